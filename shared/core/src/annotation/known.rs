@@ -1,0 +1,262 @@
+//! The table of annotations that CCM 2.14 reads.
+
+use super::{BACKEND_TYPE, CLASS, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
+
+/// An annotation CCM knows, by its suffix.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What follows the prefix.
+    pub suffix: &'static str,
+    /// How CCM reads the value.
+    pub reads: Reads,
+}
+
+/// How CCM reads an annotation's value, as far as a rule depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// As text, or in a way that has a rule of its own.
+    Text,
+    /// As an integer of the listener model; anything else fails the whole round, even where
+    /// listeners are not touched (CCM 2.14: `listeners.go`).
+    Integer,
+    /// As a property of the CLB itself, whoever else uses it (CCM 2.14: `loadbalancer.go`).
+    SharedClb,
+    /// As an integer property of the CLB itself.
+    SharedClbInteger,
+}
+
+impl Reads {
+    /// Whether a text that is no integer fails the round.
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::Integer | Self::SharedClbInteger)
+    }
+
+    /// Whether the value is written to the CLB itself.
+    pub fn changes_clb(self) -> bool {
+        matches!(self, Self::SharedClb | Self::SharedClbInteger)
+    }
+}
+
+const fn known(suffix: &'static str, reads: Reads) -> Known {
+    Known { suffix, reads }
+}
+
+use Reads::{Integer, SharedClb, SharedClbInteger, Text};
+
+/// Every suffix that CCM 2.14 reads under its prefixes (`annotations.go`).
+pub const KNOWN: &[Known] = &[
+    known("loadbalancer-id", Text),
+    known("loadbalancer-vgroup-port", Text),
+    known("loadbalancer-weight", Text),
+    known("loadbalancer-default-weight", Text),
+    known("loadbalancer-ignore-weight-update", Text),
+    known("loadbalancer-force-override-listeners", Text),
+    known("loadbalancer-backend-label", Text),
+    known("loadbalancer-remove-unscheduled-backend", Text),
+    known("loadbalancer-backend-ip-version", Text),
+    known("loadbalancer-ip-version", Text),
+    known("loadbalancer-address-type", Text),
+    known("loadbalancer-network-type", Text),
+    known("loadbalancer-ip", Text),
+    known("loadbalancer-name", SharedClb),
+    known("loadbalancer-spec", SharedClb),
+    known("loadbalancer-charge-type", SharedClb),
+    known("loadbalancer-instance-charge-type", SharedClb),
+    known("loadbalancer-bandwidth", SharedClbInteger),
+    known("loadbalancer-additional-resource-tags", SharedClb),
+    known("loadbalancer-delete-protection", SharedClb),
+    known("loadbalancer-modification-protection", SharedClb),
+    known("loadbalancer-vswitch-id", Text),
+    known("loadbalancer-master-zoneid", Text),
+    known("loadbalancer-slave-zoneid", Text),
+    known("loadbalancer-resource-group-id", Text),
+    known("loadbalancer-preserve-lb-on-delete", Text),
+    known("loadbalancer-external-ip-type", Text),
+    known("loadbalancer-hostname", Text),
+    known("loadbalancer-type", Text),
+    known("loadbalancer-tunnel-type", Text),
+    known("loadbalancer-scheduler", Text),
+    known("loadbalancer-protocol-port", Text),
+    known("loadbalancer-forward-port", Text),
+    known("loadbalancer-cert-id", Text),
+    known("loadbalancer-tls-cipher-policy", Text),
+    known("loadbalancer-http2-enabled", Text),
+    known("loadbalancer-domain-extensions", Text),
+    known("loadbalancer-persistence-timeout", Integer),
+    known("loadbalancer-established-timeout", Integer),
+    known("loadbalancer-request-timeout", Integer),
+    known("loadbalancer-idle-timeout", Integer),
+    known("loadbalancer-connection-drain", Text),
+    known("loadbalancer-connection-drain-timeout", Integer),
+    known("loadbalancer-sticky-session", Text),
+    known("loadbalancer-sticky-session-type", Text),
+    known("loadbalancer-cookie", Text),
+    known("loadbalancer-cookie-timeout", Integer),
+    known("loadbalancer-acl-status", Text),
+    known("loadbalancer-acl-id", Text),
+    known("loadbalancer-acl-type", Text),
+    known("loadbalancer-proxy-protocol", Text),
+    known("loadbalancer-xforwardedfor-proto", Text),
+    known("loadbalancer-xforwardedfor-slbport", Text),
+    known("loadbalancer-xforwardedfor-client-srcport", Text),
+    known("loadbalancer-health-check-switch", Text),
+    known("loadbalancer-health-check-flag", Text),
+    known("loadbalancer-health-check-type", Text),
+    known("loadbalancer-health-check-uri", Text),
+    known("loadbalancer-health-check-domain", Text),
+    known("loadbalancer-health-check-httpcode", Text),
+    known("loadbalancer-health-check-method", Text),
+    known("loadbalancer-health-check-connect-port", Integer),
+    known("loadbalancer-health-check-interval", Integer),
+    known("loadbalancer-health-check-connect-timeout", Integer),
+    known("loadbalancer-health-check-timeout", Integer),
+    known("loadbalancer-healthy-threshold", Integer),
+    known("loadbalancer-unhealthy-threshold", Integer),
+    // Newer than CCM 2.14.
+    known("loadbalancer-graceful-shutdown", Text),
+];
+
+/// The suffix of the older articles, which CCM never read (rule CLB007).
+pub(crate) const VGROUP_IDS: &str = "loadbalancer-vgroup-ids";
+
+/// Domain of the keys that Kubernetes' cloud providers share.
+const DOMAIN: &str = "service.beta.kubernetes.io/";
+
+/// The full key that `key` was probably meant to be, if CCM does not know `key` and it resembles
+/// one CCM knows: wrong prefix, `load-balancer`, or up to two slips of the pen.
+pub fn nearest(key: &str) -> Option<String> {
+    if is_known(key) || suffix_of(key) == Some(VGROUP_IDS) {
+        return None;
+    }
+    let (domain, name) = key.split_once('/').map_or(("", key), |(domain, name)| (domain, name));
+    let is_ours = domain == DOMAIN.trim_end_matches('/')
+        || domain.contains("ali")
+        || (domain.is_empty() && name.contains("ali"));
+    if !is_ours {
+        return None;
+    }
+    let name = name.replace("load-balancer", "loadbalancer");
+    if let Some(suffix) = bare_suffix(&name) {
+        let exact = KNOWN.iter().find(|known| known.suffix == suffix);
+        let close = || {
+            let limit = if suffix.len() < INFIX.len() + 6 { 1 } else { 2 };
+            KNOWN
+                .iter()
+                .map(|known| (distance(known.suffix, &suffix), known))
+                .filter(|(distance, _)| *distance <= limit)
+                .min_by_key(|(distance, _)| *distance)
+                .map(|(_, known)| known)
+        };
+        return exact.or_else(close).map(|known| format!("{PREFIX}{}", known.suffix));
+    }
+    let vendorless =
+        name.strip_prefix("alibaba-cloud-").or_else(|| name.strip_prefix("alicloud-"));
+    let name = vendorless.unwrap_or(&name);
+    let plain = BACKEND_TYPE.trim_start_matches(DOMAIN);
+    (distance(plain, name) <= 2).then(|| BACKEND_TYPE.to_owned())
+}
+
+/// Whether CCM reads `key`.
+fn is_known(key: &str) -> bool {
+    key == BACKEND_TYPE
+        || key == CLASS
+        || suffix_of(key).is_some_and(|suffix| KNOWN.iter().any(|known| known.suffix == suffix))
+}
+
+/// `loadbalancer-…` out of a name whose vendor part may be missing or another's.
+fn bare_suffix(name: &str) -> Option<String> {
+    if let Some(start) = name.find(INFIX) {
+        let vendor = name.get(..start)?;
+        let is_vendor = ["", "alibaba-cloud-", "alicloud-", "aliyun-", "alibabacloud-", "ali-"]
+            .iter()
+            .any(|known| distance(known, vendor) <= 1);
+        return is_vendor.then(|| name.get(start..).unwrap_or_default().to_owned());
+    }
+    // `alibaba-cloud-loadbalncer-weight`: the infix itself is misspelt.
+    let vendor = [PREFIX, LEGACY_PREFIX].map(|prefix| prefix.trim_start_matches(DOMAIN));
+    let rest = vendor.iter().find_map(|vendor| name.strip_prefix(vendor))?;
+    let (infix, _) = rest.split_once('-')?;
+    (distance(infix, INFIX.trim_end_matches('-')) <= 2).then(|| rest.to_owned())
+}
+
+/// Edits between two short texts; two neighbours swapped count as one.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+            let mut cost = (at(&last, j) + usize::from(x != y))
+                .min(at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                cost = cost.min(at(&before, j - 1) + 1);
+            }
+            row.push(cost);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("alibaba-cloud-loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-load-balancer-spec", "alibaba-cloud-loadbalancer-spec")]
+    #[case("service.beta.kubernetes.io/aliyun-loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-wieght", "alibaba-cloud-loadbalancer-weight")]
+    #[case("service.beta.kubernetes.io/alicloud-loadbalancer-health-check-tag", "alibaba-cloud-loadbalancer-health-check-flag")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-health-check-http-code", "alibaba-cloud-loadbalancer-health-check-httpcode")]
+    #[case("service.beta.kubernetes.io/loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-backend-type", "backend-type")]
+    fn a_key_that_nobody_reads_is_traced_to_the_one_that_was_meant(
+        #[case] key: &str,
+        #[case] meant: &str,
+    ) {
+        assert_eq!(nearest(key), Some(format!("{DOMAIN}{meant}")));
+    }
+
+    #[rstest]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight")]
+    #[case("service.beta.kubernetes.io/alicloud-loadbalancer-id")]
+    #[case("service.beta.kubernetes.io/backend-type")]
+    #[case("service.beta.kubernetes.io/class")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-ids")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-brand-new-thing")]
+    #[case("service.beta.kubernetes.io/aws-load-balancer-type")]
+    #[case("prometheus.io/scrape")]
+    #[case("nginx.ingress.kubernetes.io/load-balance")]
+    #[case("")]
+    fn a_key_that_is_right_or_somebody_elses_is_left_alone(#[case] key: &str) {
+        assert_eq!(nearest(key), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_makes_the_search_panic(key in any::<String>()) {
+            let _ = nearest(&key);
+        }
+
+        #[test]
+        fn one_slip_in_a_long_suffix_is_found(
+            known in proptest::sample::select(KNOWN.to_vec()),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let tail = known.suffix.trim_start_matches(INFIX);
+            prop_assume!(tail.len() > 4);
+            let cut = at.index(tail.len());
+            let slipped = format!("{}{}", &tail[..cut], &tail[cut + 1..]);
+            let key = format!("{PREFIX}{INFIX}{slipped}");
+            prop_assume!(!is_known(&key));
+            prop_assert!(nearest(&key).is_some(), "{}", key);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! CCM's annotations: keys, the two prefixes and their precedence, typed values.
+
+mod known;
+mod value;
+
+pub use known::{KNOWN, Known, Reads, nearest};
+pub use value::{ValueError, integer, percent};
+
+use crate::object::Annotations;
+
+/// The prefix of today's keys (CCM 2.14: `annotations.go`).
+pub const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-";
+/// The prefix of the keys of 2019 and before, still read where the new key is absent.
+pub const LEGACY_PREFIX: &str = "service.beta.kubernetes.io/alicloud-";
+
+/// `eni` or `ecs`; a full key, with neither prefix.
+pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
+/// Not empty: some other controller's Service.
+pub const CLASS: &str = "service.beta.kubernetes.io/class";
+/// Present: some other controller's Service.
+pub const TUNNEL_TYPE: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-tunnel-type";
+/// Rules an object is exempt from, where the administrator allows that.
+pub const ALLOW: &str = "clbmigrate.io/allow";
+/// On workloads: `disabled` opts out of the injected hook, `enabled` opts a DaemonSet in.
+pub const INJECT: &str = "clbmigrate.io/inject";
+
+/// Id of the CLB to use.
+pub const ID: &str = "loadbalancer-id";
+/// Mapping of vServer groups to Service ports.
+pub const VGROUP_PORT: &str = "loadbalancer-vgroup-port";
+/// Total weight of the Service in the group.
+pub const WEIGHT: &str = "loadbalancer-weight";
+/// Weight of each backend where `WEIGHT` is not in effect.
+pub const DEFAULT_WEIGHT: &str = "loadbalancer-default-weight";
+/// `on` (in any case) suppresses updates that differ in weight only.
+pub const IGNORE_WEIGHT_UPDATE: &str = "loadbalancer-ignore-weight-update";
+/// `true` takes the CLB's listeners over.
+pub const FORCE_OVERRIDE: &str = "loadbalancer-force-override-listeners";
+/// Labels a node must carry.
+pub const BACKEND_LABEL: &str = "loadbalancer-backend-label";
+/// `on` removes cordoned nodes.
+pub const REMOVE_UNSCHEDULED: &str = "loadbalancer-remove-unscheduled-backend";
+/// Listener protocols by port.
+pub const PROTOCOL_PORT: &str = "loadbalancer-protocol-port";
+
+/// What marks an annotation as one of a candidate's: the part every CLB key shares.
+const INFIX: &str = "loadbalancer-";
+
+/// A value as CCM finds it: the key that won, and its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The full key.
+    pub key: &'a str,
+    /// The value, untrimmed.
+    pub text: &'a str,
+}
+
+/// Today's full key of a suffix.
+pub fn key(suffix: &str) -> String {
+    format!("{PREFIX}{suffix}")
+}
+
+/// The field path of a full key, as findings name it.
+pub fn path(key: &str) -> String {
+    format!("metadata.annotations[{key}]")
+}
+
+impl Annotations {
+    /// The value CCM reads for `suffix`: the new prefix wins as soon as its key exists, even with
+    /// an empty value (CCM 2.14: `annotations.go`, `Get`).
+    pub fn find(&self, suffix: &str) -> Option<Found<'_>> {
+        self.with_prefix(PREFIX, suffix).or_else(|| self.with_prefix(LEGACY_PREFIX, suffix))
+    }
+
+    /// Like [`Self::find`], empty where there is none: CCM does not tell the two apart.
+    pub fn text(&self, suffix: &str) -> &str {
+        self.find(suffix).map_or("", |found| found.text)
+    }
+
+    /// The full key to write for `suffix`: the one in use, else today's.
+    pub fn key_of(&self, suffix: &str) -> String {
+        self.find(suffix).map_or_else(|| key(suffix), |found| found.key.to_owned())
+    }
+
+    fn with_prefix(&self, prefix: &str, suffix: &str) -> Option<Found<'_>> {
+        self.iter()
+            .find(|(key, _)| key.strip_prefix(prefix) == Some(suffix))
+            .map(|(key, text)| Found { key, text })
+    }
+
+    /// Whether any key makes its Service a candidate: a CLB key of either prefix.
+    pub fn has_clb_keys(&self) -> bool {
+        self.keys().any(|key| suffix_of(key).is_some_and(|suffix| suffix.starts_with(INFIX)))
+    }
+}
+
+/// The suffix of a key under one of CCM's prefixes.
+pub fn suffix_of(key: &str) -> Option<&str> {
+    key.strip_prefix(PREFIX).or_else(|| key.strip_prefix(LEGACY_PREFIX))
+}

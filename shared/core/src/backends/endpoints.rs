@@ -1,0 +1,87 @@
+use std::collections::{HashMap, HashSet};
+
+use super::Inputs;
+use crate::object::{Endpoint, EndpointSlice, Pod, ServicePort, TargetPort};
+
+/// Pods by namespace and name.
+#[derive(Debug, Clone, Default)]
+pub struct PodSet(HashMap<String, HashMap<String, Pod>>);
+
+impl PodSet {
+    /// Adds a pod, in place of one of the same name.
+    pub fn insert(&mut self, pod: Pod) {
+        let namespace = self.0.entry(pod.metadata.namespace().to_owned()).or_default();
+        namespace.insert(pod.metadata.name.clone(), pod);
+    }
+
+    /// The pod of that name.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&Pod> {
+        self.0.get(namespace)?.get(name)
+    }
+}
+
+impl FromIterator<Pod> for PodSet {
+    fn from_iter<I: IntoIterator<Item = Pod>>(pods: I) -> Self {
+        let mut set = Self::default();
+        pods.into_iter().for_each(|pod| set.insert(pod));
+        set
+    }
+}
+
+/// An endpoint that CCM counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// The pod's address.
+    pub ip: &'a str,
+    /// The port on the pod.
+    pub port: u16,
+    /// The node it runs on.
+    pub node: Option<&'a str>,
+}
+
+/// The type of the readiness gate that CCM writes for a Service: name only, neither namespace nor
+/// port (CCM 2.14: `pod_utils.go`).
+pub fn readiness_gate(service: &str) -> String {
+    format!("service.readiness.alibabacloud.com/{service}")
+}
+
+/// The endpoints of `port` that CCM counts, each address once: those that are ready, and those that
+/// wait for nothing but CCM's own readiness gate.
+pub fn addresses<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Vec<Address<'a>> {
+    let mut seen = HashSet::new();
+    let mut counted = Vec::new();
+    for slice in inputs.slices.iter().filter(|slice| slice.address_type == "IPv4") {
+        let Some(number) = port_on(slice, port) else { continue };
+        for endpoint in slice.endpoints.iter().filter(|endpoint| !endpoint.is_terminating()) {
+            if !(endpoint.is_ready() || is_held_by_gate(inputs, endpoint)) {
+                continue;
+            }
+            for ip in endpoint.addresses.iter().filter(|ip| seen.insert(ip.as_str())) {
+                counted.push(Address { ip, port: number, node: endpoint.node_name.as_deref() });
+            }
+        }
+    }
+    counted
+}
+
+/// A numeric target port is used as it is, whatever the slice says; a named one is looked up in the
+/// slice under the *Service port's* name.
+fn port_on(slice: &EndpointSlice, port: &ServicePort) -> Option<u16> {
+    match port.target() {
+        TargetPort::Number(number) => Some(number),
+        TargetPort::Name(_) => {
+            let named = slice.ports.iter().find(|p| p.name.as_deref() == Some(port.name.as_str()));
+            named.map(|port| port.port).filter(|number| *number != 0)
+        }
+    }
+}
+
+fn is_held_by_gate(inputs: &Inputs<'_>, endpoint: &Endpoint) -> bool {
+    let Some(target) = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod") else {
+        return false;
+    };
+    let gate = readiness_gate(&inputs.service.metadata.name);
+    inputs.pods.get(&target.namespace, &target.name).is_some_and(|pod| {
+        pod.status.containers_ready && pod.spec.readiness_gates.contains(&gate)
+    })
+}

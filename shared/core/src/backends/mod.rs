@@ -1,0 +1,344 @@
+//! The backends CCM registers for a Service: its local model of vServer groups.
+//!
+//! Reproduces CCM 2.14 (`vgroups.go`, `backend.go`) with its EndpointSlice gate on and its IPv6
+//! gate off, which are the defaults.
+
+mod endpoints;
+mod nodes;
+
+use thiserror::Error;
+
+pub use endpoints::{Address, PodSet, addresses, readiness_gate};
+pub use nodes::{LabelError, NodeSet, accepted};
+
+use crate::{
+    annotation::{self, ValueError},
+    identity::Key,
+    object::{EndpointSlice, Node, Policy, ProviderIdError, Service, ServicePort, TargetPort},
+    vgroup::{FormatError, Mapping},
+    weight::Setting,
+};
+
+/// How traffic gets from the CLB to the pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every eligible node is a backend.
+    Cluster,
+    /// Nodes with pods are backends, weighted by their pods.
+    Local,
+    /// Pods are backends themselves.
+    Eni,
+}
+
+impl Mode {
+    /// The mode's name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "Cluster",
+            Self::Local => "Local",
+            Self::Eni => "ENI",
+        }
+    }
+}
+
+/// What is known of the groups in a Service's CLB.
+#[derive(Debug, Clone, Default)]
+pub enum Groups<'a> {
+    /// Nothing: every group that a mapping names is taken to be there and to be reusable.
+    #[default]
+    Unknown,
+    /// All of them, as `(id, name)`.
+    Listed(Vec<(&'a str, &'a str)>),
+}
+
+impl Groups<'_> {
+    /// What CCM says of reusing group `id`.
+    fn check(&self, id: &str) -> Result<(), Skip> {
+        let Self::Listed(groups) = self else { return Ok(()) };
+        match groups.iter().find(|(known, _)| *known == id) {
+            None => Err(Skip::NoSuchGroup(id.to_owned())),
+            Some((_, name)) if Key::parse(name).is_some() => Err(Skip::MadeByCcm(id.to_owned())),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// What CCM reads to compute a Service's backends.
+#[derive(Debug, Clone)]
+pub struct Inputs<'a> {
+    /// The Service.
+    pub service: &'a Service,
+    /// The cluster's nodes.
+    pub nodes: &'a NodeSet,
+    /// The Service's EndpointSlices.
+    pub slices: &'a [EndpointSlice],
+    /// The pods behind endpoints that are not ready.
+    pub pods: &'a PodSet,
+    /// The groups of the Service's CLB.
+    pub groups: Groups<'a>,
+    /// The cluster's id.
+    pub cluster_id: &'a str,
+    /// Whether pods are backends where the Service does not say (CCM's environment or cloud-config).
+    pub eni_by_default: bool,
+}
+
+/// CCM's local model of one Service.
+#[derive(Debug, Clone)]
+pub struct Model<'a> {
+    /// Nodes or pods.
+    pub mode: Mode,
+    /// One group for each port that CCM could build, in the order of the ports.
+    pub groups: Vec<Group<'a>>,
+    /// Ports that CCM left out, without a word.
+    pub skipped: Vec<(u16, Skip)>,
+}
+
+/// The backends of one Service port.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// The Service port.
+    pub port: &'a ServicePort,
+    /// The mapped group; `None` where CCM makes a group of its own.
+    pub vgroup: Option<&'a str>,
+    /// Name of a group of CCM's own, and description of every backend.
+    pub key: String,
+    /// The weight in effect.
+    pub weight: Option<u32>,
+    /// The backends, in CCM's order.
+    pub backends: Vec<Backend<'a>>,
+}
+
+/// One backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend<'a> {
+    /// What takes the traffic.
+    pub server: Server<'a>,
+    /// The port on it.
+    pub port: u16,
+    /// 0..=100 while a weight is in effect; the number of pods in Local mode without one.
+    pub weight: u32,
+}
+
+/// What takes the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Server<'a> {
+    /// An ECS instance by its id.
+    Ecs(&'a str),
+    /// A pod by its address.
+    Pod(&'a str),
+}
+
+impl<'a> Server<'a> {
+    /// The instance's id or the pod's address.
+    pub fn id(&self) -> &'a str {
+        match self {
+            Self::Ecs(id) | Self::Pod(id) => id,
+        }
+    }
+}
+
+/// Why CCM leaves a port out. It says nothing and reports success; since any annotation edit makes
+/// it clean up afterwards, the Service's backends leave the group (CCM 2.12 to 2.14).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Skip {
+    /// The mapping cannot be read as far as this port.
+    #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
+    Mapping(FormatError),
+    /// The group is not in the Service's CLB.
+    #[error("group {0:?} is not in this CLB")]
+    NoSuchGroup(String),
+    /// The group is one of CCM's own.
+    #[error("group {0:?} was made by CCM itself, which refuses to reuse it")]
+    MadeByCcm(String),
+    /// The weight cannot be used.
+    #[error("weight {text:?}: {error}")]
+    Weight {
+        /// The value.
+        text: String,
+        /// What is wrong with it.
+        error: ValueError,
+    },
+    /// The default weight cannot be used.
+    #[error("default-weight {text:?}: {error}")]
+    DefaultWeight {
+        /// The value.
+        text: String,
+        /// What is wrong with it.
+        error: ValueError,
+    },
+    /// A node's instance is unknown.
+    #[error(transparent)]
+    Instance(#[from] ProviderIdError),
+    /// An endpoint's node is unknown.
+    #[error("endpoint {0} has no nodeName")]
+    NoNodeName(String),
+}
+
+/// The mode CCM uses for a Service (CCM 2.14: only the exact value `eni` means pods).
+pub fn mode(service: &Service, eni_by_default: bool) -> Mode {
+    let eni = match service.metadata.annotations.get(annotation::BACKEND_TYPE) {
+        None | Some("") => eni_by_default,
+        Some(value) => value == "eni",
+    };
+    match service.spec.external_traffic_policy {
+        _ if eni => Mode::Eni,
+        Policy::Local => Mode::Local,
+        Policy::Cluster => Mode::Cluster,
+    }
+}
+
+/// The description CCM gives the backends of `port`.
+pub fn description(service: &Service, port: &ServicePort, mode: Mode, cluster_id: &str) -> String {
+    let number = match mode {
+        Mode::Eni => port.target(),
+        Mode::Cluster | Mode::Local => TargetPort::Number(port.node_port),
+    };
+    Key {
+        port: &number.to_string(),
+        service: &service.metadata.name,
+        namespace: service.metadata.namespace(),
+        cluster_id,
+    }
+    .to_string()
+}
+
+/// Computes CCM's local model. A malformed `backend-label` fails the whole round.
+pub fn model<'a>(inputs: &Inputs<'a>) -> Result<Model<'a>, LabelError> {
+    let mode = mode(inputs.service, inputs.eni_by_default);
+    let nodes = accepted(inputs.service, inputs.nodes)?;
+    let mut model = Model { mode, groups: Vec::new(), skipped: Vec::new() };
+    for port in &inputs.service.spec.ports {
+        match group(inputs, mode, &nodes, port) {
+            Ok(group) => model.groups.push(group),
+            Err(skip) => model.skipped.push((port.port, skip)),
+        }
+    }
+    Ok(model)
+}
+
+fn group<'a>(
+    inputs: &Inputs<'a>,
+    mode: Mode,
+    nodes: &[&'a Node],
+    port: &'a ServicePort,
+) -> Result<Group<'a>, Skip> {
+    let vgroup = vgroup(inputs, port)?;
+    let setting = setting(inputs.service)?;
+    let addresses = addresses(inputs, port);
+    let backends = match mode {
+        Mode::Eni => pods(&addresses, |pods| setting.even(pods)),
+        Mode::Local => local(inputs, nodes, port, &addresses, setting)?,
+        Mode::Cluster => cluster(inputs, nodes, port, &addresses, setting)?,
+    };
+    let key = description(inputs.service, port, mode, inputs.cluster_id);
+    Ok(Group { port, vgroup, key, weight: setting.total, backends })
+}
+
+fn vgroup<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Result<Option<&'a str>, Skip> {
+    let Some(mapping) = mapping(inputs.service) else { return Ok(None) };
+    let Some(group) = mapping.group_of(port.port).map_err(Skip::Mapping)? else { return Ok(None) };
+    inputs.groups.check(group)?;
+    Ok(Some(group))
+}
+
+/// The mapping that CCM honours: only beside a CLB id, and not empty.
+pub fn mapping(service: &Service) -> Option<Mapping<'_>> {
+    let annotations = &service.metadata.annotations;
+    if annotations.text(annotation::ID).is_empty() {
+        return None;
+    }
+    let mapping = Mapping::parse(annotations.text(annotation::VGROUP_PORT));
+    (!mapping.is_empty()).then_some(mapping)
+}
+
+/// The weights in effect. `loadbalancer-weight` counts, and is looked at, only beside a mapping.
+pub fn setting(service: &Service) -> Result<Setting, Skip> {
+    let annotations = &service.metadata.annotations;
+    let read = |suffix| match annotations.text(suffix) {
+        "" => Ok(None),
+        text => annotation::percent(text).map(Some).map_err(|error| (text.to_owned(), error)),
+    };
+    let total = match mapping(service) {
+        Some(_) => read(annotation::WEIGHT)
+            .map_err(|(text, error)| Skip::Weight { text, error })?,
+        None => None,
+    };
+    let default = read(annotation::DEFAULT_WEIGHT)
+        .map_err(|(text, error)| Skip::DefaultWeight { text, error })?;
+    Ok(Setting { total, default })
+}
+
+fn pods<'a>(addresses: &[Address<'a>], weight: impl Fn(usize) -> u32) -> Vec<Backend<'a>> {
+    let weight = weight(addresses.len());
+    addresses.iter().map(|a| Backend { server: Server::Pod(a.ip), port: a.port, weight }).collect()
+}
+
+fn cluster<'a>(
+    inputs: &Inputs<'a>,
+    nodes: &[&'a Node],
+    port: &ServicePort,
+    addresses: &[Address<'a>],
+    setting: Setting,
+) -> Result<Vec<Backend<'a>>, Skip> {
+    let mut backends = Vec::new();
+    for node in nodes.iter().filter(|node| !node.is_excluded) {
+        let server = Server::Ecs(node.instance()?);
+        backends.push(Backend { server, port: port.node_port, weight: 0 });
+    }
+    for address in addresses {
+        let node = node_of(inputs, nodes, address)?;
+        if node.is_some_and(|node| node.is_virtual) {
+            backends.push(Backend { server: Server::Pod(address.ip), port: address.port, weight: 0 });
+        }
+    }
+    let weight = setting.even(backends.len());
+    backends.iter_mut().for_each(|backend| backend.weight = weight);
+    Ok(backends)
+}
+
+fn local<'a>(
+    inputs: &Inputs<'a>,
+    nodes: &[&'a Node],
+    port: &ServicePort,
+    addresses: &[Address<'a>],
+    setting: Setting,
+) -> Result<Vec<Backend<'a>>, Skip> {
+    let mut instances: Vec<(&str, usize)> = Vec::new();
+    let mut eci: Vec<&Address<'a>> = Vec::new();
+    for address in addresses {
+        match node_of(inputs, nodes, address)? {
+            Some(node) if node.is_virtual => eci.push(address),
+            Some(node) if !node.is_excluded => {
+                let id = node.instance()?;
+                match instances.iter_mut().find(|(known, _)| *known == id) {
+                    Some((_, pods)) => *pods += 1,
+                    None => instances.push((id, 1)),
+                }
+            }
+            _ => {}
+        }
+    }
+    let total = instances.iter().map(|(_, pods)| pods).sum::<usize>() + eci.len();
+    let on_nodes = instances.iter().map(|(id, pods)| Backend {
+        server: Server::Ecs(id),
+        port: port.node_port,
+        weight: setting.local_node(*pods, total),
+    });
+    let on_eci = eci.iter().map(|address| Backend {
+        server: Server::Pod(address.ip),
+        port: address.port,
+        weight: setting.local_eci(total),
+    });
+    Ok(on_nodes.chain(on_eci).collect())
+}
+
+/// The accepted node an endpoint runs on; `None` where CCM does not accept that node.
+fn node_of<'a>(
+    inputs: &Inputs<'a>,
+    nodes: &[&'a Node],
+    address: &Address<'_>,
+) -> Result<Option<&'a Node>, Skip> {
+    let name = address.node.ok_or_else(|| Skip::NoNodeName(address.ip.to_owned()))?;
+    let found = inputs.nodes.by_name(name);
+    Ok(found.filter(|node| nodes.iter().any(|accepted| std::ptr::eq(*accepted, *node))))
+}

@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use crate::{
+    annotation,
+    object::{Node, Service},
+};
+
+/// A cluster's nodes, by name.
+#[derive(Debug, Clone, Default)]
+pub struct NodeSet {
+    nodes: Vec<Node>,
+    by_name: HashMap<String, usize>,
+}
+
+impl NodeSet {
+    /// Adds a node; a second one of the same name takes the first one's place.
+    pub fn insert(&mut self, node: Node) {
+        match self.by_name.get(&node.metadata.name).and_then(|index| self.nodes.get_mut(*index)) {
+            Some(known) => *known = node,
+            None => {
+                self.by_name.insert(node.metadata.name.clone(), self.nodes.len());
+                self.nodes.push(node);
+            }
+        }
+    }
+
+    /// The node of that name.
+    pub fn by_name(&self, name: &str) -> Option<&Node> {
+        self.by_name.get(name).and_then(|index| self.nodes.get(*index))
+    }
+
+    /// All nodes, in the order they came.
+    pub fn iter(&self) -> std::slice::Iter<'_, Node> {
+        self.nodes.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+impl FromIterator<Node> for NodeSet {
+    fn from_iter<I: IntoIterator<Item = Node>>(nodes: I) -> Self {
+        let mut set = Self::default();
+        nodes.into_iter().for_each(|node| set.insert(node));
+        set
+    }
+}
+
+impl<'a> IntoIterator for &'a NodeSet {
+    type Item = &'a Node;
+    type IntoIter = std::slice::Iter<'a, Node>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// A `backend-label` entry without `=`: it fails the whole round.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("backend-label entry {0:?} has no '='; write KEY=VALUE, several separated by commas")]
+pub struct LabelError(pub String);
+
+/// The nodes CCM considers for a Service, virtual and excluded ones still among them, for their
+/// pods may count (CCM 2.14: `backend.go`, `GetNodes`).
+pub fn accepted<'a>(service: &Service, nodes: &'a NodeSet) -> Result<Vec<&'a Node>, LabelError> {
+    let annotations = &service.metadata.annotations;
+    let label = annotations.text(annotation::BACKEND_LABEL);
+    let drops_cordoned = annotations.text(annotation::REMOVE_UNSCHEDULED) == "on";
+    let mut accepted = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let fits = carries(node, label)?;
+        if fits && !node.is_rejected && !(node.unschedulable && drops_cordoned) {
+            accepted.push(node);
+        }
+    }
+    Ok(accepted)
+}
+
+/// Whether a node carries every `key=value` of `label`. CCM compares exactly and stops at the first
+/// that does not fit, so a malformed entry behind it goes unnoticed.
+fn carries(node: &Node, label: &str) -> Result<bool, LabelError> {
+    if label.is_empty() {
+        return Ok(true);
+    }
+    for entry in label.split(',') {
+        let mut parts = entry.split('=');
+        let (Some(key), Some(value)) = (parts.next(), parts.next()) else {
+            return Err(LabelError(entry.to_owned()));
+        };
+        if node.labels().get(key).map(String::as_str) != Some(value) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,94 @@
+//! Who a backend belongs to: the description `k8s/<port>/<service>/<namespace>/<cluster id>`.
+
+use std::fmt;
+
+/// The cluster id of a CCM that was given none (CCM 2.14: `metadata.go`). Every such cluster has it.
+pub const DEFAULT_CLUSTER_ID: &str = "clusterid";
+
+/// Longest description the cloud documents, in characters. What it does beyond is not verified.
+pub const MAX_DESCRIPTION: usize = 80;
+
+/// Length of the cluster ids that ACK gives out.
+pub const ACK_CLUSTER_ID_LENGTH: usize = 33;
+
+/// A backend's description, or a group's name, that CCM wrote (CCM 2.14: `load_balancer.go`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<'a> {
+    /// Node port; in ENI mode the target port's number or name.
+    pub port: &'a str,
+    /// The Service's name.
+    pub service: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The cluster's id.
+    pub cluster_id: &'a str,
+}
+
+impl<'a> Key<'a> {
+    /// Reads a description; `None` for anything CCM would call user-managed: not exactly five parts
+    /// of which the first is `k8s`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let mut next = || parts.next();
+        let (prefix, port, service, namespace, cluster_id) =
+            (next()?, next()?, next()?, next()?, next()?);
+        (prefix == "k8s" && parts.next().is_none()).then_some(Self {
+            port,
+            service,
+            namespace,
+            cluster_id,
+        })
+    }
+
+    /// Whether both name the same Service: CCM does not compare the port.
+    pub fn is_same_service(&self, other: &Key<'_>) -> bool {
+        self.service == other.service
+            && self.namespace == other.namespace
+            && self.cluster_id == other.cluster_id
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { port, service, namespace, cluster_id } = self;
+        write!(f, "k8s/{port}/{service}/{namespace}/{cluster_id}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_of_four_parts_is_the_users() {
+        assert_eq!(Key::parse("k8s/a/b/c"), None);
+        assert_eq!(Key::parse("k8s/a/b/c/d/e"), None);
+        assert_eq!(Key::parse("K8s/a/b/c/d"), None);
+        assert!(Key::parse("k8s/a/b/c/d").is_some());
+    }
+
+    #[test]
+    fn the_port_does_not_decide_ownership() {
+        let a = Key::parse("k8s/30080/web/shop/c1").expect("a description");
+        let b = Key::parse("k8s/30443/web/shop/c1").expect("a description");
+        let c = Key::parse("k8s/30080/web/shop/c2").expect("a description");
+        assert!(a.is_same_service(&b));
+        assert!(!a.is_same_service(&c));
+    }
+
+    proptest! {
+        #[test]
+        fn a_description_is_read_back(parts in proptest::array::uniform4("[^/]*")) {
+            let [port, service, namespace, cluster_id] = &parts;
+            let key = Key { port, service, namespace, cluster_id };
+            let text = key.to_string();
+            prop_assert_eq!(Key::parse(&text), Some(key));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>()) {
+            let _ = Key::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What Alibaba Cloud's Cloud Controller Manager (CCM) makes of Kubernetes Services that share one
+//! CLB, and the rules that find mistakes before CCM carries them out in silence.
+//!
+//! Pure: no I/O, no clock, no Kubernetes client. Facts about CCM are those of its release 2.14 and
+//! named where they are used.
+#![forbid(unsafe_code)]
+
+pub mod annotation;
+pub mod backends;
+pub mod identity;
+pub mod object;
+pub mod vgroup;
+pub mod weight;

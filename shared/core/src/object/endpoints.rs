@@ -1,0 +1,93 @@
+use serde::Deserialize;
+
+use super::{Meta, nullable};
+
+/// An EndpointSlice.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSlice {
+    /// `metadata`; the label `kubernetes.io/service-name` names the Service.
+    pub metadata: Meta,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    #[serde(default)]
+    pub address_type: String,
+    /// The endpoints.
+    #[serde(default, deserialize_with = "nullable")]
+    pub endpoints: Vec<Endpoint>,
+    /// The ports they serve.
+    #[serde(default, deserialize_with = "nullable")]
+    pub ports: Vec<SlicePort>,
+}
+
+impl EndpointSlice {
+    /// The Service the slice belongs to.
+    pub fn service(&self) -> Option<&str> {
+        self.metadata.labels.get("kubernetes.io/service-name").map(String::as_str)
+    }
+}
+
+/// One endpoint of a slice.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Its addresses.
+    #[serde(default, deserialize_with = "nullable")]
+    pub addresses: Vec<String>,
+    /// Whether it takes traffic, and whether it ends.
+    #[serde(default, deserialize_with = "nullable")]
+    pub conditions: Conditions,
+    /// The pod behind it.
+    #[serde(default)]
+    pub target_ref: Option<TargetRef>,
+    /// The node it runs on.
+    #[serde(default)]
+    pub node_name: Option<String>,
+}
+
+/// Conditions of an endpoint.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct Conditions {
+    /// Left out: unknown, which CCM counts as not ready.
+    pub ready: Option<bool>,
+    /// Left out: no.
+    pub terminating: Option<bool>,
+}
+
+impl Endpoint {
+    /// Whether the endpoint ends; CCM skips it.
+    pub fn is_terminating(&self) -> bool {
+        self.conditions.terminating == Some(true)
+    }
+
+    /// Whether the endpoint is ready and does not end.
+    pub fn is_ready(&self) -> bool {
+        self.conditions.ready == Some(true) && !self.is_terminating()
+    }
+}
+
+/// What an endpoint stands for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub struct TargetRef {
+    /// Usually `Pod`.
+    #[serde(deserialize_with = "nullable")]
+    pub kind: String,
+    /// Its namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub namespace: String,
+    /// Its name.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+}
+
+/// One of a slice's ports.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SlicePort {
+    /// The Service port's name.
+    pub name: Option<String>,
+    /// The port on the pod; 0 where left out.
+    #[serde(default, deserialize_with = "nullable")]
+    pub port: u16,
+}

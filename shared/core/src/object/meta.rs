@@ -1,0 +1,209 @@
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use super::nullable;
+
+/// Where an object was read: a file and the lines of its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file's name as the user gave it; `-` is standard input.
+    pub file: Arc<str>,
+    /// Line of the object's first token, from 1.
+    pub line: u32,
+    /// Lines of keys inside the object, as `(path, line)`, for example
+    /// `metadata.annotations[service.beta.kubernetes.io/backend-type]`.
+    pub keys: Vec<(String, u32)>,
+}
+
+impl Origin {
+    /// The line of `path`, or of the nearest part around it that has one.
+    pub fn line_of(&self, path: &str) -> u32 {
+        let longest = self.keys.iter().filter(|(key, _)| path.starts_with(key.as_str()));
+        longest.max_by_key(|(key, _)| key.len()).map_or(self.line, |(_, line)| *line)
+    }
+}
+
+/// `metadata` of an object.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// The object's name; empty where only `generateName` is given.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    /// The object's namespace; `None` for cluster-wide kinds and where a manifest leaves it out.
+    pub namespace: Option<String>,
+    /// Labels. A value that is not a string is kept as its text.
+    #[serde(deserialize_with = "loose_strings")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(deserialize_with = "nullable")]
+    pub annotations: Annotations,
+    /// Set while the object is being deleted.
+    pub deletion_timestamp: Option<String>,
+    /// Whether a controller owns the object.
+    #[serde(rename = "ownerReferences", deserialize_with = "has_controller")]
+    pub controlled: bool,
+    /// Where the object was read, for objects from files.
+    #[serde(skip)]
+    pub origin: Option<Arc<Origin>>,
+}
+
+impl Meta {
+    /// The namespace, empty where there is none.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// `file:line` of `path` in the object.
+    pub fn source(&self, path: &str) -> Option<String> {
+        self.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line_of(path)))
+    }
+}
+
+pub(super) fn loose_strings<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let raw = Option::<Annotations>::deserialize(deserializer)?.unwrap_or_default();
+    let mut strings = raw.strings;
+    strings.extend(raw.others.into_iter().map(|(key, value)| (key, value.to_string())));
+    Ok(strings)
+}
+
+fn has_controller<'de, D>(deserializer: D) -> Result<bool, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    struct Owner {
+        #[serde(default)]
+        controller: bool,
+    }
+    let owners = Option::<Vec<Owner>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(owners.iter().any(|owner| owner.controller))
+}
+
+/// Annotations of an object: the strings, and apart from them what a file holds instead of
+/// strings, which the API server refuses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    strings: BTreeMap<String, String>,
+    others: BTreeMap<String, Value>,
+}
+
+impl Annotations {
+    /// The value of `key`, by its full name.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.strings.get(key).map(String::as_str)
+    }
+
+    /// All annotations that are strings, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.strings.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The keys of all annotations, whatever their values' types.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.strings.keys().chain(self.others.keys()).map(String::as_str)
+    }
+
+    /// What stands where a string belongs, by key.
+    pub fn not_strings(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.others.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.strings.is_empty() && self.others.is_empty()
+    }
+
+    /// Sets `key` to `value`.
+    pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let key = key.into();
+        self.others.remove(&key);
+        self.strings.insert(key, value.into());
+    }
+
+    /// Removes `key` and returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<String> {
+        self.others.remove(key);
+        self.strings.remove(key)
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Annotations {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let strings = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self { strings, others: BTreeMap::new() }
+    }
+}
+
+/// Written by `kubectl apply`; as large as the object itself and no business of any rule.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Annotations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut annotations = Annotations::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == LAST_APPLIED {
+                        map.next_value::<serde::de::IgnoredAny>()?;
+                        continue;
+                    }
+                    match map.next_value::<Value>()? {
+                        Value::String(value) => {
+                            annotations.strings.insert(key, value);
+                        }
+                        other => {
+                            annotations.others.insert(key, other);
+                        }
+                    }
+                }
+                Ok(annotations)
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// What names an object in findings and reports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// The context (cluster) the object lives in; `None` where files were given without a name.
+    pub context: Option<Arc<str>>,
+    /// The kind, for example `Service`.
+    pub kind: String,
+    /// The namespace; `None` for cluster-wide kinds.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(&self.name)?;
+        match &self.context {
+            Some(context) => write!(f, " ({context})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Kubernetes objects, reduced to what CCM and the rules read.
+//!
+//! Everything here is deserialised from Kubernetes' own JSON. Unknown fields are skipped, `null`
+//! stands for an absent field, as it does for the API server.
+
+mod endpoints;
+mod meta;
+mod node;
+mod service;
+mod workload;
+
+pub use endpoints::{Endpoint, EndpointSlice, SlicePort, TargetRef};
+pub use meta::{Annotations, Meta, ObjectRef, Origin};
+pub use node::{Node, ProviderIdError};
+pub use service::{Policy, Service, ServicePort, ServiceSpec, TargetPort};
+pub use workload::{
+    Container, ContainerPort, Hook, HorizontalPodAutoscaler, Pod, PodTemplate, Strategy, Workload,
+    WorkloadKind,
+};
+
+use serde::{Deserialize, Deserializer};
+
+/// Reads `null` as the type's default, as Kubernetes' own decoders do.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// An object of a kind that nothing here computes with, kept because a rule judges any object.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// The object's kind, as written.
+    pub kind: String,
+    /// Name, namespace and annotations.
+    pub meta: Meta,
+}

@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+use super::{Meta, nullable};
+
+/// A Node, with CCM's questions about it answered once (CCM 2.14: `backend.go`, `node_utils.go`).
+#[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one of CCM's independent questions")]
+pub struct Node {
+    /// `metadata`.
+    pub metadata: Meta,
+    /// `spec.providerID`, empty where left out.
+    pub provider_id: String,
+    /// `spec.unschedulable`.
+    pub unschedulable: bool,
+    /// The version of the node's kubelet as `(major, minor)`.
+    pub kubelet: Option<(u32, u32)>,
+    /// Labelled as a virtual node: its pods are ECI instances.
+    pub is_virtual: bool,
+    /// Labelled as a master, tainted by the cluster autoscaler for deletion, or not Ready.
+    pub is_rejected: bool,
+    /// Carries a label that keeps it out of load balancers, or belongs to another cloud.
+    pub is_excluded: bool,
+}
+
+/// Labels of masters. CCM 2.14 does not look at `node-role.kubernetes.io/control-plane`.
+const MASTER: &str = "node-role.kubernetes.io/master";
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+const EXCLUDING: [&str; 4] = [
+    "node.kubernetes.io/exclude-from-external-load-balancers",
+    "alpha.service-controller.kubernetes.io/exclude-balancer",
+    "service.beta.kubernetes.io/exclude-node",
+    "service.alibabacloud.com/exclude-node",
+];
+
+/// Why a node's `providerID` names no ECS instance.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProviderIdError {
+    /// There is none.
+    #[error("node {0} has no spec.providerID")]
+    Missing(String),
+    /// It has another form.
+    #[error(
+        "node {node} has spec.providerID {id:?}, not region.instance or alicloud://region.instance"
+    )]
+    Malformed {
+        /// The node's name.
+        node: String,
+        /// Its `providerID`.
+        id: String,
+    },
+}
+
+impl Node {
+    /// The node's labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.metadata.labels
+    }
+
+    /// The id of the ECS instance behind the node (CCM 2.14: `NodeFromProviderID`).
+    pub fn instance(&self) -> Result<&str, ProviderIdError> {
+        let id = self.provider_id.as_str();
+        let plain = match id.strip_prefix("alicloud://") {
+            Some(rest) => rest.split("://").next().unwrap_or(rest),
+            None => id,
+        };
+        plain.split('.').nth(1).ok_or_else(|| {
+            let node = self.metadata.name.clone();
+            if id.is_empty() {
+                ProviderIdError::Missing(node)
+            } else {
+                ProviderIdError::Malformed { node, id: id.to_owned() }
+            }
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire {
+    #[serde(deserialize_with = "nullable")]
+    metadata: Meta,
+    #[serde(deserialize_with = "nullable")]
+    spec: Spec,
+    #[serde(deserialize_with = "nullable")]
+    status: Status,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    #[serde(rename = "providerID", deserialize_with = "nullable")]
+    provider_id: String,
+    #[serde(deserialize_with = "nullable")]
+    unschedulable: bool,
+    #[serde(deserialize_with = "nullable")]
+    taints: Vec<Taint>,
+}
+
+#[derive(Deserialize)]
+struct Taint {
+    key: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "nullable")]
+    node_info: NodeInfo,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeInfo {
+    #[serde(deserialize_with = "nullable")]
+    kubelet_version: String,
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Wire { metadata, spec, status } = Wire::deserialize(deserializer)?;
+        let labels = &metadata.labels;
+        let is_virtual = labels.get("type").is_some_and(|kind| kind == "virtual-kubelet");
+        let is_ready = !status.conditions.is_empty()
+            && status.conditions.iter().all(|c| c.kind != "Ready" || c.status == "True");
+        let is_rejected = labels.contains_key(MASTER)
+            || spec.taints.iter().any(|taint| taint.key == TO_BE_DELETED)
+            || !(is_virtual || is_ready);
+        let is_excluded = EXCLUDING.iter().any(|label| labels.contains_key(*label))
+            || spec.provider_id.starts_with("ack-hybrid://");
+        Ok(Self {
+            kubelet: version(&status.node_info.kubelet_version),
+            provider_id: spec.provider_id,
+            unschedulable: spec.unschedulable,
+            metadata,
+            is_virtual,
+            is_rejected,
+            is_excluded,
+        })
+    }
+}
+
+/// Major and minor of a version such as `v1.30.4-aliyun.1`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let major = parts.next()?.parse().ok()?;
+    let minor = parts.next()?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    Some((major, minor))
+}

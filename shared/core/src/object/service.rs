@@ -1,0 +1,134 @@
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::Deserialize;
+
+use super::{Annotations, Meta, ObjectRef, meta, nullable};
+use crate::annotation;
+
+/// A Service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// `metadata`.
+    #[serde(deserialize_with = "nullable")]
+    pub metadata: Meta,
+    /// `spec`.
+    #[serde(deserialize_with = "nullable")]
+    pub spec: ServiceSpec,
+}
+
+/// `spec` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec {
+    /// `ClusterIP` where left out.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Set: some other controller's business (CCM 2.14: `NeedCLB`).
+    pub load_balancer_class: Option<String>,
+    /// Empty: the Service selects nothing, its endpoints are made by hand.
+    #[serde(deserialize_with = "meta::loose_strings")]
+    pub selector: BTreeMap<String, String>,
+    /// Ports, in order.
+    #[serde(deserialize_with = "nullable")]
+    pub ports: Vec<ServicePort>,
+    /// `Cluster` where left out.
+    #[serde(deserialize_with = "nullable")]
+    pub external_traffic_policy: Policy,
+    /// Annotations written one level too deep; nobody reads them.
+    #[serde(deserialize_with = "nullable")]
+    pub annotations: Annotations,
+}
+
+/// `spec.externalTrafficPolicy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Policy {
+    /// Every node forwards to every pod. Kubernetes' default.
+    #[default]
+    Cluster,
+    /// A node forwards to its own pods only.
+    Local,
+}
+
+/// One of `spec.ports`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServicePort {
+    /// The port's name; empty where the Service has one unnamed port.
+    #[serde(default, deserialize_with = "nullable")]
+    pub name: String,
+    /// `TCP` where left out.
+    #[serde(default = "tcp")]
+    pub protocol: String,
+    /// The Service port, which the mapping names.
+    pub port: u16,
+    /// The pods' port.
+    #[serde(default)]
+    pub target_port: Option<TargetPort>,
+    /// The port on every node; 0 where none is assigned (yet).
+    #[serde(default, deserialize_with = "nullable")]
+    pub node_port: u16,
+}
+
+fn tcp() -> String {
+    "TCP".to_owned()
+}
+
+impl ServicePort {
+    /// The target port with Kubernetes' default, the Service port itself.
+    pub fn target(&self) -> TargetPort {
+        self.target_port.clone().unwrap_or(TargetPort::Number(self.port))
+    }
+}
+
+/// `targetPort`: a number, or the name of a container port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum TargetPort {
+    /// A port number.
+    Number(u16),
+    /// A container port's name.
+    Name(String),
+}
+
+impl fmt::Display for TargetPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Service {
+    /// Whether CCM's CLB controller takes this Service (CCM 2.14: `NeedCLB`, without the feature
+    /// gate for the type annotation, which is off by default).
+    pub fn is_taken_by_ccm(&self) -> bool {
+        let annotations = &self.metadata.annotations;
+        self.is_load_balancer()
+            && self.spec.load_balancer_class.is_none()
+            && annotations.get(annotation::TUNNEL_TYPE).is_none()
+            && annotations.get(annotation::CLASS).is_none_or(str::is_empty)
+    }
+
+    /// Whether `spec.type` is `LoadBalancer`.
+    pub fn is_load_balancer(&self) -> bool {
+        self.spec.kind.as_deref() == Some("LoadBalancer")
+    }
+
+    /// The Service's name in findings.
+    pub fn object_ref(&self, context: Option<&Arc<str>>) -> ObjectRef {
+        ObjectRef {
+            context: context.cloned(),
+            kind: "Service".to_owned(),
+            namespace: Some(self.metadata.namespace().to_owned()),
+            name: self.metadata.name.clone(),
+        }
+    }
+
+    /// Whether the selector is not empty and matches `labels`.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        let selector = &self.spec.selector;
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}

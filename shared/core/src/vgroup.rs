@@ -1,0 +1,186 @@
+//! The grammar of `loadbalancer-vgroup-port`: `GROUP:PORT`, several separated by commas.
+//!
+//! CCM trims nothing, compares the port as text, takes the first match, and ignores whatever
+//! follows a second colon (CCM 2.14: `listeners.go`, `vgroups.go`).
+
+use thiserror::Error;
+
+/// A mapping as written. Parsing never fails: CCM looks at it entry by entry, and so do the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+/// One entry of a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The entry as written.
+    pub text: &'a str,
+    /// Where it begins in the value, in characters from 1.
+    pub position: usize,
+    /// What stands before the first colon, untrimmed.
+    pub group: &'a str,
+    /// What stands after it; `None` without a colon.
+    pub port: Option<&'a str>,
+    /// Whether a second colon follows, whose rest CCM drops.
+    pub has_more: bool,
+}
+
+/// An entry without a colon: it fails the whole round.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("entry {text:?} at character {position} has no colon; write GROUP:PORT, for example rsp-bp1example:80")]
+pub struct FormatError {
+    /// The entry.
+    pub text: String,
+    /// Where it begins, in characters from 1.
+    pub position: usize,
+}
+
+impl<'a> Mapping<'a> {
+    /// Splits a value into its entries. An empty value has none: CCM takes it as not set.
+    pub fn parse(value: &'a str) -> Self {
+        if value.is_empty() {
+            return Self { entries: Vec::new() };
+        }
+        let mut position = 1;
+        let entries = value.split(',').map(|text| {
+            let mut parts = text.splitn(3, ':');
+            let entry = Entry {
+                text,
+                position,
+                group: parts.next().unwrap_or_default(),
+                port: parts.next(),
+                has_more: parts.next().is_some(),
+            };
+            position += text.chars().count() + 1;
+            entry
+        });
+        Self { entries: entries.collect() }
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[Entry<'a>] {
+        &self.entries
+    }
+
+    /// Whether there is no mapping at all.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The group CCM maps `port` to: the first entry whose port is the same text. An entry without
+    /// colon before it is an error, one after it is not yet.
+    pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, FormatError> {
+        let port = port.to_string();
+        for entry in &self.entries {
+            match entry.port {
+                None => return Err(entry.format_error()),
+                Some(text) if text == port => return Ok(Some(entry.group)),
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first entry that fails the whole round when CCM looks the groups up.
+    pub fn format_error(&self) -> Option<FormatError> {
+        self.entries.iter().find(|entry| entry.port.is_none()).map(Entry::format_error)
+    }
+}
+
+impl Entry<'_> {
+    /// An entry with port `0`: it maps nothing, and CCM cleans its own backends out of the group.
+    pub fn is_release(&self) -> bool {
+        self.port == Some("0")
+    }
+
+    /// Group and port as they were probably meant: without the spaces, leading zeros and quotes
+    /// that CCM takes literally. `None` where no port number can be read.
+    pub fn meant(&self) -> Option<(&str, u16)> {
+        let port = self.port?.trim_matches(is_stray).parse().ok()?;
+        let group = self.group.trim_matches(is_stray);
+        (!group.is_empty() && port != 0).then_some((group, port))
+    }
+
+    fn format_error(&self) -> FormatError {
+        FormatError { text: self.text.to_owned(), position: self.position }
+    }
+}
+
+fn is_stray(c: char) -> bool {
+    c.is_whitespace() || c == '"' || c == '\''
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    // The table of what CCM makes of a mapping for the ports 80 and 443.
+    #[rstest]
+    #[case("rsp-a:80", Ok(Some("rsp-a")), Ok(None))]
+    #[case("rsp-a:80,rsp-b:443", Ok(Some("rsp-a")), Ok(Some("rsp-b")))]
+    #[case("rsp-a:80, rsp-b:443", Ok(Some("rsp-a")), Ok(Some(" rsp-b")))]
+    #[case("rsp-a:80 ,rsp-b:443", Ok(None), Ok(Some("rsp-b")))]
+    #[case(" rsp-a:80", Ok(Some(" rsp-a")), Ok(None))]
+    #[case("rsp-a:080", Ok(None), Ok(None))]
+    #[case("rsp-a:http", Ok(None), Ok(None))]
+    #[case("80:rsp-a", Ok(None), Ok(None))]
+    #[case("rsp-a:80:tcp", Ok(Some("rsp-a")), Ok(None))]
+    #[case("rsp-a:80,rsp-b:80", Ok(Some("rsp-a")), Ok(None))]
+    #[case("rsp-a:80,", Ok(Some("rsp-a")), Err(()))]
+    #[case(",rsp-a:80", Err(()), Err(()))]
+    #[case("rsp-a", Err(()), Err(()))]
+    #[case("", Ok(None), Ok(None))]
+    fn ports_are_mapped_as_ccm_maps_them(
+        #[case] value: &str,
+        #[case] http: Result<Option<&str>, ()>,
+        #[case] https: Result<Option<&str>, ()>,
+    ) {
+        let mapping = Mapping::parse(value);
+        assert_eq!(mapping.group_of(80).map_err(drop), http);
+        assert_eq!(mapping.group_of(443).map_err(drop), https);
+    }
+
+    #[test]
+    fn an_entry_without_colon_is_named_with_its_place() {
+        let error = Mapping::parse("rsp-a:80,rsp-b").format_error().expect("no colon");
+        assert_eq!((error.text.as_str(), error.position), ("rsp-b", 10));
+    }
+
+    #[rstest]
+    #[case("rsp-a:80", Some(("rsp-a", 80)))]
+    #[case(" rsp-a: 080 ", Some(("rsp-a", 80)))]
+    #[case("\"rsp-a:80\"", Some(("rsp-a", 80)))]
+    #[case("rsp-a:http", None)]
+    #[case("80:rsp-a", None)]
+    #[case("rsp-a:0", None)]
+    #[case("rsp-a", None)]
+    fn what_was_meant_is_read_where_it_can_be(
+        #[case] value: &str,
+        #[case] meant: Option<(&str, u16)>,
+    ) {
+        let mapping = Mapping::parse(value);
+        assert_eq!(mapping.entries().first().and_then(Entry::meant), meant);
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_the_parser_panic(value in any::<String>(), port in any::<u16>()) {
+            let mapping = Mapping::parse(&value);
+            let _ = mapping.group_of(port);
+            let _ = mapping.format_error();
+            for entry in mapping.entries() {
+                let _ = (entry.meant(), entry.is_release());
+            }
+        }
+
+        #[test]
+        fn entries_joined_again_give_the_value(value in ".+") {
+            let mapping = Mapping::parse(&value);
+            let texts: Vec<&str> = mapping.entries().iter().map(|entry| entry.text).collect();
+            prop_assert_eq!(texts.join(","), value);
+        }
+    }
+}
