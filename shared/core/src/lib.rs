@@ -11,3 +11,5 @@ pub mod identity;
 pub mod object;
 pub mod vgroup;
 pub mod weight;
+pub mod cloud;
+pub mod snapshot;

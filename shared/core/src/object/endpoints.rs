@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::{Meta, nullable};
 
 /// An EndpointSlice.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSlice {
     /// `metadata`; the label `kubernetes.io/service-name` names the Service.
@@ -27,7 +27,7 @@ impl EndpointSlice {
 }
 
 /// One endpoint of a slice.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// Its addresses.
@@ -45,7 +45,7 @@ pub struct Endpoint {
 }
 
 /// Conditions of an endpoint.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct Conditions {
     /// Left out: unknown, which CCM counts as not ready.
@@ -67,9 +67,8 @@ impl Endpoint {
 }
 
 /// What an endpoint stands for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub struct TargetRef {
     /// Usually `Pod`.
     #[serde(deserialize_with = "nullable")]
@@ -83,7 +82,7 @@ pub struct TargetRef {
 }
 
 /// One of a slice's ports.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct SlicePort {
     /// The Service port's name.
     pub name: Option<String>,

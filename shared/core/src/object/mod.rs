@@ -9,13 +9,13 @@ mod node;
 mod service;
 mod workload;
 
-pub use endpoints::{Endpoint, EndpointSlice, SlicePort, TargetRef};
-pub use meta::{Annotations, Meta, ObjectRef, Origin};
+pub use endpoints::{Conditions, Endpoint, EndpointSlice, SlicePort, TargetRef};
+pub use meta::{Annotations, Meta, ObjectRef, Origin, Place};
 pub use node::{Node, ProviderIdError};
 pub use service::{Policy, Service, ServicePort, ServiceSpec, TargetPort};
 pub use workload::{
-    Container, ContainerPort, Hook, HorizontalPodAutoscaler, Pod, PodTemplate, Strategy, Workload,
-    WorkloadKind,
+    AutoscalerSpec, Container, ContainerPort, Hook, HorizontalPodAutoscaler, Pod, PodSpec, PodStatus,
+    PodTemplate, ScaleTarget, Strategy, Workload, WorkloadKind,
 };
 
 use serde::{Deserialize, Deserializer};
@@ -30,7 +30,7 @@ where
 }
 
 /// An object of a kind that nothing here computes with, kept because a rule judges any object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Other {
     /// The object's kind, as written.
     pub kind: String,

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{Meta, nullable};
 
 /// A Node, with CCM's questions about it answered once (CCM 2.14: `backend.go`, `node_utils.go`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one of CCM's independent questions")]
 pub struct Node {
     /// `metadata`.

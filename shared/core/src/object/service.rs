@@ -6,7 +6,7 @@ use super::{Annotations, Meta, ObjectRef, meta, nullable};
 use crate::annotation;
 
 /// A Service.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Service {
     /// `metadata`.

@@ -18,6 +18,9 @@ pub enum WorkloadKind {
 }
 
 impl WorkloadKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet, Self::Pod];
+
     /// The kind's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,7 +38,7 @@ impl WorkloadKind {
 }
 
 /// A Deployment, StatefulSet, DaemonSet, or a Pod that stands alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// Which of them.
     pub kind: WorkloadKind,
@@ -59,7 +62,7 @@ pub struct Strategy {
 }
 
 /// A pod template, or the Pod itself.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct PodTemplate {
     /// Labels and annotations.
@@ -71,7 +74,7 @@ pub struct PodTemplate {
 }
 
 /// A pod's spec.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     /// Main containers.
@@ -98,7 +101,7 @@ fn gates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 }
 
 /// A container.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {
     /// Its name.
@@ -118,7 +121,7 @@ pub struct Container {
 }
 
 /// A declared container port.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerPort {
     /// Its name, empty where left out.
@@ -244,6 +247,17 @@ impl Workload {
         })
     }
 
+    /// A Pod that stands alone, judged like a workload.
+    pub fn from_pod(pod: &Pod) -> Self {
+        Self {
+            kind: WorkloadKind::Pod,
+            metadata: pod.metadata.clone(),
+            replicas: None,
+            strategy: Strategy::default(),
+            template: PodTemplate { metadata: pod.metadata.clone(), spec: pod.spec.clone() },
+        }
+    }
+
     /// Labels of the pods it makes.
     pub fn pod_labels(&self) -> &BTreeMap<String, String> {
         match self.kind {
@@ -254,7 +268,7 @@ impl Workload {
 }
 
 /// A Pod.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod {
     /// `metadata`.
@@ -269,7 +283,7 @@ pub struct Pod {
 }
 
 /// A pod's status.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct PodStatus {
     /// Whether the condition `ContainersReady` is `True`.
@@ -289,7 +303,7 @@ fn containers_ready<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, 
 }
 
 /// What of an autoscaler matters: the workload whose replicas it rules.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct HorizontalPodAutoscaler {
     /// `metadata`.
     pub metadata: Meta,
@@ -298,7 +312,7 @@ pub struct HorizontalPodAutoscaler {
 }
 
 /// `spec` of an autoscaler.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoscalerSpec {
     /// The workload.
@@ -306,7 +320,7 @@ pub struct AutoscalerSpec {
 }
 
 /// A workload by kind and name, in the autoscaler's namespace.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ScaleTarget {
     /// For example `Deployment`.
     pub kind: String,

@@ -1,0 +1,327 @@
+//! The CLB API's answers, as the `aliyun` command line prints them (API of 2014-05-15).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::object::{Place, nullable};
+
+/// Everything the CLB API has said.
+#[derive(Debug, Default)]
+pub struct Cloud {
+    /// `DescribeVServerGroupAttribute`, by group id.
+    pub groups: BTreeMap<String, GroupAnswer>,
+    /// `DescribeVServerGroups`, one a CLB.
+    pub lists: Vec<GroupList>,
+    /// `DescribeLoadBalancerListeners`.
+    pub listeners: Vec<ListenerList>,
+    /// `DescribeLoadBalancerAttribute`, by CLB id.
+    pub balancers: BTreeMap<String, LoadBalancer>,
+    /// `DescribeHealthStatus`.
+    pub health: Vec<HealthAnswer>,
+}
+
+/// One answer, on its way into a [`Cloud`].
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// `DescribeVServerGroupAttribute`.
+    Group(GroupAnswer),
+    /// `DescribeVServerGroups`.
+    GroupList(GroupList),
+    /// `DescribeLoadBalancerListeners`.
+    Listeners(ListenerList),
+    /// `DescribeLoadBalancerAttribute`.
+    LoadBalancer(LoadBalancer),
+    /// `DescribeHealthStatus`.
+    Health(HealthAnswer),
+}
+
+impl Cloud {
+    /// Adds an answer; a newer one about the same thing replaces the older.
+    pub fn insert(&mut self, answer: Answer) {
+        match answer {
+            Answer::Group(group) => {
+                self.groups.insert(group.id.clone(), group);
+            }
+            Answer::GroupList(list) => self.lists.push(list),
+            Answer::Listeners(list) => self.listeners.push(list),
+            Answer::LoadBalancer(balancer) => {
+                self.balancers.insert(balancer.id.clone(), balancer);
+            }
+            Answer::Health(health) => self.health.push(health),
+        }
+    }
+
+    /// All groups of a CLB as `(id, name)`; `None` where its list is not at hand.
+    ///
+    /// The API's list does not say whose it is. It is `clb`'s if it says so nevertheless, if it
+    /// holds a group whose own answer names `clb`, or if no other CLB is known at all.
+    pub fn groups_of(&self, clb: &str, only_clb: bool) -> Option<Vec<(&str, &str)>> {
+        let is_of = |list: &&GroupList| match &list.clb {
+            Some(id) => id == clb,
+            None => {
+                let mut owners = list.groups.iter().filter_map(|group| {
+                    self.groups.get(&group.id).and_then(|answer| answer.clb.as_deref())
+                });
+                owners.next().map_or(only_clb, |owner| owner == clb)
+            }
+        };
+        let list = self.lists.iter().rev().find(is_of)?;
+        Some(list.groups.iter().map(|group| (group.id.as_str(), group.name.as_str())).collect())
+    }
+
+    /// The listeners of a CLB; `None` where their answer is not at hand.
+    pub fn listeners_of(&self, clb: &str) -> Option<Vec<&Listener>> {
+        let mut answers = self.listeners.iter().filter(|list| list.is_of(clb)).peekable();
+        answers.peek()?;
+        Some(answers.flat_map(|list| &list.listeners).filter(|l| l.is_of(clb)).collect())
+    }
+
+    /// Whether the health checks call a backend healthy; `None` where no answer mentions it.
+    pub fn is_healthy(&self, backend: &RemoteBackend) -> Option<bool> {
+        let status = self.health.iter().rev().flat_map(|answer| &answer.servers).find(|server| {
+            server.server_id == backend.server_id
+                && server.port == backend.port
+                && (server.server_ip.is_empty()
+                    || backend.server_ip.is_empty()
+                    || server.server_ip == backend.server_ip)
+        });
+        status.map(|server| server.status == "normal")
+    }
+}
+
+/// `DescribeVServerGroupAttribute`: a group and what is registered in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupAnswer {
+    /// `rsp-…`.
+    #[serde(rename = "VServerGroupId")]
+    pub id: String,
+    /// Its name; one that reads `k8s/…/…/…/…` marks a group of CCM's own.
+    #[serde(rename = "VServerGroupName", default, deserialize_with = "nullable")]
+    pub name: String,
+    /// Its CLB, where the answer says.
+    #[serde(rename = "LoadBalancerId", default)]
+    pub clb: Option<String>,
+    /// The backends.
+    #[serde(rename = "BackendServers", deserialize_with = "remote_backends")]
+    pub backends: Vec<RemoteBackend>,
+    /// Where the answer was read.
+    #[serde(skip)]
+    pub origin: Place,
+}
+
+/// A backend as it stands in a group.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RemoteBackend {
+    /// ECS instance or network interface.
+    pub server_id: String,
+    /// The pod's address, for `eni` and `eci`.
+    #[serde(default, deserialize_with = "nullable")]
+    pub server_ip: String,
+    /// 1..=65535.
+    pub port: u16,
+    /// 0..=100.
+    pub weight: u32,
+    /// `ecs`, `eni` or `eci`.
+    #[serde(rename = "Type", default = "ecs", deserialize_with = "nullable")]
+    pub kind: String,
+    /// `k8s/…` for backends of CCM's, anything else for the user's.
+    #[serde(default, deserialize_with = "nullable")]
+    pub description: String,
+}
+
+fn ecs() -> String {
+    "ecs".to_owned()
+}
+
+impl RemoteBackend {
+    /// The address of a pod, else the instance's id: what names the backend in reports.
+    pub fn id(&self) -> &str {
+        if self.is_pod() { &self.server_ip } else { &self.server_id }
+    }
+
+    /// Whether the backend is a pod.
+    pub fn is_pod(&self) -> bool {
+        !self.server_ip.is_empty() && self.kind != "ecs"
+    }
+}
+
+fn remote_backends<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<RemoteBackend>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Wrapped {
+        #[serde(default, deserialize_with = "nullable")]
+        backend_server: Vec<RemoteBackend>,
+    }
+    Wrapped::deserialize(d).map(|wrapped| wrapped.backend_server)
+}
+
+/// `DescribeVServerGroups`: the groups of one CLB.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GroupList {
+    /// The CLB, where the answer or its file's name says.
+    #[serde(rename = "LoadBalancerId", default)]
+    pub clb: Option<String>,
+    /// The groups.
+    #[serde(rename = "VServerGroups", deserialize_with = "listed_groups")]
+    pub groups: Vec<ListedGroup>,
+}
+
+/// A group in a list.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListedGroup {
+    /// Its id.
+    #[serde(rename = "VServerGroupId")]
+    pub id: String,
+    /// Its name.
+    #[serde(rename = "VServerGroupName", default, deserialize_with = "nullable")]
+    pub name: String,
+}
+
+fn listed_groups<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<ListedGroup>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        #[serde(rename = "VServerGroup", default, deserialize_with = "nullable")]
+        groups: Vec<ListedGroup>,
+    }
+    Wrapped::deserialize(d).map(|wrapped| wrapped.groups)
+}
+
+/// `DescribeLoadBalancerListeners`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListenerList {
+    /// The CLB, where the file's name says it.
+    #[serde(skip)]
+    pub clb: Option<String>,
+    /// The listeners.
+    #[serde(rename = "Listeners", deserialize_with = "listeners")]
+    pub listeners: Vec<Listener>,
+}
+
+impl ListenerList {
+    fn is_of(&self, clb: &str) -> bool {
+        self.clb.as_deref() == Some(clb) || self.listeners.iter().any(|l| l.is_of(clb))
+    }
+}
+
+/// A listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Listener {
+    /// Its CLB.
+    #[serde(rename = "LoadBalancerId", default, deserialize_with = "nullable")]
+    pub clb: String,
+    /// Its port.
+    #[serde(rename = "ListenerPort")]
+    pub port: u16,
+    /// `tcp`, `udp`, `http` or `https`.
+    #[serde(rename = "ListenerProtocol", default, deserialize_with = "nullable")]
+    pub protocol: String,
+    /// `wrr`, `wlc`, `rr`, …
+    #[serde(default, deserialize_with = "nullable")]
+    pub scheduler: String,
+    /// The group it forwards to.
+    #[serde(rename = "VServerGroupId", default, deserialize_with = "nullable")]
+    pub vgroup: String,
+    #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
+    tcp: Persistence,
+    #[serde(rename = "UDPListenerConfig", default, deserialize_with = "nullable")]
+    udp: Persistence,
+    #[serde(rename = "HTTPListenerConfig", default, deserialize_with = "nullable")]
+    http: Persistence,
+    #[serde(rename = "HTTPSListenerConfig", default, deserialize_with = "nullable")]
+    https: Persistence,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Persistence {
+    #[serde(deserialize_with = "nullable")]
+    persistence_timeout: u32,
+    #[serde(deserialize_with = "nullable")]
+    sticky_session: String,
+}
+
+impl Listener {
+    fn is_of(&self, clb: &str) -> bool {
+        self.clb == clb
+    }
+
+    /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`.
+    pub fn persistence(&self) -> Option<String> {
+        let configs = [&self.tcp, &self.udp, &self.http, &self.https];
+        configs.into_iter().find_map(|config| {
+            if config.persistence_timeout > 0 {
+                Some(format!("persistence for {} s", config.persistence_timeout))
+            } else {
+                (config.sticky_session == "on").then(|| "sticky sessions".to_owned())
+            }
+        })
+    }
+}
+
+fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listener>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shape {
+        Plain(Vec<Listener>),
+        Wrapped {
+            #[serde(rename = "Listener", default)]
+            listeners: Vec<Listener>,
+        },
+    }
+    Ok(match Shape::deserialize(deserializer)? {
+        Shape::Plain(listeners) | Shape::Wrapped { listeners } => listeners,
+    })
+}
+
+/// `DescribeLoadBalancerAttribute`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LoadBalancer {
+    /// `lb-…`.
+    #[serde(rename = "LoadBalancerId")]
+    pub id: String,
+    /// Its name.
+    #[serde(rename = "LoadBalancerName", default, deserialize_with = "nullable")]
+    pub name: String,
+    /// Its address.
+    #[serde(rename = "Address", default, deserialize_with = "nullable")]
+    pub address: String,
+}
+
+/// `DescribeHealthStatus`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HealthAnswer {
+    /// One entry a backend and listener.
+    #[serde(rename = "BackendServers", deserialize_with = "health")]
+    pub servers: Vec<ServerHealth>,
+}
+
+/// A backend's health as one listener sees it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ServerHealth {
+    /// ECS instance or network interface.
+    pub server_id: String,
+    /// The pod's address.
+    #[serde(default, deserialize_with = "nullable")]
+    pub server_ip: String,
+    /// The backend's port.
+    #[serde(default, deserialize_with = "nullable")]
+    pub port: u16,
+    /// `normal`, `abnormal` or `unavailable`.
+    #[serde(rename = "ServerHealthStatus", default, deserialize_with = "nullable")]
+    pub status: String,
+}
+
+fn health<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ServerHealth>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Wrapped {
+        #[serde(default, deserialize_with = "nullable")]
+        backend_server: Vec<ServerHealth>,
+    }
+    Wrapped::deserialize(deserializer).map(|wrapped| wrapped.backend_server)
+}

@@ -1,0 +1,319 @@
+//! What is at hand: clusters with their objects, and the CLB API's answers.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
+    sync::Arc,
+};
+
+use crate::{
+    annotation,
+    backends::{NodeSet, PodSet},
+    cloud::Cloud,
+    identity::Key,
+    object::{
+        EndpointSlice, HorizontalPodAutoscaler, Meta, Node, Other, Place, Pod, Service, Workload,
+        WorkloadKind,
+    },
+};
+
+/// Everything that is judged together: one migration's clusters and its CLBs.
+#[derive(Debug, Default)]
+pub struct World {
+    /// The clusters, in the order they were named.
+    pub clusters: Vec<Cluster>,
+    /// The CLB API's answers; they belong to all clusters.
+    pub cloud: Cloud,
+}
+
+/// One cluster.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    /// Its context's name; `None` for files without a name.
+    pub context: Option<Arc<str>>,
+    /// Its id, where known. See [`World::infer_cluster_ids`].
+    pub id: Option<String>,
+    /// What its Services' names end in where ids cannot differ.
+    pub suffix: Option<String>,
+    /// Whether pods are backends where a Service does not say.
+    pub eni_by_default: bool,
+    /// Whether all nodes were listed, as a cluster or a List does.
+    pub nodes_listed: bool,
+    /// Whether this project's webhook gives workloads their preStop hook.
+    pub injects_hooks: bool,
+    services: BTreeMap<(String, String), Service>,
+    nodes: NodeSet,
+    slices: HashMap<(String, String), Vec<EndpointSlice>>,
+    pods: PodSet,
+    workloads: BTreeMap<(WorkloadKind, String), Vec<Workload>>,
+    autoscaled: HashSet<(String, String, String)>,
+    namespaces: HashMap<String, Meta>,
+    others: Vec<Other>,
+}
+
+/// An object on its way into a [`Cluster`].
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// v1 Service.
+    Service(Box<Service>),
+    /// v1 Node.
+    Node(Box<Node>),
+    /// discovery.k8s.io/v1 EndpointSlice.
+    EndpointSlice(Box<EndpointSlice>),
+    /// v1 Pod.
+    Pod(Box<Pod>),
+    /// A Deployment, StatefulSet or DaemonSet.
+    Workload(Box<Workload>),
+    /// autoscaling HorizontalPodAutoscaler.
+    Autoscaler(Box<HorizontalPodAutoscaler>),
+    /// v1 Namespace, of which labels matter.
+    Namespace(Box<Meta>),
+    /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
+    ClusterProfile(String),
+    /// The configuration of this project's injecting hook.
+    InjectionHook,
+    /// Any other object, kept for the rules that judge any.
+    Other(Box<Other>),
+}
+
+/// What became of an object that was to be inserted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inserted {
+    /// It was not there before.
+    New,
+    /// The same object was there already.
+    Same,
+    /// An object of the same kind and name, but of other content, was there and stays. Says where
+    /// that one was read.
+    Conflict(Place),
+}
+
+impl Cluster {
+    /// Adds an object, unless one of its kind and name is there already.
+    pub fn insert(&mut self, object: Object) -> Inserted {
+        match object {
+            Object::Service(service) => {
+                let key = key(&service.metadata);
+                into_vacant(self.services.entry(key), *service, |service| &service.metadata)
+            }
+            Object::Node(node) => match self.nodes.by_name(&node.metadata.name) {
+                Some(known) => compare(known, &node, |node| &node.metadata),
+                None => {
+                    self.nodes.insert(*node);
+                    Inserted::New
+                }
+            },
+            Object::EndpointSlice(slice) => self.insert_slice(*slice),
+            Object::Pod(pod) => self.insert_pod(*pod),
+            Object::Workload(workload) => self.insert_workload(*workload),
+            Object::Autoscaler(hpa) => {
+                let target = hpa.spec.scale_target_ref;
+                let namespace = hpa.metadata.namespace().to_owned();
+                self.autoscaled.insert((namespace, target.kind, target.name));
+                Inserted::New
+            }
+            Object::Namespace(meta) => {
+                self.namespaces.insert(meta.name.clone(), *meta);
+                Inserted::New
+            }
+            Object::ClusterProfile(id) => {
+                self.id = self.id.take().or(Some(id));
+                Inserted::New
+            }
+            Object::InjectionHook => {
+                self.injects_hooks = true;
+                Inserted::New
+            }
+            Object::Other(other) => {
+                self.others.push(*other);
+                Inserted::New
+            }
+        }
+    }
+
+    /// Puts a Service in place of the one of its name, which is returned.
+    pub fn replace_service(&mut self, service: Service) -> Option<Service> {
+        self.services.insert(key(&service.metadata), service)
+    }
+
+    /// Takes a Service away.
+    pub fn remove_service(&mut self, namespace: &str, name: &str) -> Option<Service> {
+        self.services.remove(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    fn insert_slice(&mut self, slice: EndpointSlice) -> Inserted {
+        // A slice without the label belongs to no Service, and CCM does not find it either.
+        let Some(service) = slice.service() else { return Inserted::New };
+        let key = (slice.metadata.namespace().to_owned(), service.to_owned());
+        push(self.slices.entry(key).or_default(), slice, |slice| &slice.metadata)
+    }
+
+    fn insert_pod(&mut self, mut pod: Pod) -> Inserted {
+        if pod.metadata.controlled {
+            // Its workload says the same for all its pods; of the pod itself, only gates count.
+            pod.spec.containers = Vec::new();
+            pod.spec.init_containers = Vec::new();
+            pod.metadata.labels.clear();
+            pod.metadata.annotations = crate::object::Annotations::default();
+        }
+        let meta = &pod.metadata;
+        if let Some(known) = self.pods.get(meta.namespace(), &meta.name) {
+            return compare(known, &pod, |pod| &pod.metadata);
+        }
+        if !pod.metadata.controlled {
+            let namespace = (WorkloadKind::Pod, meta.namespace().to_owned());
+            self.workloads.entry(namespace).or_default().push(Workload::from_pod(&pod));
+        }
+        self.pods.insert(pod);
+        Inserted::New
+    }
+
+    fn insert_workload(&mut self, workload: Workload) -> Inserted {
+        let namespace = workload.metadata.namespace().to_owned();
+        push(self.workloads.entry((workload.kind, namespace)).or_default(), workload, |workload| {
+            &workload.metadata
+        })
+    }
+
+    /// The Services, by namespace and name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// The Service of that name.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.services.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// All nodes that were read, complete or not.
+    pub fn nodes(&self) -> &NodeSet {
+        &self.nodes
+    }
+
+    /// The nodes, if all are at hand: listed, or at least every node that an EndpointSlice names.
+    pub fn all_nodes(&self) -> Option<&NodeSet> {
+        let named = || {
+            self.slices
+                .values()
+                .flatten()
+                .flat_map(|slice| &slice.endpoints)
+                .filter_map(|endpoint| endpoint.node_name.as_deref())
+        };
+        let complete = self.nodes_listed
+            || (!self.nodes.is_empty() && named().all(|name| self.nodes.by_name(name).is_some()));
+        complete.then_some(&self.nodes)
+    }
+
+    /// The EndpointSlices of a Service; `None` where not one is at hand.
+    pub fn slices_of(&self, service: &Service) -> Option<&[EndpointSlice]> {
+        let meta = &service.metadata;
+        let key = (meta.namespace().to_owned(), meta.name.clone());
+        self.slices.get(&key).map(Vec::as_slice)
+    }
+
+    /// All pods that were read.
+    pub fn pods(&self) -> &PodSet {
+        &self.pods
+    }
+
+    /// The workloads whose pods a Service selects.
+    pub fn workloads_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Workload> {
+        let kinds = WorkloadKind::ALL.into_iter();
+        let namespace = service.metadata.namespace();
+        kinds
+            .filter_map(move |kind| self.workloads.get(&(kind, namespace.to_owned())))
+            .flatten()
+            .filter(|workload| service.selects(workload.pod_labels()))
+    }
+
+    /// All workloads.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values().flatten()
+    }
+
+    /// Whether an autoscaler rules a workload's replicas.
+    pub fn is_autoscaled(&self, workload: &Workload) -> bool {
+        let meta = &workload.metadata;
+        let kind = workload.kind.as_str().to_owned();
+        self.autoscaled.contains(&(meta.namespace().to_owned(), kind, meta.name.clone()))
+    }
+
+    /// Whether a namespace is labelled for hooks in bare Pods.
+    pub fn injects_into_pods_of(&self, namespace: &str) -> bool {
+        self.namespaces
+            .get(namespace)
+            .and_then(|meta| meta.labels.get(annotation::INJECT))
+            .is_some_and(|value| value == "enabled")
+    }
+
+    /// Objects of other kinds that a rule may have to name.
+    pub fn others(&self) -> &[Other] {
+        &self.others
+    }
+
+    /// Whether an ECS instance or a pod's address belongs to this cluster, as far as is known.
+    pub fn owns_server(&self, server_id: &str, ip: &str, service: &Service) -> bool {
+        self.owns_instance(server_id)
+            || (!ip.is_empty()
+                && self.slices_of(service).into_iter().flatten().any(|slice| {
+                    slice.endpoints.iter().any(|endpoint| endpoint.addresses.iter().any(|a| a == ip))
+                }))
+    }
+
+    /// Whether an ECS instance is one of the nodes that were read.
+    pub fn owns_instance(&self, server_id: &str) -> bool {
+        self.nodes.iter().any(|node: &Node| node.instance() == Ok(server_id))
+    }
+}
+
+fn key(meta: &Meta) -> (String, String) {
+    (meta.namespace().to_owned(), meta.name.clone())
+}
+
+fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &Meta) -> Inserted {
+    if known == new { Inserted::Same } else { Inserted::Conflict(meta(known).origin.clone()) }
+}
+
+fn into_vacant<K: Ord, T: PartialEq>(
+    entry: Entry<'_, K, T>,
+    object: T,
+    meta: impl Fn(&T) -> &Meta,
+) -> Inserted {
+    match entry {
+        Entry::Occupied(known) => compare(known.get(), &object, meta),
+        Entry::Vacant(place) => {
+            place.insert(object);
+            Inserted::New
+        }
+    }
+}
+
+fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &Meta) -> Inserted {
+    match list.iter().find(|known| meta(known).name == meta(&object).name) {
+        Some(known) => compare(known, &object, meta),
+        None => {
+            list.push(object);
+            Inserted::New
+        }
+    }
+}
+
+impl World {
+    /// Finds the ids of clusters that have none yet in the groups' answers: a backend on one of the
+    /// cluster's own instances, described as one of its own Services, carries the id. Two different
+    /// ids prove nothing.
+    pub fn infer_cluster_ids(&mut self) {
+        let cloud = &self.cloud;
+        for cluster in self.clusters.iter_mut().filter(|cluster| cluster.id.is_none()) {
+            let mut ids = cloud.groups.values().flat_map(|group| &group.backends).filter_map(|backend| {
+                let key = Key::parse(&backend.description)?;
+                let service = cluster.service(key.namespace, key.service)?;
+                cluster
+                    .owns_server(&backend.server_id, &backend.server_ip, service)
+                    .then_some(key.cluster_id)
+            });
+            let first = ids.next().map(str::to_owned);
+            let agree = ids.all(|id| Some(id) == first.as_deref());
+            cluster.id = first.filter(|_| agree);
+        }
+    }
+}
