@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use crate::object::{Place, nullable};
 
 /// Everything the CLB API has said.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cloud {
     /// `DescribeVServerGroupAttribute`, by group id.
     pub groups: BTreeMap<String, GroupAnswer>,

@@ -7,9 +7,18 @@
 
 pub mod annotation;
 pub mod backends;
+pub mod cloud;
+mod edit;
+pub mod finding;
 pub mod identity;
+pub mod listener;
 pub mod object;
+pub mod outcome;
+pub mod prediction;
+pub mod preview;
+pub mod route;
+pub mod rules;
+pub mod snapshot;
+pub mod survey;
 pub mod vgroup;
 pub mod weight;
-pub mod cloud;
-pub mod snapshot;

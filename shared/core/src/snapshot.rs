@@ -9,6 +9,7 @@ use crate::{
     annotation,
     backends::{NodeSet, PodSet},
     cloud::Cloud,
+    edit,
     identity::Key,
     object::{
         EndpointSlice, HorizontalPodAutoscaler, Meta, Node, Other, Place, Pod, Service, Workload,
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Everything that is judged together: one migration's clusters and its CLBs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct World {
     /// The clusters, in the order they were named.
     pub clusters: Vec<Cluster>,
@@ -26,7 +27,7 @@ pub struct World {
 }
 
 /// One cluster.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cluster {
     /// Its context's name; `None` for files without a name.
     pub context: Option<Arc<str>>,
@@ -63,7 +64,7 @@ pub enum Object {
     Pod(Box<Pod>),
     /// A Deployment, StatefulSet or DaemonSet.
     Workload(Box<Workload>),
-    /// autoscaling HorizontalPodAutoscaler.
+    /// `HorizontalPodAutoscaler` of any autoscaling version.
     Autoscaler(Box<HorizontalPodAutoscaler>),
     /// v1 Namespace, of which labels matter.
     Namespace(Box<Meta>),
@@ -138,6 +139,39 @@ impl Cluster {
     /// Takes a Service away.
     pub fn remove_service(&mut self, namespace: &str, name: &str) -> Option<Service> {
         self.services.remove(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Puts every object of `newer` in place of the one of its name.
+    pub(crate) fn overlay(&mut self, newer: &Self, prune: bool) {
+        if prune {
+            self.services.retain(|key, _| newer.services.contains_key(key));
+        }
+        for (key, service) in &newer.services {
+            let mut service = service.clone();
+            if let Some(old) = self.services.get(key) {
+                edit::keep_node_ports(old, &mut service);
+            }
+            self.services.insert(key.clone(), service);
+        }
+        self.slices.extend(newer.slices.iter().map(|(key, slices)| (key.clone(), slices.clone())));
+        self.pods.extend(&newer.pods);
+        for ((kind, namespace), workloads) in &newer.workloads {
+            let known = self.workloads.entry((*kind, namespace.clone())).or_default();
+            known.retain(|old| !workloads.iter().any(|new| new.metadata.name == old.metadata.name));
+            known.extend(workloads.iter().cloned());
+        }
+        if newer.nodes_listed {
+            self.nodes = newer.nodes.clone();
+        } else {
+            newer.nodes.iter().for_each(|node| self.nodes.insert(node.clone()));
+        }
+        self.nodes_listed |= newer.nodes_listed;
+        self.autoscaled.extend(newer.autoscaled.iter().cloned());
+        self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));
+        self.others.extend(newer.others.iter().cloned());
+        self.injects_hooks |= newer.injects_hooks;
+        self.id = self.id.take().or_else(|| newer.id.clone());
+        self.suffix = self.suffix.take().or_else(|| newer.suffix.clone());
     }
 
     fn insert_slice(&mut self, slice: EndpointSlice) -> Inserted {
@@ -255,7 +289,10 @@ impl Cluster {
         self.owns_instance(server_id)
             || (!ip.is_empty()
                 && self.slices_of(service).into_iter().flatten().any(|slice| {
-                    slice.endpoints.iter().any(|endpoint| endpoint.addresses.iter().any(|a| a == ip))
+                    slice
+                        .endpoints
+                        .iter()
+                        .any(|endpoint| endpoint.addresses.iter().any(|a| a == ip))
                 }))
     }
 
@@ -304,13 +341,14 @@ impl World {
     pub fn infer_cluster_ids(&mut self) {
         let cloud = &self.cloud;
         for cluster in self.clusters.iter_mut().filter(|cluster| cluster.id.is_none()) {
-            let mut ids = cloud.groups.values().flat_map(|group| &group.backends).filter_map(|backend| {
-                let key = Key::parse(&backend.description)?;
-                let service = cluster.service(key.namespace, key.service)?;
-                cluster
-                    .owns_server(&backend.server_id, &backend.server_ip, service)
-                    .then_some(key.cluster_id)
-            });
+            let mut ids =
+                cloud.groups.values().flat_map(|group| &group.backends).filter_map(|backend| {
+                    let key = Key::parse(&backend.description)?;
+                    let service = cluster.service(key.namespace, key.service)?;
+                    cluster
+                        .owns_server(&backend.server_id, &backend.server_ip, service)
+                        .then_some(key.cluster_id)
+                });
             let first = ids.next().map(str::to_owned);
             let agree = ids.all(|id| Some(id) == first.as_deref());
             cluster.id = first.filter(|_| agree);

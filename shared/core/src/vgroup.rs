@@ -28,7 +28,9 @@ pub struct Entry<'a> {
 
 /// An entry without a colon: it fails the whole round.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("entry {text:?} at character {position} has no colon; write GROUP:PORT, for example rsp-bp1example:80")]
+#[error(
+    "entry {text:?} at character {position} has no colon; write GROUP:PORT, for example rsp-bp1example:80"
+)]
 pub struct FormatError {
     /// The entry.
     pub text: String,
@@ -84,25 +86,25 @@ impl<'a> Mapping<'a> {
 
     /// The first entry that fails the whole round when CCM looks the groups up.
     pub fn format_error(&self) -> Option<FormatError> {
-        self.entries.iter().find(|entry| entry.port.is_none()).map(Entry::format_error)
+        self.entries.iter().find(|entry| entry.port.is_none()).map(|entry| entry.format_error())
     }
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
     /// An entry with port `0`: it maps nothing, and CCM cleans its own backends out of the group.
-    pub fn is_release(&self) -> bool {
+    pub fn is_release(self) -> bool {
         self.port == Some("0")
     }
 
     /// Group and port as they were probably meant: without the spaces, leading zeros and quotes
     /// that CCM takes literally. `None` where no port number can be read.
-    pub fn meant(&self) -> Option<(&str, u16)> {
+    pub fn meant(self) -> Option<(&'a str, u16)> {
         let port = self.port?.trim_matches(is_stray).parse().ok()?;
         let group = self.group.trim_matches(is_stray);
         (!group.is_empty() && port != 0).then_some((group, port))
     }
 
-    fn format_error(&self) -> FormatError {
+    fn format_error(self) -> FormatError {
         FormatError { text: self.text.to_owned(), position: self.position }
     }
 }
@@ -162,7 +164,7 @@ mod tests {
         #[case] meant: Option<(&str, u16)>,
     ) {
         let mapping = Mapping::parse(value);
-        assert_eq!(mapping.entries().first().and_then(Entry::meant), meant);
+        assert_eq!(mapping.entries().first().and_then(|entry| entry.meant()), meant);
     }
 
     proptest! {

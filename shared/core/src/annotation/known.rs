@@ -149,8 +149,7 @@ pub fn nearest(key: &str) -> Option<String> {
         };
         return exact.or_else(close).map(|known| format!("{PREFIX}{}", known.suffix));
     }
-    let vendorless =
-        name.strip_prefix("alibaba-cloud-").or_else(|| name.strip_prefix("alicloud-"));
+    let vendorless = name.strip_prefix("alibaba-cloud-").or_else(|| name.strip_prefix("alicloud-"));
     let name = vendorless.unwrap_or(&name);
     let plain = BACKEND_TYPE.trim_start_matches(DOMAIN);
     (distance(plain, name) <= 2).then(|| BACKEND_TYPE.to_owned())
@@ -187,10 +186,10 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&last, j) + usize::from(x != y))
-                .min(at(&last, j + 1) + 1)
-                .min(at(&row, j) + 1);
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
+            let mut cost =
+                (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 cost = cost.min(at(&before, j - 1) + 1);
@@ -210,11 +209,23 @@ mod tests {
 
     #[rstest]
     #[case("alibaba-cloud-loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
-    #[case("service.beta.kubernetes.io/alibaba-cloud-load-balancer-spec", "alibaba-cloud-loadbalancer-spec")]
+    #[case(
+        "service.beta.kubernetes.io/alibaba-cloud-load-balancer-spec",
+        "alibaba-cloud-loadbalancer-spec"
+    )]
     #[case("service.beta.kubernetes.io/aliyun-loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
-    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-wieght", "alibaba-cloud-loadbalancer-weight")]
-    #[case("service.beta.kubernetes.io/alicloud-loadbalancer-health-check-tag", "alibaba-cloud-loadbalancer-health-check-flag")]
-    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-health-check-http-code", "alibaba-cloud-loadbalancer-health-check-httpcode")]
+    #[case(
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-wieght",
+        "alibaba-cloud-loadbalancer-weight"
+    )]
+    #[case(
+        "service.beta.kubernetes.io/alicloud-loadbalancer-health-check-tag",
+        "alibaba-cloud-loadbalancer-health-check-flag"
+    )]
+    #[case(
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-health-check-http-code",
+        "alibaba-cloud-loadbalancer-health-check-httpcode"
+    )]
     #[case("service.beta.kubernetes.io/loadbalancer-id", "alibaba-cloud-loadbalancer-id")]
     #[case("service.beta.kubernetes.io/alibaba-cloud-backend-type", "backend-type")]
     fn a_key_that_nobody_reads_is_traced_to_the_one_that_was_meant(

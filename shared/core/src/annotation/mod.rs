@@ -3,6 +3,7 @@
 mod known;
 mod value;
 
+pub(crate) use known::VGROUP_IDS;
 pub use known::{KNOWN, Known, Reads, nearest};
 pub use value::{ValueError, integer, percent};
 

@@ -4,7 +4,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
     /// A character that no integer has.
-    #[error("character {position} is {character:?}, an integer has an optional sign and digits only")]
+    #[error(
+        "character {position} is {character:?}, an integer has an optional sign and digits only"
+    )]
     Character {
         /// Counted in characters, from 1.
         position: usize,

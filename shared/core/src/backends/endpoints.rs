@@ -14,6 +14,11 @@ impl PodSet {
         namespace.insert(pod.metadata.name.clone(), pod);
     }
 
+    /// Adds all pods of another set.
+    pub fn extend(&mut self, pods: &Self) {
+        pods.0.values().flat_map(HashMap::values).for_each(|pod| self.insert(pod.clone()));
+    }
+
     /// The pod of that name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Pod> {
         self.0.get(namespace)?.get(name)
@@ -81,7 +86,8 @@ fn is_held_by_gate(inputs: &Inputs<'_>, endpoint: &Endpoint) -> bool {
         return false;
     };
     let gate = readiness_gate(&inputs.service.metadata.name);
-    inputs.pods.get(&target.namespace, &target.name).is_some_and(|pod| {
-        pod.status.containers_ready && pod.spec.readiness_gates.contains(&gate)
-    })
+    inputs
+        .pods
+        .get(&target.namespace, &target.name)
+        .is_some_and(|pod| pod.status.containers_ready && pod.spec.readiness_gates.contains(&gate))
 }

@@ -9,7 +9,7 @@ mod nodes;
 use thiserror::Error;
 
 pub use endpoints::{Address, PodSet, addresses, readiness_gate};
-pub use nodes::{LabelError, NodeSet, accepted};
+pub use nodes::{LabelError, NodeSet, accepted, label_error, labelled};
 
 use crate::{
     annotation::{self, ValueError},
@@ -44,7 +44,8 @@ impl Mode {
 /// What is known of the groups in a Service's CLB.
 #[derive(Debug, Clone, Default)]
 pub enum Groups<'a> {
-    /// Nothing: every group that a mapping names is taken to be there and to be reusable.
+    /// Nothing: every group that a mapping names is taken to be there and to be reusable, if only
+    /// its id can be one.
     #[default]
     Unknown,
     /// All of them, as `(id, name)`.
@@ -54,7 +55,14 @@ pub enum Groups<'a> {
 impl Groups<'_> {
     /// What CCM says of reusing group `id`.
     fn check(&self, id: &str) -> Result<(), Skip> {
-        let Self::Listed(groups) = self else { return Ok(()) };
+        let Self::Listed(groups) = self else {
+            let can_be_one = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            return if !id.is_empty() && id.chars().all(can_be_one) {
+                Ok(())
+            } else {
+                Err(Skip::NoSuchGroup(id.to_owned()))
+            };
+        };
         match groups.iter().find(|(known, _)| *known == id) {
             None => Err(Skip::NoSuchGroup(id.to_owned())),
             Some((_, name)) if Key::parse(name).is_some() => Err(Skip::MadeByCcm(id.to_owned())),
@@ -259,8 +267,9 @@ pub fn setting(service: &Service) -> Result<Setting, Skip> {
         text => annotation::percent(text).map(Some).map_err(|error| (text.to_owned(), error)),
     };
     let total = match mapping(service) {
-        Some(_) => read(annotation::WEIGHT)
-            .map_err(|(text, error)| Skip::Weight { text, error })?,
+        Some(_) => {
+            read(annotation::WEIGHT).map_err(|(text, error)| Skip::Weight { text, error })?
+        }
         None => None,
     };
     let default = read(annotation::DEFAULT_WEIGHT)
@@ -288,11 +297,17 @@ fn cluster<'a>(
     for address in addresses {
         let node = node_of(inputs, nodes, address)?;
         if node.is_some_and(|node| node.is_virtual) {
-            backends.push(Backend { server: Server::Pod(address.ip), port: address.port, weight: 0 });
+            backends.push(Backend {
+                server: Server::Pod(address.ip),
+                port: address.port,
+                weight: 0,
+            });
         }
     }
     let weight = setting.even(backends.len());
-    backends.iter_mut().for_each(|backend| backend.weight = weight);
+    for backend in &mut backends {
+        backend.weight = weight;
+    }
     Ok(backends)
 }
 

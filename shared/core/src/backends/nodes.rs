@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use thiserror::Error;
 
@@ -8,13 +8,19 @@ use crate::{
 };
 
 /// A cluster's nodes, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeSet {
     nodes: Vec<Node>,
     by_name: HashMap<String, usize>,
 }
 
 impl NodeSet {
+    /// A set without nodes.
+    pub fn empty() -> &'static Self {
+        static EMPTY: LazyLock<NodeSet> = LazyLock::new(NodeSet::default);
+        &EMPTY
+    }
+
     /// Adds a node; a second one of the same name takes the first one's place.
     pub fn insert(&mut self, node: Node) {
         match self.by_name.get(&node.metadata.name).and_then(|index| self.nodes.get_mut(*index)) {
@@ -83,6 +89,19 @@ pub fn accepted<'a>(service: &Service, nodes: &'a NodeSet) -> Result<Vec<&'a Nod
         }
     }
     Ok(accepted)
+}
+
+/// How many nodes carry a Service's `backend-label`, whatever else keeps them out.
+pub fn labelled(service: &Service, nodes: &NodeSet) -> Result<usize, LabelError> {
+    let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);
+    nodes.iter().try_fold(0, |count, node| Ok(count + usize::from(carries(node, label)?)))
+}
+
+/// The first entry of a Service's `backend-label` that CCM cannot read, if it gets as far.
+pub fn label_error(service: &Service) -> Option<LabelError> {
+    let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);
+    let mut entries = label.split(',').filter(|_| !label.is_empty());
+    entries.find(|entry| !entry.contains('=')).map(|entry| LabelError(entry.to_owned()))
 }
 
 /// Whether a node carries every `key=value` of `label`. CCM compares exactly and stops at the first

@@ -1,0 +1,79 @@
+//! Changes of a world that has not happened yet.
+
+use crate::{
+    cloud::Cloud,
+    object::Service,
+    snapshot::{Cluster, World},
+};
+
+impl World {
+    /// This world with one annotation of one Service set, or removed. A Service that is not there
+    /// stays so.
+    #[must_use]
+    pub fn with_annotation(
+        &self,
+        cluster: usize,
+        namespace: &str,
+        name: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Self {
+        let mut world = self.clone();
+        if let Some(cluster) = world.clusters.get_mut(cluster)
+            && let Some(mut service) = cluster.remove_service(namespace, name)
+        {
+            match value {
+                Some(value) => service.metadata.annotations.set(key, value),
+                None => drop(service.metadata.annotations.remove(key)),
+            }
+            cluster.replace_service(service);
+        }
+        world
+    }
+
+    /// This world with the objects of `newer` in the place of those of the same name. With `prune`,
+    /// Services that a cluster of `newer` does not have are gone.
+    ///
+    /// A cluster without name stands for the only one there is.
+    #[must_use]
+    pub fn overlaid(&self, newer: &Self, prune: bool) -> Self {
+        let mut world = self.clone();
+        for cluster in &newer.clusters {
+            let only = world.clusters.len() == 1;
+            let same = |known: &&mut Cluster| {
+                known.context == cluster.context || (only && cluster.context.is_none())
+            };
+            match world.clusters.iter_mut().find(same) {
+                Some(known) => known.overlay(cluster, prune),
+                None => world.clusters.push(cluster.clone()),
+            }
+        }
+        world.cloud.overlay(&newer.cloud);
+        world
+    }
+}
+
+/// What the API server keeps when a manifest that leaves it out is applied: assigned node ports.
+pub(crate) fn keep_node_ports(old: &Service, new: &mut Service) {
+    for port in new.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
+        let same =
+            |known: &&_| port_key(known) == (port.port, port.protocol.as_str(), port.name.as_str());
+        if let Some(known) = old.spec.ports.iter().find(same) {
+            port.node_port = known.node_port;
+        }
+    }
+}
+
+fn port_key(port: &crate::object::ServicePort) -> (u16, &str, &str) {
+    (port.port, &port.protocol, &port.name)
+}
+
+impl Cloud {
+    fn overlay(&mut self, newer: &Self) {
+        self.groups.extend(newer.groups.iter().map(|(id, group)| (id.clone(), group.clone())));
+        self.balancers.extend(newer.balancers.iter().map(|(id, lb)| (id.clone(), lb.clone())));
+        self.lists.extend(newer.lists.iter().cloned());
+        self.listeners.extend(newer.listeners.iter().cloned());
+        self.health.extend(newer.health.iter().cloned());
+    }
+}

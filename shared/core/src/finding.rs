@@ -1,0 +1,259 @@
+//! What rules say: findings, and what could not be looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    object::{Meta, ObjectRef},
+    rules::Rule,
+};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Likely not what was meant.
+    Warning,
+    /// Traffic is lost, or would be.
+    Error,
+}
+
+impl Severity {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
+
+    /// The severity's name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One mistake, or thing worth knowing, at one place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// The object.
+    pub object: ObjectRef,
+    /// The field, for example `metadata.annotations[clbmigrate.io/allow]`; empty for the object.
+    pub path: String,
+    /// The field's value, as far as it is one.
+    pub value: Option<String>,
+    /// What is wrong, and what CCM makes of it.
+    pub message: String,
+    /// What to type instead.
+    pub fix: String,
+    /// The fix as a JSON Patch on the object, where it is mechanical.
+    pub patch: Vec<PatchOp>,
+    /// `file:line`, for objects from files.
+    pub source: Option<String>,
+    /// Whether the object is exempt from the rule by its annotation `clbmigrate.io/allow`.
+    pub allowed: bool,
+}
+
+impl Finding {
+    /// Whether both say the same of the same place: what a change did not change.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.rule == other.rule
+            && self.severity == other.severity
+            && self.object == other.object
+            && self.path == other.path
+            && self.value == other.value
+    }
+}
+
+/// One operation of a JSON Patch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum PatchOp {
+    /// Adds a member or replaces it.
+    Add {
+        /// JSON Pointer.
+        path: String,
+        /// The value.
+        value: Value,
+    },
+    /// Replaces a member.
+    Replace {
+        /// JSON Pointer.
+        path: String,
+        /// The value.
+        value: Value,
+    },
+    /// Removes a member.
+    Remove {
+        /// JSON Pointer.
+        path: String,
+    },
+}
+
+impl PatchOp {
+    /// Replaces the annotation `key`.
+    pub fn set_annotation(key: &str, value: impl Into<String>) -> Self {
+        Self::Replace { path: annotation_pointer(key), value: Value::String(value.into()) }
+    }
+
+    /// Adds the annotation `key` to an object that has annotations.
+    pub fn add_annotation(key: &str, value: impl Into<String>) -> Self {
+        Self::Add { path: annotation_pointer(key), value: Value::String(value.into()) }
+    }
+
+    /// Removes the annotation `key`.
+    pub fn remove_annotation(key: &str) -> Self {
+        Self::Remove { path: annotation_pointer(key) }
+    }
+}
+
+fn annotation_pointer(key: &str) -> String {
+    format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Something that could not be looked at, and the rules that stay silent for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotLooked {
+    /// What was not at hand.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// The rules that needed it.
+    pub rules: Vec<&'static str>,
+}
+
+/// What all rules said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// The findings, by object, then in the order of the catalogue.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub not_looked: Vec<NotLooked>,
+}
+
+impl Report {
+    /// How many findings have that severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+/// Collects what rules say while they run one after the other.
+pub struct Findings {
+    rule: &'static Rule,
+    said: Vec<Finding>,
+    missing: BTreeMap<(String, String), BTreeSet<&'static str>>,
+}
+
+impl Findings {
+    pub(crate) fn new(first: &'static Rule) -> Self {
+        Self { rule: first, said: Vec::new(), missing: BTreeMap::new() }
+    }
+
+    /// Everything said from here on is said by `rule`.
+    pub(crate) fn begin(&mut self, rule: &'static Rule) {
+        self.rule = rule;
+    }
+
+    /// Begins a finding on an object.
+    pub fn on<'f>(&'f mut self, meta: &'f Meta, object: ObjectRef) -> Draft<'f> {
+        let finding = Finding {
+            rule: self.rule.id,
+            severity: self.rule.severity,
+            object,
+            path: String::new(),
+            value: None,
+            message: String::new(),
+            fix: self.rule.fix.to_owned(),
+            patch: Vec::new(),
+            source: meta.source(""),
+            allowed: false,
+        };
+        Draft { into: &mut self.said, meta, finding }
+    }
+
+    /// Notes that the rule could not look at something it needs.
+    pub fn missing(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.missing.entry((what.into(), why.into())).or_default().insert(self.rule.id);
+    }
+
+    pub(crate) fn since(&mut self, start: usize) -> Vec<Finding> {
+        self.said.split_off(start)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.said.len()
+    }
+
+    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.said.extend(findings);
+    }
+
+    pub(crate) fn finish(self) -> Report {
+        let not_looked = self.missing.into_iter().map(|((what, why), rules)| NotLooked {
+            what,
+            why,
+            rules: rules.into_iter().collect(),
+        });
+        Report { findings: self.said, not_looked: not_looked.collect() }
+    }
+}
+
+/// A finding being written.
+#[must_use = "a draft says nothing until `say`"]
+pub struct Draft<'f> {
+    into: &'f mut Vec<Finding>,
+    meta: &'f Meta,
+    finding: Finding,
+}
+
+impl Draft<'_> {
+    /// The field it is about.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.finding.path = path.into();
+        self.finding.source = self.meta.source(&self.finding.path);
+        self
+    }
+
+    /// The annotation it is about, with its value.
+    pub fn annotation(self, key: &str, value: &str) -> Self {
+        self.at(crate::annotation::path(key)).value(value)
+    }
+
+    /// The value found there.
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.finding.value = Some(value.into());
+        self
+    }
+
+    /// How bad it is here, where that is not the rule's own severity.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.finding.severity = severity;
+        self
+    }
+
+    /// What to type instead, where that is more than the rule's own advice.
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.finding.fix = fix.into();
+        self
+    }
+
+    /// The fix as a JSON Patch.
+    pub fn patch(mut self, patch: impl IntoIterator<Item = PatchOp>) -> Self {
+        self.finding.patch = patch.into_iter().collect();
+        self
+    }
+
+    /// Says it.
+    pub fn say(mut self, message: impl Into<String>) {
+        self.finding.message = message.into();
+        self.into.push(self.finding);
+    }
+}

@@ -1,0 +1,103 @@
+//! CCM's listener model, as far as a value it cannot read fails the whole round (CCM 2.14:
+//! `listeners.go`). It is built even where listeners are not touched.
+
+use crate::{
+    annotation::{self, KNOWN, ValueError},
+    object::{Service, ServicePort},
+};
+
+/// A value that fails the round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable<'a> {
+    /// The annotation's full key.
+    pub key: &'a str,
+    /// Its value.
+    pub text: &'a str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Every listener annotation of a Service that CCM cannot read.
+pub fn unreadable(service: &Service) -> Vec<Unreadable<'_>> {
+    let annotations = &service.metadata.annotations;
+    let mut found: Vec<Unreadable<'_>> = Vec::new();
+    for known in KNOWN.iter().filter(|known| known.reads.is_integer()) {
+        let Some(value) = annotations.find(known.suffix) else { continue };
+        if let (false, Err(error)) = (value.text.is_empty(), annotation::integer(value.text)) {
+            found.push(Unreadable { key: value.key, text: value.text, problem: describe(&error) });
+        }
+    }
+    if let Some(value) = annotations.find(annotation::PROTOCOL_PORT) {
+        let ports = &service.spec.ports;
+        if let Some(problem) = ports.iter().find_map(|port| protocol(value.text, port).err()) {
+            found.push(Unreadable { key: value.key, text: value.text, problem });
+        }
+    }
+    found
+}
+
+fn describe(error: &ValueError) -> String {
+    format!("{error}; CCM reads an integer here")
+}
+
+/// The protocol of a port's listener, in lower case: the first entry `PROTOCOL:PORT` that names the
+/// port decides, an entry before it that cannot be read is an error.
+pub fn protocol(text: &str, port: &ServicePort) -> Result<String, String> {
+    let number = port.port.to_string();
+    for entry in text.split(',').filter(|_| !text.is_empty()) {
+        let mut parts = entry.split(':');
+        let (Some(protocol), Some(of)) = (parts.next(), parts.next()) else {
+            return Err(format!(
+                "entry {entry:?} has no colon; write PROTOCOL:PORT, for example https:443"
+            ));
+        };
+        if !["tcp", "udp", "http", "https"].contains(&protocol) {
+            return Err(format!(
+                "protocol {protocol:?} is none of tcp, udp, http, https in lower case without quotes or spaces"
+            ));
+        }
+        if of == number {
+            return Ok(protocol.to_owned());
+        }
+    }
+    Ok(port.protocol.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn port(port: u16) -> ServicePort {
+        ServicePort {
+            name: String::new(),
+            protocol: "TCP".to_owned(),
+            port,
+            target_port: None,
+            node_port: 0,
+        }
+    }
+
+    #[rstest]
+    #[case("", Ok("tcp"))]
+    #[case("https:443", Ok("https"))]
+    #[case("http:80,https:443", Ok("https"))]
+    #[case("http:80", Ok("tcp"))]
+    #[case("https:443,nonsense", Ok("https"))]
+    #[case("nonsense,https:443", Err(()))]
+    #[case("HTTPS:443", Err(()))]
+    #[case("\"https:443\"", Err(()))]
+    #[case("http:80, https:443", Err(()))]
+    fn the_protocol_is_read_entry_by_entry(#[case] text: &str, #[case] is: Result<&str, ()>) {
+        let read = protocol(text, &port(443));
+        assert_eq!(read.as_deref().map_err(|_| ()), is, "{read:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>(), number in any::<u16>()) {
+            let _ = protocol(&text, &port(number));
+        }
+    }
+}

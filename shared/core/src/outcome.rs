@@ -1,0 +1,224 @@
+//! What a whole round of CCM makes of a Service as it is.
+
+use crate::{
+    annotation,
+    backends::{self, Group, Inputs, Mode, Model, Skip},
+    cloud::Cloud,
+    listener,
+    object::{Service, ServicePort},
+    snapshot::Cluster,
+};
+
+/// What a round makes of a Service, the worse the later. A format error anywhere stops the round
+/// before anything is written, so *frozen* beats *drained* (CCM 2.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The group carries what the annotations say.
+    Applied,
+    /// CCM makes a group of its own, to which no listener points.
+    Misrouted,
+    /// CCM takes the Service's backends out of the group and reports success.
+    Drained,
+    /// CCM reports failure and writes nothing: backends stay, new pods are not registered.
+    Frozen,
+}
+
+impl Outcome {
+    /// The outcome's name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Misrouted => "misrouted",
+            Self::Drained => "drained",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+/// A round over one Service.
+#[derive(Debug, Clone)]
+pub struct Round<'a> {
+    /// Nodes or pods.
+    pub mode: Mode,
+    /// Why nothing is written, if so.
+    pub frozen_by: Vec<String>,
+    /// The ports, in order.
+    pub ports: Vec<PortRound<'a>>,
+}
+
+/// What a round makes of one port.
+#[derive(Debug, Clone)]
+pub struct PortRound<'a> {
+    /// The Service port.
+    pub port: &'a ServicePort,
+    /// What becomes of it.
+    pub result: PortResult<'a>,
+}
+
+/// What becomes of a port.
+#[derive(Debug, Clone)]
+pub enum PortResult<'a> {
+    /// The mapped group carries these backends.
+    Applied(Group<'a>),
+    /// CCM makes its own group with these backends.
+    Own(Group<'a>),
+    /// CCM leaves the port out.
+    Skipped(Skip),
+    /// Applied, but no node is eligible, so no backend is left.
+    NoNode(Group<'a>),
+    /// Applied with backends that cannot be computed, for this is not at hand.
+    Unknown(&'static str),
+    /// Nothing is written.
+    Frozen,
+}
+
+impl Round<'_> {
+    /// The worst of the ports.
+    pub fn outcome(&self) -> Outcome {
+        self.ports.iter().map(|port| port.result.outcome()).max().unwrap_or(Outcome::Applied)
+    }
+
+    /// What becomes of the Service port with that number.
+    pub fn port(&self, number: u16) -> Option<&PortResult<'_>> {
+        self.ports.iter().find(|port| port.port.port == number).map(|port| &port.result)
+    }
+
+    /// Why the outcome is what it is, one line a cause; empty where all is applied.
+    pub fn reasons(&self) -> Vec<String> {
+        if !self.frozen_by.is_empty() {
+            return self.frozen_by.clone();
+        }
+        let reasons = self.ports.iter().filter_map(|PortRound { port, result }| match result {
+            PortResult::Skipped(skip) => Some(format!("port {}: {skip}", port.port)),
+            PortResult::NoNode(_) => Some(format!("port {}: no node is eligible", port.port)),
+            PortResult::Own(_) => Some(format!("port {} is not in the mapping", port.port)),
+            _ => None,
+        });
+        reasons.collect()
+    }
+}
+
+impl<'a> PortResult<'a> {
+    /// The outcome for this port alone.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Applied(_) | Self::Unknown(_) => Outcome::Applied,
+            Self::Own(_) => Outcome::Misrouted,
+            Self::Skipped(_) | Self::NoNode(_) => Outcome::Drained,
+            Self::Frozen => Outcome::Frozen,
+        }
+    }
+
+    /// What CCM would register in the mapped group; `None` where that is unknown, or where CCM
+    /// writes nothing.
+    pub fn expected(&self) -> Option<&[backends::Backend<'a>]> {
+        match self {
+            Self::Applied(group) | Self::NoNode(group) => Some(&group.backends),
+            Self::Own(_) | Self::Skipped(_) => Some(&[]),
+            Self::Unknown(_) | Self::Frozen => None,
+        }
+    }
+}
+
+/// Computes a round. `sole_clb` says whether the Service's CLB is the only one known.
+pub fn round<'a>(
+    cluster: &'a Cluster,
+    service: &'a Service,
+    cloud: &'a Cloud,
+    sole_clb: bool,
+) -> Round<'a> {
+    let mode = backends::mode(service, cluster.eni_by_default);
+    let mut frozen_by = format_errors(service);
+    let clb = service.metadata.annotations.text(annotation::ID);
+    let nodes = cluster.all_nodes();
+    let slices = cluster.slices_of(service);
+    let inputs = Inputs {
+        service,
+        nodes: nodes.unwrap_or(backends::NodeSet::empty()),
+        slices: slices.unwrap_or_default(),
+        pods: cluster.pods(),
+        groups: cloud
+            .groups_of(clb, sole_clb)
+            .map_or_else(Default::default, backends::Groups::Listed),
+        cluster_id: cluster.id.as_deref().unwrap_or("?"),
+        eni_by_default: cluster.eni_by_default,
+    };
+    let model = backends::model(&inputs);
+    if let Err(error) = &model {
+        frozen_by.push(error.to_string());
+    } else if nodes.is_none() {
+        frozen_by.extend(backends::label_error(service).map(|error| error.to_string()));
+    }
+    let missing = missing(&inputs, mode, nodes.is_some(), slices.is_some());
+    let ports = match model {
+        Ok(model) if frozen_by.is_empty() => {
+            let no_node =
+                mode != Mode::Eni && nodes.is_some_and(|nodes| !any_eligible(service, nodes));
+            results(service, model, missing, no_node)
+        }
+        _ => {
+            let ports = service.spec.ports.iter();
+            ports.map(|port| PortRound { port, result: PortResult::Frozen }).collect()
+        }
+    };
+    Round { mode, frozen_by, ports }
+}
+
+/// Values that stop a round before anything is written, apart from `backend-label`.
+fn format_errors(service: &Service) -> Vec<String> {
+    let mapping = backends::mapping(service).and_then(|mapping| mapping.format_error());
+    let mapping = mapping.map(|error| format!("{}: {error}", annotation::VGROUP_PORT));
+    let listeners = listener::unreadable(service).into_iter();
+    mapping
+        .into_iter()
+        .chain(listeners.map(|u| format!("{} {:?}: {}", u.key, u.text, u.problem)))
+        .collect()
+}
+
+/// What is not at hand and decides the backends.
+fn missing(inputs: &Inputs<'_>, mode: Mode, nodes: bool, slices: bool) -> Option<&'static str> {
+    let pods_count = match mode {
+        Mode::Eni | Mode::Local => true,
+        Mode::Cluster => inputs.nodes.iter().any(|node| node.is_virtual),
+    };
+    if mode != Mode::Eni && !nodes {
+        Some("nodes")
+    } else if pods_count && !slices {
+        Some("endpoints")
+    } else {
+        None
+    }
+}
+
+fn any_eligible(service: &Service, nodes: &backends::NodeSet) -> bool {
+    backends::accepted(service, nodes)
+        .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
+}
+
+fn results<'a>(
+    service: &'a Service,
+    model: Model<'a>,
+    missing: Option<&'static str>,
+    no_node: bool,
+) -> Vec<PortRound<'a>> {
+    let is_mapped = backends::mapping(service).is_some();
+    let mut groups = model.groups.into_iter().peekable();
+    let mut skipped = model.skipped.into_iter();
+    let mut results = Vec::with_capacity(service.spec.ports.len());
+    for port in &service.spec.ports {
+        // Both lists follow the order of the ports, and each port is in exactly one of them.
+        let group = groups.next_if(|group| std::ptr::eq(group.port, port));
+        let result = match group {
+            Some(group) if group.vgroup.is_none() && is_mapped => PortResult::Own(group),
+            Some(_) if missing.is_some() => PortResult::Unknown(missing.unwrap_or_default()),
+            Some(group) if no_node && group.backends.is_empty() => PortResult::NoNode(group),
+            Some(group) => PortResult::Applied(group),
+            None => match skipped.next() {
+                Some((_, skip)) => PortResult::Skipped(skip),
+                None => PortResult::Frozen,
+            },
+        };
+        results.push(PortRound { port, result });
+    }
+    results
+}

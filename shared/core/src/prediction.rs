@@ -1,0 +1,89 @@
+//! Which parts of the cloud CCM's next round rewrites after a change.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    annotation, backends,
+    object::Service,
+    preview::ServiceChange,
+    survey::{Seat, Survey},
+};
+
+/// Services whose next round is taken as done, and the groups it cleans. Without any: the world as
+/// it stands.
+#[derive(Debug, Default)]
+pub struct Prediction {
+    changed: BTreeSet<Name>,
+    cleaned: BTreeSet<(Name, String)>,
+}
+
+/// Cluster, namespace and name of a Service.
+type Name = (usize, String, String);
+
+impl Prediction {
+    /// What follows from `changes`: rounds over the changed Services, and over those whose nodes or
+    /// endpoints differ.
+    pub fn new(before: &Survey<'_>, after: &Survey<'_>, changes: &[ServiceChange<'_>]) -> Self {
+        let mut prediction = Self::default();
+        for change in changes {
+            let Some(service) = change.new.or(change.old) else { continue };
+            let name = name(change.cluster, service);
+            let groups = cleaned(change);
+            prediction.cleaned.extend(groups.into_iter().map(|group| (name.clone(), group)));
+            prediction.changed.insert(name);
+        }
+        for seat in after.seats() {
+            if !is_same_ground(before, &seat) {
+                prediction.changed.insert(name(seat.index, seat.service));
+            }
+        }
+        prediction
+    }
+
+    /// Whether CCM's next round over a Service is taken as done.
+    pub fn is_changed(&self, seat: &Seat<'_>) -> bool {
+        !self.changed.is_empty() && self.changed.contains(&name(seat.index, seat.service))
+    }
+
+    /// Whether that round takes the Service's backends out of `vgroup`.
+    pub fn cleans(&self, cluster: usize, namespace: &str, service: &str, vgroup: &str) -> bool {
+        let name = (cluster, namespace.to_owned(), service.to_owned());
+        self.cleaned.contains(&(name, vgroup.to_owned()))
+    }
+}
+
+fn name(cluster: usize, service: &Service) -> Name {
+    (cluster, service.metadata.namespace().to_owned(), service.metadata.name.clone())
+}
+
+/// Whether a Service stands on the same nodes and endpoints as before.
+fn is_same_ground(before: &Survey<'_>, seat: &Seat<'_>) -> bool {
+    let Some(cluster) = before.world.clusters.get(seat.index) else { return true };
+    cluster.slices_of(seat.service) == seat.cluster.slices_of(seat.service)
+        && cluster.nodes() == seat.cluster.nodes()
+}
+
+/// Groups out of which CCM takes the Service's backends: those its mapping names at that moment
+/// without mapping a port to them. When the Service goes, or is no load balancer any more, that is
+/// every group it names (CCM 2.14: `model_applier.go`, `cleanup`).
+fn cleaned(change: &ServiceChange<'_>) -> Vec<String> {
+    let (reads, ports) = match (change.old, change.new) {
+        (_, Some(new)) if new.is_taken_by_ccm() => (new, new.spec.ports.as_slice()),
+        // Some other controller's from now on: CCM lets go of everything as it is.
+        (_, Some(new)) if new.is_load_balancer() => return Vec::new(),
+        (_, Some(new)) => (new, [].as_slice()),
+        (Some(old), None) => (old, [].as_slice()),
+        (None, None) => return Vec::new(),
+    };
+    if reads.metadata.annotations.text(annotation::ID).is_empty() {
+        return Vec::new();
+    }
+    let Some(mapping) = backends::mapping(reads) else { return Vec::new() };
+    if mapping.format_error().is_some() {
+        return Vec::new();
+    }
+    let in_use: Vec<&str> =
+        ports.iter().filter_map(|port| mapping.group_of(port.port).ok().flatten()).collect();
+    let named = mapping.entries().iter().map(|entry| entry.group);
+    named.filter(|group| !in_use.contains(group)).map(str::to_owned).collect()
+}

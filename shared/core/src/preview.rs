@@ -1,0 +1,153 @@
+//! What a change would do: outcome, routes before and after, findings introduced and fixed.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    finding::{Finding, NotLooked},
+    object::{Annotations, ObjectRef, Service},
+    outcome::Outcome,
+    prediction::Prediction,
+    route::{Route, RouteKey},
+    rules,
+    snapshot::{Cluster, World},
+    survey::Survey,
+};
+
+/// A change and what comes of it.
+pub struct Preview<'a> {
+    /// The worst outcome of a changed Service.
+    pub outcome: Outcome,
+    /// Why it is not *applied*, as `(Service, reason)`.
+    pub reasons: Vec<(ObjectRef, String)>,
+    /// The Services that differ.
+    pub changes: Vec<ServiceChange<'a>>,
+    /// The routes they are or were in.
+    pub routes: Vec<RouteChange<'a>>,
+    /// Findings the change brings.
+    pub introduced: Vec<Finding>,
+    /// Findings it takes away.
+    pub fixed: Vec<Finding>,
+    /// Findings it leaves as they are.
+    pub unchanged: Vec<Finding>,
+    /// What could not be looked at after the change.
+    pub not_looked: Vec<NotLooked>,
+}
+
+/// A Service, old and new.
+pub struct ServiceChange<'a> {
+    /// The Service.
+    pub object: ObjectRef,
+    /// Index of its cluster.
+    pub cluster: usize,
+    /// How it was; `None` where it is new.
+    pub old: Option<&'a Service>,
+    /// How it becomes; `None` where it goes.
+    pub new: Option<&'a Service>,
+}
+
+impl<'a> ServiceChange<'a> {
+    /// Annotations that differ, as `(key, old, new)`.
+    pub fn annotations(&self) -> Vec<(&'a str, Option<&'a str>, Option<&'a str>)> {
+        let of = |service: Option<&'a Service>| service.map(|s| &s.metadata.annotations);
+        let (old, new) = (of(self.old), of(self.new));
+        let keys: BTreeSet<&str> = old.into_iter().chain(new).flat_map(Annotations::keys).collect();
+        let value = |annotations: Option<&'a Annotations>, key: &str| {
+            annotations.and_then(|annotations| annotations.get(key))
+        };
+        let pairs = keys.into_iter().map(|key| (key, value(old, key), value(new, key)));
+        pairs.filter(|(_, old, new)| old != new).collect()
+    }
+}
+
+/// A route before the change, and after CCM's next round over the changed Services.
+pub struct RouteChange<'a> {
+    /// The route.
+    pub key: RouteKey<'a>,
+    /// As it stands; without participants where the change makes the route.
+    pub before: Route<'a>,
+    /// As it will stand.
+    pub after: Route<'a>,
+}
+
+/// Compares two worlds of which the second is the first after a change.
+pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
+    let changes = changes(before.world, after.world);
+    let prediction = Prediction::new(before, after, &changes);
+    let mut keys = BTreeSet::new();
+    for survey in [before, after] {
+        for (key, members) in survey.routes() {
+            if members.iter().any(|member| prediction.is_changed(&member.seat)) {
+                keys.insert(*key);
+            }
+        }
+    }
+    let routes = keys.into_iter().map(|key| RouteChange {
+        key,
+        before: Route::build(before, key, &Prediction::default()),
+        after: Route::build(after, key, &prediction),
+    });
+    let routes = routes.collect();
+
+    let touched: BTreeSet<&ObjectRef> = changes.iter().map(|change| &change.object).collect();
+    let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
+    let was = rules::check(before, None, &scope);
+    let is = rules::check(after, Some((before, &changes)), &scope);
+    let (unchanged, introduced) = is
+        .findings
+        .into_iter()
+        .partition(|finding| was.findings.iter().any(|known| known.is_same(finding)));
+    let unchanged: Vec<Finding> = unchanged;
+    let fixed = was
+        .findings
+        .into_iter()
+        .filter(|finding| !unchanged.iter().any(|known| known.is_same(finding)))
+        .collect();
+
+    let mut outcome = Outcome::Applied;
+    let mut reasons = Vec::new();
+    for seat in after.seats().filter(|seat| prediction.is_changed(seat)) {
+        let round = after.round(&seat);
+        outcome = outcome.max(round.outcome());
+        let object = seat.service.object_ref(seat.cluster.context.as_ref());
+        reasons.extend(round.reasons().into_iter().map(|reason| (object.clone(), reason)));
+    }
+    Preview {
+        outcome,
+        reasons,
+        changes,
+        routes,
+        introduced,
+        fixed,
+        unchanged,
+        not_looked: is.not_looked,
+    }
+}
+
+/// The Services that differ in what CCM or a rule reads.
+fn changes<'a>(before: &'a World, after: &'a World) -> Vec<ServiceChange<'a>> {
+    let mut changes = Vec::new();
+    let count = before.clusters.len().max(after.clusters.len());
+    for cluster in 0..count {
+        let (old, new) = (before.clusters.get(cluster), after.clusters.get(cluster));
+        let services = old.into_iter().chain(new).flat_map(Cluster::services);
+        let names: BTreeSet<(&str, &str)> =
+            services.map(|s| (s.metadata.namespace(), s.metadata.name.as_str())).collect();
+        for (namespace, name) in names {
+            let of =
+                |cluster: Option<&'a Cluster>| cluster.and_then(|c| c.service(namespace, name));
+            let (old, new) = (of(old), of(new));
+            let differs = match (old, new) {
+                (Some(old), Some(new)) => {
+                    old.spec != new.spec || old.metadata.annotations != new.metadata.annotations
+                }
+                _ => true,
+            };
+            let context = after.clusters.get(cluster).and_then(|c| c.context.as_ref());
+            if let (true, Some(service)) = (differs, new.or(old)) {
+                let object = service.object_ref(context);
+                changes.push(ServiceChange { object, cluster, old, new });
+            }
+        }
+    }
+    changes
+}

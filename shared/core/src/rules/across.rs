@@ -1,0 +1,255 @@
+//! 1xx: Services that share a group, and the listener they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Case, Judge, Rule};
+use crate::{
+    annotation::{self, Found},
+    backends::{self, Mode},
+    finding::{Findings, PatchOp, Severity},
+    object::{Service, TargetPort},
+    survey::{Binding, Seat, Survey},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB010",
+        title: "force-override-listeners on a reused CLB",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Takes over the listener of the same port and protocol, whoever made it, and deletes it with the Service. Without a mapping and on a port of its own it is the usual way to share a CLB, and fine.",
+        bad: "…-loadbalancer-force-override-listeners: \"true\" on two Services with port 80 of one CLB",
+        good: "…-loadbalancer-force-override-listeners: \"false\" beside a mapping",
+        fix: "set it to \"false\": a mapping needs no listener of CCM's",
+        hides: &[],
+        judge: Judge::OnClb(force_override),
+    },
+    Rule {
+        id: "CLB101",
+        title: "one group for two ports of a Service",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same pods and target port.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp1example:443\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
+        fix: "use a group for each port",
+        hides: &[],
+        judge: Judge::Migrated(two_ports),
+    },
+    Rule {
+        id: "CLB102",
+        title: "group is bound to another port by another Service",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Registers both Services' backends in one group, so clients of one port reach the other Service.",
+        bad: "web maps rsp-bp1example:80, admin maps rsp-bp1example:8443",
+        good: "one group, one port",
+        fix: "use a group for each port",
+        hides: &[],
+        judge: Judge::Migrated(other_port),
+    },
+    Rule {
+        id: "CLB103",
+        title: "group is bound under another CLB by another Service",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Finds a group only in the CLB it belongs to; the Service that names the other CLB is drained in silence.",
+        bad: "web names lb-bp1example, api names lb-bp2example, both map rsp-bp1example",
+        good: "both name the CLB the group belongs to",
+        fix: "name the CLB the group belongs to",
+        hides: &[],
+        judge: Judge::Migrated(other_clb),
+    },
+    Rule {
+        id: "CLB104",
+        title: "two Services of one cluster in one group",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Their weights add up, and each round writes redundantly. With the same pods as backends they fight for description and weight, and deleting one empties the group of the other.",
+        bad: "web and web-new of one cluster both map rsp-bp1example:80",
+        good: "one Service a cluster in a group",
+        fix: "keep one Service of this cluster in the group",
+        hides: &[],
+        judge: Judge::Migrated(same_cluster),
+    },
+];
+
+fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::FORCE_OVERRIDE) else {
+        return;
+    };
+    if text != "true" {
+        return;
+    }
+    let ports: BTreeSet<u16> = case.service().spec.ports.iter().map(|port| port.port).collect();
+    let mut rivals = case.survey.on_clb(case.clb()).iter().filter_map(|seat| {
+        let port = seat.service.spec.ports.iter().find(|port| ports.contains(&port.port))?;
+        (!seat.is(&case.seat) && takes_listener(seat.service, port.port))
+            .then(|| (seat.label(), port.port))
+    });
+    let was_on = case
+        .old
+        .is_some_and(|old| old.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true");
+    let is_turned_on = case.old.is_some() && !was_on;
+    let draft = if let Some((rival, port)) = rivals.next() {
+        let message = format!(
+            "CCM makes listener {port} of CLB {} its own, which Service {rival} uses too: it changes its settings, and deletes it with this Service",
+            case.clb()
+        );
+        (Severity::Error, message)
+    } else if is_turned_on && case.carries_weight() {
+        let message = format!(
+            "turned on while this Service carries traffic: CCM makes the listeners of CLB {} its own, and deletes them with this Service",
+            case.clb()
+        );
+        (Severity::Error, message)
+    } else if case.mapping().is_some() {
+        let message = format!(
+            "CCM makes the listeners of CLB {} its own, and deletes them with this Service; a mapping does not need that",
+            case.clb()
+        );
+        (Severity::Warning, message)
+    } else {
+        return;
+    };
+    let (severity, message) = draft;
+    case.draft(out)
+        .annotation(key, text)
+        .severity(severity)
+        .fix(format!("set {key}: \"false\""))
+        .patch([PatchOp::set_annotation(key, "false")])
+        .say(message);
+}
+
+/// Whether a Service takes the listener of a port: it makes it its own, or its group stands behind it.
+fn takes_listener(service: &Service, port: u16) -> bool {
+    let overrides = service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true";
+    let maps = backends::mapping(service).is_some_and(|m| matches!(m.group_of(port), Ok(Some(_))));
+    overrides || maps
+}
+
+fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) =
+        (case.mapping(), case.annotations().find(annotation::VGROUP_PORT))
+    else {
+        return;
+    };
+    let mut by_group: BTreeMap<&str, Vec<(u16, TargetPort)>> = BTreeMap::new();
+    for port in &case.service().spec.ports {
+        if let Ok(Some(group)) = mapping.group_of(port.port) {
+            by_group.entry(group).or_default().push((port.port, port.target()));
+        }
+    }
+    for (group, ports) in by_group.iter().filter(|(_, ports)| ports.len() > 1) {
+        let numbers: Vec<String> = ports.iter().map(|(port, _)| port.to_string()).collect();
+        let first = ports.first().map(|(_, target)| target);
+        let is_stable =
+            case.mode() == Mode::Eni && ports.iter().all(|(_, target)| Some(target) == first);
+        let draft = case.draft(out).annotation(key, text);
+        if is_stable {
+            draft.severity(Severity::Info).say(format!(
+                "ports {} share group {group}; stable, for both lead to the same pods and target port",
+                numbers.join(" and ")
+            ));
+        } else {
+            draft.fix(format!("use a group of its own for each of the ports {}", numbers.join(", "))).say(format!(
+                "ports {} share group {group}: each round of CCM removes the other port's backends, so they flip-flop",
+                numbers.join(" and ")
+            ));
+        }
+    }
+}
+
+/// Bindings of other Services to the groups of this one, with this one's port.
+fn rivals<'s, 'a>(case: &'s Case<'s, 'a>) -> impl Iterator<Item = (u16, &'s Binding<'a>)> {
+    let own = case.service().spec.ports.iter().filter_map(|port| {
+        let group = case.mapping()?.group_of(port.port).ok().flatten()?;
+        Some((port.port, group))
+    });
+    own.flat_map(|(port, group)| {
+        let bound = case.survey.bound_to(group).filter(|binding| !binding.seat.is(&case.seat));
+        bound.map(move |binding| (port, binding))
+    })
+}
+
+fn other_port(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+        return;
+    };
+    for (port, rival) in
+        rivals(case).filter(|(port, rival)| rival.clb == case.clb() && rival.port != *port)
+    {
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!("use another group for port {port}"))
+            .say(format!(
+                "group {} serves port {port} here and port {} of Service {}: clients of one reach the other",
+                rival.vgroup,
+                rival.port,
+                rival.seat.label()
+            ));
+    }
+}
+
+fn other_clb(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+        return;
+    };
+    for (_, rival) in rivals(case).filter(|(_, rival)| rival.clb != case.clb()) {
+        let owner = case.survey.world.cloud.groups.get(rival.vgroup).and_then(|g| g.clb.as_deref());
+        let fix = owner.map_or_else(
+            || "name the CLB the group belongs to in both Services".to_owned(),
+            |owner| format!("name CLB {owner} in both Services: the group belongs to it"),
+        );
+        case.draft(out).annotation(key, text).fix(fix).say(format!(
+            "group {} is mapped under CLB {} here and under CLB {} by Service {}; it belongs to one, and the other Service is drained in silence",
+            rival.vgroup,
+            case.clb(),
+            rival.clb,
+            rival.seat.label()
+        ));
+    }
+}
+
+fn same_cluster(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+        return;
+    };
+    let same = |(port, rival): &(u16, &Binding<'_>)| {
+        rival.seat.index == case.seat.index && rival.port == *port && rival.clb == case.clb()
+    };
+    for (_, rival) in rivals(case).filter(same) {
+        let shares_pods = share_pods(&case.seat, &rival.seat);
+        let (severity, what) = if shares_pods {
+            (
+                Severity::Error,
+                "and both register the same pods: they fight for weight and description, and deleting one empties the other's part",
+            )
+        } else {
+            (Severity::Warning, "their weights add up")
+        };
+        case.draft(out).annotation(key, text).severity(severity).say(format!(
+            "Service {} of the same cluster is in group {} too; {what}",
+            rival.seat.label(),
+            rival.vgroup
+        ));
+    }
+}
+
+/// Whether two Services with pods as backends register the same pods.
+fn share_pods(a: &Seat<'_>, b: &Seat<'_>) -> bool {
+    if Survey::mode(a) != Mode::Eni || Survey::mode(b) != Mode::Eni {
+        return false;
+    }
+    let (x, y) = (&a.service.spec.selector, &b.service.spec.selector);
+    let contains = |outer: &BTreeMap<String, String>, inner: &BTreeMap<String, String>| {
+        !inner.is_empty() && inner.iter().all(|(key, value)| outer.get(key) == Some(value))
+    };
+    let same_namespace = a.service.metadata.namespace == b.service.metadata.namespace;
+    let addresses = |seat: &Seat<'_>| -> BTreeSet<String> {
+        let slices = seat.cluster.slices_of(seat.service).unwrap_or_default();
+        slices.iter().flat_map(|slice| &slice.endpoints).flat_map(|e| e.addresses.clone()).collect()
+    };
+    (same_namespace && (contains(x, y) || contains(y, x)))
+        || !addresses(a).is_disjoint(&addresses(b))
+}

@@ -1,0 +1,282 @@
+use std::cell::OnceCell;
+
+use crate::{
+    annotation,
+    backends::{self, Mode, NodeSet},
+    cloud::{GroupAnswer, Listener},
+    finding::{Draft, Findings},
+    object::{Annotations, EndpointSlice, ObjectRef, Service, Workload},
+    outcome::{Outcome, Round},
+    prediction::Prediction,
+    route::{Route, RouteKey},
+    snapshot::Cluster,
+    survey::{Seat, Survey},
+    vgroup::Mapping,
+    weight::Setting,
+};
+
+/// A Service under judgement, with everything a rule may ask about it.
+pub struct Case<'s, 'a> {
+    /// The world it lives in.
+    pub survey: &'s Survey<'a>,
+    /// The Service and its cluster.
+    pub seat: Seat<'a>,
+    /// How it was before the change that is judged, if one is.
+    pub old: Option<&'a Service>,
+    prediction: &'s Prediction,
+    round: OnceCell<Round<'a>>,
+    routes: OnceCell<Vec<Route<'a>>>,
+}
+
+impl<'s, 'a> Case<'s, 'a> {
+    pub(crate) fn new(
+        survey: &'s Survey<'a>,
+        seat: Seat<'a>,
+        old: Option<&'a Service>,
+        prediction: &'s Prediction,
+    ) -> Self {
+        Self { survey, seat, old, prediction, round: OnceCell::new(), routes: OnceCell::new() }
+    }
+
+    /// The Service.
+    pub fn service(&self) -> &'a Service {
+        self.seat.service
+    }
+
+    /// Its annotations.
+    pub fn annotations(&self) -> &'a Annotations {
+        &self.seat.service.metadata.annotations
+    }
+
+    /// The id of its CLB, empty without one.
+    pub fn clb(&self) -> &'a str {
+        self.annotations().text(annotation::ID)
+    }
+
+    /// The mapping CCM honours.
+    pub fn mapping(&self) -> Option<Mapping<'a>> {
+        backends::mapping(self.seat.service)
+    }
+
+    /// The weights in effect; `None` where CCM refuses them.
+    pub fn setting(&self) -> Option<Setting> {
+        backends::setting(self.seat.service).ok()
+    }
+
+    /// Whether its backends are given traffic: a weight above 0, or none, which means full weight.
+    pub fn carries_weight(&self) -> bool {
+        self.setting().is_some_and(|setting| setting.total != Some(0))
+    }
+
+    /// The mode CCM uses.
+    pub fn mode(&self) -> Mode {
+        Survey::mode(&self.seat)
+    }
+
+    /// What a round of CCM makes of it.
+    pub fn round(&self) -> &Round<'a> {
+        self.round.get_or_init(|| self.survey.round(&self.seat))
+    }
+
+    /// The outcome of that round.
+    pub fn outcome(&self) -> Outcome {
+        self.round().outcome()
+    }
+
+    /// The groups CCM maps its ports to, each once.
+    pub fn vgroups(&self) -> Vec<&'a str> {
+        let Some(mapping) = self.mapping() else { return Vec::new() };
+        let ports = self.service().spec.ports.iter();
+        let mut groups: Vec<&str> =
+            ports.filter_map(|port| mapping.group_of(port.port).ok().flatten()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
+    /// The routes it is in, after the change that is judged.
+    pub fn routes(&self) -> &[Route<'a>] {
+        self.routes.get_or_init(|| {
+            let Some(mapping) = self.mapping() else { return Vec::new() };
+            let mut keys: Vec<RouteKey<'a>> = mapping
+                .entries()
+                .iter()
+                .filter_map(|entry| entry.meant())
+                .map(|(vgroup, port)| RouteKey { clb: self.clb(), vgroup, port: Some(port) })
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.into_iter().map(|key| Route::build(self.survey, key, self.prediction)).collect()
+        })
+    }
+
+    /// Its name in findings.
+    pub fn object(&self) -> ObjectRef {
+        self.seat.service.object_ref(self.seat.cluster.context.as_ref())
+    }
+
+    /// Begins a finding on it.
+    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
+        out.on(&self.seat.service.metadata, self.object())
+    }
+
+    /// All nodes of its cluster, or a note that they are missing.
+    pub fn nodes(&self, out: &mut Findings) -> Option<&'a NodeSet> {
+        let nodes = self.seat.cluster.all_nodes();
+        if nodes.is_none() {
+            out.missing(
+                format!("nodes{}", of_context(self.seat.cluster)),
+                "there is neither a List of nodes nor every node that the EndpointSlices name",
+            );
+        }
+        nodes
+    }
+
+    /// Its EndpointSlices, or a note that they are missing.
+    pub fn slices(&self, out: &mut Findings) -> Option<&'a [EndpointSlice]> {
+        let slices = self.seat.cluster.slices_of(self.service());
+        if slices.is_none() {
+            out.missing(
+                format!("endpoints of Service {}", self.seat.label()),
+                "no EndpointSlice carries its name in the label kubernetes.io/service-name",
+            );
+        }
+        slices
+    }
+
+    /// The workloads it selects, or a note that there are none.
+    pub fn workloads(&self, out: &mut Findings) -> Option<Vec<&'a Workload>> {
+        let service = self.service();
+        let workloads: Vec<&Workload> = self.seat.cluster.workloads_of(service).collect();
+        if workloads.is_empty() && !service.spec.selector.is_empty() {
+            out.missing(
+                format!("workloads of Service {}", self.seat.label()),
+                "its selector matches no workload",
+            );
+        }
+        (!workloads.is_empty()).then_some(workloads)
+    }
+
+    /// Its cluster's id, or a note that it is unknown.
+    pub fn cluster_id(&self, out: &mut Findings) -> Option<&'a str> {
+        let id = self.seat.cluster.id.as_deref();
+        if id.is_none() {
+            missing_cluster_id(self.seat.cluster, out);
+        }
+        id
+    }
+
+    /// All groups of its CLB as `(id, name)`, or a note that they are missing.
+    pub fn groups(&self, out: &mut Findings) -> Option<Vec<(&'a str, &'a str)>> {
+        let groups = self.survey.groups_of(self.clb());
+        if groups.is_none() {
+            out.missing(
+                format!("groups of CLB {}", self.clb()),
+                "the answer of DescribeVServerGroups is not at hand",
+            );
+        }
+        groups
+    }
+
+    /// A group's answer, or a note that it is missing.
+    pub fn answer(&self, vgroup: &str, out: &mut Findings) -> Option<&'a GroupAnswer> {
+        let answer = self.survey.world.cloud.groups.get(vgroup);
+        if answer.is_none() {
+            missing_answer(vgroup, out);
+        }
+        answer
+    }
+
+    /// The listeners that forward to its groups, or a note that they are missing.
+    pub fn listeners(&self, out: &mut Findings) -> Option<Vec<&'a Listener>> {
+        let all = self.survey.world.cloud.listeners_of(self.clb());
+        if all.is_none() {
+            out.missing(
+                format!("listeners of CLB {}", self.clb()),
+                "the answer of DescribeLoadBalancerListeners is not at hand",
+            );
+        }
+        let groups = self.vgroups();
+        all.map(|all| all.into_iter().filter(|l| groups.contains(&l.vgroup.as_str())).collect())
+    }
+}
+
+fn of_context(cluster: &Cluster) -> String {
+    match &cluster.context {
+        Some(context) => format!(" of {context}"),
+        None => String::new(),
+    }
+}
+
+/// Notes that a cluster's id is missing.
+pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings) {
+    out.missing(
+        format!("cluster id{}", of_context(cluster)),
+        "neither --cluster-id, nor the ConfigMap kube-system/ack-cluster-profile, nor a group's answer tells it",
+    );
+}
+
+/// Notes that a group's answer is missing.
+pub(super) fn missing_answer(vgroup: &str, out: &mut Findings) {
+    out.missing(
+        format!("group {vgroup}"),
+        "the answer of DescribeVServerGroupAttribute is not at hand",
+    );
+}
+
+/// A workload under judgement, with the Service that selects it.
+pub struct WorkloadCase<'s, 'a> {
+    /// The Service.
+    pub case: &'s Case<'s, 'a>,
+    /// The workload.
+    pub workload: &'a Workload,
+}
+
+impl WorkloadCase<'_, '_> {
+    /// Begins a finding on the workload.
+    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
+        let meta = &self.workload.metadata;
+        let object = ObjectRef {
+            context: self.case.seat.cluster.context.clone(),
+            kind: self.workload.kind.as_str().to_owned(),
+            namespace: Some(meta.namespace().to_owned()),
+            name: meta.name.clone(),
+        };
+        out.on(meta, object)
+    }
+}
+
+/// A change of a migrated Service under judgement.
+pub struct ChangeCase<'s, 'a> {
+    /// The Service as it was, in its world.
+    pub before: &'s Case<'s, 'a>,
+    /// The Service as it becomes; `None` where it goes.
+    pub after: Option<&'s Case<'s, 'a>>,
+    /// The world after the change.
+    pub survey: &'s Survey<'a>,
+    /// What CCM's next round does.
+    pub prediction: &'s Prediction,
+}
+
+impl<'a> ChangeCase<'_, 'a> {
+    /// The Service as it was.
+    pub fn old(&self) -> &'a Service {
+        self.before.seat.service
+    }
+
+    /// The Service as it becomes, if CCM still takes it.
+    pub fn present(&self) -> Option<&'a Service> {
+        self.after.map(|case| case.seat.service)
+    }
+
+    /// Begins a finding on the Service: on the new version where there is one.
+    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
+        self.after.unwrap_or(self.before).draft(out)
+    }
+
+    /// The routes the Service was in, as they stand after the change.
+    pub fn routes_after(&self) -> Vec<Route<'a>> {
+        let keys = self.before.routes().iter().map(|route| route.key);
+        keys.map(|key| Route::build(self.survey, key, self.prediction)).collect()
+    }
+}

@@ -1,0 +1,380 @@
+//! 4xx: changes of a migrated Service.
+
+use super::{ChangeCase, Evidence, Judge, Rule};
+use crate::{
+    annotation::{self, Found},
+    backends::{self, Mode},
+    finding::{Findings, PatchOp, Severity},
+    object::{Endpoint, Service},
+    outcome::{Outcome, PortResult},
+    route::Route,
+    vgroup::Mapping,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB403",
+        title: "removing the weight",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Gives each backend 100 (default-weight where set, in Local mode the number of its pods): a surge, not a neutral state.",
+        bad: "…-loadbalancer-weight: \"20\" removed while another participant holds weight",
+        good: "…-loadbalancer-weight: \"100\", and the others at 0",
+        fix: "set the weight you mean instead of removing it",
+        hides: &[],
+        judge: Judge::Change(weight_removed),
+    },
+    Rule {
+        id: "CLB404",
+        title: "deleting a Service that carries traffic",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Takes all its backends out of the group at once, also when the type changes.",
+        bad: "kubectl delete service web at weight 80",
+        good: "weight 0 first, then delete",
+        fix: "set the weight to 0 first, see that others carry the traffic, then delete",
+        hides: &[],
+        judge: Judge::Change(deleted),
+    },
+    Rule {
+        id: "CLB405",
+        title: "mapping moved to another group in one step",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\" becomes \"rsp-bp2example:80\"",
+        good: "first \"rsp-bp2example:80,rsp-bp1example:0\", then \"rsp-bp2example:80\"",
+        fix: "add a release entry for the old group, and drop it in a second step",
+        hides: &[],
+        judge: Judge::Change(moved),
+    },
+    Rule {
+        id: "CLB406",
+        title: "mapping or CLB id removed or changed on a live Service",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",
+        bad: "…-loadbalancer-vgroup-port removed",
+        good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
+        fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
+        hides: &[],
+        judge: Judge::Change(unbound),
+    },
+    Rule {
+        id: "CLB410",
+        title: "nobody in the route would have weight",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject, Evidence::ClbApi],
+        ccm: "Writes the zeros: nobody serves.",
+        bad: "weight 0 on the only participant",
+        good: "raise another participant first",
+        fix: "raise another participant first, then lower this one",
+        hides: &[],
+        judge: Judge::Change(nobody_serves),
+    },
+    Rule {
+        id: "CLB411",
+        title: "weight raised while too few endpoints serve",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject, Evidence::Endpoints],
+        ccm: "Sends the traffic at once, whoever is there to take it.",
+        bad: "weight 20 becomes 80 with one of three pods ready",
+        good: "wait until all pods are ready, then raise",
+        fix: "wait until the wanted endpoints are ready, then raise the weight",
+        hides: &[],
+        judge: Judge::Change(too_few_serve),
+    },
+    Rule {
+        id: "CLB412",
+        title: "change leaves no endpoint",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject, Evidence::Endpoints, Evidence::Workloads],
+        ccm: "With pods or their nodes as backends takes all of them out: the group is emptied.",
+        bad: "a selector that matches no pod, on a Service with backend-type eni",
+        good: "a selector that matches running pods",
+        fix: "see that the new selector, port and policy leave ready endpoints",
+        hides: &[],
+        judge: Judge::Change(no_endpoint_left),
+    },
+    Rule {
+        id: "CLB414",
+        title: "ports, policy or backend-type changed under traffic",
+        severity: Severity::Warning,
+        evidence: &[Evidence::OldObject],
+        ccm: "Adds the new backends before it removes the old ones; meanwhile both are in the group, count towards its quota, and the old ones may not serve any more.",
+        bad: "externalTrafficPolicy changed at weight 80",
+        good: "weight 0, change, verify, weight 80",
+        fix: "set the weight to 0, make the change, see the group settle, then set the weight again",
+        hides: &[],
+        judge: Judge::Change(reshaped),
+    },
+];
+
+fn text<'a>(service: &'a Service, suffix: &str) -> &'a str {
+    service.metadata.annotations.text(suffix)
+}
+
+/// The weight a Service was or is given; 100 for each backend where none is set.
+fn carries_weight(service: &Service) -> bool {
+    backends::setting(service).is_ok_and(|setting| setting.total != Some(0))
+}
+
+fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(new) = case.present().filter(|new| backends::mapping(new).is_some()) else { return };
+    let old = text(case.old(), annotation::WEIGHT);
+    if old.is_empty() || !text(new, annotation::WEIGHT).is_empty() {
+        return;
+    }
+    let routes = case.routes_after();
+    let may_hold = |route: &Route<'_>| {
+        let others = route
+            .participants
+            .iter()
+            .filter(|participant| participant.seat.is_none_or(|seat| !seat.is(&case.before.seat)));
+        !route.complete || others.map(|other| other.weight_sum.unwrap_or(1)).sum::<u64>() > 0
+    };
+    if !routes.iter().any(may_hold) {
+        return;
+    }
+    let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
+    case.draft(out)
+        .annotation(&key, old)
+        .fix(format!("set {key}: \"{old}\" again, or the weight you mean"))
+        .say(format!(
+            "without a weight each backend gets {}: a surge while another participant may hold weight",
+            match backends::setting(new).ok().and_then(|setting| setting.default) {
+                Some(default) => default.to_string(),
+                None if case.after.is_some_and(|after| after.mode() == Mode::Local) => "the number of its pods".to_owned(),
+                None => "100".to_owned(),
+            }
+        ));
+}
+
+fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let goes = case.after.is_none();
+    if !goes || case.before.outcome() != Outcome::Applied || !carries_weight(case.old()) {
+        return;
+    }
+    let weight = text(case.old(), annotation::WEIGHT);
+    let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
+    let carries = if weight.is_empty() { "full weight" } else { weight };
+    case.draft(out).fix(format!("set {key}: \"0\" first")).say(format!(
+        "the Service goes, or is no load balancer any more, at {carries}: CCM takes all its backends out of the group at once"
+    ));
+}
+
+fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(new) = case.present() else { return };
+    let (Some(was), Some(is)) = (backends::mapping(case.old()), backends::mapping(new)) else {
+        return;
+    };
+    let moves = left_behind(case.old(), new, &was, &is);
+    let Some(Found { key, text }) = new.metadata.annotations.find(annotation::VGROUP_PORT) else {
+        return;
+    };
+    let real: Vec<&(&str, u16, Option<&str>)> =
+        moves.iter().filter(|(_, _, to)| to.is_some()).collect();
+    if let Some((from, port, Some(to))) = real.first() {
+        let mut groups: Vec<&str> = real.iter().map(|(from, ..)| *from).collect();
+        groups.dedup();
+        let releases = groups.iter().map(|group| format!("{group}:0"));
+        let first = std::iter::once(text.to_owned()).chain(releases).collect::<Vec<_>>().join(",");
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!("in two steps: first {key}: \"{first}\", and once the group is clean {key}: \"{text}\""))
+            .patch([PatchOp::set_annotation(key, first)])
+            .say(format!(
+                "port {port} moves from group {from} to {to} in one step: the backends in {from} stay there with their weights, and nobody updates them"
+            ));
+    }
+}
+
+/// Groups that a port was mapped to and that the new mapping does not name any more, with the group
+/// the port is mapped to now.
+fn left_behind<'a>(
+    old: &Service,
+    new: &Service,
+    was: &Mapping<'a>,
+    is: &Mapping<'a>,
+) -> Vec<(&'a str, u16, Option<&'a str>)> {
+    let mut left = Vec::new();
+    for port in old.spec.ports.iter().map(|port| port.port) {
+        let Ok(Some(from)) = was.group_of(port) else { continue };
+        if is.entries().iter().any(|entry| entry.group == from) {
+            continue;
+        }
+        let is_there = new.spec.ports.iter().any(|known| known.port == port);
+        let to = is.group_of(port).ok().flatten().filter(|_| is_there);
+        left.push((from, port, to));
+    }
+    left
+}
+
+fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(new) = case.present() else { return };
+    let old = case.old();
+    let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));
+    if old_id != new_id {
+        let key = old.metadata.annotations.key_of(annotation::ID);
+        let message = if new_id.is_empty() {
+            format!(
+                "the id of CLB {old_id} is removed: CCM reports failure, and the backends stay in their group as orphans"
+            )
+        } else {
+            format!(
+                "the CLB changes from {old_id} to {new_id}: CCM refuses that once the Service has an address, and its backends stay behind"
+            )
+        };
+        case.draft(out)
+            .annotation(&key, new_id)
+            .fix(format!("set {key}: \"{old_id}\" again; for another CLB make a new Service"))
+            .patch([PatchOp::add_annotation(&key, old_id)])
+            .say(message);
+        return;
+    }
+    let key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
+    let written = text(old, annotation::VGROUP_PORT);
+    let Some(is) = backends::mapping(new) else {
+        case.draft(out)
+            .annotation(&key, "")
+            .fix(format!("set {key}: \"{written}\" again"))
+            .patch([PatchOp::add_annotation(&key, written)])
+            .say("the mapping is removed: CCM makes a group of its own, and the backends stay in the old one as orphans");
+        return;
+    };
+    let Some(was) = backends::mapping(old) else { return };
+    let present = text(new, annotation::VGROUP_PORT);
+    for (from, port, to) in left_behind(old, new, &was, &is) {
+        if to.is_none() {
+            case.draft(out)
+                .annotation(&key, present)
+                .fix(format!("add a release entry first: {key}: \"{present},{from}:0\""))
+                .patch([PatchOp::set_annotation(&key, format!("{present},{from}:0"))])
+                .say(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
+        }
+    }
+}
+
+fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let after = case.routes_after();
+    for (before, after) in case.before.routes().iter().zip(&after) {
+        let had = before.weight_sum() > 0 || !before.complete;
+        if !had || after.weight_sum() > 0 || after.participants.is_empty() {
+            continue;
+        }
+        let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
+        let value = case.present().map_or("", |new| text(new, annotation::WEIGHT));
+        let draft = case.draft(out).annotation(&key, value);
+        let group = after.key.vgroup;
+        if after.complete {
+            draft.say(format!(
+                "after this change nobody in group {group} has weight above 0: nobody serves"
+            ));
+        } else {
+            draft.severity(Severity::Warning).say(format!(
+                "after this change nobody known in group {group} has weight above 0; not known: {}",
+                after.unknown.join("; ")
+            ));
+        }
+    }
+}
+
+fn too_few_serve(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(after) = case.after else { return };
+    let (Ok(was), Ok(is)) = (backends::setting(case.old()), backends::setting(after.service()))
+    else {
+        return;
+    };
+    let (Some(was), Some(is)) = (was.total, is.total) else { return };
+    if is <= was {
+        return;
+    }
+    let Some(slices) = after.slices(out) else { return };
+    let ready = slices.iter().flat_map(|slice| &slice.endpoints).filter(|e| e.is_ready()).count();
+    let workloads = after.seat.cluster.workloads_of(after.service());
+    let replicas: usize =
+        workloads.filter_map(|workload| workload.replicas).map(|n| n as usize).sum();
+    let wanted = replicas.max(1);
+    if ready < wanted {
+        let key = after.annotations().key_of(annotation::WEIGHT);
+        case.draft(out).annotation(&key, after.annotations().text(annotation::WEIGHT)).say(format!(
+            "the weight rises from {was} to {is} while {ready} of {wanted} wanted endpoints serve"
+        ));
+    }
+}
+
+fn no_endpoint_left(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(after) = case.after else { return };
+    let (old, new) = (case.old(), after.service());
+    if after.mode() == Mode::Cluster || !after.carries_weight() {
+        return;
+    }
+    let selects_anew = old.spec.selector != new.spec.selector;
+    if !selects_anew && !is_reshaped(case, after.mode()) {
+        return;
+    }
+    let Some(slices) = after.slices(out) else { return };
+    let had = slices.iter().flat_map(|slice| &slice.endpoints).any(Endpoint::is_ready);
+    let cluster = after.seat.cluster;
+    let matches_nothing = selects_anew
+        && !new.spec.selector.is_empty()
+        && case.before.seat.cluster.workloads_of(old).next().is_some()
+        && cluster.workloads_of(new).next().is_none();
+    let is_emptied = after.round().ports.iter().any(|port| match &port.result {
+        PortResult::Applied(group) | PortResult::NoNode(group) => group.backends.is_empty(),
+        _ => false,
+    });
+    if (had && matches_nothing) || is_emptied {
+        let path = if selects_anew { "spec.selector" } else { "spec" };
+        case.draft(out).at(path).say(
+            "after this change no endpoint is left, while the weight is above 0: CCM empties the group of this Service",
+        );
+    }
+}
+
+fn is_reshaped(case: &ChangeCase<'_, '_>, mode: Mode) -> bool {
+    case.old().spec.ports != case.present().map_or(Vec::new(), |new| new.spec.ports.clone())
+        || case.before.mode() != mode
+}
+
+fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(after) = case.after else { return };
+    if !carries_weight(case.old()) {
+        return;
+    }
+    let (old, new) = (&case.old().spec, &after.service().spec);
+    let mut what = Vec::new();
+    let ports = |f: fn(&crate::object::ServicePort) -> String| {
+        let list = |spec: &crate::object::ServiceSpec| spec.ports.iter().map(f).collect::<Vec<_>>();
+        list(old) != list(new)
+    };
+    if ports(|port| port.port.to_string()) {
+        what.push("port");
+    }
+    if ports(|port| port.node_port.to_string()) {
+        what.push("nodePort");
+    }
+    if ports(|port| port.target().to_string()) {
+        what.push("targetPort");
+    }
+    if old.external_traffic_policy != new.external_traffic_policy {
+        what.push("externalTrafficPolicy");
+    }
+    let backend_type = |service: &Service| {
+        service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default().to_owned()
+    };
+    if backend_type(case.old()) != backend_type(after.service()) {
+        what.push("backend-type");
+    }
+    if !what.is_empty() {
+        let path = if what == ["backend-type"] {
+            annotation::path(annotation::BACKEND_TYPE)
+        } else {
+            "spec".to_owned()
+        };
+        case.draft(out).at(path).value(what.join(",")).say(format!(
+            "{} changed while the Service carries traffic: CCM adds the new backends before it removes the old ones, which may not serve any more",
+            what.join(" and ")
+        ));
+    }
+}

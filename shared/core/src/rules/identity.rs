@@ -1,0 +1,111 @@
+//! 2xx: whose backend is whose.
+
+use super::{Case, Evidence, Judge, Rule};
+use crate::{
+    finding::{Findings, Severity},
+    identity::DEFAULT_CLUSTER_ID,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB201",
+        title: "cluster id is not unique",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClusterId],
+        ccm: "Tells its own backends by service, namespace and cluster id alone. Two clusters that agree in all three delete each other's backends, round after round.",
+        bad: "two self-built clusters without Global.clusterID: both are \"clusterid\"",
+        good: "a clusterID of its own in each cluster's cloud-config, or Services named web-a and web-b",
+        fix: "give the cluster an id of its own in CCM's cloud-config, or end the Service's name in the cluster's suffix (--cluster-suffix)",
+        hides: &[],
+        judge: Judge::Migrated(not_unique),
+    },
+    Rule {
+        id: "CLB202",
+        title: "cluster id is malformed",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClusterId],
+        ccm: "Writes the id into every description and splits that at '/': with one inside, it does not recognise its own backends, and never updates or removes them.",
+        bad: "clusterid: shop/production",
+        good: "clusterid: c0123456789abcdef0123456789abcdef",
+        fix: "set an id of at most 40 letters, digits, '-', '.' or '_'",
+        hides: &[],
+        judge: Judge::Migrated(malformed),
+    },
+    Rule {
+        id: "CLB203",
+        title: "the name carries another cluster's suffix",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Does not mind; the Service was probably applied to the wrong cluster.",
+        bad: "Service web-b in the cluster whose suffix is -a",
+        good: "Service web-a in the cluster whose suffix is -a",
+        fix: "apply it to the other cluster, or rename it",
+        hides: &[],
+        judge: Judge::Migrated(wrong_suffix),
+    },
+];
+
+/// Longest id that makes sense: ACK's have 33 characters, a UUID has 36.
+const LONGEST_ID: usize = 40;
+
+fn has_own_suffix(case: &Case<'_, '_>) -> bool {
+    let suffix = case.seat.cluster.suffix.as_deref().unwrap_or_default();
+    !suffix.is_empty() && case.service().metadata.name.ends_with(suffix)
+}
+
+fn not_unique(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(id) = case.cluster_id(out) else { return };
+    if has_own_suffix(case) {
+        return;
+    }
+    let clusters = case.survey.world.clusters.iter().enumerate();
+    let mut twins = clusters
+        .filter(|(index, cluster)| *index != case.seat.index && cluster.id.as_deref() == Some(id))
+        .map(|(_, cluster)| cluster.context.as_deref().unwrap_or("another cluster"));
+    let problem = if let Some(twin) = twins.next() {
+        format!("cluster id {id:?} is {twin}'s too")
+    } else if id == DEFAULT_CLUSTER_ID {
+        format!("cluster id {id:?} is what every CCM without an id of its own uses")
+    } else {
+        return;
+    };
+    let name = &case.service().metadata.name;
+    case.draft(out).at("metadata.name").value(name).say(format!(
+        "{problem}: a Service of this name and namespace in another such cluster and this one delete each other's backends"
+    ));
+}
+
+fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(id) = case.cluster_id(out) else { return };
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let problem = if id.is_empty() {
+        "is empty".to_owned()
+    } else if let Some(bad) = id.chars().find(|c| !is_known(*c)) {
+        format!("contains {bad:?}")
+    } else if id.chars().count() > LONGEST_ID {
+        format!("has {} characters", id.chars().count())
+    } else {
+        return;
+    };
+    case.draft(out).value(id).say(format!(
+        "cluster id {id:?} {problem}: CCM could not tell its own backends by their description"
+    ));
+}
+
+fn wrong_suffix(case: &Case<'_, '_>, out: &mut Findings) {
+    let name = &case.service().metadata.name;
+    if has_own_suffix(case) {
+        return;
+    }
+    for (index, cluster) in case.survey.world.clusters.iter().enumerate() {
+        let suffix = cluster.suffix.as_deref().filter(|suffix| !suffix.is_empty());
+        if let (true, Some(suffix)) = (index != case.seat.index, suffix)
+            && name.ends_with(suffix)
+        {
+            case.draft(out).at("metadata.name").value(name).say(format!(
+                "the name ends in {suffix:?}, the suffix of {}",
+                cluster.context.as_deref().unwrap_or("another cluster")
+            ));
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! 0xx: the mapping of vServer groups to Service ports.
+
+use super::{Case, Evidence, Judge, Rule};
+use crate::{
+    annotation::{self, Found, LEGACY_PREFIX, PREFIX},
+    finding::{Findings, PatchOp, Severity},
+    identity::Key,
+    vgroup::{Entry, Mapping},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB003",
+        title: "mapping is malformed",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "An entry without colon, or an empty one, fails the whole round: nothing is written, weights and backends freeze. What follows a second colon is dropped.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
+        fix: "write GROUP:PORT, several separated by commas",
+        hides: &["CLB019"],
+        judge: Judge::Migrated(malformed),
+    },
+    Rule {
+        id: "CLB004",
+        title: "mapping has spaces",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Trims nothing. A space before a group makes it an unknown one: a silent drain. A space after a port makes it no port: CCM makes a group of its own, and traffic never arrives.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80, rsp-bp2example:443\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
+        fix: "remove the spaces",
+        hides: &["CLB005", "CLB019"],
+        judge: Judge::Migrated(spaces),
+    },
+    Rule {
+        id: "CLB005",
+        title: "mapping names no port of the Service",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Compares the text with the decimal spec.ports[].port: not targetPort, not nodePort, not a name. An entry that fits none maps nothing; the port gets a group of CCM's own, to which no listener points.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:8080\" for port 80",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
+        fix: "name the Service port",
+        hides: &["CLB019"],
+        judge: Judge::Migrated(no_such_port),
+    },
+    Rule {
+        id: "CLB006",
+        title: "two entries for one port",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Takes the first; out of the group of the second it cleans its own backends.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:80\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
+        fix: "keep one entry a port",
+        hides: &["CLB019"],
+        judge: Judge::Migrated(two_entries),
+    },
+    Rule {
+        id: "CLB007",
+        title: "vgroup-ids is not read by CCM",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Never read this key of older articles: it makes a group of its own, and traffic never arrives.",
+        bad: "…-loadbalancer-vgroup-ids: \"80:rsp-bp1example\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
+        fix: "use …-loadbalancer-vgroup-port: \"GROUP:PORT\"",
+        hides: &["CLB002", "CLB018", "CLB019"],
+        judge: Judge::Candidate(old_key),
+    },
+    Rule {
+        id: "CLB008",
+        title: "mapping without CLB id",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Ignores the mapping and makes a CLB of its own.",
+        bad: "…-loadbalancer-vgroup-port without …-loadbalancer-id",
+        good: "…-loadbalancer-id: \"lb-bp1example\" beside the mapping",
+        fix: "add the CLB's id",
+        hides: &["CLB002"],
+        judge: Judge::Candidate(no_clb),
+    },
+    Rule {
+        id: "CLB019",
+        title: "a Service port without mapping",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Makes a group k8s/… of its own on the shared CLB for it, with the Service's weight; no listener points there.",
+        bad: "ports 80 and 443, …-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
+        good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
+        fix: "add an entry for the port, or take the port out of the Service",
+        hides: &[],
+        judge: Judge::Migrated(unmapped),
+    },
+    Rule {
+        id: "CLB022",
+        title: "group is not in this CLB",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Does not find the group, drops the port without a word, and registers nothing: a silent drain.",
+        bad: "…-loadbalancer-vgroup-port names a group that DescribeVServerGroups of the CLB does not list",
+        good: "a group of this very CLB",
+        fix: "name a group that exists in this CLB",
+        hides: &[],
+        judge: Judge::Migrated(unknown_group),
+    },
+    Rule {
+        id: "CLB023",
+        title: "group was made by CCM itself",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Refuses to reuse a group named k8s/<port>/<service>/<namespace>/<cluster id>, drops the port without a word: a silent drain.",
+        bad: "a group named k8s/30080/web/shop/…",
+        good: "a group made by hand, with a name of your own",
+        fix: "make a group in the console and map that",
+        hides: &[],
+        judge: Judge::Migrated(group_of_ccm),
+    },
+];
+
+fn found<'a>(case: &Case<'_, 'a>) -> Option<Found<'a>> {
+    case.annotations().find(annotation::VGROUP_PORT)
+}
+
+/// A corrected mapping as fix and patch.
+fn corrected(key: &str, value: &str) -> (String, [PatchOp; 1]) {
+    (format!("set {key}: \"{value}\""), [PatchOp::set_annotation(key, value)])
+}
+
+fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
+    entries.into_iter().collect::<Vec<_>>().join(",")
+}
+
+fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    let bad: Vec<&Entry<'_>> = mapping.entries().iter().filter(|e| e.port.is_none()).collect();
+    if let Some(first) = bad.first() {
+        let problem = if first.text.trim().is_empty() {
+            format!("empty entry at character {}", first.position)
+        } else {
+            format!("entry {:?} at character {} has no colon", first.text, first.position)
+        };
+        let draft = case.draft(out).annotation(key, text);
+        let draft = match completed(case, &mapping) {
+            Some(value) => {
+                let (fix, patch) = corrected(key, &value);
+                draft.fix(fix).patch(patch)
+            }
+            None => draft,
+        };
+        draft.say(format!(
+            "{problem}: CCM fails the whole round, nothing is written, weights and backends freeze"
+        ));
+    }
+    if mapping.entries().iter().any(|entry| entry.has_more) {
+        let cut = mapping.entries().iter().map(|entry| match entry.port {
+            Some(port) => format!("{}:{port}", entry.group),
+            None => entry.text.to_owned(),
+        });
+        let (fix, patch) = corrected(key, &cut.collect::<Vec<_>>().join(","));
+        let draft = case.draft(out).annotation(key, text).severity(Severity::Warning);
+        draft.fix(fix).patch(patch).say("CCM drops what follows a second colon");
+    }
+}
+
+/// The mapping without its empty entries, and with the port where only one is possible.
+fn completed(case: &Case<'_, '_>, mapping: &Mapping<'_>) -> Option<String> {
+    let entries: Vec<&Entry<'_>> =
+        mapping.entries().iter().filter(|entry| !entry.text.trim().is_empty()).collect();
+    match (entries.as_slice(), case.service().spec.ports.as_slice()) {
+        ([only], [port]) if only.port.is_none() => {
+            Some(format!("{}:{}", only.group.trim(), port.port))
+        }
+        (entries, _) if !entries.is_empty() && entries.iter().all(|e| e.port.is_some()) => {
+            Some(join(entries.iter().map(|entry| entry.text)))
+        }
+        _ => None,
+    }
+}
+
+fn spaces(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = found(case) else { return };
+    let Some(position) = text.chars().position(char::is_whitespace) else { return };
+    let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let (fix, patch) = corrected(key, &tidy);
+    case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+        "white space at character {}: CCM trims nothing, so it looks for a group or port of that very name, and this Service's backends leave the group or go where no listener points",
+        position + 1
+    ));
+}
+
+fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    let ports = &case.service().spec.ports;
+    let numbers: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
+    let entries = mapping.entries();
+    for entry in entries.iter().filter(|entry| !entry.is_release()) {
+        let Some(written) = entry.port else { continue };
+        if numbers.iter().any(|number| number == written) {
+            continue;
+        }
+        let meant = meant_entry(case, entry, &numbers);
+        let draft = case.draft(out).annotation(key, text);
+        let draft = match &meant {
+            Some(meant) => {
+                let value =
+                    join(entries.iter().map(|e| if e == entry { meant.as_str() } else { e.text }));
+                let (fix, patch) = corrected(key, &value);
+                draft.fix(fix).patch(patch)
+            }
+            None => draft.fix(format!("name one of the Service's ports: {}", numbers.join(", "))),
+        };
+        draft.say(format!(
+            "entry {:?} names port {written:?}; this Service has {}. CCM maps nothing to {} and makes a group of its own, to which no listener points",
+            entry.text,
+            numbers.join(", "),
+            entry.group,
+        ));
+    }
+}
+
+/// An entry as it was probably meant: turned round, a number with zeros, a name, a target port, or
+/// the only port there is.
+fn meant_entry(case: &Case<'_, '_>, entry: &Entry<'_>, numbers: &[String]) -> Option<String> {
+    let written = entry.port?;
+    if numbers.iter().any(|number| number == entry.group) {
+        return Some(format!("{written}:{}", entry.group));
+    }
+    let ports = &case.service().spec.ports;
+    let by_other_name = ports.iter().find(|port| {
+        port.name == written
+            || port.target().to_string() == written
+            || port.node_port.to_string() == written
+            || written.parse() == Ok(port.port)
+    });
+    let ((Some(port), _) | (None, [port])) = (by_other_name, ports.as_slice()) else {
+        return None;
+    };
+    Some(format!("{}:{}", entry.group, port.port))
+}
+
+fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    let entries = mapping.entries();
+    let mut kept: Vec<&Entry<'_>> = Vec::new();
+    let mut double: Vec<&Entry<'_>> = Vec::new();
+    for entry in entries {
+        let is_known = kept.iter().any(|known| known.port == entry.port);
+        let counts = entry.port.is_some() && !entry.is_release();
+        if counts && is_known { double.push(entry) } else { kept.push(entry) }
+    }
+    let Some(first) = double.first() else { return };
+    let winner = kept.iter().find(|entry| entry.port == first.port).map_or("", |entry| entry.group);
+    let (fix, patch) = corrected(key, &join(kept.iter().map(|entry| entry.text)));
+    case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+        "port {} has two entries: the first wins, so {winner} is used, and CCM takes its backends out of {}",
+        first.port.unwrap_or_default(),
+        first.group,
+    ));
+}
+
+fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
+    for prefix in [PREFIX, LEGACY_PREFIX] {
+        let key = format!("{prefix}{}", annotation::VGROUP_IDS);
+        let Some(text) = case.annotations().get(&key) else { continue };
+        let mapping = Mapping::parse(text);
+        let ports = &case.service().spec.ports;
+        let turned: Vec<String> = mapping
+            .entries()
+            .iter()
+            .map(|entry| match (entry.group.trim(), entry.port.map(str::trim)) {
+                (port, Some(group)) if port.parse::<u16>().is_ok() => format!("{group}:{port}"),
+                (group, Some(port)) => format!("{group}:{port}"),
+                (group, None) => match ports.as_slice() {
+                    [port] => format!("{group}:{}", port.port),
+                    _ => format!("{group}:PORT"),
+                },
+            })
+            .collect();
+        let works = annotation::key(annotation::VGROUP_PORT);
+        let value = turned.join(",");
+        let is_mapped = case.annotations().find(annotation::VGROUP_PORT).is_some();
+        let add = (!is_mapped).then(|| PatchOp::add_annotation(&works, value.clone()));
+        case.draft(out)
+            .annotation(&key, text)
+            .fix(if is_mapped {
+                format!("remove {key}; {works} is set already")
+            } else {
+                format!("replace it by {works}: \"{value}\"")
+            })
+            .patch([PatchOp::remove_annotation(&key)].into_iter().chain(add))
+            .say("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
+    }
+}
+
+fn no_clb(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = found(case) else { return };
+    if !text.is_empty() && case.clb().is_empty() {
+        let id = annotation::key(annotation::ID);
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!("add {id} with the id of the CLB these groups belong to"))
+            .say("without a CLB id CCM ignores the mapping and makes a CLB of its own");
+    }
+}
+
+fn unmapped(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    for port in &case.service().spec.ports {
+        if mapping.group_of(port.port) == Ok(None) {
+            case.draft(out)
+                .annotation(key, text)
+                .fix(format!("add an entry GROUP:{} to {key}, or take the port out of the Service", port.port))
+                .say(format!(
+                    "port {} has no entry: CCM makes a group of its own for it, to which no listener points",
+                    port.port
+                ));
+        }
+    }
+}
+
+fn unknown_group(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    let Some(groups) = case.groups(out) else { return };
+    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
+    for group in named.map(|entry| entry.group.trim()) {
+        if !groups.iter().any(|(id, _)| *id == group) {
+            let ids: Vec<&str> = groups.iter().map(|(id, _)| *id).take(8).collect();
+            case.draft(out)
+                .annotation(key, text)
+                .fix(format!("name a group of CLB {}, which has {}", case.clb(), ids.join(", ")))
+                .say(format!(
+                    "group {group} is not in CLB {}: CCM registers nothing and reports success",
+                    case.clb()
+                ));
+        }
+    }
+}
+
+fn group_of_ccm(case: &Case<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+    let Some(groups) = case.groups(out) else { return };
+    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
+    for group in named.map(|entry| entry.group.trim()) {
+        let ccms = groups.iter().find(|(id, name)| *id == group && Key::parse(name).is_some());
+        if let Some((_, name)) = ccms {
+            case.draft(out).annotation(key, text).say(format!(
+                "group {group} is named {name}, so CCM made it itself and refuses to reuse it: it registers nothing and reports success"
+            ));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The catalogue of rules, and the engine that runs them.
+//!
+//! A rule is an id, the evidence it needs, and a pure function over what is at hand. Documentation,
+//! `explain` and the tests come from the same list. Ids never change their meaning.
+
+mod across;
+mod annotations;
+mod case;
+mod change;
+mod engine;
+mod identity;
+mod mapping;
+mod traffic;
+mod workloads;
+
+pub use case::{Case, ChangeCase, WorkloadCase};
+pub use engine::{Scope, check, unknown_allowances};
+
+use crate::{
+    finding::{Findings, Severity},
+    object::{Meta, ObjectRef},
+    survey::Survey,
+};
+
+/// A rule.
+pub struct Rule {
+    /// `CLBnnn`.
+    pub id: &'static str,
+    /// What is wrong, in a line.
+    pub title: &'static str,
+    /// How bad it is at its worst.
+    pub severity: Severity,
+    /// What it must be able to look at, besides the object itself.
+    pub evidence: &'static [Evidence],
+    /// What CCM, or whoever acts, does about it.
+    pub ccm: &'static str,
+    /// An example that fires.
+    pub bad: &'static str,
+    /// The same, done right.
+    pub good: &'static str,
+    /// What to do, where a finding has nothing more exact to say.
+    pub fix: &'static str,
+    /// Rules that stay silent where this one speaks of the same object: they follow from it.
+    pub hides: &'static [&'static str],
+    /// What it judges.
+    pub judge: Judge,
+}
+
+/// What a rule judges, and its function.
+#[derive(Clone, Copy)]
+pub enum Judge {
+    /// Any object that can carry annotations.
+    Object(fn(&AnyObject<'_>, &mut Findings)),
+    /// A Service CCM takes that carries a CLB annotation, or a key meant as one.
+    Candidate(fn(&Case<'_, '_>, &mut Findings)),
+    /// A candidate that names a CLB.
+    OnClb(fn(&Case<'_, '_>, &mut Findings)),
+    /// A candidate with CLB and mapping.
+    Migrated(fn(&Case<'_, '_>, &mut Findings)),
+    /// A workload that a migrated Service selects.
+    Workload(fn(&WorkloadCase<'_, '_>, &mut Findings)),
+    /// A migrated Service, old against new.
+    Change(fn(&ChangeCase<'_, '_>, &mut Findings)),
+    /// The groups' answers.
+    Groups(fn(&Survey<'_>, &mut Findings)),
+}
+
+/// What a rule may need to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// The object before the change.
+    OldObject,
+    /// All nodes of the cluster.
+    Nodes,
+    /// The Service's EndpointSlices.
+    Endpoints,
+    /// Workloads the Service selects.
+    Workloads,
+    /// The cluster's id.
+    ClusterId,
+    /// Answers of the CLB API.
+    ClbApi,
+}
+
+impl Evidence {
+    /// The evidence's name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OldObject => "old object",
+            Self::Nodes => "nodes",
+            Self::Endpoints => "endpoints",
+            Self::Workloads => "workloads",
+            Self::ClusterId => "cluster id",
+            Self::ClbApi => "CLB API",
+        }
+    }
+}
+
+/// An object of any kind, for the rules that judge any.
+pub struct AnyObject<'o> {
+    /// Its name.
+    pub object: ObjectRef,
+    /// Its metadata.
+    pub meta: &'o Meta,
+    /// Annotations found elsewhere than in `metadata`, as `(path, metadata around them)`.
+    pub misplaced: Vec<(&'static str, &'o crate::object::Annotations)>,
+}
+
+impl Rule {
+    /// The family: the id's first digit.
+    pub fn family(&self) -> Family {
+        match self.id.as_bytes().get(3) {
+            Some(b'0') => Family::Annotations,
+            Some(b'1') => Family::Bindings,
+            Some(b'2') => Family::Identity,
+            Some(b'3') => Family::Workloads,
+            _ => Family::Traffic,
+        }
+    }
+
+    /// What it judges, in words.
+    pub fn judges(&self) -> &'static str {
+        match self.judge {
+            Judge::Object(_) => "any object",
+            Judge::Candidate(_) => "a candidate: a Service CCM takes with a CLB annotation",
+            Judge::OnClb(_) => "a candidate with a CLB id",
+            Judge::Migrated(_) => "a migrated Service: CLB id and mapping",
+            Judge::Workload(_) => "a workload that a migrated Service selects",
+            Judge::Change(_) => "a change of a migrated Service",
+            Judge::Groups(_) => "a vServer group",
+        }
+    }
+}
+
+/// What a group of rules is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// 0xx: annotations of one Service.
+    Annotations,
+    /// 1xx: Services that share a group.
+    Bindings,
+    /// 2xx: whose backend is whose.
+    Identity,
+    /// 3xx: pods that come and go.
+    Workloads,
+    /// 4xx: changes, weights and the cloud's truth.
+    Traffic,
+}
+
+impl Family {
+    /// The family's name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Annotations => "annotations of one Service",
+            Self::Bindings => "Services that share a group",
+            Self::Identity => "whose backend is whose",
+            Self::Workloads => "pods that come and go",
+            Self::Traffic => "changes, weights and the cloud's truth",
+        }
+    }
+}
+
+/// All rules, by id.
+pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
+    let mut all: Vec<&'static Rule> = [
+        annotations::RULES,
+        mapping::RULES,
+        across::RULES,
+        identity::RULES,
+        workloads::RULES,
+        traffic::RULES,
+        change::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.sort_by_key(|rule| rule.id);
+    all.into_iter()
+}
+
+/// The rule of that id, written in any case.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    catalogue().find(|rule| rule.id.eq_ignore_ascii_case(id))
+}

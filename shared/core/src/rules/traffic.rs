@@ -1,0 +1,390 @@
+//! 4xx: weights, and the cloud's truth.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Case, Evidence, Judge, Rule,
+    case::{missing_answer, missing_cluster_id},
+};
+use crate::{
+    annotation::{self, Found},
+    backends::Backend,
+    finding::{Findings, PatchOp, Severity},
+    object::ObjectRef,
+    outcome::Outcome,
+    prediction::Prediction,
+    route::{Participant, ParticipantKind, Route},
+    survey::Survey,
+    weight::Setting,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB401",
+        title: "effective share differs from the nominal one",
+        severity: Severity::Info,
+        evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
+        ccm: "Divides the weight by the number of backends, drops the remainder and gives each at least 1.",
+        bad: "weight 5 over 10 nodes beside a server with 95: 10 of 105, not 5 of 100",
+        good: "weights that are multiples of the number of backends",
+        fix: "use a weight that the number of backends divides",
+        hides: &[],
+        judge: Judge::Migrated(effective_share),
+    },
+    Rule {
+        id: "CLB402",
+        title: "weight is smaller than the number of backends",
+        severity: Severity::Warning,
+        evidence: &[Evidence::Nodes, Evidence::Endpoints],
+        ccm: "Gives each backend at least 1, so the sum is the number of backends, not the weight.",
+        bad: "weight 2 over 3 nodes: 1, 1, 1",
+        good: "weight 3 over 3 nodes, or 0",
+        fix: "use 0, or at least the number of backends",
+        hides: &[],
+        judge: Judge::Migrated(floor),
+    },
+    Rule {
+        id: "CLB407",
+        title: "listener does not count weights",
+        severity: Severity::Warning,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Does not touch the scheduler of a reused CLB's listener. With rr, weights are not expected to matter (real behaviour not verified).",
+        bad: "Scheduler: rr",
+        good: "Scheduler: wrr",
+        fix: "set the listener's scheduler to wrr in the console or by the API: the annotation has no effect on a reused CLB",
+        hides: &[],
+        judge: Judge::Migrated(scheduler),
+    },
+    Rule {
+        id: "CLB408",
+        title: "orphan in the group",
+        severity: Severity::Warning,
+        evidence: &[Evidence::ClusterId, Evidence::ClbApi],
+        ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
+        bad: "a backend described k8s/30080/web/shop/… after Service shop/web has gone",
+        good: "only backends that somebody looks after",
+        fix: "remove the backend from the group",
+        hides: &[],
+        judge: Judge::Groups(orphans),
+    },
+    Rule {
+        id: "CLB409",
+        title: "group differs from what CCM would have written",
+        severity: Severity::Error,
+        evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
+        ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",
+        bad: "a node's weight is 5 in the group and 26 by the annotation",
+        good: "the group carries what the annotations say",
+        fix: "make CCM write the group again: any annotation edit of the Service does",
+        hides: &[],
+        judge: Judge::Migrated(drift),
+    },
+    Rule {
+        id: "CLB413",
+        title: "session persistence on the listener",
+        severity: Severity::Warning,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Does not touch it. Weights steer new clients only; known ones stay where they are, and the share moves slowly.",
+        bad: "PersistenceTimeout: 1000, or StickySession: on",
+        good: "PersistenceTimeout: 0 and StickySession: off during the move",
+        fix: "switch persistence off on the listener for the time of the move, or wait for the clients",
+        hides: &[],
+        judge: Judge::Migrated(persistence),
+    },
+];
+
+/// Points between nominal and effective share that are worth a word.
+const TOLERANCE: f64 = 0.02;
+
+fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Setting { total: Some(weight), .. }) = case.setting() else { return };
+    for route in case.routes() {
+        if !route.complete {
+            missing_parts(case, route, out);
+            continue;
+        }
+        let Some(own) = route.participants.iter().find(|p| is_of(p, case)) else { continue };
+        if own.outcome != Some(Outcome::Applied) {
+            continue;
+        }
+        let (others_nominal, others_sum) = others(route, case);
+        let share = |part: u64, rest: u64| ratio(part, part + rest);
+        let nominal = share(u64::from(weight), others_nominal);
+        let sum = own.expected_weight_sum.unwrap_or_default();
+        let effective = share(sum, others_sum);
+        if (nominal - effective).abs() <= TOLERANCE {
+            continue;
+        }
+        let better = better_weights(case, route, others_nominal, others_sum, weight);
+        let fix = match better.as_slice() {
+            [] => "no weight of this Service comes closer; use a weight that the number of backends divides, or fewer backends".to_owned(),
+            weights => format!(
+                "nearest better weights: {}",
+                weights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let Found { key, text } = found_weight(case);
+        case.draft(out).annotation(key, text).fix(fix).say(format!(
+            "nominal {:.1} %, effective {:.1} % ({sum} of {}): CCM divides {weight} by {} backends",
+            nominal * 100.0,
+            effective * 100.0,
+            sum + others_sum,
+            own.expected_backends,
+        ));
+    }
+}
+
+fn found_weight<'a>(case: &Case<'_, 'a>) -> Found<'a> {
+    case.annotations().find(annotation::WEIGHT).unwrap_or(Found { key: "", text: "" })
+}
+
+fn missing_parts(case: &Case<'_, '_>, route: &Route<'_>, out: &mut Findings) {
+    if case.answer(route.key.vgroup, out).is_some() {
+        out.missing(format!("all of group {}", route.key.vgroup), route.unknown.join("; "));
+    }
+}
+
+fn is_of(participant: &Participant<'_>, case: &Case<'_, '_>) -> bool {
+    participant.seat.is_some_and(|seat| seat.is(&case.seat))
+}
+
+/// What the others hold: by their nominal weights, and as CCM would have written it.
+fn others(route: &Route<'_>, case: &Case<'_, '_>) -> (u64, u64) {
+    let others = route.participants.iter().filter(|p| !is_of(p, case));
+    others.fold((0, 0), |(nominal, sum), participant| {
+        let actual = participant.weight_sum.unwrap_or_default();
+        let expected = participant.expected_weight_sum.unwrap_or(actual);
+        let own = participant.weight.map_or(expected, u64::from);
+        (nominal + own, sum + expected)
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "sums of weights are far below 2^52")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The weights nearest to `weight` whose effective share is within the tolerance of their nominal
+/// one, one below and one above.
+fn better_weights(
+    case: &Case<'_, '_>,
+    route: &Route<'_>,
+    others_nominal: u64,
+    others_sum: u64,
+    weight: u32,
+) -> Vec<u32> {
+    let Some(port) = route.key.port else { return Vec::new() };
+    let fits = |candidate: &u32| {
+        let sum = case.survey.sum_with(&case.seat, port, *candidate);
+        let nominal = ratio(u64::from(*candidate), u64::from(*candidate) + others_nominal);
+        (nominal - ratio(sum, sum + others_sum)).abs() <= TOLERANCE
+    };
+    let below = (1..weight).rev().find(fits);
+    let above = (weight + 1..=100).find(fits);
+    below.into_iter().chain(above).collect()
+}
+
+fn floor(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Setting { total: Some(weight @ 1..), .. }) = case.setting() else { return };
+    let mut most: &[Backend<'_>] = &[];
+    for port in &case.round().ports {
+        match port.result.expected() {
+            Some(backends) if backends.len() > most.len() => most = backends,
+            None if case.outcome() != Outcome::Frozen => {
+                // Says which of the two is missing.
+                let _ = (case.nodes(out), case.slices(out));
+            }
+            _ => {}
+        }
+    }
+    let count = u32::try_from(most.len()).unwrap_or(u32::MAX);
+    if weight < count {
+        let sum: u64 = most.iter().map(|backend| u64::from(backend.weight)).sum();
+        let Found { key, text } = found_weight(case);
+        let enough = (count <= 100).then(|| PatchOp::set_annotation(key, count.to_string()));
+        case.draft(out)
+            .annotation(key, text)
+            .fix(if count <= 100 {
+                format!("set {key}: \"{count}\" or more, or \"0\"")
+            } else {
+                "100 is the most: use fewer backends, for example pods of a smaller Service"
+                    .to_owned()
+            })
+            .patch(enough)
+            .say(format!(
+                "weight {weight} over {count} backends: each gets at least 1, {sum} in all"
+            ));
+    }
+}
+
+fn scheduler(case: &Case<'_, '_>, out: &mut Findings) {
+    for listener in case.listeners(out).unwrap_or_default() {
+        if !matches!(listener.scheduler.as_str(), "" | "wrr" | "wlc") {
+            let key = case.annotations().key_of(annotation::VGROUP_PORT);
+            case.draft(out).at(annotation::path(&key)).value(&listener.scheduler).say(format!(
+                "listener {}/{} of CLB {} has scheduler {}: weights are not expected to count",
+                listener.protocol,
+                listener.port,
+                case.clb(),
+                listener.scheduler
+            ));
+        }
+    }
+}
+
+fn persistence(case: &Case<'_, '_>, out: &mut Findings) {
+    for listener in case.listeners(out).unwrap_or_default() {
+        if let Some(persistence) = listener.persistence() {
+            let key = case.annotations().key_of(annotation::VGROUP_PORT);
+            case.draft(out).at(annotation::path(&key)).value(&persistence).say(format!(
+                "listener {}/{} of CLB {} has {persistence}: weights steer new clients only, and the share moves slowly",
+                listener.protocol,
+                listener.port,
+                case.clb()
+            ));
+        }
+    }
+}
+
+fn orphans(survey: &Survey<'_>, out: &mut Findings) {
+    for cluster in survey.world.clusters.iter().filter(|_| !survey.world.cloud.groups.is_empty()) {
+        if cluster.id.is_none() {
+            missing_cluster_id(cluster, out);
+        }
+    }
+    let mut vgroups: Vec<&str> = Vec::new();
+    for (key, members) in survey.routes() {
+        let Some(answer) = survey.world.cloud.groups.get(key.vgroup) else {
+            if !members.is_empty() {
+                missing_answer(key.vgroup, out);
+            }
+            continue;
+        };
+        if vgroups.contains(&key.vgroup) {
+            continue;
+        }
+        vgroups.push(key.vgroup);
+        let route = Route::build(survey, *key, &Prediction::default());
+        let is_bound = |p: &&Participant<'_>| {
+            survey.bound_to(key.vgroup).any(|binding| {
+                let meta = &binding.seat.service.metadata;
+                binding.seat.cluster.context == p.context
+                    && meta.name == p.name
+                    && meta.namespace() == p.namespace
+            })
+        };
+        for participant in route.participants.iter().filter(|p| !is_bound(p)) {
+            let problem = match participant.kind {
+                ParticipantKind::Orphan => format!(
+                    "backends of Service {} are left over: the Service is gone, or mapped elsewhere",
+                    participant.label()
+                ),
+                ParticipantKind::External => match survey.cluster_of_instance(&participant.name) {
+                    Some(_) => format!(
+                        "{} is a node of a cluster at hand, but its backend is not described as any Service's",
+                        participant.name
+                    ),
+                    None => continue,
+                },
+                ParticipantKind::Service | ParticipantKind::Remote => continue,
+            };
+            let object = ObjectRef {
+                context: None,
+                kind: "VServerGroup".to_owned(),
+                namespace: None,
+                name: key.vgroup.to_owned(),
+            };
+            let meta = crate::object::Meta { origin: answer.origin.clone(), ..Default::default() };
+            let sum = participant.weight_sum.unwrap_or_default();
+            out.on(&meta, object)
+                .at(format!("BackendServers[{}]", participant.label()))
+                .value(sum.to_string())
+                .fix(format!(
+                    "if nobody needs it: aliyun slb RemoveVServerGroupBackendServers --VServerGroupId {} --BackendServers '[…]' with its ServerId, Port and Type",
+                    key.vgroup
+                ))
+                .say(format!(
+                    "{problem}; nobody will remove it, and it takes {:.1} % of the traffic",
+                    participant.share_of_known * 100.0
+                ));
+        }
+    }
+}
+
+fn drift(case: &Case<'_, '_>, out: &mut Findings) {
+    for route in case.routes() {
+        let Some(answer) = case.answer(route.key.vgroup, out) else { continue };
+        let Some((index, own)) =
+            route.participants.iter().enumerate().find(|(_, p)| is_of(p, case))
+        else {
+            continue;
+        };
+        // What a predicted round will have written cannot differ.
+        if !own.is_measured || own.outcome != Some(Outcome::Applied) {
+            continue;
+        }
+        let Some(port) = route.key.port else { continue };
+        let Some(expected) = case.round().port(port).and_then(|result| result.expected()) else {
+            let _ = (case.nodes(out), case.slices(out));
+            continue;
+        };
+        let wanted: BTreeMap<(&str, u16), u32> =
+            expected.iter().map(|b| ((b.server.id(), b.port), b.weight)).collect();
+        let there: BTreeMap<(&str, u16), u32> = route
+            .backends_of(index)
+            .map(|backend| ((backend.id.as_str(), backend.port), backend.weight))
+            .collect();
+        if wanted == there {
+            continue;
+        }
+        let Found { key, text } =
+            case.annotations().find(annotation::VGROUP_PORT).unwrap_or(Found { key: "", text: "" });
+        let message = if there.is_empty() {
+            format!(
+                "group emptied: group {} has none of the {} backends CCM would have registered, so this Service's share is 0",
+                answer.id,
+                wanted.len()
+            )
+        } else {
+            format!("group {}: {}", answer.id, differences(&wanted, &there).join("; "))
+        };
+        let meta = &case.service().metadata;
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!(
+                "make CCM write the group again, by any annotation edit: kubectl annotate service {} -n {} --overwrite clbmigrate.io/resync=1",
+                meta.name,
+                meta.namespace()
+            ))
+            .say(message);
+    }
+}
+
+fn differences(
+    wanted: &BTreeMap<(&str, u16), u32>,
+    there: &BTreeMap<(&str, u16), u32>,
+) -> Vec<String> {
+    const MOST: usize = 5;
+    let mut found = Vec::new();
+    for (at @ (id, port), weight) in wanted {
+        match there.get(at) {
+            None => found.push(format!(
+                "{id}:{port} is missing, CCM would have registered it with {weight}"
+            )),
+            Some(is) if is != weight => {
+                found.push(format!("{id}:{port} has weight {is}, CCM would have written {weight}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = there.iter().filter(|(at, _)| !wanted.contains_key(*at));
+    found.extend(extra.map(|((id, port), weight)| {
+        format!("{id}:{port} with weight {weight} is there, CCM would have removed it")
+    }));
+    if found.len() > MOST {
+        let more = found.len() - MOST;
+        found.truncate(MOST);
+        found.push(format!("and {more} more"));
+    }
+    found
+}

@@ -1,0 +1,321 @@
+//! 3xx: pods that come and go.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Evidence, Judge, Rule, WorkloadCase};
+use crate::{
+    annotation,
+    backends::{Mode, readiness_gate},
+    finding::{Findings, PatchOp, Severity},
+    object::{Container, Endpoint, Hook, TargetPort, Workload, WorkloadKind},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB301",
+        title: "container without readinessProbe",
+        severity: Severity::Error,
+        evidence: &[Evidence::Workloads],
+        ccm: "Takes a pod for ready as soon as Kubernetes does: without a probe, when its process has started, before it can serve.",
+        bad: "a container that serves the target port without readinessProbe",
+        good: "readinessProbe: {httpGet: {path: /healthz, port: http}}",
+        fix: "add a readinessProbe to the container, for example readinessProbe: {tcpSocket: {port: PORT}, periodSeconds: 2}",
+        hides: &[],
+        judge: Judge::Workload(no_probe),
+    },
+    Rule {
+        id: "CLB302",
+        title: "readiness gate missing or for another Service",
+        severity: Severity::Info,
+        evidence: &[Evidence::Workloads],
+        ccm: "With pods as backends, holds a rollout until the new pod is registered, if the pod template carries its gate; the gate names the Service.",
+        bad: "an ENI Service web and a pod template without readinessGates",
+        good: "readinessGates: [{conditionType: service.readiness.alibabacloud.com/web}]",
+        fix: "add the Service's gate to the pod template",
+        hides: &[],
+        judge: Judge::Workload(no_gate),
+    },
+    Rule {
+        id: "CLB303",
+        title: "container without preStop hook",
+        severity: Severity::Warning,
+        evidence: &[Evidence::Workloads],
+        ccm: "Takes a pod out of the CLB after it has begun to end; until then requests still arrive, and are lost where nothing listens any more.",
+        bad: "a container without lifecycle.preStop",
+        good: "lifecycle: {preStop: {sleep: {seconds: 30}}} and terminationGracePeriodSeconds: 75",
+        fix: "add lifecycle: {preStop: {sleep: {seconds: 30}}}, and 30 s to terminationGracePeriodSeconds",
+        hides: &[],
+        judge: Judge::Workload(no_hook),
+    },
+    Rule {
+        id: "CLB304",
+        title: "grace period cuts the preStop hook",
+        severity: Severity::Error,
+        evidence: &[Evidence::Workloads],
+        ccm: "Not CCM but the kubelet: it kills the container when the grace period ends, hook or no hook.",
+        bad: "preStop sleep of 30 s with terminationGracePeriodSeconds: 30",
+        good: "preStop sleep of 30 s with terminationGracePeriodSeconds: 75",
+        fix: "make terminationGracePeriodSeconds larger than the longest preStop, and leave the process time to end",
+        hides: &[],
+        judge: Judge::Workload(hook_is_cut),
+    },
+    Rule {
+        id: "CLB305",
+        title: "externalTrafficPolicy Local with a single pod on a node",
+        severity: Severity::Warning,
+        evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::Workloads],
+        ccm: "Still sends to a node whose kube-proxy has dropped the last pod already: the two are not in step.",
+        bad: "externalTrafficPolicy: Local and one pod on a node, without preStop",
+        good: "externalTrafficPolicy: Cluster, or several pods on each node, or preStop hooks on Kubernetes 1.26 and newer, or ENI",
+        fix: "use externalTrafficPolicy Cluster, more pods a node, preStop hooks, or ENI",
+        hides: &[],
+        judge: Judge::Migrated(lonely_pod),
+    },
+    Rule {
+        id: "CLB306",
+        title: "rollout removes all pods at once, or there is one replica",
+        severity: Severity::Warning,
+        evidence: &[Evidence::Workloads],
+        ccm: "Has no backend, or nodes without a pod behind them, until the next pod is ready.",
+        bad: "strategy: {type: Recreate}, or replicas: 1",
+        good: "replicas: 3 and rollingUpdate: {maxUnavailable: 1}",
+        fix: "run at least two replicas and replace them one by one",
+        hides: &[],
+        judge: Judge::Workload(gap),
+    },
+    Rule {
+        id: "CLB307",
+        title: "no ready endpoint behind a Service with weight",
+        severity: Severity::Warning,
+        evidence: &[Evidence::Endpoints],
+        ccm: "In Cluster mode keeps every node in the group at full weight, so requests go where nothing answers; in Local and ENI mode takes all backends out.",
+        bad: "weight 50 and no ready pod",
+        good: "pods ready first, weight second",
+        fix: "set the weight to 0 until pods are ready",
+        hides: &[],
+        judge: Judge::Migrated(black_hole),
+    },
+];
+
+/// Main containers and native sidecars.
+fn long_running(workload: &Workload) -> impl Iterator<Item = &Container> {
+    let spec = &workload.template.spec;
+    let sidecars = spec.init_containers.iter();
+    let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
+    spec.containers.iter().chain(sidecars)
+}
+
+/// The containers that declare a target port of the Service; empty where none declares one.
+fn serving<'a>(case: &WorkloadCase<'_, 'a>) -> Vec<&'a Container> {
+    let targets: Vec<TargetPort> =
+        case.case.service().spec.ports.iter().map(crate::object::ServicePort::target).collect();
+    let declares = |container: &&Container| {
+        container.ports.iter().any(|port| {
+            targets.iter().any(|target| match target {
+                TargetPort::Number(number) => port.container_port == *number,
+                TargetPort::Name(name) => port.name == *name,
+            })
+        })
+    };
+    long_running(case.workload).filter(declares).collect()
+}
+
+/// The containers that lack something: of those that serve, or, where no container declares the
+/// port, all of them if not one has it.
+fn lacking<'a>(
+    case: &WorkloadCase<'_, 'a>,
+    has: impl Fn(&Container) -> bool,
+) -> Vec<&'a Container> {
+    let serving = serving(case);
+    if serving.is_empty() {
+        let all: Vec<&Container> = case.workload.template.spec.containers.iter().collect();
+        return if all.iter().any(|container| has(container)) { Vec::new() } else { all };
+    }
+    serving.into_iter().filter(|container| !has(container)).collect()
+}
+
+fn container_path(workload: &Workload, container: &Container) -> String {
+    format!("{}.containers[{}]", workload.kind.pod_path(), container.name)
+}
+
+fn no_probe(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
+    for container in lacking(case, |container| container.has_readiness_probe) {
+        case.draft(out).at(container_path(case.workload, container)).say(format!(
+            "container {} serves Service {} and has no readinessProbe: requests reach pods that cannot serve yet",
+            container.name,
+            case.case.seat.label()
+        ));
+    }
+}
+
+fn no_gate(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
+    if case.case.mode() != Mode::Eni {
+        return;
+    }
+    let gate = readiness_gate(&case.case.service().metadata.name);
+    let gates = &case.workload.template.spec.readiness_gates;
+    if gates.contains(&gate) {
+        return;
+    }
+    let prefix = readiness_gate("");
+    let message = match gates.iter().find_map(|gate| gate.strip_prefix(&prefix)) {
+        Some(other) => {
+            format!("its readiness gate is for Service {other}, not for {}", case.case.seat.label())
+        }
+        None => {
+            "it has no readiness gate: a rollout does not wait until CCM has registered the new pod"
+                .to_owned()
+        }
+    };
+    case.draft(out)
+        .at(format!("{}.readinessGates", case.workload.kind.pod_path()))
+        .fix(format!("add readinessGates: [{{conditionType: {gate}}}] to the pod template"))
+        .say(message);
+}
+
+fn no_hook(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
+    if will_be_injected(case) {
+        return;
+    }
+    for container in lacking(case, |container| container.pre_stop.is_some()) {
+        case.draft(out).at(container_path(case.workload, container)).say(format!(
+            "container {} serves Service {} and has no preStop hook: requests that still arrive while it ends are lost",
+            container.name,
+            case.case.seat.label()
+        ));
+    }
+}
+
+/// First kubelet that knows the native `sleep` without a feature gate.
+const NATIVE_SLEEP: (u32, u32) = (1, 30);
+/// First kube-proxy that uses endpoints that end while no other is left.
+const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
+
+/// Whether this project's webhook will give the workload its hook.
+fn will_be_injected(case: &WorkloadCase<'_, '_>) -> bool {
+    let cluster = case.case.seat.cluster;
+    let switch = case.workload.metadata.annotations.get(annotation::INJECT);
+    let namespace = case.workload.metadata.namespace();
+    let wanted = match case.workload.kind {
+        WorkloadKind::DaemonSet => switch == Some("enabled"),
+        WorkloadKind::Pod => cluster.injects_into_pods_of(namespace) && switch != Some("disabled"),
+        WorkloadKind::Deployment | WorkloadKind::StatefulSet => switch != Some("disabled"),
+    };
+    let nodes = cluster.nodes();
+    let new_enough = nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= NATIVE_SLEEP));
+    cluster.injects_hooks && wanted && new_enough && !nodes.is_empty()
+}
+
+/// Kubernetes' default of terminationGracePeriodSeconds.
+const DEFAULT_GRACE: u64 = 30;
+
+fn hook_is_cut(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
+    let spec = &case.workload.template.spec;
+    let path = format!("{}.terminationGracePeriodSeconds", case.workload.kind.pod_path());
+    let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
+    let hooks = || long_running(case.workload).filter_map(|container| container.pre_stop);
+    let longest = hooks()
+        .filter_map(|hook| match hook {
+            Hook::Sleep(seconds) => Some(seconds),
+            Hook::Other => None,
+        })
+        .max();
+    if let Some(seconds) = longest.filter(|seconds| *seconds >= grace) {
+        let enough = seconds + DEFAULT_GRACE;
+        let raise =
+            PatchOp::Add { path: format!("/{}", path.replace('.', "/")), value: enough.into() };
+        case.draft(out)
+            .at(path)
+            .value(grace.to_string())
+            .fix(format!("set terminationGracePeriodSeconds: {enough}"))
+            .patch([raise])
+            .say(format!(
+                "the preStop hook takes {seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
+            ));
+    } else if hooks().any(|hook| hook == Hook::Other) {
+        case.draft(out)
+            .at(path)
+            .value(grace.to_string())
+            .severity(Severity::Info)
+            .fix("see that the hook ends well within the grace period")
+            .say(format!("how long the preStop hook takes cannot be read from it; the grace period is {grace} s"));
+    }
+}
+
+fn lonely_pod(case: &Case<'_, '_>, out: &mut Findings) {
+    if case.mode() != Mode::Local {
+        return;
+    }
+    let Some(slices) = case.slices(out) else { return };
+    let mut by_node: BTreeMap<&str, usize> = BTreeMap::new();
+    for endpoint in slices.iter().flat_map(|slice| &slice.endpoints).filter(|e| e.is_ready()) {
+        *by_node.entry(endpoint.node_name.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    let Some((node, _)) = by_node.iter().find(|(_, pods)| **pods == 1) else { return };
+    let Some(workloads) = case.workloads(out) else { return };
+    let Some(nodes) = case.nodes(out) else { return };
+    let has_hooks = workloads.iter().all(|workload| {
+        workload.template.spec.containers.iter().any(|container| container.pre_stop.is_some())
+    });
+    let is_old = nodes.iter().any(|node| node.kubelet.is_some_and(|v| v < TERMINATING_ENDPOINTS));
+    let severity = if !has_hooks || is_old { Severity::Warning } else { Severity::Info };
+    let why = match (has_hooks, is_old) {
+        (false, _) => "there is no preStop hook",
+        (true, true) => "its kube-proxy is older than 1.26",
+        (true, false) => "the preStop hook bridges that on Kubernetes 1.26 and newer",
+    };
+    case.draft(out).at("spec.externalTrafficPolicy").value("Local").severity(severity).say(format!(
+        "node {node} has a single serving pod: when that ends, kube-proxy drops requests that the CLB still sends; {why}"
+    ));
+}
+
+fn gap(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
+    let workload = case.workload;
+    let Some(replicas) = workload.replicas else { return };
+    if replicas == 0 || case.case.seat.cluster.is_autoscaled(workload) {
+        return;
+    }
+    let max_unavailable = workload.strategy.max_unavailable.as_deref().unwrap_or_default();
+    let removes_all = max_unavailable == "100%"
+        || max_unavailable.parse::<u32>().is_ok_and(|number| number >= replicas);
+    let (path, value, message) = if workload.strategy.kind == "Recreate" {
+        (
+            "spec.strategy.type",
+            "Recreate".to_owned(),
+            "a rollout removes all pods before it starts new ones",
+        )
+    } else if removes_all {
+        let path = match workload.kind {
+            WorkloadKind::Deployment => "spec.strategy.rollingUpdate.maxUnavailable",
+            _ => "spec.updateStrategy.rollingUpdate.maxUnavailable",
+        };
+        (path, max_unavailable.to_owned(), "a rollout may remove all pods at once")
+    } else if replicas == 1 {
+        ("spec.replicas", "1".to_owned(), "with one replica, nothing serves while its pod moves")
+    } else {
+        return;
+    };
+    case.draft(out).at(path).value(value).say(message);
+}
+
+fn black_hole(case: &Case<'_, '_>, out: &mut Findings) {
+    if !case.carries_weight() {
+        return;
+    }
+    let Some(slices) = case.slices(out) else { return };
+    if slices.iter().flat_map(|slice| &slice.endpoints).any(Endpoint::is_ready) {
+        return;
+    }
+    let what = match case.mode() {
+        Mode::Cluster => {
+            "in Cluster mode its nodes keep their full weight, and requests go where nothing answers"
+        }
+        Mode::Local | Mode::Eni => "CCM takes all its backends out of the group",
+    };
+    let key = case.annotations().key_of(annotation::WEIGHT);
+    let weight = case.annotations().text(annotation::WEIGHT);
+    case.draft(out)
+        .annotation(&key, weight)
+        .fix(format!("set {key}: \"0\" until pods are ready"))
+        .say(format!("no endpoint is ready; {what}"));
+}
