@@ -4,13 +4,15 @@
 //! `explain` and the tests come from the same list. Ids never change their meaning.
 
 mod across;
-mod annotations;
 mod case;
 mod change;
 mod engine;
 mod identity;
+mod keys;
 mod mapping;
+mod nodes;
 mod traffic;
+mod values;
 mod workloads;
 
 pub use case::{Case, ChangeCase, WorkloadCase};
@@ -163,7 +165,9 @@ impl Family {
 /// All rules, by id.
 pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
     let mut all: Vec<&'static Rule> = [
-        annotations::RULES,
+        values::RULES,
+        keys::RULES,
+        nodes::RULES,
         mapping::RULES,
         across::RULES,
         identity::RULES,

@@ -1,15 +1,17 @@
 //! Routes, their participants and the shares of traffic these carry.
 
+mod owner;
+mod participant;
+
 use std::{collections::BTreeSet, sync::Arc};
 
+use self::owner::{Owner, owners};
 use crate::{
-    backends::{Backend, Mode, setting},
-    cloud::{GroupAnswer, RemoteBackend},
-    identity::Key,
-    object::EndpointSlice,
-    outcome::{Outcome, PortResult},
+    backends::{Backend, Mode},
+    cloud::RemoteBackend,
+    outcome::Outcome,
     prediction::Prediction,
-    survey::{Member, Seat, Survey},
+    survey::{Seat, Survey},
 };
 
 /// What names a route.
@@ -126,7 +128,8 @@ impl<'a> Route<'a> {
             let mine = owners.iter().filter(|(_, owner)| *owner == Owner::Member(index));
             let actual = answer.map(|_| mine.map(|(backend, _)| *backend).collect::<Vec<_>>());
             let is_predicted = prediction.is_changed(&member.seat);
-            let found = member_of(survey, member, actual.as_deref(), is_predicted, &owners);
+            let found =
+                participant::of_member(survey, member, actual.as_deref(), is_predicted, &owners);
             if is_predicted {
                 adopted.extend(found.backends.iter().map(|b| (b.id.clone(), b.port)));
             }
@@ -174,7 +177,7 @@ impl<'a> Route<'a> {
         }
         others.sort_by_key(|(owner, _)| *owner);
         for (owner, backends) in others {
-            let participant = other(survey, owner, &backends);
+            let participant = participant::of_others(survey, owner, &backends);
             self.push(participant, backends.into_iter().map(RouteBackend::from).collect());
         }
     }
@@ -251,210 +254,5 @@ impl From<&RemoteBackend> for RouteBackend {
             description: backend.description.clone(),
             participant: 0,
         }
-    }
-}
-
-/// Whom a backend belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner<'b> {
-    /// A member of the route, by index.
-    Member(usize),
-    /// A cluster at hand, by index, though not a member.
-    Orphan(usize, Key<'b>),
-    /// A cluster that is not at hand.
-    Remote(Key<'b>),
-    /// Nobody's cluster: server id, and what names it.
-    External(&'b str, &'b str),
-}
-
-impl Owner<'_> {
-    /// Whether both belong to the same participant: CCM does not compare a description's port.
-    fn is_same(&self, other: &Owner<'_>) -> bool {
-        match (self, other) {
-            (Self::Orphan(a, x), Owner::Orphan(b, y)) => a == b && x.is_same_service(y),
-            (Self::Remote(x), Owner::Remote(y)) => x.is_same_service(y),
-            (a, b) => *a == *b,
-        }
-    }
-}
-
-fn owners<'b>(
-    survey: &Survey<'_>,
-    members: &[Member<'_>],
-    answer: Option<&'b GroupAnswer>,
-) -> Vec<(&'b RemoteBackend, Owner<'b>)> {
-    let backends = answer.into_iter().flat_map(|answer| &answer.backends);
-    backends.map(|backend| (backend, owner(survey, members, backend))).collect()
-}
-
-fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBackend) -> Owner<'b> {
-    let Some(key) = Key::parse(&backend.description) else {
-        return Owner::External(&backend.server_id, backend.id());
-    };
-    let clusters = survey.world.clusters.iter().enumerate();
-    let mut candidates = clusters
-        .filter(|(_, cluster)| match &cluster.id {
-            Some(id) => id == key.cluster_id,
-            None => cluster.service(key.namespace, key.service).is_some_and(|service| {
-                cluster.owns_server(&backend.server_id, &backend.server_ip, service)
-            }),
-        })
-        .map(|(index, _)| index);
-    let Some(first) = candidates.next() else { return Owner::Remote(key) };
-    // Clusters that share an id (rule CLB201) are told apart by their instances.
-    let index = match candidates.next() {
-        None => first,
-        Some(_) => survey.cluster_of_instance(&backend.server_id).unwrap_or(first),
-    };
-    let is_same = |member: &Member<'_>| {
-        let meta = &member.seat.service.metadata;
-        member.seat.index == index && meta.name == key.service && meta.namespace() == key.namespace
-    };
-    match members.iter().position(is_same) {
-        Some(member) => Owner::Member(member),
-        None => Owner::Orphan(index, key),
-    }
-}
-
-struct Found<'a> {
-    participant: Participant<'a>,
-    backends: Vec<RouteBackend>,
-    unknown: Option<String>,
-}
-
-fn member_of<'a>(
-    survey: &Survey<'a>,
-    member: &Member<'a>,
-    actual: Option<&[&RemoteBackend]>,
-    predicted: bool,
-    owners: &[(&RemoteBackend, Owner<'_>)],
-) -> Found<'a> {
-    let seat = member.seat;
-    let round = survey.round(&seat);
-    let result = round.port(member.port);
-    let expected: Option<Vec<RouteBackend>> = match result {
-        Some(result) => result.expected().map(|backends| {
-            let description = match result {
-                PortResult::Applied(group) => group.key.as_str(),
-                _ => "",
-            };
-            backends.iter().map(|backend| RouteBackend::expected(backend, description)).collect()
-        }),
-        // The mapping means a port that the Service does not have: CCM puts nothing here.
-        None if round.frozen_by.is_empty() => Some(Vec::new()),
-        None => None,
-    };
-    let outcome = match result {
-        Some(result) => result.outcome(),
-        None if round.frozen_by.is_empty() => Outcome::Misrouted,
-        None => Outcome::Frozen,
-    };
-    let measured = actual.map(|backends| {
-        backends.iter().map(|backend| RouteBackend::from(*backend)).collect::<Vec<_>>()
-    });
-    let is_uncertain = actual.is_some() && is_uncertain(&seat, round.mode, owners);
-    let backends = match (&expected, measured) {
-        (Some(expected), _) if predicted => Some(expected.clone()),
-        (_, Some(measured)) if !is_uncertain => Some(measured),
-        (_, Some(_)) => None,
-        (expected, None) => expected.clone(),
-    };
-    let unknown = backends.is_none().then(|| {
-        let why = match result {
-            _ if is_uncertain => "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id".to_owned(),
-            Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
-            _ => "it is frozen, so the weights it had before stay".to_owned(),
-        };
-        format!("{}: {why}", seat.label())
-    });
-    let sum = |backends: &Vec<RouteBackend>| backends.iter().map(|b| u64::from(b.weight)).sum();
-    let healthy = actual.filter(|_| !predicted).and_then(|actual| {
-        let states = actual.iter().map(|backend| survey.world.cloud.is_healthy(backend));
-        let states: Vec<bool> = states.collect::<Option<_>>()?;
-        (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
-    });
-    let meta = &seat.service.metadata;
-    let participant = Participant {
-        seat: Some(seat),
-        context: seat.cluster.context.clone(),
-        kind: ParticipantKind::Service,
-        namespace: meta.namespace().to_owned(),
-        name: meta.name.clone(),
-        mode: Some(round.mode),
-        outcome: Some(outcome),
-        reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
-        weight: setting(seat.service).ok().and_then(|setting| setting.total),
-        backends: backends.as_ref().map(Vec::len),
-        expected_backends: expected.as_ref().map_or(0, Vec::len),
-        is_measured: actual.is_some() && !predicted && !is_uncertain,
-        ready: seat.cluster.slices_of(seat.service).map(ready),
-        healthy,
-        weight_sum: backends.as_ref().map(sum),
-        expected_weight_sum: expected.as_ref().map(sum),
-        share: None,
-        share_of_known: 0.0,
-    };
-    Found { participant, backends: backends.unwrap_or_default(), unknown }
-}
-
-/// Whether backends of a Service of the same name might be this one's: the cluster's id is unknown,
-/// and there is nothing to know its servers by.
-fn is_uncertain(seat: &Seat<'_>, mode: Mode, owners: &[(&RemoteBackend, Owner<'_>)]) -> bool {
-    let knows_servers = match mode {
-        Mode::Eni => seat.cluster.slices_of(seat.service).is_some(),
-        Mode::Cluster | Mode::Local => seat.cluster.all_nodes().is_some(),
-    };
-    let meta = &seat.service.metadata;
-    seat.cluster.id.is_none()
-        && !knows_servers
-        && owners.iter().any(|(_, owner)| {
-            matches!(owner, Owner::Remote(key)
-                if key.service == meta.name && key.namespace == meta.namespace())
-        })
-}
-
-/// How many addresses are ready, each counted once.
-fn ready(slices: &[EndpointSlice]) -> usize {
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let addresses = endpoints.filter(|e| e.is_ready()).flat_map(|e| &e.addresses);
-    addresses.collect::<BTreeSet<_>>().len()
-}
-
-fn other<'a>(
-    survey: &Survey<'a>,
-    owner: Owner<'_>,
-    backends: &[&RemoteBackend],
-) -> Participant<'a> {
-    let (kind, context, namespace, name) = match owner {
-        Owner::Orphan(index, key) => {
-            let context = survey.world.clusters.get(index).and_then(|c| c.context.clone());
-            (ParticipantKind::Orphan, context, key.namespace, key.service)
-        }
-        Owner::Remote(key) => (ParticipantKind::Remote, None, key.namespace, key.service),
-        Owner::External(_, id) => (ParticipantKind::External, None, "", id),
-        Owner::Member(_) => (ParticipantKind::Service, None, "", ""),
-    };
-    let sum = backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    let healthy: Option<Vec<bool>> =
-        backends.iter().map(|backend| survey.world.cloud.is_healthy(backend)).collect();
-    Participant {
-        seat: None,
-        context,
-        kind,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        mode: backends.iter().all(|backend| backend.is_pod()).then_some(Mode::Eni),
-        outcome: None,
-        reasons: Vec::new(),
-        weight: (kind == ParticipantKind::External).then(|| u32::try_from(sum).unwrap_or(u32::MAX)),
-        backends: Some(backends.len()),
-        expected_backends: 0,
-        is_measured: true,
-        ready: None,
-        healthy: healthy.map(|states| states.into_iter().filter(|healthy| *healthy).count()),
-        weight_sum: Some(sum),
-        expected_weight_sum: None,
-        share: None,
-        share_of_known: 0.0,
     }
 }

@@ -1,0 +1,68 @@
+use crate::{
+    cloud::{GroupAnswer, RemoteBackend},
+    identity::Key,
+    survey::{Member, Survey},
+};
+
+/// Whom a backend belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner<'b> {
+    /// A member of the route, by index.
+    Member(usize),
+    /// A cluster at hand, by index, though not a member.
+    Orphan(usize, Key<'b>),
+    /// A cluster that is not at hand.
+    Remote(Key<'b>),
+    /// Nobody's cluster: server id, and what names it.
+    External(&'b str, &'b str),
+}
+
+impl Owner<'_> {
+    /// Whether both belong to the same participant: CCM does not compare a description's port.
+    pub(super) fn is_same(&self, other: &Owner<'_>) -> bool {
+        match (self, other) {
+            (Self::Orphan(a, x), Owner::Orphan(b, y)) => a == b && x.is_same_service(y),
+            (Self::Remote(x), Owner::Remote(y)) => x.is_same_service(y),
+            (a, b) => *a == *b,
+        }
+    }
+}
+
+/// Every backend of a group with its owner.
+pub(super) fn owners<'b>(
+    survey: &Survey<'_>,
+    members: &[Member<'_>],
+    answer: Option<&'b GroupAnswer>,
+) -> Vec<(&'b RemoteBackend, Owner<'b>)> {
+    let backends = answer.into_iter().flat_map(|answer| &answer.backends);
+    backends.map(|backend| (backend, owner(survey, members, backend))).collect()
+}
+
+fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBackend) -> Owner<'b> {
+    let Some(key) = Key::parse(&backend.description) else {
+        return Owner::External(&backend.server_id, backend.id());
+    };
+    let clusters = survey.world.clusters.iter().enumerate();
+    let mut candidates = clusters
+        .filter(|(_, cluster)| match &cluster.id {
+            Some(id) => id == key.cluster_id,
+            None => cluster.service(key.namespace, key.service).is_some_and(|service| {
+                cluster.owns_server(&backend.server_id, &backend.server_ip, service)
+            }),
+        })
+        .map(|(index, _)| index);
+    let Some(first) = candidates.next() else { return Owner::Remote(key) };
+    // Clusters that share an id (rule CLB201) are told apart by their instances.
+    let index = match candidates.next() {
+        None => first,
+        Some(_) => survey.cluster_of_instance(&backend.server_id).unwrap_or(first),
+    };
+    let is_same = |member: &Member<'_>| {
+        let meta = &member.seat.service.metadata;
+        member.seat.index == index && meta.name == key.service && meta.namespace() == key.namespace
+    };
+    match members.iter().position(is_same) {
+        Some(member) => Owner::Member(member),
+        None => Owner::Orphan(index, key),
+    }
+}

@@ -1,0 +1,157 @@
+use std::collections::BTreeSet;
+
+use super::{Owner, Participant, ParticipantKind, RouteBackend};
+use crate::{
+    backends::{Mode, setting},
+    cloud::RemoteBackend,
+    object::EndpointSlice,
+    outcome::{Outcome, PortResult},
+    survey::{Member, Seat, Survey},
+};
+
+/// A Service's part in a route.
+pub(super) struct Found<'a> {
+    pub(super) participant: Participant<'a>,
+    pub(super) backends: Vec<RouteBackend>,
+    /// Why its weights are unknown, if they are.
+    pub(super) unknown: Option<String>,
+}
+
+/// The part of a Service at hand: as it stands in the group, or as CCM's next round will write it.
+pub(super) fn of_member<'a>(
+    survey: &Survey<'a>,
+    member: &Member<'a>,
+    actual: Option<&[&RemoteBackend]>,
+    predicted: bool,
+    owners: &[(&RemoteBackend, Owner<'_>)],
+) -> Found<'a> {
+    let seat = member.seat;
+    let round = survey.round(&seat);
+    let result = round.port(member.port);
+    let expected: Option<Vec<RouteBackend>> = match result {
+        Some(result) => result.expected().map(|backends| {
+            let description = match result {
+                PortResult::Applied(group) => group.key.as_str(),
+                _ => "",
+            };
+            backends.iter().map(|backend| RouteBackend::expected(backend, description)).collect()
+        }),
+        // The mapping means a port that the Service does not have: CCM puts nothing here.
+        None if round.frozen_by.is_empty() => Some(Vec::new()),
+        None => None,
+    };
+    let outcome = match result {
+        Some(result) => result.outcome(),
+        None if round.frozen_by.is_empty() => Outcome::Misrouted,
+        None => Outcome::Frozen,
+    };
+    let measured = actual.map(|backends| {
+        backends.iter().map(|backend| RouteBackend::from(*backend)).collect::<Vec<_>>()
+    });
+    let is_uncertain = actual.is_some() && is_uncertain(&seat, round.mode, owners);
+    let backends = match (&expected, measured) {
+        (Some(expected), _) if predicted => Some(expected.clone()),
+        (_, Some(measured)) if !is_uncertain => Some(measured),
+        (_, Some(_)) => None,
+        (expected, None) => expected.clone(),
+    };
+    let unknown = backends.is_none().then(|| {
+        let why = match result {
+            _ if is_uncertain => "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id".to_owned(),
+            Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
+            _ => "it is frozen, so the weights it had before stay".to_owned(),
+        };
+        format!("{}: {why}", seat.label())
+    });
+    let sum = |backends: &Vec<RouteBackend>| backends.iter().map(|b| u64::from(b.weight)).sum();
+    let healthy = actual.filter(|_| !predicted).and_then(|actual| {
+        let states = actual.iter().map(|backend| survey.world.cloud.is_healthy(backend));
+        let states: Vec<bool> = states.collect::<Option<_>>()?;
+        (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
+    });
+    let meta = &seat.service.metadata;
+    let participant = Participant {
+        seat: Some(seat),
+        context: seat.cluster.context.clone(),
+        kind: ParticipantKind::Service,
+        namespace: meta.namespace().to_owned(),
+        name: meta.name.clone(),
+        mode: Some(round.mode),
+        outcome: Some(outcome),
+        reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
+        weight: setting(seat.service).ok().and_then(|setting| setting.total),
+        backends: backends.as_ref().map(Vec::len),
+        expected_backends: expected.as_ref().map_or(0, Vec::len),
+        is_measured: actual.is_some() && !predicted && !is_uncertain,
+        ready: seat.cluster.slices_of(seat.service).map(ready),
+        healthy,
+        weight_sum: backends.as_ref().map(sum),
+        expected_weight_sum: expected.as_ref().map(sum),
+        share: None,
+        share_of_known: 0.0,
+    };
+    Found { participant, backends: backends.unwrap_or_default(), unknown }
+}
+
+/// Whether backends of a Service of the same name might be this one's: the cluster's id is unknown,
+/// and there is nothing to know its servers by.
+fn is_uncertain(seat: &Seat<'_>, mode: Mode, owners: &[(&RemoteBackend, Owner<'_>)]) -> bool {
+    let knows_servers = match mode {
+        Mode::Eni => seat.cluster.slices_of(seat.service).is_some(),
+        Mode::Cluster | Mode::Local => seat.cluster.all_nodes().is_some(),
+    };
+    let meta = &seat.service.metadata;
+    seat.cluster.id.is_none()
+        && !knows_servers
+        && owners.iter().any(|(_, owner)| {
+            matches!(owner, Owner::Remote(key)
+                if key.service == meta.name && key.namespace == meta.namespace())
+        })
+}
+
+/// How many addresses are ready, each counted once.
+fn ready(slices: &[EndpointSlice]) -> usize {
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+    let addresses = endpoints.filter(|e| e.is_ready()).flat_map(|e| &e.addresses);
+    addresses.collect::<BTreeSet<_>>().len()
+}
+
+/// The part of whatever no Service at hand accounts for.
+pub(super) fn of_others<'a>(
+    survey: &Survey<'a>,
+    owner: Owner<'_>,
+    backends: &[&RemoteBackend],
+) -> Participant<'a> {
+    let (kind, context, namespace, name) = match owner {
+        Owner::Orphan(index, key) => {
+            let context = survey.world.clusters.get(index).and_then(|c| c.context.clone());
+            (ParticipantKind::Orphan, context, key.namespace, key.service)
+        }
+        Owner::Remote(key) => (ParticipantKind::Remote, None, key.namespace, key.service),
+        Owner::External(_, id) => (ParticipantKind::External, None, "", id),
+        Owner::Member(_) => (ParticipantKind::Service, None, "", ""),
+    };
+    let sum = backends.iter().map(|backend| u64::from(backend.weight)).sum();
+    let healthy: Option<Vec<bool>> =
+        backends.iter().map(|backend| survey.world.cloud.is_healthy(backend)).collect();
+    Participant {
+        seat: None,
+        context,
+        kind,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        mode: backends.iter().all(|backend| backend.is_pod()).then_some(Mode::Eni),
+        outcome: None,
+        reasons: Vec::new(),
+        weight: (kind == ParticipantKind::External).then(|| u32::try_from(sum).unwrap_or(u32::MAX)),
+        backends: Some(backends.len()),
+        expected_backends: 0,
+        is_measured: true,
+        ready: None,
+        healthy: healthy.map(|states| states.into_iter().filter(|healthy| *healthy).count()),
+        weight_sum: Some(sum),
+        expected_weight_sum: None,
+        share: None,
+        share_of_known: 0.0,
+    }
+}

@@ -1,0 +1,209 @@
+//! 0xx: annotation keys, and where they stand.
+
+use super::{AnyObject, Case, Judge, Rule};
+use crate::{
+    annotation::{self, Found, KNOWN, LEGACY_PREFIX, PREFIX},
+    finding::{Findings, PatchOp, Severity},
+    object::Annotations,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB009",
+        title: "both prefixes are set with different values",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Reads the key with the new prefix as soon as it exists, even with an empty value, and ignores the old one.",
+        bad: "…/alibaba-cloud-loadbalancer-weight: \"20\" and …/alicloud-loadbalancer-weight: \"80\"",
+        good: "only …/alibaba-cloud-loadbalancer-weight",
+        fix: "remove the key with the old prefix",
+        hides: &[],
+        judge: Judge::Candidate(two_prefixes),
+    },
+    Rule {
+        id: "CLB015",
+        title: "annotation changes the shared CLB itself",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Applies name, spec, tags, protection and charge to the CLB, whoever else uses it; tags of others are removed.",
+        bad: "…-loadbalancer-name: \"shop\" on a Service that reuses a CLB",
+        good: "set these in the CLB console",
+        fix: "remove the annotation and set the property on the CLB itself",
+        hides: &[],
+        judge: Judge::OnClb(shared_clb),
+    },
+    Rule {
+        id: "CLB018",
+        title: "unknown annotation, close to a known one",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Does not read it, and says nothing.",
+        bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-wieght: \"20\"",
+        good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"20\"",
+        fix: "check the key against the documentation of your CCM",
+        hides: &[],
+        judge: Judge::Candidate(unknown_key),
+    },
+    Rule {
+        id: "CLB021",
+        title: "CCM's Service annotation where nobody reads it",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Reads metadata.annotations of Services only.",
+        bad: "…-loadbalancer-id under spec, on a Deployment, or in its pod template",
+        good: "…-loadbalancer-id under metadata.annotations of the Service",
+        fix: "move the annotation to metadata.annotations of the Service",
+        hides: &[],
+        judge: Judge::Object(misplaced),
+    },
+    Rule {
+        id: "CLB027",
+        title: "annotation value is not a string",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Never sees it: the API server refuses the object.",
+        bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: 80",
+        good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"80\"",
+        fix: "put the value in quotes",
+        hides: &[],
+        judge: Judge::Object(not_a_string),
+    },
+];
+
+fn two_prefixes(case: &Case<'_, '_>, out: &mut Findings) {
+    for (old_key, old) in case.annotations().iter() {
+        let Some(suffix) = old_key.strip_prefix(LEGACY_PREFIX) else { continue };
+        let new_key = format!("{PREFIX}{suffix}");
+        let Some(new) = case.annotations().get(&new_key).filter(|new| *new != old) else {
+            continue;
+        };
+        case.draft(out)
+            .annotation(old_key, old)
+            .fix(format!("remove {old_key}, or set both to the same value"))
+            .patch([PatchOp::remove_annotation(old_key)])
+            .say(format!("{old:?} is not read: {new_key} is set too, to {new:?}, and wins"));
+    }
+}
+
+fn shared_clb(case: &Case<'_, '_>, out: &mut Findings) {
+    for known in KNOWN.iter().filter(|known| known.reads.changes_clb()) {
+        let Some(Found { key, text }) = case.annotations().find(known.suffix) else { continue };
+        if !text.is_empty() {
+            case.draft(out)
+                .annotation(key, text)
+                .fix(format!("remove {key} and set it on the CLB itself"))
+                .patch([PatchOp::remove_annotation(key)])
+                .say(format!(
+                    "CCM applies this to CLB {} itself, whoever else uses it",
+                    case.clb()
+                ));
+        }
+    }
+}
+
+fn unknown_key(case: &Case<'_, '_>, out: &mut Findings) {
+    let annotations = case.annotations();
+    for (key, value) in annotations.iter() {
+        if let Some(meant) = annotation::nearest(key) {
+            let is_there = annotation::suffix_of(&meant).map_or_else(
+                || annotations.get(&meant).is_some(),
+                |suffix| annotations.find(suffix).is_some(),
+            );
+            let add = (!is_there).then(|| PatchOp::add_annotation(&meant, value));
+            case.draft(out)
+                .annotation(key, value)
+                .fix(if is_there {
+                    format!("remove {key}; {meant} is set already")
+                } else {
+                    format!("write {meant}: {value:?}")
+                })
+                .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
+                .say(format!("CCM does not read this key; {meant} was probably meant"));
+        } else if is_unknown(key) {
+            case.draft(out)
+                .annotation(key, value)
+                .severity(Severity::Info)
+                .say("CCM 2.14 does not know this key; a newer CCM may");
+        }
+    }
+}
+
+fn is_unknown(key: &str) -> bool {
+    annotation::suffix_of(key).is_some_and(|suffix| {
+        suffix != annotation::VGROUP_IDS && !KNOWN.iter().any(|known| known.suffix == suffix)
+    })
+}
+
+/// Kinds whose annotations people take for a Service's.
+const WORKLOADS: [&str; 8] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Pod",
+    "Job",
+    "CronJob",
+    "ReplicaSet",
+    "ReplicationController",
+];
+
+fn misplaced(any: &AnyObject<'_>, out: &mut Findings) {
+    let of_workload = WORKLOADS.contains(&any.object.kind.as_str());
+    let own = of_workload.then_some(("metadata.annotations", &any.meta.annotations));
+    for (path, annotations) in own.into_iter().chain(any.misplaced.iter().copied()) {
+        for key in annotations.keys().filter(|key| is_ccms(key)) {
+            let value = annotations.get(key).unwrap_or_default();
+            out.on(any.meta, any.object.clone())
+                .at(format!("{path}[{key}]"))
+                .value(value)
+                .fix(format!("move {key} to metadata.annotations of the Service"))
+                .say(format!("nobody reads this key under {path} of a {}", any.object.kind));
+        }
+    }
+}
+
+fn is_ccms(key: &str) -> bool {
+    annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
+}
+
+fn not_a_string(any: &AnyObject<'_>, out: &mut Findings) {
+    let own = ("metadata.annotations", &any.meta.annotations);
+    let all: Vec<(&str, &Annotations)> =
+        [own].into_iter().chain(any.misplaced.iter().copied()).collect();
+    for (path, annotations) in all {
+        for (key, value) in annotations.not_strings() {
+            let quoted = match value {
+                serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+                serde_json::Value::Bool(switch) => Some(switch_word(key, *switch).to_owned()),
+                _ => None,
+            };
+            let fix = match &quoted {
+                Some(text) => format!("write {key}: \"{text}\""),
+                None => format!("put the value of {key} in quotes"),
+            };
+            let pointer = format!(
+                "/{}/{}",
+                path.replace('.', "/"),
+                key.replace('~', "~0").replace('/', "~1")
+            );
+            let patch = quoted.map(|text| PatchOp::Replace { path: pointer, value: text.into() });
+            out.on(any.meta, any.object.clone())
+                .at(format!("{path}[{key}]"))
+                .value(value.to_string())
+                .fix(fix)
+                .patch(patch)
+                .say(format!("{value} is not a string, and the API server refuses the object"));
+        }
+    }
+}
+
+/// The word an unquoted `on` or `true` stood for: YAML takes them for the same.
+fn switch_word(key: &str, switch: bool) -> &'static str {
+    let is_boolean =
+        key.ends_with(annotation::FORCE_OVERRIDE) || annotation::suffix_of(key).is_none();
+    match (is_boolean, switch) {
+        (true, true) => "true",
+        (true, false) => "false",
+        (false, true) => "on",
+        (false, false) => "off",
+    }
+}

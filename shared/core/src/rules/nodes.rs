@@ -1,0 +1,177 @@
+//! 0xx: nodes, endpoints and names that CCM cannot register.
+
+use super::{Case, Evidence, Judge, Rule};
+use crate::{
+    annotation::{self, Found},
+    backends::{self, Mode},
+    finding::{Findings, Severity},
+    identity::{ACK_CLUSTER_ID_LENGTH, Key, MAX_DESCRIPTION},
+    outcome::PortResult,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB017",
+        title: "backends' description would pass 80 characters",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Writes k8s/<port>/<service>/<namespace>/<cluster id> unchecked. The cloud documents 80 characters; what it does beyond is not verified. Were it to cut the text, CCM would take its own backends for foreign ones.",
+        bad: "a Service and namespace of more than 35 characters together",
+        good: "a Service and namespace of at most 35 characters together, with an ACK cluster id",
+        fix: "use a shorter Service or namespace name",
+        hides: &[],
+        judge: Judge::Candidate(long_description),
+    },
+    Rule {
+        id: "CLB020",
+        title: "backend-label matches no node",
+        severity: Severity::Error,
+        evidence: &[Evidence::Nodes],
+        ccm: "Finds no node and takes all backends out of the group, with a Normal event.",
+        bad: "…-loadbalancer-backend-label: \"pool=wbe\"",
+        good: "…-loadbalancer-backend-label: \"pool=web\"",
+        fix: "write labels that at least one node carries",
+        hides: &[],
+        judge: Judge::OnClb(no_labelled_node),
+    },
+    Rule {
+        id: "CLB024",
+        title: "an accepted node has no usable providerID",
+        severity: Severity::Error,
+        evidence: &[Evidence::Nodes],
+        ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
+        bad: "a Ready node without spec.providerID",
+        good: "spec.providerID: cn-example.i-bp1example",
+        fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
+        hides: &[],
+        judge: Judge::Migrated(no_provider_id),
+    },
+    Rule {
+        id: "CLB025",
+        title: "an endpoint has no nodeName",
+        severity: Severity::Error,
+        evidence: &[Evidence::Endpoints],
+        ccm: "Cannot place the endpoint, drops the port without a word, and empties the group at the next edit of the Service. Only pods as backends need no node.",
+        bad: "an EndpointSlice written by hand, without nodeName",
+        good: "endpoints with nodeName, as Kubernetes writes them",
+        fix: "give every endpoint its nodeName",
+        hides: &[],
+        judge: Judge::Migrated(no_node_name),
+    },
+    Rule {
+        id: "CLB026",
+        title: "no node is eligible",
+        severity: Severity::Error,
+        evidence: &[Evidence::Nodes],
+        ccm: "Registers nodes that are Ready, not masters, not excluded by label, not about to be deleted. Without any, all backends leave the group.",
+        bad: "every node labelled node.kubernetes.io/exclude-from-external-load-balancers",
+        good: "at least one Ready node without an excluding label",
+        fix: "make a node Ready, or remove the label or taint that keeps it out",
+        hides: &[],
+        judge: Judge::Migrated(no_node),
+    },
+];
+
+fn long_description(case: &Case<'_, '_>, out: &mut Findings) {
+    let meta = &case.service().metadata;
+    let unknown_id = "c".repeat(ACK_CLUSTER_ID_LENGTH);
+    let cluster_id = case.seat.cluster.id.as_deref().unwrap_or(&unknown_id);
+    let ports = &case.service().spec.ports;
+    let longest = ports.iter().map(|port| match (case.mode(), port.node_port) {
+        (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
+        (Mode::Cluster | Mode::Local, node_port) => node_port.to_string(),
+        (Mode::Eni, _) => port.target().to_string(),
+    });
+    let Some(port) = longest.max_by_key(String::len) else { return };
+    let key = Key { port: &port, service: &meta.name, namespace: meta.namespace(), cluster_id };
+    let length = key.to_string().chars().count();
+    if length > MAX_DESCRIPTION {
+        let spare = length - MAX_DESCRIPTION;
+        case.draft(out)
+            .at("metadata.name")
+            .value(&meta.name)
+            .fix(format!("make the names of Service and namespace {spare} characters shorter in all"))
+            .say(format!(
+                "its backends' description would have {length} characters, the cloud documents {MAX_DESCRIPTION}"
+            ));
+    }
+}
+
+fn no_labelled_node(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::BACKEND_LABEL) else {
+        return;
+    };
+    if text.is_empty() || case.mode() == Mode::Eni {
+        return;
+    }
+    let Some(nodes) = case.nodes(out) else { return };
+    if backends::labelled(case.service(), nodes).is_ok_and(|labelled| labelled == 0) {
+        let severity = if case.carries_weight() { Severity::Error } else { Severity::Warning };
+        case.draft(out).annotation(key, text).severity(severity).say(format!(
+            "none of {} nodes carries {text}: CCM takes all backends out of the group and reports success",
+            nodes.len()
+        ));
+    }
+}
+
+fn no_provider_id(case: &Case<'_, '_>, out: &mut Findings) {
+    if case.mode() != Mode::Cluster {
+        return;
+    }
+    let Some(nodes) = case.nodes(out) else { return };
+    let Ok(accepted) = backends::accepted(case.service(), nodes) else { return };
+    let bad: Vec<String> = accepted
+        .iter()
+        .filter(|node| !node.is_excluded)
+        .filter_map(|node| node.instance().err().map(|error| error.to_string()))
+        .collect();
+    if let Some(first) = bad.first() {
+        let more = match bad.len() {
+            1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        case.draft(out).value(bad.join("; ")).say(format!(
+            "{first}{more}: at the next edit of this Service CCM would take all its backends out of the group and report success"
+        ));
+    }
+}
+
+fn no_node_name(case: &Case<'_, '_>, out: &mut Findings) {
+    if case.mode() == Mode::Eni {
+        return;
+    }
+    let Some(slices) = case.slices(out) else { return };
+    let endpoints = slices
+        .iter()
+        .filter(|slice| slice.address_type == "IPv4")
+        .flat_map(|slice| &slice.endpoints);
+    let bad: Vec<&str> = endpoints
+        .filter(|endpoint| endpoint.is_ready() && endpoint.node_name.is_none())
+        .flat_map(|endpoint| &endpoint.addresses)
+        .map(String::as_str)
+        .collect();
+    if !bad.is_empty() {
+        case.draft(out).value(bad.join(",")).say(format!(
+            "endpoint {} has no nodeName: at the next edit of this Service CCM would take all its backends out of the group and report success",
+            bad.join(", ")
+        ));
+    }
+}
+
+fn no_node(case: &Case<'_, '_>, out: &mut Findings) {
+    if case.mode() == Mode::Eni {
+        return;
+    }
+    let Some(nodes) = case.nodes(out) else { return };
+    let is_drained = case.round().ports.iter().any(|p| matches!(p.result, PortResult::NoNode(_)));
+    let matched = backends::labelled(case.service(), nodes).unwrap_or_default();
+    // Nodes that carry the label but are all rejected; where none carries it, CLB020 speaks.
+    if is_drained && (matched > 0 || case.annotations().text(annotation::BACKEND_LABEL).is_empty())
+    {
+        let severity = if case.carries_weight() { Severity::Error } else { Severity::Warning };
+        case.draft(out).severity(severity).say(format!(
+            "none of {} nodes is eligible: CCM takes all backends out of the group and reports success",
+            nodes.len()
+        ));
+    }
+}

@@ -1,0 +1,255 @@
+//! 0xx: annotation values that CCM cannot use, or uses otherwise than meant.
+
+use super::{Case, Judge, Rule};
+use crate::{
+    annotation::{self, Found, ValueError},
+    backends::{self},
+    finding::{Findings, PatchOp, Severity},
+    listener,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB001",
+        title: "weight is not an integer from 0 to 100",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Drops the port without a word, takes every backend of the Service out of the group, writes a Normal event and stores the new hash: a silent drain that nothing retries. An empty value counts as not set: 100 for each backend.",
+        bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"101\"",
+        good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"100\"",
+        fix: "set an integer from 0 to 100, without spaces or percent sign",
+        hides: &[],
+        judge: Judge::Migrated(weight),
+    },
+    Rule {
+        id: "CLB002",
+        title: "weight is set but ignored",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Honours the weight only where both the CLB's id and a mapping are set; without them it does not even look at it, and each backend has weight 100.",
+        bad: "…-loadbalancer-weight: \"20\" without …-loadbalancer-vgroup-port",
+        good: "…-loadbalancer-id, …-loadbalancer-vgroup-port and …-loadbalancer-weight together",
+        fix: "add the CLB's id and the mapping, or remove the weight",
+        hides: &[],
+        judge: Judge::Candidate(ignored_weight),
+    },
+    Rule {
+        id: "CLB011",
+        title: "ignore-weight-update is on together with a weight",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Suppresses every update that differs in weight only: edits of the weight do nothing.",
+        bad: "…-loadbalancer-ignore-weight-update: \"on\" beside …-loadbalancer-weight",
+        good: "no …-loadbalancer-ignore-weight-update",
+        fix: "remove the annotation before moving traffic",
+        hides: &[],
+        judge: Judge::Candidate(ignored_updates),
+    },
+    Rule {
+        id: "CLB012",
+        title: "default-weight is not an integer from 0 to 100",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Reads it for every Service, and drops every port without a word where it cannot: a silent drain.",
+        bad: "…-loadbalancer-default-weight: \"101\"",
+        good: "…-loadbalancer-default-weight: \"100\"",
+        fix: "set an integer from 0 to 100, or remove the annotation",
+        hides: &[],
+        judge: Judge::Candidate(default_weight),
+    },
+    Rule {
+        id: "CLB013",
+        title: "backend-type is neither eni nor ecs",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Compares with exactly \"eni\"; any other value means nodes, \"ENI\" too.",
+        bad: "service.beta.kubernetes.io/backend-type: \"ENI\"",
+        good: "service.beta.kubernetes.io/backend-type: \"eni\"",
+        fix: "write eni or ecs in lower case",
+        hides: &[],
+        judge: Judge::Candidate(backend_type),
+    },
+    Rule {
+        id: "CLB014",
+        title: "a listener or health-check value cannot be read",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Fails the whole round before anything is written, even where listeners are not touched: backends and weights freeze, new pods are not registered.",
+        bad: "…-loadbalancer-healthy-threshold: \"3s\" or …-loadbalancer-protocol-port: \"'https:443'\"",
+        good: "…-loadbalancer-healthy-threshold: \"3\" and …-loadbalancer-protocol-port: \"https:443\"",
+        fix: "write the plain number, or PROTOCOL:PORT without quotes",
+        hides: &[],
+        judge: Judge::Candidate(unreadable),
+    },
+    Rule {
+        id: "CLB016",
+        title: "backend-label is malformed or has spaces",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "An entry without '=' fails the whole round; an entry with spaces matches no node, and all nodes leave the group.",
+        bad: "…-loadbalancer-backend-label: \"pool=web, zone=a\"",
+        good: "…-loadbalancer-backend-label: \"pool=web,zone=a\"",
+        fix: "write KEY=VALUE, several separated by commas without spaces",
+        hides: &["CLB020"],
+        judge: Judge::Candidate(backend_label),
+    },
+];
+
+/// What a careless value was meant to be, where that leaves no doubt.
+fn tidy_percent(text: &str) -> Option<String> {
+    let tidy = text.trim().trim_matches(['"', '\'']).trim_end_matches('%').trim();
+    annotation::percent(tidy).is_ok().then(|| tidy.to_owned())
+}
+
+fn weight(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::WEIGHT) else { return };
+    if text.is_empty() {
+        let draft = case.draft(out).annotation(key, text).severity(Severity::Warning);
+        draft
+            .fix(format!("set a weight, for example {key}: \"0\""))
+            .say("an empty weight counts as not set: CCM gives each backend 100");
+    } else if let Err(error) = annotation::percent(text) {
+        let groups = case.vgroups().join(", ");
+        percent_finding(
+            case,
+            out,
+            Found { key, text },
+            &error,
+            &format!(
+                "CCM would take every backend of this Service out of group {groups} and report success"
+            ),
+        );
+    }
+}
+
+fn percent_finding(
+    case: &Case<'_, '_>,
+    out: &mut Findings,
+    Found { key, text }: Found<'_>,
+    error: &ValueError,
+    consequence: &str,
+) {
+    let tidy = tidy_percent(text);
+    let fix = match &tidy {
+        Some(tidy) => format!("set {key}: \"{tidy}\""),
+        None => format!("set {key} to an integer from 0 to 100"),
+    };
+    case.draft(out)
+        .annotation(key, text)
+        .fix(fix)
+        .patch(tidy.map(|tidy| PatchOp::set_annotation(key, tidy)))
+        .say(format!("{text:?}: {error}; {consequence}"));
+}
+
+fn ignored_weight(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::WEIGHT) else { return };
+    if text.is_empty() || case.mapping().is_some() {
+        return;
+    }
+    let missing = match (case.clb(), case.annotations().text(annotation::VGROUP_PORT)) {
+        ("", "") => "neither a CLB id nor a mapping is",
+        ("", _) => "no CLB id is",
+        _ => "no mapping is",
+    };
+    case.draft(out)
+        .annotation(key, text)
+        .say(format!("weight {text} is ignored, for {missing} set: each backend has weight 100"));
+}
+
+fn ignored_updates(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::IGNORE_WEIGHT_UPDATE)
+    else {
+        return;
+    };
+    if text.eq_ignore_ascii_case("on") && !case.annotations().text(annotation::WEIGHT).is_empty() {
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!("remove {key}"))
+            .patch([PatchOp::remove_annotation(key)])
+            .say("while this is on, edits of the weight do nothing: CCM suppresses updates that differ in weight only");
+    }
+}
+
+fn default_weight(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(found) = case.annotations().find(annotation::DEFAULT_WEIGHT) else { return };
+    if let (false, Err(error)) = (found.text.is_empty(), annotation::percent(found.text)) {
+        percent_finding(
+            case,
+            out,
+            found,
+            &error,
+            "CCM drops every port of this Service without a word, and its backends leave the group",
+        );
+    }
+}
+
+fn backend_type(case: &Case<'_, '_>, out: &mut Findings) {
+    let key = annotation::BACKEND_TYPE;
+    let Some(text) = case.annotations().get(key) else { return };
+    if matches!(text, "" | "eni" | "ecs") {
+        return;
+    }
+    let meant = text.trim().to_lowercase();
+    let known = matches!(meant.as_str(), "eni" | "ecs").then_some(meant);
+    let fix = known.as_ref().map_or_else(
+        || format!("set {key}: \"eni\" for pods or \"ecs\" for nodes"),
+        |meant| format!("set {key}: \"{meant}\""),
+    );
+    case.draft(out)
+        .annotation(key, text)
+        .fix(fix)
+        .patch(known.map(|meant| PatchOp::set_annotation(key, meant)))
+        .say(format!("{text:?} means nodes to CCM: only exactly \"eni\" means pods"));
+}
+
+fn unreadable(case: &Case<'_, '_>, out: &mut Findings) {
+    for listener::Unreadable { key, text, problem } in listener::unreadable(case.service()) {
+        let tidy: String =
+            text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
+        let is_number = !key.ends_with(annotation::PROTOCOL_PORT);
+        let tidy = if is_number { tidy } else { tidy.to_lowercase() };
+        let is_good = if is_number {
+            annotation::integer(&tidy).is_ok()
+        } else {
+            case.service().spec.ports.iter().all(|port| listener::protocol(&tidy, port).is_ok())
+        };
+        let fix = if is_good {
+            format!("set {key}: \"{tidy}\"")
+        } else {
+            format!("correct or remove {key}")
+        };
+        case.draft(out)
+            .annotation(key, text)
+            .fix(fix)
+            .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
+            .say(format!("{problem}. CCM fails the whole round: nothing is written, weights and backends freeze"));
+    }
+}
+
+fn backend_label(case: &Case<'_, '_>, out: &mut Findings) {
+    let Some(Found { key, text }) = case.annotations().find(annotation::BACKEND_LABEL) else {
+        return;
+    };
+    let problem = match backends::label_error(case.service()) {
+        Some(error) => format!("{error}. CCM fails the whole round"),
+        None if text.contains(char::is_whitespace) => {
+            "CCM trims nothing, so an entry with a space matches no node, and all nodes leave the group".to_owned()
+        }
+        None => return,
+    };
+    let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let tidy = if tidy.contains('=') { tidy } else { tidy.replace(':', "=") };
+    let tidy = tidy.trim_matches(',').to_owned();
+    let is_good =
+        tidy.split(',').all(|entry| entry.split_once('=').is_some_and(|(k, _)| !k.is_empty()));
+    let fix = if is_good {
+        format!("set {key}: \"{tidy}\"")
+    } else {
+        format!("set {key}: \"KEY=VALUE\"")
+    };
+    case.draft(out)
+        .annotation(key, text)
+        .fix(fix)
+        .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
+        .say(problem);
+}
