@@ -72,14 +72,14 @@ pub enum PortResult<'a> {
     Frozen,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
     /// The worst of the ports.
     pub fn outcome(&self) -> Outcome {
         self.ports.iter().map(|port| port.result.outcome()).max().unwrap_or(Outcome::Applied)
     }
 
     /// What becomes of the Service port with that number.
-    pub fn port(&self, number: u16) -> Option<&PortResult<'_>> {
+    pub fn port(&self, number: u16) -> Option<&PortResult<'a>> {
         self.ports.iter().find(|port| port.port.port == number).map(|port| &port.result)
     }
 

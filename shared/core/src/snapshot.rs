@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use crate::{
@@ -49,6 +49,8 @@ pub struct Cluster {
     autoscaled: HashSet<(String, String, String)>,
     namespaces: HashMap<String, Meta>,
     others: Vec<Other>,
+    /// Whether there are nodes, and every node that an EndpointSlice names is among them.
+    names_known_nodes: OnceLock<bool>,
 }
 
 /// An object on its way into a [`Cluster`].
@@ -91,6 +93,7 @@ pub enum Inserted {
 impl Cluster {
     /// Adds an object, unless one of its kind and name is there already.
     pub fn insert(&mut self, object: Object) -> Inserted {
+        self.names_known_nodes = OnceLock::new();
         match object {
             Object::Service(service) => {
                 let key = key(&service.metadata);
@@ -143,6 +146,7 @@ impl Cluster {
 
     /// Puts every object of `newer` in place of the one of its name.
     pub(crate) fn overlay(&mut self, newer: &Self, prune: bool) {
+        self.names_known_nodes = OnceLock::new();
         if prune {
             self.services.retain(|key, _| newer.services.contains_key(key));
         }
@@ -225,15 +229,12 @@ impl Cluster {
 
     /// The nodes, if all are at hand: listed, or at least every node that an EndpointSlice names.
     pub fn all_nodes(&self) -> Option<&NodeSet> {
-        let named = || {
-            self.slices
-                .values()
-                .flatten()
-                .flat_map(|slice| &slice.endpoints)
-                .filter_map(|endpoint| endpoint.node_name.as_deref())
-        };
         let complete = self.nodes_listed
-            || (!self.nodes.is_empty() && named().all(|name| self.nodes.by_name(name).is_some()));
+            || *self.names_known_nodes.get_or_init(|| {
+                let endpoints = self.slices.values().flatten().flat_map(|slice| &slice.endpoints);
+                let mut named = endpoints.filter_map(|endpoint| endpoint.node_name.as_deref());
+                !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some())
+            });
         complete.then_some(&self.nodes)
     }
 

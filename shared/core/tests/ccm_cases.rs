@@ -147,14 +147,14 @@ fn model_difference(model: &Model<'_>, expected: &Expected) -> Option<String> {
             .backends
             .iter()
             .map(|backend| {
-                let (kind, server_id, server_ip) = match backend.server {
+                let (kind, server_id, ip) = match backend.server {
                     Server::Ecs(id) => ("ecs", id.to_owned(), String::new()),
                     Server::Pod(ip) => ("eni", format!("eni-{ip}"), ip.to_owned()),
                 };
                 Backend {
                     kind: kind.to_owned(),
                     server_id,
-                    server_ip,
+                    server_ip: ip,
                     port: backend.port,
                     weight: backend.weight,
                     description: group.key.clone(),

@@ -37,7 +37,7 @@ pub struct Route<'a> {
     /// Who holds weight in it.
     pub participants: Vec<Participant<'a>>,
     /// All backends: as they stand in the group where its answer is at hand, else by the model.
-    pub backends: Vec<RouteBackend>,
+    pub backends: Vec<RouteBackend<'a>>,
 }
 
 /// One holder of weight.
@@ -96,15 +96,15 @@ pub enum ParticipantKind {
 
 /// A backend of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteBackend {
+pub struct RouteBackend<'a> {
     /// Instance id or pod address.
-    pub id: String,
+    pub id: &'a str,
     /// 1..=65535; 0 where no node port is assigned yet.
     pub port: u16,
     /// 0..=100.
     pub weight: u32,
     /// Its description.
-    pub description: String,
+    pub description: Arc<str>,
     /// Index of its participant in the route.
     pub participant: usize,
 }
@@ -131,7 +131,7 @@ impl<'a> Route<'a> {
             let found =
                 participant::of_member(survey, member, actual.as_deref(), is_predicted, &owners);
             if is_predicted {
-                adopted.extend(found.backends.iter().map(|b| (b.id.clone(), b.port)));
+                adopted.extend(found.backends.iter().map(|b| (b.id, b.port)));
             }
             route.unknown.extend(found.unknown);
             route.push(found.participant, found.backends);
@@ -152,16 +152,16 @@ impl<'a> Route<'a> {
     fn add_others(
         &mut self,
         survey: &Survey<'a>,
-        owners: &[(&RemoteBackend, Owner<'_>)],
-        adopted: &BTreeSet<(String, u16)>,
+        owners: &[(&'a RemoteBackend, Owner<'a>)],
+        adopted: &BTreeSet<(&str, u16)>,
         prediction: &Prediction,
     ) {
-        let mut others: Vec<(Owner<'_>, Vec<&RemoteBackend>)> = Vec::new();
+        let mut others: Vec<(Owner<'a>, Vec<&'a RemoteBackend>)> = Vec::new();
         for (backend, owner) in owners {
             let is_gone = match owner {
                 Owner::Member(_) => true,
                 // CCM takes over a backend of the same server and port, whoever made it.
-                Owner::External(..) => adopted.contains(&(backend.id().to_owned(), backend.port)),
+                Owner::External(..) => adopted.contains(&(backend.id(), backend.port)),
                 Owner::Orphan(cluster, key) => {
                     prediction.cleans(*cluster, key.namespace, key.service, self.key.vgroup)
                 }
@@ -182,7 +182,7 @@ impl<'a> Route<'a> {
         }
     }
 
-    fn push(&mut self, participant: Participant<'a>, backends: Vec<RouteBackend>) {
+    fn push(&mut self, participant: Participant<'a>, backends: Vec<RouteBackend<'a>>) {
         let index = self.participants.len();
         self.participants.push(participant);
         let owned =
@@ -203,7 +203,7 @@ impl<'a> Route<'a> {
     }
 
     /// The backends of one of its participants.
-    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = &RouteBackend> {
+    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = &RouteBackend<'a>> {
         self.backends.iter().filter(move |backend| backend.participant == index)
     }
 
@@ -233,25 +233,25 @@ impl Participant<'_> {
     }
 }
 
-impl RouteBackend {
-    fn expected(backend: &Backend<'_>, description: &str) -> Self {
+impl<'a> RouteBackend<'a> {
+    fn expected(backend: &Backend<'a>, description: &Arc<str>) -> Self {
         Self {
-            id: backend.server.id().to_owned(),
+            id: backend.server.id(),
             port: backend.port,
             weight: backend.weight,
-            description: description.to_owned(),
+            description: Arc::clone(description),
             participant: 0,
         }
     }
 }
 
-impl From<&RemoteBackend> for RouteBackend {
-    fn from(backend: &RemoteBackend) -> Self {
+impl<'a> From<&'a RemoteBackend> for RouteBackend<'a> {
+    fn from(backend: &'a RemoteBackend) -> Self {
         Self {
-            id: backend.id().to_owned(),
+            id: backend.id(),
             port: backend.port,
             weight: backend.weight,
-            description: backend.description.clone(),
+            description: backend.description.as_str().into(),
             participant: 0,
         }
     }

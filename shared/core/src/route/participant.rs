@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Owner, Participant, ParticipantKind, RouteBackend};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 /// A Service's part in a route.
 pub(super) struct Found<'a> {
     pub(super) participant: Participant<'a>,
-    pub(super) backends: Vec<RouteBackend>,
+    pub(super) backends: Vec<RouteBackend<'a>>,
     /// Why its weights are unknown, if they are.
     pub(super) unknown: Option<String>,
 }
@@ -21,20 +21,20 @@ pub(super) struct Found<'a> {
 pub(super) fn of_member<'a>(
     survey: &Survey<'a>,
     member: &Member<'a>,
-    actual: Option<&[&RemoteBackend]>,
+    actual: Option<&[&'a RemoteBackend]>,
     predicted: bool,
     owners: &[(&RemoteBackend, Owner<'_>)],
 ) -> Found<'a> {
     let seat = member.seat;
     let round = survey.round(&seat);
     let result = round.port(member.port);
-    let expected: Option<Vec<RouteBackend>> = match result {
+    let expected: Option<Vec<RouteBackend<'a>>> = match result {
         Some(result) => result.expected().map(|backends| {
             let description = match result {
-                PortResult::Applied(group) => group.key.as_str(),
-                _ => "",
+                PortResult::Applied(group) => Arc::from(group.key.as_str()),
+                _ => Arc::from(""),
             };
-            backends.iter().map(|backend| RouteBackend::expected(backend, description)).collect()
+            backends.iter().map(|backend| RouteBackend::expected(backend, &description)).collect()
         }),
         // The mapping means a port that the Service does not have: CCM puts nothing here.
         None if round.frozen_by.is_empty() => Some(Vec::new()),
@@ -63,7 +63,7 @@ pub(super) fn of_member<'a>(
         };
         format!("{}: {why}", seat.label())
     });
-    let sum = |backends: &Vec<RouteBackend>| backends.iter().map(|b| u64::from(b.weight)).sum();
+    let sum = |backends: &Vec<RouteBackend<'a>>| backends.iter().map(|b| u64::from(b.weight)).sum();
     let healthy = actual.filter(|_| !predicted).and_then(|actual| {
         let states = actual.iter().map(|backend| survey.world.cloud.is_healthy(backend));
         let states: Vec<bool> = states.collect::<Option<_>>()?;

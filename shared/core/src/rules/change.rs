@@ -258,8 +258,7 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let after = case.routes_after();
     for (before, after) in case.before.routes().iter().zip(&after) {
-        let had = before.weight_sum() > 0 || !before.complete;
-        if !had || after.weight_sum() > 0 || after.participants.is_empty() {
+        if !somebody_may_hold(before) || somebody_may_hold(after) || after.participants.is_empty() {
             continue;
         }
         let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
@@ -277,6 +276,14 @@ fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether a participant at hand holds weight, or may: its sum is unknown and its weight not 0.
+fn somebody_may_hold(route: &Route<'_>) -> bool {
+    route.participants.iter().any(|participant| match participant.weight_sum {
+        Some(sum) => sum > 0,
+        None => participant.weight != Some(0),
+    })
 }
 
 fn too_few_serve(case: &ChangeCase<'_, '_>, out: &mut Findings) {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     annotation::{self, Found},
-    backends::Backend,
+    backends::{Backend, Mode},
     finding::{Findings, PatchOp, Severity},
     object::ObjectRef,
     outcome::Outcome,
@@ -107,11 +107,13 @@ fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
         if own.outcome != Some(Outcome::Applied) {
             continue;
         }
+        let Some(sum) = own.expected_weight_sum else {
+            missing_ground(case, out);
+            continue;
+        };
         let (others_nominal, others_sum) = others(route, case);
-        let share = |part: u64, rest: u64| ratio(part, part + rest);
-        let nominal = share(u64::from(weight), others_nominal);
-        let sum = own.expected_weight_sum.unwrap_or_default();
-        let effective = share(sum, others_sum);
+        let nominal = ratio(u64::from(weight), u64::from(weight) + others_nominal);
+        let effective = ratio(sum, sum + others_sum);
         if (nominal - effective).abs() <= TOLERANCE {
             continue;
         }
@@ -190,10 +192,7 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
     for port in &case.round().ports {
         match port.result.expected() {
             Some(backends) if backends.len() > most.len() => most = backends,
-            None if case.outcome() != Outcome::Frozen => {
-                // Says which of the two is missing.
-                let _ = (case.nodes(out), case.slices(out));
-            }
+            None if case.outcome() != Outcome::Frozen => missing_ground(case, out),
             _ => {}
         }
     }
@@ -214,6 +213,14 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
             .say(format!(
                 "weight {weight} over {count} backends: each gets at least 1, {sum} in all"
             ));
+    }
+}
+
+/// Notes which of nodes and endpoints is missing to compute the backends.
+fn missing_ground(case: &Case<'_, '_>, out: &mut Findings) {
+    let _ = case.nodes(out);
+    if case.mode() != Mode::Cluster {
+        let _ = case.slices(out);
     }
 }
 
@@ -325,14 +332,14 @@ fn drift(case: &Case<'_, '_>, out: &mut Findings) {
         }
         let Some(port) = route.key.port else { continue };
         let Some(expected) = case.round().port(port).and_then(|result| result.expected()) else {
-            let _ = (case.nodes(out), case.slices(out));
+            missing_ground(case, out);
             continue;
         };
         let wanted: BTreeMap<(&str, u16), u32> =
             expected.iter().map(|b| ((b.server.id(), b.port), b.weight)).collect();
         let there: BTreeMap<(&str, u16), u32> = route
             .backends_of(index)
-            .map(|backend| ((backend.id.as_str(), backend.port), backend.weight))
+            .map(|backend| ((backend.id, backend.port), backend.weight))
             .collect();
         if wanted == there {
             continue;

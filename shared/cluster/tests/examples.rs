@@ -1,0 +1,197 @@
+//! Every example in `deploy/examples` does what its folder says.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use clbmigrate_cluster::files::{Loaded, Options, Source, load};
+use clbmigrate_core::{
+    finding::{Finding, Report},
+    preview::preview,
+    rules,
+    snapshot::World,
+    survey::Survey,
+};
+use rstest::rstest;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Mistake {
+    path: String,
+    kind: Kind,
+    rule: String,
+    severity: String,
+    #[serde(default)]
+    args: Vec<String>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    State,
+    Change,
+    Clusters,
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples")
+}
+
+fn mistakes() -> Vec<Mistake> {
+    let file = std::fs::read_to_string(examples().join("mistakes/expected.json")).expect("a file");
+    serde_json::from_str(&file).expect("the list of mistakes")
+}
+
+fn read(sources: &[(Option<&str>, PathBuf)]) -> Loaded {
+    let sources: Vec<Source> = sources
+        .iter()
+        .map(|(context, path)| Source { context: context.map(str::to_owned), path: path.clone() })
+        .collect();
+    let loaded = load(&sources, io::empty(), &Options::default());
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    loaded
+}
+
+fn judge(world: &World) -> Report {
+    rules::check(&Survey::new(world), None, &|_| true)
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let line = |f: &Finding| {
+        format!("{} {} {}: {} [{}]", f.rule, f.severity.as_str(), f.object, f.message, f.path)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The world of a mistake that lies in a state, with its suffixes.
+fn world_of(mistake: &Mistake) -> World {
+    let path = examples().join("mistakes").join(&mistake.path);
+    let mut world = match mistake.kind {
+        Kind::Clusters => {
+            let mut sources = vec![(Some("a"), path.join("a")), (Some("b"), path.join("b"))];
+            if path.join("clb").exists() {
+                sources.push((None, path.join("clb")));
+            }
+            read(&sources).world
+        }
+        _ => read(&[(None, path)]).world,
+    };
+    for suffix in mistake.args.iter().filter_map(|arg| arg.split_once('=')) {
+        for cluster in &mut world.clusters {
+            if cluster.context.as_deref() == Some(suffix.0) {
+                cluster.suffix = Some(suffix.1.to_owned());
+            }
+        }
+    }
+    world
+}
+
+/// What a change introduces.
+fn introduced(before: &World, newer: &World) -> Vec<Finding> {
+    let after = before.overlaid(newer, false);
+    preview(&Survey::new(before), &Survey::new(&after)).introduced
+}
+
+#[rstest]
+#[case::canary(&[(None, "canary")])]
+#[case::outside_ecs(&[(None, "outside-ecs")])]
+#[case::local(&[(None, "local")])]
+#[case::eni(&[(None, "eni")])]
+#[case::two_clusters(&[(Some("a"), "two-clusters/a"), (Some("b"), "two-clusters/b"), (None, "two-clusters/clb")])]
+fn a_good_example_raises_nothing_and_leaves_nothing_unlooked(
+    #[case] sources: &[(Option<&str>, &str)],
+) {
+    let sources: Vec<_> =
+        sources.iter().map(|(name, path)| (*name, examples().join(path))).collect();
+    let report = judge(&read(&sources).world);
+    assert!(report.findings.is_empty(), "{}", lines(&report.findings));
+    assert!(report.not_looked.is_empty(), "{:?}", report.not_looked);
+}
+
+#[test]
+fn each_mistake_is_found_by_its_rule_and_by_no_other() {
+    let mut wrong = Vec::new();
+    for mistake in mistakes() {
+        let findings = match mistake.kind {
+            Kind::Change => {
+                let path = examples().join("mistakes").join(&mistake.path);
+                let before = read(&[(None, path.join("before.yaml"))]).world;
+                let after = read(&[(None, path.join("after.yaml"))]).world;
+                introduced(&before, &after)
+            }
+            _ => judge(&world_of(&mistake)).findings,
+        };
+        let is_right = |f: &Finding| f.rule == mistake.rule && f.severity.as_str() == mistake.severity;
+        if findings.is_empty() || !findings.iter().all(is_right) {
+            let found = lines(&findings);
+            wrong.push(format!("{} wants {} {}:\n{found}", mistake.path, mistake.rule, mistake.severity));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_rule_has_an_example_mistake() {
+    let mistakes = mistakes();
+    let without: Vec<&str> = rules::catalogue()
+        .map(|rule| rule.id)
+        .filter(|id| !mistakes.iter().any(|mistake| mistake.rule == *id))
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
+fn each_mechanical_fix_applied_to_the_file_makes_its_finding_vanish() {
+    let mut fixed = 0;
+    for mistake in mistakes().iter().filter(|mistake| mistake.kind != Kind::Clusters) {
+        let root = examples().join("mistakes").join(&mistake.path);
+        let (file, before) = match mistake.kind {
+            Kind::Change => {
+                let before = read(&[(None, root.join("before.yaml"))]).world;
+                (root.join("after.yaml"), Some(before))
+            }
+            _ => (root, None),
+        };
+        let find = |file: &Path| {
+            let world = read(&[(None, file.to_owned())]).world;
+            match &before {
+                Some(before) => introduced(before, &world),
+                None => judge(&world).findings,
+            }
+        };
+        for finding in find(&file).iter().filter(|finding| !finding.patch.is_empty()) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let patched = folder.path().join("fixed.json");
+            std::fs::write(&patched, patch(&file, finding)).expect("a file");
+            let left = find(&patched);
+            assert!(
+                !left.iter().any(|other| other.is_same(finding)),
+                "{}: {} stays after its fix {:?}:\n{}",
+                mistake.path,
+                finding.rule,
+                finding.patch,
+                lines(&left)
+            );
+            fixed += 1;
+        }
+    }
+    assert!(fixed > 20, "only {fixed} fixes are mechanical");
+}
+
+/// The documents of a file with a finding's patch applied to its object, as concatenated JSON.
+fn patch(file: &Path, finding: &Finding) -> String {
+    let text = std::fs::read_to_string(file).expect("a file");
+    let mut documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+    let patch: json_patch::Patch =
+        serde_json::from_value(serde_json::to_value(&finding.patch).expect("JSON")).expect("a patch");
+    let target = documents
+        .iter_mut()
+        .find(|d| {
+            d["kind"] == finding.object.kind.as_str() && d["metadata"]["name"] == finding.object.name.as_str()
+        })
+        .expect("the object");
+    json_patch::patch(target, &patch).expect("the patch fits the object");
+    documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
+}

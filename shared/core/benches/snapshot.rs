@@ -1,0 +1,75 @@
+//! What it costs to compute a Service's backends, all routes, and all rules, by size of the cluster.
+
+use std::hint::black_box;
+
+use clbmigrate_core::{
+    object::{EndpointSlice, Node, Service},
+    prediction::Prediction,
+    route::Route,
+    rules,
+    snapshot::{Cluster, Object, World},
+    survey::Survey,
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::{Value, json};
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Box<T> {
+    Box::new(serde_json::from_value(value).expect("an object"))
+}
+
+fn world(services: usize, nodes: usize) -> World {
+    let mut cluster = Cluster::default();
+    cluster.nodes_listed = true;
+    for index in 0..nodes {
+        cluster.insert(Object::Node(read::<Node>(json!({
+            "metadata": {"name": format!("node-{index}")},
+            "spec": {"providerID": format!("cn-example.i-bp1node{index}")},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }))));
+    }
+    for index in 0..services {
+        let name = format!("web-{index}");
+        cluster.insert(Object::Service(read::<Service>(json!({
+            "metadata": {"name": name, "namespace": "shop", "annotations": {
+                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
+                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": format!("rsp-bp{index}:80"),
+                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": "80",
+            }},
+            "spec": {"type": "LoadBalancer", "selector": {"app": name},
+                "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
+        }))));
+        cluster.insert(Object::EndpointSlice(read::<EndpointSlice>(json!({
+            "metadata": {"name": name, "namespace": "shop",
+                "labels": {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true},
+                "nodeName": "node-0"}],
+            "ports": [{"port": 8080}],
+        }))));
+    }
+    World { clusters: vec![cluster], ..World::default() }
+}
+
+fn snapshot(criterion: &mut Criterion) {
+    for (services, nodes) in [(10, 10), (1_000, 50), (1_000, 500)] {
+        let world = world(services, nodes);
+        let size = format!("{services} Services, {nodes} nodes");
+        criterion.bench_function(&format!("index: {size}"), |bencher| {
+            bencher.iter(|| Survey::new(black_box(&world)));
+        });
+        let survey = Survey::new(&world);
+        criterion.bench_function(&format!("routes: {size}"), |bencher| {
+            bencher.iter(|| {
+                let keys: Vec<_> = survey.routes().map(|(key, _)| *key).collect();
+                let build = |key| Route::build(&survey, key, &Prediction::default()).weight_sum();
+                keys.into_iter().map(build).sum::<u64>()
+            });
+        });
+        criterion.bench_function(&format!("rules: {size}"), |bencher| {
+            bencher.iter(|| rules::check(&survey, None, &|_| true).findings.len());
+        });
+    }
+}
+
+criterion_group!(benches, snapshot);
+criterion_main!(benches);
