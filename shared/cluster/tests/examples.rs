@@ -1,4 +1,5 @@
 //! Every example in `deploy/examples` does what its folder says.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic anywhere")]
 
 use std::{
     io,

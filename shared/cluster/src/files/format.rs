@@ -1,0 +1,40 @@
+use std::{
+    io::{self, Cursor, Read},
+    path::Path,
+};
+
+use flate2::read::MultiGzDecoder;
+
+/// What a file is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Yaml,
+}
+
+impl Format {
+    /// Tells by the name's ending, `.gz` aside.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let name = name.strip_suffix(".gz").unwrap_or(name);
+        match Path::new(name).extension()?.to_str()? {
+            "json" => Some(Self::Json),
+            "yaml" | "yml" => Some(Self::Yaml),
+            _ => None,
+        }
+    }
+
+    /// Tells by the first byte that is not white space.
+    pub fn of_start(first: u8) -> Self {
+        if matches!(first, b'{' | b'[') { Self::Json } else { Self::Yaml }
+    }
+}
+
+/// Decompresses what is gzip'd, whatever its name.
+pub(super) fn plain<'r>(mut input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    let mut start = Vec::new();
+    (&mut input).take(2).read_to_end(&mut start)?;
+    let is_gzip = start == [0x1f, 0x8b];
+    let whole = Cursor::new(start).chain(input);
+    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+}

@@ -1,0 +1,101 @@
+use clbmigrate_core::object::WorkloadKind;
+
+/// What the reader makes of an object's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Service,
+    Node,
+    EndpointSlice,
+    Pod,
+    Workload(WorkloadKind),
+    Autoscaler,
+    Namespace,
+    ConfigMap,
+    MutatingHooks,
+    /// Nothing that is computed with.
+    Other,
+}
+
+impl Kind {
+    /// Tells a kind by name and API group. Where `apiVersion` is left out, the name is enough.
+    pub fn of(api_version: Option<&str>, kind: &str) -> Self {
+        let known = Self::named(kind);
+        let groups: &[&str] = match known {
+            Self::Service | Self::Node | Self::Pod | Self::Namespace | Self::ConfigMap => &[""],
+            Self::EndpointSlice => &["discovery.k8s.io"],
+            Self::Workload(_) => &["apps", "extensions"],
+            Self::Autoscaler => &["autoscaling"],
+            Self::MutatingHooks => &["admissionregistration.k8s.io"],
+            Self::Other => return known,
+        };
+        match api_version {
+            Some(version) if !groups.contains(&group_of(version)) => Self::Other,
+            _ => known,
+        }
+    }
+
+    fn named(kind: &str) -> Self {
+        match kind {
+            "Service" => Self::Service,
+            "Node" => Self::Node,
+            "EndpointSlice" => Self::EndpointSlice,
+            "Pod" => Self::Pod,
+            "Deployment" => Self::Workload(WorkloadKind::Deployment),
+            "StatefulSet" => Self::Workload(WorkloadKind::StatefulSet),
+            "DaemonSet" => Self::Workload(WorkloadKind::DaemonSet),
+            "HorizontalPodAutoscaler" => Self::Autoscaler,
+            "Namespace" => Self::Namespace,
+            "ConfigMap" => Self::ConfigMap,
+            "MutatingWebhookConfiguration" => Self::MutatingHooks,
+            _ => Self::Other,
+        }
+    }
+
+    /// What a kind is called where it is skipped: with its group where the name alone would be
+    /// taken for a known one.
+    pub fn label(api_version: Option<&str>, kind: &str) -> String {
+        match api_version {
+            Some(version) if Self::of(api_version, kind) != Self::named(kind) => {
+                format!("{kind}.{}", group_of(version)).trim_end_matches('.').to_owned()
+            }
+            _ => kind.to_owned(),
+        }
+    }
+}
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::core(Some("v1"), "Service", Kind::Service)]
+    #[case::without_version(None, "Service", Kind::Service)]
+    #[case::foreign(Some("serving.knative.dev/v1"), "Service", Kind::Other)]
+    #[case::slice(Some("discovery.k8s.io/v1beta1"), "EndpointSlice", Kind::EndpointSlice)]
+    #[case::old(Some("extensions/v1beta1"), "Deployment", Kind::Workload(WorkloadKind::Deployment))]
+    #[case::scaler(Some("autoscaling/v2"), "HorizontalPodAutoscaler", Kind::Autoscaler)]
+    #[case::unknown(Some("v1"), "Secret", Kind::Other)]
+    fn a_kind_is_told_by_name_and_group(
+        #[case] api_version: Option<&str>,
+        #[case] kind: &str,
+        #[case] expected: Kind,
+    ) {
+        assert_eq!(Kind::of(api_version, kind), expected);
+    }
+
+    #[test]
+    fn a_skipped_kind_shows_its_group_only_where_the_name_would_mislead() {
+        assert_eq!(
+            Kind::label(Some("serving.knative.dev/v1"), "Service"),
+            "Service.serving.knative.dev"
+        );
+        assert_eq!(Kind::label(Some("batch/v1"), "Job"), "Job");
+        assert_eq!(Kind::label(Some("v1"), "Deployment"), "Deployment");
+    }
+}

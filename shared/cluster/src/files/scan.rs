@@ -1,0 +1,64 @@
+//! Single JSON values in a text that is read piece by piece.
+
+use std::{io::Read, ops::Range};
+
+use serde::de::IgnoredAny;
+
+use super::{
+    fault::{Fault, message_of},
+    text::{Text, line_breaks},
+};
+
+impl<R: Read> Text<R> {
+    /// Skips one value and says where in the held text it stands.
+    pub fn value(&mut self) -> Result<Range<usize>, Fault> {
+        loop {
+            let rest = self.rest();
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+            match values.next() {
+                Some(Ok(_)) => {
+                    let end = values.byte_offset();
+                    // A number that ends where the window does may go on behind it.
+                    let is_cut = end == rest.len();
+                    if !is_cut || !self.fill()? {
+                        let start = self.used();
+                        self.advance(end);
+                        return Ok(start..self.used());
+                    }
+                }
+                Some(Err(error)) => {
+                    let is_cut = (error.line(), error.column()) == end_of(rest);
+                    if !(is_cut || error.is_eof()) || !self.fill()? {
+                        return Err(self.syntax(&error));
+                    }
+                }
+                None => {
+                    if !self.fill()? {
+                        return Err(self.expected("a value", None));
+                    }
+                }
+            }
+        }
+    }
+
+    fn syntax(&self, error: &serde_json::Error) -> Fault {
+        let line = u32::try_from(error.line()).unwrap_or(u32::MAX).saturating_sub(1);
+        Fault::Json { line: self.line().saturating_add(line), message: message_of(error) }
+    }
+
+    /// The fault of finding something else than `what`.
+    pub fn expected(&self, what: &str, found: Option<u8>) -> Fault {
+        let found = match found {
+            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
+            Some(_) => "something else".to_owned(),
+            None => "the end of the file".to_owned(),
+        };
+        Fault::Json { line: self.line(), message: format!("expected {what}, found {found}") }
+    }
+}
+
+/// The position just behind a text, as `serde_json` counts.
+fn end_of(text: &[u8]) -> (usize, usize) {
+    let column = text.iter().rev().take_while(|byte| **byte != b'\n').count();
+    (line_breaks(text) as usize + 1, column)
+}

@@ -1,0 +1,60 @@
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{fault::Fault, format::Format};
+
+/// The files a folder stands for, by name.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// The manifests.
+    pub files: Vec<PathBuf>,
+    /// What could not be looked at.
+    pub faults: Vec<(PathBuf, Fault)>,
+    /// Folders by their real names: links may lead back to one that encloses them.
+    seen: HashSet<PathBuf>,
+}
+
+impl Walk {
+    /// Walks a folder and everything below it.
+    pub fn of(folder: &Path) -> Self {
+        let mut walk = Self::default();
+        walk.enter(folder);
+        if walk.files.is_empty() && walk.faults.is_empty() {
+            walk.faults.push((folder.to_owned(), Fault::NoManifests));
+        }
+        walk
+    }
+
+    fn enter(&mut self, folder: &Path) {
+        if let Err(error) = self.try_enter(folder) {
+            self.faults.push((folder.to_owned(), Fault::Open(error)));
+        }
+    }
+
+    fn try_enter(&mut self, folder: &Path) -> io::Result<()> {
+        if !self.seen.insert(fs::canonicalize(folder)?) {
+            return Ok(());
+        }
+        let mut paths = fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| folder.join(entry.file_name())))
+            .collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        for path in paths.into_iter().filter(|path| !is_hidden(path)) {
+            let is_manifest = Format::of_name(&path).is_some();
+            match fs::metadata(&path) {
+                Ok(target) if target.is_dir() => self.enter(&path),
+                Ok(target) if target.is_file() && is_manifest => self.files.push(path),
+                Err(error) if is_manifest => self.faults.push((path, Fault::Open(error))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}

@@ -1,0 +1,212 @@
+use clbmigrate_cluster::files::Options;
+use clbmigrate_core::object::WorkloadKind;
+use rstest::rstest;
+
+use crate::support::{
+    Folder, cluster, origin, read, read_well, read_with, service, service_yaml, services,
+};
+
+const EVERYTHING: &str = "
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node-1, namespace: odd}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-0, labels: {app: web}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {clbmigrate.io/inject: enabled}}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: []}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}}}}
+---
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: web}}
+---
+{apiVersion: extensions/v1beta1, kind: DaemonSet, metadata: {name: web}}
+---
+{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {scaleTargetRef: {kind: Deployment, name: web}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: ack-cluster-profile, namespace: kube-system}, data: {clusterid: c0ffee}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: clbmigrate-mutate-workloads}}
+";
+
+#[test]
+fn every_kind_that_matters_finds_its_place() {
+    let loaded = read_well("x.yaml", EVERYTHING);
+    assert_eq!((loaded.objects, loaded.skipped.len()), (11, 0));
+    let cluster = cluster(&loaded);
+    let service = cluster.service("default", "web").expect("the Service");
+    assert_eq!(cluster.slices_of(service).map(<[_]>::len), Some(1));
+    let kinds: Vec<WorkloadKind> = cluster.workloads().map(|workload| workload.kind).collect();
+    assert_eq!(kinds, WorkloadKind::ALL);
+    assert_eq!(cluster.workloads_of(service).count(), 2);
+    assert!(cluster.workloads().any(|workload| cluster.is_autoscaled(workload)));
+    assert!(cluster.injects_into_pods_of("default"));
+    assert!(cluster.injects_hooks);
+    assert_eq!(cluster.id.as_deref(), Some("c0ffee"));
+    let node = cluster.nodes().by_name("node-1").expect("the Node");
+    assert_eq!(node.metadata.namespace, None);
+    assert!(!cluster.nodes_listed);
+}
+
+#[test]
+fn what_names_no_namespace_gets_the_default_one() {
+    let options = Options { default_namespace: "shop".to_owned(), ..Options::default() };
+    let loaded = read_with("x.yaml", EVERYTHING, &options).0;
+    let cluster = cluster(&loaded);
+    assert_eq!(services(cluster), ["shop/web"]);
+    assert!(cluster.pods().get("shop", "web-0").is_some());
+    assert!(cluster.workloads().all(|workload| workload.metadata.namespace() == "shop"));
+    assert!(cluster.workloads().any(|workload| cluster.is_autoscaled(workload)));
+    assert_eq!(cluster.nodes().by_name("node-1").expect("the Node").metadata.namespace, None);
+}
+
+#[test]
+fn kinds_that_nobody_needs_are_counted() {
+    let yaml = "
+{apiVersion: v1, kind: Secret, metadata: {name: a}}
+---
+{apiVersion: v1, kind: Secret, metadata: {generateName: b}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: ack-cluster-profile}, data: {clusterid: other}}
+---
+{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: c}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: istio}}
+---
+{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization}
+";
+    let loaded = read_well("x.yaml", yaml);
+    assert_eq!(loaded.objects, 0);
+    let skipped: Vec<(&str, usize)> =
+        loaded.skipped.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    assert_eq!(
+        skipped,
+        [
+            ("ConfigMap", 1),
+            ("Kustomization", 1),
+            ("MutatingWebhookConfiguration", 1),
+            ("Secret", 2),
+            ("Service.serving.knative.dev", 1),
+        ]
+    );
+}
+
+#[rstest]
+#[case::not_a_string("annotations: {x: 80}", true)]
+#[case::key_of_a_service(
+    "annotations: {service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id: lb-1}",
+    true
+)]
+#[case::controlled(
+    "annotations: {service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id: lb-1}, ownerReferences: [{controller: true}]",
+    false
+)]
+#[case::plain("annotations: {x: z}", false)]
+#[case::none("labels: {x: y}", false)]
+fn another_kind_is_kept_where_a_rule_judges_it(#[case] metadata: &str, #[case] is_kept: bool) {
+    let yaml = format!(
+        "# ingress\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a, {metadata}}}\n"
+    );
+    let loaded = read_well("x.yaml", yaml);
+    let others = cluster(&loaded).others();
+    assert_eq!((loaded.objects, loaded.skipped.len()), if is_kept { (1, 0) } else { (0, 1) });
+    assert_eq!(others.len(), usize::from(is_kept));
+    if let Some(other) = others.first() {
+        assert_eq!((other.kind.as_str(), other.meta.name.as_str()), ("Ingress", "a"));
+        assert_eq!(origin(&other.meta).line, 2);
+    }
+}
+
+#[rstest]
+#[case::list_of_all("{\"kind\":\"List\",\"items\":[NODE]}", true)]
+#[case::kind_last("{\"items\":[NODE],\"kind\":\"List\"}", true)]
+#[case::node_list("{\"kind\":\"NodeList\",\"apiVersion\":\"v1\",\"items\":[]}", true)]
+#[case::one_node("NODE", false)]
+#[case::array("[NODE]", false)]
+#[case::list_without_nodes("{\"kind\":\"List\",\"items\":[]}", false)]
+#[case::page("{\"kind\":\"NodeList\",\"metadata\":{\"continue\":\"abc\"},\"items\":[NODE]}", false)]
+#[case::page_told_last(
+    "{\"kind\":\"NodeList\",\"items\":[NODE],\"metadata\":{\"continue\":\"abc\"}}",
+    false
+)]
+#[case::last_page(
+    "{\"kind\":\"NodeList\",\"metadata\":{\"continue\":\"\"},\"items\":[NODE]}",
+    true
+)]
+#[case::torn("{\"kind\":\"NodeList\",\"items\":[NODE,", false)]
+#[case::with_a_broken_node(
+    "{\"kind\":\"List\",\"items\":[NODE,{\"kind\":\"Node\",\"metadata\":5}]}",
+    false
+)]
+#[case::broken_service(
+    "{\"kind\":\"List\",\"items\":[NODE,{\"kind\":\"Service\",\"metadata\":5}]}",
+    true
+)]
+fn all_nodes_are_at_hand_where_a_whole_list_has_them(#[case] json: &str, #[case] expected: bool) {
+    let node = r#"{"kind":"Node","metadata":{"name":"node-1"}}"#;
+    let (loaded, _) = read("x.json", json.replace("NODE", node));
+    assert_eq!(cluster(&loaded).nodes_listed, expected);
+}
+
+#[test]
+fn one_object_twice_with_other_content_is_a_problem_that_names_both_places() {
+    let folder = Folder::with(&[
+        ("a.yaml", format!("# a\n{}", service_yaml("web")).as_bytes()),
+        ("b.yaml", service_yaml("web").replace("80", "81").as_bytes()),
+        ("c.yaml", service_yaml("web").as_bytes()),
+        ("d.json", service("web").as_bytes()),
+    ]);
+    let loaded = folder.load(&[(None, "")]);
+    let there = folder.path("a.yaml");
+    assert_eq!(
+        loaded.problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>(),
+        [format!(
+            "Service web is here with other content than at {}:2; remove one of the two",
+            there.display()
+        )]
+    );
+    assert!(folder.problems(&loaded)[0].starts_with("b.yaml:1: "));
+    let service = cluster(&loaded).service("default", "web").expect("the Service");
+    assert_eq!(service.spec.ports[0].port, 80);
+    // In two clusters, each is its own.
+    let apart = folder.load(&[(Some("a"), "a.yaml"), (Some("b"), "b.yaml")]);
+    assert!(apart.problems.is_empty());
+}
+
+#[rstest]
+#[case::generated("{kind: Service, metadata: {generateName: web-}}", "Service web-…")]
+#[case::none("{kind: Node}", "Node")]
+#[case::empty("{kind: Pod, metadata: {name: \"\"}}", "Pod")]
+#[case::namespace("{kind: Namespace, metadata: null}", "Namespace")]
+fn an_object_without_a_name_is_a_problem(#[case] yaml: &str, #[case] object: &str) {
+    let (loaded, problems) = read("x.yaml", format!("\n{yaml}\n"));
+    assert_eq!(
+        problems,
+        [format!(
+            "x.yaml:2: {object} without metadata.name: give it the name it has in the cluster"
+        )]
+    );
+    assert_eq!(loaded.objects, 0);
+}
+
+#[test]
+fn a_list_of_objects_that_are_many_carries_no_lines_of_keys() {
+    let json = r#"[{"kind":"Node","metadata":{"name":"a","annotations":{"x":"y"}}},
+        {"kind":"Service","metadata":{"name":"a","annotations":{
+            "x": "y",
+            "z": "\n"}}}]"#;
+    let loaded = read_well("x.json", json);
+    let node = cluster(&loaded).nodes().by_name("a").expect("the Node");
+    assert!(origin(&node.metadata).keys.is_empty());
+    let service = cluster(&loaded).service("default", "a").expect("the Service");
+    let lines =
+        [("metadata.annotations[x]".to_owned(), 3), ("metadata.annotations[z]".to_owned(), 4)];
+    assert_eq!(origin(&service.metadata).keys, lines);
+}
+
+#[test]
+fn a_missing_field_is_named_with_its_object() {
+    let (_, problems) = read("x.yaml", "kind: HorizontalPodAutoscaler\nmetadata: {name: web}\n");
+    assert_eq!(problems, ["x.yaml:2: HorizontalPodAutoscaler web: missing field `spec`"]);
+}
