@@ -45,12 +45,14 @@ pub struct Cluster {
     nodes: NodeSet,
     slices: HashMap<(String, String), Vec<EndpointSlice>>,
     pods: PodSet,
-    workloads: BTreeMap<(WorkloadKind, String), Vec<Workload>>,
+    workloads: BTreeMap<(WorkloadKind, String), BTreeMap<String, Workload>>,
     autoscaled: HashSet<(String, String, String)>,
     namespaces: HashMap<String, Meta>,
     others: Vec<Other>,
     /// Whether there are nodes, and every node that an EndpointSlice names is among them.
     names_known_nodes: OnceLock<bool>,
+    /// The instances behind the nodes.
+    instances: OnceLock<HashSet<String>>,
 }
 
 /// An object on its way into a [`Cluster`].
@@ -93,7 +95,7 @@ pub enum Inserted {
 impl Cluster {
     /// Adds an object, unless one of its kind and name is there already.
     pub fn insert(&mut self, object: Object) -> Inserted {
-        self.names_known_nodes = OnceLock::new();
+        self.forget_derived();
         match object {
             Object::Service(service) => {
                 let key = key(&service.metadata);
@@ -134,6 +136,11 @@ impl Cluster {
         }
     }
 
+    fn forget_derived(&mut self) {
+        self.names_known_nodes = OnceLock::new();
+        self.instances = OnceLock::new();
+    }
+
     /// Puts a Service in place of the one of its name, which is returned.
     pub fn replace_service(&mut self, service: Service) -> Option<Service> {
         self.services.insert(key(&service.metadata), service)
@@ -146,7 +153,7 @@ impl Cluster {
 
     /// Puts every object of `newer` in place of the one of its name.
     pub(crate) fn overlay(&mut self, newer: &Self, prune: bool) {
-        self.names_known_nodes = OnceLock::new();
+        self.forget_derived();
         if prune {
             self.services.retain(|key, _| newer.services.contains_key(key));
         }
@@ -161,8 +168,7 @@ impl Cluster {
         self.pods.extend(&newer.pods);
         for ((kind, namespace), workloads) in &newer.workloads {
             let known = self.workloads.entry((*kind, namespace.clone())).or_default();
-            known.retain(|old| !workloads.iter().any(|new| new.metadata.name == old.metadata.name));
-            known.extend(workloads.iter().cloned());
+            known.extend(workloads.iter().map(|(name, new)| (name.clone(), new.clone())));
         }
         if newer.nodes_listed {
             self.nodes = newer.nodes.clone();
@@ -199,7 +205,8 @@ impl Cluster {
         }
         if !pod.metadata.controlled {
             let namespace = (WorkloadKind::Pod, meta.namespace().to_owned());
-            self.workloads.entry(namespace).or_default().push(Workload::from_pod(&pod));
+            let workloads = self.workloads.entry(namespace).or_default();
+            workloads.insert(meta.name.clone(), Workload::from_pod(&pod));
         }
         self.pods.insert(pod);
         Inserted::New
@@ -207,9 +214,8 @@ impl Cluster {
 
     fn insert_workload(&mut self, workload: Workload) -> Inserted {
         let namespace = workload.metadata.namespace().to_owned();
-        push(self.workloads.entry((workload.kind, namespace)).or_default(), workload, |workload| {
-            &workload.metadata
-        })
+        let workloads = self.workloads.entry((workload.kind, namespace)).or_default();
+        into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)
     }
 
     /// The Services, by namespace and name.
@@ -256,13 +262,13 @@ impl Cluster {
         let namespace = service.metadata.namespace();
         kinds
             .filter_map(move |kind| self.workloads.get(&(kind, namespace.to_owned())))
-            .flatten()
+            .flat_map(BTreeMap::values)
             .filter(|workload| service.selects(workload.pod_labels()))
     }
 
     /// All workloads.
     pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values().flatten()
+        self.workloads.values().flat_map(BTreeMap::values)
     }
 
     /// Whether an autoscaler rules a workload's replicas.
@@ -299,7 +305,11 @@ impl Cluster {
 
     /// Whether an ECS instance is one of the nodes that were read.
     pub fn owns_instance(&self, server_id: &str) -> bool {
-        self.nodes.iter().any(|node: &Node| node.instance() == Ok(server_id))
+        let instances = self.instances.get_or_init(|| {
+            let ids = self.nodes.iter().filter_map(|node| node.instance().ok());
+            ids.map(str::to_owned).collect()
+        });
+        instances.contains(server_id)
     }
 }
 

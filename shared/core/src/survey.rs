@@ -103,8 +103,9 @@ impl<'a> Survey<'a> {
             let ids = cluster.nodes().iter().filter_map(|node| node.instance().ok());
             survey.instances.extend(ids.map(|id| (id, index)));
         }
+        let mapped: BTreeSet<&str> = survey.routes.keys().map(|key| key.vgroup).collect();
         for (id, group) in &world.cloud.groups {
-            if !survey.routes.keys().any(|key| key.vgroup == id) {
+            if !mapped.contains(id.as_str()) {
                 let listeners = world.cloud.listeners.iter().flat_map(|list| &list.listeners);
                 let port = listeners.filter(|l| l.vgroup == *id).map(|l| l.port).next();
                 let clb = group.clb.as_deref().unwrap_or_default();

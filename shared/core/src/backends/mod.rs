@@ -259,6 +259,12 @@ pub fn mapping(service: &Service) -> Option<Mapping<'_>> {
     (!mapping.is_empty()).then_some(mapping)
 }
 
+/// Whether CCM leaves backends alone that differ in weight only: `on` in any case.
+pub fn ignores_weight_update(service: &Service) -> bool {
+    let switch = service.metadata.annotations.text(annotation::IGNORE_WEIGHT_UPDATE);
+    switch.eq_ignore_ascii_case("on")
+}
+
 /// The weights in effect. `loadbalancer-weight` counts, and is looked at, only beside a mapping.
 pub fn setting(service: &Service) -> Result<Setting, Skip> {
     let annotations = &service.metadata.annotations;

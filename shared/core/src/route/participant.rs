@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Owner, Participant, ParticipantKind, RouteBackend};
 use crate::{
-    backends::{Mode, setting},
+    backends::{Mode, ignores_weight_update, setting},
     cloud::RemoteBackend,
     object::EndpointSlice,
     outcome::{Outcome, PortResult},
@@ -50,6 +50,9 @@ pub(super) fn of_member<'a>(
     });
     let is_uncertain = actual.is_some() && is_uncertain(&seat, round.mode, owners);
     let backends = match (&expected, measured) {
+        (Some(expected), measured) if predicted && ignores_weight_update(seat.service) => {
+            measured.map(|measured| keep_weights(expected, &measured))
+        }
         (Some(expected), _) if predicted => Some(expected.clone()),
         (_, Some(measured)) if !is_uncertain => Some(measured),
         (_, Some(_)) => None,
@@ -59,6 +62,9 @@ pub(super) fn of_member<'a>(
         let why = match result {
             _ if is_uncertain => "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id".to_owned(),
             Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
+            Some(PortResult::Applied(_)) => {
+                "ignore-weight-update is on, so the weights it had before stay".to_owned()
+            }
             _ => "it is frozen, so the weights it had before stay".to_owned(),
         };
         format!("{}: {why}", seat.label())
@@ -91,6 +97,24 @@ pub(super) fn of_member<'a>(
         share_of_known: 0.0,
     };
     Found { participant, backends: backends.unwrap_or_default(), unknown }
+}
+
+/// What a round leaves under `ignore-weight-update`: new backends with the computed weight, known
+/// ones with the weight they have (CCM 2.14: `vgroups.go`).
+fn keep_weights<'a>(
+    expected: &[RouteBackend<'a>],
+    measured: &[RouteBackend<'a>],
+) -> Vec<RouteBackend<'a>> {
+    let kept = expected.iter().map(|wanted| {
+        let same = |known: &&RouteBackend<'_>| {
+            known.id == wanted.id
+                && known.port == wanted.port
+                && known.description == wanted.description
+        };
+        let weight = measured.iter().find(same).map_or(wanted.weight, |known| known.weight);
+        RouteBackend { weight, ..wanted.clone() }
+    });
+    kept.collect()
 }
 
 /// Whether backends of a Service of the same name might be this one's: the cluster's id is unknown,
