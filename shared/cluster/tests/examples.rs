@@ -124,10 +124,14 @@ fn each_mistake_is_found_by_its_rule_and_by_no_other() {
             }
             _ => judge(&world_of(&mistake)).findings,
         };
-        let is_right = |f: &Finding| f.rule == mistake.rule && f.severity.as_str() == mistake.severity;
+        let is_right =
+            |f: &Finding| f.rule == mistake.rule && f.severity.as_str() == mistake.severity;
         if findings.is_empty() || !findings.iter().all(is_right) {
             let found = lines(&findings);
-            wrong.push(format!("{} wants {} {}:\n{found}", mistake.path, mistake.rule, mistake.severity));
+            wrong.push(format!(
+                "{} wants {} {}:\n{found}",
+                mistake.path, mistake.rule, mistake.severity
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -186,11 +190,13 @@ fn patch(file: &Path, finding: &Finding) -> String {
     let text = std::fs::read_to_string(file).expect("a file");
     let mut documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
     let patch: json_patch::Patch =
-        serde_json::from_value(serde_json::to_value(&finding.patch).expect("JSON")).expect("a patch");
+        serde_json::from_value(serde_json::to_value(&finding.patch).expect("JSON"))
+            .expect("a patch");
     let target = documents
         .iter_mut()
         .find(|d| {
-            d["kind"] == finding.object.kind.as_str() && d["metadata"]["name"] == finding.object.name.as_str()
+            d["kind"] == finding.object.kind.as_str()
+                && d["metadata"]["name"] == finding.object.name.as_str()
         })
         .expect("the object");
     json_patch::patch(target, &patch).expect("the patch fits the object");

@@ -1,4 +1,5 @@
 //! What it costs to compute a Service's backends, all routes, and all rules, by size of the cluster.
+#![allow(clippy::expect_used, missing_docs)]
 
 use std::hint::black_box;
 
@@ -13,23 +14,23 @@ use clbmigrate_core::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
 
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> Box<T> {
-    Box::new(serde_json::from_value(value).expect("an object"))
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("an object")
 }
 
 fn world(services: usize, nodes: usize) -> World {
     let mut cluster = Cluster::default();
-    cluster.nodes_listed = true;
     for index in 0..nodes {
-        cluster.insert(Object::Node(read::<Node>(json!({
+        cluster.insert(Object::Node(Box::new(read::<Node>(json!({
             "metadata": {"name": format!("node-{index}")},
             "spec": {"providerID": format!("cn-example.i-bp1node{index}")},
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-        }))));
+        })))));
     }
+    cluster.nodes_listed = true;
     for index in 0..services {
         let name = format!("web-{index}");
-        cluster.insert(Object::Service(read::<Service>(json!({
+        cluster.insert(Object::Service(Box::new(read::<Service>(json!({
             "metadata": {"name": name, "namespace": "shop", "annotations": {
                 "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
                 "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": format!("rsp-bp{index}:80"),
@@ -37,15 +38,15 @@ fn world(services: usize, nodes: usize) -> World {
             }},
             "spec": {"type": "LoadBalancer", "selector": {"app": name},
                 "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
-        }))));
-        cluster.insert(Object::EndpointSlice(read::<EndpointSlice>(json!({
+        })))));
+        cluster.insert(Object::EndpointSlice(Box::new(read::<EndpointSlice>(json!({
             "metadata": {"name": name, "namespace": "shop",
                 "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
             "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true},
                 "nodeName": "node-0"}],
             "ports": [{"port": 8080}],
-        }))));
+        })))));
     }
     World { clusters: vec![cluster], ..World::default() }
 }

@@ -70,11 +70,20 @@ impl Cloud {
         Some(list.groups.iter().map(|group| (group.id.as_str(), group.name.as_str())).collect())
     }
 
-    /// The listeners of a CLB; `None` where their answer is not at hand.
+    /// The listeners of a CLB, each as its newest answer has it; `None` where no answer is at hand.
     pub fn listeners_of(&self, clb: &str) -> Option<Vec<&Listener>> {
-        let mut answers = self.listeners.iter().filter(|list| list.is_of(clb)).peekable();
+        let mut answers = self.listeners.iter().rev().filter(|list| list.is_of(clb)).peekable();
         answers.peek()?;
-        Some(answers.flat_map(|list| &list.listeners).filter(|l| l.is_of(clb)).collect())
+        let mut listeners: Vec<&Listener> = Vec::new();
+        for listener in answers.flat_map(|list| &list.listeners).filter(|l| l.is_of(clb)) {
+            let same = |known: &&Listener| {
+                known.port == listener.port && known.protocol == listener.protocol
+            };
+            if !listeners.iter().any(same) {
+                listeners.push(listener);
+            }
+        }
+        Some(listeners)
     }
 
     /// Whether the health checks call a backend healthy; `None` where no answer mentions it.

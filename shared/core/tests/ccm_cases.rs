@@ -170,7 +170,11 @@ fn model_difference(model: &Model<'_>, expected: &Expected) -> Option<String> {
             .or_else(|| differs("userManaged", &wanted.user_managed, &group.vgroup.is_some()))
             .or_else(|| differs("weight", &wanted.weight, &group.weight))
             .or_else(|| {
-                differs("number of backends", &wanted.backends.as_ref().map_or(0, Vec::len), &group.backends.len())
+                differs(
+                    "number of backends",
+                    &wanted.backends.as_ref().map_or(0, Vec::len),
+                    &group.backends.len(),
+                )
             })
             .or_else(|| differs("backends", &ccm, &here))
     })

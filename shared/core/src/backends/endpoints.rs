@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Inputs;
-use crate::object::{Endpoint, EndpointSlice, Pod, ServicePort, TargetPort};
+use crate::object::{Endpoint, EndpointSlice, Pod, Service, ServicePort, TargetPort};
 
 /// Pods by namespace and name.
 #[derive(Debug, Clone, Default)]
@@ -55,12 +55,10 @@ pub fn readiness_gate(service: &str) -> String {
 pub fn addresses<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Vec<Address<'a>> {
     let mut seen = HashSet::new();
     let mut counted = Vec::new();
-    for slice in inputs.slices.iter().filter(|slice| slice.address_type == "IPv4") {
+    for slice in inputs.slices.iter().filter(|slice| slice.is_read()) {
         let Some(number) = port_on(slice, port) else { continue };
-        for endpoint in slice.endpoints.iter().filter(|endpoint| !endpoint.is_terminating()) {
-            if !(endpoint.is_ready() || is_held_by_gate(inputs, endpoint)) {
-                continue;
-            }
+        let endpoints = slice.endpoints.iter();
+        for endpoint in endpoints.filter(|e| counts(inputs.service, inputs.pods, e)) {
             for ip in endpoint.addresses.iter().filter(|ip| seen.insert(ip.as_str())) {
                 counted.push(Address { ip, port: number, node: endpoint.node_name.as_deref() });
             }
@@ -81,13 +79,16 @@ fn port_on(slice: &EndpointSlice, port: &ServicePort) -> Option<u16> {
     }
 }
 
-fn is_held_by_gate(inputs: &Inputs<'_>, endpoint: &Endpoint) -> bool {
+/// Whether CCM counts an endpoint: it does not end, and is ready or waits for nothing but CCM's own
+/// readiness gate.
+pub fn counts(service: &Service, pods: &PodSet, endpoint: &Endpoint) -> bool {
+    if endpoint.is_ready() || endpoint.is_terminating() {
+        return endpoint.is_ready();
+    }
     let Some(target) = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod") else {
         return false;
     };
-    let gate = readiness_gate(&inputs.service.metadata.name);
-    inputs
-        .pods
-        .get(&target.namespace, &target.name)
+    let gate = readiness_gate(&service.metadata.name);
+    pods.get(&target.namespace, &target.name)
         .is_some_and(|pod| pod.status.containers_ready && pod.spec.readiness_gates.contains(&gate))
 }

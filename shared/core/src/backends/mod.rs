@@ -8,7 +8,7 @@ mod nodes;
 
 use thiserror::Error;
 
-pub use endpoints::{Address, PodSet, addresses, readiness_gate};
+pub use endpoints::{Address, PodSet, addresses, counts, readiness_gate};
 pub use nodes::{LabelError, NodeSet, accepted, label_error, labelled};
 
 use crate::{

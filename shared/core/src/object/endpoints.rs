@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{Meta, nullable};
@@ -20,6 +22,23 @@ pub struct EndpointSlice {
 }
 
 impl EndpointSlice {
+    /// Whether CCM looks at the slice: it reads IPv4 ones only, so that a pod with addresses of both
+    /// families counts once (CCM 2.14, with its IPv6 gate off).
+    pub fn is_read(&self) -> bool {
+        self.address_type == "IPv4"
+    }
+
+    /// The endpoints of those of `slices` that CCM reads.
+    pub fn endpoints_of(slices: &[Self]) -> impl Iterator<Item = &Endpoint> {
+        slices.iter().filter(|slice| slice.is_read()).flat_map(|slice| &slice.endpoints)
+    }
+
+    /// How many addresses are ready, each counted once.
+    pub fn ready_in(slices: &[Self]) -> usize {
+        let ready = Self::endpoints_of(slices).filter(|endpoint| endpoint.is_ready());
+        ready.flat_map(|endpoint| &endpoint.addresses).collect::<BTreeSet<_>>().len()
+    }
+
     /// The Service the slice belongs to.
     pub fn service(&self) -> Option<&str> {
         self.metadata.labels.get("kubernetes.io/service-name").map(String::as_str)

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{Owner, Participant, ParticipantKind, RouteBackend};
 use crate::{
@@ -89,7 +89,7 @@ pub(super) fn of_member<'a>(
         backends: backends.as_ref().map(Vec::len),
         expected_backends: expected.as_ref().map_or(0, Vec::len),
         is_measured: actual.is_some() && !predicted && !is_uncertain,
-        ready: seat.cluster.slices_of(seat.service).map(ready),
+        ready: seat.cluster.slices_of(seat.service).map(EndpointSlice::ready_in),
         healthy,
         weight_sum: backends.as_ref().map(sum),
         expected_weight_sum: expected.as_ref().map(sum),
@@ -131,13 +131,6 @@ fn is_uncertain(seat: &Seat<'_>, mode: Mode, owners: &[(&RemoteBackend, Owner<'_
             matches!(owner, Owner::Remote(key)
                 if key.service == meta.name && key.namespace == meta.namespace())
         })
-}
-
-/// How many addresses are ready, each counted once.
-fn ready(slices: &[EndpointSlice]) -> usize {
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let addresses = endpoints.filter(|e| e.is_ready()).flat_map(|e| &e.addresses);
-    addresses.collect::<BTreeSet<_>>().len()
 }
 
 /// The part of whatever no Service at hand accounts for.

@@ -7,6 +7,7 @@ use crate::{
     annotation::{self, Found},
     backends::{self, Mode},
     finding::{Findings, PatchOp, Severity},
+    listener,
     object::{Service, TargetPort},
     survey::{Binding, Seat, Survey},
 };
@@ -81,11 +82,11 @@ fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
     if text != "true" {
         return;
     }
-    let ports: BTreeSet<u16> = case.service().spec.ports.iter().map(|port| port.port).collect();
+    let own: BTreeSet<(u16, String)> = listeners(case.service()).collect();
     let mut rivals = case.survey.on_clb(case.clb()).iter().filter_map(|seat| {
-        let port = seat.service.spec.ports.iter().find(|port| ports.contains(&port.port))?;
-        (!seat.is(&case.seat) && takes_listener(seat.service, port.port))
-            .then(|| (seat.label(), port.port))
+        let (port, _) = listeners(seat.service).find(|listener| own.contains(listener))?;
+        let takes = !seat.is(&case.seat) && takes_listener(seat.service, port);
+        takes.then(|| (seat.label(), port))
     });
     let was_on = case
         .old
@@ -97,7 +98,7 @@ fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
             case.clb()
         );
         (Severity::Error, message)
-    } else if is_turned_on && case.carries_weight() {
+    } else if is_turned_on && case.mapping().is_some() && case.carries_weight() {
         let message = format!(
             "turned on while this Service carries traffic: CCM makes the listeners of CLB {} its own, and deletes them with this Service",
             case.clb()
@@ -119,6 +120,13 @@ fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
         .fix(format!("set {key}: \"false\""))
         .patch([PatchOp::set_annotation(key, "false")])
         .say(message);
+}
+
+/// Port and protocol of each listener of a Service.
+fn listeners(service: &Service) -> impl Iterator<Item = (u16, String)> {
+    let text = service.metadata.annotations.text(annotation::PROTOCOL_PORT);
+    let protocol = |port| listener::protocol(text, port).unwrap_or_default();
+    service.spec.ports.iter().map(move |port| (port.port, protocol(port)))
 }
 
 /// Whether a Service takes the listener of a port: it makes it its own, or its group stands behind it.
@@ -250,6 +258,8 @@ fn share_pods(a: &Seat<'_>, b: &Seat<'_>) -> bool {
         let slices = seat.cluster.slices_of(seat.service).unwrap_or_default();
         slices.iter().flat_map(|slice| &slice.endpoints).flat_map(|e| e.addresses.clone()).collect()
     };
-    (same_namespace && (contains(x, y) || contains(y, x)))
+    // A workload that both select, though neither selector contains the other.
+    let of_both = a.cluster.workloads_of(a.service).any(|w| b.service.selects(w.pod_labels()));
+    (same_namespace && (contains(x, y) || contains(y, x) || of_both))
         || !addresses(a).is_disjoint(&addresses(b))
 }

@@ -250,8 +250,10 @@ impl WorkloadCase<'_, '_> {
 pub struct ChangeCase<'s, 'a> {
     /// The Service as it was, in its world.
     pub before: &'s Case<'s, 'a>,
-    /// The Service as it becomes; `None` where it goes.
+    /// The Service as it becomes; `None` where CCM no longer takes it.
     pub after: Option<&'s Case<'s, 'a>>,
+    /// The object as it becomes, whoever takes it; `None` where it is deleted.
+    pub next: Option<&'a Service>,
     /// The world after the change.
     pub survey: &'s Survey<'a>,
     /// What CCM's next round does.

@@ -3,9 +3,11 @@
 use super::{ChangeCase, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found},
-    backends::{self, Mode},
+    backends::{self, Mode, Skip},
+    cloud::RemoteBackend,
     finding::{Findings, PatchOp, Severity},
-    object::{Endpoint, Service},
+    identity::Key,
+    object::{EndpointSlice, Service},
     outcome::{Outcome, PortResult},
     route::Route,
     vgroup::Mapping,
@@ -151,8 +153,11 @@ fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 }
 
 fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let goes = case.after.is_none();
-    if !goes || case.before.outcome() != Outcome::Applied || !carries_weight(case.old()) {
+    // Handed to another controller it stays a load balancer, and CCM leaves its backends alone.
+    let goes = case.next.is_none_or(|next| !next.is_load_balancer());
+    let mut ports = case.before.round().ports.iter();
+    let serves = ports.any(|port| port.result.outcome() == Outcome::Applied);
+    if !goes || !serves || !carries_weight(case.old()) {
         return;
     }
     let weight = text(case.old(), annotation::WEIGHT);
@@ -168,7 +173,7 @@ fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let (Some(was), Some(is)) = (backends::mapping(case.old()), backends::mapping(new)) else {
         return;
     };
-    let moves = left_behind(case.old(), new, &was, &is);
+    let moves = left_behind(case, new, &was, &is);
     let Some(Found { key, text }) = new.metadata.annotations.find(annotation::VGROUP_PORT) else {
         return;
     };
@@ -192,15 +197,20 @@ fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 /// Groups that a port was mapped to and that the new mapping does not name any more, with the group
 /// the port is mapped to now.
 fn left_behind<'a>(
-    old: &Service,
+    case: &ChangeCase<'_, '_>,
     new: &Service,
     was: &Mapping<'a>,
     is: &Mapping<'a>,
 ) -> Vec<(&'a str, u16, Option<&'a str>)> {
     let mut left = Vec::new();
-    for port in old.spec.ports.iter().map(|port| port.port) {
+    for port in case.old().spec.ports.iter().map(|port| port.port) {
         let Ok(Some(from)) = was.group_of(port) else { continue };
-        if is.entries().iter().any(|entry| entry.group == from) {
+        // A group that CCM could not use never held anything of this Service.
+        let never_held = matches!(
+            case.before.round().port(port),
+            Some(PortResult::Skipped(Skip::NoSuchGroup(_) | Skip::MadeByCcm(_)))
+        );
+        if never_held || is.entries().iter().any(|entry| entry.group == from) {
             continue;
         }
         let is_there = new.spec.ports.iter().any(|known| known.port == port);
@@ -216,6 +226,10 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));
     if old_id != new_id {
         let key = old.metadata.annotations.key_of(annotation::ID);
+        let mapping_key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
+        let mapping = text(new, annotation::VGROUP_PORT)
+            .is_empty()
+            .then(|| PatchOp::add_annotation(&mapping_key, text(old, annotation::VGROUP_PORT)));
         let message = if new_id.is_empty() {
             format!(
                 "the id of CLB {old_id} is removed: CCM reports failure, and the backends stay in their group as orphans"
@@ -228,7 +242,7 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
         case.draft(out)
             .annotation(&key, new_id)
             .fix(format!("set {key}: \"{old_id}\" again; for another CLB make a new Service"))
-            .patch([PatchOp::add_annotation(&key, old_id)])
+            .patch([Some(PatchOp::add_annotation(&key, old_id)), mapping].into_iter().flatten())
             .say(message);
         return;
     }
@@ -244,7 +258,7 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     };
     let Some(was) = backends::mapping(old) else { return };
     let present = text(new, annotation::VGROUP_PORT);
-    for (from, port, to) in left_behind(old, new, &was, &is) {
+    for (from, port, to) in left_behind(case, new, &was, &is) {
         if to.is_none() {
             case.draft(out)
                 .annotation(&key, present)
@@ -253,6 +267,37 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
                 .say(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
         }
     }
+    for group in dropped_releases(case, &was, &is) {
+        case.draft(out)
+            .annotation(&key, present)
+            .fix(format!("keep {group}:0 until the group is clean: {key}: \"{present},{group}:0\""))
+            .patch([PatchOp::set_annotation(&key, format!("{present},{group}:0"))])
+            .say(format!("the release entry of group {group} is dropped while backends of this Service are still in it: nobody will remove them"));
+    }
+}
+
+/// Groups whose release entry goes while the group's answer still shows the Service's backends.
+fn dropped_releases<'a>(
+    case: &ChangeCase<'_, '_>,
+    was: &Mapping<'a>,
+    is: &Mapping<'_>,
+) -> Vec<&'a str> {
+    let released = was.entries().iter().filter(|entry| entry.is_release()).map(|entry| entry.group);
+    let dropped = released.filter(|group| !is.entries().iter().any(|entry| entry.group == *group));
+    let (old, cluster) = (case.old(), case.before.seat.cluster);
+    let is_own = |backend: &RemoteBackend| {
+        Key::parse(&backend.description).is_some_and(|key| {
+            key.service == old.metadata.name
+                && key.namespace == old.metadata.namespace()
+                && match &cluster.id {
+                    Some(id) => id == key.cluster_id,
+                    None => cluster.owns_server(&backend.server_id, &backend.server_ip, old),
+                }
+        })
+    };
+    let groups = &case.survey.world.cloud.groups;
+    let held = |group: &&str| groups.get(*group).is_some_and(|g| g.backends.iter().any(is_own));
+    dropped.filter(held).collect()
 }
 
 fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
@@ -297,7 +342,7 @@ fn too_few_serve(case: &ChangeCase<'_, '_>, out: &mut Findings) {
         return;
     }
     let Some(slices) = after.slices(out) else { return };
-    let ready = slices.iter().flat_map(|slice| &slice.endpoints).filter(|e| e.is_ready()).count();
+    let ready = EndpointSlice::ready_in(slices);
     let workloads = after.seat.cluster.workloads_of(after.service());
     let replicas: usize =
         workloads.filter_map(|workload| workload.replicas).map(|n| n as usize).sum();
@@ -321,11 +366,15 @@ fn no_endpoint_left(case: &ChangeCase<'_, '_>, out: &mut Findings) {
         return;
     }
     let Some(slices) = after.slices(out) else { return };
-    let had = slices.iter().flat_map(|slice| &slice.endpoints).any(Endpoint::is_ready);
+    let had = EndpointSlice::ready_in(slices) > 0;
     let cluster = after.seat.cluster;
+    let known = case.before.seat.cluster.workloads_of(old).next().is_some();
+    if selects_anew && !known && after.workloads(out).is_none() {
+        return;
+    }
     let matches_nothing = selects_anew
         && !new.spec.selector.is_empty()
-        && case.before.seat.cluster.workloads_of(old).next().is_some()
+        && known
         && cluster.workloads_of(new).next().is_none();
     let is_emptied = after.round().ports.iter().any(|port| match &port.result {
         PortResult::Applied(group) | PortResult::NoNode(group) => group.backends.is_empty(),

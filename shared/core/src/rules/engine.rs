@@ -73,7 +73,7 @@ impl<'a> Engine<'_, 'a> {
                 Judge::Change(judge) => {
                     if let Some(before) = &before {
                         let after = seat.service.is_taken_by_ccm().then_some(&case);
-                        judge(&self.change_case(before, after), out);
+                        judge(&self.change_case(before, after, Some(seat.service)), out);
                     }
                 }
                 _ => {}
@@ -93,7 +93,7 @@ impl<'a> Engine<'_, 'a> {
             for rule in &self.rules {
                 out.begin(rule);
                 if let Judge::Change(judge) = rule.judge {
-                    judge(&self.change_case(&before, None), out);
+                    judge(&self.change_case(&before, None, None), out);
                 }
             }
             let object = change.object.clone();
@@ -163,7 +163,7 @@ impl<'a> Engine<'_, 'a> {
         for rule in &self.rules {
             if let Judge::Groups(judge) = rule.judge {
                 out.begin(rule);
-                judge(self.survey, out);
+                judge(self.survey, self.prediction, out);
             }
         }
     }
@@ -204,8 +204,9 @@ impl<'a> Engine<'_, 'a> {
         &'s self,
         before: &'s Case<'s, 'a>,
         after: Option<&'s Case<'s, 'a>>,
+        next: Option<&'a Service>,
     ) -> ChangeCase<'s, 'a> {
-        ChangeCase { before, after, survey: self.survey, prediction: self.prediction }
+        ChangeCase { before, after, next, survey: self.survey, prediction: self.prediction }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Case, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found, LEGACY_PREFIX, PREFIX},
+    backends,
     finding::{Findings, PatchOp, Severity},
     identity::Key,
     vgroup::{Entry, Mapping},
@@ -195,6 +196,7 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
     let ports = &case.service().spec.ports;
     let numbers: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
     let entries = mapping.entries();
+    never_held(case, &mapping, out);
     for entry in entries.iter().filter(|entry| !entry.is_release()) {
         let Some(written) = entry.port else { continue };
         if numbers.iter().any(|number| number == written) {
@@ -204,8 +206,10 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
         let draft = case.draft(out).annotation(key, text);
         let draft = match &meant {
             Some(meant) => {
-                let value =
-                    join(entries.iter().map(|e| if e == entry { meant.as_str() } else { e.text }));
+                let is_taken = |port| entries.iter().any(|e| e.port == Some(port));
+                let is_double = meant.rsplit(':').next().is_some_and(is_taken);
+                let kept = entries.iter().filter(|e| *e != entry || !is_double);
+                let value = join(kept.map(|e| if e == entry { meant.as_str() } else { e.text }));
                 let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
             }
@@ -216,6 +220,23 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
             entry.text,
             numbers.join(", "),
             entry.group,
+        ));
+    }
+}
+
+/// Release entries of groups that the Service neither held nor released before.
+fn never_held(case: &Case<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
+    let Some(Found { key, text }) = found(case) else { return };
+    let Some(was) = case.old.and_then(backends::mapping) else { return };
+    for entry in mapping.entries().iter().filter(|entry| entry.is_release()) {
+        if was.entries().iter().any(|known| known.group == entry.group) {
+            continue;
+        }
+        let rest = mapping.entries().iter().filter(|e| *e != entry).map(|e| e.text);
+        let (fix, patch) = corrected(key, &join(rest));
+        case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+            "entry {:?} releases group {}, which this Service never held",
+            entry.text, entry.group
         ));
     }
 }

@@ -21,6 +21,7 @@ pub use engine::{Scope, check, unknown_allowances};
 use crate::{
     finding::{Findings, Severity},
     object::{Meta, ObjectRef},
+    prediction::Prediction,
     survey::Survey,
 };
 
@@ -64,7 +65,7 @@ pub enum Judge {
     /// A migrated Service, old against new.
     Change(fn(&ChangeCase<'_, '_>, &mut Findings)),
     /// The groups' answers.
-    Groups(fn(&Survey<'_>, &mut Findings)),
+    Groups(fn(&Survey<'_>, &Prediction, &mut Findings)),
 }
 
 /// What a rule may need to look at.

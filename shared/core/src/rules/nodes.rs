@@ -6,6 +6,7 @@ use crate::{
     backends::{self, Mode},
     finding::{Findings, Severity},
     identity::{ACK_CLUSTER_ID_LENGTH, Key, MAX_DESCRIPTION},
+    object::EndpointSlice,
     outcome::PortResult,
 };
 
@@ -141,12 +142,10 @@ fn no_node_name(case: &Case<'_, '_>, out: &mut Findings) {
         return;
     }
     let Some(slices) = case.slices(out) else { return };
-    let endpoints = slices
-        .iter()
-        .filter(|slice| slice.address_type == "IPv4")
-        .flat_map(|slice| &slice.endpoints);
-    let bad: Vec<&str> = endpoints
-        .filter(|endpoint| endpoint.is_ready() && endpoint.node_name.is_none())
+    let pods = case.seat.cluster.pods();
+    let bad: Vec<&str> = EndpointSlice::endpoints_of(slices)
+        .filter(|endpoint| endpoint.node_name.is_none())
+        .filter(|endpoint| backends::counts(case.service(), pods, endpoint))
         .flat_map(|endpoint| &endpoint.addresses)
         .map(String::as_str)
         .collect();

@@ -253,7 +253,7 @@ fn persistence(case: &Case<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn orphans(survey: &Survey<'_>, out: &mut Findings) {
+fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
     for cluster in survey.world.clusters.iter().filter(|_| !survey.world.cloud.groups.is_empty()) {
         if cluster.id.is_none() {
             missing_cluster_id(cluster, out);
@@ -271,7 +271,7 @@ fn orphans(survey: &Survey<'_>, out: &mut Findings) {
             continue;
         }
         vgroups.push(key.vgroup);
-        let route = Route::build(survey, *key, &Prediction::default());
+        let route = Route::build(survey, *key, prediction);
         let is_bound = |p: &&Participant<'_>| {
             survey.bound_to(key.vgroup).any(|binding| {
                 let meta = &binding.seat.service.metadata;
@@ -280,20 +280,20 @@ fn orphans(survey: &Survey<'_>, out: &mut Findings) {
                     && meta.namespace() == p.namespace
             })
         };
-        for participant in route.participants.iter().filter(|p| !is_bound(p)) {
-            let problem = match participant.kind {
-                ParticipantKind::Orphan => format!(
+        for (index, participant) in route.participants.iter().enumerate() {
+            let ours =
+                route.backends_of(index).find(|b| survey.cluster_of_instance(b.id).is_some());
+            let problem = match (participant.kind, ours) {
+                (ParticipantKind::Orphan, _) if is_bound(&participant) => continue,
+                (ParticipantKind::Orphan, _) => format!(
                     "backends of Service {} are left over: the Service is gone, or mapped elsewhere",
                     participant.label()
                 ),
-                ParticipantKind::External => match survey.cluster_of_instance(&participant.name) {
-                    Some(_) => format!(
-                        "{} is a node of a cluster at hand, but its backend is not described as any Service's",
-                        participant.name
-                    ),
-                    None => continue,
-                },
-                ParticipantKind::Service | ParticipantKind::Remote => continue,
+                (ParticipantKind::External | ParticipantKind::Remote, Some(backend)) => format!(
+                    "{} is a node of a cluster at hand, but its backend is not described as any Service's of that cluster",
+                    backend.id
+                ),
+                _ => continue,
             };
             let object = ObjectRef {
                 context: None,

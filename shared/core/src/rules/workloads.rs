@@ -7,7 +7,7 @@ use crate::{
     annotation,
     backends::{Mode, readiness_gate},
     finding::{Findings, PatchOp, Severity},
-    object::{Container, Endpoint, Hook, TargetPort, Workload, WorkloadKind},
+    object::{Container, EndpointSlice, Hook, TargetPort, Workload, WorkloadKind},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -202,8 +202,10 @@ fn will_be_injected(case: &WorkloadCase<'_, '_>) -> bool {
         WorkloadKind::Deployment | WorkloadKind::StatefulSet => switch != Some("disabled"),
     };
     let nodes = cluster.nodes();
+    // The hook's scope, and what it never changes: templates that a controller writes.
+    let in_scope = namespace != "kube-system" && !case.workload.metadata.controlled;
     let new_enough = nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= NATIVE_SLEEP));
-    cluster.injects_hooks && wanted && new_enough && !nodes.is_empty()
+    cluster.injects_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
 }
 
 /// Kubernetes' default of terminationGracePeriodSeconds.
@@ -248,7 +250,7 @@ fn lonely_pod(case: &Case<'_, '_>, out: &mut Findings) {
     }
     let Some(slices) = case.slices(out) else { return };
     let mut by_node: BTreeMap<&str, usize> = BTreeMap::new();
-    for endpoint in slices.iter().flat_map(|slice| &slice.endpoints).filter(|e| e.is_ready()) {
+    for endpoint in EndpointSlice::endpoints_of(slices).filter(|e| e.is_ready()) {
         *by_node.entry(endpoint.node_name.as_deref().unwrap_or_default()).or_default() += 1;
     }
     let Some((node, _)) = by_node.iter().find(|(_, pods)| **pods == 1) else { return };
@@ -303,7 +305,7 @@ fn black_hole(case: &Case<'_, '_>, out: &mut Findings) {
         return;
     }
     let Some(slices) = case.slices(out) else { return };
-    if slices.iter().flat_map(|slice| &slice.endpoints).any(Endpoint::is_ready) {
+    if EndpointSlice::ready_in(slices) > 0 {
         return;
     }
     let what = match case.mode() {

@@ -1,0 +1,314 @@
+//! 3xx: pods that come and go.
+
+use clbmigrate_core::annotation::{INJECT, VGROUP_PORT, WEIGHT};
+use serde_json::{Value, json};
+
+use super::{Rule, rule};
+use crate::support::{
+    Scene, container, endpoint, healthy, healthy_eni, healthy_local, merged, pod, slice, workload,
+};
+
+fn no_probe() -> Value {
+    merged(container(), &json!({"readinessProbe": null}))
+}
+
+fn no_hook() -> Value {
+    merged(container(), &json!({"lifecycle": null}))
+}
+
+/// A container that declares no port.
+fn portless(name: &str, of: Value) -> Value {
+    merged(of, &json!({"name": name, "ports": null}))
+}
+
+fn hooked(hook: &Value) -> Value {
+    let without = merged(container(), &json!({"lifecycle": null}));
+    merged(without, &json!({"lifecycle": {"preStop": hook}}))
+}
+
+fn exec(command: &[&str]) -> Value {
+    hooked(&json!({"exec": {"command": command}}))
+}
+
+/// The Deployment's grace period in seconds and its only container.
+fn grace(seconds: Option<u64>, container: Value) -> Scene {
+    healthy()
+        .template(&json!({"spec": {"terminationGracePeriodSeconds": seconds}}))
+        .containers(&[container])
+}
+
+fn gate(service: &str) -> Value {
+    json!([{"conditionType": format!("service.readiness.alibabacloud.com/{service}")}])
+}
+
+fn gates(gates: &Value) -> Scene {
+    healthy_eni().template(&json!({"spec": {"readinessGates": gates}}))
+}
+
+/// The Deployment has no hook, and the webhook would give it one.
+fn injecting() -> Scene {
+    healthy().containers(&[no_hook()]).add(json!({"kind": "InjectionHook"}))
+}
+
+fn kubelet(version: &str) -> Value {
+    json!({"status": {"nodeInfo": {"kubeletVersion": version}}})
+}
+
+/// Everything lives in that namespace instead.
+fn moved_to(scene: Scene, namespace: &str) -> Scene {
+    let patch = json!({"metadata": {"namespace": namespace}});
+    scene.edit("Service", &patch).edit("Deployment", &patch).edit("EndpointSlice", &patch)
+}
+
+fn instead(kind: &str, container: &Value) -> Scene {
+    let spec = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
+    healthy().without("Deployment").add(merged(workload(kind, "web"), &spec))
+}
+
+fn bare_pod(container: &Value) -> Scene {
+    let spec = json!({"spec": {"containers": [container]}});
+    healthy().without("Deployment").add(merged(pod("web-0"), &spec))
+}
+
+/// Local mode with that many pods on node `n1`, and two on the others.
+fn local(on_first: usize) -> Scene {
+    let mut endpoints: Vec<Value> = (1..=on_first).map(|n| endpoint(n, 1)).collect();
+    endpoints.extend([endpoint(11, 2), endpoint(12, 2), endpoint(13, 3), endpoint(14, 3)]);
+    healthy_local().edit("EndpointSlice", &json!({"endpoints": endpoints}))
+}
+
+fn none_ready(scene: Scene) -> Scene {
+    let waits = json!({"conditions": {"ready": false}});
+    scene.edit("EndpointSlice", &json!({"endpoints": [merged(endpoint(1, 1), &waits)]}))
+}
+
+fn replicas(replicas: impl Into<Value>) -> Scene {
+    healthy().edit("Deployment", &json!({"spec": {"replicas": replicas.into()}}))
+}
+
+fn strategy(strategy: &Value) -> Scene {
+    healthy().edit("Deployment", &json!({"spec": {"strategy": strategy}}))
+}
+
+fn max_unavailable(value: impl Into<Value>) -> Value {
+    json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": value.into()}})
+}
+
+fn autoscaled(scene: Scene) -> Scene {
+    scene.add(json!({
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+    }))
+}
+
+fn not_migrated(scene: Scene) -> Scene {
+    scene.bare(VGROUP_PORT).bare(WEIGHT)
+}
+
+fn no_selector(scene: Scene) -> Scene {
+    scene.edit("Service", &json!({"spec": {"selector": null}}))
+}
+
+pub fn rules() -> Vec<Rule> {
+    vec![probes(), readiness_gates(), hooks(), grace_periods(), lonely_pods(), gaps(), holes()]
+}
+
+fn probes() -> Rule {
+    let side = || portless("side", no_probe());
+    rule("CLB301")
+        .error("the container that serves has no probe", healthy().containers(&[no_probe()]))
+        .saying("app")
+        .error("of several, the one that declares the port", {
+            healthy().containers(&[no_probe(), portless("side", container())])
+        })
+        .error("where none declares the port, none has a probe", {
+            healthy().containers(&[portless("app", no_probe())])
+        })
+        .error("a StatefulSet", instead("StatefulSet", &no_probe()))
+        .error("a DaemonSet", instead("DaemonSet", &no_probe()))
+        .error("a bare Pod", bare_pod(&no_probe()))
+        .error("found by the port's name", {
+            let ports =
+                json!([{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}]);
+            healthy().ports(&ports).containers(&[no_probe(), portless("side", container())])
+        })
+        .error("a native sidecar that serves", {
+            let proxy = merged(no_probe(), &json!({"restartPolicy": "Always"}));
+            let spec =
+                json!({"initContainers": [proxy], "containers": [portless("app", container())]});
+            healthy().template(&json!({"spec": spec}))
+        })
+        .silent("the container that serves has a probe", healthy())
+        .silent("a sidecar that does not serve needs none", {
+            healthy().containers(&[container(), side()])
+        })
+        .silent("where none declares the port, one probe is enough", {
+            healthy().containers(&[portless("app", container()), side()])
+        })
+        .silent("a Service that reuses no group", {
+            not_migrated(healthy().containers(&[no_probe()]))
+        })
+        .silent("a Service without selector selects nothing", {
+            no_selector(healthy().containers(&[no_probe()]))
+        })
+        .silent("a workload that the Service does not select", {
+            healthy().add(merged(
+                workload("Deployment", "db"),
+                &json!({"spec": {"template": {"spec": {"containers": [no_probe()]}}}}),
+            ))
+        })
+        .silent("a workload of another namespace", {
+            let other = json!({
+                "metadata": {"namespace": "test"},
+                "spec": {"template": {"spec": {"containers": [no_probe()]}}},
+            });
+            healthy().add(merged(workload("Deployment", "web"), &other))
+        })
+        .blind("no workload is at hand", healthy().without("Deployment"))
+}
+
+fn readiness_gates() -> Rule {
+    rule("CLB302")
+        .info("pods are backends and carry no gate", gates(&json!([])))
+        .saying("service.readiness.alibabacloud.com/web")
+        .info("they carry another Service's", gates(&gate("web-old")))
+        .saying("web-old")
+        .silent("they carry this Service's", healthy_eni())
+        .silent("nodes are backends", healthy())
+        .blind("no workload is at hand", healthy_eni().without("Deployment"))
+}
+
+fn hooks() -> Rule {
+    let switch = |value: &str| json!({"metadata": {"annotations": {INJECT: value}}});
+    let bare = || bare_pod(&no_hook()).add(json!({"kind": "InjectionHook"}));
+    let namespace = |value: &str| {
+        let labels = json!({INJECT: value});
+        json!({"kind": "Namespace", "metadata": {"name": "shop", "labels": labels}})
+    };
+    let daemon = || instead("DaemonSet", &no_hook()).add(json!({"kind": "InjectionHook"}));
+    rule("CLB303")
+        .warning("no hook, and no webhook", healthy().containers(&[no_hook()]))
+        .warning("the Deployment opted out", injecting().edit("Deployment", &switch("disabled")))
+        .warning("a node's kubelet knows no native sleep", {
+            injecting().edit("Node", &kubelet("v1.29.9"))
+        })
+        .warning("a DaemonSet did not opt in", daemon())
+        .warning("a bare Pod in a namespace without label", bare())
+        .warning("a bare Pod in a namespace whose label says no", bare().add(namespace("disabled")))
+        .warning("the webhook leaves kube-system alone", moved_to(injecting(), "kube-system"))
+        .warning("and whatever a controller owns", {
+            let owner = json!({"kind": "App", "name": "web", "controller": true});
+            injecting().edit("Deployment", &json!({"metadata": {"ownerReferences": [owner]}}))
+        })
+        .silent("a hook of its own", healthy())
+        .silent("a hook of any sort", healthy().containers(&[hooked(&json!({"httpGet": {}}))]))
+        .silent("the webhook gives it one", injecting())
+        .silent("a StatefulSet too", {
+            instead("StatefulSet", &no_hook()).add(json!({"kind": "InjectionHook"}))
+        })
+        .silent("a DaemonSet that opted in", daemon().edit("DaemonSet", &switch("enabled")))
+        .silent("a bare Pod in a labelled namespace", bare().add(namespace("enabled")))
+        .silent("a sidecar that does not serve", {
+            healthy().containers(&[container(), portless("side", no_hook())])
+        })
+        .silent("a Service that reuses no group", {
+            not_migrated(healthy().containers(&[no_hook()]))
+        })
+        .blind("no workload is at hand", healthy().without("Deployment"))
+}
+
+fn grace_periods() -> Rule {
+    rule("CLB304")
+        .error("the hook takes the whole grace period", grace(Some(30), container()))
+        .saying("60")
+        .error("the default grace period is 30 s", grace(None, container()))
+        .error("no grace at all", grace(Some(0), container()))
+        .error("sleep as a command", grace(Some(30), exec(&["sleep", "45"])))
+        .error("sleep by its path", grace(Some(30), exec(&["/bin/sleep", "45"])))
+        .error("sleep in a shell", grace(Some(30), exec(&["/bin/sh", "-c", "sleep 45"])))
+        .error("the longest of several counts", {
+            let side = hooked(&json!({"sleep": {"seconds": 90}}));
+            healthy().containers(&[container(), portless("side", side)])
+        })
+        .error("beside a hook that cannot be read", {
+            let other = portless("side", exec(&["/drain.sh"]));
+            grace(Some(30), container()).containers(&[container(), other])
+        })
+        .info("a command whose length nobody knows", grace(Some(30), exec(&["/drain.sh"])))
+        .info("a shell that does more than sleep", {
+            grace(Some(30), exec(&["sh", "-c", "sleep 5; nginx -s quit"]))
+        })
+        .info("a request", grace(Some(75), hooked(&json!({"httpGet": {"port": 1}}))))
+        .silent("a second more than the hook", grace(Some(31), container()))
+        .silent("no hook", grace(Some(0), no_hook()))
+        .silent("a Service that reuses no group", not_migrated(grace(Some(30), container())))
+        .blind("no workload is at hand", healthy().without("Deployment"))
+}
+
+fn lonely_pods() -> Rule {
+    rule("CLB305")
+        .warning("one pod on a node, and no hook", local(1).containers(&[no_hook()]))
+        .saying("Cluster")
+        .saying("ENI")
+        .warning("a hook, but a node older than 1.26", local(1).edit("Node", &kubelet("v1.25.16")))
+        .warning("both families of addresses are one pod", {
+            let six = merged(endpoint(1, 1), &json!({"addresses": ["fd00::1"]}));
+            let of_family = json!({"metadata": {"name": "web-6"}, "addressType": "IPv6"});
+            local(1).containers(&[no_hook()]).add(merged(slice("web", &[six]), &of_family))
+        })
+        .info("a hook and nodes of 1.26", local(1).each("Node", &kubelet("v1.26.0")))
+        .silent("two pods on each node", local(2))
+        .silent("no pod on a node is no single pod", local(0).containers(&[no_hook()]))
+        .silent("Cluster mode", healthy().containers(&[no_hook()]))
+        .silent("pods as backends, whatever the policy", {
+            let policy = json!({"spec": {"externalTrafficPolicy": "Local"}});
+            healthy_eni().edit("Service", &policy).containers(&[no_hook()])
+        })
+        .blind("no slice is at hand", local(1).without("EndpointSlice"))
+        .blind("no workload is at hand", local(1).without("Deployment"))
+        .blind("not all nodes are at hand", local(1).without("Node"))
+}
+
+fn gaps() -> Rule {
+    let recreate = || strategy(&json!({"type": "Recreate"}));
+    rule("CLB306")
+        .warning("Recreate", recreate())
+        .warning("maxUnavailable 100 %", strategy(&max_unavailable("100%")))
+        .warning("maxUnavailable is all there are", strategy(&max_unavailable(3)))
+        .warning("one replica", replicas(1))
+        .warning("one replica of a StatefulSet", {
+            instead("StatefulSet", &container())
+                .edit("StatefulSet", &json!({"spec": {"replicas": 1}}))
+        })
+        .silent("three, replaced one by one", strategy(&max_unavailable(1)))
+        .silent("three, and the default strategy", healthy())
+        .silent("replicas left out", replicas(Value::Null))
+        .silent("replicas left out, and Recreate", {
+            recreate().edit("Deployment", &json!({"spec": {"replicas": null}}))
+        })
+        .silent("an autoscaler rules them", autoscaled(replicas(1)))
+        .silent("an autoscaler rules them, and Recreate", autoscaled(recreate()))
+        .silent("a Service that reuses no group", not_migrated(replicas(1)))
+        .blind("no workload is at hand", healthy().without("Deployment"))
+}
+
+fn holes() -> Rule {
+    rule("CLB307")
+        .warning("no endpoint is ready", none_ready(healthy()))
+        .warning("a slice without endpoints", {
+            healthy().edit("EndpointSlice", &json!({"endpoints": []}))
+        })
+        .warning("the last one ends", {
+            let ends = json!({"conditions": {"ready": true, "terminating": true}});
+            let last = [merged(endpoint(1, 1), &ends)];
+            healthy().edit("EndpointSlice", &json!({"endpoints": last}))
+        })
+        .warning("without a weight each backend has 100", none_ready(healthy()).bare(WEIGHT))
+        .warning("pods as backends", none_ready(healthy_eni()))
+        .silent("weight 0", none_ready(healthy()).note(WEIGHT, "0"))
+        .silent("one is ready", {
+            healthy().edit("EndpointSlice", &json!({"endpoints": [endpoint(1, 1)]}))
+        })
+        .blind("no slice is at hand", healthy().without("EndpointSlice"))
+}

@@ -1,0 +1,257 @@
+//! The grid of rules: the specification as a table of worlds, and what each rule says of them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail where it stands"
+)]
+
+mod grid;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clbmigrate_core::{
+    finding::{Finding, Severity},
+    rules::{self, Evidence, catalogue},
+};
+
+use grid::{Given, Rule, Then, check, introduced};
+use support::{Scene, healthy, healthy_eni, healthy_local};
+
+fn try_all(rules: &[Rule]) {
+    let complaints: Vec<String> = rules
+        .iter()
+        .flat_map(|rule| rule.cases.iter().filter_map(|case| case.complaint(rule.id)))
+        .collect();
+    none(&complaints);
+}
+
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "{} cases differ:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn values_that_ccm_cannot_use_are_found() {
+    try_all(&grid::values::rules());
+}
+
+#[test]
+fn mappings_that_lead_elsewhere_are_found() {
+    try_all(&grid::mapping::rules());
+}
+
+#[test]
+fn keys_that_nobody_reads_are_found() {
+    try_all(&grid::keys::rules());
+}
+
+#[test]
+fn nodes_and_names_that_cannot_be_registered_are_found() {
+    try_all(&grid::nodes::rules());
+}
+
+#[test]
+fn services_that_share_what_they_should_not_are_found() {
+    try_all(&grid::across::rules());
+}
+
+#[test]
+fn clusters_that_take_each_others_backends_are_found() {
+    try_all(&grid::identity::rules());
+}
+
+#[test]
+fn workloads_that_lose_requests_are_found() {
+    try_all(&grid::workloads::rules());
+}
+
+#[test]
+fn weights_that_do_not_mean_what_they_say_are_found() {
+    try_all(&grid::traffic::rules());
+}
+
+#[test]
+fn changes_that_lose_traffic_are_found() {
+    try_all(&grid::change::rules());
+}
+
+#[test]
+fn where_nothing_is_wrong_nothing_is_said() {
+    for scene in [healthy(), healthy_local(), healthy_eni()] {
+        let said = check(&scene.world());
+        assert_eq!(said.findings, [], "{:#?}", said.findings);
+        assert_eq!(said.not_looked, []);
+    }
+}
+
+// What the catalogue promises.
+
+#[test]
+fn every_rule_has_a_case_that_fires_and_one_that_is_silent() {
+    let grid = grid::all();
+    let known: Vec<&str> = catalogue().map(|rule| rule.id).collect();
+    let tried: BTreeSet<&str> = grid.iter().map(|rule| rule.id).collect();
+    assert_eq!(tried.len(), grid.len(), "a rule has two entries");
+    assert_eq!(tried, known.iter().copied().collect());
+    let has = |rule: &Rule, what: fn(Then) -> bool| rule.cases.iter().any(|case| what(case.then));
+    let lacking: Vec<&str> = grid
+        .iter()
+        .filter(|rule| {
+            !has(rule, |then| matches!(then, Then::Says(_)))
+                || !has(rule, |then| then == Then::Silent)
+        })
+        .map(|rule| rule.id)
+        .collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+}
+
+#[test]
+fn every_rule_is_described() {
+    let mut seen = BTreeSet::new();
+    for rule in catalogue() {
+        let digits = rule.id.strip_prefix("CLB").unwrap_or_default();
+        assert!(digits.len() == 3 && digits.parse::<u16>().is_ok(), "{}", rule.id);
+        assert!(seen.insert(rule.id), "{} twice", rule.id);
+        for text in [rule.title, rule.ccm, rule.bad, rule.good, rule.fix] {
+            assert!(!text.trim().is_empty(), "{}", rule.id);
+        }
+        for hidden in rule.hides {
+            assert!(rules::find(hidden).is_some(), "{} hides {hidden}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn every_rule_has_a_case_as_bad_as_the_catalogue_says_and_none_worse() {
+    let worst = |rule: &Rule| {
+        let severities = rule.cases.iter().filter_map(|case| match case.then {
+            Then::Says(severity) => Some(severity),
+            _ => None,
+        });
+        severities.max()
+    };
+    for rule in grid::all() {
+        let declared = rules::find(rule.id).map(|known| known.severity);
+        assert_eq!(worst(&rule), declared, "{}", rule.id);
+    }
+}
+
+#[test]
+fn every_rule_that_needs_evidence_has_a_case_without_it() {
+    let needs = |id: &str| {
+        rules::find(id).is_some_and(|r| r.evidence.iter().any(|e| *e != Evidence::OldObject))
+    };
+    let grid = grid::all();
+    let lacking: Vec<&str> = grid
+        .iter()
+        // CLB410 does not fall silent: it warns, and names what is unknown.
+        .filter(|rule| needs(rule.id) && rule.id != "CLB410")
+        .filter(|rule| !rule.cases.iter().any(|case| case.then == Then::Blind))
+        .map(|rule| rule.id)
+        .collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+    for rule in &grid {
+        for not in rule.cases.iter().flat_map(|case| case.given.judge().not_looked) {
+            assert!(!not.what.is_empty() && !not.why.is_empty());
+            for id in not.rules {
+                assert!(needs(id), "{id} looked for {} and declares no evidence", not.what);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_finding_names_its_object_and_a_fix() {
+    for rule in grid::all() {
+        for finding in rule.cases.iter().flat_map(|case| case.given.judge().findings) {
+            assert!(!finding.message.is_empty(), "{finding:?}");
+            assert!(!finding.fix.is_empty(), "{finding:?}");
+            assert!(!finding.object.kind.is_empty() && !finding.object.name.is_empty());
+        }
+    }
+}
+
+// Fixes.
+
+/// How often a rule says something so bad of an object.
+fn count(findings: &[Finding], like: &Finding) -> usize {
+    let same = |f: &&Finding| {
+        f.rule == like.rule && f.object == like.object && f.severity == like.severity
+    };
+    findings.iter().filter(same).count()
+}
+
+/// What is wrong with a finding's patch.
+fn patch_complaint(given: &Given, said: &[Finding], finding: &Finding) -> Option<String> {
+    let (before, after) = match given {
+        Given::State(scene) => (scene, scene),
+        Given::Change { before, after, .. } => (before, after),
+    };
+    let patched = match after.clone().patched(finding) {
+        Ok(patched) => patched.world(),
+        Err(error) => return Some(error),
+    };
+    let brought = introduced(&before.world(), &patched).findings;
+    let now = match given {
+        Given::State(_) => check(&patched).findings,
+        Given::Change { .. } => brought.clone(),
+    };
+    if count(&now, finding) >= count(said, finding) {
+        return Some("the rule still speaks".to_owned());
+    }
+    // What shows once the worse mistake is gone.
+    let uncovers = |f: &Finding| finding.rule == "CLB007" && f.rule == "CLB008";
+    let is_new = |f: &&Finding| {
+        f.severity == Severity::Error && count(&brought, f) > count(said, f) && !uncovers(f)
+    };
+    brought.iter().find(is_new).map(|f| format!("it brings {}: {}", f.rule, f.message))
+}
+
+#[test]
+fn every_patch_applies_silences_its_rule_and_brings_no_error() {
+    let mut complaints = Vec::new();
+    for rule in grid::all() {
+        for case in &rule.cases {
+            let old = match &case.given {
+                Given::State(scene) => scene.clone().under_the_old_prefix().map(Given::State),
+                Given::Change { .. } => None,
+            };
+            for given in old.iter().chain([&case.given]) {
+                let said = given.judge().findings;
+                for finding in said.iter().filter(|f| f.rule == rule.id && !f.patch.is_empty()) {
+                    if let Some(complaint) = patch_complaint(given, &said, finding) {
+                        let (id, name, patch) = (rule.id, case.name, &finding.patch);
+                        complaints.push(format!("{id}: {name}: {patch:?}\n  {complaint}"));
+                    }
+                }
+            }
+        }
+    }
+    none(&complaints);
+}
+
+// Prefixes.
+
+#[test]
+fn the_old_prefix_is_judged_as_the_new_one() {
+    let mut complaints = Vec::new();
+    for rule in grid::all() {
+        for case in &rule.cases {
+            let Given::State(scene) = &case.given else { continue };
+            let Some(old) = scene.clone().under_the_old_prefix() else { continue };
+            let of = |scene: &Scene| {
+                let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
+                for finding in check(&scene.world()).findings {
+                    *counts.entry((finding.rule, finding.severity)).or_default() += 1;
+                }
+                counts
+            };
+            let (new, old) = (of(scene), of(&old));
+            if new != old {
+                complaints.push(format!("{}: {}: {new:?} became {old:?}", rule.id, case.name));
+            }
+        }
+    }
+    none(&complaints);
+}
