@@ -1,0 +1,279 @@
+//! The command line.
+#![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
+
+mod values;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clbmigrate_cluster::files::Source;
+
+use crate::selector::Selector;
+
+pub use values::{Color, CompletionShell, FailOn, Format, ReportFormat};
+
+/// Move live traffic behind one Alibaba Cloud CLB without losing a request
+///
+/// One CLB, one listener, one vServer group; behind it old ECS, an old cluster, a new cluster.
+/// Traffic moves because somebody edits one annotation, and the Cloud Controller Manager (CCM) turns
+/// it into weights of backends. These commands show what traffic really goes where, what a change
+/// would do before anybody makes it, and what CCM would get wrong in silence.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-clbmigrate",
+    bin_name = "kubectl clbmigrate",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = MAIN_HELP,
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// When to colour; auto: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE forces it
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+
+    /// Say on stderr what was read and what was skipped
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+const MAIN_HELP: &str = "\
+Examples:
+  # What goes where, from manifests, kubectl's dumps and the CLB API's saved answers
+  kubectl clbmigrate status -f deploy/examples/canary/
+
+  # What a new weight would do
+  kubectl clbmigrate preview svc/web 40 -f deploy/examples/canary/
+
+  # What is wrong, in a pipeline
+  kubectl clbmigrate check -f deploy/examples/canary/ -o sarif
+
+Exit codes:
+  0  done
+  1  error, also an input that could not be read; wins over 3
+  2  usage
+  3  findings at or above --fail-on";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what traffic goes where
+    Status(StatusArgs),
+    /// Show what a change would do, before it is made
+    Preview(PreviewArgs),
+    /// Find mistakes that CCM carries out in silence
+    Check(CheckArgs),
+    /// Explain a rule, or list all rules
+    Explain(ExplainArgs),
+    /// Print the version
+    #[command(after_help = "Examples:\n  kubectl clbmigrate version")]
+    Version,
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// File, directory (with all below it) or - for stdin: manifests, kubectl's dumps, the CLB API's
+    /// answers as the aliyun CLI prints them. NAME= puts it into the cluster of that context
+    #[arg(
+        short = 'f',
+        long = "filename",
+        value_name = "[NAME=]PATH",
+        value_hint = ValueHint::AnyPath,
+        help_heading = "Input"
+    )]
+    pub files: Vec<Source>,
+
+    /// Only this namespace; also the namespace of objects that name none
+    #[arg(short, long, help_heading = "Input", conflicts_with = "all_namespaces")]
+    pub namespace: Option<String>,
+
+    /// All namespaces, which is the default for files
+    #[arg(short = 'A', long, help_heading = "Input")]
+    pub all_namespaces: bool,
+
+    /// Only this cluster, by the NAME given with -f
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    pub context: Option<String>,
+
+    /// Only Services with these labels, for example app=web,tier in (a,b),!test
+    #[arg(short = 'l', long, value_name = "LABELS", help_heading = "Input")]
+    pub selector: Option<Selector>,
+
+    /// The cluster's id where the files do not say (ConfigMap kube-system/ack-cluster-profile)
+    #[arg(long, value_name = "[CTX=]ID", help_heading = "Clusters")]
+    pub cluster_id: Vec<String>,
+
+    /// What the cluster's Service names end in, where ids cannot differ
+    #[arg(
+        long,
+        value_name = "[CTX=]SUFFIX",
+        allow_hyphen_values = true,
+        help_heading = "Clusters"
+    )]
+    pub cluster_suffix: Vec<String>,
+
+    /// What CCM takes as backends where a Service does not say: eni (pods) or ecs (nodes)
+    #[arg(long, value_name = "[CTX=]eni|ecs", help_heading = "Clusters")]
+    pub backend_type: Vec<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # Two old ECS beside a cluster's nodes
+  kubectl clbmigrate status -f deploy/examples/canary/
+
+  # Two clusters in one group, with the group's own answer
+  kubectl clbmigrate status -f a=deploy/examples/two-clusters/a \\
+    -f b=deploy/examples/two-clusters/b -f deploy/examples/two-clusters/clb
+
+  # All that is known of each participant, for people and for programs
+  kubectl clbmigrate status -f deploy/examples/eni/ -o wide
+  kubectl clbmigrate status -f deploy/examples/outside-ecs/ -o json
+
+  # A cluster's state from stdin
+  kubectl get svc,nodes,endpointslices -A -o json |
+    kubectl clbmigrate status -f -")]
+pub struct StatusArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+}
+
+/// Arguments of `preview`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "kubectl clbmigrate preview [svc/]NAME WEIGHT|none -f [NAME=]PATH... [OPTIONS]\n       \
+        kubectl clbmigrate preview -f [NAME=]NEW... --against [NAME=]OLD... [--prune] [OPTIONS]",
+    after_help = "\
+Examples:
+  # Twice the weight: is it twice the traffic?
+  kubectl clbmigrate preview svc/web 40 -n shop -f deploy/examples/canary/
+
+  # One typo away from an outage
+  kubectl clbmigrate preview svc/web 101 -n shop -f deploy/examples/canary/
+
+  # No weight at all
+  kubectl clbmigrate preview svc/web none -f deploy/examples/local/
+
+  # One of two clusters that have a Service of that name
+  kubectl clbmigrate preview web 60 --context a \\
+    -f a=deploy/examples/two-clusters/a -f b=deploy/examples/two-clusters/b \\
+    -f deploy/examples/two-clusters/clb
+
+  # Any edit: the manifest as it shall be against what there is
+  kubectl clbmigrate preview \\
+    -f deploy/examples/mistakes/CLB403-weight-removed/after.yaml \\
+    --against deploy/examples/mistakes/CLB403-weight-removed/before.yaml"
+)]
+pub struct PreviewArgs {
+    /// The Service: svc/NAME, service/NAME or NAME
+    #[arg(value_name = "[svc/]NAME", requires = "weight")]
+    pub target: Option<String>,
+
+    /// The weight to try, 0 to 100, or none for no weight annotation; taken as it is
+    #[arg(value_name = "WEIGHT|none", allow_hyphen_values = true)]
+    pub weight: Option<String>,
+
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// What there is now; -f is what shall be, laid over it
+    #[arg(
+        long,
+        value_name = "[NAME=]PATH",
+        value_hint = ValueHint::AnyPath,
+        help_heading = "Input",
+        conflicts_with_all = ["target", "selector"]
+    )]
+    pub against: Vec<Source>,
+
+    /// Services of --against that -f lacks count as deleted
+    #[arg(long, requires = "against", help_heading = "Input")]
+    pub prune: bool,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+
+    /// Exit with 3 where the change brings a finding of this severity or worse
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub fail_on: FailOn,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # A weight that drains the group
+  kubectl clbmigrate check -f deploy/examples/mistakes/CLB001-weight-101.yaml
+
+  # Two clusters, and warnings count
+  kubectl clbmigrate check --fail-on warning \\
+    -f a=deploy/examples/two-clusters/a -f b=deploy/examples/two-clusters/b \\
+    -f deploy/examples/two-clusters/clb
+
+  # For a code scanning service, and for a test report
+  kubectl clbmigrate check -f deploy/examples/canary/ -o sarif
+  kubectl clbmigrate check -f deploy/examples/canary/ -o junit
+
+  # From stdin
+  cat deploy/examples/canary/service.yaml |
+    kubectl clbmigrate check -f -")]
+pub struct CheckArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: ReportFormat,
+
+    /// Exit with 3 where there is a finding of this severity or worse
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub fail_on: FailOn,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # Why a weight of 101 is an outage
+  kubectl clbmigrate explain CLB001
+
+  # All rules
+  kubectl clbmigrate explain")]
+pub struct ExplainArgs {
+    /// The rules, for example CLB001; without any, all are listed
+    #[arg(value_name = "CLBnnn")]
+    pub rules: Vec<String>,
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # For this session of bash
+  source <(kubectl-clbmigrate completion bash)
+
+  # For every session of zsh
+  kubectl clbmigrate completion zsh > \"${fpath[1]}/_kubectl-clbmigrate\"
+
+The scripts complete the command kubectl-clbmigrate.")]
+pub struct CompletionArgs {
+    /// The shell
+    #[arg(value_name = "bash|zsh|fish|powershell", hide_possible_values = true)]
+    pub shell: CompletionShell,
+}

@@ -1,0 +1,84 @@
+//! `status`.
+
+use clbmigrate_core::{
+    object::ObjectRef, prediction::Prediction, route::Route, rules, survey::Survey,
+};
+
+use super::{exit, write_names};
+use crate::{
+    cli::{Format, StatusArgs},
+    error::{Error, Exit},
+    input,
+    output::{
+        Printer, human,
+        json::{self, ApiVersion, RouteList, RouteListKind},
+        yaml,
+    },
+    selection::Selection,
+    view::View,
+};
+
+/// Shows what traffic goes where.
+pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let intake = input::read(&args.input, "status", "status -f deploy/examples/canary/", printer)?;
+    let selection = Selection::new(&args.input);
+    let survey = Survey::new(&intake.world);
+    let objects = selection.objects(&intake.world);
+    let scope = |object: &ObjectRef| objects.as_ref().is_none_or(|named| named.contains(object));
+    let report = rules::check(&survey, None, &scope);
+    let view = View::new(&survey, &report.findings);
+
+    let routes =
+        survey.routes().map(|(key, _)| Route::build(&survey, *key, &Prediction::default()));
+    let routes: Vec<Route<'_>> = routes
+        .filter(|route| {
+            selection.is_everything()
+                || route.participants.iter().any(|of| selection.takes_participant(of))
+        })
+        .collect();
+    let list = RouteList {
+        api_version: ApiVersion::V1Alpha1,
+        kind: RouteListKind::RouteList,
+        routes: routes.iter().map(|route| view.route(route)).collect(),
+        unrouted: view.unrouted(&selection),
+    };
+    match args.output {
+        Format::Json => json::write(&list, printer.data())?,
+        Format::Yaml => yaml::write(&list, printer.data())?,
+        Format::Name => write_names(&objects_of(&list), &selection, printer.data())?,
+        Format::Table | Format::Wide => {
+            let look = printer.look;
+            let options = human::Options {
+                is_wide: args.output == Format::Wide,
+                has_contexts: intake.world.clusters.len() > 1,
+            };
+            human::status(&list, look, options, printer.text())?;
+            if list.routes.is_empty() {
+                printer.flush()?;
+                printer.remark(&format!(
+                    "no route{}: no Service here names both a CLB and a vServer group",
+                    selection.describe()
+                ));
+            }
+        }
+    }
+    Ok(exit(&intake, false))
+}
+
+/// The Services at hand, routed or not.
+fn objects_of(list: &RouteList) -> Vec<ObjectRef> {
+    let routed = list.routes.iter().flat_map(|route| &route.participants);
+    let routed = routed.filter(|of| of.standing.is_at_hand).map(|of| ObjectRef {
+        context: of.context.as_deref().map(Into::into),
+        kind: "Service".to_owned(),
+        namespace: of.namespace.clone(),
+        name: of.name.clone(),
+    });
+    let unrouted = list.unrouted.iter().map(|of| ObjectRef {
+        context: of.context.as_deref().map(Into::into),
+        kind: "Service".to_owned(),
+        namespace: Some(of.namespace.clone()),
+        name: of.name.clone(),
+    });
+    routed.chain(unrouted).collect()
+}

@@ -1,0 +1,90 @@
+//! What ends a command early, and the exit codes.
+
+use std::{io, process::ExitCode};
+
+use thiserror::Error;
+
+/// Why a command could not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The command line does not say enough, or says too much.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with it.
+        message: String,
+        /// What to type instead, one line each.
+        hints: Vec<String>,
+    },
+    /// What was asked for is not there.
+    #[error("{message}")]
+    NotFound {
+        /// What is missing.
+        message: String,
+        /// What is there instead, one line each.
+        hints: Vec<String>,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Io(#[from] io::Error),
+    /// The output could not be put into its format.
+    #[error("cannot write the output as {format}: {message}")]
+    Format {
+        /// The format.
+        format: &'static str,
+        /// What its writer said.
+        message: String,
+    },
+}
+
+impl Error {
+    /// A usage error without hints.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hints: Vec::new() }
+    }
+
+    /// Lines that help on.
+    pub fn hints(&self) -> &[String] {
+        match self {
+            Self::Usage { hints, .. } | Self::NotFound { hints, .. } => hints,
+            Self::Io(_) | Self::Format { .. } => &[],
+        }
+    }
+
+    /// Whether the reader of our output went away: no error, for example in `… | head`.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// How the program ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            _ if self.is_broken_pipe() => Exit::Done,
+            _ => Exit::Error,
+        }
+    }
+}
+
+/// How the program ends, the same in every output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: an error, also an input that could not be read; wins over 3.
+    Error,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: findings at or above `--fail-on`.
+    Findings,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Error => 1,
+            Exit::Usage => 2,
+            Exit::Findings => 3,
+        })
+    }
+}

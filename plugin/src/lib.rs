@@ -1,0 +1,100 @@
+//! The kubectl plugin `kubectl clbmigrate`: what traffic goes where behind a shared CLB, what a
+//! change would do, and what is wrong.
+//!
+//! A library, so that documents and tests are made from the same types and the same command line as
+//! the program.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod commands;
+mod error;
+mod input;
+pub mod output;
+mod preview_document;
+mod problems;
+mod selection;
+mod selector;
+mod target;
+mod view;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::{
+    cli::{Cli, Color, Command},
+    error::{Error, Exit},
+    output::Printer,
+};
+
+/// Runs the program with its arguments.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error),
+    };
+    let mut printer = Printer::new(cli.color, cli.verbose);
+    let result = dispatch(&cli, &mut printer);
+    let exit = match result.and_then(|exit| printer.flush().map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            if !error.is_broken_pipe() {
+                printer.error(&error);
+            }
+            error.exit()
+        }
+    };
+    exit.into()
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let command = Cli::command().color(match early_color(arguments) {
+        Color::Auto => clap::ColorChoice::Auto,
+        Color::Always => clap::ColorChoice::Always,
+        Color::Never => clap::ColorChoice::Never,
+    });
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// What `--color` says, for what clap itself prints.
+fn early_color(arguments: &[OsString]) -> Color {
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        match value {
+            Some("always") => return Color::Always,
+            Some("never") => return Color::Never,
+            _ => {}
+        }
+    }
+    Color::Auto
+}
+
+/// Help, the version, or what is wrong with the command line.
+fn answer(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => Exit::Error.into(),
+        _ => exit.into(),
+    }
+}
+
+fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
+    match &cli.command {
+        Command::Status(args) => commands::status::run(args, printer),
+        Command::Preview(args) => commands::preview::run(args, printer),
+        Command::Check(args) => commands::check::run(args, printer),
+        Command::Explain(args) => commands::explain::run(args, printer),
+        Command::Version => commands::version::run(printer),
+        Command::Completion(args) => commands::completion::run(args, printer),
+    }
+}

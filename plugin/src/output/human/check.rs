@@ -1,0 +1,120 @@
+//! The report of `check`.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use clbmigrate_core::{
+    finding::{Report, Severity},
+    rules,
+};
+
+use super::{count, headline, not_looked_lines};
+use crate::output::{
+    json::{CheckReport, Finding, PatchOp},
+    style::{FAINT, GOOD, Look, PLAIN, STRONG, of_severity},
+    text::Text,
+};
+
+/// What was judged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Judged {
+    /// Services that CCM takes and that carry CLB annotations.
+    pub services: usize,
+    /// Workloads behind the migrated ones.
+    pub workloads: usize,
+    /// Rules.
+    pub rules: usize,
+}
+
+/// Writes findings by object, what was not looked at, and the count.
+pub fn check(
+    report: &Report,
+    judged: Judged,
+    look: Look,
+    is_wide: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let document = CheckReport::new(report);
+    // Rules that look at groups, or at workloads, speak later of an object that came before.
+    let mut first = HashMap::new();
+    for (index, finding) in document.findings.iter().enumerate() {
+        first.entry(&finding.object).or_insert(index);
+    }
+    let mut findings: Vec<&Finding> = document.findings.iter().collect();
+    findings.sort_by_key(|finding| first.get(&finding.object));
+    for finding in findings {
+        write_finding(finding, 0, look, is_wide, out)?;
+        writeln!(out)?;
+    }
+    let lines = not_looked_lines(&document.not_looked, is_wide);
+    for line in &lines {
+        line.write_lines(out, 0, look.width)?;
+    }
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    summary(report, judged).write_lines(out, 0, look.width)
+}
+
+/// A finding in full, indented by that many columns.
+pub fn write_finding(
+    finding: &Finding,
+    indent: usize,
+    look: Look,
+    is_wide: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    headline(finding).write_lines(out, indent, look.width)?;
+    Text::plain(&finding.message).write_lines(out, indent + 2, look.width)?;
+    Text::styled(STRONG, "fix").and(PLAIN, format!(": {}", finding.fix)).write_lines(
+        out,
+        indent + 2,
+        look.width,
+    )?;
+    if !is_wide {
+        return Ok(());
+    }
+    if let Some(rule) = rules::find(&finding.rule) {
+        Text::styled(STRONG, "CCM").and(PLAIN, format!(": {}", rule.ccm)).write_lines(
+            out,
+            indent + 2,
+            look.width,
+        )?;
+    }
+    for operation in &finding.patch {
+        let text = match operation {
+            PatchOp::Add { path, value } => format!("add {path} {value}"),
+            PatchOp::Replace { path, value } => format!("replace {path} {value}"),
+            PatchOp::Remove { path } => format!("remove {path}"),
+        };
+        Text::styled(STRONG, "patch").and(FAINT, format!(": {text}")).write_lines(
+            out,
+            indent + 2,
+            look.width,
+        )?;
+    }
+    Ok(())
+}
+
+/// `2 errors, 1 warning, 0 infos: 3 Services and 2 workloads judged by 61 rules`.
+fn summary(report: &Report, judged: Judged) -> Text {
+    let scope = format!(
+        "{}, {} judged by {}",
+        count(judged.services, "Service"),
+        count(judged.workloads, "workload"),
+        count(judged.rules, "rule")
+    );
+    if report.findings.is_empty() {
+        return Text::plain(format!("{scope}: ")).and(GOOD, "no findings");
+    }
+    let mut text = Text::plain(format!("{scope}: "));
+    for (index, severity) in Severity::ALL.into_iter().enumerate() {
+        let number = report.count(severity);
+        let gap = if index == 0 { "" } else { ", " };
+        let style = if number > 0 { of_severity(severity) } else { FAINT };
+        text = text.and(PLAIN, gap).and(style, count(number, severity.as_str()));
+    }
+    text
+}

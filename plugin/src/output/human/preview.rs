@@ -1,0 +1,239 @@
+//! The answer of `preview`.
+
+use std::io::{self, Write};
+
+use clbmigrate_core::object::ObjectRef;
+
+use super::{
+    Options, change, check, count, headline, not_looked_lines,
+    shares::{BAR, SMALLEST_BAR, number, share, weight},
+};
+use crate::output::{
+    json::{ChangedRoute, Finding, GroupBackend, Participant, ParticipantKind, Preview, Side},
+    style::{ERROR, FAINT, Look, PLAIN, STRONG, WARNING},
+    table::{Column, Table},
+    text::Text,
+};
+
+/// How many backends are shown of a group with more.
+const SHOWN: usize = 12;
+
+/// Writes what a change would do. `targets` are the Services it is about, changed or not.
+pub fn preview(
+    preview: &Preview,
+    targets: &[ObjectRef],
+    look: Look,
+    options: Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    change::verdict(preview, targets).write_lines(out, 0, look.width)?;
+    for reason in &preview.reasons {
+        Text::plain(format!("because {reason}")).write_lines(out, 2, look.width)?;
+    }
+    if preview.summary.errors > 0 {
+        let errors = count(preview.summary.errors, "error");
+        Text::styled(ERROR, format!("introduces {errors}, see below"))
+            .write_lines(out, 2, look.width)?;
+    }
+    let diff = change::diff(preview);
+    if !diff.is_empty() {
+        writeln!(out)?;
+    }
+    for line in diff {
+        // Whole, whatever the width: this is what somebody copies.
+        line.write(out)?;
+        writeln!(out)?;
+    }
+    for route in &preview.routes {
+        writeln!(out)?;
+        write_route(route, look, options, out)?;
+    }
+    writeln!(out)?;
+    write_findings(preview, look, options, out)?;
+    for line in not_looked_lines(&preview.not_looked, options.is_wide) {
+        line.write_lines(out, 0, look.width)?;
+    }
+    Ok(())
+}
+
+fn write_route(
+    route: &ChangedRoute,
+    look: Look,
+    options: Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let clb = if route.clb.is_empty() { "?" } else { &route.clb };
+    let port = route.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    Text::styled(STRONG, format!("CLB {clb}   group {}   port {port}", route.vserver_group))
+        .write_lines(out, 0, look.width)?;
+    for line in change::arithmetic(route, options) {
+        line.write_lines(out, 0, look.width)?;
+    }
+    writeln!(out)?;
+    let (table, left_out) = backends(route, options);
+    if !table.is_empty() {
+        table.write(out, look, &table.widths())?;
+        if left_out > 0 {
+            Text::styled(
+                FAINT,
+                format!("{} and {left_out} more backends (-o wide shows all)", look.ellipsis()),
+            )
+            .write_lines(out, 0, look.width)?;
+        }
+        writeln!(out)?;
+    }
+    let mut table = shares(route, 0, look, options);
+    let room = look.width.map_or(BAR, |width| {
+        (width.saturating_sub(Table::total_width(&table.widths()) + 2) / 2).min(BAR)
+    });
+    if room >= SMALLEST_BAR {
+        table = shares(route, room, look, options);
+    }
+    table.write(out, look, &table.widths())?;
+    for unknown in &route.after.unknown {
+        Text::styled(WARNING, "unknown")
+            .and(PLAIN, format!(": {unknown}"))
+            .write_lines(out, 0, look.width)?;
+    }
+    Ok(())
+}
+
+/// A backend, before and after.
+struct Row<'r> {
+    backend: &'r GroupBackend,
+    owner: String,
+    before: Option<u32>,
+    after: Option<u32>,
+}
+
+/// The backends, those that change first where not all are shown; and how many are not.
+fn backends(route: &ChangedRoute, options: Options) -> (Table, usize) {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let owner =
+        |side: &Side, backend: &GroupBackend| match side.participants.get(backend.participant) {
+            Some(of) if of.kind == ParticipantKind::External => "external".to_owned(),
+            Some(of) => change::label(of, options.has_contexts),
+            None => String::new(),
+        };
+    let mut known = std::collections::HashMap::new();
+    for backend in &route.before.backends {
+        known.insert((&backend.id, backend.port, &backend.description), rows.len());
+        let owner = owner(&route.before, backend);
+        rows.push(Row { backend, owner, before: Some(backend.weight), after: None });
+    }
+    for backend in &route.after.backends {
+        let same = known.get(&(&backend.id, backend.port, &backend.description));
+        let after = Some(backend.weight);
+        match same.and_then(|index| rows.get_mut(*index)) {
+            Some(row) => row.after = after,
+            None => {
+                let owner = owner(&route.after, backend);
+                rows.push(Row { backend, owner, before: None, after });
+            }
+        }
+    }
+    let left_out = if options.is_wide { 0 } else { rows.len().saturating_sub(SHOWN) };
+    if left_out > 0 {
+        rows.sort_by_key(|row| row.before == row.after);
+        rows.truncate(SHOWN);
+    }
+    let mut columns = vec![Column::text("BACKEND"), Column::number("PORT")];
+    columns.extend([Column::number("BEFORE"), Column::number("AFTER"), Column::text("OF")]);
+    if options.is_wide {
+        columns.push(Column::text("DESCRIPTION"));
+    }
+    let mut table = Table::new(columns, 1);
+    for row in &rows {
+        let after = match row.after {
+            None => Text::styled(ERROR, "-"),
+            Some(_) if row.after == row.before => number(row.after),
+            Some(weight) => Text::styled(STRONG, weight.to_string()),
+        };
+        let mut cells = vec![
+            Text::plain(&row.backend.id),
+            Text::plain(row.backend.port.to_string()),
+            Text::plain(row.before.map_or_else(|| "-".to_owned(), |weight| weight.to_string())),
+            after,
+            Text::plain(&row.owner),
+        ];
+        if options.is_wide {
+            cells.push(Text::styled(FAINT, &row.backend.description));
+        }
+        table.row(cells);
+    }
+    (table, left_out)
+}
+
+/// Weights, sums and shares of all participants, before and after.
+fn shares(route: &ChangedRoute, bar: usize, look: Look, options: Options) -> Table {
+    let columns = ["NAME", "WEIGHT", "SUM", "SHARE BEFORE", "AFTER"].map(Column::text).to_vec();
+    let mut table = Table::new(columns, 1);
+    let is_same = |a: &Participant, b: &Participant| {
+        a.kind == b.kind && a.context == b.context && a.standing.label == b.standing.label
+    };
+    let (before, after) = (&route.before.participants, &route.after.participants);
+    // A Service may stand beside backends of its name whose cluster nobody knows.
+    let is_exact = |a: &Participant, b: &Participant| {
+        is_same(a, b) && a.standing.is_at_hand == b.standing.is_at_hand
+    };
+    let old_of = |new: &Participant| {
+        let exact = before.iter().find(|old| is_exact(old, new));
+        exact.or_else(|| {
+            let free = |old: &&Participant| !after.iter().any(|other| is_exact(old, other));
+            before.iter().filter(free).find(|old| is_same(old, new))
+        })
+    };
+    let pairs: Vec<_> = after.iter().map(|new| (old_of(new), Some(new))).collect();
+    let is_paired = |old: &&Participant| {
+        pairs.iter().any(|(paired, _)| paired.is_some_and(|paired| std::ptr::eq(paired, *old)))
+    };
+    let gone: Vec<&Participant> = before.iter().filter(|old| !is_paired(old)).collect();
+    for (old, new) in pairs.into_iter().chain(gone.into_iter().map(|old| (Some(old), None))) {
+        let Some(of) = new.or(old) else { continue };
+        let nothing = || Text::plain("-");
+        let change = |value: fn(&Participant) -> Text| {
+            let (was, is) = (old.map_or_else(nothing, value), new.map_or_else(nothing, value));
+            if was == is { is } else { was.and(PLAIN, format!(" {} ", look.arrow())).join(is) }
+        };
+        let sum = |of: &Participant| number(of.weight_sum);
+        table.row(vec![
+            Text::plain(change::label(of, options.has_contexts)),
+            change(weight),
+            change(sum),
+            old.map_or_else(nothing, |of| share(of, bar, look)),
+            new.map_or_else(nothing, |of| share(of, bar, look)),
+        ]);
+    }
+    table
+}
+
+fn write_findings(
+    preview: &Preview,
+    look: Look,
+    options: Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let title = |name: &str, findings: &[Finding]| {
+        let number = match findings.len() {
+            0 => Text::styled(FAINT, "none"),
+            number => Text::plain(number.to_string()),
+        };
+        Text::styled(STRONG, format!("{name}: ")).join(number)
+    };
+    let findings = &preview.findings;
+    title("findings introduced", &findings.introduced).write_lines(out, 0, look.width)?;
+    for finding in &findings.introduced {
+        check::write_finding(finding, 2, look, options.is_wide, out)?;
+    }
+    for (name, findings) in [("fixed", &findings.fixed), ("unchanged", &findings.unchanged)] {
+        title(name, findings).write_lines(out, 0, look.width)?;
+        for finding in findings {
+            if options.is_wide {
+                check::write_finding(finding, 2, look, true, out)?;
+            } else {
+                headline(finding).write_lines(out, 2, look.width)?;
+            }
+        }
+    }
+    Ok(())
+}

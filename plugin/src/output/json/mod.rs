@@ -1,0 +1,106 @@
+//! The documents of `-o json` and `-o yaml`. `docs/schema` is made from these types.
+
+mod preview;
+mod report;
+mod routes;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::error::Error;
+
+pub use preview::{
+    AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend, Preview,
+    PreviewKind, Side,
+};
+pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, PatchOp, Summary};
+pub use routes::{
+    Mode, Names, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind, Standing,
+    Unrouted,
+};
+
+/// The version of all documents.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The only one so far.
+    #[serde(rename = "clbmigrate.io/v1alpha1")]
+    V1Alpha1,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Traffic is lost, or would be.
+    Error,
+    /// Likely not what was meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// What CCM's next round makes of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The group carries what the annotations say.
+    Applied,
+    /// CCM takes the Service's backends out of the group and reports success.
+    Drained,
+    /// CCM reports failure and writes nothing.
+    Frozen,
+    /// CCM makes a group of its own, to which no listener points.
+    Misrouted,
+}
+
+impl From<clbmigrate_core::finding::Severity> for Severity {
+    fn from(severity: clbmigrate_core::finding::Severity) -> Self {
+        use clbmigrate_core::finding::Severity as Core;
+        match severity {
+            Core::Error => Self::Error,
+            Core::Warning => Self::Warning,
+            Core::Info => Self::Info,
+        }
+    }
+}
+
+impl From<Severity> for clbmigrate_core::finding::Severity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Error => Self::Error,
+            Severity::Warning => Self::Warning,
+            Severity::Info => Self::Info,
+        }
+    }
+}
+
+impl From<clbmigrate_core::outcome::Outcome> for Outcome {
+    fn from(outcome: clbmigrate_core::outcome::Outcome) -> Self {
+        use clbmigrate_core::outcome::Outcome as Core;
+        match outcome {
+            Core::Applied => Self::Applied,
+            Core::Drained => Self::Drained,
+            Core::Frozen => Self::Frozen,
+            Core::Misrouted => Self::Misrouted,
+        }
+    }
+}
+
+impl From<Outcome> for clbmigrate_core::outcome::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied => Self::Applied,
+            Outcome::Drained => Self::Drained,
+            Outcome::Frozen => Self::Frozen,
+            Outcome::Misrouted => Self::Misrouted,
+        }
+    }
+}
+
+/// Writes a document as JSON.
+pub fn write(document: &impl Serialize, out: &mut dyn std::io::Write) -> Result<(), Error> {
+    // serde_json's error hides the kind of an I/O error unless it is turned back into one.
+    serde_json::to_writer_pretty(&mut *out, document).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+use clbmigrate_core::route::RouteBackend;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{ApiVersion, Finding, NotLooked, Object, Outcome, Participant, Summary};
+
+/// What a change would do.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The version of this document.
+    pub api_version: ApiVersion,
+    /// The kind of this document.
+    pub kind: PreviewKind,
+    /// The worst that CCM's next round makes of a changed Service.
+    pub outcome: Outcome,
+    /// Why that is not `applied`.
+    pub reasons: Vec<String>,
+    /// The Services that differ; none where the change changes nothing.
+    pub changes: Vec<Change>,
+    /// The routes they are or were in.
+    pub routes: Vec<ChangedRoute>,
+    /// What the change does to findings.
+    pub findings: ChangeFindings,
+    /// What could not be looked at.
+    pub not_looked: Vec<NotLooked>,
+    /// How many findings the change introduces.
+    pub summary: Summary,
+}
+
+/// The kind of a `Preview`.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub enum PreviewKind {
+    /// The answer of `preview`.
+    Preview,
+}
+
+/// A Service that differs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Change {
+    /// The Service.
+    pub object: Object,
+    /// Annotations that differ.
+    pub annotations: Vec<AnnotationChange>,
+    /// Fields of `spec` that differ, as far as CCM reads them; `spec` itself where the Service is
+    /// new or goes.
+    pub fields: Vec<FieldChange>,
+}
+
+/// An annotation that differs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct AnnotationChange {
+    /// The full key.
+    pub key: String,
+    /// How it was; null where it was not there.
+    pub old: Option<String>,
+    /// How it becomes; null where it goes.
+    pub new: Option<String>,
+}
+
+/// A field that differs, in words.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FieldChange {
+    /// The field, for example `spec.type`.
+    pub path: String,
+    /// How it was; null where it was not there.
+    pub old: Option<String>,
+    /// How it becomes; null where it goes.
+    pub new: Option<String>,
+}
+
+/// A route, before and after.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedRoute {
+    /// The CLB's id; empty where nothing names it.
+    pub clb: String,
+    /// The vServer group's id.
+    pub vserver_group: String,
+    /// The port; null for a group that nobody is mapped to.
+    pub port: Option<u16>,
+    /// As it stands.
+    pub before: Side,
+    /// After CCM's next round over the changed Services.
+    pub after: Side,
+}
+
+/// A route at one time.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Side {
+    /// Whether all that holds weight in it is known.
+    pub complete: bool,
+    /// What is not known, in words.
+    pub unknown: Vec<String>,
+    /// The sum of all known weights.
+    pub weight_sum: u64,
+    /// The backends, participant after participant.
+    pub backends: Vec<GroupBackend>,
+    /// Who holds weight in it.
+    pub participants: Vec<Participant>,
+}
+
+/// A backend of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GroupBackend {
+    /// Instance id, or a pod's address.
+    pub id: String,
+    /// Its port; 0 where no node port is assigned yet.
+    pub port: u16,
+    /// Its weight.
+    pub weight: u32,
+    /// Its description: `k8s/…` for CCM's.
+    pub description: String,
+    /// Its participant, by index.
+    #[serde(skip)]
+    pub participant: usize,
+}
+
+/// What a change does to findings.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ChangeFindings {
+    /// Findings the change brings.
+    pub introduced: Vec<Finding>,
+    /// Findings it takes away.
+    pub fixed: Vec<Finding>,
+    /// Findings it leaves as they are.
+    pub unchanged: Vec<Finding>,
+}
+
+impl From<&RouteBackend<'_>> for GroupBackend {
+    fn from(backend: &RouteBackend<'_>) -> Self {
+        Self {
+            id: backend.id.to_string(),
+            port: backend.port,
+            weight: backend.weight,
+            description: backend.description.to_string(),
+            participant: backend.participant,
+        }
+    }
+}

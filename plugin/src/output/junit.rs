@@ -1,0 +1,196 @@
+//! `JUnit` XML, which continuous integration shows as a test report: a suite a family of rules, a
+//! case a rule.
+
+use std::io::{self, Write};
+
+use clbmigrate_cluster::files::Problem;
+use clbmigrate_core::{
+    finding::{Finding, Report},
+    rules::{self, Family, Judge, Rule},
+};
+use quick_xml::{Writer, events::BytesText};
+
+use crate::{cli::FailOn, error::Error};
+
+/// Writes the report. Findings that `--fail-on` covers are failures, others are told; a rule that
+/// could not look is skipped, not passed.
+pub fn write(
+    report: &Report,
+    problems: &[Problem],
+    fail_on: FailOn,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let cases: Vec<Case<'_>> = rules::catalogue()
+        .filter(|rule| !matches!(rule.judge, Judge::Change(_)))
+        .map(|rule| Case::new(rule, report, fail_on))
+        .collect();
+    let mut families: Vec<Family> = cases.iter().map(|case| case.rule.family()).collect();
+    families.dedup();
+
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    let mut writer = Writer::new_with_indent(&mut *out, b' ', 2);
+    let failures = cases.iter().filter(|case| case.fails()).count();
+    writer
+        .create_element("testsuites")
+        .with_attributes([
+            ("name", "kubectl clbmigrate check"),
+            ("tests", (cases.len() + problems.len()).to_string().as_str()),
+            ("failures", failures.to_string().as_str()),
+            ("errors", problems.len().to_string().as_str()),
+        ])
+        .write_inner_content(|writer| {
+            for family in families {
+                let cases = cases.iter().filter(|case| case.rule.family() == family);
+                write_family(writer, family, &cases.collect::<Vec<_>>())?;
+            }
+            if problems.is_empty() { Ok(()) } else { write_problems(writer, problems) }
+        })?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// A rule, and what it said.
+struct Case<'r> {
+    rule: &'static Rule,
+    failing: Vec<&'r Finding>,
+    telling: Vec<&'r Finding>,
+    not_looked: Vec<String>,
+}
+
+impl<'r> Case<'r> {
+    fn new(rule: &'static Rule, report: &'r Report, fail_on: FailOn) -> Self {
+        let own = report.findings.iter().filter(|finding| finding.rule == rule.id);
+        let (failing, telling) = own.partition(|finding| fail_on.covers(finding.severity));
+        let missing = report.not_looked.iter().filter(|missing| missing.rules.contains(&rule.id));
+        let not_looked =
+            missing.map(|missing| format!("{} ({})", missing.what, missing.why)).collect();
+        Self { rule, failing, telling, not_looked }
+    }
+
+    fn fails(&self) -> bool {
+        !self.failing.is_empty()
+    }
+
+    /// Silent because it could not look.
+    fn is_skipped(&self) -> bool {
+        self.failing.is_empty() && self.telling.is_empty() && !self.not_looked.is_empty()
+    }
+}
+
+fn write_family<W: Write>(
+    writer: &mut Writer<W>,
+    family: Family,
+    cases: &[&Case<'_>],
+) -> io::Result<()> {
+    let failures = cases.iter().filter(|case| case.fails()).count();
+    let skipped = cases.iter().filter(|case| case.is_skipped()).count();
+    writer
+        .create_element("testsuite")
+        .with_attributes([
+            ("name", family.as_str()),
+            ("tests", cases.len().to_string().as_str()),
+            ("failures", failures.to_string().as_str()),
+            ("errors", "0"),
+            ("skipped", skipped.to_string().as_str()),
+        ])
+        .write_inner_content(|writer| {
+            for case in cases {
+                write_case(writer, family, case)?;
+            }
+            Ok(())
+        })?;
+    Ok(())
+}
+
+fn write_case<W: Write>(writer: &mut Writer<W>, family: Family, case: &Case<'_>) -> io::Result<()> {
+    let name = format!("{} {}", case.rule.id, case.rule.title);
+    let element = writer
+        .create_element("testcase")
+        .with_attributes([("classname", family.as_str()), ("name", name.as_str())]);
+    if case.failing.is_empty() && case.telling.is_empty() && case.not_looked.is_empty() {
+        element.write_empty()?;
+        return Ok(());
+    }
+    element.write_inner_content(|writer| {
+        if let Some(first) = case.failing.first() {
+            writer
+                .create_element("failure")
+                .with_attributes([
+                    ("message", clean(&first.message).as_str()),
+                    ("type", first.severity.as_str()),
+                ])
+                .write_text_content(BytesText::new(&clean(&texts(&case.failing))))?;
+        }
+        if case.is_skipped() {
+            let message = format!("not looked at: {}", case.not_looked.join("; "));
+            let message = clean(&message);
+            writer
+                .create_element("skipped")
+                .with_attributes([("message", message.as_str())])
+                .write_empty()?;
+        }
+        let mut told = texts(&case.telling);
+        if !case.is_skipped() && !case.not_looked.is_empty() {
+            told = format!("{told}not looked at: {}\n", case.not_looked.join("; "));
+        }
+        if !told.is_empty() {
+            writer
+                .create_element("system-out")
+                .write_text_content(BytesText::new(&clean(&told)))?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn write_problems<W: Write>(writer: &mut Writer<W>, problems: &[Problem]) -> io::Result<()> {
+    let count = problems.len().to_string();
+    writer
+        .create_element("testsuite")
+        .with_attributes([
+            ("name", "input"),
+            ("tests", count.as_str()),
+            ("failures", "0"),
+            ("errors", count.as_str()),
+            ("skipped", "0"),
+        ])
+        .write_inner_content(|writer| {
+            for problem in problems {
+                let (name, message) = (clean(&problem.file), clean(&problem.to_string()));
+                writer
+                    .create_element("testcase")
+                    .with_attributes([("classname", "input"), ("name", name.as_str())])
+                    .write_inner_content(|writer| {
+                        writer
+                            .create_element("error")
+                            .with_attributes([("message", message.as_str())])
+                            .write_empty()?;
+                        Ok(())
+                    })?;
+            }
+            Ok(())
+        })?;
+    Ok(())
+}
+
+fn texts(findings: &[&Finding]) -> String {
+    let texts = findings.iter().map(|finding| {
+        let source = finding.source.as_ref().map(|source| format!("   {source}"));
+        format!(
+            "{} {} {}{}\n{}\nfix: {}\n",
+            finding.severity.as_str(),
+            finding.rule,
+            finding.object,
+            source.unwrap_or_default(),
+            finding.message,
+            finding.fix
+        )
+    });
+    texts.collect()
+}
+
+/// Without the characters that XML cannot hold at all.
+fn clean(text: &str) -> String {
+    let is_allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|c| if is_allowed(&c) { c } else { '\u{fffd}' }).collect()
+}

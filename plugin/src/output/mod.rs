@@ -1,0 +1,169 @@
+//! Output: data on stdout, talk on stderr.
+
+mod bar;
+pub mod human;
+pub mod json;
+pub mod junit;
+pub mod sarif;
+mod style;
+mod table;
+mod text;
+pub mod yaml;
+
+use std::{
+    env,
+    io::{self, BufWriter, IsTerminal, Write},
+};
+
+use anstream::{AutoStream, ColorChoice};
+
+use self::{
+    style::{ERROR, FAINT, WARNING},
+    text::Text,
+};
+use crate::{cli::Color, error::Error, input::Intake};
+
+pub use style::Look;
+
+/// Where output goes.
+pub struct Printer {
+    /// What stdout can show.
+    pub look: Look,
+    text: BufWriter<AutoStream<io::Stdout>>,
+    data: BufWriter<io::Stdout>,
+    talk: AutoStream<io::Stderr>,
+    is_talkative: bool,
+    is_verbose: bool,
+}
+
+impl Printer {
+    /// The program's own stdout and stderr.
+    pub fn new(color: Color, is_verbose: bool) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let data_choice = choice(color, stdout.is_terminal());
+        let talk_choice = choice(color, stderr.is_terminal());
+        Self {
+            look: Look::of_stdout(),
+            text: BufWriter::new(AutoStream::new(stdout, data_choice)),
+            data: BufWriter::new(io::stdout()),
+            talk: AutoStream::new(stderr, talk_choice),
+            is_talkative: is_verbose || io::stderr().is_terminal(),
+            is_verbose,
+        }
+    }
+
+    /// For people: colours are dropped where they do not belong.
+    pub fn text(&mut self) -> &mut dyn Write {
+        &mut self.text
+    }
+
+    /// For programs: nothing is changed.
+    pub fn data(&mut self) -> &mut dyn Write {
+        &mut self.data
+    }
+
+    /// Writes out what is held back.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.text.flush()?;
+        self.data.flush()?;
+        Ok(())
+    }
+
+    /// Says what went wrong, and how to go on.
+    pub fn error(&mut self, error: &Error) {
+        self.say(&Text::styled(ERROR, "error").and(style::PLAIN, format!(": {error}")));
+        for hint in error.hints() {
+            self.say(&Text::styled(FAINT, "  hint").and(style::PLAIN, format!(": {hint}")));
+        }
+    }
+
+    /// Warns of something that stops nothing.
+    pub fn warning(&mut self, message: &str) {
+        self.say(&Text::styled(WARNING, "warning").and(style::PLAIN, format!(": {message}")));
+    }
+
+    /// A remark that is no part of the answer.
+    pub fn remark(&mut self, message: &str) {
+        self.say(&Text::plain(message));
+    }
+
+    /// Says what could not be read and, to people, what was skipped.
+    pub fn intake(&mut self, intake: &Intake) {
+        for problem in &intake.problems {
+            let text = format!(": {problem}");
+            self.say(&Text::styled(ERROR, "error").and(style::PLAIN, text));
+        }
+        let skipped: usize = intake.skipped.values().sum();
+        if self.is_talkative && skipped > 0 {
+            let kinds = intake.skipped.iter();
+            let kinds: Vec<String> =
+                kinds.map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
+            let objects = if skipped == 1 { "object" } else { "objects" };
+            let message = format!(
+                "skipped {} {objects} of kinds nobody needs: {}",
+                grouped(skipped),
+                kinds.join(", ")
+            );
+            self.say(&Text::styled(FAINT, message));
+        }
+        if self.is_verbose {
+            let message = format!(
+                "read {} objects and {} answers of the CLB API from {} files",
+                grouped(intake.objects),
+                grouped(intake.answers),
+                grouped(intake.files)
+            );
+            self.say(&Text::styled(FAINT, message));
+        }
+    }
+
+    /// A line on stderr. Whether it arrives changes nothing.
+    fn say(&mut self, line: &Text) {
+        let written = line.write(&mut self.talk).and_then(|()| writeln!(self.talk));
+        written.unwrap_or_default();
+    }
+}
+
+/// Whether to colour: the flag, then `NO_COLOR`, then `CLICOLOR_FORCE`, of which 0 forces nothing,
+/// then whether a terminal that can is there.
+fn choice(color: Color, is_terminal: bool) -> ColorChoice {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let is = |name: &str, wanted: &str| value(name).as_deref() == Some(wanted);
+    let colours = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if value("NO_COLOR").is_some() => false,
+        Color::Auto if value("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+        Color::Auto => is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb"),
+    };
+    if colours { ColorChoice::Always } else { ColorChoice::Never }
+}
+
+/// `20000` as `20,000`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(1000, "1,000")]
+    #[case(20_000, "20,000")]
+    #[case(1_234_567, "1,234,567")]
+    fn large_numbers_are_grouped(#[case] number: usize, #[case] text: &str) {
+        assert_eq!(grouped(number), text);
+    }
+}

@@ -1,0 +1,134 @@
+//! How output looks: colours, characters and width of where it goes.
+
+use std::{
+    borrow::Cow,
+    env,
+    io::{self, IsTerminal},
+};
+
+use anstyle::{AnsiColor, Style};
+use clbmigrate_core::{finding::Severity, outcome::Outcome};
+
+/// What an error looks like, and whatever takes traffic away.
+pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What a warning looks like.
+pub const WARNING: Style = AnsiColor::Yellow.on_default();
+/// What a remark looks like.
+pub const INFO: Style = AnsiColor::Cyan.on_default();
+/// What is as it should be.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What a server outside every cluster looks like.
+pub const EXTERNAL: Style = AnsiColor::Blue.on_default();
+/// Headers and names.
+pub const STRONG: Style = Style::new().bold();
+/// What matters less.
+pub const FAINT: Style = Style::new().dimmed();
+/// Nothing special.
+pub const PLAIN: Style = Style::new();
+
+/// The style of a severity.
+pub fn of_severity(severity: Severity) -> Style {
+    match severity {
+        Severity::Error => ERROR,
+        Severity::Warning => WARNING,
+        Severity::Info => INFO,
+    }
+}
+
+/// The style of an outcome.
+pub fn of_outcome(outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Applied => GOOD,
+        Outcome::Misrouted | Outcome::Drained | Outcome::Frozen => ERROR,
+    }
+}
+
+/// What the place that output goes to can show.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Columns; `None` where there is no limit, as in a pipe.
+    pub width: Option<usize>,
+    /// Whether characters beyond ASCII are shown.
+    pub unicode: bool,
+}
+
+impl Look {
+    /// Of standard output: `COLUMNS`, else the terminal's width.
+    pub fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        let columns = env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+        let terminal = || {
+            let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(&stdout)?;
+            Some(usize::from(width))
+        };
+        let width = columns.filter(|columns| *columns > 0).or_else(|| {
+            stdout.is_terminal().then(terminal).flatten().filter(|columns| *columns > 0)
+        });
+        Self { width, unicode: shows_unicode(|name| env::var(name).ok()) }
+    }
+
+    /// An arrow from the old to the new.
+    pub fn arrow(self) -> &'static str {
+        if self.unicode { "→" } else { "->" }
+    }
+
+    /// What stands for things left out.
+    pub fn ellipsis(self) -> &'static str {
+        if self.unicode { "…" } else { "..." }
+    }
+}
+
+/// Whether the locale is UTF-8 and the terminal not a dumb one.
+fn shows_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+    if variable("TERM").as_deref() == Some("dumb") {
+        return false;
+    }
+    if cfg!(windows) {
+        return true;
+    }
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = names.filter_map(variable).find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// `text` with control characters made visible, so that no manifest can steer a terminal.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[("LANG", "en_GB.UTF-8")], true)]
+    #[case(&[("LANG", "de_DE.utf8")], true)]
+    #[case(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")], false)]
+    #[case(&[("LANG", "C"), ("LC_CTYPE", "C.UTF-8")], true)]
+    #[case(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "")], true)]
+    #[case(&[("LANG", "en_GB.UTF-8"), ("TERM", "dumb")], false)]
+    #[case(&[], false)]
+    #[cfg(not(windows))]
+    fn block_characters_need_a_utf8_locale(
+        #[case] variables: &[(&str, &str)],
+        #[case] shown: bool,
+    ) {
+        let get = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(shows_unicode(get), shown);
+    }
+
+    #[test]
+    fn an_escape_sequence_in_a_name_is_shown_not_obeyed() {
+        assert_eq!(clean("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(clean("plain → text"), "plain → text");
+    }
+}

@@ -1,0 +1,264 @@
+//! Tables as kubectl prints them: headers in capitals, columns three spaces apart.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    style::{FAINT, Look, STRONG},
+    text::Text,
+};
+
+/// Between two columns.
+const GAP: usize = 3;
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    /// How many of the first columns name the row; where a line is too narrow, they head it.
+    lead: usize,
+    rows: Vec<Row>,
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    title: &'static str,
+    is_number: bool,
+}
+
+/// A row, and lines about it.
+#[derive(Debug, Default)]
+struct Row {
+    cells: Vec<Text>,
+    notes: Vec<Text>,
+}
+
+impl Column {
+    /// A column of text.
+    pub fn text(title: &'static str) -> Self {
+        Self { title, is_number: false }
+    }
+
+    /// A column of numbers, which end at the same place.
+    pub fn number(title: &'static str) -> Self {
+        Self { title, is_number: true }
+    }
+}
+
+impl Table {
+    /// A table without rows, of which the first `lead` columns name a row.
+    pub fn new(columns: Vec<Column>, lead: usize) -> Self {
+        Self { columns, lead, rows: Vec::new() }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub fn row(&mut self, cells: Vec<Text>) {
+        self.rows.push(Row { cells, notes: Vec::new() });
+    }
+
+    /// Adds a line about the last row.
+    pub fn note(&mut self, note: Text) {
+        if let Some(row) = self.rows.last_mut() {
+            row.notes.push(note);
+        }
+    }
+
+    /// Columns each column takes.
+    pub fn widths(&self) -> Vec<usize> {
+        let widths = self.columns.iter().enumerate().map(|(index, column)| {
+            let cells = self.rows.iter().filter_map(|row| row.cells.get(index));
+            cells.map(Text::width).max().unwrap_or_default().max(column.title.width())
+        });
+        widths.collect()
+    }
+
+    /// The widths that suit several tables, so that they line up.
+    pub fn common_widths<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Vec<usize> {
+        let mut common: Vec<usize> = Vec::new();
+        for table in tables {
+            let widths = table.widths();
+            common.resize(common.len().max(widths.len()), 0);
+            for (all, own) in common.iter_mut().zip(widths) {
+                *all = own.max(*all);
+            }
+        }
+        common
+    }
+
+    /// Columns a line of such a table takes.
+    pub fn total_width(widths: &[usize]) -> usize {
+        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+    }
+
+    /// Writes the table; where its lines do not fit, every row as a paragraph.
+    pub fn write(&self, out: &mut dyn Write, look: Look, widths: &[usize]) -> io::Result<()> {
+        if look.width.is_some_and(|width| Self::total_width(widths) > width) {
+            return self.write_paragraphs(out, look);
+        }
+        let titles = self.columns.iter().map(|column| Text::styled(STRONG, column.title));
+        self.write_line(out, &titles.collect::<Vec<_>>(), widths)?;
+        for row in &self.rows {
+            self.write_line(out, &row.cells, widths)?;
+            for note in &row.notes {
+                note.write_lines(out, 2, look.width)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, out: &mut dyn Write, cells: &[Text], widths: &[usize]) -> io::Result<()> {
+        let last = cells.iter().rposition(|cell| !cell.is_empty());
+        let mut pending = 0;
+        for (index, (column, width)) in self.columns.iter().zip(widths).enumerate() {
+            let Some(cell) = cells.get(index).filter(|_| last.is_some_and(|last| index <= last))
+            else {
+                break;
+            };
+            let padding = width.saturating_sub(cell.width());
+            let before = pending + if column.is_number { padding } else { 0 };
+            write!(out, "{:before$}", "")?;
+            if last == Some(index) {
+                cell.clone().trimmed().write(out)?;
+            } else {
+                cell.write(out)?;
+            }
+            pending = GAP + if column.is_number { 0 } else { padding };
+        }
+        writeln!(out)
+    }
+
+    fn write_paragraphs(&self, out: &mut dyn Write, look: Look) -> io::Result<()> {
+        for row in &self.rows {
+            let cells = self.columns.iter().zip(&row.cells);
+            let cells =
+                cells.map(|(column, cell)| (column, cell.clone().trimmed().trimmed_start()));
+            let (head, body): (Vec<_>, Vec<_>) =
+                cells.enumerate().partition(|(index, _)| *index < self.lead);
+            let known = |(_, (column, cell)): (usize, (&Column, Text))| {
+                (!cell.is_empty()).then_some((column.title.to_lowercase(), cell))
+            };
+            let head = head.into_iter().filter_map(known).map(|(_, cell)| cell);
+            write_items(out, head, 0, look)?;
+            let body = body.into_iter().filter_map(known);
+            let titled = body.map(|(title, cell)| Text::styled(FAINT, title + " ").join(cell));
+            write_items(out, titled, 2, look)?;
+            for note in &row.notes {
+                note.write_lines(out, 2, look.width)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes items two spaces apart, as many a line as fit; none is broken.
+fn write_items(
+    out: &mut dyn Write,
+    items: impl Iterator<Item = Text>,
+    indent: usize,
+    look: Look,
+) -> io::Result<()> {
+    let room = look.width.unwrap_or(usize::MAX).saturating_sub(indent);
+    let mut taken = 0;
+    for item in items {
+        if taken == 0 {
+            write!(out, "{:indent$}", "")?;
+        } else if taken + 2 + item.width() <= room {
+            write!(out, "  ")?;
+            taken += 2;
+        } else {
+            write!(out, "\n{:indent$}", "")?;
+            taken = 0;
+        }
+        item.write(out)?;
+        taken += item.width();
+    }
+    if taken > 0 { writeln!(out) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn table() -> Table {
+        let columns = vec![Column::text("NAME"), Column::number("WEIGHT"), Column::text("SHARE")];
+        let mut table = Table::new(columns, 1);
+        table.row(vec!["shop/web".into(), "80".into(), "79.6 %".into()]);
+        table.note("info CLB401 the share is not what the weight says".into());
+        table.row(vec!["i-bp1".into(), "100".into(), Text::default()]);
+        table
+    }
+
+    fn written(table: &Table, width: Option<usize>) -> String {
+        let mut out = Vec::new();
+        let look = Look { width, unicode: true };
+        table.write(&mut out, look, &table.widths()).expect("memory");
+        String::from_utf8(anstream::adapter::strip_bytes(&out).into_vec()).expect("text")
+    }
+
+    #[test]
+    fn columns_are_three_spaces_apart_and_numbers_end_together() {
+        let lines = "\
+NAME       WEIGHT   SHARE
+shop/web       80   79.6 %
+  info CLB401 the share is not what the weight says
+i-bp1         100
+";
+        assert_eq!(written(&table(), None), lines);
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        let mut table = Table::new(vec![Column::text("A"), Column::text("B")], 1);
+        table.row(vec!["网关".into(), "x".into()]);
+        table.row(vec!["abcd".into(), "y".into()]);
+        assert_eq!(written(&table, None), "A      B\n网关   x\nabcd   y\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_paragraphs_with_all_that_the_table_says() {
+        let lines = "\
+shop/web
+  weight 80
+  share 79.6 %
+  info CLB401 the
+    share is not what
+    the weight says
+i-bp1
+  weight 100
+";
+        assert_eq!(written(&table(), Some(22)), lines);
+    }
+
+    #[test]
+    fn tables_line_up_with_each_other() {
+        let mut other = Table::new(vec![Column::text("NAME"), Column::text("X")], 1);
+        other.row(vec!["a-much-longer-name".into(), "".into()]);
+        assert_eq!(Table::common_widths([&table(), &other]), [18, 6, 6]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_makes_a_table_panic_or_lose_a_word(
+            cells in proptest::collection::vec(proptest::collection::vec("[a-z0-9/.-]{0,30}", 0..5), 0..8),
+            width in proptest::option::of(0_usize..120),
+        ) {
+            let columns = ["ONE", "TWO", "THREE"].map(Column::text).to_vec();
+            let mut table = Table::new(columns, 1);
+            for row in &cells {
+                table.row(row.iter().map(Text::plain).collect());
+            }
+            let shown = written(&table, width);
+            for cell in cells.iter().flat_map(|row| row.iter().take(3)) {
+                prop_assert!(shown.contains(cell.as_str()), "{cell} in {shown}");
+            }
+        }
+    }
+}

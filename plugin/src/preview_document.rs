@@ -1,0 +1,129 @@
+//! A preview as a document.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_core::{
+    finding::Finding,
+    object::{ObjectRef, Policy, Service},
+    preview::{Preview, ServiceChange},
+    survey::Survey,
+};
+
+use crate::{
+    output::json::{
+        self, AnnotationChange, ApiVersion, Change, ChangeFindings, ChangedRoute, FieldChange,
+        PreviewKind, Summary,
+    },
+    view::View,
+};
+
+/// The document of a preview between two surveys.
+pub fn new((before, after): (&Survey<'_>, &Survey<'_>), preview: &Preview<'_>) -> json::Preview {
+    let (old, new) = (View::new(before, &[]), View::new(after, &[]));
+    let several =
+        preview.reasons.iter().any(|(object, _)| preview.reasons.iter().any(|(o, _)| o != object));
+    let reasons = preview.reasons.iter().map(|(object, reason)| {
+        if several { format!("{}: {reason}", label(object)) } else { reason.clone() }
+    });
+    json::Preview {
+        api_version: ApiVersion::V1Alpha1,
+        kind: PreviewKind::Preview,
+        outcome: preview.outcome.into(),
+        reasons: reasons.collect(),
+        changes: preview.changes.iter().map(change).collect(),
+        routes: preview
+            .routes
+            .iter()
+            .map(|route| ChangedRoute {
+                clb: route.key.clb.to_owned(),
+                vserver_group: route.key.vgroup.to_owned(),
+                port: route.key.port,
+                before: old.side(&route.before),
+                after: new.side(&route.after),
+            })
+            .collect(),
+        findings: ChangeFindings {
+            introduced: findings(&preview.introduced),
+            fixed: findings(&preview.fixed),
+            unchanged: findings(&preview.unchanged),
+        },
+        not_looked: preview.not_looked.iter().map(json::NotLooked::from).collect(),
+        summary: Summary::of(&preview.introduced),
+    }
+}
+
+/// `namespace/name`, with the context where there is one.
+fn label(object: &ObjectRef) -> String {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    match &object.context {
+        Some(context) => format!("{namespace}/{} ({context})", object.name),
+        None => format!("{namespace}/{}", object.name),
+    }
+}
+
+fn findings(findings: &[Finding]) -> Vec<json::Finding> {
+    findings.iter().map(json::Finding::from).collect()
+}
+
+fn change(change: &ServiceChange<'_>) -> Change {
+    let annotations = change.annotations().into_iter().map(|(key, old, new)| AnnotationChange {
+        key: key.to_owned(),
+        old: old.map(str::to_owned),
+        new: new.map(str::to_owned),
+    });
+    Change {
+        object: json::Object::from(&change.object),
+        annotations: annotations.collect(),
+        fields: match (change.old, change.new) {
+            (Some(old), Some(new)) => fields(old, new),
+            (old, new) => vec![FieldChange {
+                path: "spec".to_owned(),
+                old: old.map(spec),
+                new: new.map(spec),
+            }],
+        },
+    }
+}
+
+/// The whole spec in a line.
+fn spec(service: &Service) -> String {
+    let fields = described(service).into_iter().filter_map(|(path, value)| {
+        let name = path.strip_prefix("spec.")?;
+        Some(format!("{name} {}", value?))
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+fn fields(old: &Service, new: &Service) -> Vec<FieldChange> {
+    let pairs = described(old).into_iter().zip(described(new));
+    let differing = pairs.filter(|((_, old), (_, new))| old != new);
+    differing
+        .map(|((path, old), (_, new))| FieldChange { path: path.to_owned(), old, new })
+        .collect()
+}
+
+/// What CCM reads of a spec.
+fn described(service: &Service) -> [(&'static str, Option<String>); 5] {
+    let spec = &service.spec;
+    let ports = spec.ports.iter().map(|port| {
+        let node_port =
+            if port.node_port == 0 { String::new() } else { format!("/{}", port.node_port) };
+        format!("{}{node_port}:{}/{}", port.port, port.target(), port.protocol)
+    });
+    let policy = match spec.external_traffic_policy {
+        Policy::Cluster => "Cluster",
+        Policy::Local => "Local",
+    };
+    [
+        ("spec.type", Some(spec.kind.clone().unwrap_or_else(|| "ClusterIP".to_owned()))),
+        ("spec.loadBalancerClass", spec.load_balancer_class.clone()),
+        ("spec.externalTrafficPolicy", Some(policy.to_owned())),
+        ("spec.selector", (!spec.selector.is_empty()).then(|| labels(&spec.selector))),
+        ("spec.ports", (!spec.ports.is_empty()).then(|| ports.collect::<Vec<_>>().join(", "))),
+    ]
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> String {
+    let pairs = labels.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
+}

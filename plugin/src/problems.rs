@@ -1,0 +1,153 @@
+//! Findings, sorted to what they concern.
+
+use std::collections::HashMap;
+
+use clbmigrate_core::{
+    finding::{Finding, Severity},
+    object::{ObjectRef, Service, Workload},
+    route::{Participant, RouteKey},
+    rules,
+    snapshot::{Cluster, World},
+};
+
+use crate::output::json::Problem;
+
+/// The kind that findings on a group of the CLB have.
+const GROUP: &str = "VServerGroup";
+
+/// Findings by what they concern.
+pub struct Problems<'f> {
+    on: HashMap<&'f ObjectRef, Vec<&'f Finding>>,
+    /// Workloads with findings, by cluster, namespace and label: a Service's first selector pair
+    /// finds them without a look at all others.
+    by_label: HashMap<(usize, &'f str, &'f str, &'f str), Vec<&'f Workload>>,
+}
+
+impl<'f> Problems<'f> {
+    /// Sorts findings.
+    pub fn new(world: &'f World, findings: &'f [Finding]) -> Self {
+        let mut on: HashMap<&ObjectRef, Vec<&Finding>> = HashMap::new();
+        for finding in findings {
+            on.entry(&finding.object).or_default().push(finding);
+        }
+        let mut by_label: HashMap<_, Vec<&Workload>> = HashMap::new();
+        for (index, cluster) in world.clusters.iter().enumerate() {
+            for workload in cluster.workloads() {
+                if !on.contains_key(&object_of(cluster, workload)) {
+                    continue;
+                }
+                let namespace = workload.metadata.namespace();
+                for (key, value) in workload.pod_labels() {
+                    let label = (index, namespace, key.as_str(), value.as_str());
+                    by_label.entry(label).or_default().push(workload);
+                }
+            }
+        }
+        Self { on, by_label }
+    }
+
+    /// What is wrong with a Service and the workloads behind it.
+    pub fn of_service(&self, index: usize, cluster: &Cluster, service: &Service) -> Vec<Problem> {
+        let object = service.object_ref(cluster.context.as_ref());
+        let mut problems: Vec<Problem> = self.of(&object).map(of_finding).collect();
+        if let Some((key, value)) = service.spec.selector.first_key_value() {
+            let label = (index, service.metadata.namespace(), key.as_str(), value.as_str());
+            let candidates = self.by_label.get(&label).into_iter().flatten();
+            for workload in candidates.filter(|w| service.selects(w.pod_labels())) {
+                let object = object_of(cluster, workload);
+                let name = format!("{} {}", object.kind, object.name);
+                problems.extend(self.of(&object).map(|finding| {
+                    let problem = of_finding(finding);
+                    Problem { message: format!("{name}: {}", problem.message), ..problem }
+                }));
+            }
+        }
+        problems
+    }
+
+    /// What is wrong with one participant of a group, by the group's own findings.
+    pub fn of_backends(&self, vgroup: &str, participant: &Participant<'_>) -> Vec<Problem> {
+        let path = backends_path(participant);
+        let own = self.of_group(vgroup).filter(|finding| finding.path == path);
+        // The rule's title speaks of the group; the message, of this participant.
+        let at_length = own.map(|of| Problem { message: of.message.clone(), ..of_finding(of) });
+        at_length.collect()
+    }
+
+    /// What is wrong with a group, and with none of its participants in particular.
+    pub fn of_route(&self, key: &RouteKey<'_>, participants: &[Participant<'_>]) -> Vec<Problem> {
+        let is_apart =
+            |finding: &&Finding| participants.iter().all(|p| finding.path != backends_path(p));
+        self.of_group(key.vgroup).filter(is_apart).map(of_finding).collect()
+    }
+
+    fn of_group(&self, vgroup: &str) -> impl Iterator<Item = &'f Finding> + use<'_, 'f> {
+        let group = ObjectRef {
+            context: None,
+            kind: GROUP.to_owned(),
+            namespace: None,
+            name: vgroup.to_owned(),
+        };
+        self.on.get(&group).into_iter().flatten().copied()
+    }
+
+    fn of(&self, object: &ObjectRef) -> impl Iterator<Item = &'f Finding> + use<'_, 'f> {
+        self.on.get(object).into_iter().flatten().copied()
+    }
+}
+
+/// Whether a finding is about a group of the CLB.
+pub fn is_on_group(object: &ObjectRef) -> bool {
+    object.kind == GROUP
+}
+
+/// A workload's name in findings.
+pub fn object_of(cluster: &Cluster, workload: &Workload) -> ObjectRef {
+    ObjectRef {
+        context: cluster.context.clone(),
+        kind: workload.kind.as_str().to_owned(),
+        namespace: Some(workload.metadata.namespace().to_owned()),
+        name: workload.metadata.name.clone(),
+    }
+}
+
+/// The path at which a group's findings name one participant.
+fn backends_path(participant: &Participant<'_>) -> String {
+    format!("BackendServers[{}]", participant.label())
+}
+
+/// A finding in a line: the rule's title says what it is, `check` says it at length.
+fn of_finding(finding: &Finding) -> Problem {
+    let title = rules::find(finding.rule).map_or(finding.message.as_str(), |rule| rule.title);
+    let allowed = if finding.allowed { " (allowed)" } else { "" };
+    Problem {
+        rule: Some(finding.rule.to_owned()),
+        severity: finding.severity.into(),
+        message: format!("{title}{allowed}"),
+    }
+}
+
+/// The worst first, and what is said several times in one line.
+pub fn in_order(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut counted: Vec<(Problem, usize)> = Vec::new();
+    for problem in problems {
+        let same = |(known, _): &&mut (Problem, usize)| {
+            known.rule == problem.rule && known.message == problem.message
+        };
+        match counted.iter_mut().find(same) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((problem, 1)),
+        }
+    }
+    counted.sort_by_key(|(problem, _)| std::cmp::Reverse(Severity::from(problem.severity)));
+    let once = counted.into_iter().map(|(problem, times)| match times {
+        1 => problem,
+        _ => Problem { message: format!("{} ({times} times)", problem.message), ..problem },
+    });
+    once.collect()
+}
+
+/// Something seen without a rule.
+pub fn seen(severity: Severity, message: impl Into<String>) -> Problem {
+    Problem { rule: None, severity: severity.into(), message: message.into() }
+}

@@ -1,0 +1,111 @@
+//! What the flags `-n`, `--context` and `-l` leave of a world.
+
+use std::collections::BTreeSet;
+
+use clbmigrate_core::{
+    object::{ObjectRef, Service},
+    route::Participant,
+    snapshot::{Cluster, World},
+};
+
+use crate::{cli::InputArgs, problems::object_of, selector::Selector};
+
+/// Which Services are looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection<'f> {
+    namespace: Option<&'f str>,
+    context: Option<&'f str>,
+    selector: Option<&'f Selector>,
+}
+
+impl<'f> Selection<'f> {
+    /// What the flags say.
+    pub fn new(args: &'f InputArgs) -> Self {
+        Self {
+            namespace: args.namespace.as_deref(),
+            context: args.context.as_deref(),
+            selector: args.selector.as_ref(),
+        }
+    }
+
+    /// Whether everything is looked at.
+    pub fn is_everything(&self) -> bool {
+        self.namespace.is_none() && self.context.is_none() && self.selector.is_none()
+    }
+
+    /// The namespace, if only one is looked at.
+    pub fn namespace(&self) -> Option<&'f str> {
+        self.namespace
+    }
+
+    /// Whether a Service is looked at.
+    pub fn takes(&self, cluster: &Cluster, service: &Service) -> bool {
+        let meta = &service.metadata;
+        self.takes_place(cluster.context.as_deref(), Some(meta.namespace()))
+            && self.selector.is_none_or(|selector| selector.matches(&meta.labels))
+    }
+
+    /// Whether a participant's route is looked at for its sake.
+    pub fn takes_participant(&self, participant: &Participant<'_>) -> bool {
+        match &participant.seat {
+            Some(seat) => self.takes(seat.cluster, seat.service),
+            // Without its object, its labels are unknown.
+            None => {
+                self.selector.is_none()
+                    && !participant.namespace.is_empty()
+                    && self
+                        .takes_place(participant.context.as_deref(), Some(&participant.namespace))
+            }
+        }
+    }
+
+    fn takes_place(&self, context: Option<&str>, namespace: Option<&str>) -> bool {
+        self.context.is_none_or(|wanted| context == Some(wanted))
+            && self.namespace.is_none_or(|wanted| namespace == Some(wanted))
+    }
+
+    /// The selected objects of a world, for rules that judge one object after the other; `None` if
+    /// that is all of them.
+    pub fn objects(&self, world: &World) -> Option<Objects> {
+        if self.is_everything() {
+            return None;
+        }
+        let mut objects = Objects::default();
+        for cluster in &world.clusters {
+            for service in cluster.services().filter(|service| self.takes(cluster, service)) {
+                objects.named.insert(service.object_ref(cluster.context.as_ref()));
+                for workload in cluster.workloads_of(service) {
+                    objects.named.insert(object_of(cluster, workload));
+                }
+            }
+        }
+        Some(objects)
+    }
+
+    /// Whether an object of no selected Service is looked at nevertheless.
+    pub fn takes_object(&self, object: &ObjectRef) -> bool {
+        self.selector.is_none()
+            && self.takes_place(object.context.as_deref(), object.namespace.as_deref())
+    }
+
+    /// The restriction in words, with a space before it; empty where there is none.
+    pub fn describe(&self) -> String {
+        let namespace = self.namespace.map(|namespace| format!(" in namespace {namespace}"));
+        let context = self.context.map(|context| format!(" in cluster {context}"));
+        let labels = self.selector.map(|_| " with these labels".to_owned());
+        [namespace, context, labels].into_iter().flatten().collect()
+    }
+}
+
+/// Objects by name.
+#[derive(Debug, Default)]
+pub struct Objects {
+    named: BTreeSet<ObjectRef>,
+}
+
+impl Objects {
+    /// Whether an object is among them.
+    pub fn contains(&self, object: &ObjectRef) -> bool {
+        self.named.contains(object)
+    }
+}

@@ -1,0 +1,242 @@
+//! Routes as documents: what the core computes, with the problems beside what they concern.
+
+use std::collections::HashSet;
+
+use clbmigrate_core::{
+    annotation,
+    backends::mapping,
+    finding::{Finding, Severity},
+    identity::Key,
+    object::Service,
+    outcome::Outcome,
+    route::{Participant, ParticipantKind, Route},
+    survey::{Seat, Survey},
+};
+
+use crate::{
+    output::json::{self, Problem, Standing},
+    problems::{Problems, in_order, seen},
+    selection::Selection,
+};
+
+/// Turns routes into documents.
+pub struct View<'v, 'a> {
+    survey: &'v Survey<'a>,
+    problems: Problems<'v>,
+}
+
+impl<'v, 'a> View<'v, 'a> {
+    /// A view of a survey with these findings.
+    pub fn new(survey: &'v Survey<'a>, findings: &'v [Finding]) -> Self {
+        Self { survey, problems: Problems::new(survey.world, findings) }
+    }
+
+    /// A route.
+    pub fn route(&self, route: &Route<'a>) -> json::Route {
+        let cloud = &self.survey.world.cloud;
+        let balancer = cloud.balancers.get(route.key.clb);
+        let group = cloud.groups.get(route.key.vgroup);
+        json::Route {
+            clb: route.key.clb.to_owned(),
+            vserver_group: route.key.vgroup.to_owned(),
+            port: route.key.port,
+            complete: route.complete,
+            unknown: route.unknown.clone(),
+            weight_sum: route.weight_sum(),
+            participants: self.participants(route),
+            problems: self.problems.of_route(&route.key, &route.participants),
+            names: json::Names {
+                clb: balancer.map(|balancer| balancer.name.clone()).unwrap_or_default(),
+                address: balancer.map(|balancer| balancer.address.clone()).unwrap_or_default(),
+                vserver_group: group.map(|group| group.name.clone()).unwrap_or_default(),
+            },
+        }
+    }
+
+    /// A route at one time.
+    pub fn side(&self, route: &Route<'a>) -> json::Side {
+        let backends = route.backends.iter();
+        json::Side {
+            complete: route.complete,
+            unknown: route.unknown.clone(),
+            weight_sum: route.weight_sum(),
+            backends: backends.map(json::GroupBackend::from).collect(),
+            participants: self.participants(route),
+        }
+    }
+
+    fn participants(&self, route: &Route<'a>) -> Vec<json::Participant> {
+        let participants = route.participants.iter().enumerate();
+        participants.map(|(index, of)| self.participant(route, index, of)).collect()
+    }
+
+    fn participant(
+        &self,
+        route: &Route<'a>,
+        index: usize,
+        of: &Participant<'a>,
+    ) -> json::Participant {
+        let is_external = of.kind == ParticipantKind::External;
+        let mode = if is_external { Some(json::Mode::External) } else { of.mode.map(Into::into) };
+        json::Participant {
+            context: of.context.as_deref().map(str::to_owned),
+            kind: match of.kind {
+                ParticipantKind::External => json::ParticipantKind::External,
+                _ => json::ParticipantKind::Service,
+            },
+            namespace: (!is_external).then(|| of.namespace.clone()),
+            name: of.name.clone(),
+            mode,
+            outcome: of.outcome.map(Into::into),
+            reasons: of.reasons.clone(),
+            weight: of.weight,
+            backends: of.backends,
+            ready: of.ready,
+            healthy: of.healthy,
+            weight_sum: of.weight_sum,
+            expected_weight_sum: of.expected_weight_sum,
+            share: of.share,
+            share_of_known: of.share_of_known,
+            problems: self.problems_of(route, index, of),
+            standing: Standing {
+                odd_weight: of.seat.and_then(|seat| odd_weight(seat.service)),
+                label: match of.kind {
+                    ParticipantKind::External => of.name.clone(),
+                    _ => format!("{}/{}", of.namespace, of.name),
+                },
+                mark: match of.kind {
+                    ParticipantKind::Remote => Some("other cluster"),
+                    ParticipantKind::Orphan => Some("orphan"),
+                    ParticipantKind::Service | ParticipantKind::External => None,
+                },
+                is_at_hand: of.seat.is_some(),
+                expected_backends: of.expected_backends,
+            },
+        }
+    }
+
+    fn problems_of(&self, route: &Route<'a>, index: usize, of: &Participant<'a>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if of.is_emptied() {
+            problems.push(Problem {
+                rule: Some("CLB409".to_owned()),
+                severity: Severity::Error.into(),
+                message: format!(
+                    "group emptied: CCM would have written {}, the group shows none",
+                    count(of.expected_backends, "backend")
+                ),
+            });
+        }
+        let mut on_backends = self.problems.of_backends(route.key.vgroup, of);
+        match of.kind {
+            ParticipantKind::Remote => {
+                let cluster = route
+                    .backends_of(index)
+                    .find_map(|backend| Key::parse(&backend.description))
+                    .map_or("?", |key| key.cluster_id);
+                problems.push(seen(
+                    Severity::Info,
+                    format!("other cluster {cluster}, which is not at hand"),
+                ));
+            }
+            ParticipantKind::Orphan => problems.push(Problem {
+                rule: on_backends.pop().and_then(|found| found.rule),
+                severity: Severity::Warning.into(),
+                message: "orphan: its Service is gone, or not mapped here, and nobody removes its backends".to_owned(),
+            }),
+            ParticipantKind::Service | ParticipantKind::External => {}
+        }
+        if let (Some(healthy), Some(backends)) = (of.healthy, of.backends)
+            && healthy < backends
+        {
+            problems.push(seen(
+                Severity::Warning,
+                format!("{} of {} not healthy", backends - healthy, count(backends, "backend")),
+            ));
+        }
+        if let Some(seat) = &of.seat {
+            problems.extend(
+                self.problems
+                    .of_service(seat.index, seat.cluster, seat.service)
+                    .into_iter()
+                    // An emptied group has been named already.
+                    .filter(|p| !(of.is_emptied() && p.rule.as_deref() == Some("CLB409"))),
+            );
+        }
+        problems.extend(on_backends);
+        in_order(problems)
+    }
+
+    /// Services with CLB annotations that are in no route.
+    pub fn unrouted(&self, selection: &Selection<'_>) -> Vec<json::Unrouted> {
+        let members = self.survey.routes().flat_map(|(_, members)| members);
+        let routed: HashSet<(usize, &str, &str)> =
+            members.map(|member| name_of(&member.seat)).collect();
+        let candidates = self.survey.seats().filter(|seat| {
+            is_candidate(seat.service)
+                && selection.takes(seat.cluster, seat.service)
+                && !routed.contains(&name_of(seat))
+        });
+        candidates.map(|seat| self.unrouted_service(&seat)).collect()
+    }
+
+    fn unrouted_service(&self, seat: &Seat<'a>) -> json::Unrouted {
+        let round = self.survey.round(seat);
+        let meta = &seat.service.metadata;
+        let mut reasons = vec![why_unrouted(seat.service).to_owned()];
+        if round.outcome() != Outcome::Applied {
+            reasons.extend(round.reasons());
+        }
+        json::Unrouted {
+            context: seat.cluster.context.as_deref().map(str::to_owned),
+            namespace: meta.namespace().to_owned(),
+            name: meta.name.clone(),
+            outcome: round.outcome().into(),
+            reasons,
+            problems: in_order(self.problems.of_service(seat.index, seat.cluster, seat.service)),
+        }
+    }
+}
+
+fn name_of<'a>(seat: &Seat<'a>) -> (usize, &'a str, &'a str) {
+    let meta = &seat.service.metadata;
+    (seat.index, meta.namespace(), &meta.name)
+}
+
+/// Whether a Service carries a CLB annotation, or a key that was probably meant as one.
+pub fn is_candidate(service: &Service) -> bool {
+    let annotations = &service.metadata.annotations;
+    service.is_taken_by_ccm()
+        && (annotations.has_clb_keys()
+            || annotations.keys().any(|key| annotation::nearest(key).is_some()))
+}
+
+fn why_unrouted(service: &Service) -> &'static str {
+    let annotations = &service.metadata.annotations;
+    let Some(mapping) = mapping(service) else {
+        return match (annotations.text(annotation::ID), annotations.text(annotation::VGROUP_PORT)) {
+            ("", "") => "it names no CLB, so CCM makes one for it",
+            ("", _) => "it names no CLB, so CCM makes one for it and ignores the mapping",
+            _ => "it names no vServer group, so CCM makes groups of its own",
+        };
+    };
+    if mapping.entries().iter().all(|entry| entry.is_release()) {
+        "its mapping only releases groups"
+    } else {
+        "its mapping names no group and port that can be read"
+    }
+}
+
+/// The weight annotation where CCM cannot read it.
+fn odd_weight(service: &Service) -> Option<String> {
+    let text = service.metadata.annotations.text(annotation::WEIGHT);
+    (!text.is_empty() && annotation::percent(text).is_err()).then(|| text.to_owned())
+}
+
+/// `1 backend`, `2 backends`.
+pub fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}

@@ -1,0 +1,200 @@
+//! `check`, `explain` and the exit codes.
+#![allow(clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use common::{Folder, TWO_CLUSTERS, run, run_with_input, service};
+use insta::assert_snapshot;
+use rstest::rstest;
+
+const DRAINS: &str = "deploy/examples/mistakes/CLB001-weight-101.yaml";
+const WARNS: &str = "deploy/examples/mistakes/CLB011-ignore-weight-update.yaml";
+const INFORMS: &str = "deploy/examples/mistakes/CLB401-small-weight.yaml";
+
+#[test]
+fn a_mistake_is_told_with_place_and_fix() {
+    let ran = run(&format!("check -f {DRAINS}"));
+    assert_eq!((ran.code, ran.err.as_str()), (3, ""));
+    assert_snapshot!("check-101", ran.out);
+}
+
+#[test]
+fn wide_adds_patches_and_what_ccm_does() {
+    let ran = run("check -f deploy/examples/mistakes/CLB004-space-after-comma.yaml -o wide");
+    assert_snapshot!("check-wide", ran.out);
+}
+
+#[test]
+fn json_has_the_documented_shape() {
+    let ran = run("check -f deploy/examples/mistakes/CLB004-space-after-comma.yaml -o json");
+    assert_eq!(ran.code, 3);
+    assert_snapshot!("check-json", ran.out);
+}
+
+#[rstest]
+#[case("-f deploy/examples/canary/")]
+#[case("-f deploy/examples/eni/")]
+#[case("-f deploy/examples/local/")]
+#[case("-f deploy/examples/outside-ecs/")]
+#[case(TWO_CLUSTERS)]
+fn a_good_example_is_called_good(#[case] files: &str) {
+    let ran = run(&format!("check {files} --fail-on info"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.ends_with("rules: no findings\n"), "{}", ran.out);
+}
+
+#[rstest]
+#[case(DRAINS, "error", 3)]
+#[case(DRAINS, "warning", 3)]
+#[case(DRAINS, "info", 3)]
+#[case(DRAINS, "never", 0)]
+#[case(WARNS, "error", 0)]
+#[case(WARNS, "warning", 3)]
+#[case(INFORMS, "warning", 0)]
+#[case(INFORMS, "info", 3)]
+#[case(INFORMS, "never", 0)]
+fn fail_on_sets_what_fails_in_every_format(
+    #[case] file: &str,
+    #[case] fail_on: &str,
+    #[case] code: i32,
+) {
+    for format in ["table", "wide", "json", "yaml", "name", "sarif", "junit"] {
+        let ran = run(&format!("check -f {file} --fail-on {fail_on} -o {format}"));
+        assert_eq!(ran.code, code, "{format}: {}", ran.err);
+    }
+}
+
+#[rstest]
+#[case("error", 3)]
+#[case("never", 0)]
+fn fail_on_counts_only_what_a_preview_introduces(#[case] fail_on: &str, #[case] code: i32) {
+    for format in ["table", "wide", "json", "yaml", "name"] {
+        let flags = format!("--fail-on {fail_on} -o {format}");
+        let ran = run(&format!("preview web 101 -f deploy/examples/canary {flags}"));
+        assert_eq!(ran.code, code, "{format}");
+    }
+    // The mistake is there already.
+    let ran = run(&format!("preview web 101 -f {DRAINS} --fail-on {fail_on}"));
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_wins_over_findings() {
+    let folder = Folder::new(&[
+        ("bad.yaml", "kind: [\n"),
+        ("good.yaml", &service("shop", "web", "", "101")),
+    ]);
+    for (command, format) in [
+        ("check", "table"),
+        ("check", "json"),
+        ("check", "sarif"),
+        ("check", "junit"),
+        ("status", "yaml"),
+    ] {
+        let ran = run(&format!("{command} -f {} -o {format}", folder.path("")));
+        assert_eq!(ran.code, 1, "{command} {format}");
+        assert!(ran.err.starts_with("error: "), "{}", ran.err);
+        assert!(ran.err.contains("bad.yaml"), "{}", ran.err);
+        // The rest is judged and printed all the same.
+        assert!(ran.out.contains("web"), "{}", ran.out);
+    }
+    let ran = run(&format!("preview web 101 -f {}", folder.path("")));
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let ran = run("check -f no-such-file.yaml");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("no-such-file.yaml"), "{}", ran.err);
+}
+
+#[test]
+fn standard_input_is_read() {
+    let yaml = service("shop", "web", "", "101");
+    let ran = run_with_input("check -f - -o json", yaml.as_bytes());
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.json()["findings"][0]["source"], "-:10");
+    let ran = run_with_input("status -f x=- -o name", yaml.as_bytes());
+    assert_eq!(ran.out, "service/web -n shop --context x\n");
+    let ran = run_with_input("status -f a=- -f b=-", yaml.as_bytes());
+    assert_eq!(ran.code, 2);
+    let ran = run_with_input("preview -f - --against -", yaml.as_bytes());
+    assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn an_exempt_finding_is_listed_and_an_unknown_exemption_warned_of() {
+    let exempt = service("shop", "web", "", "101")
+        .replace("annotations:\n", "annotations:\n    clbmigrate.io/allow: CLB001,CLB999\n");
+    let folder = Folder::new(&[("s.yaml", &exempt)]);
+    let ran = run(&format!("check -f {}", folder.path("s.yaml")));
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("warning CLB001 Service shop/web (allowed by clbmigrate.io/allow)"));
+    assert!(ran.err.contains("names \"CLB999\", which is no rule"), "{}", ran.err);
+    let json = run(&format!("check -f {} -o json", folder.path("s.yaml"))).json();
+    assert_eq!(json["findings"][0]["allowed"], true);
+}
+
+#[rstest]
+#[case("status")]
+#[case("check")]
+#[case("preview web 30")]
+#[case("preview --against x.yaml")]
+fn without_files_a_command_says_what_it_needs(#[case] command: &str) {
+    let ran = run(command);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("needs -f"), "{}", ran.err);
+    assert!(ran.err.contains("kubectl clbmigrate"), "{}", ran.err);
+}
+
+#[rstest]
+#[case("preview -f x.yaml", "needs a Service and a weight")]
+#[case("preview web -f x.yaml", "required arguments")]
+#[case("preview web 3 -f x --against y", "cannot be used with")]
+#[case("preview -f x --prune", "--against")]
+#[case("status -f x -o xml", "invalid value")]
+#[case("check -f x --fail-on bad", "invalid value")]
+#[case("status -f a=", "names no file")]
+#[case("nonsense", "unrecognized subcommand")]
+#[case("explain CLB999", "\"CLB999\" is no rule")]
+fn a_wrong_command_line_is_a_usage_error(#[case] arguments: &str, #[case] message: &str) {
+    let ran = run(arguments);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains(message), "{}", ran.err);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn explain_tells_all_that_the_catalogue_knows() {
+    let ran = run("explain clb007");
+    assert_eq!(ran.code, 0);
+    assert_snapshot!("explain-007", ran.out);
+}
+
+#[test]
+fn explain_alone_lists_every_rule_by_family() {
+    let ran = run("explain");
+    assert_eq!(ran.code, 0);
+    for rule in clbmigrate_core::rules::catalogue() {
+        let line = ran.out.lines().find(|line| line.starts_with(rule.id)).expect("a line");
+        assert!(line.contains(rule.title) && line.contains(rule.severity.as_str()), "{line}");
+    }
+}
+
+#[test]
+fn explain_takes_several_rules() {
+    let ran = run("explain CLB001 CLB002");
+    assert!(ran.out.contains("\n\nCLB002: "), "{}", ran.out);
+}
+
+#[test]
+fn skipped_kinds_are_counted_when_asked() {
+    let files = [("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n---\n")];
+    let folder = Folder::new(&files);
+    let quiet = run(&format!("status -f {} -f deploy/examples/canary", folder.path("s.yaml")));
+    assert_eq!(quiet.err, "");
+    let told = run(&format!("status -v -f {} -f deploy/examples/canary", folder.path("s.yaml")));
+    assert!(told.err.contains("skipped 1 object of kinds nobody needs: 1 Secret"), "{}", told.err);
+    assert!(told.err.contains("answers of the CLB API"), "{}", told.err);
+}
