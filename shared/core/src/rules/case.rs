@@ -8,7 +8,7 @@ use crate::{
     object::{Annotations, EndpointSlice, ObjectRef, Service, Workload},
     outcome::{Outcome, Round},
     prediction::Prediction,
-    route::{Route, RouteKey},
+    route::{Participant, Route, RouteKey},
     snapshot::Cluster,
     survey::{Seat, Survey},
     vgroup::Mapping,
@@ -110,6 +110,11 @@ impl<'s, 'a> Case<'s, 'a> {
         })
     }
 
+    /// Whether a participant of a route is this Service.
+    pub fn is(&self, participant: &Participant<'_>) -> bool {
+        participant.seat.is_some_and(|seat| seat.is(&self.seat))
+    }
+
     /// Its name in findings.
     pub fn object(&self) -> ObjectRef {
         self.seat.service.object_ref(self.seat.cluster.context.as_ref())
@@ -142,6 +147,14 @@ impl<'s, 'a> Case<'s, 'a> {
             );
         }
         slices
+    }
+
+    /// Notes which of nodes and endpoints is missing to compute the backends.
+    pub fn missing_ground(&self, out: &mut Findings) {
+        let _ = self.nodes(out);
+        if self.mode() != Mode::Cluster {
+            let _ = self.slices(out);
+        }
     }
 
     /// The workloads it selects, or a note that there are none.

@@ -7,10 +7,12 @@ mod across;
 mod case;
 mod change;
 mod engine;
+mod groups;
 mod identity;
 mod keys;
 mod mapping;
 mod nodes;
+mod rebinding;
 mod traffic;
 mod values;
 mod workloads;
@@ -174,7 +176,9 @@ pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
         identity::RULES,
         workloads::RULES,
         traffic::RULES,
+        groups::RULES,
         change::RULES,
+        rebinding::RULES,
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,193 @@
+//! 4xx: what stands in a group, against what CCM would have written.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Case, Evidence, Judge, Rule,
+    case::{missing_answer, missing_cluster_id},
+};
+use crate::{
+    annotation::{self, Found},
+    backends::{self},
+    finding::{Findings, Severity},
+    object::ObjectRef,
+    outcome::Outcome,
+    prediction::Prediction,
+    route::{Participant, ParticipantKind, Route},
+    survey::Survey,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB408",
+        title: "orphan in the group",
+        severity: Severity::Warning,
+        evidence: &[Evidence::ClusterId, Evidence::ClbApi],
+        ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
+        bad: "a backend described k8s/30080/web/shop/… after Service shop/web has gone",
+        good: "only backends that somebody looks after",
+        fix: "remove the backend from the group",
+        hides: &[],
+        judge: Judge::Groups(orphans),
+    },
+    Rule {
+        id: "CLB409",
+        title: "group differs from what CCM would have written",
+        severity: Severity::Error,
+        evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
+        ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",
+        bad: "a node's weight is 5 in the group and 26 by the annotation",
+        good: "the group carries what the annotations say",
+        fix: "make CCM write the group again: any annotation edit of the Service does",
+        hides: &[],
+        judge: Judge::Migrated(drift),
+    },
+];
+
+fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
+    for cluster in survey.world.clusters.iter().filter(|_| !survey.world.cloud.groups.is_empty()) {
+        if cluster.id.is_none() {
+            missing_cluster_id(cluster, out);
+        }
+    }
+    let mut vgroups: Vec<&str> = Vec::new();
+    for (key, members) in survey.routes() {
+        let Some(answer) = survey.world.cloud.groups.get(key.vgroup) else {
+            if !members.is_empty() {
+                missing_answer(key.vgroup, out);
+            }
+            continue;
+        };
+        if vgroups.contains(&key.vgroup) {
+            continue;
+        }
+        vgroups.push(key.vgroup);
+        let route = Route::build(survey, *key, prediction);
+        let is_bound = |p: &&Participant<'_>| {
+            survey.bound_to(key.vgroup).any(|binding| {
+                let meta = &binding.seat.service.metadata;
+                binding.seat.cluster.context == p.context
+                    && meta.name == p.name
+                    && meta.namespace() == p.namespace
+            })
+        };
+        for (index, participant) in route.participants.iter().enumerate() {
+            let ours =
+                route.backends_of(index).find(|b| survey.cluster_of_instance(b.id).is_some());
+            let problem = match (participant.kind, ours) {
+                (ParticipantKind::Orphan, _) if is_bound(&participant) => continue,
+                (ParticipantKind::Orphan, _) => format!(
+                    "backends of Service {} are left over: the Service is gone, or mapped elsewhere",
+                    participant.label()
+                ),
+                (ParticipantKind::External | ParticipantKind::Remote, Some(backend)) => format!(
+                    "{} is a node of a cluster at hand, but its backend is not described as any Service's of that cluster",
+                    backend.id
+                ),
+                _ => continue,
+            };
+            let object = ObjectRef {
+                context: None,
+                kind: "VServerGroup".to_owned(),
+                namespace: None,
+                name: key.vgroup.to_owned(),
+            };
+            let meta = crate::object::Meta { origin: answer.origin.clone(), ..Default::default() };
+            let sum = participant.weight_sum.unwrap_or_default();
+            out.on(&meta, object)
+                .at(format!("BackendServers[{}]", participant.label()))
+                .value(sum.to_string())
+                .fix(format!(
+                    "if nobody needs it: aliyun slb RemoveVServerGroupBackendServers --VServerGroupId {} --BackendServers '[…]' with its ServerId, Port and Type",
+                    key.vgroup
+                ))
+                .say(format!(
+                    "{problem}; nobody will remove it, and it takes {:.1} % of the traffic",
+                    participant.share_of_known * 100.0
+                ));
+        }
+    }
+}
+
+fn drift(case: &Case<'_, '_>, out: &mut Findings) {
+    for route in case.routes() {
+        let Some(answer) = case.answer(route.key.vgroup, out) else { continue };
+        let Some((index, own)) = route.participants.iter().enumerate().find(|(_, p)| case.is(p))
+        else {
+            continue;
+        };
+        // What a predicted round will have written cannot differ.
+        if !own.is_measured || own.outcome != Some(Outcome::Applied) {
+            continue;
+        }
+        let Some(port) = route.key.port else { continue };
+        let Some(expected) = case.round().port(port).and_then(|result| result.expected()) else {
+            case.missing_ground(out);
+            continue;
+        };
+        let wanted: BTreeMap<(&str, u16), u32> =
+            expected.iter().map(|b| ((b.server.id(), b.port), b.weight)).collect();
+        let there: BTreeMap<(&str, u16), u32> = route
+            .backends_of(index)
+            .map(|backend| ((backend.id, backend.port), backend.weight))
+            .collect();
+        // Under ignore-weight-update a weight that differs is none of CCM's writing.
+        let is_as_written = if backends::ignores_weight_update(case.service()) {
+            wanted.keys().eq(there.keys())
+        } else {
+            wanted == there
+        };
+        if is_as_written {
+            continue;
+        }
+        let Found { key, text } =
+            case.annotations().find(annotation::VGROUP_PORT).unwrap_or(Found { key: "", text: "" });
+        let message = if there.is_empty() {
+            format!(
+                "group emptied: group {} has none of the {} backends CCM would have registered, so this Service's share is 0",
+                answer.id,
+                wanted.len()
+            )
+        } else {
+            format!("group {}: {}", answer.id, differences(&wanted, &there).join("; "))
+        };
+        let meta = &case.service().metadata;
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!(
+                "make CCM write the group again, by any annotation edit: kubectl annotate service {} -n {} --overwrite clbmigrate.io/resync=1",
+                meta.name,
+                meta.namespace()
+            ))
+            .say(message);
+    }
+}
+
+fn differences(
+    wanted: &BTreeMap<(&str, u16), u32>,
+    there: &BTreeMap<(&str, u16), u32>,
+) -> Vec<String> {
+    const MOST: usize = 5;
+    let mut found = Vec::new();
+    for (at @ (id, port), weight) in wanted {
+        match there.get(at) {
+            None => found.push(format!(
+                "{id}:{port} is missing, CCM would have registered it with {weight}"
+            )),
+            Some(is) if is != weight => {
+                found.push(format!("{id}:{port} has weight {is}, CCM would have written {weight}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = there.iter().filter(|(at, _)| !wanted.contains_key(*at));
+    found.extend(extra.map(|((id, port), weight)| {
+        format!("{id}:{port} with weight {weight} is there, CCM would have removed it")
+    }));
+    if found.len() > MOST {
+        let more = found.len() - MOST;
+        found.truncate(MOST);
+        found.push(format!("and {more} more"));
+    }
+    found
+}

@@ -1,0 +1,172 @@
+//! 4xx: changes of a migrated Service's mapping and CLB.
+
+use super::{ChangeCase, Evidence, Judge, Rule, change::text};
+use crate::{
+    annotation::{self, Found},
+    backends::{self, Skip},
+    cloud::RemoteBackend,
+    finding::{Findings, PatchOp, Severity},
+    identity::Key,
+    object::Service,
+    outcome::PortResult,
+    vgroup::Mapping,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB405",
+        title: "mapping moved to another group in one step",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
+        bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\" becomes \"rsp-bp2example:80\"",
+        good: "first \"rsp-bp2example:80,rsp-bp1example:0\", then \"rsp-bp2example:80\"",
+        fix: "add a release entry for the old group, and drop it in a second step",
+        hides: &[],
+        judge: Judge::Change(moved),
+    },
+    Rule {
+        id: "CLB406",
+        title: "mapping or CLB id removed or changed on a live Service",
+        severity: Severity::Error,
+        evidence: &[Evidence::OldObject],
+        ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",
+        bad: "…-loadbalancer-vgroup-port removed",
+        good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
+        fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
+        hides: &[],
+        judge: Judge::Change(unbound),
+    },
+];
+
+fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(new) = case.present() else { return };
+    let (Some(was), Some(is)) = (backends::mapping(case.old()), backends::mapping(new)) else {
+        return;
+    };
+    let moves = left_behind(case, new, &was, &is);
+    let Some(Found { key, text }) = new.metadata.annotations.find(annotation::VGROUP_PORT) else {
+        return;
+    };
+    let real: Vec<&(&str, u16, Option<&str>)> =
+        moves.iter().filter(|(_, _, to)| to.is_some()).collect();
+    if let Some((from, port, Some(to))) = real.first() {
+        let mut groups: Vec<&str> = real.iter().map(|(from, ..)| *from).collect();
+        groups.dedup();
+        let releases = groups.iter().map(|group| format!("{group}:0"));
+        let first = std::iter::once(text.to_owned()).chain(releases).collect::<Vec<_>>().join(",");
+        case.draft(out)
+            .annotation(key, text)
+            .fix(format!("in two steps: first {key}: \"{first}\", and once the group is clean {key}: \"{text}\""))
+            .patch([PatchOp::set_annotation(key, first)])
+            .say(format!(
+                "port {port} moves from group {from} to {to} in one step: the backends in {from} stay there with their weights, and nobody updates them"
+            ));
+    }
+}
+
+/// Groups that a port was mapped to and that the new mapping does not name any more, with the group
+/// the port is mapped to now.
+fn left_behind<'a>(
+    case: &ChangeCase<'_, '_>,
+    new: &Service,
+    was: &Mapping<'a>,
+    is: &Mapping<'a>,
+) -> Vec<(&'a str, u16, Option<&'a str>)> {
+    let mut left = Vec::new();
+    for port in case.old().spec.ports.iter().map(|port| port.port) {
+        let Ok(Some(from)) = was.group_of(port) else { continue };
+        // A group that CCM could not use never held anything of this Service.
+        let never_held = matches!(
+            case.before.round().port(port),
+            Some(PortResult::Skipped(Skip::NoSuchGroup(_) | Skip::MadeByCcm(_)))
+        );
+        if never_held || is.entries().iter().any(|entry| entry.group == from) {
+            continue;
+        }
+        let is_there = new.spec.ports.iter().any(|known| known.port == port);
+        let to = is.group_of(port).ok().flatten().filter(|_| is_there);
+        left.push((from, port, to));
+    }
+    left
+}
+
+fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    let Some(new) = case.present() else { return };
+    let old = case.old();
+    let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));
+    if old_id != new_id {
+        let key = old.metadata.annotations.key_of(annotation::ID);
+        let mapping_key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
+        let mapping = text(new, annotation::VGROUP_PORT)
+            .is_empty()
+            .then(|| PatchOp::add_annotation(&mapping_key, text(old, annotation::VGROUP_PORT)));
+        let message = if new_id.is_empty() {
+            format!(
+                "the id of CLB {old_id} is removed: CCM reports failure, and the backends stay in their group as orphans"
+            )
+        } else {
+            format!(
+                "the CLB changes from {old_id} to {new_id}: CCM refuses that once the Service has an address, and its backends stay behind"
+            )
+        };
+        case.draft(out)
+            .annotation(&key, new_id)
+            .fix(format!("set {key}: \"{old_id}\" again; for another CLB make a new Service"))
+            .patch([Some(PatchOp::add_annotation(&key, old_id)), mapping].into_iter().flatten())
+            .say(message);
+        return;
+    }
+    let key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
+    let written = text(old, annotation::VGROUP_PORT);
+    let Some(is) = backends::mapping(new) else {
+        case.draft(out)
+            .annotation(&key, "")
+            .fix(format!("set {key}: \"{written}\" again"))
+            .patch([PatchOp::add_annotation(&key, written)])
+            .say("the mapping is removed: CCM makes a group of its own, and the backends stay in the old one as orphans");
+        return;
+    };
+    let Some(was) = backends::mapping(old) else { return };
+    let present = text(new, annotation::VGROUP_PORT);
+    for (from, port, to) in left_behind(case, new, &was, &is) {
+        if to.is_none() {
+            case.draft(out)
+                .annotation(&key, present)
+                .fix(format!("add a release entry first: {key}: \"{present},{from}:0\""))
+                .patch([PatchOp::set_annotation(&key, format!("{present},{from}:0"))])
+                .say(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
+        }
+    }
+    for group in dropped_releases(case, &was, &is) {
+        case.draft(out)
+            .annotation(&key, present)
+            .fix(format!("keep {group}:0 until the group is clean: {key}: \"{present},{group}:0\""))
+            .patch([PatchOp::set_annotation(&key, format!("{present},{group}:0"))])
+            .say(format!("the release entry of group {group} is dropped while backends of this Service are still in it: nobody will remove them"));
+    }
+}
+
+/// Groups whose release entry goes while the group's answer still shows the Service's backends.
+fn dropped_releases<'a>(
+    case: &ChangeCase<'_, '_>,
+    was: &Mapping<'a>,
+    is: &Mapping<'_>,
+) -> Vec<&'a str> {
+    let released = was.entries().iter().filter(|entry| entry.is_release()).map(|entry| entry.group);
+    let dropped = released.filter(|group| !is.entries().iter().any(|entry| entry.group == *group));
+    let (old, cluster) = (case.old(), case.before.seat.cluster);
+    let is_own = |backend: &RemoteBackend| {
+        Key::parse(&backend.description).is_some_and(|key| {
+            key.service == old.metadata.name
+                && key.namespace == old.metadata.namespace()
+                && match &cluster.id {
+                    Some(id) => id == key.cluster_id,
+                    None => cluster.owns_server(&backend.server_id, &backend.server_ip, old),
+                }
+        })
+    };
+    let groups = &case.survey.world.cloud.groups;
+    let held = |group: &&str| groups.get(*group).is_some_and(|g| g.backends.iter().any(is_own));
+    dropped.filter(held).collect()
+}
