@@ -28,7 +28,7 @@ fn mistakes() -> Vec<String> {
     let names =
         folder.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
     let mut files: Vec<String> = names
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|end| end == "yaml"))
         .map(|name| format!("-f deploy/examples/mistakes/{name}"))
         .collect();
     files.sort();
