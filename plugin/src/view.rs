@@ -173,7 +173,7 @@ impl<'v, 'a> View<'v, 'a> {
         let routed: HashSet<(usize, &str, &str)> =
             members.map(|member| name_of(&member.seat)).collect();
         let candidates = self.survey.seats().filter(|seat| {
-            is_candidate(seat.service)
+            seat.service.is_candidate()
                 && selection.takes(seat.cluster, seat.service)
                 && !routed.contains(&name_of(seat))
         });
@@ -201,14 +201,6 @@ impl<'v, 'a> View<'v, 'a> {
 fn name_of<'a>(seat: &Seat<'a>) -> (usize, &'a str, &'a str) {
     let meta = &seat.service.metadata;
     (seat.index, meta.namespace(), &meta.name)
-}
-
-/// Whether a Service carries a CLB annotation, or a key that was probably meant as one.
-pub fn is_candidate(service: &Service) -> bool {
-    let annotations = &service.metadata.annotations;
-    service.is_taken_by_ccm()
-        && (annotations.has_clb_keys()
-            || annotations.keys().any(|key| annotation::nearest(key).is_some()))
 }
 
 fn why_unrouted(service: &Service) -> &'static str {

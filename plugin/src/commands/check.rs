@@ -20,7 +20,6 @@ use crate::{
     },
     problems::{is_on_group, object_of},
     selection::Selection,
-    view::is_candidate,
 };
 
 /// Runs all rules and reports.
@@ -87,7 +86,7 @@ fn judged(survey: &Survey<'_>, selection: &Selection<'_>) -> human::Judged {
     let mut workloads = std::collections::BTreeSet::new();
     let seats = survey
         .seats()
-        .filter(|seat| is_candidate(seat.service) && selection.takes(seat.cluster, seat.service));
+        .filter(|seat| seat.service.is_candidate() && selection.takes(seat.cluster, seat.service));
     for seat in seats {
         judged.services += 1;
         if mapping(seat.service).is_some() {

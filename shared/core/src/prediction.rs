@@ -45,6 +45,11 @@ impl Prediction {
         !self.changed.is_empty() && self.changed.contains(&name(seat.index, seat.service))
     }
 
+    /// Whether a Service of that name is among them, whether or not it still exists.
+    pub fn touches(&self, cluster: usize, namespace: &str, service: &str) -> bool {
+        self.changed.contains(&(cluster, namespace.to_owned(), service.to_owned()))
+    }
+
     /// Whether that round takes the Service's backends out of `vgroup`.
     pub fn cleans(&self, cluster: usize, namespace: &str, service: &str, vgroup: &str) -> bool {
         let name = (cluster, namespace.to_owned(), service.to_owned());

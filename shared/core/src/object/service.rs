@@ -111,6 +111,19 @@ impl Service {
             && annotations.get(annotation::CLASS).is_none_or(str::is_empty)
     }
 
+    /// Whether CCM takes this Service and it carries a CLB annotation, or a key that was probably
+    /// meant as one.
+    pub fn is_candidate(&self) -> bool {
+        self.is_taken_by_ccm() && self.has_clb_keys()
+    }
+
+    /// Whether it carries a CLB annotation, or a key that was probably meant as one.
+    pub fn has_clb_keys(&self) -> bool {
+        let annotations = &self.metadata.annotations;
+        annotations.has_clb_keys()
+            || annotations.keys().any(|key| annotation::nearest(key).is_some())
+    }
+
     /// Whether `spec.type` is `LoadBalancer`.
     pub fn is_load_balancer(&self) -> bool {
         self.spec.kind.as_deref() == Some("LoadBalancer")

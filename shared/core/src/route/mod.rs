@@ -176,6 +176,11 @@ impl<'a> Route<'a> {
             }
         }
         others.sort_by_key(|(owner, _)| *owner);
+        let uncertain = others.iter().filter_map(|(owner, _)| match owner {
+            Owner::Remote(key) => owner::may_be_changed(survey, key, prediction),
+            _ => None,
+        });
+        self.unknown.extend(uncertain.collect::<Vec<_>>());
         for (owner, backends) in others {
             let participant = participant::of_others(survey, owner, &backends);
             self.push(participant, backends.into_iter().map(RouteBackend::from).collect());

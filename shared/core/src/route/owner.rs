@@ -1,6 +1,7 @@
 use crate::{
     cloud::{GroupAnswer, RemoteBackend},
     identity::Key,
+    prediction::Prediction,
     survey::{Member, Survey},
 };
 
@@ -65,4 +66,23 @@ fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBac
         Some(member) => Owner::Member(member),
         None => Owner::Orphan(index, key),
     }
+}
+
+/// Why backends that look like another cluster's may be those of a Service that changes: its
+/// cluster's id is unknown, and there is nothing to know its servers by.
+pub(super) fn may_be_changed(
+    survey: &Survey<'_>,
+    key: &Key<'_>,
+    prediction: &Prediction,
+) -> Option<String> {
+    let mut clusters = survey.world.clusters.iter().enumerate();
+    clusters.find(|(index, cluster)| {
+        cluster.id.is_none()
+            && cluster.all_nodes().is_none()
+            && prediction.touches(*index, key.namespace, key.service)
+    })?;
+    Some(format!(
+        "{}/{}: its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id",
+        key.namespace, key.service
+    ))
 }

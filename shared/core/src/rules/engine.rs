@@ -227,12 +227,8 @@ fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'
 
 /// Whether a Service is a candidate, in its old or new version.
 fn is_candidate(service: &Service, old: Option<&Service>) -> bool {
-    service.is_taken_by_ccm() && [Some(service), old].into_iter().flatten().any(has_clb_keys)
-}
-
-fn has_clb_keys(service: &Service) -> bool {
-    let annotations = &service.metadata.annotations;
-    annotations.has_clb_keys() || annotations.keys().any(|key| annotation::nearest(key).is_some())
+    service.is_taken_by_ccm()
+        && [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
 }
 
 /// Drops what follows from another finding on the same object, and softens what the object is
