@@ -51,7 +51,7 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
             junit::write(&report, &intake.problems, args.fail_on, printer.data())?;
         }
         ReportFormat::Table | ReportFormat::Wide => {
-            let judged = judged(&survey, &selection);
+            let judged = judged(&survey, &selection, intake.problems.len());
             let look = printer.look;
             let is_wide = args.output == ReportFormat::Wide;
             human::check(&report, judged, look, is_wide, printer.text())?;
@@ -78,9 +78,10 @@ fn judge(survey: &Survey<'_>, selection: &Selection<'_>) -> Report {
 }
 
 /// What was judged, for the summary.
-fn judged(survey: &Survey<'_>, selection: &Selection<'_>) -> human::Judged {
+fn judged(survey: &Survey<'_>, selection: &Selection<'_>, unread: usize) -> human::Judged {
     let mut judged = human::Judged {
         rules: rules::catalogue().filter(|rule| !matches!(rule.judge, Judge::Change(_))).count(),
+        unread,
         ..human::Judged::default()
     };
     let mut workloads = std::collections::BTreeSet::new();

@@ -131,12 +131,7 @@ impl<'a> Survey<'a> {
                 self.bindings.push(Binding { seat, clb, vgroup, port });
             }
         }
-        let mut meant = BTreeSet::new();
-        for entry in mapping.entries() {
-            // The first entry of a port wins; a later one puts nothing into its group.
-            let Some((vgroup, port)) = entry.meant().filter(|(_, port)| meant.insert(*port)) else {
-                continue;
-            };
+        for (vgroup, port) in routes_of(seat.service) {
             let key = RouteKey { clb, vgroup, port: Some(port) };
             self.routes.entry(key).or_default().push(Member { seat, port });
         }
@@ -201,4 +196,18 @@ impl<'a> Survey<'a> {
     pub fn mode(seat: &Seat<'_>) -> Mode {
         backends::mode(seat.service, seat.cluster.eni_by_default)
     }
+}
+
+/// The routes a Service's mapping means, as `(group, port)`: what CCM maps, and for what it does not
+/// map, what was probably meant. A port is in one route only, for its first entry wins.
+pub fn routes_of(service: &Service) -> Vec<(&str, u16)> {
+    let Some(mapping) = backends::mapping(service) else { return Vec::new() };
+    let ports = &service.spec.ports;
+    let exact = mapping.entries().iter().filter_map(|entry| {
+        let port = ports.iter().find(|port| Some(port.port.to_string().as_str()) == entry.port)?;
+        entry.meant(ports).map(|(group, _)| (group, port.port))
+    });
+    let meant = mapping.entries().iter().filter_map(|entry| entry.meant(ports));
+    let mut taken = BTreeSet::new();
+    exact.chain(meant).filter(|(_, port)| taken.insert(*port)).collect()
 }

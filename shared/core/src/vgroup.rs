@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::object::ServicePort;
+
 /// A mapping as written. Parsing never fails: CCM looks at it entry by entry, and so do the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping<'a> {
@@ -96,12 +98,36 @@ impl<'a> Entry<'a> {
         self.port == Some("0")
     }
 
-    /// Group and port as they were probably meant: without the spaces, leading zeros and quotes
-    /// that CCM takes literally. `None` where no port number can be read.
-    pub fn meant(self) -> Option<(&'a str, u16)> {
-        let port = self.port?.trim_matches(is_stray).parse().ok()?;
+    /// Group and Service port as they were probably meant, among the Service's `ports`: without the
+    /// spaces and quotes that CCM takes literally, turned round, by another name of the port, or the
+    /// only one there is. A number that names no port is taken as it stands; `None` for a release
+    /// entry, and where nothing can be made of it.
+    pub fn meant(self, ports: &[ServicePort]) -> Option<(&'a str, u16)> {
         let group = self.group.trim_matches(is_stray);
-        (!group.is_empty() && port != 0).then_some((group, port))
+        if self.is_release() || group.is_empty() {
+            return None;
+        }
+        let number_of = |text: &str| ports.iter().map(|p| p.port).find(|p| text.parse() == Ok(*p));
+        let only = || match ports {
+            [port] => Some(port.port),
+            _ => None,
+        };
+        let Some(written) = self.port.map(|port| port.trim_matches(is_stray)) else {
+            return only().map(|port| (group, port));
+        };
+        if let Some(port) = number_of(written) {
+            return Some((group, port));
+        }
+        if let Some(port) = number_of(group) {
+            return Some((written, port));
+        }
+        let by_other_name = ports.iter().find(|port| {
+            port.name == written
+                || port.target().to_string() == written
+                || port.node_port.to_string() == written
+        });
+        let port = by_other_name.map(|port| port.port).or_else(only);
+        port.or_else(|| written.parse().ok()).map(|port| (group, port))
     }
 
     fn format_error(self) -> FormatError {
@@ -116,6 +142,7 @@ fn is_stray(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::TargetPort;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -151,20 +178,47 @@ mod tests {
         assert_eq!((error.text.as_str(), error.position), ("rsp-b", 10));
     }
 
+    fn ports(numbers: &[(u16, &str, u16)]) -> Vec<ServicePort> {
+        let port = |(port, name, node_port): &(u16, &str, u16)| ServicePort {
+            name: (*name).to_owned(),
+            protocol: "TCP".to_owned(),
+            port: *port,
+            target_port: Some(TargetPort::Number(8080)),
+            node_port: *node_port,
+        };
+        numbers.iter().map(port).collect()
+    }
+
     #[rstest]
     #[case("rsp-a:80", Some(("rsp-a", 80)))]
     #[case(" rsp-a: 080 ", Some(("rsp-a", 80)))]
     #[case("\"rsp-a:80\"", Some(("rsp-a", 80)))]
-    #[case("rsp-a:http", None)]
-    #[case("80:rsp-a", None)]
+    #[case("rsp-a:http", Some(("rsp-a", 80)))]
+    #[case("rsp-a:8080", Some(("rsp-a", 80)))]
+    #[case("rsp-a:30080", Some(("rsp-a", 80)))]
+    #[case("80:rsp-a", Some(("rsp-a", 80)))]
+    #[case("rsp-a", Some(("rsp-a", 80)))]
     #[case("rsp-a:0", None)]
-    #[case("rsp-a", None)]
+    #[case("", None)]
     fn what_was_meant_is_read_where_it_can_be(
         #[case] value: &str,
         #[case] meant: Option<(&str, u16)>,
     ) {
+        let ports = ports(&[(80, "http", 30080)]);
         let mapping = Mapping::parse(value);
-        assert_eq!(mapping.entries().first().and_then(|entry| entry.meant()), meant);
+        assert_eq!(mapping.entries().first().and_then(|entry| entry.meant(&ports)), meant);
+    }
+
+    #[rstest]
+    #[case("rsp-a:443", Some(("rsp-a", 443)))]
+    #[case("rsp-a:https", Some(("rsp-a", 443)))]
+    #[case("rsp-a:81", Some(("rsp-a", 81)))]
+    #[case("rsp-a:web", None)]
+    #[case("rsp-a", None)]
+    fn of_several_ports_none_is_guessed(#[case] value: &str, #[case] meant: Option<(&str, u16)>) {
+        let ports = ports(&[(80, "http", 30080), (443, "https", 30443)]);
+        let mapping = Mapping::parse(value);
+        assert_eq!(mapping.entries().first().and_then(|entry| entry.meant(&ports)), meant);
     }
 
     proptest! {
@@ -174,7 +228,7 @@ mod tests {
             let _ = mapping.group_of(port);
             let _ = mapping.format_error();
             for entry in mapping.entries() {
-                let _ = (entry.meant(), entry.is_release());
+                let _ = (entry.meant(&ports(&[(80, "http", 0)])), entry.is_release());
             }
         }
 

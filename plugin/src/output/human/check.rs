@@ -13,7 +13,7 @@ use clbmigrate_core::{
 use super::{count, headline, not_looked_lines};
 use crate::output::{
     json::{CheckReport, Finding, PatchOp},
-    style::{FAINT, GOOD, Look, PLAIN, STRONG, of_severity},
+    style::{FAINT, GOOD, Look, PLAIN, STRONG, WARNING, of_severity},
     text::Text,
 };
 
@@ -26,6 +26,8 @@ pub struct Judged {
     pub workloads: usize,
     /// Rules.
     pub rules: usize,
+    /// Inputs that could not be read, and so were not judged.
+    pub unread: usize,
 }
 
 /// Writes findings by object, what was not looked at, and the count.
@@ -98,7 +100,7 @@ pub fn write_finding(
     Ok(())
 }
 
-/// `2 errors, 1 warning, 0 infos: 3 Services and 2 workloads judged by 61 rules`.
+/// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
 fn summary(report: &Report, judged: Judged) -> Text {
     let scope = format!(
         "{}, {} judged by {}",
@@ -106,8 +108,14 @@ fn summary(report: &Report, judged: Judged) -> Text {
         count(judged.workloads, "workload"),
         count(judged.rules, "rule")
     );
+    let unread = match judged.unread {
+        0 => String::new(),
+        number => format!("; {} could not be read", count(number, "input")),
+    };
     if report.findings.is_empty() {
-        return Text::plain(format!("{scope}: ")).and(GOOD, "no findings");
+        let style = if judged.unread == 0 { GOOD } else { PLAIN };
+        let text = Text::plain(format!("{scope}: ")).and(style, "no findings");
+        return text.and(WARNING, unread);
     }
     let mut text = Text::plain(format!("{scope}: "));
     for (index, severity) in Severity::ALL.into_iter().enumerate() {
@@ -116,5 +124,5 @@ fn summary(report: &Report, judged: Judged) -> Text {
         let style = if number > 0 { of_severity(severity) } else { FAINT };
         text = text.and(PLAIN, gap).and(style, count(number, severity.as_str()));
     }
-    text
+    text.and(WARNING, unread)
 }

@@ -10,7 +10,7 @@ use crate::{
     prediction::Prediction,
     route::{Participant, Route, RouteKey},
     snapshot::Cluster,
-    survey::{Seat, Survey},
+    survey::{Seat, Survey, routes_of},
     vgroup::Mapping,
     weight::Setting,
 };
@@ -97,16 +97,9 @@ impl<'s, 'a> Case<'s, 'a> {
     /// The routes it is in, after the change that is judged.
     pub fn routes(&self) -> &[Route<'a>] {
         self.routes.get_or_init(|| {
-            let Some(mapping) = self.mapping() else { return Vec::new() };
-            let mut keys: Vec<RouteKey<'a>> = mapping
-                .entries()
-                .iter()
-                .filter_map(|entry| entry.meant())
-                .map(|(vgroup, port)| RouteKey { clb: self.clb(), vgroup, port: Some(port) })
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            keys.into_iter().map(|key| Route::build(self.survey, key, self.prediction)).collect()
+            let routes = routes_of(self.service()).into_iter();
+            let key = |(vgroup, port)| RouteKey { clb: self.clb(), vgroup, port: Some(port) };
+            routes.map(|at| Route::build(self.survey, key(at), self.prediction)).collect()
         })
     }
 

@@ -155,7 +155,7 @@ fn drift(case: &Case<'_, '_>, out: &mut Findings) {
         case.draft(out)
             .annotation(key, text)
             .fix(format!(
-                "make CCM write the group again, by any annotation edit: kubectl annotate service {} -n {} --overwrite clbmigrate.io/resync=1",
+                "make CCM write the group again, by any annotation edit: kubectl annotate service {} -n {} --overwrite clbmigrate.io/resync=$(date +%s)",
                 meta.name,
                 meta.namespace()
             ))

@@ -202,7 +202,10 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
         if numbers.iter().any(|number| number == written) {
             continue;
         }
-        let meant = meant_entry(case, entry, &numbers);
+        let meant = entry
+            .meant(ports)
+            .filter(|(_, port)| ports.iter().any(|known| known.port == *port))
+            .map(|(group, port)| format!("{group}:{port}"));
         let draft = case.draft(out).annotation(key, text);
         let draft = match &meant {
             Some(meant) => {
@@ -239,26 +242,6 @@ fn never_held(case: &Case<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
             entry.text, entry.group
         ));
     }
-}
-
-/// An entry as it was probably meant: turned round, a number with zeros, a name, a target port, or
-/// the only port there is.
-fn meant_entry(case: &Case<'_, '_>, entry: &Entry<'_>, numbers: &[String]) -> Option<String> {
-    let written = entry.port?;
-    if numbers.iter().any(|number| number == entry.group) {
-        return Some(format!("{written}:{}", entry.group));
-    }
-    let ports = &case.service().spec.ports;
-    let by_other_name = ports.iter().find(|port| {
-        port.name == written
-            || port.target().to_string() == written
-            || port.node_port.to_string() == written
-            || written.parse() == Ok(port.port)
-    });
-    let ((Some(port), _) | (None, [port])) = (by_other_name, ports.as_slice()) else {
-        return None;
-    };
-    Some(format!("{}:{}", entry.group, port.port))
 }
 
 fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
