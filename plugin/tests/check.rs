@@ -103,6 +103,14 @@ fn an_input_that_cannot_be_read_wins_over_findings() {
 }
 
 #[test]
+fn what_could_not_be_read_does_not_look_like_success() {
+    let folder = Folder::new(&[("empty.yaml", "")]);
+    let ran = run(&format!("check -f {}", folder.path("")));
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("no findings; 1 input could not be read"), "{}", ran.out);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let ran = run("check -f no-such-file.yaml");
     assert_eq!(ran.code, 1);
