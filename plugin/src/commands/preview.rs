@@ -21,6 +21,7 @@ use crate::{
     preview_document,
     selection::Selection,
     target,
+    view::count,
 };
 
 /// What stands for no weight at all.
@@ -118,9 +119,16 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let newer = input::load(&named(&args.input.files, args.input.context.as_deref()), &args.input);
     let fits = fits(&intake.world, &newer.world);
     let overlaid = intake.world.overlaid(&newer.world, args.prune);
+    let left_out = left_out(&intake.world, &newer.world);
     intake.absorb(newer);
     printer.intake(&intake);
     fits?;
+    if left_out > 0 && !args.prune {
+        printer.remark(&format!(
+            "note: {} of --against not in -f, taken as unchanged; --prune takes what is missing as deleted",
+            count(left_out, "Service")
+        ));
+    }
 
     let mut changed = overlaid;
     input::settle(&mut intake.world, &args.input, &sources)?;
@@ -129,6 +137,20 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let after = Survey::new(&changed);
     let preview = preview::preview(&before, &after);
     show(args, &intake, (&before, &after), &preview, &[], printer)
+}
+
+/// How many Services with CLB annotations the newer files do not have.
+fn left_out(older: &World, newer: &World) -> usize {
+    let Some(only) = newer.clusters.first() else { return 0 };
+    let services = older.clusters.iter().flat_map(|cluster| {
+        let same = newer.clusters.iter().find(|known| known.context == cluster.context);
+        let same = same.unwrap_or(only);
+        cluster.services().filter(|service| {
+            let meta = &service.metadata;
+            service.is_candidate() && same.service(meta.namespace(), &meta.name).is_none()
+        })
+    });
+    services.count()
 }
 
 /// Files without a name belong to the cluster of `--context`.

@@ -1,5 +1,10 @@
 //! Who holds how much of a route, as it stands and after a change.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail where it stands")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail where it stands"
+)]
 
 #[allow(dead_code, reason = "the grid of rules uses the rest")]
 mod support;

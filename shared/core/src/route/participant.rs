@@ -167,7 +167,8 @@ pub(super) fn of_others<'a>(
         ready: None,
         healthy: healthy.map(|states| states.into_iter().filter(|healthy| *healthy).count()),
         weight_sum: Some(sum),
-        expected_weight_sum: None,
+        // Nobody's controller writes it: it is expected to stay.
+        expected_weight_sum: (kind == ParticipantKind::External).then_some(sum),
         share: None,
         share_of_known: 0.0,
     }
