@@ -49,6 +49,8 @@ pub struct Cluster {
     autoscaled: HashSet<(String, String, String)>,
     namespaces: HashMap<String, Meta>,
     others: Vec<Other>,
+    /// The id that the cluster's own profile states, and where.
+    profile: Option<(String, Place)>,
     /// Whether there are nodes, and every node that an EndpointSlice names is among them.
     names_known_nodes: OnceLock<bool>,
     /// The instances behind the nodes.
@@ -73,7 +75,12 @@ pub enum Object {
     /// v1 Namespace, of which labels matter.
     Namespace(Box<Meta>),
     /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
-    ClusterProfile(String),
+    ClusterProfile {
+        /// The id.
+        id: String,
+        /// Where the ConfigMap was read.
+        place: Place,
+    },
     /// The configuration of this project's injecting hook.
     InjectionHook,
     /// Any other object, kept for the rules that judge any.
@@ -121,10 +128,15 @@ impl Cluster {
                 self.namespaces.insert(meta.name.clone(), *meta);
                 Inserted::New
             }
-            Object::ClusterProfile(id) => {
-                self.id = self.id.take().or(Some(id));
-                Inserted::New
-            }
+            Object::ClusterProfile { id, place } => match &self.profile {
+                Some((known, _)) if *known == id => Inserted::Same,
+                Some((_, place)) => Inserted::Conflict(place.clone()),
+                None => {
+                    self.id.get_or_insert_with(|| id.clone());
+                    self.profile = Some((id, place));
+                    Inserted::New
+                }
+            },
             Object::InjectionHook => {
                 self.injects_hooks = true;
                 Inserted::New

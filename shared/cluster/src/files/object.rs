@@ -89,7 +89,7 @@ impl ObjectReader<'_> {
                 Object::Namespace(Box::new(meta))
             }
             Kind::ConfigMap => match self.cluster_id(piece)? {
-                Some(id) => Object::ClusterProfile(id),
+                Some(id) => Object::ClusterProfile { id, place: self.place(piece, false) },
                 None => return Ok(self.other(piece)),
             },
             Kind::MutatingHooks if Named::of(piece)?.name == INJECTION_HOOK => {

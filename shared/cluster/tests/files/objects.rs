@@ -174,6 +174,24 @@ fn one_object_twice_with_other_content_is_a_problem_that_names_both_places() {
     assert!(apart.problems.is_empty());
 }
 
+#[test]
+fn two_cluster_ids_in_one_cluster_are_a_problem() {
+    let profile = |id: &str| {
+        format!(
+            "kind: ConfigMap\nmetadata: {{name: ack-cluster-profile, namespace: kube-system}}\ndata: {{clusterid: {id}}}\n"
+        )
+    };
+    let folder = Folder::with(&[
+        ("a.yaml", profile("c1").as_bytes()),
+        ("b.yaml", profile("c2").as_bytes()),
+        ("c.yaml", profile("c1").as_bytes()),
+    ]);
+    let loaded = folder.load(&[(None, "")]);
+    assert_eq!(loaded.problems.len(), 1, "{:?}", loaded.problems);
+    assert!(folder.problems(&loaded)[0].starts_with("b.yaml:1: "));
+    assert_eq!(cluster(&loaded).id.as_deref(), Some("c1"));
+}
+
 #[rstest]
 #[case::generated("{kind: Service, metadata: {generateName: web-}}", "Service web-…")]
 #[case::none("{kind: Node}", "Node")]
