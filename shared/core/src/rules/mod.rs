@@ -20,6 +20,8 @@ mod workloads;
 pub use case::{Case, ChangeCase, WorkloadCase};
 pub use engine::{Scope, check, unknown_allowances};
 
+use std::sync::LazyLock;
+
 use crate::{
     finding::{Findings, Severity},
     object::{Meta, ObjectRef},
@@ -167,24 +169,25 @@ impl Family {
 
 /// All rules, by id.
 pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
-    let mut all: Vec<&'static Rule> = [
-        values::RULES,
-        keys::RULES,
-        nodes::RULES,
-        mapping::RULES,
-        across::RULES,
-        identity::RULES,
-        workloads::RULES,
-        traffic::RULES,
-        groups::RULES,
-        change::RULES,
-        rebinding::RULES,
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    all.sort_by_key(|rule| rule.id);
-    all.into_iter()
+    static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
+        let families = [
+            values::RULES,
+            keys::RULES,
+            nodes::RULES,
+            mapping::RULES,
+            across::RULES,
+            identity::RULES,
+            workloads::RULES,
+            traffic::RULES,
+            groups::RULES,
+            change::RULES,
+            rebinding::RULES,
+        ];
+        let mut all: Vec<&'static Rule> = families.into_iter().flatten().collect();
+        all.sort_by_key(|rule| rule.id);
+        all
+    });
+    ALL.iter().copied()
 }
 
 /// The rule of that id, written in any case.
