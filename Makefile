@@ -41,7 +41,7 @@ lint: tools-rust ## check format and run clippy, warnings denied
 
 .PHONY: licences
 licences: ## check the licences and sources of all dependencies
-	@command -v cargo-deny >/dev/null || { echo "error: cargo-deny is missing; run make deps" >&2; exit 1; }
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo "error: cargo-deny is missing; run make deps" >&2; exit 1; }
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
 
 .PHONY: bench
