@@ -54,6 +54,15 @@ fn a_weight_of_101_would_empty_the_group_and_report_success() {
     assert_snapshot!("preview-101", ran.out);
 }
 
+#[test]
+fn a_port_without_mapping_does_not_condemn_the_mapped_one() {
+    let file = "deploy/examples/mistakes/CLB019-second-port-unmapped.yaml";
+    let ran = run(&format!("preview web 40 -f {file}"));
+    let first = ran.out.lines().next().expect("a verdict");
+    assert!(first.starts_with("misrouted: "), "{first}");
+    assert!(first.contains("the ports of Service shop/web that have no mapping"), "{first}");
+}
+
 #[rstest]
 #[case("40", 0, "applied: shop/web goes from 20.0 % to 33.3 % of the traffic")]
 #[case("20", 0, "no change: shop/web has this weight already")]

@@ -27,6 +27,9 @@ pub fn verdict(preview: &Preview, targets: &[ObjectRef]) -> Text {
         Outcome::Frozen => format!(
             "CCM would write nothing and report failure; the backends of {names} stay as they are, and new pods are not registered"
         ),
+        _ if changed.with_outcome(preview.outcome).next().is_none() => format!(
+            "CCM would make groups of its own for the ports of {names} that have no mapping, to which no listener points; the mapped ones are as they should be"
+        ),
         _ => format!(
             "CCM would put the backends of {names} into a group of its own, to which no listener points"
         ),
@@ -59,15 +62,24 @@ impl Changed<'_> {
             })
     }
 
+    /// The participants with that outcome after the change, with their routes.
+    fn with_outcome(
+        &self,
+        outcome: Outcome,
+    ) -> impl Iterator<Item = (&ChangedRoute, &Participant)> {
+        self.preview.routes.iter().flat_map(move |route| {
+            let participants = route.after.participants.iter();
+            let bad = participants.filter(move |of| of.outcome == Some(outcome) && self.has(of));
+            bad.map(move |of| (route, of))
+        })
+    }
+
     /// The Services with that outcome, and their groups, in words.
     fn of_outcome(&self, outcome: Outcome) -> (String, String) {
         let (mut names, mut groups) = (Vec::new(), Vec::new());
-        for route in &self.preview.routes {
-            let bad = route.after.participants.iter();
-            for of in bad.filter(|of| of.outcome == Some(outcome) && self.has(of)) {
-                push_new(&mut names, label(of, false));
-                push_new(&mut groups, format!("group {}", route.vserver_group));
-            }
+        for (route, of) in self.with_outcome(outcome) {
+            push_new(&mut names, label(of, false));
+            push_new(&mut groups, format!("group {}", route.vserver_group));
         }
         if names.is_empty() {
             let objects = self.preview.changes.iter().map(|change| name_of(&change.object));
