@@ -33,7 +33,7 @@ impl<'f> Problems<'f> {
         let mut by_label: HashMap<_, Vec<&Workload>> = HashMap::new();
         for (index, cluster) in world.clusters.iter().enumerate() {
             for workload in cluster.workloads() {
-                if !on.contains_key(&object_of(cluster, workload)) {
+                if !on.contains_key(&workload.object_ref(cluster.context.as_ref())) {
                     continue;
                 }
                 let namespace = workload.metadata.namespace();
@@ -54,7 +54,7 @@ impl<'f> Problems<'f> {
             let label = (index, service.metadata.namespace(), key.as_str(), value.as_str());
             let candidates = self.by_label.get(&label).into_iter().flatten();
             for workload in candidates.filter(|w| service.selects(w.pod_labels())) {
-                let object = object_of(cluster, workload);
+                let object = workload.object_ref(cluster.context.as_ref());
                 let name = format!("{} {}", object.kind, object.name);
                 problems.extend(self.of(&object).map(|finding| {
                     let problem = of_finding(finding);
@@ -67,7 +67,7 @@ impl<'f> Problems<'f> {
 
     /// What is wrong with one participant of a group, by the group's own findings.
     pub fn of_backends(&self, vgroup: &str, participant: &Participant<'_>) -> Vec<Problem> {
-        let path = backends_path(participant);
+        let path = participant.path();
         let own = self.of_group(vgroup).filter(|finding| finding.path == path);
         // The rule's title speaks of the group; the message, of this participant.
         let at_length = own.map(|of| Problem { message: of.message.clone(), ..of_finding(of) });
@@ -76,8 +76,7 @@ impl<'f> Problems<'f> {
 
     /// What is wrong with a group, and with none of its participants in particular.
     pub fn of_route(&self, key: &RouteKey<'_>, participants: &[Participant<'_>]) -> Vec<Problem> {
-        let is_apart =
-            |finding: &&Finding| participants.iter().all(|p| finding.path != backends_path(p));
+        let is_apart = |finding: &&Finding| participants.iter().all(|p| finding.path != p.path());
         self.of_group(key.vgroup).filter(is_apart).map(of_finding).collect()
     }
 
@@ -99,21 +98,6 @@ impl<'f> Problems<'f> {
 /// Whether a finding is about a group of the CLB.
 pub fn is_on_group(object: &ObjectRef) -> bool {
     object.kind == GROUP
-}
-
-/// A workload's name in findings.
-pub fn object_of(cluster: &Cluster, workload: &Workload) -> ObjectRef {
-    ObjectRef {
-        context: cluster.context.clone(),
-        kind: workload.kind.as_str().to_owned(),
-        namespace: Some(workload.metadata.namespace().to_owned()),
-        name: workload.metadata.name.clone(),
-    }
-}
-
-/// The path at which a group's findings name one participant.
-fn backends_path(participant: &Participant<'_>) -> String {
-    format!("BackendServers[{}]", participant.label())
 }
 
 /// A finding in a line: the rule's title says what it is, `check` says it at length.

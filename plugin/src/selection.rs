@@ -8,7 +8,7 @@ use clbmigrate_core::{
     snapshot::{Cluster, World},
 };
 
-use crate::{cli::InputArgs, problems::object_of, selector::Selector};
+use crate::{cli::InputArgs, selector::Selector};
 
 /// Which Services are looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,7 +75,7 @@ impl<'f> Selection<'f> {
             for service in cluster.services().filter(|service| self.takes(cluster, service)) {
                 objects.named.insert(service.object_ref(cluster.context.as_ref()));
                 for workload in cluster.workloads_of(service) {
-                    objects.named.insert(object_of(cluster, workload));
+                    objects.named.insert(workload.object_ref(cluster.context.as_ref()));
                 }
             }
         }

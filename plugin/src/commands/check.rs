@@ -18,7 +18,7 @@ use crate::{
         json::{self, CheckReport},
         junit, sarif, yaml,
     },
-    problems::{is_on_group, object_of},
+    problems::is_on_group,
     selection::Selection,
 };
 
@@ -92,7 +92,7 @@ fn judged(survey: &Survey<'_>, selection: &Selection<'_>, unread: usize) -> huma
         judged.services += 1;
         if mapping(seat.service).is_some() {
             let of = seat.cluster.workloads_of(seat.service);
-            workloads.extend(of.map(|workload| object_of(seat.cluster, workload)));
+            workloads.extend(of.map(|workload| workload.object_ref(seat.cluster.context.as_ref())));
         }
     }
     judged.workloads = workloads.len();

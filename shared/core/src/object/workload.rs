@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Meta, nullable};
+use super::{Meta, ObjectRef, nullable};
 
 /// The kinds of workload that the rules judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,6 +255,16 @@ impl Workload {
             replicas: None,
             strategy: Strategy::default(),
             template: PodTemplate { metadata: pod.metadata.clone(), spec: pod.spec.clone() },
+        }
+    }
+
+    /// Its name in findings.
+    pub fn object_ref(&self, context: Option<&Arc<str>>) -> ObjectRef {
+        ObjectRef {
+            context: context.cloned(),
+            kind: self.kind.as_str().to_owned(),
+            namespace: Some(self.metadata.namespace().to_owned()),
+            name: self.metadata.name.clone(),
         }
     }
 

@@ -231,6 +231,11 @@ impl Participant<'_> {
         }
     }
 
+    /// Where a finding on the group points to when it is about this participant.
+    pub fn path(&self) -> String {
+        format!("BackendServers[{}]", self.label())
+    }
+
     /// Whether the group was emptied of this Service: CCM would have written backends, and the
     /// group's answer shows none.
     pub fn is_emptied(&self) -> bool {

@@ -241,14 +241,8 @@ pub struct WorkloadCase<'s, 'a> {
 impl WorkloadCase<'_, '_> {
     /// Begins a finding on the workload.
     pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
-        let meta = &self.workload.metadata;
-        let object = ObjectRef {
-            context: self.case.seat.cluster.context.clone(),
-            kind: self.workload.kind.as_str().to_owned(),
-            namespace: Some(meta.namespace().to_owned()),
-            name: meta.name.clone(),
-        };
-        out.on(meta, object)
+        let object = self.workload.object_ref(self.case.seat.cluster.context.as_ref());
+        out.on(&self.workload.metadata, object)
     }
 }
 

@@ -211,12 +211,7 @@ impl<'a> Engine<'_, 'a> {
 }
 
 fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'o> {
-    let object = ObjectRef {
-        context: cluster.context.clone(),
-        kind: workload.kind.as_str().to_owned(),
-        namespace: Some(workload.metadata.namespace().to_owned()),
-        name: workload.metadata.name.clone(),
-    };
+    let object = workload.object_ref(cluster.context.as_ref());
     let template = &workload.template.metadata.annotations;
     let misplaced = match workload.kind {
         WorkloadKind::Pod => Vec::new(),

@@ -95,7 +95,7 @@ fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
             let meta = crate::object::Meta { origin: answer.origin.clone(), ..Default::default() };
             let sum = participant.weight_sum.unwrap_or_default();
             out.on(&meta, object)
-                .at(format!("BackendServers[{}]", participant.label()))
+                .at(participant.path())
                 .value(sum.to_string())
                 .fix(format!(
                     "if nobody needs it: aliyun slb RemoveVServerGroupBackendServers --VServerGroupId {} --BackendServers '[…]' with its ServerId, Port and Type",
