@@ -28,18 +28,17 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let report = rules::check(&survey, None, &scope);
     let view = View::new(&survey, &report.findings);
 
-    let routes =
-        survey.routes().map(|(key, _)| Route::build(&survey, *key, &Prediction::default()));
-    let routes: Vec<Route<'_>> = routes
-        .filter(|route| {
-            selection.is_everything()
-                || route.participants.iter().any(|of| selection.takes_participant(of))
-        })
-        .collect();
+    // One at a time: a route holds every backend, its document only their sums.
+    let routes = survey.routes().filter_map(|(key, _)| {
+        let route = Route::build(&survey, *key, &Prediction::default());
+        let is_selected = selection.is_everything()
+            || route.participants.iter().any(|of| selection.takes_participant(of));
+        is_selected.then(|| view.route(&route))
+    });
     let list = RouteList {
         api_version: ApiVersion::V1Alpha1,
         kind: RouteListKind::RouteList,
-        routes: routes.iter().map(|route| view.route(route)).collect(),
+        routes: routes.collect(),
         unrouted: view.unrouted(&selection),
     };
     match args.output {
