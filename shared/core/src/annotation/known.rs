@@ -57,6 +57,7 @@ pub const KNOWN: &[Known] = &[
     known("loadbalancer-ip-version", Text),
     known("loadbalancer-address-type", Text),
     known("loadbalancer-network-type", Text),
+    known("loadbalancer-slb-network-type", Text),
     known("loadbalancer-ip", Text),
     known("loadbalancer-name", SharedClb),
     known("loadbalancer-spec", SharedClb),
@@ -98,7 +99,7 @@ pub const KNOWN: &[Known] = &[
     known("loadbalancer-proxy-protocol", Text),
     known("loadbalancer-xforwardedfor-proto", Text),
     known("loadbalancer-xforwardedfor-slbport", Text),
-    known("loadbalancer-xforwardedfor-client-srcport", Text),
+    known("loadbalancer-xforwardedfor-clientsrcport", Text),
     known("loadbalancer-health-check-switch", Text),
     known("loadbalancer-health-check-flag", Text),
     known("loadbalancer-health-check-type", Text),
@@ -112,12 +113,27 @@ pub const KNOWN: &[Known] = &[
     known("loadbalancer-health-check-timeout", Integer),
     known("loadbalancer-healthy-threshold", Integer),
     known("loadbalancer-unhealthy-threshold", Integer),
+    // For network load balancers; on a CLB's Service CCM passes over them.
+    known("loadbalancer-zone-maps", Text),
+    known("loadbalancer-security-group-ids", Text),
+    known("loadbalancer-bandwidth-package-id", Text),
+    known("loadbalancer-cacert-id", Text),
+    known("loadbalancer-cacert", Text),
+    known("loadbalancer-cps", Text),
+    known("loadbalancer-preserve-client-ip", Text),
+    known("loadbalancer-server-group-type", Text),
+    known("loadbalancer-ppv2-pvl-ep-id-enabled", Text),
+    known("loadbalancer-ppv2-pvl-eps-id-enabled", Text),
+    known("loadbalancer-ppv2-pvl-vpc-id-enabled", Text),
     // Newer than CCM 2.14.
     known("loadbalancer-graceful-shutdown", Text),
 ];
 
 /// The suffix of the older articles, which CCM never read (rule CLB007).
 pub(crate) const VGROUP_IDS: &str = "loadbalancer-vgroup-ids";
+
+/// What the vendor's name looks like in keys that people write.
+const VENDORS: [&str; 3] = ["alibaba", "aliyun", "alicloud"];
 
 /// Domain of the keys that Kubernetes' cloud providers share.
 const DOMAIN: &str = "service.beta.kubernetes.io/";
@@ -129,9 +145,10 @@ pub fn nearest(key: &str) -> Option<String> {
         return None;
     }
     let (domain, name) = key.split_once('/').map_or(("", key), |(domain, name)| (domain, name));
+    let names_vendor = |text: &str| VENDORS.iter().any(|vendor| text.contains(vendor));
     let is_ours = domain == DOMAIN.trim_end_matches('/')
-        || domain.contains("ali")
-        || (domain.is_empty() && name.contains("ali"));
+        || names_vendor(domain)
+        || (domain.is_empty() && names_vendor(name));
     if !is_ours {
         return None;
     }
@@ -243,6 +260,9 @@ mod tests {
     #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-ids")]
     #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-brand-new-thing")]
     #[case("service.beta.kubernetes.io/aws-load-balancer-type")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-cacert-id")]
+    #[case("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-xforwardedfor-clientsrcport")]
+    #[case("quality.example.com/backend-type")]
     #[case("prometheus.io/scrape")]
     #[case("nginx.ingress.kubernetes.io/load-balance")]
     #[case("")]
