@@ -91,7 +91,8 @@ pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
     let touched: BTreeSet<&ObjectRef> = changes.iter().map(|change| &change.object).collect();
     let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
     let was = rules::check(before, None, &scope);
-    let is = rules::check(after, Some((before, &changes)), &scope);
+    let change = rules::Change { before, services: &changes, prediction: &prediction };
+    let is = rules::check(after, Some(change), &scope);
     let (unchanged, introduced) = is
         .findings
         .into_iter()

@@ -29,6 +29,9 @@ impl Owner<'_> {
     }
 }
 
+/// Why it cannot be told whose backends are.
+pub(super) const UNCERTAIN: &str = "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id";
+
 /// Every backend of a group with its owner.
 pub(super) fn owners<'b>(
     survey: &Survey<'_>,
@@ -81,8 +84,5 @@ pub(super) fn may_be_changed(
             && cluster.all_nodes().is_none()
             && prediction.touches(*index, key.namespace, key.service)
     })?;
-    Some(format!(
-        "{}/{}: its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id",
-        key.namespace, key.service
-    ))
+    Some(format!("{}/{}: {UNCERTAIN}", key.namespace, key.service))
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Owner, Participant, ParticipantKind, RouteBackend};
+use super::{Owner, Participant, ParticipantKind, RouteBackend, owner::UNCERTAIN};
 use crate::{
     backends::{Mode, ignores_weight_update, setting},
     cloud::RemoteBackend,
@@ -60,7 +60,7 @@ pub(super) fn of_member<'a>(
     };
     let unknown = backends.is_none().then(|| {
         let why = match result {
-            _ if is_uncertain => "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id".to_owned(),
+            _ if is_uncertain => UNCERTAIN.to_owned(),
             Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
             Some(PortResult::Applied(_)) => {
                 "ignore-weight-update is on, so the weights it had before stay".to_owned()
@@ -70,11 +70,7 @@ pub(super) fn of_member<'a>(
         format!("{}: {why}", seat.label())
     });
     let sum = |backends: &Vec<RouteBackend<'a>>| backends.iter().map(|b| u64::from(b.weight)).sum();
-    let healthy = actual.filter(|_| !predicted).and_then(|actual| {
-        let states = actual.iter().map(|backend| survey.world.cloud.is_healthy(backend));
-        let states: Vec<bool> = states.collect::<Option<_>>()?;
-        (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
-    });
+    let healthy = actual.filter(|_| !predicted).and_then(|actual| healthy(survey, actual));
     let meta = &seat.service.metadata;
     let participant = Participant {
         seat: Some(seat),
@@ -149,8 +145,6 @@ pub(super) fn of_others<'a>(
         Owner::Member(_) => (ParticipantKind::Service, None, "", ""),
     };
     let sum = backends.iter().map(|backend| u64::from(backend.weight)).sum();
-    let healthy: Option<Vec<bool>> =
-        backends.iter().map(|backend| survey.world.cloud.is_healthy(backend)).collect();
     Participant {
         seat: None,
         context,
@@ -165,11 +159,18 @@ pub(super) fn of_others<'a>(
         expected_backends: 0,
         is_measured: true,
         ready: None,
-        healthy: healthy.map(|states| states.into_iter().filter(|healthy| *healthy).count()),
+        healthy: healthy(survey, backends),
         weight_sum: Some(sum),
         // Nobody's controller writes it: it is expected to stay.
         expected_weight_sum: (kind == ParticipantKind::External).then_some(sum),
         share: None,
         share_of_known: 0.0,
     }
+}
+
+/// How many of the backends are healthy; `None` where there are none, or one's health is unknown.
+fn healthy(survey: &Survey<'_>, backends: &[&RemoteBackend]) -> Option<usize> {
+    let states = backends.iter().map(|backend| survey.world.cloud.is_healthy(backend));
+    let states: Vec<bool> = states.collect::<Option<_>>()?;
+    (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
 }

@@ -90,11 +90,6 @@ pub(super) fn text<'a>(service: &'a Service, suffix: &str) -> &'a str {
     service.metadata.annotations.text(suffix)
 }
 
-/// The weight a Service was or is given; 100 for each backend where none is set.
-fn carries_weight(service: &Service) -> bool {
-    backends::setting(service).is_ok_and(|setting| setting.total != Some(0))
-}
-
 fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let Some(new) = case.present().filter(|new| backends::mapping(new).is_some()) else { return };
     let old = text(case.old(), annotation::WEIGHT);
@@ -131,7 +126,7 @@ fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let goes = case.next.is_none_or(|next| !next.is_load_balancer());
     let mut ports = case.before.round().ports.iter();
     let serves = ports.any(|port| port.result.outcome() == Outcome::Applied);
-    if !goes || !serves || !carries_weight(case.old()) {
+    if !goes || !serves || !case.before.carries_weight() {
         return;
     }
     let weight = text(case.old(), annotation::WEIGHT);
@@ -237,7 +232,7 @@ fn is_reshaped(case: &ChangeCase<'_, '_>, mode: Mode) -> bool {
 
 fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let Some(after) = case.after else { return };
-    if !carries_weight(case.old()) {
+    if !case.before.carries_weight() {
         return;
     }
     let (old, new) = (&case.old().spec, &after.service().spec);

@@ -14,18 +14,24 @@ use crate::{
 /// Which objects are judged.
 pub type Scope<'f> = &'f dyn Fn(&ObjectRef) -> bool;
 
-/// Runs all rules. With a change, `survey` is the world after it; its first part is the world before.
-pub fn check<'a>(
-    survey: &Survey<'a>,
-    change: Option<(&Survey<'a>, &[ServiceChange<'a>])>,
-    scope: Scope<'_>,
-) -> Report {
+/// A change that is judged.
+#[derive(Clone, Copy)]
+pub struct Change<'s, 'a> {
+    /// The world before it.
+    pub before: &'s Survey<'a>,
+    /// The Services that differ.
+    pub services: &'s [ServiceChange<'a>],
+    /// What CCM's next round does.
+    pub prediction: &'s Prediction,
+}
+
+/// Runs all rules. With a change, `survey` is the world after it.
+pub fn check<'a>(survey: &Survey<'a>, change: Option<Change<'_, 'a>>, scope: Scope<'_>) -> Report {
     let rules: Vec<&'static Rule> = catalogue().collect();
     let Some(first) = rules.first().copied() else { return Report::default() };
-    let prediction = change
-        .map(|(before, changes)| Prediction::new(before, survey, changes))
-        .unwrap_or_default();
-    let engine = Engine { survey, change, prediction: &prediction, rules, scope };
+    let none = Prediction::default();
+    let prediction = change.map_or(&none, |change| change.prediction);
+    let engine = Engine { survey, change, prediction, rules, scope };
     let mut out = Findings::new(first);
     for (index, cluster) in survey.world.clusters.iter().enumerate() {
         for service in cluster.services() {
@@ -41,7 +47,7 @@ pub fn check<'a>(
 
 struct Engine<'s, 'a> {
     survey: &'s Survey<'a>,
-    change: Option<(&'s Survey<'a>, &'s [ServiceChange<'a>])>,
+    change: Option<Change<'s, 'a>>,
     prediction: &'s Prediction,
     rules: Vec<&'static Rule>,
     scope: Scope<'s>,
@@ -84,7 +90,7 @@ impl<'a> Engine<'_, 'a> {
 
     /// Services that the change takes away.
     fn gone(&self, index: usize, out: &mut Findings) {
-        let changes = self.change.map(|(_, changes)| changes).unwrap_or_default();
+        let changes = self.change.map(|change| change.services).unwrap_or_default();
         let none = Prediction::default();
         for change in changes.iter().filter(|change| change.cluster == index) {
             let (Some(old), None) = (change.old, change.new) else { continue };
@@ -178,12 +184,12 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn old_of(&self, seat: &Seat<'a>) -> Option<&'a Service> {
-        let (_, changes) = self.change?;
+        let services = self.change?.services;
         let same = |change: &&ServiceChange<'a>| {
             change.cluster == seat.index
                 && change.new.is_some_and(|new| std::ptr::eq(new, seat.service))
         };
-        changes.iter().find(same)?.old
+        services.iter().find(same)?.old
     }
 
     /// The case of a migrated Service before the change.
@@ -193,7 +199,7 @@ impl<'a> Engine<'_, 'a> {
         old: &'a Service,
         none: &'s Prediction,
     ) -> Option<Case<'s, 'a>> {
-        let (survey, _) = self.change?;
+        let survey = self.change?.before;
         let cluster = survey.world.clusters.get(index)?;
         let is_migrated = old.is_taken_by_ccm() && backends::mapping(old).is_some();
         let seat = Seat { index, cluster, service: old };

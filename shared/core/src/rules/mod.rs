@@ -18,7 +18,7 @@ mod values;
 mod workloads;
 
 pub use case::{Case, ChangeCase, WorkloadCase};
-pub use engine::{Scope, check, unknown_allowances};
+pub use engine::{Change, Scope, check, unknown_allowances};
 
 use std::sync::LazyLock;
 
