@@ -1,28 +1,11 @@
 //! From flags to a world.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{io, path::Path};
 
-use clbmigrate_cluster::files::{self, Loaded, Options, Problem, Source};
+use clbmigrate_cluster::files::{self, Loaded, Options, Source};
 use clbmigrate_core::snapshot::{Cluster, World};
 
 use crate::{cli::InputArgs, error::Error, output::Printer};
-
-/// What was read.
-#[derive(Debug, Default)]
-pub struct Intake {
-    /// The clusters and the CLB API's answers.
-    pub world: World,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-    /// Objects of kinds nobody needs, by kind.
-    pub skipped: BTreeMap<String, usize>,
-    /// Objects taken.
-    pub objects: usize,
-    /// Answers of the CLB API taken.
-    pub answers: usize,
-    /// Files opened.
-    pub files: usize,
-}
 
 /// Reads what `-f` names, and says what could not be read. `example` is the command line to show
 /// where nothing is named.
@@ -31,7 +14,7 @@ pub fn read(
     command: &str,
     example: &str,
     printer: &mut Printer,
-) -> Result<Intake, Error> {
+) -> Result<Loaded, Error> {
     need_files(&args.files, command, example)?;
     sole_stdin(args.files.iter())?;
     let mut intake = load(&args.files, args);
@@ -69,27 +52,12 @@ pub fn sole_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), E
 }
 
 /// Reads files without applying any flag to the world.
-pub fn load(sources: &[Source], args: &InputArgs) -> Intake {
+pub fn load(sources: &[Source], args: &InputArgs) -> Loaded {
     let mut options = Options::default();
     if let Some(namespace) = &args.namespace {
         options.default_namespace.clone_from(namespace);
     }
-    let Loaded { world, problems, skipped, objects, answers, files } =
-        files::load(sources, io::stdin().lock(), &options);
-    Intake { world, problems, skipped, objects, answers, files }
-}
-
-impl Intake {
-    /// Takes over what another intake says of its reading. Its world is not taken.
-    pub fn absorb(&mut self, other: Self) {
-        self.problems.extend(other.problems);
-        for (kind, count) in other.skipped {
-            *self.skipped.entry(kind).or_default() += count;
-        }
-        self.objects += other.objects;
-        self.answers += other.answers;
-        self.files += other.files;
-    }
+    files::load(sources, io::stdin().lock(), &options)
 }
 
 /// Applies what flags say about clusters, and finds the ids that nothing says. A cluster that only

@@ -55,6 +55,16 @@ fn a_weight_of_101_would_empty_the_group_and_report_success() {
 }
 
 #[test]
+fn services_that_the_new_files_leave_out_are_counted_in_the_clusters_they_speak_of() {
+    let against = "--against a=deploy/examples/two-clusters/a --against b=deploy/examples/two-clusters/b \
+                   --against deploy/examples/two-clusters/clb";
+    let ran = run(&format!("preview -f a=deploy/examples/two-clusters/a/cluster {against}"));
+    assert!(ran.err.starts_with("note: 1 Service of --against not in -f"), "{}", ran.err);
+    let ran = run(&format!("preview -f a=deploy/examples/two-clusters/a/service.yaml {against}"));
+    assert_eq!(ran.err, "");
+}
+
+#[test]
 fn a_port_without_mapping_does_not_condemn_the_mapped_one() {
     let file = "deploy/examples/mistakes/CLB019-second-port-unmapped.yaml";
     let ran = run(&format!("preview web 40 -f {file}"));

@@ -9,16 +9,16 @@ pub mod version;
 
 use std::{collections::BTreeSet, io::Write};
 
+use clbmigrate_cluster::files::Loaded;
 use clbmigrate_core::object::ObjectRef;
 
 use crate::{
     error::{Error, Exit},
-    input::Intake,
     selection::Selection,
 };
 
 /// How a command over files ends: what could not be read wins over what was found.
-fn exit(intake: &Intake, has_findings: bool) -> Exit {
+fn exit(intake: &Loaded, has_findings: bool) -> Exit {
     if !intake.problems.is_empty() {
         Exit::Error
     } else if has_findings {

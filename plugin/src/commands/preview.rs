@@ -1,6 +1,6 @@
 //! `preview`.
 
-use clbmigrate_cluster::files::Source;
+use clbmigrate_cluster::files::{Loaded, Source};
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX},
     object::ObjectRef,
@@ -16,7 +16,7 @@ use super::{exit, write_names};
 use crate::{
     cli::{Format, PreviewArgs},
     error::{Error, Exit},
-    input::{self, Intake},
+    input,
     output::{Printer, human, json, yaml},
     preview_document,
     selection::Selection,
@@ -119,7 +119,7 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let newer = input::load(&named(&args.input.files, args.input.context.as_deref()), &args.input);
     let fits = fits(&intake.world, &newer.world);
     let overlaid = intake.world.overlaid(&newer.world, args.prune);
-    let left_out = left_out(&intake.world, &newer.world);
+    let left_out = intake.world.left_out_by(&newer.world).count();
     intake.absorb(newer);
     printer.intake(&intake);
     fits?;
@@ -137,20 +137,6 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let after = Survey::new(&changed);
     let preview = preview::preview(&before, &after);
     show(args, &intake, (&before, &after), &preview, &[], printer)
-}
-
-/// How many Services with CLB annotations the newer files do not have.
-fn left_out(older: &World, newer: &World) -> usize {
-    let Some(only) = newer.clusters.first() else { return 0 };
-    let services = older.clusters.iter().flat_map(|cluster| {
-        let same = newer.clusters.iter().find(|known| known.context == cluster.context);
-        let same = same.unwrap_or(only);
-        cluster.services().filter(|service| {
-            let meta = &service.metadata;
-            service.is_candidate() && same.service(meta.namespace(), &meta.name).is_none()
-        })
-    });
-    services.count()
 }
 
 /// Files without a name belong to the cluster of `--context`.
@@ -185,7 +171,7 @@ fn fits(old: &World, new: &World) -> Result<(), Error> {
 
 fn show(
     args: &PreviewArgs,
-    intake: &Intake,
+    intake: &Loaded,
     surveys: (&Survey<'_>, &Survey<'_>),
     preview: &Preview<'_>,
     targets: &[ObjectRef],

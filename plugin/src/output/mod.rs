@@ -16,12 +16,13 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice};
+use clbmigrate_cluster::files::Loaded;
 
 use self::{
     style::{ERROR, FAINT, WARNING},
     text::Text,
 };
-use crate::{cli::Color, error::Error, input::Intake};
+use crate::{cli::Color, error::Error};
 
 pub use style::Look;
 
@@ -88,7 +89,7 @@ impl Printer {
     }
 
     /// Says what could not be read and, to people, what was skipped.
-    pub fn intake(&mut self, intake: &Intake) {
+    pub fn intake(&mut self, intake: &Loaded) {
         for problem in &intake.problems {
             let text = format!(": {problem}");
             self.say(&Text::styled(ERROR, "error").and(style::PLAIN, text));

@@ -39,17 +39,34 @@ impl World {
     pub fn overlaid(&self, newer: &Self, prune: bool) -> Self {
         let mut world = self.clone();
         for cluster in &newer.clusters {
-            let only = world.clusters.len() == 1;
-            let same = |known: &&mut Cluster| {
-                known.context == cluster.context || (only && cluster.context.is_none())
-            };
-            match world.clusters.iter_mut().find(same) {
+            match self.counterpart(cluster).and_then(|index| world.clusters.get_mut(index)) {
                 Some(known) => known.overlay(cluster, prune),
                 None => world.clusters.push(cluster.clone()),
             }
         }
         world.cloud.overlay(&newer.cloud);
         world
+    }
+
+    /// The Services with CLB annotations that `newer` leaves out of the clusters it speaks of.
+    pub fn left_out_by<'w>(&'w self, newer: &'w Self) -> impl Iterator<Item = &'w Service> {
+        newer.clusters.iter().flat_map(|cluster| {
+            let known = self.counterpart(cluster).and_then(|index| self.clusters.get(index));
+            known.into_iter().flat_map(Cluster::services).filter(|service| {
+                let meta = &service.metadata;
+                let is_there = cluster.service(meta.namespace(), &meta.name).is_some();
+                service.is_candidate() && !is_there
+            })
+        })
+    }
+
+    /// The cluster of this world that one of another stands for: the one of its name, or the only
+    /// one there is for one without.
+    fn counterpart(&self, cluster: &Cluster) -> Option<usize> {
+        let only = self.clusters.len() == 1;
+        self.clusters.iter().position(|known| {
+            known.context == cluster.context || (only && cluster.context.is_none())
+        })
     }
 }
 

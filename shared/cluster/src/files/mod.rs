@@ -74,6 +74,19 @@ pub struct Loaded {
     pub files: usize,
 }
 
+impl Loaded {
+    /// Takes over what another reading says of itself. Its world is not taken.
+    pub fn absorb(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        for (kind, count) in other.skipped {
+            *self.skipped.entry(kind).or_default() += count;
+        }
+        self.objects += other.objects;
+        self.answers += other.answers;
+        self.files += other.files;
+    }
+}
+
 /// Reads all `sources` into one world. `stdin` is read where a source says so.
 pub fn load(sources: &[Source], stdin: impl Read, options: &Options) -> Loaded {
     loader::Loader::new(options).load(sources, stdin)
