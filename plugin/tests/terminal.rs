@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{TWO_CLUSTERS, command, finish, run, service};
+use common::{TWO_CLUSTERS, command, finish, run, service, spawn};
 use insta::assert_snapshot;
 use rstest::rstest;
 
@@ -174,13 +174,7 @@ fn a_narrow_terminal_loses_no_word_of_the_table() {
 #[case("status -f -")]
 #[case("preview web 101 -f -")]
 fn a_reader_that_goes_away_is_no_error(#[case] arguments: &str) {
-    let mut child = command()
-        .args(arguments.split_whitespace())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = spawn(arguments);
     // Nobody reads any more before the program has seen its input, and so before it writes.
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().expect("a pipe");

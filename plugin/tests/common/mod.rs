@@ -4,7 +4,7 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 /// The two clusters of the examples, with their group's answer.
@@ -53,15 +53,20 @@ pub fn run(arguments: &str) -> Ran {
     finish(command().args(arguments.split_whitespace()))
 }
 
-/// Runs the program with something on standard input.
-pub fn run_with_input(arguments: &str, input: &[u8]) -> Ran {
-    let mut child = command()
+/// Starts the program with a pipe at each end.
+pub fn spawn(arguments: &str) -> Child {
+    command()
         .args(arguments.split_whitespace())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program starts");
+        .expect("the program starts")
+}
+
+/// Runs the program with something on standard input.
+pub fn run_with_input(arguments: &str, input: &[u8]) -> Ran {
+    let mut child = spawn(arguments);
     // A program that refuses its command line reads nothing.
     let _ = child.stdin.take().expect("a pipe").write_all(input);
     ran(&child.wait_with_output().expect("the program ends"))

@@ -234,7 +234,7 @@ fn group<'a>(
     let setting = setting(inputs.service)?;
     let addresses = addresses(inputs, port);
     let backends = match mode {
-        Mode::Eni => pods(&addresses, |pods| setting.even(pods)),
+        Mode::Eni => pods(&addresses, setting),
         Mode::Local => local(inputs, nodes, port, &addresses, setting)?,
         Mode::Cluster => cluster(inputs, nodes, port, &addresses, setting)?,
     };
@@ -283,8 +283,8 @@ pub fn setting(service: &Service) -> Result<Setting, Skip> {
     Ok(Setting { total, default })
 }
 
-fn pods<'a>(addresses: &[Address<'a>], weight: impl Fn(usize) -> u32) -> Vec<Backend<'a>> {
-    let weight = weight(addresses.len());
+fn pods<'a>(addresses: &[Address<'a>], setting: Setting) -> Vec<Backend<'a>> {
+    let weight = setting.even(addresses.len());
     addresses.iter().map(|a| Backend { server: Server::Pod(a.ip), port: a.port, weight }).collect()
 }
 
