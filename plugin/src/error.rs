@@ -2,6 +2,7 @@
 
 use std::{io, process::ExitCode};
 
+use clbmigrate_cluster::live;
 use thiserror::Error;
 
 /// Why a command could not do what it was asked for.
@@ -23,6 +24,28 @@ pub enum Error {
         /// What is there instead, one line each.
         hints: Vec<String>,
     },
+    /// An API server failed, or refused.
+    #[error(transparent)]
+    Cluster(#[from] live::Error),
+    /// The change is refused, or would do harm.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do instead, one line each.
+        hints: Vec<String>,
+    },
+    /// Somebody else was faster.
+    #[error("{message}")]
+    Conflict {
+        /// Who changed what.
+        message: String,
+        /// What to do about it, one line each.
+        hints: Vec<String>,
+    },
+    /// The user did not say yes.
+    #[error("nothing was written")]
+    Aborted,
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Io(#[from] io::Error),
@@ -45,8 +68,12 @@ impl Error {
     /// Lines that help on.
     pub fn hints(&self) -> &[String] {
         match self {
-            Self::Usage { hints, .. } | Self::NotFound { hints, .. } => hints,
-            Self::Io(_) | Self::Format { .. } => &[],
+            Self::Usage { hints, .. }
+            | Self::NotFound { hints, .. }
+            | Self::Refused { hints, .. }
+            | Self::Conflict { hints, .. } => hints,
+            Self::Cluster(error) => &error.hints,
+            Self::Aborted | Self::Io(_) | Self::Format { .. } => &[],
         }
     }
 
@@ -59,6 +86,8 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
+            Self::Refused { .. } => Exit::Findings,
+            Self::Aborted => Exit::PutBack,
             _ if self.is_broken_pipe() => Exit::Done,
             _ => Exit::Error,
         }
@@ -74,8 +103,12 @@ pub enum Exit {
     Error,
     /// 2: the command line is wrong.
     Usage,
-    /// 3: findings at or above `--fail-on`.
+    /// 3: findings at or above `--fail-on`, or a refused write.
     Findings,
+    /// 4: timed out.
+    TimedOut,
+    /// 5: put back by somebody else, or not confirmed.
+    PutBack,
 }
 
 impl From<Exit> for ExitCode {
@@ -85,6 +118,8 @@ impl From<Exit> for ExitCode {
             Exit::Error => 1,
             Exit::Usage => 2,
             Exit::Findings => 3,
+            Exit::TimedOut => 4,
+            Exit::PutBack => 5,
         })
     }
 }

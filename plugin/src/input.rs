@@ -2,42 +2,82 @@
 
 use std::{io, path::Path};
 
-use clbmigrate_cluster::files::{self, Loaded, Options, Source};
+use clbmigrate_cluster::{
+    Loaded,
+    files::{self, Options, Source},
+};
 use clbmigrate_core::snapshot::{Cluster, World};
 
-use crate::{cli::InputArgs, error::Error, output::Printer};
+use crate::{cli::InputArgs, error::Error, live::Live, output::Printer};
 
-/// Reads what `-f` names, and says what could not be read. `example` is the command line to show
-/// where nothing is named.
-pub fn read(
-    args: &InputArgs,
-    command: &str,
-    example: &str,
-    printer: &mut Printer,
-) -> Result<Loaded, Error> {
-    need_files(&args.files, command, example)?;
-    sole_stdin(args.files.iter())?;
-    let mut intake = load(&args.files, args);
-    printer.intake(&intake);
-    settle(&mut intake.world, args, &args.files.iter().collect::<Vec<_>>())?;
-    Ok(intake)
+/// What a command looks at.
+pub struct Intake {
+    /// The world, and what of it could not be read.
+    pub loaded: Loaded,
+    /// The connections, where it is not files.
+    pub live: Option<Live>,
+    /// The namespace to look at, if only one.
+    pub namespace: Option<String>,
 }
 
-/// Refuses an empty command line: it does not reach for a cluster.
+/// Reads what the flags name: files, or the clusters of the kubeconfig. Says what could not be read.
+pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
+    if args.files.is_empty() {
+        let live = Live::open(args)?;
+        return read_live(live, args, printer);
+    }
+    sole_stdin(args.files.iter())?;
+    let mut loaded = load(&args.files, args);
+    printer.intake(&loaded);
+    settle(&mut loaded.world, args, &args.files.iter().collect::<Vec<_>>())?;
+    Ok(Intake { loaded, live: None, namespace: args.namespace.clone() })
+}
+
+/// Reads the clusters' state, with what `--overlay` lays over it.
+pub fn read_live(live: Live, args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
+    sole_stdin(args.overlay.iter())?;
+    let namespace = live.namespace(args);
+    let mut loaded = live.gather(namespace.as_deref(), printer)?;
+    if !args.overlay.is_empty() {
+        let newer = overlay(args, &loaded.world)?;
+        loaded.world = loaded.world.overlaid(&newer.world, false);
+        loaded.absorb(newer);
+    }
+    printer.intake(&loaded);
+    settle(&mut loaded.world, args, &args.overlay.iter().collect::<Vec<_>>())?;
+    Ok(Intake { loaded, live: Some(live), namespace })
+}
+
+/// Reads what `--overlay` names, for the clusters at hand.
+pub fn overlay(args: &InputArgs, world: &World) -> Result<Loaded, Error> {
+    let newer = load(&args.overlay, args);
+    let known = |cluster: &Cluster| match &cluster.context {
+        Some(name) => world.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
+        None => cluster.services().next().is_none() || world.clusters.len() == 1,
+    };
+    match newer.world.clusters.iter().find(|cluster| !known(cluster)) {
+        None => Ok(newer),
+        Some(cluster) => Err(Error::usage(match &cluster.context {
+            Some(name) => format!(
+                "--overlay {name}=…: no context {name} is looked at; there is {}",
+                contexts(world)
+            ),
+            None => format!(
+                "--overlay: for which cluster? There is {}; write --overlay NAME=PATH",
+                contexts(world)
+            ),
+        })),
+    }
+}
+
+/// Refuses an empty command line where files are needed.
 pub fn need_files(files: &[Source], command: &str, example: &str) -> Result<(), Error> {
     if !files.is_empty() {
         return Ok(());
     }
     Err(Error::Usage {
-        message: format!(
-            "{command} needs -f FILE: this version looks at files only, not at a live cluster"
-        ),
-        hints: vec![
-            format!("for example: kubectl clbmigrate {example}"),
-            "or dump a cluster: kubectl get svc,nodes,endpointslices,deploy,sts,ds -A -o json | \
-             kubectl clbmigrate status -f -"
-                .to_owned(),
-        ],
+        message: format!("{command} needs -f FILE"),
+        hints: vec![format!("for example: kubectl clbmigrate {example}")],
     })
 }
 
@@ -67,6 +107,7 @@ pub fn settle(world: &mut World, args: &InputArgs, sources: &[&Source]) -> Resul
     if let Some(name) = &args.context
         && !is_source(name)
         && !world.clusters.is_empty()
+        && !world.clusters.iter().any(|cluster| cluster.context.as_deref() == Some(name.as_str()))
     {
         return Err(unknown_context("--context", name, world));
     }

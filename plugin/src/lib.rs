@@ -5,15 +5,18 @@
 //! the program.
 #![forbid(unsafe_code)]
 
+mod change;
 pub mod cli;
 mod commands;
 mod error;
 mod input;
+mod live;
 pub mod output;
 mod preview_document;
 mod problems;
 mod selection;
 mod selector;
+mod signals;
 mod target;
 mod view;
 
@@ -92,9 +95,13 @@ fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
     match &cli.command {
         Command::Status(args) => commands::status::run(args, printer),
         Command::Preview(args) => commands::preview::run(args, printer),
+        Command::Set(args) => commands::set::run(args, printer),
+        Command::Undo(args) => commands::undo::run(args, printer),
+        Command::Attach(args) => commands::attach::run(args, printer),
         Command::Check(args) => commands::check::run(args, printer),
         Command::Explain(args) => commands::explain::run(args, printer),
         Command::Version => commands::version::run(printer),
+        Command::Complete(args) => commands::complete::run(args, printer),
         Command::Completion(args) => commands::completion::run(args, printer),
     }
 }

@@ -19,13 +19,9 @@ pub struct Selection<'f> {
 }
 
 impl<'f> Selection<'f> {
-    /// What the flags say.
-    pub fn new(args: &'f InputArgs) -> Self {
-        Self {
-            namespace: args.namespace.as_deref(),
-            context: args.context.as_deref(),
-            selector: args.selector.as_ref(),
-        }
+    /// What the flags say; `namespace` is the one to look at, if only one.
+    pub fn new(args: &'f InputArgs, namespace: Option<&'f str>) -> Self {
+        Self { namespace, context: args.context.as_deref(), selector: args.selector.as_ref() }
     }
 
     /// Whether everything is looked at.

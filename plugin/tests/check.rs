@@ -146,14 +146,25 @@ fn an_exempt_finding_is_listed_and_an_unknown_exemption_warned_of() {
 
 #[rstest]
 #[case("status")]
+#[case("status -w")]
 #[case("check")]
 #[case("preview web 30")]
-#[case("preview --against x.yaml")]
-fn without_files_a_command_says_what_it_needs(#[case] command: &str) {
-    let ran = run(command);
+#[case("set web 30 --yes")]
+#[case("undo web")]
+fn without_files_and_kubeconfig_a_command_says_what_it_needs(#[case] arguments: &str) {
+    let ran = run(arguments);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("no kubeconfig"), "{}", ran.err);
+    assert!(ran.err.contains("--kubeconfig FILE"), "{}", ran.err);
+    assert!(ran.err.contains("status -f FILE"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn new_files_are_needed_beside_old_ones() {
+    let ran = run("preview --against x.yaml");
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("needs -f"), "{}", ran.err);
-    assert!(ran.err.contains("kubectl clbmigrate"), "{}", ran.err);
+    assert!(ran.err.contains("needs -f FILE"), "{}", ran.err);
 }
 
 #[rstest]
@@ -164,6 +175,20 @@ fn without_files_a_command_says_what_it_needs(#[case] command: &str) {
 #[case("status -f x -o xml", "invalid value")]
 #[case("check -f x --fail-on bad", "invalid value")]
 #[case("status -f a=", "names no file")]
+#[case("status -f x --kubeconfig y", "cannot be used with")]
+#[case("status -f x --overlay y", "cannot be used with")]
+#[case("status -f x -w", "cannot be used with")]
+#[case("status --contexts a,b --context a", "cannot be used with")]
+#[case("status --request-timeout 1d", "is no time")]
+#[case("set web", "required arguments")]
+#[case("set web none", "set takes a weight")]
+#[case("set web 30 -A", "-A names no namespace")]
+#[case("set web 30 -l app=web", "-l may match several")]
+#[case("set web 30 -f x", "files cannot be changed")]
+#[case("set deploy/web 30", "is no kind this command knows")]
+#[case("set web 30 --wait --dry-run=server", "cannot be used with")]
+#[case("attach web --clb lb-bp1example --vgroup rsp-bp1example", "no colon")]
+#[case("attach web --clb lb-bp1example --vgroup a:80 --vgroup b:80 --yes", "more than once")]
 #[case("nonsense", "unrecognized subcommand")]
 #[case("explain CLB999", "\"CLB999\" is no rule")]
 fn a_wrong_command_line_is_a_usage_error(#[case] arguments: &str, #[case] message: &str) {

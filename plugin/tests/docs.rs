@@ -7,7 +7,7 @@ mod common;
 use std::{fmt::Write, fs};
 
 use clbmigrate_core::rules::{Rule, catalogue};
-use kubectl_clbmigrate::output::json::{CheckReport, Preview, RouteList};
+use kubectl_clbmigrate::output::json::{ChangeReport, CheckReport, Preview, RouteList};
 use schemars::{JsonSchema, generate::SchemaSettings};
 
 /// Compares a file of `docs/` with what it should be, or writes it.
@@ -34,6 +34,7 @@ fn schema<T: JsonSchema>() -> String {
 
 #[test]
 fn the_schemas_are_in_step_with_the_documents() {
+    keep("schema/change.schema.json", &schema::<ChangeReport>());
     keep("schema/check-report.schema.json", &schema::<CheckReport>());
     keep("schema/route-list.schema.json", &schema::<RouteList>());
     keep("schema/preview.schema.json", &schema::<Preview>());

@@ -1,6 +1,8 @@
 //! The command line.
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+mod change;
+mod connect;
 mod values;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -8,7 +10,11 @@ use clbmigrate_cluster::files::Source;
 
 use crate::selector::Selector;
 
-pub use values::{Color, CompletionShell, FailOn, Format, ReportFormat};
+pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
+pub use connect::ConnectArgs;
+pub use values::{
+    ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, Span, VgroupPort,
+};
 
 /// Move live traffic behind one Alibaba Cloud CLB without losing a request
 ///
@@ -42,10 +48,17 @@ pub struct Cli {
 
 const MAIN_HELP: &str = "\
 Examples:
-  # What goes where, from manifests, kubectl's dumps and the CLB API's saved answers
-  kubectl clbmigrate status -f deploy/examples/canary/
+  # What goes where in this context's namespace, and again at every change
+  kubectl clbmigrate status
+  kubectl clbmigrate status -w
 
-  # What a new weight would do
+  # What a new weight would do; do it, wait until CCM has done it; take it back
+  kubectl clbmigrate preview svc/web 40
+  kubectl clbmigrate set svc/web 40 --wait
+  kubectl clbmigrate undo svc/web --wait
+
+  # The same from files: manifests, kubectl's dumps and the CLB API's saved answers
+  kubectl clbmigrate status -f deploy/examples/canary/
   kubectl clbmigrate preview svc/web 40 -f deploy/examples/canary/
 
   # What is wrong, in a pipeline
@@ -53,9 +66,11 @@ Examples:
 
 Exit codes:
   0  done
-  1  error, also an input that could not be read; wins over 3
+  1  error, also an input that could not be read and a failed round of CCM; wins over 3
   2  usage
-  3  findings at or above --fail-on";
+  3  findings at or above --fail-on, or a refused write
+  4  timed out
+  5  put back by somebody else";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -64,6 +79,12 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what a change would do, before it is made
     Preview(PreviewArgs),
+    /// Change a Service's weight, after a preview
+    Set(SetArgs),
+    /// Take the last change back
+    Undo(UndoArgs),
+    /// Join a Service to a CLB and a vServer group, at weight 0
+    Attach(AttachArgs),
     /// Find mistakes that CCM carries out in silence
     Check(CheckArgs),
     /// Explain a rule, or list all rules
@@ -71,15 +92,23 @@ pub enum Command {
     /// Print the version
     #[command(after_help = "Examples:\n  kubectl clbmigrate version")]
     Version,
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, or install that of kubectl
     Completion(CompletionArgs),
+    /// Complete a command line
+    #[command(
+        name = "__complete",
+        hide = true,
+        after_help = "Examples:\n  kubectl clbmigrate __complete set svc/"
+    )]
+    Complete(CompleteArgs),
 }
 
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// File, directory (with all below it) or - for stdin: manifests, kubectl's dumps, the CLB API's
-    /// answers as the aliyun CLI prints them. NAME= puts it into the cluster of that context
+    /// Files instead of a cluster: file, directory (with all below it) or - for stdin: manifests,
+    /// kubectl's dumps, the CLB API's answers as the aliyun CLI prints them. NAME= puts it into the
+    /// cluster of that context
     #[arg(
         short = 'f',
         long = "filename",
@@ -89,7 +118,18 @@ pub struct InputArgs {
     )]
     pub files: Vec<Source>,
 
-    /// Only this namespace; also the namespace of objects that name none
+    /// Manifests or the CLB API's answers, laid over the state of the cluster
+    #[arg(
+        long,
+        value_name = "[NAME=]PATH",
+        value_hint = ValueHint::AnyPath,
+        help_heading = "Input",
+        conflicts_with = "files"
+    )]
+    pub overlay: Vec<Source>,
+
+    /// Only this namespace, by default the context's; also the namespace of objects in files that
+    /// name none
     #[arg(short, long, help_heading = "Input", conflicts_with = "all_namespaces")]
     pub namespace: Option<String>,
 
@@ -97,9 +137,23 @@ pub struct InputArgs {
     #[arg(short = 'A', long, help_heading = "Input")]
     pub all_namespaces: bool,
 
-    /// Only this cluster, by the NAME given with -f
+    /// The kubeconfig's context; with -f, only the cluster of that NAME
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub context: Option<String>,
+
+    /// Several contexts of the kubeconfig, looked at together
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        value_delimiter = ',',
+        help_heading = "Input",
+        conflicts_with_all = ["context", "files", "cluster", "user"]
+    )]
+    pub contexts: Vec<String>,
+
+    /// How to reach the cluster.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 
     /// Only Services with these labels, for example app=web,tier in (a,b),!test
     #[arg(short = 'l', long, value_name = "LABELS", help_heading = "Input")]
@@ -127,7 +181,13 @@ pub struct InputArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  # Two old ECS beside a cluster's nodes
+  # The current context's cluster, with the CLB API's answer about the group
+  kubectl clbmigrate status -n shop --overlay group.json
+
+  # Two clusters, again and again
+  kubectl clbmigrate status --contexts old,new -A -w
+
+  # Files: two old ECS beside a cluster's nodes
   kubectl clbmigrate status -f deploy/examples/canary/
 
   # Two clusters in one group, with the group's own answer
@@ -149,16 +209,24 @@ pub struct StatusArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
+
+    /// Go on and show every change, until Ctrl-C
+    #[arg(short, long, conflicts_with = "files")]
+    pub watch: bool,
 }
 
 /// Arguments of `preview`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "kubectl clbmigrate preview [svc/]NAME WEIGHT|none -f [NAME=]PATH... [OPTIONS]\n       \
+    override_usage = "kubectl clbmigrate preview [svc/]NAME WEIGHT|none [-f [NAME=]PATH...] [OPTIONS]\n       \
+        kubectl clbmigrate preview --overlay [NAME=]NEW... [OPTIONS]\n       \
         kubectl clbmigrate preview -f [NAME=]NEW... --against [NAME=]OLD... [--prune] [OPTIONS]",
     after_help = "\
 Examples:
-  # Twice the weight: is it twice the traffic?
+  # In the cluster of the current context, and what its API server says of it
+  kubectl clbmigrate preview svc/web 40 -n shop
+
+  # Files: twice the weight, is it twice the traffic?
   kubectl clbmigrate preview svc/web 40 -n shop -f deploy/examples/canary/
 
   # One typo away from an outage
@@ -171,6 +239,9 @@ Examples:
   kubectl clbmigrate preview web 60 --context a \\
     -f a=deploy/examples/two-clusters/a -f b=deploy/examples/two-clusters/b \\
     -f deploy/examples/two-clusters/clb
+
+  # Any edit: a manifest as it shall be, laid over the cluster
+  kubectl clbmigrate preview -n shop --overlay service.yaml
 
   # Any edit: the manifest as it shall be against what there is
   kubectl clbmigrate preview \\
@@ -217,7 +288,10 @@ pub struct PreviewArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  # A weight that drains the group
+  # The cluster of the current context, all namespaces
+  kubectl clbmigrate check -A
+
+  # Files: a weight that drains the group
   kubectl clbmigrate check -f deploy/examples/mistakes/CLB001-weight-101.yaml
 
   # Two clusters, and warnings count
@@ -265,6 +339,10 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  # For kubectl clbmigrate <TAB>, with names of the cluster: writes the helper
+  # kubectl_complete-clbmigrate, which kubectl 1.26 and newer looks for on PATH
+  kubectl clbmigrate completion install
+
   # For this session of bash
   source <(kubectl-clbmigrate completion bash)
 
@@ -273,7 +351,19 @@ Examples:
 
 The scripts complete the command kubectl-clbmigrate.")]
 pub struct CompletionArgs {
-    /// The shell
-    #[arg(value_name = "bash|zsh|fish|powershell", hide_possible_values = true)]
-    pub shell: CompletionShell,
+    /// The shell, or install
+    #[arg(value_name = "bash|zsh|fish|powershell|install", hide_possible_values = true)]
+    pub target: CompletionTarget,
+
+    /// With install: the folder to write to, one of PATH; by default that of this program
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub dir: Option<std::path::PathBuf>,
+}
+
+/// Arguments of `__complete`, which kubectl's completion calls.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// The words of the command line, the last one to be completed
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
 }

@@ -1,13 +1,15 @@
 //! Values that flags take.
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+use std::{str::FromStr, time::Duration};
+
 use clap::ValueEnum;
 use clap_complete::Shell;
 use clbmigrate_core::finding::Severity;
 
-/// Shells with a completion script.
+/// What `completion` is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CompletionShell {
+pub enum CompletionTarget {
     /// Bash.
     Bash,
     /// Z shell.
@@ -17,16 +19,20 @@ pub enum CompletionShell {
     /// PowerShell.
     #[value(name = "powershell")]
     PowerShell,
+    /// kubectl itself, which asks a helper of a certain name.
+    Install,
 }
 
-impl From<CompletionShell> for Shell {
-    fn from(shell: CompletionShell) -> Self {
-        match shell {
-            CompletionShell::Bash => Self::Bash,
-            CompletionShell::Zsh => Self::Zsh,
-            CompletionShell::Fish => Self::Fish,
-            CompletionShell::PowerShell => Self::PowerShell,
-        }
+impl CompletionTarget {
+    /// The shell, if it is one.
+    pub fn shell(self) -> Option<Shell> {
+        Some(match self {
+            Self::Bash => Shell::Bash,
+            Self::Zsh => Shell::Zsh,
+            Self::Fish => Shell::Fish,
+            Self::PowerShell => Shell::PowerShell,
+            Self::Install => return None,
+        })
     }
 }
 
@@ -96,6 +102,140 @@ impl FailOn {
             Self::Warning => severity >= Severity::Warning,
             Self::Info => true,
             Self::Never => false,
+        }
+    }
+}
+
+/// How a write is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// Nothing is sent but what reads.
+    Client,
+    /// The API server judges the change, and stores nothing.
+    Server,
+}
+
+/// Output formats of the commands that write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChangeFormat {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// The Service's name
+    Name,
+    /// A manifest with the changed annotations alone; nothing is written
+    Patch,
+}
+
+/// A time as kubectl's flags have it: `90s`, `1m30s`, `2h`, or seconds without a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no time; write for example 30s, 5m or 1h30m");
+        if let Ok(seconds) = text.parse::<u32>() {
+            return Ok(Self(Duration::from_secs(seconds.into())));
+        }
+        let mut rest = text;
+        let mut total = Duration::ZERO;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+            let (number, after) = rest.split_at(digits);
+            let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+            let (unit, after) = after.split_at(letters);
+            let number: u32 = number.parse().map_err(|_| wrong())?;
+            let unit = match unit {
+                "ms" => Duration::from_millis(1),
+                "s" => Duration::from_secs(1),
+                "m" => Duration::from_secs(60),
+                "h" => Duration::from_secs(3600),
+                _ => return Err(wrong()),
+            };
+            total = unit
+                .checked_mul(number)
+                .and_then(|part| total.checked_add(part))
+                .ok_or_else(wrong)?;
+            rest = after;
+        }
+        if text.is_empty() { Err(wrong()) } else { Ok(Self(total)) }
+    }
+}
+
+/// `GROUP:PORT` of `attach`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VgroupPort {
+    /// The group's id.
+    pub group: String,
+    /// The Service port.
+    pub port: u16,
+}
+
+impl FromStr for VgroupPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            |why: &str| format!("{text:?}: {why}; write GROUP:PORT, for example rsp-bp1example:80");
+        let (group, port) = text.split_once(':').ok_or_else(|| wrong("no colon"))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if group.is_empty() || !group.chars().all(is_plain) {
+            return Err(wrong("the group's id may hold letters, digits and dashes only"));
+        }
+        match port.parse() {
+            Ok(port) if port > 0 => Ok(Self { group: group.to_owned(), port }),
+            _ => Err(wrong("the Service port is a number from 1 to 65535")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("30s", Some(30_000))]
+    #[case("1m30s", Some(90_000))]
+    #[case("2h", Some(7_200_000))]
+    #[case("250ms", Some(250))]
+    #[case("0", Some(0))]
+    #[case("45", Some(45_000))]
+    #[case("", None)]
+    #[case("s", None)]
+    #[case("1.5s", None)]
+    #[case("1d", None)]
+    #[case("-1s", None)]
+    fn a_time_is_written_as_for_kubectl(#[case] text: &str, #[case] milliseconds: Option<u64>) {
+        let read = text.parse::<Span>().ok().map(|span| span.0);
+        assert_eq!(read, milliseconds.map(Duration::from_millis));
+    }
+
+    #[rstest]
+    #[case("rsp-bp1example:80", true)]
+    #[case("rsp-bp1example", false)]
+    #[case("rsp-bp1example:http", false)]
+    #[case("rsp-bp1example:0", false)]
+    #[case("rsp-bp1example: 80", false)]
+    #[case(" rsp-bp1example:80", false)]
+    #[case("rsp-a:80,rsp-b:443", false)]
+    #[case("80:rsp-bp1example", false)]
+    fn a_group_is_given_with_its_service_port(#[case] text: &str, #[case] is_right: bool) {
+        assert_eq!(text.parse::<VgroupPort>().is_ok(), is_right);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_readers_panic(text in any::<String>()) {
+            let _ = text.parse::<Span>();
+            let _ = text.parse::<VgroupPort>();
         }
     }
 }

@@ -24,9 +24,9 @@ use crate::{
 
 /// Runs all rules and reports.
 pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let example = "check -f deploy/examples/mistakes/CLB001-weight-101.yaml";
-    let intake = input::read(&args.input, "check", example, printer)?;
-    let selection = Selection::new(&args.input);
+    let intake = input::read(&args.input, printer)?;
+    let selection = Selection::new(&args.input, intake.namespace.as_deref());
+    let intake = &intake.loaded;
     let survey = Survey::new(&intake.world);
     let report = judge(&survey, &selection);
 
@@ -58,7 +58,7 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
         }
     }
     let fails = report.findings.iter().any(|finding| args.fail_on.covers(finding.severity));
-    Ok(exit(&intake, fails))
+    Ok(exit(intake, fails))
 }
 
 /// What the rules say of the selected objects and the groups they are in.

@@ -1,15 +1,20 @@
 //! One file a command.
 
+pub mod attach;
 pub mod check;
+pub mod complete;
 pub mod completion;
 pub mod explain;
 pub mod preview;
+pub mod set;
 pub mod status;
+pub mod undo;
 pub mod version;
+mod watch;
 
 use std::{collections::BTreeSet, io::Write};
 
-use clbmigrate_cluster::files::Loaded;
+use clbmigrate_cluster::Loaded;
 use clbmigrate_core::object::ObjectRef;
 
 use crate::{

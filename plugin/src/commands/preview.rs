@@ -1,9 +1,10 @@
 //! `preview`.
 
-use clbmigrate_cluster::files::{Loaded, Source};
+use clbmigrate_cluster::{Loaded, files::Source, live::ErrorKind};
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX},
     object::ObjectRef,
+    patch::AnnotationEdit,
     prediction::Prediction,
     preview::{self, Preview, RouteChange, ServiceChange},
     route::Route,
@@ -16,7 +17,8 @@ use super::{exit, write_names};
 use crate::{
     cli::{Format, PreviewArgs},
     error::{Error, Exit},
-    input,
+    input::{self, Intake},
+    live::Live,
     output::{Printer, human, json, yaml},
     preview_document,
     selection::Selection,
@@ -32,8 +34,10 @@ pub fn run(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     match (&args.target, &args.weight) {
         (Some(target), Some(weight)) => of_weight(args, target, weight, printer),
         _ if !args.against.is_empty() => of_files(args, printer),
+        _ if !args.input.overlay.is_empty() => of_overlay(args, printer),
         _ => Err(Error::Usage {
-            message: "preview needs a Service and a weight, or -f NEW --against OLD".to_owned(),
+            message: "preview needs a Service and a weight, --overlay NEW, or -f NEW --against OLD"
+                .to_owned(),
             hints: vec![
                 "for example: kubectl clbmigrate preview svc/web 40 -f deploy/examples/canary/"
                     .to_owned(),
@@ -50,22 +54,82 @@ fn of_weight(
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
     target::name_of(target)?;
-    let example = "preview svc/web 40 -f deploy/examples/canary/";
-    let intake = input::read(&args.input, "preview", example, printer)?;
-    let before = Survey::new(&intake.world);
-    let seat = target::resolve(&before, target, &Selection::new(&args.input))?;
-    let changed = with_weight(&intake.world, &seat, weight);
+    let Intake { loaded, live, namespace } = input::read(&args.input, printer)?;
+    let selection = Selection::new(&args.input, namespace.as_deref());
+    let before = Survey::new(&loaded.world);
+    let seat = target::resolve(&before, target, &selection)?;
+    let changed = with_weight(&loaded.world, &seat, weight);
     let after = Survey::new(&changed);
     let mut preview = preview::preview(&before, &after);
     if preview.changes.is_empty() {
         add_unchanged(&mut preview, &before, &after, &seat);
     }
     let object = seat.service.object_ref(seat.cluster.context.as_ref());
-    show(args, &intake, (&before, &after), &preview, &[object], printer)
+    let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[object], printer)?;
+    if let Some(live) = &live {
+        server_verdict(live, &preview, printer)?;
+    }
+    Ok(exit)
+}
+
+/// Manifests laid over the clusters' state.
+fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    input::sole_stdin(args.input.overlay.iter())?;
+    let live = Live::open(&args.input)?;
+    let namespace = live.namespace(&args.input);
+    let selection = Selection::new(&args.input, namespace.as_deref());
+    let mut loaded = live.gather(namespace.as_deref(), printer)?;
+    let newer = input::overlay(&args.input, &loaded.world)?;
+    let mut changed = loaded.world.overlaid(&newer.world, false);
+    // The CLB API's answers are evidence, not a part of the change.
+    loaded.world.cloud = changed.cloud.clone();
+    loaded.absorb(newer);
+    printer.intake(&loaded);
+    let sources: Vec<&Source> = args.input.overlay.iter().collect();
+    input::settle(&mut loaded.world, &args.input, &sources)?;
+    input::settle(&mut changed, &args.input, &sources)?;
+    let (before, after) = (Survey::new(&loaded.world), Survey::new(&changed));
+    let preview = preview::preview(&before, &after);
+    let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;
+    server_verdict(&live, &preview, printer)?;
+    Ok(exit)
+}
+
+/// What the API servers would say of the change of each Service's annotations; nothing is written.
+fn server_verdict(live: &Live, preview: &Preview<'_>, printer: &mut Printer) -> Result<(), Error> {
+    printer.flush()?;
+    for change in &preview.changes {
+        let (Some(old), Some(_)) = (change.old, change.new) else { continue };
+        let Some(connection) = live.connections().get(change.cluster) else { continue };
+        let meta = &old.metadata;
+        let edits: Vec<AnnotationEdit> = change.annotations().into_iter().map(edit).collect();
+        let verdict = live.wait_for(async {
+            match connection.service(meta.namespace(), &meta.name).await? {
+                Some(present) => connection.dry_run(&present, &edits).await,
+                None => Ok(()),
+            }
+        });
+        let object = &change.object;
+        match verdict {
+            Ok(()) => printer.note(&format!("the API server would accept the change of {object}")),
+            Err(error) if error.kind == ErrorKind::Forbidden => {
+                printer.note(&format!(
+                    "the API server was not asked, for the user may not change {object}"
+                ));
+            }
+            Err(error) => printer
+                .warning(&format!("the API server would refuse the change of {object}: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn edit((key, old, new): (&str, Option<&str>, Option<&str>)) -> AnnotationEdit {
+    AnnotationEdit { key: key.to_owned(), old: old.map(str::to_owned), new: new.map(str::to_owned) }
 }
 
 /// The world with that weight annotation, or none, on one Service.
-fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
+pub fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
     let meta = &seat.service.metadata;
     let annotate = |world: &World, key: &str, value: Option<&str>| {
         world.with_annotation(seat.index, meta.namespace(), &meta.name, key, value)
@@ -79,7 +143,7 @@ fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
 }
 
 /// A Service that has the wanted weight already: what CCM's next round would write all the same.
-fn add_unchanged<'a>(
+pub fn add_unchanged<'a>(
     preview: &mut Preview<'a>,
     before: &Survey<'a>,
     after: &Survey<'a>,
@@ -136,7 +200,8 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let before = Survey::new(&intake.world);
     let after = Survey::new(&changed);
     let preview = preview::preview(&before, &after);
-    show(args, &intake, (&before, &after), &preview, &[], printer)
+    let selection = Selection::new(&args.input, args.input.namespace.as_deref());
+    show(args, (&intake, &selection), (&before, &after), &preview, &[], printer)
 }
 
 /// Files without a name belong to the cluster of `--context`.
@@ -171,7 +236,7 @@ fn fits(old: &World, new: &World) -> Result<(), Error> {
 
 fn show(
     args: &PreviewArgs,
-    intake: &Loaded,
+    (intake, selection): (&Loaded, &Selection<'_>),
     surveys: (&Survey<'_>, &Survey<'_>),
     preview: &Preview<'_>,
     targets: &[ObjectRef],
@@ -180,7 +245,7 @@ fn show(
     match args.output {
         Format::Name => {
             let objects = preview.changes.iter().map(|change| &change.object);
-            write_names(objects, &Selection::new(&args.input), printer.data())?;
+            write_names(objects, selection, printer.data())?;
         }
         Format::Json => {
             json::write(&preview_document::new(surveys, preview), printer.data())?;

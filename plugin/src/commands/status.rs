@@ -4,24 +4,33 @@ use clbmigrate_core::{
     object::ObjectRef, prediction::Prediction, route::Route, rules, survey::Survey,
 };
 
-use super::{exit, write_names};
+use super::{exit, watch, write_names};
 use crate::{
     cli::{Format, StatusArgs},
     error::{Error, Exit},
-    input,
+    input::{self, Intake},
     output::{
         Printer, human,
         json::{self, ApiVersion, RouteList, RouteListKind},
         yaml,
     },
     selection::Selection,
-    view::View,
+    view::{View, count},
 };
 
 /// Shows what traffic goes where.
 pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let intake = input::read(&args.input, "status", "status -f deploy/examples/canary/", printer)?;
-    let selection = Selection::new(&args.input);
+    if args.watch {
+        return watch::run(args, printer);
+    }
+    let intake = input::read(&args.input, printer)?;
+    show(args, &intake, printer)
+}
+
+/// Shows what traffic goes where, by what was read.
+pub fn show(args: &StatusArgs, intake: &Intake, printer: &mut Printer) -> Result<Exit, Error> {
+    let selection = Selection::new(&args.input, intake.namespace.as_deref());
+    let intake = &intake.loaded;
     let survey = Survey::new(&intake.world);
     let objects = selection.objects(&intake.world);
     let scope = |object: &ObjectRef| objects.as_ref().is_none_or(|named| named.contains(object));
@@ -54,14 +63,22 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
             human::status(&list, look, options, printer.text())?;
             if list.routes.is_empty() {
                 printer.flush()?;
+                let elsewhere = survey.routes().count();
+                let hint = match elsewhere {
+                    0 => String::new(),
+                    _ => format!(
+                        "; {} elsewhere, -A shows all namespaces",
+                        count(elsewhere, "route")
+                    ),
+                };
                 printer.remark(&format!(
-                    "no route{}: no Service here names both a CLB and a vServer group",
+                    "no route{}: no Service here names both a CLB and a vServer group{hint}",
                     selection.describe()
                 ));
             }
         }
     }
-    Ok(exit(&intake, false))
+    Ok(exit(intake, false))
 }
 
 /// The Services at hand, routed or not.

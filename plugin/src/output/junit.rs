@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use clbmigrate_cluster::files::Problem;
+use clbmigrate_cluster::Problem;
 use clbmigrate_core::{
     finding::{Finding, Report},
     rules::{self, Family, Judge, Rule},

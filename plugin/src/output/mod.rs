@@ -5,6 +5,7 @@ pub mod human;
 pub mod json;
 pub mod junit;
 pub mod sarif;
+mod screen;
 mod style;
 mod table;
 mod text;
@@ -15,8 +16,8 @@ use std::{
     io::{self, BufWriter, IsTerminal, Write},
 };
 
-use anstream::{AutoStream, ColorChoice};
-use clbmigrate_cluster::files::Loaded;
+use anstream::{AutoStream, ColorChoice, adapter::StripBytes};
+use clbmigrate_cluster::Loaded;
 
 use self::{
     style::{ERROR, FAINT, WARNING},
@@ -24,15 +25,17 @@ use self::{
 };
 use crate::{cli::Color, error::Error};
 
+pub use screen::{Frame, Screen};
 pub use style::Look;
 
 /// Where output goes.
 pub struct Printer {
     /// What stdout can show.
     pub look: Look,
-    text: BufWriter<AutoStream<io::Stdout>>,
-    data: BufWriter<io::Stdout>,
-    talk: AutoStream<io::Stderr>,
+    text: Box<dyn Write>,
+    data: Box<dyn Write>,
+    talk: Box<dyn Write>,
+    colours: bool,
     is_talkative: bool,
     is_verbose: bool,
 }
@@ -45,11 +48,28 @@ impl Printer {
         let talk_choice = choice(color, stderr.is_terminal());
         Self {
             look: Look::of_stdout(),
-            text: BufWriter::new(AutoStream::new(stdout, data_choice)),
-            data: BufWriter::new(io::stdout()),
-            talk: AutoStream::new(stderr, talk_choice),
+            text: Box::new(BufWriter::new(AutoStream::new(stdout, data_choice))),
+            data: Box::new(BufWriter::new(io::stdout())),
+            talk: Box::new(AutoStream::new(stderr, talk_choice)),
+            colours: data_choice == ColorChoice::Always,
             is_talkative: is_verbose || io::stderr().is_terminal(),
             is_verbose,
+        }
+    }
+
+    /// A printer that keeps everything in a frame.
+    fn into_frame(frame: &Frame, colours: bool, is_verbose: bool) -> Self {
+        let styled = || -> Box<dyn Write> {
+            if colours { Box::new(frame.clone()) } else { Box::new(Plain::new(frame.clone())) }
+        };
+        Self {
+            look: Look::of_stdout(),
+            text: styled(),
+            data: Box::new(frame.clone()),
+            talk: styled(),
+            colours,
+            is_talkative: is_verbose,
+            is_verbose: false,
         }
     }
 
@@ -72,7 +92,13 @@ impl Printer {
 
     /// Says what went wrong, and how to go on.
     pub fn error(&mut self, error: &Error) {
-        self.say(&Text::styled(ERROR, "error").and(style::PLAIN, format!(": {error}")));
+        let message = error.to_string();
+        let mut lines = message.lines();
+        let first = lines.next().unwrap_or_default();
+        self.say(&Text::styled(ERROR, "error").and(style::PLAIN, format!(": {first}")));
+        for line in lines {
+            self.say(&Text::plain(format!("  {line}")));
+        }
         for hint in error.hints() {
             self.say(&Text::styled(FAINT, "  hint").and(style::PLAIN, format!(": {hint}")));
         }
@@ -86,6 +112,18 @@ impl Printer {
     /// A remark that is no part of the answer.
     pub fn remark(&mut self, message: &str) {
         self.say(&Text::plain(message));
+    }
+
+    /// A remark for people, not for pipes.
+    pub fn note(&mut self, message: &str) {
+        if self.is_talkative {
+            self.say(&Text::styled(FAINT, message));
+        }
+    }
+
+    /// Talk that is more than a line.
+    pub fn talk(&mut self) -> &mut dyn Write {
+        &mut self.talk
     }
 
     /// Says what could not be read and, to people, what was skipped.
@@ -122,6 +160,31 @@ impl Printer {
     fn say(&mut self, line: &Text) {
         let written = line.write(&mut self.talk).and_then(|()| writeln!(self.talk));
         written.unwrap_or_default();
+    }
+}
+
+/// A frame that takes no colours.
+struct Plain {
+    frame: Frame,
+    state: StripBytes,
+}
+
+impl Plain {
+    fn new(frame: Frame) -> Self {
+        Self { frame, state: StripBytes::new() }
+    }
+}
+
+impl Write for Plain {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for printable in self.state.strip_next(bytes) {
+            self.frame.write_all(printable)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clbmigrate_cluster::files::Problem;
+use clbmigrate_cluster::Problem;
 use clbmigrate_core::{
     finding::{Finding, NotLooked, Report, Severity},
     rules::{self, Rule},

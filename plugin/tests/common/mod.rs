@@ -44,6 +44,11 @@ pub fn command() -> Command {
     for name in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "LC_ALL", "LC_CTYPE"] {
         command.env_remove(name);
     }
+    for name in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"] {
+        command.env_remove(name);
+    }
+    // A home folder without kubeconfig.
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.env("LANG", "C.UTF-8").env("TERM", "xterm").current_dir(root()).stdin(Stdio::null());
     command
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clbmigrate_cluster::files::{Loaded, Options, Source, load};
+use clbmigrate_cluster::{
+    Loaded,
+    files::{Options, Source, load},
+};
 use clbmigrate_core::{
     finding::{Finding, Report},
     preview::preview,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     object::{Meta, ObjectRef},
+    patch::PatchOp,
     rules::Rule,
 };
 
@@ -70,52 +70,6 @@ impl Finding {
             && self.path == other.path
             && self.value == other.value
     }
-}
-
-/// One operation of a JSON Patch.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub enum PatchOp {
-    /// Adds a member or replaces it.
-    Add {
-        /// JSON Pointer.
-        path: String,
-        /// The value.
-        value: Value,
-    },
-    /// Replaces a member.
-    Replace {
-        /// JSON Pointer.
-        path: String,
-        /// The value.
-        value: Value,
-    },
-    /// Removes a member.
-    Remove {
-        /// JSON Pointer.
-        path: String,
-    },
-}
-
-impl PatchOp {
-    /// Replaces the annotation `key`.
-    pub fn set_annotation(key: &str, value: impl Into<String>) -> Self {
-        Self::Replace { path: annotation_pointer(key), value: Value::String(value.into()) }
-    }
-
-    /// Adds the annotation `key` to an object that has annotations.
-    pub fn add_annotation(key: &str, value: impl Into<String>) -> Self {
-        Self::Add { path: annotation_pointer(key), value: Value::String(value.into()) }
-    }
-
-    /// Removes the annotation `key`.
-    pub fn remove_annotation(key: &str) -> Self {
-        Self::Remove { path: annotation_pointer(key) }
-    }
-}
-
-fn annotation_pointer(key: &str) -> String {
-    format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Something that could not be looked at, and the rules that stay silent for it.

@@ -1,7 +1,7 @@
 //! What is at hand: clusters with their objects, and the CLB API's answers.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry},
     sync::{Arc, OnceLock},
 };
 
@@ -39,6 +39,8 @@ pub struct Cluster {
     pub eni_by_default: bool,
     /// Whether all nodes were listed, as a cluster or a List does.
     pub nodes_listed: bool,
+    /// The namespaces whose EndpointSlices were all listed: a Service there without any has none.
+    pub endpoints_listed: BTreeSet<String>,
     /// Whether this project's webhook gives workloads their preStop hook.
     pub injects_hooks: bool,
     services: BTreeMap<(String, String), Service>,
@@ -188,6 +190,7 @@ impl Cluster {
             newer.nodes.iter().for_each(|node| self.nodes.insert(node.clone()));
         }
         self.nodes_listed |= newer.nodes_listed;
+        self.endpoints_listed.extend(newer.endpoints_listed.iter().cloned());
         self.autoscaled.extend(newer.autoscaled.iter().cloned());
         self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));
         self.others.extend(newer.others.iter().cloned());
@@ -260,7 +263,8 @@ impl Cluster {
     pub fn slices_of(&self, service: &Service) -> Option<&[EndpointSlice]> {
         let meta = &service.metadata;
         let key = (meta.namespace().to_owned(), meta.name.clone());
-        self.slices.get(&key).map(Vec::as_slice)
+        let none = || self.endpoints_listed.contains(meta.namespace()).then_some(&[][..]);
+        self.slices.get(&key).map(Vec::as_slice).or_else(none)
     }
 
     /// All pods that were read.

@@ -15,7 +15,7 @@ use super::{
 
 pub use check::{Judged, check};
 pub use explain::{rule, rules};
-pub use preview::preview;
+pub use preview::{preview, summary as preview_summary};
 pub use status::status;
 
 /// How much is shown.

@@ -56,6 +56,19 @@ pub fn preview(
     Ok(())
 }
 
+/// The verdict, the diff and what is introduced: for a change that nobody is asked about.
+pub fn summary(preview: &Preview, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    change::verdict(preview, &[]).write_lines(out, 0, look.width)?;
+    for line in change::diff(preview) {
+        line.write(out)?;
+        writeln!(out)?;
+    }
+    for finding in &preview.findings.introduced {
+        check::write_finding(finding, 2, look, false, out)?;
+    }
+    Ok(())
+}
+
 fn write_route(
     route: &ChangedRoute,
     look: Look,

@@ -1,4 +1,4 @@
-use clbmigrate_core::{finding, object::ObjectRef};
+use clbmigrate_core::{finding, object::ObjectRef, patch};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -166,12 +166,12 @@ impl From<&ObjectRef> for Object {
     }
 }
 
-impl From<&finding::PatchOp> for PatchOp {
-    fn from(operation: &finding::PatchOp) -> Self {
+impl From<&patch::PatchOp> for PatchOp {
+    fn from(operation: &patch::PatchOp) -> Self {
         match operation.clone() {
-            finding::PatchOp::Add { path, value } => Self::Add { path, value },
-            finding::PatchOp::Replace { path, value } => Self::Replace { path, value },
-            finding::PatchOp::Remove { path } => Self::Remove { path },
+            patch::PatchOp::Add { path, value } => Self::Add { path, value },
+            patch::PatchOp::Replace { path, value } => Self::Replace { path, value },
+            patch::PatchOp::Remove { path } => Self::Remove { path },
         }
     }
 }

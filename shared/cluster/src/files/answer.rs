@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{fault::Fault, layout::fields, object::typed, piece::Piece};
+use crate::parse::{Fault, Piece, fields, typed};
 use clbmigrate_core::{
     cloud::{Answer, GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer},
     object::{Origin, Place},

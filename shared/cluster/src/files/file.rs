@@ -1,17 +1,11 @@
 use std::{io::Read, path::Path, sync::Arc};
 
-use clbmigrate_core::snapshot::{Cluster, Inserted, Object};
+use clbmigrate_core::snapshot::Cluster;
 
-use super::{
-    Loaded, Options, Problem, answer,
-    fault::Fault,
-    format::Format,
-    json::Reader,
-    kind::Kind,
-    object::{ObjectReader, describe},
-    piece::{Event, Piece},
-    text::Text,
-    yaml,
+use super::{Options, answer, format::Format, yaml};
+use crate::{
+    Loaded,
+    parse::{Event, Fault, Kind, ObjectReader, Piece, Reader, Text},
 };
 
 /// How many problems of one file are told one by one.
@@ -26,14 +20,6 @@ pub(super) struct Target<'l> {
     pub cluster: usize,
     /// Whether the CLB API's answers in it are still to be taken.
     pub with_answers: bool,
-}
-
-impl Loaded {
-    /// Adds a problem.
-    pub(super) fn tell(&mut self, path: &Path, line: Option<u32>, fault: &Fault) {
-        let file = path.display().to_string();
-        self.problems.push(Problem { file, line, message: fault.to_string() });
-    }
 }
 
 /// Reads one file into one cluster.
@@ -72,7 +58,7 @@ impl<'l> FileLoader<'l> {
             self.problem(None, &fault);
         }
         if let Some(more) = self.problems.checked_sub(PROBLEMS).filter(|more| *more > 0) {
-            self.loaded.tell(self.target.path, None, &Fault::More(more));
+            self.loaded.tell(self.target.path.display(), None, &Fault::More(more));
         }
         self.is_filled
     }
@@ -80,7 +66,7 @@ impl<'l> FileLoader<'l> {
     fn problem(&mut self, line: Option<u32>, fault: &Fault) {
         self.problems += 1;
         if self.problems <= PROBLEMS {
-            self.loaded.tell(self.target.path, fault.line().or(line), fault);
+            self.loaded.tell(self.target.path.display(), fault.line().or(line), fault);
         }
     }
 
@@ -162,30 +148,18 @@ impl<'l> FileLoader<'l> {
         let kind = Kind::of(piece.api_version, name);
         self.has_nodes |= kind == Kind::Node && piece.is_item;
         let default_namespace = self.options.default_namespace.as_str();
-        let reader = ObjectReader { file: &self.name, default_namespace };
-        match reader.read(kind, piece) {
-            Ok(Some(object)) => self.insert(object, piece),
-            Ok(None) => {
-                let label = Kind::label(piece.api_version, name);
-                *self.loaded.skipped.entry(label).or_default() += 1;
+        let reader = ObjectReader { file: Some(&self.name), default_namespace };
+        match self.loaded.take(self.target.cluster, &reader, kind, piece) {
+            Ok(is_taken) => {
+                self.is_filled |= is_taken;
                 Ok(())
             }
             Err(fault) => {
-                self.lacks_nodes |= kind == Kind::Node && piece.is_item;
+                let is_unread = !matches!(fault, Fault::Conflict { .. });
+                self.lacks_nodes |= kind == Kind::Node && piece.is_item && is_unread;
                 Err(fault)
             }
         }
-    }
-
-    fn insert(&mut self, object: Object, piece: &Piece<'_>) -> Result<(), Fault> {
-        let inserted = self.with_cluster(|cluster| cluster.insert(object));
-        if let Some(Inserted::Conflict(place)) = inserted {
-            let there = place.0.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
-            return Err(Fault::Conflict { object: describe(piece), there });
-        }
-        self.is_filled = true;
-        self.loaded.objects += 1;
-        Ok(())
     }
 
     fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> Option<T> {

@@ -9,12 +9,14 @@ use std::{
 use clbmigrate_core::snapshot::Cluster;
 
 use super::{
-    Loaded, Options, Source,
-    fault::Fault,
+    Options, Source,
     file::{FileLoader, Target},
     format::plain,
-    text::Text,
     walk::Walk,
+};
+use crate::{
+    Loaded,
+    parse::{Fault, Text},
 };
 
 /// Standard input as a source names it.
@@ -48,13 +50,13 @@ impl<'o> Loader<'o> {
                     Some(stdin) => {
                         self.input(Target { path, cluster, with_answers: true }, Ok(stdin));
                     }
-                    None if is_new => self.loaded.tell(path, None, &Fault::StdinTwice),
+                    None if is_new => self.loaded.tell(path.display(), None, &Fault::StdinTwice),
                     None => {}
                 }
             } else if fs::metadata(path).is_ok_and(|target| target.is_dir()) {
                 let walk = Walk::of(path);
                 for (path, fault) in &walk.faults {
-                    self.loaded.tell(path, None, fault);
+                    self.loaded.tell(path.display(), None, fault);
                 }
                 walk.files.iter().for_each(|path| self.file(cluster, path));
             } else {
@@ -110,7 +112,7 @@ impl<'o> Loader<'o> {
                     self.filled.insert(target.cluster);
                 }
             }
-            Err(fault) => self.loaded.tell(target.path, None, &fault),
+            Err(fault) => self.loaded.tell(target.path.display(), None, &fault),
         }
     }
 }

@@ -5,27 +5,17 @@
 //! that everything behind it reads one format only.
 
 mod answer;
-mod fault;
 mod file;
 mod format;
-mod json;
-mod kind;
-mod layout;
 mod loader;
-mod object;
-mod piece;
-mod problem;
-mod scan;
 mod source;
-mod text;
 mod walk;
 mod yaml;
 
-use std::{collections::BTreeMap, io::Read};
+use std::io::Read;
 
-use clbmigrate_core::snapshot::World;
+use crate::Loaded;
 
-pub use problem::Problem;
 pub use source::{Source, SourceError};
 
 /// How many bytes of YAML are read from one file, after decompression: a document has to be in
@@ -53,37 +43,6 @@ impl Default for Options {
             yaml_limit: YAML_LIMIT,
             object_limit: OBJECT_LIMIT,
         }
-    }
-}
-
-/// What was read, and what was not.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    /// The clusters and the CLB API's answers.
-    pub world: World,
-    /// Everything that could not be read, in the order it was met.
-    pub problems: Vec<Problem>,
-    /// How many objects of each kind nobody needs. A kind that shares its name with a known one
-    /// carries its group: `Service.serving.knative.dev`.
-    pub skipped: BTreeMap<String, usize>,
-    /// How many objects were taken.
-    pub objects: usize,
-    /// How many of the CLB API's answers were taken.
-    pub answers: usize,
-    /// How many files were opened.
-    pub files: usize,
-}
-
-impl Loaded {
-    /// Takes over what another reading says of itself. Its world is not taken.
-    pub fn absorb(&mut self, other: Self) {
-        self.problems.extend(other.problems);
-        for (kind, count) in other.skipped {
-            *self.skipped.entry(kind).or_default() += count;
-        }
-        self.objects += other.objects;
-        self.answers += other.answers;
-        self.files += other.files;
     }
 }
 

@@ -4,7 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{fault::Fault, format::Format};
+use super::format::Format;
+use crate::parse::Fault;
 
 /// The files a folder stands for, by name.
 #[derive(Default)]

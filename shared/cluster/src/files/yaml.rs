@@ -7,7 +7,7 @@ use serde_saphyr::{
     MessageFormatter, Options, Spanned, UserMessageFormatter, budget::BudgetBreach,
 };
 
-use super::fault::Fault;
+use crate::parse::Fault;
 
 /// Nodes a document may have whatever its size; a larger one may have one a byte. Aliases that
 /// repeat each other come to more than that soon, text does not.

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use clbmigrate_cluster::files::{Loaded, Options, Source, load};
+use clbmigrate_cluster::{
+    Loaded,
+    files::{Options, Source, load},
+};
 use flate2::{Compression, write::GzEncoder};
 use proptest::{collection::vec, prelude::*, sample::Index};
 

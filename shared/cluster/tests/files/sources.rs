@@ -1,6 +1,9 @@
 use std::{fs, io, io::Write, str::FromStr};
 
-use clbmigrate_cluster::files::{Options, Problem, Source, load};
+use clbmigrate_cluster::{
+    Problem,
+    files::{Options, Source, load},
+};
 use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 

@@ -2,7 +2,10 @@
 
 use std::{fs, io, path::PathBuf};
 
-use clbmigrate_cluster::files::{Loaded, Options, Source, load};
+use clbmigrate_cluster::{
+    Loaded,
+    files::{Options, Source, load},
+};
 use clbmigrate_core::{
     object::{Meta, Origin, Service},
     snapshot::Cluster,

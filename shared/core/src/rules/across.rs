@@ -6,9 +6,10 @@ use super::{Case, Judge, Rule};
 use crate::{
     annotation::{self, Found},
     backends::{self, Mode},
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     listener,
     object::{Service, TargetPort},
+    patch::PatchOp,
     survey::{Binding, Seat, Survey},
 };
 

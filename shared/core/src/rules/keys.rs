@@ -3,8 +3,9 @@
 use super::{AnyObject, Case, Judge, Rule};
 use crate::{
     annotation::{self, Found, KNOWN, LEGACY_PREFIX, PREFIX},
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     object::Annotations,
+    patch::PatchOp,
 };
 
 pub(super) const RULES: &[Rule] = &[

@@ -4,8 +4,9 @@ use super::{Case, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found, LEGACY_PREFIX, PREFIX},
     backends,
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     identity::Key,
+    patch::PatchOp,
     vgroup::{Entry, Mapping},
 };
 

@@ -5,10 +5,11 @@ use crate::{
     annotation::{self, Found},
     backends::{self, Skip},
     cloud::RemoteBackend,
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     identity::Key,
     object::Service,
     outcome::PortResult,
+    patch::PatchOp,
     vgroup::Mapping,
 };
 

@@ -4,8 +4,9 @@ use super::{Case, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found},
     backends::Backend,
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     outcome::Outcome,
+    patch::PatchOp,
     route::Route,
     weight::Setting,
 };

@@ -4,8 +4,9 @@ use super::{Case, Judge, Rule};
 use crate::{
     annotation::{self, Found, ValueError},
     backends::{self},
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     listener,
+    patch::PatchOp,
 };
 
 pub(super) const RULES: &[Rule] = &[

@@ -6,8 +6,9 @@ use super::{Case, Evidence, Judge, Rule, WorkloadCase};
 use crate::{
     annotation,
     backends::{Mode, readiness_gate},
-    finding::{Findings, PatchOp, Severity},
+    finding::{Findings, Severity},
     object::{Container, EndpointSlice, Hook, TargetPort, Workload, WorkloadKind},
+    patch::PatchOp,
 };
 
 pub(super) const RULES: &[Rule] = &[

@@ -5,8 +5,9 @@ mod objects;
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX, PREFIX, key},
     cloud::Answer,
-    finding::{Finding, PatchOp},
+    finding::Finding,
     object::{Meta, ObjectRef, Other, Workload, WorkloadKind},
+    patch::PatchOp,
     snapshot::{Cluster, Object, World},
 };
 use serde::de::DeserializeOwned;

@@ -1,9 +1,10 @@
 use std::fmt;
 
-/// Something that could not be read, and where.
+/// Something that could not be read, and where: in a file, or at an API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file or folder as the user named it; `-` is standard input.
+    /// The file or folder as the user named it, `-` for standard input; of what was read from an
+    /// API server, the context.
     pub file: String,
     /// The line, from 1, where there is one.
     pub line: Option<u32>,

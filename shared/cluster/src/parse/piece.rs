@@ -1,6 +1,6 @@
 /// The text of one object, or of something else that stands in its place.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// The JSON text.
     pub text: &'a str,
     /// The line it starts on.
@@ -14,7 +14,7 @@ pub(super) struct Piece<'a> {
 }
 
 /// What a reader comes across.
-pub(super) enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// An object.
     Piece(Piece<'a>),
     /// A List is over.

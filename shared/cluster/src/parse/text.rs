@@ -12,7 +12,7 @@ const CHUNK: usize = 128 << 10;
 ///
 /// `kept <= at <= valid`: from `kept` on the text is held, up to `at` it has been read, up to
 /// `valid` it is known to be UTF-8 without NUL.
-pub(super) struct Text<R> {
+pub(crate) struct Text<R> {
     input: R,
     buffer: Vec<u8>,
     kept: Option<usize>,
@@ -209,6 +209,6 @@ impl<R: Read> Text<R> {
 
 /// How many line breaks there are.
 #[allow(clippy::naive_bytecount, reason = "compiles to vector code that reads gigabytes a second")]
-pub(super) fn line_breaks(text: &[u8]) -> u32 {
+pub(crate) fn line_breaks(text: &[u8]) -> u32 {
     u32::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
 }

@@ -8,7 +8,7 @@ use super::{piece::Piece, text::line_breaks};
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The fields of an object; none for anything else.
-pub(super) fn fields(json: &str) -> Fields<'_> {
+pub(crate) fn fields(json: &str) -> Fields<'_> {
     serde_json::from_str(json).unwrap_or_default()
 }
 
@@ -18,7 +18,7 @@ fn field<'a>(fields: &Fields<'a>, name: &str) -> Fields<'a> {
 
 /// The lines of those parts of an object that findings point to: annotations, the fields of `spec`
 /// and of the pod's spec, containers.
-pub(super) fn lines_of(piece: &Piece<'_>) -> Vec<(String, u32)> {
+pub(crate) fn lines_of(piece: &Piece<'_>) -> Vec<(String, u32)> {
     let object = fields(piece.text);
     let metadata = field(&object, "metadata");
     let spec = field(&object, "spec");

@@ -39,7 +39,7 @@ struct Head {
 }
 
 /// Reads objects from a text and hands them to a sink.
-pub(super) struct Reader<R, S> {
+pub(crate) struct Reader<R, S> {
     text: Text<R>,
     sink: S,
 }

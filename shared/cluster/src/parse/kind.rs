@@ -2,7 +2,7 @@ use clbmigrate_core::object::WorkloadKind;
 
 /// What the reader makes of an object's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Service,
     Node,
     EndpointSlice,

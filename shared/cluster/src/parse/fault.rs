@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// What is wrong with a file, or with one object in it.
 #[derive(Debug, Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     #[error("cannot be opened: {0}")]
     Open(io::Error),
     #[error("cannot be read: {0}")]
@@ -76,7 +76,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// The message of a `serde_json` error without its position, which counts from the object's start.
-pub(super) fn message_of(error: &serde_json::Error) -> String {
+pub(crate) fn message_of(error: &serde_json::Error) -> String {
     let mut message = error.to_string();
     if let Some(end) = message.rfind(" at line ") {
         message.truncate(end);

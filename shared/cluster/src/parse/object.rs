@@ -32,9 +32,11 @@ const PROFILE: (&str, &str) = ("kube-system", "ack-cluster-profile");
 /// The configuration of the hook that gives workloads their preStop.
 const INJECTION_HOOK: &str = "clbmigrate-mutate-workloads";
 
-/// Reads objects of one file.
-pub(super) struct ObjectReader<'f> {
-    pub file: &'f Arc<str>,
+/// Reads objects of one file, or of an API server.
+pub(crate) struct ObjectReader<'f> {
+    /// The file; `None` for objects that an API server gave.
+    pub file: Option<&'f Arc<str>>,
+    /// The namespace of objects that name none.
     pub default_namespace: &'f str,
 }
 
@@ -148,8 +150,10 @@ impl ObjectReader<'_> {
     }
 
     fn place(&self, piece: &Piece<'_>, with_keys: bool) -> Place {
-        let keys = if with_keys { layout::lines_of(piece) } else { Vec::new() };
-        Place(Some(Arc::new(Origin { file: Arc::clone(self.file), line: piece.line, keys })))
+        Place(self.file.map(|file| {
+            let keys = if with_keys { layout::lines_of(piece) } else { Vec::new() };
+            Arc::new(Origin { file: Arc::clone(file), line: piece.line, keys })
+        }))
     }
 }
 
@@ -165,7 +169,7 @@ impl<'de> DeserializeSeed<'de> for WorkloadSeed {
 }
 
 /// Reads a piece as a type.
-pub(super) fn typed<'a, T: Deserialize<'a>>(piece: &Piece<'a>) -> Result<T, Fault> {
+pub(crate) fn typed<'a, T: Deserialize<'a>>(piece: &Piece<'a>) -> Result<T, Fault> {
     read(piece, PhantomData)
 }
 
@@ -192,7 +196,7 @@ fn read<'a, S: DeserializeSeed<'a> + Copy>(piece: &Piece<'a>, seed: S) -> Result
 }
 
 /// Kind, namespace and name of an object, as far as it says.
-pub(super) fn describe(piece: &Piece<'_>) -> String {
+pub(crate) fn describe(piece: &Piece<'_>) -> String {
     let kind = piece.kind.unwrap_or("answer");
     let object: Value = serde_json::from_str(piece.text).unwrap_or_default();
     let text = |path| object.pointer(path)?.as_str().filter(|text| !text.is_empty());

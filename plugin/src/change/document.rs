@@ -1,0 +1,160 @@
+//! What a command that writes answers.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_cluster::live::Present;
+use clbmigrate_core::{
+    annotation, history, object::ObjectRef, patch::AnnotationEdit, preview::Preview, survey::Seat,
+};
+
+use super::{Change, wait::End};
+use crate::{
+    cli::ChangeFormat,
+    error::{Error, Exit},
+    output::{
+        Printer,
+        json::{self, AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object},
+        yaml,
+    },
+};
+
+/// The answer, as far as it is known.
+pub struct Report {
+    object: ObjectRef,
+    document: ChangeReport,
+}
+
+impl Report {
+    /// A change that is not written yet.
+    pub fn new(change: &Change<'_>, preview: &Preview<'_>) -> Self {
+        let object = change.seat.service.object_ref(change.seat.cluster.context.as_ref());
+        let document = ChangeReport {
+            api_version: ApiVersion::V1Alpha1,
+            kind: ChangeKind::Change,
+            verb: change.plan.verb.to_owned(),
+            object: Object::from(&object),
+            annotations: change.plan.edits.iter().map(described).collect(),
+            change: None,
+            undoes: change.plan.undoes.clone(),
+            outcome: preview.outcome.into(),
+            state: ChangeState::Planned,
+            verified: false,
+            message: format!("routes: {}", Change::routes(preview)),
+        };
+        Self { object, document }
+    }
+
+    /// Ends a dry run.
+    pub fn dry(
+        mut self,
+        kind: &str,
+        format: ChangeFormat,
+        printer: &mut Printer,
+    ) -> Result<Exit, Error> {
+        self.document.state = ChangeState::DryRun;
+        self.document.message = format!("{kind} dry run: nothing was written");
+        self.show(format, printer)?;
+        Ok(Exit::Done)
+    }
+
+    /// The change is on the Service.
+    pub fn written(mut self, id: &str) -> Self {
+        self.document.change = Some(id.to_owned());
+        self.document.state = ChangeState::Written;
+        "written; CCM has not been waited for".clone_into(&mut self.document.message);
+        self
+    }
+
+    /// The wait for CCM is over.
+    pub fn ended(mut self, end: &End) -> Self {
+        self.document.state = end.state();
+        self.document.message = end.message();
+        self
+    }
+
+    /// Writes the answer.
+    pub fn show(&self, format: ChangeFormat, printer: &mut Printer) -> Result<(), Error> {
+        let name = format!("service/{}", self.object.name);
+        match format {
+            ChangeFormat::Json => json::write(&self.document, printer.data())?,
+            ChangeFormat::Yaml => yaml::write(&self.document, printer.data())?,
+            ChangeFormat::Name => writeln!(printer.data(), "{name}")?,
+            ChangeFormat::Table | ChangeFormat::Patch => {
+                let ChangeReport { annotations, change, message, .. } = &self.document;
+                for annotation in annotations {
+                    let short = annotation::suffix_of(&annotation.key).unwrap_or(&annotation.key);
+                    let short = short.strip_prefix("loadbalancer-").unwrap_or(short);
+                    let value =
+                        |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
+                    let (old, new) = (value(&annotation.old), value(&annotation.new));
+                    writeln!(printer.text(), "{name} {short} {old} -> {new}")?;
+                }
+                let change = change.as_ref().map(|id| format!("change {id}: "));
+                writeln!(printer.text(), "{}{message}", change.unwrap_or_default())?;
+            }
+        }
+        printer.flush()
+    }
+}
+
+fn described(edit: &AnnotationEdit) -> AnnotationChange {
+    AnnotationChange { key: edit.key.clone(), old: edit.old.clone(), new: edit.new.clone() }
+}
+
+/// Nothing is to be written.
+pub fn unchanged(
+    object: &ObjectRef,
+    present: &Present,
+    format: ChangeFormat,
+    printer: &mut Printer,
+) -> Result<Exit, Error> {
+    let last = present.history().ok().and_then(|history| history.last().cloned());
+    let last =
+        last.map(|last| format!("; last change {} by {} at {}", last.change, last.who, last.when));
+    let document = ChangeReport {
+        api_version: ApiVersion::V1Alpha1,
+        kind: ChangeKind::Change,
+        verb: "none".to_owned(),
+        object: Object::from(object),
+        annotations: Vec::new(),
+        change: None,
+        undoes: None,
+        outcome: clbmigrate_core::outcome::Outcome::Applied.into(),
+        state: ChangeState::Unchanged,
+        verified: false,
+        message: format!("is so already, nothing was written{}", last.unwrap_or_default()),
+    };
+    match format {
+        ChangeFormat::Table => {
+            writeln!(printer.text(), "service/{} {}", object.name, document.message)?;
+            printer.flush()?;
+        }
+        _ => Report { object: object.clone(), document }.show(format, printer)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// A manifest with the changed annotations alone, for `kubectl apply --server-side` or a commit.
+pub fn patch(
+    seat: &Seat<'_>,
+    edits: &[AnnotationEdit],
+    printer: &mut Printer,
+) -> Result<(), Error> {
+    let meta = &seat.service.metadata;
+    let annotations: BTreeMap<&str, Option<&str>> = edits
+        .iter()
+        .filter(|edit| edit.key != history::KEY)
+        .map(|edit| (edit.key.as_str(), edit.new.as_deref()))
+        .collect();
+    let document = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": meta.name,
+            "namespace": meta.namespace(),
+            "annotations": annotations,
+        },
+    });
+    yaml::write(&document, printer.data())?;
+    printer.flush()
+}

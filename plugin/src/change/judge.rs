@@ -1,0 +1,99 @@
+//! Whether a change may be written.
+
+use clbmigrate_core::{
+    finding::{Finding, Severity},
+    outcome::{Outcome, PortResult},
+    preview::Preview,
+    survey::{Seat, Survey},
+};
+
+use crate::error::Error;
+
+/// Rules under which no weight can work, whoever brought them in.
+const HOPELESS: [&str; 6] = ["CLB007", "CLB008", "CLB011", "CLB024", "CLB025", "CLB026"];
+
+/// What is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leniency {
+    /// Nothing that is wrong.
+    None,
+    /// Only what would do harm at once: this takes a change back.
+    Undo,
+    /// Everything: less traffic is the way to safety.
+    Zero,
+}
+
+/// What speaks against a change.
+pub struct Judgement {
+    reasons: Vec<String>,
+    fixes: Vec<String>,
+    unknown: Vec<String>,
+    leniency: Leniency,
+}
+
+impl Judgement {
+    /// Judges a change of the Service at `seat`, as it was before.
+    pub fn new(
+        preview: &Preview<'_>,
+        after: &Survey<'_>,
+        seat: &Seat<'_>,
+        leniency: Leniency,
+    ) -> Self {
+        let mut reasons: Vec<String> = Vec::new();
+        if preview.outcome != Outcome::Applied {
+            let causes = preview.reasons.iter().map(|(_, reason)| reason.as_str());
+            let causes = causes.collect::<Vec<_>>().join("; ");
+            reasons.push(format!("the outcome would be {}: {causes}", preview.outcome.as_str()));
+        }
+        let against: Vec<&Finding> = match leniency {
+            Leniency::Undo => Vec::new(),
+            _ => {
+                let introduced = preview.introduced.iter();
+                let introduced =
+                    introduced.filter(|of| of.severity == Severity::Error && !of.allowed);
+                let unchanged = preview.unchanged.iter();
+                let unchanged = unchanged.filter(|of| HOPELESS.contains(&of.rule));
+                introduced.chain(unchanged).collect()
+            }
+        };
+        reasons
+            .extend(against.iter().map(|of| format!("{} {}: {}", of.rule, of.object, of.message)));
+        let mut fixes: Vec<String> = against.iter().map(|of| of.fix.clone()).collect();
+        fixes.retain(|fix| !fix.is_empty());
+        Self { reasons, fixes, unknown: unknown(after, seat), leniency }
+    }
+
+    /// What is wrong, where it is written all the same.
+    pub fn warnings(&self) -> Vec<String> {
+        match self.leniency {
+            Leniency::Zero => self.reasons.iter().chain(&self.unknown).cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Refuses the change, unless forced.
+    pub fn refuse(&self, is_forced: bool) -> Result<(), Error> {
+        let against: Vec<&String> = self.reasons.iter().chain(&self.unknown).collect();
+        if is_forced || self.leniency == Leniency::Zero || against.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<&str> = against.iter().map(|reason| reason.as_str()).collect();
+        let mut hints = self.fixes.clone();
+        hints.push("nothing was written; --force writes all the same".to_owned());
+        Err(Error::Refused { message: format!("refused: {}", lines.join("\n")), hints })
+    }
+}
+
+/// What nobody can compute for want of evidence.
+fn unknown(after: &Survey<'_>, seat: &Seat<'_>) -> Vec<String> {
+    let Some(seat) = after.seats().find(|of| of.is(seat)) else { return Vec::new() };
+    let round = after.round(&seat);
+    let unknown = round.ports.iter().filter_map(|port| match &port.result {
+        PortResult::Unknown(what) => Some(format!(
+            "port {}: what CCM would write cannot be computed, for its {what} are not at hand",
+            port.port.port
+        )),
+        _ => None,
+    });
+    unknown.collect()
+}

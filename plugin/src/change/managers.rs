@@ -1,0 +1,122 @@
+//! Who else writes an annotation, and would put it back.
+
+use clbmigrate_cluster::live::Present;
+use clbmigrate_core::object::Service;
+
+use crate::output::Printer;
+
+/// A tool that keeps objects as a repository has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    Argo,
+    Flux,
+    Helm,
+}
+
+/// An annotation that such a tool owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitOps {
+    tool: Tool,
+    /// The field manager's name.
+    pub manager: String,
+    key: String,
+}
+
+/// The tools that own one of the annotations.
+pub fn of(service: &Present, keys: &[&str]) -> Vec<GitOps> {
+    let mut found: Vec<GitOps> = Vec::new();
+    for key in keys {
+        for manager in service.managers_of(key) {
+            let Some(tool) = tool_of(&manager.name) else { continue };
+            if !found.iter().any(|known| known.tool == tool) {
+                found.push(GitOps { tool, manager: manager.name, key: (*key).to_owned() });
+            }
+        }
+    }
+    found
+}
+
+fn tool_of(manager: &str) -> Option<Tool> {
+    let name = manager.to_lowercase();
+    if name.contains("argocd") || name.contains("argo-cd") {
+        Some(Tool::Argo)
+    } else if name.contains("kustomize-controller")
+        || name.contains("helm-controller")
+        || name.contains("flux")
+    {
+        Some(Tool::Flux)
+    } else if name == "helm" {
+        Some(Tool::Helm)
+    } else {
+        None
+    }
+}
+
+impl GitOps {
+    /// Says that the change may not last, and what makes it last.
+    pub fn warn(&self, service: &Service, printer: &mut Printer) {
+        let Self { manager, key, .. } = self;
+        let name = match self.tool {
+            Tool::Argo => "Argo CD",
+            Tool::Flux => "Flux",
+            Tool::Helm => "Helm",
+        };
+        printer.warning(&format!(
+            "{name} (field manager {manager}) owns {key} and may put it back; change it in the repository (-o patch prints the change), or have it ignored:"
+        ));
+        for line in self.rule(service) {
+            printer.remark(&format!("    {line}"));
+        }
+    }
+
+    /// What makes the tool leave the annotation alone.
+    fn rule(&self, service: &Service) -> Vec<String> {
+        let meta = &service.metadata;
+        let pointer = self.key.replace('~', "~0").replace('/', "~1");
+        match self.tool {
+            Tool::Argo => vec![
+                "# in the Application".to_owned(),
+                "spec:".to_owned(),
+                "  ignoreDifferences:".to_owned(),
+                "  - kind: Service".to_owned(),
+                format!("    name: {}", meta.name),
+                format!("    namespace: {}", meta.namespace()),
+                "    jsonPointers:".to_owned(),
+                format!("    - /metadata/annotations/{pointer}"),
+                "    - /metadata/annotations/clbmigrate.io~1history".to_owned(),
+                "  syncPolicy:".to_owned(),
+                "    syncOptions: [RespectIgnoreDifferences=true]".to_owned(),
+            ],
+            Tool::Flux => vec![
+                "# in the repository, take the annotation out of the manifest, and on the Service:"
+                    .to_owned(),
+                "metadata:".to_owned(),
+                "  annotations:".to_owned(),
+                "    kustomize.toolkit.fluxcd.io/ssa: Merge".to_owned(),
+            ],
+            Tool::Helm => vec![
+                "# the next helm upgrade writes it as the chart's values have it;".to_owned(),
+                "# set the new weight there as well".to_owned(),
+            ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("argocd-controller", Some(Tool::Argo))]
+    #[case("argocd-application-controller", Some(Tool::Argo))]
+    #[case("kustomize-controller", Some(Tool::Flux))]
+    #[case("helm-controller", Some(Tool::Flux))]
+    #[case("helm", Some(Tool::Helm))]
+    #[case("kubectl-client-side-apply", None)]
+    #[case("kubectl-clbmigrate", None)]
+    fn a_tool_is_known_by_its_field_manager(#[case] manager: &str, #[case] tool: Option<Tool>) {
+        assert_eq!(tool_of(manager), tool);
+    }
+}

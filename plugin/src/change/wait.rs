@@ -1,0 +1,204 @@
+//! Waiting until CCM has carried a change out.
+
+use std::time::Duration;
+
+use clbmigrate_cluster::live::Present;
+use clbmigrate_core::{
+    history,
+    patch::AnnotationEdit,
+    settle::{Mark, Marks, Settling, Verdict},
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Change;
+use crate::{
+    error::{Error, Exit},
+    output::{Printer, json::ChangeState},
+};
+
+/// How often the Service is looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long to look on after CCM's success where a tool may put the value back.
+const GUARD: Duration = Duration::from_secs(10);
+
+/// How the wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// CCM finished a round over the change.
+    Done(Mark),
+    /// CCM tried and failed.
+    Failed(String),
+    /// CCM did not finish in time.
+    TimedOut(String),
+    /// Somebody wrote another value.
+    PutBack(String),
+    /// The Service is gone.
+    Gone,
+}
+
+impl End {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Done(_) => Exit::Done,
+            Self::Failed(_) | Self::Gone => Exit::Error,
+            Self::TimedOut(_) => Exit::TimedOut,
+            Self::PutBack(_) => Exit::PutBack,
+        }
+    }
+
+    /// How it is called in documents.
+    pub fn state(&self) -> ChangeState {
+        match self {
+            Self::Done(_) => ChangeState::Done,
+            Self::Failed(_) => ChangeState::Failed,
+            Self::TimedOut(_) => ChangeState::TimedOut,
+            Self::PutBack(_) => ChangeState::PutBack,
+            Self::Gone => ChangeState::Gone,
+        }
+    }
+
+    /// In words.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Done(Mark::Hash) => {
+                "CCM reports success; not verified at the CLB, which takes its credentials".to_owned()
+            }
+            Self::Done(Mark::LabelAndEvent) => {
+                "CCM, which hashes differently from 2.14, wrote a new label and reports success; not verified at the CLB, which takes its credentials".to_owned()
+            }
+            Self::Failed(said) => format!("CCM failed: {said}"),
+            Self::TimedOut(said) | Self::PutBack(said) => said.clone(),
+            Self::Gone => "the Service is gone".to_owned(),
+        }
+    }
+}
+
+/// A wait for one change.
+pub struct Waiting<'w, 'c> {
+    change: &'w Change<'c>,
+    settling: Settling,
+    is_guarded: bool,
+}
+
+impl<'w, 'c> Waiting<'w, 'c> {
+    /// Waits for `edits`, made on a Service that showed `before`. `is_guarded` looks on for a while
+    /// after the success.
+    pub fn new(
+        change: &'w Change<'c>,
+        before: Marks,
+        edits: Vec<AnnotationEdit>,
+        is_guarded: bool,
+    ) -> Self {
+        let edits = edits.into_iter().filter(|edit| edit.key != history::KEY).collect();
+        Self { change, settling: Settling::new(before, edits), is_guarded }
+    }
+
+    /// Looks until the verdict is clear or the time is over.
+    pub async fn run(
+        &self,
+        limit: Duration,
+        written: &Present,
+        printer: &mut Printer,
+    ) -> Result<End, Error> {
+        if self.settling.hashes_differently() {
+            printer.remark("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
+        }
+        printer.note("waiting for CCM; Ctrl-C leaves the change written and stops waiting");
+        let deadline = Instant::now() + limit;
+        let mut told = Told::default();
+        let mut done: Option<(Mark, Instant)> = None;
+        loop {
+            let look = timeout_at(deadline, self.look(written)).await;
+            match look {
+                Err(_) => {}
+                Ok(Err(error)) if error.is_transient() => {
+                    told.tell(&format!("{error}; trying again"), printer);
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Ok(Ok(None)) => return Ok(End::Gone),
+                Ok(Ok(Some((now, verdict)))) => match verdict {
+                    Verdict::Done(mark) => {
+                        let since = done.get_or_insert((mark, Instant::now())).1;
+                        if !self.is_guarded || since.elapsed() >= GUARD {
+                            return Ok(End::Done(mark));
+                        }
+                        told.tell("CCM reports success; looking on, for another tool may put the value back", printer);
+                    }
+                    Verdict::Failed { rounds, message } => {
+                        return Ok(End::Failed(format!("{message} ({rounds} rounds)")));
+                    }
+                    Verdict::PutBack { key, value } => {
+                        return Ok(End::PutBack(put_back(&now, &key, value.as_deref())));
+                    }
+                    Verdict::Waiting { failed, message } => {
+                        if let (1.., Some(message)) = (failed, message) {
+                            told.tell(
+                                &format!("a round of CCM failed, it will try again: {message}"),
+                                printer,
+                            );
+                        }
+                    }
+                },
+            }
+            if Instant::now() >= deadline {
+                return Ok(match (done, told.last) {
+                    (Some((mark, _)), _) => End::Done(mark),
+                    (None, Some(said)) => {
+                        End::TimedOut(format!("CCM was not done in time: {said}"))
+                    }
+                    (None, None) => End::TimedOut(
+                        "CCM was not done in time, and left no sign of having seen the change; \
+                         see whether it runs: kubectl get pods -n kube-system"
+                            .to_owned(),
+                    ),
+                });
+            }
+            sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        written: &Present,
+    ) -> Result<Option<(Present, Verdict)>, clbmigrate_cluster::live::Error> {
+        let Change { connection, seat, .. } = self.change;
+        let meta = &seat.service.metadata;
+        let Some(now) = connection.service(meta.namespace(), &meta.name).await? else {
+            return Ok(None);
+        };
+        if now.uid() != written.uid() {
+            return Ok(None);
+        }
+        let marks = connection.marks(&now).await?;
+        let verdict = self.settling.judge(&marks);
+        Ok(Some((now, verdict)))
+    }
+}
+
+/// What was said last, so that it is not said again.
+#[derive(Default)]
+struct Told {
+    last: Option<String>,
+}
+
+impl Told {
+    fn tell(&mut self, message: &str, printer: &mut Printer) {
+        if self.last.as_deref() != Some(message) {
+            printer.remark(message);
+            self.last = Some(message.to_owned());
+        }
+    }
+}
+
+/// Who put a value back.
+fn put_back(now: &Present, key: &str, value: Option<&str>) -> String {
+    let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+    let who = now.managers_of(key).into_iter().next();
+    let by = who.map_or_else(
+        || "somebody".to_owned(),
+        |manager| format!("field manager {} at {}", manager.name, manager.time),
+    );
+    format!("put back: {key} is {value} again, written by {by}")
+}

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use clbmigrate_cluster::live::Access;
+
+use super::Span;
+
+/// kubectl's connection flags.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectArgs {
+    /// The kubeconfig file; else those of KUBECONFIG, else .kube/config in the home folder
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "files")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The cluster of the kubeconfig to use
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    pub cluster: Option<String>,
+
+    /// The user of the kubeconfig to use
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    pub user: Option<String>,
+
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER", conflicts_with = "files")]
+    pub impersonate: Option<String>,
+
+    /// Group to impersonate; may be given several times
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
+    pub groups: Vec<String>,
+
+    /// Bearer token
+    #[arg(long, value_name = "TOKEN", conflicts_with = "files")]
+    pub token: Option<String>,
+
+    /// How long a request may take, for example 10s or 1m; 0 for no limit
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub request_timeout: Span,
+
+    /// Do not check the API server's certificate
+    #[arg(long, conflicts_with = "files")]
+    pub insecure_skip_tls_verify: bool,
+}
+
+impl ConnectArgs {
+    /// How to reach the cluster of a context.
+    pub fn access(&self, context: Option<&str>) -> Access {
+        let timeout = self.request_timeout.0;
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: context.map(str::to_owned),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            impersonate: self.impersonate.clone(),
+            groups: self.groups.clone(),
+            token: self.token.clone(),
+            request_timeout: (!timeout.is_zero()).then_some(timeout),
+            insecure: self.insecure_skip_tls_verify,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Connections with the clusters of the kubeconfig.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use clbmigrate_cluster::{
+    Loaded, Problem,
+    live::{self, Connection, Gathered},
+};
+use futures::future::join_all;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{cli::InputArgs, error::Error, output::Printer};
+
+/// Open connections, and what carries their work.
+#[derive(Clone)]
+pub struct Live {
+    runtime: Rc<Runtime>,
+    connections: Vec<Connection>,
+    /// Contexts that no connection could be made for.
+    unreachable: Vec<live::Error>,
+}
+
+impl Live {
+    /// Connects as the flags say. Of several contexts, some may fail.
+    pub fn open(args: &InputArgs) -> Result<Self, Error> {
+        let runtime = Rc::new(Builder::new_current_thread().enable_all().build()?);
+        let names: Vec<Option<&str>> = if args.contexts.is_empty() {
+            vec![args.context.as_deref()]
+        } else {
+            args.contexts.iter().map(|name| Some(name.as_str())).collect()
+        };
+        for (index, name) in names.iter().enumerate() {
+            if names.iter().take(index).any(|earlier| earlier == name) {
+                let name = name.unwrap_or_default();
+                return Err(Error::usage(format!("--contexts names {name:?} more than once")));
+            }
+        }
+        let (mut connections, mut unreachable) = (Vec::new(), Vec::new());
+        for name in names {
+            match runtime.block_on(args.connect.access(name).open()) {
+                Ok(connection) => connections.push(connection),
+                Err(error) => unreachable.push(error),
+            }
+        }
+        if connections.is_empty()
+            && let Some(error) = unreachable.pop()
+        {
+            return Err(error.into());
+        }
+        Ok(Self { runtime, connections, unreachable })
+    }
+
+    /// The connections.
+    pub fn connections(&self) -> &[Connection] {
+        &self.connections
+    }
+
+    /// The only connection, for commands that write.
+    pub fn only(&self) -> Result<&Connection, Error> {
+        match self.connections.as_slice() {
+            [one] => Ok(one),
+            _ => Err(Error::usage("this command writes in one cluster; name it with --context")),
+        }
+    }
+
+    /// Waits for work to be done.
+    pub fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The namespace to look at: that of the flags, else the contexts' own where they agree.
+    pub fn namespace(&self, args: &InputArgs) -> Option<String> {
+        if args.all_namespaces {
+            return None;
+        }
+        let own = self.connections.first().map(|first| first.namespace.clone());
+        let agree = self.connections.iter().all(|of| Some(&of.namespace) == own.as_ref());
+        args.namespace.clone().or(own.filter(|_| agree))
+    }
+
+    /// Reads all clusters' state.
+    pub fn gather(&self, namespace: Option<&str>, printer: &mut Printer) -> Result<Loaded, Error> {
+        let all = self.connections.iter().map(|connection| {
+            let namespace = namespace.unwrap_or(&connection.namespace);
+            live::gather(connection, namespace)
+        });
+        let gathered = self.wait_for(join_all(all));
+        let mut loaded = Loaded::default();
+        let mut seen = BTreeMap::new();
+        let mut failed: Vec<live::Error> = self.unreachable.clone();
+        for (connection, gathered) in self.connections.iter().zip(gathered) {
+            match gathered {
+                Ok(gathered) => {
+                    differ(connection, &gathered, &mut seen)?;
+                    for limit in &gathered.limits {
+                        printer.warning(&limit.to_string());
+                    }
+                    let mut one = gathered.loaded;
+                    loaded.world.clusters.append(&mut one.world.clusters);
+                    loaded.absorb(one);
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        if loaded.world.clusters.is_empty()
+            && let Some(error) = failed.pop()
+        {
+            return Err(error.into());
+        }
+        loaded.problems.extend(failed.into_iter().map(|error| Problem {
+            file: error.context.clone().unwrap_or_else(|| "cluster".to_owned()),
+            line: None,
+            message: error.message,
+        }));
+        Ok(loaded)
+    }
+}
+
+/// Refuses a cluster that is there already under another context: every participant would count
+/// twice.
+fn differ(
+    connection: &Connection,
+    gathered: &Gathered,
+    seen: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let name = connection.context.as_deref().unwrap_or_default().to_owned();
+    let marks = gathered.uid.iter().map(|uid| format!("uid {uid}"));
+    for mark in marks.chain([format!("server {}", connection.server)]) {
+        if let Some(other) = seen.insert(mark, name.clone()) {
+            return Err(Error::Usage {
+                message: format!("contexts {other} and {name} are one cluster"),
+                hints: vec![format!("name one of them only: --context {other}")],
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{AnnotationChange, ApiVersion, Object, Outcome};
+
+/// The answer of the commands that write: `set`, `undo`, `attach`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeReport {
+    /// The version of this document.
+    pub api_version: ApiVersion,
+    /// The kind of this document.
+    pub kind: ChangeKind,
+    /// The command; `none` where there was nothing to do.
+    pub verb: String,
+    /// The Service.
+    pub object: Object,
+    /// What was changed of its annotations, without the record.
+    pub annotations: Vec<AnnotationChange>,
+    /// The change's id, once it is written.
+    pub change: Option<String>,
+    /// The id of the change that this one takes back.
+    pub undoes: Option<String>,
+    /// What a round of CCM makes of the Service after the change.
+    pub outcome: Outcome,
+    /// How far the change came.
+    pub state: ChangeState,
+    /// Whether the backends' weights were seen at the CLB itself.
+    pub verified: bool,
+    /// The state in words.
+    pub message: String,
+}
+
+/// The kind of a change's document.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub enum ChangeKind {
+    /// The only one.
+    Change,
+}
+
+/// How far a change came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeState {
+    /// It was so already; nothing was written.
+    Unchanged,
+    /// Not written yet.
+    Planned,
+    /// Tried only; nothing was written.
+    DryRun,
+    /// Written; CCM was not waited for.
+    Written,
+    /// Written, and CCM reports success.
+    Done,
+    /// Written, and CCM reports failure.
+    Failed,
+    /// Written, and CCM was not done in time.
+    TimedOut,
+    /// Written, and put back by somebody else.
+    PutBack,
+    /// Written, and the Service is gone since.
+    Gone,
+}

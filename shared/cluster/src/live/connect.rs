@@ -1,0 +1,252 @@
+//! From a kubeconfig and flags to a connection.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use kube::{
+    Client, Config,
+    config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig},
+};
+
+use super::error::{self, Error, ErrorKind};
+
+/// How long a request may take where nobody says otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// kubectl's connection flags.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// `--kubeconfig`; else the files of `KUBECONFIG`, else the one in the home folder.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`; else the current one.
+    pub context: Option<String>,
+    /// `--cluster`.
+    pub cluster: Option<String>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--as`.
+    pub impersonate: Option<String>,
+    /// `--as-group`.
+    pub groups: Vec<String>,
+    /// `--token`.
+    pub token: Option<String>,
+    /// `--request-timeout`; `None` waits for ever.
+    pub request_timeout: Option<Duration>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure: bool,
+}
+
+/// A connection with one cluster.
+#[derive(Clone)]
+pub struct Connection {
+    /// The context's name; `None` inside a pod, with its service account.
+    pub context: Option<Arc<str>>,
+    /// The cluster's name in the kubeconfig.
+    pub cluster: String,
+    /// The user's name in the kubeconfig, or who is impersonated.
+    pub user: Option<String>,
+    /// The context's namespace.
+    pub namespace: String,
+    /// The API server's address.
+    pub server: String,
+    pub(super) client: Client,
+    pub(super) timeout: Option<Duration>,
+    /// When the user's client certificate ends.
+    pub(super) certificate_ends: Option<String>,
+}
+
+impl Access {
+    /// Opens the connection. Nothing is asked of the API server yet.
+    ///
+    /// # Errors
+    /// Without a usable kubeconfig, context, credentials or certificate.
+    pub async fn open(&self) -> Result<Connection, Error> {
+        let context = self.context.as_deref();
+        self.connect().await.map_err(|error| error.of(context))
+    }
+
+    /// The names of all contexts.
+    ///
+    /// # Errors
+    /// Without a usable kubeconfig.
+    pub fn contexts(&self) -> Result<Vec<String>, Error> {
+        let kubeconfig = self.kubeconfig()?.unwrap_or_default();
+        Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let Some(kubeconfig) = self.kubeconfig()? else { return self.in_cluster() };
+        let name = self.context.clone().or_else(|| kubeconfig.current_context.clone());
+        let name = name.filter(|name| !name.is_empty());
+        let context = match &name {
+            Some(name) => find_context(&kubeconfig, name)?,
+            None if self.cluster.is_some() => None,
+            None => {
+                return Err(error::from_kubeconfig(
+                    &kube::config::KubeconfigError::CurrentContextNotSet,
+                )
+                .hint(format!("contexts there are: {}", contexts(&kubeconfig))));
+            }
+        };
+        let user = self.user.clone().or_else(|| context?.user.clone());
+        let cluster = self.cluster.clone().or_else(|| Some(context?.cluster.clone()));
+        if let Some(name) = &self.user
+            && !kubeconfig.auth_infos.iter().any(|user| user.name == *name)
+        {
+            let message = format!("the kubeconfig has no user named {name:?}");
+            return Err(Error::new(ErrorKind::Kubeconfig, message));
+        }
+        let certificate = user.as_deref().and_then(|name| certificate_of(&kubeconfig, name));
+        let options = KubeConfigOptions {
+            context: name.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+        };
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| error::from_kubeconfig(&error))?;
+        let cluster = cluster.unwrap_or_default();
+        let mut connection = self.with_config(config, name.map(Arc::from), cluster, user)?;
+        connection.certificate_ends = certificate.and_then(|pem| end_of(&pem));
+        Ok(connection)
+    }
+
+    /// The kubeconfig; `None` where there is none and this runs inside a pod.
+    fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Error> {
+        let read = |path: &Path| {
+            Kubeconfig::read_from(path).map_err(|error| error::from_kubeconfig(&error))
+        };
+        if let Some(path) = &self.kubeconfig {
+            return read(path).map(Some);
+        }
+        let listed: Vec<PathBuf> = env::var_os("KUBECONFIG")
+            .map(|value| env::split_paths(&value).filter(|p| !p.as_os_str().is_empty()).collect())
+            .unwrap_or_default();
+        // As kubectl has it, a file of the list may be missing.
+        let mut merged: Option<Kubeconfig> = None;
+        for path in listed.iter().filter(|path| path.exists()) {
+            let next = read(path)?;
+            merged = Some(match merged {
+                None => next,
+                Some(first) => first.merge(next).map_err(|error| error::from_kubeconfig(&error))?,
+            });
+        }
+        if merged.is_some() {
+            return Ok(merged);
+        }
+        let home = env::home_dir().map(|home| home.join(".kube").join("config"));
+        match home.filter(|path| listed.is_empty() && path.exists()) {
+            Some(path) => read(&path).map(Some),
+            None if listed.is_empty() && env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+                Ok(None)
+            }
+            None => Err(no_kubeconfig(&listed)),
+        }
+    }
+
+    fn in_cluster(&self) -> Result<Connection, Error> {
+        let config = Config::incluster().map_err(|error| {
+            Error::new(ErrorKind::Kubeconfig, format!("no service account to use: {error}"))
+        })?;
+        self.with_config(config, None, "in-cluster".to_owned(), None)
+    }
+
+    fn with_config(
+        &self,
+        mut config: Config,
+        context: Option<Arc<str>>,
+        cluster: String,
+        user: Option<String>,
+    ) -> Result<Connection, Error> {
+        // Requests are repeated here, where it is known which may be.
+        config.default_retry = false;
+        config.connect_timeout = Some(match self.request_timeout {
+            Some(timeout) => timeout.min(CONNECT_TIMEOUT),
+            None => CONNECT_TIMEOUT,
+        });
+        config.accept_invalid_certs |= self.insecure;
+        if let Some(token) = &self.token {
+            config.auth_info =
+                AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() };
+        }
+        if let Some(user) = &self.impersonate {
+            config.auth_info.impersonate = Some(user.clone());
+        }
+        if !self.groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(self.groups.clone());
+        }
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let namespace = config.default_namespace.clone();
+        let user = self.impersonate.clone().or(user);
+        let client = Client::try_from(config)
+            .map_err(|error| Error::from_kube(&error, &server, user.as_deref()))?;
+        Ok(Connection {
+            context,
+            cluster,
+            user,
+            namespace,
+            server,
+            client,
+            timeout: self.request_timeout,
+            certificate_ends: None,
+        })
+    }
+}
+
+fn find_context<'k>(kubeconfig: &'k Kubeconfig, name: &str) -> Result<Option<&'k Context>, Error> {
+    let found = kubeconfig.contexts.iter().find(|context| context.name == name);
+    match found {
+        Some(named) => Ok(named.context.as_ref()),
+        None => {
+            let message = format!("the kubeconfig has no context named {name:?}");
+            let known = contexts(kubeconfig);
+            Err(Error::new(ErrorKind::Kubeconfig, message)
+                .hint(format!("contexts there are: {known}")))
+        }
+    }
+}
+
+/// The names of all contexts, in words.
+fn contexts(kubeconfig: &Kubeconfig) -> String {
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|of| of.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn no_kubeconfig(listed: &[PathBuf]) -> Error {
+    let message = if listed.is_empty() {
+        "no kubeconfig: neither KUBECONFIG nor .kube/config in the home folder".to_owned()
+    } else {
+        let names: Vec<String> = listed.iter().map(|path| path.display().to_string()).collect();
+        format!("no kubeconfig: KUBECONFIG names {}, which is not there", names.join(", "))
+    };
+    Error::new(ErrorKind::Kubeconfig, message)
+        .hint("give one with --kubeconfig FILE")
+        .hint("or look at files: kubectl clbmigrate status -f FILE")
+}
+
+/// The PEM text of a user's client certificate, if it has one that can be read.
+fn certificate_of(kubeconfig: &Kubeconfig, user: &str) -> Option<Vec<u8>> {
+    let named = kubeconfig.auth_infos.iter().find(|named| named.name == user)?;
+    let auth = named.auth_info.as_ref()?;
+    match (&auth.client_certificate_data, &auth.client_certificate) {
+        (Some(data), _) => BASE64.decode(data.trim()).ok(),
+        (None, Some(path)) => std::fs::read(path).ok(),
+        (None, None) => None,
+    }
+}
+
+/// When the first certificate of a PEM text ends.
+fn end_of(pem: &[u8]) -> Option<String> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem).ok()?;
+    let certificate = block.parse_x509().ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}

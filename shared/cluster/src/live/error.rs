@@ -1,0 +1,336 @@
+//! What can go wrong with an API server, told so that somebody can act on it.
+
+use std::{error::Error as StdError, fmt, io};
+
+use kube::{client::AuthError, config::KubeconfigError, core::Status};
+use thiserror::Error as ThisError;
+
+/// A request, or a connection, that failed.
+#[derive(Debug, Clone, ThisError)]
+#[error("{}{message}", self.prefix())]
+pub struct Error {
+    /// The context, where it is known.
+    pub context: Option<String>,
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// What happened, in words.
+    pub message: String,
+    /// What to do about it, one line each.
+    pub hints: Vec<String>,
+}
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The kubeconfig is missing, broken, or does not have what was named.
+    Kubeconfig,
+    /// The credentials could not be had, for example from an exec plugin.
+    Credentials,
+    /// The API server cannot be reached, or went away.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// Its certificate, or the one it was shown, is not accepted.
+    Certificate,
+    /// 401.
+    Unauthorized,
+    /// 403 by RBAC or another authorizer.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 410: a listing or a watch is too old to be continued.
+    Expired,
+    /// 409, or a JSON Patch whose `test` failed (422).
+    Precondition,
+    /// An admission webhook or policy denied the request.
+    Denied,
+    /// An admission webhook could not be called.
+    Webhook,
+    /// 429, 5xx: the server has trouble of its own.
+    Server,
+    /// Any other answer.
+    Other,
+    /// The answer is not what the API promises.
+    Malformed,
+}
+
+impl Error {
+    /// An error without context and hints.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { context: None, kind, message: message.into(), hints: Vec::new() }
+    }
+
+    /// This error with a hint more.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// This error with its context.
+    #[must_use]
+    pub fn of(mut self, context: Option<&str>) -> Self {
+        self.context = context.map(str::to_owned);
+        self
+    }
+
+    /// Whether nobody can say if the request was carried out.
+    pub fn is_lost_answer(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Server)
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        self.is_lost_answer()
+    }
+
+    fn prefix(&self) -> String {
+        self.context.as_ref().map(|context| format!("{context}: ")).unwrap_or_default()
+    }
+
+    /// What `kube` says, in the words of the people who have to act. `server` is the API server's
+    /// address, `user` the name of the kubeconfig's user.
+    pub(super) fn from_kube(error: &kube::Error, server: &str, user: Option<&str>) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from_status(status, user),
+            kube::Error::Auth(error) => from_auth(error, user),
+            kube::Error::InferKubeconfig(error) => from_kubeconfig(error),
+            kube::Error::InferConfig(error) => {
+                Self::new(ErrorKind::Kubeconfig, format!("no usable kubeconfig: {error}"))
+            }
+            kube::Error::SerdeError(error) => Self::new(
+                ErrorKind::Malformed,
+                format!("{server} does not answer as an API server does: {error}"),
+            ),
+            kube::Error::ProxyProtocolUnsupported { proxy_url } => Self::new(
+                ErrorKind::Kubeconfig,
+                format!("proxy {proxy_url} of the kubeconfig is neither http, https nor socks5"),
+            ),
+            other => from_transport(other, server),
+        }
+    }
+
+    /// What the API server's own refusal means.
+    pub(super) fn from_status(status: &Status, user: Option<&str>) -> Self {
+        let text = status.message.as_str();
+        let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
+        let kind = kind_of(status);
+        let message = match kind {
+            ErrorKind::Unauthorized => {
+                format!("the API server does not accept the credentials{who} (401)")
+            }
+            ErrorKind::Server | ErrorKind::Other if text.is_empty() => {
+                format!("the API server answered {} {}", status.code, status.reason)
+            }
+            ErrorKind::Server => format!("the API server answered {}: {text}", status.code),
+            _ => text.to_owned(),
+        };
+        let error = Self::new(kind, message);
+        match kind {
+            ErrorKind::Unauthorized => {
+                error.hint("log in again, or see whether the certificate or token has expired")
+            }
+            ErrorKind::Forbidden => error.hint(
+                "ask for the ClusterRole clbmigrate-viewer (to look) or clbmigrate-operator (to change)",
+            ),
+            _ => error,
+        }
+    }
+}
+
+fn kind_of(status: &Status) -> ErrorKind {
+    let text = status.message.as_str();
+    if text.contains("failed calling webhook") {
+        return ErrorKind::Webhook;
+    }
+    match status.code {
+        401 => ErrorKind::Unauthorized,
+        _ if text.contains("denied the request") => ErrorKind::Denied,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Precondition,
+        410 => ErrorKind::Expired,
+        // A failed test of a JSON Patch has no details; a field that is not valid has causes.
+        422 if status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
+            ErrorKind::Precondition
+        }
+        429 | 500..=599 => ErrorKind::Server,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// What is wrong with a kubeconfig.
+pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
+    let message = match error {
+        KubeconfigError::ReadConfig(error, path) => {
+            format!("kubeconfig {} cannot be read: {error}", path.display())
+        }
+        KubeconfigError::CurrentContextNotSet => {
+            return Error::new(ErrorKind::Kubeconfig, "the kubeconfig has no current context")
+                .hint("name one with --context, or run kubectl config use-context NAME")
+                .hint("or look at files: kubectl clbmigrate status -f FILE");
+        }
+        KubeconfigError::LoadClusterOfContext(name) => {
+            format!("the kubeconfig has no cluster named {name:?}")
+        }
+        other => format!("the kubeconfig cannot be used: {}", chain(other)),
+    };
+    Error::new(ErrorKind::Kubeconfig, message)
+}
+
+fn from_auth(error: &AuthError, user: Option<&str>) -> Error {
+    let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
+    let (message, hint) = match error {
+        AuthError::AuthExecStart(error) => (
+            format!(
+                "the credential plugin{who} (exec in the kubeconfig) cannot be started: {error}"
+            ),
+            "install it, or see whether it is on PATH",
+        ),
+        AuthError::AuthExecRun { cmd, out } => {
+            // Its standard output may hold a token; what it complains of is on the other.
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.trim().lines().last().unwrap_or_default();
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            let program = cmd.split_whitespace().next().unwrap_or("exec").trim_matches('"');
+            (
+                format!("the credential plugin {program}{who} failed with {}{said}", out.status),
+                "run it by hand; most ask for a new login",
+            )
+        }
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => (
+            format!(
+                "the credential plugin{who} did not print credentials (an ExecCredential with a status)"
+            ),
+            "run it by hand and look at what it prints",
+        ),
+        other => (
+            format!("the credentials{who} cannot be used: {}", chain(other)),
+            "see the user's entry in the kubeconfig",
+        ),
+    };
+    Error::new(ErrorKind::Credentials, message).hint(hint)
+}
+
+fn from_transport(error: &kube::Error, server: &str) -> Error {
+    let source: &(dyn StdError + 'static) = error;
+    if let Some(error) = find::<rustls::Error>(source) {
+        return from_tls(error, server);
+    }
+    if let Some(error) = find::<AuthError>(source) {
+        return from_auth(error, None);
+    }
+    let cause = chain(source);
+    let io = find::<io::Error>(source).map(io::Error::kind);
+    if io == Some(io::ErrorKind::TimedOut) {
+        return timeout(server);
+    }
+    let why = match io {
+        Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+        Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
+        _ if cause.contains("dns error") || cause.contains("failed to lookup address") => {
+            "its name cannot be resolved".to_owned()
+        }
+        _ => root(source),
+    };
+    Error::new(ErrorKind::Unreachable, format!("the API server {server} cannot be reached: {why}"))
+        .hint("see whether VPN, proxy and the cluster itself are up: kubectl cluster-info")
+}
+
+/// The error for an answer that did not come in time.
+pub(super) fn timeout(server: &str) -> Error {
+    Error::new(ErrorKind::Timeout, format!("the API server {server} did not answer in time"))
+        .hint("--request-timeout sets how long to wait, for example 60s")
+}
+
+fn from_tls(error: &rustls::Error, server: &str) -> Error {
+    use rustls::CertificateError as Bad;
+    let (message, hint) = match error {
+        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => (
+            format!("the certificate of {server} has expired"),
+            "have it renewed, or see whether this machine's clock is right",
+        ),
+        rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => (
+            format!("the certificate of {server} is not valid yet"),
+            "see whether this machine's clock is right",
+        ),
+        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => (
+            format!(
+                "the certificate of {server} is signed by an authority that the kubeconfig does not name"
+            ),
+            "see certificate-authority of the cluster in the kubeconfig",
+        ),
+        rustls::Error::InvalidCertificate(
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. },
+        ) => (
+            format!("the certificate of {server} is for another name"),
+            "see server and tls-server-name of the cluster in the kubeconfig",
+        ),
+        other => (
+            format!("no TLS connection with {server}: {other}"),
+            "see server and certificates in the kubeconfig",
+        ),
+    };
+    Error::new(ErrorKind::Certificate, message).hint(hint)
+}
+
+/// The first error of a type among an error and its causes. `io::Error` hides what it wraps.
+fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|inner| find::<T>(inner)) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The innermost cause.
+fn root(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kubeconfig => "kubeconfig",
+            Self::Credentials => "no credentials",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timed out",
+            Self::Certificate => "certificate",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not found",
+            Self::Expired => "expired",
+            Self::Precondition => "changed meanwhile",
+            Self::Denied => "denied",
+            Self::Webhook => "webhook",
+            Self::Server => "server error",
+            Self::Other => "refused",
+            Self::Malformed => "malformed",
+        })
+    }
+}

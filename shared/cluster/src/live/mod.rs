@@ -1,0 +1,14 @@
+//! Clusters that run: what they say of their routes, and guarded writes to their Services.
+
+mod changes;
+mod connect;
+mod error;
+mod gather;
+mod page;
+mod request;
+mod service;
+
+pub use connect::{Access, Connection, REQUEST_TIMEOUT};
+pub use error::{Error, ErrorKind};
+pub use gather::{Gathered, gather, namespaces, services};
+pub use service::{FIELD_MANAGER, Manager, Present, WriteError, Written, new_change};

@@ -1,0 +1,165 @@
+//! Single requests: raw text in and out, with deadline, repetition where it is harmless, and errors
+//! in words.
+
+use std::{future::ready, time::Duration};
+
+use futures::{Stream, StreamExt};
+use http::{Method, Request, Response, header};
+use http_body_util::BodyExt;
+use kube::{client::Body, core::Status};
+use serde::de::DeserializeOwned;
+
+use super::{
+    connect::Connection,
+    error::{self, Error, ErrorKind},
+};
+
+/// How often a read is tried that the server has no time for.
+const TRIES: u32 = 4;
+
+/// How long to wait before the second try; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Of watched objects, only that they changed matters; servers send no more if they can.
+const METADATA_ONLY: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+/// An answer.
+pub(super) struct Answer {
+    /// Its text.
+    pub text: String,
+    /// The header `Date`: the API server's clock.
+    pub date: Option<String>,
+}
+
+impl Answer {
+    /// The text as a type.
+    pub fn parse<T: DeserializeOwned>(&self, connection: &Connection) -> Result<T, Error> {
+        serde_json::from_str(&self.text).map_err(|error| {
+            let server = &connection.server;
+            connection.fail(Error::new(
+                ErrorKind::Malformed,
+                format!("{server} does not answer as an API server does: {error}"),
+            ))
+        })
+    }
+}
+
+impl Connection {
+    /// Reads; tries again a few times where the server says that it has no time.
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Error> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            match self.send(Method::GET, path, None).await {
+                Err(error) if error.kind == ErrorKind::Server => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+            pause *= 2;
+        }
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Reads an object; `None` where it is not there.
+    pub(super) async fn get_optional(&self, path: &str) -> Result<Option<Answer>, Error> {
+        match self.get(path).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a JSON body once. Whether it may be sent again is for the caller to know.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<Answer, Error> {
+        match self.timeout {
+            None => self.exchange(method, path, body).await,
+            Some(timeout) => {
+                let exchange = self.exchange(method, path, body);
+                let answer = tokio::time::timeout(timeout, exchange).await;
+                answer.unwrap_or_else(|_| Err(self.fail(error::timeout(&self.server))))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<Answer, Error> {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::ACCEPT, "application/json");
+        if let Some((kind, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *kind);
+        }
+        let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
+        let request = request.body(Body::from(body));
+        let request = request.map_err(|error| self.unmakeable(path, &error))?;
+        let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = self.text_of(response).await?;
+        Ok(Answer { text, date })
+    }
+
+    async fn text_of(&self, response: Response<Body>) -> Result<String, Error> {
+        let status = response.status();
+        let bytes = response.into_body().collect().await.map_err(|error| self.translate(&error))?;
+        let text = String::from_utf8_lossy(&bytes.to_bytes()).into_owned();
+        if status.is_success() {
+            return Ok(text);
+        }
+        // A proxy in between answers with anything, but not with a Status.
+        let refusal = serde_json::from_str(&text).unwrap_or_else(|_| Status {
+            code: status.as_u16(),
+            message: text.lines().next().unwrap_or_default().chars().take(200).collect(),
+            ..Status::failure("", status.canonical_reason().unwrap_or_default())
+        });
+        Err(self.refused(&Status { code: status.as_u16(), ..refusal }))
+    }
+
+    /// A watch, as a stream that yields whenever anything arrives; it ends with the watch.
+    pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
+        let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
+        let request = request.map_err(|error| self.unmakeable(path, &error))?;
+        let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
+        if !response.status().is_success() {
+            return Err(self.text_of(response).await.err().unwrap_or_else(|| {
+                self.fail(Error::new(ErrorKind::Malformed, "a watch was answered, but not begun"))
+            }));
+        }
+        let chunks = response.into_body().into_data_stream();
+        Ok(chunks.take_while(|chunk| ready(chunk.is_ok())).map(drop))
+    }
+
+    fn unmakeable(&self, path: &str, error: &http::Error) -> Error {
+        self.fail(Error::new(
+            ErrorKind::Other,
+            format!("no request can be made of {path}: {error}"),
+        ))
+    }
+
+    fn refused(&self, status: &Status) -> Error {
+        let mut error = Error::from_status(status, self.user.as_deref());
+        if let (ErrorKind::Unauthorized, Some(end)) = (error.kind, &self.certificate_ends) {
+            error = error.hint(format!("its client certificate ends at {end}"));
+        }
+        self.fail(error)
+    }
+
+    fn translate(&self, error: &kube::Error) -> Error {
+        match error {
+            kube::Error::Api(status) => self.refused(status),
+            other => self.fail(Error::from_kube(other, &self.server, self.user.as_deref())),
+        }
+    }
+
+    /// An error of this cluster.
+    pub(super) fn fail(&self, error: Error) -> Error {
+        error.of(self.context.as_deref())
+    }
+}

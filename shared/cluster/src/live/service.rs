@@ -1,0 +1,381 @@
+//! One Service as an API server has it: read, written under guard, and its marks by CCM.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clbmigrate_core::{
+    hash,
+    history::{self, History},
+    object::Service,
+    patch::{AnnotationEdit, guarded},
+    settle::{Event, Marks},
+};
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error as ThisError;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    connect::Connection,
+    error::{Error, ErrorKind},
+};
+
+/// What the API server writes down as the author of our fields.
+pub const FIELD_MANAGER: &str = "kubectl-clbmigrate";
+
+/// How long to ask for what became of a write whose answer was lost.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// How long to wait between two questions.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A Service, whole.
+#[derive(Debug, Clone)]
+pub struct Present {
+    raw: Value,
+    /// The API server's clock at that time, as its header `Date` says.
+    pub date: Option<String>,
+}
+
+/// Who wrote a field last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    /// The field manager's name.
+    pub name: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// When, as RFC 3339.
+    pub time: String,
+}
+
+/// A change that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The Service after it.
+    pub service: Present,
+    /// Whether its answer was lost, and the change found on the Service itself.
+    pub recovered: bool,
+}
+
+/// Why a change was not written.
+#[derive(Debug, ThisError)]
+pub enum WriteError {
+    /// The API server refused it, or cannot be asked.
+    #[error(transparent)]
+    Request(#[from] Error),
+    /// Somebody else was faster.
+    #[error("{key} was changed meanwhile")]
+    Conflict {
+        /// The annotation.
+        key: String,
+        /// The Service as it is now.
+        now: Box<Present>,
+    },
+    /// The answer was lost, and the API server cannot be asked any more.
+    #[error("nobody knows whether the change was written: {0}")]
+    Unknown(Error),
+}
+
+impl Present {
+    /// The Service's UID.
+    pub fn uid(&self) -> &str {
+        self.text("/metadata/uid")
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.raw.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    /// All annotations.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        let map = self.raw.pointer("/metadata/annotations").and_then(Value::as_object);
+        let pairs = map.into_iter().flatten();
+        pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    }
+
+    /// The record of changes.
+    pub fn history(&self) -> Result<History, history::HistoryError> {
+        History::parse(self.annotation(history::KEY))
+    }
+
+    /// The Service as rules and routes read it.
+    pub fn service(&self) -> Result<Service, serde_json::Error> {
+        Service::deserialize(&self.raw)
+    }
+
+    /// The addresses that its status carries.
+    pub fn addresses(&self) -> Vec<&str> {
+        let ingress = self.raw.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
+        let ingress = ingress.into_iter().flatten();
+        ingress.filter_map(|of| of.get("ip").or_else(|| of.get("hostname"))?.as_str()).collect()
+    }
+
+    /// The field managers of an annotation, the latest first.
+    pub fn managers_of(&self, key: &str) -> Vec<Manager> {
+        let field = format!("f:{key}");
+        let entries = self.raw.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let owns = |entry: &&Value| {
+            entry
+                .pointer("/fieldsV1/f:metadata/f:annotations")
+                .is_some_and(|of| of.get(&field).is_some())
+        };
+        let text = |entry: &Value, name: &str| {
+            entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let owners = entries.into_iter().flatten().filter(owns).map(|entry| Manager {
+            name: text(entry, "manager"),
+            operation: text(entry, "operation"),
+            time: text(entry, "time"),
+        });
+        let mut owners: Vec<Manager> = owners.collect();
+        owners.sort_by(|a, b| b.time.cmp(&a.time));
+        owners
+    }
+
+    /// When it was read, by the API server's clock, as RFC 3339; by this machine's where the API
+    /// server does not tell.
+    pub fn now(&self) -> String {
+        let date = self.date.as_deref().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        let time = date.map_or_else(jiff::Timestamp::now, |date| date.timestamp());
+        let seconds = jiff::Timestamp::from_second(time.as_second()).unwrap_or(time);
+        seconds.to_string()
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn has_annotations(&self) -> bool {
+        self.raw.pointer("/metadata/annotations").is_some_and(Value::is_object)
+    }
+
+    fn marks(&self, events: BTreeMap<String, Event>) -> Marks {
+        let labels = self.raw.pointer("/metadata/labels");
+        let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
+        Marks {
+            label: label.map(str::to_owned),
+            computed: hash::of(&self.raw),
+            annotations: self.annotations(),
+            events,
+        }
+    }
+}
+
+/// A new change's id: 12 hexadecimal digits.
+pub fn new_change() -> String {
+    let mut bytes = [0; 8];
+    // Without randomness from the system, the clock tells changes apart well enough.
+    if getrandom::fill(&mut bytes).is_err() {
+        let now = jiff::Timestamp::now().as_nanosecond().to_le_bytes();
+        bytes.iter_mut().zip(now).for_each(|(byte, of_now)| *byte = of_now);
+    }
+    format!("{:012x}", u64::from_le_bytes(bytes) >> 16)
+}
+
+fn path_of(namespace: &str, name: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/services/{name}")
+}
+
+impl Connection {
+    /// Reads a Service; `None` where it is not there.
+    pub async fn service(&self, namespace: &str, name: &str) -> Result<Option<Present>, Error> {
+        let Some(answer) = self.get_optional(&path_of(namespace, name)).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Present { raw: answer.parse(self)?, date: answer.date }))
+    }
+
+    /// What the API server would say of a change; nothing is written.
+    pub async fn dry_run(&self, service: &Present, edits: &[AnnotationEdit]) -> Result<(), Error> {
+        self.patch(service, edits, true).await.map(drop)
+    }
+
+    /// Writes a change in one patch that fails as a whole where one of the values is not what was
+    /// read. After a lost answer the Service itself is asked: it carries the history entry of
+    /// `change`, or it does not.
+    ///
+    /// # Errors
+    /// Where somebody else was faster, or the API server refuses.
+    pub async fn write(
+        &self,
+        service: &Present,
+        edits: &[AnnotationEdit],
+        change: &str,
+    ) -> Result<Written, WriteError> {
+        let deadline = Instant::now() + RECOVERY;
+        let mut present = service.clone();
+        loop {
+            let error = match self.patch(&present, edits, false).await {
+                Ok(service) => return Ok(Written { service, recovered: false }),
+                Err(error) => error,
+            };
+            let is_lost = error.is_lost_answer();
+            if !is_lost && error.kind != ErrorKind::Precondition {
+                return Err(error.into());
+            }
+            let now = self.ask_again(service, deadline, &error).await?;
+            if now.history().is_ok_and(|history| history.contains(change)) {
+                return Ok(Written { service: now, recovered: true });
+            }
+            if let Some(edit) = edits.iter().find(|e| now.annotation(&e.key) != e.old.as_deref()) {
+                return Err(WriteError::Conflict { key: edit.key.clone(), now: Box::new(now) });
+            }
+            // The map of annotations itself came or went; or the request never arrived.
+            let is_same = now.has_annotations() == present.has_annotations();
+            if Instant::now() >= deadline || (is_same && !is_lost) {
+                return Err(error.into());
+            }
+            if is_same {
+                sleep(PAUSE).await;
+            }
+            present = now;
+        }
+    }
+
+    /// Reads the Service until there is an answer.
+    async fn ask_again(
+        &self,
+        service: &Present,
+        deadline: Instant,
+        cause: &Error,
+    ) -> Result<Present, WriteError> {
+        let (namespace, name) =
+            (service.text("/metadata/namespace"), service.text("/metadata/name"));
+        loop {
+            match self.service(namespace, name).await {
+                Ok(Some(now)) => return Ok(now),
+                Ok(None) => {
+                    let message = format!("Service {namespace}/{name} is gone");
+                    return Err(self.fail(Error::new(ErrorKind::NotFound, message)).into());
+                }
+                Err(error) if error.is_transient() && Instant::now() < deadline => {
+                    sleep(PAUSE).await;
+                }
+                Err(_) if cause.kind == ErrorKind::Precondition => {
+                    return Err(cause.clone().into());
+                }
+                Err(error) => return Err(WriteError::Unknown(error)),
+            }
+        }
+    }
+
+    async fn patch(
+        &self,
+        service: &Present,
+        edits: &[AnnotationEdit],
+        is_dry: bool,
+    ) -> Result<Present, Error> {
+        let (namespace, name) =
+            (service.text("/metadata/namespace"), service.text("/metadata/name"));
+        let dry = if is_dry { "&dryRun=All" } else { "" };
+        let path = format!("{}?fieldManager={FIELD_MANAGER}{dry}", path_of(namespace, name));
+        let operations = Value::Array(guarded(service.has_annotations(), edits)).to_string();
+        let body = Some(("application/json-patch+json", operations));
+        let answer = self.send(Method::PATCH, &path, body).await?;
+        Ok(Present { raw: answer.parse(self)?, date: answer.date })
+    }
+
+    /// A Service's marks by CCM, with its events; without them where the user may not read events.
+    pub async fn marks(&self, service: &Present) -> Result<Marks, Error> {
+        let events = match self.events(service).await {
+            Err(error) if error.kind == ErrorKind::Forbidden => BTreeMap::new(),
+            events => events?,
+        };
+        Ok(service.marks(events))
+    }
+
+    async fn events(&self, service: &Present) -> Result<BTreeMap<String, Event>, Error> {
+        let namespace = service.text("/metadata/namespace");
+        let uid = service.uid();
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.uid%3D{uid}"
+        );
+        let list: EventList = self.get(&path).await?.parse(self)?;
+        let events = list.items.into_iter().map(|item| {
+            let uid = item.metadata.uid.clone();
+            (uid, Event::from(item))
+        });
+        Ok(events.collect())
+    }
+
+    /// The user's name as the API server knows it; that of the kubeconfig where it does not tell.
+    pub async fn whoami(&self) -> String {
+        #[derive(Deserialize)]
+        struct Review {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            #[serde(rename = "userInfo")]
+            user: User,
+        }
+        #[derive(Deserialize)]
+        struct User {
+            username: String,
+        }
+        let body = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        let body = Some(("application/json", body.to_owned()));
+        let review = match self.send(Method::POST, path, body).await {
+            Ok(answer) => answer.parse::<Review>(self).ok(),
+            Err(_) => None,
+        };
+        match review {
+            Some(review) => review.status.user.username,
+            None => self.user.clone().unwrap_or_else(|| "unknown".to_owned()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EventList {
+    #[serde(default)]
+    items: Vec<EventItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventItem {
+    metadata: EventMeta,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    count: Option<u64>,
+    #[serde(default)]
+    last_timestamp: Option<String>,
+    #[serde(default)]
+    event_time: Option<String>,
+    #[serde(default)]
+    series: Option<Series>,
+}
+
+#[derive(Deserialize)]
+struct EventMeta {
+    uid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Series {
+    #[serde(default)]
+    count: u64,
+    #[serde(default)]
+    last_observed_time: Option<String>,
+}
+
+impl From<EventItem> for Event {
+    fn from(item: EventItem) -> Self {
+        let series = item.series.as_ref();
+        let count = series.map(|series| series.count).or(item.count).unwrap_or(1);
+        let last = series.and_then(|series| series.last_observed_time.clone());
+        Self {
+            reason: item.reason.unwrap_or_default(),
+            message: item.message.unwrap_or_default(),
+            count: count.max(1),
+            last: last.or(item.last_timestamp).or(item.event_time).unwrap_or_default(),
+        }
+    }
+}

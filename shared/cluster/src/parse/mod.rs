@@ -1,0 +1,20 @@
+//! JSON as Kubernetes and the CLB API write it, object by object.
+
+mod fault;
+mod json;
+mod kind;
+mod layout;
+mod object;
+mod piece;
+mod scan;
+mod text;
+
+pub(crate) use self::{
+    fault::Fault,
+    json::Reader,
+    kind::Kind,
+    layout::fields,
+    object::{ObjectReader, describe, typed},
+    piece::{Event, Piece},
+    text::Text,
+};

@@ -1,0 +1,211 @@
+//! The record of changes that a Service carries with it: annotation `clbmigrate.io/history`.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+/// The annotation's key.
+pub const KEY: &str = "clbmigrate.io/history";
+
+/// How many changes are kept.
+pub const LENGTH: usize = 10;
+
+/// What was changed by whom, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct History {
+    entries: Vec<Entry>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The change's id, the same in every cluster it touched.
+    pub change: String,
+    /// The command, for example `set`.
+    #[serde(default)]
+    pub verb: String,
+    /// When, by the API server's clock, as RFC 3339 in UTC.
+    pub when: String,
+    /// The user's name as the API server knows it.
+    pub who: String,
+    /// The weight before; `None` where there was no annotation.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The weight after.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// Why, in the user's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The id of the change that this one took back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// The id of the change that this one is a step of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_of: Option<String>,
+    /// Other annotations that were changed with the weight, by full key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, Swap>,
+    /// What a newer release wrote; kept as it is.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, Value>,
+}
+
+/// One annotation's values around a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// Before; `None` where it was absent.
+    pub from: Option<String>,
+    /// After.
+    pub to: Option<String>,
+}
+
+/// A history that cannot be read.
+#[derive(Debug, Error)]
+#[error("annotation {KEY} is no list of changes: {0}")]
+pub struct HistoryError(#[from] serde_json::Error);
+
+impl History {
+    /// Reads the annotation's value; no annotation is no change.
+    pub fn parse(text: Option<&str>) -> Result<Self, HistoryError> {
+        Ok(match text {
+            None | Some("") => Self::default(),
+            Some(text) => serde_json::from_str(text)?,
+        })
+    }
+
+    /// The annotation's value.
+    pub fn to_text(&self) -> String {
+        // Strings and maps of strings always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The changes, the oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// This history with one change more; beyond [`LENGTH`] the oldest goes.
+    #[must_use]
+    pub fn with(&self, entry: Entry) -> Self {
+        let mut entries = self.entries.clone();
+        entries.push(entry);
+        let surplus = entries.len().saturating_sub(LENGTH);
+        entries.drain(..surplus);
+        Self { entries }
+    }
+
+    /// Whether a change is in it.
+    pub fn contains(&self, change: &str) -> bool {
+        self.entries.iter().any(|entry| entry.change == change)
+    }
+
+    /// The newest change.
+    pub fn last(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+
+    /// The newest change that is not taken back yet and takes none back itself.
+    pub fn last_to_undo(&self) -> Option<&Entry> {
+        let undone: HashSet<&str> =
+            self.entries.iter().filter_map(|entry| entry.undoes.as_deref()).collect();
+        self.entries.iter().rev().find(|entry| {
+            entry.undoes.is_none()
+                && entry.step_of.is_none()
+                && !undone.contains(entry.change.as_str())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(change: &str, undoes: Option<&str>) -> Entry {
+        Entry {
+            change: change.to_owned(),
+            verb: "set".to_owned(),
+            when: "2026-11-21T01:02:03Z".to_owned(),
+            who: "ann".to_owned(),
+            from: Some("20".to_owned()),
+            to: Some("40".to_owned()),
+            reason: None,
+            undoes: undoes.map(str::to_owned),
+            step_of: None,
+            annotations: BTreeMap::new(),
+            more: BTreeMap::new(),
+        }
+    }
+
+    fn history(entries: &[(&str, Option<&str>)]) -> History {
+        let entries = entries.iter().map(|(change, undoes)| entry(change, *undoes));
+        entries.fold(History::default(), |history, entry| history.with(entry))
+    }
+
+    fn to_undo(history: &History) -> Option<&str> {
+        history.last_to_undo().map(|entry| entry.change.as_str())
+    }
+
+    #[test]
+    fn undo_after_undo_goes_further_back() {
+        assert_eq!(to_undo(&history(&[("a", None), ("b", None)])), Some("b"));
+        assert_eq!(to_undo(&history(&[("a", None), ("b", None), ("c", Some("b"))])), Some("a"));
+        let all = history(&[("a", None), ("b", None), ("c", Some("b")), ("d", Some("a"))]);
+        assert_eq!(to_undo(&all), None);
+    }
+
+    #[test]
+    fn a_change_after_an_undo_is_undone_first() {
+        let history = history(&[("a", None), ("b", Some("a")), ("c", None)]);
+        assert_eq!(to_undo(&history), Some("c"));
+    }
+
+    #[test]
+    fn a_step_of_a_change_is_not_undone_on_its_own() {
+        let mut step = entry("b", None);
+        step.step_of = Some("a".to_owned());
+        assert_eq!(to_undo(&history(&[("a", None)]).with(step)), Some("a"));
+    }
+
+    #[test]
+    fn the_oldest_change_goes_when_there_are_too_many() {
+        let many: Vec<String> = (0..LENGTH + 2).map(|number| number.to_string()).collect();
+        let history = many.iter().fold(History::default(), |h, name| h.with(entry(name, None)));
+        assert_eq!(history.entries().len(), LENGTH);
+        assert!(!history.contains("1"));
+        assert!(history.contains("2") && history.contains("11"));
+    }
+
+    #[test]
+    fn what_a_newer_release_wrote_is_kept() {
+        let text = r#"[{"change":"a","when":"w","who":"x","phase":"raised"}]"#;
+        let history = History::parse(Some(text)).expect("a history");
+        assert!(history.with(entry("b", None)).to_text().contains(r#""phase":"raised""#));
+    }
+
+    #[test]
+    fn what_is_no_history_is_an_error_not_an_empty_one() {
+        for text in ["{}", "[1]", "yes", r#"[{"when":"w"}]"#] {
+            assert!(History::parse(Some(text)).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_history_is_read_back(who in any::<String>(), reason in proptest::option::of(any::<String>())) {
+            let history = History::default().with(Entry { who, reason, ..entry("a", None) });
+            let read = History::parse(Some(&history.to_text())).expect("a history");
+            prop_assert_eq!(read, history);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>()) {
+            let _ = History::parse(Some(&text));
+        }
+    }
+}

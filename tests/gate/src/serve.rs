@@ -1,0 +1,175 @@
+//! The gate's own side: from a client's request to what it is told.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context;
+use http::{
+    Response, StatusCode,
+    header::{self, HeaderValue},
+};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    Fault, Request, Rule,
+    fault::failure,
+    log::{Entry, Log},
+    upstream::Backend,
+};
+
+/// What all connections share with the test.
+pub(crate) struct Shared {
+    pub(crate) rules: Mutex<Vec<Rule>>,
+    pub(crate) log: Log,
+    pub(crate) backend: Backend,
+}
+
+/// The API server's own body as it comes, or one that the gate made.
+type Body = Either<Incoming, Full<Bytes>>;
+
+/// Why the client gets nothing.
+#[derive(Debug)]
+struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fault cut the connection")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// Serves clients for as long as it is polled.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
+) -> Infallible {
+    loop {
+        // A client that gave up before it was accepted is no reason to stop.
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(connection(stream, acceptor.clone(), Arc::clone(&shared)));
+        }
+    }
+}
+
+/// One client. What goes wrong here is the client's to notice.
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let service = service_fn(|request| answer(Arc::clone(&shared), request));
+    // A service that fails makes hyper close the connection without a byte: that is the cut.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    request: http::Request<Incoming>,
+) -> Result<Response<Body>, Cut> {
+    let arrived = Request::of(&request);
+    let entry = shared.log.arrived(arrived.clone());
+    let rule = {
+        let rules = shared.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().find(|rule| rule.takes(&arrived)).cloned()
+    };
+    let answer = match rule {
+        None => shared.pass(entry, request).await,
+        Some(rule) => shared.meet(&rule, entry, request).await?,
+    };
+    shared.log.told(entry, answer.status());
+    Ok(answer)
+}
+
+impl Shared {
+    /// What a request with a fault is answered.
+    async fn meet(
+        &self,
+        rule: &Rule,
+        entry: Entry,
+        mut request: http::Request<Incoming>,
+    ) -> Result<Response<Body>, Cut> {
+        match rule.fault() {
+            Fault::CutBefore => Err(Cut),
+            Fault::CutAfterAnswer => {
+                let answer = self.pass(entry, request).await;
+                // Only when all of it is here has the API server surely said all of it.
+                let _ = answer.into_body().collect().await;
+                Err(Cut)
+            }
+            Fault::Answer { status, body } => Ok(json_answer(*status, body)),
+            Fault::Delay(time) => {
+                tokio::time::sleep(*time).await;
+                Ok(self.pass(entry, request).await)
+            }
+            Fault::Hang => pending().await,
+            Fault::Rewrite(change) => {
+                request.headers_mut().remove(header::ACCEPT_ENCODING);
+                let answer = self.pass(entry, request).await;
+                Ok(rewritten(answer, change).await.unwrap_or_else(|error| bad_gateway(&error)))
+            }
+            Fault::Hold => {
+                rule.until_released().await;
+                Ok(self.pass(entry, request).await)
+            }
+        }
+    }
+
+    /// The API server's answer, or a 502 that says why there is none.
+    async fn pass(&self, entry: Entry, request: http::Request<Incoming>) -> Response<Body> {
+        match self.backend.forward(request).await {
+            Ok(answer) => {
+                self.log.heard(entry, answer.status());
+                answer.map(Either::Left)
+            }
+            Err(error) => bad_gateway(&error),
+        }
+    }
+}
+
+async fn rewritten(
+    answer: Response<Body>,
+    change: &(dyn Fn(Value) -> Value + Send + Sync),
+) -> anyhow::Result<Response<Body>> {
+    let (mut head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(anyhow::Error::from_boxed)?.to_bytes();
+    let value = serde_json::from_slice(&body).context("an answer to rewrite is not JSON")?;
+    head.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(head, json_body(&change(value))))
+}
+
+fn bad_gateway(error: &anyhow::Error) -> Response<Body> {
+    let status = StatusCode::BAD_GATEWAY;
+    json_answer(status, &failure(status, "ServiceUnavailable", &format!("gate: {error:#}")))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut answer = Response::new(json_body(body));
+    *answer.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    if let Some(seconds) = body.pointer("/details/retryAfterSeconds").and_then(Value::as_u64) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
+}
+
+fn json_body(value: &Value) -> Body {
+    Either::Right(Full::from(value.to_string()))
+}

@@ -1,0 +1,112 @@
+//! Which requests a fault meets.
+
+use std::time::Duration;
+
+use clbmigrate_gate::{Fault, Gate, Match, Request, StatusCode};
+
+use crate::{api_server::ApiServer, client::Client};
+
+fn teapot() -> Fault {
+    Fault::status(StatusCode::IM_A_TEAPOT, "Teapot", "the fault")
+}
+
+/// The statuses of these requests, in order.
+fn statuses(gate: &Gate, requests: &[(&str, &str)]) -> Vec<u16> {
+    let mut client = Client::of(gate);
+    requests.iter().map(|(method, target)| client.ask(method, target).status).collect()
+}
+
+#[test]
+fn every_condition_must_hold() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    let patches = Match::method("PATCH").path("/services/").without_parameter("dryRun");
+    let rule = gate.on(patches, teapot());
+
+    let statuses = statuses(
+        &gate,
+        &[
+            ("GET", "/api/v1/namespaces/shop/services/web"),
+            ("PATCH", "/api/v1/namespaces/shop/pods/web"),
+            ("PATCH", "/api/v1/namespaces/shop/services/web?force=true&dryRun=All"),
+            ("PATCH", "/api/v1/namespaces/shop/services/web?dryRun"),
+            ("PATCH", "/api/v1/namespaces/shop/services/web?dryRunner=1"),
+            ("PATCH", "/api/v1/namespaces/shop/services/web"),
+        ],
+    );
+
+    assert_eq!(statuses, [200, 200, 200, 200, 418, 418]);
+    assert_eq!(rule.hits(), 2);
+}
+
+#[test]
+fn a_condition_can_be_a_parameters_value_the_paths_end_or_anything_else() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    gate.on(Match::any().parameter("watch", "true"), teapot());
+    gate.on(Match::any().path_end("/status"), teapot());
+    gate.on(Match::any().when(|request: &Request| request.path.starts_with("/readyz")), teapot());
+
+    let statuses = statuses(
+        &gate,
+        &[
+            ("GET", "/a?watch=true"),
+            ("GET", "/a?watch=false"),
+            ("GET", "/a/status"),
+            ("GET", "/status/a"),
+            ("GET", "/readyz/ping"),
+        ],
+    );
+
+    assert_eq!(statuses, [418, 200, 418, 200, 418]);
+}
+
+#[test]
+fn a_rule_can_skip_requests_and_meet_only_some() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    let rule = gate.on(Match::method("GET").skip(1).times(2), teapot());
+
+    let requests = [("GET", "/1"), ("PATCH", "/p"), ("GET", "/2"), ("GET", "/3"), ("GET", "/4")];
+
+    assert_eq!(statuses(&gate, &requests), [200, 200, 418, 418, 200]);
+    assert_eq!(rule.hits(), 2);
+}
+
+#[test]
+fn of_several_rules_the_oldest_that_still_takes_the_request_counts() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    let first = gate.on(Match::any().times(1), teapot());
+    let second = gate.on(Match::any(), Fault::too_many_requests(1));
+
+    assert_eq!(statuses(&gate, &[("GET", "/1"), ("GET", "/2")]), [418, 429]);
+    assert_eq!((first.hits(), second.hits()), (1, 1));
+}
+
+#[test]
+fn a_removed_rule_meets_nothing_more() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    let rule = gate.on(Match::any(), teapot());
+
+    assert_eq!(statuses(&gate, &[("GET", "/1")]), [418]);
+    rule.remove();
+    assert_eq!(statuses(&gate, &[("GET", "/2")]), [200]);
+    assert_eq!(rule.hits(), 1);
+}
+
+#[test]
+fn waiting_for_requests_that_do_not_come_fails_and_says_what_came() {
+    let server = ApiServer::start();
+    let gate = server.gate();
+    let rule = gate.on(Match::method("GET").skip(1), teapot());
+    statuses(&gate, &[("GET", "/1"), ("GET", "/2"), ("PATCH", "/3")]);
+
+    rule.wait_for_hits(1, Duration::ZERO).expect("one that was there before");
+    let error = rule.wait_for_hits(2, Duration::from_millis(50)).expect_err("only one hit");
+
+    let message = error.to_string();
+    assert!(message.starts_with("1 of 2 requests met Answer(418)"), "{message}");
+    assert!(message.ends_with("2 matched it"), "{message}");
+}
