@@ -340,7 +340,7 @@ pub struct ExplainArgs {
 #[command(after_help = "\
 Examples:
   # For kubectl clbmigrate <TAB>, with names of the cluster: writes the helper
-  # kubectl_complete-clbmigrate, which kubectl 1.26 and newer looks for on PATH
+  # kubectl_complete-clbmigrate, which kubectl 1.26 or newer asks
   kubectl clbmigrate completion install
 
   # For this session of bash
