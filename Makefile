@@ -16,7 +16,7 @@ deps: ## install what build and tests need and the machine does not have
 	@command -v cc >/dev/null || { \
 	  command -v apt-get >/dev/null || { echo "error: no C linker (cc); install a C tool chain" >&2; exit 1; }; \
 	  apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev; }
-	@$(MAKE) --no-print-directory tools-rust
+	@$(MAKE) --no-print-directory tools-rust tools-bed
 	@[ "$$($(CARGO) deny --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	  $(CARGO) install --locked --version $(DENY_VERSION) cargo-deny
 	$(CARGO) fetch --locked
@@ -51,3 +51,31 @@ bench: tools-rust ## measure the core and the reading of files
 .PHONY: docs
 docs: tools-rust ## write the generated pages of docs/ anew
 	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p kubectl-clbmigrate --test docs
+
+# What the clusters of tests need on Linux, as PACKAGE:PROGRAM.
+BED_TOOLS := faketime:faketime iproute2:ip nftables:nft procps:sysctl runc:runc util-linux:setpriv
+
+.PHONY: tools-bed
+tools-bed:
+	@[ "$$(uname -s)" = Linux ] || exit 0; PATH=$$PATH:/usr/sbin:/sbin; missing=; \
+	  for tool in $(BED_TOOLS); do command -v "$${tool#*:}" >/dev/null || missing+=" $${tool%:*}"; done; \
+	  [ -z "$$missing" ] || { \
+	  command -v apt-get >/dev/null || { echo "error: install what the tests' clusters need:$$missing" >&2; exit 1; }; \
+	  apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; }
+	@[ "$$(uname -s)" = Linux ] || exit 0; [ -n "$${CLBMIGRATE_BED:-}" ] || command -v go >/dev/null || { \
+	  echo "error: no go to build the tests' clusters; install Go 1.26 or newer from https://go.dev/dl" >&2; exit 1; }
+
+# Nodes need root.
+BED_SIZE = $(if $(filter 0,$(shell id -u)),--nodes)
+
+.PHONY: bed-up
+bed-up: tools-rust ## start clusters of the newest and the oldest Kubernetes; CLUSTERS='a=v1.36.3:3' for others
+	$(CARGO) run -q --locked -p clbmigrate-bed -- up $(BED_SIZE) $(CLUSTERS)
+
+.PHONY: bed-down
+bed-down: tools-rust ## end them
+	$(CARGO) run -q --locked -p clbmigrate-bed -- down
+
+.PHONY: bed-shell
+bed-shell: tools-rust ## a shell with kubectl in their network
+	@$(CARGO) run -q --locked -p clbmigrate-bed -- shell

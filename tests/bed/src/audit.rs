@@ -1,0 +1,159 @@
+//! What an API server writes down about requests.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+/// A request that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
+    pub verb: String,
+    /// In the plural, such as `services`; empty if the request is about no resource.
+    pub resource: String,
+    /// Such as `status`; empty if there is none.
+    pub subresource: String,
+    /// Empty if there is none.
+    pub namespace: String,
+    /// Empty if there is none, as in lists and in creations with a generated name.
+    pub name: String,
+    /// Who asked.
+    pub user: String,
+    /// What the client says it is; empty if it says nothing.
+    pub user_agent: String,
+    /// Path and query.
+    pub request_uri: String,
+    /// Whether nothing was to be kept.
+    pub dry_run: bool,
+    /// The HTTP status; 0 if there was none.
+    pub code: u16,
+}
+
+impl Entry {
+    /// Whether the request changed something that is kept.
+    pub fn is_write(&self) -> bool {
+        let reads = ["get", "list", "watch", "head", "options"];
+        !reads.contains(&self.verb.as_str())
+            && !self.dry_run
+            && (200..300).contains(&self.code)
+            // Questions that are asked by creating an object that is not kept.
+            && !self.resource.ends_with("reviews")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    stage: String,
+    verb: String,
+    #[serde(rename = "requestURI")]
+    request_uri: String,
+    user: User,
+    #[serde(default)]
+    user_agent: String,
+    object_ref: Option<Object>,
+    response_status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Object {
+    #[serde(default)]
+    resource: String,
+    #[serde(default)]
+    subresource: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    code: u16,
+}
+
+/// Reads a log; one that does not exist yet has no entries.
+pub(crate) fn read(log: &Path) -> anyhow::Result<Vec<Entry>> {
+    match fs::read_to_string(log) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        text => parse(&text.with_context(|| format!("{}", log.display()))?),
+    }
+}
+
+fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    // The last line may not be written to its end yet.
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        let event: Event = serde_json::from_str(line).with_context(|| format!("audit: {line}"))?;
+        if event.stage == "ResponseComplete" {
+            entries.push(entry(event));
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(event: Event) -> Entry {
+    let object = event.object_ref.unwrap_or_default();
+    let query = event.request_uri.split_once('?').map_or("", |(_, query)| query);
+    Entry {
+        dry_run: query.split('&').any(|part| part.starts_with("dryRun=")),
+        verb: event.verb,
+        resource: object.resource,
+        subresource: object.subresource,
+        namespace: object.namespace,
+        name: object.name,
+        user: event.user.username,
+        user_agent: event.user_agent,
+        request_uri: event.request_uri,
+        code: event.response_status.map_or(0, |status| status.code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    fn line(verb: &str, uri: &str, stage: &str, code: u16) -> String {
+        format!(
+            r#"{{"kind":"Event","stage":"{stage}","requestURI":"{uri}","verb":"{verb}","user":{{"username":"admin","groups":["system:masters"]}},"userAgent":"kubectl/v1.36.3","objectRef":{{"resource":"services","namespace":"shop","name":"web","apiVersion":"v1"}},"responseStatus":{{"metadata":{{}},"code":{code}}}}}"#
+        ) + "\n"
+    }
+
+    #[test]
+    fn only_a_write_that_was_done_and_kept_is_a_write() {
+        let uri = "/api/v1/namespaces/shop/services/web";
+        let log = [
+            line("patch", uri, "ResponseComplete", 200),
+            line("patch", &format!("{uri}?dryRun=All&fieldManager=x"), "ResponseComplete", 200),
+            line("patch", uri, "ResponseComplete", 403),
+            line("get", uri, "ResponseComplete", 200),
+        ];
+        let found = parse(&log.concat()).map(|entries| {
+            entries.iter().map(|entry| (entry.dry_run, entry.is_write())).collect::<Vec<_>>()
+        });
+        let wanted = vec![(false, true), (true, false), (false, false), (false, false)];
+        assert_eq!(found.ok(), Some(wanted));
+    }
+
+    #[test]
+    fn requests_without_an_answer_and_lines_without_an_end_are_left_out() {
+        let started = line("watch", "/api/v1/services?watch=1", "ResponseStarted", 200);
+        let whole = line("get", "/api/v1/services", "ResponseComplete", 200);
+        let cut = whole.trim_end_matches('\n');
+        let found = parse(&[started.as_str(), whole.as_str(), cut].concat());
+        let names = found.map(|entries| {
+            entries.into_iter().map(|entry| (entry.user, entry.name)).collect::<Vec<_>>()
+        });
+        assert_eq!(names.ok(), Some(vec![("admin".to_owned(), "web".to_owned())]));
+    }
+}

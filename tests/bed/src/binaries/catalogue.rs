@@ -1,0 +1,119 @@
+//! Which programs a bed consists of and from which Go module each is built.
+
+use std::path::{Path, PathBuf};
+
+use crate::version::Version;
+
+/// A program that is built from a Go module.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The folder of the module below `tests/bed/go`.
+    pub module: String,
+    pub package: String,
+    /// Where it is below the folder of programs.
+    pub path: PathBuf,
+    pub tags: &'static str,
+    pub ldflags: String,
+    /// How it tells its version, and what it must say then.
+    pub ask: Ask,
+}
+
+/// How to see that a file is the program it shall be.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub arguments: &'static [&'static str],
+    pub environment: Option<(&'static str, &'static str)>,
+    pub answer: String,
+}
+
+/// Which programs are needed.
+#[derive(Clone, Debug, Default)]
+pub struct Need {
+    /// Versions of Kubernetes.
+    pub versions: Vec<Version>,
+    /// Also what runs on nodes.
+    pub nodes: bool,
+    /// Also Helm.
+    pub helm: bool,
+}
+
+/// Everything of Kubernetes that a bed without nodes needs.
+const CONTROL_PLANE: [&str; 4] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+const NODE: [&str; 2] = ["kubelet", "kube-proxy"];
+const CONTAINERD: [&str; 3] = ["containerd", "containerd-shim-runc-v2", "ctr"];
+const CNI: [&str; 3] = ["ipam/host-local", "main/loopback", "main/ptp"];
+
+impl Need {
+    /// All programs of this need, each once.
+    pub(crate) fn programs(&self) -> Vec<Program> {
+        let mut programs = vec![tool("etcd", "go.etcd.io/etcd/server/v3", "etcd", "etcd Version")];
+        if self.nodes {
+            programs.extend(CONTAINERD.map(containerd));
+            programs.extend(CNI.map(cni));
+        }
+        if self.helm {
+            let mut helm = tool("helm", "helm.sh/helm/v4/cmd/helm", "helm", "v4.");
+            helm.ask.arguments = &["version"];
+            programs.push(helm);
+        }
+        let mut versions = self.versions.clone();
+        versions.sort_unstable();
+        versions.dedup();
+        for version in versions {
+            programs.extend(CONTROL_PLANE.map(|name| kubernetes(version, name)));
+            if self.nodes {
+                programs.extend(NODE.map(|name| kubernetes(version, name)));
+            }
+        }
+        programs
+    }
+}
+
+fn tool(module: &str, package: &str, name: &str, answer: &str) -> Program {
+    Program {
+        module: module.to_owned(),
+        package: package.to_owned(),
+        path: Path::new("bin").join(name),
+        tags: "",
+        ldflags: "-s -w".to_owned(),
+        ask: Ask { arguments: &["--version"], environment: None, answer: answer.to_owned() },
+    }
+}
+
+fn containerd(name: &str) -> Program {
+    let package = format!("github.com/containerd/containerd/v2/cmd/{name}");
+    let mut program = tool("containerd", &package, name, "");
+    // Drivers of file systems that need C libraries.
+    program.tags = "no_btrfs no_zfs";
+    if name == "containerd-shim-runc-v2" {
+        program.ask.arguments = &["-v"];
+    }
+    program
+}
+
+fn cni(plugin: &str) -> Program {
+    let package = format!("github.com/containernetworking/plugins/plugins/{plugin}");
+    let name = plugin.rsplit('/').next().unwrap_or(plugin);
+    let mut program = tool("containerd", &package, name, "supportedVersions");
+    program.ask.arguments = &[];
+    program.ask.environment = Some(("CNI_COMMAND", "VERSION"));
+    program
+}
+
+fn kubernetes(version: Version, name: &str) -> Program {
+    let module = format!("kubernetes-{version}");
+    let mut program =
+        tool(&module, &format!("k8s.io/kubernetes/cmd/{name}"), name, &version.to_string());
+    program.path = Path::new(&version.to_string()).join(name);
+    // Kubernetes reads its own version from variables that the linker sets.
+    let about = "-X k8s.io/component-base/version";
+    program.ldflags = format!(
+        "-s -w {about}.gitVersion={version} {about}.gitMajor=1 {about}.gitMinor={}",
+        version.minor()
+    );
+    if name == "kubectl" {
+        program.ask.arguments = &["version", "--client"];
+    }
+    program
+}

@@ -1,0 +1,112 @@
+//! The programs of a bed: built once from Go modules into a cache, or taken from a folder.
+
+mod build;
+mod catalogue;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::version::Version;
+pub use catalogue::Need;
+use catalogue::Program;
+
+/// The environment variable with a folder of programs, in place of the cache.
+const FOLDER: &str = "CLBMIGRATE_BED";
+
+/// A folder of programs: `bin/` and one folder per version of Kubernetes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Binaries {
+    folder: PathBuf,
+}
+
+impl Binaries {
+    /// Makes sure that what is needed is there: looks into the folder in `CLBMIGRATE_BED` if that
+    /// is set, else builds what the user's cache does not have yet, with progress on stderr.
+    pub fn provide(need: &Need) -> anyhow::Result<Self> {
+        let programs = need.programs();
+        if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
+            let folder = PathBuf::from(folder);
+            check(&folder, &programs)?;
+            return Ok(Self { folder });
+        }
+        let folder = cache()?;
+        build::build(&folder, &programs)?;
+        Ok(Self { folder })
+    }
+
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A program that does not belong to a version of Kubernetes.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// The programs of one version of Kubernetes.
+    pub(crate) fn kubernetes(&self, version: Version) -> PathBuf {
+        self.folder.join(version.to_string())
+    }
+}
+
+/// The user's cache of this bed.
+pub(crate) fn cache() -> anyhow::Result<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for a cache")?;
+    Ok(caches.join("clbmigrate").join("bed"))
+}
+
+/// Runs every program for its version, once a process, and names all that fail at once.
+fn check(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
+    static GOOD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut good = GOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut faults = String::new();
+    for program in programs {
+        let file = folder.join(&program.path);
+        if good.contains(&file) {
+            continue;
+        }
+        match check_one(&file, program) {
+            Ok(()) => drop(good.insert(file)),
+            Err(fault) => write!(faults, "\n  {}: {fault:#}", program.path.display())?,
+        }
+    }
+    if !faults.is_empty() {
+        bail!(
+            "{FOLDER}={} lacks programs; build them there or unset {FOLDER}:{faults}",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+fn check_one(file: &Path, program: &Program) -> anyhow::Result<()> {
+    if !file.is_file() {
+        bail!("is missing");
+    }
+    let output = Command::new(file)
+        .args(program.ask.arguments)
+        .envs(program.ask.environment)
+        .stdin(Stdio::null())
+        .output()
+        .context("does not start")?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    if !output.status.success() {
+        bail!("fails with {}: {}", output.status, said.trim());
+    }
+    if !said.contains(&program.ask.answer) {
+        bail!("is another version than {}: {}", program.ask.answer, said.trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! A cluster as a test sees it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::audit::{self, Entry};
+use crate::connection::{Connection, locked};
+use crate::enter;
+use crate::kubeconfig::{Access, kubeconfig};
+use crate::pki::{Authority, Identity, Validity};
+use crate::protocol::{Request, Stop};
+use crate::site::{ClusterSite, Node, Site};
+use crate::supervisor::leftovers::MARKER;
+use crate::supervisor::run;
+use crate::version::Version;
+use crate::wait::try_wait_for;
+
+/// Long enough for an API server to write down what it has answered.
+const AUDITED: Duration = Duration::from_secs(30);
+
+/// One cluster of a bed.
+#[derive(Clone, Debug)]
+pub struct Cluster<'a> {
+    bed: &'a Site,
+    site: &'a ClusterSite,
+    connection: &'a Mutex<Connection>,
+}
+
+impl<'a> Cluster<'a> {
+    pub(crate) fn new(
+        bed: &'a Site,
+        site: &'a ClusterSite,
+        connection: &'a Mutex<Connection>,
+    ) -> Self {
+        Self { bed, site, connection }
+    }
+
+    /// Its name, and that of its context in kubeconfigs.
+    pub fn name(&self) -> &'a str {
+        &self.site.name
+    }
+
+    /// Its version of Kubernetes.
+    pub fn version(&self) -> Version {
+        self.site.version
+    }
+
+    /// Its nodes.
+    pub fn nodes(&self) -> &'a [Node] {
+        &self.site.nodes
+    }
+
+    /// The URL of its API server.
+    pub fn server(&self) -> String {
+        self.site.server()
+    }
+
+    /// The admin's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.site.kubeconfig("admin")
+    }
+
+    /// The kubeconfig of `developer` in the group `developers`, who may do nothing at first.
+    pub fn developer_kubeconfig(&self) -> PathBuf {
+        self.site.kubeconfig("developer")
+    }
+
+    /// Makes a kubeconfig for a user of any name in at most two groups, with a certificate that is
+    /// good or has expired.
+    pub fn kubeconfig_for(
+        &self,
+        user: &str,
+        groups: &[&str],
+        validity: Validity,
+    ) -> anyhow::Result<PathBuf> {
+        let authority = Authority::open(&self.site.pki())?;
+        self.kubeconfig_with(user, &authority.client(user, groups, validity)?)
+    }
+
+    /// Makes a kubeconfig with a certificate from elsewhere; `user` is only what it is called
+    /// there.
+    pub fn kubeconfig_with(&self, user: &str, identity: &Identity) -> anyhow::Result<PathBuf> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let text = kubeconfig(&[Access {
+            cluster: self.name(),
+            server: &self.server(),
+            authority: Some(&self.ca_pem()?),
+            user,
+            identity,
+        }]);
+        // Names of users may contain what names of files may not.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = self.site.folder.join(format!("user-{}-{number}", std::process::id()));
+        fs::write(&file, text).with_context(|| format!("{}", file.display()))?;
+        Ok(file)
+    }
+
+    /// The certificate of the authority that signs the cluster's certificates, PEM.
+    pub fn ca_pem(&self) -> anyhow::Result<String> {
+        Ok(Authority::open(&self.site.pki())?.certificate)
+    }
+
+    /// The admin's certificate and key.
+    pub fn client_certificate(&self) -> anyhow::Result<Identity> {
+        Identity::read(&self.site.pki(), "admin")
+    }
+
+    /// A certificate for a server that clients of this cluster trust.
+    pub fn server_certificate(&self, names: &[&str]) -> anyhow::Result<Identity> {
+        let name = names.first().copied().unwrap_or("server");
+        Authority::open(&self.site.pki())?.server(name, names, Validity::Valid)
+    }
+
+    /// A program of this cluster's version: `kubectl`, `kube-apiserver` and so on.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bed.binaries.kubernetes(self.site.version).join(name)
+    }
+
+    /// kubectl of the cluster's version as its admin, at home in an empty folder, in the bed's
+    /// network. It ends with the bed.
+    pub fn kubectl(&self) -> Command {
+        let mut command = enter::inside(self.bed.namespace.as_deref(), self.program("kubectl"));
+        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.bed.home());
+        command.env(MARKER, &self.bed.folder);
+        command
+    }
+
+    /// Runs kubectl and returns what it wrote to stdout; if it fails, what it wrote to stderr is
+    /// in the error.
+    pub fn ask(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run(self.kubectl().args(arguments))
+    }
+
+    /// Applies manifests, YAML or JSON.
+    pub fn apply(&self, manifests: &str) -> anyhow::Result<()> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = self.site.folder.join(format!("apply-{}-{number}.yaml", std::process::id()));
+        fs::write(&file, manifests).with_context(|| format!("{}", file.display()))?;
+        let applied = run(self.kubectl().arg("apply").arg("-f").arg(&file));
+        fs::remove_file(&file).with_context(|| format!("{}", file.display()))?;
+        applied.map(drop)
+    }
+
+    /// All requests that the API server has answered, in the order of the answers. Requests that
+    /// were answered before this call are among them; a server that does not answer makes this
+    /// fail.
+    pub fn audit(&self) -> anyhow::Result<Vec<Entry>> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Entries are written in the order of answers, but a moment after them: the last one is
+        // there when one that came after it is there.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("/version?mark={}-{number}", std::process::id());
+        self.ask(&["get", "--raw", &mark])?;
+        try_wait_for("the audit log to be complete", AUDITED, || {
+            let entries = self.audit_as_written()?;
+            let complete = entries.iter().any(|entry| entry.request_uri == mark);
+            Ok(complete.then(|| {
+                entries.into_iter().filter(|entry| !entry.request_uri.contains("?mark=")).collect()
+            }))
+        })
+    }
+
+    /// What the API server has written down so far, whether it runs or not.
+    pub fn audit_as_written(&self) -> anyhow::Result<Vec<Entry>> {
+        audit::read(&self.site.audit_log())
+    }
+
+    /// Stops the API server.
+    pub fn stop_api_server(&self, how: Stop) -> anyhow::Result<()> {
+        let cluster = self.name().to_owned();
+        self.request(&Request::StopApiServer { cluster, how })
+    }
+
+    /// Starts the API server at the same address, or lets a hanging one go on, and waits until it
+    /// is ready. One that runs already but shows another certificate is started anew.
+    pub fn start_api_server(&self, certificate: Validity) -> anyhow::Result<()> {
+        let cluster = self.name().to_owned();
+        self.request(&Request::StartApiServer { cluster, certificate })
+    }
+
+    /// Gives all nodes the images of an archive, such as [`crate::image::write`] makes.
+    pub fn import_image(&self, archive: &Path) -> anyhow::Result<()> {
+        let (cluster, archive) = (self.name().to_owned(), archive.canonicalize()?);
+        self.request(&Request::ImportImage { cluster, archive })
+    }
+
+    fn request(&self, request: &Request) -> anyhow::Result<()> {
+        locked(self.connection).request(request)
+    }
+}

@@ -1,0 +1,30 @@
+//! Running programs in the network of a place.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where `ip netns` keeps the namespaces it makes.
+pub(crate) const NAMESPACES: &str = "/run/netns";
+
+/// The words before a program that make it run in a namespace; none for the machine's own network.
+///
+/// `ip netns exec` would also mount another `/sys`, in which kubelet finds no cgroups.
+pub(crate) fn enter(namespace: Option<&str>) -> Vec<String> {
+    let Some(namespace) = namespace else { return Vec::new() };
+    vec!["nsenter".to_owned(), format!("--net={NAMESPACES}/{namespace}"), "--".to_owned()]
+}
+
+/// A command for a program in a namespace.
+pub(crate) fn inside(namespace: Option<&str>, program: impl AsRef<OsStr>) -> Command {
+    let words = enter(namespace);
+    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
+}
+
+/// The file that holds a namespace.
+pub(crate) fn file(namespace: &str) -> PathBuf {
+    PathBuf::from(NAMESPACES).join(namespace)
+}

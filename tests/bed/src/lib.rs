@@ -1,0 +1,40 @@
+//! Real Kubernetes clusters on one machine, for tests: see `README.md` beside this crate.
+
+mod ability;
+mod app;
+mod audit;
+mod bed;
+mod binaries;
+pub mod cli;
+mod clock;
+mod cluster;
+mod connection;
+mod digest;
+mod enter;
+mod fault;
+pub mod image;
+mod kubeconfig;
+mod pki;
+mod plan;
+pub mod programs;
+mod protocol;
+mod site;
+pub mod suite;
+mod supervisor;
+mod talk;
+mod version;
+mod wait;
+
+pub use ability::can_run;
+pub use audit::Entry;
+pub use bed::Bed;
+pub use binaries::{Binaries, Need};
+pub use clock::faked_clock;
+pub use cluster::Cluster;
+pub use fault::Cut;
+pub use pki::{Identity, Validity};
+pub use plan::{Plan, Size};
+pub use protocol::Stop;
+pub use site::{Machine, Node, Place};
+pub use version::Version;
+pub use wait::{try_wait_for, wait_for};

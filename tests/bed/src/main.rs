@@ -1,0 +1,7 @@
+//! `bed`: real Kubernetes clusters on this machine, by hand.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clbmigrate_bed::cli::main()
+}

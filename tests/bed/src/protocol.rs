@@ -1,0 +1,42 @@
+//! What a test and the supervisor say to each other: one JSON value a line, a reply per request.
+//! The end of the requests is the end of the bed.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::binaries::Binaries;
+use crate::pki::Validity;
+use crate::plan::Plan;
+use crate::site::Site;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub plan: Plan,
+    pub binaries: Binaries,
+    /// The static program of the images; a bed without nodes has none.
+    pub app: Option<PathBuf>,
+}
+
+/// All other lines.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    StopApiServer { cluster: String, how: Stop },
+    StartApiServer { cluster: String, certificate: Validity },
+    ImportImage { cluster: String, archive: PathBuf },
+}
+
+/// How an API server stops answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stop {
+    /// Its process is killed: connections are refused.
+    Kill,
+    /// Its process stands still: connections are made and nothing answers.
+    Hang,
+}
+
+/// What became of the start; a start that failed has been cleared already.
+pub(crate) type Started = Result<Site, String>;
+/// What became of a request.
+pub(crate) type Done = Result<(), String>;

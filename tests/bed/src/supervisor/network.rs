@@ -1,0 +1,93 @@
+//! Network namespaces and what joins them: a bridge that stands for the internet, with every place
+//! on it, and routes to the pods of every node, as in a VPC.
+
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use super::process::run;
+use crate::enter::inside;
+use crate::site::{GATEWAY, Site};
+
+/// The bridge in the namespace of the internet.
+const BRIDGE: &str = "internet";
+
+/// Makes all namespaces of a bed; none for a bed of control planes only.
+pub(super) fn build(site: &Site) -> anyhow::Result<()> {
+    let Some(internet) = site.namespace.as_deref() else { return Ok(()) };
+    let places = places(site);
+    for namespace in [internet].into_iter().chain(places.iter().map(|&(namespace, _)| namespace)) {
+        run(Command::new("ip").args(["netns", "add", namespace]))?;
+        // Every namespace begins with the defaults of the kernel.
+        run(inside(Some(namespace), "sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))?;
+    }
+
+    let mut lines = vec![
+        "link set lo up".to_owned(),
+        format!("link add {BRIDGE} type bridge"),
+        format!("addr add {GATEWAY}/16 dev {BRIDGE}"),
+        format!("link set {BRIDGE} up"),
+    ];
+    for (position, (namespace, _)) in places.iter().enumerate() {
+        lines.push(format!("link add v{position} type veth peer name eth0 netns {namespace}"));
+        lines.push(format!("link set v{position} master {BRIDGE} up"));
+    }
+    lines.extend(routes(site, None));
+    ip(internet, &lines)?;
+
+    for (namespace, address) in places {
+        let mut lines = vec![
+            "link set lo up".to_owned(),
+            format!("addr add {address}/16 dev eth0"),
+            "link set eth0 up".to_owned(),
+            // Nothing leads out of the bed; with a default route programs find an address of
+            // their own and packets to nowhere are answered.
+            format!("route add default via {GATEWAY}"),
+        ];
+        lines.extend(routes(site, Some(address)));
+        ip(namespace, &lines)?;
+    }
+    Ok(())
+}
+
+/// The namespaces on the bridge, with their addresses.
+fn places(site: &Site) -> Vec<(&str, Ipv4Addr)> {
+    let mut places = Vec::new();
+    for cluster in &site.clusters {
+        places.extend(cluster.namespace.as_deref().map(|name| (name, cluster.address)));
+        places.extend(cluster.nodes.iter().map(|node| (node.namespace.as_str(), node.address)));
+    }
+    places
+        .extend(site.machines.iter().map(|machine| (machine.namespace.as_str(), machine.address)));
+    places
+}
+
+/// To the pods of all nodes, but those of the node itself.
+fn routes(site: &Site, own: Option<Ipv4Addr>) -> impl Iterator<Item = String> {
+    let nodes = site.clusters.iter().flat_map(|cluster| &cluster.nodes);
+    nodes
+        .filter(move |node| Some(node.address) != own)
+        .map(|node| format!("route add {} via {}", node.pods, node.address))
+}
+
+/// Runs many `ip` commands in a namespace with one process.
+fn ip(namespace: &str, lines: &[String]) -> anyhow::Result<()> {
+    let mut child = inside(Some(namespace), "ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start ip")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // If it ends early, what it says is the better error.
+        let _ = writeln!(stdin, "{}", lines.join("\n"));
+    }
+    let output = child.wait_with_output().context("ip")?;
+    if !output.status.success() {
+        bail!("ip in {namespace}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Beds of control planes only.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, ensure};
+use clbmigrate_bed::suite::{Shared, run, trial};
+use clbmigrate_bed::{
+    Bed, Cluster, Place, Plan, Size, Stop, Validity, Version, faked_clock, try_wait_for,
+};
+
+/// Long enough for anything that shall happen at all.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let plan = Plan::new()
+        .cluster("a", Version::NEWEST)
+        .cluster("b", Version::OLDEST)
+        .cluster("c", Version::NEWEST);
+    let shared = Shared::new(plan);
+    let trials = vec![
+        shared
+            .trial("a developer may do nothing until it is allowed, the admin everything", rights),
+        shared.trial("a user of any name in two groups can be made", any_user),
+        shared.trial("an expired client certificate is refused", expired_client),
+        shared.trial("one kubeconfig has a context for every cluster", contexts),
+        shared.trial("the audit log tells a write from a dry run", audit),
+        shared.trial("a killed API server refuses, and comes back with its objects", killed),
+        shared.trial("an API server with an expired certificate is not trusted", expired_server),
+        shared.trial("a program believes in the clock that it is given", clock),
+        trial("two beds run at once and do not meet", Size::ControlPlane, two_beds),
+        trial(
+            "a start that takes too long shows a log and leaves nothing",
+            Size::ControlPlane,
+            late,
+        ),
+    ];
+    run(trials, Some(&shared))
+}
+
+fn refusal(asked: anyhow::Result<String>) -> anyhow::Result<String> {
+    match asked {
+        Ok(answer) => anyhow::bail!("it was not refused: {answer}"),
+        Err(error) => Ok(format!("{error:#}")),
+    }
+}
+
+fn as_user(
+    cluster: &Cluster<'_>,
+    kubeconfig: &std::path::Path,
+    arguments: &[&str],
+) -> anyhow::Result<String> {
+    let output = cluster.kubectl().env("KUBECONFIG", kubeconfig).args(arguments).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn rights(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("a")?;
+    let developer = cluster.developer_kubeconfig();
+    let get = ["get", "services", "-n", "default", "-o", "name"];
+    ensure!(cluster.ask(&get)?.contains("service/kubernetes"));
+    let refused = refusal(as_user(&cluster, &developer, &get))?;
+    ensure!(refused.contains(r#"User "developer" cannot list resource "services""#), "{refused}");
+
+    cluster.ask(&["create", "rolebinding", "view", "--clusterrole=view", "--group=developers"])?;
+    try_wait_for("the right to take effect", DEADLINE, || {
+        Ok(as_user(&cluster, &developer, &get).ok())
+    })?;
+    refusal(as_user(&cluster, &developer, &["delete", "service", "kubernetes"])).map(drop)
+}
+
+fn any_user(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("a")?;
+    let user = cluster.kubeconfig_for("ops:alice/night", &["ops", "night"], Validity::Valid)?;
+    let told = as_user(&cluster, &user, &["auth", "whoami", "-o", "json"])?;
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    let info = &told["status"]["userInfo"];
+    ensure!(info["username"] == "ops:alice/night", "{info}");
+    let groups = info["groups"].as_array().context("no groups")?;
+    ensure!(["ops", "night"].iter().all(|group| groups.iter().any(|g| g == group)), "{info}");
+
+    let three = cluster.kubeconfig_for("bob", &["a", "b", "c"], Validity::Valid);
+    let told = three.map_or_else(|error| error.to_string(), |file| file.display().to_string());
+    ensure!(told.contains("two groups at most"), "{told}");
+    Ok(())
+}
+
+fn expired_client(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("a")?;
+    let get = ["get", "--raw", "/api"];
+    let good = cluster.kubeconfig_for("carol", &["system:masters"], Validity::Valid)?;
+    as_user(&cluster, &good, &get)?;
+    let expired = cluster.kubeconfig_for("carol", &["system:masters"], Validity::Expired)?;
+    let refused = refusal(as_user(&cluster, &expired, &get))?;
+    ensure!(refused.contains("must be logged in") || refused.contains("Unauthorized"), "{refused}");
+    Ok(())
+}
+
+fn contexts(bed: &Bed) -> anyhow::Result<()> {
+    for (name, version) in [("a", Version::NEWEST), ("b", Version::OLDEST)] {
+        let cluster = bed.cluster(name)?;
+        let arguments = ["--context", name, "get", "--raw", "/version"];
+        let told = as_user(&cluster, &bed.kubeconfig(), &arguments)?;
+        ensure!(told.contains(&format!(r#""gitVersion": "{version}""#)), "{told}");
+        let refused = refusal(as_user(
+            &cluster,
+            &bed.developer_kubeconfig(),
+            &["--context", name, "get", "ns"],
+        ))?;
+        ensure!(refused.contains("Forbidden"), "{refused}");
+    }
+    Ok(())
+}
+
+fn audit(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("a")?;
+    let writes = || -> anyhow::Result<Vec<_>> {
+        let entries = cluster.audit()?;
+        let ours = |entry: &clbmigrate_bed::Entry| {
+            entry.resource == "configmaps" && entry.name == "audited" && entry.verb != "get"
+        };
+        Ok(entries.into_iter().filter(ours).collect())
+    };
+    let create = ["create", "configmap", "audited", "-n", "default"];
+    cluster.ask(&[&create[..], &["--dry-run=server"]].concat())?;
+    let dry = writes()?;
+    ensure!(dry.iter().all(|entry| entry.dry_run && !entry.is_write()), "{dry:?}");
+
+    cluster.ask(&create)?;
+    let found = writes()?;
+    let written = found.iter().filter(|entry| entry.is_write()).collect::<Vec<_>>();
+    ensure!(written.len() == 1, "{found:?}");
+    let entry = written[0];
+    ensure!(entry.verb == "create" && entry.namespace == "default", "{entry:?}");
+    ensure!(entry.user == "admin" && entry.code == 201, "{entry:?}");
+    ensure!(entry.user_agent.starts_with("kubectl/"), "{entry:?}");
+    Ok(())
+}
+
+fn address(cluster: &Cluster<'_>) -> anyhow::Result<SocketAddr> {
+    Ok(cluster.server().trim_start_matches("https://").parse()?)
+}
+
+fn killed(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("b")?;
+    cluster.ask(&["create", "namespace", "kept"])?;
+
+    cluster.stop_api_server(Stop::Kill)?;
+    let refused = TcpStream::connect(address(&cluster)?).map_err(|error| error.kind());
+    ensure!(refused.err() == Some(std::io::ErrorKind::ConnectionRefused));
+    let again = cluster.stop_api_server(Stop::Kill);
+    ensure!(again.is_err_and(|error| format!("{error:#}").contains("ended with")));
+
+    cluster.start_api_server(Validity::Valid)?;
+    cluster.ask(&["get", "namespace", "kept"])?;
+
+    // The same cluster, because no other test may ask it meanwhile.
+    cluster.stop_api_server(Stop::Hang)?;
+    TcpStream::connect(address(&cluster)?).context("a hanging server has stopped listening")?;
+    let silent = refusal(cluster.ask(&["get", "ns", "kept", "--request-timeout=1s"]))?;
+    ensure!(silent.contains("imeout"), "{silent}");
+    cluster.start_api_server(Validity::Valid)?;
+    cluster.ask(&["get", "namespace", "kept"]).map(drop)
+}
+
+fn expired_server(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("c")?;
+    cluster.start_api_server(Validity::Expired)?;
+    let refused = refusal(cluster.ask(&["get", "namespaces"]))?;
+    ensure!(refused.contains("certificate has expired"), "{refused}");
+    cluster.start_api_server(Validity::Valid)?;
+    cluster.ask(&["get", "namespaces"]).map(drop)
+}
+
+fn clock(bed: &Bed) -> anyhow::Result<()> {
+    let seconds = |command: &mut Command| -> anyhow::Result<i64> {
+        Ok(String::from_utf8(command.arg("+%s").output()?.stdout)?.trim().parse()?)
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let now = i64::try_from(now)?;
+    let mut date = bed.inside(Place::Internet, "date")?;
+    ensure!((seconds(&mut date)? - now).abs() < 300);
+    for (offset, hours) in [("+1h", 1), ("-90m", -1)] {
+        let mut date = bed.inside(Place::Internet, "date")?;
+        faked_clock(&mut date, offset)?;
+        let found = seconds(&mut date)? - now;
+        ensure!(found.abs() > 3300 && found.signum() == hours, "{offset}: {found} s");
+    }
+    Ok(())
+}
+
+fn two_beds() -> anyhow::Result<()> {
+    let plan = Plan::new().cluster("a", Version::NEWEST);
+    let (one, two) = (Bed::start(&plan)?, Bed::start(&plan)?);
+    ensure!(one.number() != two.number());
+    one.cluster("a")?.ask(&["create", "namespace", "only-here"])?;
+    refusal(two.cluster("a")?.ask(&["get", "namespace", "only-here"]))?;
+    let folder = one.folder().to_owned();
+    one.end()?;
+    ensure!(!folder.exists());
+    two.cluster("a")?.ask(&["get", "namespaces"])?;
+    two.end()
+}
+
+fn late() -> anyhow::Result<()> {
+    let plan = Plan::new().cluster("a", Version::NEWEST).deadline(Duration::ZERO);
+    let told = match Bed::start(&plan) {
+        Ok(bed) => anyhow::bail!("bed {} was Ready at once", bed.number()),
+        Err(error) => format!("{error:#}"),
+    };
+    ensure!(told.contains("the API server to be ready within 0 s"), "{told}");
+    let (_, log) = told.split_once("the end of ").context(told.clone())?;
+    let log = log.split_once(':').map_or("", |(log, _)| log);
+    ensure!(log.ends_with("a-kube-apiserver.log"), "{told}");
+    ensure!(!std::path::Path::new(log).exists(), "{log} is left");
+    Ok(())
+}

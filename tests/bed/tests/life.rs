@@ -1,0 +1,144 @@
+//! Beds come and go, also when somebody is killed, and leave nothing.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test may show what it measured")]
+
+mod support;
+
+use std::env;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clbmigrate_bed::suite::trial;
+use clbmigrate_bed::{Bed, Plan, Size, Version, image, wait_for};
+use libtest_mimic::Arguments;
+use support::left;
+
+/// The first argument that makes this program a helper, which starts a bed and keeps it.
+const HELPER: &str = "hold-a-bed";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    if arguments.next().as_deref() == Some(HELPER) {
+        let nodes = arguments.next().expect("a number of nodes").parse().expect("a number");
+        return hold(nodes);
+    }
+    let (small, large) = (Size::ControlPlane, Size::Nodes);
+    let trials = vec![
+        trial("two clusters of three nodes go up and down ten times", large, rounds),
+        trial("nothing is left when the owner of control planes is killed", small, || owner(0)),
+        trial("nothing is left when the owner of nodes and pods is killed", large, || owner(1)),
+        trial("a killed supervisor takes its control planes along", small, || supervisor(0)),
+        trial("the next start clears what a killed supervisor has left", large, || supervisor(1)),
+    ];
+    // A number that is free again is taken by the next bed, which would look like something left.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn rounds() -> anyhow::Result<()> {
+    let rounds = match env::var("CLBMIGRATE_BED_ROUNDS") {
+        Ok(rounds) => rounds.parse().context("CLBMIGRATE_BED_ROUNDS")?,
+        Err(_) => 10,
+    };
+    let plan =
+        Plan::new().cluster("a", Version::NEWEST).nodes(3).cluster("b", Version::OLDEST).nodes(3);
+    for round in 1..=rounds {
+        let begin = Instant::now();
+        let bed = Bed::start(&plan)?;
+        let up = begin.elapsed().as_secs_f64();
+        let (number, folder) = (bed.number(), bed.folder().to_owned());
+        run_a_pod(&bed)?;
+        let begin = Instant::now();
+        bed.end()?;
+        let down = begin.elapsed().as_secs_f64();
+        eprintln!("round {round} of {rounds}: Ready after {up:.1} s, gone after {down:.1} s");
+        let left = left(number, &folder);
+        ensure!(left.is_empty(), "round {round}: {left:#?}");
+    }
+    Ok(())
+}
+
+fn run_a_pod(bed: &Bed) -> anyhow::Result<()> {
+    let cluster = bed.cluster("a")?;
+    let pull = "--image-pull-policy=Never";
+    cluster.ask(&["run", "left", &format!("--image={}", image::APP), pull])?;
+    cluster.ask(&["wait", "--for=condition=Ready", "pod/left", "--timeout=60s"]).map(drop)
+}
+
+/// Starts a bed, says where, and keeps it until somebody ends this process.
+fn hold(nodes: u8) -> ExitCode {
+    let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes);
+    let bed = Bed::start(&plan).expect("a bed");
+    if nodes > 0 {
+        run_a_pod(&bed).expect("a pod");
+    }
+    println!("{} {} {}", bed.number(), bed.supervisor(), bed.folder().display());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A helper and its bed.
+struct Held {
+    helper: Child,
+    number: u8,
+    supervisor: u32,
+    folder: PathBuf,
+}
+
+fn held(nodes: u8) -> anyhow::Result<Held> {
+    let mut helper = Command::new(env::current_exe()?)
+        .args([HELPER, &nodes.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    let stdout = helper.stdout.take().context("no pipe")?;
+    BufReader::new(stdout).read_line(&mut line)?;
+    let mut words = line.trim_end().splitn(3, ' ');
+    let mut word = || words.next().with_context(|| format!("the helper said {line:?}"));
+    let (number, supervisor) = (word()?.parse()?, word()?.parse()?);
+    let folder = PathBuf::from(word()?);
+    // Else the look for what is left would be worth nothing.
+    ensure!(left(number, &folder).len() > 5, "{:#?}", left(number, &folder));
+    Ok(Held { helper, number, supervisor, folder })
+}
+
+fn nothing_left(held: &Held) -> anyhow::Result<()> {
+    wait_for("nothing to be left", DEADLINE, || {
+        left(held.number, &held.folder).is_empty().then_some(())
+    })
+    .with_context(|| format!("{:#?}", left(held.number, &held.folder)))
+}
+
+fn owner(nodes: u8) -> anyhow::Result<()> {
+    let mut held = held(nodes)?;
+    held.helper.kill()?;
+    held.helper.wait()?;
+    nothing_left(&held)
+}
+
+fn supervisor(nodes: u8) -> anyhow::Result<()> {
+    let mut held = held(nodes)?;
+    let killed = Command::new("kill").args(["-KILL", &held.supervisor.to_string()]).status()?;
+    ensure!(killed.success());
+    let daemons = |held: &Held| {
+        let found = left(held.number, &held.folder);
+        found.into_iter().filter(|left| left.contains("kube")).collect::<Vec<_>>()
+    };
+    wait_for("the processes of Kubernetes to end", DEADLINE, || {
+        daemons(&held).is_empty().then_some(())
+    })
+    .with_context(|| format!("{:#?}", daemons(&held)))?;
+    held.helper.kill()?;
+    held.helper.wait()?;
+
+    let next = Bed::start(&Plan::new().cluster("next", Version::NEWEST))?;
+    // It may have the same number, and then what is there is its own.
+    next.end()?;
+    nothing_left(&held)
+}

@@ -1,0 +1,225 @@
+//! What a test makes this CCM do, at the start or later over HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// How the double behaves. The default is a CCM in good order, on a cloud that knows every id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// Milliseconds before a round looks at its Service.
+    pub delay_ms: u64,
+    /// Rounds wait before they look at their Service until this is false again; edits are noticed all the same.
+    pub stuck: bool,
+    /// Every round fails visibly and writes nothing, like a cloud that refuses.
+    pub fail: Option<Fail>,
+    /// Makes hashes differ from those of CCM 2.14, as another release's would.
+    pub salt: String,
+    /// Usable vServer groups by CLB id. A CLB that is not listed has every group whose id is well-formed.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Addresses by CLB id. A CLB that is not listed has an invented one, always the same for its id.
+    pub addresses: BTreeMap<String, IpAddr>,
+    /// What a Service without `backend-type` annotation has for backends.
+    pub backend_type: BackendType,
+    /// The id in the names of groups that CCM makes; CCM's own default if the cluster has none.
+    pub cluster_id: String,
+}
+
+/// Rounds that fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fail {
+    /// What the event says, after `Error syncing load balancer [lb-…]: `.
+    pub message: String,
+    /// How many rounds fail before all is well again; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
+}
+
+/// What stands behind a CLB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendType {
+    /// Nodes, by their node ports.
+    #[default]
+    Ecs,
+    /// Pods.
+    Eni,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            delay_ms: 0,
+            stuck: false,
+            fail: None,
+            salt: String::new(),
+            groups: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            backend_type: BackendType::default(),
+            cluster_id: "clusterid".to_owned(),
+        }
+    }
+}
+
+impl Behaviour {
+    /// Whether a CLB has a vServer group that a Service may use.
+    pub(crate) fn has_group(&self, clb: &str, group: &str) -> bool {
+        match self.groups.get(clb) {
+            Some(groups) => groups.contains(group),
+            None => group.strip_prefix("rsp-").is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            }),
+        }
+    }
+
+    /// A CLB's address.
+    pub(crate) fn address(&self, clb: &str) -> IpAddr {
+        // 198.18.0.0/15 is set aside for test networks.
+        let invented = || {
+            let hash = clb.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            });
+            let [_, a, b, c] = hash.to_be_bytes();
+            IpAddr::V4(Ipv4Addr::new(198, 18 + (a & 1), b, c))
+        };
+        self.addresses.get(clb).copied().unwrap_or_else(invented)
+    }
+}
+
+/// The behaviour that everybody in the double shares and that a test changes while it runs.
+#[derive(Debug, Clone)]
+pub struct Control(watch::Sender<Behaviour>);
+
+impl Control {
+    /// Starts with a behaviour.
+    pub fn new(behaviour: Behaviour) -> Self {
+        Self(watch::Sender::new(behaviour))
+    }
+
+    /// The present behaviour.
+    pub fn get(&self) -> Behaviour {
+        self.0.borrow().clone()
+    }
+
+    /// Merges a JSON merge patch into the behaviour. On an error, which names the field, nothing changes.
+    pub fn patch(&self, patch: &Value) -> Result<Behaviour, serde_json::Error> {
+        let mut changed = Err(serde::de::Error::custom("not applied"));
+        self.0.send_if_modified(|behaviour| {
+            changed = merged(behaviour, patch);
+            match &changed {
+                Ok(new) => {
+                    behaviour.clone_from(new);
+                    true
+                }
+                Err(_) => false,
+            }
+        });
+        changed
+    }
+
+    /// Waits as long as a round has to before it may look at its Service.
+    pub(crate) async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(self.get().delay_ms)).await;
+        // The sender lives in self, so the channel is open.
+        let _ = self.0.subscribe().wait_for(|behaviour| !behaviour.stuck).await;
+    }
+
+    /// The message with which the present round fails, if it has to; counts it.
+    pub(crate) fn take_failure(&self) -> Option<String> {
+        let mut message = None;
+        self.0.send_if_modified(|behaviour| {
+            let Some(fail) = &mut behaviour.fail else { return false };
+            if fail.rounds != Some(0) {
+                message = Some(fail.message.clone());
+            }
+            match &mut fail.rounds {
+                None => return false,
+                Some(0 | 1) => behaviour.fail = None,
+                Some(left) => *left -= 1,
+            }
+            true
+        });
+        message
+    }
+}
+
+fn merged(behaviour: &Behaviour, patch: &Value) -> Result<Behaviour, serde_json::Error> {
+    let mut document = serde_json::to_value(behaviour)?;
+    json_patch::merge(&mut document, patch);
+    serde_json::from_value(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_null_takes_back() {
+        let control = Control::new(Behaviour { delay_ms: 5, ..Behaviour::default() });
+        control
+            .patch(&json!({"fail": {"message": "no"}, "groups": {"lb-a": ["rsp-a"]}}))
+            .expect("a patch");
+        let changed = control.get();
+        assert_eq!((changed.delay_ms, changed.stuck), (5, false));
+        assert_eq!(changed.fail, Some(Fail { message: "no".to_owned(), rounds: None }));
+        control.patch(&json!({"fail": null, "delayMs": null})).expect("a patch");
+        assert_eq!((control.get().fail, control.get().delay_ms), (None, 0));
+        assert!(control.get().groups.contains_key("lb-a"));
+    }
+
+    #[test]
+    fn a_patch_with_an_unknown_field_or_a_wrong_value_changes_nothing() {
+        let control = Control::new(Behaviour::default());
+        for (patch, named) in [(json!({"stuk": true}), "stuk"), (json!({"delayMs": "5s"}), "5s")] {
+            let error = control.patch(&patch).expect_err("a bad patch").to_string();
+            assert!(error.contains(named), "{error}");
+            assert_eq!(control.get(), Behaviour::default());
+        }
+    }
+
+    #[test]
+    fn so_many_rounds_fail_and_no_more() {
+        let control = Control::new(Behaviour::default());
+        control.patch(&json!({"fail": {"message": "no", "rounds": 2}})).expect("a patch");
+        let failures: Vec<_> = (0..4).map(|_| control.take_failure()).collect();
+        assert_eq!(failures, [Some("no".to_owned()), Some("no".to_owned()), None, None]);
+        assert_eq!(control.get().fail, None);
+    }
+
+    #[test]
+    fn no_rounds_at_all_may_be_asked_to_fail() {
+        let control = Control::new(Behaviour::default());
+        control.patch(&json!({"fail": {"message": "no", "rounds": 0}})).expect("a patch");
+        assert_eq!(control.take_failure(), None);
+    }
+
+    #[test]
+    fn without_a_list_every_well_formed_group_exists() {
+        let mut behaviour = Behaviour::default();
+        assert!(behaviour.has_group("lb-a", "rsp-bp1example"));
+        for id in [" rsp-a", "rsp-", "80", "", "sgp-a", "rsp-a b"] {
+            assert!(!behaviour.has_group("lb-a", id), "{id}");
+        }
+        behaviour.groups.insert("lb-a".to_owned(), ["rsp-b".to_owned()].into());
+        assert!(!behaviour.has_group("lb-a", "rsp-a") && behaviour.has_group("lb-a", "rsp-b"));
+        assert!(behaviour.has_group("lb-b", "rsp-a"));
+    }
+
+    #[test]
+    fn an_address_is_the_configured_one_or_always_the_same() {
+        let mut behaviour = Behaviour::default();
+        assert_eq!(behaviour.address("lb-a"), behaviour.address("lb-a"));
+        assert_ne!(behaviour.address("lb-a"), behaviour.address("lb-b"));
+        let chosen = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+        behaviour.addresses.insert("lb-a".to_owned(), chosen);
+        assert_eq!(behaviour.address("lb-a"), chosen);
+    }
+}

@@ -1,0 +1,150 @@
+//! Events as client-go's recorder writes them: equal ones are one object with a count.
+//!
+//! The recorder's limits (25 events at once per object, then one in five minutes; more than ten similar
+//! ones joined) are left out, so that a test sees every event of a long run.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use crate::service::Key;
+
+/// CCM's name in its events.
+pub const COMPONENT: &str = "service-controller";
+
+/// The importance of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Normal,
+    Warning,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// An event about a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) kind: Kind,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+impl Note {
+    pub(crate) fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Normal, reason, message: message.into() }
+    }
+
+    pub(crate) fn warning(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Warning, reason, message: message.into() }
+    }
+}
+
+/// What makes two events equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Identity {
+    service: Key,
+    uid: Option<String>,
+    kind: Kind,
+    reason: &'static str,
+    message: String,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    name: String,
+    count: i32,
+}
+
+/// Writes events, and remembers them to count equal ones, for as long as it lives.
+pub(crate) struct Recorder {
+    client: Client,
+    written: Mutex<HashMap<Identity, Written>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, written: Mutex::default() }
+    }
+
+    /// Writes an event, or counts it up. A lost event is lost, as with client-go: no round depends on it.
+    pub(crate) async fn write(&self, service: &Service, note: Note) {
+        let identity = Identity {
+            service: Key::of(service),
+            uid: service.metadata.uid.clone(),
+            kind: note.kind,
+            reason: note.reason,
+            message: note.message,
+        };
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &identity.service.namespace);
+        let known = self.known(&identity);
+        if let Some(written) = known {
+            let counted = Written { count: written.count + 1, ..written };
+            match count_up(&events, &counted).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Ok(_) => return self.remember(identity, counted),
+                Err(_) => return,
+            }
+        }
+        let event = event(service, &identity);
+        let name = event.metadata.name.clone().unwrap_or_default();
+        if events.create(&PostParams::default(), &event).await.is_ok() {
+            self.remember(identity, Written { name, count: 1 });
+        }
+    }
+
+    fn known(&self, identity: &Identity) -> Option<Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned()
+    }
+
+    fn remember(&self, identity: Identity, written: Written) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(identity, written);
+    }
+}
+
+async fn count_up(events: &Api<Event>, counted: &Written) -> kube::Result<Event> {
+    let patch = json!({"count": counted.count, "lastTimestamp": Time(Timestamp::now())});
+    events.patch(&counted.name, &PatchParams::default(), &Patch::Strategic(patch)).await
+}
+
+fn event(service: &Service, identity: &Identity) -> Event {
+    let now = Timestamp::now();
+    let Key { namespace, name } = &identity.service;
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+            namespace: Some(namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Service".to_owned()),
+            namespace: Some(namespace.clone()),
+            name: Some(name.clone()),
+            uid: identity.uid.clone(),
+            resource_version: service.metadata.resource_version.clone(),
+            ..ObjectReference::default()
+        },
+        type_: Some(identity.kind.as_str().to_owned()),
+        reason: Some(identity.reason.to_owned()),
+        message: Some(identity.message.clone()),
+        source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
+        reporting_component: Some(COMPONENT.to_owned()),
+        first_timestamp: Some(Time(now)),
+        last_timestamp: Some(Time(now)),
+        count: Some(1),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,56 @@
+use k8s_openapi::api::core::v1::Service;
+use serde::Deserialize;
+
+use super::of;
+
+/// Services and the hashes that CCM's own libraries computed for them.
+const RECORDED: &str = include_str!("../../tests/data/hashes.jsonl");
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    service: Service,
+    hash: String,
+}
+
+fn cases() -> Vec<Case> {
+    let cases: Vec<Case> = RECORDED
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a recorded case is readable"))
+        .collect();
+    assert!(cases.len() > 300, "only {} recorded cases", cases.len());
+    cases
+}
+
+#[test]
+fn hashes_equal_those_of_the_real_libraries() {
+    let different: Vec<String> = cases()
+        .into_iter()
+        .filter(|case| of(&case.service, "") != case.hash)
+        .map(|case| format!("{}: hashed from\n{}", case.name, super::text(&case.service)))
+        .collect();
+    assert!(different.is_empty(), "{} differ\n{}", different.len(), different.join("\n"));
+}
+
+#[test]
+fn a_salt_makes_every_hash_another_one() {
+    for case in cases() {
+        assert_ne!(of(&case.service, "another release"), case.hash, "{}", case.name);
+    }
+}
+
+#[test]
+fn labels_finalizers_and_status_are_not_hashed() {
+    let case = cases().remove(0);
+    let mut service = case.service;
+    service.metadata.labels = Some([("app".to_owned(), "web".to_owned())].into());
+    service.metadata.finalizers = Some(vec!["example.io/held".to_owned()]);
+    service.metadata.resource_version = Some("42".to_owned());
+    service.status = Some(
+        serde_json::from_value(
+            serde_json::json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}),
+        )
+        .expect("a status"),
+    );
+    assert_eq!(of(&service, ""), case.hash);
+}

@@ -1,0 +1,134 @@
+//! A double of CCM against the API server of a kubeconfig.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use clbmigrate_cloud::behaviour::{BackendType, Behaviour, Control, Fail};
+use clbmigrate_cloud::double::Double;
+use clbmigrate_cloud::queue::Backoff;
+use clbmigrate_cloud::server;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+/// A double of the Cloud Controller Manager: writes to Services what the real one writes, touches no cloud
+#[derive(Debug, Parser)]
+#[command(name = "ccm-double", version)]
+struct Args {
+    /// Kubeconfig file [default: as kubectl finds it]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Where to answer over HTTP; port 0 takes a free one, told on standard output
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Wait after the first failed round of a Service, in milliseconds; doubled up to 300 s
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    retry_base_ms: u64,
+    #[command(flatten)]
+    behaviour: BehaviourArgs,
+}
+
+/// How it behaves from the start; PATCH /behaviour changes it later.
+#[derive(Debug, clap::Args)]
+struct BehaviourArgs {
+    /// Cluster id in the names of groups that CCM makes
+    #[arg(long, value_name = "ID", default_value = "clusterid")]
+    cluster_id: String,
+    /// Wait before every round, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay_ms: u64,
+    /// Notice edits, but begin no round
+    #[arg(long)]
+    stuck: bool,
+    /// Fail every round visibly, with this message
+    #[arg(long, value_name = "MESSAGE")]
+    fail: Option<String>,
+    /// Fail only so many rounds
+    #[arg(long, value_name = "N", requires = "fail")]
+    fail_rounds: Option<u32>,
+    /// Make other hashes than CCM 2.14
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    salt: String,
+    /// Usable groups of a CLB, as lb-x=rsp-a,rsp-b [default: every well-formed id]
+    #[arg(long = "groups", value_name = "CLB=IDS", value_parser = groups)]
+    groups: Vec<(String, BTreeSet<String>)>,
+    /// Address of a CLB, as lb-x=192.0.2.1 [default: an invented one]
+    #[arg(long = "address", value_name = "CLB=IP", value_parser = address)]
+    addresses: Vec<(String, IpAddr)>,
+    /// Have Pods for backends where a Service does not say
+    #[arg(long)]
+    eni: bool,
+}
+
+fn of_clb(text: &str) -> Result<(String, &str), String> {
+    let pair = text.split_once('=').filter(|(clb, _)| !clb.is_empty());
+    let (clb, value) = pair.ok_or_else(|| format!("expected CLB=…, as lb-x=…, got {text:?}"))?;
+    Ok((clb.to_owned(), value))
+}
+
+fn groups(text: &str) -> Result<(String, BTreeSet<String>), String> {
+    let (clb, ids) = of_clb(text)?;
+    Ok((clb, ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()))
+}
+
+fn address(text: &str) -> Result<(String, IpAddr), String> {
+    let (clb, ip) = of_clb(text)?;
+    Ok((clb, ip.parse().map_err(|error| format!("{ip:?}: {error}"))?))
+}
+
+impl From<BehaviourArgs> for Behaviour {
+    fn from(args: BehaviourArgs) -> Self {
+        Self {
+            delay_ms: args.delay_ms,
+            stuck: args.stuck,
+            fail: args.fail.map(|message| Fail { message, rounds: args.fail_rounds }),
+            salt: args.salt,
+            groups: BTreeMap::from_iter(args.groups),
+            addresses: BTreeMap::from_iter(args.addresses),
+            backend_type: if args.eni { BackendType::Eni } else { BackendType::Ecs },
+            cluster_id: args.cluster_id,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let client = client(args.kubeconfig, args.context).await?;
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
+    let backoff = Backoff { base: Duration::from_millis(args.retry_base_ms), ..Backoff::default() };
+    let double = Double::start(client, Control::new(args.behaviour.into()), backoff);
+    // Whoever started this may not read on.
+    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, server::router(double.view().clone()))
+        .with_graceful_shutdown(async {
+            // Without a handler for the signal there is nothing to wait for but the default end.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await
+        .context("the HTTP server has stopped")
+}
+
+async fn client(file: Option<PathBuf>, context: Option<String>) -> Result<kube::Client> {
+    let kubeconfig = match &file {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    }
+    .context("cannot read the kubeconfig; name one with --kubeconfig")?;
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .context("the kubeconfig names no usable cluster; choose one with --context")?;
+    kube::Client::try_from(config).context("cannot connect as the kubeconfig says")
+}

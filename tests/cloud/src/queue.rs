@@ -1,0 +1,219 @@
+//! The work queue of a controller: a key is worked on by one at a time, and what comes meanwhile comes again.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// How long a key waits after so many failures in a row: doubled each time, up to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// After the first failure.
+    pub base: Duration,
+    /// At most.
+    pub limit: Duration,
+}
+
+impl Default for Backoff {
+    /// CCM 2.14: 5 s to 300 s.
+    fn default() -> Self {
+        Self { base: Duration::from_secs(5), limit: Duration::from_secs(300) }
+    }
+}
+
+impl Backoff {
+    fn after(self, failures: u32) -> Duration {
+        let factor = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.limit)
+    }
+}
+
+/// Keys to work on.
+#[derive(Debug)]
+pub(crate) struct Queue<K> {
+    inner: Mutex<Inner<K>>,
+    changed: Notify,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct Inner<K> {
+    ready: VecDeque<K>,
+    /// What is ready, or will be when its present worker is done with it.
+    dirty: HashSet<K>,
+    running: HashSet<K>,
+    waiting: BTreeMap<K, Instant>,
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Ord + Hash> Queue<K> {
+    pub(crate) fn new(backoff: Backoff) -> Self {
+        let inner = Inner {
+            ready: VecDeque::new(),
+            dirty: HashSet::new(),
+            running: HashSet::new(),
+            waiting: BTreeMap::new(),
+            failures: HashMap::new(),
+        };
+        Self { inner: Mutex::new(inner), changed: Notify::new(), backoff }
+    }
+
+    /// Adds a key; without effect if it is there already.
+    pub(crate) fn add(&self, key: K) {
+        self.inner().add(key);
+        self.changed.notify_one();
+    }
+
+    /// The next key, for one worker; it has to give it back with [`Self::done`].
+    pub(crate) async fn next(&self) -> K {
+        loop {
+            let due = {
+                let mut inner = self.inner();
+                inner.wake(Instant::now());
+                if let Some(key) = inner.take() {
+                    // One permit may have stood for several keys.
+                    self.changed.notify_one();
+                    return key;
+                }
+                inner.waiting.values().min().copied()
+            };
+            let wait = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = wait => {}
+            }
+        }
+    }
+
+    /// Gives a key back. A failed one comes again after a while, a good one has its failures forgiven.
+    pub(crate) fn done(&self, key: &K, succeeded: bool) {
+        let mut inner = self.inner();
+        inner.running.remove(key);
+        if inner.dirty.contains(key) {
+            inner.ready.push_back(key.clone());
+        }
+        if succeeded {
+            inner.failures.remove(key);
+        } else {
+            let failures = inner.failures.entry(key.clone()).or_default();
+            *failures = failures.saturating_add(1);
+            let due = Instant::now() + self.backoff.after(*failures);
+            let waits = inner.waiting.entry(key.clone()).or_insert(due);
+            *waits = (*waits).min(due);
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner<K>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Clone + Ord + Hash> Inner<K> {
+    fn add(&mut self, key: K) {
+        if self.dirty.insert(key.clone()) && !self.running.contains(&key) {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        let (due, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, at)| *at <= now);
+        self.waiting = waiting;
+        for key in due.into_keys() {
+            self.add(key);
+        }
+    }
+
+    fn take(&mut self) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        self.dirty.remove(&key);
+        self.running.insert(key.clone());
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue<&'static str> {
+        Queue::new(Backoff::default())
+    }
+
+    /// Whether a key comes before the (paused) clock has moved by the given time.
+    async fn comes_within(queue: &Queue<&'static str>, time: Duration) -> bool {
+        tokio::time::timeout(time, queue.next()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_added_twice_comes_once() {
+        let queue = queue();
+        queue.add("a");
+        queue.add("a");
+        queue.add("b");
+        assert_eq!((queue.next().await, queue.next().await), ("a", "b"));
+        assert!(!comes_within(&queue, Duration::from_secs(3600)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_added_during_its_round_comes_again_after_it() {
+        let queue = queue();
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.add("a");
+        assert!(!comes_within(&queue, Duration::from_secs(3600)).await);
+        queue.done(&"a", true);
+        assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_double_the_wait_from_5_to_300_seconds_and_success_forgives() {
+        let queue = queue();
+        queue.add("a");
+        let mut key = queue.next().await;
+        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+            queue.done(&key, false);
+            let before = Instant::now();
+            key = queue.next().await;
+            // A timer may be a few milliseconds late.
+            assert_eq!(before.elapsed().as_millis() / 100, seconds * 10);
+        }
+        queue.done(&key, true);
+        assert!(queue.inner().failures.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_key_comes_at_once_when_added() {
+        let queue = queue();
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a", false);
+        queue.add("a");
+        assert!(comes_within(&queue, Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_workers_get_several_keys() {
+        let queue = queue();
+        let workers = async { tokio::join!(queue.next(), queue.next(), queue.next()) };
+        let feed = async {
+            tokio::task::yield_now().await;
+            for key in ["a", "b", "c"] {
+                queue.add(key);
+            }
+        };
+        let ((a, b, c), ()) = tokio::join!(workers, feed);
+        assert_eq!(HashSet::from([a, b, c]).len(), 3);
+    }
+}

@@ -1,0 +1,56 @@
+//! The double over HTTP: whether it is ready, what it did, how it behaves.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::double::View;
+
+/// `GET /healthz`, `GET /state`, `GET` and `PATCH /behaviour`.
+pub fn router(view: View) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/state", get(state))
+        .route("/behaviour", get(behaviour).patch(patch_behaviour))
+        .with_state(view)
+}
+
+async fn healthz(State(view): State<View>) -> Response {
+    match view.waits_for() {
+        waiting if waiting.is_empty() => "ok\n".into_response(),
+        waiting => {
+            let why = format!("waiting for {}\n", waiting.join("; "));
+            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+        }
+    }
+}
+
+async fn state(State(view): State<View>) -> Json<Value> {
+    let services: serde_json::Map<String, Value> = view
+        .ledger
+        .entries()
+        .into_iter()
+        .map(|(key, entry)| (key.to_string(), json!(entry)))
+        .collect();
+    Json(json!({"services": services}))
+}
+
+async fn behaviour(State(view): State<View>) -> Response {
+    Json(view.control.get()).into_response()
+}
+
+/// Takes a JSON merge patch, whatever its content type.
+async fn patch_behaviour(State(view): State<View>, body: Bytes) -> Response {
+    let changed = serde_json::from_slice(&body).and_then(|patch: Value| view.control.patch(&patch));
+    match changed {
+        Ok(behaviour) => Json(behaviour).into_response(),
+        Err(error) => {
+            let why = json!({"error": format!("the behaviour stays as it was: {error}")});
+            (StatusCode::BAD_REQUEST, Json(why)).into_response()
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The double of CCM against a real API server: what it writes, when, and in which order.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod behaviours;
+mod lives;
+mod rounds;
+mod scene;
+
+use std::process::ExitCode;
+
+use clbmigrate_bed::suite::{Shared, run};
+use clbmigrate_bed::{Plan, Version};
+
+fn main() -> ExitCode {
+    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
+    let mut trials = Vec::new();
+    for (name, test) in [rounds::TESTS, behaviours::TESTS, lives::TESTS].concat() {
+        trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
+    }
+    run(trials, Some(&shared))
+}

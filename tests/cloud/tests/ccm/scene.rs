@@ -1,0 +1,350 @@
+//! One test's namespace in the shared cluster, and the double that works there.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clbmigrate_bed::{Bed, Cluster, Place, Validity, try_wait_for};
+use serde_json::{Value, json};
+
+/// Long enough for anything that shall happen at all.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// Who the double is for the API server.
+const USER: &str = "ccm-double";
+const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
+
+pub const HASH: &str = "service.beta.kubernetes.io/hash";
+pub const CLB: &str = "service.k8s.alibaba/loadbalancer-id";
+pub const FINALIZER: &str = "service.k8s.alibaba/resources";
+
+/// A test by name.
+pub type Test = (&'static str, fn(&Scene<'_>) -> Result<()>);
+
+/// A namespace of its own. A double sees all Services of its cluster, so there is one scene at a time.
+pub struct Scene<'a> {
+    bed: &'a Bed,
+    pub cluster: Cluster<'a>,
+    pub namespace: String,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl<'a> Scene<'a> {
+    pub fn new(bed: &'a Bed) -> Result<Self> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = bed.cluster("a")?;
+        let namespace = format!("scene-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        cluster.apply(include_str!("../../rbac.yaml"))?;
+        cluster.apply(&binding().to_string())?;
+        cluster.ask(&["create", "namespace", &namespace])?;
+        Ok(Self { bed, cluster, namespace, _alone: alone })
+    }
+
+    /// Starts a double with more arguments, and waits until it is ready.
+    pub fn double(&self, arguments: &[&str]) -> Result<Double> {
+        let kubeconfig = self.cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
+        let mut command =
+            self.bed.inside(Place::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
+        command.arg("--kubeconfig").arg(kubeconfig).args([
+            "--context",
+            "a",
+            "--retry-base-ms",
+            "100",
+        ]);
+        command.args(arguments);
+        Double::start(command)
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.cluster.ask(&[&["--namespace", &self.namespace], arguments].concat())
+    }
+
+    /// Creates a LoadBalancer Service with a healthy mapping on CLB `lb-bp1example`.
+    pub fn create(&self, name: &str) -> Result<()> {
+        self.create_as(name, &json!({}))
+    }
+
+    /// The same with changes: a JSON merge patch of its manifest.
+    pub fn create_as(&self, name: &str, patch: &Value) -> Result<()> {
+        let mut service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "annotations": {
+                    key("id"): "lb-bp1example", key("vgroup-port"): "rsp-a:80", key("weight"): "60",
+                },
+            },
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+        });
+        json_patch::merge(&mut service, patch);
+        self.cluster.apply(&service.to_string())
+    }
+
+    /// Sets a load balancer annotation.
+    pub fn annotate(&self, name: &str, suffix: &str, value: &str) -> Result<()> {
+        let pair = format!("{}={value}", key(suffix));
+        self.kubectl(&["annotate", "--overwrite", "service", name, &pair]).map(drop)
+    }
+
+    /// Applies a JSON merge patch.
+    pub fn patch(&self, name: &str, patch: &Value) -> Result<()> {
+        self.kubectl(&["patch", "service", name, "--type=merge", "-p", &patch.to_string()])
+            .map(drop)
+    }
+
+    /// Deletes a Service without waiting for its end.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        self.kubectl(&["delete", "service", name, "--wait=false"]).map(drop)
+    }
+
+    /// A Service as it is now; null if there is none.
+    pub fn service(&self, name: &str) -> Result<Value> {
+        let found = self.kubectl(&["get", "service", name, "--ignore-not-found", "-o", "json"])?;
+        if found.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&found)?) }
+    }
+
+    /// A label of a Service; empty if there is none.
+    pub fn label(&self, name: &str, label: &str) -> Result<String> {
+        Ok(self.service(name)?["metadata"]["labels"][label].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The events about a Service, by the time they were written first.
+    pub fn events(&self, name: &str) -> Result<Vec<Value>> {
+        let selector = format!("involvedObject.kind=Service,involvedObject.name={name}");
+        let list = self.kubectl(&["get", "events", "--field-selector", &selector, "-o", "json"])?;
+        let list: Value = serde_json::from_str(&list)?;
+        let mut events = list["items"].as_array().cloned().context("no list of events")?;
+        // Their names end with nanoseconds.
+        events
+            .sort_by_key(|event| event["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        Ok(events)
+    }
+
+    /// `reason xCOUNT` of the events about a Service.
+    pub fn told(&self, name: &str) -> Result<Vec<String>> {
+        let said = |event: &Value| format!("{} x{}", text(&event["reason"]), event["count"]);
+        Ok(self.events(name)?.iter().map(said).collect())
+    }
+
+    /// Waits for an event and gives it.
+    pub fn event(&self, name: &str, reason: &str, at_least: i64) -> Result<Value> {
+        try_wait_for(&format!("{at_least} x {reason} about {name}"), DEADLINE, || {
+            let mut events = self.events(name)?.into_iter();
+            Ok(events.find(|event| {
+                event["reason"] == reason && event["count"].as_i64() >= Some(at_least)
+            }))
+        })
+    }
+
+    /// What the double has written in this namespace, in order: `patch services/status`.
+    pub fn writes(&self) -> Result<Vec<String>> {
+        let entries = self.cluster.audit()?.into_iter();
+        Ok(entries
+            .filter(|entry| {
+                entry.user == USER && entry.namespace == self.namespace && entry.is_write()
+            })
+            .map(|entry| match entry.subresource.as_str() {
+                "" => format!("{} {}", entry.verb, entry.resource),
+                sub => format!("{} {}/{sub}", entry.verb, entry.resource),
+            })
+            .collect())
+    }
+
+    /// Starts to look at all Services of the namespace, from before they are there.
+    pub fn watch(&self) -> Result<Watch> {
+        let mut command = self.cluster.kubectl();
+        command.args(["--namespace", &self.namespace, "get", "services", "-o", "json"]);
+        command.args(["--watch", "--output-watch-events"]).stdout(Stdio::piped());
+        let mut child = command.spawn().context("kubectl get --watch")?;
+        let output = child.stdout.take().context("no pipe")?;
+        Ok(Watch { child, output: BufReader::new(output) })
+    }
+}
+
+impl Drop for Scene<'_> {
+    /// Nothing that is left may be work for the double of the next scene.
+    fn drop(&mut self) {
+        let held = json!({"metadata": {"finalizers": null}}).to_string();
+        for name in
+            self.kubectl(&["get", "services", "-o", "name"]).iter().flat_map(|names| names.lines())
+        {
+            // What fails here was gone already.
+            let _ = self.kubectl(&["delete", name, "--wait=false"]);
+            let _ = self.kubectl(&["patch", name, "--type=merge", "-p", &held]);
+        }
+    }
+}
+
+fn binding() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "ccm-double"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ccm-double"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+    })
+}
+
+/// The whole key of a load balancer annotation.
+pub fn key(suffix: &str) -> String {
+    format!("{PREFIX}{suffix}")
+}
+
+/// A text in JSON; empty if it is none.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// What clients see over time: the versions of Services, one after the other.
+pub struct Watch {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Watch {
+    /// Reads until a version for which `is_last` holds, and describes every one that differs from
+    /// the one before: `finalizer hash clb address`, of those that are there.
+    pub fn until(mut self, is_last: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+        let mut seen: Vec<String> = Vec::new();
+        let mut stream =
+            serde_json::Deserializer::from_reader(&mut self.output).into_iter::<Value>();
+        loop {
+            let event = stream.next().context("the watch has ended")??;
+            let now =
+                if event["type"] == "DELETED" { "gone".into() } else { marks(&event["object"]) };
+            if seen.last() != Some(&now) {
+                seen.push(now.clone());
+            }
+            if is_last(&now) {
+                return Ok(seen);
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It is gone already, or goes now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// CCM's marks on a Service.
+pub fn marks(service: &Value) -> String {
+    let meta = &service["metadata"];
+    let held =
+        meta["finalizers"].as_array().is_some_and(|held| held.iter().any(|one| one == FINALIZER));
+    let marks = [
+        ("finalizer", held),
+        ("hash", meta["labels"][HASH].is_string()),
+        ("clb", meta["labels"][CLB].is_string()),
+        ("address", service["status"]["loadBalancer"]["ingress"].is_array()),
+    ];
+    marks
+        .into_iter()
+        .filter(|(_, is_there)| *is_there)
+        .map(|(name, _)| name)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A running `ccm-double`, which ends with this value.
+pub struct Double {
+    child: Child,
+    address: String,
+}
+
+impl Double {
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn().context("start ccm-double")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on http://").map(str::to_owned);
+        let double = Self { child, address: address.with_context(|| format!("it said {line:?}"))? };
+        try_wait_for("the double to be ready", DEADLINE, || {
+            Ok((double.request("GET", "/healthz", "")?.0 == 200).then_some(()))
+        })?;
+        Ok(double)
+    }
+
+    /// Status and body of an answer.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        let length = body.len();
+        // HTTP 1.0: the answer ends with the connection.
+        write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// Changes its behaviour.
+    pub fn behave(&self, patch: &Value) -> Result<()> {
+        let (status, body) = self.request("PATCH", "/behaviour", &patch.to_string())?;
+        ensure!(status == 200, "{body}");
+        Ok(())
+    }
+
+    /// Its entries by `namespace/name`.
+    pub fn state(&self) -> Result<BTreeMap<String, Value>> {
+        let (status, body) = self.request("GET", "/state", "")?;
+        ensure!(status == 200, "{body}");
+        let mut state: Value = serde_json::from_str(&body)?;
+        Ok(serde_json::from_value(state["services"].take())?)
+    }
+
+    /// Its entry of a Service; null if it had no round.
+    pub fn entry(&self, scene: &Scene<'_>, name: &str) -> Result<Value> {
+        Ok(self.state()?.remove(&format!("{}/{name}", scene.namespace)).unwrap_or_default())
+    }
+
+    /// Waits until a Service has had so many rounds, and gives its entry.
+    pub fn rounds(&self, scene: &Scene<'_>, name: &str, at_least: u64) -> Result<Value> {
+        try_wait_for(&format!("round {at_least} of {name}"), DEADLINE, || {
+            let entry = self.entry(scene, name)?;
+            Ok((entry["rounds"].as_u64() >= Some(at_least)).then_some(entry))
+        })
+    }
+
+    /// Waits until the last round of a Service has ended so, and gives its entry.
+    pub fn outcome(&self, scene: &Scene<'_>, name: &str, outcome: &str) -> Result<Value> {
+        let mut last = Value::Null;
+        let found = try_wait_for(&format!("{name} to be {outcome}"), DEADLINE, || {
+            last = self.entry(scene, name)?;
+            Ok((last["outcome"] == outcome).then(|| last.clone()))
+        });
+        found.with_context(|| format!("the last is {last}"))
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        // It is gone already, or goes now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Fails with both values unless they are equal.
+pub fn same<A, B>(what: &str, got: &A, wanted: &B) -> Result<()>
+where
+    A: PartialEq<B> + Debug + ?Sized,
+    B: Debug + ?Sized,
+{
+    if got != wanted {
+        bail!("{what}:\n   got {got:?}\nwanted {wanted:?}");
+    }
+    Ok(())
+}
