@@ -159,14 +159,17 @@ impl<'a> Scene<'a> {
             .collect())
     }
 
-    /// Starts to look at all Services of the namespace, from before they are there.
+    /// Looks at all Services of the namespace from now on, however late the first event is read.
     pub fn watch(&self) -> Result<Watch> {
+        let path = format!("/api/v1/namespaces/{}/services", self.namespace);
+        let list: Value = serde_json::from_str(&self.kubectl(&["get", "--raw", &path])?)?;
+        let version = text(&list["metadata"]["resourceVersion"]);
+        let seen = list["items"].as_array().into_iter().flatten().map(marks).collect();
         let mut command = self.cluster.kubectl();
-        command.args(["--namespace", &self.namespace, "get", "services", "-o", "json"]);
-        command.args(["--watch", "--output-watch-events"]).stdout(Stdio::piped());
-        let mut child = command.spawn().context("kubectl get --watch")?;
+        command.args(["get", "--raw", &format!("{path}?watch=true&resourceVersion={version}")]);
+        let mut child = command.stdout(Stdio::piped()).spawn().context("kubectl get --raw")?;
         let output = child.stdout.take().context("no pipe")?;
-        Ok(Watch { child, output: BufReader::new(output) })
+        Ok(Watch { child, output: BufReader::new(output), seen })
     }
 }
 
@@ -208,24 +211,25 @@ pub fn text(value: &Value) -> &str {
 pub struct Watch {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
+    seen: Vec<String>,
 }
 
 impl Watch {
     /// Reads until a version for which `is_last` holds, and describes every one that differs from
-    /// the one before: `finalizer hash clb address`, of those that are there.
+    /// the one before, the first one included: `finalizer hash clb address`, of those that are
+    /// there.
     pub fn until(mut self, is_last: impl Fn(&str) -> bool) -> Result<Vec<String>> {
-        let mut seen: Vec<String> = Vec::new();
         let mut stream =
             serde_json::Deserializer::from_reader(&mut self.output).into_iter::<Value>();
         loop {
             let event = stream.next().context("the watch has ended")??;
             let now =
                 if event["type"] == "DELETED" { "gone".into() } else { marks(&event["object"]) };
-            if seen.last() != Some(&now) {
-                seen.push(now.clone());
+            if self.seen.last() != Some(&now) {
+                self.seen.push(now.clone());
             }
             if is_last(&now) {
-                return Ok(seen);
+                return Ok(self.seen.split_off(0));
             }
         }
     }

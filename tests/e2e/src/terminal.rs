@@ -1,0 +1,108 @@
+//! A terminal with a program in it.
+
+use std::{
+    io::{Read, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use anyhow::{Context, Result};
+use clbmigrate_bed::try_wait_for;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::user::{DEADLINE, User};
+
+/// A pseudo terminal; the program in it ends with it.
+pub struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts `kubectl` with these arguments in a terminal of so many rows and columns.
+    pub fn start(user: &User<'_>, arguments: &str, rows: u16, cols: u16) -> Result<Self> {
+        let pair = native_pty_system().openpty(size(rows, cols))?;
+        let mut command = CommandBuilder::new("kubectl");
+        command.args(arguments.split_whitespace());
+        for (name, value) in user.environment() {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command)?;
+        drop(pair.slave);
+        let parser = vt100::Parser::new(rows, cols, 0);
+        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new() }));
+        let mut reader = pair.master.try_clone_reader()?;
+        let into = Arc::clone(&seen);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let Some(bytes) = buffer.get(..count) else { return };
+                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.parser.process(bytes);
+                seen.raw.extend_from_slice(bytes);
+            }
+        });
+        let writer = pair.master.take_writer()?;
+        Ok(Self { master: pair.master, child, writer, seen })
+    }
+
+    /// What is to be seen.
+    pub fn screen(&self) -> String {
+        self.seen().parser.screen().contents()
+    }
+
+    /// Everything that was written to it, control sequences included.
+    pub fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.seen().raw).into_owned()
+    }
+
+    /// Waits until words are to be seen.
+    pub fn wait_for(&self, words: &str) -> Result<()> {
+        try_wait_for(&format!("{words:?} on the terminal"), DEADLINE, || {
+            Ok(self.screen().contains(words).then_some(()))
+        })
+        .with_context(|| self.screen())
+    }
+
+    /// Gives it another size.
+    pub fn resize(&self, rows: u16, cols: u16) -> Result<()> {
+        self.seen().parser.screen_mut().set_size(rows, cols);
+        self.master.resize(size(rows, cols))
+    }
+
+    /// Types.
+    pub fn types(&mut self, text: &str) -> Result<()> {
+        self.writer.write_all(text.as_bytes())?;
+        Ok(self.writer.flush()?)
+    }
+
+    /// Waits for the program's end and returns its exit code.
+    pub fn ends(&mut self) -> Result<u32> {
+        let status = try_wait_for("the program's end", DEADLINE, || Ok(self.child.try_wait()?))
+            .with_context(|| String::from_utf8_lossy(&self.seen().raw).into_owned())?;
+        Ok(status.exit_code())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}

@@ -1,0 +1,74 @@
+//! The plugin as its users run it: real kubectl, real API servers.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod access;
+mod reading;
+mod terminal;
+mod waiting;
+mod writing;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clbmigrate_bed::{
+    Bed, Plan, Version,
+    suite::{Shared, run},
+};
+use clbmigrate_e2e::{Tools, User};
+use libtest_mimic::Trial;
+
+/// A cluster without CCM.
+const QUIET: &str = "a";
+/// The same, of an older Kubernetes, with a node that has no providerID.
+const FLAWED: &str = "b";
+/// A cluster that a double of CCM answers for.
+const SERVED: &str = "c";
+/// A cluster whose API server comes and goes.
+const SHAKY: &str = "d";
+
+/// A test: its name, its cluster, its namespace, what it does.
+type Case = (&'static str, &'static str, &'static str, fn(&User<'_>, &Tools) -> anyhow::Result<()>);
+
+fn main() -> ExitCode {
+    let plan = Plan::new()
+        .cluster(QUIET, Version::NEWEST)
+        .cluster(FLAWED, Version::OLDEST)
+        .cluster(SERVED, Version::NEWEST)
+        .cluster(SHAKY, Version::NEWEST);
+    let shared = Shared::new(plan);
+    let stage = Arc::new(Stage::default());
+    let groups: [&[Case]; 5] =
+        [reading::CASES, writing::CASES, waiting::CASES, access::CASES, terminal::CASES];
+    let trials = groups.into_iter().flatten().map(|case| trial(&shared, &stage, *case)).collect();
+    run(trials, Some(&shared))
+}
+
+fn trial(shared: &Arc<Shared>, stage: &Arc<Stage>, case: Case) -> Trial {
+    let (name, cluster, namespace, body) = case;
+    let stage = Arc::clone(stage);
+    shared.trial(name, move |bed| {
+        let tools = stage.set(bed)?;
+        let user = User::new(bed, &tools, cluster, namespace)?;
+        body(&user, &tools)
+    })
+}
+
+/// What the first test prepares for all.
+#[derive(Default)]
+struct Stage(std::sync::Mutex<Option<Tools>>);
+
+impl Stage {
+    fn set(&self, bed: &Bed) -> anyhow::Result<Tools> {
+        let mut tools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(tools) = &*tools {
+            return Ok(tools.clone());
+        }
+        let good = [("n1", "i-bp1n1"), ("n2", "i-bp1n2")];
+        for name in [QUIET, SERVED, SHAKY] {
+            User::make_nodes(&bed.cluster(name)?, &good)?;
+        }
+        User::make_nodes(&bed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;
+        let built = Tools::build()?;
+        *tools = Some(built.clone());
+        Ok(built)
+    }
+}

@@ -1,0 +1,96 @@
+//! `--wait`: what CCM makes of a change, told from its marks.
+
+use anyhow::ensure;
+use clbmigrate_bed::faked_clock;
+use clbmigrate_e2e::{Ccm, Ran, Tools, User};
+
+use crate::{Case, SERVED};
+
+pub const CASES: &[Case] = &[
+    ("the wait ends when CCM has done it", SERVED, "done", done),
+    ("the wait lasts while CCM is slow", SERVED, "slow", slow),
+    ("the wait gives up where CCM is stuck", SERVED, "stuck", stuck),
+    ("the wait tells what CCM fails at", SERVED, "failing", failing),
+    ("one failed round is no failure", SERVED, "hiccup", hiccup),
+    ("a CCM that hashes differently is waited for as well", SERVED, "salted", salted),
+    ("a clock that is an hour off changes nothing", SERVED, "clock", clock),
+];
+
+/// A Service that CCM has seen already.
+fn settled(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Ccm> {
+    let ccm = Ccm::start(user, tools, flags)?;
+    clbmigrate_bed::try_wait_for("CCM's first round", std::time::Duration::from_secs(60), || {
+        let web = user.web()?;
+        let hash = &web["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
+        Ok(hash.is_string().then_some(()))
+    })?;
+    Ok(ccm)
+}
+
+fn waits(user: &User<'_>, timeout: &str) -> anyhow::Result<Ran> {
+    user.runs(&format!("set web 40 --yes --wait --timeout {timeout} -o json"))
+}
+
+fn ends(ran: Ran, code: i32, state: &str) -> anyhow::Result<String> {
+    let ran = ran.ends_with(code)?;
+    let document = ran.json()?;
+    ensure!(document["state"] == state, "{document}");
+    ensure!(document["verified"] == false, "{document}");
+    Ok(document["message"].as_str().unwrap_or_default().to_owned())
+}
+
+fn done(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let _ccm = settled(user, tools, &[])?;
+    let said = ends(waits(user, "60s")?, 0, "done")?;
+    ensure!(said.contains("not verified"), "{said}");
+    Ok(())
+}
+
+fn slow(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let _ccm = settled(user, tools, &["--delay-ms", "3000"])?;
+    ends(waits(user, "60s")?, 0, "done")?;
+    Ok(())
+}
+
+fn stuck(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    drop(settled(user, tools, &[])?);
+    let _ccm = Ccm::start(user, tools, &["--stuck"])?;
+    let said = ends(waits(user, "4s")?, 4, "timedOut")?;
+    ensure!(said.contains("CCM was not done in time"), "{said}");
+    ensure!(user.annotation("weight")? == "40");
+    Ok(())
+}
+
+fn failing(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    drop(settled(user, tools, &[])?);
+    let _ccm = Ccm::start(user, tools, &["--fail", "the CLB is locked"])?;
+    let said = ends(waits(user, "60s")?, 1, "failed")?;
+    ensure!(said.contains("the CLB is locked"), "{said}");
+    Ok(())
+}
+
+fn hiccup(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    drop(settled(user, tools, &[])?);
+    // Another Service's round may use the failure up; a change of this one then succeeds at once.
+    let _ccm = Ccm::start(user, tools, &["--fail", "throttled", "--fail-rounds", "1"])?;
+    ends(waits(user, "60s")?, 0, "done")?;
+    Ok(())
+}
+
+fn salted(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let _ccm = settled(user, tools, &["--salt", "other"])?;
+    let said = ends(waits(user, "60s")?, 0, "done")?;
+    ensure!(said.contains("hashes differently"), "{said}");
+    Ok(())
+}
+
+fn clock(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let _ccm = settled(user, tools, &[])?;
+    for (offset, weight) in [("+1h", 40), ("-1h", 50)] {
+        let mut command =
+            user.clbmigrate(&format!("set web {weight} --yes --wait --timeout 60s -o json"));
+        faked_clock(&mut command, offset)?;
+        ends(clbmigrate_e2e::ran(&mut command)?, 0, "done")?;
+    }
+    Ok(())
+}
