@@ -1,9 +1,10 @@
 //! The pipes to a supervisor.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
@@ -25,26 +26,36 @@ pub(crate) struct Connection {
 impl Connection {
     /// Starts a supervisor and has it start a bed.
     pub fn open(program: &Path, start: &Start) -> anyhow::Result<(Self, Site)> {
-        let mut connection = Self::spawn(program, &["supervise"])?;
+        let mut connection = Self::spawn(program, &["supervise"], Stdio::inherit())?;
         let site = connection.start(start)?;
         Ok((connection, site))
     }
 
-    /// Starts a bed that outlives this process.
+    /// Starts a bed that outlives this process, but holds nothing of it: who reads this process'
+    /// output to its end must not wait for the bed's.
     pub fn leave(program: &Path, start: &Start) -> anyhow::Result<Site> {
-        let mut connection = Self::spawn(program, &["supervise", "--keep"])?;
-        let site = connection.start(start)?;
-        connection.requests = None;
-        Ok(site)
+        let mut connection = Self::spawn(program, &["supervise", "--keep"], Stdio::piped())?;
+        let mut words = connection.supervisor.stderr.take().context("no pipe")?;
+        let talk = thread::spawn(move || io::copy(&mut words, &mut io::stderr()));
+        let started = connection.start(start);
+        if started.is_ok() {
+            connection.requests = None;
+        } else {
+            drop(connection);
+            // What it could not say is not worth a second error.
+            let _ = talk.join();
+        }
+        started
     }
 
-    fn spawn(program: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+    fn spawn(program: &Path, arguments: &[&str], stderr: Stdio) -> anyhow::Result<Self> {
         // In a session of its own: the keys that interrupt a test must not interrupt clearing.
         let mut supervisor = Command::new("setsid")
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("start {} with setsid", program.display()))?;
         let requests = supervisor.stdin.take();

@@ -85,7 +85,7 @@ fn own_build() -> anyhow::Result<(PathBuf, String)> {
 
 /// The workspace's folder. Cargo tells programs that it runs; others must remember, which is wrong
 /// for a clone that uses the target folder of another one.
-pub(crate) fn workspace() -> anyhow::Result<PathBuf> {
+pub fn workspace() -> anyhow::Result<PathBuf> {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let package = package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     let is_workspace = |folder: &&Path| {

@@ -8,6 +8,8 @@ use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let (small, large) = (Size::ControlPlane, Size::Nodes);
     let trials = vec![
         trial("two clusters of three nodes go up and down ten times", large, rounds),
+        trial("a bed that is left running does not hold who started it", small, by_hand),
         trial("nothing is left when the owner of control planes is killed", small, || owner(0)),
         trial("nothing is left when the owner of nodes and pods is killed", large, || owner(1)),
         trial("a killed supervisor takes its control planes along", small, || supervisor(0)),
@@ -69,6 +72,28 @@ fn run_a_pod(bed: &Bed) -> anyhow::Result<()> {
     cluster.ask(&["wait", "--for=condition=Ready", "pod/left", "--timeout=60s"]).map(drop)
 }
 
+fn by_hand() -> anyhow::Result<()> {
+    let bed = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bed"));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let (ended, end) = mpsc::channel();
+    let up = bed(&["up", "hand=v1.36.3"]).spawn()?;
+    // Both pipes to their end, which is what `| tee` waits for.
+    thread::spawn(move || ended.send(up.wait_with_output()));
+    let output = end.recv_timeout(2 * DEADLINE).context("`bed up` holds its pipes")??;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let number = said.strip_prefix("bed ").and_then(|rest| rest.split(' ').next());
+    let number = number.with_context(|| format!("`bed up` said {said}"))?;
+    let down = bed(&["down", number]).output()?;
+    ensure!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
+    let listed = String::from_utf8(bed(&["status"]).output()?.stdout)?;
+    ensure!(!listed.contains(" hand "), "{listed}");
+    Ok(())
+}
+
 /// Starts a bed, says where, and keeps it until somebody ends this process.
 fn hold(nodes: u8) -> ExitCode {
     let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes);
@@ -78,7 +103,7 @@ fn hold(nodes: u8) -> ExitCode {
     }
     println!("{} {} {}", bed.number(), bed.supervisor(), bed.folder().display());
     loop {
-        std::thread::park();
+        thread::park();
     }
 }
 

@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     ("an expired client certificate is told", QUIET, "expired", expired),
     ("a user without rights is told what to ask for", QUIET, "nothing", forbidden),
     ("without nodes the rest is shown, and nothing is set", QUIET, "nonodes", no_nodes),
+    ("the roles for people are enough", QUIET, "roles", roles),
     ("credentials come from a plugin", QUIET, "exec", exec_plugin),
     ("several kubeconfig files are one", QUIET, "files", two_files),
     ("two contexts of one cluster are refused", QUIET, "twice", one_cluster_twice),
@@ -83,6 +84,33 @@ subjects: [{kind: Group, name: nonodes, apiGroup: rbac.authorization.k8s.io}]
     limited.runs("set web 40 --yes")?.ends_with(3)?.warns("cannot be computed")?;
     limited.runs("set web 0 --yes")?.ends_with(0)?;
     ensure!(user.annotation("weight")? == "0");
+    Ok(())
+}
+
+fn roles(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let file = clbmigrate_bed::programs::workspace()?.join("deploy/people.yaml");
+    user.cluster.ask(&["apply", "-f", &file.display().to_string()])?;
+    let person = |name: &str, group: &str, role: &str| -> anyhow::Result<User<'_>> {
+        let (role, group_flag) = (format!("--clusterrole={role}"), format!("--group={group}"));
+        user.cluster.ask(&["create", "clusterrolebinding", group, &role, &group_flag])?;
+        let file = user.cluster.kubeconfig_for(name, &[group], Validity::Valid)?;
+        let person = user.with_kubeconfig(file);
+        clbmigrate_bed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
+            Ok((person.runs("status")?.code == 0).then_some(()))
+        })?;
+        Ok(person)
+    };
+    let viewer = person("vera", "viewers", "clbmigrate-viewer")?;
+    let seen = viewer.runs("status -o json")?.ends_with(0)?;
+    ensure!(!seen.err.contains("may not be"), "{}", seen.err);
+    let seen = viewer.runs("check")?.ends_with(0)?;
+    ensure!(!seen.err.contains("may not be"), "{}", seen.err);
+    viewer.runs("set web 40 --yes")?.ends_with(1)?.warns("forbidden")?;
+    ensure!(user.annotation("weight")? == "20");
+    let operator = person("otto", "operators", "clbmigrate-operator")?;
+    operator.runs("set web 40 --yes")?.ends_with(0)?;
+    operator.runs("undo web --yes")?.ends_with(0)?;
+    ensure!(user.annotation("weight")? == "20");
     Ok(())
 }
 
