@@ -1,5 +1,6 @@
 //! A cluster as a test sees it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -125,7 +126,12 @@ impl<'a> Cluster<'a> {
     /// kubectl of the cluster's version as its admin, at home in an empty folder, in the bed's
     /// network. It ends with the bed.
     pub fn kubectl(&self) -> Command {
-        let mut command = enter::inside(self.bed.namespace.as_deref(), self.program("kubectl"));
+        self.command(self.program("kubectl"))
+    }
+
+    /// Another program that is to find the cluster as [`Self::kubectl`] does.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = enter::inside(self.bed.namespace.as_deref(), program);
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.bed.home());
         command.env(MARKER, &self.bed.folder);
         command

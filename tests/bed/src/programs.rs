@@ -1,12 +1,14 @@
 //! The workspace's own programs, as tests find them.
 
-use std::env;
+use std::env::{self, consts::ARCH};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+
+use crate::binaries::cache;
 
 #[derive(Deserialize)]
 struct Message {
@@ -32,8 +34,20 @@ pub fn build(names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
     cargo_build(&arguments, &target, names, &[])
 }
 
+/// Builds a program of a package so that it runs alone in an image ([`crate::image`]): released, and
+/// linked statically, into a target folder of its own, because other flags would build everything
+/// anew.
+pub fn build_static(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    // Naming the target keeps the flags away from build scripts and macros.
+    let target = format!("{ARCH}-unknown-linux-gnu");
+    let arguments = ["--release", "--package", package, "--bin", name, "--target", &target];
+    let flags = [("RUSTFLAGS", "-C target-feature=+crt-static")];
+    let built = cargo_build(&arguments, &cache()?.join("target"), &[name], &flags)?;
+    built.into_iter().next().context("cargo has built nothing")
+}
+
 /// Builds with more arguments and environment than [`build`].
-pub(crate) fn cargo_build(
+fn cargo_build(
     arguments: &[&str],
     target: &Path,
     names: &[&str],

@@ -46,6 +46,11 @@ impl Binaries {
         &self.folder
     }
 
+    /// Helm, if it was needed.
+    pub fn helm(&self) -> PathBuf {
+        self.tool("helm")
+    }
+
     /// A program that does not belong to a version of Kubernetes.
     pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.folder.join("bin").join(name)
