@@ -8,7 +8,12 @@ use clbmigrate_cluster::{
 };
 use clbmigrate_core::snapshot::{Cluster, World};
 
-use crate::{cli::InputArgs, error::Error, live::Live, output::Printer};
+use crate::{
+    cli::InputArgs,
+    error::Error,
+    live::{Answer, Live},
+    output::Printer,
+};
 
 /// What a command looks at.
 pub struct Intake {
@@ -23,8 +28,8 @@ pub struct Intake {
 /// Reads what the flags name: files, or the clusters of the kubeconfig. Says what could not be read.
 pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
     if args.files.is_empty() {
-        let live = Live::open(args)?;
-        return read_live(live, args, printer);
+        let overlay = overlay(args)?;
+        return read_live(Live::open(args)?, args, overlay.as_ref(), printer);
     }
     sole_stdin(args.files.iter())?;
     let mut loaded = load(&args.files, args);
@@ -33,13 +38,30 @@ pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
     Ok(Intake { loaded, live: None, namespace: args.namespace.clone() })
 }
 
-/// Reads the clusters' state, with what `--overlay` lays over it.
-pub fn read_live(live: Live, args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
-    sole_stdin(args.overlay.iter())?;
+/// Reads the clusters' state, with an overlay over it.
+pub fn read_live(
+    live: Live,
+    args: &InputArgs,
+    overlay: Option<&Loaded>,
+    printer: &mut Printer,
+) -> Result<Intake, Error> {
     let namespace = live.namespace(args);
-    let mut loaded = live.gather(namespace.as_deref(), printer)?;
-    if !args.overlay.is_empty() {
-        let newer = overlay(args, &loaded.world)?;
+    let gathered = live.wait_for(live.fetch(namespace.as_deref()));
+    unite(live, gathered, args, overlay, printer)
+}
+
+/// Makes one world of what the clusters said, with an overlay over it.
+pub fn unite(
+    live: Live,
+    answers: Vec<Answer>,
+    args: &InputArgs,
+    overlay: Option<&Loaded>,
+    printer: &mut Printer,
+) -> Result<Intake, Error> {
+    let namespace = live.namespace(args);
+    let mut loaded = live.unite(answers, printer)?;
+    if let Some(newer) = overlay {
+        fits(newer, &loaded.world)?;
         loaded.world = loaded.world.overlaid(&newer.world, false);
         loaded.absorb(newer);
     }
@@ -48,15 +70,20 @@ pub fn read_live(live: Live, args: &InputArgs, printer: &mut Printer) -> Result<
     Ok(Intake { loaded, live: Some(live), namespace })
 }
 
-/// Reads what `--overlay` names, for the clusters at hand.
-pub fn overlay(args: &InputArgs, world: &World) -> Result<Loaded, Error> {
-    let newer = load(&args.overlay, args);
+/// Reads what `--overlay` names, if anything. Once: standard input is gone after that.
+pub fn overlay(args: &InputArgs) -> Result<Option<Loaded>, Error> {
+    sole_stdin(args.overlay.iter())?;
+    Ok((!args.overlay.is_empty()).then(|| load(&args.overlay, args)))
+}
+
+/// Refuses an overlay of which nobody can say which cluster it is for.
+pub fn fits(overlay: &Loaded, world: &World) -> Result<(), Error> {
     let known = |cluster: &Cluster| match &cluster.context {
         Some(name) => world.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
         None => cluster.services().next().is_none() || world.clusters.len() == 1,
     };
-    match newer.world.clusters.iter().find(|cluster| !known(cluster)) {
-        None => Ok(newer),
+    match overlay.world.clusters.iter().find(|cluster| !known(cluster)) {
+        None => Ok(()),
         Some(cluster) => Err(Error::usage(match &cluster.context {
             Some(name) => format!(
                 "--overlay {name}=…: no context {name} is looked at; there is {}",

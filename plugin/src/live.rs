@@ -11,6 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{cli::InputArgs, error::Error, output::Printer};
 
+/// What a cluster said of its state.
+pub type Answer = Result<Gathered, live::Error>;
+
 /// Open connections, and what carries their work.
 #[derive(Clone)]
 pub struct Live {
@@ -78,17 +81,21 @@ impl Live {
         args.namespace.clone().or(own.filter(|_| agree))
     }
 
-    /// Reads all clusters' state.
-    pub fn gather(&self, namespace: Option<&str>, printer: &mut Printer) -> Result<Loaded, Error> {
+    /// Asks all clusters for their state.
+    pub async fn fetch(&self, namespace: Option<&str>) -> Vec<Answer> {
         let all = self.connections.iter().map(|connection| {
             let namespace = namespace.unwrap_or(&connection.namespace);
             live::gather(connection, namespace)
         });
-        let gathered = self.wait_for(join_all(all));
+        join_all(all).await
+    }
+
+    /// Makes one world of what the clusters said. Of several, some may have failed.
+    pub fn unite(&self, answers: Vec<Answer>, printer: &mut Printer) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
         let mut seen = BTreeMap::new();
         let mut failed: Vec<live::Error> = self.unreachable.clone();
-        for (connection, gathered) in self.connections.iter().zip(gathered) {
+        for (connection, gathered) in self.connections.iter().zip(answers) {
             match gathered {
                 Ok(gathered) => {
                     differ(connection, &gathered, &mut seen)?;
@@ -97,7 +104,7 @@ impl Live {
                     }
                     let mut one = gathered.loaded;
                     loaded.world.clusters.append(&mut one.world.clusters);
-                    loaded.absorb(one);
+                    loaded.absorb(&one);
                 }
                 Err(error) => failed.push(error),
             }

@@ -45,6 +45,13 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Waits until the process shall end.
+    pub async fn end(&mut self) {
+        while self.next().await != Signal::End {}
+    }
+}
+
 /// The signals of this process, from the moment they are made.
 #[cfg(not(unix))]
 pub struct Signals;

@@ -105,7 +105,11 @@ fn ambiguous(name: &str, seats: &[&Seat<'_>]) -> Error {
 
 /// What to type for a Service.
 pub fn arguments(seat: &Seat<'_>) -> String {
-    let meta = &seat.service.metadata;
+    format!("svc/{} {}", seat.service.metadata.name, place(seat))
+}
+
+/// What to type for a Service's namespace and cluster.
+pub fn place(seat: &Seat<'_>) -> String {
     let context = seat.cluster.context.as_ref().map(|c| format!(" --context {c}"));
-    format!("svc/{} -n {}{}", meta.name, meta.namespace(), context.unwrap_or_default())
+    format!("-n {}{}", seat.service.metadata.namespace(), context.unwrap_or_default())
 }

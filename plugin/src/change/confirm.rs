@@ -1,6 +1,6 @@
 //! What somebody sees before a change is written, and the question.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use clbmigrate_core::{preview::Preview, survey::Survey};
 
@@ -19,10 +19,9 @@ pub fn show(
     printer: &mut Printer,
 ) -> Result<(), Error> {
     let document = preview_document::new(surveys, preview);
-    let target = change.seat.service.object_ref(change.seat.cluster.context.as_ref());
     let options = human::Options { is_wide: false, has_contexts: false };
     let look = printer.look;
-    human::preview(&document, &[target], look, options, printer.talk())?;
+    human::preview(&document, &[change.object()], look, options, printer.talk())?;
     Ok(())
 }
 
@@ -51,8 +50,8 @@ pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
     let meta = &change.seat.service.metadata;
     let who = change.live.wait_for(connection.whoami());
     let talk = printer.talk();
+    writeln!(talk)?;
     let mut line = |name: &str, value: &str| writeln!(talk, "  {name:<10} {value}");
-    writeln!(io::stderr())?;
     line("context", connection.context.as_deref().unwrap_or("-"))?;
     line("cluster", &format!("{} ({})", connection.cluster, connection.server))?;
     line("user", &who)?;
@@ -65,7 +64,8 @@ pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
     write!(talk, "Write it? [y/N] ")?;
     talk.flush()?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    // What cannot be read is no yes.
+    io::stdin().read_line(&mut answer).map_err(|_| Error::Aborted)?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Error::Aborted),

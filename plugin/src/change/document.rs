@@ -1,10 +1,13 @@
 //! What a command that writes answers.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use clbmigrate_cluster::live::Present;
 use clbmigrate_core::{
-    annotation, history, object::ObjectRef, patch::AnnotationEdit, preview::Preview, survey::Seat,
+    annotation, object::ObjectRef, outcome::Outcome, patch::AnnotationEdit, survey::Seat,
 };
 
 use super::{Change, wait::End};
@@ -26,8 +29,8 @@ pub struct Report {
 
 impl Report {
     /// A change that is not written yet.
-    pub fn new(change: &Change<'_>, preview: &Preview<'_>) -> Self {
-        let object = change.seat.service.object_ref(change.seat.cluster.context.as_ref());
+    pub fn new(change: &Change<'_>, outcome: Outcome) -> Self {
+        let object = change.object();
         let document = ChangeReport {
             api_version: ApiVersion::V1Alpha1,
             kind: ChangeKind::Change,
@@ -36,12 +39,25 @@ impl Report {
             annotations: change.plan.edits.iter().map(described).collect(),
             change: None,
             undoes: change.plan.undoes.clone(),
-            outcome: preview.outcome.into(),
-            state: ChangeState::Planned,
+            outcome: outcome.into(),
+            state: ChangeState::Unchanged,
             verified: false,
-            message: format!("routes: {}", Change::routes(preview)),
+            message: String::new(),
         };
         Self { object, document }
+    }
+
+    /// Nothing is to be written.
+    pub fn unchanged(mut self, present: &Present) -> Self {
+        let last = present.history().ok().and_then(|history| history.last().cloned());
+        let last = last
+            .map(|last| format!("; last change {} by {} at {}", last.change, last.who, last.when));
+        "none".clone_into(&mut self.document.verb);
+        self.document.annotations = Vec::new();
+        self.document.undoes = None;
+        self.document.message =
+            format!("is so already, nothing was written{}", last.unwrap_or_default());
+        self
     }
 
     /// Ends a dry run.
@@ -79,21 +95,26 @@ impl Report {
             ChangeFormat::Json => json::write(&self.document, printer.data())?,
             ChangeFormat::Yaml => yaml::write(&self.document, printer.data())?,
             ChangeFormat::Name => writeln!(printer.data(), "{name}")?,
-            ChangeFormat::Table | ChangeFormat::Patch => {
-                let ChangeReport { annotations, change, message, .. } = &self.document;
-                for annotation in annotations {
-                    let short = annotation::suffix_of(&annotation.key).unwrap_or(&annotation.key);
-                    let short = short.strip_prefix("loadbalancer-").unwrap_or(short);
-                    let value =
-                        |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
-                    let (old, new) = (value(&annotation.old), value(&annotation.new));
-                    writeln!(printer.text(), "{name} {short} {old} -> {new}")?;
-                }
-                let change = change.as_ref().map(|id| format!("change {id}: "));
-                writeln!(printer.text(), "{}{message}", change.unwrap_or_default())?;
-            }
+            // A patch is printed without ever coming here.
+            ChangeFormat::Table | ChangeFormat::Patch => self.words(&name, printer.text())?,
         }
         printer.flush()
+    }
+
+    fn words(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
+        let ChangeReport { annotations, change, message, .. } = &self.document;
+        for annotation in annotations {
+            let short = annotation::suffix_of(&annotation.key).unwrap_or(&annotation.key);
+            let short = short.strip_prefix("loadbalancer-").unwrap_or(short);
+            let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
+            let (old, new) = (value(&annotation.old), value(&annotation.new));
+            writeln!(out, "{name} {short} {old} -> {new}")?;
+        }
+        match change {
+            Some(id) => writeln!(out, "change {id}: {message}"),
+            None if annotations.is_empty() => writeln!(out, "{name} {message}"),
+            None => writeln!(out, "{message}"),
+        }
     }
 }
 
@@ -101,51 +122,15 @@ fn described(edit: &AnnotationEdit) -> AnnotationChange {
     AnnotationChange { key: edit.key.clone(), old: edit.old.clone(), new: edit.new.clone() }
 }
 
-/// Nothing is to be written.
-pub fn unchanged(
-    object: &ObjectRef,
-    present: &Present,
-    format: ChangeFormat,
-    printer: &mut Printer,
-) -> Result<Exit, Error> {
-    let last = present.history().ok().and_then(|history| history.last().cloned());
-    let last =
-        last.map(|last| format!("; last change {} by {} at {}", last.change, last.who, last.when));
-    let document = ChangeReport {
-        api_version: ApiVersion::V1Alpha1,
-        kind: ChangeKind::Change,
-        verb: "none".to_owned(),
-        object: Object::from(object),
-        annotations: Vec::new(),
-        change: None,
-        undoes: None,
-        outcome: clbmigrate_core::outcome::Outcome::Applied.into(),
-        state: ChangeState::Unchanged,
-        verified: false,
-        message: format!("is so already, nothing was written{}", last.unwrap_or_default()),
-    };
-    match format {
-        ChangeFormat::Table => {
-            writeln!(printer.text(), "service/{} {}", object.name, document.message)?;
-            printer.flush()?;
-        }
-        _ => Report { object: object.clone(), document }.show(format, printer)?,
-    }
-    Ok(Exit::Done)
-}
-
 /// A manifest with the changed annotations alone, for `kubectl apply --server-side` or a commit.
 pub fn patch(
     seat: &Seat<'_>,
     edits: &[AnnotationEdit],
     printer: &mut Printer,
-) -> Result<(), Error> {
+) -> Result<Exit, Error> {
     let meta = &seat.service.metadata;
-    let annotations: BTreeMap<&str, Option<&str>> = edits
-        .iter()
-        .filter(|edit| edit.key != history::KEY)
-        .map(|edit| (edit.key.as_str(), edit.new.as_deref()))
-        .collect();
+    let annotations: BTreeMap<&str, Option<&str>> =
+        edits.iter().map(|edit| (edit.key.as_str(), edit.new.as_deref())).collect();
     let document = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -156,5 +141,12 @@ pub fn patch(
         },
     });
     yaml::write(&document, printer.data())?;
-    printer.flush()
+    printer.flush()?;
+    if edits.iter().any(|edit| edit.new.is_none()) {
+        printer.remark(
+            "null takes an annotation away with kubectl patch --type=merge --patch-file; \
+             in a repository, delete its line",
+        );
+    }
+    Ok(Exit::Done)
 }

@@ -2,17 +2,21 @@
 
 mod confirm;
 mod document;
+mod failure;
 mod judge;
 mod managers;
+mod record;
 mod wait;
 
-use clbmigrate_cluster::live::{Connection, Present, WriteError, new_change};
+use clbmigrate_cluster::{
+    Loaded,
+    live::{Connection, Present},
+};
 use clbmigrate_core::{
-    annotation,
-    history::{self, Entry, History},
-    object::Service,
+    object::{ObjectRef, Service},
     patch::AnnotationEdit,
-    preview::{self, Preview},
+    preview,
+    settle::Marks,
     snapshot::World,
     survey::{Seat, Survey},
 };
@@ -49,11 +53,18 @@ pub struct Plan {
     pub next: Option<String>,
 }
 
-/// Makes a plan of a Service's present state; `None` where there is nothing to do.
-pub type Planner<'p> = &'p dyn Fn(&Present, &Service) -> Result<Option<Plan>, Error>;
+impl Plan {
+    /// Whether everything is so already.
+    fn is_unchanged(&self) -> bool {
+        self.edits.iter().all(|edit| edit.old == edit.new)
+    }
+}
+
+/// Makes a plan of a Service's present state.
+pub type Planner<'p> = &'p dyn Fn(&Present, &Service) -> Result<Plan, Error>;
 
 /// Refuses flags that make no sense for a command that writes.
-pub fn refuse_input(input: &InputArgs, verb: &str) -> Result<(), Error> {
+pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Result<(), Error> {
     let why = if input.all_namespaces {
         "-A names no namespace to write in; give one with -n"
     } else if !input.files.is_empty() {
@@ -62,6 +73,8 @@ pub fn refuse_input(input: &InputArgs, verb: &str) -> Result<(), Error> {
         "-l may match several Services; name one: kubectl clbmigrate status -l … -o name lists them"
     } else if input.contexts.len() > 1 {
         "it writes in one cluster; name it with --context"
+    } else if write.wait && write.output == ChangeFormat::Patch {
+        "-o patch writes nothing, so there is nothing to --wait for"
     } else {
         return Ok(());
     };
@@ -77,10 +90,11 @@ pub fn carry_out(
 ) -> Result<Exit, Error> {
     let (write, input) = args;
     target::name_of(target)?;
+    let overlay = evidence(input)?;
     let mut live = Some(Live::open(input)?);
     for _ in 0..READS {
         let Some(open) = live.take() else { break };
-        let intake = input::read_live(open, input, printer)?;
+        let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
         let Intake { loaded, live: connected, namespace } = intake;
         let Some(connected) = connected else { break };
         let selection = Selection::new(input, namespace.as_deref());
@@ -94,10 +108,7 @@ pub fn carry_out(
             live = Some(connected);
             continue;
         };
-        let Some(plan) = plan(&present, seat.service)? else {
-            let object = seat.service.object_ref(seat.cluster.context.as_ref());
-            return document::unchanged(&object, &present, write.output, printer);
-        };
+        let plan = plan(&present, seat.service)?;
         let change = Change { live: &connected, connection, present, plan, before: &before, seat };
         return change.run(write, printer);
     }
@@ -105,6 +116,26 @@ pub fn carry_out(
         message: format!("{target} changes faster than it can be read"),
         hints: vec!["see who edits it: kubectl get svc -o yaml --show-managed-fields".to_owned()],
     })
+}
+
+/// The CLB API's answers that `--overlay` names. Manifests are refused: a change is judged by what is
+/// there, and so is one whose evidence cannot be read.
+fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
+    let Some(overlay) = input::overlay(input)? else { return Ok(None) };
+    if !overlay.problems.is_empty() {
+        let lines: Vec<String> = overlay.problems.iter().map(ToString::to_string).collect();
+        return Err(Error::NotFound {
+            message: lines.join("\n"),
+            hints: vec!["nothing was written: --overlay could not be read".to_owned()],
+        });
+    }
+    if overlay.objects > 0 {
+        return Err(Error::Usage {
+            message: "--overlay: a change is judged by what the cluster holds, so only the CLB API's answers are taken here".to_owned(),
+            hints: vec!["see what manifests would do: kubectl clbmigrate preview --overlay FILE".to_owned()],
+        });
+    }
+    Ok(Some(overlay))
 }
 
 /// Whether what was listed is what is there.
@@ -128,31 +159,34 @@ impl Change<'_> {
     fn run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<Exit, Error> {
         let changed = self.changed_world();
         let after = Survey::new(&changed);
-        let preview = preview::preview(self.before, &after);
-        let judgement = Judgement::new(&preview, &after, &self.seat, self.plan.leniency);
-        let managers = managers::of(&self.present, &self.keys());
-        if args.output == ChangeFormat::Patch {
-            document::patch(&self.seat, &self.plan.edits, printer)?;
-            return judgement.refuse(args.force).map(|()| Exit::Done);
+        let preview = preview::preview_of(self.before, &after, &[self.object()]);
+        let report = Report::new(self, preview.outcome);
+        if self.plan.is_unchanged() {
+            return self.leave(args, report, printer);
         }
-        let is_asked = !args.yes && args.dry_run.is_none();
-        if is_asked || args.dry_run == Some(DryRun::Client) {
+        let judgement = Judgement::new(&preview, &after, &self.seat, self.plan.leniency);
+        let is_patch = args.output == ChangeFormat::Patch;
+        let is_asked = !args.yes && args.dry_run.is_none() && !is_patch;
+        if is_asked || (args.dry_run == Some(DryRun::Client) && !is_patch) {
             confirm::show(self, (self.before, &after), &preview, printer)?;
-        } else {
+        } else if !is_patch {
             confirm::summary((self.before, &after), &preview, printer)?;
         }
         for warning in judgement.warnings() {
             printer.warning(&warning);
         }
         judgement.refuse(args.force)?;
+        if is_patch {
+            return document::patch(&self.seat, &self.plan.edits, printer);
+        }
+        let managers = managers::of(&self.present, &self.keys());
         for manager in &managers {
             manager.warn(self.seat.service, printer);
         }
-        let report = Report::new(self, &preview);
         match args.dry_run {
             Some(DryRun::Client) => return report.dry("client", args.output, printer),
             Some(DryRun::Server) => {
-                let (edits, _) = self.with_history(args, printer);
+                let (edits, _) = record::with_history(self, args, printer);
                 self.live.wait_for(self.connection.dry_run(&self.present, &edits))?;
                 return report.dry("server", args.output, printer);
             }
@@ -161,26 +195,45 @@ impl Change<'_> {
         if is_asked {
             confirm::ask(self, printer)?;
         }
-        self.write(args, report, &managers, printer)
+        self.write(args, report, !managers.is_empty(), printer)
+    }
+
+    /// Nothing is to be written; what was written before may still be waited for.
+    fn leave(
+        &self,
+        args: &WriteArgs,
+        report: Report,
+        printer: &mut Printer,
+    ) -> Result<Exit, Error> {
+        if args.output == ChangeFormat::Patch {
+            return document::patch(&self.seat, &self.plan.edits, printer);
+        }
+        let report = report.unchanged(&self.present);
+        if !args.wait {
+            report.show(args.output, printer)?;
+            return Ok(Exit::Done);
+        }
+        let marks = self.marks(printer)?;
+        let waiting = wait::Waiting::new(self, marks, self.plan.edits.clone(), false);
+        self.wait(&waiting, args, report, printer)
     }
 
     fn write(
         &self,
         args: &WriteArgs,
         report: Report,
-        managers: &[managers::GitOps],
+        is_guarded: bool,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
-        let (edits, id) = self.with_history(args, printer);
-        let marks = if args.wait {
-            Some(self.live.wait_for(self.connection.marks(&self.present))?)
-        } else {
-            None
-        };
+        let (edits, id) = record::with_history(self, args, printer);
+        let marks = if args.wait { Some(self.marks(printer)?) } else { None };
         let written = self.live.wait_for(self.connection.write(&self.present, &edits, &id));
-        let written = written.map_err(|error| self.explain(error))?;
+        let written = written.map_err(|error| failure::explain(self, error))?;
         if written.recovered {
             printer.remark("the answer to the write was lost; the change is there");
+        }
+        for warning in &written.service.warnings {
+            printer.warning(warning);
         }
         let report = report.written(&id);
         let exit = match marks {
@@ -189,19 +242,54 @@ impl Change<'_> {
                 Exit::Done
             }
             Some(marks) => {
-                let is_guarded = !managers.is_empty();
                 let waiting = wait::Waiting::new(self, marks, edits, is_guarded);
-                let end =
-                    self.live.wait_for(waiting.run(args.timeout.0, &written.service, printer))?;
-                let exit = end.exit();
-                report.ended(&end).show(args.output, printer)?;
-                exit
+                self.wait(&waiting, args, report, printer)?
             }
         };
         if let (Some(next), Exit::Done) = (&self.plan.next, exit) {
             printer.remark(next);
         }
         Ok(exit)
+    }
+
+    /// Waits for CCM and answers; what is written is reported also where the wait breaks off.
+    fn wait(
+        &self,
+        waiting: &wait::Waiting<'_, '_>,
+        args: &WriteArgs,
+        report: Report,
+        printer: &mut Printer,
+    ) -> Result<Exit, Error> {
+        match self.live.wait_for(waiting.run(args.timeout.0, printer)) {
+            Ok(end) => {
+                report.ended(&end).show(args.output, printer)?;
+                Ok(end.exit())
+            }
+            Err(error) => {
+                report.show(args.output, printer)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// What CCM left on the Service so far: read anew, for the question may have stood for long.
+    fn marks(&self, printer: &mut Printer) -> Result<Marks, Error> {
+        let meta = &self.seat.service.metadata;
+        let marks = self.live.wait_for(async {
+            let now = self.connection.service(meta.namespace(), &meta.name).await?;
+            self.connection.marks(now.as_ref().unwrap_or(&self.present)).await
+        });
+        let (marks, hidden) = marks?;
+        if let Some(error) = hidden {
+            printer.warning(&format!(
+                "CCM's events may not be read, so its failures are not seen ({error})"
+            ));
+        }
+        Ok(marks)
+    }
+
+    fn object(&self) -> ObjectRef {
+        self.seat.service.object_ref(self.seat.cluster.context.as_ref())
     }
 
     /// The world after the change.
@@ -224,108 +312,4 @@ impl Change<'_> {
     fn keys(&self) -> Vec<&str> {
         self.plan.edits.iter().map(|edit| edit.key.as_str()).collect()
     }
-
-    /// The edits with the record of the change, and the change's id.
-    fn with_history(
-        &self,
-        args: &WriteArgs,
-        printer: &mut Printer,
-    ) -> (Vec<AnnotationEdit>, String) {
-        let old = self.present.annotation(history::KEY).map(str::to_owned);
-        let known = self.present.history().unwrap_or_else(|error| {
-            printer.warning(&format!(
-                "{error}; it is begun anew, and was: {}",
-                old.as_deref().unwrap_or_default()
-            ));
-            History::default()
-        });
-        let weight = self
-            .plan
-            .edits
-            .iter()
-            .find(|edit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT));
-        let others = self.plan.edits.iter().filter(|edit| Some(*edit) != weight);
-        let present = || self.seat.service.metadata.annotations.find(annotation::WEIGHT);
-        let unchanged = || present().map(|found| found.text.to_owned());
-        let id = new_change();
-        let entry = Entry {
-            change: id.clone(),
-            verb: self.plan.verb.to_owned(),
-            when: self.present.now(),
-            who: self.live.wait_for(self.connection.whoami()),
-            from: weight.map_or_else(unchanged, |edit| edit.old.clone()),
-            to: weight.map_or_else(unchanged, |edit| edit.new.clone()),
-            reason: args.reason.clone(),
-            undoes: self.plan.undoes.clone(),
-            step_of: self.plan.step_of.clone(),
-            annotations: others
-                .map(|edit| {
-                    let swap = history::Swap { from: edit.old.clone(), to: edit.new.clone() };
-                    (edit.key.clone(), swap)
-                })
-                .collect(),
-            more: std::collections::BTreeMap::new(),
-        };
-        let mut edits = self.plan.edits.clone();
-        let new = Some(known.with(entry).to_text());
-        edits.push(AnnotationEdit { key: history::KEY.to_owned(), old, new });
-        (edits, id)
-    }
-
-    /// A write that failed, in words.
-    fn explain(&self, error: WriteError) -> Error {
-        match error {
-            WriteError::Request(error) => error.into(),
-            WriteError::Unknown(error) => {
-                let hint = format!(
-                    "look before anything else: kubectl clbmigrate status {}",
-                    target::arguments(&self.seat)
-                );
-                live_error(error, "nobody knows whether the change was written").hint(hint).into()
-            }
-            WriteError::Conflict { key, now } => {
-                let who = now.managers_of(&key).into_iter().next();
-                let by = who.map(|manager| format!(" by {} at {}", manager.name, manager.time));
-                let value = now
-                    .annotation(&key)
-                    .map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
-                let last = now.history().ok().and_then(|history| {
-                    let last = history.last()?;
-                    let known = self.present.history().ok()?;
-                    let is_new = !known.contains(&last.change);
-                    is_new
-                        .then(|| format!("change {} by {} at {}", last.change, last.who, last.when))
-                });
-                let what = if key == history::KEY {
-                    "its record".to_owned()
-                } else {
-                    format!("{key} is {value} now")
-                };
-                let mut hints: Vec<String> = last.into_iter().collect();
-                hints.push("nothing was written; look again, then repeat".to_owned());
-                Error::Conflict {
-                    message: format!(
-                        "{}: somebody else was faster: {what}, changed{}",
-                        self.seat.label(),
-                        by.unwrap_or_default()
-                    ),
-                    hints,
-                }
-            }
-        }
-    }
-
-    /// Whether any route is known for the change's Service.
-    fn routes(preview: &Preview<'_>) -> String {
-        let names = preview.routes.iter().map(|route| route.key.vgroup);
-        names.collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn live_error(
-    mut error: clbmigrate_cluster::live::Error,
-    prefix: &str,
-) -> clbmigrate_cluster::live::Error {
-    error.message = format!("{prefix}: {}", error.message);
-    error
 }

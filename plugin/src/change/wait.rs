@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_cluster::live::Present;
+use clbmigrate_cluster::live::{self, Present};
 use clbmigrate_core::{
     history,
     patch::AnnotationEdit,
@@ -96,12 +96,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
     }
 
     /// Looks until the verdict is clear or the time is over.
-    pub async fn run(
-        &self,
-        limit: Duration,
-        written: &Present,
-        printer: &mut Printer,
-    ) -> Result<End, Error> {
+    pub async fn run(&self, limit: Duration, printer: &mut Printer) -> Result<End, Error> {
         if self.settling.hashes_differently() {
             printer.remark("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
         }
@@ -110,7 +105,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
         let mut told = Told::default();
         let mut done: Option<(Mark, Instant)> = None;
         loop {
-            let look = timeout_at(deadline, self.look(written)).await;
+            let look = timeout_at(deadline, self.look()).await;
             match look {
                 Err(_) => {}
                 Ok(Err(error)) if error.is_transient() => {
@@ -159,19 +154,16 @@ impl<'w, 'c> Waiting<'w, 'c> {
         }
     }
 
-    async fn look(
-        &self,
-        written: &Present,
-    ) -> Result<Option<(Present, Verdict)>, clbmigrate_cluster::live::Error> {
-        let Change { connection, seat, .. } = self.change;
+    async fn look(&self) -> Result<Option<(Present, Verdict)>, live::Error> {
+        let Change { connection, seat, present, .. } = self.change;
         let meta = &seat.service.metadata;
         let Some(now) = connection.service(meta.namespace(), &meta.name).await? else {
             return Ok(None);
         };
-        if now.uid() != written.uid() {
+        if now.uid() != present.uid() {
             return Ok(None);
         }
-        let marks = connection.marks(&now).await?;
+        let (marks, _) = connection.marks(&now).await?;
         let verdict = self.settling.judge(&marks);
         Ok(Some((now, verdict)))
     }

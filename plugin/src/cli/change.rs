@@ -1,6 +1,14 @@
-use clap::Args;
+use clap::{Arg, Args};
 
 use super::{ChangeFormat, DryRun, InputArgs, Span, VgroupPort};
+
+/// Hides flags that only commands that read take: here they are refused, each with its reason.
+fn hidden(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "files" | "all_namespaces" | "contexts" | "selector" => flag.hide(true),
+        _ => flag,
+    }
+}
 
 /// What all commands share that write.
 #[derive(Debug, Args)]
@@ -37,7 +45,7 @@ pub struct WriteArgs {
 
 /// Arguments of `set`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_args = hidden, after_help = "\
 Examples:
   # Look, ask, write, and wait until CCM has done it
   kubectl clbmigrate set svc/web 40 -n shop --wait
@@ -77,7 +85,7 @@ pub struct SetArgs {
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_args = hidden, after_help = "\
 Examples:
   # Back to the weight before the last change
   kubectl clbmigrate undo svc/web -n shop --wait
@@ -100,7 +108,7 @@ pub struct UndoArgs {
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_args = hidden, after_help = "\
 Examples:
   # Join the group of port 80, at weight 0: traffic moves later, with set
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\

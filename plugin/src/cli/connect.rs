@@ -10,19 +10,19 @@ use super::Span;
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// The kubeconfig file; else those of KUBECONFIG, else .kube/config in the home folder
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "files")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
 
     /// The cluster of the kubeconfig to use
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
 
     /// The user of the kubeconfig to use
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
     /// User to impersonate
-    #[arg(long = "as", value_name = "USER", conflicts_with = "files")]
+    #[arg(long = "as", value_name = "USER")]
     pub impersonate: Option<String>,
 
     /// Group to impersonate; may be given several times
@@ -30,7 +30,7 @@ pub struct ConnectArgs {
     pub groups: Vec<String>,
 
     /// Bearer token
-    #[arg(long, value_name = "TOKEN", conflicts_with = "files")]
+    #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
 
     /// How long a request may take, for example 10s or 1m; 0 for no limit
@@ -38,7 +38,7 @@ pub struct ConnectArgs {
     pub request_timeout: Span,
 
     /// Do not check the API server's certificate
-    #[arg(long, conflicts_with = "files")]
+    #[arg(long)]
     pub insecure_skip_tls_verify: bool,
 }
 

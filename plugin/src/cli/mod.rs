@@ -70,7 +70,7 @@ Exit codes:
   2  usage
   3  findings at or above --fail-on, or a refused write
   4  timed out
-  5  put back by somebody else";
+  5  not confirmed, or put back by somebody else";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -114,7 +114,10 @@ pub struct InputArgs {
         long = "filename",
         value_name = "[NAME=]PATH",
         value_hint = ValueHint::AnyPath,
-        help_heading = "Input"
+        help_heading = "Input",
+        conflicts_with_all = [
+            "kubeconfig", "cluster", "user", "impersonate", "token", "insecure_skip_tls_verify",
+        ]
     )]
     pub files: Vec<Source>,
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// Joins a Service to a CLB and its groups.
 pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_input(&args.input, "attach")?;
+    change::refuse_flags((&args.write, &args.input), "attach")?;
     let mut ports = BTreeSet::new();
     if let Some(twice) = args.vgroup.iter().find(|of| !ports.insert(of.port)) {
         return Err(Error::usage(format!("--vgroup names port {} more than once", twice.port)));
@@ -23,7 +23,7 @@ pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
     change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
 }
 
-fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Option<Plan>, Error> {
+fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Plan, Error> {
     let meta = &service.metadata;
     let entries = args.vgroup.iter().map(|of| format!("{}:{}", of.group, of.port));
     let wanted = [
@@ -33,8 +33,25 @@ fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Optio
     ];
     let [id, mapping, _] = &wanted;
     let is_joined = |(suffix, value): &(&str, String)| meta.annotations.text(suffix) == value;
+    let edit = |(suffix, value): &(&str, String)| {
+        let key = meta.annotations.key_of(suffix);
+        let old = meta.annotations.get(&key).map(str::to_owned);
+        AnnotationEdit { key, old, new: Some(value.clone()) }
+    };
+    let plan = Plan {
+        verb: "attach",
+        edits: wanted.iter().map(edit).collect(),
+        undoes: None,
+        step_of: None,
+        leniency: Leniency::None,
+        next: Some(format!(
+            "it carries no traffic yet: kubectl clbmigrate set svc/{} WEIGHT",
+            meta.name
+        )),
+    };
     if is_joined(id) && is_joined(mapping) {
-        return Ok(None);
+        // A weight that was set since is no reason to write: that would take its traffic away.
+        return Ok(Plan { edits: vec![edit(id), edit(mapping)], ..plan });
     }
     if let Some((suffix, _)) =
         [id, mapping].into_iter().find(|(suffix, _)| !meta.annotations.text(suffix).is_empty())
@@ -55,22 +72,7 @@ fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Optio
             "make a new Service with the same selector, and attach that one",
         ));
     }
-    let edit = |(suffix, value): &(&str, String)| {
-        let key = meta.annotations.key_of(suffix);
-        let old = meta.annotations.get(&key).map(str::to_owned);
-        AnnotationEdit { key, old, new: Some(value.clone()) }
-    };
-    Ok(Some(Plan {
-        verb: "attach",
-        edits: wanted.iter().map(edit).filter(|edit| edit.old != edit.new).collect(),
-        undoes: None,
-        step_of: None,
-        leniency: Leniency::None,
-        next: Some(format!(
-            "it carries no traffic yet: kubectl clbmigrate set svc/{} WEIGHT",
-            meta.name
-        )),
-    }))
+    Ok(plan)
 }
 
 fn refused(message: String, hint: &str) -> Error {

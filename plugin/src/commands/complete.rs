@@ -95,7 +95,8 @@ fn all<'c>(root: &'c Command, command: &'c Command) -> impl Iterator<Item = &'c 
 }
 
 fn flags(root: &Command, command: &Command) -> Candidates {
-    let named = all(root, command).filter_map(|arg| {
+    let visible = all(root, command).filter(|arg| !arg.is_hide_set());
+    let named = visible.filter_map(|arg| {
         let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
         Some((format!("--{}", arg.get_long()?), about))
     });
@@ -152,9 +153,10 @@ fn input(before: &[String]) -> Option<InputArgs> {
     let mut words = vec!["kubectl-clbmigrate".to_owned(), "status".to_owned()];
     for (index, word) in before.iter().enumerate() {
         let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
-        if PLACE.contains(&name) {
+        let is_joined = word.starts_with("-n") && word.len() > 2;
+        if PLACE.contains(&name) || is_joined {
             words.push(word.clone());
-            if !word.contains('=') {
+            if !word.contains('=') && !is_joined {
                 words.extend(before.get(index + 1).cloned());
             }
         }
@@ -183,7 +185,7 @@ fn namespaces(before: &[String]) -> Vec<String> {
     listed.unwrap_or_default()
 }
 
-/// The Services that carry CLB annotations, in the form that was begun.
+/// The Services that CCM takes, in the form that was begun: `attach` is for those without annotations.
 fn services(before: &[String], last: &str) -> Candidates {
     let listed = input(before).and_then(|input| {
         let live = Live::open(&input).ok()?;

@@ -1,14 +1,15 @@
 //! `preview`.
 
-use clbmigrate_cluster::{Loaded, files::Source, live::ErrorKind};
+use clbmigrate_cluster::{
+    Loaded,
+    files::Source,
+    live::{self, Connection, ErrorKind},
+};
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX},
-    object::ObjectRef,
+    object::{ObjectRef, Service},
     patch::AnnotationEdit,
-    prediction::Prediction,
-    preview::{self, Preview, RouteChange, ServiceChange},
-    route::Route,
-    rules,
+    preview::{self, Preview, ServiceChange},
     snapshot::World,
     survey::{Seat, Survey},
 };
@@ -60,12 +61,9 @@ fn of_weight(
     let seat = target::resolve(&before, target, &selection)?;
     let changed = with_weight(&loaded.world, &seat, weight);
     let after = Survey::new(&changed);
-    let mut preview = preview::preview(&before, &after);
-    if preview.changes.is_empty() {
-        add_unchanged(&mut preview, &before, &after, &seat);
-    }
-    let object = seat.service.object_ref(seat.cluster.context.as_ref());
-    let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[object], printer)?;
+    let named = [seat.service.object_ref(seat.cluster.context.as_ref())];
+    let preview = preview::preview_of(&before, &after, &named);
+    let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &named, printer)?;
     if let Some(live) = &live {
         server_verdict(live, &preview, printer)?;
     }
@@ -74,16 +72,17 @@ fn of_weight(
 
 /// Manifests laid over the clusters' state.
 fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    input::sole_stdin(args.input.overlay.iter())?;
+    let newer = input::overlay(&args.input)?.unwrap_or_default();
     let live = Live::open(&args.input)?;
     let namespace = live.namespace(&args.input);
     let selection = Selection::new(&args.input, namespace.as_deref());
-    let mut loaded = live.gather(namespace.as_deref(), printer)?;
-    let newer = input::overlay(&args.input, &loaded.world)?;
+    let answers = live.wait_for(live.fetch(namespace.as_deref()));
+    let mut loaded = live.unite(answers, printer)?;
+    input::fits(&newer, &loaded.world)?;
     let mut changed = loaded.world.overlaid(&newer.world, false);
     // The CLB API's answers are evidence, not a part of the change.
     loaded.world.cloud = changed.cloud.clone();
-    loaded.absorb(newer);
+    loaded.absorb(&newer);
     printer.intake(&loaded);
     let sources: Vec<&Source> = args.input.overlay.iter().collect();
     input::settle(&mut loaded.world, &args.input, &sources)?;
@@ -95,33 +94,66 @@ fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> 
     Ok(exit)
 }
 
-/// What the API servers would say of the change of each Service's annotations; nothing is written.
+/// What the API servers would say of the change of each Service's annotations, and which changes they
+/// were not asked about; nothing is written.
 fn server_verdict(live: &Live, preview: &Preview<'_>, printer: &mut Printer) -> Result<(), Error> {
     printer.flush()?;
     for change in &preview.changes {
-        let (Some(old), Some(_)) = (change.old, change.new) else { continue };
-        let Some(connection) = live.connections().get(change.cluster) else { continue };
-        let meta = &old.metadata;
-        let edits: Vec<AnnotationEdit> = change.annotations().into_iter().map(edit).collect();
-        let verdict = live.wait_for(async {
-            match connection.service(meta.namespace(), &meta.name).await? {
-                Some(present) => connection.dry_run(&present, &edits).await,
-                None => Ok(()),
-            }
-        });
         let object = &change.object;
-        match verdict {
-            Ok(()) => printer.note(&format!("the API server would accept the change of {object}")),
-            Err(error) if error.kind == ErrorKind::Forbidden => {
-                printer.note(&format!(
-                    "the API server was not asked, for the user may not change {object}"
-                ));
-            }
-            Err(error) => printer
-                .warning(&format!("the API server would refuse the change of {object}: {error}")),
+        let (Some(old), Some(new)) = (change.old, change.new) else {
+            printer.remark(&format!("the API server was not asked about {object}, which is new"));
+            continue;
+        };
+        let edits: Vec<AnnotationEdit> = change.annotations().into_iter().map(edit).collect();
+        if old.spec != new.spec {
+            printer.remark(&format!(
+                "the API server was not asked about the spec of {object}; \
+                 kubectl apply --server-side --dry-run=server -f FILE asks it"
+            ));
+        }
+        if !edits.is_empty() {
+            let verdict = verdict(live, change, old, &edits);
+            say(object, verdict, printer);
         }
     }
     Ok(())
+}
+
+fn verdict(
+    live: &Live,
+    change: &ServiceChange<'_>,
+    old: &Service,
+    edits: &[AnnotationEdit],
+) -> Result<bool, live::Error> {
+    let is_its = |connection: &&Connection| connection.context == change.object.context;
+    let Some(connection) = live.connections().iter().find(is_its) else { return Ok(false) };
+    let meta = &old.metadata;
+    live.wait_for(async {
+        match connection.service(meta.namespace(), &meta.name).await? {
+            Some(present) => connection.dry_run(&present, edits).await.map(|()| true),
+            None => Ok(false),
+        }
+    })
+}
+
+fn say(object: &ObjectRef, verdict: Result<bool, live::Error>, printer: &mut Printer) {
+    match verdict {
+        Ok(true) => {
+            printer.note(&format!(
+                "the API server would accept the change of annotations of {object}"
+            ));
+        }
+        Ok(false) => printer.warning(&format!("{object} is gone since it was read")),
+        Err(error) if error.kind == ErrorKind::Forbidden => printer.remark(&format!(
+            "the API server was not asked about {object}, which the user may not change"
+        )),
+        Err(error) if error.is_transient() => {
+            printer.warning(&format!("the API server could not be asked about {object}: {error}"));
+        }
+        Err(error) => printer.warning(&format!(
+            "the API server would refuse the change of annotations of {object}: {error}"
+        )),
+    }
 }
 
 fn edit((key, old, new): (&str, Option<&str>, Option<&str>)) -> AnnotationEdit {
@@ -129,7 +161,7 @@ fn edit((key, old, new): (&str, Option<&str>, Option<&str>)) -> AnnotationEdit {
 }
 
 /// The world with that weight annotation, or none, on one Service.
-pub fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
+fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
     let meta = &seat.service.metadata;
     let annotate = |world: &World, key: &str, value: Option<&str>| {
         world.with_annotation(seat.index, meta.namespace(), &meta.name, key, value)
@@ -140,36 +172,6 @@ pub fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
     // Without the new key, CCM would read the old one.
     let world = annotate(world, &annotation::key(annotation::WEIGHT), None);
     annotate(&world, &format!("{LEGACY_PREFIX}{}", annotation::WEIGHT), None)
-}
-
-/// A Service that has the wanted weight already: what CCM's next round would write all the same.
-pub fn add_unchanged<'a>(
-    preview: &mut Preview<'a>,
-    before: &Survey<'a>,
-    after: &Survey<'a>,
-    seat: &Seat<'a>,
-) {
-    let object = seat.service.object_ref(seat.cluster.context.as_ref());
-    let same = ServiceChange {
-        object: object.clone(),
-        cluster: seat.index,
-        old: Some(seat.service),
-        new: Some(seat.service),
-    };
-    let prediction = Prediction::new(before, after, &[same]);
-    let keys = after.routes().filter(|(_, members)| members.iter().any(|m| m.seat.is(seat)));
-    let routes = keys.map(|(key, _)| RouteChange {
-        key: *key,
-        before: Route::build(before, *key, &Prediction::default()),
-        after: Route::build(after, *key, &prediction),
-    });
-    preview.routes = routes.collect();
-    let round = after.round(seat);
-    preview.outcome = round.outcome();
-    preview.reasons = round.reasons().into_iter().map(|reason| (object.clone(), reason)).collect();
-    let report = rules::check(after, None, &|candidate| *candidate == object);
-    preview.unchanged = report.findings;
-    preview.not_looked = report.not_looked;
 }
 
 /// Files as they shall be, laid over files as they are.
@@ -184,7 +186,7 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let fits = fits(&intake.world, &newer.world);
     let overlaid = intake.world.overlaid(&newer.world, args.prune);
     let left_out = intake.world.left_out_by(&newer.world).count();
-    intake.absorb(newer);
+    intake.absorb(&newer);
     printer.intake(&intake);
     fits?;
     if left_out > 0 && !args.prune {

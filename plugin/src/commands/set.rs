@@ -1,6 +1,6 @@
 //! `set`.
 
-use clbmigrate_core::{annotation, patch::AnnotationEdit};
+use clbmigrate_core::{annotation, object::Service, patch::AnnotationEdit};
 
 use crate::{
     change::{self, Leniency, Plan},
@@ -14,22 +14,18 @@ const NONE: &str = "none";
 
 /// Changes a weight.
 pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_input(&args.input, "set")?;
+    change::refuse_flags((&args.write, &args.input), "set")?;
     if args.weight == NONE {
         return Err(Error::Usage {
             message: "set takes a weight; without the annotation every backend gets 100, which is a surge".to_owned(),
             hints: vec![format!("see it: kubectl clbmigrate preview {} none", args.target)],
         });
     }
-    let plan = |present: &_, service: &_| plan(args, present, service);
+    let plan = |_: &_, service: &_| plan(args, service);
     change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
 }
 
-fn plan(
-    args: &SetArgs,
-    _: &clbmigrate_cluster::live::Present,
-    service: &clbmigrate_core::object::Service,
-) -> Result<Option<Plan>, Error> {
+fn plan(args: &SetArgs, service: &Service) -> Result<Plan, Error> {
     let annotations = &service.metadata.annotations;
     let key = annotations.key_of(annotation::WEIGHT);
     let old = annotations.get(&key).map(str::to_owned);
@@ -45,16 +41,13 @@ fn plan(
             });
         }
     }
-    if old.as_deref() == Some(args.weight.as_str()) {
-        return Ok(None);
-    }
     let leniency = if args.weight == "0" { Leniency::Zero } else { Leniency::None };
-    Ok(Some(Plan {
+    Ok(Plan {
         verb: "set",
         edits: vec![AnnotationEdit { key, old, new: Some(args.weight.clone()) }],
         undoes: None,
         step_of: None,
         leniency,
         next: None,
-    }))
+    })
 }

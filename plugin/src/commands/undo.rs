@@ -1,5 +1,7 @@
 //! `undo`.
 
+use std::collections::BTreeSet;
+
 use clbmigrate_cluster::live::Present;
 use clbmigrate_core::{
     annotation,
@@ -17,11 +19,11 @@ use crate::{
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_input(&args.input, "undo")?;
+    change::refuse_flags((&args.write, &args.input), "undo")?;
     change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
 }
 
-fn plan(present: &Present, service: &Service) -> Result<Option<Plan>, Error> {
+fn plan(present: &Present, service: &Service) -> Result<Plan, Error> {
     let history = present.history().map_err(|error| Error::NotFound {
         message: format!("svc/{}: {error}", service.metadata.name),
         hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
@@ -32,11 +34,7 @@ fn plan(present: &Present, service: &Service) -> Result<Option<Plan>, Error> {
             hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
         });
     };
-    if entry.annotations.is_empty() {
-        weight(entry, service).map(Some)
-    } else {
-        detach(entry, service).map(Some)
-    }
+    if entry.annotations.is_empty() { weight(entry, service) } else { detach(entry, service) }
 }
 
 /// The weight before a change.
@@ -86,7 +84,9 @@ fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
         return Err(not_ours(entry, service, &mapping, now, Some(joined)));
     }
     let groups = joined.split(',').filter_map(|entry| entry.split(':').next());
-    let released: Vec<String> = groups.map(|group| format!("{group}:0")).collect();
+    // Two ports may share a group, which is released once.
+    let groups: BTreeSet<&str> = groups.collect();
+    let released: Vec<String> = groups.into_iter().map(|group| format!("{group}:0")).collect();
     Ok(Plan {
         verb: "undo",
         edits: vec![AnnotationEdit {

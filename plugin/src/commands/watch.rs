@@ -2,9 +2,10 @@
 
 use std::{
     io::{IsTerminal, stdout},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use clbmigrate_cluster::Loaded;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::time::sleep;
 
@@ -13,7 +14,7 @@ use crate::{
     cli::StatusArgs,
     error::{Error, Exit},
     input::{self, Intake},
-    live::Live,
+    live::{Answer, Live},
     output::{Frame, Printer, Screen},
     signals::{Signal, Signals},
 };
@@ -23,19 +24,25 @@ const BURST: Duration = Duration::from_millis(300);
 
 /// Shows what traffic goes where, until Ctrl-C.
 pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let overlay = input::overlay(&args.input)?;
     let live = Live::open(&args.input)?;
     let connections = live.connections().to_vec();
     let changes = connections.iter().map(|connection| Box::pin(connection.changes()));
     let mut changes = stream::select_all(changes);
     let mut signals = live.wait_for(async { Signals::new() })?;
-    let mut view = View::new(printer)?;
+    let mut view = View::new(args, overlay, printer)?;
+    let mut pause = BURST;
     let mut is_stale = true;
     loop {
         if is_stale {
-            view.read(&live, args)?;
+            let begun = Instant::now();
+            let Some(answers) = live.wait_for(fetch(&live, args, &mut signals)) else { break };
+            view.take(&live, answers)?;
+            // A large cluster that never rests is not read without a break.
+            pause = BURST.max(begun.elapsed());
         }
-        view.show(args, printer)?;
-        match live.wait_for(next(&mut changes, &mut signals)) {
+        view.show(printer)?;
+        match live.wait_for(next(&mut changes, pause, &mut signals)) {
             None => is_stale = true,
             Some(Signal::Resize) => is_stale = false,
             Some(Signal::End) => break,
@@ -45,14 +52,24 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
+/// The clusters' state; nothing where a signal ends it all before they answer.
+async fn fetch(live: &Live, args: &StatusArgs, signals: &mut Signals) -> Option<Vec<Answer>> {
+    let namespace = live.namespace(&args.input);
+    tokio::select! {
+        answers = live.fetch(namespace.as_deref()) => Some(answers),
+        () = signals.end() => None,
+    }
+}
+
 /// A signal, or nothing for a change of the cluster.
 async fn next(
     changes: &mut (impl Stream<Item = ()> + Unpin),
+    pause: Duration,
     signals: &mut Signals,
 ) -> Option<Signal> {
     let burst = async {
         changes.next().await;
-        sleep(BURST).await;
+        sleep(pause).await;
         while changes.next().now_or_never().flatten().is_some() {}
     };
     tokio::select! {
@@ -62,72 +79,89 @@ async fn next(
 }
 
 /// What is shown, and where.
-struct View {
+struct View<'a> {
+    args: &'a StatusArgs,
+    overlay: Option<Loaded>,
     screen: Option<Screen>,
     intake: Option<Intake>,
+    /// What there was to say of the reading.
     remarks: String,
     failure: Option<String>,
-    last: String,
+    /// The last answer and what was said of it.
+    last: (String, String),
 }
 
-impl View {
-    fn new(printer: &mut Printer) -> Result<Self, Error> {
+impl<'a> View<'a> {
+    fn new(
+        args: &'a StatusArgs,
+        overlay: Option<Loaded>,
+        printer: &mut Printer,
+    ) -> Result<Self, Error> {
         printer.flush()?;
         let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
         Ok(Self {
+            args,
+            overlay,
             screen,
             intake: None,
             remarks: String::new(),
             failure: None,
-            last: String::new(),
+            last: (String::new(), String::new()),
         })
     }
 
-    /// Reads the state; what was read before stays where it cannot be read now.
-    fn read(&mut self, live: &Live, args: &StatusArgs) -> Result<(), Error> {
+    /// Takes the state; what was known stays where a cluster does not answer any more. One that never
+    /// did is an error.
+    fn take(&mut self, live: &Live, answers: Vec<Answer>) -> Result<(), Error> {
         let frame = Frame::new();
-        match input::read_live(live.clone(), &args.input, &mut frame.printer(args.watch)) {
+        let mut into = frame.printer();
+        let overlay = self.overlay.as_ref();
+        match input::unite(live.clone(), answers, &self.args.input, overlay, &mut into) {
             Ok(intake) => {
                 self.intake = Some(intake);
-                self.remarks = frame.text();
+                self.remarks = frame.talk();
                 self.failure = None;
             }
-            Err(Error::Cluster(error)) => self.failure = Some(error.to_string()),
+            Err(Error::Cluster(error)) if self.intake.is_some() => {
+                self.failure = Some(error.to_string());
+            }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn show(&mut self, args: &StatusArgs, printer: &mut Printer) -> Result<(), Error> {
-        let mut text = String::new();
+    fn show(&mut self, printer: &mut Printer) -> Result<(), Error> {
+        let frame = Frame::new();
         if let Some(intake) = &self.intake {
-            let frame = Frame::new();
-            let mut into = frame.printer_like(printer);
-            status::show(args, intake, &mut into)?;
-            into.flush()?;
-            text = frame.text();
-            text.push_str(&self.remarks);
+            status::show(self.args, intake, &mut frame.printer_like(printer))?;
         }
+        let now = (frame.text(), format!("{}{}", frame.talk(), self.remarks));
         match &mut self.screen {
-            Some(screen) => screen.draw(&text, self.failure.as_deref())?,
+            Some(screen) => {
+                screen.draw(&format!("{}{}", now.0, now.1), self.failure.as_deref())?;
+            }
             None => {
                 if let Some(failure) = self.failure.take() {
                     printer.warning(&format!("{failure}; trying again"));
                 }
-                if text != self.last {
-                    printer.data().write_all(text.as_bytes())?;
+                if now.1 != self.last.1 {
+                    printer.talk().write_all(now.1.as_bytes())?;
+                }
+                if now.0 != self.last.0 {
+                    printer.data().write_all(now.0.as_bytes())?;
                     printer.flush()?;
                 }
             }
         }
-        self.last = text;
+        self.last = now;
         Ok(())
     }
 
     /// Leaves the last answer on the terminal.
     fn leave(mut self, printer: &mut Printer) -> Result<(), Error> {
         if self.screen.take().is_some() {
-            printer.data().write_all(self.last.as_bytes())?;
+            printer.data().write_all(self.last.0.as_bytes())?;
+            printer.talk().write_all(self.last.1.as_bytes())?;
             printer.flush()?;
         }
         Ok(())

@@ -20,6 +20,7 @@ use anstream::{AutoStream, ColorChoice, adapter::StripBytes};
 use clbmigrate_cluster::Loaded;
 
 use self::{
+    screen::Kept,
     style::{ERROR, FAINT, WARNING},
     text::Text,
 };
@@ -58,17 +59,15 @@ impl Printer {
     }
 
     /// A printer that keeps everything in a frame.
-    fn into_frame(frame: &Frame, colours: bool, is_verbose: bool) -> Self {
-        let styled = || -> Box<dyn Write> {
-            if colours { Box::new(frame.clone()) } else { Box::new(Plain::new(frame.clone())) }
-        };
+    fn into_frame(frame: &Frame, colours: bool) -> Self {
+        let data = || frame.data.clone();
         Self {
             look: Look::of_stdout(),
-            text: styled(),
-            data: Box::new(frame.clone()),
-            talk: styled(),
+            text: if colours { Box::new(data()) } else { Box::new(Plain::new(data())) },
+            data: Box::new(data()),
+            talk: Box::new(Plain::new(frame.talk.clone())),
             colours,
-            is_talkative: is_verbose,
+            is_talkative: false,
             is_verbose: false,
         }
     }
@@ -165,20 +164,20 @@ impl Printer {
 
 /// A frame that takes no colours.
 struct Plain {
-    frame: Frame,
+    kept: Kept,
     state: StripBytes,
 }
 
 impl Plain {
-    fn new(frame: Frame) -> Self {
-        Self { frame, state: StripBytes::new() }
+    fn new(kept: Kept) -> Self {
+        Self { kept, state: StripBytes::new() }
     }
 }
 
 impl Write for Plain {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for printable in self.state.strip_next(bytes) {
-            self.frame.write_all(printable)?;
+            self.kept.write_all(printable)?;
         }
         Ok(bytes.len())
     }

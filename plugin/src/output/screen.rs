@@ -6,6 +6,8 @@ use std::{
     rc::Rc,
 };
 
+use unicode_width::UnicodeWidthChar;
+
 use super::{Printer, style::Look};
 
 /// The terminal while something is watched: the alternate screen, without cursor. Dropping it gives
@@ -34,7 +36,7 @@ impl Screen {
         let mut out = String::from(HOME);
         let shown = if lines.len() > room { room.saturating_sub(1) } else { lines.len() };
         for line in lines.iter().take(shown) {
-            out.push_str(line);
+            out.push_str(clip(line, width));
             out.push_str(END_LINE);
         }
         if shown < lines.len() {
@@ -42,8 +44,8 @@ impl Screen {
             out.extend(["... ", &left, " more lines", END_LINE]);
         }
         if let Some(failure) = failure {
-            let line: String = format!("{failure}; trying again").chars().take(width).collect();
-            out.push_str(&line);
+            // The words that matter come first: the rest may have no room.
+            out.push_str(clip(&format!("trying again: {failure}"), width));
             out.push_str(END_LINE);
         }
         out.push_str(END_SCREEN);
@@ -60,9 +62,32 @@ impl Drop for Screen {
     }
 }
 
-/// Output that is kept for later.
-#[derive(Clone, Default)]
-pub struct Frame(Rc<RefCell<Vec<u8>>>);
+/// As much of a line as has room, with its styles.
+fn clip(line: &str, width: usize) -> &str {
+    let mut room = width;
+    let mut is_escape = false;
+    for (at, character) in line.char_indices() {
+        if is_escape {
+            is_escape = !character.is_ascii_alphabetic();
+        } else if character == '\x1b' {
+            is_escape = true;
+        } else {
+            let columns = character.width().unwrap_or(0);
+            if columns > room {
+                return line.get(..at).unwrap_or(line);
+            }
+            room -= columns;
+        }
+    }
+    line
+}
+
+/// Output that is kept for later: data and talk, apart.
+#[derive(Default)]
+pub struct Frame {
+    pub(super) data: Kept,
+    pub(super) talk: Kept,
+}
 
 impl Frame {
     /// An empty one.
@@ -70,28 +95,60 @@ impl Frame {
         Self::default()
     }
 
-    /// A printer of plain remarks into it.
-    pub fn printer(&self, is_verbose: bool) -> Printer {
-        Printer::into_frame(self, false, is_verbose)
+    /// A printer into it without colours.
+    pub fn printer(&self) -> Printer {
+        Printer::into_frame(self, false)
     }
 
     /// A printer into it that colours as another does.
     pub fn printer_like(&self, other: &Printer) -> Printer {
-        Printer::into_frame(self, other.colours, false)
+        Printer::into_frame(self, other.colours)
     }
 
-    /// What was written.
+    /// The data that was written.
     pub fn text(&self) -> String {
+        self.data.text()
+    }
+
+    /// The talk that was written.
+    pub fn talk(&self) -> String {
+        self.talk.text()
+    }
+}
+
+/// One stream that is kept.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Rc<RefCell<Vec<u8>>>);
+
+impl Kept {
+    fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.borrow()).into_owned()
     }
 }
 
-impl Write for Frame {
+impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::clip;
+
+    #[rstest]
+    #[case::short("abc", "abc")]
+    #[case::long("abcdef", "abcd")]
+    #[case::styles_have_no_width("\x1b[31mabcdef\x1b[0m", "\x1b[31mabcd")]
+    #[case::wide_characters("ab\u{4e2d}\u{4e2d}", "ab\u{4e2d}")]
+    #[case::none_is_cut_in_half("abc\u{4e2d}", "abc")]
+    fn a_line_never_reaches_over_the_edge(#[case] line: &str, #[case] shown: &str) {
+        assert_eq!(clip(line, 4), shown);
     }
 }

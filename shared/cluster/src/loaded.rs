@@ -55,10 +55,10 @@ impl Loaded {
     }
 
     /// Takes over what another reading says of itself. Its world is not taken.
-    pub fn absorb(&mut self, other: Self) {
-        self.problems.extend(other.problems);
-        for (kind, count) in other.skipped {
-            *self.skipped.entry(kind).or_default() += count;
+    pub fn absorb(&mut self, other: &Self) {
+        self.problems.extend(other.problems.iter().cloned());
+        for (kind, count) in &other.skipped {
+            *self.skipped.entry(kind.clone()).or_default() += count;
         }
         self.objects += other.objects;
         self.answers += other.answers;

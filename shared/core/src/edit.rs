@@ -1,5 +1,7 @@
 //! Changes of a world that has not happened yet.
 
+use std::sync::Arc;
+
 use crate::{
     cloud::Cloud,
     object::Service,
@@ -22,9 +24,10 @@ impl World {
         if let Some(cluster) = world.clusters.get_mut(cluster)
             && let Some(mut service) = cluster.remove_service(namespace, name)
         {
+            let annotations = &mut Arc::make_mut(&mut service).metadata.annotations;
             match value {
-                Some(value) => service.metadata.annotations.set(key, value),
-                None => drop(service.metadata.annotations.remove(key)),
+                Some(value) => annotations.set(key, value),
+                None => drop(annotations.remove(key)),
             }
             cluster.replace_service(service);
         }

@@ -49,6 +49,8 @@ pub struct Finding {
     pub path: String,
     /// The field's value, as far as it is one.
     pub value: Option<String>,
+    /// Which parts of the value are wrong, where the rest of it is not.
+    pub parts: Vec<String>,
     /// What is wrong, and what CCM makes of it.
     pub message: String,
     /// What to type instead.
@@ -70,6 +72,18 @@ impl Finding {
             && self.path == other.path
             && self.value == other.value
     }
+
+    /// Whether an older finding says as much already: of the same place, no less bad, and with every
+    /// part wrong that is wrong here. What a change leaves, or repairs in part, is carried over.
+    pub fn is_carried_over(&self, older: &Self) -> bool {
+        let is_known = |part| older.parts.contains(part);
+        self.rule == older.rule
+            && self.object == older.object
+            && self.path == older.path
+            && (self.severity <= older.severity || older.allowed)
+            && (self.value == older.value
+                || (!self.parts.is_empty() && self.parts.iter().all(is_known)))
+    }
 }
 
 /// Something that could not be looked at, and the rules that stay silent for it.
@@ -88,6 +102,8 @@ pub struct NotLooked {
 pub struct Report {
     /// The findings, by object, then in the order of the catalogue.
     pub findings: Vec<Finding>,
+    /// What follows from other findings and is therefore not said.
+    pub hidden: Vec<Finding>,
     /// What could not be looked at.
     pub not_looked: Vec<NotLooked>,
 }
@@ -103,12 +119,16 @@ impl Report {
 pub struct Findings {
     rule: &'static Rule,
     said: Vec<Finding>,
+    hidden: Vec<Finding>,
     missing: BTreeMap<(String, String), BTreeSet<&'static str>>,
+    /// Whether only the rules are of interest that could not look, not at what.
+    is_terse: bool,
 }
 
 impl Findings {
-    pub(crate) fn new(first: &'static Rule) -> Self {
-        Self { rule: first, said: Vec::new(), missing: BTreeMap::new() }
+    pub(crate) fn new(first: &'static Rule, is_terse: bool) -> Self {
+        let (said, hidden, missing) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { rule: first, said, hidden, missing, is_terse }
     }
 
     /// Everything said from here on is said by `rule`.
@@ -124,6 +144,7 @@ impl Findings {
             object,
             path: String::new(),
             value: None,
+            parts: Vec::new(),
             message: String::new(),
             fix: self.rule.fix.to_owned(),
             patch: Vec::new(),
@@ -134,8 +155,9 @@ impl Findings {
     }
 
     /// Notes that the rule could not look at something it needs.
-    pub fn missing(&mut self, what: impl Into<String>, why: impl Into<String>) {
-        self.missing.entry((what.into(), why.into())).or_default().insert(self.rule.id);
+    pub fn missing(&mut self, what: impl FnOnce() -> String, why: &str) {
+        let note = if self.is_terse { Default::default() } else { (what(), why.to_owned()) };
+        self.missing.entry(note).or_default().insert(self.rule.id);
     }
 
     pub(crate) fn since(&mut self, start: usize) -> Vec<Finding> {
@@ -150,13 +172,17 @@ impl Findings {
         self.said.extend(findings);
     }
 
+    pub(crate) fn hide(&mut self, finding: Finding) {
+        self.hidden.push(finding);
+    }
+
     pub(crate) fn finish(self) -> Report {
         let not_looked = self.missing.into_iter().map(|((what, why), rules)| NotLooked {
             what,
             why,
             rules: rules.into_iter().collect(),
         });
-        Report { findings: self.said, not_looked: not_looked.collect() }
+        Report { findings: self.said, hidden: self.hidden, not_looked: not_looked.collect() }
     }
 }
 
@@ -184,6 +210,12 @@ impl Draft<'_> {
     /// The value found there.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.finding.value = Some(value.into());
+        self
+    }
+
+    /// The parts of the value that are wrong, where the rest of it is not.
+    pub fn parts<S: Into<String>>(mut self, parts: impl IntoIterator<Item = S>) -> Self {
+        self.finding.parts = parts.into_iter().map(Into::into).collect();
         self
     }
 

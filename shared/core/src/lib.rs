@@ -13,6 +13,7 @@ pub mod finding;
 pub mod hash;
 pub mod history;
 pub mod identity;
+pub mod inject;
 pub mod listener;
 pub mod object;
 pub mod outcome;

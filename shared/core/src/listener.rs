@@ -2,7 +2,7 @@
 //! `listeners.go`). It is built even where listeners are not touched.
 
 use crate::{
-    annotation::{self, KNOWN, ValueError},
+    annotation::{self, ValueError},
     object::{Service, ServicePort},
 };
 
@@ -21,8 +21,10 @@ pub struct Unreadable<'a> {
 pub fn unreadable(service: &Service) -> Vec<Unreadable<'_>> {
     let annotations = &service.metadata.annotations;
     let mut found: Vec<Unreadable<'_>> = Vec::new();
-    for known in KNOWN.iter().filter(|known| known.reads.is_integer()) {
-        let Some(value) = annotations.find(known.suffix) else { continue };
+    for (known, value) in annotation::known_in(annotations) {
+        if !known.reads.is_integer() {
+            continue;
+        }
         if let (false, Err(error)) = (value.text.is_empty(), annotation::integer(value.text)) {
             found.push(Unreadable { key: value.key, text: value.text, problem: describe(&error) });
         }

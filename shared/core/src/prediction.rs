@@ -64,8 +64,9 @@ fn name(cluster: usize, service: &Service) -> Name {
 /// Whether a Service stands on the same nodes and endpoints as before.
 fn is_same_ground(before: &Survey<'_>, seat: &Seat<'_>) -> bool {
     let Some(cluster) = before.world.clusters.get(seat.index) else { return true };
-    cluster.slices_of(seat.service) == seat.cluster.slices_of(seat.service)
-        && cluster.nodes() == seat.cluster.nodes()
+    let (was, is) = (cluster.nodes(), seat.cluster.nodes());
+    (std::ptr::eq(was, is) || was == is)
+        && cluster.slices_of(seat.service) == seat.cluster.slices_of(seat.service)
 }
 
 /// Groups out of which CCM takes the Service's backends: those its mapping names at that moment

@@ -71,8 +71,17 @@ pub struct RouteChange<'a> {
 
 /// Compares two worlds of which the second is the first after a change.
 pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
-    let changes = changes(before.world, after.world);
-    let prediction = Prediction::new(before, after, &changes);
+    preview_of(before, after, &[])
+}
+
+/// The same, with Services that are looked at even where they stay as they are: their routes are shown
+/// as CCM's next round would write them.
+pub fn preview_of<'a>(before: &Survey<'a>, after: &Survey<'a>, named: &[ObjectRef]) -> Preview<'a> {
+    let (looked_at, changes) = services(before.world, after.world, named);
+    let prediction = Prediction::new(before, after, &looked_at);
+    // Nothing calls CCM to a Service that stays as it is: what is wrong there stays, too.
+    let of_changes =
+        (looked_at.len() > changes.len()).then(|| Prediction::new(before, after, &changes));
     let mut keys = BTreeSet::new();
     for survey in [before, after] {
         for (key, members) in survey.routes() {
@@ -88,10 +97,14 @@ pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
     });
     let routes = routes.collect();
 
-    let touched: BTreeSet<&ObjectRef> = changes.iter().map(|change| &change.object).collect();
+    let touched: BTreeSet<&ObjectRef> = looked_at.iter().map(|change| &change.object).collect();
     let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
     let was = rules::check(before, None, &scope);
-    let change = rules::Change { before, services: &changes, prediction: &prediction };
+    let change = rules::Change {
+        before,
+        services: &changes,
+        prediction: of_changes.as_ref().unwrap_or(&prediction),
+    };
     let is = rules::check(after, Some(change), &scope);
     let (unchanged, introduced) = is
         .findings
@@ -124,16 +137,21 @@ pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
     }
 }
 
-/// The Services that differ in what CCM or a rule reads.
-fn changes<'a>(before: &'a World, after: &'a World) -> Vec<ServiceChange<'a>> {
-    let mut changes = Vec::new();
+/// The Services to look at: those that differ in what CCM or a rule reads, and the `named` ones.
+/// Those that differ are given apart as well.
+fn services<'a>(
+    before: &'a World,
+    after: &'a World,
+    named: &[ObjectRef],
+) -> (Vec<ServiceChange<'a>>, Vec<ServiceChange<'a>>) {
+    let (mut looked_at, mut changes) = (Vec::new(), Vec::new());
     let count = before.clusters.len().max(after.clusters.len());
     for cluster in 0..count {
         let (old, new) = (before.clusters.get(cluster), after.clusters.get(cluster));
         let services = old.into_iter().chain(new).flat_map(Cluster::services);
-        let names: BTreeSet<(&str, &str)> =
+        let all: BTreeSet<(&str, &str)> =
             services.map(|s| (s.metadata.namespace(), s.metadata.name.as_str())).collect();
-        for (namespace, name) in names {
+        for (namespace, name) in all {
             let of =
                 |cluster: Option<&'a Cluster>| cluster.and_then(|c| c.service(namespace, name));
             let (old, new) = (of(old), of(new));
@@ -144,11 +162,15 @@ fn changes<'a>(before: &'a World, after: &'a World) -> Vec<ServiceChange<'a>> {
                 _ => true,
             };
             let context = after.clusters.get(cluster).and_then(|c| c.context.as_ref());
-            if let (true, Some(service)) = (differs, new.or(old)) {
-                let object = service.object_ref(context);
-                changes.push(ServiceChange { object, cluster, old, new });
+            let Some(service) = new.or(old) else { continue };
+            let object = service.object_ref(context);
+            if differs {
+                changes.push(ServiceChange { object: object.clone(), cluster, old, new });
+            }
+            if differs || named.contains(&object) {
+                looked_at.push(ServiceChange { object, cluster, old, new });
             }
         }
     }
-    changes
+    (looked_at, changes)
 }

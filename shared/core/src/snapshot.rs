@@ -43,11 +43,11 @@ pub struct Cluster {
     pub endpoints_listed: BTreeSet<String>,
     /// Whether this project's webhook gives workloads their preStop hook.
     pub injects_hooks: bool,
-    services: BTreeMap<(String, String), Service>,
-    nodes: NodeSet,
+    services: BTreeMap<(String, String), Arc<Service>>,
+    nodes: Arc<NodeSet>,
     slices: HashMap<(String, String), Vec<EndpointSlice>>,
     pods: PodSet,
-    workloads: BTreeMap<(WorkloadKind, String), BTreeMap<String, Workload>>,
+    workloads: BTreeMap<(WorkloadKind, String), BTreeMap<String, Arc<Workload>>>,
     autoscaled: HashSet<(String, String, String)>,
     namespaces: HashMap<String, Meta>,
     others: Vec<Other>,
@@ -113,7 +113,7 @@ impl Cluster {
             Object::Node(node) => match self.nodes.by_name(&node.metadata.name) {
                 Some(known) => compare(known, &node, |node| &node.metadata),
                 None => {
-                    self.nodes.insert(*node);
+                    Arc::make_mut(&mut self.nodes).insert(*node);
                     Inserted::New
                 }
             },
@@ -156,13 +156,29 @@ impl Cluster {
     }
 
     /// Puts a Service in place of the one of its name, which is returned.
-    pub fn replace_service(&mut self, service: Service) -> Option<Service> {
+    pub fn replace_service(&mut self, service: impl Into<Arc<Service>>) -> Option<Arc<Service>> {
+        let service = service.into();
         self.services.insert(key(&service.metadata), service)
     }
 
     /// Takes a Service away.
-    pub fn remove_service(&mut self, namespace: &str, name: &str) -> Option<Service> {
+    pub fn remove_service(&mut self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.services.remove(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Puts a workload in place of the one of its kind and name.
+    pub fn replace_workload(&mut self, workload: impl Into<Arc<Workload>>) {
+        let workload = workload.into();
+        let place = (workload.kind, workload.metadata.namespace().to_owned());
+        let known = self.workloads.entry(place).or_default();
+        known.insert(workload.metadata.name.clone(), workload);
+    }
+
+    /// Makes these all nodes there are.
+    pub fn replace_nodes(&mut self, nodes: impl Into<Arc<NodeSet>>) {
+        self.forget_derived();
+        self.nodes = nodes.into();
+        self.nodes_listed = true;
     }
 
     /// Puts every object of `newer` in place of the one of its name.
@@ -172,9 +188,9 @@ impl Cluster {
             self.services.retain(|key, _| newer.services.contains_key(key));
         }
         for (key, service) in &newer.services {
-            let mut service = service.clone();
+            let mut service = Arc::clone(service);
             if let Some(old) = self.services.get(key) {
-                edit::keep_node_ports(old, &mut service);
+                edit::keep_node_ports(old, Arc::make_mut(&mut service));
             }
             self.services.insert(key.clone(), service);
         }
@@ -182,12 +198,13 @@ impl Cluster {
         self.pods.extend(&newer.pods);
         for ((kind, namespace), workloads) in &newer.workloads {
             let known = self.workloads.entry((*kind, namespace.clone())).or_default();
-            known.extend(workloads.iter().map(|(name, new)| (name.clone(), new.clone())));
+            known.extend(workloads.iter().map(|(name, new)| (name.clone(), Arc::clone(new))));
         }
         if newer.nodes_listed {
-            self.nodes = newer.nodes.clone();
+            self.nodes = Arc::clone(&newer.nodes);
         } else {
-            newer.nodes.iter().for_each(|node| self.nodes.insert(node.clone()));
+            let nodes = Arc::make_mut(&mut self.nodes);
+            newer.nodes.iter().for_each(|node| nodes.insert(node.clone()));
         }
         self.nodes_listed |= newer.nodes_listed;
         self.endpoints_listed.extend(newer.endpoints_listed.iter().cloned());
@@ -221,7 +238,7 @@ impl Cluster {
         if !pod.metadata.controlled {
             let namespace = (WorkloadKind::Pod, meta.namespace().to_owned());
             let workloads = self.workloads.entry(namespace).or_default();
-            workloads.insert(meta.name.clone(), Workload::from_pod(&pod));
+            workloads.insert(meta.name.clone(), Arc::new(Workload::from_pod(&pod)));
         }
         self.pods.insert(pod);
         Inserted::New
@@ -235,12 +252,12 @@ impl Cluster {
 
     /// The Services, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.services.values().map(Arc::as_ref)
     }
 
     /// The Service of that name.
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.services.get(&(namespace.to_owned(), name.to_owned()))
+        self.services.get(&(namespace.to_owned(), name.to_owned())).map(Arc::as_ref)
     }
 
     /// All nodes that were read, complete or not.
@@ -256,7 +273,7 @@ impl Cluster {
                 let mut named = endpoints.filter_map(|endpoint| endpoint.node_name.as_deref());
                 !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some())
             });
-        complete.then_some(&self.nodes)
+        complete.then_some(self.nodes.as_ref())
     }
 
     /// The EndpointSlices of a Service; `None` where not one is at hand.
@@ -279,12 +296,13 @@ impl Cluster {
         kinds
             .filter_map(move |kind| self.workloads.get(&(kind, namespace.to_owned())))
             .flat_map(BTreeMap::values)
+            .map(Arc::as_ref)
             .filter(|workload| service.selects(workload.pod_labels()))
     }
 
     /// All workloads.
     pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values().flat_map(BTreeMap::values)
+        self.workloads.values().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
 
     /// Whether an autoscaler rules a workload's replicas.
@@ -338,14 +356,14 @@ fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &Meta) -> Inse
 }
 
 fn into_vacant<K: Ord, T: PartialEq>(
-    entry: Entry<'_, K, T>,
+    entry: Entry<'_, K, Arc<T>>,
     object: T,
     meta: impl Fn(&T) -> &Meta,
 ) -> Inserted {
     match entry {
-        Entry::Occupied(known) => compare(known.get(), &object, meta),
+        Entry::Occupied(known) => compare(known.get().as_ref(), &object, meta),
         Entry::Vacant(place) => {
-            place.insert(object);
+            place.insert(Arc::new(object));
             Inserted::New
         }
     }

@@ -2,6 +2,7 @@
 //! same in a small cluster and in a large one.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
 };
@@ -9,21 +10,24 @@ use std::{
 use crate::{
     annotation,
     backends::{self, Mode},
-    object::Service,
+    object::{Service, ServicePort},
     outcome::{self, Round},
     route::RouteKey,
     snapshot::{Cluster, World},
+    vgroup::{Mapping, is_decimal},
 };
 
 /// A world, indexed.
 pub struct Survey<'a> {
     /// What is at hand.
     pub world: &'a World,
+    /// By group.
     bindings: Vec<Binding<'a>>,
-    by_vgroup: HashMap<&'a str, Vec<usize>>,
-    by_clb: HashMap<&'a str, Vec<Seat<'a>>>,
+    /// By CLB.
+    on_clbs: Vec<(&'a str, Seat<'a>)>,
     routes: BTreeMap<RouteKey<'a>, Vec<Member<'a>>>,
-    instances: HashMap<&'a str, usize>,
+    /// Which cluster's node an instance is; found out when a group's answer names one.
+    instances: OnceCell<HashMap<String, usize>>,
     sole_clb: bool,
 }
 
@@ -90,31 +94,21 @@ impl<'a> Survey<'a> {
         let mut survey = Self {
             world,
             bindings: Vec::new(),
-            by_vgroup: HashMap::new(),
-            by_clb: HashMap::new(),
+            on_clbs: Vec::new(),
             routes: BTreeMap::new(),
-            instances: HashMap::new(),
+            instances: OnceCell::new(),
             sole_clb: false,
         };
-        for (index, cluster) in world.clusters.iter().enumerate() {
-            for service in cluster.services().filter(|service| service.is_taken_by_ccm()) {
-                survey.add(Seat { index, cluster, service });
-            }
-            let ids = cluster.nodes().iter().filter_map(|node| node.instance().ok());
-            survey.instances.extend(ids.map(|id| (id, index)));
+        for seat in seats(world) {
+            survey.add(seat);
         }
-        let mapped: BTreeSet<&str> = survey.routes.keys().map(|key| key.vgroup).collect();
-        for (id, group) in &world.cloud.groups {
-            if !mapped.contains(id.as_str()) {
-                let listeners = world.cloud.listeners.iter().flat_map(|list| &list.listeners);
-                let port = listeners.filter(|l| l.vgroup == *id).map(|l| l.port).next();
-                let clb = group.clb.as_deref().unwrap_or_default();
-                survey.routes.entry(RouteKey { clb, vgroup: id, port }).or_default();
-            }
-        }
+        survey.bindings.sort_by_key(|binding| binding.vgroup);
+        survey.on_clbs.sort_by_key(|(clb, _)| *clb);
+        survey.add_unmapped();
         let named = world.cloud.groups.values().filter_map(|group| group.clb.as_deref());
-        let clbs: BTreeSet<&str> = survey.by_clb.keys().copied().chain(named).collect();
-        survey.sole_clb = clbs.len() == 1;
+        let mut clbs = survey.on_clbs.iter().map(|(clb, _)| *clb).chain(named);
+        let first = clbs.next();
+        survey.sole_clb = first.is_some_and(|first| clbs.all(|clb| clb == first));
         survey
     }
 
@@ -123,26 +117,35 @@ impl<'a> Survey<'a> {
         if clb.is_empty() {
             return;
         }
-        self.by_clb.entry(clb).or_default().push(seat);
+        self.on_clbs.push((clb, seat));
         let Some(mapping) = backends::mapping(seat.service) else { return };
-        for port in seat.service.spec.ports.iter().map(|port| port.port) {
-            if let Ok(Some(vgroup)) = mapping.group_of(port) {
-                self.by_vgroup.entry(vgroup).or_default().push(self.bindings.len());
-                self.bindings.push(Binding { seat, clb, vgroup, port });
-            }
-        }
-        for (vgroup, port) in routes_of(seat.service) {
+        let ports = &seat.service.spec.ports;
+        let bound = bindings_in(&mapping, ports);
+        self.bindings.extend(bound.map(|(vgroup, port)| Binding { seat, clb, vgroup, port }));
+        for (vgroup, port) in routes_in(&mapping, ports) {
             let key = RouteKey { clb, vgroup, port: Some(port) };
             self.routes.entry(key).or_default().push(Member { seat, port });
         }
     }
 
+    /// The groups whose answers are at hand, though no Service maps them.
+    fn add_unmapped(&mut self) {
+        let cloud = &self.world.cloud;
+        if cloud.groups.is_empty() {
+            return;
+        }
+        let mapped: BTreeSet<&str> = self.routes.keys().map(|key| key.vgroup).collect();
+        for (id, group) in cloud.groups.iter().filter(|(id, _)| !mapped.contains(id.as_str())) {
+            let listeners = cloud.listeners.iter().flat_map(|list| &list.listeners);
+            let port = listeners.filter(|l| l.vgroup == *id).map(|l| l.port).next();
+            let clb = group.clb.as_deref().unwrap_or_default();
+            self.routes.entry(RouteKey { clb, vgroup: id, port }).or_default();
+        }
+    }
+
     /// Every Service that CCM takes, with its cluster.
     pub fn seats(&self) -> impl Iterator<Item = Seat<'a>> {
-        self.world.clusters.iter().enumerate().flat_map(|(index, cluster)| {
-            let taken = cluster.services().filter(|service| service.is_taken_by_ccm());
-            taken.map(move |service| Seat { index, cluster, service })
-        })
+        seats(self.world)
     }
 
     /// All routes, by CLB, group and port.
@@ -157,18 +160,28 @@ impl<'a> Survey<'a> {
 
     /// The Services that CCM binds to a group, in any CLB.
     pub fn bound_to(&self, vgroup: &str) -> impl Iterator<Item = &Binding<'a>> {
-        let indexes = self.by_vgroup.get(vgroup).into_iter().flatten();
-        indexes.filter_map(|index| self.bindings.get(*index))
+        let start = self.bindings.partition_point(|binding| binding.vgroup < vgroup);
+        let bindings = self.bindings.get(start..).unwrap_or_default();
+        bindings.iter().take_while(move |binding| binding.vgroup == vgroup)
     }
 
     /// The Services that name a CLB, with or without mapping.
-    pub fn on_clb(&self, clb: &str) -> &[Seat<'a>] {
-        self.by_clb.get(clb).map_or(&[], Vec::as_slice)
+    pub fn on_clb(&self, clb: &str) -> impl Iterator<Item = &Seat<'a>> {
+        let start = self.on_clbs.partition_point(|(known, _)| *known < clb);
+        let seats = self.on_clbs.get(start..).unwrap_or_default();
+        seats.iter().take_while(move |(known, _)| *known == clb).map(|(_, seat)| seat)
     }
 
     /// The cluster whose node an ECS instance is.
     pub fn cluster_of_instance(&self, server_id: &str) -> Option<usize> {
-        self.instances.get(server_id).copied()
+        let instances = self.instances.get_or_init(|| {
+            let clusters = self.world.clusters.iter().enumerate();
+            let nodes = clusters.flat_map(|(index, c)| c.nodes().iter().map(move |n| (n, index)));
+            nodes
+                .filter_map(|(node, index)| Some((node.instance().ok()?.to_owned(), index)))
+                .collect()
+        });
+        instances.get(server_id).copied()
     }
 
     /// All groups of a CLB as `(id, name)`; `None` where their list is not at hand.
@@ -198,16 +211,46 @@ impl<'a> Survey<'a> {
     }
 }
 
+fn seats(world: &World) -> impl Iterator<Item = Seat<'_>> {
+    world.clusters.iter().enumerate().flat_map(|(index, cluster)| {
+        let taken = cluster.services().filter(|service| service.is_taken_by_ccm());
+        taken.map(move |service| Seat { index, cluster, service })
+    })
+}
+
+/// The groups that CCM maps a Service's ports to, as `(group, port)`.
+pub fn bindings_of(service: &Service) -> Vec<(&str, u16)> {
+    let Some(mapping) = backends::mapping(service) else { return Vec::new() };
+    bindings_in(&mapping, &service.spec.ports).collect()
+}
+
+fn bindings_in<'a>(
+    mapping: &Mapping<'a>,
+    ports: &[ServicePort],
+) -> impl Iterator<Item = (&'a str, u16)> {
+    let ports = ports.iter().map(|port| port.port);
+    ports.filter_map(|port| Some((mapping.group_of(port).ok().flatten()?, port)))
+}
+
 /// The routes a Service's mapping means, as `(group, port)`: what CCM maps, and for what it does not
 /// map, what was probably meant. A port is in one route only, for its first entry wins.
 pub fn routes_of(service: &Service) -> Vec<(&str, u16)> {
-    let Some(mapping) = backends::mapping(service) else { return Vec::new() };
-    let ports = &service.spec.ports;
+    let mapping = backends::mapping(service);
+    mapping.map(|mapping| routes_in(&mapping, &service.spec.ports)).unwrap_or_default()
+}
+
+fn routes_in<'a>(mapping: &Mapping<'a>, ports: &[ServicePort]) -> Vec<(&'a str, u16)> {
     let exact = mapping.entries().iter().filter_map(|entry| {
-        let port = ports.iter().find(|port| Some(port.port.to_string().as_str()) == entry.port)?;
+        let port =
+            ports.iter().find(|port| entry.port.is_some_and(|t| is_decimal(t, port.port)))?;
         entry.meant(ports).map(|(group, _)| (group, port.port))
     });
     let meant = mapping.entries().iter().filter_map(|entry| entry.meant(ports));
-    let mut taken = BTreeSet::new();
-    exact.chain(meant).filter(|(_, port)| taken.insert(*port)).collect()
+    let mut routes: Vec<(&str, u16)> = Vec::with_capacity(ports.len());
+    for (group, port) in exact.chain(meant) {
+        if !routes.iter().any(|(_, taken)| *taken == port) {
+            routes.push((group, port));
+        }
+    }
+    routes
 }

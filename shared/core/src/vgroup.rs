@@ -75,11 +75,10 @@ impl<'a> Mapping<'a> {
     /// The group CCM maps `port` to: the first entry whose port is the same text. An entry without
     /// colon before it is an error, one after it is not yet.
     pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, FormatError> {
-        let port = port.to_string();
         for entry in &self.entries {
             match entry.port {
                 None => return Err(entry.format_error()),
-                Some(text) if text == port => return Ok(Some(entry.group)),
+                Some(text) if is_decimal(text, port) => return Ok(Some(entry.group)),
                 Some(_) => {}
             }
         }
@@ -133,6 +132,12 @@ impl<'a> Entry<'a> {
     fn format_error(self) -> FormatError {
         FormatError { text: self.text.to_owned(), position: self.position }
     }
+}
+
+/// Whether a text is the number as it is printed.
+pub(crate) fn is_decimal(text: &str, number: u16) -> bool {
+    let is_padded = text.len() > 1 && text.starts_with('0');
+    !is_padded && !text.starts_with('+') && text.parse() == Ok(number)
 }
 
 fn is_stray(c: char) -> bool {

@@ -13,7 +13,7 @@ use clbmigrate_core::{
     annotation::{BACKEND_TYPE, IGNORE_WEIGHT_UPDATE, VGROUP_PORT, WEIGHT},
     outcome::Outcome,
     prediction::Prediction,
-    preview::{Preview, preview},
+    preview::{Preview, preview, preview_of},
     route::Route,
     rules,
     snapshot::World,
@@ -225,4 +225,17 @@ fn the_id_is_found_where_the_clusters_own_instances_carry_it() {
     let mut world = healthy().id(None).group("rsp-a", &[backend(1, 10), other]).world();
     world.infer_cluster_ids();
     assert_eq!(world.clusters[0].id, None);
+}
+
+#[test]
+fn a_named_service_is_looked_at_even_where_it_stays_as_it_is() {
+    let drifted = healthy().group("rsp-a", &[backend(1, 40), backend(2, 10), outside(50)]);
+    let world = drifted.world();
+    let survey = Survey::new(&world);
+    assert!(preview(&survey, &survey).routes.is_empty());
+    let seat = survey.seats().next().expect("a Service");
+    let said = preview_of(&survey, &survey, &[seat.service.object_ref(None)]);
+    assert!(said.changes.is_empty() && said.introduced.is_empty() && said.fixed.is_empty());
+    let sums = |route: &Route<'_>| route.participants[0].weight_sum;
+    assert_eq!((sums(&said.routes[0].before), sums(&said.routes[0].after)), (Some(50), Some(30)));
 }

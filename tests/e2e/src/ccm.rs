@@ -2,11 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, ensure};
+use clbmigrate_bed::Cluster;
 
 use crate::user::{Tools, User};
 
@@ -21,12 +22,18 @@ pub struct Ccm {
 }
 
 impl Ccm {
-    /// Starts it with these flags and waits until it answers.
+    /// Starts it in a user's cluster with these flags and waits until it answers.
     pub fn start(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::of(&user.cluster, tools, flags)
+    }
+
+    /// Starts it in a cluster with these flags and waits until it answers.
+    pub fn of(cluster: &Cluster<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Self> {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut child = Command::new(&tools.ccm)
+        let mut child = cluster
+            .command(&tools.ccm)
             .arg("--kubeconfig")
-            .arg(user.cluster.kubeconfig())
+            .arg(cluster.kubeconfig())
             .args(["--listen", "127.0.0.1:0", "--retry-base-ms", "300"])
             .args(flags)
             .stdin(Stdio::null())

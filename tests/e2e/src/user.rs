@@ -33,6 +33,11 @@ impl Tools {
         let folder = plugin.parent().context("the plugin's folder")?.to_owned();
         Ok(Self { folder, ccm: ccm.clone() })
     }
+
+    /// Where the plugin is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
 
 /// What a command left.

@@ -42,15 +42,13 @@ pub enum ChangeKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangeState {
-    /// It was so already; nothing was written.
+    /// It was so already; nothing was written, and CCM was not waited for.
     Unchanged,
-    /// Not written yet.
-    Planned,
     /// Tried only; nothing was written.
     DryRun,
     /// Written; CCM was not waited for.
     Written,
-    /// Written, and CCM reports success.
+    /// Written, now or before, and CCM reports success.
     Done,
     /// Written, and CCM reports failure.
     Failed,

@@ -8,7 +8,10 @@ use futures::{
 };
 use tokio::time::sleep;
 
-use super::{connect::Connection, error::Error};
+use super::{
+    connect::Connection,
+    error::{Error, ErrorKind},
+};
 
 /// What is watched: what moves traffic.
 const WATCHED: [&str; 3] =
@@ -16,6 +19,13 @@ const WATCHED: [&str; 3] =
 
 /// How long to wait before a watch that ended is begun anew.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long to wait where the user may not watch: then it is looked again now and then.
+const UNWATCHED: Duration = Duration::from_secs(30);
+
+/// How long a watch lasts at the most. One whose connection is dead says nothing, and neither does a
+/// cluster in which nothing happens; a new one tells them apart.
+const LIFETIME: Duration = Duration::from_secs(240);
 
 impl Connection {
     /// A stream that says each time that something may have changed. It goes on for ever: a watch
@@ -26,17 +36,20 @@ impl Connection {
     }
 
     fn changes_of<'c>(&'c self, path: &'static str) -> impl Stream<Item = ()> + 'c {
-        let endless = stream::unfold(true, move |is_first| async move {
-            if !is_first {
-                sleep(PAUSE).await;
-            }
-            let events: BoxStream<'c, ()> = match self.watch_from_now(path).await {
-                Ok(events) => events.boxed(),
+        let endless = stream::unfold(Duration::ZERO, move |pause| async move {
+            sleep(pause).await;
+            let watch = self.watch_from_now(path).await;
+            let pause = match &watch {
+                Err(error) if error.kind == ErrorKind::Forbidden => UNWATCHED,
+                _ => PAUSE,
+            };
+            let events: BoxStream<'c, ()> = match watch {
+                Ok(events) => events.take_until(sleep(LIFETIME)).boxed(),
                 Err(_) => stream::empty().boxed(),
             };
             // What changed before the watch began was missed, and what changes after its end.
             let once = || stream::once(ready(()));
-            Some((once().chain(events).chain(once()), false))
+            Some((once().chain(events).chain(once()), pause))
         });
         endless.flatten()
     }

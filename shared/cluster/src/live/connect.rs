@@ -8,10 +8,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use http::HeaderValue;
 use kube::{
     Client, Config,
     config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig},
 };
+use secrecy::ExposeSecret;
 
 use super::error::{self, Error, ErrorKind};
 
@@ -115,7 +117,9 @@ impl Access {
             .map_err(|error| error::from_kubeconfig(&error))?;
         let cluster = cluster.unwrap_or_default();
         let mut connection = self.with_config(config, name.map(Arc::from), cluster, user)?;
-        connection.certificate_ends = certificate.and_then(|pem| end_of(&pem));
+        if self.token.is_none() {
+            connection.certificate_ends = certificate.and_then(|pem| end_of(&pem));
+        }
         Ok(connection)
     }
 
@@ -183,9 +187,16 @@ impl Access {
         if !self.groups.is_empty() {
             config.auth_info.impersonate_groups = Some(self.groups.clone());
         }
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let namespace = config.default_namespace.clone();
         let user = self.impersonate.clone().or(user);
+        let token = config.auth_info.token.as_ref().map(ExposeSecret::expose_secret);
+        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
+            let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
+            let message = format!("the token{who} holds a line break or another control character");
+            return Err(Error::new(ErrorKind::Credentials, message));
+        }
+        let server = error::without_password(&config.cluster_url);
+        let server = server.trim_end_matches('/').to_owned();
+        let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)
             .map_err(|error| Error::from_kube(&error, &server, user.as_deref()))?;
         Ok(Connection {
@@ -249,4 +260,53 @@ fn end_of(pem: &[u8]) -> Option<String> {
     let certificate = block.parse_x509().ok()?;
     let seconds = certificate.validity().not_after.timestamp();
     jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    const SECRET: &str = "s3cr3t-value";
+
+    /// What is said of a kubeconfig with these values of server and user.
+    async fn refusal(server: &str, user: &str) -> Error {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: x\n\
+             contexts: [{{name: x, context: {{cluster: x, user: x}}}}]\n\
+             clusters: [{{name: x, cluster: {{{server}}}}}]\n\
+             users:\n- name: x\n  user:\n    {user}\n"
+        );
+        fs::write(&file, text).expect("a file");
+        let access = Access { kubeconfig: Some(file), ..Access::default() };
+        match access.open().await {
+            Err(error) => error,
+            Ok(connection) => connection.get("/version").await.err().expect("nobody is there"),
+        }
+    }
+
+    #[rstest]
+    #[case::broken_beside_a_token(
+        "server: 'https://127.0.0.1:9'",
+        "token: s3cr3t-value\n    bad: ["
+    )]
+    #[case::a_map_for_a_token("server: 'https://127.0.0.1:9'", "token: {a: s3cr3t-value}")]
+    #[case::a_token_of_two_lines("server: 'https://127.0.0.1:9'", "token: \"s3cr3t-value\\nx\"")]
+    #[case::a_server_with_password("server: 'https://ann:s3cr3t-value@127.0.0.1:9'", "{}")]
+    #[case::a_proxy_with_password(
+        "server: 'https://127.0.0.1:9', proxy-url: 'socks4://ann:s3cr3t-value@127.0.0.1:8'",
+        "{}"
+    )]
+    #[tokio::test]
+    async fn no_secret_of_a_kubeconfig_is_told(#[case] server: &str, #[case] user: &str) {
+        let error = refusal(server, user).await;
+        let said = format!("{error:?} {error}");
+        assert!(!said.contains(SECRET), "{said}");
+        assert!(!error.message.contains('\n'), "{said}");
+    }
 }

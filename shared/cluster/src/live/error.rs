@@ -1,6 +1,6 @@
 //! What can go wrong with an API server, told so that somebody can act on it.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, io};
 
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
@@ -104,7 +104,10 @@ impl Error {
             ),
             kube::Error::ProxyProtocolUnsupported { proxy_url } => Self::new(
                 ErrorKind::Kubeconfig,
-                format!("proxy {proxy_url} of the kubeconfig is neither http, https nor socks5"),
+                format!(
+                    "proxy {} of the kubeconfig is neither http, https nor socks5",
+                    without_password(proxy_url)
+                ),
             ),
             other => from_transport(other, server),
         }
@@ -130,6 +133,9 @@ impl Error {
             ErrorKind::Unauthorized => {
                 error.hint("log in again, or see whether the certificate or token has expired")
             }
+            ErrorKind::Webhook => error.hint(
+                "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose it is",
+            ),
             ErrorKind::Forbidden => error.hint(
                 "ask for the ClusterRole clbmigrate-viewer (to look) or clbmigrate-operator (to change)",
             ),
@@ -159,6 +165,15 @@ fn kind_of(status: &Status) -> ErrorKind {
     }
 }
 
+/// An address without the user and password that may stand in it.
+pub(super) fn without_password(address: &http::Uri) -> String {
+    let text = address.to_string();
+    let Some((scheme, rest)) = text.split_once("://") else { return text };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 /// What is wrong with a kubeconfig.
 pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
     let message = match error {
@@ -173,7 +188,12 @@ pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
         KubeconfigError::LoadClusterOfContext(name) => {
             format!("the kubeconfig has no cluster named {name:?}")
         }
-        other => format!("the kubeconfig cannot be used: {}", chain(other)),
+        other => {
+            // A parser quotes the lines around the mistake, and a token may stand there.
+            let said = chain(other);
+            let said = said.lines().next().unwrap_or_default().replace("error: ", "");
+            format!("the kubeconfig cannot be used: {said}")
+        }
     };
     Error::new(ErrorKind::Kubeconfig, message)
 }
@@ -313,24 +333,41 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kubeconfig => "kubeconfig",
-            Self::Credentials => "no credentials",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timed out",
-            Self::Certificate => "certificate",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not found",
-            Self::Expired => "expired",
-            Self::Precondition => "changed meanwhile",
-            Self::Denied => "denied",
-            Self::Webhook => "webhook",
-            Self::Server => "server error",
-            Self::Other => "refused",
-            Self::Malformed => "malformed",
-        })
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("https://10.0.0.1:6443/", "https://10.0.0.1:6443/")]
+    #[case("https://ann:secret@10.0.0.1:6443/path@x", "https://10.0.0.1:6443/path@x")]
+    #[case("socks4://ann:s@cret@proxy", "socks4://proxy/")]
+    fn no_password_of_an_address_is_shown(#[case] address: &str, #[case] shown: &str) {
+        let address: http::Uri = address.parse().expect("an address");
+        assert_eq!(without_password(&address), shown);
+    }
+
+    fn status(code: u16, message: &str, causes: usize) -> Status {
+        let cause = || serde_json::json!({"reason": "FieldValueInvalid"});
+        let causes: Vec<_> = (0..causes).map(|_| cause()).collect();
+        serde_json::from_value(serde_json::json!({
+            "code": code, "message": message, "reason": "", "status": "Failure",
+            "details": {"causes": causes},
+        }))
+        .expect("a status")
+    }
+
+    #[rstest]
+    #[case(status(422, "the server rejected our request", 0), ErrorKind::Precondition)]
+    #[case(status(422, "Service is invalid", 1), ErrorKind::Other)]
+    #[case(status(403, "services is forbidden", 0), ErrorKind::Forbidden)]
+    #[case(status(403, "admission webhook \"x\" denied the request: no", 0), ErrorKind::Denied)]
+    #[case(status(500, "failed calling webhook \"x\": refused", 0), ErrorKind::Webhook)]
+    #[case(status(503, "", 0), ErrorKind::Server)]
+    fn a_refusal_is_told_from_trouble(#[case] status: Status, #[case] kind: ErrorKind) {
+        let error = Error::from_status(&status, None);
+        assert_eq!(error.kind, kind);
+        assert_eq!(error.is_lost_answer(), kind == ErrorKind::Server);
     }
 }

@@ -1,9 +1,13 @@
 //! Everything a cluster has to say about its routes: the same [`Cluster`] that files make.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use clbmigrate_core::{object::Service, snapshot::Cluster};
-use futures::future::{join, join_all, try_join};
+use futures::{
+    StreamExt,
+    future::{join, try_join},
+    stream,
+};
 use serde::Deserialize;
 
 use super::{
@@ -18,6 +22,9 @@ use crate::{
 
 /// Up to how many namespaces are listed one by one; with more, all are listed at once.
 const NAMESPACES: usize = 8;
+
+/// How many listings are asked for at once.
+const AT_ONCE: usize = 8;
 
 /// The oldest API servers that have what is read here (discovery.k8s.io/v1).
 const OLDEST: (u32, u32) = (1, 21);
@@ -242,8 +249,9 @@ impl<'c> Gathering<'c> {
             wanted.map(|(_, service)| pods_path(service)).collect()
         };
         let connection = self.connection;
-        let lists = join_all(wanted.iter().map(|path| connection.list(path))).await;
-        for pages in lists {
+        let lists = wanted.iter().map(|path| connection.list(path));
+        let mut lists = stream::iter(lists).buffered(AT_ONCE);
+        while let Some(pages) = lists.next().await {
             let what = "pods may not be listed; readiness gates and bare pods are not seen";
             match self.allowed(pages, what)? {
                 Some(pages) => drop(self.take("pods", &pages)),
@@ -297,10 +305,16 @@ impl<'c> Gathering<'c> {
             .flat_map(|cluster| &cluster.endpoints_listed)
             .cloned()
             .collect();
-        for namespace in namespaces.iter().take(NAMESPACES) {
-            if let Some(page) =
-                connection.object(&format!("/api/v1/namespaces/{namespace}")).await?
-            {
+        if namespaces.len() > NAMESPACES {
+            match connection.list("/api/v1/namespaces").await {
+                Err(error) if error.kind == ErrorKind::Forbidden => {}
+                pages => drop(self.take("namespaces", &pages?)),
+            }
+            return Ok(());
+        }
+        for namespace in &namespaces {
+            let path = format!("/api/v1/namespaces/{namespace}");
+            if let Some(page) = connection.object(&path).await? {
                 self.take("namespaces", &[page]);
             }
         }
@@ -335,12 +349,5 @@ fn percent(byte: u8) -> String {
             char::from(byte).to_string()
         }
         _ => format!("%{byte:02X}"),
-    }
-}
-
-impl Connection {
-    /// The context's name, as clusters of a world carry it.
-    pub fn name(&self) -> Option<&Arc<str>> {
-        self.context.as_ref()
     }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod connect;
 mod error;
 mod gather;
+mod marks;
 mod page;
 mod request;
 mod service;

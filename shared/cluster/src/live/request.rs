@@ -4,7 +4,7 @@
 use std::{future::ready, time::Duration};
 
 use futures::{Stream, StreamExt};
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
 use serde::de::DeserializeOwned;
@@ -30,6 +30,8 @@ pub(super) struct Answer {
     pub text: String,
     /// The header `Date`: the API server's clock.
     pub date: Option<String>,
+    /// What the API server, or an admission webhook, warns of.
+    pub warnings: Vec<String>,
 }
 
 impl Answer {
@@ -75,11 +77,15 @@ impl Connection {
         path: &str,
         body: Option<(&str, String)>,
     ) -> Result<Answer, Error> {
+        self.in_time(self.exchange(method, path, body)).await
+    }
+
+    /// What comes of an exchange before the deadline.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match self.timeout {
-            None => self.exchange(method, path, body).await,
+            None => work.await,
             Some(timeout) => {
-                let exchange = self.exchange(method, path, body);
-                let answer = tokio::time::timeout(timeout, exchange).await;
+                let answer = tokio::time::timeout(timeout, work).await;
                 answer.unwrap_or_else(|_| Err(self.fail(error::timeout(&self.server))))
             }
         }
@@ -102,8 +108,9 @@ impl Connection {
         let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
         let date = response.headers().get(header::DATE);
         let date = date.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let warnings = warnings(response.headers());
         let text = self.text_of(response).await?;
-        Ok(Answer { text, date })
+        Ok(Answer { text, date, warnings })
     }
 
     async fn text_of(&self, response: Response<Body>) -> Result<String, Error> {
@@ -126,7 +133,9 @@ impl Connection {
     pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
         let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
         let request = request.map_err(|error| self.unmakeable(path, &error))?;
-        let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
+        let begun =
+            async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
+        let response = self.in_time(begun).await?;
         if !response.status().is_success() {
             return Err(self.text_of(response).await.err().unwrap_or_else(|| {
                 self.fail(Error::new(ErrorKind::Malformed, "a watch was answered, but not begun"))
@@ -161,5 +170,44 @@ impl Connection {
     /// An error of this cluster.
     pub(super) fn fail(&self, error: Error) -> Error {
         error.of(self.context.as_deref())
+    }
+}
+
+/// The texts of all headers `Warning: 299 - "…"` (RFC 7234, as API servers write it).
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    let all = headers.get_all(header::WARNING).into_iter();
+    all.filter_map(|value| quoted(value.to_str().ok()?)).collect()
+}
+
+/// The quoted text behind code and agent.
+fn quoted(warning: &str) -> Option<String> {
+    let (_, rest) = warning.split_once('"')?;
+    let (mut text, mut is_escaped) = (String::new(), false);
+    for letter in rest.chars() {
+        match letter {
+            '\\' if !is_escaped => is_escaped = true,
+            '"' if !is_escaped => return Some(text),
+            _ => {
+                text.push(letter);
+                is_escaped = false;
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::quoted;
+
+    #[rstest]
+    #[case(r#"299 - "CLB402: too small""#, Some("CLB402: too small"))]
+    #[case(r#"299 - "weight \"x\" and \\""#, Some(r#"weight "x" and \"#))]
+    #[case(r#"299 - "without an end"#, None)]
+    #[case("299 -", None)]
+    fn the_text_of_a_warning_is_read(#[case] header: &str, #[case] text: Option<&str>) {
+        assert_eq!(quoted(header).as_deref(), text);
     }
 }

@@ -3,15 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clbmigrate_core::{
-    hash,
     history::{self, History},
     object::Service,
     patch::{AnnotationEdit, guarded},
-    settle::{Event, Marks},
 };
 use http::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error as ThisError;
 use tokio::time::{Instant, sleep};
 
@@ -32,9 +30,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A Service, whole.
 #[derive(Debug, Clone)]
 pub struct Present {
-    raw: Value,
+    pub(super) raw: Value,
     /// The API server's clock at that time, as its header `Date` says.
     pub date: Option<String>,
+    /// What the API server, or an admission webhook, warned of with this answer.
+    pub warnings: Vec<String>,
 }
 
 /// Who wrote a field last.
@@ -70,8 +70,10 @@ pub enum WriteError {
         key: String,
         /// The Service as it is now.
         now: Box<Present>,
+        /// Whether an answer was lost on the way: the change may have been there for a moment.
+        is_lost: bool,
     },
-    /// The answer was lost, and the API server cannot be asked any more.
+    /// The answer was lost, and nothing tells whether the change is, or will be, written.
     #[error("nobody knows whether the change was written: {0}")]
     Unknown(Error),
 }
@@ -142,23 +144,12 @@ impl Present {
         seconds.to_string()
     }
 
-    fn text(&self, pointer: &str) -> &str {
+    pub(super) fn text(&self, pointer: &str) -> &str {
         self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     fn has_annotations(&self) -> bool {
         self.raw.pointer("/metadata/annotations").is_some_and(Value::is_object)
-    }
-
-    fn marks(&self, events: BTreeMap<String, Event>) -> Marks {
-        let labels = self.raw.pointer("/metadata/labels");
-        let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
-        Marks {
-            label: label.map(str::to_owned),
-            computed: hash::of(&self.raw),
-            annotations: self.annotations(),
-            events,
-        }
     }
 }
 
@@ -183,7 +174,7 @@ impl Connection {
         let Some(answer) = self.get_optional(&path_of(namespace, name)).await? else {
             return Ok(None);
         };
-        Ok(Some(Present { raw: answer.parse(self)?, date: answer.date }))
+        Ok(Some(Present { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings }))
     }
 
     /// What the API server would say of a change; nothing is written.
@@ -205,13 +196,15 @@ impl Connection {
     ) -> Result<Written, WriteError> {
         let deadline = Instant::now() + RECOVERY;
         let mut present = service.clone();
+        let mut is_lost = false;
         loop {
             let error = match self.patch(&present, edits, false).await {
                 Ok(service) => return Ok(Written { service, recovered: false }),
                 Err(error) => error,
             };
-            let is_lost = error.is_lost_answer();
-            if !is_lost && error.kind != ErrorKind::Precondition {
+            let was_lost = error.is_lost_answer();
+            is_lost |= was_lost;
+            if !was_lost && error.kind != ErrorKind::Precondition {
                 return Err(error.into());
             }
             let now = self.ask_again(service, deadline, &error).await?;
@@ -219,11 +212,16 @@ impl Connection {
                 return Ok(Written { service: now, recovered: true });
             }
             if let Some(edit) = edits.iter().find(|e| now.annotation(&e.key) != e.old.as_deref()) {
-                return Err(WriteError::Conflict { key: edit.key.clone(), now: Box::new(now) });
+                let key = edit.key.clone();
+                return Err(WriteError::Conflict { key, now: Box::new(now), is_lost });
             }
-            // The map of annotations itself came or went; or the request never arrived.
+            // The map of annotations itself came or went; or the request has not arrived yet. Sent
+            // again it cannot be written twice: its record would be there, and fail the test.
             let is_same = now.has_annotations() == present.has_annotations();
-            if Instant::now() >= deadline || (is_same && !is_lost) {
+            if Instant::now() >= deadline {
+                return Err(if is_lost { WriteError::Unknown(error) } else { error.into() });
+            }
+            if is_same && !was_lost {
                 return Err(error.into());
             }
             if is_same {
@@ -244,9 +242,9 @@ impl Connection {
             (service.text("/metadata/namespace"), service.text("/metadata/name"));
         loop {
             match self.service(namespace, name).await {
-                Ok(Some(now)) => return Ok(now),
-                Ok(None) => {
-                    let message = format!("Service {namespace}/{name} is gone");
+                Ok(Some(now)) if now.uid() == service.uid() => return Ok(now),
+                Ok(_) => {
+                    let message = format!("Service {namespace}/{name} is gone, or made anew");
                     return Err(self.fail(Error::new(ErrorKind::NotFound, message)).into());
                 }
                 Err(error) if error.is_transient() && Instant::now() < deadline => {
@@ -270,33 +268,13 @@ impl Connection {
             (service.text("/metadata/namespace"), service.text("/metadata/name"));
         let dry = if is_dry { "&dryRun=All" } else { "" };
         let path = format!("{}?fieldManager={FIELD_MANAGER}{dry}", path_of(namespace, name));
-        let operations = Value::Array(guarded(service.has_annotations(), edits)).to_string();
-        let body = Some(("application/json-patch+json", operations));
+        // A Service of the same name that was made since is another one.
+        let mut operations =
+            vec![json!({"op": "test", "path": "/metadata/uid", "value": service.uid()})];
+        operations.extend(guarded(service.has_annotations(), edits));
+        let body = Some(("application/json-patch+json", Value::Array(operations).to_string()));
         let answer = self.send(Method::PATCH, &path, body).await?;
-        Ok(Present { raw: answer.parse(self)?, date: answer.date })
-    }
-
-    /// A Service's marks by CCM, with its events; without them where the user may not read events.
-    pub async fn marks(&self, service: &Present) -> Result<Marks, Error> {
-        let events = match self.events(service).await {
-            Err(error) if error.kind == ErrorKind::Forbidden => BTreeMap::new(),
-            events => events?,
-        };
-        Ok(service.marks(events))
-    }
-
-    async fn events(&self, service: &Present) -> Result<BTreeMap<String, Event>, Error> {
-        let namespace = service.text("/metadata/namespace");
-        let uid = service.uid();
-        let path = format!(
-            "/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.uid%3D{uid}"
-        );
-        let list: EventList = self.get(&path).await?.parse(self)?;
-        let events = list.items.into_iter().map(|item| {
-            let uid = item.metadata.uid.clone();
-            (uid, Event::from(item))
-        });
-        Ok(events.collect())
+        Ok(Present { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings })
     }
 
     /// The user's name as the API server knows it; that of the kubeconfig where it does not tell.
@@ -324,58 +302,6 @@ impl Connection {
         match review {
             Some(review) => review.status.user.username,
             None => self.user.clone().unwrap_or_else(|| "unknown".to_owned()),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct EventList {
-    #[serde(default)]
-    items: Vec<EventItem>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EventItem {
-    metadata: EventMeta,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    count: Option<u64>,
-    #[serde(default)]
-    last_timestamp: Option<String>,
-    #[serde(default)]
-    event_time: Option<String>,
-    #[serde(default)]
-    series: Option<Series>,
-}
-
-#[derive(Deserialize)]
-struct EventMeta {
-    uid: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Series {
-    #[serde(default)]
-    count: u64,
-    #[serde(default)]
-    last_observed_time: Option<String>,
-}
-
-impl From<EventItem> for Event {
-    fn from(item: EventItem) -> Self {
-        let series = item.series.as_ref();
-        let count = series.map(|series| series.count).or(item.count).unwrap_or(1);
-        let last = series.and_then(|series| series.last_observed_time.clone());
-        Self {
-            reason: item.reason.unwrap_or_default(),
-            message: item.message.unwrap_or_default(),
-            count: count.max(1),
-            last: last.or(item.last_timestamp).or(item.event_time).unwrap_or_default(),
         }
     }
 }

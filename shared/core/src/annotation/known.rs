@@ -1,6 +1,9 @@
 //! The table of annotations that CCM 2.14 reads.
 
-use super::{BACKEND_TYPE, CLASS, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
+use std::{collections::HashMap, sync::LazyLock};
+
+use super::{BACKEND_TYPE, CLASS, Found, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
+use crate::object::Annotations;
 
 /// An annotation CCM knows, by its suffix.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +131,24 @@ pub const KNOWN: &[Known] = &[
     // Newer than CCM 2.14.
     known("loadbalancer-graceful-shutdown", Text),
 ];
+
+/// The annotations of an object that CCM reads, in the order of the table, each with the value in
+/// effect.
+pub(crate) fn known_in(annotations: &Annotations) -> Vec<(&'static Known, Found<'_>)> {
+    static PLACES: LazyLock<HashMap<&str, usize>> =
+        LazyLock::new(|| KNOWN.iter().enumerate().map(|(at, known)| (known.suffix, at)).collect());
+    let mut found: Vec<(usize, Found<'_>)> = Vec::new();
+    for (key, text) in annotations.iter() {
+        let Some(suffix) = suffix_of(key) else { continue };
+        let Some(place) = PLACES.get(suffix).copied() else { continue };
+        // The new prefix comes first, by alphabet, and wins.
+        if !found.iter().any(|(known, _)| *known == place) {
+            found.push((place, Found { key, text }));
+        }
+    }
+    found.sort_unstable_by_key(|(place, _)| *place);
+    found.into_iter().filter_map(|(at, found)| Some((KNOWN.get(at)?, found))).collect()
+}
 
 /// The suffix of the older articles, which CCM never read (rule CLB007).
 pub(crate) const VGROUP_IDS: &str = "loadbalancer-vgroup-ids";

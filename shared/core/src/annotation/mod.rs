@@ -3,8 +3,8 @@
 mod known;
 mod value;
 
-pub(crate) use known::VGROUP_IDS;
 pub use known::{KNOWN, Known, Reads, nearest};
+pub(crate) use known::{VGROUP_IDS, known_in};
 pub use value::{ValueError, integer, percent};
 
 use crate::object::Annotations;
@@ -84,9 +84,11 @@ impl Annotations {
     }
 
     fn with_prefix(&self, prefix: &str, suffix: &str) -> Option<Found<'_>> {
-        self.iter()
-            .find(|(key, _)| key.strip_prefix(prefix) == Some(suffix))
-            .map(|(key, text)| Found { key, text })
+        // The length tells most keys apart, the end nearly all others.
+        let length = prefix.len() + suffix.len();
+        let is_it =
+            |key: &str| key.len() == length && key.ends_with(suffix) && key.starts_with(prefix);
+        self.iter().find(|(key, _)| is_it(key)).map(|(key, text)| Found { key, text })
     }
 
     /// Whether any key makes its Service a candidate: a CLB key of either prefix.

@@ -56,12 +56,7 @@ impl Groups<'_> {
     /// What CCM says of reusing group `id`.
     fn check(&self, id: &str) -> Result<(), Skip> {
         let Self::Listed(groups) = self else {
-            let can_be_one = |c: char| c.is_ascii_alphanumeric() || c == '-';
-            return if !id.is_empty() && id.chars().all(can_be_one) {
-                Ok(())
-            } else {
-                Err(Skip::NoSuchGroup(id.to_owned()))
-            };
+            return if can_be_group(id) { Ok(()) } else { Err(Skip::NoSuchGroup(id.to_owned())) };
         };
         match groups.iter().find(|(known, _)| *known == id) {
             None => Err(Skip::NoSuchGroup(id.to_owned())),
@@ -69,6 +64,11 @@ impl Groups<'_> {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Whether a text can be the id of a vServer group at all.
+pub fn can_be_group(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// What CCM reads to compute a Service's backends.

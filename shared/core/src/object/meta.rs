@@ -81,7 +81,7 @@ where
     D: Deserializer<'de>,
 {
     let raw = Option::<Annotations>::deserialize(deserializer)?.unwrap_or_default();
-    let mut strings = raw.strings;
+    let mut strings: BTreeMap<String, String> = raw.strings.into_iter().collect();
     strings.extend(raw.others.into_iter().map(|(key, value)| (key, value.to_string())));
     Ok(strings)
 }
@@ -103,14 +103,16 @@ where
 /// strings, which the API server refuses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
-    strings: BTreeMap<String, String>,
+    /// By key, each once: there are few, and they are looked through more often than changed.
+    strings: Vec<(String, String)>,
     others: BTreeMap<String, Value>,
 }
 
 impl Annotations {
     /// The value of `key`, by its full name.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.strings.get(key).map(String::as_str)
+        let found = self.strings.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// All annotations that are strings, by key.
@@ -120,7 +122,7 @@ impl Annotations {
 
     /// The keys of all annotations, whatever their values' types.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.strings.keys().chain(self.others.keys()).map(String::as_str)
+        self.strings.iter().map(|(key, _)| key).chain(self.others.keys()).map(String::as_str)
     }
 
     /// What stands where a string belongs, by key.
@@ -135,22 +137,44 @@ impl Annotations {
 
     /// Sets `key` to `value`.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
-        let key = key.into();
+        let (key, value) = (key.into(), value.into());
         self.others.remove(&key);
-        self.strings.insert(key, value.into());
+        match self.place(&key) {
+            Ok(place) => {
+                self.strings.get_mut(place).into_iter().for_each(|(_, old)| old.clone_from(&value));
+            }
+            Err(place) => self.strings.insert(place, (key, value)),
+        }
     }
 
     /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         self.others.remove(key);
-        self.strings.remove(key)
+        let place = self.place(key).ok()?;
+        Some(self.strings.remove(place).1)
+    }
+
+    /// Where a key stands, or belongs.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.strings.binary_search_by(|(known, _)| known.as_str().cmp(key))
+    }
+
+    /// From pairs in any order; of two values of a key, the later counts.
+    fn of(mut strings: Vec<(String, String)>, others: BTreeMap<String, Value>) -> Self {
+        let is_in_order = strings.is_sorted_by(|(a, _), (b, _)| a < b);
+        if !is_in_order {
+            strings.reverse();
+            strings.sort_by(|(a, _), (b, _)| a.cmp(b));
+            strings.dedup_by(|(later, _), (first, _)| later == first);
+        }
+        Self { strings, others }
     }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Annotations {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let strings = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self { strings, others: BTreeMap::new() }
+        Self::of(strings, BTreeMap::new())
     }
 }
 
@@ -169,22 +193,18 @@ impl<'de> Deserialize<'de> for Annotations {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut annotations = Annotations::default();
+                let (mut strings, mut others) = (Vec::new(), BTreeMap::new());
                 while let Some(key) = map.next_key::<String>()? {
                     if key == LAST_APPLIED {
                         map.next_value::<serde::de::IgnoredAny>()?;
                         continue;
                     }
                     match map.next_value::<Value>()? {
-                        Value::String(value) => {
-                            annotations.strings.insert(key, value);
-                        }
-                        other => {
-                            annotations.others.insert(key, other);
-                        }
+                        Value::String(value) => strings.push((key, value)),
+                        other => drop(others.insert(key, other)),
                     }
                 }
-                Ok(annotations)
+                Ok(Annotations::of(strings, others))
             }
         }
 

@@ -14,8 +14,8 @@ pub use meta::{Annotations, Meta, ObjectRef, Origin, Place};
 pub use node::{Node, ProviderIdError};
 pub use service::{Policy, Service, ServicePort, ServiceSpec, TargetPort};
 pub use workload::{
-    AutoscalerSpec, Container, ContainerPort, Hook, HorizontalPodAutoscaler, Pod, PodSpec,
-    PodStatus, PodTemplate, ScaleTarget, Strategy, Workload, WorkloadKind,
+    AutoscalerSpec, Container, ContainerPort, DEFAULT_GRACE, Hook, HorizontalPodAutoscaler, Pod,
+    PodSpec, PodStatus, PodTemplate, ScaleTarget, Strategy, Workload, WorkloadKind,
 };
 
 use serde::{Deserialize, Deserializer};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use super::{Meta, ObjectRef, nullable};
 
 /// The kinds of workload that the rules judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkloadKind {
     /// apps/v1 Deployment.
     Deployment,
@@ -88,6 +88,28 @@ pub struct PodSpec {
     /// Types of the readiness gates.
     #[serde(deserialize_with = "gates")]
     pub readiness_gates: Vec<String>,
+}
+
+/// Kubernetes' default of `terminationGracePeriodSeconds`.
+pub const DEFAULT_GRACE: u32 = 30;
+
+impl PodSpec {
+    /// Main containers and native sidecars: those whose preStop hooks run when the pod ends.
+    pub fn long_running(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.init_containers.iter();
+        let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
+        self.containers.iter().chain(sidecars)
+    }
+
+    /// The seconds of the longest preStop hook whose length can be read.
+    pub fn longest_sleep(&self) -> Option<u64> {
+        let hooks = self.long_running().filter_map(|container| container.pre_stop);
+        let seconds = hooks.filter_map(|hook| match hook {
+            Hook::Sleep(seconds) => Some(seconds),
+            Hook::Other => None,
+        });
+        seconds.max()
+    }
 }
 
 fn gates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

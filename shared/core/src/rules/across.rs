@@ -84,7 +84,7 @@ fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
         return;
     }
     let own: BTreeSet<(u16, String)> = listeners(case.service()).collect();
-    let mut rivals = case.survey.on_clb(case.clb()).iter().filter_map(|seat| {
+    let mut rivals = case.survey.on_clb(case.clb()).filter_map(|seat| {
         let (port, _) = listeners(seat.service).find(|listener| own.contains(listener))?;
         let takes = !seat.is(&case.seat) && takes_listener(seat.service, port);
         takes.then(|| (seat.label(), port))
@@ -155,6 +155,7 @@ fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
         let is_stable =
             case.mode() == Mode::Eni && ports.iter().all(|(_, target)| Some(target) == first);
         let draft = case.draft(out).annotation(key, text);
+        let draft = draft.parts([format!("{group}:{}", numbers.join("+"))]);
         if is_stable {
             draft.severity(Severity::Info).say(format!(
                 "ports {} share group {group}; stable, for both lead to the same pods and target port",
@@ -181,6 +182,11 @@ fn rivals<'s, 'a>(case: &'s Case<'s, 'a>) -> impl Iterator<Item = (u16, &'s Bind
     })
 }
 
+/// A conflict with another Service, as a part of the mapping.
+fn part(rival: &Binding<'_>) -> String {
+    format!("{}:{} of {}", rival.vgroup, rival.port, rival.seat.label())
+}
+
 fn other_port(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
         return;
@@ -190,6 +196,7 @@ fn other_port(case: &Case<'_, '_>, out: &mut Findings) {
     {
         case.draft(out)
             .annotation(key, text)
+            .parts([part(rival)])
             .fix(format!("use another group for port {port}"))
             .say(format!(
                 "group {} serves port {port} here and port {} of Service {}: clients of one reach the other",
@@ -210,7 +217,7 @@ fn other_clb(case: &Case<'_, '_>, out: &mut Findings) {
             || "name the CLB the group belongs to in both Services".to_owned(),
             |owner| format!("name CLB {owner} in both Services: the group belongs to it"),
         );
-        case.draft(out).annotation(key, text).fix(fix).say(format!(
+        case.draft(out).annotation(key, text).parts([part(rival)]).fix(fix).say(format!(
             "group {} is mapped under CLB {} here and under CLB {} by Service {}; it belongs to one, and the other Service is drained in silence",
             rival.vgroup,
             case.clb(),
@@ -237,7 +244,8 @@ fn same_cluster(case: &Case<'_, '_>, out: &mut Findings) {
         } else {
             (Severity::Warning, "their weights add up")
         };
-        case.draft(out).annotation(key, text).severity(severity).say(format!(
+        let draft = case.draft(out).annotation(key, text).parts([part(rival)]);
+        draft.severity(severity).say(format!(
             "Service {} of the same cluster is in group {} too; {what}",
             rival.seat.label(),
             rival.vgroup

@@ -24,6 +24,8 @@ pub struct Case<'s, 'a> {
     /// How it was before the change that is judged, if one is.
     pub old: Option<&'a Service>,
     prediction: &'s Prediction,
+    mapping: OnceCell<Option<Mapping<'a>>>,
+    setting: OnceCell<Option<Setting>>,
     round: OnceCell<Round<'a>>,
     routes: OnceCell<Vec<Route<'a>>>,
 }
@@ -35,7 +37,16 @@ impl<'s, 'a> Case<'s, 'a> {
         old: Option<&'a Service>,
         prediction: &'s Prediction,
     ) -> Self {
-        Self { survey, seat, old, prediction, round: OnceCell::new(), routes: OnceCell::new() }
+        Self {
+            survey,
+            seat,
+            old,
+            prediction,
+            mapping: OnceCell::new(),
+            setting: OnceCell::new(),
+            round: OnceCell::new(),
+            routes: OnceCell::new(),
+        }
     }
 
     /// The Service.
@@ -54,13 +65,13 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// The mapping CCM honours.
-    pub fn mapping(&self) -> Option<Mapping<'a>> {
-        backends::mapping(self.seat.service)
+    pub fn mapping(&self) -> Option<&Mapping<'a>> {
+        self.mapping.get_or_init(|| backends::mapping(self.seat.service)).as_ref()
     }
 
     /// The weights in effect; `None` where CCM refuses them.
     pub fn setting(&self) -> Option<Setting> {
-        backends::setting(self.seat.service).ok()
+        *self.setting.get_or_init(|| backends::setting(self.seat.service).ok())
     }
 
     /// Whether its backends are given traffic: a weight above 0, or none, which means full weight.
@@ -123,7 +134,7 @@ impl<'s, 'a> Case<'s, 'a> {
         let nodes = self.seat.cluster.all_nodes();
         if nodes.is_none() {
             out.missing(
-                format!("nodes{}", of_context(self.seat.cluster)),
+                || format!("nodes{}", of_context(self.seat.cluster)),
                 "there is neither a List of nodes nor every node that the EndpointSlices name",
             );
         }
@@ -135,7 +146,7 @@ impl<'s, 'a> Case<'s, 'a> {
         let slices = self.seat.cluster.slices_of(self.service());
         if slices.is_none() {
             out.missing(
-                format!("endpoints of Service {}", self.seat.label()),
+                || format!("endpoints of Service {}", self.seat.label()),
                 "no EndpointSlice carries its name in the label kubernetes.io/service-name",
             );
         }
@@ -156,7 +167,7 @@ impl<'s, 'a> Case<'s, 'a> {
         let workloads: Vec<&Workload> = self.seat.cluster.workloads_of(service).collect();
         if workloads.is_empty() && !service.spec.selector.is_empty() {
             out.missing(
-                format!("workloads of Service {}", self.seat.label()),
+                || format!("workloads of Service {}", self.seat.label()),
                 "its selector matches no workload",
             );
         }
@@ -177,7 +188,7 @@ impl<'s, 'a> Case<'s, 'a> {
         let groups = self.survey.groups_of(self.clb());
         if groups.is_none() {
             out.missing(
-                format!("groups of CLB {}", self.clb()),
+                || format!("groups of CLB {}", self.clb()),
                 "the answer of DescribeVServerGroups is not at hand",
             );
         }
@@ -193,12 +204,24 @@ impl<'s, 'a> Case<'s, 'a> {
         answer
     }
 
+    /// Whether no group's answer is at hand at all, with a note for each that is missing: then no
+    /// route need be put together to learn that it is not complete.
+    pub fn no_answers(&self, out: &mut Findings) -> bool {
+        let is_bare = self.survey.world.cloud.groups.is_empty();
+        if is_bare {
+            for (vgroup, _) in routes_of(self.service()) {
+                missing_answer(vgroup, out);
+            }
+        }
+        is_bare
+    }
+
     /// The listeners that forward to its groups, or a note that they are missing.
     pub fn listeners(&self, out: &mut Findings) -> Option<Vec<&'a Listener>> {
         let all = self.survey.world.cloud.listeners_of(self.clb());
         if all.is_none() {
             out.missing(
-                format!("listeners of CLB {}", self.clb()),
+                || format!("listeners of CLB {}", self.clb()),
                 "the answer of DescribeLoadBalancerListeners is not at hand",
             );
         }
@@ -217,7 +240,7 @@ fn of_context(cluster: &Cluster) -> String {
 /// Notes that a cluster's id is missing.
 pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings) {
     out.missing(
-        format!("cluster id{}", of_context(cluster)),
+        || format!("cluster id{}", of_context(cluster)),
         "neither --cluster-id, nor the ConfigMap kube-system/ack-cluster-profile, nor a group's answer tells it",
     );
 }
@@ -225,7 +248,7 @@ pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings) {
 /// Notes that a group's answer is missing.
 pub(super) fn missing_answer(vgroup: &str, out: &mut Findings) {
     out.missing(
-        format!("group {vgroup}"),
+        || format!("group {vgroup}"),
         "the answer of DescribeVServerGroupAttribute is not at hand",
     );
 }

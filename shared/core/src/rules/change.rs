@@ -8,6 +8,7 @@ use crate::{
     object::{EndpointSlice, Service},
     outcome::{Outcome, PortResult},
     route::Route,
+    survey::routes_of,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -124,9 +125,11 @@ fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     // Handed to another controller it stays a load balancer, and CCM leaves its backends alone.
     let goes = case.next.is_none_or(|next| !next.is_load_balancer());
+    if !goes || !case.before.carries_weight() {
+        return;
+    }
     let mut ports = case.before.round().ports.iter();
-    let serves = ports.any(|port| port.result.outcome() == Outcome::Applied);
-    if !goes || !serves || !case.before.carries_weight() {
+    if !ports.any(|port| port.result.outcome() == Outcome::Applied) {
         return;
     }
     let weight = text(case.old(), annotation::WEIGHT);
@@ -138,6 +141,9 @@ fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 }
 
 fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+    if still_serves(case) {
+        return;
+    }
     let after = case.routes_after();
     for (before, after) in case.before.routes().iter().zip(&after) {
         if !somebody_may_hold(before) || somebody_may_hold(after) || after.participants.is_empty() {
@@ -158,6 +164,23 @@ fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether the Service itself goes on holding weight, or may, in every route it was in.
+fn still_serves(case: &ChangeCase<'_, '_>) -> bool {
+    let Some(after) = case.after.filter(|after| after.carries_weight()) else { return false };
+    let is_on_clb = after.clb() == case.before.clb();
+    let routes = routes_of(after.service());
+    is_on_clb
+        && routes_of(case.old()).iter().all(|route| {
+            let expected = after.round().port(route.1).map(PortResult::expected);
+            routes.contains(route)
+                && match expected {
+                    Some(Some(backends)) => backends.iter().any(|backend| backend.weight > 0),
+                    Some(None) => true,
+                    None => false,
+                }
+        })
 }
 
 /// Whether a participant at hand holds weight, or may: its sum is unknown and its weight not 0.
@@ -230,12 +253,19 @@ fn is_reshaped(case: &ChangeCase<'_, '_>, mode: Mode) -> bool {
         || case.before.mode() != mode
 }
 
+fn backend_type(service: &Service) -> &str {
+    service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default()
+}
+
 fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let Some(after) = case.after else { return };
     if !case.before.carries_weight() {
         return;
     }
     let (old, new) = (&case.old().spec, &after.service().spec);
+    if old == new && backend_type(case.old()) == backend_type(after.service()) {
+        return;
+    }
     let mut what = Vec::new();
     let ports = |f: fn(&crate::object::ServicePort) -> String| {
         let list = |spec: &crate::object::ServiceSpec| spec.ports.iter().map(f).collect::<Vec<_>>();
@@ -253,9 +283,6 @@ fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     if old.external_traffic_policy != new.external_traffic_policy {
         what.push("externalTrafficPolicy");
     }
-    let backend_type = |service: &Service| {
-        service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default().to_owned()
-    };
     if backend_type(case.old()) != backend_type(after.service()) {
         what.push("backend-type");
     }

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::{AnyObject, Case, ChangeCase, Judge, Rule, WorkloadCase, catalogue};
+use super::{AnyObject, Case, ChangeCase, Judge, Rule, WorkloadCase};
 use crate::{
     annotation, backends,
     finding::{Finding, Findings, Report, Severity},
@@ -27,30 +27,81 @@ pub struct Change<'s, 'a> {
 
 /// Runs all rules. With a change, `survey` is the world after it.
 pub fn check<'a>(survey: &Survey<'a>, change: Option<Change<'_, 'a>>, scope: Scope<'_>) -> Report {
-    let rules: Vec<&'static Rule> = catalogue().collect();
+    run(survey, change, scope, false, |engine, out| {
+        for (index, cluster) in survey.world.clusters.iter().enumerate() {
+            for service in cluster.services() {
+                engine.service(Seat { index, cluster, service }, out);
+            }
+            engine.gone(index, out);
+            engine.workloads(index, cluster, out);
+            engine.others(cluster, out);
+        }
+        engine.groups(out);
+    })
+}
+
+/// Runs the rules over one Service, and those of the workloads it selects over these; whatever else
+/// is in the world is evidence. With a change, `survey` is the world after it. Of what could not be
+/// looked at, the report names the rules alone: this is for reviews, which must be quick.
+pub fn check_service<'a>(
+    survey: &Survey<'a>,
+    change: Option<Change<'_, 'a>>,
+    seat: Seat<'a>,
+) -> Report {
+    let is_it = |object: &ObjectRef| {
+        object.kind == "Service"
+            && object.name == seat.service.metadata.name
+            && object.namespace.as_deref() == Some(seat.service.metadata.namespace())
+    };
+    run(survey, change, &is_it, true, |engine, out| {
+        engine.service(seat, out);
+        engine.workloads_of(seat, &mut HashSet::new(), out);
+    })
+}
+
+/// Runs the rules of changes over the Services that a change takes away; `survey` is the world
+/// after it.
+pub fn check_gone<'a>(survey: &Survey<'a>, change: Change<'_, 'a>) -> Report {
+    run(survey, Some(change), &|_| true, true, |engine, out| {
+        (0..change.before.world.clusters.len()).for_each(|index| engine.gone(index, out));
+    })
+}
+
+/// Runs the rules over the workloads of the world, and over nothing else of it.
+pub fn check_workloads(survey: &Survey<'_>) -> Report {
+    run(survey, None, &|_| true, true, |engine, out| {
+        for (index, cluster) in survey.world.clusters.iter().enumerate() {
+            engine.workloads(index, cluster, out);
+        }
+    })
+}
+
+fn run<'a>(
+    survey: &Survey<'a>,
+    change: Option<Change<'_, 'a>>,
+    scope: Scope<'_>,
+    is_terse: bool,
+    over: impl FnOnce(&Engine<'_, 'a>, &mut Findings),
+) -> Report {
+    let rules = super::all();
     let Some(first) = rules.first().copied() else { return Report::default() };
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
-    let engine = Engine { survey, change, prediction, rules, scope };
-    let mut out = Findings::new(first);
-    for (index, cluster) in survey.world.clusters.iter().enumerate() {
-        for service in cluster.services() {
-            engine.service(Seat { index, cluster, service }, &mut out);
-        }
-        engine.gone(index, &mut out);
-        engine.workloads(index, cluster, &mut out);
-        engine.others(cluster, &mut out);
-    }
-    engine.groups(&mut out);
+    let mut out = Findings::new(first, is_terse);
+    over(&Engine { survey, change, prediction, rules, scope, is_terse }, &mut out);
     out.finish()
 }
+
+/// Rule, object and path of a finding.
+type Said = (&'static str, ObjectRef, String);
 
 struct Engine<'s, 'a> {
     survey: &'s Survey<'a>,
     change: Option<Change<'s, 'a>>,
     prediction: &'s Prediction,
-    rules: Vec<&'static Rule>,
+    rules: &'static [&'static Rule],
     scope: Scope<'s>,
+    is_terse: bool,
 }
 
 impl<'a> Engine<'_, 'a> {
@@ -69,7 +120,7 @@ impl<'a> Engine<'_, 'a> {
         let before = old.and_then(|old| self.before(seat.index, old, &none));
         let is_candidate = is_candidate(seat.service, old);
         let is_migrated = is_candidate && backends::mapping(seat.service).is_some();
-        for rule in &self.rules {
+        for rule in self.rules {
             out.begin(rule);
             match rule.judge {
                 Judge::Object(judge) => judge(&any, out),
@@ -96,7 +147,7 @@ impl<'a> Engine<'_, 'a> {
             let (Some(old), None) = (change.old, change.new) else { continue };
             let Some(before) = self.before(index, old, &none) else { continue };
             let start = out.len();
-            for rule in &self.rules {
+            for rule in self.rules {
                 out.begin(rule);
                 if let Judge::Change(judge) = rule.judge {
                     judge(&self.change_case(&before, None, None), out);
@@ -118,32 +169,39 @@ impl<'a> Engine<'_, 'a> {
         }
         let mut said = HashSet::new();
         for service in cluster.services() {
-            let is_migrated = is_candidate(service, None) && backends::mapping(service).is_some();
-            let seat = Seat { index, cluster, service };
-            let object = service.object_ref(cluster.context.as_ref());
-            if !is_migrated || !(self.scope)(&object) {
-                continue;
+            if (self.scope)(&service.object_ref(cluster.context.as_ref())) {
+                self.workloads_of(Seat { index, cluster, service }, &mut said, out);
             }
-            let case = Case::new(self.survey, seat, None, self.prediction);
-            let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
-            for rule in &self.rules {
-                let Judge::Workload(judge) = rule.judge else { continue };
-                out.begin(rule);
-                if workloads.is_empty() {
-                    case.workloads(out);
-                }
-                for workload in workloads.iter().copied() {
-                    let start = out.len();
-                    judge(&WorkloadCase { case: &case, workload }, out);
-                    // Two Services may select one workload; once is enough.
-                    let new = out.since(start).into_iter().filter(|finding| {
-                        let key = (finding.rule, finding.object.clone(), finding.path.clone());
-                        said.insert(key)
-                    });
-                    let new: Vec<Finding> = new.collect();
-                    out.extend(new);
-                    settle(&any_of_workload(cluster, workload), start, out);
-                }
+        }
+    }
+
+    /// The workloads that a migrated Service selects. What was `said` of one is not said again.
+    fn workloads_of(&self, seat: Seat<'a>, said: &mut HashSet<Said>, out: &mut Findings) {
+        let Seat { cluster, service, .. } = seat;
+        if !is_candidate(service, None) || backends::mapping(service).is_none() {
+            return;
+        }
+        let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
+        if workloads.is_empty() && self.is_terse {
+            return;
+        }
+        let case = Case::new(self.survey, seat, None, self.prediction);
+        for rule in self.rules {
+            let Judge::Workload(judge) = rule.judge else { continue };
+            out.begin(rule);
+            if workloads.is_empty() {
+                case.workloads(out);
+            }
+            for workload in workloads.iter().copied() {
+                let start = out.len();
+                judge(&WorkloadCase { case: &case, workload }, out);
+                // Two Services may select one workload; once is enough.
+                let new = out.since(start).into_iter().filter(|finding| {
+                    said.insert((finding.rule, finding.object.clone(), finding.path.clone()))
+                });
+                let new: Vec<Finding> = new.collect();
+                out.extend(new);
+                settle(&any_of_workload(cluster, workload), start, out);
             }
         }
     }
@@ -166,7 +224,7 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn groups(&self, out: &mut Findings) {
-        for rule in &self.rules {
+        for rule in self.rules {
             if let Judge::Groups(judge) = rule.judge {
                 out.begin(rule);
                 judge(self.survey, self.prediction, out);
@@ -175,7 +233,7 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn objects(&self, any: &AnyObject<'_>, out: &mut Findings) {
-        for rule in &self.rules {
+        for rule in self.rules {
             if let Judge::Object(judge) = rule.judge {
                 out.begin(rule);
                 judge(any, out);
@@ -242,15 +300,17 @@ fn settle(any: &AnyObject<'_>, start: usize, out: &mut Findings) {
         .flat_map(|rule| rule.hides.iter().copied())
         .collect();
     let allowed: Vec<&str> = allowances(any.meta.annotations.get(annotation::ALLOW)).collect();
-    out.extend(findings.into_iter().filter(|finding| !hidden.contains(finding.rule)).map(
-        |mut finding| {
-            if finding.object == any.object && allowed.contains(&finding.rule) {
-                finding.allowed = true;
-                finding.severity = finding.severity.min(Severity::Warning);
-            }
-            finding
-        },
-    ));
+    for mut finding in findings {
+        if hidden.contains(finding.rule) {
+            out.hide(finding);
+            continue;
+        }
+        if finding.object == any.object && allowed.contains(&finding.rule) {
+            finding.allowed = true;
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+        out.extend([finding]);
+    }
 }
 
 fn allowances(text: Option<&str>) -> impl Iterator<Item = &str> {

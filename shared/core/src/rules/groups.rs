@@ -110,6 +110,9 @@ fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
 }
 
 fn drift(case: &Case<'_, '_>, out: &mut Findings) {
+    if case.no_answers(out) {
+        return;
+    }
     for route in case.routes() {
         let Some(answer) = case.answer(route.key.vgroup, out) else { continue };
         let Some((index, own)) = route.participants.iter().enumerate().find(|(_, p)| case.is(p))

@@ -87,9 +87,8 @@ fn two_prefixes(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 fn shared_clb(case: &Case<'_, '_>, out: &mut Findings) {
-    for known in KNOWN.iter().filter(|known| known.reads.changes_clb()) {
-        let Some(Found { key, text }) = case.annotations().find(known.suffix) else { continue };
-        if !text.is_empty() {
+    for (known, Found { key, text }) in annotation::known_in(case.annotations()) {
+        if known.reads.changes_clb() && !text.is_empty() {
             case.draft(out)
                 .annotation(key, text)
                 .fix(format!("remove {key} and set it on the CLB itself"))

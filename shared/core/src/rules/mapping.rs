@@ -143,8 +143,8 @@ fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
         } else {
             format!("entry {:?} at character {} has no colon", first.text, first.position)
         };
-        let draft = case.draft(out).annotation(key, text);
-        let draft = match completed(case, &mapping) {
+        let draft = case.draft(out).annotation(key, text).parts(bad.iter().map(|e| e.text.trim()));
+        let draft = match completed(case, mapping) {
             Some(value) => {
                 let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
@@ -161,8 +161,13 @@ fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
             None => entry.text.to_owned(),
         });
         let (fix, patch) = corrected(key, &cut.collect::<Vec<_>>().join(","));
-        let draft = case.draft(out).annotation(key, text).severity(Severity::Warning);
-        draft.fix(fix).patch(patch).say("CCM drops what follows a second colon");
+        let long = mapping.entries().iter().filter(|entry| entry.has_more);
+        let draft = case.draft(out).annotation(key, text).parts(long.map(|entry| entry.text));
+        draft
+            .severity(Severity::Warning)
+            .fix(fix)
+            .patch(patch)
+            .say("CCM drops what follows a second colon");
     }
 }
 
@@ -186,7 +191,9 @@ fn spaces(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(position) = text.chars().position(char::is_whitespace) else { return };
     let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (fix, patch) = corrected(key, &tidy);
-    case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+    let spaced = text.split(',').filter(|entry| entry.contains(char::is_whitespace));
+    let draft = case.draft(out).annotation(key, text).parts(spaced);
+    draft.fix(fix).patch(patch).say(format!(
         "white space at character {}: CCM trims nothing, so it looks for a group or port of that very name, and this Service's backends leave the group or go where no listener points",
         position + 1
     ));
@@ -197,7 +204,7 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
     let ports = &case.service().spec.ports;
     let numbers: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
     let entries = mapping.entries();
-    never_held(case, &mapping, out);
+    never_held(case, mapping, out);
     for entry in entries.iter().filter(|entry| !entry.is_release()) {
         let Some(written) = entry.port else { continue };
         if numbers.iter().any(|number| number == written) {
@@ -207,7 +214,8 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
             .meant(ports)
             .filter(|(_, port)| ports.iter().any(|known| known.port == *port))
             .map(|(group, port)| format!("{group}:{port}"));
-        let draft = case.draft(out).annotation(key, text);
+        let tidy: String = entry.text.chars().filter(|c| !c.is_whitespace()).collect();
+        let draft = case.draft(out).annotation(key, text).parts([tidy]);
         let draft = match &meant {
             Some(meant) => {
                 let is_taken = |port| entries.iter().any(|e| e.port == Some(port));
@@ -238,7 +246,8 @@ fn never_held(case: &Case<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
         }
         let rest = mapping.entries().iter().filter(|e| *e != entry).map(|e| e.text);
         let (fix, patch) = corrected(key, &join(rest));
-        case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+        let draft = case.draft(out).annotation(key, text).parts([entry.text]);
+        draft.fix(fix).patch(patch).say(format!(
             "entry {:?} releases group {}, which this Service never held",
             entry.text, entry.group
         ));
@@ -258,7 +267,8 @@ fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(first) = double.first() else { return };
     let winner = kept.iter().find(|entry| entry.port == first.port).map_or("", |entry| entry.group);
     let (fix, patch) = corrected(key, &join(kept.iter().map(|entry| entry.text)));
-    case.draft(out).annotation(key, text).fix(fix).patch(patch).say(format!(
+    let draft = case.draft(out).annotation(key, text).parts(double.iter().map(|e| e.text.trim()));
+    draft.fix(fix).patch(patch).say(format!(
         "port {} has two entries: the first wins, so {winner} is used, and CCM takes its backends out of {}",
         first.port.unwrap_or_default(),
         first.group,
@@ -316,6 +326,7 @@ fn unmapped(case: &Case<'_, '_>, out: &mut Findings) {
         if mapping.group_of(port.port) == Ok(None) {
             case.draft(out)
                 .annotation(key, text)
+                .parts([port.port.to_string()])
                 .fix(format!("add an entry GROUP:{} to {key}, or take the port out of the Service", port.port))
                 .say(format!(
                     "port {} has no entry: CCM makes a group of its own for it, to which no listener points",

@@ -18,7 +18,9 @@ mod values;
 mod workloads;
 
 pub use case::{Case, ChangeCase, WorkloadCase};
-pub use engine::{Change, Scope, check, unknown_allowances};
+pub use engine::{
+    Change, Scope, check, check_gone, check_service, check_workloads, unknown_allowances,
+};
 
 use std::sync::LazyLock;
 
@@ -169,6 +171,11 @@ impl Family {
 
 /// All rules, by id.
 pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
+    all().iter().copied()
+}
+
+/// The same as a slice.
+fn all() -> &'static [&'static Rule] {
     static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         let families = [
             values::RULES,
@@ -187,10 +194,12 @@ pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
         all.sort_by_key(|rule| rule.id);
         all
     });
-    ALL.iter().copied()
+    &ALL
 }
 
 /// The rule of that id, written in any case.
 pub fn find(id: &str) -> Option<&'static Rule> {
-    catalogue().find(|rule| rule.id.eq_ignore_ascii_case(id))
+    let exact = all().binary_search_by_key(&id, |rule| rule.id).ok();
+    let exact = exact.and_then(|index| all().get(index).copied());
+    exact.or_else(|| catalogue().find(|rule| rule.id.eq_ignore_ascii_case(id)))
 }

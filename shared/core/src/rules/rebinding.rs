@@ -77,12 +77,17 @@ fn left_behind<'a>(
     let mut left = Vec::new();
     for port in case.old().spec.ports.iter().map(|port| port.port) {
         let Ok(Some(from)) = was.group_of(port) else { continue };
+        if is.entries().iter().any(|entry| entry.group == from) {
+            continue;
+        }
         // A group that CCM could not use never held anything of this Service.
-        let never_held = matches!(
+        if !backends::can_be_group(from) {
+            continue;
+        }
+        if matches!(
             case.before.round().port(port),
             Some(PortResult::Skipped(Skip::NoSuchGroup(_) | Skip::MadeByCcm(_)))
-        );
-        if never_held || is.entries().iter().any(|entry| entry.group == from) {
+        ) {
             continue;
         }
         let is_there = new.spec.ports.iter().any(|known| known.port == port);

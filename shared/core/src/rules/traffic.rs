@@ -67,6 +67,9 @@ const TOLERANCE: f64 = 0.02;
 
 fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(Setting { total: Some(weight), .. }) = case.setting() else { return };
+    if case.no_answers(out) {
+        return;
+    }
     for route in case.routes() {
         if !route.complete {
             missing_parts(case, route, out);
@@ -111,7 +114,7 @@ fn found_weight<'a>(case: &Case<'_, 'a>) -> Found<'a> {
 
 fn missing_parts(case: &Case<'_, '_>, route: &Route<'_>, out: &mut Findings) {
     if case.answer(route.key.vgroup, out).is_some() {
-        out.missing(format!("all of group {}", route.key.vgroup), route.unknown.join("; "));
+        out.missing(|| format!("all of group {}", route.key.vgroup), &route.unknown.join("; "));
     }
 }
 

@@ -7,7 +7,8 @@ use crate::{
     annotation,
     backends::{Mode, readiness_gate},
     finding::{Findings, Severity},
-    object::{Container, EndpointSlice, Hook, TargetPort, Workload, WorkloadKind},
+    inject,
+    object::{Container, DEFAULT_GRACE, EndpointSlice, Hook, TargetPort, Workload, WorkloadKind},
     patch::PatchOp,
 };
 
@@ -98,14 +99,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Main containers and native sidecars.
-fn long_running(workload: &Workload) -> impl Iterator<Item = &Container> {
-    let spec = &workload.template.spec;
-    let sidecars = spec.init_containers.iter();
-    let sidecars = sidecars.filter(|c| c.restart_policy.as_deref() == Some("Always"));
-    spec.containers.iter().chain(sidecars)
-}
-
 /// The containers that declare a target port of the Service; empty where none declares one.
 fn serving<'a>(case: &WorkloadCase<'_, 'a>) -> Vec<&'a Container> {
     let targets: Vec<TargetPort> =
@@ -118,7 +111,7 @@ fn serving<'a>(case: &WorkloadCase<'_, 'a>) -> Vec<&'a Container> {
             })
         })
     };
-    long_running(case.workload).filter(declares).collect()
+    case.workload.template.spec.long_running().filter(declares).collect()
 }
 
 /// The containers that lack something: of those that serve, or, where no container declares the
@@ -187,8 +180,6 @@ fn no_hook(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
     }
 }
 
-/// First kubelet that knows the native `sleep` without a feature gate.
-const NATIVE_SLEEP: (u32, u32) = (1, 30);
 /// First kube-proxy that uses endpoints that end while no other is left.
 const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
 
@@ -197,34 +188,23 @@ fn will_be_injected(case: &WorkloadCase<'_, '_>) -> bool {
     let cluster = case.case.seat.cluster;
     let switch = case.workload.metadata.annotations.get(annotation::INJECT);
     let namespace = case.workload.metadata.namespace();
-    let wanted = match case.workload.kind {
-        WorkloadKind::DaemonSet => switch == Some("enabled"),
-        WorkloadKind::Pod => cluster.injects_into_pods_of(namespace) && switch != Some("disabled"),
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet => switch != Some("disabled"),
-    };
+    let kind = case.workload.kind;
+    let wanted = inject::switched_off(kind, switch).is_none()
+        && (kind != WorkloadKind::Pod || cluster.injects_into_pods_of(namespace));
     let nodes = cluster.nodes();
     // The hook's scope, and what it never changes: templates that a controller writes.
     let in_scope = namespace != "kube-system" && !case.workload.metadata.controlled;
-    let new_enough = nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= NATIVE_SLEEP));
+    let new_enough =
+        nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= inject::NATIVE_SLEEP));
     cluster.injects_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
 }
-
-/// Kubernetes' default of terminationGracePeriodSeconds.
-const DEFAULT_GRACE: u64 = 30;
 
 fn hook_is_cut(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
     let spec = &case.workload.template.spec;
     let path = format!("{}.terminationGracePeriodSeconds", case.workload.kind.pod_path());
-    let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
-    let hooks = || long_running(case.workload).filter_map(|container| container.pre_stop);
-    let longest = hooks()
-        .filter_map(|hook| match hook {
-            Hook::Sleep(seconds) => Some(seconds),
-            Hook::Other => None,
-        })
-        .max();
-    if let Some(seconds) = longest.filter(|seconds| *seconds >= grace) {
-        let enough = seconds + DEFAULT_GRACE;
+    let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE.into());
+    if let Some(seconds) = spec.longest_sleep().filter(|seconds| *seconds >= grace) {
+        let enough = seconds.saturating_add(DEFAULT_GRACE.into());
         let raise =
             PatchOp::Add { path: format!("/{}", path.replace('.', "/")), value: enough.into() };
         case.draft(out)
@@ -235,7 +215,7 @@ fn hook_is_cut(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
             .say(format!(
                 "the preStop hook takes {seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
             ));
-    } else if hooks().any(|hook| hook == Hook::Other) {
+    } else if spec.long_running().any(|container| container.pre_stop == Some(Hook::Other)) {
         case.draft(out)
             .at(path)
             .value(grace.to_string())

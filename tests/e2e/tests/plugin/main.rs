@@ -2,12 +2,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod access;
+mod corners;
 mod reading;
 mod terminal;
 mod waiting;
 mod writing;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clbmigrate_bed::{
     Bed, Plan, Version,
@@ -25,6 +26,12 @@ const SERVED: &str = "c";
 /// A cluster whose API server comes and goes.
 const SHAKY: &str = "d";
 
+/// Held by the one test that uses the shaky cluster.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Long enough for anything that shall happen at all.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 /// A test: its name, its cluster, its namespace, what it does.
 type Case = (&'static str, &'static str, &'static str, fn(&User<'_>, &Tools) -> anyhow::Result<()>);
 
@@ -36,8 +43,14 @@ fn main() -> ExitCode {
         .cluster(SHAKY, Version::NEWEST);
     let shared = Shared::new(plan);
     let stage = Arc::new(Stage::default());
-    let groups: [&[Case]; 5] =
-        [reading::CASES, writing::CASES, waiting::CASES, access::CASES, terminal::CASES];
+    let groups: [&[Case]; 6] = [
+        reading::CASES,
+        writing::CASES,
+        corners::CASES,
+        waiting::CASES,
+        access::CASES,
+        terminal::CASES,
+    ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &stage, *case)).collect();
     run(trials, Some(&shared))
 }
@@ -47,6 +60,9 @@ fn trial(shared: &Arc<Shared>, stage: &Arc<Stage>, case: Case) -> Trial {
     let stage = Arc::clone(stage);
     shared.trial(name, move |bed| {
         let tools = stage.set(bed)?;
+        // Whoever stops an API server has it alone.
+        let _alone = (cluster == SHAKY)
+            .then(|| ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let user = User::new(bed, &tools, cluster, namespace)?;
         body(&user, &tools)
     })

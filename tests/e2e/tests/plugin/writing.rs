@@ -11,9 +11,7 @@ use anyhow::{Context, ensure};
 use clbmigrate_e2e::{KEYS, Terminal, Tools, User, service};
 use clbmigrate_gate::{Fault, Match};
 
-use crate::{Case, FLAWED, QUIET};
-
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::{Case, DEADLINE, FLAWED, QUIET};
 
 pub const CASES: &[Case] = &[
     ("set writes once, with a record", QUIET, "set", set),

@@ -1,0 +1,56 @@
+//! A write that failed, in words.
+
+use clbmigrate_cluster::live::WriteError;
+use clbmigrate_core::history;
+
+use super::Change;
+use crate::{error::Error, target};
+
+/// A write that failed, in words.
+pub fn explain(change: &Change<'_>, error: WriteError) -> Error {
+    match error {
+        WriteError::Request(error) => error.into(),
+        WriteError::Unknown(mut error) => {
+            error.message =
+                format!("nobody knows whether the change was written: {}", error.message);
+            let hint = format!(
+                "look before anything else: kubectl clbmigrate status {}",
+                target::place(&change.seat)
+            );
+            Error::Cluster(error.hint(hint))
+        }
+        WriteError::Conflict { key, now, is_lost } => {
+            let who = now.managers_of(&key).into_iter().next();
+            let by = who.map(|manager| format!(" by {} at {}", manager.name, manager.time));
+            let value = now
+                .annotation(&key)
+                .map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+            let last = now.history().ok().and_then(|history| {
+                let last = history.last()?;
+                let known = change.present.history().ok()?;
+                let is_new = !known.contains(&last.change);
+                is_new.then(|| format!("change {} by {} at {}", last.change, last.who, last.when))
+            });
+            let what = if key == history::KEY {
+                "its record".to_owned()
+            } else {
+                format!("{key} is {value} now")
+            };
+            let mut hints: Vec<String> = last.into_iter().collect();
+            hints.push(if is_lost {
+                "the answer to the write was lost, and nobody knows whether it came first; look again"
+                    .to_owned()
+            } else {
+                "nothing was written; look again, then repeat".to_owned()
+            });
+            Error::Conflict {
+                message: format!(
+                    "{}: somebody else was faster: {what}, changed{}",
+                    change.seat.label(),
+                    by.unwrap_or_default()
+                ),
+                hints,
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a change leaves on the Service beside its values.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_cluster::live::new_change;
+use clbmigrate_core::{
+    annotation,
+    history::{self, Entry, History},
+    patch::AnnotationEdit,
+};
+
+use super::Change;
+use crate::{cli::WriteArgs, output::Printer};
+
+/// The edits with the record of the change, and the change's id.
+pub fn with_history(
+    change: &Change<'_>,
+    args: &WriteArgs,
+    printer: &mut Printer,
+) -> (Vec<AnnotationEdit>, String) {
+    let old = change.present.annotation(history::KEY).map(str::to_owned);
+    let known = change.present.history().unwrap_or_else(|error| {
+        printer.warning(&format!(
+            "{error}; it is begun anew, and was: {}",
+            old.as_deref().unwrap_or_default()
+        ));
+        History::default()
+    });
+    let edits = || change.plan.edits.iter().filter(|edit| edit.old != edit.new);
+    let is_weight =
+        |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
+    let weight = edits().find(is_weight);
+    let others = edits().filter(|edit| !is_weight(edit));
+    let present = || change.seat.service.metadata.annotations.find(annotation::WEIGHT);
+    let unchanged = || present().map(|found| found.text.to_owned());
+    let id = new_change();
+    let entry = Entry {
+        change: id.clone(),
+        verb: change.plan.verb.to_owned(),
+        when: change.present.now(),
+        who: change.live.wait_for(change.connection.whoami()),
+        from: weight.map_or_else(unchanged, |edit| edit.old.clone()),
+        to: weight.map_or_else(unchanged, |edit| edit.new.clone()),
+        reason: args.reason.clone(),
+        undoes: change.plan.undoes.clone(),
+        step_of: change.plan.step_of.clone(),
+        annotations: others
+            .map(|edit| {
+                let swap = history::Swap { from: edit.old.clone(), to: edit.new.clone() };
+                (edit.key.clone(), swap)
+            })
+            .collect(),
+        more: BTreeMap::new(),
+    };
+    let mut edits: Vec<AnnotationEdit> = edits().cloned().collect();
+    let new = Some(known.with(entry).to_text());
+    edits.push(AnnotationEdit { key: history::KEY.to_owned(), old, new });
+    (edits, id)
+}

@@ -1,0 +1,46 @@
+//! The preStop hook that workloads behind a migrated Service are given, so that a pod whose end has
+//! begun still answers until the CLB has stopped sending to it.
+//!
+//! What is added to a pod template: a native `sleep` as preStop hook of every main container that
+//! has no preStop hook, the same number of seconds to the grace period, so that SIGTERM keeps the
+//! time it had, and a [`Record`] of both as an annotation of the template. Native sidecars end after
+//! the main containers anyway and stay as they are.
+//!
+//! Two principles settle what the words above leave open:
+//!
+//! - **What is applied again stays as it runs.** A client may send its manifest back without any of
+//!   our fields, or with its own grace period only. If adding ours again, with the seconds the stored
+//!   template has, makes the stored template, that is the answer: no new revision.
+//! - **A record is kept true as long as its hooks stand**: the grace period follows what the client
+//!   sent even where no new hook would be given (opted out, Service gone, a node too old). Else a
+//!   manifest's own grace period would cut a hook that its author never wrote.
+//!
+//! A grace period or a hook that equals the recorded one is taken for ours. Whoever writes just that
+//! number into a manifest gets it as the whole, as long as ours stays what it is: once the seconds
+//! change, the manifest's number is no longer ours, and counts as any other.
+
+mod diff;
+mod owner;
+mod record;
+mod scope;
+mod template;
+mod verdict;
+
+pub use owner::Controller;
+pub use record::{INJECTED, Record, RecordError};
+pub use scope::{Candidate, Operation, Request, Settings, examine};
+pub use template::remove;
+pub use verdict::{Note, Outcome, Reason, Verdict};
+
+pub(crate) use scope::switched_off;
+
+use std::ops::RangeInclusive;
+
+/// On workloads: the seconds of their hooks, in place of the configured ones.
+pub const PRE_STOP_SECONDS: &str = "clbmigrate.io/pre-stop-seconds";
+
+/// The seconds a hook may take.
+pub const SECONDS: RangeInclusive<u32> = 1..=3600;
+
+/// First kubelet, as `(major, minor)`, that knows the native `sleep` without a feature gate.
+pub const NATIVE_SLEEP: (u32, u32) = (1, 30);

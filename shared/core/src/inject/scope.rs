@@ -1,0 +1,272 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Controller, INJECTED, Note, Outcome, PRE_STOP_SECONDS, Reason, Record, SECONDS, Verdict, diff,
+    template::{self, Hooks, Made},
+};
+use crate::{
+    annotation::INJECT,
+    object::{Annotations, Meta, WorkloadKind},
+};
+
+/// What is done to a workload.
+#[derive(Debug, Clone, Copy)]
+pub enum Operation<'a> {
+    /// It is made.
+    Create,
+    /// It is changed.
+    Update {
+        /// The stored object, as Kubernetes' JSON.
+        old: &'a Value,
+    },
+}
+
+/// A workload on its way into a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its kind. Jobs, `CronJobs` and `ReplicaSets` have none and never get a hook.
+    pub kind: WorkloadKind,
+    /// What is done to it.
+    pub operation: Operation<'a>,
+    /// The object as it was sent, as Kubernetes' JSON.
+    pub object: &'a Value,
+    /// For a Pod, the annotations of the workload behind it ([`Controller::of`]), if at hand: what
+    /// they say counts where the Pod itself says nothing.
+    pub owner: Option<&'a Annotations>,
+}
+
+/// What else decides whether a workload gets a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a hook sleeps where the workload does not say, in [`SECONDS`].
+    pub seconds: u32,
+    /// Whether there are nodes, and every node's kubelet is [`super::NATIVE_SLEEP`] or newer.
+    pub nodes_sleep: bool,
+    /// Whether a migrated Service of its namespace selects its pods.
+    pub is_selected: bool,
+    /// Whether its namespace is labelled `clbmigrate.io/inject=enabled`. Only Pods ask.
+    pub namespace_is_labelled: bool,
+}
+
+/// A workload whose template may be changed, as far as the workload itself tells.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    kind: WorkloadKind,
+    is_new: bool,
+    template: &'a Value,
+    /// Where the template stands in the object, as a JSON Pointer.
+    pointer: &'static str,
+    stored: Option<&'a Value>,
+    record: Option<Record>,
+    stored_record: Option<Record>,
+    labels: BTreeMap<String, String>,
+    off: Option<Reason>,
+    switch: Option<String>,
+    seconds: Option<String>,
+}
+
+/// Written by kubelets on what the API server shows of their static pods.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// Whether a workload of that kind must stay as it is because of its annotation
+/// `clbmigrate.io/inject`.
+pub(crate) fn switched_off(kind: WorkloadKind, switch: Option<&str>) -> Option<Reason> {
+    match (kind, switch) {
+        (_, Some("disabled")) => Some(Reason::OptedOut),
+        (WorkloadKind::DaemonSet, switch) if switch != Some("enabled") => Some(Reason::NotOptedIn),
+        _ => None,
+    }
+}
+
+/// Reads a workload, and says early where no hook and no Service could change it.
+pub fn examine(request: Request<'_>) -> Result<Candidate<'_>, Reason> {
+    let Request { kind, operation, object, owner } = request;
+    let is_pod = kind == WorkloadKind::Pod;
+    let old = match operation {
+        Operation::Update { .. } if is_pod => return Err(Reason::PodExists),
+        Operation::Update { old } => Some(old),
+        Operation::Create => None,
+    };
+    let metadata = meta(object)?;
+    if metadata.deletion_timestamp.is_some() {
+        return Err(Reason::Terminating);
+    }
+    if metadata.annotations.keys().any(|key| key == MIRROR) {
+        return Err(Reason::Mirror);
+    }
+    if metadata.controlled && !is_pod {
+        return Err(Reason::Controlled);
+    }
+    let controller = Controller::of(object).map(|controller| controller.kind);
+    if controller.as_deref() == Some("Job") {
+        return Err(Reason::OfJob);
+    }
+    let pointer = if is_pod { "" } else { "/spec/template" };
+    let template = object.pointer(pointer).ok_or_else(|| missing("spec.template"))?;
+    let stored = old.and_then(|old| old.pointer(pointer));
+    if stored == Some(template) {
+        return Err(Reason::TemplateUnchanged);
+    }
+    let of_template = meta(template)?;
+    let record = of_template.annotations.get(INJECTED).map(Record::parse).transpose();
+    let record = record.map_err(Reason::BadRecord)?;
+    let setting = |key: &str| {
+        let owners = owner.and_then(|annotations| annotations.get(key));
+        metadata.annotations.get(key).or(owners).map(str::to_owned)
+    };
+    let switch = setting(INJECT);
+    let judged_as = match controller.as_deref() {
+        Some("DaemonSet") => WorkloadKind::DaemonSet,
+        _ => kind,
+    };
+    let off = switched_off(judged_as, switch.as_deref());
+    if let (Some(reason), None) = (&off, &record) {
+        return Err(reason.clone());
+    }
+    Ok(Candidate {
+        kind,
+        is_new: old.is_none(),
+        template,
+        pointer,
+        stored,
+        record,
+        stored_record: stored.and_then(recorded),
+        labels: of_template.labels,
+        off,
+        switch,
+        seconds: setting(PRE_STOP_SECONDS),
+    })
+}
+
+fn meta(object: &Value) -> Result<Meta, Reason> {
+    let metadata = object.get("metadata").filter(|metadata| !metadata.is_null());
+    metadata
+        .map_or_else(|| Ok(Meta::default()), Meta::deserialize)
+        .map_err(|error| Reason::Unreadable(format!("metadata: {error}")))
+}
+
+fn missing(path: &str) -> Reason {
+    Reason::Unreadable(format!("{path} is missing"))
+}
+
+/// The record of a template, if it has one that can be used.
+fn recorded(template: &Value) -> Option<Record> {
+    let text = template.pointer("/metadata/annotations")?.get(INJECTED)?.as_str()?;
+    Record::parse(text).ok()
+}
+
+impl Candidate<'_> {
+    /// The labels of its pods, for Services to select.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// What is to become of it. Applied to what it makes, it says [`Outcome::Untouched`].
+    pub fn decide(&self, settings: Settings) -> Verdict {
+        let obstacle = self.obstacle(settings);
+        if let (Some(reason), None) = (&obstacle, &self.record) {
+            let reason = match reason {
+                Reason::NodesTooOld if !self.lacks_hooks() => Reason::OwnHooks,
+                reason => reason.clone(),
+            };
+            return Verdict { outcome: Outcome::Untouched(reason), notes: Vec::new() };
+        }
+        let hooks = if obstacle.is_none() { Hooks::Give } else { Hooks::Keep };
+        let mut notes = Vec::new();
+        if hooks == Hooks::Give {
+            notes.extend(self.unknown_switch());
+        }
+        let seconds = self.seconds(hooks, settings, &mut notes);
+        let made = match self.again(hooks, seconds) {
+            Some(made) => Ok(made),
+            None => template::make(self.template, self.record.as_ref(), seconds, hooks),
+        };
+        let outcome = match made {
+            Ok(made) => {
+                notes.extend(made.notes);
+                self.outcome(&made.template, obstacle)
+            }
+            Err(reason) => Outcome::Untouched(reason),
+        };
+        Verdict { outcome, notes }
+    }
+
+    /// Why it gets no hook that it has not got yet.
+    fn obstacle(&self, settings: Settings) -> Option<Reason> {
+        if let Some(reason) = &self.off {
+            Some(reason.clone())
+        } else if self.kind == WorkloadKind::Pod && !settings.namespace_is_labelled {
+            Some(Reason::NamespaceNotLabelled)
+        } else if !settings.is_selected {
+            Some(Reason::NotSelected)
+        } else if settings.nodes_sleep {
+            None
+        } else {
+            Some(Reason::NodesTooOld)
+        }
+    }
+
+    fn lacks_hooks(&self) -> bool {
+        let made = template::make(self.template, None, *SECONDS.start(), Hooks::Give);
+        !matches!(made, Ok(made) if made.template == *self.template)
+    }
+
+    fn unknown_switch(&self) -> Option<Note> {
+        let value = self.switch.as_deref()?;
+        let is_known = matches!(value, "enabled" | "disabled");
+        (!is_known).then(|| Note::UnknownSwitch { value: value.to_owned() })
+    }
+
+    /// How long its hooks are to sleep.
+    ///
+    /// New seconds come with a change of the template, but not with a template that comes from
+    /// elsewhere with a record of its own: `kubectl rollout undo`, half-way through a rollout, must
+    /// find the `ReplicaSet` whose pods still run; and a Pod is what its workload's template says.
+    fn seconds(&self, hooks: Hooks, settings: Settings, notes: &mut Vec<Note>) -> u32 {
+        let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
+        match &self.record {
+            Some(record)
+                if hooks == Hooks::Keep
+                    || self.kind == WorkloadKind::Pod
+                    || !(self.is_new || stored == Some(record.seconds)) =>
+            {
+                record.seconds
+            }
+            _ => self.wanted(settings.seconds, notes),
+        }
+    }
+
+    fn wanted(&self, by_default: u32, notes: &mut Vec<Note>) -> u32 {
+        let Some(value) = &self.seconds else { return by_default };
+        match value.parse().ok().filter(|seconds| SECONDS.contains(seconds)) {
+            Some(seconds) => seconds,
+            None => {
+                notes.push(Note::BadSeconds { value: value.clone(), used: by_default });
+                by_default
+            }
+        }
+    }
+
+    /// The stored template, if what was sent becomes just that with the stored seconds: the same
+    /// manifest once more.
+    fn again(&self, hooks: Hooks, seconds: u32) -> Option<Made> {
+        let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
+        let stored = stored.filter(|stored| hooks == Hooks::Give && *stored != seconds)?;
+        let made = template::make(self.template, self.record.as_ref(), stored, hooks).ok()?;
+        (Some(&made.template) == self.stored).then_some(made)
+    }
+
+    fn outcome(&self, made: &Value, obstacle: Option<Reason>) -> Outcome {
+        let patch = diff::between(self.pointer, self.template, made);
+        if !patch.is_empty() {
+            return Outcome::Patched(patch);
+        }
+        Outcome::Untouched(obstacle.unwrap_or_else(|| {
+            let has_ours = self.record.as_ref().is_some_and(|record| !record.containers.is_empty());
+            if has_ours { Reason::Complete } else { Reason::OwnHooks }
+        }))
+    }
+}
