@@ -160,6 +160,11 @@ impl Findings {
         self.missing.entry(note).or_default().insert(self.rule.id);
     }
 
+    /// Whether it is of no interest what could not be looked at.
+    pub(crate) fn is_terse(&self) -> bool {
+        self.is_terse
+    }
+
     pub(crate) fn since(&mut self, start: usize) -> Vec<Finding> {
         self.said.split_off(start)
     }

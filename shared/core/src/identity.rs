@@ -48,6 +48,15 @@ impl<'a> Key<'a> {
     }
 }
 
+impl Key<'_> {
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        let Self { port, service, namespace, cluster_id } = self;
+        let parts = [port, service, namespace, cluster_id];
+        "k8s".len() + parts.iter().map(|part| 1 + part.chars().count()).sum::<usize>()
+    }
+}
+
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { port, service, namespace, cluster_id } = self;

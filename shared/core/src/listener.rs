@@ -2,7 +2,7 @@
 //! `listeners.go`). It is built even where listeners are not touched.
 
 use crate::{
-    annotation::{self, ValueError},
+    annotation::{self, Found, Known, ValueError},
     object::{Service, ServicePort},
 };
 
@@ -19,9 +19,16 @@ pub struct Unreadable<'a> {
 
 /// Every listener annotation of a Service that CCM cannot read.
 pub fn unreadable(service: &Service) -> Vec<Unreadable<'_>> {
-    let annotations = &service.metadata.annotations;
+    unreadable_of(service, &annotation::known_in(&service.metadata.annotations))
+}
+
+/// The same, given its annotations that CCM reads.
+pub(crate) fn unreadable_of<'a>(
+    service: &Service,
+    known: &[(&Known, Found<'a>)],
+) -> Vec<Unreadable<'a>> {
     let mut found: Vec<Unreadable<'_>> = Vec::new();
-    for (known, value) in annotation::known_in(annotations) {
+    for (known, value) in known {
         if !known.reads.is_integer() {
             continue;
         }
@@ -29,7 +36,8 @@ pub fn unreadable(service: &Service) -> Vec<Unreadable<'_>> {
             found.push(Unreadable { key: value.key, text: value.text, problem: describe(&error) });
         }
     }
-    if let Some(value) = annotations.find(annotation::PROTOCOL_PORT) {
+    let ports_of = |(known, _): &&(&Known, Found<'_>)| known.suffix == annotation::PROTOCOL_PORT;
+    if let Some((_, value)) = known.iter().find(ports_of) {
         let ports = &service.spec.ports;
         if let Some(problem) = ports.iter().find_map(|port| protocol(value.text, port).err()) {
             found.push(Unreadable { key: value.key, text: value.text, problem });

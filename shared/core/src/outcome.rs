@@ -152,8 +152,8 @@ pub fn round<'a>(
     let missing = missing(&inputs, mode, nodes.is_some(), slices.is_some());
     let ports = match model {
         Ok(model) if frozen_by.is_empty() => {
-            let no_node =
-                mode != Mode::Eni && nodes.is_some_and(|nodes| !any_eligible(service, nodes));
+            let no_node = mode != Mode::Eni
+                && nodes.is_some_and(|nodes| !backends::any_eligible(service, nodes));
             results(service, model, missing, no_node)
         }
         _ => {
@@ -188,11 +188,6 @@ fn missing(inputs: &Inputs<'_>, mode: Mode, nodes: bool, slices: bool) -> Option
     } else {
         None
     }
-}
-
-fn any_eligible(service: &Service, nodes: &backends::NodeSet) -> bool {
-    backends::accepted(service, nodes)
-        .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
 }
 
 fn results<'a>(

@@ -49,6 +49,15 @@ impl PatchOp {
     }
 }
 
+impl PatchOp {
+    /// The key of the annotation that it is about, if it is about one.
+    pub fn annotation(&self) -> Option<String> {
+        let (Self::Add { path, .. } | Self::Replace { path, .. } | Self::Remove { path }) = self;
+        let pointer = path.strip_prefix(ANNOTATIONS)?.strip_prefix('/')?;
+        Some(pointer.replace("~1", "/").replace("~0", "~"))
+    }
+}
+
 fn annotation_pointer(key: &str) -> String {
     format!("{ANNOTATIONS}/{}", key.replace('~', "~0").replace('/', "~1"))
 }

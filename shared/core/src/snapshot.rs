@@ -279,6 +279,9 @@ impl Cluster {
     /// The EndpointSlices of a Service; `None` where not one is at hand.
     pub fn slices_of(&self, service: &Service) -> Option<&[EndpointSlice]> {
         let meta = &service.metadata;
+        if self.slices.is_empty() && self.endpoints_listed.is_empty() {
+            return None;
+        }
         let key = (meta.namespace().to_owned(), meta.name.clone());
         let none = || self.endpoints_listed.contains(meta.namespace()).then_some(&[][..]);
         self.slices.get(&key).map(Vec::as_slice).or_else(none)

@@ -9,7 +9,7 @@ mod nodes;
 use thiserror::Error;
 
 pub use endpoints::{Address, PodSet, addresses, counts, readiness_gate};
-pub use nodes::{LabelError, NodeSet, accepted, label_error, labelled};
+pub use nodes::{LabelError, NodeSet, accepted, any_eligible, label_error, labelled};
 
 use crate::{
     annotation::{self, ValueError},

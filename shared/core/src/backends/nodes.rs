@@ -91,6 +91,18 @@ pub fn accepted<'a>(service: &Service, nodes: &'a NodeSet) -> Result<Vec<&'a Nod
     Ok(accepted)
 }
 
+/// Whether CCM finds a node for a Service at all.
+pub fn any_eligible(service: &Service, nodes: &NodeSet) -> bool {
+    // Most nodes are fine; one is enough, unless a later one shows that the label is malformed.
+    let is_plain = service.metadata.annotations.text(annotation::BACKEND_LABEL).is_empty();
+    let is_fine = |node: &Node| {
+        !node.is_rejected && !node.unschedulable && (node.is_virtual || !node.is_excluded)
+    };
+    (is_plain && nodes.iter().any(is_fine))
+        || accepted(service, nodes)
+            .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
+}
+
 /// How many nodes carry a Service's `backend-label`, whatever else keeps them out.
 pub fn labelled(service: &Service, nodes: &NodeSet) -> Result<usize, LabelError> {
     let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);

@@ -120,6 +120,11 @@ impl Annotations {
         self.strings.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// All that are strings but those with such keys.
+    pub fn without(&self, is_out: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(move |(key, _)| !is_out(key))
+    }
+
     /// The keys of all annotations, whatever their values' types.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.strings.iter().map(|(key, _)| key).chain(self.others.keys()).map(String::as_str)

@@ -143,6 +143,9 @@ fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
     else {
         return;
     };
+    if case.service().spec.ports.len() < 2 {
+        return;
+    }
     let mut by_group: BTreeMap<&str, Vec<(u16, TargetPort)>> = BTreeMap::new();
     for port in &case.service().spec.ports {
         if let Ok(Some(group)) = mapping.group_of(port.port) {

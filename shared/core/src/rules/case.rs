@@ -1,7 +1,7 @@
 use std::cell::OnceCell;
 
 use crate::{
-    annotation,
+    annotation::{self, Found, Known},
     backends::{self, Mode, NodeSet},
     cloud::{GroupAnswer, Listener},
     finding::{Draft, Findings},
@@ -26,6 +26,7 @@ pub struct Case<'s, 'a> {
     prediction: &'s Prediction,
     mapping: OnceCell<Option<Mapping<'a>>>,
     setting: OnceCell<Option<Setting>>,
+    known: OnceCell<Vec<(&'static Known, Found<'a>)>>,
     round: OnceCell<Round<'a>>,
     routes: OnceCell<Vec<Route<'a>>>,
 }
@@ -44,6 +45,7 @@ impl<'s, 'a> Case<'s, 'a> {
             prediction,
             mapping: OnceCell::new(),
             setting: OnceCell::new(),
+            known: OnceCell::new(),
             round: OnceCell::new(),
             routes: OnceCell::new(),
         }
@@ -67,6 +69,11 @@ impl<'s, 'a> Case<'s, 'a> {
     /// The mapping CCM honours.
     pub fn mapping(&self) -> Option<&Mapping<'a>> {
         self.mapping.get_or_init(|| backends::mapping(self.seat.service)).as_ref()
+    }
+
+    /// Its annotations that CCM reads.
+    pub(crate) fn known(&self) -> &[(&'static Known, Found<'a>)] {
+        self.known.get_or_init(|| annotation::known_in(self.annotations()))
     }
 
     /// The weights in effect; `None` where CCM refuses them.
@@ -208,7 +215,9 @@ impl<'s, 'a> Case<'s, 'a> {
     /// route need be put together to learn that it is not complete.
     pub fn no_answers(&self, out: &mut Findings) -> bool {
         let is_bare = self.survey.world.cloud.groups.is_empty();
-        if is_bare {
+        if is_bare && out.is_terse() {
+            missing_answer("", out);
+        } else if is_bare {
             for (vgroup, _) in routes_of(self.service()) {
                 missing_answer(vgroup, out);
             }
@@ -225,8 +234,9 @@ impl<'s, 'a> Case<'s, 'a> {
                 "the answer of DescribeLoadBalancerListeners is not at hand",
             );
         }
+        let all = all?;
         let groups = self.vgroups();
-        all.map(|all| all.into_iter().filter(|l| groups.contains(&l.vgroup.as_str())).collect())
+        Some(all.into_iter().filter(|l| groups.contains(&l.vgroup.as_str())).collect())
     }
 }
 
@@ -292,6 +302,11 @@ impl<'a> ChangeCase<'_, 'a> {
     /// The Service as it becomes, if CCM still takes it.
     pub fn present(&self) -> Option<&'a Service> {
         self.after.map(|case| case.seat.service)
+    }
+
+    /// The mapping that CCM honours from now on.
+    pub fn mapping_after(&self) -> Option<&Mapping<'a>> {
+        self.after.and_then(Case::mapping)
     }
 
     /// Begins a finding on the Service: on the new version where there is one.

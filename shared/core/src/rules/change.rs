@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{ChangeCase, Evidence, Judge, Rule};
+use super::{Case, ChangeCase, Evidence, Judge, Rule};
 use crate::{
     annotation::{self},
     backends::{self, Mode},
@@ -92,9 +92,10 @@ pub(super) fn text<'a>(service: &'a Service, suffix: &str) -> &'a str {
 }
 
 fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(new) = case.present().filter(|new| backends::mapping(new).is_some()) else { return };
     let old = text(case.old(), annotation::WEIGHT);
-    if old.is_empty() || !text(new, annotation::WEIGHT).is_empty() {
+    let Some(after) = case.after.filter(|_| !old.is_empty()) else { return };
+    let new = after.service();
+    if !text(new, annotation::WEIGHT).is_empty() || after.mapping().is_none() {
         return;
     }
     let routes = case.routes_after();
@@ -141,7 +142,7 @@ fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 }
 
 fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    if still_serves(case) {
+    if is_same_but_for_the_weight(case) || still_serves(case) {
         return;
     }
     let after = case.routes_after();
@@ -164,6 +165,21 @@ fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether nothing changes but a weight that stays above 0: then whoever served goes on.
+fn is_same_but_for_the_weight(case: &ChangeCase<'_, '_>) -> bool {
+    let Some(after) = case.after else { return false };
+    let (old, new) = (case.old(), after.service());
+    case.before.carries_weight()
+        && after.carries_weight()
+        && old.spec == new.spec
+        && all_but_weight(old).eq(all_but_weight(new))
+}
+
+fn all_but_weight(service: &Service) -> impl Iterator<Item = (&str, &str)> {
+    let is_weight = |key: &str| annotation::suffix_of(key) == Some(annotation::WEIGHT);
+    service.metadata.annotations.without(is_weight)
 }
 
 /// Whether the Service itself goes on holding weight, or may, in every route it was in.
@@ -193,11 +209,8 @@ fn somebody_may_hold(route: &Route<'_>) -> bool {
 
 fn too_few_serve(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let Some(after) = case.after else { return };
-    let (Ok(was), Ok(is)) = (backends::setting(case.old()), backends::setting(after.service()))
-    else {
-        return;
-    };
-    let (Some(was), Some(is)) = (was.total, is.total) else { return };
+    let total = |case: &Case<'_, '_>| case.setting().and_then(|setting| setting.total);
+    let (Some(was), Some(is)) = (total(case.before), total(after)) else { return };
     if is <= was {
         return;
     }

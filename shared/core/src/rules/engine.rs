@@ -118,8 +118,9 @@ impl<'a> Engine<'_, 'a> {
         let none = Prediction::default();
         let case = Case::new(self.survey, seat, old, self.prediction);
         let before = old.and_then(|old| self.before(seat.index, old, &none));
-        let is_candidate = is_candidate(seat.service, old);
-        let is_migrated = is_candidate && backends::mapping(seat.service).is_some();
+        let is_taken = seat.service.is_taken_by_ccm();
+        let is_candidate = is_taken && has_clb_keys(seat.service, old);
+        let is_migrated = is_candidate && case.mapping().is_some();
         for rule in self.rules {
             out.begin(rule);
             match rule.judge {
@@ -129,7 +130,7 @@ impl<'a> Engine<'_, 'a> {
                 Judge::Migrated(judge) if is_migrated => judge(&case, out),
                 Judge::Change(judge) => {
                     if let Some(before) = &before {
-                        let after = seat.service.is_taken_by_ccm().then_some(&case);
+                        let after = is_taken.then_some(&case);
                         judge(&self.change_case(before, after, Some(seat.service)), out);
                     }
                 }
@@ -178,7 +179,7 @@ impl<'a> Engine<'_, 'a> {
     /// The workloads that a migrated Service selects. What was `said` of one is not said again.
     fn workloads_of(&self, seat: Seat<'a>, said: &mut HashSet<Said>, out: &mut Findings) {
         let Seat { cluster, service, .. } = seat;
-        if !is_candidate(service, None) || backends::mapping(service).is_none() {
+        if !service.is_candidate() || backends::mapping(service).is_none() {
             return;
         }
         let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
@@ -259,9 +260,8 @@ impl<'a> Engine<'_, 'a> {
     ) -> Option<Case<'s, 'a>> {
         let survey = self.change?.before;
         let cluster = survey.world.clusters.get(index)?;
-        let is_migrated = old.is_taken_by_ccm() && backends::mapping(old).is_some();
-        let seat = Seat { index, cluster, service: old };
-        is_migrated.then(|| Case::new(survey, seat, None, none))
+        let case = Case::new(survey, Seat { index, cluster, service: old }, None, none);
+        (old.is_taken_by_ccm() && case.mapping().is_some()).then_some(case)
     }
 
     fn change_case<'s>(
@@ -284,10 +284,9 @@ fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'
     AnyObject { object, meta: &workload.metadata, misplaced }
 }
 
-/// Whether a Service is a candidate, in its old or new version.
-fn is_candidate(service: &Service, old: Option<&Service>) -> bool {
-    service.is_taken_by_ccm()
-        && [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
+/// Whether a Service, in its old or new version, carries keys that make it a candidate.
+fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
+    [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
 }
 
 /// Drops what follows from another finding on the same object, and softens what the object is

@@ -87,7 +87,7 @@ fn two_prefixes(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 fn shared_clb(case: &Case<'_, '_>, out: &mut Findings) {
-    for (known, Found { key, text }) in annotation::known_in(case.annotations()) {
+    for (known, Found { key, text }) in case.known().iter().copied() {
         if known.reads.changes_clb() && !text.is_empty() {
             case.draft(out)
                 .annotation(key, text)

@@ -2,12 +2,12 @@
 
 use super::{Case, Evidence, Judge, Rule};
 use crate::{
-    annotation::{self, Found, LEGACY_PREFIX, PREFIX},
+    annotation::{self, Found},
     backends,
     finding::{Findings, Severity},
     identity::Key,
     patch::PatchOp,
-    vgroup::{Entry, Mapping},
+    vgroup::{Entry, Mapping, is_decimal},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -202,12 +202,12 @@ fn spaces(case: &Case<'_, '_>, out: &mut Findings) {
 fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
     let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
     let ports = &case.service().spec.ports;
-    let numbers: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
+    let numbers = || ports.iter().map(|port| port.port.to_string()).collect::<Vec<_>>().join(", ");
     let entries = mapping.entries();
     never_held(case, mapping, out);
     for entry in entries.iter().filter(|entry| !entry.is_release()) {
         let Some(written) = entry.port else { continue };
-        if numbers.iter().any(|number| number == written) {
+        if ports.iter().any(|port| is_decimal(written, port.port)) {
             continue;
         }
         let meant = entry
@@ -225,12 +225,12 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
                 let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
             }
-            None => draft.fix(format!("name one of the Service's ports: {}", numbers.join(", "))),
+            None => draft.fix(format!("name one of the Service's ports: {}", numbers())),
         };
         draft.say(format!(
             "entry {:?} names port {written:?}; this Service has {}. CCM maps nothing to {} and makes a group of its own, to which no listener points",
             entry.text,
-            numbers.join(", "),
+            numbers(),
             entry.group,
         ));
     }
@@ -276,9 +276,10 @@ fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
-    for prefix in [PREFIX, LEGACY_PREFIX] {
-        let key = format!("{prefix}{}", annotation::VGROUP_IDS);
-        let Some(text) = case.annotations().get(&key) else { continue };
+    let keys = case.annotations().iter();
+    for (key, text) in
+        keys.filter(|(k, _)| annotation::suffix_of(k) == Some(annotation::VGROUP_IDS))
+    {
         let mapping = Mapping::parse(text);
         let ports = &case.service().spec.ports;
         let turned: Vec<String> = mapping
@@ -298,13 +299,13 @@ fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
         let is_mapped = case.annotations().find(annotation::VGROUP_PORT).is_some();
         let add = (!is_mapped).then(|| PatchOp::add_annotation(&works, value.clone()));
         case.draft(out)
-            .annotation(&key, text)
+            .annotation(key, text)
             .fix(if is_mapped {
                 format!("remove {key}; {works} is set already")
             } else {
                 format!("replace it by {works}: \"{value}\"")
             })
-            .patch([PatchOp::remove_annotation(&key)].into_iter().chain(add))
+            .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
             .say("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
     }
 }

@@ -85,7 +85,7 @@ fn long_description(case: &Case<'_, '_>, out: &mut Findings) {
     });
     let Some(port) = longest.max_by_key(String::len) else { return };
     let key = Key { port: &port, service: &meta.name, namespace: meta.namespace(), cluster_id };
-    let length = key.to_string().chars().count();
+    let length = key.length();
     if length > MAX_DESCRIPTION {
         let spare = length - MAX_DESCRIPTION;
         case.draft(out)
@@ -162,6 +162,9 @@ fn no_node(case: &Case<'_, '_>, out: &mut Findings) {
         return;
     }
     let Some(nodes) = case.nodes(out) else { return };
+    if backends::any_eligible(case.service(), nodes) {
+        return;
+    }
     let is_drained = case.round().ports.iter().any(|p| matches!(p.result, PortResult::NoNode(_)));
     let matched = backends::labelled(case.service(), nodes).unwrap_or_default();
     // Nodes that carry the label but are all rejected; where none carries it, CLB020 speaks.

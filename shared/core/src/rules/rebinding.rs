@@ -42,10 +42,8 @@ pub(super) const RULES: &[Rule] = &[
 
 fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     let Some(new) = case.present() else { return };
-    let (Some(was), Some(is)) = (backends::mapping(case.old()), backends::mapping(new)) else {
-        return;
-    };
-    let moves = left_behind(case, new, &was, &is);
+    let (Some(was), Some(is)) = (case.before.mapping(), case.mapping_after()) else { return };
+    let moves = left_behind(case, new, was, is);
     let Some(Found { key, text }) = new.metadata.annotations.find(annotation::VGROUP_PORT) else {
         return;
     };
@@ -125,7 +123,7 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     }
     let key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
     let written = text(old, annotation::VGROUP_PORT);
-    let Some(is) = backends::mapping(new) else {
+    let Some(is) = case.mapping_after() else {
         case.draft(out)
             .annotation(&key, "")
             .fix(format!("set {key}: \"{written}\" again"))
@@ -133,9 +131,9 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
             .say("the mapping is removed: CCM makes a group of its own, and the backends stay in the old one as orphans");
         return;
     };
-    let Some(was) = backends::mapping(old) else { return };
+    let Some(was) = case.before.mapping() else { return };
     let present = text(new, annotation::VGROUP_PORT);
-    for (from, port, to) in left_behind(case, new, &was, &is) {
+    for (from, port, to) in left_behind(case, new, was, is) {
         if to.is_none() {
             case.draft(out)
                 .annotation(&key, present)
@@ -144,7 +142,7 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
                 .say(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
         }
     }
-    for group in dropped_releases(case, &was, &is) {
+    for group in dropped_releases(case, was, is) {
         case.draft(out)
             .annotation(&key, present)
             .fix(format!("keep {group}:0 until the group is clean: {key}: \"{present},{group}:0\""))

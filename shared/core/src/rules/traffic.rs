@@ -3,8 +3,9 @@
 use super::{Case, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found},
-    backends::Backend,
+    backends::{Backend, Mode},
     finding::{Findings, Severity},
+    object::EndpointSlice,
     outcome::Outcome,
     patch::PatchOp,
     route::Route,
@@ -156,6 +157,18 @@ fn better_weights(
 
 fn floor(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(Setting { total: Some(weight @ 1..), .. }) = case.setting() else { return };
+    // In Cluster mode there are no more backends than nodes and pods.
+    let (nodes, slices) =
+        (case.seat.cluster.all_nodes(), case.seat.cluster.slices_of(case.service()));
+    if let (Mode::Cluster, Some(nodes)) = (case.mode(), nodes) {
+        let pods = slices.map_or(0, |slices| {
+            EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()
+        });
+        let has_pods = slices.is_some() || !nodes.iter().any(|node| node.is_virtual);
+        if has_pods && weight as usize >= nodes.len() + pods {
+            return;
+        }
+    }
     let mut most: &[Backend<'_>] = &[];
     for port in &case.round().ports {
         match port.result.expected() {

@@ -204,7 +204,9 @@ fn backend_type(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 fn unreadable(case: &Case<'_, '_>, out: &mut Findings) {
-    for listener::Unreadable { key, text, problem } in listener::unreadable(case.service()) {
+    for listener::Unreadable { key, text, problem } in
+        listener::unreadable_of(case.service(), case.known())
+    {
         let tidy: String =
             text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
         let is_number = !key.ends_with(annotation::PROTOCOL_PORT);
