@@ -45,7 +45,8 @@ licences: ## check the licences and sources of all dependencies
 	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
 
 .PHONY: bench
-bench: tools-rust ## measure the core and the reading of files
+bench: tools-rust tools-bed ## measure the core, the reading of files, and the webhook beside an echo
+	rm -f target/bench/summary.json
 	$(CARGO) bench --workspace --locked
 
 .PHONY: docs

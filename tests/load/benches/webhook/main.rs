@@ -1,0 +1,123 @@
+//! How fast the webhook answers, beside a server that only echoes: part of `make bench`.
+#![forbid(unsafe_code)]
+
+mod clusters;
+mod figures;
+mod processes;
+mod rounds;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use clbmigrate_bed::{Size, can_run, programs};
+use clbmigrate_load::certificates;
+use clbmigrate_load::drive::Expect;
+use clbmigrate_load::summary;
+
+use self::clusters::Clusters;
+use self::figures::Figures;
+use self::processes::{Program, Seat, answers};
+use self::rounds::{Runner, Subject};
+
+/// Compares the webhook with a plain TLS echo, with 10 and with many Services in its cache
+#[derive(Debug, Parser)]
+#[command(name = "webhook")]
+struct Args {
+    /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
+    #[arg(long)]
+    bench: bool,
+    /// Measure only if this benchmark's name, webhook, contains this
+    #[arg(value_name = "FILTER")]
+    filter: Option<String>,
+    /// Rounds; figures are medians over them
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of every measurement
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    seconds: f64,
+}
+
+/// In the two clusters.
+const FEW: u32 = 10;
+const MANY: u32 = 10_000;
+const ADDRESS: &str = "127.0.0.1";
+/// The first core often serves the machine's devices, which matters less to the client.
+const CLIENT_CORE: usize = 0;
+const SERVER_CORE: usize = 1;
+
+fn main() -> ExitCode {
+    match measure(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line on stderr. Nobody may be there to read it any more, which must not matter.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn measure(args: &Args) -> Result<()> {
+    let wanted = args.filter.as_deref().is_none_or(|filter| "webhook".contains(filter));
+    if !args.bench || !wanted {
+        return Ok(());
+    }
+    ensure!(args.rounds > 0, "--rounds 0; take at least 1");
+    can_run(Size::ControlPlane).map_err(anyhow::Error::msg)?;
+    let cores = available_parallelism()?.get();
+    ensure!(
+        cores > SERVER_CORE,
+        "server and client need a core each, and this machine has {cores}"
+    );
+
+    let names = ["tls-echo", "load", "clbmigrate-webhook"];
+    let programs = programs::build(&names)?;
+    let [echo, load, webhook] = programs.as_slice() else { bail!("cargo has built too little") };
+
+    say(&format!("starting clusters with {FEW} and {MANY} Services"));
+    let clusters = Clusters::start(FEW, MANY)?;
+    let folder = clusters.folder().join("bench");
+    let certificate = folder.join("tls");
+    certificates::make(&certificate, &[ADDRESS])?;
+    let seat = Seat { folder: &folder, certificate: &certificate, core: SERVER_CORE };
+
+    let few = Program::webhook(&seat, webhook, "few", &clusters.kubeconfig("few")?)?;
+    let many = Program::webhook(&seat, webhook, "many", &clusters.kubeconfig("many")?)?;
+    for webhook in [&few, &many] {
+        webhook.wait_until_ready(&certificate)?;
+    }
+    let answers = answers(&few, &certificate)?;
+    for answer in &answers {
+        say(&format!("the webhook says {answer}"));
+    }
+    let size = answers.iter().map(String::len).sum::<usize>() / answers.len().max(1);
+    let echo = Program::echo(&seat, echo, size)?;
+
+    let subject = |name, program, services, expect| Subject { name, program, services, expect };
+    let subjects = [
+        subject("echo", &echo, MANY, Expect::Anything),
+        subject("webhook, 10 Services", &few, FEW, Expect::Verdict),
+        subject("webhook, 10,000 Services", &many, MANY, Expect::Verdict),
+    ];
+    let runner = Runner {
+        load,
+        certificate: &certificate,
+        core: CLIENT_CORE,
+        rounds: args.rounds,
+        seconds: args.seconds,
+    };
+    let measured = runner.all(&subjects)?;
+    let figures = Figures::new(&measured, [few.memory()?, many.memory()?])?;
+    let file = summary::file();
+    summary::add(&file, &figures.summary())?;
+    let table = figures.table(&subjects.map(|subject| subject.name));
+    writeln!(io::stdout(), "{table}").context("the table")?;
+    say(&format!("written to {}", file.display()));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The servers that are compared, a process each.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clbmigrate_bed::try_wait_for;
+use clbmigrate_load::certificates;
+use clbmigrate_load::core::spawn_on;
+use clbmigrate_load::drive::{Connection, Expect, Server};
+use clbmigrate_load::review::{Review, Verdict};
+use clbmigrate_load::usage::{self, Memory};
+
+/// Long enough for anything that shall happen at all.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// What servers say when they listen, before their address.
+const LISTENING: &str = "listening on https://";
+
+/// Where servers run.
+pub(crate) struct Seat<'a> {
+    /// For what they write.
+    pub folder: &'a Path,
+    /// Folder of their certificate.
+    pub certificate: &'a Path,
+    /// Their core, counted from 0.
+    pub core: usize,
+}
+
+/// A server; it ends when this value is dropped.
+pub(crate) struct Program {
+    child: Child,
+    log: PathBuf,
+    address: SocketAddr,
+}
+
+impl Program {
+    /// The server to compare with, whose answers have this size.
+    pub fn echo(seat: &Seat<'_>, program: &Path, answer: usize) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["--answer-bytes", &answer.to_string()]);
+        Self::start(seat, "echo", &mut command)
+    }
+
+    /// The webhook with the Services of a cluster, all settings at their defaults.
+    pub fn webhook(seat: &Seat<'_>, program: &Path, name: &str, kubeconfig: &Path) -> Result<Self> {
+        let config = seat.folder.join(format!("{name}.yaml"));
+        fs::write(&config, "{}\n").with_context(|| format!("{}", config.display()))?;
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(kubeconfig).arg("--config").arg(config);
+        Self::start(seat, name, &mut command)
+    }
+
+    fn start(seat: &Seat<'_>, name: &str, command: &mut Command) -> Result<Self> {
+        let log = seat.folder.join(format!("{name}.log"));
+        let file = File::create(&log).with_context(|| format!("{}", log.display()))?;
+        command.args(["--listen", "127.0.0.1:0"]).arg("--tls-cert-dir").arg(seat.certificate);
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = spawn_on(seat.core, command)?;
+        let mut program = Self { child, log, address: ([0, 0, 0, 0], 0).into() };
+        program.address = program.wait(&format!("{name} to listen"), |log| Ok(address(log)))?;
+        Ok(program)
+    }
+
+    /// Waits until `/readyz` answers with 200.
+    pub fn wait_until_ready(&self, certificate: &Path) -> Result<()> {
+        let server = self.server(certificate)?;
+        let runtime = runtime()?;
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        self.wait("the webhook to be ready", |_| {
+            let ready = runtime.block_on(async {
+                let mut connection = Connection::open(&server).await?;
+                anyhow::Ok(connection.ask(request.as_bytes()).await?.status == 200)
+            })?;
+            Ok(ready.then_some(()))
+        })
+    }
+
+    /// Waits, but not for a process that has ended.
+    fn wait<T>(&self, what: &str, mut look: impl FnMut(&str) -> Result<Option<T>>) -> Result<T> {
+        let log = || fs::read_to_string(&self.log).unwrap_or_default();
+        let found = try_wait_for(what, DEADLINE, || {
+            if usage::cpu(self.pid()).is_err() || is_dead(self.pid()) {
+                bail!("it has ended");
+            }
+            look(&log())
+        });
+        found.with_context(|| format!("{what}; its log ends with:\n{}", end(&log())))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its memory.
+    pub fn memory(&self) -> Result<Memory> {
+        usage::memory(self.pid())
+    }
+
+    fn server(&self, certificate: &Path) -> Result<Server> {
+        Ok(Server { address: self.address, tls: certificates::client(certificate)? })
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a webhook answers to a review of each verdict, both of which must be right.
+pub(crate) fn answers(webhook: &Program, certificate: &Path) -> Result<Vec<String>> {
+    let server = webhook.server(certificate)?;
+    runtime()?.block_on(async {
+        let mut connection = Connection::open(&server).await?;
+        let mut answers = Vec::new();
+        for verdict in [Verdict::Allowed, Verdict::Refused] {
+            let review = Review::new(&webhook.address.to_string(), "/validate-services", verdict)?;
+            let answer = connection.ask(review.request()).await?;
+            Expect::Verdict.judge(&review, answer)?;
+            answers.push(String::from_utf8_lossy(answer.body).into_owned());
+        }
+        Ok(answers)
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
+}
+
+fn address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(LISTENING)?;
+    // Only a line that has ended is complete.
+    let (line, _) = rest.split_once('\n')?;
+    let length = line.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+    line.get(..length.unwrap_or(line.len()))?.parse().ok()
+}
+
+/// A child that nobody has waited for stays in the list of processes.
+fn is_dead(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
+fn end(log: &str) -> &str {
+    let lines = log.lines().count();
+    let mut rest = log;
+    for _ in 10..lines {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    rest
+}

@@ -1,0 +1,151 @@
+//! What a job finds out.
+
+use std::process;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::Window;
+use crate::usage;
+
+/// The longest latency that is told apart, ns.
+const LONGEST: u64 = 60_000_000_000;
+
+/// What a job has found out. Times are in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Answers in the time that is measured.
+    pub requests: u64,
+    /// Answers a second.
+    pub rps: f64,
+    /// Half of the answers took at most this long.
+    pub p50_us: f64,
+    /// 99 of 100 answers took at most this long.
+    pub p99_us: f64,
+    /// The longest answer.
+    pub max_us: f64,
+    /// How late the client itself was with 99 of 100 requests; 0 as fast as the server answers.
+    pub late_p99_us: f64,
+    /// Part of one core that the client took.
+    pub client_busy: f64,
+    /// Part of one core that the server took, if its process is known.
+    pub server_busy: Option<f64>,
+    /// What an answer cost the server on a core, if its process is known.
+    pub server_cpu_us: Option<f64>,
+}
+
+/// Latencies of all connections.
+pub(super) struct Latencies {
+    answered: Histogram<u64>,
+    sent: Histogram<u64>,
+}
+
+impl Latencies {
+    pub fn new() -> Result<Self> {
+        // From 1 µs, with three digits.
+        let histogram = || Histogram::new_with_bounds(1_000, LONGEST, 3).context("a histogram");
+        Ok(Self { answered: histogram()?, sent: histogram()? })
+    }
+
+    /// An answer and its request, both since the request was due.
+    pub fn add(&mut self, answered: Duration, sent: Duration) {
+        for (histogram, time) in [(&mut self.answered, answered), (&mut self.sent, sent)] {
+            histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(LONGEST));
+        }
+    }
+
+    pub fn measured(&self, time: Duration, used: Used) -> Result<Measured> {
+        let requests = self.answered.len();
+        ensure!(requests > 0, "no answer came in {} s", time.as_secs_f64());
+        let count = f64::from(u32::try_from(requests).context("too many answers")?);
+        let micros = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64() * 1e6;
+        let part = |busy: Duration| busy.as_secs_f64() / used.time.as_secs_f64();
+        Ok(Measured {
+            requests,
+            rps: count / time.as_secs_f64(),
+            p50_us: micros(self.answered.value_at_quantile(0.5)),
+            p99_us: micros(self.answered.value_at_quantile(0.99)),
+            max_us: micros(self.answered.max()),
+            late_p99_us: micros(self.sent.value_at_quantile(0.99)),
+            client_busy: part(used.client),
+            server_busy: used.server.map(part),
+            server_cpu_us: used.server.map(|busy| busy.as_secs_f64() * 1e6 / count),
+        })
+    }
+}
+
+/// What client and server took of cores in a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Used {
+    time: Duration,
+    client: Duration,
+    server: Option<Duration>,
+}
+
+/// Reads what processes take.
+pub(super) struct Meter {
+    at: Instant,
+    client: Duration,
+    server: Option<Duration>,
+}
+
+impl Meter {
+    fn read(server: Option<u32>) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            client: usage::cpu(process::id())?,
+            server: server.map(usage::cpu).transpose()?,
+        })
+    }
+
+    /// Tells what was taken in the window.
+    pub async fn watch(server: Option<u32>, window: Window) -> Result<Used> {
+        tokio::time::sleep_until(window.begin.into()).await;
+        let before = Self::read(server)?;
+        tokio::time::sleep_until(window.end.into()).await;
+        let after = Self::read(server)?;
+        Ok(Used {
+            time: after.at.duration_since(before.at),
+            client: after.client.saturating_sub(before.client),
+            server: after
+                .server
+                .zip(before.server)
+                .map(|(after, before)| after.saturating_sub(before)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Latencies, Used};
+
+    #[test]
+    fn figures_come_from_every_answer() {
+        let mut latencies = Latencies::new().expect("a histogram");
+        for micros in 1..=1_000 {
+            latencies.add(Duration::from_micros(micros), Duration::ZERO);
+        }
+        let half = Duration::from_millis(500);
+        let used = Used { time: Duration::from_secs(1), client: half, server: Some(half) };
+        let measured = latencies.measured(Duration::from_secs(2), used).expect("answers");
+        assert_eq!(measured.requests, 1_000);
+        assert!((measured.rps - 500.0).abs() < 1e-9);
+        assert!((measured.p50_us - 500.0).abs() < 2.0, "{measured:?}");
+        assert!((measured.p99_us - 990.0).abs() < 2.0, "{measured:?}");
+        assert!((measured.max_us - 1_000.0).abs() < 2.0, "{measured:?}");
+        assert_eq!(measured.server_busy, Some(0.5));
+        assert_eq!(measured.server_cpu_us, Some(500.0));
+    }
+
+    #[test]
+    fn a_job_without_answers_has_no_figures() {
+        let used = Used { time: Duration::from_secs(1), client: Duration::ZERO, server: None };
+        let latencies = Latencies::new().expect("a histogram");
+        let error = latencies.measured(Duration::from_secs(1), used).expect_err("no answers");
+        assert_eq!(error.to_string(), "no answer came in 1 s");
+    }
+}

@@ -1,0 +1,107 @@
+//! One connection with its reviews, and what all connections share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+
+use super::connection::Connection;
+use super::measured::{Latencies, Measured, Used};
+use super::{Job, Window};
+use crate::review::{Review, Verdict};
+
+/// What all connections of a job share.
+pub(super) struct Shared {
+    job: Job,
+    /// Told in uids, so that they differ from those of an earlier run.
+    run: u32,
+    next: AtomicU64,
+    latencies: Mutex<Latencies>,
+}
+
+impl Shared {
+    pub fn new(job: Job) -> Result<Self> {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Ok(Self {
+            job,
+            run: u32::try_from(seconds & 0xffff_ffff).unwrap_or_default(),
+            next: AtomicU64::new(1),
+            latencies: Mutex::new(Latencies::new()?),
+        })
+    }
+
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    pub fn measured(&self, time: Duration, used: Used) -> Result<Measured> {
+        let latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        latencies.measured(time, used)
+    }
+}
+
+/// One connection with a review of each verdict.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    connection: Connection,
+    allowed: Review,
+    refused: Review,
+}
+
+impl Worker {
+    pub async fn open(shared: &Arc<Shared>) -> Result<Self> {
+        let job = shared.job();
+        let host = job.server.address.to_string();
+        let review = |verdict| Review::new(&host, &job.path, verdict);
+        Ok(Self {
+            shared: Arc::clone(shared),
+            connection: Connection::open(&job.server).await?,
+            allowed: review(Verdict::Allowed)?,
+            refused: review(Verdict::Refused)?,
+        })
+    }
+
+    /// Sends the next review, every second of all to be refused, and judges the answer. It counts
+    /// if it should have been sent in the window and, where `within`, was answered there.
+    pub async fn ask(&mut self, due: Instant, window: Window, within: bool) -> Result<()> {
+        let Shared { job, run, next, .. } = &*self.shared;
+        let id = next.fetch_add(1, Ordering::Relaxed);
+        let review = if id % 2 == 0 { &mut self.allowed } else { &mut self.refused };
+        review.fill(*run, id, scattered(id, job.services))?;
+        let sent = Instant::now();
+        let answer = self.connection.ask(review.request()).await?;
+        let answered = Instant::now();
+        job.expect.judge(review, answer)?;
+        let counts = if within { answered <= window.end } else { due < window.end };
+        if due >= window.begin && counts {
+            let mut latencies =
+                self.shared.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+            latencies.add(answered.duration_since(due), sent.duration_since(due));
+        }
+        Ok(())
+    }
+}
+
+/// A Service for a review, so that all have their turn in no order that a cache could like
+/// (Fibonacci hashing).
+fn scattered(id: u64, services: u32) -> u32 {
+    let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    u32::try_from(hash % u64::from(services)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::scattered;
+
+    #[test]
+    fn every_service_has_its_turn_with_either_verdict() {
+        for verdict in [0, 1] {
+            let ids = (0..1_000_u64).map(|id| 2 * id + verdict);
+            let services = ids.map(|id| scattered(id, 10)).collect::<BTreeSet<_>>();
+            assert_eq!(services, (0..10).collect());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Changes that come into force late, as the cloud's do.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// Passes values on, each as long after its arrival as `delay` says. `now` is in force at once.
+/// Every value has its turn, in order: a change that is taken back within the delay is felt, too.
+pub fn late<T: Send + Sync + 'static>(
+    delay: Duration,
+    now: T,
+    mut changes: mpsc::UnboundedReceiver<T>,
+) -> watch::Receiver<T> {
+    let (say, said) = watch::channel(now);
+    let (stamp, mut stamped) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(change) = changes.recv().await {
+            // Nobody listens when the sender has ended.
+            let _ = stamp.send((Instant::now() + delay, change));
+        }
+    });
+    tokio::spawn(async move {
+        while let Some((at, change)) = stamped.recv().await {
+            sleep_until(at).await;
+            let _ = say.send(change);
+        }
+        // The last value stays in force, so the channel must not look ended.
+        say.closed().await;
+    });
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+    use tokio::time::{Instant, sleep};
+
+    use super::late;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_change_is_late_by_the_same_time() {
+        let (say, changes) = mpsc::unbounded_channel();
+        let start = Instant::now();
+        let mut said = late(Duration::from_secs(5), 0, changes);
+        assert_eq!(*said.borrow_and_update(), 0);
+        tokio::spawn(async move {
+            for (second, value) in [(1, 1), (3, 2)] {
+                sleep((start + Duration::from_secs(second)).duration_since(Instant::now())).await;
+                say.send(value).expect("somebody listens");
+            }
+        });
+        for (second, value) in [(6, 1), (8, 2)] {
+            said.changed().await.expect("a change");
+            assert_eq!(*said.borrow_and_update(), value);
+            assert_eq!(start.elapsed().as_secs(), second);
+        }
+    }
+}

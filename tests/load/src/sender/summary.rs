@@ -1,0 +1,205 @@
+//! What has become of the requests.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::request::Loss;
+
+/// So many losses are told one by one.
+const LOSSES: usize = 100;
+/// The longest latency that is told apart, µs.
+const LONGEST: u64 = 60_000_000;
+
+/// A line that the program writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Line {
+    /// These targets are in force from now on.
+    Targets(Vec<SocketAddr>),
+    /// How it goes.
+    Progress(Progress),
+    /// The last line.
+    Summary(Box<Summary>),
+}
+
+/// Requests so far; those under way are in none of the numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// That were answered or lost.
+    pub requests: u64,
+    /// That were lost.
+    pub lost: u64,
+}
+
+/// What has become of all requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// How long was sent.
+    pub seconds: f64,
+    /// All requests.
+    pub requests: u64,
+    /// Those without a complete answer of status 200.
+    pub lost: u64,
+    /// Lost ones by reason, such as `refused`, `timedOut`, `status 503`.
+    pub reasons: BTreeMap<String, u64>,
+    /// By target; without those that had none.
+    pub targets: BTreeMap<SocketAddr, Target>,
+    /// Answered ones by what the answer said: the name of the pod.
+    pub answered_by: BTreeMap<String, u64>,
+    /// The first 100 lost ones.
+    pub losses: Vec<LostRequest>,
+    /// Half of the answers took at most so many milliseconds.
+    pub p50_ms: f64,
+    /// 99 of 100 answers took at most so many milliseconds.
+    pub p99_ms: f64,
+}
+
+/// Requests to one target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// All of them.
+    pub requests: u64,
+    /// The lost ones.
+    pub lost: u64,
+}
+
+/// One lost request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostRequest {
+    /// When it was sent, in milliseconds since the first one.
+    pub at_ms: u64,
+    /// Where to.
+    pub target: Option<SocketAddr>,
+    /// Why it is lost.
+    pub loss: Loss,
+}
+
+impl Loss {
+    /// Its name in [`Summary::reasons`].
+    pub fn name(&self) -> String {
+        match self {
+            Self::Refused => "refused".to_owned(),
+            Self::Reset => "reset".to_owned(),
+            Self::TimedOut => "timedOut".to_owned(),
+            Self::Closed => "closed".to_owned(),
+            Self::Status(status) => format!("status {status}"),
+            Self::NotHttp => "notHttp".to_owned(),
+            Self::Unreachable => "unreachable".to_owned(),
+            Self::NoTarget => "noTarget".to_owned(),
+        }
+    }
+}
+
+/// Counts.
+pub(super) struct Tally {
+    progress: Progress,
+    reasons: BTreeMap<String, u64>,
+    targets: BTreeMap<SocketAddr, Target>,
+    answered_by: BTreeMap<String, u64>,
+    losses: Vec<LostRequest>,
+    /// Of answers, in microseconds.
+    latencies: Histogram<u64>,
+}
+
+impl Tally {
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            progress: Progress::default(),
+            reasons: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            answered_by: BTreeMap::new(),
+            losses: Vec::new(),
+            latencies: Histogram::new_with_max(LONGEST, 3).context("a histogram")?,
+        })
+    }
+
+    /// A request that was sent `at` and has taken `time`.
+    pub fn add(
+        &mut self,
+        at: Duration,
+        target: Option<SocketAddr>,
+        time: Duration,
+        outcome: Result<String, Loss>,
+    ) {
+        let missed = u64::from(outcome.is_err());
+        self.progress.requests += 1;
+        self.progress.lost += missed;
+        if let Some(target) = target {
+            let target = self.targets.entry(target).or_default();
+            target.requests += 1;
+            target.lost += missed;
+        }
+        match outcome {
+            Ok(name) => {
+                *self.answered_by.entry(name).or_default() += 1;
+                let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
+                self.latencies.saturating_record(micros);
+            }
+            Err(loss) => {
+                *self.reasons.entry(loss.name()).or_default() += 1;
+                if self.losses.len() < LOSSES {
+                    let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+                    self.losses.push(LostRequest { at_ms, target, loss });
+                }
+            }
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub fn summary(&self, time: Duration) -> Summary {
+        let millis = |quantile| {
+            let micros = self.latencies.value_at_quantile(quantile);
+            Duration::from_micros(micros).as_secs_f64() * 1e3
+        };
+        Summary {
+            seconds: time.as_secs_f64(),
+            requests: self.progress.requests,
+            lost: self.progress.lost,
+            reasons: self.reasons.clone(),
+            targets: self.targets.clone(),
+            answered_by: self.answered_by.clone(),
+            losses: self.losses.clone(),
+            p50_ms: millis(0.5),
+            p99_ms: millis(0.99),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Line, Loss, LostRequest, Tally, Target};
+
+    #[test]
+    fn every_request_is_in_the_summary_with_what_became_of_it() {
+        let mut tally = Tally::new().expect("a histogram");
+        let target = "10.89.1.11:30080".parse().expect("an address");
+        let time = Duration::from_millis(2);
+        tally.add(Duration::ZERO, Some(target), time, Ok("web-1".to_owned()));
+        tally.add(time, Some(target), time, Err(Loss::Status(503)));
+        tally.add(time, None, Duration::ZERO, Err(Loss::NoTarget));
+        let summary = tally.summary(Duration::from_secs(3));
+        assert_eq!((summary.requests, summary.lost), (3, 2));
+        assert_eq!(summary.targets[&target], Target { requests: 2, lost: 1 });
+        assert_eq!(summary.answered_by["web-1"], 1);
+        assert_eq!(summary.reasons.keys().collect::<Vec<_>>(), ["noTarget", "status 503"]);
+        let lost = LostRequest { at_ms: 2, target: None, loss: Loss::NoTarget };
+        assert_eq!(summary.losses[1], lost);
+        assert!((summary.p50_ms - 2.0).abs() < 0.01, "{summary:?}");
+
+        let line = Line::Summary(Box::new(summary));
+        let text = serde_json::to_string(&line).expect("JSON");
+        assert_eq!(serde_json::from_str::<Line>(&text).expect("a line"), line);
+    }
+}

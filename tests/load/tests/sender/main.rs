@@ -1,0 +1,108 @@
+//! The sender on a bed with nodes: it loses nothing while nothing changes, and tells what is lost.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod scene;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clbmigrate_bed::suite::{Shared, run};
+use clbmigrate_bed::{Bed, Plan, Version, try_wait_for, wait_for};
+use clbmigrate_load::sender::Running;
+
+use self::scene::{DEADLINE, Scene};
+
+/// Requests a second.
+const RATE: u32 = 300;
+/// Enough for every node and pod to have had many.
+const MANY: u64 = 1_500;
+
+fn main() -> ExitCode {
+    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST).nodes(3));
+    let trials = vec![
+        shared.trial("a Deployment that stays loses no request, in Cluster mode", |bed| {
+            nothing_changes(bed, "Cluster", 3)
+        }),
+        shared.trial("a Deployment that stays loses no request, in Local mode", |bed| {
+            nothing_changes(bed, "Local", 2)
+        }),
+        shared.trial("pods without a hook take requests with them, in Cluster mode", |bed| {
+            pods_end(bed, "Cluster")
+        }),
+        shared.trial("pods without a hook take requests with them, in Local mode", |bed| {
+            pods_end(bed, "Local")
+        }),
+        shared.trial("a change of endpoints is in force as late as it shall be", late),
+    ];
+    run(trials, Some(&shared))
+}
+
+/// Figures for people; nobody may read them.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn nothing_changes(bed: &Bed, policy: &str, targets: usize) -> Result<()> {
+    let scene = Scene::new(bed, &format!("still-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = Running::start(bed, "a", &scene.service(), RATE, &[])?;
+    sender.wait_for_more(MANY, DEADLINE)?;
+    let summary = sender.finish()?;
+    say(&format!(
+        "{policy}, nothing changes: {} requests, {} lost",
+        summary.requests, summary.lost
+    ));
+    ensure!(summary.lost == 0, "{summary:?}");
+    ensure!(summary.requests >= MANY, "{summary:?}");
+    ensure!(summary.targets.len() == targets, "{summary:?}");
+    let shares = summary.targets.values().map(|target| target.requests);
+    let (least, most) = (shares.clone().min(), shares.max());
+    ensure!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{summary:?}");
+    ensure!(summary.answered_by.len() == 2, "not both pods have answered: {summary:?}");
+    Ok(())
+}
+
+fn pods_end(bed: &Bed, policy: &str) -> Result<()> {
+    let scene = Scene::new(bed, &format!("ends-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = Running::start(bed, "a", &scene.service(), RATE, &[])?;
+    sender.wait_for_more(100, DEADLINE)?;
+    // How many are lost depends on who is faster, so it may take more than one.
+    try_wait_for("a lost request", DEADLINE, || {
+        scene.delete_a_pod()?;
+        let progress = sender.wait_for_more(100, DEADLINE)?;
+        Ok((progress.lost > 0).then_some(()))
+    })?;
+    scene.wait_until_complete()?;
+    let summary = sender.finish()?;
+    say(&format!(
+        "{policy}, pods end without a hook: {} requests, {} lost: {:?}",
+        summary.requests, summary.lost, summary.reasons
+    ));
+    ensure!(summary.lost > 0, "{summary:?}");
+    ensure!(summary.reasons.values().sum::<u64>() == summary.lost, "{summary:?}");
+    let listed = u64::try_from(summary.losses.len())?;
+    ensure!(listed == summary.lost.min(100), "{summary:?}");
+    Ok(())
+}
+
+fn late(bed: &Bed) -> Result<()> {
+    const DELAY: Duration = Duration::from_secs(3);
+    let scene = Scene::new(bed, "late", "Local", 1)?;
+    let delay = DELAY.as_secs().to_string();
+    let sender = Running::start(bed, "a", &scene.service(), 50, &["--delay-seconds", &delay])?;
+    sender.wait_for_more(10, DEADLINE)?;
+    let before = sender.targets();
+    ensure!(before.as_ref().is_some_and(|targets| targets.len() == 1), "{before:?}");
+
+    let begin = Instant::now();
+    scene.scale(0)?;
+    wait_for("no target", DEADLINE, || sender.targets().filter(Vec::is_empty))?;
+    // A lower bound, which a slow machine does not break.
+    let passed = begin.elapsed();
+    ensure!(passed >= DELAY, "it was in force after {passed:?}");
+    sender.wait_for_more(10, DEADLINE)?;
+    let summary = sender.finish()?;
+    ensure!(summary.reasons.contains_key("noTarget"), "{summary:?}");
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! What a change is not held to: only what it introduces may refuse it, and never what lowers a risk.
+
+use clbmigrate_core::{
+    annotation::{self, percent},
+    finding::{Finding, Report, Severity},
+    object::{Annotations, Service},
+    patch::PatchOp,
+    rules::{self, Family},
+};
+
+/// Keys of this project; no CCM reads them.
+const OWN: &str = "clbmigrate.io/";
+
+/// Rules that hang on nodes and endpoints, which come and go, or on what others hold: warnings here,
+/// whatever their severity. The plugin is the one that refuses to write under them.
+const NEVER_DENY: [&str; 7] =
+    ["CLB020", "CLB024", "CLB025", "CLB026", "CLB307", "CLB410", "CLB411"];
+
+/// Whether a rule can refuse anything here.
+pub(super) fn may_deny(rule: &str) -> bool {
+    !NEVER_DENY.contains(&rule)
+}
+
+/// Whether a change takes weight away and does nothing else: to 0 from whatever it was, or from one
+/// valid weight to a lower one.
+pub(super) fn only_brakes(old: &Service, new: &Service) -> bool {
+    let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
+    let weight = |annotations: &Annotations| percent(annotations.text(annotation::WEIGHT)).ok();
+    let lower = match (weight(was), weight(is)) {
+        (_, Some(0)) => true,
+        (Some(was), Some(is)) => is < was,
+        _ => false,
+    };
+    lower && old.spec == new.spec && others(was).eq(others(is))
+}
+
+/// All annotations but the weight and this project's own.
+fn others(annotations: &Annotations) -> impl Iterator<Item = (&str, &str)> {
+    annotations.iter().filter(|(key, _)| {
+        annotation::suffix_of(key) != Some(annotation::WEIGHT) && !key.starts_with(OWN)
+    })
+}
+
+/// Whether a change leaves everything that rules read.
+pub(super) fn is_unchanged(old: &Service, new: &Service) -> bool {
+    old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
+}
+
+/// What is said of a finding that does not count against a change, given all that was found before it;
+/// `None` where it counts.
+pub(super) fn excuse(
+    finding: &Finding,
+    before: &Report,
+    new: &Annotations,
+) -> Option<&'static str> {
+    let known = || before.findings.iter().chain(&before.hidden);
+    if known().any(|older| finding.is_carried_over(older)) {
+        return Some("was so before: ");
+    }
+    let was_wrong = |older: &Finding| {
+        older.severity == Severity::Error && !older.path.is_empty() && older.path == finding.path
+    };
+    let is_removed = finding.path.starts_with("metadata.annotations[")
+        && !new.keys().any(|key| annotation::path(key) == finding.path);
+    (is_removed && known().any(was_wrong)).then_some("a wrong value goes, so it passes: ")
+}
+
+/// What is said of a finding that comes with a fix, taken over as it was proposed: it shows what the
+/// first mistake hid. What would harm other Services counts all the same.
+pub(super) fn excuse_by_fix(
+    finding: &Finding,
+    before: &Report,
+    old: &Service,
+    new: &Service,
+) -> Option<&'static str> {
+    let harms_others =
+        rules::find(finding.rule).is_none_or(|rule| rule.family() == Family::Bindings);
+    if harms_others || old.spec != new.spec {
+        return None;
+    }
+    let patches =
+        before.findings.iter().map(|older| &older.patch).filter(|patch| !patch.is_empty());
+    let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
+    let is_it = |patch: &Vec<PatchOp>| patched(was, patch).is_some_and(|fixed| fixed == *is);
+    patches.into_iter().any(is_it).then_some("comes with the fix of another, so it passes: ")
+}
+
+/// Annotations after a patch of annotations; `None` for any other patch.
+fn patched(annotations: &Annotations, patch: &[PatchOp]) -> Option<Annotations> {
+    let mut annotations = annotations.clone();
+    for op in patch {
+        let key = op.annotation()?;
+        match op {
+            PatchOp::Add { value, .. } | PatchOp::Replace { value, .. } => {
+                annotations.set(key, value.as_str()?);
+            }
+            PatchOp::Remove { .. } => drop(annotations.remove(&key)),
+        }
+    }
+    Some(annotations)
+}
+
+/// The same for a template that lived before: going back to it is a way out of trouble.
+pub(super) fn excuse_by_past(finding: &Finding, past: &Report) -> Option<&'static str> {
+    let mut known = past.findings.iter().chain(&past.hidden);
+    known
+        .any(|older| finding.is_carried_over(older))
+        .then_some("an earlier template had it too, so it passes: ")
+}

@@ -1,0 +1,272 @@
+//! What is answered to a review.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::review::API_VERSION;
+use crate::metrics::Verdict;
+
+/// The longest single warning, in bytes: what API servers pass on whole.
+const WARNING: usize = 256;
+/// All warnings together, in bytes: beyond it API servers cut.
+const WARNINGS: usize = 4096;
+/// The longest message of a denial, in bytes. API servers have no limit; terminals do.
+const MESSAGE: usize = 8192;
+
+/// The answer to a review, apart from its uid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response {
+    denied: Option<String>,
+    warnings: Vec<String>,
+    patch: Option<String>,
+    audit: Vec<(&'static str, String)>,
+}
+
+impl Response {
+    /// Lets the request pass.
+    pub fn allow() -> Self {
+        Self::default()
+    }
+
+    /// Refuses it.
+    pub fn deny(message: impl Into<String>) -> Self {
+        Self { denied: Some(clean(message.into(), MESSAGE)), ..Self::default() }
+    }
+
+    /// Adds a warning, which kubectl prints. It is cut to what API servers pass on.
+    #[must_use]
+    pub fn warn(mut self, warning: impl Into<String>) -> Self {
+        // An API server drops a warning with a line break in it.
+        let warning = warning.into();
+        let warning = if warning.contains(char::is_control) {
+            warning.replace(char::is_control, " ")
+        } else {
+            warning
+        };
+        self.warnings.push(clean(warning, WARNING));
+        self
+    }
+
+    /// Changes the object: a JSON Patch.
+    ///
+    /// # Errors
+    /// When the patch cannot be written as JSON.
+    pub fn patch(mut self, patch: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.patch = Some(BASE64.encode(serde_json::to_vec(patch)?));
+        Ok(self)
+    }
+
+    /// Notes something in the API server's audit log, under the hook's name and `key`.
+    #[must_use]
+    pub fn audit(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.audit.push((key, value.into()));
+        self
+    }
+
+    /// Whether the request may pass.
+    pub fn is_allowed(&self) -> bool {
+        self.denied.is_none()
+    }
+
+    /// What it comes to.
+    pub fn verdict(&self) -> Verdict {
+        if !self.is_allowed() {
+            Verdict::Denied
+        } else if self.patch.is_some() {
+            Verdict::Patched
+        } else if self.warnings.is_empty() {
+            Verdict::Allowed
+        } else {
+            Verdict::Warned
+        }
+    }
+
+    /// Why not.
+    pub fn message(&self) -> Option<&str> {
+        self.denied.as_deref()
+    }
+
+    /// The warnings.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The notes for the audit log.
+    pub fn notes(&self) -> &[(&'static str, String)] {
+        &self.audit
+    }
+
+    /// The patch, as base64 of its JSON.
+    pub fn encoded_patch(&self) -> Option<&str> {
+        self.patch.as_deref()
+    }
+
+    /// The review to send back.
+    pub fn to_bytes(&self, uid: &str) -> Bytes {
+        let warnings = self.fitting();
+        let is_patch = self.patch.is_some();
+        let review = Review {
+            api_version: API_VERSION,
+            kind: "AdmissionReview",
+            response: Wire {
+                uid,
+                allowed: self.is_allowed(),
+                status: self.denied.as_deref().map(|message| Status {
+                    code: 403,
+                    reason: "Forbidden",
+                    message,
+                }),
+                patch_type: is_patch.then_some("JSONPatch"),
+                patch: self.patch.as_deref(),
+                warnings: &warnings,
+                audit_annotations: Notes(&self.audit),
+            },
+        };
+        // Texts and numbers alone: writing them does not fail.
+        serde_json::to_vec(&review).unwrap_or_default().into()
+    }
+
+    /// As many warnings as API servers pass on, and how many there are besides.
+    fn fitting(&self) -> Vec<&str> {
+        let all = || self.warnings.iter().map(String::as_str);
+        if all().map(str::len).sum::<usize>() <= WARNINGS {
+            return all().collect();
+        }
+        let mut room = WARNINGS - OMITTED.len();
+        let mut fitting: Vec<&str> = all()
+            .take_while(|warning| {
+                let fits = warning.len() <= room;
+                room = room.saturating_sub(warning.len());
+                fits
+            })
+            .collect();
+        fitting.push(OMITTED);
+        fitting
+    }
+}
+
+/// Stands for the warnings that do not fit.
+const OMITTED: &str = "more warnings than fit; all of them: kubectl clbmigrate check";
+
+/// A text of at most so many bytes, cut between characters.
+fn clean(mut text: String, limit: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() > limit {
+        let cut = (0..=limit - MARK.len()).rev().find(|cut| text.is_char_boundary(*cut));
+        text.truncate(cut.unwrap_or_default());
+        let _ = text.write_str(MARK);
+    }
+    text
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'r> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Wire<'r>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'r> {
+    uid: &'r str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<&'r str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'r [&'r str],
+    #[serde(skip_serializing_if = "Notes::is_empty")]
+    audit_annotations: Notes<'r>,
+}
+
+#[derive(Serialize)]
+struct Status<'r> {
+    code: u16,
+    reason: &'static str,
+    message: &'r str,
+}
+
+struct Notes<'r>(&'r [(&'static str, String)]);
+
+impl Notes<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Notes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn written(response: &Response) -> Value {
+        serde_json::from_slice(&response.to_bytes("u-1")).expect("JSON")
+    }
+
+    #[test]
+    fn a_plain_pass_says_nothing_else() {
+        let response = json!({"uid": "u-1", "allowed": true});
+        let review =
+            json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response});
+        assert_eq!(written(&Response::allow()), review);
+    }
+
+    #[test]
+    fn a_denial_is_forbidden_with_its_message() {
+        let review = written(&Response::deny("no").warn("beware").audit("findings", "CLB001"));
+        assert_eq!(
+            review["response"],
+            json!({
+                "uid": "u-1", "allowed": false,
+                "status": {"code": 403, "reason": "Forbidden", "message": "no"},
+                "warnings": ["beware"], "auditAnnotations": {"findings": "CLB001"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_patch_is_base64_of_json() {
+        let patch = json!([{"op": "remove", "path": "/a"}]);
+        let review = written(&Response::allow().patch(&patch).expect("JSON"));
+        let text = review["response"]["patch"].as_str().expect("text");
+        let bytes = BASE64.decode(text).expect("base64");
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).expect("JSON"), patch);
+        assert_eq!(review["response"]["patchType"], "JSONPatch");
+    }
+
+    proptest! {
+        #[test]
+        fn warnings_fit_into_what_api_servers_pass_on(
+            warnings in proptest::collection::vec("[a-zé\n]{0,400}", 0..40),
+        ) {
+            let response = warnings.iter().fold(Response::allow(), Response::warn);
+            let review = written(&response);
+            let sent: Vec<&str> = review["response"]["warnings"]
+                .as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            prop_assert!(sent.iter().all(|warning| warning.len() <= WARNING));
+            prop_assert!(sent.iter().all(|warning| !warning.contains('\n')));
+            prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= WARNINGS);
+            let is_cut = sent.last() == Some(&OMITTED);
+            prop_assert!(is_cut || sent.len() == warnings.len());
+        }
+    }
+}

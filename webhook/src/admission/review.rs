@@ -1,0 +1,250 @@
+//! Reviews as API servers send them: `admission.k8s.io/v1`, borrowed from the body.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+/// The only version there is (Kubernetes 1.16 and newer).
+pub const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// Why a body is no review that can be answered. The API server gets it as HTTP 400: without the
+/// review's uid no answer would be valid.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    /// Not text.
+    #[error("the body is not UTF-8 (byte {})", .0.valid_up_to())]
+    NotText(#[from] std::str::Utf8Error),
+    /// Not JSON, or not a review.
+    #[error("the body is no AdmissionReview: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A review of another version.
+    #[error("the review's apiVersion is {0:?}; this webhook speaks {API_VERSION}")]
+    Version(String),
+    /// A review that is an answer already, or empty.
+    #[error("the review has no request")]
+    NoRequest,
+    /// A request that no answer can be matched to.
+    #[error("the review's request has no uid")]
+    NoUid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct Review<'a, O> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<Request<'a, O>>,
+}
+
+/// What is asked. `O` is what objects are read as: their raw text, or a type.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+pub struct Request<'a, O = &'a RawValue> {
+    /// What the answer must repeat.
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    /// The object's kind.
+    #[serde(borrow, default)]
+    pub kind: Kind<'a>,
+    /// What is written to: `services`, `deployments`, …
+    #[serde(borrow, default)]
+    pub resource: Resource<'a>,
+    /// `status`, `scale`, …; empty for the object itself.
+    #[serde(borrow, default)]
+    pub sub_resource: Cow<'a, str>,
+    /// What is done.
+    #[serde(default)]
+    pub operation: Operation,
+    /// The object's namespace; empty for cluster-wide kinds.
+    #[serde(borrow, default)]
+    pub namespace: Cow<'a, str>,
+    /// The object's name. Empty where the API server is still to make one up (`generateName`), and
+    /// for every object of a `deletecollection`.
+    #[serde(borrow, default)]
+    pub name: Cow<'a, str>,
+    /// Who asks.
+    #[serde(borrow, default)]
+    pub user_info: UserInfo<'a>,
+    /// Whether nothing will be stored.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+    /// The object as it is to become; `None` on DELETE.
+    #[serde(default = "none")]
+    pub object: Option<O>,
+    /// The object as it is; `None` on CREATE.
+    #[serde(default = "none")]
+    pub old_object: Option<O>,
+}
+
+fn none<O>() -> Option<O> {
+    None
+}
+
+/// Group and kind of an object.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Kind<'a> {
+    /// The API group, empty for the core.
+    #[serde(borrow, default)]
+    pub group: Cow<'a, str>,
+    /// For example `Deployment`.
+    #[serde(borrow, default)]
+    pub kind: Cow<'a, str>,
+}
+
+/// Group and resource that is written to.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Resource<'a> {
+    /// The API group, empty for the core.
+    #[serde(borrow, default)]
+    pub group: Cow<'a, str>,
+    /// For example `deployments`.
+    #[serde(borrow, default)]
+    pub resource: Cow<'a, str>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct UserInfo<'a> {
+    /// The user's name.
+    #[serde(borrow, default)]
+    pub username: Cow<'a, str>,
+    /// The groups the user is in.
+    #[serde(borrow, default)]
+    pub groups: Vec<Text<'a>>,
+}
+
+/// A text, borrowed where it stands in the body as it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// It is new.
+    Create,
+    /// It changes.
+    Update,
+    /// It goes.
+    Delete,
+    /// Anything else; none of the hooks asks for it.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+impl<'a, O: Deserialize<'a>> Request<'a, O> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is no review of version 1, or its objects cannot be read as `O`. Whether the latter is
+    /// all that is wrong, reading it with raw objects tells.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
+        // All at once is faster than string by string.
+        let text = std::str::from_utf8(body)?;
+        let review: Review<'a, O> = serde_json::from_str(text)?;
+        if review.api_version != API_VERSION {
+            return Err(ReviewError::Version(review.api_version.into_owned()));
+        }
+        let request = review.request.ok_or(ReviewError::NoRequest)?;
+        if request.uid.is_empty() { Err(ReviewError::NoUid) } else { Ok(request) }
+    }
+}
+
+impl<O> Request<'_, O> {
+    /// Whether nothing will be stored.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run == Some(true)
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When the API server lets something through that the type does not know.
+    pub fn read<T: Deserialize<'a>>(
+        object: Option<&'a RawValue>,
+    ) -> Result<Option<T>, serde_json::Error> {
+        object.map(|raw| serde_json::from_str(raw.get())).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn review() -> serde_json::Value {
+        json!({
+            "apiVersion": API_VERSION, "kind": "AdmissionReview",
+            "request": {
+                "uid": "u-1", "operation": "UPDATE", "namespace": "shop", "name": "web",
+                "kind": {"group": "", "version": "v1", "kind": "Service"},
+                "resource": {"group": "", "version": "v1", "resource": "services"},
+                "subResource": "status", "requestKind": {"kind": "Service"},
+                "userInfo": {"username": "jane \"j\"", "groups": ["a", "b\u{e9}"], "extra": {"x": ["y"]}},
+                "dryRun": true, "options": {"kind": "UpdateOptions"},
+                "object": {"a": 1}, "oldObject": null,
+            },
+        })
+    }
+
+    #[test]
+    fn everything_the_hooks_ask_for_is_read() {
+        let body = review().to_string();
+        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        assert_eq!((&*request.uid, &*request.namespace, &*request.name), ("u-1", "shop", "web"));
+        assert_eq!((&*request.kind.kind, &*request.resource.resource), ("Service", "services"));
+        assert_eq!((&*request.sub_resource, request.operation), ("status", Operation::Update));
+        assert_eq!(request.user_info.username, "jane \"j\"");
+        assert_eq!(request.user_info.groups.iter().map(|g| &*g.0).collect::<Vec<_>>(), ["a", "bé"]);
+        assert!(request.is_dry_run());
+        assert_eq!(request.object.map(RawValue::get), Some("{\"a\":1}"));
+        assert!(request.old_object.is_none());
+    }
+
+    #[test]
+    fn a_text_without_escapes_is_not_copied() {
+        let body = review().to_string();
+        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        assert!(matches!(request.uid, Cow::Borrowed(_)));
+        assert!(matches!(request.user_info.groups.first(), Some(Text(Cow::Borrowed(_)))));
+    }
+
+    #[rstest]
+    #[case(json!({"apiVersion": "admission.k8s.io/v1beta1"}), "v1beta1")]
+    #[case(json!({"request": null}), "no request")]
+    #[case(json!({"request": {"uid": ""}}), "no uid")]
+    #[case(json!({"request": {"uid": 5}}), "no AdmissionReview")]
+    fn what_is_no_review_is_refused_with_the_reason(
+        #[case] patch: serde_json::Value,
+        #[case] reason: &str,
+    ) {
+        let mut review = review();
+        json_patch::merge(&mut review, &patch);
+        let body = review.to_string();
+        let error = Request::<'_, &RawValue>::parse(body.as_bytes()).expect_err("no review");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+
+    #[test]
+    fn an_operation_of_a_later_kubernetes_is_no_error() {
+        let body = review().to_string().replace("UPDATE", "CONNECT");
+        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        assert_eq!(request.operation, Operation::Other);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in any::<Vec<u8>>()) {
+            let _ = Request::<'_, &RawValue>::parse(&body);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Services without what no rule reads of them: labels, owners, managed fields.
+
+use clbmigrate_core::object::{Annotations, Meta, Service, ServiceSpec};
+use serde::{Deserialize, Deserializer};
+
+/// A Service, reduced while it is read.
+#[derive(Debug)]
+pub(crate) struct BareService(pub Service);
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire {
+    metadata: Option<WireMeta>,
+    spec: Option<ServiceSpec>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireMeta {
+    name: Option<String>,
+    namespace: Option<String>,
+    annotations: Option<Annotations>,
+    deletion_timestamp: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for BareService {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Wire { metadata, spec } = Wire::deserialize(deserializer)?;
+        let meta = metadata.unwrap_or_default();
+        let metadata = Meta {
+            name: meta.name.unwrap_or_default(),
+            namespace: meta.namespace,
+            annotations: meta.annotations.unwrap_or_default(),
+            deletion_timestamp: meta.deletion_timestamp,
+            ..Meta::default()
+        };
+        Ok(Self(Service { metadata, spec: spec.unwrap_or_default() }))
+    }
+}

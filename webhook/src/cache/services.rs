@@ -1,0 +1,213 @@
+//! The Services on CLBs, by name, vServer group, listener and selector.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use clbmigrate_core::{annotation, backends, object::Service, survey::routes_of};
+
+use super::{feed::Sink, slim};
+
+/// How many Services behind a listener are looked at.
+const RIVALS: usize = 16;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Services(RwLock<Index>);
+
+#[derive(Default)]
+struct Index {
+    names: HashMap<String, Arc<Service>>,
+    groups: Lists,
+    /// Of a CLB's listener there may be thousands, so they are found by name.
+    listeners: HashMap<String, HashMap<String, Arc<Service>>>,
+    selectors: Lists,
+}
+
+type Lists = HashMap<String, Vec<Arc<Service>>>;
+
+impl Services {
+    fn read<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+        ask(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn len(&self) -> usize {
+        self.read(|index| index.names.len())
+    }
+
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
+        self.read(|index| index.names.get(&key(&[namespace, name])).cloned())
+    }
+
+    pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {
+        let mut found: Vec<Arc<Service>> = Vec::new();
+        let mut add = |service: &Arc<Service>| {
+            if !found.iter().any(|known| Arc::ptr_eq(known, service)) {
+                found.push(Arc::clone(service));
+            }
+        };
+        self.read(|index| {
+            for service in of {
+                for group in groups(service) {
+                    index.groups.get(group).into_iter().flatten().for_each(&mut add);
+                }
+                if overrides(service) {
+                    // The rule names one rival; among thousands, the first few will do.
+                    for key in listeners(service) {
+                        let rivals = index.listeners.get(&key).into_iter().flatten();
+                        rivals.take(RIVALS).for_each(|(_, rival)| add(rival));
+                    }
+                }
+            }
+        });
+        found
+    }
+
+    pub fn selecting(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Vec<Arc<Service>> {
+        self.read(|index| {
+            let keys = labels.iter().map(|(name, value)| key(&[namespace, name, value]));
+            let lists = keys.filter_map(|key| index.selectors.get(&key));
+            lists.flatten().filter(|service| service.selects(labels)).cloned().collect()
+        })
+    }
+}
+
+impl Index {
+    fn remove(&mut self, name: &str) {
+        let Some(service) = self.names.remove(name) else { return };
+        let take = |lists: &mut Lists, key: &str| {
+            let Some(list) = lists.get_mut(key) else { return };
+            list.retain(|known| !Arc::ptr_eq(known, &service));
+            if list.is_empty() {
+                lists.remove(key);
+            }
+        };
+        for group in groups(&service) {
+            take(&mut self.groups, group);
+        }
+        for key in listeners(&service) {
+            if let Some(list) = self.listeners.get_mut(&key) {
+                list.remove(name);
+                if list.is_empty() {
+                    self.listeners.remove(&key);
+                }
+            }
+        }
+        if let Some(key) = selector(&service) {
+            take(&mut self.selectors, &key);
+        }
+    }
+
+    fn insert(&mut self, name: String, service: Arc<Service>) {
+        let add = |lists: &mut Lists, key: &str| {
+            let list = match lists.get_mut(key) {
+                Some(list) => list,
+                None => lists.entry(key.to_owned()).or_insert_with(|| Vec::with_capacity(1)),
+            };
+            list.push(Arc::clone(&service));
+        };
+        for group in groups(&service) {
+            add(&mut self.groups, group);
+        }
+        for key in listeners(&service) {
+            let list = self.listeners.entry(key).or_default();
+            list.insert(name.clone(), Arc::clone(&service));
+        }
+        if let Some(key) = selector(&service) {
+            add(&mut self.selectors, &key);
+        }
+        self.names.insert(name, service);
+    }
+}
+
+impl Sink for Services {
+    fn put(&self, object: &str) -> Result<(), serde_json::Error> {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            metadata: clbmigrate_core::object::Meta,
+        }
+        match slim::service(object)? {
+            Some(service) => {
+                let name = key(&[service.metadata.namespace(), &service.metadata.name]);
+                self.write(|index| {
+                    index.remove(&name);
+                    index.insert(name, Arc::new(service));
+                });
+            }
+            None => {
+                let meta = serde_json::from_str::<Named>(object)?.metadata;
+                self.remove(meta.namespace(), &meta.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, namespace: &str, name: &str) {
+        let name = key(&[namespace, name]);
+        if self.read(|index| index.names.contains_key(&name)) {
+            self.write(|index| index.remove(&name));
+        }
+    }
+
+    fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
+        let gone: Vec<String> = self.read(|index| {
+            let known = index.names.iter();
+            let gone = known.filter(|(_, service)| {
+                !is_there(service.metadata.namespace(), &service.metadata.name)
+            });
+            gone.map(|(name, _)| name.clone()).collect()
+        });
+        for name in &gone {
+            self.write(|index| index.remove(name));
+        }
+    }
+}
+
+/// Parts that cannot contain the separator, as one key.
+fn key(parts: &[&str]) -> String {
+    parts.join("\n")
+}
+
+/// The groups that a Service's mapping names, as written and as meant, each once.
+fn groups(service: &Service) -> Vec<&str> {
+    let Some(mapping) = backends::mapping(service) else { return Vec::new() };
+    let written = mapping.entries().iter().map(|entry| entry.group);
+    let mut groups: Vec<&str> = Vec::with_capacity(mapping.entries().len());
+    for group in written.chain(routes_of(service).into_iter().map(|(group, _)| group)) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+fn overrides(service: &Service) -> bool {
+    service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true"
+}
+
+/// The listeners that a Service takes, or whose backends it is.
+fn listeners(service: &Service) -> Vec<String> {
+    if !overrides(service) && backends::mapping(service).is_none() {
+        return Vec::new();
+    }
+    let clb = service.metadata.annotations.text(annotation::ID);
+    let mut ports: Vec<u16> = service.spec.ports.iter().map(|port| port.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.iter().map(|port| key(&[clb, &port.to_string()])).collect()
+}
+
+/// One pair of the selector, which every pod that it selects carries.
+fn selector(service: &Service) -> Option<String> {
+    let (name, value) = service.spec.selector.iter().next()?;
+    Some(key(&[service.metadata.namespace(), name, value]))
+}

@@ -1,0 +1,41 @@
+//! Objects without what no rule asks of a neighbour: the cache holds all of a cluster.
+
+use clbmigrate_core::{
+    annotation,
+    object::{Annotations, Service, Workload, WorkloadKind},
+};
+
+use crate::bare::BareService;
+
+/// Keys of this project, which steer rules and hooks.
+const OWN: &str = "clbmigrate.io/";
+
+/// A Service that names a CLB, if CCM takes it.
+pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error> {
+    let BareService(mut service) = serde_json::from_str(object)?;
+    let annotations = &service.metadata.annotations;
+    if !service.is_taken_by_ccm() || annotations.text(annotation::ID).is_empty() {
+        return Ok(None);
+    }
+    service.metadata.annotations = kept(annotations, |key| {
+        annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
+    });
+    service.spec.ports.shrink_to_fit();
+    Ok(Some(service))
+}
+
+/// A workload.
+pub(super) fn workload(kind: WorkloadKind, object: &str) -> Result<Workload, serde_json::Error> {
+    let mut workload =
+        Workload::deserialize(kind, &mut serde_json::Deserializer::from_str(object))?;
+    workload.metadata.annotations = kept(&workload.metadata.annotations, |_| false);
+    workload.metadata.labels.clear();
+    workload.template.metadata.annotations = Annotations::default();
+    workload.template.spec.containers.shrink_to_fit();
+    workload.template.spec.init_containers.shrink_to_fit();
+    Ok(workload)
+}
+
+fn kept(annotations: &Annotations, is_needed: impl Fn(&str) -> bool) -> Annotations {
+    annotations.iter().filter(|(key, _)| is_needed(key) || key.starts_with(OWN)).collect()
+}

@@ -1,0 +1,119 @@
+//! Deployments, `StatefulSets` and `DaemonSets`, by name and by the labels of their pods.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use clbmigrate_core::object::{Service, Workload, WorkloadKind};
+
+use super::{feed::Sink, slim};
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Workloads(RwLock<Index>);
+
+/// Those of one kind.
+pub(super) struct OfKind<'w> {
+    kind: WorkloadKind,
+    all: &'w Workloads,
+}
+
+#[derive(Default)]
+struct Index {
+    by_name: HashMap<Name, Arc<Workload>>,
+    by_label: HashMap<String, Vec<Arc<Workload>>>,
+}
+
+type Name = (WorkloadKind, String);
+
+impl Workloads {
+    pub fn of(&self, kind: WorkloadKind) -> OfKind<'_> {
+        OfKind { kind, all: self }
+    }
+
+    pub fn len(&self) -> usize {
+        self.read(|index| index.by_name.len())
+    }
+
+    pub fn get(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<Arc<Workload>> {
+        let name = (kind, format!("{namespace}/{name}"));
+        self.read(|index| index.by_name.get(&name).cloned())
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+        ask(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The workloads whose pods a Service selects, looked for among those that carry the rarest of
+    /// its labels.
+    pub fn selected_by(&self, service: &Service) -> Vec<Arc<Workload>> {
+        let namespace = service.metadata.namespace();
+        self.read(|index| {
+            let pairs = service.spec.selector.iter();
+            let lists = pairs.map(|(name, value)| index.by_label.get(&key(namespace, name, value)));
+            let rarest = lists.min_by_key(|list| list.map_or(0, Vec::len)).flatten();
+            let selected = rarest.into_iter().flatten();
+            selected.filter(|workload| service.selects(workload.pod_labels())).cloned().collect()
+        })
+    }
+}
+
+impl Index {
+    fn remove(&mut self, name: &Name) {
+        let Some(workload) = self.by_name.remove(name) else { return };
+        for key in labels(&workload) {
+            let Some(list) = self.by_label.get_mut(&key) else { continue };
+            list.retain(|known| !Arc::ptr_eq(known, &workload));
+            if list.is_empty() {
+                self.by_label.remove(&key);
+            }
+        }
+    }
+}
+
+impl Sink for OfKind<'_> {
+    fn put(&self, object: &str) -> Result<(), serde_json::Error> {
+        let workload = Arc::new(slim::workload(self.kind, object)?);
+        let meta = &workload.metadata;
+        let name = (self.kind, format!("{}/{}", meta.namespace(), meta.name));
+        self.all.write(|index| {
+            index.remove(&name);
+            for key in labels(&workload) {
+                index.by_label.entry(key).or_default().push(Arc::clone(&workload));
+            }
+            index.by_name.insert(name, workload);
+        });
+        Ok(())
+    }
+
+    fn remove(&self, namespace: &str, name: &str) {
+        self.all.write(|index| index.remove(&(self.kind, format!("{namespace}/{name}"))));
+    }
+
+    fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
+        let gone: Vec<Name> = self.all.read(|index| {
+            let known = index.by_name.iter().filter(|((kind, _), _)| *kind == self.kind);
+            let gone = known.filter(|(_, workload)| {
+                !is_there(workload.metadata.namespace(), &workload.metadata.name)
+            });
+            gone.map(|(name, _)| name.clone()).collect()
+        });
+        for name in &gone {
+            self.all.write(|index| index.remove(name));
+        }
+    }
+}
+
+fn labels(workload: &Workload) -> impl Iterator<Item = String> {
+    let namespace = workload.metadata.namespace();
+    workload.pod_labels().iter().map(move |(name, value)| key(namespace, name, value))
+}
+
+fn key(namespace: &str, name: &str, value: &str) -> String {
+    format!("{namespace}\n{name}\n{value}")
+}

@@ -1,0 +1,377 @@
+//! The file's grammar, and what its values may be.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+};
+
+use clbmigrate_core::rules;
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
+
+use super::{
+    Allow, BackendType, ClusterConfig, Config, DEFAULT_PRE_STOP_SECONDS, Exempt, InjectConfig, Mode,
+};
+
+/// What the length of a hook may be, in seconds.
+const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
+
+/// Longest name of a namespace, and of a part of a Service's name.
+const MAX_LABEL: usize = 63;
+
+/// One thing wrong in the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct Problem {
+    /// Where, counted from 1.
+    pub line: u64,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+/// Everything wrong in the file, at least one problem.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<Problem>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    cluster: Option<Cluster>,
+    #[serde(default)]
+    inject: Option<Inject>,
+    #[serde(default)]
+    pre_stop_seconds: Option<Spanned<i64>>,
+    #[serde(default)]
+    rules: Option<Pairs<Word>>,
+    #[serde(default)]
+    namespaces: Option<Pairs<Namespace>>,
+    #[serde(default)]
+    allow: Option<Spanned<Allowed>>,
+    #[serde(default)]
+    exempt: Option<Exempted>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Cluster {
+    #[serde(default)]
+    id: Option<Spanned<String>>,
+    #[serde(default)]
+    suffix: Option<Spanned<String>>,
+    #[serde(default)]
+    backend_type: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Inject {
+    #[serde(default)]
+    enabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Namespace {
+    #[serde(default)]
+    rules: Option<Pairs<Word>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Exempted {
+    #[serde(default)]
+    users: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    groups: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    namespaces: Option<Vec<Spanned<String>>>,
+}
+
+/// A mode as it is written.
+struct Word(String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Modes;
+        impl Visitor<'_> for Modes {
+            type Value = Word;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mode: deny, warn, audit or off")
+            }
+
+            // Helm's YAML takes `off` for a boolean and writes `false` into the ConfigMap.
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Word, E> {
+                Ok(Word(if value { "on" } else { Mode::Off.as_str() }.to_owned()))
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Word, E> {
+                Ok(Word(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Modes)
+    }
+}
+
+/// `all`, `none` or a list.
+enum Allowed {
+    Word(String),
+    List(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for Allowed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Allowed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("all, none or a list of rule ids")
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Allowed, E> {
+                Ok(Allowed::Word(value.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Allowed, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Allowed::List(list))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// The entries of a map, each with its place.
+struct Pairs<V>(Vec<(Spanned<String>, Spanned<V>)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
+            type Value = Pairs<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// Reads a file's text.
+pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+    let wrong = |error: &serde_saphyr::Error| {
+        let line = error.location().map_or(1, |location| location.line());
+        let message = UserMessageFormatter.format_message(error.without_snippet()).into_owned();
+        ConfigError(vec![Problem { line, message }])
+    };
+    // A file of comments alone is an empty one: it says nothing, not something wrong.
+    let file = serde_saphyr::from_str::<Option<File>>(text).map_err(|error| wrong(&error))?;
+    let Some(file) = file else { return Ok(Config::default()) };
+    let mut reader = Reader::default();
+    let config = reader.config(file);
+    if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError(reader.problems)) }
+}
+
+/// Turns what is written into what is meant, and notes what cannot be meant.
+#[derive(Default)]
+struct Reader {
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn config(&mut self, file: File) -> Config {
+        Config {
+            cluster: file.cluster.map_or_else(ClusterConfig::default, |it| self.cluster(it)),
+            inject: InjectConfig {
+                enabled: file.inject.and_then(|inject| inject.enabled).unwrap_or(true),
+            },
+            pre_stop_seconds: file
+                .pre_stop_seconds
+                .and_then(|seconds| self.seconds(&seconds))
+                .unwrap_or(DEFAULT_PRE_STOP_SECONDS),
+            allow: file.allow.map_or(Allow::All, |allow| self.allow(&allow)),
+            exempt: file.exempt.map_or_else(Exempt::default, |exempt| self.exempt(exempt)),
+            rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
+            namespaces: file.namespaces.map(|it| self.namespaces(it)).unwrap_or_default(),
+        }
+    }
+
+    fn wrong<T>(&mut self, place: &Spanned<T>, message: String) {
+        self.problems.push(Problem { line: place.referenced.line(), message });
+    }
+
+    fn cluster(&mut self, cluster: Cluster) -> ClusterConfig {
+        ClusterConfig {
+            id: cluster.id.and_then(|id| self.cluster_id(id)),
+            suffix: cluster.suffix.and_then(|suffix| self.suffix(suffix)),
+            backend_type: cluster.backend_type.map_or_else(BackendType::default, |kind| match kind
+                .value
+                .as_str()
+            {
+                "" | "ecs" => BackendType::Ecs,
+                "eni" => BackendType::Eni,
+                other => {
+                    let message = format!("cluster.backendType is {other:?}; write eni or ecs");
+                    self.wrong(&kind, message);
+                    BackendType::default()
+                }
+            }),
+        }
+    }
+
+    /// What an id may look like is CLB202's to say: CCM runs with the wrong ones, too.
+    fn cluster_id(&mut self, id: Spanned<String>) -> Option<String> {
+        if id.value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            let message = format!(
+                "cluster.id is {:?}, with a space in it; write the id as the console shows it",
+                id.value
+            );
+            self.wrong(&id, message);
+        }
+        Some(id.value).filter(|id| !id.is_empty())
+    }
+
+    fn suffix(&mut self, suffix: Spanned<String>) -> Option<String> {
+        let text = &suffix.value;
+        let is_end_of_name = text.len() < MAX_LABEL
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.ends_with('-');
+        if !is_end_of_name {
+            let message = format!(
+                "cluster.suffix is {text:?}, in which no Service's name can end; \
+                 write lower-case letters, digits and dashes, as -a"
+            );
+            self.wrong(&suffix, message);
+        }
+        Some(suffix.value).filter(|suffix| !suffix.is_empty())
+    }
+
+    fn seconds(&mut self, seconds: &Spanned<i64>) -> Option<u32> {
+        if !PRE_STOP_SECONDS.contains(&seconds.value) {
+            let (least, most) = (PRE_STOP_SECONDS.start(), PRE_STOP_SECONDS.end());
+            let message = format!(
+                "preStopSeconds is {}; write {least} to {most}, or inject: {{enabled: false}} for no hooks",
+                seconds.value
+            );
+            self.wrong(seconds, message);
+        }
+        u32::try_from(seconds.value).ok()
+    }
+
+    fn rule(&mut self, id: &Spanned<String>) -> Option<&'static str> {
+        let rule = rules::find(&id.value);
+        if rule.is_none() {
+            let message =
+                format!("there is no rule {:?}; docs/rules.md lists all, as CLB001", id.value);
+            self.wrong(id, message);
+        }
+        Some(rule?.id)
+    }
+
+    fn rules(&mut self, pairs: Pairs<Word>) -> BTreeMap<&'static str, Mode> {
+        let mut rules = BTreeMap::new();
+        for (id, word) in pairs.0 {
+            let mode = Mode::ALL.into_iter().find(|mode| mode.as_str() == word.value.0);
+            if mode.is_none() {
+                let message = format!("there is no mode {:?}; write {}", word.value.0, modes());
+                self.wrong(&word, message);
+            }
+            let rule = self.rule(&id);
+            if let (Some(rule), Some(mode)) = (rule, mode)
+                && rules.insert(rule, mode).is_some()
+            {
+                // Keys that differ in case only are different keys to YAML.
+                self.wrong(&id, format!("{rule} is here twice; remove one of the two"));
+            }
+        }
+        rules
+    }
+
+    fn namespaces(
+        &mut self,
+        pairs: Pairs<Namespace>,
+    ) -> BTreeMap<String, BTreeMap<&'static str, Mode>> {
+        let mut namespaces = BTreeMap::new();
+        for (name, namespace) in pairs.0 {
+            let rules = namespace.value.rules.map(|rules| self.rules(rules)).unwrap_or_default();
+            namespaces.extend(self.namespace(name).map(|name| (name, rules)));
+        }
+        namespaces
+    }
+
+    fn namespace(&mut self, name: Spanned<String>) -> Option<String> {
+        let text = &name.value;
+        let is_label = !text.is_empty()
+            && text.len() <= MAX_LABEL
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if !is_label {
+            let message = format!(
+                "no namespace can be called {text:?}; write whole names, patterns are not known here"
+            );
+            self.wrong(&name, message);
+        }
+        is_label.then_some(name.value)
+    }
+
+    fn allow(&mut self, allow: &Spanned<Allowed>) -> Allow {
+        match &allow.value {
+            Allowed::Word(word) if word == "all" => Allow::All,
+            Allowed::Word(word) if word == "none" => Allow::Only(BTreeSet::new()),
+            Allowed::Word(word) => {
+                let message = format!("allow is {word:?}; write all, none or a list, as [CLB404]");
+                self.wrong(allow, message);
+                Allow::All
+            }
+            Allowed::List(ids) => Allow::Only(ids.iter().filter_map(|id| self.rule(id)).collect()),
+        }
+    }
+
+    fn exempt(&mut self, exempt: Exempted) -> Exempt {
+        let namespaces = exempt.namespaces.unwrap_or_default();
+        Exempt {
+            users: self.names("users", exempt.users),
+            groups: self.names("groups", exempt.groups),
+            namespaces: namespaces.into_iter().filter_map(|it| self.namespace(it)).collect(),
+        }
+    }
+
+    fn names(&mut self, what: &str, names: Option<Vec<Spanned<String>>>) -> BTreeSet<String> {
+        let mut known = BTreeSet::new();
+        for name in names.unwrap_or_default() {
+            if name.value.trim().is_empty() {
+                self.wrong(&name, format!("exempt.{what} has an empty name; remove it"));
+            }
+            known.insert(name.value);
+        }
+        known
+    }
+}
+
+fn modes() -> String {
+    let [deny, warn, audit, off] = Mode::ALL.map(Mode::as_str);
+    format!("{deny}, {warn}, {audit} or {off}")
+}
+
+#[cfg(test)]
+mod tests;

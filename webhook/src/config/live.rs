@@ -1,0 +1,169 @@
+//! The file as it is now: looked at every few seconds, the last good one kept.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+use super::Config;
+
+/// A value that is replaced as a whole while others read it.
+pub type Live<T> = Arc<ArcSwap<T>>;
+
+/// What a look at a changed file gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// It holds from now on.
+    Taken,
+    /// It is unreadable or wrong, for this reason; the one before holds on.
+    Refused(String),
+}
+
+/// Watches one file by its content.
+///
+/// Not by inotify: a ConfigMap's volume swaps a link in the folder's depths, which a watch of the
+/// file never hears of. Reading a small file again costs nothing and cannot miss anything.
+#[derive(Debug)]
+pub struct Watcher {
+    file: PathBuf,
+    live: Live<Config>,
+    /// What was seen last: the text, or why there was none.
+    seen: Result<String, String>,
+}
+
+impl Watcher {
+    /// Reads the file for the first time.
+    ///
+    /// # Errors
+    /// With the file's name, the line and the remedy, where it is unreadable or wrong.
+    pub fn open(file: &Path) -> Result<Self, String> {
+        let text = read(file)?;
+        let config = parse(file, &text)?;
+        Ok(Self {
+            file: file.to_owned(),
+            live: Arc::new(ArcSwap::from_pointee(config)),
+            seen: Ok(text),
+        })
+    }
+
+    /// The configuration that holds.
+    pub fn live(&self) -> Live<Config> {
+        Arc::clone(&self.live)
+    }
+
+    /// Looks again; none if the file is as it was at the last look.
+    pub fn look(&mut self) -> Option<Reload> {
+        let now = read(&self.file);
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        let parsed = self.seen.as_ref().map_err(Clone::clone);
+        Some(match parsed.and_then(|text| parse(&self.file, text)) {
+            Ok(config) => {
+                self.live.store(Arc::new(config));
+                Reload::Taken
+            }
+            Err(why) => Reload::Refused(why),
+        })
+    }
+
+    /// Looks for ever, so often, and tells what each change gave.
+    pub async fn watch(mut self, every: Duration, mut told: impl FnMut(Reload)) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Some(reload) = self.look() {
+                told(reload);
+            }
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn parse(file: &Path, text: &str) -> Result<Config, String> {
+    match Config::parse(text) {
+        Ok(config) => Ok(config),
+        Err(error) => {
+            let problems = error.0.iter();
+            let lines =
+                problems.map(|it| format!("{}:{}: {}", file.display(), it.line, it.message));
+            Err(lines.collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    /// A folder as kubelet fills it: the file is a link into `..data`, which is a link that moves.
+    fn mount(folder: &Path, generation: u32, text: &str) {
+        let version = folder.join(format!("..{generation}"));
+        fs::create_dir(&version).expect("a folder");
+        fs::write(version.join("config.yaml"), text).expect("a file");
+        let (link, data) = (folder.join("..data_tmp"), folder.join("..data"));
+        symlink(&version, &link).expect("a link");
+        fs::rename(link, data).expect("a rename");
+        if generation == 1 {
+            symlink("..data/config.yaml", folder.join("config.yaml")).expect("a link");
+        } else {
+            let old = folder.join(format!("..{}", generation - 1));
+            fs::remove_dir_all(old).expect("removed");
+        }
+    }
+
+    #[test]
+    fn a_changed_volume_is_noticed_and_a_bad_file_keeps_the_last_good_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        mount(folder.path(), 1, "preStopSeconds: 10");
+        let mut watcher = Watcher::open(&folder.path().join("config.yaml")).expect("a good file");
+        let live = watcher.live();
+        assert_eq!(watcher.look(), None);
+
+        mount(folder.path(), 2, "preStopSeconds: 20");
+        assert_eq!(watcher.look(), Some(Reload::Taken));
+        assert_eq!(live.load().pre_stop_seconds, 20);
+
+        mount(folder.path(), 3, "\npreStopSeconds: 0");
+        let Some(Reload::Refused(why)) = watcher.look() else { panic!("a bad file was taken") };
+        assert!(why.contains("config.yaml:2: preStopSeconds is 0"), "{why}");
+        assert_eq!(live.load().pre_stop_seconds, 20);
+        assert_eq!(watcher.look(), None, "the same mistake is told once");
+
+        mount(folder.path(), 4, "preStopSeconds: 40");
+        assert_eq!(watcher.look(), Some(Reload::Taken));
+        assert_eq!(live.load().pre_stop_seconds, 40);
+    }
+
+    #[test]
+    fn a_file_that_vanishes_keeps_the_last_good_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.yaml");
+        fs::write(&file, "preStopSeconds: 10").expect("a file");
+        let mut watcher = Watcher::open(&file).expect("a good file");
+        fs::remove_file(&file).expect("removed");
+        assert!(matches!(watcher.look(), Some(Reload::Refused(_))));
+        assert_eq!(watcher.live().load().pre_stop_seconds, 10);
+    }
+
+    #[test]
+    fn the_first_file_must_be_good() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.yaml");
+        let missing = Watcher::open(&file).expect_err("there is none");
+        assert!(missing.contains("config.yaml: No such file"), "{missing}");
+        fs::write(&file, "prestopseconds: 10").expect("a file");
+        let wrong = Watcher::open(&file).expect_err("a wrong one");
+        assert!(wrong.contains("config.yaml:1: unknown field"), "{wrong}");
+    }
+}

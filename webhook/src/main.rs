@@ -1,0 +1,33 @@
+//! The program: flags, log, runtime.
+#![forbid(unsafe_code)]
+
+use std::{io::Write as _, process::ExitCode, thread};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use clbmigrate_webhook::{cli::Args, judge::judge, log, run::run};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // For people who start it by hand; the log may be nobody's to read.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    log::start(args.log_format, args.log_level)?;
+    // On one core there is nobody to hand work over to, and handing over costs.
+    let is_single = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut runtime = if is_single {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = runtime.enable_all().build().context("no runtime")?;
+    runtime.block_on(run(args, judge))
+}

@@ -1,0 +1,199 @@
+//! What holds for every Service, good or bad.
+
+use std::sync::Arc;
+
+use clbmigrate_core::{
+    object::Service,
+    patch::PatchOp,
+    rules,
+    snapshot::{Cluster, Object, World},
+    survey::Survey,
+};
+use clbmigrate_webhook::Hook;
+use futures::executor::block_on;
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+
+use super::support::*;
+
+const WEIGHTS: &[&str] =
+    &["0", "1", "20", "60", "100", "101", "-1", "+5", "007", " 20", "20%", "", "abc"];
+const MAPPINGS: &[&str] = &[
+    "rsp-a:80",
+    "rsp-a:80,rsp-b:443",
+    " rsp-a:80, rsp-b:443",
+    "rsp-a:81",
+    "rsp-a",
+    "80:rsp-a",
+    "rsp-a:80,",
+    "rsp-a:80,rsp-b:80",
+    "rsp-a:80:tcp",
+    "rsp-a:0",
+    "rsp-a:80,rsp-a:443",
+    "\"rsp-a:80\"",
+    "",
+    "rsp-a:http",
+];
+const OTHERS: &[(&str, &str)] = &[
+    ("default-weight", "101"),
+    ("healthy-threshold", "3s"),
+    ("protocol-port", "'https:80'"),
+    ("backend-label", "pool=web, zone=a"),
+    ("backend-label", "pool"),
+    ("ignore-weight-update", "on"),
+    ("force-override-listeners", "true"),
+    ("spec", "slb.s1.small"),
+    ("wieght", "5"),
+    ("vgroup-ids", "80:rsp-a"),
+    ("service.beta.kubernetes.io/backend-type", "ENI"),
+    ("service.beta.kubernetes.io/backend-type", "eni"),
+    ("service.beta.kubernetes.io/alicloud-loadbalancer-weight", "50"),
+    ("service.beta.kubernetes.io/alicloud-loadbalancer-id", "lb-other"),
+    ("clbmigrate.io/allow", "CLB001,CLB404"),
+];
+
+/// Services with any number of mistakes.
+fn services() -> impl Strategy<Value = Value> {
+    let shape = (any::<bool>(), any::<bool>(), prop::option::weighted(0.9, Just("lb-bp1example")));
+    let mapping = prop::option::weighted(0.9, select(MAPPINGS));
+    let weight = prop::option::weighted(0.9, select(WEIGHTS));
+    let others = prop::collection::vec(select(OTHERS), 0..4);
+    (shape, mapping, weight, others).prop_map(|((two, local, clb), mapping, weight, others)| {
+        let mut service = if two { two_ports() } else { web() };
+        if local {
+            service["spec"]["externalTrafficPolicy"] = json!("Local");
+        }
+        let mut notes: Vec<(&str, Value)> = vec![
+            ("id", clb.map_or(Value::Null, Value::from)),
+            ("vgroup-port", mapping.map_or(Value::Null, Value::from)),
+            ("weight", weight.map_or(Value::Null, Value::from)),
+        ];
+        notes.extend(others.into_iter().map(|(key, value)| (key, value.into())));
+        noted(&service, &notes)
+    })
+}
+
+/// A cluster that knows the Service, and others in its groups.
+fn around(service: &Value) -> Scene {
+    let neighbour = |name: &str, notes: &[(&str, Value)]| {
+        neighbour(notes).tap(|it| it["metadata"]["name"] = name.into())
+    };
+    scene()
+        .nodes(&[node(1), node(2), node(3)])
+        .with(service)
+        .with(&neighbour("n1", &[("vgroup-port", json!("rsp-b:80"))]))
+        .with(&neighbour("n2", &[("vgroup-port", json!("rsp-a:80")), ("id", json!("lb-other"))]))
+}
+
+trait Tap: Sized {
+    fn tap(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+impl Tap for Value {}
+
+fn passes(old: &Value, new: &Value) -> Result<(), TestCaseError> {
+    let reply = around(old).update(old, new);
+    prop_assert!(reply.allowed(), "{}\n{old:#}\n{new:#}", reply.message());
+    Ok(())
+}
+
+/// The fixes that rules propose, each as the object that results.
+fn fixes(service: &Value) -> Vec<Value> {
+    let mut cluster = Cluster::default();
+    let typed: Service = serde_json::from_value(service.clone()).expect("a Service");
+    cluster.insert(Object::Service(Box::new(typed)));
+    let world = World { clusters: vec![cluster], ..World::default() };
+    let report = rules::check(&Survey::new(&world), None, &|_| true);
+    let patches = report.findings.into_iter().map(|finding| finding.patch);
+    patches.filter(|patch| !patch.is_empty()).map(|patch| patched(service, &patch)).collect()
+}
+
+fn patched(service: &Value, patch: &[PatchOp]) -> Value {
+    let mut service = service.clone();
+    let patch = serde_json::to_value(patch).expect("JSON");
+    let patch: json_patch::Patch = serde_json::from_value(patch).expect("a patch");
+    json_patch::patch(&mut service, &patch).expect("it applies");
+    service
+}
+
+/// A failure is written down as a test with a name, not as a seed in a file.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn a_change_of_what_no_rule_reads_is_never_refused(service in services(), label in "[a-z]{1,8}") {
+        passes(&service, &edited(&service, &json!({"metadata": {"labels": {"x": label}}})))?;
+        let note = json!({"metadata": {"annotations": {"example.com/note": label}}});
+        passes(&service, &edited(&service, &note))?;
+        passes(&service, &edited(&service, &json!({"spec": {"sessionAffinity": "ClientIP"}})))?;
+    }
+
+    #[test]
+    fn weight_0_is_never_refused(service in services()) {
+        passes(&service, &noted(&service, &[("weight", json!("0"))]))?;
+    }
+
+    #[test]
+    fn a_lower_weight_is_never_refused(service in services(), from in 1_u32..=100, by in 1_u32..=100) {
+        let old = noted(&service, &[("weight", from.to_string().into())]);
+        let new = noted(&old, &[("weight", from.saturating_sub(by).to_string().into())]);
+        passes(&old, &new)?;
+    }
+
+    #[test]
+    fn the_fix_of_one_finding_is_never_refused(service in services()) {
+        for fixed in fixes(&service) {
+            let reply = scene().with(&service).update(&service, &fixed);
+            prop_assert!(reply.allowed(), "{}\n{service:#}\n{fixed:#}", reply.message());
+        }
+    }
+
+    #[test]
+    fn a_bad_service_is_judged_without_panic(old in services(), new in services()) {
+        let scene = around(&old);
+        let _ = (scene.create(&new), scene.update(&old, &new), scene.delete(&old));
+    }
+}
+
+/// Changes a byte here and there.
+fn garbled(text: String, edits: Vec<(prop::sample::Index, u8)>) -> Vec<u8> {
+    let mut bytes = text.into_bytes();
+    for (at, byte) in edits {
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(config(2000))]
+
+    #[test]
+    fn whatever_is_posted_is_answered_or_refused(
+        body in any::<Vec<u8>>(),
+        service in services(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        hook in select(Hook::ALL.to_vec()),
+    ) {
+        use clbmigrate_webhook::serve::Answer;
+
+        let admission = Arc::new(around(&service).admission());
+        let review = review(JANE, "UPDATE", Some(&web()), Some(&service)).to_string();
+        for body in [body, garbled(review, edits)] {
+            let reply = block_on(admission.answer(hook, body.into()));
+            prop_assert!([200, 400].contains(&reply.status.as_u16()));
+            if reply.status == 200 {
+                let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+                prop_assert!(answer["response"]["uid"].is_string());
+                prop_assert!(answer["response"]["allowed"].is_boolean());
+            }
+        }
+    }
+}

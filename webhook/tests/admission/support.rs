@@ -1,0 +1,298 @@
+//! A cluster on paper, and reviews of its objects.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use clbmigrate_core::object::{EndpointSlice, PodTemplate, Service, WorkloadKind};
+use clbmigrate_webhook::{
+    Hook,
+    admission::{Admission, Ancestor, Evidence, EvidenceError},
+    cache::Cache,
+    claims::InMemory,
+    config::Config,
+    metrics::Metrics,
+};
+use futures::{executor::block_on, future::BoxFuture};
+use serde_json::{Value, json};
+
+pub const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
+pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
+pub const ALLOW: &str = "clbmigrate.io/allow";
+/// Whoever is no part of the system.
+pub const JANE: &str = "jane@example.com";
+
+/// What the API server would say; nothing of it is read unless it is asked for.
+#[derive(Default, Clone)]
+pub struct Told {
+    pub slices: Option<Vec<Value>>,
+    pub past: Option<Vec<Value>>,
+    pub services: Option<Vec<Value>>,
+}
+
+fn read<T: serde::de::DeserializeOwned>(of: Option<&Vec<Value>>) -> Result<Vec<T>, EvidenceError> {
+    let values = of.ok_or(EvidenceError::Nobody)?;
+    Ok(values.iter().map(|v| serde_json::from_value(v.clone()).expect("an object")).collect())
+}
+
+impl Evidence for Told {
+    fn slices<'e>(
+        &'e self,
+        _: &'e str,
+        _: &'e str,
+    ) -> BoxFuture<'e, Result<Vec<EndpointSlice>, EvidenceError>> {
+        Box::pin(async { read(self.slices.as_ref()) })
+    }
+
+    fn past<'e>(
+        &'e self,
+        _: Ancestor<'e>,
+    ) -> BoxFuture<'e, Result<Vec<PodTemplate>, EvidenceError>> {
+        Box::pin(async { read(self.past.as_ref()) })
+    }
+
+    fn services<'e>(&'e self, _: &'e str) -> BoxFuture<'e, Result<Vec<Service>, EvidenceError>> {
+        Box::pin(async { read(self.services.as_ref()) })
+    }
+}
+
+/// A webhook in front of a cluster on paper.
+pub struct Scene {
+    pub cache: Arc<Cache>,
+    config: String,
+    told: Told,
+    user: &'static str,
+}
+
+/// An empty cluster with default settings.
+pub fn scene() -> Scene {
+    Scene { cache: Arc::default(), config: String::new(), told: Told::default(), user: JANE }
+}
+
+impl Scene {
+    pub fn with(self, service: &Value) -> Self {
+        self.cache.put_service(&service.to_string()).expect("a Service");
+        self
+    }
+
+    pub fn with_workload(self, workload: &Value) -> Self {
+        let kind = kind_of(workload);
+        self.cache.put_workload(kind, &workload.to_string()).expect("a workload");
+        self
+    }
+
+    pub fn nodes(self, nodes: &[Value]) -> Self {
+        self.cache.put_nodes(nodes.iter().map(Value::to_string)).expect("nodes");
+        self
+    }
+
+    pub fn config(mut self, config: &str) -> Self {
+        config.clone_into(&mut self.config);
+        self
+    }
+
+    pub fn told(mut self, told: Told) -> Self {
+        self.told = told;
+        self
+    }
+
+    pub fn user(mut self, user: &'static str) -> Self {
+        self.user = user;
+        self
+    }
+
+    pub fn admission(&self) -> Admission<InMemory, Told> {
+        let config = Config::parse(&self.config).expect("a good file");
+        let claims = InMemory::new(Arc::clone(&self.cache));
+        Admission::new(
+            Arc::clone(&self.cache),
+            Arc::new(ArcSwap::from_pointee(config)),
+            Arc::new(Metrics::default()),
+            claims,
+            self.told.clone(),
+        )
+    }
+
+    pub fn create(&self, object: &Value) -> Reply {
+        self.ask("CREATE", None, Some(object))
+    }
+
+    pub fn update(&self, old: &Value, new: &Value) -> Reply {
+        self.ask("UPDATE", Some(old), Some(new))
+    }
+
+    pub fn delete(&self, object: &Value) -> Reply {
+        self.ask("DELETE", Some(object), None)
+    }
+
+    fn ask(&self, operation: &str, old: Option<&Value>, new: Option<&Value>) -> Reply {
+        ask(&self.admission(), &review(self.user, operation, old, new))
+    }
+}
+
+/// The review that an API server would post.
+pub fn review(user: &str, operation: &str, old: Option<&Value>, new: Option<&Value>) -> Value {
+    let object = new.or(old).expect("an object");
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1", "operation": operation,
+            "kind": {"version": "v1", "kind": object["kind"]},
+            "name": object["metadata"]["name"].as_str().unwrap_or_default(), "namespace": object["metadata"]["namespace"],
+            "userInfo": {"username": user, "groups": ["developers", "system:authenticated"]},
+            "object": new, "oldObject": old,
+        },
+    })
+}
+
+/// Posts a review to the hook that validates its kind.
+pub fn ask(admission: &Admission<InMemory, Told>, review: &Value) -> Reply {
+    let hook = if review["request"]["kind"]["kind"] == "Service" {
+        Hook::ValidateServices
+    } else {
+        Hook::ValidateWorkloads
+    };
+    let answer = block_on(admission.review(hook, review.to_string().as_bytes())).expect("a review");
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    Reply(answer["response"].clone())
+}
+
+/// An answer.
+pub struct Reply(Value);
+
+impl Reply {
+    pub fn allowed(&self) -> bool {
+        self.0["allowed"] == true
+    }
+
+    pub fn message(&self) -> &str {
+        self.0["status"]["message"].as_str().unwrap_or_default()
+    }
+
+    pub fn warnings(&self) -> Vec<&str> {
+        self.0["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    pub fn audit(&self) -> &str {
+        self.0["auditAnnotations"]["findings"].as_str().unwrap_or_default()
+    }
+
+    /// What became of a rule: `denied`, `warned`, `audited`, or nothing.
+    pub fn of(&self, rule: &str) -> &str {
+        let found = self.audit().split(',').filter_map(|one| one.split_once('='));
+        found.filter(|(id, _)| *id == rule).map(|(_, verdict)| verdict).next().unwrap_or_default()
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.allowed() && self.warnings().is_empty()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+/// A value with `patch` (RFC 7386) merged into it.
+pub fn edited(object: &Value, patch: &Value) -> Value {
+    let mut object = object.clone();
+    json_patch::merge(&mut object, patch);
+    object
+}
+
+/// A value with CLB annotations set or, where null, removed.
+pub fn noted(object: &Value, notes: &[(&str, Value)]) -> Value {
+    let annotations: serde_json::Map<String, Value> =
+        notes.iter().map(|(suffix, value)| (key(suffix), value.clone())).collect();
+    edited(object, &json!({"metadata": {"annotations": annotations}}))
+}
+
+/// A suffix's full key; what is a full key already stays so.
+pub fn key(suffix: &str) -> String {
+    if suffix.contains('/') { suffix.to_owned() } else { format!("{PREFIX}{suffix}") }
+}
+
+/// A Service in which nothing is wrong, as an API server stores it.
+pub fn web() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": "web", "namespace": "shop",
+            "annotations": {
+                key("id"): "lb-bp1example", key("vgroup-port"): "rsp-bp1example:80",
+                key("weight"): "60",
+            },
+        },
+        "spec": {
+            "type": "LoadBalancer", "externalTrafficPolicy": "Cluster", "selector": {"app": "web"},
+            "ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080, "nodePort": 30080}],
+        },
+    })
+}
+
+/// The same for two ports and two groups.
+pub fn two_ports() -> Value {
+    let ports = json!([
+        {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080, "nodePort": 30080},
+        {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8443, "nodePort": 30443},
+    ]);
+    let service = edited(&web(), &json!({"spec": {"ports": ports}}));
+    noted(&service, &[("vgroup-port", "rsp-bp1example:80,rsp-bp2example:443".into())])
+}
+
+/// Another Service with the same group.
+pub fn neighbour(notes: &[(&str, Value)]) -> Value {
+    let spec = json!({"selector": {"app": "other"}});
+    noted(&edited(&web(), &json!({"metadata": {"name": "other"}, "spec": spec})), notes)
+}
+
+/// A workload that `web` selects, fit for lossless moves.
+pub fn deployment() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "replicas": 3,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {
+                    "terminationGracePeriodSeconds": 60,
+                    "containers": [container()],
+                },
+            },
+        },
+    })
+}
+
+pub fn container() -> Value {
+    json!({
+        "name": "web", "image": "web:1", "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"tcpSocket": {"port": 8080}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 30}}},
+    })
+}
+
+/// The same with other containers.
+pub fn with_containers(workload: &Value, containers: &[Value]) -> Value {
+    edited(workload, &json!({"spec": {"template": {"spec": {"containers": containers}}}}))
+}
+
+/// A container without readinessProbe.
+pub fn unprobed() -> Value {
+    edited(&container(), &json!({"readinessProbe": null}))
+}
+
+pub fn node(index: usize) -> Value {
+    json!({
+        "metadata": {"name": format!("node-{index}")},
+        "spec": {"providerID": format!("cn-example.i-bp1node{index}")},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.33.1"}},
+    })
+}
+
+pub fn kind_of(workload: &Value) -> WorkloadKind {
+    let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
+    kinds.into_iter().find(|kind| workload["kind"] == kind.as_str()).expect("a kind of workload")
+}

@@ -1,0 +1,118 @@
+//! Workloads behind migrated Services.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::support::*;
+
+/// The grid of workload rules: rule, bad workload, verdict when it comes.
+fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
+    let good = deployment();
+    let spec = |patch: &Value| edited(&good, &json!({"spec": patch}));
+    let unhooked = edited(&container(), &json!({"lifecycle": null}));
+    let key = key("id");
+    vec![
+        (
+            "CLB021",
+            edited(&good, &json!({"metadata": {"annotations": {key: "lb-bp1example"}}})),
+            "warned",
+        ),
+        ("CLB301", with_containers(&good, &[unprobed()]), "denied"),
+        ("CLB303", with_containers(&good, &[unhooked]), "warned"),
+        (
+            "CLB304",
+            spec(&json!({"template": {"spec": {"terminationGracePeriodSeconds": 30}}})),
+            "denied",
+        ),
+        ("CLB306", spec(&json!({"replicas": 1})), "warned"),
+        (
+            "CLB306",
+            spec(&json!({"strategy": {"type": "Recreate", "rollingUpdate": null}})),
+            "warned",
+        ),
+    ]
+}
+
+#[test]
+fn a_mistake_is_refused_or_told_of_when_it_comes_and_never_refused_once_it_is_there() {
+    let scene = || {
+        let told = Told { past: Some(Vec::new()), ..Told::default() };
+        scene().config("inject: {enabled: false}").nodes(&[node(1)]).with(&web()).told(told)
+    };
+    for (rule, bad, verdict) in mistakes() {
+        let reply = scene().create(&bad);
+        assert_eq!(reply.of(rule), verdict, "{rule} at CREATE: {reply:?}");
+        let reply = scene().update(&deployment(), &bad);
+        assert_eq!(reply.of(rule), verdict, "{rule} at UPDATE: {reply:?}");
+        let image =
+            json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
+        let reply = scene().update(&bad, &edited(&bad, &image));
+        assert!(reply.allowed(), "{rule} was there before: {reply:?}");
+        let reply = scene().update(&bad, &deployment());
+        assert_eq!(reply.of(rule), "", "{rule} is repaired: {reply:?}");
+    }
+}
+
+#[rstest]
+#[case("Deployment")]
+#[case("StatefulSet")]
+#[case("DaemonSet")]
+fn every_kind_is_judged(#[case] kind: &str) {
+    let workload = edited(&with_containers(&deployment(), &[unprobed()]), &json!({"kind": kind}));
+    let reply = scene().with(&web()).create(&workload);
+    assert_eq!(reply.of("CLB301"), "denied", "{reply:?}");
+    assert!(reply.message().starts_with(&format!("{kind} shop/web: CLB301")), "{reply:?}");
+}
+
+#[test]
+fn a_workload_that_no_migrated_service_selects_passes() {
+    let unfit = with_containers(&deployment(), &[unprobed()]);
+    let elsewhere = edited(&web(), &json!({"metadata": {"namespace": "other"}}));
+    let no_selector = edited(&web(), &json!({"spec": {"selector": null}}));
+    let unmapped = noted(&web(), &[("vgroup-port", json!(null))]);
+    for service in [elsewhere, no_selector, unmapped] {
+        let reply = scene().with(&service).create(&unfit);
+        assert!(reply.is_silent(), "{reply:?}");
+    }
+}
+
+#[test]
+fn scale_labels_and_a_new_image_pass_on_an_unfit_workload() {
+    let unfit = with_containers(&deployment(), &[unprobed()]);
+    let image = with_containers(&unfit, &[edited(&unprobed(), &json!({"image": "web:2"}))]);
+    let edits = [
+        image,
+        edited(&unfit, &json!({"spec": {"replicas": 5}})),
+        edited(&unfit, &json!({"metadata": {"labels": {"team": "shop"}}})),
+        edited(&unfit, &json!({"metadata": {"annotations": {"note": "x"}}})),
+        edited(&unfit, &json!({"metadata": {"finalizers": ["x"]}})),
+    ];
+    for edit in edits {
+        let reply = scene().with(&web()).update(&unfit, &edit);
+        assert!(reply.allowed(), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_workload_that_is_going_passes() {
+    let unfit = with_containers(&deployment(), &[unprobed()]);
+    let going = edited(&unfit, &json!({"metadata": {"deletionTimestamp": "2026-11-01T08:00:00Z"}}));
+    assert!(scene().with(&web()).update(&deployment(), &going).is_silent());
+}
+
+#[test]
+fn an_unfit_workload_is_told_of_with_a_new_service_and_refuses_nothing() {
+    let unfit = with_containers(&deployment(), &[unprobed()]);
+    let reply = scene().nodes(&[node(1)]).with_workload(&unfit).create(&web());
+    assert!(reply.allowed(), "{reply:?}");
+    assert_eq!(reply.of("CLB301"), "warned", "{reply:?}");
+    assert!(reply.warnings()[0].contains("Deployment shop/web"), "{reply:?}");
+}
+
+#[test]
+fn an_edit_of_the_weight_does_not_tell_of_workloads_again() {
+    let unfit = with_containers(&deployment(), &[unprobed()]);
+    let scene = scene().nodes(&[node(1)]).with_workload(&unfit).with(&web());
+    let reply = scene.update(&web(), &noted(&web(), &[("weight", json!("40"))]));
+    assert!(reply.is_silent(), "{reply:?}");
+}

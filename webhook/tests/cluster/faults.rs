@@ -1,0 +1,135 @@
+//! What the cache makes of an API server that misbehaves.
+
+use anyhow::{Context as _, Result, ensure};
+use clbmigrate_bed::try_wait_for;
+use clbmigrate_gate::{Fault, Match, StatusCode};
+use serde_json::{Value, json};
+
+use crate::scene::{DEADLINE, Scene, Test, cache_through};
+
+pub const TESTS: &[Test] = &[
+    ("an object of a listing that cannot be read costs nothing but itself", malformed_item),
+    ("an event that cannot be read costs nothing but itself", malformed_event),
+    ("a version that is too old is listed anew, page by page, and what is gone goes", too_old),
+    ("listings and watches that are cut, refused or garbled are tried again", storms),
+];
+
+/// More Services than a page holds, and fewer than the bed has addresses for.
+const COUNT: usize = 550;
+
+fn services() -> Match {
+    Match::method("GET").path_end("/api/v1/services")
+}
+
+fn listings() -> Match {
+    services().without_parameter("watch")
+}
+
+fn watches() -> Match {
+    services().parameter("watch", "1")
+}
+
+fn malformed_item(scene: &Scene<'_>) -> Result<()> {
+    scene.create("good")?;
+    scene.create("odd")?;
+    let gate = scene.gate()?;
+    let namespace = scene.namespace.clone();
+    let rule = gate.on(
+        listings(),
+        Fault::rewrite(move |mut list| {
+            for item in list["items"].as_array_mut().into_iter().flatten() {
+                if item["metadata"]["name"] == "odd" && item["metadata"]["namespace"] == namespace {
+                    item["spec"]["ports"] = json!("eighty");
+                }
+            }
+            list
+        }),
+    );
+    let following = cache_through(&gate)?.synced()?;
+    let cache = &following.cache;
+    ensure!(rule.hits() > 0, "the listing was rewritten");
+    ensure!(cache.service(&scene.namespace, "good").is_some(), "the good one is there");
+    ensure!(cache.service(&scene.namespace, "odd").is_none(), "the odd one is not");
+    let unreadable = cache.unreadable().find(|(kind, _)| *kind == "services");
+    ensure!(unreadable == Some(("services", 1)), "{unreadable:?}");
+    // Its next event is readable, and brings it in.
+    scene.kubectl(&["label", "service", "odd", "x=y"])?;
+    scene.wait_for(cache, "odd", true)
+}
+
+fn malformed_event(scene: &Scene<'_>) -> Result<()> {
+    scene.create("known")?;
+    let gate = scene.gate()?;
+    let meta = json!({"name": "known", "namespace": scene.namespace, "resourceVersion": ""});
+    let event = json!({"type": "MODIFIED", "object": {"metadata": meta, "spec": {"ports": 5}}});
+    let rule = gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: event });
+    let following = cache_through(&gate)?.synced()?;
+    rule.wait_for_hits(1, DEADLINE)?;
+    let cache = &following.cache;
+    try_wait_for("the event to be noticed", DEADLINE, || {
+        Ok(cache.unreadable().any(|(kind, n)| kind == "services" && n == 1).then_some(()))
+    })?;
+    ensure!(cache.service(&scene.namespace, "known").is_some(), "what was known stays");
+    scene.create("next")?;
+    scene.wait_for(cache, "next", true)
+}
+
+fn too_old(scene: &Scene<'_>) -> Result<()> {
+    let gate = scene.gate()?;
+    let ghost = {
+        let mut ghost = scene.service("ghost", "rsp-ghost");
+        ghost["metadata"]["resourceVersion"] = json!("1");
+        ghost
+    };
+    let add = move |mut list: Value| {
+        if let Some(items) = list["items"].as_array_mut() {
+            items.push(ghost.clone());
+        }
+        list
+    };
+    gate.on(listings().times(1), Fault::rewrite(add));
+    let cut = gate.on(watches(), Fault::CutBefore);
+    let following = cache_through(&gate)?.synced()?;
+    let cache = &following.cache;
+    ensure!(cache.service(&scene.namespace, "ghost").is_some(), "listed though it is not there");
+
+    let services: Vec<Value> =
+        (0..COUNT).map(|n| scene.service(&format!("web-{n}"), &format!("rsp-{n}"))).collect();
+    scene
+        .cluster
+        .apply(&json!({"apiVersion": "v1", "kind": "List", "items": services}).to_string())?;
+    let gone =
+        json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
+    gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: gone });
+    cut.remove();
+    scene.wait_for(cache, "ghost", false)?;
+    scene.wait_for(cache, "web-549", true)?;
+    let is_there = |n: &usize| cache.service(&scene.namespace, &format!("web-{n}")).is_some();
+    let count = (0..COUNT).filter(is_there).count();
+    ensure!(count == COUNT, "{count} of {COUNT}");
+    let pages = gate.requests().into_iter().filter(|logged| {
+        logged.request.path.ends_with("/services") && logged.request.parameter("continue").is_some()
+    });
+    ensure!(pages.count() > 0, "in pages");
+    Ok(())
+}
+
+fn storms(scene: &Scene<'_>) -> Result<()> {
+    let gate = scene.gate()?;
+    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the gate");
+    gate.on(listings().times(1), refused);
+    gate.on(listings().times(1), Fault::CutAfterAnswer);
+    gate.on(
+        listings().times(1),
+        Fault::Answer { status: StatusCode::OK, body: json!("not a list") },
+    );
+    gate.on(listings().times(1), Fault::too_many_requests(1));
+    gate.on(watches().times(2), Fault::CutBefore);
+    gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: json!(5) });
+    let gone = Fault::status(StatusCode::GONE, "Expired", "too old resource version");
+    let last = gate.on(watches().times(1), gone);
+    let following = cache_through(&gate)?.synced()?;
+    last.wait_for_hits(1, DEADLINE).context("the watches")?;
+    scene.create("web")?;
+    scene.wait_for(&following.cache, "web", true)
+}

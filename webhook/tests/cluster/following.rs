@@ -1,0 +1,156 @@
+//! What the cache knows of a cluster that behaves.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use clbmigrate_bed::try_wait_for;
+use clbmigrate_core::object::WorkloadKind;
+use serde_json::json;
+
+use crate::scene::{DEADLINE, Scene, Test, key};
+
+pub const TESTS: &[Test] = &[
+    ("Services on a CLB come, change and go, others are left out", services),
+    ("workloads are found by the labels of their pods", workloads),
+    ("nodes, namespaces, autoscalers and the cluster's id are known", places),
+    ("what the API server need not give is no reason to wait, the rest is", rights),
+    ("a restarted API server is followed on", restart),
+];
+
+fn services(scene: &Scene<'_>) -> Result<()> {
+    scene.create("before")?;
+    let following = scene.cache()?.synced()?;
+    let cache = &following.cache;
+    ensure!(cache.service(&scene.namespace, "before").is_some(), "listed");
+    scene.create("after")?;
+    let mut plain = scene.service("plain", "rsp-plain");
+    plain["metadata"]["annotations"] = json!({});
+    scene.cluster.apply(&plain.to_string())?;
+    scene.wait_for(cache, "after", true)?;
+
+    let service = cache.service(&scene.namespace, "after").expect("seen");
+    let neighbours = cache.neighbours([service.as_ref()]);
+    ensure!(neighbours.len() == 1, "{neighbours:?}");
+    let moved = format!("{}=rsp-before:80", key("vgroup-port"));
+    scene.kubectl(&["annotate", "--overwrite", "service", "after", &moved])?;
+    try_wait_for("both in one group", DEADLINE, || {
+        let before = cache.service(&scene.namespace, "before").expect("still there");
+        Ok((cache.neighbours([before.as_ref()]).len() == 2).then_some(()))
+    })?;
+    let labels = BTreeMap::from([("app".to_owned(), "after".to_owned())]);
+    ensure!(cache.services_selecting(&scene.namespace, &labels).len() == 1, "by selector");
+
+    // It still names a CLB, but no longer is a load balancer.
+    let inert = r#"{"spec": {"type": "ClusterIP", "allocateLoadBalancerNodePorts": null}}"#;
+    scene.kubectl(&["patch", "service", "after", "--type=merge", "-p", inert])?;
+    scene.wait_for(cache, "after", false)?;
+    scene.kubectl(&["delete", "service", "before"])?;
+    scene.wait_for(cache, "before", false)?;
+    ensure!(cache.service(&scene.namespace, "plain").is_none(), "no CLB, no business of ours");
+    Ok(())
+}
+
+fn workloads(scene: &Scene<'_>) -> Result<()> {
+    let following = scene.cache()?.synced()?;
+    for (kind, extra) in [
+        ("Deployment", json!({"replicas": 2})),
+        ("StatefulSet", json!({"replicas": 2, "serviceName": "web"})),
+        ("DaemonSet", json!({})),
+    ] {
+        let mut workload = json!({
+            "apiVersion": "apps/v1", "kind": kind,
+            "metadata": {"name": format!("web-{}", kind.to_lowercase()), "namespace": scene.namespace},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web", "kind": kind}},
+                "template": {
+                    "metadata": {"labels": {"app": "web", "kind": kind}},
+                    "spec": {"containers": [{"name": "web", "image": "example.com/web:1"}]},
+                },
+            },
+        });
+        json_patch::merge(&mut workload["spec"], &extra);
+        scene.cluster.apply(&workload.to_string())?;
+    }
+    let mut service = scene.service("web", "rsp-web");
+    service["spec"]["selector"] = json!({"app": "web"});
+    let service = serde_json::from_value(service)?;
+    try_wait_for("all three", DEADLINE, || {
+        let mut kinds: Vec<WorkloadKind> =
+            following.cache.workloads_of(&service).iter().map(|workload| workload.kind).collect();
+        kinds.sort_unstable();
+        let all = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
+        Ok((kinds == all).then_some(()))
+    })?;
+    scene.kubectl(&["delete", "deployments,statefulsets", "--all"])?;
+    try_wait_for("one left", DEADLINE, || {
+        Ok((following.cache.workloads_of(&service).len() == 1).then_some(()))
+    })
+}
+
+fn places(scene: &Scene<'_>) -> Result<()> {
+    let following = scene.cache()?.synced()?;
+    let cache = &following.cache;
+    ensure!(cache.nodes().is_some_and(|nodes| nodes.is_empty()), "a bed without nodes");
+    ensure!(cache.cluster_id().is_none(), "no profile yet");
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "paper-node"},
+        "spec": {"providerID": "cn-example.i-bp1paper"}});
+    let profile = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "ack-cluster-profile", "namespace": "kube-system"},
+        "data": {"clusterid": "c0123456789abcdef"}});
+    let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web", "namespace": scene.namespace},
+        "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+    for object in [&node, &profile, &scaler] {
+        scene.cluster.apply(&object.to_string())?;
+    }
+    scene.cluster.ask(&["label", "namespace", &scene.namespace, "clbmigrate.io/inject=enabled"])?;
+    try_wait_for("all of them", DEADLINE, || {
+        let has_node = cache.nodes().is_some_and(|nodes| nodes.by_name("paper-node").is_some());
+        let has_id = cache.cluster_id().is_some_and(|id| *id == "c0123456789abcdef");
+        let is_scaled = cache.is_autoscaled(WorkloadKind::Deployment, &scene.namespace, "web");
+        let is_labelled = cache.injects_into_pods_of(&scene.namespace);
+        Ok((has_node && has_id && is_scaled && is_labelled).then_some(()))
+    })?;
+    scene.cluster.ask(&["delete", "node", "paper-node"])?;
+    scene.cluster.ask(&["delete", "-n", "kube-system", "configmap", "ack-cluster-profile"])?;
+    try_wait_for("node and id to be gone", DEADLINE, || {
+        let is_empty = cache.nodes().is_some_and(|nodes| nodes.is_empty());
+        Ok((is_empty && cache.cluster_id().is_none()).then_some(()))
+    })
+}
+
+fn rights(scene: &Scene<'_>) -> Result<()> {
+    let user = format!("limited-{}", scene.namespace);
+    let following = scene.cache_as(&user)?;
+    let allow = |name: &str, group: &str, resources: &[&str]| {
+        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [{"apiGroups": [group], "resources": resources, "verbs": ["get", "list", "watch"]}]});
+        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
+        scene.cluster.apply(&role.to_string())?;
+        scene.cluster.apply(&binding.to_string())
+    };
+    allow(&format!("{user}-apps"), "apps", &["deployments", "statefulsets", "daemonsets"])?;
+    let cache = &following.cache;
+    try_wait_for("what is allowed to be listed", DEADLINE, || {
+        let waits: Vec<&str> = cache.waits_for().collect();
+        Ok((waits == ["/api/v1/services", "/api/v1/nodes", "/api/v1/namespaces"]).then_some(()))
+    })?;
+    ensure!(!cache.is_synced(), "Services are needed");
+    allow(&format!("{user}-core"), "", &["services", "nodes", "namespaces"])?;
+    following.synced().map(drop)
+}
+
+fn restart(scene: &Scene<'_>) -> Result<()> {
+    let following = scene.cache()?.synced()?;
+    scene.create("before")?;
+    scene.wait_for(&following.cache, "before", true)?;
+    scene.cluster.stop_api_server(clbmigrate_bed::Stop::Kill)?;
+    scene.cluster.start_api_server(clbmigrate_bed::Validity::Valid)?;
+    ensure!(following.cache.service(&scene.namespace, "before").is_some(), "it stays known");
+    scene.create("after")?;
+    scene.wait_for(&following.cache, "after", true)
+}

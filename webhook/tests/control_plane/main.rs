@@ -1,0 +1,24 @@
+//! Certificates of the webhook's own, before a real API server: the shared Secret, and `caBundle`.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod authority;
+#[allow(dead_code, reason = "the other binary that has it uses all of it")]
+mod program;
+mod publishing;
+mod scene;
+
+use std::process::ExitCode;
+
+use clbmigrate_bed::{
+    Plan, Version,
+    suite::{Shared, run},
+};
+
+fn main() -> ExitCode {
+    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
+    let mut trials = Vec::new();
+    for (name, test) in [authority::TESTS, publishing::TESTS].concat() {
+        trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
+    }
+    run(trials, Some(&shared))
+}

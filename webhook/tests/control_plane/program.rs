@@ -1,0 +1,152 @@
+//! The program as a process, and a client that trusts what it is told to.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clbmigrate_bed::try_wait_for;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
+/// Long enough for anything that shall happen at all.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running `clbmigrate-webhook`, which ends with this value.
+pub struct Program {
+    child: Child,
+    told: Arc<Mutex<String>>,
+    pub address: SocketAddr,
+}
+
+impl Program {
+    /// Starts it and waits until it listens.
+    pub fn start(command: Command) -> Result<Self> {
+        let mut program = Self::begin(command)?;
+        let address = try_wait_for("the program to listen", DEADLINE, || {
+            let told = program.told();
+            let address = told.split("listening on https://").nth(1);
+            let address = address.and_then(|rest| rest.split([' ', '"']).next()?.parse().ok());
+            if address.is_none()
+                && let Some(status) = program.child.try_wait()?
+            {
+                bail!("it has ended with {status}: {told}");
+            }
+            Ok(address)
+        })?;
+        program.address = address;
+        Ok(program)
+    }
+
+    /// Starts it and goes on.
+    fn begin(mut command: Command) -> Result<Self> {
+        let mut child = command.stderr(Stdio::piped()).spawn().context("clbmigrate-webhook")?;
+        let told = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().context("no pipe")?;
+        let sink = Arc::clone(&told);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut told = sink.lock().unwrap_or_else(PoisonError::into_inner);
+                told.push_str(&line);
+                told.push('\n');
+            }
+        });
+        Ok(Self { child, told, address: SocketAddr::from(([0, 0, 0, 0], 0)) })
+    }
+
+    /// Its log so far.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for a word in its log.
+    pub fn tells(&self, word: &str) -> Result<()> {
+        let what = format!("{word:?} in the log");
+        let found = try_wait_for(&what, DEADLINE, || Ok(self.told().contains(word).then_some(())));
+        found.with_context(|| self.told())
+    }
+
+    /// Sends a signal, as `TERM`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        ensure!(status.success(), "kill -s {name} {pid}: {status}");
+        Ok(())
+    }
+
+    /// Waits for its end.
+    pub fn ends(&mut self) -> Result<ExitStatus> {
+        let child = &mut self.child;
+        try_wait_for("the program to end", DEADLINE, || Ok(child.try_wait()?))
+    }
+
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Status and body of an answer, over TLS that trusts these certificates, PEM.
+    pub fn get(&self, path: &str, trusted: &str, name: &str) -> Result<(u16, String)> {
+        let mut stream = connect(self.address, trusted, name)?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// The value of a line of its metrics, without the prefix.
+    pub fn metric(&self, line: &str, trusted: &str, name: &str) -> Result<f64> {
+        let (_, text) = self.get("/metrics", trusted, name)?;
+        let line = format!("clbmigrate_webhook_{line} ");
+        let value = text.lines().find_map(|it| it.strip_prefix(&line));
+        Ok(value.with_context(|| format!("no {line} in\n{text}"))?.parse()?)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It is gone already, or goes now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A TLS connection, its handshake done.
+pub fn connect(
+    address: SocketAddr,
+    trusted: &str,
+    name: &str,
+) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(trusted.as_bytes()) {
+        roots.add(certificate.map_err(|error| anyhow::anyhow!("{error}"))?)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = TcpStream::connect(address)?;
+    tcp.set_read_timeout(Some(DEADLINE))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name.to_owned().try_into()?)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut tcp)?;
+    }
+    Ok(StreamOwned::new(connection, tcp))
+}
+
+/// What a program that cannot start says, and its exit code.
+pub fn fails(mut command: Command) -> Result<(i32, String)> {
+    let output = command.output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code().context("a signal")?, told))
+}

@@ -1,0 +1,185 @@
+//! Deployments, `StatefulSets` and `DaemonSets`.
+
+use std::sync::Arc;
+
+use clbmigrate_webhook::{
+    Hook,
+    admission::{Admission, NoEvidence},
+    claims::InMemory,
+    metrics::Metrics,
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{support::*, *};
+
+fn of_kind(kind: &str) -> Value {
+    edited(&bare(), &json!({"kind": kind}))
+}
+
+fn with_image(workload: &Value, image: &str) -> Value {
+    let container = edited(&container(), &json!({"lifecycle": null, "image": image}));
+    with_containers(workload, &[container])
+}
+
+/// The API server knows a Service that is not in the cache yet.
+fn told(service: &Value) -> Told {
+    Told { services: Some(vec![service.clone()]), ..Told::default() }
+}
+
+#[test]
+fn a_workload_behind_a_migrated_service_gets_its_hook() {
+    create(&shop(), &bare()).has_hook(30);
+    create(&shop(), &of_kind("StatefulSet")).has_hook(30);
+    create(&shop(), &of_kind("DaemonSet")).is_untouched("not_opted_in");
+    create(&shop(), &annotated(&of_kind("DaemonSet"), "clbmigrate.io/inject", "enabled"))
+        .has_hook(30);
+}
+
+#[test]
+fn it_is_asked_again_after_other_webhooks_and_has_nothing_to_add() {
+    let first = create(&shop(), &bare()).object;
+    create(&shop(), &first).is_untouched("complete");
+}
+
+#[rstest]
+#[case::without_mapping(noted(&web(), &[("vgroup-port", json!(null))]))]
+#[case::without_clb(noted(&web(), &[("id", json!(null))]))]
+#[case::of_another_type(edited(&web(), &json!({"spec": {"type": "ClusterIP"}})))]
+#[case::without_selector(edited(&web(), &json!({"spec": {"selector": null}})))]
+#[case::of_other_pods(edited(&web(), &json!({"spec": {"selector": {"app": "db"}}})))]
+#[case::of_another_namespace(edited(&web(), &json!({"metadata": {"namespace": "test"}})))]
+fn a_service_that_sends_no_clb_traffic_to_it_gives_no_hook(#[case] service: Value) {
+    let scene = scene().nodes(&[node(1)]).with(&service);
+    create(&scene, &bare()).is_untouched("not_selected");
+    if service["metadata"]["namespace"] == "shop" {
+        let scene = scene.told(told(&service));
+        create(&scene, &bare()).is_untouched("not_selected");
+    }
+}
+
+#[test]
+fn a_service_that_came_milliseconds_ago_counts_for_a_new_workload() {
+    let scene = scene().nodes(&[node(1)]).told(told(&web()));
+    create(&scene, &bare()).has_hook(30);
+    update(&scene, &bare(), &with_image(&bare(), "web:2")).is_untouched("not_selected");
+}
+
+#[test]
+fn an_edit_that_made_it_a_migrated_one_milliseconds_ago_counts_too() {
+    let before = noted(&web(), &[("vgroup-port", json!(null))]);
+    let scene = scene().nodes(&[node(1)]).with(&before).told(told(&web()));
+    create(&scene, &bare()).has_hook(30);
+}
+
+#[test]
+fn where_the_api_server_cannot_be_asked_the_cache_counts() {
+    create(&scene().nodes(&[node(1)]), &bare()).is_untouched("not_selected");
+    create(&shop(), &bare()).has_hook(30);
+}
+
+#[test]
+fn only_a_change_of_the_template_brings_it_to_a_workload_that_is_there() {
+    let scaled = edited(&bare(), &json!({"spec": {"replicas": 6}}));
+    update(&shop(), &bare(), &scaled).is_untouched("template_unchanged");
+    update(&shop(), &bare(), &with_image(&bare(), "web:2")).has_hook(30);
+}
+
+#[test]
+fn the_seconds_are_the_configured_ones_unless_the_workload_says_otherwise() {
+    let scene = shop().config("preStopSeconds: 45");
+    create(&scene, &bare()).has_hook(45);
+    create(&scene, &annotated(&bare(), "clbmigrate.io/pre-stop-seconds", "10")).has_hook(10);
+}
+
+#[test]
+fn what_cannot_be_used_is_said_with_the_workloads_name() {
+    let answer = create(&shop(), &annotated(&bare(), "clbmigrate.io/pre-stop-seconds", "soon"));
+    assert_eq!(answer.hook().1, 60);
+    assert_eq!(answer.warnings.len(), 1);
+    assert!(answer.warnings[0].starts_with("Deployment shop/web: "), "{answer:?}");
+    assert!(answer.warnings[0].contains("\"soon\""), "{answer:?}");
+}
+
+#[test]
+fn a_node_that_is_too_old_is_named() {
+    let version = json!({"status": {"nodeInfo": {"kubeletVersion": "v1.29.9"}}});
+    let scene = scene().with(&web()).nodes(&[node(1), edited(&node(2), &version)]);
+    let answer = create(&scene, &bare());
+    assert!(!answer.is_patched);
+    assert_eq!(answer.result, "nodes_too_old");
+    assert!(answer.warnings[0].ends_with("(node node-2)"), "{answer:?}");
+}
+
+#[test]
+fn without_a_node_at_hand_nobody_knows_what_kubelets_know() {
+    for scene in [scene().with(&web()), scene().with(&web()).nodes(&[])] {
+        let answer = create(&scene, &bare());
+        assert!(!answer.is_patched);
+        assert_eq!(answer.result, "nodes_too_old");
+        assert_eq!(answer.warnings.len(), 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn who_opts_out_hears_nothing() {
+    let workload = annotated(&bare(), "clbmigrate.io/inject", "disabled");
+    create(&shop(), &workload).is_untouched("opted_out");
+}
+
+#[rstest]
+#[case::switched_off("inject: {enabled: false}")]
+#[case::an_exempt_namespace("exempt: {namespaces: [shop]}")]
+#[case::an_exempt_user("exempt: {users: [jane@example.com]}")]
+fn the_administrator_may_keep_hands_off(#[case] config: &str) {
+    create(&shop().config(config), &bare()).is_untouched("");
+}
+
+#[test]
+fn other_kinds_subresources_and_deletions_are_none_of_its_business() {
+    for kind in ["Job", "CronJob", "ReplicaSet", "Pod", ""] {
+        create(&shop(), &of_kind(kind)).is_untouched("");
+    }
+    let mut review = review(JANE, "CREATE", None, Some(&bare()));
+    review["request"]["subResource"] = json!("scale");
+    post(&shop(), Hook::MutateWorkloads, &review).is_untouched("");
+    let review = support::review(JANE, "DELETE", Some(&bare()), None);
+    post(&shop(), Hook::MutateWorkloads, &review).is_untouched("");
+}
+
+#[test]
+fn a_dry_run_is_answered_alike() {
+    let mut review = review(JANE, "CREATE", None, Some(&bare()));
+    review["request"]["dryRun"] = json!(true);
+    post(&shop(), Hook::MutateWorkloads, &review).has_hook(30);
+}
+
+#[test]
+fn what_cannot_be_read_passes_and_that_is_said() {
+    let no_template = edited(&bare(), &json!({"spec": {"template": null}}));
+    let tampered = json!({"annotations": {"clbmigrate.io/injected": "?"}});
+    let tampered = edited(&bare(), &json!({"spec": {"template": {"metadata": tampered}}}));
+    for (workload, result) in [(no_template, "unreadable"), (tampered, "bad_record")] {
+        let answer = create(&shop(), &workload);
+        assert!(!answer.is_patched);
+        assert_eq!((answer.result.as_str(), answer.warnings.len()), (result, 1), "{answer:?}");
+    }
+}
+
+#[test]
+fn every_answer_is_counted_with_its_reason() {
+    let (cache, metrics) = (shop().cache, Arc::new(Metrics::default()));
+    let claims = InMemory::new(Arc::clone(&cache));
+    let admission = Admission::new(cache, Arc::default(), Arc::clone(&metrics), claims, NoEvidence);
+    for workload in [bare(), deployment()] {
+        let review = review(JANE, "CREATE", None, Some(&workload)).to_string();
+        block_on(admission.review(Hook::MutateWorkloads, review.as_bytes())).expect("a review");
+    }
+    let text = metrics.text().expect("text");
+    for result in ["patched", "own_hooks"] {
+        let line = format!(
+            r#"clbmigrate_webhook_pre_stop_hooks_total{{hook="mutate-workloads",result="{result}"}} 1"#
+        );
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
+}

@@ -1,0 +1,171 @@
+//! A server with an answerer that does as the test wants.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use clbmigrate_webhook::{
+    Hook,
+    metrics::Metrics,
+    serve::{Answer, Limits, Phase, Readiness, Reply, Server},
+    tls::{Authority, Bundle, Resolver},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Long enough for anything that shall happen at all.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The name in the server's certificate.
+pub const NAME: &str = "web.test.svc";
+
+/// Waits for something that must happen.
+pub async fn within<T>(what: &str, happening: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, happening).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Waits for a condition.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    within(what, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Answers with what it was sent; `"wait"` first waits for a permit, `"panic"` panics.
+#[derive(Debug)]
+pub struct Gate {
+    pub permits: Semaphore,
+    pub waiting: AtomicUsize,
+    pub answered: AtomicUsize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Test(pub Arc<Gate>);
+
+/// One less waits when the answer is there, or nobody waits for it.
+struct Waiting<'g>(&'g AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Answer for Test {
+    async fn answer(&self, hook: Hook, body: Bytes) -> Reply {
+        let gate = &self.0;
+        assert!(!body.starts_with(b"\"panic"), "as the test wants");
+        if body.starts_with(b"\"wait") {
+            gate.waiting.fetch_add(1, Ordering::SeqCst);
+            let _waiting = Waiting(&gate.waiting);
+            gate.permits.acquire().await.expect("never closed").forget();
+        }
+        gate.answered.fetch_add(1, Ordering::SeqCst);
+        if body.starts_with(b"\"refuse") {
+            return Reply::error(hyper::StatusCode::BAD_REQUEST, "no review");
+        }
+        Reply::review(format!("{} {}", hook.name(), body.len()))
+    }
+}
+
+/// A running server.
+pub struct Scene {
+    pub address: SocketAddr,
+    pub gate: Arc<Gate>,
+    pub metrics: Arc<Metrics>,
+    pub resolver: Arc<Resolver>,
+    pub authority: Authority,
+    pub phases: watch::Sender<Phase>,
+    pub serving: JoinHandle<()>,
+}
+
+impl Scene {
+    pub async fn new(limits: Limits) -> Self {
+        Self::with(limits, Readiness::new()).await
+    }
+
+    pub async fn with(limits: Limits, ready: Readiness) -> Self {
+        let scene = Self::without_certificate(limits, ready, false).await;
+        scene.show_certificate();
+        scene
+    }
+
+    /// A server for probes alone, without TLS.
+    pub async fn probes(ready: Readiness) -> Self {
+        Self::without_certificate(Limits::default(), ready, true).await
+    }
+
+    pub async fn without_certificate(limits: Limits, ready: Readiness, probes: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let metrics = Arc::new(Metrics::default());
+        let resolver = Resolver::new(Arc::clone(&metrics));
+        let tls = resolver.server_config().expect("a configuration");
+        let gate = Arc::new(Gate {
+            permits: Semaphore::new(0),
+            waiting: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+        });
+        let (phases, phase) = watch::channel(Phase::Serving);
+        let answer = Test(Arc::clone(&gate));
+        let server = Server::new(answer, Arc::clone(&metrics), Arc::new(ready), limits, phase);
+        let serving = tokio::spawn(async move {
+            if probes {
+                server.serve_probes(listener).await;
+            } else {
+                server.serve(listener, tls).await;
+            }
+        });
+        let authority = Authority::create(1, SystemTime::now()).expect("an authority");
+        Self { address, gate, metrics, resolver, authority, phases, serving }
+    }
+
+    pub fn show_certificate(&self) {
+        let pair = self.authority.sign(&[NAME.to_owned()], SystemTime::now());
+        self.resolver.show(pair.expect("a certificate"));
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        self.authority.bundle()
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.gate.waiting.load(Ordering::SeqCst)
+    }
+
+    pub fn answered(&self) -> usize {
+        self.gate.answered.load(Ordering::SeqCst)
+    }
+
+    /// The value of a line of the metrics, without the prefix.
+    pub fn metric(&self, line: &str) -> f64 {
+        let text = self.metrics.text().expect("text");
+        let line = format!("clbmigrate_webhook_{line} ");
+        let found = text.lines().find_map(|it| it.strip_prefix(&line));
+        found.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {line} in\n{text}"))
+    }
+}
+
+/// Limits with which nothing ends by itself.
+pub fn patient() -> Limits {
+    Limits {
+        handshake: DEADLINE * 2,
+        head: DEADLINE * 2,
+        idle: DEADLINE * 4,
+        drain: DEADLINE * 2,
+        ..Limits::default()
+    }
+}
