@@ -40,14 +40,14 @@ impl Ground<'_> {
         cluster.id = id.or_else(|| self.cache.cluster_id().map(|id| String::clone(&id)));
         cluster.suffix.clone_from(&config.suffix);
         cluster.eni_by_default = config.backend_type == BackendType::Eni;
-        cluster.injects_hooks = self.config.inject.enabled;
         if let Some(nodes) = self.cache.nodes() {
             cluster.replace_nodes(nodes);
         }
         cluster
     }
 
-    /// A world with a Service in it, or without it where it is not there.
+    /// A world with a Service in it, or without it where it is not there. Workloads behind it run as
+    /// they are: what they lack is brought by their next rollout only.
     pub fn with_service(&self, service: Option<&Arc<Service>>, around: &Around) -> World {
         let mut cluster = self.cluster();
         for neighbour in &around.services {
@@ -72,6 +72,7 @@ impl Ground<'_> {
     /// A world with one workload and the Services that select its pods.
     pub fn with_workload(&self, workload: &Arc<Workload>, services: &[Arc<Service>]) -> World {
         let mut cluster = self.cluster();
+        cluster.injects_hooks = self.config.inject.enabled;
         for service in services {
             cluster.replace_service(Arc::clone(service));
         }

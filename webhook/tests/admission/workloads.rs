@@ -110,6 +110,18 @@ fn an_unfit_workload_is_told_of_with_a_new_service_and_refuses_nothing() {
 }
 
 #[test]
+fn a_workload_that_runs_without_a_hook_is_told_of_with_a_new_service() {
+    let unhooked = edited(&container(), &json!({"lifecycle": null}));
+    let running = with_containers(&deployment(), &[unhooked]);
+    let scene = scene().nodes(&[node(1)]).with_workload(&running);
+    let reply = scene.create(&web());
+    assert_eq!(reply.of("CLB303"), "warned", "its Pods have none: {reply:?}");
+    let relabelled = edited(&running, &json!({"metadata": {"labels": {"tier": "front"}}}));
+    let reply = scene.with(&web()).update(&running, &relabelled);
+    assert!(reply.is_silent(), "its next rollout brings one: {reply:?}");
+}
+
+#[test]
 fn an_edit_of_the_weight_does_not_tell_of_workloads_again() {
     let unfit = with_containers(&deployment(), &[unprobed()]);
     let scene = scene().nodes(&[node(1)]).with_workload(&unfit).with(&web());
