@@ -50,8 +50,9 @@ bench: tools-rust tools-bed ## measure the core, the reading of files, and the w
 	$(CARGO) bench --workspace --locked
 
 .PHONY: docs
-docs: tools-rust ## write the generated pages of docs/ anew
+docs: tools-rust tools-bed ## write the generated pages of docs/ and the manifests of deploy/ anew
 	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p kubectl-clbmigrate --test docs
+	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p clbmigrate-e2e --test chart -- "in step"
 
 # What the clusters of tests need on Linux, as PACKAGE:PROGRAM.
 BED_TOOLS := faketime:faketime iproute2:ip nftables:nft procps:sysctl runc:runc util-linux:setpriv
@@ -68,6 +69,10 @@ tools-bed:
 
 # Nodes need root.
 BED_SIZE = $(if $(filter 0,$(shell id -u)),--nodes)
+
+.PHONY: demo
+demo: tools-rust tools-bed ## show it all on a cluster made for it; DEMO=--pause waits for Enter before each scene
+	$(CARGO) run -q --locked -p clbmigrate-e2e --bin demo -- $(DEMO)
 
 .PHONY: bed-up
 bed-up: tools-rust ## start clusters of the newest and the oldest Kubernetes; CLUSTERS='a=v1.36.3:3' for others

@@ -1,0 +1,188 @@
+//! `demo`: the plugin and the webhook at work on a real cluster, in two minutes.
+
+use std::{
+    io::{self, BufRead, Write},
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use clbmigrate_bed::{
+    Bed, Cluster, Plan, Version,
+    image::{self, Image},
+    try_wait_for,
+};
+use clbmigrate_e2e::{Ccm, Helm, Release, Tools, shell_command};
+
+/// The image that the examples name.
+const WEB: &str = "registry.example.com/shop/web:2.0.0";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Shows the webhook and the plugin at work on a cluster that is made for it.
+///
+/// Everything is real but CCM, which a double plays: Kubernetes with three nodes, kubectl, helm,
+/// the chart and the examples of `deploy/`.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Wait for the Enter key before each scene
+    #[arg(long)]
+    pause: bool,
+}
+
+/// A part of the show: what is to be seen, and the commands that show it, with their exit codes.
+struct Scene {
+    title: &'static str,
+    commands: &'static [(&'static str, i32)],
+}
+
+const SCENES: &[Scene] = &[
+    Scene {
+        title: "The webhook is installed by its chart: two replicas, four hooks.",
+        commands: &[
+            ("kubectl get pods -n clbmigrate-system -o wide", 0),
+            ("kubectl clbmigrate webhook status", 0),
+        ],
+    },
+    Scene {
+        title: "The first home of a shop in the cluster: a Deployment, and a Service that joins a group with 20 of 100.",
+        commands: &[
+            ("kubectl apply -f deploy/examples/canary/", 0),
+            ("kubectl rollout status deployment/web -n shop --timeout=60s", 0),
+        ],
+    },
+    Scene {
+        title: "CCM has seen it: 20 over three nodes is 6 each. Who else is in the group, only the CLB's answer tells.",
+        commands: &[("kubectl clbmigrate status -n shop", 0)],
+    },
+    Scene {
+        title: "A typing error that CCM takes in silence, and that empties the group. It is refused.",
+        commands: &[
+            (
+                "kubectl annotate svc/web -n shop --overwrite service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight=101",
+                1,
+            ),
+            ("kubectl clbmigrate set svc/web 101 -n shop", 3),
+        ],
+    },
+    Scene {
+        title: "A Deployment without a preStop hook behind a migrated Service. It gets one, and the time for it.",
+        commands: &[
+            ("kubectl create namespace depot", 0),
+            (
+                "sed 's/namespace: shop/namespace: depot/; /nodePort:/d' deploy/examples/mistakes/CLB303-no-pre-stop.yaml | kubectl apply -f -",
+                0,
+            ),
+            (
+                "kubectl get deployment web -n depot -o jsonpath='{.spec.template.metadata.annotations}{\"\\n\"}{.spec.template.spec.containers[0].lifecycle}{\"\\n\"}{.spec.template.spec.terminationGracePeriodSeconds}{\"\\n\"}'",
+                0,
+            ),
+        ],
+    },
+    Scene {
+        title: "More weight: first what CCM would make of it, then the change, until CCM has done it.",
+        commands: &[
+            ("kubectl clbmigrate preview svc/web 41 -n shop", 0),
+            (
+                "kubectl clbmigrate set svc/web 41 -n shop --yes --wait --reason 'a quiet evening'",
+                0,
+            ),
+            ("kubectl clbmigrate status -n shop", 0),
+        ],
+    },
+    Scene {
+        title: "And back.",
+        commands: &[
+            ("kubectl clbmigrate undo svc/web -n shop --yes --wait", 0),
+            ("kubectl clbmigrate status -n shop", 0),
+        ],
+    },
+];
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match show(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody else can be told if standard error is closed.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(args: &Args) -> Result<()> {
+    say("Building: the plugin, the webhook's image, helm, and Kubernetes if it is not there yet.")?;
+    let (tools, helm) = (Tools::build()?, Helm::provide()?);
+    let webhook = Release::program()?;
+    say("Starting: a cluster of three nodes.")?;
+    let bed = Bed::start(&Plan::new().cluster("demo", Version::NEWEST).nodes(3))?;
+    let cluster = bed.cluster("demo")?;
+    give_web(&bed, &cluster)?;
+    let ccm = Ccm::of(&cluster, &tools, &[])?;
+    say("Installing: the chart.")?;
+    let release = Release::of(cluster.clone(), helm.clone());
+    release.prepare(&webhook)?;
+    release.upgrade("")?;
+    for (number, scene) in SCENES.iter().enumerate() {
+        play(number + 1, scene, args, |command| {
+            let mut shell = shell_command(&cluster, &tools, &helm, command)?;
+            let status = shell.stdin(Stdio::null()).status().context("sh")?;
+            Ok(status.code().unwrap_or_default())
+        })?;
+        if number == 1 {
+            seen_by_ccm(&cluster)?;
+        }
+    }
+    drop(ccm);
+    bed.end()
+}
+
+fn play(
+    number: usize,
+    scene: &Scene,
+    args: &Args,
+    run: impl Fn(&str) -> Result<i32>,
+) -> Result<()> {
+    say(&format!("{number}. {}", scene.title))?;
+    if args.pause {
+        io::stdin().lock().read_line(&mut String::new())?;
+    }
+    for (command, code) in scene.commands {
+        prompt(command)?;
+        let ended = run(command)?;
+        ensure!(ended == *code, "this ended with {ended}, where {code} was to be shown");
+    }
+    Ok(())
+}
+
+/// The web server under the name that the examples give it.
+fn give_web(bed: &Bed, cluster: &Cluster<'_>) -> Result<()> {
+    let archive = bed.folder().join("web.tar");
+    image::write(&archive, &[Image { name: WEB, program: bed.app()?, arguments: &["serve"] }])?;
+    cluster.import_image(&archive)
+}
+
+/// Waits until CCM has written the Service's address, which it does last.
+fn seen_by_ccm(cluster: &Cluster<'_>) -> Result<()> {
+    try_wait_for("CCM to write the Service's address", DEADLINE, || {
+        let jsonpath = "jsonpath={.status.loadBalancer.ingress[*].ip}";
+        let address = cluster.ask(&["get", "service/web", "-n", "shop", "-o", jsonpath])?;
+        Ok((!address.is_empty()).then_some(()))
+    })
+}
+
+fn say(text: &str) -> io::Result<()> {
+    line("\n# ", text, AnsiColor::Cyan.on_default().bold())
+}
+
+fn prompt(command: &str) -> io::Result<()> {
+    line("$ ", command, Style::new().bold())
+}
+
+fn line(before: &str, text: &str, style: Style) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{style}{before}{text}{style:#}")?;
+    out.flush()
+}

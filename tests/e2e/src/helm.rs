@@ -1,0 +1,69 @@
+//! Real helm with the project's chart.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context;
+use clbmigrate_bed::{Binaries, Cluster, Need, programs::workspace};
+
+use crate::user::{Ran, ran};
+
+/// The namespace the webhook lives in.
+pub const NAMESPACE: &str = "clbmigrate-system";
+
+/// Helm, and where the chart is.
+#[derive(Debug, Clone)]
+pub struct Helm {
+    program: PathBuf,
+    /// The chart's folder.
+    pub chart: PathBuf,
+}
+
+impl Helm {
+    /// Finds it, or builds it.
+    pub fn provide() -> anyhow::Result<Self> {
+        let need = Need { versions: Vec::new(), nodes: false, helm: true };
+        let program = Binaries::provide(&need)?.helm();
+        Ok(Self { program, chart: workspace()?.join("deploy/chart") })
+    }
+
+    /// The folder it is in, for PATH.
+    pub fn folder(&self) -> anyhow::Result<&Path> {
+        self.program.parent().context("helm's folder")
+    }
+
+    /// Runs it with these arguments, separated by spaces, as admin of a cluster. `CHART` stands for
+    /// the chart.
+    pub fn run(&self, cluster: &Cluster<'_>, arguments: &str) -> anyhow::Result<Ran> {
+        let mut command = cluster.command(&self.program);
+        command.args(self.arguments(arguments)).stdin(Stdio::null());
+        ran(&mut command)
+    }
+
+    /// The chart as manifests, made without a cluster, with these further arguments.
+    pub fn template(&self, arguments: &str) -> anyhow::Result<Ran> {
+        self.alone(&format!("template clbmigrate CHART {arguments}"))
+    }
+
+    /// What helm finds fault with, without a cluster.
+    pub fn lint(&self, arguments: &str) -> anyhow::Result<Ran> {
+        self.alone(&format!("lint CHART {arguments}"))
+    }
+
+    /// Runs it where no cluster has a say.
+    fn alone(&self, arguments: &str) -> anyhow::Result<Ran> {
+        let mut command = Command::new(&self.program);
+        command.args(self.arguments(arguments));
+        command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
+        ran(&mut command)
+    }
+
+    fn arguments(&self, text: &str) -> Vec<String> {
+        let chart = self.chart.display().to_string();
+        text.split_whitespace()
+            .map(|word| if word == "CHART" { chart.clone() } else { word.to_owned() })
+            .collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! Which requests an API server sends to a hook, found out with a hook where nobody listens: what it
+//! refuses was to be judged, what passes was not.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clbmigrate_bed::try_wait_for;
+use clbmigrate_e2e::{NAMESPACE, Ran};
+use serde_json::{Value, json};
+
+use crate::Stage;
+
+/// Long enough for an API server to know of a new hook.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What becomes of a request while the webhook is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The conditions let it through.
+    Passes,
+    /// It would have been judged, and nobody is there.
+    Refused,
+}
+
+/// A request, on an object of its own.
+pub struct Case {
+    /// What it is about.
+    pub what: &'static str,
+    /// Manifests that are there before the hook is; `NAME` stands for the object's name everywhere.
+    pub before: String,
+    /// What kubectl does before the hook is there, if anything.
+    pub prepared: &'static str,
+    /// The request: kubectl's arguments, separated by spaces.
+    pub request: String,
+    /// A manifest for the request, if it takes one.
+    pub input: String,
+    /// What shall become of it.
+    pub verdict: Verdict,
+}
+
+impl Case {
+    /// A request on an object of this manifest.
+    pub fn new(
+        what: &'static str,
+        before: impl Into<String>,
+        request: impl Into<String>,
+        verdict: Verdict,
+    ) -> Self {
+        let (before, request) = (before.into(), request.into());
+        Self { what, before, prepared: "", request, input: String::new(), verdict }
+    }
+
+    /// With a manifest for the request.
+    pub fn with(self, input: impl Into<String>) -> Self {
+        Self { input: input.into(), ..self }
+    }
+
+    /// With something that kubectl does before the hook is there.
+    pub fn after(self, prepared: &'static str) -> Self {
+        Self { prepared, ..self }
+    }
+}
+
+/// A hook of the chart, in a cluster where nobody answers for it.
+struct Dead<'s, 'b> {
+    stage: &'s Stage<'b>,
+    kind: String,
+    name: String,
+}
+
+impl<'s, 'b> Dead<'s, 'b> {
+    /// Installs the hook of this template so that a failure refuses, whatever its own policy is.
+    fn install(stage: &'s Stage<'b>, template: &str) -> anyhow::Result<Self> {
+        let arguments = format!("-n {NAMESPACE} --show-only templates/{template}.yaml");
+        let text = stage.helm.template(&arguments)?.ends_with(0)?.out;
+        let mut hook: Value = serde_saphyr::from_str(&text)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (kind, name) = (text(&hook["kind"]), text(&hook["metadata"]["name"]));
+        hook["webhooks"][0]["clientConfig"] = json!({"url": "https://127.0.0.1:9"});
+        hook["webhooks"][0]["failurePolicy"] = "Fail".into();
+        stage.cluster.apply(&hook.to_string())?;
+        Ok(Self { stage, kind, name })
+    }
+
+    fn has_refused(&self, ran: &Ran) -> bool {
+        let words = format!("failed calling webhook \"{}.clbmigrate.io\"", self.name);
+        ran.code != 0 && ran.err.contains(&words)
+    }
+}
+
+impl Drop for Dead<'_, '_> {
+    fn drop(&mut self) {
+        let removed = self.stage.cluster.ask(&["delete", &self.kind, &self.name]);
+        // Tests that follow would fail, and not say why.
+        removed.expect("a webhook configuration that can be removed");
+    }
+}
+
+/// Installs the hook of a template, makes every request, and tells which ended otherwise. `probe` is
+/// a manifest whose creation the hook refuses.
+pub fn judge(
+    stage: &Stage<'_>,
+    template: &str,
+    namespace: &str,
+    probe: &str,
+    cases: &[Case],
+) -> anyhow::Result<()> {
+    let named = |text: &str, index: usize| text.replace("NAME", &format!("n{index}"));
+    stage
+        .cluster
+        .apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"))?;
+    let before = cases.iter().enumerate().filter(|(_, case)| !case.before.is_empty());
+    let before: Vec<String> = before.map(|(index, case)| named(&case.before, index)).collect();
+    let flags = format!("-n {namespace}");
+    if !before.is_empty() {
+        stage.kubectl(&format!("{flags} apply"), &before.join("\n---\n"))?.ends_with(0)?;
+    }
+    for (index, case) in cases.iter().enumerate().filter(|(_, case)| !case.prepared.is_empty()) {
+        let prepared = named(&format!("{flags} {}", case.prepared), index);
+        stage.kubectl(&prepared, "")?.ends_with(0).context(case.what)?;
+    }
+
+    let dead = Dead::install(stage, template)?;
+    try_wait_for("the hook to be known", DEADLINE, || {
+        let ran = stage.kubectl(&format!("{flags} create --dry-run=server"), &named(probe, 0))?;
+        Ok(dead.has_refused(&ran).then_some(()))
+    })?;
+    let mut wrong = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let request = named(&format!("{flags} {}", case.request), index);
+        let ran = stage.kubectl(&request, &named(&case.input, index))?;
+        let found = match ran.code {
+            0 => Some(Verdict::Passes),
+            _ => dead.has_refused(&ran).then_some(Verdict::Refused),
+        };
+        if found != Some(case.verdict) {
+            wrong.push(format!("{}: {found:?}, not {:?}: {}", case.what, case.verdict, ran.err));
+        }
+    }
+    drop(dead);
+    ensure!(
+        wrong.is_empty(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! What is made from the chart and stands in files of its own, and what the chart refuses.
+//! `CLBMIGRATE_UPDATE=1 cargo test -p clbmigrate-e2e --test chart` writes the files anew.
+
+use std::fs;
+
+use anyhow::{Context, ensure};
+use clbmigrate_bed::programs::workspace;
+use clbmigrate_e2e::{Helm, NAMESPACE};
+use serde_json::Value;
+
+use crate::OfFiles;
+
+pub const CASES: &[OfFiles] = &[
+    ("the manifests are in step with the chart", manifests),
+    ("the roles for people are in step with the chart", people),
+    ("the chart knows the rules that there are", rules),
+    ("the chart is free of lint", lint),
+    ("no template has a caBundle", bundles),
+    ("what the chart cannot take is refused with a reason", refusals),
+    ("values arrive where they belong", values),
+];
+
+/// Compares a file with what it should be, or writes it.
+fn keep(path: &str, content: &str) -> anyhow::Result<()> {
+    let path = workspace()?.join(path);
+    if std::env::var_os("CLBMIGRATE_UPDATE").is_some() {
+        fs::create_dir_all(path.parent().context("a folder")?)?;
+        return Ok(fs::write(&path, content)?);
+    }
+    ensure!(
+        fs::read_to_string(&path).unwrap_or_default() == content,
+        "{} is out of step; CLBMIGRATE_UPDATE=1 cargo test -p clbmigrate-e2e --test chart",
+        path.display()
+    );
+    Ok(())
+}
+
+fn rendered(helm: &Helm, arguments: &str) -> anyhow::Result<String> {
+    Ok(helm.template(&format!("-n {NAMESPACE} {arguments}"))?.ends_with(0)?.out)
+}
+
+/// The objects of a rendered chart.
+fn objects(text: &str) -> anyhow::Result<Vec<Value>> {
+    let objects = text.split("\n---\n").filter(|text| text.lines().any(|line| !is_idle(line)));
+    objects.map(|text| serde_saphyr::from_str(text).with_context(|| text.to_owned())).collect()
+}
+
+fn is_idle(line: &str) -> bool {
+    line.trim().is_empty() || line.starts_with('#') || line == "---"
+}
+
+fn manifests(helm: &Helm) -> anyhow::Result<()> {
+    let head = format!(
+        "# Rendered from deploy/chart with its default values; do not edit. To install it, put your image's name in it:
+#
+#   sed s,registry.example.com/clbmigrate/webhook,YOUR.REGISTRY/clbmigrate/webhook, clbmigrate-webhook.yaml | kubectl apply -f -
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {NAMESPACE}
+  labels:
+    app.kubernetes.io/part-of: clbmigrate
+    pod-security.kubernetes.io/enforce: restricted
+"
+    );
+    let rendered = rendered(helm, "--no-hooks")?;
+    let lines: Vec<&str> = rendered.lines().map(str::trim_end).collect();
+    keep(
+        "deploy/manifests/clbmigrate-webhook.yaml",
+        &format!("{head}{}\n", lines.join("\n").trim_end()),
+    )
+}
+
+fn people(_: &Helm) -> anyhow::Result<()> {
+    let source = fs::read_to_string(workspace()?.join("deploy/chart/files/people.yaml"))?;
+    keep("deploy/people.yaml", &source)?;
+    let roles = objects(&source)?;
+    let granted = |index: usize| roles[index]["rules"].as_array().cloned().unwrap_or_default();
+    let (viewer, operator) = (granted(0), granted(1));
+    ensure!(roles.len() == 2 && roles[1]["metadata"]["name"] == "clbmigrate-operator");
+    ensure!(operator[1..] == viewer[..], "the operator has not the viewer's rules and one more");
+    Ok(())
+}
+
+fn rules(helm: &Helm) -> anyhow::Result<()> {
+    let schema = fs::read_to_string(helm.chart.join("values.schema.json"))?;
+    let schema: Value = serde_json::from_str(&schema)?;
+    let page = fs::read_to_string(workspace()?.join("docs/rules.md"))?;
+    let there: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    ensure!(there.len() > 50, "{there:?}");
+    ensure!(
+        schema["definitions"]["rule"]["enum"] == serde_json::json!(there),
+        "definitions.rule of deploy/chart/values.schema.json must list {there:?}"
+    );
+    Ok(())
+}
+
+fn lint(helm: &Helm) -> anyhow::Result<()> {
+    let all = "--set tls.mode=secret,tls.secretName=cert,metrics.serviceMonitor.enabled=true";
+    for flags in ["", all] {
+        let ran = helm.lint(&format!("--strict --namespace {NAMESPACE} {flags}"))?.ends_with(0)?;
+        ensure!(ran.out.contains("0 chart(s) failed"), "{}", ran.out);
+    }
+    Ok(())
+}
+
+fn bundles(helm: &Helm) -> anyhow::Result<()> {
+    let all = objects(&rendered(helm, "")?)?;
+    let hooks: Vec<&Value> = all
+        .iter()
+        .filter(|object| {
+            object["kind"].as_str().is_some_and(|kind| kind.ends_with("WebhookConfiguration"))
+        })
+        .collect();
+    ensure!(hooks.len() == 4, "{} hooks", hooks.len());
+    for hook in hooks {
+        let hooks = hook["webhooks"].as_array().context("no hooks")?;
+        let config = hooks[0]["clientConfig"].as_object().context("no client")?;
+        ensure!(hooks.len() == 1 && config.keys().eq(["service"]), "{hook}");
+        let name = hook["metadata"]["name"].as_str().context("no name")?;
+        ensure!(hooks[0]["name"] == format!("{name}.clbmigrate.io"), "{name}");
+        ensure!(
+            hooks[0]["sideEffects"] == "NoneOnDryRun" && hooks[0]["matchPolicy"] == "Equivalent"
+        );
+    }
+    Ok(())
+}
+
+fn refusals(helm: &Helm) -> anyhow::Result<()> {
+    let good = format!("-n {NAMESPACE}");
+    helm.template(&format!("{good} --kube-version 1.28.3-aliyun.1"))?.ends_with(0)?;
+    let cases = [
+        ("-n default", "must not live in namespace default"),
+        ("-n kube-system", "must not live in namespace kube-system"),
+        ("KUBE --kube-version 1.27.16", "requires kubeVersion: >=1.28.0-0"),
+        ("KUBE --set replica=3", "additional properties 'replica' not allowed"),
+        ("KUBE --set image.name=x", "additional properties 'name' not allowed"),
+        ("KUBE --set hooks=null", "missing property 'hooks'"),
+        ("KUBE --set replicas=0", "/replicas"),
+        ("KUBE --set preStopSeconds=0", "/preStopSeconds"),
+        ("KUBE --set preStopSeconds=3601", "/preStopSeconds"),
+        ("KUBE --set failurePolicy.services=Deny", "/failurePolicy/services"),
+        ("KUBE --set cluster.backendType=ENI", "/cluster/backendType"),
+        ("KUBE --set image.digest=sha256:1", "/image/digest"),
+        ("KUBE --set rules.CLB999=off", "CLB999"),
+        ("KUBE --set rules.CLB001=on", "/rules/CLB001"),
+        ("KUBE --set namespaces.Shop.rules.CLB001=off", "Shop"),
+        ("KUBE --set namespaces.shop.CLB001=off", "additional properties 'CLB001' not allowed"),
+        ("KUBE --set allow=some", "/allow"),
+        ("KUBE --set allow={CLB999}", "/allow"),
+        ("KUBE --set tls.mode=secret", "needs tls.secretName"),
+        ("KUBE --set tls.secretName=x", "only read with tls.mode secret"),
+    ];
+    for (arguments, words) in cases {
+        let ran = helm.template(&arguments.replace("KUBE", &good))?;
+        ensure!(ran.code == 1 && ran.err.contains(words), "{arguments}: {}{}", ran.out, ran.err);
+    }
+    Ok(())
+}
+
+fn values(helm: &Helm) -> anyhow::Result<()> {
+    let file = |values: &str, template: &str| -> anyhow::Result<Value> {
+        let shown = format!("--show-only templates/{template}.yaml {values}");
+        objects(&rendered(helm, &shown)?)?.into_iter().next().context("nothing")
+    };
+    let config = file(
+        "--set rules.CLB402=off,namespaces.shop.rules.CLB403=warn,allow={CLB403},exempt.users={ops}",
+        "config",
+    )?;
+    let text = config["data"]["config.yaml"].as_str().context("no file")?;
+    let config: Value = serde_saphyr::from_str(text)?;
+    ensure!(config["rules"]["CLB402"] == "off", "{config}");
+    ensure!(config["namespaces"]["shop"]["rules"]["CLB403"] == "warn", "{config}");
+    ensure!(config["allow"][0] == "CLB403" && config["exempt"]["users"][0] == "ops", "{config}");
+
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let deployment =
+        file(&format!("--set image.repository=r.test/w,image.digest={digest}"), "deployment")?;
+    let pod = &deployment["spec"]["template"]["spec"];
+    ensure!(pod["containers"][0]["image"] == format!("r.test/w@{digest}"), "{pod}");
+    ensure!(pod["securityContext"]["runAsNonRoot"] == true);
+    let deployment = file(
+        "--set image.tag=v7,shutdown.delaySeconds=20,tls.mode=secret,tls.secretName=cert",
+        "deployment",
+    )?;
+    let pod = &deployment["spec"]["template"]["spec"];
+    ensure!(pod["containers"][0]["image"] == "registry.example.com/clbmigrate/webhook:v7", "{pod}");
+    ensure!(pod["terminationGracePeriodSeconds"].as_u64().is_some_and(|seconds| seconds > 20));
+    ensure!(pod["volumes"][1]["secret"]["secretName"] == "cert", "{pod}");
+
+    let kinds = |values: &str| -> anyhow::Result<Vec<String>> {
+        let all = objects(&rendered(helm, values)?)?;
+        Ok(all
+            .iter()
+            .map(|object| {
+                format!("{} {}", object["kind"], object["metadata"]["name"]).replace('"', "")
+            })
+            .collect())
+    };
+    let has = |kinds: &[String], words: &str| kinds.iter().any(|kind| kind.contains(words));
+    ensure!(has(&kinds("")?, "PodDisruptionBudget"));
+    ensure!(!has(&kinds("--set replicas=1")?, "PodDisruptionBudget"));
+    ensure!(!has(&kinds("--set people.create=false")?, "clbmigrate-viewer"));
+    let off = kinds("--set inject.enabled=false")?;
+    ensure!(!has(&off, "MutatingWebhook") && has(&off, "ValidatingWebhook"), "{off:?}");
+    let off = kinds("--set hooks.validateServices.enabled=false")?;
+    ensure!(
+        !has(&off, "clbmigrate-validate-services") && has(&off, "clbmigrate-validate-workloads")
+    );
+    // Nobody else's Secret is the webhook's business.
+    let off = kinds("--set tls.mode=secret,tls.secretName=cert")?;
+    ensure!(off.iter().filter(|kind| *kind == "Role clbmigrate-webhook").count() == 1, "{off:?}");
+    Ok(())
+}

@@ -1,0 +1,372 @@
+//! The hook that judges Services: what reaches it, and so what a webhook that is down stops.
+
+use std::fmt::Write;
+
+use clbmigrate_e2e::{KEYS, service};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    OfCluster, Stage,
+    conditions::{
+        Case,
+        Verdict::{Passes, Refused},
+        judge,
+    },
+};
+
+const NAMESPACE: &str = "dead-services";
+const FINALIZER: &str = "service.k8s.alibaba/resources";
+/// Keys of 2019 and before.
+const OLD_WEIGHT: &str = "service.beta.kubernetes.io/alicloud-loadbalancer-weight";
+
+pub const CASES: &[OfCluster] = &[
+    ("without the webhook, only what is harmless is done to Services", all),
+    ("without the webhook, a namespace with migrated Services can be deleted", namespace),
+];
+
+fn all(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let groups = [weights(), other_edits(), controllers(), types(), ends(), beginnings()];
+    let cases: Vec<Case> = groups.into_iter().flatten().collect();
+    judge(stage, "validate-services", NAMESPACE, &migrated(), &cases)
+}
+
+/// A migrated Service of weight 20.
+fn migrated() -> String {
+    service(NAMESPACE, "NAME", &[("weight", "20")])
+}
+
+/// The same with CCM's finalizer.
+fn held() -> String {
+    let finalizers = format!("metadata:\n  finalizers: [{FINALIZER}]\n");
+    migrated().replace("metadata:\n", &finalizers)
+}
+
+/// The same with this many further annotations.
+fn decorated(count: usize) -> String {
+    let mut more = "annotations:\n".to_owned();
+    for number in 0..count {
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(more, "    example.com/decoration-of-a-usual-length-{number}: \"{number}\"");
+    }
+    migrated().replace("annotations:\n", &more)
+}
+
+/// A Service that CCM does not take.
+fn inner() -> String {
+    migrated().replace("type: LoadBalancer", "type: ClusterIP")
+}
+
+/// One that is given a CLB of its own, without any annotation.
+fn plain() -> String {
+    service(NAMESPACE, "NAME", &[("id", "-"), ("vgroup-port", "-")])
+}
+
+/// A merge patch of annotations: keys as they are, or behind CCM's prefix if they have no slash.
+fn annotations(changes: &[(&str, Option<&str>)]) -> Value {
+    let full = |key: &str| if key.contains('/') { key.to_owned() } else { format!("{KEYS}{key}") };
+    let changes: Map<String, Value> =
+        changes.iter().map(|(key, value)| (full(key), json!(value))).collect();
+    json!({"metadata": {"annotations": changes}})
+}
+
+fn patch(patch: &Value) -> String {
+    format!("patch service NAME --type=merge -p {patch}")
+}
+
+fn patch_status(body: &Value) -> String {
+    format!("{} --subresource=status", patch(body))
+}
+
+fn set(changes: &[(&str, Option<&str>)]) -> String {
+    patch(&annotations(changes))
+}
+
+fn with_weight(weight: &str) -> String {
+    service(NAMESPACE, "NAME", &[("weight", weight)])
+}
+
+fn weights() -> Vec<Case> {
+    let zero = ("weight", Some("0"));
+    let record = ("clbmigrate.io/history", Some("[]"));
+    let mut with_port = annotations(&[zero]);
+    with_port["spec"] = json!({"externalTrafficPolicy": "Local"});
+    let recorded = service(NAMESPACE, "NAME", &[("weight", "20")])
+        .replace("annotations:\n", "annotations:\n    clbmigrate.io/history: \"[]\"\n");
+    vec![
+        Case::new("weight 0", migrated(), set(&[zero]), Passes),
+        Case::new(
+            "weight 0 where there was none",
+            service(NAMESPACE, "NAME", &[]),
+            set(&[zero]),
+            Passes,
+        ),
+        Case::new("weight 0 where it was bad", with_weight("101"), set(&[zero]), Passes),
+        Case::new("weight 0 with the record", migrated(), set(&[zero, record]), Passes),
+        Case::new(
+            "weight 0 without the record",
+            recorded,
+            set(&[zero, ("clbmigrate.io/history", None)]),
+            Passes,
+        ),
+        Case::new("weight 0 in the older key", migrated(), set(&[(OLD_WEIGHT, Some("0"))]), Passes),
+        Case::new("weight 0 by kubectl apply", migrated(), "apply", Passes).with(with_weight("0")),
+        Case::new(
+            "weight 0 by kubectl apply on the server",
+            migrated(),
+            "apply --server-side --force-conflicts",
+            Passes,
+        )
+        .with(with_weight("0")),
+        Case::new("weight 0 by kubectl replace", migrated(), "replace", Passes)
+            .with(with_weight("0")),
+        Case::new(
+            "weight 0 by a status patch",
+            migrated(),
+            patch_status(&annotations(&[zero])),
+            Passes,
+        ),
+        Case::new("weight 0 among 1,000 annotations", decorated(1000), set(&[zero]), Passes),
+        Case::new("the record alone", migrated(), set(&[record]), Passes),
+        Case::new("weight 50", migrated(), set(&[("weight", Some("50"))]), Refused),
+        Case::new(
+            "weight 50 among 1,000 annotations",
+            decorated(1000),
+            set(&[("weight", Some("50"))]),
+            Refused,
+        ),
+        Case::new("weight 101", migrated(), set(&[("weight", Some("101"))]), Refused),
+        Case::new("weight 00", migrated(), set(&[("weight", Some("00"))]), Refused),
+        Case::new("an empty weight", migrated(), set(&[("weight", Some(""))]), Refused),
+        Case::new("no weight", migrated(), set(&[("weight", None)]), Refused),
+        Case::new("weight 50 by kubectl apply", migrated(), "apply", Refused)
+            .with(with_weight("50")),
+        Case::new(
+            "weight 50 by a status patch",
+            migrated(),
+            patch_status(&annotations(&[("weight", Some("50"))])),
+            Refused,
+        ),
+        Case::new(
+            "weight 50 by a dry run",
+            migrated(),
+            format!("{} --dry-run=server", set(&[("weight", Some("50"))])),
+            Refused,
+        ),
+        Case::new(
+            "weight 0 and another group",
+            migrated(),
+            set(&[zero, ("vgroup-port", Some("rsp-bp1other:80"))]),
+            Refused,
+        ),
+        Case::new(
+            "weight 0 and no group",
+            migrated(),
+            set(&[zero, ("vgroup-port", None)]),
+            Refused,
+        ),
+        Case::new("weight 0 and another policy", migrated(), patch(&with_port), Refused),
+        Case::new(
+            "weight 50 and the record",
+            migrated(),
+            set(&[("weight", Some("50")), record]),
+            Refused,
+        ),
+    ]
+}
+
+fn other_edits() -> Vec<Case> {
+    let port = json!({"spec": {"ports": [{"name": "http", "port": 81, "targetPort": 8080}]}});
+    let none = json!({"metadata": {"annotations": null}});
+    vec![
+        Case::new("a label", migrated(), "label service NAME tier=front", Passes),
+        Case::new(
+            "a label among 1,000 annotations",
+            decorated(1000),
+            "label service NAME tier=front",
+            Passes,
+        ),
+        Case::new("the same again by kubectl apply", migrated(), "apply", Passes).with(migrated()),
+        Case::new("the same again by kubectl replace", migrated(), "replace", Passes)
+            .with(migrated()),
+        Case::new(
+            "another annotation",
+            migrated(),
+            "annotate service NAME example.com/note=a",
+            Refused,
+        ),
+        Case::new("another port", migrated(), patch(&port), Refused),
+        Case::new("all annotations away", migrated(), patch(&none), Refused),
+        Case::new(
+            "all annotations away by a status patch",
+            migrated(),
+            patch_status(&none),
+            Refused,
+        ),
+        Case::new(
+            "first keys on a Service that had none",
+            plain(),
+            set(&[("id", Some("lb-bp1example"))]),
+            Refused,
+        ),
+        Case::new(
+            "a misspelt key",
+            plain(),
+            set(&[("example.com/alibaba-clb-id", Some("lb-bp1example"))]),
+            Refused,
+        ),
+    ]
+}
+
+fn controllers() -> Vec<Case> {
+    let finalizers = json!({"metadata": {"finalizers": [FINALIZER]}});
+    let freed = json!({"metadata": {"finalizers": null}});
+    let labels = json!({"metadata": {"labels": {"service.beta.kubernetes.io/hash": "abc"}}});
+    let address = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}});
+    let owner = json!({"metadata": {"ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "00000000-0000-0000-0000-000000000001"}]}});
+    vec![
+        Case::new("CCM's finalizer", migrated(), patch(&finalizers), Passes),
+        Case::new("the finalizer away", held(), patch(&freed), Passes),
+        Case::new("CCM's labels", migrated(), patch_status(&labels), Passes),
+        Case::new("CCM's address", migrated(), patch_status(&address), Passes),
+        Case::new("an owner", migrated(), patch(&owner), Passes),
+    ]
+}
+
+fn types() -> Vec<Case> {
+    let kind = |name: &str| patch(&json!({"spec": {"type": name}}));
+    vec![
+        Case::new("LoadBalancer to ClusterIP", migrated(), kind("ClusterIP"), Refused),
+        Case::new("LoadBalancer to NodePort", migrated(), kind("NodePort"), Refused),
+        Case::new("ClusterIP to LoadBalancer", inner(), kind("LoadBalancer"), Refused),
+        Case::new("ClusterIP to NodePort", inner(), kind("NodePort"), Passes),
+        Case::new(
+            "an edit of a ClusterIP Service",
+            inner(),
+            set(&[("weight", Some("101"))]),
+            Passes,
+        ),
+        Case::new(
+            "an edit of a Service without CCM's keys",
+            plain(),
+            "annotate service NAME example.com/other=a",
+            Passes,
+        ),
+        Case::new(
+            "another type of a Service without CCM's keys",
+            plain(),
+            kind("NodePort"),
+            Passes,
+        ),
+    ]
+}
+
+fn ends() -> Vec<Case> {
+    let delete = "delete service NAME --wait=false";
+    let by = |user: &str, group: &str| format!("{delete} --as={user} --as-group={group}");
+    let account = |name: &str| {
+        by(&format!("system:serviceaccount:kube-system:{name}"), "system:serviceaccounts")
+    };
+    let all =
+        format!("delete --raw /api/v1/namespaces/{NAMESPACE}/services?labelSelector=whole%3DNAME");
+    let labelled =
+        |manifest: String| manifest.replace("metadata:\n", "metadata:\n  labels: {whole: NAME}\n");
+    vec![
+        Case::new("a deletion", migrated(), delete, Refused),
+        Case::new("a deletion at weight 0", with_weight("0"), delete, Refused),
+        Case::new("a deletion of many", labelled(migrated()), all.clone(), Refused),
+        Case::new("a deletion of many without CCM's keys", labelled(plain()), all, Passes),
+        Case::new("a deletion of one without CCM's keys", plain(), delete, Passes),
+        Case::new("a deletion of a ClusterIP Service", inner(), delete, Passes),
+        Case::new(
+            "a deletion with its namespace",
+            migrated(),
+            account("namespace-controller"),
+            Passes,
+        ),
+        Case::new(
+            "a deletion with its owner",
+            migrated(),
+            account("generic-garbage-collector"),
+            Passes,
+        ),
+        Case::new(
+            "a deletion by controllers without accounts",
+            migrated(),
+            by("system:kube-controller-manager", "system:masters"),
+            Passes,
+        ),
+        Case::new(
+            "a deletion by another controller",
+            migrated(),
+            by("system:serviceaccount:kube-system:replicaset-controller", "system:masters"),
+            Refused,
+        ),
+        Case::new(
+            "an edit by who may delete",
+            migrated(),
+            format!(
+                "{} --as=system:serviceaccount:kube-system:namespace-controller --as-group=system:masters",
+                set(&[("weight", Some("50"))])
+            ),
+            Refused,
+        ),
+        Case::new("a second deletion", held(), delete, Passes)
+            .after("delete service NAME --wait=false"),
+        Case::new(
+            "the finalizer of what is being deleted",
+            held(),
+            patch(&json!({"metadata": {"finalizers": null}})),
+            Passes,
+        )
+        .after("delete service NAME --wait=false"),
+        Case::new(
+            "an edit of what is being deleted",
+            held(),
+            set(&[("vgroup-port", Some("rsp-bp1other:80"))]),
+            Passes,
+        )
+        .after("delete service NAME --wait=false"),
+    ]
+}
+
+fn beginnings() -> Vec<Case> {
+    let class = migrated().replace("spec:\n", "spec:\n  loadBalancerClass: example.com/other\n");
+    vec![
+        Case::new("a new migrated Service", "", "create", Refused).with(migrated()),
+        Case::new("a new migrated Service by kubectl apply", "", "apply", Refused).with(migrated()),
+        Case::new("a new Service of weight 0", "", "create", Refused).with(with_weight("0")),
+        Case::new("a new Service of another class", "", "create", Refused).with(class),
+        Case::new("a new Service without CCM's keys", "", "create", Passes).with(plain()),
+        Case::new("a new ClusterIP Service", "", "create", Passes).with(inner()),
+    ]
+}
+
+fn namespace(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let leaving = "dead-namespace";
+    let service = service(leaving, "web", &[("weight", "20")]);
+    let finalizers = format!("metadata:\n  finalizers: [{FINALIZER}]\n");
+    let held = service.replace("metadata:\n", &finalizers).replace("name: web", "name: held");
+    let objects = format!(
+        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {leaving}}}}}\n---\n{service}{held}"
+    );
+    stage.cluster.apply(&objects)?;
+    let deletes =
+        Case::new("the namespace", "", format!("delete namespace {leaving} --wait=false"), Passes);
+    let frees = Case::new(
+        "CCM's part in it",
+        "",
+        format!(
+            "patch service held --type=merge -p {{\"metadata\":{{\"finalizers\":null}}}} -n {leaving}"
+        ),
+        Passes,
+    );
+    let waits = Case::new(
+        "its end",
+        "",
+        format!("wait --for=delete namespace/{leaving} --timeout=60s"),
+        Passes,
+    );
+    judge(stage, "validate-services", NAMESPACE, &migrated(), &[deletes, frees, waits])
+}
