@@ -87,6 +87,8 @@ impl Error {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Refused { .. } => Exit::Findings,
+            // An admission webhook or policy refused the write.
+            Self::Cluster(error) if error.kind == live::ErrorKind::Denied => Exit::Findings,
             Self::Aborted => Exit::PutBack,
             _ if self.is_broken_pipe() => Exit::Done,
             _ => Exit::Error,
@@ -121,5 +123,20 @@ impl From<Exit> for ExitCode {
             Exit::TimedOut => 4,
             Exit::PutBack => 5,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use live::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_write_that_somebody_refuses_is_no_failure_to_write() {
+        let exit = |kind| Error::from(live::Error::new(kind, "no")).exit();
+        assert_eq!(exit(ErrorKind::Denied), Exit::Findings);
+        assert_eq!(exit(ErrorKind::Forbidden), Exit::Error);
+        assert_eq!(exit(ErrorKind::Webhook), Exit::Error);
     }
 }

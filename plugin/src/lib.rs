@@ -100,6 +100,7 @@ fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
         Command::Attach(args) => commands::attach::run(args, printer),
         Command::Check(args) => commands::check::run(args, printer),
         Command::Explain(args) => commands::explain::run(args, printer),
+        Command::Webhook(args) => commands::webhook::run(args, printer),
         Command::Version => commands::version::run(printer),
         Command::Complete(args) => commands::complete::run(args, printer),
         Command::Completion(args) => commands::completion::run(args, printer),

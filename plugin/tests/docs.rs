@@ -7,7 +7,9 @@ mod common;
 use std::{fmt::Write, fs};
 
 use clbmigrate_core::rules::{Rule, catalogue};
-use kubectl_clbmigrate::output::json::{ChangeReport, CheckReport, Preview, RouteList};
+use kubectl_clbmigrate::output::json::{
+    ChangeReport, CheckReport, Preview, RouteList, WebhookStatus,
+};
 use schemars::{JsonSchema, generate::SchemaSettings};
 
 /// Compares a file of `docs/` with what it should be, or writes it.
@@ -38,6 +40,7 @@ fn the_schemas_are_in_step_with_the_documents() {
     keep("schema/check-report.schema.json", &schema::<CheckReport>());
     keep("schema/route-list.schema.json", &schema::<RouteList>());
     keep("schema/preview.schema.json", &schema::<Preview>());
+    keep("schema/webhook-status.schema.json", &schema::<WebhookStatus>());
 }
 
 #[test]

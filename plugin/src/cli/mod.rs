@@ -4,6 +4,7 @@
 mod change;
 mod connect;
 mod values;
+mod webhook;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clbmigrate_cluster::files::Source;
@@ -15,6 +16,7 @@ pub use connect::ConnectArgs;
 pub use values::{
     ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, Span, VgroupPort,
 };
+pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
 
 /// Move live traffic behind one Alibaba Cloud CLB without losing a request
 ///
@@ -89,6 +91,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain a rule, or list all rules
     Explain(ExplainArgs),
+    /// Show the state of the admission webhook
+    Webhook(WebhookArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  kubectl clbmigrate version")]
     Version,

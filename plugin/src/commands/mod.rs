@@ -11,6 +11,7 @@ pub mod status;
 pub mod undo;
 pub mod version;
 mod watch;
+pub mod webhook;
 
 use std::{collections::BTreeSet, io::Write};
 

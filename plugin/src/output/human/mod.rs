@@ -6,6 +6,7 @@ mod explain;
 mod preview;
 mod shares;
 mod status;
+mod webhook;
 
 use super::{
     json::{Finding, NotLooked, Object},
@@ -17,6 +18,7 @@ pub use check::{Judged, check};
 pub use explain::{rule, rules};
 pub use preview::{preview, summary as preview_summary};
 pub use status::status;
+pub use webhook::webhook;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ mod change;
 mod preview;
 mod report;
 mod routes;
+mod webhook;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,6 +21,7 @@ pub use routes::{
     Mode, Names, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind, Standing,
     Unrouted,
 };
+pub use webhook::{HookStatus, Recovery, WebhookConfiguration, WebhookStatus, WebhookStatusKind};
 
 /// The version of all documents.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]

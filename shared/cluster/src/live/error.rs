@@ -5,6 +5,8 @@ use std::{error::Error as StdError, io};
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
 
+use super::webhook::HOOKS;
+
 /// A request, or a connection, that failed.
 #[derive(Debug, Clone, ThisError)]
 #[error("{}{message}", self.prefix())]
@@ -133,14 +135,29 @@ impl Error {
             ErrorKind::Unauthorized => {
                 error.hint("log in again, or see whether the certificate or token has expired")
             }
-            ErrorKind::Webhook => error.hint(
-                "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose it is",
-            ),
+            ErrorKind::Webhook => uncalled(error),
             ErrorKind::Forbidden => error.hint(
                 "ask for the ClusterRole clbmigrate-viewer (to look) or clbmigrate-operator (to change)",
             ),
             _ => error,
         }
+    }
+}
+
+/// What helps where a webhook could not be called: where it is ours, the very command.
+fn uncalled(error: Error) -> Error {
+    let named = error.message.split('"').nth(1).unwrap_or_default();
+    match HOOKS.iter().find(|(_, name)| named.split('.').next() == Some(name)) {
+        Some((resource, name)) => {
+            let command = format!(
+                "kubectl patch {resource} {name} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Ignore\"}}]'"
+            );
+            error
+                .hint("weight 0 passes all the same")
+                .hint("kubectl clbmigrate webhook status shows what is wrong with it")
+                .hint(format!("to let Services pass unjudged until it is back: {command}"))
+        }
+        None => error.hint("kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose it is"),
     }
 }
 

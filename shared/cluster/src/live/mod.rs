@@ -8,8 +8,10 @@ mod marks;
 mod page;
 mod request;
 mod service;
+mod webhook;
 
 pub use connect::{Access, Connection, REQUEST_TIMEOUT};
 pub use error::{Error, ErrorKind};
 pub use gather::{Gathered, gather, namespaces, services};
 pub use service::{FIELD_MANAGER, Manager, Present, WriteError, Written, new_change};
+pub use webhook::{HOOKS, Hook, HookState, Probe, Webhook};

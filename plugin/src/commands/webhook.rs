@@ -1,0 +1,305 @@
+//! `webhook status`.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_cluster::live::{HOOKS, Hook, HookState, Probe, Webhook};
+use serde::Deserialize;
+use tokio::runtime::Builder;
+
+use crate::{
+    cli::{Format, WebhookArgs, WebhookCommand, WebhookStatusArgs},
+    error::{Error, Exit},
+    output::{
+        Printer, human,
+        json::{
+            self, ApiVersion, HookStatus, Recovery, WebhookConfiguration, WebhookStatus,
+            WebhookStatusKind,
+        },
+        yaml,
+    },
+};
+
+/// Does what the subcommand says.
+pub fn run(args: &WebhookArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    match &args.command {
+        WebhookCommand::Status(args) => status(args, printer),
+    }
+}
+
+fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (context, webhook) = runtime.block_on(async {
+        let mut connection = args.connect.access(args.context.as_deref()).open().await?;
+        if let Some(namespace) = &args.namespace {
+            connection.namespace.clone_from(namespace);
+        }
+        let webhook = connection.webhook().await?;
+        Ok::<_, Error>((connection.context.as_deref().map(str::to_owned), webhook))
+    })?;
+    let document = document(context, &webhook);
+    match args.output {
+        Format::Json => json::write(&document, printer.data())?,
+        Format::Yaml => yaml::write(&document, printer.data())?,
+        Format::Name => {
+            for (hook, _) in webhook
+                .hooks
+                .iter()
+                .zip(&document.hooks)
+                .filter(|(_, status)| status.installed == Some(true))
+            {
+                writeln!(
+                    printer.data(),
+                    "{}.admissionregistration.k8s.io/{}",
+                    hook.resource,
+                    hook.name
+                )?;
+            }
+        }
+        Format::Table | Format::Wide => {
+            let look = printer.look;
+            human::webhook(&document, look, printer.text())?;
+        }
+    }
+    Ok(if document.problems.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+fn document(context: Option<String>, webhook: &Webhook) -> WebhookStatus {
+    let problems = problems(webhook);
+    WebhookStatus {
+        api_version: ApiVersion::V1Alpha1,
+        kind: WebhookStatusKind::WebhookStatus,
+        context,
+        namespace: webhook.namespace.clone(),
+        hooks: webhook.hooks.iter().map(hook).collect(),
+        ready: webhook.ready,
+        answers: match &webhook.probe {
+            Probe::Refused | Probe::Warned => Some(true),
+            Probe::Passed | Probe::Unreachable(_) => Some(false),
+            Probe::NotAsked(_) => None,
+        },
+        asked: match &webhook.probe {
+            Probe::Refused => "refuses a weight of 101".to_owned(),
+            Probe::Warned => "warns of a weight of 101".to_owned(),
+            Probe::Passed => "a weight of 101 passes without a word".to_owned(),
+            Probe::Unreachable(message) => message.clone(),
+            Probe::NotAsked(why) => format!("not asked: {why}"),
+        },
+        configuration: webhook.config.as_deref().and_then(configuration),
+        recovery: if problems.is_empty() { Vec::new() } else { recovery(webhook) },
+        problems,
+    }
+}
+
+fn hook(hook: &Hook) -> HookStatus {
+    let name = hook.name.to_owned();
+    match &hook.state {
+        HookState::Absent => {
+            HookStatus { name, installed: Some(false), failure_policy: None, trusted_until: None }
+        }
+        HookState::Unknown => {
+            HookStatus { name, installed: None, failure_policy: None, trusted_until: None }
+        }
+        HookState::Present { failure_policy, trusted_until } => HookStatus {
+            name,
+            installed: Some(true),
+            failure_policy: Some(failure_policy.clone()),
+            trusted_until: trusted_until.clone(),
+        },
+    }
+}
+
+fn is_present(hook: &Hook) -> bool {
+    matches!(hook.state, HookState::Present { .. })
+}
+
+fn judges_services(webhook: &Webhook) -> bool {
+    webhook.hooks.first().is_some_and(is_present)
+}
+
+fn problems(webhook: &Webhook) -> Vec<String> {
+    let mut problems = Vec::new();
+    if webhook.hooks.iter().all(|hook| hook.state == HookState::Absent) {
+        problems.push(
+            "the webhook is not installed: nothing is refused, nothing gets a hook".to_owned(),
+        );
+        return problems;
+    }
+    for hook in &webhook.hooks {
+        if let HookState::Present { trusted_until: None, .. } = hook.state {
+            problems.push(format!(
+                "{} has no certificate to trust: the API server cannot call the webhook",
+                hook.name
+            ));
+        }
+    }
+    if webhook.ready == Some(0) {
+        problems.push(format!("no Pod of it is ready in namespace {}", webhook.namespace));
+    }
+    match &webhook.probe {
+        Probe::Unreachable(message) => {
+            problems.push(format!("the API server cannot call it: {message}"));
+        }
+        Probe::Passed if judges_services(webhook) => problems.push(
+            "a weight of 101 passes without a word: rule CLB001 is off, or the namespace is exempt"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    problems
+}
+
+/// What helps, the mildest first.
+fn recovery(webhook: &Webhook) -> Vec<Recovery> {
+    let command = |does: &str, command: String| Recovery { does: does.to_owned(), command };
+    let install = command(
+        "install it, or install it again",
+        format!(
+            "helm upgrade --install clbmigrate deploy/chart -n {} --create-namespace",
+            webhook.namespace
+        ),
+    );
+    let present: Vec<&Hook> = webhook.hooks.iter().filter(|hook| is_present(hook)).collect();
+    if present.is_empty() {
+        return vec![install];
+    }
+    let mut commands = vec![command(
+        "see what is wrong with its Pods",
+        format!("kubectl get deployment,pods,events -n {}", webhook.namespace),
+    )];
+    if let Some(services) =
+        present.iter().find(|hook| Some(hook.name) == HOOKS.first().map(|(_, name)| *name))
+    {
+        commands.push(command(
+            "let Services pass unjudged until it is back (weight 0 passes in any case)",
+            format!(
+                "kubectl patch {} {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Ignore\"}}]'",
+                services.resource, services.name
+            ),
+        ));
+    }
+    let mut by_resource: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for hook in present {
+        by_resource.entry(hook.resource).or_default().push(hook.name);
+    }
+    commands.extend(by_resource.into_iter().rev().map(|(resource, names)| {
+        command("take its hooks away", format!("kubectl delete {resource} {}", names.join(" ")))
+    }));
+    commands.push(install);
+    commands
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    cluster: Cluster,
+    inject: Inject,
+    pre_stop_seconds: Option<u32>,
+    rules: BTreeMap<String, String>,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Cluster {
+    id: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Inject {
+    enabled: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Namespace {
+    rules: BTreeMap<String, String>,
+}
+
+/// What a configuration says of what is shown; nothing where it cannot be read, which is for the
+/// webhook to complain of.
+fn configuration(text: &str) -> Option<WebhookConfiguration> {
+    const DEFAULT_SECONDS: u32 = 30;
+    let file: File = serde_saphyr::from_str(text).ok()?;
+    let seconds = file.pre_stop_seconds.unwrap_or(DEFAULT_SECONDS);
+    Some(WebhookConfiguration {
+        cluster_id: Some(file.cluster.id).filter(|id| !id.is_empty()),
+        pre_stop_seconds: file.inject.enabled.unwrap_or(true).then_some(seconds),
+        rules: file.rules,
+        namespaces: file.namespaces.into_iter().map(|(name, of)| (name, of.rules)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(state: &HookState, ready: usize, probe: Probe) -> Webhook {
+        let hooks = HOOKS.into_iter();
+        Webhook {
+            hooks: hooks
+                .map(|(resource, name)| Hook { resource, name, state: state.clone() })
+                .collect(),
+            namespace: "clbmigrate-system".to_owned(),
+            ready: Some(ready),
+            config: None,
+            probe,
+        }
+    }
+
+    fn present(trusted: bool) -> HookState {
+        HookState::Present {
+            failure_policy: "Fail".to_owned(),
+            trusted_until: trusted.then(|| "2036-11-21T00:00:00Z".to_owned()),
+        }
+    }
+
+    #[test]
+    fn all_is_well_where_it_answers() {
+        assert!(problems(&webhook(&present(true), 2, Probe::Refused)).is_empty());
+        assert!(problems(&webhook(&present(true), 2, Probe::Warned)).is_empty());
+        let not_asked = Probe::NotAsked("services is forbidden".to_owned());
+        assert!(problems(&webhook(&present(true), 2, not_asked)).is_empty());
+    }
+
+    #[test]
+    fn where_it_is_not_installed_only_the_installation_helps() {
+        let webhook = webhook(&HookState::Absent, 0, Probe::Passed);
+        assert_eq!(problems(&webhook).len(), 1);
+        let recovery = recovery(&webhook);
+        assert_eq!(recovery.len(), 1);
+        assert!(recovery[0].command.starts_with("helm upgrade --install"));
+    }
+
+    #[test]
+    fn a_hook_that_nobody_answers_is_a_problem_with_the_way_out() {
+        let probe = Probe::Unreachable("failed calling webhook".to_owned());
+        let webhook = webhook(&present(true), 0, probe);
+        assert_eq!(problems(&webhook).len(), 2);
+        let commands: Vec<String> =
+            recovery(&webhook).into_iter().map(|recovery| recovery.command).collect();
+        assert!(commands.iter().any(|command| command.contains("\"value\":\"Ignore\"")));
+        assert!(commands.iter().any(|command| {
+            command
+                == "kubectl delete validatingwebhookconfiguration clbmigrate-validate-services clbmigrate-validate-workloads"
+        }));
+    }
+
+    #[test]
+    fn what_nobody_trusts_or_nobody_asks_is_a_problem() {
+        assert_eq!(problems(&webhook(&present(false), 2, Probe::Refused)).len(), HOOKS.len());
+        assert_eq!(problems(&webhook(&present(true), 2, Probe::Passed)).len(), 1);
+    }
+
+    #[test]
+    fn a_configuration_is_shown_as_far_as_it_matters() {
+        let text = "cluster: {id: c1}\npreStopSeconds: 15\nrules: {CLB402: \"off\"}\nnamespaces: {shop: {rules: {CLB403: warn}}}\nallow: all\n";
+        let seen = configuration(text).expect("a configuration");
+        assert_eq!(seen.cluster_id.as_deref(), Some("c1"));
+        assert_eq!(seen.pre_stop_seconds, Some(15));
+        assert_eq!(seen.rules["CLB402"], "off");
+        assert_eq!(seen.namespaces["shop"]["CLB403"], "warn");
+        assert!(configuration("rules: [1").is_none());
+        assert_eq!(configuration("inject: {enabled: false}").expect("one").pre_stop_seconds, None);
+    }
+}

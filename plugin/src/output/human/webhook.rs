@@ -1,0 +1,98 @@
+//! The webhook's state in words.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use crate::output::{
+    json::{HookStatus, WebhookConfiguration, WebhookStatus},
+    style::{ERROR, FAINT, GOOD, Look, PLAIN, STRONG, WARNING},
+    table::{Column, Table},
+    text::Text,
+};
+
+/// Writes it.
+pub fn webhook(status: &WebhookStatus, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let columns =
+        vec![Column::text("HOOK"), Column::text("ON FAILURE"), Column::text("TRUSTED UNTIL")];
+    let mut table = Table::new(columns, 1);
+    for hook in &status.hooks {
+        table.row(row(hook));
+    }
+    table.write(out, look, &table.widths())?;
+    writeln!(out)?;
+    let mut line = |name: &str, text: Text| {
+        Text::styled(STRONG, name).and(PLAIN, ": ").join(text).write_lines(out, 0, look.width)
+    };
+    let ready = match status.ready {
+        Some(ready) => format!("{ready} in {}", status.namespace),
+        None => "? (EndpointSlices may not be listed)".to_owned(),
+    };
+    line("ready Pods", Text::plain(ready))?;
+    let style = match status.answers {
+        Some(true) => GOOD,
+        Some(false) => ERROR,
+        None => WARNING,
+    };
+    line("asked", Text::styled(style, &status.asked))?;
+    match &status.configuration {
+        Some(of) => configuration(of, &mut line)?,
+        None => line("configuration", Text::styled(WARNING, "?"))?,
+    }
+    for problem in &status.problems {
+        Text::styled(ERROR, "problem")
+            .and(PLAIN, format!(": {problem}"))
+            .write_lines(out, 0, look.width)?;
+    }
+    if !status.recovery.is_empty() {
+        writeln!(out)?;
+    }
+    for recovery in &status.recovery {
+        Text::styled(FAINT, format!("# {}", recovery.does)).write_lines(out, 0, look.width)?;
+        // A command is copied: it is never broken into lines.
+        writeln!(out, "{}", recovery.command)?;
+    }
+    Ok(())
+}
+
+fn row(hook: &HookStatus) -> Vec<Text> {
+    let name = Text::plain(&hook.name);
+    match hook.installed {
+        None => vec![name, Text::styled(WARNING, "?"), Text::styled(WARNING, "?")],
+        Some(false) => vec![name, Text::styled(FAINT, "not installed")],
+        Some(true) => {
+            let until = match &hook.trusted_until {
+                Some(until) => Text::plain(until),
+                None => Text::styled(ERROR, "nobody"),
+            };
+            vec![name, Text::plain(hook.failure_policy.clone().unwrap_or_default()), until]
+        }
+    }
+}
+
+fn configuration(
+    of: &WebhookConfiguration,
+    line: &mut impl FnMut(&str, Text) -> io::Result<()>,
+) -> io::Result<()> {
+    let hook = match of.pre_stop_seconds {
+        Some(seconds) => format!("sleep of {seconds} s"),
+        None => "none".to_owned(),
+    };
+    line("preStop hook", Text::plain(hook))?;
+    let id = match &of.cluster_id {
+        Some(id) => id.clone(),
+        None => "that of ConfigMap kube-system/ack-cluster-profile; without it CLB201 and CLB202 are silent".to_owned(),
+    };
+    line("cluster id", Text::plain(id))?;
+    let mut modes = vec!["errors deny, warnings warn, infos audit".to_owned()];
+    modes.extend(listed(&of.rules));
+    for (namespace, rules) in &of.namespaces {
+        modes.push(format!("in {namespace} {}", listed(rules).join(" ")));
+    }
+    line("modes", Text::plain(modes.join(", ")))
+}
+
+fn listed(rules: &BTreeMap<String, String>) -> Vec<String> {
+    rules.iter().map(|(rule, mode)| format!("{rule} {mode}")).collect()
+}

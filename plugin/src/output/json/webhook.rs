@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::ApiVersion;
+
+/// The answer of `webhook status`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookStatus {
+    /// The version of this document.
+    pub api_version: ApiVersion,
+    /// The kind of this document.
+    pub kind: WebhookStatusKind,
+    /// The kubeconfig's context.
+    pub context: Option<String>,
+    /// The namespace that the webhook runs in.
+    pub namespace: String,
+    /// Its configuration objects.
+    pub hooks: Vec<HookStatus>,
+    /// How many of its Pods are ready; null where that may not be read.
+    pub ready: Option<usize>,
+    /// Whether it was seen to answer; null where it could not be asked.
+    pub answers: Option<bool>,
+    /// What came of asking it, in words.
+    pub asked: String,
+    /// What it was told; null where that may not be read.
+    pub configuration: Option<WebhookConfiguration>,
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// Commands that help, each with what it does.
+    pub recovery: Vec<Recovery>,
+}
+
+/// The kind of the document.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub enum WebhookStatusKind {
+    /// The only one.
+    WebhookStatus,
+}
+
+/// A configuration object.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HookStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there; null where it may not be read.
+    pub installed: Option<bool>,
+    /// What the API server does where nobody answers: `Fail` or `Ignore`.
+    pub failure_policy: Option<String>,
+    /// When the last certificate that the API server trusts ends.
+    pub trusted_until: Option<String>,
+}
+
+/// What an administrator told the webhook.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookConfiguration {
+    /// The cluster's id, where the configuration names it.
+    pub cluster_id: Option<String>,
+    /// The length of the preStop hook in seconds; null where none is added.
+    pub pre_stop_seconds: Option<u32>,
+    /// Rules whose mode is not the default.
+    pub rules: BTreeMap<String, String>,
+    /// The same for single namespaces.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A command that helps.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery {
+    /// What it does.
+    pub does: String,
+    /// The command.
+    pub command: String,
+}
