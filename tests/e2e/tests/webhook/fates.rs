@@ -1,0 +1,110 @@
+//! What becomes of each mistake among the examples when somebody applies it to a cluster where the
+//! webhook is.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use clbmigrate_bed::programs::workspace;
+use serde_json::Value;
+
+/// What becomes of a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not stored, and the message has the rule.
+    Refused,
+    /// It is stored, and kubectl prints a warning with the rule.
+    Warned,
+    /// It is stored in silence; metrics count the finding.
+    Audited,
+    /// It is stored in silence, and the webhook has put it right.
+    Cured,
+    /// The API server itself refuses it, whether there is a webhook or not.
+    Invalid,
+    /// It is judged in another test, because it takes nodes that others must not see.
+    OnNodes,
+    /// It is judged in another test, because it takes another cluster id.
+    OtherId,
+    /// It is stored, and the rule is silent, for this reason.
+    Unseen(&'static str),
+}
+
+/// A mistake among the examples.
+#[derive(Debug, Clone)]
+pub struct Mistake {
+    /// Its path below the folder of mistakes.
+    pub path: String,
+    /// The rule that finds it.
+    pub rule: String,
+    /// Whether it lies in a change, from `before.yaml` to `after.yaml`.
+    pub is_change: bool,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+const NO_CLB: &str = "it takes answers of the CLB API, which the webhook does not ask";
+const NO_SLICES: &str = "EndpointSlices are read only where a refusal hangs on them";
+const NO_CLUSTERS: &str = "it takes a second cluster, of which the webhook knows nothing";
+const BRAKE: &str = "the API server does not ask about a weight of 0";
+
+/// Where severity alone does not tell.
+const OTHERWISE: &[(&str, Fate)] = &[
+    // Nodes come and go: never a reason to refuse an object.
+    ("CLB020-label-on-no-node.yaml", Fate::Warned),
+    ("CLB024-node-without-provider-id.yaml", Fate::OnNodes),
+    ("CLB026-no-eligible-node.yaml", Fate::OnNodes),
+    ("CLB402-weight-below-nodes.yaml", Fate::OnNodes),
+    ("CLB021-annotations-under-spec.yaml", Fate::Invalid),
+    ("CLB027-weight-unquoted.yaml", Fate::Invalid),
+    ("CLB201-default-cluster-id.yaml", Fate::OtherId),
+    ("CLB202-slash-in-cluster-id.yaml", Fate::OtherId),
+    ("CLB303-no-pre-stop.yaml", Fate::Cured),
+    ("CLB022-group-not-in-clb.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB023-group-made-by-ccm.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB401-small-weight.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB407-round-robin.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB408-node-by-hand.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB408-orphan.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB409-group-emptied.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB409-weight-edited-in-console.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB413-session-persistence.yaml", Fate::Unseen(NO_CLB)),
+    ("CLB025-endpoint-without-node.yaml", Fate::Unseen(NO_SLICES)),
+    ("CLB305-local-single-pod.yaml", Fate::Unseen(NO_SLICES)),
+    ("CLB307-no-ready-endpoint.yaml", Fate::Unseen(NO_SLICES)),
+    ("CLB411-raised-too-early", Fate::Unseen(NO_SLICES)),
+    ("CLB201-same-cluster-id", Fate::Unseen(NO_CLUSTERS)),
+    ("CLB203-suffix-of-the-other", Fate::Unseen(NO_CLUSTERS)),
+    ("CLB410-last-weight-to-zero", Fate::Unseen(BRAKE)),
+];
+
+/// All mistakes among the examples.
+pub fn mistakes() -> Result<Vec<Mistake>> {
+    let folder = workspace()?.join("deploy/examples/mistakes");
+    let listed = fs::read_to_string(folder.join("expected.json"))?;
+    let listed: Vec<Value> = serde_json::from_str(&listed)?;
+    let mistakes = listed.iter().map(mistake).collect::<Result<Vec<_>>>()?;
+    for (path, _) in OTHERWISE {
+        ensure!(mistakes.iter().any(|mistake| mistake.path == *path), "{path} is no mistake");
+    }
+    Ok(mistakes)
+}
+
+fn mistake(listed: &Value) -> Result<Mistake> {
+    let text = |member: &str| {
+        listed[member].as_str().map(str::to_owned).with_context(|| format!("{member} of {listed}"))
+    };
+    let (path, severity) = (text("path")?, text("severity")?);
+    let otherwise = OTHERWISE.iter().find(|(known, _)| *known == path).map(|(_, fate)| *fate);
+    let fate = match (otherwise, severity.as_str()) {
+        (Some(fate), _) => fate,
+        (None, "error") => Fate::Refused,
+        (None, "warning") => Fate::Warned,
+        (None, "info") => Fate::Audited,
+        (None, other) => anyhow::bail!("{path}: severity {other}"),
+    };
+    let kind = text("kind")?;
+    ensure!(
+        kind != "clusters" || matches!(fate, Fate::Unseen(_)),
+        "{path} takes several clusters: say why it is not seen"
+    );
+    Ok(Mistake { path, rule: text("rule")?, is_change: kind == "change", fate })
+}
