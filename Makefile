@@ -34,6 +34,10 @@ tools-rust:
 test: tools-rust ## run all tests
 	$(CARGO) test --workspace --locked
 
+.PHONY: test-full
+test-full: test ## run all tests, and those over random input for much longer
+	PROPTEST_CASES=5000 $(CARGO) test --workspace --locked --lib --test properties --test admission
+
 .PHONY: lint
 lint: tools-rust ## check format and run clippy, warnings denied
 	$(CARGO) fmt --all --check

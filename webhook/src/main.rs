@@ -6,6 +6,12 @@ use std::{io::Write as _, process::ExitCode, thread};
 use anyhow::Context as _;
 use clap::Parser as _;
 use clbmigrate_webhook::{cli::Args, judge::judge, log, run::run};
+use mimalloc::MiMalloc;
+
+/// A review is a few hundred small allocations, and a cache of many Services leaves the system's
+/// allocator a heap in which these take long to find.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();

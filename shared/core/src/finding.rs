@@ -120,15 +120,25 @@ pub struct Findings {
     rule: &'static Rule,
     said: Vec<Finding>,
     hidden: Vec<Finding>,
-    missing: BTreeMap<(String, String), BTreeSet<&'static str>>,
-    /// Whether only the rules are of interest that could not look, not at what.
-    is_terse: bool,
+    missing: Missing,
+}
+
+/// What could not be looked at.
+enum Missing {
+    /// What and why, with the rules that needed it.
+    InWords(BTreeMap<(String, String), BTreeSet<&'static str>>),
+    /// The rules alone.
+    Terse(Vec<&'static str>),
 }
 
 impl Findings {
     pub(crate) fn new(first: &'static Rule, is_terse: bool) -> Self {
-        let (said, hidden, missing) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { rule: first, said, hidden, missing, is_terse }
+        let missing = if is_terse {
+            Missing::Terse(Vec::new())
+        } else {
+            Missing::InWords(BTreeMap::new())
+        };
+        Self { rule: first, said: Vec::new(), hidden: Vec::new(), missing }
     }
 
     /// Everything said from here on is said by `rule`.
@@ -156,13 +166,19 @@ impl Findings {
 
     /// Notes that the rule could not look at something it needs.
     pub fn missing(&mut self, what: impl FnOnce() -> String, why: &str) {
-        let note = if self.is_terse { Default::default() } else { (what(), why.to_owned()) };
-        self.missing.entry(note).or_default().insert(self.rule.id);
+        match &mut self.missing {
+            Missing::InWords(notes) => {
+                notes.entry((what(), why.to_owned())).or_default().insert(self.rule.id);
+            }
+            // A rule notes what it misses while it runs: one after the other.
+            Missing::Terse(rules) if rules.last() == Some(&self.rule.id) => {}
+            Missing::Terse(rules) => rules.push(self.rule.id),
+        }
     }
 
     /// Whether it is of no interest what could not be looked at.
     pub(crate) fn is_terse(&self) -> bool {
-        self.is_terse
+        matches!(self.missing, Missing::Terse(_))
     }
 
     pub(crate) fn since(&mut self, start: usize) -> Vec<Finding> {
@@ -182,12 +198,21 @@ impl Findings {
     }
 
     pub(crate) fn finish(self) -> Report {
-        let not_looked = self.missing.into_iter().map(|((what, why), rules)| NotLooked {
-            what,
-            why,
-            rules: rules.into_iter().collect(),
-        });
-        Report { findings: self.said, hidden: self.hidden, not_looked: not_looked.collect() }
+        let not_looked = match self.missing {
+            Missing::InWords(notes) => notes
+                .into_iter()
+                .map(|((what, why), rules)| NotLooked {
+                    what,
+                    why,
+                    rules: rules.into_iter().collect(),
+                })
+                .collect(),
+            Missing::Terse(rules) if rules.is_empty() => Vec::new(),
+            Missing::Terse(rules) => {
+                vec![NotLooked { what: String::new(), why: String::new(), rules }]
+            }
+        };
+        Report { findings: self.said, hidden: self.hidden, not_looked }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_bed::{Bed, Plan, Version};
+use clbmigrate_bed::{Bed, Cluster, Plan, Version};
 use clbmigrate_load::review::{NAMESPACE, manifest};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Service;
@@ -12,11 +12,12 @@ use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 /// Requests at once while Services are created.
 const AT_ONCE: usize = 32;
 
-/// The clusters `few` and `many`, without nodes.
+/// The clusters `few` and `many`, whose nodes are objects only.
 pub(crate) struct Clusters {
     bed: Bed,
 }
@@ -31,6 +32,9 @@ impl Clusters {
             bed.cluster(cluster)?.ask(&["create", "namespace", NAMESPACE])?;
         }
         rest(bed.folder())?;
+        for (cluster, _) in sizes {
+            add_nodes(&bed.cluster(cluster)?)?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         for (cluster, services) in sizes {
             let kubeconfig = bed.cluster(cluster)?.kubeconfig();
@@ -50,6 +54,33 @@ impl Clusters {
     pub fn kubeconfig(&self, cluster: &str) -> Result<PathBuf> {
         Ok(self.bed.cluster(cluster)?.kubeconfig())
     }
+}
+
+/// Three nodes that are Ready, for no cluster with a CLB in front is without.
+fn add_nodes(cluster: &Cluster<'_>) -> Result<()> {
+    for number in 1..=3 {
+        let name = format!("node-{number}");
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "spec": {"providerID": format!("cn-example.i-bp1node{number}")},
+        });
+        cluster.apply(&node.to_string())?;
+        let ready = json!({"status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.33.1"},
+        }});
+        let ready = ready.to_string();
+        cluster.ask(&[
+            "patch",
+            "node",
+            &name,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &ready,
+        ])?;
+    }
+    Ok(())
 }
 
 async fn create(kubeconfig: &Path, services: u32) -> Result<()> {
