@@ -133,11 +133,8 @@ enum Missing {
 
 impl Findings {
     pub(crate) fn new(first: &'static Rule, is_terse: bool) -> Self {
-        let missing = if is_terse {
-            Missing::Terse(Vec::new())
-        } else {
-            Missing::InWords(BTreeMap::new())
-        };
+        let missing =
+            if is_terse { Missing::Terse(Vec::new()) } else { Missing::InWords(BTreeMap::new()) };
         Self { rule: first, said: Vec::new(), hidden: Vec::new(), missing }
     }
 
