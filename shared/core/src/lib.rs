@@ -24,6 +24,7 @@ pub mod route;
 pub mod rules;
 pub mod settle;
 pub mod snapshot;
+pub mod solver;
 pub mod survey;
 pub mod vgroup;
 pub mod weight;

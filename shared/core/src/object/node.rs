@@ -61,19 +61,28 @@ impl Node {
 
     /// The id of the ECS instance behind the node (CCM 2.14: `NodeFromProviderID`).
     pub fn instance(&self) -> Result<&str, ProviderIdError> {
-        let id = self.provider_id.as_str();
-        let plain = match id.strip_prefix("alicloud://") {
-            Some(rest) => rest.split("://").next().unwrap_or(rest),
-            None => id,
-        };
-        plain.split('.').nth(1).ok_or_else(|| {
-            let node = self.metadata.name.clone();
+        self.plain_provider_id().split('.').nth(1).ok_or_else(|| {
+            let (node, id) = (self.metadata.name.clone(), &self.provider_id);
             if id.is_empty() {
                 ProviderIdError::Missing(node)
             } else {
-                ProviderIdError::Malformed { node, id: id.to_owned() }
+                ProviderIdError::Malformed { node, id: id.clone() }
             }
         })
+    }
+
+    /// The region of that instance, for example `cn-hangzhou`; `None` where there is no instance.
+    pub fn region(&self) -> Option<&str> {
+        let (region, instance) = self.plain_provider_id().split_once('.')?;
+        (!region.is_empty() && !instance.is_empty()).then_some(region)
+    }
+
+    fn plain_provider_id(&self) -> &str {
+        let id = self.provider_id.as_str();
+        match id.strip_prefix("alicloud://") {
+            Some(rest) => rest.split("://").next().unwrap_or(rest),
+            None => id,
+        }
     }
 }
 

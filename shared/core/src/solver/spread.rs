@@ -1,0 +1,138 @@
+//! How a weight becomes a sum of backend weights.
+
+use crate::weight::Setting;
+
+/// The backends of one Service in one group, as far as they decide the sum of their weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spread {
+    /// Cluster and ENI mode: this many nodes or pods, each with the same weight.
+    Even(usize),
+    /// Local mode: the pods of each node, and pods that are backends themselves.
+    Local {
+        /// Counted endpoints by node, each at least 1.
+        nodes: Vec<usize>,
+        /// Pods on virtual nodes.
+        eci: usize,
+    },
+}
+
+impl Spread {
+    /// The sum of the backends' weights under a Service's weight of 0..=100.
+    pub fn sum(&self, weight: u32) -> u32 {
+        let setting = Setting { total: Some(weight), default: None };
+        match self {
+            Self::Even(backends) => setting.even(*backends).saturating_mul(number(*backends)),
+            Self::Local { nodes, eci } => {
+                let pods = nodes.iter().sum::<usize>() + eci;
+                let of_node = |count: &usize| setting.local_node(*count, pods);
+                let of_nodes: u32 = nodes.iter().map(of_node).sum();
+                of_nodes + setting.local_eci(pods).saturating_mul(number(*eci))
+            }
+        }
+    }
+
+    /// With one backend less; `None` where that leaves nobody.
+    #[must_use]
+    pub fn one_less(&self) -> Option<Self> {
+        match self {
+            Self::Even(0 | 1) => None,
+            Self::Even(backends) => Some(Self::Even(backends - 1)),
+            Self::Local { nodes, eci } => {
+                // The smallest goes: it is the one that a rollout empties first.
+                let smallest = nodes.iter().enumerate().min_by_key(|(_, pods)| **pods);
+                let smallest = smallest.map(|(place, _)| place);
+                match (smallest, nodes.len(), eci) {
+                    (_, 0 | 1, 0) | (_, 0, 1) => None,
+                    (Some(place), ..) => {
+                        let mut nodes = nodes.clone();
+                        nodes.remove(place);
+                        Some(Self::Local { nodes, eci: *eci })
+                    }
+                    (None, ..) => Some(Self::Local { nodes: Vec::new(), eci: eci - 1 }),
+                }
+            }
+        }
+    }
+
+    /// With one backend more; in Local mode a node with as many pods as others have.
+    #[must_use]
+    pub fn one_more(&self) -> Self {
+        match self {
+            Self::Even(backends) => Self::Even(backends + 1),
+            Self::Local { nodes, eci } if nodes.is_empty() => {
+                Self::Local { nodes: Vec::new(), eci: eci + 1 }
+            }
+            Self::Local { nodes, eci } => {
+                let usual = (nodes.iter().sum::<usize>() / nodes.len()).max(1);
+                let nodes = nodes.iter().copied().chain([usual]).collect();
+                Self::Local { nodes, eci: *eci }
+            }
+        }
+    }
+}
+
+/// No group has more backends than `u32` holds.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The highest weight of a server.
+const MOST: u32 = 100;
+
+/// Servers that may be given weight: those that have some, or all where none has.
+fn is_open(present: &[u32]) -> impl Fn(u32) -> bool {
+    let none_has = present.iter().all(|weight| *weight == 0);
+    move |weight| none_has || weight > 0
+}
+
+/// The highest sum that servers with these weights can reach. One at 0 stays there as long as another
+/// has weight: somebody has taken it out.
+pub fn capacity(present: &[u32]) -> u32 {
+    let open = is_open(present);
+    number(present.iter().filter(|weight| open(**weight)).count()).saturating_mul(MOST)
+}
+
+/// Shares a sum out to servers, in the proportion of their present weights as far as integers and the
+/// bound of 100 allow. What is above [`capacity`] is not given to anybody.
+pub fn share_out(sum: u32, present: &[u32]) -> Vec<u32> {
+    let open = is_open(present);
+    let none_has = present.iter().all(|weight| *weight == 0);
+    let part = |weight: u32| if none_has { 1 } else { weight };
+    let mut given: Vec<u32> = vec![0; present.len()];
+    let mut left = sum.min(capacity(present));
+    // Whoever reaches the bound leaves the rest to others, so a few rounds are needed.
+    while left > 0 {
+        let free: Vec<usize> = (0..present.len())
+            .filter(|at| {
+                let weight = present.get(*at).copied().unwrap_or_default();
+                open(weight) && given.get(*at).is_some_and(|given| *given < MOST)
+            })
+            .collect();
+        let parts: u32 =
+            free.iter().filter_map(|at| present.get(*at)).map(|weight| part(*weight)).sum();
+        if parts == 0 {
+            break;
+        }
+        let round = left;
+        for at in &free {
+            let (Some(given), Some(weight)) = (given.get_mut(*at), present.get(*at)) else {
+                continue;
+            };
+            let more = (round.saturating_mul(part(*weight)) / parts).min(MOST - *given).min(left);
+            *given += more;
+            left -= more;
+        }
+        if left == round {
+            // Less than one for each: the first ones get it, the largest first.
+            let mut order = free;
+            order.sort_by_key(|at| std::cmp::Reverse(present.get(*at).copied()));
+            for at in order {
+                if let (true, Some(given)) = (left > 0, given.get_mut(at)) {
+                    *given += 1;
+                    left -= 1;
+                }
+            }
+        }
+    }
+    given
+}
