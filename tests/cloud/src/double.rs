@@ -15,11 +15,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::behaviour::Control;
+use crate::cloud::Clb;
 use crate::events::Recorder;
 use crate::ledger::Ledger;
+use crate::live::Live;
 use crate::queue::{Backoff, Queue};
-use crate::reconcile::Reconciler;
+use crate::round::Rounds;
 use crate::service::{Key, ServiceExt};
+use crate::standalone::Standalone;
 use crate::triggers::{self, Reaction};
 use crate::watch::{Change, Mirror};
 
@@ -60,14 +63,16 @@ impl View {
 
 impl Double {
     /// Starts watching and, when it has seen everything, working. Runs in the present tokio runtime.
-    pub fn start(client: Client, control: Control, backoff: Backoff) -> Self {
+    ///
+    /// Without a cloud it makes one up in which everything exists that a Service names.
+    pub fn start(client: Client, cloud: Option<Clb>, control: Control, backoff: Backoff) -> Self {
         let waiting = [SERVICES, NODES, SLICES].map(|kind| (kind, "not listed yet".to_owned()));
         let view =
             View { control, ledger: Arc::default(), waiting: watch::Sender::new(waiting.into()) };
         let hub = Arc::new(Hub {
             services: Mirror::new(),
             nodes: Arc::new(Mirror::new()),
-            slices: Mirror::new(),
+            slices: Arc::new(Mirror::new()),
             recorder: Arc::new(Recorder::new(client.clone())),
             queue: Queue::new(backoff),
             view: view.clone(),
@@ -76,14 +81,23 @@ impl Double {
         tasks.spawn(Arc::clone(&hub).watch_services(client.clone()));
         tasks.spawn(Arc::clone(&hub).watch_nodes(client.clone()));
         tasks.spawn(Arc::clone(&hub).watch_slices(client.clone()));
-        let reconciler = Arc::new(Reconciler {
+        let (cloud, standalone) = match cloud {
+            Some(cloud) => (cloud, None),
+            None => {
+                let standalone = Arc::new(Standalone::default());
+                (Clb::new(standalone.cloud(), "vpc-made-up"), Some(standalone))
+            }
+        };
+        let kubernetes = Live {
             client,
             recorder: Arc::clone(&hub.recorder),
-            control: view.control.clone(),
             nodes: Arc::clone(&hub.nodes),
-        });
+            slices: Arc::clone(&hub.slices),
+        };
+        let rounds =
+            Arc::new(Rounds { kubernetes, cloud, control: view.control.clone(), standalone });
         for _ in 0..WORKERS {
-            tasks.spawn(Arc::clone(&hub).work(Arc::clone(&reconciler)));
+            tasks.spawn(Arc::clone(&hub).work(Arc::clone(&rounds)));
         }
         Self { view, _tasks: tasks }
     }
@@ -97,7 +111,7 @@ impl Double {
 struct Hub {
     services: Mirror<Service>,
     nodes: Arc<Mirror<Node>>,
-    slices: Mirror<EndpointSlice>,
+    slices: Arc<Mirror<EndpointSlice>>,
     recorder: Arc<Recorder>,
     queue: Queue<Key>,
     view: View,
@@ -186,17 +200,21 @@ impl Hub {
     }
 
     /// Works on one Service after the other, from when everything has been seen once.
-    async fn work(self: Arc<Self>, reconciler: Arc<Reconciler>) {
+    async fn work(self: Arc<Self>, rounds: Arc<Rounds<Live>>) {
         // The sender lives in self, so the channel is open.
         let _ = self.view.waiting.subscribe().wait_for(BTreeMap::is_empty).await;
         loop {
             let key = self.queue.next().await;
-            let report = reconciler.round(&key).await;
-            let succeeded = report.as_ref().is_none_or(|report| report.outcome.is_success());
-            if let Some(report) = report {
-                self.view.ledger.record(&key, report);
+            let ended = rounds.round(&key).await;
+            let succeeded = ended.as_ref().is_none_or(|ended| ended.report.outcome.is_success());
+            let again = ended.as_ref().and_then(|ended| ended.again);
+            if let Some(ended) = ended {
+                self.view.ledger.record(&key, ended.report);
             }
             self.queue.done(&key, succeeded);
+            if let Some(time) = again {
+                self.queue.add_after(key, time);
+            }
         }
     }
 }

@@ -20,13 +20,16 @@ pub const COMPONENT: &str = "service-controller";
 
 /// The importance of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// All is as it should be.
     Normal,
+    /// Somebody should look.
     Warning,
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    /// Its name in Kubernetes.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Normal => "Normal",
             Self::Warning => "Warning",
@@ -36,10 +39,13 @@ impl Kind {
 
 /// An event about a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
-    pub(crate) kind: Kind,
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
+pub struct Note {
+    /// How important it is.
+    pub kind: Kind,
+    /// Why it is written, in one word.
+    pub reason: &'static str,
+    /// What it says.
+    pub message: String,
 }
 
 impl Note {

@@ -21,6 +21,13 @@ pub struct Report {
     pub hash: String,
 }
 
+impl Report {
+    /// A round that the API server stood against.
+    pub(crate) fn failed(reason: String) -> Self {
+        Self { outcome: Outcome::Failed, reason, clb: String::new(), hash: String::new() }
+    }
+}
+
 /// A Service in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {

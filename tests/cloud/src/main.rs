@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use clbmigrate_cloud::behaviour::{BackendType, Behaviour, Control, Fail};
+use clbmigrate_cloud::cloud::{AccessKey, Clb, Http};
 use clbmigrate_cloud::double::Double;
 use clbmigrate_cloud::queue::Backoff;
 use clbmigrate_cloud::server;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-/// A double of the Cloud Controller Manager: writes to Services what the real one writes, touches no cloud
+/// A double of the Cloud Controller Manager: asks a cloud what the real one asks, and writes to Services what it
+/// writes
 #[derive(Debug, Parser)]
 #[command(name = "ccm-double", version)]
 struct Args {
@@ -32,7 +35,42 @@ struct Args {
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     retry_base_ms: u64,
     #[command(flatten)]
+    cloud: CloudArgs,
+    #[command(flatten)]
     behaviour: BehaviourArgs,
+}
+
+/// The cloud it talks to.
+#[derive(Debug, clap::Args)]
+struct CloudArgs {
+    /// The cloud API, as http://HOST:PORT, with the key in `ACCESS_KEY_ID` and `ACCESS_KEY_SECRET`
+    /// [default: a cloud in this process in which everything exists that a Service names]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The region of the cluster
+    #[arg(long, value_name = "ID", default_value = "cn-example")]
+    region: String,
+    /// The network of the cluster's nodes
+    #[arg(long, value_name = "ID", default_value = "vpc-example")]
+    vpc: String,
+}
+
+impl CloudArgs {
+    /// The cloud over HTTP, if there is one.
+    fn connect(&self, cluster_id: &str) -> Result<Option<Clb>> {
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
+        let of_env = |name: &str| {
+            std::env::var(name)
+                .with_context(|| format!("--endpoint needs {name} in the environment"))
+        };
+        let key = AccessKey {
+            id: of_env("ACCESS_KEY_ID")?,
+            secret: of_env("ACCESS_KEY_SECRET")?.into(),
+            token: std::env::var("SECURITY_TOKEN").ok().map(Into::into),
+        };
+        let http = Http::new(endpoint, &self.region, cluster_id, key)?;
+        Ok(Some(Clb::new(Arc::new(http), self.vpc.clone())))
+    }
 }
 
 /// How it behaves from the start; PATCH /behaviour changes it later.
@@ -101,12 +139,13 @@ impl From<BehaviourArgs> for Behaviour {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
+    let cloud = args.cloud.connect(&args.behaviour.cluster_id)?;
     let client = client(args.kubeconfig, args.context).await?;
     let listener = tokio::net::TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     let backoff = Backoff { base: Duration::from_millis(args.retry_base_ms), ..Backoff::default() };
-    let double = Double::start(client, Control::new(args.behaviour.into()), backoff);
+    let double = Double::start(client, cloud, Control::new(args.behaviour.into()), backoff);
     // Whoever started this may not read on.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
     axum::serve(listener, server::router(double.view().clone()))

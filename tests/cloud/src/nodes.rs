@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-use crate::classify::Malformed;
+use crate::model::Stopped;
 
 const MASTER: &str = "node-role.kubernetes.io/master";
 const VIRTUAL_KUBELET: (&str, &str) = ("type", "virtual-kubelet");
@@ -52,7 +52,7 @@ fn ready(node: &Node) -> &str {
 pub(crate) fn labelled<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     wanted: &str,
-) -> Result<Vec<&'a Node>, Malformed> {
+) -> Result<Vec<&'a Node>, Stopped> {
     if wanted.is_empty() {
         return Ok(nodes.collect());
     }
@@ -66,12 +66,12 @@ pub(crate) fn labelled<'a>(
 }
 
 /// Stops at the first pair that differs, so a pair without `=` after it goes unnoticed, as in CCM.
-fn carries(node: &Node, wanted: &str) -> Result<bool, Malformed> {
+fn carries(node: &Node, wanted: &str) -> Result<bool, Stopped> {
     for pair in wanted.split(',') {
         let mut parts = pair.split('=');
         let (key, value) = (parts.next().unwrap_or_default(), parts.next());
-        let value = value
-            .ok_or_else(|| Malformed(format!("parse backend label: {pair}, [k1=v1,k2=v2]")))?;
+        let value =
+            value.ok_or_else(|| Stopped(format!("parse backend label: {pair}, [k1=v1,k2=v2]")))?;
         if label(node, key) != Some(value) {
             return Ok(false);
         }
@@ -89,8 +89,7 @@ pub(crate) fn is_candidate(node: &Node, drops_cordoned: bool) -> bool {
     if has_label(node, &[MASTER]) || leaving || (drops_cordoned && is_unschedulable(node)) {
         return false;
     }
-    let (key, value) = VIRTUAL_KUBELET;
-    if label(node, key) == Some(value) {
+    if is_virtual(node) {
         return true;
     }
     let mut conditions =
@@ -109,17 +108,22 @@ fn provider_id(node: &Node) -> &str {
     node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default()
 }
 
-/// Checks that a node names its machine, `region.i-…` with or without `alicloud://`.
-pub(crate) fn check_machine(node: &Node) -> Result<(), Malformed> {
+/// The machine of a node, after its region: `region.i-…` with or without `alicloud://`.
+pub(crate) fn machine(node: &Node) -> Result<&str, Stopped> {
     let id = provider_id(node);
     let plain = id.strip_prefix("alicloud://").unwrap_or(id);
-    if plain.contains('.') {
-        return Ok(());
-    }
-    Err(Malformed(format!(
-        "normal parse providerid: {id}. expected: ${{regionid}}.${{nodeid}}, alicloud: unable to split \
-         instanceid and region from providerID, error unexpected providerID={plain}"
-    )))
+    plain.split('.').nth(1).ok_or_else(|| {
+        Stopped(format!(
+            "normal parse providerid: {id}. expected: ${{regionid}}.${{nodeid}}, alicloud: unable to split \
+             instanceid and region from providerID, error unexpected providerID={plain}"
+        ))
+    })
+}
+
+/// Whether a node stands for no machine, but for serverless Pods.
+pub(crate) fn is_virtual(node: &Node) -> bool {
+    let (key, value) = VIRTUAL_KUBELET;
+    label(node, key) == Some(value)
 }
 
 #[cfg(test)]
@@ -178,12 +182,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case("cn-bed.i-1", true)]
-    #[case("alicloud://cn-bed.i-1", true)]
-    #[case("", false)]
-    #[case("i-1", false)]
-    fn a_machine_is_named_by_region_and_id(#[case] id: &str, #[case] named: bool) {
-        assert_eq!(check_machine(&node(&json!({"spec": {"providerID": id}}))).is_ok(), named);
+    #[case("cn-bed.i-1", Some("i-1"))]
+    #[case("alicloud://cn-bed.i-1", Some("i-1"))]
+    #[case("", None)]
+    #[case("i-1", None)]
+    fn a_machine_is_named_by_region_and_id(#[case] id: &str, #[case] named: Option<&str>) {
+        assert_eq!(machine(&node(&json!({"spec": {"providerID": id}}))).ok(), named);
     }
 
     #[rstest]

@@ -1,6 +1,10 @@
 //! How a round ended.
 
+use k8s_openapi::api::core::v1::Service;
 use serde::Serialize;
+
+use crate::model::Model;
+use crate::service::ServiceExt;
 
 /// What became of a Service, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,4 +29,31 @@ impl Outcome {
     pub fn is_success(self) -> bool {
         !matches!(self, Self::Frozen | Self::Failed)
     }
+}
+
+/// What a successful round means for traffic: the worst of the ports, and why, a sentence a port.
+pub(crate) fn of(
+    model: &Model,
+    lacks_listeners: bool,
+    service: &Service,
+) -> (Outcome, Vec<String>) {
+    let label = service.notes().get("backend-label");
+    let mut outcome = Outcome::Applied;
+    let mut reasons = Vec::new();
+    for port in service.ports().iter().map(|port| port.port) {
+        let skipped = model.skipped.iter().find(|(skipped, _)| *skipped == port);
+        let is_unlabelled = model.unlabelled.contains(&port);
+        let group = model.groups.iter().find(|group| group.port == port);
+        let (worse, why) = match (skipped, group) {
+            (Some((_, why)), _) => (Outcome::Drained, why.to_string()),
+            _ if is_unlabelled => (Outcome::Drained, format!("no node carries {label}")),
+            (None, Some(group)) if lacks_listeners && !group.is_user_managed => {
+                (Outcome::Misrouted, format!("goes to CCM's own group {}", group.name))
+            }
+            _ => continue,
+        };
+        outcome = outcome.max(worse);
+        reasons.push(format!("port {port}: {why}"));
+    }
+    (outcome, reasons)
 }

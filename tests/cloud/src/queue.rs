@@ -102,13 +102,23 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         }
         if succeeded {
             inner.failures.remove(key);
+            drop(inner);
+            self.changed.notify_one();
         } else {
             let failures = inner.failures.entry(key.clone()).or_default();
             *failures = failures.saturating_add(1);
-            let due = Instant::now() + self.backoff.after(*failures);
-            let waits = inner.waiting.entry(key.clone()).or_insert(due);
-            *waits = (*waits).min(due);
+            let time = self.backoff.after(*failures);
+            drop(inner);
+            self.add_after(key.clone(), time);
         }
+    }
+
+    /// Adds a key after a while.
+    pub(crate) fn add_after(&self, key: K, time: Duration) {
+        let due = Instant::now() + time;
+        let mut inner = self.inner();
+        let waits = inner.waiting.entry(key).or_insert(due);
+        *waits = (*waits).min(due);
         drop(inner);
         self.changed.notify_one();
     }
@@ -191,6 +201,14 @@ mod tests {
         }
         queue.done(&key, true);
         assert!(queue.inner().failures.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_key_may_come_again_after_a_while() {
+        let queue = queue();
+        queue.add_after("a", Duration::from_secs(10));
+        assert!(!comes_within(&queue, Duration::from_secs(9)).await);
+        assert!(comes_within(&queue, Duration::from_secs(2)).await);
     }
 
     #[tokio::test(start_paused = true)]

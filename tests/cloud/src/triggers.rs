@@ -85,6 +85,11 @@ pub(crate) fn on_slice(change: &Change<EndpointSlice>) -> Option<Key> {
         }
         Change::Updated { .. } => return None,
     };
+    service_of(slice)
+}
+
+/// The Service that a slice names.
+pub(crate) fn service_of(slice: &EndpointSlice) -> Option<Key> {
     let name = slice.metadata.labels.as_ref()?.get(SERVICE_OF_SLICE)?.clone();
     Some(Key { namespace: slice.metadata.namespace.clone().unwrap_or_default(), name })
 }

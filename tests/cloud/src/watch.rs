@@ -36,6 +36,12 @@ impl<K: kube::Resource> Mirror<K> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Those for which this holds, by key.
+    pub(crate) fn all_of(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.values().filter(|object| is_wanted(object)).cloned().collect()
+    }
+
     /// Takes an event of the watch and gives what it changes.
     pub(crate) fn apply(&self, event: Event<K>) -> Vec<Change<K>> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod behaviours;
+mod cloud;
 mod lives;
 mod rounds;
 mod scene;
@@ -14,7 +15,7 @@ use clbmigrate_bed::{Plan, Version};
 fn main() -> ExitCode {
     let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    for (name, test) in [rounds::TESTS, behaviours::TESTS, lives::TESTS].concat() {
+    for (name, test) in [rounds::TESTS, behaviours::TESTS, lives::TESTS, cloud::TESTS].concat() {
         trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
     }
     run(trials, Some(&shared))

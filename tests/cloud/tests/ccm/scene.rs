@@ -49,6 +49,11 @@ impl<'a> Scene<'a> {
 
     /// Starts a double with more arguments, and waits until it is ready.
     pub fn double(&self, arguments: &[&str]) -> Result<Double> {
+        self.double_with(arguments, &[])
+    }
+
+    /// The same with more environment.
+    pub fn double_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Result<Double> {
         let kubeconfig = self.cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
         let mut command =
             self.bed.inside(Place::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
@@ -58,8 +63,13 @@ impl<'a> Scene<'a> {
             "--retry-base-ms",
             "100",
         ]);
-        command.args(arguments);
+        command.args(arguments).envs(env.iter().copied());
         Double::start(command)
+    }
+
+    /// A program beside the API server.
+    pub fn inside(&self, program: &std::path::Path) -> Result<Command> {
+        self.bed.inside(Place::ControlPlane("a"), program)
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
@@ -283,15 +293,7 @@ impl Double {
 
     /// Status and body of an answer.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        let length = body.len();
-        // HTTP 1.0: the answer ends with the connection.
-        write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-        let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, body.to_owned()))
+        request(&self.address, method, path, body)
     }
 
     /// Changes its behaviour.
@@ -339,6 +341,19 @@ impl Drop for Double {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Status and body of the answer of whoever listens there.
+pub fn request(address: &str, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    let length = body.len();
+    // HTTP 1.0: the answer ends with the connection.
+    write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+    let status = head.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, body.to_owned()))
 }
 
 /// Fails with both values unless they are equal.

@@ -1,0 +1,130 @@
+//! What is read of a CLB.
+
+use clbmigrate_core::cloud::{GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Clb, Listener};
+use crate::{
+    Error, ErrorKind,
+    rpc::{Api, parse},
+};
+
+/// Listeners a page; the API's default is fewer (CCM 2.14 asks for as many).
+const LISTENERS_A_PAGE: &str = "50";
+/// CLBs a page; the most there may be.
+const BALANCERS_A_PAGE: &str = "100";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListenerPage {
+    listeners: Vec<Listener>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BalancerPage {
+    load_balancers: Balancers,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Balancers {
+    #[serde(default)]
+    load_balancer: Vec<LoadBalancer>,
+}
+
+impl Clb {
+    /// A group with its backends and their weights (`DescribeVServerGroupAttribute`).
+    pub async fn group(&self, id: &str) -> Result<GroupAnswer, Error> {
+        self.group_by(id, self.deadline()).await
+    }
+
+    pub(super) async fn group_by(
+        &self,
+        id: &str,
+        deadline: tokio::time::Instant,
+    ) -> Result<GroupAnswer, Error> {
+        const GROUP: Api = Api::read("DescribeVServerGroupAttribute");
+        let answer = self.call(GROUP, &[("VServerGroupId", id)], deadline).await?;
+        let group: GroupAnswer = understood(GROUP, &answer)?;
+        same(GROUP, id, &group.id)?;
+        Ok(group)
+    }
+
+    /// All groups of a CLB (`DescribeVServerGroups`).
+    pub async fn groups(&self, clb: &str) -> Result<GroupList, Error> {
+        const GROUPS: Api = Api::read("DescribeVServerGroups");
+        let asked = [("LoadBalancerId", clb)];
+        let count = |page: &GroupList| page.groups.len();
+        let pages = self.pages(GROUPS, &asked, self.deadline(), count).await?;
+        let groups = pages.into_iter().flat_map(|page| page.groups).collect();
+        Ok(GroupList { clb: Some(clb.to_owned()), groups })
+    }
+
+    /// All listeners of a CLB (`DescribeLoadBalancerListeners`).
+    pub async fn listeners(&self, clb: &str) -> Result<Vec<Listener>, Error> {
+        const LISTENERS: Api = Api::read("DescribeLoadBalancerListeners");
+        let asked = [("LoadBalancerId.1", clb), ("MaxResults", LISTENERS_A_PAGE)];
+        let count = |page: &ListenerPage| page.listeners.len();
+        let pages = self.pages(LISTENERS, &asked, self.deadline(), count).await?;
+        let listeners: Vec<_> = pages.into_iter().flat_map(|page| page.listeners).collect();
+        for listener in listeners.iter().filter(|listener| !listener.clb.is_empty()) {
+            same(LISTENERS, clb, &listener.clb)?;
+        }
+        Ok(listeners)
+    }
+
+    /// The same, as the core takes them.
+    pub async fn listener_list(&self, clb: &str) -> Result<ListenerList, Error> {
+        let listeners = self.listeners(clb).await?;
+        let listeners = listeners.into_iter().map(|listener| listener.known).collect();
+        Ok(ListenerList { clb: Some(clb.to_owned()), listeners })
+    }
+
+    /// A CLB (`DescribeLoadBalancerAttribute`).
+    pub async fn load_balancer(&self, id: &str) -> Result<LoadBalancer, Error> {
+        const BALANCER: Api = Api::read("DescribeLoadBalancerAttribute");
+        let answer = self.call(BALANCER, &[("LoadBalancerId", id)], self.deadline()).await?;
+        let balancer: LoadBalancer = understood(BALANCER, &answer)?;
+        same(BALANCER, id, &balancer.id)?;
+        Ok(balancer)
+    }
+
+    /// All CLBs of the region (`DescribeLoadBalancers`).
+    pub async fn load_balancers(&self) -> Result<Vec<LoadBalancer>, Error> {
+        const BALANCERS: Api = Api::read("DescribeLoadBalancers");
+        let asked = [("PageSize", BALANCERS_A_PAGE)];
+        let count = |page: &BalancerPage| page.load_balancers.load_balancer.len();
+        let pages = self.pages(BALANCERS, &asked, self.deadline(), count).await?;
+        Ok(pages.into_iter().flat_map(|page| page.load_balancers.load_balancer).collect())
+    }
+
+    /// The health of a listener's backends (`DescribeHealthStatus`). `protocol` is `tcp`, `udp`,
+    /// `http` or `https`; a port may have two listeners.
+    pub async fn health(
+        &self,
+        clb: &str,
+        port: u16,
+        protocol: &str,
+    ) -> Result<HealthAnswer, Error> {
+        const HEALTH: Api = Api::read("DescribeHealthStatus");
+        let port = port.to_string();
+        let asked =
+            [("LoadBalancerId", clb), ("ListenerPort", &port), ("ListenerProtocol", protocol)];
+        let answer = self.call(HEALTH, &asked, self.deadline()).await?;
+        understood(HEALTH, &answer)
+    }
+}
+
+pub(super) fn understood<T: DeserializeOwned>(api: Api, answer: &[u8]) -> Result<T, Error> {
+    parse(answer).map_err(|error| error.of(api.name))
+}
+
+/// An answer about something else than was asked for must not be taken for the truth.
+pub(super) fn same(api: Api, asked: &str, told: &str) -> Result<(), Error> {
+    if asked == told {
+        return Ok(());
+    }
+    let message = format!("asked for {asked:?}, the answer is about {told:?}");
+    Err(Error::new(ErrorKind::Malformed, message).of(api.name))
+}

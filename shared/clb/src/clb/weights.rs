@@ -1,0 +1,105 @@
+//! What a write is about: a backend, and its weight.
+
+use std::fmt;
+
+use clbmigrate_core::cloud::RemoteBackend;
+use thiserror::Error as ThisError;
+
+/// What tells a backend from the others of its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendKey {
+    /// ECS instance or network interface.
+    pub server_id: String,
+    /// The pod's address; empty for instances.
+    pub server_ip: String,
+    /// 1..=65535.
+    pub port: u16,
+}
+
+impl BackendKey {
+    /// The key of an ECS instance's port.
+    pub fn ecs(server_id: impl Into<String>, port: u16) -> Self {
+        Self { server_id: server_id.into(), server_ip: String::new(), port }
+    }
+}
+
+impl From<&RemoteBackend> for BackendKey {
+    fn from(backend: &RemoteBackend) -> Self {
+        let server_ip = if backend.is_pod() { backend.server_ip.clone() } else { String::new() };
+        Self { server_id: backend.server_id.clone(), server_ip, port: backend.port }
+    }
+}
+
+/// `i-bp1example:80`, or a pod's `10.0.0.1:80`.
+impl fmt::Display for BackendKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = if self.server_ip.is_empty() { &self.server_id } else { &self.server_ip };
+        write!(f, "{id}:{}", self.port)
+    }
+}
+
+/// A backend's weight: 0..=100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(u8);
+
+/// A number that is no weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+#[error("{0} is no weight: give 0 to 100")]
+pub struct WeightError(pub u32);
+
+impl Weight {
+    /// No new connections.
+    pub const ZERO: Self = Self(0);
+
+    /// The number as the API has it.
+    pub fn get(self) -> u32 {
+        self.0.into()
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = WeightError;
+
+    fn try_from(number: u32) -> Result<Self, WeightError> {
+        u8::try_from(number)
+            .ok()
+            .filter(|weight| *weight <= 100)
+            .map(Self)
+            .ok_or(WeightError(number))
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_weight_is_0_to_100(number in 0_u32..1000) {
+            prop_assert_eq!(Weight::try_from(number).map(Weight::get).ok(), Some(number).filter(|n| *n <= 100));
+        }
+    }
+
+    #[test]
+    fn an_instance_s_address_is_no_part_of_its_key() {
+        let backend = RemoteBackend {
+            server_id: "i-bp1example".to_owned(),
+            server_ip: "10.0.0.1".to_owned(),
+            port: 80,
+            weight: 1,
+            kind: "ecs".to_owned(),
+            description: String::new(),
+        };
+        assert_eq!(BackendKey::from(&backend), BackendKey::ecs("i-bp1example", 80));
+        let pod = RemoteBackend { kind: "eni".to_owned(), ..backend };
+        assert_eq!(BackendKey::from(&pod).to_string(), "10.0.0.1:80");
+    }
+}

@@ -1,0 +1,243 @@
+//! The one thing that is written: weights of backends that are there.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_core::cloud::RemoteBackend;
+use serde::{Deserialize, Serialize};
+use thiserror::Error as ThisError;
+use tokio::time::Instant;
+
+use super::{
+    BackendKey, Clb, Weight,
+    read::{same, understood},
+};
+use crate::{Error, ErrorKind, rpc::Api};
+
+/// The most backends that one call may name (CLB: `SetVServerGroupAttribute`).
+pub const BATCH: usize = 20;
+
+/// A weight that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Whose.
+    pub backend: BackendKey,
+    /// Before.
+    pub from: u32,
+    /// Now.
+    pub to: Weight,
+}
+
+/// A write that has failed, perhaps after a part of it.
+#[derive(Debug, Clone, ThisError)]
+#[error("{error}{}", self.so_far())]
+pub struct Interrupted {
+    /// What went wrong.
+    pub error: Error,
+    /// What was written and confirmed.
+    pub done: Vec<Change>,
+    /// What was sent, and nobody can say whether it was written: read the group before you go on.
+    pub unsure: Vec<Change>,
+    /// What was not written.
+    pub left: Vec<Change>,
+}
+
+impl Interrupted {
+    /// Whether nobody can say how much was written.
+    pub fn is_lost_answer(&self) -> bool {
+        !self.unsure.is_empty()
+    }
+
+    fn so_far(&self) -> String {
+        let (done, unsure, left) = (self.done.len(), self.unsure.len(), self.left.len());
+        match (done + unsure, unsure) {
+            (0, _) => String::new(),
+            (_, 0) => format!("; {done} weights are written, {left} are not"),
+            _ => format!("; {done} weights are written, {unsure} perhaps, {left} are not"),
+        }
+    }
+}
+
+impl From<Error> for Interrupted {
+    /// A failure before the first write.
+    fn from(error: Error) -> Self {
+        Self { error, done: Vec::new(), unsure: Vec::new(), left: Vec::new() }
+    }
+}
+
+/// A backend as the API takes it; type, port, address and description stay what they are.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Element<'a> {
+    server_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    server_ip: &'a str,
+    port: u16,
+    weight: u32,
+    #[serde(rename = "Type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+}
+
+/// What the API tells of a group after a write.
+#[derive(Deserialize)]
+struct Set {
+    #[serde(rename = "VServerGroupId")]
+    id: String,
+}
+
+impl Clb {
+    /// Sets weights of a group's backends, at most [`BATCH`] a call, in the given order
+    /// (`SetVServerGroupAttribute`). The group is read first: every backend must be in it, what
+    /// has its weight already is left alone, and everything but the weight stays as it is.
+    ///
+    /// While the API throttles, a call is repeated; a call whose answer is lost is not. A backend
+    /// that somebody takes out of the group in between may be passed over in silence: who must be
+    /// sure reads the group afterwards.
+    ///
+    /// # Errors
+    /// With what was written until then.
+    pub async fn set_weights(
+        &self,
+        group: &str,
+        weights: &[(BackendKey, Weight)],
+    ) -> Result<Vec<Change>, Interrupted> {
+        let deadline = self.deadline();
+        if weights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let present = self.group_by(group, deadline).await?;
+        let plan = plan(group, &present.backends, weights)?;
+        let mut done = Vec::new();
+        let mut batches = plan.chunks(BATCH);
+        while let Some(batch) = batches.next() {
+            let changes = |batch: &[(Change, &RemoteBackend)]| {
+                batch.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>()
+            };
+            let Err(error) = self.set_batch(group, batch, deadline).await else {
+                done.extend(changes(batch));
+                continue;
+            };
+            let mut unsure = changes(batch);
+            let mut left: Vec<Change> = batches.flat_map(changes).collect();
+            if !error.is_lost_answer() {
+                left.splice(0..0, unsure.drain(..));
+            }
+            return Err(Interrupted { error, done, unsure, left });
+        }
+        Ok(done)
+    }
+
+    async fn set_batch(
+        &self,
+        group: &str,
+        batch: &[(Change, &RemoteBackend)],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        const SET: Api = Api::write("SetVServerGroupAttribute");
+        let elements: Vec<_> =
+            batch.iter().map(|(change, backend)| element(change, backend)).collect();
+        let elements = serde_json::to_string(&elements).map_err(|error| {
+            Error::new(ErrorKind::Usage, format!("the backends cannot be written as JSON: {error}"))
+        })?;
+        let parameters = [("VServerGroupId", group), ("BackendServers", elements.as_str())];
+        let answer = self.call(SET, &parameters, deadline).await?;
+        let set: Set = understood(SET, &answer)?;
+        same(SET, group, &set.id)
+    }
+}
+
+fn element<'a>(change: &Change, backend: &'a RemoteBackend) -> Element<'a> {
+    Element {
+        server_id: &backend.server_id,
+        server_ip: if backend.is_pod() { &backend.server_ip } else { "" },
+        port: backend.port,
+        weight: change.to.get(),
+        kind: &backend.kind,
+        description: &backend.description,
+    }
+}
+
+/// What differs from what is there.
+fn plan<'g>(
+    group: &str,
+    present: &'g [RemoteBackend],
+    weights: &[(BackendKey, Weight)],
+) -> Result<Vec<(Change, &'g RemoteBackend)>, Error> {
+    let present: BTreeMap<BackendKey, &RemoteBackend> =
+        present.iter().map(|backend| (BackendKey::from(backend), backend)).collect();
+    let mut planned = BTreeMap::new();
+    let mut plan = Vec::new();
+    for (key, to) in weights {
+        let Some(backend) = present.get(key) else {
+            let message = format!("{key} is not in group {group}; no weight was written");
+            return Err(Error::new(ErrorKind::NotFound, message).hint(
+                "somebody may have taken it out; look again with kubectl clbmigrate status",
+            ));
+        };
+        match planned.insert(key, to) {
+            None if backend.weight == to.get() => {}
+            None => plan
+                .push((Change { backend: key.clone(), from: backend.weight, to: *to }, *backend)),
+            Some(other) if other == to => {}
+            Some(other) => {
+                let message = format!("{key} is given two weights, {other} and {to}");
+                return Err(Error::new(ErrorKind::Usage, message));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backend(id: &str, weight: u32) -> RemoteBackend {
+        RemoteBackend {
+            server_id: id.to_owned(),
+            server_ip: String::new(),
+            port: 80,
+            weight,
+            kind: "ecs".to_owned(),
+            description: "by hand".to_owned(),
+        }
+    }
+
+    fn wish(id: &str, weight: u32) -> (BackendKey, Weight) {
+        (BackendKey::ecs(id, 80), Weight::try_from(weight).expect("a weight"))
+    }
+
+    #[test]
+    fn only_what_differs_is_written_in_the_order_given() {
+        let present = [backend("i-a", 10), backend("i-b", 20), backend("i-c", 30)];
+        let wishes = [wish("i-c", 0), wish("i-a", 10), wish("i-b", 21), wish("i-b", 21)];
+        let plan = plan("rsp-1", &present, &wishes).expect("a plan");
+        let plan: Vec<_> = plan
+            .iter()
+            .map(|(change, _)| (change.backend.server_id.as_str(), change.from, change.to.get()))
+            .collect();
+        assert_eq!(plan, [("i-c", 30, 0), ("i-b", 20, 21)]);
+    }
+
+    #[test]
+    fn a_backend_that_is_not_there_or_has_two_wishes_stops_everything() {
+        let present = [backend("i-a", 10)];
+        let gone = plan("rsp-1", &present, &[wish("i-a", 1), wish("i-b", 1)]).expect_err("gone");
+        assert_eq!(gone.kind, ErrorKind::NotFound);
+        let two = plan("rsp-1", &present, &[wish("i-a", 1), wish("i-a", 2)]).expect_err("two");
+        assert_eq!(two.kind, ErrorKind::Usage);
+    }
+
+    #[test]
+    fn an_element_keeps_type_port_and_description() {
+        let change = Change { backend: BackendKey::ecs("i-a", 80), from: 1, to: Weight::ZERO };
+        let json = serde_json::to_value(element(&change, &backend("i-a", 1))).expect("JSON");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "ServerId": "i-a", "Port": 80, "Weight": 0, "Type": "ecs", "Description": "by hand",
+            })
+        );
+    }
+}

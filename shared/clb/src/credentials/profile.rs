@@ -1,0 +1,218 @@
+//! What a profile's mode means, as the `aliyun` CLI has it.
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{
+    Keys, Means, Role, Sts,
+    config_file::{ConfigFile, Profile},
+    variables,
+};
+use crate::{Error, ErrorKind, surroundings::Surroundings};
+
+/// How long a role's keys are asked for where nobody says, in seconds.
+pub(super) const ROLE_SECONDS: u32 = 3600;
+/// The session's name where nobody says.
+pub(super) const ROLE_SESSION: &str = "clbmigrate";
+
+/// A profile being understood, beside those it may refer to.
+pub(super) struct Reading<'a> {
+    pub(super) file: &'a ConfigFile,
+    /// The file as shown.
+    pub(super) shown: &'a str,
+    pub(super) surroundings: &'a dyn Surroundings,
+}
+
+impl Reading<'_> {
+    /// What the profile stands for; none where it has neither mode nor keys.
+    pub(super) fn means(&self, profile: &Profile) -> Result<Option<Means>, Error> {
+        self.means_within(profile, &[])
+    }
+
+    /// `above` are the profiles that have led here.
+    fn means_within(&self, profile: &Profile, above: &[&str]) -> Result<Option<Means>, Error> {
+        let mode = profile.mode.to_ascii_lowercase();
+        let means = match mode.as_str() {
+            "" if profile.access_key_id.is_none() => return Ok(None),
+            "" if profile.sts_token.is_none() && profile.ram_role_arn.is_some() => {
+                self.role(profile, Means::Written(self.keys(profile)?))?
+            }
+            "" | "ak" => {
+                let mut keys = self.keys(profile)?;
+                if !mode.is_empty() {
+                    keys.token = None;
+                }
+                Means::Written(keys)
+            }
+            "ststoken" => {
+                let keys = self.keys(profile)?;
+                if keys.token.is_none() {
+                    return Err(self.missing(profile, "sts_token"));
+                }
+                Means::Written(keys)
+            }
+            "ramrolearn" => self.role(profile, Means::Written(self.keys(profile)?))?,
+            "ramrolearnwithrolename" => {
+                let instance = self.instance(profile.ram_role_name.clone());
+                self.role(profile, instance)?
+            }
+            "chainableramrolearn" => {
+                let source = self.source(profile, above)?;
+                self.role(profile, source)?
+            }
+            "ecsramrole" => self.instance(profile.ram_role_name.clone()),
+            "oidc" => self.oidc(profile)?,
+            "credentialsuri" => Means::Uri(self.field(
+                profile,
+                "credentials_uri",
+                profile.credentials_uri.as_ref(),
+                &variables::URI,
+            )?),
+            "external" => Means::Process(self.field(
+                profile,
+                "process_command",
+                profile.process_command.as_ref(),
+                &[],
+            )?),
+            "cloudsso" | "oauth" => Means::Written(self.kept(profile)?),
+            _ => return Err(self.unsupported(profile)),
+        };
+        Ok(Some(means))
+    }
+
+    /// The instance's role, as the environment allows to ask for it.
+    pub(super) fn instance(&self, role: Option<String>) -> Means {
+        let role = role.or_else(|| self.surroundings.value(&variables::INSTANCE_ROLE));
+        Means::Instance { role, v1: !self.surroundings.says_true(&variables::IMDS_V1_DISABLED) }
+    }
+
+    /// Where the profile has no key, the environment's stands in, as it does for the CLI; but never
+    /// a token of one with a key of the other.
+    fn keys(&self, profile: &Profile) -> Result<Keys, Error> {
+        let value = |names| self.surroundings.value(names);
+        let (id, token) = match &profile.access_key_id {
+            Some(id) => (Some(id.clone()), profile.sts_token.clone()),
+            None => (value(&variables::ID), value(&variables::TOKEN).map(SecretString::from)),
+        };
+        let id = id.ok_or_else(|| self.missing(profile, "access_key_id"))?;
+        let secret = profile.access_key_secret.clone();
+        let secret = secret.or_else(|| value(&variables::SECRET).map(SecretString::from));
+        let secret = secret.ok_or_else(|| self.missing(profile, "access_key_secret"))?;
+        Ok(Keys { id, secret, token, expires: None })
+    }
+
+    /// The keys that the CLI has kept in the file after a log-in, while they last.
+    fn kept(&self, profile: &Profile) -> Result<Keys, Error> {
+        let now = self.surroundings.now();
+        let end = profile.sts_expiration.and_then(|second| Timestamp::from_second(second).ok());
+        let keys = self.keys(profile).ok().filter(|keys| keys.token.is_some() && end > Some(now));
+        keys.map(|keys| Keys { expires: end, ..keys }).ok_or_else(|| {
+            let message =
+                format!("{}: the log-in ({}) has expired", self.place(profile), profile.mode);
+            let name = &profile.name;
+            Error::new(ErrorKind::Expired, message)
+                .hint(format!("renew it: aliyun sts GetCallerIdentity --profile {name}"))
+                .hint(format!(
+                    "or log in again: aliyun configure --profile {name} --mode {}",
+                    profile.mode
+                ))
+        })
+    }
+
+    fn role(&self, profile: &Profile, from: Means) -> Result<Means, Error> {
+        Ok(Means::Role { from: Box::new(from), role: self.role_of(profile)? })
+    }
+
+    fn role_of(&self, profile: &Profile) -> Result<Role, Error> {
+        let value = |names| self.surroundings.value(names);
+        let arn = self.field(
+            profile,
+            "ram_role_arn",
+            profile.ram_role_arn.as_ref(),
+            &variables::ROLE_ARN,
+        )?;
+        let session = profile.ram_session_name.clone().or_else(|| value(&variables::ROLE_SESSION));
+        Ok(Role {
+            arn,
+            session: session.unwrap_or_else(|| ROLE_SESSION.to_owned()),
+            external_id: profile.external_id.clone().or_else(|| value(&variables::EXTERNAL_ID)),
+            seconds: profile.expired_seconds.filter(|seconds| *seconds > 0).unwrap_or(ROLE_SECONDS),
+            sts: sts(profile.sts_region.clone(), self.surroundings),
+        })
+    }
+
+    fn oidc(&self, profile: &Profile) -> Result<Means, Error> {
+        let provider = &variables::OIDC_PROVIDER;
+        let provider =
+            self.field(profile, "oidc_provider_arn", profile.oidc_provider_arn.as_ref(), provider)?;
+        let file = &variables::OIDC_TOKEN_FILE;
+        let token_file =
+            self.field(profile, "oidc_token_file", profile.oidc_token_file.as_ref(), file)?;
+        Ok(Means::Oidc { provider, token_file, role: self.role_of(profile)? })
+    }
+
+    fn source(&self, profile: &Profile, above: &[&str]) -> Result<Means, Error> {
+        let name = profile.source.as_deref();
+        let name = name.ok_or_else(|| self.missing(profile, "source_profile"))?;
+        let way: Vec<&str> = above.iter().copied().chain([profile.name.as_str()]).collect();
+        if way.contains(&name) {
+            let message = format!(
+                "{}: source_profile goes round in a circle: {} -> {name}",
+                self.shown,
+                way.join(" -> ")
+            );
+            return Err(Error::new(ErrorKind::Config, message)
+                .hint("let the last of them name a profile that has keys of its own"));
+        }
+        let source = self.file.profile(name).ok_or_else(|| {
+            let message =
+                format!("{}: source_profile {name:?} does not exist", self.place(profile));
+            Error::new(ErrorKind::Config, message)
+                .hint(format!("profiles there are: {}", self.file.names()))
+        })?;
+        let means = self.means_within(source, &way)?;
+        means.ok_or_else(|| self.missing(source, "mode"))
+    }
+
+    fn field(
+        &self,
+        profile: &Profile,
+        name: &str,
+        value: Option<&String>,
+        variables: &[&str],
+    ) -> Result<String, Error> {
+        let value = value.cloned().or_else(|| self.surroundings.value(variables));
+        value.ok_or_else(|| self.missing(profile, name))
+    }
+
+    fn missing(&self, profile: &Profile, field: &str) -> Error {
+        let mode = if profile.mode.is_empty() { "AK" } else { &profile.mode };
+        Error::new(ErrorKind::Config, format!("{}: {field} is missing", self.place(profile)))
+            .hint(format!("set it with aliyun configure --profile {} --mode {mode}", profile.name))
+    }
+
+    fn unsupported(&self, profile: &Profile) -> Error {
+        let message = format!("{}: mode {:?} is not supported", self.place(profile), profile.mode);
+        let hint = match profile.mode.to_ascii_lowercase().as_str() {
+            "rsakeypair" => "Alibaba Cloud has given it up; use RamRoleArn or AK",
+            "bearertoken" | "anonymous" => {
+                "the CLB API needs a signature; use a profile with keys or a role"
+            }
+            _ => {
+                "modes that work: AK, StsToken, RamRoleArn, ChainableRamRoleArn, EcsRamRole, OIDC, CredentialsURI, External, CloudSSO, OAuth"
+            }
+        };
+        Error::new(ErrorKind::Config, message).hint(hint)
+    }
+
+    /// How errors and users are told which profile it is.
+    pub(super) fn place(&self, profile: &Profile) -> String {
+        format!("profile {:?} of {}", profile.name, self.shown)
+    }
+}
+
+/// Which STS: the profile's region, else the environment's.
+pub(super) fn sts(region: Option<String>, surroundings: &dyn Surroundings) -> Sts {
+    let region = region.or_else(|| surroundings.value(&variables::STS_REGION));
+    Sts { region, vpc: surroundings.says_true(&variables::VPC_ENDPOINTS) }
+}

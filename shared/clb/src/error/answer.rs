@@ -1,0 +1,245 @@
+//! What the API's own refusals mean.
+
+use jiff::Timestamp;
+
+use super::{Error, ErrorKind, Reply};
+
+/// A refusal as it came, with what is needed to explain it.
+#[derive(Debug)]
+pub(crate) struct Refusal<'a> {
+    pub(crate) api: &'static str,
+    pub(crate) reply: Reply,
+    pub(crate) message: &'a str,
+    /// The server's clock, as its answer's `Date` has it, and this machine's.
+    pub(crate) clocks: Option<(Timestamp, Timestamp)>,
+    /// Where the credentials come from.
+    pub(crate) source: &'a str,
+    /// The RAM action that allows the call, such as `slb:DescribeVServerGroups`.
+    pub(crate) action: &'a str,
+    /// The endpoint's host.
+    pub(crate) host: &'a str,
+}
+
+/// The longest text of a server's that is passed on, in characters.
+const LONGEST: usize = 400;
+
+/// Codes of a CLB whose configuration is being changed (also by CCM): try again.
+const BUSY: [&str; 5] = [
+    "BackendServer.configuring",
+    "OperationBusy",
+    "ServiceIsConfiguring",
+    "ServiceIsStopping",
+    "SystemBusy",
+];
+
+/// The error that a refusal stands for.
+pub(crate) fn from_refusal(refusal: &Refusal<'_>) -> Error {
+    let Refusal { reply, source, host, .. } = refusal;
+    let kind = kind_of(reply.status, &reply.code, refusal.message);
+    let error = Error {
+        kind,
+        api: Some(refusal.api),
+        reply: Some(Box::new(reply.clone())),
+        message: words(kind, refusal),
+        hints: Vec::new(),
+    };
+    match kind {
+        ErrorKind::Throttled => error.hint(
+            "everybody in the account shares the API's quota, CCM too; wait a little, and see who else calls it",
+        ),
+        ErrorKind::Busy => error.hint("another change of this CLB is under way; try again in a moment"),
+        ErrorKind::Signature => {
+            error.hint(format!("see whether the access key secret is complete: {source}"))
+        }
+        ErrorKind::Unauthorized => {
+            error.hint(format!("see whether the access key exists and is enabled: {source}"))
+        }
+        ErrorKind::Expired => error.hint(format!("log in again, or renew the STS token: {source}")),
+        ErrorKind::Clock => error.hint("set this machine's clock, for example with chrony or timedatectl"),
+        ErrorKind::Forbidden => error
+            .hint(format!("ask for a RAM policy that allows {}", refusal.action))
+            .hint(format!("or see whether these are the right credentials: {source}")),
+        ErrorKind::NotFound => error.hint(format!(
+            "see whether the id, the region (endpoint {host}) and the account are right: {source}"
+        )),
+        ErrorKind::Quota => error.hint("see Quota Center in the console, or remove what is not needed"),
+        _ => error,
+    }
+}
+
+/// In the server's words, except where they may hold what was signed.
+fn words(kind: ErrorKind, refusal: &Refusal<'_>) -> String {
+    let said = shortened(refusal.message);
+    match kind {
+        ErrorKind::Signature => "the signature does not match".to_owned(),
+        ErrorKind::Clock => refusal.clocks.and_then(skew).unwrap_or_else(|| {
+            "the request's time is refused: this machine's clock is more than 15 minutes off"
+                .to_owned()
+        }),
+        _ if said.is_empty() => format!("{} answered HTTP {}", refusal.host, refusal.reply.status),
+        _ => said,
+    }
+}
+
+/// How far this machine's clock is from the server's.
+fn skew((theirs, ours): (Timestamp, Timestamp)) -> Option<String> {
+    let seconds = ours.as_second().checked_sub(theirs.as_second())?;
+    let way = if seconds < 0 { "behind" } else { "ahead of" };
+    let size = seconds.unsigned_abs();
+    if size < 60 {
+        return None;
+    }
+    let size =
+        if size < 7200 { format!("{} min", size / 60) } else { format!("{} h", size / 3600) };
+    Some(format!("this machine's clock is {size} {way} the cloud's, 15 min are allowed"))
+}
+
+/// A foreign text on one line and of bearable length.
+pub(crate) fn shortened(text: &str) -> String {
+    let text = text.trim();
+    let mut short: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The order matters: `InvalidAccessKeyId.NotFound` is about the key, and
+/// `Forbidden.InstanceNotFound` about the CLB.
+fn kind_of(status: u16, code: &str, message: &str) -> ErrorKind {
+    let has = |part: &str| code.contains(part);
+    let starts = |part: &str| code.starts_with(part);
+    if has("Throttling") || status == 429 || (status == 503 && code.is_empty()) {
+        ErrorKind::Throttled
+    } else if BUSY.contains(&code) {
+        ErrorKind::Busy
+    } else if starts("SignatureDoesNotMatch")
+        || starts("IncompleteSignature")
+        || starts("InvalidSignature")
+    {
+        ErrorKind::Signature
+    } else if starts("InvalidTimeStamp") || starts("IllegalTimestamp") {
+        ErrorKind::Clock
+    } else if has("SecurityToken") && has("Expired")
+        || starts("AuthenticationFail") && has("Expired")
+    {
+        ErrorKind::Expired
+    } else if starts("InvalidAccessKey")
+        || starts("InvalidSecurityToken")
+        || starts("MissingSecurityToken")
+        || starts("AuthenticationFail")
+    {
+        ErrorKind::Unauthorized
+    } else if status >= 500
+        || starts("InternalError")
+        || starts("ServiceUnavailable")
+        || starts("SignatureNonceUsed")
+    {
+        // A nonce that was used before means that somebody on the way has sent the call twice.
+        ErrorKind::Server
+    } else if has("NotFound") || has("NotExist") || message.contains("does not exist") {
+        ErrorKind::NotFound
+    } else if has("OverLimit") || has("Quota") || has("LimitExceed") {
+        ErrorKind::Quota
+    } else if starts("Forbidden") || starts("NoPermission") || has("Unauthorized") || status == 403
+    {
+        ErrorKind::Forbidden
+    } else if status == 401 {
+        ErrorKind::Unauthorized
+    } else if status == 404 {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(400, "Throttling", ErrorKind::Throttled)]
+    #[case(400, "Throttling.User", ErrorKind::Throttled)]
+    #[case(503, "Throttling.Api", ErrorKind::Throttled)]
+    #[case(429, "", ErrorKind::Throttled)]
+    #[case(503, "", ErrorKind::Throttled)]
+    #[case(503, "ServiceUnavailable", ErrorKind::Server)]
+    #[case(400, "BackendServer.configuring", ErrorKind::Busy)]
+    #[case(400, "SignatureDoesNotMatch", ErrorKind::Signature)]
+    #[case(404, "InvalidAccessKeyId.NotFound", ErrorKind::Unauthorized)]
+    #[case(400, "InvalidAccessKeyId.Inactive", ErrorKind::Unauthorized)]
+    #[case(400, "InvalidSecurityToken.Expired", ErrorKind::Expired)]
+    #[case(400, "InvalidSecurityToken.Malformed", ErrorKind::Unauthorized)]
+    #[case(400, "AuthenticationFail.OIDCToken.Expired", ErrorKind::Expired)]
+    #[case(400, "InvalidTimeStamp.Expired", ErrorKind::Clock)]
+    #[case(403, "Forbidden.RAM", ErrorKind::Forbidden)]
+    #[case(403, "NoPermission", ErrorKind::Forbidden)]
+    #[case(404, "Forbidden.InstanceNotFound", ErrorKind::NotFound)]
+    #[case(404, "InvalidLoadBalancerId.NotFound", ErrorKind::NotFound)]
+    #[case(404, "EntityNotExist.Role", ErrorKind::NotFound)]
+    #[case(400, "InstanceBackendServerNumberOverLimit", ErrorKind::Quota)]
+    #[case(500, "InternalError", ErrorKind::Server)]
+    #[case(502, "", ErrorKind::Server)]
+    #[case(400, "SignatureNonceUsed", ErrorKind::Server)]
+    #[case(400, "InvalidParameter", ErrorKind::Refused)]
+    fn a_code_says_what_kind_of_refusal_it_is(
+        #[case] status: u16,
+        #[case] code: &str,
+        #[case] kind: ErrorKind,
+    ) {
+        assert_eq!(kind_of(status, code, ""), kind);
+    }
+
+    #[test]
+    fn a_group_that_is_gone_is_known_by_its_message() {
+        let message = "The specified VServerGroupId does not exist.";
+        assert_eq!(kind_of(400, "InvalidParameter", message), ErrorKind::NotFound);
+    }
+
+    fn refusal(code: &str, message: &'static str) -> Refusal<'static> {
+        Refusal {
+            api: "DescribeVServerGroups",
+            reply: Reply { status: 400, code: code.to_owned(), request_id: "R-1".to_owned() },
+            message,
+            clocks: None,
+            source: "environment",
+            action: "slb:DescribeVServerGroups",
+            host: "slb.aliyuncs.com",
+        }
+    }
+
+    #[test]
+    fn a_wrong_signature_does_not_repeat_what_was_signed() {
+        let error = from_refusal(&refusal("SignatureDoesNotMatch", "server string: tok-secret"));
+        assert_eq!(
+            error.to_string(),
+            "DescribeVServerGroups: the signature does not match (SignatureDoesNotMatch, request R-1)"
+        );
+    }
+
+    #[rstest]
+    #[case(0, 1800, "this machine's clock is 30 min ahead of the cloud's, 15 min are allowed")]
+    #[case(36_000, 0, "this machine's clock is 10 h behind the cloud's, 15 min are allowed")]
+    #[case(0, 5, "the request's time is refused: this machine's clock is more than 15 minutes off")]
+    fn a_clock_that_is_wrong_is_told_by_how_much(
+        #[case] theirs: i64,
+        #[case] ours: i64,
+        #[case] message: &str,
+    ) {
+        let at = |second| Timestamp::from_second(second).expect("a second");
+        let mut refusal = refusal("InvalidTimeStamp.Expired", "expired");
+        refusal.clocks = Some((at(theirs), at(ours)));
+        assert_eq!(from_refusal(&refusal).message, message);
+    }
+
+    #[test]
+    fn a_long_or_wild_message_is_tamed() {
+        let long: &'static str = Box::leak("a\u{1b}[31m\n".repeat(300).into_boxed_str());
+        let message = from_refusal(&refusal("X", long)).message;
+        assert_eq!(message.chars().count(), LONGEST + 1);
+        assert!(!message.contains(char::is_control));
+    }
+}

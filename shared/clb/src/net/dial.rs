@@ -1,0 +1,86 @@
+//! Connections, through the proxy where the environment names one.
+
+use std::{
+    error::Error as StdError,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_util::{
+    client::{
+        legacy::connect::{HttpConnector, proxy::Tunnel},
+        proxy::matcher::{Intercept, Matcher},
+    },
+    rt::TokioIo,
+};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::surroundings::Surroundings;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Opens connections for the client.
+#[derive(Clone)]
+pub(super) struct Dial {
+    tcp: HttpConnector,
+    proxies: Arc<Matcher>,
+}
+
+type Fault = Box<dyn StdError + Send + Sync>;
+
+impl Dial {
+    /// `HTTPS_PROXY` and `ALL_PROXY` count for https alone: `http://` is for tests and for the
+    /// instance metadata, which no proxy could reach.
+    pub(super) fn new(surroundings: &dyn Surroundings) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let value = |names: [&str; 2]| surroundings.value(&names).unwrap_or_default();
+        let proxy = surroundings
+            .value(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+            .unwrap_or_default();
+        let proxies = Matcher::builder().https(proxy).no(value(["NO_PROXY", "no_proxy"])).build();
+        Self { tcp, proxies: Arc::new(proxies) }
+    }
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<TcpStream>;
+    type Error = Fault;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        match self.proxies.intercept(&to) {
+            None => {
+                let connecting = self.tcp.call(to);
+                Box::pin(async move { connecting.await.map_err(Into::into) })
+            }
+            Some(proxy) if proxy.uri().scheme_str() == Some("http") => {
+                let connecting = tunnel(&proxy, self.tcp.clone()).call(to);
+                Box::pin(async move { connecting.await.map_err(Into::into) })
+            }
+            Some(_) => Box::pin(async {
+                Err("the proxy that the environment names is not http://HOST:PORT".into())
+            }),
+        }
+    }
+}
+
+fn tunnel(proxy: &Intercept, tcp: HttpConnector) -> Tunnel<HttpConnector> {
+    let tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+    match proxy.basic_auth() {
+        Some(header) => tunnel.with_auth(header.clone()),
+        None => tunnel,
+    }
+}

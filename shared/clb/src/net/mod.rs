@@ -1,0 +1,48 @@
+//! HTTP, as much as these APIs need.
+
+mod dial;
+mod tls;
+mod wire;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, header};
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+
+use crate::Error;
+
+pub(crate) use wire::Wire;
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    /// The server's clock.
+    pub(crate) date: Option<Timestamp>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, headers: &HeaderMap, body: Bytes) -> Self {
+        let date = headers
+            .get(header::DATE)
+            .and_then(|date| DateTimeParser::new().parse_timestamp(date.as_bytes()).ok());
+        Self { status, body, date }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Sends requests; a seam for tests that want no network.
+pub(crate) trait Http: Send + Sync {
+    /// Sends a request and waits for the whole answer, `within` at most.
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<Answer, Error>>;
+}

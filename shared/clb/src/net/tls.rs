@@ -1,0 +1,55 @@
+//! Whom the client trusts.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use crate::{Error, ErrorKind, surroundings::Surroundings};
+
+/// The system's authorities, and those of a file beside them.
+pub(super) fn config(
+    extra: Option<&Path>,
+    surroundings: &dyn Surroundings,
+) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if let Some(file) = extra {
+        add_file(&mut roots, file, surroundings)?;
+    }
+    if roots.is_empty() {
+        let message = "this machine has no certificates of authorities to trust";
+        return Err(Error::new(ErrorKind::Config, message)
+            .hint("install the package ca-certificates, or name a file in SSL_CERT_FILE"));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(ErrorKind::Config, format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn add_file(
+    roots: &mut RootCertStore,
+    file: &Path,
+    surroundings: &dyn Surroundings,
+) -> Result<(), Error> {
+    let wrong = |why: String| {
+        let message = format!("certificates {}: {why}", surroundings.shown(file));
+        Error::new(ErrorKind::Config, message)
+            .hint("give a file in PEM, -----BEGIN CERTIFICATE-----")
+    };
+    let pem = surroundings.read(file).map_err(|error| wrong(error.to_string()))?;
+    let mut found = false;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| wrong("not valid PEM".to_owned()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        found = true;
+    }
+    if found { Ok(()) } else { Err(wrong("no certificate in it".to_owned())) }
+}

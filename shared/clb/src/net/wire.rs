@@ -1,0 +1,76 @@
+//! The real client.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::Request;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::time::timeout;
+
+use super::{Answer, Http, dial::Dial, tls};
+use crate::{
+    Error, ErrorKind,
+    error::{from_transport, late},
+    surroundings::Surroundings,
+};
+
+/// No answer of these APIs is larger, in bytes.
+const LARGEST: usize = 16 << 20;
+
+type Connections = Client<HttpsConnector<Dial>, Full<Bytes>>;
+
+/// HTTP over TCP and TLS.
+pub(crate) struct Wire {
+    surroundings: Arc<dyn Surroundings>,
+    ca: Option<PathBuf>,
+    /// Made at the first request: reading the system's certificates takes a while.
+    client: OnceLock<Result<Connections, Error>>,
+}
+
+impl Wire {
+    pub(crate) fn new(surroundings: Arc<dyn Surroundings>, ca: Option<PathBuf>) -> Self {
+        Self { surroundings, ca, client: OnceLock::new() }
+    }
+
+    fn client(&self) -> Result<&Connections, Error> {
+        let client = self.client.get_or_init(|| {
+            let config = tls::config(self.ca.as_deref(), self.surroundings.as_ref())?;
+            let connector = HttpsConnector::from((Dial::new(self.surroundings.as_ref()), config));
+            // What was not sent may be sent anew; a write whose answer is missing never is.
+            Ok(Client::builder(TokioExecutor::new()).build(connector))
+        });
+        client.as_ref().map_err(Clone::clone)
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, server: &str) -> Result<Answer, Error> {
+        let sent = self.client()?.request(request.map(Full::new));
+        let answer = sent.await.map_err(|error| from_transport(&error, server))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
+            let message = format!("the answer of {server} broke off: {error}");
+            Error::new(ErrorKind::Lost, message)
+        })?;
+        Ok(Answer::new(head.status.as_u16(), &head.headers, body.to_bytes()))
+    }
+}
+
+impl Http for Wire {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> BoxFuture<'_, Result<Answer, Error>> {
+        let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        Box::pin(async move {
+            let exchange = self.exchange(request, &server);
+            timeout(within, exchange).await.unwrap_or_else(|_| Err(late(&server, within)))
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! Surroundings that tests make up.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    process::Output,
+    sync::Mutex,
+};
+
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Surroundings;
+
+/// A machine with the home folder `/home/ann` and nothing else.
+pub(crate) struct Scene {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    now: Mutex<Timestamp>,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let now = "2026-01-02T03:04:05Z".parse().expect("a time");
+        let scene =
+            Self { variables: BTreeMap::new(), files: BTreeMap::new(), now: Mutex::new(now) };
+        scene.variable("HOME", "/home/ann").variable("USERPROFILE", "/home/ann")
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), content.into());
+        self
+    }
+
+    pub(crate) fn pass(&self, seconds: i64) {
+        let mut now = self.now.lock().expect("a clock");
+        *now += SignedDuration::from_secs(seconds);
+    }
+}
+
+impl Surroundings for Scene {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn read(&self, file: &Path) -> io::Result<Vec<u8>> {
+        self.files.get(file).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn now(&self) -> Timestamp {
+        *self.now.lock().expect("a clock")
+    }
+
+    fn run<'a>(&'a self, program: &'a str, _: &'a [String]) -> BoxFuture<'a, io::Result<Output>> {
+        Box::pin(async move { Err(io::Error::new(io::ErrorKind::NotFound, program.to_owned())) })
+    }
+}

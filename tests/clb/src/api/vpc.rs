@@ -1,0 +1,25 @@
+//! What CCM asks of the VPC: its ranges.
+
+use serde_json::json;
+
+use crate::state::State;
+
+use super::{Answer, ApiError, Asked};
+
+pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
+    if asked.required("VpcId")? != state.vpc.id {
+        let message = "Specified value of \"VpcId\" is not found in our record.";
+        return Err(ApiError::new(404, "InvalidVpcID.NotFound", message));
+    }
+    let (first, others) = match state.vpc.cidrs.split_first() {
+        Some((first, others)) => (first.as_str(), others),
+        None => ("", &[][..]),
+    };
+    Ok(json!({
+        "VpcId": state.vpc.id,
+        "RegionId": state.region,
+        "Status": "Available",
+        "CidrBlock": first,
+        "SecondaryCidrBlocks": {"SecondaryCidrBlock": others},
+    }))
+}

@@ -1,0 +1,106 @@
+//! Every call, in order.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::request::Request;
+use crate::sign;
+
+/// Parameters that only serve the protocol.
+const PROTOCOL: [&str; 9] = [
+    "AccessKeyId",
+    "Action",
+    "Format",
+    "SignatureMethod",
+    "SignatureNonce",
+    "SignatureType",
+    "SignatureVersion",
+    "Timestamp",
+    "Version",
+];
+
+/// Parameters that nobody may read.
+const SECRET: [&str; 3] = ["OIDCToken", "SecurityToken", "Signature"];
+
+/// A call of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// When it came.
+    pub time: String,
+    /// Of the API.
+    pub version: String,
+    /// Such as `DescribeVServerGroups`.
+    pub action: String,
+    /// HTTP method.
+    pub method: String,
+    /// The access key it named.
+    pub access_key_id: Option<String>,
+    /// What it said beside the protocol's own parameters; secrets are `***`.
+    pub parameters: BTreeMap<String, String>,
+    /// HTTP status of the answer; none while there is none, or if the connection was cut.
+    pub status: Option<u16>,
+    /// Code of the error, if it was one.
+    pub code: Option<String>,
+    /// Id that the answer carried.
+    pub request_id: String,
+    /// The fault that happened to it.
+    pub fault: Option<String>,
+}
+
+/// All calls since the start or the last clearing.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(Mutex<Vec<Call>>);
+
+impl Calls {
+    /// Notes that a call has come.
+    pub(crate) fn came(&self, request: &Request, time: String, request_id: &str) {
+        let parameters = request
+            .params()
+            .into_iter()
+            .filter(|(name, _)| !PROTOCOL.contains(&name.as_str()))
+            .map(|(name, value)| {
+                let hidden = SECRET.contains(&name.as_str());
+                (name.clone(), if hidden { "***".to_owned() } else { value.clone() })
+            })
+            .collect();
+        self.with(|calls| {
+            calls.push(Call {
+                time,
+                version: request.version().unwrap_or_default().to_owned(),
+                action: request.action().unwrap_or_default().to_owned(),
+                method: request.method().to_owned(),
+                access_key_id: sign::claimed_key(request),
+                parameters,
+                status: None,
+                code: None,
+                request_id: request_id.to_owned(),
+                fault: None,
+            });
+        });
+    }
+
+    /// Notes something about a call that has come. One that was cleared away stays away.
+    pub(crate) fn note(&self, request_id: &str, change: impl FnOnce(&mut Call)) {
+        self.with(|calls| {
+            let found = calls.iter_mut().rev().find(|call| call.request_id == request_id);
+            if let Some(call) = found {
+                change(call);
+            }
+        });
+    }
+
+    pub(crate) fn all(&self) -> Vec<Call> {
+        self.with(|calls| calls.clone())
+    }
+
+    pub(crate) fn clear(&self) {
+        self.with(Vec::clear);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Call>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,59 @@
+//! The cloud that all listeners of the double share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::calls::Calls;
+use crate::faults::Faults;
+use crate::plane::Board;
+use crate::sign::Nonces;
+use crate::state::State;
+
+/// One state, and what has happened to it.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    pub(crate) calls: Calls,
+    pub(crate) faults: Faults,
+    pub(crate) nonces: Nonces,
+    pub(crate) health: Board,
+    /// How long a second of the state's health checks and drains lasts.
+    pub(crate) second: Duration,
+}
+
+impl Cloud {
+    pub(crate) fn new(state: State, second: Duration) -> Self {
+        Self {
+            state: Mutex::new(state),
+            changed: watch::Sender::new(()),
+            calls: Calls::default(),
+            faults: Faults::default(),
+            nonces: Nonces::default(),
+            health: Board::default(),
+            second,
+        }
+    }
+
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&State) -> T) -> T {
+        work(&self.lock())
+    }
+
+    /// Changes the state; the data plane follows.
+    pub(crate) fn edit<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let result = work(&mut self.lock());
+        self.changed.send_replace(());
+        result
+    }
+
+    /// Hears of every change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

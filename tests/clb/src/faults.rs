@@ -1,0 +1,189 @@
+//! What goes wrong on demand.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// Something that goes wrong with some calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fault {
+    /// Only calls of this action; absent: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Only calls with this access key; absent: with any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// So many calls pass first.
+    #[serde(default)]
+    pub skip: u32,
+    /// To so many it happens; absent: to all until it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// What happens.
+    #[serde(rename = "do")]
+    pub what: Do,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Do {
+    /// It is refused with `Throttling.User`.
+    Throttle {},
+    /// It is refused with this error.
+    #[serde(rename_all = "camelCase")]
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// Such as `InternalError`.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// It is carried out so many milliseconds later.
+    DelayMs(u64),
+    /// It is carried out, then the connection is cut.
+    LoseAnswer {},
+    /// The connection is cut; it is not carried out.
+    LoseRequest {},
+    /// It is not carried out, and this is the answer, with status 200.
+    WrongAnswer(String),
+}
+
+impl Fault {
+    /// What happens to all calls from now on.
+    pub fn new(what: Do) -> Self {
+        Self { action: None, access_key_id: None, skip: 0, count: None, what }
+    }
+
+    /// Only to calls of this action.
+    #[must_use]
+    pub fn of(mut self, action: &str) -> Self {
+        self.action = Some(action.to_owned());
+        self
+    }
+
+    /// Only to calls with this access key.
+    #[must_use]
+    pub fn by(mut self, access_key_id: &str) -> Self {
+        self.access_key_id = Some(access_key_id.to_owned());
+        self
+    }
+
+    /// Only to so many calls.
+    #[must_use]
+    pub fn times(mut self, count: u32) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Only after so many calls have passed.
+    #[must_use]
+    pub fn after(mut self, calls: u32) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    fn fits(&self, action: &str, access_key_id: Option<&str>) -> bool {
+        self.action.as_deref().is_none_or(|wanted| wanted == action)
+            && self.access_key_id.as_deref().is_none_or(|wanted| Some(wanted) == access_key_id)
+    }
+}
+
+impl Do {
+    /// Its name in JSON.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Throttle {} => "throttle",
+            Self::Error { .. } => "error",
+            Self::DelayMs(_) => "delayMs",
+            Self::LoseAnswer {} => "loseAnswer",
+            Self::LoseRequest {} => "loseRequest",
+            Self::WrongAnswer(_) => "wrongAnswer",
+        }
+    }
+}
+
+/// The faults that wait for their calls, with what is left of their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    pub(crate) fn add(&self, fault: Fault) {
+        self.with(|faults| faults.push(fault));
+    }
+
+    pub(crate) fn all(&self) -> Vec<Fault> {
+        self.with(|faults| faults.clone())
+    }
+
+    pub(crate) fn clear(&self) {
+        self.with(Vec::clear);
+    }
+
+    /// What happens to this call. Every fault that fits counts it as passed until one happens.
+    pub(crate) fn meet(&self, action: &str, access_key_id: Option<&str>) -> Option<Do> {
+        self.with(|faults| {
+            let mut met = None;
+            for fault in faults.iter_mut().filter(|fault| fault.fits(action, access_key_id)) {
+                if fault.skip > 0 {
+                    fault.skip -= 1;
+                } else if fault.count != Some(0) {
+                    fault.count = fault.count.map(|count| count - 1);
+                    met = Some(fault.what.clone());
+                    break;
+                }
+            }
+            faults.retain(|fault| fault.count != Some(0));
+            met
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Fault>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_happens_after_those_that_pass_and_so_often() {
+        let faults = Faults::default();
+        faults.add(Fault::new(Do::Throttle {}).of("A").after(1).times(2));
+        let met = |action| faults.meet(action, None).is_some();
+        assert!(!met("A"), "passes");
+        assert!(!met("B"), "is another");
+        assert!(met("A"));
+        assert!(met("A"));
+        assert!(!met("A"), "is used up");
+        assert!(faults.all().is_empty());
+    }
+
+    #[test]
+    fn a_fault_of_one_client_leaves_the_others_alone() {
+        let faults = Faults::default();
+        faults.add(Fault::new(Do::LoseAnswer {}).by("key-a"));
+        assert!(faults.meet("A", Some("key-b")).is_none());
+        assert!(faults.meet("A", None).is_none());
+        assert_eq!(faults.meet("A", Some("key-a")), Some(Do::LoseAnswer {}));
+    }
+
+    #[test]
+    fn faults_are_written_as_the_readme_says() {
+        let texts = [
+            r#"{"action":"A","skip":0,"count":1,"do":{"throttle":{}}}"#,
+            r#"{"skip":2,"do":{"delayMs":500}}"#,
+            r#"{"accessKeyId":"k","skip":0,"do":{"loseAnswer":{}}}"#,
+            r#"{"skip":0,"do":{"loseRequest":{}}}"#,
+            r#"{"skip":0,"do":{"error":{"status":500,"code":"InternalError","message":"m"}}}"#,
+            r#"{"skip":0,"do":{"wrongAnswer":"<html>"}}"#,
+        ];
+        for text in texts {
+            let fault: Fault = serde_json::from_str(text).expect("a fault");
+            assert_eq!(serde_json::to_string(&fault).expect("JSON"), text);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! How the backends are, as the health checks found them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::state::{BackendKey, HealthCheck};
+
+/// What `DescribeHealthStatus` says of a backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Health {
+    /// It answers.
+    Normal,
+    /// It does not.
+    Abnormal,
+    /// Not known: no check, or not enough of them yet.
+    #[default]
+    Unavailable,
+}
+
+/// The checks of one backend so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Record {
+    health: Health,
+    last: bool,
+    /// As often in a row as now.
+    run: u32,
+}
+
+impl Record {
+    fn observe(&mut self, well: bool, check: &HealthCheck) {
+        self.run = if self.run > 0 && self.last == well { self.run.saturating_add(1) } else { 1 };
+        self.last = well;
+        let (threshold, health) = if well {
+            (check.healthy_threshold, Health::Normal)
+        } else {
+            (check.unhealthy_threshold, Health::Abnormal)
+        };
+        if self.run >= threshold {
+            self.health = health;
+        }
+    }
+}
+
+/// A listener's CLB and port.
+type Place = (String, u16);
+
+/// All records, by listener and backend.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<HashMap<Place, HashMap<BackendKey, Record>>>);
+
+impl Board {
+    pub(crate) fn status(&self, load_balancer: &str, port: u16, backend: &BackendKey) -> Health {
+        self.with(|board| {
+            let records = board.get(&(load_balancer.to_owned(), port));
+            let record = records.and_then(|records| records.get(backend));
+            record.map(|record| record.health).unwrap_or_default()
+        })
+    }
+
+    /// Takes note of a round of checks. Backends that were not in it are forgotten.
+    pub(super) fn observe(
+        &self,
+        load_balancer: &str,
+        port: u16,
+        check: &HealthCheck,
+        round: Vec<(BackendKey, bool)>,
+    ) {
+        self.with(|board| {
+            let old = board.remove(&(load_balancer.to_owned(), port)).unwrap_or_default();
+            let new = round
+                .into_iter()
+                .map(|(key, well)| {
+                    let mut record = old.get(&key).copied().unwrap_or_default();
+                    record.observe(well, check);
+                    (key, record)
+                })
+                .collect();
+            board.insert((load_balancer.to_owned(), port), new);
+        });
+    }
+
+    /// Forgets a listener.
+    pub(super) fn forget(&self, load_balancer: &str, port: u16) {
+        self.with(|board| board.remove(&(load_balancer.to_owned(), port)));
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut HashMap<Place, HashMap<BackendKey, Record>>) -> T,
+    ) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(checks: &[bool]) -> Health {
+        let check =
+            HealthCheck { healthy_threshold: 2, unhealthy_threshold: 3, ..HealthCheck::default() };
+        let mut record = Record::default();
+        for well in checks {
+            record.observe(*well, &check);
+        }
+        record.health
+    }
+
+    #[test]
+    fn a_new_backend_is_unknown_until_a_threshold_is_reached() {
+        assert_eq!(after(&[]), Health::Unavailable);
+        assert_eq!(after(&[true]), Health::Unavailable);
+        assert_eq!(after(&[true, true]), Health::Normal);
+        assert_eq!(after(&[false, false]), Health::Unavailable);
+        assert_eq!(after(&[false, false, false]), Health::Abnormal);
+    }
+
+    #[test]
+    fn only_a_run_of_failures_makes_it_unwell() {
+        assert_eq!(after(&[true, true, false, false, true, false, false]), Health::Normal);
+        assert_eq!(after(&[true, true, false, false, false]), Health::Abnormal);
+    }
+
+    #[test]
+    fn only_a_run_of_successes_makes_it_well_again() {
+        assert_eq!(after(&[false, false, false, true, false, true]), Health::Abnormal);
+        assert_eq!(after(&[false, false, false, true, true]), Health::Normal);
+    }
+
+    #[test]
+    fn a_backend_that_was_away_begins_anew() {
+        let board = Board::default();
+        let check = HealthCheck { healthy_threshold: 2, ..HealthCheck::default() };
+        let key = BackendKey { server_id: "i-1".to_owned(), server_ip: String::new(), port: 80 };
+        let seen = |board: &Board| board.status("lb-1", 80, &key);
+        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
+        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
+        assert_eq!(seen(&board), Health::Normal);
+        board.observe("lb-1", 80, &check, vec![]);
+        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
+        assert_eq!(seen(&board), Health::Unavailable);
+    }
+}

@@ -1,0 +1,90 @@
+//! Carrying bytes between a client and its backend.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::state::BackendKey;
+
+use super::front::{Chosen, Front};
+
+/// A backend that has not accepted by then does not: a client would send its first packet three
+/// times in this while.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long to wait when the machine has no file descriptor left.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// Takes connections for as long as it is polled.
+pub(super) async fn accept(listener: TcpListener, front: Arc<Front>) -> Infallible {
+    loop {
+        match listener.accept().await {
+            Err(_) => tokio::time::sleep(BREATH).await,
+            Ok((client, peer)) => match front.choose(peer.ip()) {
+                // Nobody is there: what a client gets from an empty group.
+                None => reset(&client),
+                Some(chosen) => {
+                    tokio::spawn(carry(client, chosen, Arc::clone(&front)));
+                }
+            },
+        }
+    }
+}
+
+/// Counts a connection as closed, however it ends.
+struct Open {
+    front: Arc<Front>,
+    backend: BackendKey,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.front.lane(&self.backend, |lane| lane.open = lane.open.saturating_sub(1));
+    }
+}
+
+async fn carry(mut client: TcpStream, chosen: Chosen, front: Arc<Front>) {
+    let Chosen { key, address, mut cut } = chosen;
+    let open = Open { front, backend: key };
+    let connected = async {
+        let address = address?;
+        tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.ok()?.ok()
+    };
+    let connected = tokio::select! {
+        connected = connected => connected,
+        () = is_cut(&mut cut) => None,
+    };
+    let Some(mut backend) = connected else {
+        open.front.lane(&open.backend, |lane| lane.failed += 1);
+        reset(&client);
+        return;
+    };
+    // Without it a proxy would be slower than the packets that it stands for.
+    let _ = (client.set_nodelay(true), backend.set_nodelay(true));
+    let ended_well = tokio::select! {
+        carried = copy_bidirectional(&mut client, &mut backend) => carried.is_ok(),
+        () = is_cut(&mut cut) => {
+            open.front.lane(&open.backend, |lane| lane.cut_off += 1);
+            false
+        }
+    };
+    if !ended_well {
+        reset(&client);
+        reset(&backend);
+    }
+}
+
+async fn is_cut(cut: &mut watch::Receiver<()>) {
+    // The sender lives in the front, which this connection keeps alive.
+    let _ = cut.changed().await;
+}
+
+/// Closing it from now on resets it, as a load balancer does: it has no half-open end.
+fn reset(stream: &TcpStream) {
+    // A connection that cannot be told so is gone already.
+    let _ = stream.set_zero_linger();
+}

@@ -1,0 +1,122 @@
+//! The connections of one listener to one backend, and when they are cut.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// How a backend stands towards its listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In the group, with weight.
+    Serving,
+    /// In the group, with weight 0.
+    Quiet,
+    /// Not in the group.
+    Gone,
+}
+
+/// What becomes of the connections that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They go on.
+    Stay,
+    /// They are cut after this time.
+    CutAfter(Duration),
+    /// They are cut now.
+    CutNow,
+}
+
+/// The listener's connection drain decides, if it has one.
+pub(super) fn fate(standing: Standing, drain: Option<Duration>) -> Fate {
+    match (standing, drain) {
+        (Standing::Serving, _) | (Standing::Quiet, None) => Fate::Stay,
+        (Standing::Quiet | Standing::Gone, Some(time)) => Fate::CutAfter(time),
+        (Standing::Gone, None) => Fate::CutNow,
+    }
+}
+
+/// The connections to one backend.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// A change cuts every connection that watches it.
+    cut: watch::Sender<()>,
+    /// The time after which they are cut is running.
+    draining: Option<AbortHandle>,
+    /// Now.
+    pub(super) open: u64,
+    /// Ever begun.
+    pub(super) total: u64,
+    /// Of them, those that the backend did not accept.
+    pub(super) failed: u64,
+    /// Of them, those that were cut.
+    pub(super) cut_off: u64,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            cut: watch::Sender::new(()),
+            draining: None,
+            open: 0,
+            total: 0,
+            failed: 0,
+            cut_off: 0,
+        }
+    }
+}
+
+impl Lane {
+    /// Takes a connection in. What comes back says when it is cut.
+    pub(super) fn enter(&mut self) -> watch::Receiver<()> {
+        self.open += 1;
+        self.total += 1;
+        self.cut.subscribe()
+    }
+
+    /// Cuts all that are there now.
+    pub(super) fn cut(&mut self) {
+        self.stay();
+        self.cut.send_replace(());
+    }
+
+    /// Nothing is cut any more.
+    pub(super) fn stay(&mut self) {
+        if let Some(timer) = self.draining.take() {
+            timer.abort();
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.is_some()
+    }
+
+    pub(super) fn drains_by(&mut self, timer: AbortHandle) {
+        self.draining = Some(timer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAIN: Option<Duration> = Some(Duration::from_secs(30));
+
+    #[test]
+    fn a_backend_that_serves_keeps_its_connections() {
+        assert_eq!(fate(Standing::Serving, DRAIN), Fate::Stay);
+        assert_eq!(fate(Standing::Serving, None), Fate::Stay);
+    }
+
+    #[test]
+    fn with_drain_both_ways_out_end_after_its_time() {
+        assert_eq!(fate(Standing::Quiet, DRAIN), Fate::CutAfter(Duration::from_secs(30)));
+        assert_eq!(fate(Standing::Gone, DRAIN), Fate::CutAfter(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn without_drain_weight_0_cuts_nothing_and_removal_at_once() {
+        assert_eq!(fate(Standing::Quiet, None), Fate::Stay);
+        assert_eq!(fate(Standing::Gone, None), Fate::CutNow);
+    }
+}

@@ -1,0 +1,171 @@
+//! A CLB with its groups and backends.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Listener, read};
+
+/// A CLB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoadBalancer {
+    /// Such as `lb-bp1example`.
+    pub id: String,
+    /// What people call it.
+    #[serde(default)]
+    pub name: String,
+    /// Where its clients connect; the data plane listens there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// From where it can be reached.
+    #[serde(default)]
+    pub address_type: AddressType,
+    /// The network it stands in.
+    #[serde(default)]
+    pub network_type: NetworkType,
+    /// Of its address.
+    #[serde(default)]
+    pub ip_version: IpVersion,
+    /// Size.
+    #[serde(default = "default_spec")]
+    pub spec: String,
+    /// Whether deleting it is refused.
+    #[serde(default)]
+    pub delete_protection: bool,
+    /// Why the console refuses to change it, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modification_protection: Option<ModificationProtection>,
+    /// Key and value.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Its vServer groups.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    /// Its listeners.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+}
+
+/// Why the console refuses to change a CLB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModificationProtection {
+    /// In somebody's words.
+    pub reason: String,
+}
+
+/// From where a CLB can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressType {
+    /// Its VPC.
+    #[default]
+    Intranet,
+    /// Everywhere.
+    Internet,
+}
+
+/// The network a CLB stands in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkType {
+    /// A VPC.
+    #[default]
+    Vpc,
+    /// The old shared one; also every CLB of the internet.
+    Classic,
+}
+
+/// Version of a CLB's address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpVersion {
+    /// 4.
+    #[default]
+    Ipv4,
+    /// 6.
+    Ipv6,
+}
+
+/// A vServer group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Group {
+    /// Such as `rsp-bp1example`.
+    pub id: String,
+    /// What people call it.
+    #[serde(default)]
+    pub name: String,
+    /// Who takes the connections.
+    #[serde(default)]
+    pub backends: Vec<Backend>,
+}
+
+/// A server in a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backend {
+    /// An instance, an interface or a container group.
+    pub server_id: String,
+    /// Address, of an interface or a container group.
+    #[serde(default)]
+    pub server_ip: String,
+    /// Where it listens.
+    #[serde(deserialize_with = "read::port")]
+    pub port: u16,
+    /// 0 to 100; 0 takes no new connection.
+    #[serde(default = "default_weight", deserialize_with = "read::weight")]
+    pub weight: u8,
+    /// What `server_id` names.
+    #[serde(default, rename = "type")]
+    pub kind: BackendType,
+    /// CCM's mark, or what people wrote.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// What a backend is: two entries with the same key are the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendKey {
+    /// An instance, an interface or a container group.
+    pub server_id: String,
+    /// Its address, where the entry tells one.
+    pub server_ip: String,
+    /// Where it listens.
+    pub port: u16,
+}
+
+/// What the id of a backend names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendType {
+    /// An ECS instance.
+    #[default]
+    Ecs,
+    /// An elastic network interface.
+    Eni,
+    /// An elastic container instance.
+    Eci,
+}
+
+impl Backend {
+    /// What tells it from others of its group.
+    pub fn key(&self) -> BackendKey {
+        BackendKey {
+            server_id: self.server_id.clone(),
+            server_ip: self.server_ip.clone(),
+            port: self.port,
+        }
+    }
+}
+
+fn default_spec() -> String {
+    "slb.s1.small".to_owned()
+}
+
+fn default_weight() -> u8 {
+    100
+}

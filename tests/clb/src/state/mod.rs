@@ -1,0 +1,137 @@
+//! What the cloud knows: the one truth that the API edits and the data plane reads.
+
+mod balancer;
+mod find;
+mod identity;
+mod listener;
+mod read;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use balancer::{
+    AddressType, Backend, BackendKey, BackendType, Group, IpVersion, LoadBalancer,
+    ModificationProtection, NetworkType,
+};
+pub use identity::{Account, Role, StsToken};
+pub use listener::{HealthCheck, HealthCheckType, Listener, Protocol, Scheduler, Status};
+pub use read::StateError;
+
+pub(crate) use identity::default_account;
+pub(crate) use listener::{default_drain, default_established};
+
+/// The whole cloud. Its JSON is described in the README.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct State {
+    /// Such as `cn-example`. Calls for another region are answered all the same.
+    pub region: String,
+    /// Access keys that do not expire.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
+    /// Access keys that do, with the token that must come with them.
+    #[serde(default)]
+    pub sts_tokens: Vec<StsToken>,
+    /// Roles that may be assumed.
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    /// What the metadata server tells.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// The only VPC.
+    #[serde(default)]
+    pub vpc: Vpc,
+    /// Addresses of elastic network interfaces. One interface may have several.
+    #[serde(default)]
+    pub network_interfaces: Vec<NetworkInterface>,
+    /// Address of each ECS instance that the data plane can reach.
+    #[serde(default)]
+    pub instances: BTreeMap<String, IpAddr>,
+    /// Limits.
+    #[serde(default)]
+    pub quotas: Quotas,
+    /// The CLBs.
+    #[serde(default)]
+    pub load_balancers: Vec<LoadBalancer>,
+}
+
+/// What an ECS instance can ask about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Metadata {
+    /// Name of the instance's RAM role, if it has one.
+    pub role: Option<String>,
+    /// The instance.
+    pub instance_id: String,
+    /// Its zone.
+    pub zone_id: String,
+    /// Its vSwitch.
+    pub vswitch_id: String,
+    /// Answer only to those who bring a token (`IMDSv2`).
+    pub tokens_only: bool,
+    /// Seconds that the role's credentials last.
+    pub session_seconds: u32,
+}
+
+/// A private network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Vpc {
+    /// Such as `vpc-bp1example`.
+    pub id: String,
+    /// Its ranges; the first is the main one.
+    pub cidrs: Vec<String>,
+}
+
+/// One address of an elastic network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkInterface {
+    /// Such as `eni-bp1example`.
+    pub id: String,
+    /// Where it is reached.
+    pub ip: IpAddr,
+}
+
+/// How much there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Entries in all groups of one CLB together.
+    pub backends_per_load_balancer: usize,
+    /// Listeners of one CLB.
+    pub listeners_per_load_balancer: usize,
+    /// Entries in one call. The cloud documents 20; CCM 2.14 sends up to 40.
+    pub backends_per_call: usize,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self {
+            role: None,
+            instance_id: "i-bp1example".to_owned(),
+            zone_id: "cn-example-a".to_owned(),
+            vswitch_id: "vsw-bp1example".to_owned(),
+            tokens_only: false,
+            session_seconds: 3600,
+        }
+    }
+}
+
+impl Default for Vpc {
+    fn default() -> Self {
+        Self { id: "vpc-bp1example".to_owned(), cidrs: vec!["10.0.0.0/8".to_owned()] }
+    }
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            backends_per_load_balancer: 200,
+            listeners_per_load_balancer: 50,
+            backends_per_call: 40,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What CCM asks of ECS and VPC.
+
+use serde_json::Value;
+
+use crate::scene::Scene;
+
+const ECS: &str = "2014-05-26";
+const VPC: &str = "2016-04-28";
+
+async fn interfaces(scene: &Scene, params: &[(&str, &str)]) -> Vec<Value> {
+    let answer = scene.client.call(ECS, "DescribeNetworkInterfaces", params).await;
+    let answer = answer.expect("an answer").done();
+    answer["NetworkInterfaceSets"]["NetworkInterfaceSet"].as_array().expect("interfaces").clone()
+}
+
+#[tokio::test]
+async fn an_interface_is_found_by_any_of_its_addresses() {
+    let scene = Scene::new().await;
+    let params = [
+        ("VpcId", "vpc-example"),
+        ("Status", "InUse"),
+        ("PrivateIpAddress.1", "10.0.1.8"),
+        ("PrivateIpAddress.2", "10.0.1.99"),
+    ];
+    let found = interfaces(&scene, &params).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["NetworkInterfaceId"], "eni-1");
+    let own = found[0]["PrivateIpSets"]["PrivateIpSet"].as_array().expect("addresses");
+    let own = own.iter().map(|set| set["PrivateIpAddress"].clone()).collect::<Vec<_>>();
+    assert_eq!(own, ["10.0.1.7", "10.0.1.8"]);
+    assert!(interfaces(&scene, &[("VpcId", "vpc-x")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_ranges_of_the_vpc_are_told() {
+    let scene = Scene::new().await;
+    let ask = async |id: &str| {
+        let answer = scene.client.call(VPC, "DescribeVpcAttribute", &[("VpcId", id)]).await;
+        answer.expect("an answer")
+    };
+    let answer = ask("vpc-example").await.done();
+    assert_eq!(answer["CidrBlock"], "10.0.0.0/8");
+    assert_eq!(answer["SecondaryCidrBlocks"]["SecondaryCidrBlock"][0], "172.16.0.0/12");
+    assert_eq!(ask("vpc-x").await.refused(), (404, "InvalidVpcID.NotFound".to_owned()));
+}

@@ -1,0 +1,210 @@
+//! A backend of a vServer group, and the two ways in which it is written: as CCM sends it, as the cloud answers.
+
+use serde::{Deserialize, Serialize};
+
+/// What a backend is for the CLB.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A machine, by its id.
+    #[default]
+    Ecs,
+    /// A Pod, by its network interface and address.
+    Eni,
+    /// A serverless Pod that a person added; CCM writes `eni`.
+    Eci,
+}
+
+impl Kind {
+    /// Its name in the cloud API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecs => "ecs",
+            Self::Eni => "eni",
+            Self::Eci => "eci",
+        }
+    }
+}
+
+/// A Pod that an endpoint names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A backend, computed or found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backend {
+    /// Machine or Pod.
+    pub kind: Kind,
+    /// The machine's or the network interface's id; of a Pod empty until the cloud has been asked.
+    pub server_id: String,
+    /// A Pod's address; empty for a machine.
+    pub server_ip: String,
+    /// 1 to 65535.
+    pub port: i32,
+    /// 0 to 100.
+    pub weight: u32,
+    /// Whose it is: `k8s/<port>/<service>/<namespace>/<cluster id>`, or anything else.
+    pub description: String,
+    /// The node that the endpoint names; not known of backends that were found.
+    pub node: Option<String>,
+    /// The Pod that the endpoint names; not known of backends that were found.
+    pub target: Option<Target>,
+}
+
+impl Backend {
+    /// Whether both are the same place in a group (CCM 2.14: `vgroups.go:diff`). The address counts only
+    /// where `self`, the computed one, is a Pod.
+    pub(crate) fn is_at(&self, found: &Self) -> bool {
+        self.server_id == found.server_id
+            && self.port == found.port
+            && (self.kind != Kind::Eni || self.server_ip == found.server_ip)
+    }
+
+    /// The same with the port left out: CCM 2.14 looks for changes by this.
+    pub(crate) fn is_on_server_of(&self, found: &Self) -> bool {
+        self.server_id == found.server_id
+            && (self.kind != Kind::Eni || self.server_ip == found.server_ip)
+    }
+}
+
+/// As CCM writes it: lower-case keys, and what Go adds of its own struct.
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(rename = "IsUserManaged")]
+    is_user_managed: bool,
+    #[serde(rename = "NodeName")]
+    node: Option<&'a str>,
+    description: &'a str,
+    #[serde(rename = "serverId")]
+    server_id: &'a str,
+    #[serde(rename = "serverIp")]
+    server_ip: &'a str,
+    weight: u32,
+    port: i32,
+    #[serde(rename = "type")]
+    kind: Kind,
+    #[serde(rename = "TargetRef")]
+    target: Option<SentTarget<'a>>,
+    #[serde(rename = "Invalid")]
+    is_invalid: bool,
+}
+
+#[derive(Serialize)]
+struct SentTarget<'a> {
+    kind: &'static str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+/// The value of `BackendServers`.
+pub(crate) fn sent(backends: &[Backend]) -> String {
+    let sent: Vec<Sent<'_>> = backends
+        .iter()
+        .map(|backend| Sent {
+            is_user_managed: false,
+            node: backend.node.as_deref(),
+            description: &backend.description,
+            server_id: &backend.server_id,
+            server_ip: &backend.server_ip,
+            weight: backend.weight,
+            port: backend.port,
+            kind: backend.kind,
+            target: backend.target.as_ref().map(|target| SentTarget {
+                kind: "Pod",
+                namespace: &target.namespace,
+                name: &target.name,
+            }),
+            is_invalid: false,
+        })
+        .collect();
+    // Texts and numbers can always be written.
+    serde_json::to_string(&sent).unwrap_or_default()
+}
+
+/// As the cloud answers, and as its documentation writes requests. CCM's spelling is read too.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Answered {
+    #[serde(alias = "serverId")]
+    pub(crate) server_id: String,
+    #[serde(default, alias = "serverIp")]
+    pub(crate) server_ip: String,
+    #[serde(alias = "port")]
+    pub(crate) port: i32,
+    #[serde(default = "full", alias = "weight")]
+    pub(crate) weight: u32,
+    #[serde(default, alias = "type", rename = "Type")]
+    pub(crate) kind: Kind,
+    #[serde(default, alias = "description")]
+    pub(crate) description: String,
+}
+
+/// The cloud API's default.
+fn full() -> u32 {
+    100
+}
+
+impl From<Answered> for Backend {
+    fn from(answered: Answered) -> Self {
+        Self {
+            kind: answered.kind,
+            server_id: answered.server_id,
+            server_ip: answered.server_ip,
+            port: answered.port,
+            weight: answered.weight,
+            description: answered.description,
+            node: None,
+            target: None,
+        }
+    }
+}
+
+impl From<&Backend> for Answered {
+    fn from(backend: &Backend) -> Self {
+        Self {
+            server_id: backend.server_id.clone(),
+            server_ip: backend.server_ip.clone(),
+            port: backend.port,
+            weight: backend.weight,
+            kind: backend.kind,
+            description: backend.description.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_sent_in_ccms_spelling() {
+        let node = Backend {
+            server_id: "i-1".to_owned(),
+            port: 30080,
+            weight: 30,
+            description: "k8s/30080/web/default/c1".to_owned(),
+            ..Backend::default()
+        };
+        assert_eq!(
+            sent(&[node]),
+            r#"[{"IsUserManaged":false,"NodeName":null,"description":"k8s/30080/web/default/c1","serverId":"i-1","serverIp":"","weight":30,"port":30080,"type":"ecs","TargetRef":null,"Invalid":false}]"#
+        );
+    }
+
+    #[test]
+    fn both_spellings_are_read() {
+        let documented =
+            r#"{"ServerId":"i-1","Port":80,"Weight":7,"Type":"eni","ServerIp":"192.0.2.1"}"#;
+        let ccms = r#"{"serverId":"i-1","port":80,"weight":7,"type":"eni","serverIp":"192.0.2.1","Invalid":false}"#;
+        let read = |text| Backend::from(serde_json::from_str::<Answered>(text).expect("a backend"));
+        assert_eq!(read(documented), read(ccms));
+        assert_eq!(read(documented).kind, Kind::Eni);
+    }
+}

@@ -1,0 +1,259 @@
+//! What CCM 2.14 wants a CLB to look like: vServer groups and listeners, computed from a Service, nodes and
+//! endpoints.
+//!
+//! An error about one port loses that port without a word (`vgroups.go:76-83`); any other stops the round.
+
+mod backends;
+pub(crate) mod endpoints;
+pub(crate) mod identity;
+pub(crate) mod interfaces;
+pub(crate) mod listeners;
+pub(crate) mod mapping;
+mod weights;
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Service, ServicePort};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::behaviour::BackendType;
+use crate::cloud::Clb;
+use crate::cloud::backend::Backend;
+use crate::events::Note;
+use crate::nodes;
+use crate::number;
+use crate::service::{Key, ServiceExt};
+use backends::Parts;
+pub use endpoints::Pods;
+use identity::Identity;
+use weights::Wanted;
+
+/// Why a port or a round does not get on, in CCM's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub(crate) String);
+
+/// What the model is computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The Service.
+    pub service: &'a Service,
+    /// All nodes of the cluster, by name.
+    pub nodes: &'a [Arc<Node>],
+    /// The Service's EndpointSlices, by name.
+    pub slices: &'a [Arc<EndpointSlice>],
+    /// Pods that may have readiness gates.
+    pub pods: &'a Pods,
+    /// The cluster's id, which is part of every name that CCM gives.
+    pub cluster_id: &'a str,
+    /// What the backends are where the Service does not say.
+    pub default_type: BackendType,
+}
+
+/// One port's vServer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The Service's port.
+    pub port: i32,
+    /// The group's id; empty until CCM's own is found or made.
+    pub id: String,
+    /// The name of CCM's own group, and the description of every backend.
+    pub name: String,
+    /// Whether a person made the group.
+    pub is_user_managed: bool,
+    /// Whether its backends are Pods by the Service's wish, not serverless ones beside nodes.
+    pub is_eni: bool,
+    /// The Service's part, where `weight` is in effect.
+    pub weight: Option<u32>,
+    /// Whether a weight that differs is left as it is.
+    pub ignores_weights: bool,
+    /// What shall be in it.
+    pub backends: Vec<Backend>,
+    /// The Pods behind it, also where its backends are nodes.
+    pub pods: Vec<Backend>,
+    /// Pods that shall be in it, but that the cloud does not know.
+    pub unknown: Vec<Backend>,
+}
+
+/// The groups of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Model {
+    /// In the order of the Service's ports.
+    pub groups: Vec<Group>,
+    /// Ports that are left out, and why.
+    pub skipped: Vec<(i32, Stopped)>,
+    /// Whether an endpoint that does not count yet may count soon.
+    pub may_grow: bool,
+    /// Ports for which `backend-label` leaves no node, though there are some.
+    pub unlabelled: Vec<i32>,
+}
+
+/// The three ways in which a Service has backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Cluster,
+    Local,
+    Eni,
+}
+
+/// Computes the groups, and asks the cloud for those that a mapping names and for the Pods' interfaces.
+///
+/// What CCM says meanwhile is added to `notes`, also on an error.
+pub async fn build(
+    inputs: &Inputs<'_>,
+    cloud: &Clb,
+    notes: &mut Vec<Note>,
+) -> Result<Model, Stopped> {
+    let service = inputs.service;
+    let mode = if service.is_eni(inputs.default_type) {
+        Mode::Eni
+    } else if service.is_local() {
+        Mode::Local
+    } else {
+        Mode::Cluster
+    };
+    let label = service.notes().get("backend-label");
+    let candidates = candidates(inputs, mode, label)?;
+    let mut model = Model::default();
+    for port in service.ports() {
+        let built = match find_group(service, port, cloud).await {
+            Ok(group) => port_group(inputs, mode, &candidates, port, group),
+            Err(stopped) => Err(stopped),
+        };
+        match built {
+            Err(stopped) => model.skipped.push((port.port, stopped)),
+            Ok((group, may_grow)) => {
+                if group.backends.is_empty() {
+                    let note = "There are no available nodes for LoadBalancer";
+                    notes.push(Note::normal("UnAvailableLoadBalancer", note));
+                    if mode == Mode::Cluster && !label.is_empty() && has_backends(inputs.nodes) {
+                        model.unlabelled.push(port.port);
+                    }
+                }
+                model.may_grow |= may_grow;
+                model.groups.push(group);
+            }
+        }
+    }
+    interfaces::resolve(&mut model.groups, cloud, notes).await?;
+    Ok(model)
+}
+
+fn has_backends(nodes: &[Arc<Node>]) -> bool {
+    nodes.iter().any(|node| nodes::is_candidate(node, false) && !nodes::is_excluded(node))
+}
+
+/// The nodes that may be backends or carry serverless Pods. With Pods for backends nodes are not looked at.
+fn candidates<'a>(inputs: &Inputs<'a>, mode: Mode, label: &str) -> Result<Vec<&'a Node>, Stopped> {
+    if mode == Mode::Eni {
+        return Ok(Vec::new());
+    }
+    let drops_cordoned = inputs.service.notes().get("remove-unscheduled-backend") == "on";
+    let labelled =
+        nodes::labelled(inputs.nodes.iter().map(AsRef::as_ref), label).map_err(|error| {
+            Stopped(format!("get nodes error: filter nodes by label error: {error}"))
+        })?;
+    Ok(labelled.into_iter().filter(|node| nodes::is_candidate(node, drops_cordoned)).collect())
+}
+
+/// The group that the mapping names for a port; empty for one of CCM's own.
+async fn find_group(service: &Service, port: &ServicePort, cloud: &Clb) -> Result<String, Stopped> {
+    let notes = service.notes();
+    let (clb, mapping) = (notes.get("id"), notes.get("vgroup-port"));
+    if clb.is_empty() || mapping.is_empty() {
+        return Ok(String::new());
+    }
+    let group = mapping::group_of(mapping, port.port)
+        .map_err(|error| Stopped(format!("vgroupid parse error: {error}")))?
+        .unwrap_or_default();
+    if group.is_empty() {
+        return Ok(String::new());
+    }
+    let groups = cloud.groups(clb).await.map_err(|error| {
+        Stopped(format!(
+            "find vgroupId {group} of lb {clb} error: cannot find vgroup by vgroupId {group} error: {error}"
+        ))
+    })?;
+    match groups.into_iter().find(|found| found.id == group) {
+        None => Err(Stopped(format!("can not find vgroupId {group} in lb {clb}"))),
+        Some(found) if Identity::read(&found.name).is_some() => {
+            Err(Stopped(format!("cannot reuse a ccm created vgroup {group} for slb {clb}")))
+        }
+        Some(found) => Ok(found.id),
+    }
+}
+
+/// The group of a port, and whether it may grow.
+fn port_group(
+    inputs: &Inputs<'_>,
+    mode: Mode,
+    candidates: &[&Node],
+    port: &ServicePort,
+    id: String,
+) -> Result<(Group, bool), Stopped> {
+    let (service, notes) = (inputs.service, inputs.service.notes());
+    let key = Key::of(service);
+    let name = group_name(inputs, mode == Mode::Eni, port);
+    let is_mapped = !notes.get("id").is_empty() && !notes.get("vgroup-port").is_empty();
+    let weight = if is_mapped { weight(notes.get("weight"), "weight")? } else { None };
+    let each = weight_of_each(notes.get("default-weight"))?;
+    let counted = endpoints::counted(&key.name, port, inputs.slices, inputs.pods, &name);
+    let parts = Parts {
+        service: &key,
+        candidates,
+        pods: &counted.backends,
+        node_port: port.node_port.unwrap_or_default(),
+        description: &name,
+        weights: Wanted { total: weight, each },
+    };
+    let in_mode =
+        |mode: &str, error: &Stopped| Stopped(format!("build {mode} backends error: {error}"));
+    let backends = match mode {
+        Mode::Eni => backends::eni(&parts),
+        Mode::Local => backends::local(&parts).map_err(|error| in_mode("local", &error))?,
+        Mode::Cluster => backends::cluster(&parts).map_err(|error| in_mode("cluster", &error))?,
+    };
+    let group = Group {
+        port: port.port,
+        is_user_managed: !id.is_empty(),
+        is_eni: mode == Mode::Eni,
+        id,
+        weight,
+        ignores_weights: notes.get("ignore-weight-update").eq_ignore_ascii_case("on"),
+        backends,
+        pods: counted.backends,
+        unknown: Vec::new(),
+        name,
+    };
+    Ok((group, counted.may_grow))
+}
+
+fn weight_of_each(declared: &str) -> Result<Option<u32>, Stopped> {
+    weight(declared, "default-weight")
+}
+
+/// A weight, `None` where nobody says.
+fn weight(declared: &str, name: &str) -> Result<Option<u32>, Stopped> {
+    if declared.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || Stopped(format!("{name} must be integer in range [0,100] , got [{declared}]"));
+    number::weight(declared).map(Some).ok_or_else(wrong)
+}
+
+/// The name of CCM's own group of a port.
+pub(crate) fn group_name(inputs: &Inputs<'_>, is_eni: bool, port: &ServicePort) -> String {
+    let number = if is_eni {
+        match &port.target_port {
+            Some(IntOrString::Int(number)) => number.to_string(),
+            Some(IntOrString::String(name)) => name.clone(),
+            None => port.port.to_string(),
+        }
+    } else {
+        port.node_port.unwrap_or_default().to_string()
+    };
+    let Key { namespace, name } = Key::of(inputs.service);
+    Identity { port: &number, service: &name, namespace: &namespace, cluster: inputs.cluster_id }
+        .to_string()
+}

@@ -1,0 +1,173 @@
+//! From what is wanted to what is: everything a round asks of the cloud, in CCM's order (CCM 2.14:
+//! `model_builder.go`, `model_applier.go`).
+//!
+//! What CCM does at the same time is done at the same time here: reading tags, groups and listeners; then
+//! changing the load balancer, its groups and its listeners.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::sync::watch;
+
+use super::errors::joined;
+use super::{Context, attributes, groups, listeners};
+use crate::cloud::balancer::Balancer;
+use crate::cloud::listener::Listener;
+use crate::events::Note;
+use crate::model::{self, Inputs, Model, Stopped};
+
+/// What a Service wants.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    balancer: attributes::Wanted,
+    pub(super) model: Model,
+    listeners: Vec<model::listeners::Wanted>,
+}
+
+/// Why a round did not get to its end.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The CLB, as far as it was known.
+    pub(super) clb: String,
+    pub(super) message: String,
+}
+
+/// Computes what a Service wants; nothing but the CLB's end if it is over.
+pub(super) async fn build(
+    context: &Context<'_>,
+    inputs: &Inputs<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Local, Failure> {
+    if context.is_over {
+        let balancer = attributes::Wanted::of_leaving(context.notes());
+        return Ok(Local { balancer, ..Local::default() });
+    }
+    let in_part = |part: &'static str| {
+        move |Stopped(error)| Failure {
+            clb: String::new(),
+            message: format!("build lb local model error: {part}: {error}"),
+        }
+    };
+    let balancer =
+        attributes::Wanted::of(context.notes()).map_err(in_part("build lb attribute error"))?;
+    let model = model::build(inputs, context.cloud, notes)
+        .await
+        .map_err(in_part("build vserver groups error"))?;
+    // The misspelling is CCM's.
+    let listeners = model::listeners::build(inputs).map_err(in_part("builid lb listener error"))?;
+    Ok(Local { balancer, model, listeners })
+}
+
+/// Makes the cloud what a Service wants, and gives its CLB; empty if it is gone.
+pub(super) async fn apply(
+    context: &Context<'_>,
+    local: &mut Local,
+    notes: &mut Vec<Note>,
+) -> Result<Balancer, Failure> {
+    let mut clb = context.notes().get("id").to_owned();
+    let applied = apply_to(context, local, notes, &mut clb).await;
+    applied.map_err(|error| Failure { clb, message: format!("apply model error: {error}") })
+}
+
+async fn apply_to(
+    context: &Context<'_>,
+    local: &mut Local,
+    notes: &mut Vec<Note>,
+    clb: &mut String,
+) -> Result<Balancer, String> {
+    let touches_listeners = context.hash_changed
+        && (!local.balancer.is_reused || context.notes().get("force-override-listeners") == "true");
+
+    let mut balancer = attributes::find(context).await?;
+    clb.clone_from(&balancer.id);
+    let (mut tags, mut found, mut there) = Default::default();
+    if !balancer.id.is_empty() {
+        (tags, found, there) = read(context, &balancer.id, touches_listeners).await?;
+        if local.balancer.outlives_service {
+            let note = format!("The lb [{clb}] will be preserved after the service is deleted.");
+            notes.push(Note::warning("PreservedOnDelete", note));
+        }
+    }
+    if context.hash_changed {
+        let settled = attributes::settle(context, &local.balancer, balancer, &tags).await;
+        balancer = settled.map_err(|error| format!("update lb attribute error: {error}"))?;
+        clb.clone_from(&balancer.id);
+    }
+    if balancer.id.is_empty() {
+        return if context.is_over {
+            Ok(balancer)
+        } else {
+            Err(format!(
+                "alicloud: can not find loadbalancer by tag [{}:{}]",
+                attributes::MADE,
+                attributes::default_name(context.uid())
+            ))
+        };
+    }
+
+    let actions = groups::plan(&mut local.model.groups, &found, notes);
+    let made = watch::Sender::new(HashMap::new());
+    let of_balancer = async {
+        if !context.hash_changed {
+            return Ok(());
+        }
+        attributes::update(context, &local.balancer, &balancer, &tags)
+            .await
+            .map_err(|error| format!("update lb attribute error: {error}"))
+    };
+    let of_groups = async {
+        let tell = |name: &str, id: &str| {
+            made.send_modify(|made| {
+                made.insert(name.to_owned(), id.to_owned());
+            });
+        };
+        let done = groups::carry_out(context, &balancer.id, actions, tell).await;
+        tell(listeners::NO_MORE, "");
+        done
+    };
+    let of_listeners = async {
+        if !touches_listeners {
+            return Ok(());
+        }
+        let id = &balancer.id;
+        listeners::carry_out(context, id, &local.listeners, &there, &found, &made).await
+    };
+    let (first, second, third) = futures::join!(of_balancer, of_groups, of_listeners);
+    joined([first, second, third].into_iter().filter_map(Result::err).collect())?;
+
+    if context.hash_changed {
+        groups::clean_up(context, &balancer.id, &local.model.groups, &found)
+            .await
+            .map_err(|error| format!("cleanup lb error: {error}"))?;
+    }
+    Ok(balancer)
+}
+
+/// Tags, groups and listeners.
+type Read = (BTreeMap<String, String>, Vec<groups::Found>, Vec<Listener>);
+
+/// Reads everything about a CLB at the same time.
+async fn read(context: &Context<'_>, id: &str, with_listeners: bool) -> Result<Read, String> {
+    let tags =
+        async { context.cloud.tags(id).await.map_err(|error| format!("DescribeTags: {error}")) };
+    let there = async {
+        if !with_listeners {
+            return Ok(Vec::new());
+        }
+        context.cloud.listeners(id).await.map_err(|error| {
+            format!(
+                "get lb listeners from cloud, error: DescribeLoadBalancerListeners error:{error}"
+            )
+        })
+    };
+    let (tags, found, there) = futures::join!(tags, groups::find(context, id), there);
+    let errors = [tags.as_ref().err(), found.as_ref().err(), there.as_ref().err()];
+    joined(errors.into_iter().flatten().cloned().collect())?;
+    Ok((tags?, found?, there?))
+}
+
+impl Local {
+    /// Whether listeners lead to groups of CCM's own: on a CLB whose listeners it leaves alone none does.
+    pub(super) fn lacks_listeners(&self, context: &Context<'_>) -> bool {
+        self.balancer.is_reused && context.notes().get("force-override-listeners") != "true"
+    }
+}

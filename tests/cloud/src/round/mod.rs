@@ -1,0 +1,305 @@
+//! One round of CCM 2.14 for one Service (`service_controller.go`): its writes to Kubernetes around what it asks
+//! of the cloud.
+
+mod apply;
+mod attributes;
+mod errors;
+mod gates;
+mod groups;
+pub mod kubernetes;
+mod listeners;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service};
+
+use crate::annotations::Annotations;
+use crate::behaviour::Control;
+use crate::cloud::Clb;
+use crate::cloud::balancer::Balancer;
+use crate::events::Note;
+use crate::hash;
+use crate::ledger::Report;
+use crate::model::endpoints;
+use crate::model::{Inputs, Pods};
+use crate::outcome::{self, Outcome};
+use crate::service::{CLB_LABEL, HASH_LABEL, Key, ServiceExt};
+use crate::standalone::Standalone;
+use apply::{Failure, Local};
+use kubernetes::{Denied, Kubernetes};
+
+pub(crate) use attributes::{MADE, default_name};
+
+/// CCM 2.14 comes again so much later for endpoints that may count by then (`pkg/util/reconcile.go`).
+const SOON: Duration = Duration::from_secs(10);
+
+/// Carries Services out.
+#[derive(Debug)]
+pub struct Rounds<K> {
+    /// Where Services are, and what is written to them.
+    pub kubernetes: K,
+    /// Where load balancers are.
+    pub cloud: Clb,
+    /// How CCM behaves.
+    pub control: Control,
+    /// Without a cloud: who makes up what the Services name.
+    pub standalone: Option<Arc<Standalone>>,
+}
+
+/// Waits for all futures, several at a time (CCM 2.14: `--max-concurrent-actions`), and keeps their order.
+async fn at_once<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    stream::iter(futures).buffered(10).collect().await
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// What became of the Service.
+    pub report: Report,
+    /// When to come again, though all is well.
+    pub again: Option<Duration>,
+}
+
+/// What all steps of a round need.
+pub(crate) struct Context<'a> {
+    service: &'a Service,
+    key: Key,
+    cloud: &'a Clb,
+    cluster_id: &'a str,
+    /// Whether the Service differs from that of the last successful round.
+    hash_changed: bool,
+    is_over: bool,
+}
+
+impl<'a> Context<'a> {
+    fn notes(&self) -> Annotations<'a> {
+        self.service.notes()
+    }
+
+    fn uid(&self) -> &'a str {
+        self.service.metadata.uid.as_deref().unwrap_or_default()
+    }
+}
+
+/// A step that did not succeed: the event about it, if there is one, and how the round ends with it.
+struct Setback {
+    note: Option<Note>,
+    report: Report,
+}
+
+/// A round that reached its end in the cloud.
+struct Applied {
+    balancer: Balancer,
+    local: Local,
+    outcome: Outcome,
+    reasons: Vec<String>,
+}
+
+impl<K: Kubernetes> Rounds<K> {
+    /// A whole round; `None` if there is no such Service.
+    pub async fn round(&self, key: &Key) -> Option<Ended> {
+        self.control.pause().await;
+        let service = match self.kubernetes.service(key).await {
+            Ok(service) => service?,
+            Err(error) => {
+                let report = Report::failed(format!("cannot read it: {error}"));
+                return Some(Ended { report, again: None });
+            }
+        };
+        let is_wanted = service.wants_clb() && !service.is_over();
+        let ended =
+            if is_wanted { self.ensure(key).await } else { self.clean(key, &service).await };
+        Some(match ended {
+            Ok(ended) => ended,
+            Err(Setback { note, mut report }) => {
+                report.hash = hash::of(&service, &self.control.get().salt);
+                if let Some(note) = note {
+                    self.kubernetes.tell(&service, note).await;
+                }
+                Ended { report, again: None }
+            }
+        })
+    }
+
+    async fn ensure(&self, key: &Key) -> Result<Ended, Setback> {
+        let service =
+            self.kubernetes.add_finalizer(key).await.map_err(|error| {
+                Setback::refused("FailedAddFinalizer", "adding finalizer", &error)
+            })?;
+        let hash = hash::of(&service, &self.control.get().salt);
+        let done = self
+            .carry_out(&service, &hash)
+            .await
+            .map_err(|failure| Setback::frozen("SyncLoadBalancerFailed", "syncing", failure))?;
+        gates::tell(&self.kubernetes, &key.name, &done.local.model.groups).await.map_err(
+            |error| {
+                Setback::refused("FailedUpdateReadinessGate", "updating readiness gate", &error)
+            },
+        )?;
+        let clb = done.balancer.id.clone();
+        let labels = [(HASH_LABEL, hash.as_str()), (CLB_LABEL, clb.as_str())];
+        let missing: Vec<_> = labels
+            .into_iter()
+            .filter(|(label, value)| service.label(label) != Some(value))
+            .map(|(label, value)| (label, Some(value)))
+            .collect();
+        if !missing.is_empty() {
+            self.kubernetes.set_labels(key, &missing).await.map_err(|error| {
+                let error = Denied(format!("{key} failed to add service hash:, error: {error}"));
+                Setback::refused("FailedAddHash", "adding service hash", &error)
+            })?;
+        }
+        self.show(&service, key, &done.balancer).await.map_err(|error| {
+            Setback::refused("FailedUpdateStatus", "updating load balancer status", &error)
+        })?;
+        if done.local.model.groups.iter().any(|group| !group.unknown.is_empty()) {
+            let reason = "has invalid backend in vservergroups".to_owned();
+            let report = Report { outcome: Outcome::Frozen, reason, clb, hash: String::new() };
+            return Err(Setback { note: None, report });
+        }
+        let ensured = format!("Ensured load balancer [{clb}]");
+        self.kubernetes.tell(&service, Note::normal("EnsuredLoadBalancer", ensured)).await;
+        let report = Report { outcome: done.outcome, reason: done.reasons.join("; "), clb, hash };
+        Ok(Ended { report, again: done.local.model.may_grow.then_some(SOON) })
+    }
+
+    async fn clean(&self, key: &Key, service: &Service) -> Result<Ended, Setback> {
+        let mut clb = String::new();
+        if service.has_finalizer() {
+            let hash = hash::of(service, &self.control.get().salt);
+            match self.carry_out(service, &hash).await {
+                Ok(done) => clb = done.balancer.id,
+                Err(failure) if failure.message.contains("LoadBalancerId does not exist") => {}
+                Err(failure) => {
+                    return Err(Setback::frozen("CleanLoadBalancerFailed", "deleting", failure));
+                }
+            }
+            let present: Vec<_> = [HASH_LABEL, CLB_LABEL]
+                .into_iter()
+                .filter(|label| service.label(label).is_some())
+                .map(|label| (label, None))
+                .collect();
+            if !present.is_empty() {
+                self.kubernetes.set_labels(key, &present).await.map_err(|error| {
+                    let error =
+                        Denied(format!("{key} failed to remove service hash:, error: {error}"));
+                    Setback::refused("FailedRemoveHash", "removing service hash", &error)
+                })?;
+            }
+            if !service.ingress().is_empty() {
+                self.kubernetes.set_ingress(key, &[]).await.map_err(|error| {
+                    Setback::refused("FailedUpdateStatus", "removing load balancer status", &error)
+                })?;
+            }
+            self.kubernetes.remove_finalizer(key).await.map_err(|error| {
+                let doing = "removing load balancer finalizer";
+                Setback::refused("FailedRemoveFinalizer", doing, &error)
+            })?;
+        }
+        let note = Note::normal("CleanLoadBalancer", "Clean load balancer");
+        self.kubernetes.tell(service, note).await;
+        let (outcome, reason, hash) = (Outcome::Cleaned, String::new(), String::new());
+        Ok(Ended { report: Report { outcome, reason, clb, hash }, again: None })
+    }
+
+    /// Makes the cloud what the Service wants, unless a test wants this round to fail.
+    async fn carry_out(&self, service: &Service, hash: &str) -> Result<Applied, Failure> {
+        if let Some(message) = self.control.take_failure() {
+            return Err(Failure { clb: service.notes().get("id").to_owned(), message });
+        }
+        let behaviour = self.control.get();
+        if let Some(standalone) = &self.standalone {
+            standalone.make_up(service, &behaviour);
+        }
+        let key = Key::of(service);
+        let (nodes, slices) = (self.kubernetes.nodes(), self.kubernetes.slices(&key));
+        let known = service.label(HASH_LABEL);
+        let context = Context {
+            service,
+            cloud: &self.cloud,
+            cluster_id: &behaviour.cluster_id,
+            hash_changed: !known.is_some_and(|known| known.eq_ignore_ascii_case(hash)),
+            is_over: service.is_over(),
+            key,
+        };
+        let pods = if context.is_over { Pods::new() } else { self.pods(&slices).await };
+        let inputs = Inputs {
+            service,
+            nodes: &nodes,
+            slices: &slices,
+            pods: &pods,
+            cluster_id: &behaviour.cluster_id,
+            default_type: behaviour.backend_type,
+        };
+        let mut told = Vec::new();
+        let applied = match apply::build(&context, &inputs, &mut told).await {
+            Err(failure) => Err(failure),
+            Ok(mut local) => {
+                let applied = apply::apply(&context, &mut local, &mut told).await;
+                applied.map(|balancer| {
+                    let (outcome, reasons) =
+                        outcome::of(&local.model, local.lacks_listeners(&context), service);
+                    Applied { balancer, local, outcome, reasons }
+                })
+            }
+        };
+        for note in told {
+            self.kubernetes.tell(service, note).await;
+        }
+        applied
+    }
+
+    /// The Pods whose readiness gates decide about endpoints. One that cannot be read counts as not there yet.
+    async fn pods(&self, slices: &[Arc<k8s_openapi::api::discovery::v1::EndpointSlice>]) -> Pods {
+        let found = endpoints::asked_for(slices).into_iter().map(|key| async move {
+            let pod = self.kubernetes.pod(&key).await.ok().flatten();
+            pod.map(|pod| (key, pod))
+        });
+        at_once(found.collect()).await.into_iter().flatten().collect()
+    }
+
+    /// Shows the addresses, or the host name that `hostname` asks for instead, if they are not shown yet.
+    async fn show(&self, service: &Service, key: &Key, balancer: &Balancer) -> Result<(), Denied> {
+        let of_ip = |ip: String| LoadBalancerIngress { ip: Some(ip), ..Default::default() };
+        let hostname = service.notes().get("hostname");
+        let mut wanted = Vec::new();
+        if service.notes().get("external-ip-type") == "eip" {
+            let found = self.cloud.elastic_addresses(&balancer.id).await.unwrap_or_default();
+            wanted.extend(found.into_iter().map(of_ip));
+            if wanted.is_empty() {
+                let note = "get eip error, set external ip to slb ip";
+                self.kubernetes.tell(service, Note::warning("FailedSetEIPAddress", note)).await;
+            }
+        }
+        if !hostname.is_empty() {
+            let hostname = Some(hostname.to_owned());
+            wanted = vec![LoadBalancerIngress { hostname, ..Default::default() }];
+        }
+        if wanted.is_empty() {
+            wanted.push(of_ip(balancer.address.clone()));
+        }
+        let shown = |one: &LoadBalancerIngress| (one.ip.clone(), one.hostname.clone());
+        let is_shown = service.ingress().iter().map(shown).eq(wanted.iter().map(shown));
+        if is_shown { Ok(()) } else { self.kubernetes.set_ingress(key, &wanted).await }
+    }
+}
+
+impl Setback {
+    /// The API server refused a write.
+    fn refused(reason: &'static str, doing: &str, error: &Denied) -> Self {
+        let message = format!("Error {doing}: {error}");
+        let report = Report::failed(message.clone());
+        Self { note: Some(Note::warning(reason, message)), report }
+    }
+
+    /// The cloud, or a value, stands against it.
+    fn frozen(reason: &'static str, doing: &str, failure: Failure) -> Self {
+        let Failure { clb, message } = failure;
+        let message = format!("Error {doing} load balancer [{clb}]: {}", errors::shown(&message));
+        let report =
+            Report { outcome: Outcome::Frozen, reason: message.clone(), clb, hash: String::new() };
+        Self { note: Some(Note::warning(reason, message)), report }
+    }
+}

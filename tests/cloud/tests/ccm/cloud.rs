@@ -1,0 +1,168 @@
+//! The double with the double of the CLB, over HTTP: signed calls, weights that arrive, refusals.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use clbmigrate_bed::{programs, try_wait_for};
+use serde_json::{Value, json};
+
+use crate::scene::{DEADLINE, Double, Scene, Test, request, same, text};
+
+pub const TESTS: &[Test] = &[
+    ("weights arrive in a cloud over HTTP, and what is a person's stays", weights),
+    (
+        "a lookup that is refused once in an edit drains in silence, and the next event fills again",
+        refused,
+    ),
+    ("with a wrong key a round fails visibly, and the key is not told", wrong_key),
+];
+
+const KEY: [(&str, &str); 2] = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-a")];
+
+/// A running `clb-double`, which ends with this value.
+struct Clb {
+    child: Child,
+    address: String,
+}
+
+impl Clb {
+    fn start(scene: &Scene<'_>) -> Result<Self> {
+        let built = programs::build(&["clb-double"])?;
+        let program = built.first().context("no program")?;
+        let state = json!({
+            "region": "cn-example",
+            "accounts": [{"accessKeyId": "key-a", "accessKeySecret": "hidden-a"}],
+            "vpc": {"id": "vpc-example", "cidrs": ["10.0.0.0/8"]},
+            "loadBalancers": [{
+                "id": "lb-bp1example", "name": "shop", "address": "192.0.2.10",
+                "addressType": "internet", "networkType": "vpc",
+                "groups": [{"id": "rsp-a", "name": "web", "backends": [
+                    {"serverId": "i-person", "port": 8080, "weight": 77},
+                ]}],
+            }],
+        });
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), state.to_string())?;
+        let mut command = scene.inside(program)?;
+        command.arg("--state").arg(file.path()).args(["--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().context("start clb-double")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on http://").map(str::to_owned);
+        Ok(Self { child, address: address.with_context(|| format!("it said {line:?}"))? })
+    }
+
+    fn ccm(&self, scene: &Scene<'_>, key: &[(&str, &str)]) -> Result<Double> {
+        scene.double_with(&["--endpoint", &format!("http://{}", self.address)], key)
+    }
+
+    /// `id:port weight` of the group's backends, sorted.
+    fn backends(&self) -> Result<Vec<String>> {
+        let (status, body) = request(&self.address, "GET", "/state", "")?;
+        ensure!(status == 200, "{body}");
+        let state: Value = serde_json::from_str(&body)?;
+        let backends = &state["loadBalancers"][0]["groups"][0]["backends"];
+        let shown = |one: &Value| {
+            let port = if text(&one["serverId"]) == "i-person" { "8080" } else { "node port" };
+            format!("{}:{port} {}", text(&one["serverId"]), one["weight"])
+        };
+        let mut shown: Vec<_> =
+            backends.as_array().context("no backends")?.iter().map(shown).collect();
+        shown.sort();
+        Ok(shown)
+    }
+
+    /// Waits until the group's backends are these.
+    fn until(&self, wanted: &[&str]) -> Result<()> {
+        let mut last = Vec::new();
+        try_wait_for("the backends", DEADLINE, || {
+            last = self.backends()?;
+            Ok((last == wanted).then_some(()))
+        })
+        .with_context(|| format!("they are {last:?}"))
+    }
+}
+
+impl Drop for Clb {
+    fn drop(&mut self) {
+        // It is gone already, or goes now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A node that counts, though nothing runs there. It goes with this value.
+struct Node<'a, 'b>(&'a Scene<'b>, &'static str);
+
+impl<'a, 'b> Node<'a, 'b> {
+    fn new(scene: &'a Scene<'b>, name: &'static str) -> Result<Self> {
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "spec": {"providerID": format!("cn-example.i-{name}")},
+        });
+        scene.cluster.apply(&node.to_string())?;
+        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let patch = ready.to_string();
+        scene.cluster.ask(&["patch", "node", name, "--subresource=status", "-p", &patch])?;
+        Ok(Self(scene, name))
+    }
+}
+
+impl Drop for Node<'_, '_> {
+    fn drop(&mut self) {
+        // What fails here was gone already.
+        let _ = self.0.cluster.ask(&["delete", "node", self.1]);
+    }
+}
+
+fn weights(scene: &Scene<'_>) -> Result<()> {
+    let clb = Clb::start(scene)?;
+    let _one = Node::new(scene, "one")?;
+    let _two = Node::new(scene, "two")?;
+    let double = clb.ccm(scene, &KEY)?;
+    scene.create("web")?;
+    let entry = double.outcome(scene, "web", "applied")?;
+    same("CLB", text(&entry["clb"]), "lb-bp1example")?;
+    clb.until(&["i-one:node port 30", "i-person:8080 77", "i-two:node port 30"])?;
+    let ingress = &scene.service("web")?["status"]["loadBalancer"]["ingress"][0];
+    same("address", text(&ingress["ip"]), "192.0.2.10")?;
+    scene.annotate("web", "weight", "0")?;
+    clb.until(&["i-one:node port 0", "i-person:8080 77", "i-two:node port 0"])?;
+    scene.delete("web")?;
+    double.outcome(scene, "web", "cleaned")?;
+    clb.until(&["i-person:8080 77"])
+}
+
+fn refused(scene: &Scene<'_>) -> Result<()> {
+    let clb = Clb::start(scene)?;
+    let _one = Node::new(scene, "one")?;
+    let double = clb.ccm(scene, &KEY)?;
+    scene.create("web")?;
+    double.outcome(scene, "web", "applied")?;
+    clb.until(&["i-one:node port 60", "i-person:8080 77"])?;
+    let fault = json!({"action": "DescribeVServerGroups", "count": 1, "do": {"throttle": {}}});
+    let (status, body) = request(&clb.address, "POST", "/faults", &fault.to_string())?;
+    ensure!(status < 300, "{status} {body}");
+    scene.annotate("web", "weight", "50")?;
+    let entry = double.outcome(scene, "web", "drained")?;
+    ensure!(text(&entry["reason"]).contains("ErrorCode: Throttling.User"), "{entry}");
+    clb.until(&["i-person:8080 77"])?;
+    let events = scene.events("web")?;
+    ensure!(events.iter().all(|event| event["type"] == "Normal"), "a warning: {events:?}");
+    let _two = Node::new(scene, "two")?;
+    clb.until(&["i-one:node port 25", "i-person:8080 77", "i-two:node port 25"])
+}
+
+fn wrong_key(scene: &Scene<'_>) -> Result<()> {
+    let clb = Clb::start(scene)?;
+    let wrong = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-b")];
+    let double = clb.ccm(scene, &wrong)?;
+    scene.create("web")?;
+    double.outcome(scene, "web", "frozen")?;
+    let event = scene.event("web", "SyncLoadBalancerFailed", 1)?;
+    let message = text(&event["message"]);
+    ensure!(message.contains("[lb-bp1example]: Message: "), "{message}");
+    ensure!(!message.contains("hidden"), "{message}");
+    Ok(())
+}
