@@ -11,6 +11,7 @@ pub mod core;
 pub mod drive;
 pub mod echo;
 mod http1;
+pub mod populate;
 pub mod review;
 pub mod sender;
 pub mod summary;

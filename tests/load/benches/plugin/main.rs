@@ -1,0 +1,126 @@
+//! How long `status` takes over a large cluster, beside `kubectl get` and the bare lists: part of
+//! `make bench`.
+#![forbid(unsafe_code)]
+
+mod cluster;
+mod runs;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use clbmigrate_bed::{Size, can_run, programs};
+use clbmigrate_load::summary;
+
+use self::cluster::Large;
+use self::runs::{Run, median, run};
+
+/// Compares the plugin's status of a large cluster with kubectl and with the bare lists
+#[derive(Debug, Parser)]
+#[command(name = "plugin")]
+struct Args {
+    /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
+    #[arg(long)]
+    bench: bool,
+    /// Measure only if this benchmark's name, plugin, contains this
+    #[arg(value_name = "FILTER")]
+    filter: Option<String>,
+    /// Rounds; figures are medians over them
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    rounds: usize,
+}
+
+const SERVICES: u32 = 10_000;
+const NODES: u32 = 500;
+
+/// Ratios with what is aimed at, at most.
+const GOALS: [(&str, f64); 2] =
+    [("plugin_status_of_kubectl_get", 0.2), ("plugin_status_of_raw_lists", 1.5)];
+
+fn main() -> ExitCode {
+    match measure(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line on stderr. Nobody may be there to read it any more, which must not matter.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn measure(args: &Args) -> Result<()> {
+    let wanted = args.filter.as_deref().is_none_or(|filter| "plugin".contains(filter));
+    if !args.bench || !wanted {
+        return Ok(());
+    }
+    ensure!(args.rounds > 0, "--rounds 0; take at least 1");
+    can_run(Size::ControlPlane).map_err(anyhow::Error::msg)?;
+    let programs = programs::build(&["kubectl-clbmigrate"])?;
+    let [plugin] = programs.as_slice() else { bail!("cargo has built too little") };
+    say(&format!("starting a cluster with {SERVICES} Services and EndpointSlices, {NODES} nodes"));
+    let large = Large::start(SERVICES, NODES)?;
+    let cluster = large.cluster()?;
+
+    let mut rounds: Vec<[Run; 3]> = Vec::new();
+    // The first one fills the API server's and the machine's caches.
+    for round in 0..=args.rounds {
+        say(&format!("round {round} of {}", args.rounds));
+        let kubectl = run(cluster.kubectl().args(["get", "svc", "-A", "-o", "json"]))?;
+        let raw = Run { wall: large.raw_lists()?, ..Run::default() };
+        let status = run(cluster.command(plugin).args(["status", "-A"]))?;
+        if round > 0 {
+            rounds.push([kubectl, raw, status]);
+        }
+    }
+    let of = |at: usize, value: fn(&Run) -> f64| {
+        median(rounds.iter().filter_map(|round| round.get(at).map(value)))
+    };
+    let wall: fn(&Run) -> f64 = |run| run.wall.as_secs_f64();
+    let ratio = |to: usize| {
+        let ratio = |[kubectl, raw, status]: &[Run; 3]| {
+            wall(status) / wall(if to == 0 { kubectl } else { raw })
+        };
+        median(rounds.iter().map(ratio))
+    };
+    let ratios = [ratio(0), ratio(1)];
+    let memory: fn(&Run) -> f64 = |run| f64::from(run.peak) / 1024.0;
+    let figures = BTreeMap::from([
+        ("plugin_status_of_kubectl_get".to_owned(), ratios[0]),
+        ("plugin_status_of_raw_lists".to_owned(), ratios[1]),
+        ("plugin_status_s".to_owned(), of(2, wall)),
+        ("plugin_status_peak_mib".to_owned(), of(2, memory)),
+        ("kubectl_get_s".to_owned(), of(0, wall)),
+        ("kubectl_get_peak_mib".to_owned(), of(0, memory)),
+        ("raw_lists_s".to_owned(), of(1, wall)),
+        ("plugin_help_ms_cpu".to_owned(), help(plugin)?.as_secs_f64() * 1000.0),
+    ]);
+    summary::add(&summary::file(), &figures)?;
+    let mut out = io::stdout().lock();
+    for (name, figure) in &figures {
+        let goal = GOALS.iter().find(|(goal, _)| goal == name);
+        let missed = goal.is_some_and(|(_, goal)| figure > goal);
+        let goal = goal.map(|(_, goal)| format!("  at most {goal:.1}")).unwrap_or_default();
+        let missed = if missed { "  MISSED" } else { "" };
+        writeln!(out, "{name:<30} {figure:>9.3}{goal}{missed}").context("the figures")?;
+    }
+    say(&format!("written to {}", summary::file().display()));
+    Ok(())
+}
+
+/// The processor's time of one `--help`, from many.
+fn help(plugin: &std::path::Path) -> Result<Duration> {
+    const TIMES: u32 = 100;
+    let before = runs::children()?;
+    for _ in 0..TIMES {
+        let output = Command::new(plugin).arg("--help").output().context("--help")?;
+        ensure!(output.status.success() && !output.stdout.is_empty(), "--help says nothing");
+    }
+    Ok(runs::children()?.saturating_sub(before) / TIMES)
+}
