@@ -20,6 +20,7 @@ deps: ## install what build and tests need and the machine does not have
 	@[ "$$($(CARGO) deny --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	  $(CARGO) install --locked --version $(DENY_VERSION) cargo-deny
 	$(CARGO) fetch --locked
+	@[ "$$(uname -s)" = Linux ] || exit 0; cd tests/clb/sdk && go mod download
 
 .PHONY: tools-rust
 tools-rust:

@@ -27,6 +27,9 @@ pub enum Error {
     /// An API server failed, or refused.
     #[error(transparent)]
     Cluster(#[from] live::Error),
+    /// The CLB API, or the search for its credentials, failed.
+    #[error("CLB API: {0}")]
+    Clb(#[from] clbmigrate_clb::Error),
     /// The change is refused, or would do harm.
     #[error("{message}")]
     Refused {
@@ -73,6 +76,7 @@ impl Error {
             | Self::Refused { hints, .. }
             | Self::Conflict { hints, .. } => hints,
             Self::Cluster(error) => &error.hints,
+            Self::Clb(error) => &error.hints,
             Self::Aborted | Self::Io(_) | Self::Format { .. } => &[],
         }
     }

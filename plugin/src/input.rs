@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     live::{Answer, Live},
     output::Printer,
+    selection::Selection,
 };
 
 /// What a command looks at.
@@ -65,6 +66,8 @@ pub fn unite(
         loaded.world = loaded.world.overlaid(&newer.world, false);
         loaded.absorb(newer);
     }
+    let selection = Selection::new(args, namespace.as_deref());
+    live.wait_for(live.clb().ask(&mut loaded.world, &selection, &args.clb, printer))?;
     printer.intake(&loaded);
     settle(&mut loaded.world, args, &args.overlay.iter().collect::<Vec<_>>())?;
     Ok(Intake { loaded, live: Some(live), namespace })

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod clb;
 pub mod cli;
 mod commands;
 mod error;

@@ -9,7 +9,7 @@ use clbmigrate_cluster::{
 use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{cli::InputArgs, error::Error, output::Printer};
+use crate::{clb::Api, cli::InputArgs, error::Error, output::Printer};
 
 /// What a cluster said of its state.
 pub type Answer = Result<Gathered, live::Error>;
@@ -21,6 +21,7 @@ pub struct Live {
     connections: Vec<Connection>,
     /// Contexts that no connection could be made for.
     unreachable: Vec<live::Error>,
+    clb: Rc<Api>,
 }
 
 impl Live {
@@ -50,7 +51,7 @@ impl Live {
         {
             return Err(error.into());
         }
-        Ok(Self { runtime, connections, unreachable })
+        Ok(Self { runtime, connections, unreachable, clb: Rc::default() })
     }
 
     /// The connections.
@@ -88,6 +89,11 @@ impl Live {
             live::gather(connection, namespace)
         });
         join_all(all).await
+    }
+
+    /// The CLB API.
+    pub fn clb(&self) -> &Api {
+        &self.clb
     }
 
     /// Makes one world of what the clusters said. Of several, some may have failed.

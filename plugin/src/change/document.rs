@@ -84,6 +84,7 @@ impl Report {
     /// The wait for CCM is over.
     pub fn ended(mut self, end: &End) -> Self {
         self.document.state = end.state();
+        self.document.verified = end.is_verified();
         self.document.message = end.message();
         self
     }

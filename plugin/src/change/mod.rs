@@ -6,6 +6,8 @@ mod failure;
 mod judge;
 mod managers;
 mod record;
+mod recover;
+mod truth;
 mod wait;
 
 use clbmigrate_cluster::{
@@ -21,7 +23,12 @@ use clbmigrate_core::{
     survey::{Seat, Survey},
 };
 
-use self::{document::Report, judge::Judgement};
+use self::{
+    document::Report,
+    judge::Judgement,
+    truth::Truth,
+    wait::{End, Proof},
+};
 use crate::{
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
     error::{Error, Exit},
@@ -262,6 +269,10 @@ impl Change<'_> {
     ) -> Result<Exit, Error> {
         match self.live.wait_for(waiting.run(args.timeout.0, printer)) {
             Ok(end) => {
+                let end = match self.live.wait_for(self.verified(end)) {
+                    End::Differs(how) => self.recover(&how, args, printer)?,
+                    end => end,
+                };
                 report.ended(&end).show(args.output, printer)?;
                 Ok(end.exit())
             }
@@ -269,6 +280,17 @@ impl Change<'_> {
                 report.show(args.output, printer)?;
                 Err(error)
             }
+        }
+    }
+
+    /// Holds CCM's success against what the CLB says, where that can be asked.
+    async fn verified(&self, end: End) -> End {
+        let End::Done(mark, _) = end else { return end };
+        let Some(clb) = self.live.clb().get() else { return end };
+        match self.truth(&clb).await {
+            Truth::Agrees => End::Done(mark, Proof::Clb),
+            Truth::Unknown(why) => End::Done(mark, Proof::Unread(why)),
+            Truth::Differs(how) => End::Differs(how),
         }
     }
 

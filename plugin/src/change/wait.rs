@@ -26,11 +26,15 @@ const GUARD: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// CCM finished a round over the change.
-    Done(Mark),
+    Done(Mark, Proof),
+    /// CCM reports success, and the CLB holds something else.
+    Differs(String),
     /// CCM tried and failed.
     Failed(String),
     /// CCM did not finish in time.
     TimedOut(String),
+    /// The CLB held something else, and the change was taken back.
+    RolledBack(String),
     /// Somebody wrote another value.
     PutBack(String),
     /// The Service is gone.
@@ -41,38 +45,67 @@ impl End {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Done(_) => Exit::Done,
+            Self::Done(..) => Exit::Done,
             Self::Failed(_) | Self::Gone => Exit::Error,
-            Self::TimedOut(_) => Exit::TimedOut,
-            Self::PutBack(_) => Exit::PutBack,
+            // CCM's word is not enough where the CLB says otherwise.
+            Self::TimedOut(_) | Self::Differs(_) => Exit::TimedOut,
+            Self::PutBack(_) | Self::RolledBack(_) => Exit::PutBack,
         }
     }
 
     /// How it is called in documents.
     pub fn state(&self) -> ChangeState {
         match self {
-            Self::Done(_) => ChangeState::Done,
+            Self::Done(..) => ChangeState::Done,
+            Self::Differs(_) => ChangeState::Differs,
             Self::Failed(_) => ChangeState::Failed,
             Self::TimedOut(_) => ChangeState::TimedOut,
+            Self::RolledBack(_) => ChangeState::RolledBack,
             Self::PutBack(_) => ChangeState::PutBack,
             Self::Gone => ChangeState::Gone,
         }
     }
 
+    /// Whether the CLB has confirmed it.
+    pub fn is_verified(&self) -> bool {
+        matches!(self, Self::Done(_, Proof::Clb))
+    }
+
     /// In words.
     pub fn message(&self) -> String {
         match self {
-            Self::Done(Mark::Hash) => {
-                "CCM reports success; not verified at the CLB, which takes its credentials".to_owned()
+            Self::Done(mark, proof) => {
+                let done = match mark {
+                    Mark::Hash => "CCM reports success",
+                    Mark::LabelAndEvent => {
+                        "CCM, which hashes differently from 2.14, wrote a new label and reports success"
+                    }
+                };
+                match proof {
+                    Proof::None => {
+                        format!("{done}; not verified at the CLB, which takes its credentials")
+                    }
+                    Proof::Unread(why) => format!("{done}; not verified at the CLB: {why}"),
+                    Proof::Clb => format!("{done}, and the CLB's groups carry the weights"),
+                }
             }
-            Self::Done(Mark::LabelAndEvent) => {
-                "CCM, which hashes differently from 2.14, wrote a new label and reports success; not verified at the CLB, which takes its credentials".to_owned()
-            }
+            Self::Differs(how) => format!("CCM reports success, but {how}"),
             Self::Failed(said) => format!("CCM failed: {said}"),
-            Self::TimedOut(said) | Self::PutBack(said) => said.clone(),
+            Self::TimedOut(said) | Self::PutBack(said) | Self::RolledBack(said) => said.clone(),
             Self::Gone => "the Service is gone".to_owned(),
         }
     }
+}
+
+/// What besides CCM's word there is for a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: nobody could be asked.
+    None,
+    /// The CLB could be asked, and did not tell.
+    Unread(String),
+    /// The groups carry the weights.
+    Clb,
 }
 
 /// A wait for one change.
@@ -117,7 +150,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
                     Verdict::Done(mark) => {
                         let since = done.get_or_insert((mark, Instant::now())).1;
                         if !self.is_guarded || since.elapsed() >= GUARD {
-                            return Ok(End::Done(mark));
+                            return Ok(End::Done(mark, Proof::None));
                         }
                         told.tell("CCM reports success; looking on, for another tool may put the value back", printer);
                     }
@@ -139,7 +172,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
             }
             if Instant::now() >= deadline {
                 return Ok(match (done, told.last) {
-                    (Some((mark, _)), _) => End::Done(mark),
+                    (Some((mark, _)), _) => End::Done(mark, Proof::None),
                     (None, Some(said)) => {
                         End::TimedOut(format!("CCM was not done in time: {said}"))
                     }

@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
 mod change;
+mod clb;
 mod connect;
 mod values;
 mod webhook;
@@ -12,6 +13,7 @@ use clbmigrate_cluster::files::Source;
 use crate::selector::Selector;
 
 pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
+pub use clb::ClbArgs;
 pub use connect::ConnectArgs;
 pub use values::{
     ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, Span, VgroupPort,
@@ -161,6 +163,10 @@ pub struct InputArgs {
     /// How to reach the cluster.
     #[command(flatten)]
     pub connect: ConnectArgs,
+
+    /// How to reach the CLB API.
+    #[command(flatten)]
+    pub clb: ClbArgs,
 
     /// Only Services with these labels, for example app=web,tier in (a,b),!test
     #[arg(short = 'l', long, value_name = "LABELS", help_heading = "Input")]

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, ensure};
 use clbmigrate_bed::Cluster;
 
-use crate::user::{Tools, User};
+use crate::{
+    clb::{CCM, Clb, REGION},
+    user::{Tools, User},
+};
 
 /// One at a time: two would answer for the same Services.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -27,8 +30,22 @@ impl Ccm {
         Self::of(&user.cluster, tools, flags)
     }
 
+    /// Starts it in a user's cluster with the double of the CLB as its cloud.
+    pub fn with_cloud(user: &User<'_>, tools: &Tools, clb: &Clb) -> anyhow::Result<Self> {
+        Self::run(&user.cluster, tools, &["--endpoint", &clb.url()?, "--region", REGION], CCM)
+    }
+
     /// Starts it in a cluster with these flags and waits until it answers.
     pub fn of(cluster: &Cluster<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::run(cluster, tools, flags, CCM)
+    }
+
+    fn run(
+        cluster: &Cluster<'_>,
+        tools: &Tools,
+        flags: &[&str],
+        (key, secret): (&str, &str),
+    ) -> anyhow::Result<Self> {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = cluster
             .command(&tools.ccm)
@@ -36,6 +53,8 @@ impl Ccm {
             .arg(cluster.kubeconfig())
             .args(["--listen", "127.0.0.1:0", "--retry-base-ms", "300"])
             .args(flags)
+            .env("ACCESS_KEY_ID", key)
+            .env("ACCESS_KEY_SECRET", secret)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

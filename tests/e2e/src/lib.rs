@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ccm;
+mod clb;
 mod helm;
 mod manifests;
 mod page;
@@ -11,6 +12,7 @@ mod user;
 mod webhook;
 
 pub use ccm::Ccm;
+pub use clb::Clb;
 pub use helm::{Helm, NAMESPACE};
 pub use manifests::{KEYS, nodes, service, slice};
 pub use page::{commands, shell, shell_command};

@@ -54,6 +54,10 @@ pub enum ChangeState {
     Failed,
     /// Written, and CCM was not done in time.
     TimedOut,
+    /// Written, and CCM reports success, but the CLB's groups hold something else.
+    Differs,
+    /// Written, and taken back, because the CLB's groups held something else.
+    RolledBack,
     /// Written, and put back by somebody else.
     PutBack,
     /// Written, and the Service is gone since.

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod access;
+mod cloud;
 mod corners;
 mod reading;
 mod terminal;
@@ -25,6 +26,8 @@ const FLAWED: &str = "b";
 const SERVED: &str = "c";
 /// A cluster whose API server comes and goes.
 const SHAKY: &str = "d";
+/// A cluster with one Service, of a double of CCM that has a double of the CLB.
+const CLOUD: &str = "e";
 
 /// Held by the one test that uses the shaky cluster.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -40,11 +43,13 @@ fn main() -> ExitCode {
         .cluster(QUIET, Version::NEWEST)
         .cluster(FLAWED, Version::OLDEST)
         .cluster(SERVED, Version::NEWEST)
-        .cluster(SHAKY, Version::NEWEST);
+        .cluster(SHAKY, Version::NEWEST)
+        .cluster(CLOUD, Version::NEWEST);
     let shared = Shared::new(plan);
     let stage = Arc::new(Stage::default());
-    let groups: [&[Case]; 6] = [
+    let groups: [&[Case]; 7] = [
         reading::CASES,
+        cloud::CASES,
         writing::CASES,
         corners::CASES,
         waiting::CASES,
@@ -79,7 +84,7 @@ impl Stage {
             return Ok(tools.clone());
         }
         let good = [("n1", "i-bp1n1"), ("n2", "i-bp1n2")];
-        for name in [QUIET, SERVED, SHAKY] {
+        for name in [QUIET, SERVED, SHAKY, CLOUD] {
             User::make_nodes(&bed.cluster(name)?, &good)?;
         }
         User::make_nodes(&bed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;

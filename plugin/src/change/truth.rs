@@ -1,0 +1,107 @@
+//! What the CLB's groups really hold after a change.
+
+use std::time::Duration;
+
+use clbmigrate_clb::{Clb, Error as ApiError};
+use clbmigrate_core::{
+    cloud::Answer,
+    prediction::Prediction,
+    route::Route,
+    snapshot::World,
+    survey::{Seat, Survey, routes_of},
+};
+use tokio::time::{Instant, sleep};
+
+use super::Change;
+
+/// How often groups are read, by an API that throttles.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long to look on after CCM's success: it writes the label last, so the groups should be right
+/// by then. A group without a single backend is not waited for longer than the next look.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Truth {
+    /// Every group carries what CCM should have written.
+    Agrees,
+    /// A group carries something else.
+    Differs(String),
+    /// The API did not tell.
+    Unknown(String),
+}
+
+/// How a group differs.
+struct Difference {
+    words: String,
+    /// Whether none of the Service's backends is in it.
+    is_empty: bool,
+}
+
+impl Change<'_> {
+    /// Reads the Service's groups until they carry the weights of the change, or time is over.
+    pub(super) async fn truth(&self, clb: &Clb) -> Truth {
+        let mut world = self.changed_world();
+        let deadline = Instant::now() + PATIENCE;
+        let clb = clb.until(deadline);
+        let mut was_empty = false;
+        loop {
+            let mut is_empty = false;
+            let truth = match self.read_groups(&clb, &mut world).await {
+                Ok(()) => {
+                    let differences = self.differences(&world);
+                    is_empty = differences.iter().any(|difference| difference.is_empty);
+                    let words: Vec<String> =
+                        differences.into_iter().map(|difference| difference.words).collect();
+                    if words.is_empty() {
+                        return Truth::Agrees;
+                    }
+                    Truth::Differs(words.join("; "))
+                }
+                Err(error) => Truth::Unknown(error.to_string()),
+            };
+            if (was_empty && is_empty) || Instant::now() + PAUSE >= deadline {
+                return truth;
+            }
+            was_empty = is_empty;
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn read_groups(&self, clb: &Clb, world: &mut World) -> Result<(), ApiError> {
+        let meta = &self.seat.service.metadata;
+        let cluster = world.clusters.get(self.seat.index);
+        let service = cluster.and_then(|of| of.service(meta.namespace(), &meta.name));
+        let routes = service.map(routes_of).unwrap_or_default();
+        let groups: Vec<String> = routes.iter().map(|(vgroup, _)| (*vgroup).to_owned()).collect();
+        for vgroup in groups {
+            world.cloud.insert(Answer::Group(clb.group(&vgroup).await?));
+        }
+        Ok(())
+    }
+
+    /// How the groups differ from what CCM should have written.
+    fn differences(&self, world: &World) -> Vec<Difference> {
+        let survey = Survey::new(world);
+        let routes = survey.routes().filter_map(|(key, members)| {
+            let is_ours = members.iter().any(|member| member.seat.is(&self.seat));
+            is_ours.then(|| Route::build(&survey, *key, &Prediction::default()))
+        });
+        routes.filter_map(|route| self.in_route(&route)).collect()
+    }
+
+    fn in_route(&self, route: &Route<'_>) -> Option<Difference> {
+        let is_it = |seat: &Seat<'_>| seat.is(&self.seat);
+        let of = route.participants.iter().find(|of| of.seat.as_ref().is_some_and(is_it))?;
+        let (held, wanted) = (of.weight_sum.unwrap_or_default(), of.expected_weight_sum?);
+        let backends = of.backends.unwrap_or_default();
+        let agrees = held == wanted && backends == of.expected_backends;
+        let words = || {
+            format!(
+                "group {} holds {backends} of its backends with a sum of {held}, and should hold {} with {wanted}",
+                route.key.vgroup, of.expected_backends
+            )
+        };
+        (!agrees).then(|| Difference { words: words(), is_empty: backends == 0 })
+    }
+}

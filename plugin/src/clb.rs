@@ -1,0 +1,209 @@
+//! What the CLB API says of the routes that are looked at, where there are credentials for it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
+use clbmigrate_core::{
+    cloud::{Answer, Listener},
+    snapshot::World,
+    survey::Survey,
+};
+use futures::{StreamExt, stream};
+
+use crate::{cli::ClbArgs, error::Error, output::Printer, selection::Selection};
+
+/// Calls at once: the API throttles, and CCM asks it too.
+const AT_ONCE: usize = 4;
+/// Groups that are asked about; beyond them a call for each would take the quota from CCM.
+const MOST_GROUPS: usize = 100;
+
+/// The CLB API, as far as it is at hand.
+#[derive(Debug, Default)]
+pub struct Api {
+    state: RefCell<State>,
+}
+
+/// What is known of the connection. It is made when the first route is at hand: its nodes name the
+/// region, and without a route nobody need be asked.
+#[derive(Debug, Clone, Default)]
+enum State {
+    #[default]
+    NotTried,
+    /// There are no credentials, or none are wanted.
+    Off,
+    On(Clb),
+}
+
+/// What to ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Questions {
+    /// By CLB: the groups.
+    clbs: BTreeMap<String, BTreeSet<String>>,
+    /// Groups that are left out.
+    left_out: usize,
+}
+
+/// An answer, or why there is none.
+type Told = Result<Answer, ApiError>;
+
+impl Api {
+    /// Asks about the routes of the selected Services, and adds the answers to the world. What is
+    /// there already, from `--overlay`, is not asked for.
+    pub async fn ask(
+        &self,
+        world: &mut World,
+        selection: &Selection<'_>,
+        args: &ClbArgs,
+        printer: &mut Printer,
+    ) -> Result<(), Error> {
+        let questions = Questions::about(world, selection);
+        if questions.clbs.is_empty() {
+            return Ok(());
+        }
+        let Some(clb) = self.connected(world, args, printer).await? else { return Ok(()) };
+        if questions.left_out > 0 {
+            printer.warning(&format!(
+                "the CLB API is asked about {MOST_GROUPS} groups; {} more are left out, narrow it down with -n or -l",
+                questions.left_out
+            ));
+        }
+        let mut failures: BTreeMap<String, usize> = BTreeMap::new();
+        for told in questions.ask(&clb).await {
+            match told {
+                Ok(answer) => world.cloud.insert(answer),
+                // The list of the CLB's groups tells that, and a rule says so.
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) if args.is_asked_for() => return Err(error.into()),
+                Err(error) => *failures.entry(in_words(&error)).or_default() += 1,
+            }
+        }
+        for (failure, times) in failures {
+            let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+            printer.warning(&format!("CLB API: {failure}{times}"));
+        }
+        Ok(())
+    }
+
+    /// The client, if there is a connection.
+    pub fn get(&self) -> Option<Clb> {
+        match &*self.state.borrow() {
+            State::On(clb) => Some(clb.clone()),
+            State::NotTried | State::Off => None,
+        }
+    }
+
+    async fn connected(
+        &self,
+        world: &World,
+        args: &ClbArgs,
+        printer: &mut Printer,
+    ) -> Result<Option<Clb>, Error> {
+        let known = self.state.borrow().clone();
+        match known {
+            State::On(clb) => return Ok(Some(clb)),
+            State::Off => return Ok(None),
+            State::NotTried => {}
+        }
+        let state = if args.no_clb { State::Off } else { connect(world, args, printer).await? };
+        *self.state.borrow_mut() = state.clone();
+        Ok(if let State::On(clb) = state { Some(clb) } else { None })
+    }
+}
+
+/// An error without what differs from call to call.
+fn in_words(error: &ApiError) -> String {
+    match error.code() {
+        Some(code) => format!("{} ({code})", error.message),
+        None => error.message.clone(),
+    }
+}
+
+/// Connects. Where nobody has asked for it, failing is no error: routes are incomplete then.
+async fn connect(world: &World, args: &ClbArgs, printer: &mut Printer) -> Result<State, Error> {
+    match Clb::connect(args.options(region_of(world))).await {
+        Ok(clb) => {
+            printer.note(&format!("CLB API of {}, {}", clb.region(), clb.source()));
+            Ok(State::On(clb))
+        }
+        Err(error) if args.is_asked_for() => Err(error.into()),
+        Err(error) if error.kind == ErrorKind::NoCredentials => Ok(State::Off),
+        Err(error) => {
+            printer.warning(&format!("CLB API: {error}"));
+            Ok(State::Off)
+        }
+    }
+}
+
+/// The region of all nodes, where they agree: CCM writes it in front of their instance.
+fn region_of(world: &World) -> Option<String> {
+    let nodes = world.clusters.iter().flat_map(|cluster| cluster.nodes().iter());
+    let regions: BTreeSet<&str> = nodes.filter_map(|node| node.region()).collect();
+    let mut regions = regions.into_iter();
+    regions.next().filter(|_| regions.next().is_none()).map(str::to_owned)
+}
+
+impl Questions {
+    fn about(world: &World, selection: &Selection<'_>) -> Self {
+        let survey = Survey::new(world);
+        let mut questions = Self::default();
+        let mut asked = 0;
+        for (key, members) in survey.routes() {
+            let is_looked_at = members
+                .iter()
+                .any(|member| selection.takes(member.seat.cluster, member.seat.service));
+            if !is_looked_at || key.clb.is_empty() || world.cloud.groups.contains_key(key.vgroup) {
+                continue;
+            }
+            if asked == MOST_GROUPS {
+                questions.left_out += 1;
+                continue;
+            }
+            let groups = questions.clbs.entry(key.clb.to_owned()).or_default();
+            asked += usize::from(groups.insert(key.vgroup.to_owned()));
+        }
+        questions
+    }
+
+    async fn ask(self, clb: &Clb) -> Vec<Told> {
+        let groups = self.clbs.values().flatten();
+        let attributes =
+            groups.map(|id| async move { vec![clb.group(id).await.map(Answer::Group)] });
+        let mut told = gathered(attributes).await;
+        let lists = self.clbs.iter().map(|(id, groups)| of_clb(clb, id, groups));
+        told.extend(gathered(lists).await);
+        told
+    }
+}
+
+/// What is told of a whole CLB, and of its listeners that forward to these groups.
+async fn of_clb(clb: &Clb, id: &str, groups: &BTreeSet<String>) -> Vec<Told> {
+    let mut told = vec![
+        clb.load_balancer(id).await.map(Answer::LoadBalancer),
+        clb.groups(id).await.map(Answer::GroupList),
+    ];
+    match clb.listener_list(id).await {
+        Ok(list) => {
+            let ours: Vec<Listener> = list
+                .listeners
+                .iter()
+                .filter(|listener| groups.contains(&listener.vgroup))
+                .cloned()
+                .collect();
+            told.push(Ok(Answer::Listeners(list)));
+            for listener in ours {
+                let health = clb.health(id, listener.port, &listener.protocol).await;
+                told.push(health.map(Answer::Health));
+            }
+        }
+        Err(error) => told.push(Err(error)),
+    }
+    told
+}
+
+async fn gathered(asked: impl Iterator<Item = impl Future<Output = Vec<Told>>>) -> Vec<Told> {
+    let all: Vec<Vec<Told>> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    all.into_iter().flatten().collect()
+}

@@ -1,0 +1,92 @@
+//! The double of the CLB, and the credentials it knows.
+
+use std::process::Command;
+
+use anyhow::Context;
+use clbmigrate_clb_double::{Do, Double, Fault, Options};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+/// The region that the nodes of tests are in.
+pub(crate) const REGION: &str = "cn-bed";
+/// Key and secret of the plugin's user.
+const USER: (&str, &str) = ("key-e2e", "secret-e2e");
+/// Those of CCM, so that a fault can be for one of the two.
+pub(crate) const CCM: (&str, &str) = ("key-ccm", "secret-ccm");
+
+/// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
+#[derive(Debug)]
+pub struct Clb {
+    double: Double,
+    _runtime: Runtime,
+}
+
+impl Clb {
+    /// Starts it with these groups and listeners, as the double's state has them.
+    pub fn start(groups: &Value, listeners: &Value) -> anyhow::Result<Self> {
+        let state = json!({
+            "region": REGION,
+            "accounts": [
+                {"accessKeyId": USER.0, "accessKeySecret": USER.1},
+                {"accessKeyId": CCM.0, "accessKeySecret": CCM.1},
+            ],
+            "loadBalancers": [{
+                "id": "lb-bp1example", "name": "shop", "address": "203.0.113.10",
+                "groups": groups, "listeners": listeners,
+            }],
+        });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let options = Options::new(state.to_string().parse()?);
+        let double = runtime.block_on(Double::start(options))?;
+        Ok(Self { double, _runtime: runtime })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> anyhow::Result<String> {
+        Ok(format!("http://{}", self.double.http().context("it does not listen")?))
+    }
+
+    /// The plugin's flag that leads there.
+    pub fn flag(&self) -> anyhow::Result<String> {
+        Ok(format!("--clb-endpoint {}", self.url()?))
+    }
+
+    /// Gives a command the credentials, as the `aliyun` command line takes them.
+    pub fn let_in<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0);
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1)
+    }
+
+    /// Lets calls of the user's fail so many times because there were too many.
+    pub fn throttle(&self, action: &str, times: u32) {
+        self.double.fault(Fault::new(Do::Throttle {}).of(action).by(USER.0).times(times));
+    }
+
+    /// Lets lookups of groups by CCM fail, one for each number: after so many that have passed.
+    pub fn throttle_ccm(&self, after: &[u32]) {
+        for passed in after {
+            let fault = Fault::new(Do::Throttle {}).of("DescribeVServerGroups").by(CCM.0);
+            self.double.fault(fault.after(*passed).times(1));
+        }
+    }
+
+    /// The weights in a group, by server.
+    pub fn weights(&self, group: &str) -> Vec<(String, u32)> {
+        let state = serde_json::to_value(self.double.state()).unwrap_or_default();
+        let groups = state.pointer("/loadBalancers/0/groups").and_then(Value::as_array);
+        let of_group = |of: &&Value| of.get("id").is_some_and(|id| id == group);
+        let backends = groups.into_iter().flatten().filter(of_group);
+        let backends = backends.filter_map(|of| of.get("backends")?.as_array()).flatten();
+        let held = |of: &Value| {
+            let weight = of.get("weight")?.as_u64()?.try_into().ok()?;
+            Some((of.get("serverId")?.as_str()?.to_owned(), weight))
+        };
+        backends.filter_map(held).collect()
+    }
+
+    /// The actions that were called, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.double.calls().into_iter().map(|call| call.action).collect()
+    }
+}

@@ -1,0 +1,251 @@
+//! Commands that ask the CLB API, too.
+
+use anyhow::{Context, ensure};
+use clbmigrate_bed::try_wait_for;
+use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran};
+use serde_json::json;
+
+use crate::{CLOUD, Case, DEADLINE, QUIET};
+
+pub const CASES: &[Case] = &[
+    ("the CLB's answers make routes complete", QUIET, "clb-complete-routes", complete),
+    (
+        "the environment's credentials are used without a flag",
+        QUIET,
+        "clb-environment",
+        environment,
+    ),
+    (
+        "nobody is asked without credentials, or where it is not wanted",
+        QUIET,
+        "clb-unasked",
+        unasked,
+    ),
+    ("a throttled call is made again", QUIET, "clb-throttled", throttled),
+    (
+        "refused credentials fail what asked for them, and nothing else",
+        QUIET,
+        "clb-refused",
+        refused,
+    ),
+    ("rules that need the CLB's answers judge", QUIET, "clb-judged", judged),
+    ("what an overlay answers is not asked", QUIET, "clb-answered", answered),
+    ("CCM's word is held against the CLB's", CLOUD, "clb-truth", truth),
+];
+
+/// A group of a user's namespace: the Service's nodes with 10 each, and an old machine with 60.
+fn cloud(user: &User<'_>, scheduler: &str) -> anyhow::Result<Clb> {
+    let group = group(user);
+    let service = user.web()?;
+    let port = &service["spec"]["ports"][0]["nodePort"];
+    let owner = format!("k8s/{port}/web/{}/clusterid", user.namespace);
+    let node = |id| json!({"serverId": id, "port": port, "weight": 10, "description": owner});
+    let old = json!({"serverId": "i-bp1old", "port": 80, "weight": 60});
+    Clb::start(
+        &json!([{"id": group, "name": "shop-web",
+            "backends": [node("i-bp1n1"), node("i-bp1n2"), old]}]),
+        &json!([{"port": 80, "scheduler": scheduler, "vServerGroupId": group}]),
+    )
+}
+
+/// Runs the plugin where the cloud's credentials are.
+fn asks(user: &User<'_>, clb: &Clb, line: &str) -> anyhow::Result<Ran> {
+    let line = format!("{line} {} --cluster-id clusterid", clb.flag()?);
+    ran(clb.let_in(&mut user.clbmigrate(&line)))
+}
+
+fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let list = asks(user, &clb, "status -o json")?.ends_with(0)?.json()?;
+    let route = &list["routes"][0];
+    ensure!(route["complete"] == true, "{route}");
+    let shares: Vec<(String, f64)> = route["participants"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|of| (of["name"].to_string(), of["share"].as_f64().unwrap_or(-1.0)))
+        .collect();
+    let wanted = [("\"web\"".to_owned(), 0.25), ("\"i-bp1old\"".to_owned(), 0.75)];
+    ensure!(shares == wanted, "{shares:?}");
+    // The preview sees who else is there.
+    let preview = asks(user, &clb, "preview svc/web 40 -o json")?.ends_with(0)?.json()?;
+    let after = &preview["routes"][0]["after"]["participants"];
+    ensure!(after[0]["share"] == 0.4, "{after}");
+    asks(user, &clb, "status")?.ends_with(0)?.says("complete")?.says("i-bp1old")?;
+    Ok(())
+}
+
+fn environment(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let mut command = user.clbmigrate("status -o json -v --cluster-id clusterid");
+    let endpoint = clb.url()?;
+    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
+    let list = ran(&mut command)?.ends_with(0)?.warns("CLB API of cn-bed")?.json()?;
+    ensure!(list["routes"][0]["complete"] == true, "{list}");
+    Ok(())
+}
+
+fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let silent = user.runs("status -o json")?.ends_with(0)?;
+    ensure!(silent.err.is_empty() && silent.json()?["routes"][0]["complete"] == false);
+    let mut command = user.clbmigrate("status --no-clb");
+    let endpoint = clb.url()?;
+    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", &endpoint);
+    ran(&mut command)?.ends_with(0)?.says("incomplete")?;
+    let mut command = user.kubectl("clbmigrate status -f deploy/examples/canary");
+    command.current_dir(clbmigrate_bed::programs::workspace()?);
+    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
+    ran(&mut command)?.ends_with(0)?;
+    ensure!(clb.calls().is_empty(), "{:?}", clb.calls());
+    Ok(())
+}
+
+fn throttled(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    clb.throttle("DescribeVServerGroupAttribute", 2);
+    let list = asks(user, &clb, "status -o json")?.ends_with(0)?;
+    ensure!(list.json()?["routes"][0]["complete"] == true, "{}\n{}", list.out, list.err);
+    let calls = clb.calls();
+    let asked = calls.iter().filter(|action| *action == "DescribeVServerGroupAttribute").count();
+    ensure!(asked == 3, "{calls:?}");
+    Ok(())
+}
+
+fn refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let with_a_wrong_secret = |line: &str| {
+        let mut command = user.clbmigrate(line);
+        clb.let_in(&mut command).env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "not-the-secret");
+        command.env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
+        ran(&mut command)
+    };
+    // Somebody asked for it.
+    let told = with_a_wrong_secret("status --clb-region cn-bed")?.ends_with(1)?;
+    let told = told.warns("CLB API")?.warns("SignatureDoesNotMatch")?;
+    ensure!(!told.err.contains("not-the-secret"), "{}", told.err);
+    // Nobody did: what the cluster says is shown all the same.
+    let shown = with_a_wrong_secret("status")?.ends_with(0)?.says("incomplete")?;
+    shown.warns("warning: CLB API")?.warns("SignatureDoesNotMatch")?;
+    Ok(())
+}
+
+fn judged(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "rr")?;
+    let report = asks(user, &clb, "check -o json --fail-on never")?.ends_with(0)?.json()?;
+    let rules: Vec<&str> = report["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|finding| finding["rule"].as_str())
+        .collect();
+    ensure!(rules.contains(&"CLB407"), "{report}");
+    let unlooked = report["notLooked"].to_string();
+    ensure!(!unlooked.contains("CLB413"), "{unlooked}");
+    ensure!(!unlooked.contains(&format!("\"group rsp-bp1{}\"", user.namespace)), "{unlooked}");
+    Ok(())
+}
+
+fn answered(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let group = group(user);
+    let answer = json!({
+        "VServerGroupId": group, "VServerGroupName": "overlay", "LoadBalancerId": "lb-bp1example",
+        "BackendServers": {"BackendServer": []},
+    });
+    let file = user.file("group.json", &answer.to_string())?;
+    let line = format!("status --overlay {}", file.display());
+    asks(user, &clb, &line)?.ends_with(0)?;
+    let calls = clb.calls();
+    ensure!(!calls.iter().any(|action| action == "DescribeVServerGroupAttribute"), "{calls:?}");
+    Ok(())
+}
+
+/// A cloud in which CCM has registered the Service's nodes beside an old machine.
+fn served(user: &User<'_>, tools: &Tools) -> anyhow::Result<(Clb, Ccm)> {
+    let group = group(user);
+    let old = json!({"serverId": "i-bp1old", "port": 80, "weight": 60});
+    let clb = Clb::start(
+        &json!([{"id": group, "name": "shop-web", "backends": [old]}]),
+        &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": group}]),
+    )?;
+    let ccm = Ccm::with_cloud(user, tools, &clb)?;
+    holds(user, &clb, 10)?;
+    try_wait_for("CCM's first round", DEADLINE, || {
+        let label = &user.web()?["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
+        Ok(label.is_string().then_some(()))
+    })?;
+    Ok((clb, ccm))
+}
+
+fn group(user: &User<'_>) -> String {
+    format!("rsp-bp1{}", user.namespace)
+}
+
+/// Waits until both nodes have a weight, and demands that the old machine has kept its own.
+fn holds(user: &User<'_>, clb: &Clb, weight: u32) -> anyhow::Result<()> {
+    let of = |name: &str, weight| (name.to_owned(), weight);
+    let wanted = [of("i-bp1n1", weight), of("i-bp1n2", weight), of("i-bp1old", 60)];
+    try_wait_for(&format!("weights of {weight} in the group"), DEADLINE, || {
+        let mut weights = clb.weights(&group(user));
+        weights.sort();
+        Ok((weights == wanted).then_some(()))
+    })
+}
+
+fn set(weight: u32) -> String {
+    format!("set web {weight} --yes --wait --timeout 60s -o json")
+}
+
+/// One after the other, in a cluster of their own: a fault is for the next call of CCM's, whatever
+/// Service it is about.
+fn truth(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let (clb, _ccm) = served(user, tools)?;
+    confirmed(user, &clb).context("confirmed")?;
+    emptied(user, &clb).context("emptied")?;
+    taken_back(user, &clb).context("taken back")?;
+    unproven(user, &clb).context("unproven")
+}
+
+fn confirmed(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+    let change = asks(user, clb, &set(40))?.ends_with(0)?.json()?;
+    ensure!(change["verified"] == true && change["state"] == "done", "{change}");
+    holds(user, clb, 20)
+}
+
+fn emptied(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+    // CCM 2.14 drops the error of this one call, takes all backends out, and reports success.
+    clb.throttle_ccm(&[0]);
+    let told = asks(user, clb, &set(60))?.ends_with(0)?.warns("holds 0 of its backends")?;
+    let told = told.warns("CCM is called once more")?.json()?;
+    ensure!(told["verified"] == true && told["state"] == "done", "{told}");
+    ensure!(user.annotation("weight")? == "60");
+    holds(user, clb, 30)
+}
+
+fn taken_back(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+    // The first of the two lookups of each of three rounds: the change, the second try, the way back.
+    clb.throttle_ccm(&[0, 1, 2]);
+    let told =
+        asks(user, clb, &set(80))?.ends_with(5)?.warns("the change is taken back")?.json()?;
+    ensure!(told["verified"] == false && told["state"] == "rolledBack", "{told}");
+    // Nobody claims that all is well: the group is empty, and that is said.
+    let message = told["message"].as_str().unwrap_or_default();
+    let (why, now) = message.split_once("Now:").context("no Now")?;
+    ensure!(why.contains("holds 0 of its backends"), "{message}");
+    ensure!(now.contains("holds 0 of its backends"), "{message}");
+    ensure!(user.annotation("weight")? == "60");
+    // What was advised helps.
+    asks(user, clb, &set(62))?.ends_with(0)?;
+    holds(user, clb, 31)
+}
+
+fn unproven(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+    clb.throttle_ccm(&[0]);
+    let line = format!("{} --cluster-id clusterid", set(64));
+    let change = user.runs(&line)?.ends_with(0)?.json()?;
+    ensure!(change["verified"] == false, "{change}");
+    let message = change["message"].as_str().unwrap_or_default();
+    ensure!(message.contains("not verified at the CLB"), "{message}");
+    Ok(())
+}
