@@ -75,7 +75,7 @@ impl Api {
             match told {
                 Ok(answer) => world.cloud.insert(answer),
                 // The list of the CLB's groups tells that, and a rule says so.
-                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) if is_unknown_group(&error) => {}
                 Err(error) if args.is_asked_for() => return Err(error.into()),
                 Err(error) => *failures.entry(in_words(&error)).or_default() += 1,
             }
@@ -111,6 +111,10 @@ impl Api {
         *self.state.borrow_mut() = state.clone();
         Ok(if let State::On(clb) = state { Some(clb) } else { None })
     }
+}
+
+fn is_unknown_group(error: &ApiError) -> bool {
+    error.kind == ErrorKind::NotFound && error.api == Some("DescribeVServerGroupAttribute")
 }
 
 /// An error without what differs from call to call.

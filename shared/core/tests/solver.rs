@@ -1,4 +1,5 @@
 //! Weights for a wanted share.
+#![allow(clippy::expect_used, reason = "a test may fail")]
 
 use clbmigrate_core::solver::{
     Goal, Side, Solution, Spread, TOLERANCE, Unsolvable, capacity, share_out, solve,

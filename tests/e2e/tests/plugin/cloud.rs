@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clbmigrate_bed::try_wait_for;
-use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran};
+use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
 use serde_json::json;
 
 use crate::{CLOUD, Case, DEADLINE, QUIET};
@@ -29,6 +29,7 @@ pub const CASES: &[Case] = &[
         refused,
     ),
     ("rules that need the CLB's answers judge", QUIET, "clb-judged", judged),
+    ("a CLB that the account does not have is told of", QUIET, "clb-foreign", foreign),
     ("what an overlay answers is not asked", QUIET, "clb-answered", answered),
     ("CCM's word is held against the CLB's", CLOUD, "clb-truth", truth),
 ];
@@ -143,6 +144,16 @@ fn judged(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let unlooked = report["notLooked"].to_string();
     ensure!(!unlooked.contains("CLB413"), "{unlooked}");
     ensure!(!unlooked.contains(&format!("\"group rsp-bp1{}\"", user.namespace)), "{unlooked}");
+    Ok(())
+}
+
+fn foreign(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    user.apply(&service(&user.namespace, "odd", &[("id", "lb-bp1foreign"), ("weight", "20")]))?;
+    asks(user, &clb, "status")?.ends_with(1)?.warns("LoadBalancer")?;
+    let mut command = user.clbmigrate("status -o name");
+    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
+    ran(&mut command)?.ends_with(0)?.warns("warning: CLB API")?.says("service/odd")?;
     Ok(())
 }
 
