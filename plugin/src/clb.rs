@@ -7,9 +7,10 @@ use std::{
 
 use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
+    annotation,
     cloud::{Answer, Listener},
     snapshot::World,
-    survey::Survey,
+    survey::routes_of,
 };
 use futures::{StreamExt, stream};
 
@@ -151,22 +152,21 @@ fn region_of(world: &World) -> Option<String> {
 
 impl Questions {
     fn about(world: &World, selection: &Selection<'_>) -> Self {
-        let survey = Survey::new(world);
-        let mut questions = Self::default();
-        let mut asked = 0;
-        for (key, members) in survey.routes() {
-            let is_looked_at = members
-                .iter()
-                .any(|member| selection.takes(member.seat.cluster, member.seat.service));
-            if !is_looked_at || key.clb.is_empty() || world.cloud.groups.contains_key(key.vgroup) {
-                continue;
+        let mut groups: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for cluster in &world.clusters {
+            let looked_at = cluster
+                .services()
+                .filter(|service| selection.takes(cluster, service) && service.is_taken_by_ccm());
+            for service in looked_at {
+                let clb = service.metadata.annotations.text(annotation::ID);
+                groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
-            if asked == MOST_GROUPS {
-                questions.left_out += 1;
-                continue;
-            }
-            let groups = questions.clbs.entry(key.clb.to_owned()).or_default();
-            asked += usize::from(groups.insert(key.vgroup.to_owned()));
+        }
+        groups.retain(|(_, vgroup)| !world.cloud.groups.contains_key(*vgroup));
+        let mut questions =
+            Self { left_out: groups.len().saturating_sub(MOST_GROUPS), ..Self::default() };
+        for (clb, vgroup) in groups.into_iter().take(MOST_GROUPS) {
+            questions.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
         }
         questions
     }

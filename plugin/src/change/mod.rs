@@ -234,14 +234,7 @@ impl Change<'_> {
     ) -> Result<Exit, Error> {
         let (edits, id) = record::with_history(self, args, printer);
         let marks = if args.wait { Some(self.marks(printer)?) } else { None };
-        let written = self.live.wait_for(self.connection.write(&self.present, &edits, &id));
-        let written = written.map_err(|error| failure::explain(self, error))?;
-        if written.recovered {
-            printer.remark("the answer to the write was lost; the change is there");
-        }
-        for warning in &written.service.warnings {
-            printer.warning(warning);
-        }
+        self.send(&self.present, &edits, &id, printer)?;
         let report = report.written(&id);
         let exit = match marks {
             None => {
@@ -259,6 +252,25 @@ impl Change<'_> {
         Ok(exit)
     }
 
+    /// Writes, and says what there is to say of it.
+    fn send(
+        &self,
+        present: &Present,
+        edits: &[AnnotationEdit],
+        id: &str,
+        printer: &mut Printer,
+    ) -> Result<(), Error> {
+        let written = self.live.wait_for(self.connection.write(present, edits, id));
+        let written = written.map_err(|error| failure::explain(self, error))?;
+        if written.recovered {
+            printer.remark("the answer to the write was lost; the change is there");
+        }
+        for warning in &written.service.warnings {
+            printer.warning(warning);
+        }
+        Ok(())
+    }
+
     /// Waits for CCM and answers; what is written is reported also where the wait breaks off.
     fn wait(
         &self,
@@ -267,12 +279,12 @@ impl Change<'_> {
         report: Report,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
-        match self.live.wait_for(waiting.run(args.timeout.0, printer)) {
+        let end = self.seen(waiting, args, printer).and_then(|end| match end {
+            End::Differs(how) => self.recover(&how, args, printer),
+            end => Ok(end),
+        });
+        match end {
             Ok(end) => {
-                let end = match self.live.wait_for(self.verified(end)) {
-                    End::Differs(how) => self.recover(&how, args, printer)?,
-                    end => end,
-                };
                 report.ended(&end).show(args.output, printer)?;
                 Ok(end.exit())
             }
@@ -281,6 +293,17 @@ impl Change<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Waits for CCM, and asks the CLB what came of it.
+    fn seen(
+        &self,
+        waiting: &wait::Waiting<'_, '_>,
+        args: &WriteArgs,
+        printer: &mut Printer,
+    ) -> Result<End, Error> {
+        let end = self.live.wait_for(waiting.run(args.timeout.0, printer))?;
+        Ok(self.live.wait_for(self.verified(end)))
     }
 
     /// Holds CCM's success against what the CLB says, where that can be asked.

@@ -6,7 +6,7 @@ use clbmigrate_cluster::live::{Present, new_change};
 use clbmigrate_core::patch::AnnotationEdit;
 
 use super::{
-    Change, Plan, failure,
+    Change, Plan,
     judge::Leniency,
     record,
     wait::{End, Waiting},
@@ -56,11 +56,8 @@ impl Change<'_> {
         printer: &mut Printer,
     ) -> Result<End, Error> {
         let marks = self.marks(printer)?;
-        let written = self.live.wait_for(self.connection.write(present, &edits, id));
-        written.map_err(|error| failure::explain(self, error))?;
-        let waiting = Waiting::new(self, marks, edits, false);
-        let end = self.live.wait_for(waiting.run(args.timeout.0, printer))?;
-        Ok(self.live.wait_for(self.verified(end)))
+        self.send(present, &edits, id, printer)?;
+        self.seen(&Waiting::new(self, marks, edits, false), args, printer)
     }
 
     /// The Service as it is now.

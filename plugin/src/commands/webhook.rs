@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clbmigrate_cluster::live::{HOOKS, Hook, HookState, Probe, Webhook};
+use clbmigrate_core::inject::DEFAULT_SECONDS;
 use serde::Deserialize;
 use tokio::runtime::Builder;
 
@@ -219,7 +220,6 @@ struct Namespace {
 /// What a configuration says of what is shown; nothing where it cannot be read, which is for the
 /// webhook to complain of.
 fn configuration(text: &str) -> Option<WebhookConfiguration> {
-    const DEFAULT_SECONDS: u32 = 30;
     let file: File = serde_saphyr::from_str(text).ok()?;
     let seconds = file.pre_stop_seconds.unwrap_or(DEFAULT_SECONDS);
     Some(WebhookConfiguration {

@@ -7,6 +7,7 @@
 
 pub mod annotation;
 pub mod backends;
+pub mod causes;
 pub mod cloud;
 mod edit;
 pub mod finding;

@@ -6,6 +6,7 @@
 //! crate for the programs and for `make bench`.
 #![forbid(unsafe_code)]
 
+pub mod benchmark;
 pub mod certificates;
 pub mod core;
 pub mod drive;

@@ -6,16 +6,14 @@ use std::{
     marker::PhantomData,
 };
 
-use clbmigrate_core::rules;
+use clbmigrate_core::{inject::DEFAULT_SECONDS, rules};
 use serde::{
     Deserialize,
     de::{Deserializer, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use super::{
-    Allow, BackendType, ClusterConfig, Config, DEFAULT_PRE_STOP_SECONDS, Exempt, InjectConfig, Mode,
-};
+use super::{Allow, BackendType, ClusterConfig, Config, Exempt, InjectConfig, Mode};
 
 /// What the length of a hook may be, in seconds.
 const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
@@ -207,7 +205,7 @@ impl Reader {
             pre_stop_seconds: file
                 .pre_stop_seconds
                 .and_then(|seconds| self.seconds(&seconds))
-                .unwrap_or(DEFAULT_PRE_STOP_SECONDS),
+                .unwrap_or(DEFAULT_SECONDS),
             allow: file.allow.map_or(Allow::All, |allow| self.allow(&allow)),
             exempt: file.exempt.map_or_else(Exempt::default, |exempt| self.exempt(exempt)),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),

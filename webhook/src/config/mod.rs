@@ -8,10 +8,7 @@ pub use live::{Live, Reload, Watcher};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clbmigrate_core::{finding::Severity, rules::Rule};
-
-/// The hook's length where the file names none, in seconds.
-pub const DEFAULT_PRE_STOP_SECONDS: u32 = 30;
+use clbmigrate_core::{finding::Severity, inject::DEFAULT_SECONDS, rules::Rule};
 
 /// What a finding leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +114,7 @@ impl Default for Config {
         Self {
             cluster: ClusterConfig::default(),
             inject: InjectConfig { enabled: true },
-            pre_stop_seconds: DEFAULT_PRE_STOP_SECONDS,
+            pre_stop_seconds: DEFAULT_SECONDS,
             allow: Allow::All,
             exempt: Exempt::default(),
             rules: BTreeMap::new(),

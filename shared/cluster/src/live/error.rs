@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, io};
 
+use clbmigrate_core::causes::{self, chain, find};
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
 
@@ -257,19 +258,11 @@ fn from_transport(error: &kube::Error, server: &str) -> Error {
     if let Some(error) = find::<AuthError>(source) {
         return from_auth(error, None);
     }
-    let cause = chain(source);
     let io = find::<io::Error>(source).map(io::Error::kind);
     if io == Some(io::ErrorKind::TimedOut) {
         return timeout(server);
     }
-    let why = match io {
-        Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
-        Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
-        _ if cause.contains("dns error") || cause.contains("failed to lookup address") => {
-            "its name cannot be resolved".to_owned()
-        }
-        _ => root(source),
-    };
+    let why = causes::of_connection(source);
     Error::new(ErrorKind::Unreachable, format!("the API server {server} cannot be reached: {why}"))
         .hint("see whether VPN, proxy and the cluster itself are up: kubectl cluster-info")
 }
@@ -309,45 +302,6 @@ fn from_tls(error: &rustls::Error, server: &str) -> Error {
         ),
     };
     Error::new(ErrorKind::Certificate, message).hint(hint)
-}
-
-/// The first error of a type among an error and its causes. `io::Error` hides what it wraps.
-fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = wrapped.and_then(|inner| find::<T>(inner)) {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// The innermost cause.
-fn root(error: &(dyn StdError + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let said = source.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -26,6 +26,10 @@ mod scope;
 mod template;
 mod verdict;
 
+/// How long the hook sleeps where nobody says otherwise, in seconds. Which CCM needs how long is not
+/// verified.
+pub const DEFAULT_SECONDS: u32 = 30;
+
 pub use owner::Controller;
 pub use record::{INJECTED, Record, RecordError};
 pub use scope::{Candidate, Operation, Request, Settings, examine};

@@ -88,7 +88,7 @@ fn run<'a>(
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
     let mut out = Findings::new(first, is_terse);
-    over(&Engine { survey, change, prediction, rules, scope, is_terse }, &mut out);
+    over(&Engine { survey, change, prediction, rules, scope }, &mut out);
     out.finish()
 }
 
@@ -101,7 +101,6 @@ struct Engine<'s, 'a> {
     prediction: &'s Prediction,
     rules: &'static [&'static Rule],
     scope: Scope<'s>,
-    is_terse: bool,
 }
 
 impl<'a> Engine<'_, 'a> {
@@ -183,7 +182,7 @@ impl<'a> Engine<'_, 'a> {
             return;
         }
         let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
-        if workloads.is_empty() && self.is_terse {
+        if workloads.is_empty() && out.is_terse() {
             return;
         }
         let case = Case::new(self.survey, seat, None, self.prediction);

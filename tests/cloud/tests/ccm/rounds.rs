@@ -212,7 +212,7 @@ fn others(scene: &Scene<'_>) -> Result<()> {
     double.rounds(scene, "web", 1)?;
     for name in ["annotated", "other-class", "node-port"] {
         same(name, &marks(&scene.service(name)?), "")?;
-        same(name, &scene.told(name)?.len(), &0)?;
+        same(name, &scene.told(name)?, &Vec::<String>::new())?;
     }
     let namespace = format!("{}/", scene.namespace);
     let known: Vec<_> =

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clbmigrate_bed::{Bed, Cluster, Place, Validity, try_wait_for};
+use clbmigrate_cloud::events::COMPONENT;
 use serde_json::{Value, json};
 
 /// Long enough for anything that shall happen at all.
@@ -127,12 +128,14 @@ impl<'a> Scene<'a> {
         Ok(self.service(name)?["metadata"]["labels"][label].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The events about a Service, by the time they were written first.
+    /// CCM's events about a Service, by the time they were written first. The API server tells of Services, too:
+    /// of one whose address its repair loop does not find yet, for example.
     pub fn events(&self, name: &str) -> Result<Vec<Value>> {
         let selector = format!("involvedObject.kind=Service,involvedObject.name={name}");
         let list = self.kubectl(&["get", "events", "--field-selector", &selector, "-o", "json"])?;
         let list: Value = serde_json::from_str(&list)?;
         let mut events = list["items"].as_array().cloned().context("no list of events")?;
+        events.retain(|event| event["source"]["component"] == COMPONENT);
         // Their names end with nanoseconds.
         events
             .sort_by_key(|event| event["metadata"]["name"].as_str().unwrap_or_default().to_owned());

@@ -13,21 +13,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use clbmigrate_bed::{Size, can_run, programs};
-use clbmigrate_load::summary;
+use clbmigrate_load::benchmark::{self, Choice, median, say};
+use clbmigrate_load::{summary, usage};
 
 use self::cluster::Large;
-use self::runs::{Run, median, run};
+use self::runs::{Run, run};
 
 /// Compares the plugin's status of a large cluster with kubectl and with the bare lists
 #[derive(Debug, Parser)]
 #[command(name = "plugin")]
 struct Args {
-    /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
-    #[arg(long)]
-    bench: bool,
-    /// Measure only if this benchmark's name, plugin, contains this
-    #[arg(value_name = "FILTER")]
-    filter: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// Rounds; figures are medians over them
     #[arg(long, value_name = "N", default_value_t = 7)]
     rounds: usize,
@@ -41,23 +38,11 @@ const GOALS: [(&str, f64); 2] =
     [("plugin_status_of_kubectl_get", 0.2), ("plugin_status_of_raw_lists", 1.5)];
 
 fn main() -> ExitCode {
-    match measure(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// A line on stderr. Nobody may be there to read it any more, which must not matter.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    benchmark::end(measure(&Args::parse()))
 }
 
 fn measure(args: &Args) -> Result<()> {
-    let wanted = args.filter.as_deref().is_none_or(|filter| "plugin".contains(filter));
-    if !args.bench || !wanted {
+    if !args.choice.takes("plugin") {
         return Ok(());
     }
     ensure!(args.rounds > 0, "--rounds 0; take at least 1");
@@ -117,10 +102,10 @@ fn measure(args: &Args) -> Result<()> {
 /// The processor's time of one `--help`, from many.
 fn help(plugin: &std::path::Path) -> Result<Duration> {
     const TIMES: u32 = 100;
-    let before = runs::children()?;
+    let before = usage::cpu_of_children()?;
     for _ in 0..TIMES {
         let output = Command::new(plugin).arg("--help").output().context("--help")?;
         ensure!(output.status.success() && !output.stdout.is_empty(), "--help says nothing");
     }
-    Ok(runs::children()?.saturating_sub(before) / TIMES)
+    Ok(usage::cpu_of_children()?.saturating_sub(before) / TIMES)
 }

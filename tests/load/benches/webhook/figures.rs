@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
+use clbmigrate_load::benchmark::median;
 use clbmigrate_load::drive::Measured;
 use clbmigrate_load::usage::Memory;
 
-use crate::rounds::{CONNECTIONS, Round, Rounds, median};
+use crate::rounds::{CONNECTIONS, Round, Rounds};
 
 /// Positions in a round.
 const ECHO: usize = 0;

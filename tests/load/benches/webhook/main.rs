@@ -13,6 +13,7 @@ use std::thread::available_parallelism;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use clbmigrate_bed::{Size, can_run, programs};
+use clbmigrate_load::benchmark::{self, Choice, say};
 use clbmigrate_load::certificates;
 use clbmigrate_load::drive::Expect;
 use clbmigrate_load::summary;
@@ -26,12 +27,8 @@ use self::rounds::{Runner, Subject};
 #[derive(Debug, Parser)]
 #[command(name = "webhook")]
 struct Args {
-    /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
-    #[arg(long)]
-    bench: bool,
-    /// Measure only if this benchmark's name, webhook, contains this
-    #[arg(value_name = "FILTER")]
-    filter: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// Rounds; figures are medians over them
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
@@ -49,23 +46,11 @@ const CLIENT_CORE: usize = 0;
 const SERVER_CORE: usize = 1;
 
 fn main() -> ExitCode {
-    match measure(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// A line on stderr. Nobody may be there to read it any more, which must not matter.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    benchmark::end(measure(&Args::parse()))
 }
 
 fn measure(args: &Args) -> Result<()> {
-    let wanted = args.filter.as_deref().is_none_or(|filter| "webhook".contains(filter));
-    if !args.bench || !wanted {
+    if !args.choice.takes("webhook") {
         return Ok(());
     }
     ensure!(args.rounds > 0, "--rounds 0; take at least 1");

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use clbmigrate_load::benchmark::{median, say};
 use clbmigrate_load::core::spawn_on;
 use clbmigrate_load::drive::{Expect, Measured};
 
 use crate::processes::Program;
-use crate::say;
 
 /// As many as API servers would keep in a storm.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -134,18 +134,5 @@ fn warn(subjects: &[Subject<'_>; 3], rounds: &[Round]) {
                 100.0 * busy,
             ));
         }
-    }
-}
-
-/// The middle one, or the mean of the two in the middle; 0 of none.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values = values.collect::<Vec<_>>();
-    values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    let at = |index: usize| values.get(index).copied().unwrap_or_default();
-    if values.len() % 2 == 1 {
-        at(half)
-    } else {
-        f64::midpoint(at(half.saturating_sub(1)), at(half))
     }
 }
