@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cloud::Cloud,
+    cloud::{Cloud, RemoteBackend},
     object::Service,
     snapshot::{Cluster, World},
 };
@@ -32,6 +32,19 @@ impl World {
             cluster.replace_service(service);
         }
         world
+    }
+
+    /// This world with the weight of one server of a group set. A server that is not there stays so.
+    #[must_use]
+    pub fn with_server_weight(mut self, vgroup: &str, id: &str, port: u16, weight: u32) -> Self {
+        if let Some(group) = self.cloud.groups.get_mut(vgroup) {
+            let is_it =
+                |of: &&mut RemoteBackend| !of.is_pod() && of.server_id == id && of.port == port;
+            for backend in group.backends.iter_mut().filter(is_it) {
+                backend.weight = weight;
+            }
+        }
+        self
     }
 
     /// This world with the objects of `newer` in the place of those of the same name. With `prune`,

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::transfer::Whole;
+
 /// The annotation's key.
 pub const KEY: &str = "clbmigrate.io/history";
 
@@ -49,6 +51,9 @@ pub struct Entry {
     /// Other annotations that were changed with the weight, by full key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, Swap>,
+    /// All parts of the change, where it has more than this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Whole>,
     /// What a newer release wrote; kept as it is.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
@@ -138,6 +143,7 @@ mod tests {
             undoes: undoes.map(str::to_owned),
             step_of: None,
             annotations: BTreeMap::new(),
+            whole: None,
             more: BTreeMap::new(),
         }
     }

@@ -27,5 +27,6 @@ pub mod settle;
 pub mod snapshot;
 pub mod solver;
 pub mod survey;
+pub mod transfer;
 pub mod vgroup;
 pub mod weight;

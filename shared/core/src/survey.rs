@@ -9,11 +9,12 @@ use std::{
 
 use crate::{
     annotation,
-    backends::{self, Mode},
+    backends::{self, Mode, Server},
     object::{Service, ServicePort},
     outcome::{self, Round},
     route::RouteKey,
     snapshot::{Cluster, World},
+    solver::Spread,
     vgroup::{Mapping, is_decimal},
 };
 
@@ -203,6 +204,33 @@ impl<'a> Survey<'a> {
         let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
         let backends = round.port(port).and_then(|result| result.expected()).unwrap_or_default();
         backends.iter().map(|backend| u64::from(backend.weight)).sum()
+    }
+
+    /// How the backends of a Service port are spread, which decides what sum a weight becomes; `None`
+    /// where CCM would write none, or nobody can compute them.
+    pub fn spread(&self, seat: &Seat<'_>, port: u16) -> Option<Spread> {
+        let mut service = seat.service.clone();
+        for suffix in [annotation::WEIGHT, annotation::DEFAULT_WEIGHT] {
+            let annotations = &mut service.metadata.annotations;
+            // Under the other prefix there may be one more.
+            while let Some(key) = annotations.find(suffix).map(|found| found.key.to_owned()) {
+                annotations.remove(&key);
+            }
+        }
+        let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
+        let backends = round.port(port).and_then(|result| result.expected())?;
+        if round.mode != Mode::Local {
+            return Some(Spread::Even(backends.len()));
+        }
+        // Without any weight a node's is the number of its pods (CCM 2.14: `backend.go`).
+        let (mut nodes, mut eci) = (Vec::new(), 0);
+        for backend in backends {
+            match backend.server {
+                Server::Ecs(_) => nodes.push(usize::try_from(backend.weight).ok()?),
+                Server::Pod(_) => eci += 1,
+            }
+        }
+        Some(Spread::Local { nodes, eci })
     }
 
     /// The mode of a Service.

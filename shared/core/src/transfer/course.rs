@@ -1,0 +1,192 @@
+//! What to do next, and what is the case at the end.
+
+/// The course of a change over its parts, those that gain first.
+///
+/// No part is written before the ones before it are proven, and where one fails, all that was written
+/// is taken back: the last one first, so that nobody who gained gives it up before those who lost are
+/// proven to have theirs again. Where that cannot be proven, those who gained keep it: too much weight
+/// harms nobody, too little does.
+#[derive(Debug, Clone)]
+pub struct Course {
+    /// Whether each part gains.
+    raises: Vec<bool>,
+    at: usize,
+    way: Way,
+    /// Somebody asked for an end.
+    is_stopped: bool,
+    unconfirmed: Vec<usize>,
+    taken: Vec<usize>,
+    left: Vec<(usize, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Way {
+    Write,
+    Verify,
+    Restore(String),
+    Confirm(String),
+    Ended(Ending),
+}
+
+/// The next thing to do, to the part of that index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Write it.
+    Write(usize),
+    /// See that it is carried out.
+    Verify(usize),
+    /// Write what was there before.
+    Restore(usize),
+    /// See that this is carried out.
+    Confirm(usize),
+    /// Nothing more.
+    End(Ending),
+}
+
+/// What came of it. Texts say why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// It is as it was to be.
+    Done,
+    /// It is as before the change: nothing was written, or somebody has put it back.
+    Nothing(String),
+    /// It failed, perhaps half-way.
+    Failed(String),
+    /// Somebody else wrote something else there, which is theirs.
+    Taken(String),
+}
+
+/// What is the case at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// All parts are written and proven.
+    Done,
+    /// Nothing was written at all. Says why, unless somebody asked for an end.
+    Untouched(Option<String>),
+    /// Somebody asked for an end: so many of the first parts are written and proven, the others are
+    /// not.
+    Held(usize),
+    /// What was written is taken back.
+    RolledBack {
+        /// Why.
+        why: String,
+        /// Parts of which it is not proven that what was before is there again.
+        unconfirmed: Vec<usize>,
+        /// Parts that somebody else wrote.
+        taken: Vec<usize>,
+    },
+    /// Not all could be taken back.
+    Standing {
+        /// Why it went wrong at all.
+        why: String,
+        /// So many of the first parts stand as written, for what they gained may be needed.
+        standing: usize,
+        /// Parts that could not be put back, each with the reason.
+        left: Vec<(usize, String)>,
+        /// Parts that somebody else wrote.
+        taken: Vec<usize>,
+    },
+}
+
+impl Course {
+    /// A course over parts, each of which gains or does not.
+    pub fn new(raises: Vec<bool>) -> Self {
+        let way = if raises.is_empty() { Way::Ended(Ending::Done) } else { Way::Write };
+        Self {
+            raises,
+            at: 0,
+            way,
+            is_stopped: false,
+            unconfirmed: Vec::new(),
+            taken: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Ends as soon as what is under way is proven. Taking back is not stopped.
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Act {
+        match &self.way {
+            Way::Write if self.is_stopped && self.at == 0 => Act::End(Ending::Untouched(None)),
+            Way::Write if self.is_stopped => Act::End(Ending::Held(self.at)),
+            Way::Write => Act::Write(self.at),
+            Way::Verify => Act::Verify(self.at),
+            Way::Restore(_) => Act::Restore(self.at),
+            Way::Confirm(_) => Act::Confirm(self.at),
+            Way::Ended(ending) => Act::End(ending.clone()),
+        }
+    }
+
+    /// Takes what came of it.
+    pub fn came(&mut self, came: Came) {
+        self.way = match (self.way.clone(), came) {
+            (Way::Write, Came::Done) => Way::Verify,
+            (Way::Verify, Came::Done) if self.at + 1 == self.raises.len() => {
+                Way::Ended(Ending::Done)
+            }
+            (Way::Verify, Came::Done) => {
+                self.at += 1;
+                Way::Write
+            }
+            (Way::Write, Came::Nothing(why)) if self.at == 0 => {
+                Way::Ended(Ending::Untouched(Some(why)))
+            }
+            (Way::Write | Way::Verify, Came::Nothing(why)) => self.back(why),
+            (Way::Write | Way::Verify, Came::Failed(why)) => Way::Restore(why),
+            (Way::Write | Way::Verify, Came::Taken(why)) => self.leave_to_others(why),
+            (Way::Restore(why), Came::Done) => Way::Confirm(why),
+            (Way::Restore(why) | Way::Confirm(why), Came::Taken(_)) => self.leave_to_others(why),
+            (Way::Confirm(why), Came::Done) => self.back(why),
+            (Way::Confirm(why), Came::Failed(_) | Came::Nothing(_)) if !self.is_loss() => {
+                self.unconfirmed.push(self.at);
+                self.back(why)
+            }
+            (
+                Way::Restore(why) | Way::Confirm(why),
+                Came::Failed(because) | Came::Nothing(because),
+            ) => {
+                self.left.push((self.at, because));
+                if self.is_loss() { self.stand(why) } else { self.back(why) }
+            }
+            (Way::Ended(ending), _) => Way::Ended(ending),
+        };
+    }
+
+    /// Whether the present part gives something away, which those before it gained.
+    fn is_loss(&self) -> bool {
+        !self.raises.get(self.at).copied().unwrap_or_default()
+    }
+
+    fn leave_to_others(&mut self, why: String) -> Way {
+        self.taken.push(self.at);
+        if self.is_loss() && self.at > 0 { self.stand(why) } else { self.back(why) }
+    }
+
+    fn back(&mut self, why: String) -> Way {
+        match self.at.checked_sub(1) {
+            Some(before) => {
+                self.at = before;
+                Way::Restore(why)
+            }
+            None if !self.left.is_empty() => {
+                self.at = 0;
+                self.stand(why)
+            }
+            None => Way::Ended(Ending::RolledBack {
+                why,
+                unconfirmed: std::mem::take(&mut self.unconfirmed),
+                taken: std::mem::take(&mut self.taken),
+            }),
+        }
+    }
+
+    fn stand(&mut self, why: String) -> Way {
+        let left = std::mem::take(&mut self.left);
+        let taken = std::mem::take(&mut self.taken);
+        Way::Ended(Ending::Standing { why, standing: self.at, left, taken })
+    }
+}

@@ -1,0 +1,11 @@
+//! A change of several sides of a route - Services of one or more clusters, and servers outside of
+//! them - that is made one side after the other: who is to carry more comes first, and whoever is to
+//! carry less follows when that is proven. Pure: what came of each step in, what to do next out.
+
+mod course;
+mod half_done;
+mod part;
+
+pub use course::{Act, Came, Course, Ending};
+pub use half_done::{HalfDone, half_done};
+pub use part::{OneService, Part, Server, Servers, Standing, Whole};

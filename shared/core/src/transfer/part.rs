@@ -1,0 +1,228 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    annotation,
+    cloud::RemoteBackend,
+    snapshot::{Cluster, World},
+};
+
+/// All that a change touches, in the order in which it is written. Every entry of a history that is a
+/// part of such a change holds the whole of it, so that it can be finished or taken back from any side.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// Who gains first.
+    pub parts: Vec<Part>,
+}
+
+/// One side's part of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The weight of a Service.
+    Service(OneService),
+    /// The weights of servers outside of clusters, in one group.
+    Servers(Servers),
+}
+
+/// A Service's weight around a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneService {
+    /// The context, as whoever made the change calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The cluster's id, where it is known: a name of its own for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The annotation's value before; `None` where there was none.
+    pub from: Option<String>,
+    /// The value after.
+    pub to: Option<String>,
+}
+
+/// Weights of servers around a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Servers {
+    /// The CLB.
+    pub clb: String,
+    /// The vServer group.
+    pub vgroup: String,
+    /// The servers whose weights change.
+    pub servers: Vec<Server>,
+}
+
+/// A server's weight around a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// The instance's id.
+    pub id: String,
+    /// 1..=65535.
+    pub port: u16,
+    /// Before, 0..=100.
+    pub from: u32,
+    /// After, 0..=100.
+    pub to: u32,
+}
+
+/// How a part stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// As before the change.
+    Before,
+    /// As after it.
+    After,
+    /// Otherwise: somebody has changed it since. Says how.
+    Other(String),
+    /// It is not at hand. Says why.
+    Unknown(String),
+}
+
+impl Whole {
+    /// What takes it back: who gains by that comes first.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let mut parts: Vec<Part> = self.parts.iter().map(Part::reversed).collect();
+        parts.sort_by_key(|part| !part.is_raise());
+        Self { parts }
+    }
+}
+
+impl Part {
+    /// The other way round.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        match self {
+            Self::Service(of) => {
+                Self::Service(OneService { from: of.to.clone(), to: of.from.clone(), ..of.clone() })
+            }
+            Self::Servers(of) => {
+                let back =
+                    |server: &Server| Server { from: server.to, to: server.from, ..server.clone() };
+                Self::Servers(Servers {
+                    servers: of.servers.iter().map(back).collect(),
+                    ..of.clone()
+                })
+            }
+        }
+    }
+
+    /// Whether it is to carry more afterwards.
+    pub fn is_raise(&self) -> bool {
+        match self {
+            Self::Service(of) => {
+                // Without a weight every backend gets 100 (CCM 2.14: `backend.go`).
+                let weight = |text: &Option<String>| match text {
+                    None => u32::MAX,
+                    Some(text) => annotation::percent(text).unwrap_or_default(),
+                };
+                weight(&of.to) > weight(&of.from)
+            }
+            Self::Servers(of) => {
+                let sum = |weight: fn(&Server) -> u32| of.servers.iter().map(weight).sum::<u32>();
+                sum(|server| server.to) > sum(|server| server.from)
+            }
+        }
+    }
+
+    /// What it is about, in a few words: `shop/web (b)`, `i-bp1old of group rsp-bp1example`.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Service(of) => {
+                let context = of.context.as_ref().map(|context| format!(" ({context})"));
+                format!("{}/{}{}", of.namespace, of.name, context.unwrap_or_default())
+            }
+            Self::Servers(of) => {
+                let mut ids: Vec<&str> = of.servers.iter().map(|of| of.id.as_str()).collect();
+                ids.dedup();
+                format!("{} of group {}", ids.join(", "), of.vgroup)
+            }
+        }
+    }
+
+    /// How it stands in a world.
+    pub fn standing(&self, world: &World) -> Standing {
+        match self {
+            Self::Service(of) => of.standing(world),
+            Self::Servers(of) => of.standing(world),
+        }
+    }
+}
+
+impl OneService {
+    /// Whether a cluster is the one that is meant: by its id where both are known, else by name.
+    pub fn is_in(&self, cluster: &Cluster) -> bool {
+        match (&self.cluster, &cluster.id) {
+            (Some(id), Some(known)) => id == known,
+            _ => self.context.as_deref() == cluster.context.as_deref(),
+        }
+    }
+
+    fn standing(&self, world: &World) -> Standing {
+        let mut clusters = world.clusters.iter().filter(|cluster| self.is_in(cluster));
+        let Some(cluster) = clusters.next() else {
+            let name = self.context.as_deref().or(self.cluster.as_deref()).unwrap_or("its cluster");
+            return Standing::Unknown(format!("{name} is not looked at"));
+        };
+        let Some(service) = cluster.service(&self.namespace, &self.name) else {
+            return Standing::Other("the Service is gone".to_owned());
+        };
+        let found = service.metadata.annotations.find(annotation::WEIGHT);
+        let now = found.map(|found| found.text);
+        if now == self.to.as_deref() {
+            Standing::After
+        } else if now == self.from.as_deref() {
+            Standing::Before
+        } else {
+            let word = now.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
+            Standing::Other(format!("its weight is {word}"))
+        }
+    }
+}
+
+impl Servers {
+    fn standing(&self, world: &World) -> Standing {
+        match world.cloud.groups.get(&self.vgroup) {
+            Some(group) => self.standing_in(&group.backends),
+            None => Standing::Unknown(format!("group {} was not read", self.vgroup)),
+        }
+    }
+
+    /// How it stands beside these backends of its group.
+    pub fn standing_in(&self, backends: &[RemoteBackend]) -> Standing {
+        let (mut is_before, mut is_after) = (true, true);
+        let mut others = Vec::new();
+        for server in &self.servers {
+            let Server { id, port, from, to } = server;
+            match server.weight_in(backends) {
+                None => return Standing::Other(format!("{id}:{port} is not in the group")),
+                Some(now) => {
+                    is_before &= now == *from;
+                    is_after &= now == *to;
+                    if now != *from && now != *to {
+                        others.push(format!("{id}:{port} has weight {now}"));
+                    }
+                }
+            }
+        }
+        match (is_after, is_before) {
+            (true, _) => Standing::After,
+            (_, true) => Standing::Before,
+            _ if others.is_empty() => {
+                Standing::Other("some servers are changed, some not".to_owned())
+            }
+            _ => Standing::Other(others.join(", ")),
+        }
+    }
+}
+
+impl Server {
+    /// Its weight among these backends; `None` where it is not there.
+    pub fn weight_in(&self, backends: &[RemoteBackend]) -> Option<u32> {
+        let is_it =
+            |of: &&RemoteBackend| !of.is_pod() && of.server_id == self.id && of.port == self.port;
+        backends.iter().find(is_it).map(|backend| backend.weight)
+    }
+}

@@ -1,0 +1,316 @@
+//! A change of several sides: whatever fails at whatever step, nobody who lost traffic is left without
+//! those who gained it.
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+use clbmigrate_core::{
+    annotation,
+    history::{self, Entry, History},
+    object::Service,
+    snapshot::{Cluster, Object, World},
+    transfer::{
+        Act, Came, Course, Ending, OneService, Part, Server, Servers, Standing, Whole, half_done,
+    },
+};
+use rstest::rstest;
+use serde_json::json;
+
+/// What is really the case with a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Before,
+    /// Written, not proven.
+    Written,
+    After,
+    /// Perhaps written.
+    Unsure,
+    /// Put back, not proven.
+    Back,
+    Others,
+}
+
+#[derive(Clone)]
+struct Scene {
+    raises: Vec<bool>,
+    course: Course,
+    parts: Vec<Is>,
+    steps: usize,
+}
+
+impl Scene {
+    fn new(raises: &[bool]) -> Self {
+        Self {
+            raises: raises.to_vec(),
+            course: Course::new(raises.to_vec()),
+            parts: vec![Is::Before; raises.len()],
+            steps: 0,
+        }
+    }
+
+    /// Tries everything that can come of every step, from here to all ends; gives their number.
+    fn explore(mut self) -> usize {
+        self.steps += 1;
+        assert!(self.steps <= 4 * self.raises.len() + 1, "it never ends: {:?}", self.parts);
+        let act = self.course.next();
+        self.is_safe(&act);
+        if let Act::End(ending) = &act {
+            self.is_true(ending);
+            return 1;
+        }
+        let mut ends = 0;
+        for came in outcomes(&act) {
+            let mut next = self.clone();
+            next.happens(&act, &came);
+            next.course.came(came);
+            ends += next.explore();
+        }
+        if matches!(act, Act::Write(_)) {
+            let mut stopped = self.clone();
+            stopped.course.stop();
+            assert!(matches!(stopped.course.next(), Act::End(_)), "an end was asked for");
+            ends += stopped.explore();
+        }
+        ends
+    }
+
+    fn happens(&mut self, act: &Act, came: &Came) {
+        let (Act::Write(at) | Act::Verify(at) | Act::Restore(at) | Act::Confirm(at)) = act else {
+            return;
+        };
+        self.parts[*at] = match (act, came) {
+            (_, Came::Taken(_)) => Is::Others,
+            (Act::Write(_) | Act::Verify(_), Came::Nothing(_)) => Is::Before,
+            (Act::Write(_), Came::Done) => Is::Written,
+            (Act::Write(_), _) => Is::Unsure,
+            (Act::Verify(_), Came::Done) => Is::After,
+            (Act::Restore(_), Came::Done) => Is::Back,
+            (Act::Confirm(_), Came::Done) => Is::Before,
+            _ => self.parts[*at],
+        };
+    }
+
+    fn is_safe(&self, act: &Act) {
+        match act {
+            Act::Write(at) => {
+                let before = &self.parts[..*at];
+                assert!(before.iter().all(|is| *is == Is::After), "{act:?} after {before:?}");
+                assert_eq!(self.parts[*at], Is::Before);
+            }
+            Act::Restore(at) if self.raises[*at] => {
+                let losses = self.parts.iter().zip(&self.raises).filter(|(_, raise)| !**raise);
+                let mut losses = losses.map(|(is, _)| *is);
+                assert!(losses.all(|is| is == Is::Before), "{act:?} with {:?}", self.parts);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_true(&self, ending: &Ending) {
+        let count = |wanted: Is| self.parts.iter().filter(|is| **is == wanted).count();
+        match ending {
+            Ending::Done => assert_eq!(count(Is::After), self.parts.len()),
+            Ending::Untouched(_) => assert_eq!(count(Is::Before), self.parts.len()),
+            Ending::Held(done) => {
+                assert!(self.parts[..*done].iter().all(|is| *is == Is::After));
+                assert!(self.parts[*done..].iter().all(|is| *is == Is::Before));
+            }
+            Ending::RolledBack { unconfirmed, taken, .. } => {
+                for (at, is) in self.parts.iter().enumerate() {
+                    let known = match is {
+                        Is::Before => true,
+                        Is::Back => unconfirmed.contains(&at),
+                        Is::Others => taken.contains(&at),
+                        _ => false,
+                    };
+                    assert!(known, "part {at} is {is:?}, told: {ending:?}");
+                }
+            }
+            Ending::Standing { standing, left, taken, .. } => {
+                assert!(self.parts[..*standing].iter().all(|is| *is == Is::After), "{ending:?}");
+                let told = |at: usize| left.iter().any(|(of, _)| *of == at) || taken.contains(&at);
+                for (at, is) in self.parts.iter().enumerate().skip(*standing) {
+                    let is_back = matches!(is, Is::Before | Is::Back);
+                    assert!(is_back || told(at), "part {at} is {is:?}, told: {ending:?}");
+                }
+            }
+        }
+    }
+}
+
+fn outcomes(act: &Act) -> Vec<Came> {
+    let why = || "it failed".to_owned();
+    match act {
+        Act::Write(_) | Act::Verify(_) => {
+            vec![Came::Done, Came::Nothing(why()), Came::Failed(why()), Came::Taken(why())]
+        }
+        Act::Restore(_) | Act::Confirm(_) => {
+            vec![Came::Done, Came::Failed(why()), Came::Taken(why())]
+        }
+        Act::End(_) => Vec::new(),
+    }
+}
+
+#[rstest]
+#[case::one_raised(&[true])]
+#[case::one_lowered(&[false])]
+#[case::from_one_to_the_other(&[true, false])]
+#[case::both_raised(&[true, true])]
+#[case::both_lowered(&[false, false])]
+#[case::two_groups_of_servers(&[true, false, false])]
+#[case::servers_of_two_groups_gain(&[true, true, false])]
+#[case::many(&[true, true, false, false])]
+fn whatever_fails_nobody_is_left_without_what_is_to_carry_its_traffic(#[case] raises: &[bool]) {
+    assert!(Scene::new(raises).explore() > raises.len());
+}
+
+#[test]
+fn without_parts_all_is_done() {
+    assert_eq!(Course::new(Vec::new()).next(), Act::End(Ending::Done));
+}
+
+#[test]
+fn a_loser_that_cannot_be_put_back_leaves_the_gainer_what_it_has() {
+    let mut course = Course::new(vec![true, false]);
+    for came in [Came::Done, Came::Done, Came::Done, Came::Failed("stuck".to_owned())] {
+        course.came(came);
+    }
+    assert_eq!(course.next(), Act::Restore(1));
+    course.came(Came::Failed("unreachable".to_owned()));
+    let ending = Ending::Standing {
+        why: "stuck".to_owned(),
+        standing: 1,
+        left: vec![(1, "unreachable".to_owned())],
+        taken: Vec::new(),
+    };
+    assert_eq!(course.next(), Act::End(ending));
+}
+
+fn service(weight: &str, history: &History) -> Object {
+    let key = format!("service.beta.kubernetes.io/alibaba-cloud-{}", annotation::WEIGHT);
+    let service: Service = serde_json::from_value(json!({
+        "metadata": {
+            "name": "web", "namespace": "shop",
+            "annotations": {key: weight, history::KEY: history.to_text()},
+        },
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+    }))
+    .unwrap_or_else(|error| panic!("{error}"));
+    Object::Service(Box::new(service))
+}
+
+fn part(context: &str, from: &str, to: &str) -> Part {
+    Part::Service(OneService {
+        context: Some(context.to_owned()),
+        cluster: None,
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        from: Some(from.to_owned()),
+        to: Some(to.to_owned()),
+    })
+}
+
+fn raised_and_lowered() -> Whole {
+    Whole { parts: vec![part("b", "20", "40"), part("a", "80", "60")] }
+}
+
+fn record() -> History {
+    let entry = json!([{
+        "change": "c1", "verb": "shift", "when": "2026-11-21T01:02:03Z", "who": "ann",
+        "from": "20", "to": "40", "whole": raised_and_lowered(),
+    }]);
+    History::parse(Some(&entry.to_string())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn cluster(context: &str, weight: &str, history: &History) -> Cluster {
+    let mut cluster = Cluster::default();
+    cluster.context = Some(context.into());
+    cluster.insert(service(weight, history));
+    cluster
+}
+
+/// Two clusters with these weights; `b` has the record.
+fn world(a: &str, b: &str) -> World {
+    let mut world = World::default();
+    for (context, weight, history) in [("a", a, History::default()), ("b", b, record())] {
+        world.clusters.push(cluster(context, weight, &history));
+    }
+    world
+}
+
+#[rstest]
+#[case::all_done("60", "40", None)]
+#[case::not_begun("80", "20", None)]
+#[case::b_raised("80", "40", Some((vec![0], vec![1])))]
+#[case::a_is_somebody_elses_by_now("70", "40", None)]
+fn a_change_is_half_done_when_one_part_is_as_after_and_another_as_before(
+    #[case] a: &str,
+    #[case] b: &str,
+    #[case] expected: Option<(Vec<usize>, Vec<usize>)>,
+) {
+    let found = half_done(&world(a, b));
+    let found: Vec<_> = found.into_iter().map(|half| (half.done, half.missing)).collect();
+    assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_not_at_hand_is_not_called_half_done() {
+    let mut world = world("80", "40");
+    world.clusters.remove(0);
+    assert!(half_done(&world).is_empty());
+}
+
+#[test]
+fn a_later_change_of_the_same_service_settles_it() {
+    let mut world = world("80", "40");
+    let later = Entry {
+        change: "c2".to_owned(),
+        verb: "set".to_owned(),
+        whole: None,
+        ..record().last().cloned().unwrap_or_else(|| panic!("no entry"))
+    };
+    world.clusters[1] = cluster("b", "40", &record().with(later));
+    assert!(half_done(&world).is_empty());
+}
+
+#[test]
+fn taking_back_begins_with_whoever_lost() {
+    let back = raised_and_lowered().reversed();
+    assert_eq!(back.parts, [part("a", "60", "80"), part("b", "40", "20")]);
+    assert_eq!(back.reversed(), raised_and_lowered());
+}
+
+#[rstest]
+#[case(Some("20"), Some("40"), true)]
+#[case(Some("40"), Some("0"), false)]
+#[case::no_weight_is_100_for_every_backend(Some("100"), None, true)]
+#[case(None, Some("100"), false)]
+fn a_part_gains_or_loses(#[case] from: Option<&str>, #[case] to: Option<&str>, #[case] is: bool) {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let Part::Service(of) = part("a", "", "") else { panic!("a Service") };
+    let part = Part::Service(OneService { from: owned(from), to: owned(to), ..of });
+    assert_eq!(part.is_raise(), is);
+}
+
+#[rstest]
+#[case(&[("i-bp1a", 60), ("i-bp1b", 40)], Standing::Before)]
+#[case(&[("i-bp1a", 30), ("i-bp1b", 20)], Standing::After)]
+#[case(&[("i-bp1a", 30), ("i-bp1b", 40)], Standing::Other("some servers are changed, some not".to_owned()))]
+#[case(&[("i-bp1a", 5), ("i-bp1b", 40)], Standing::Other("i-bp1a:80 has weight 5".to_owned()))]
+#[case(&[("i-bp1a", 60)], Standing::Other("i-bp1b:80 is not in the group".to_owned()))]
+fn servers_stand_as_their_group_says(#[case] now: &[(&str, u32)], #[case] expected: Standing) {
+    let server = |id: &str, from, to| Server { id: id.to_owned(), port: 80, from, to };
+    let part = Part::Servers(Servers {
+        clb: "lb-bp1example".to_owned(),
+        vgroup: "rsp-bp1example".to_owned(),
+        servers: vec![server("i-bp1a", 60, 30), server("i-bp1b", 40, 20)],
+    });
+    let backend =
+        |(id, weight): &(&str, u32)| json!({"ServerId": id, "Port": 80, "Weight": weight});
+    let answer = json!({
+        "VServerGroupId": "rsp-bp1example",
+        "BackendServers": {"BackendServer": now.iter().map(backend).collect::<Vec<_>>()},
+    });
+    let mut world = World::default();
+    let group = serde_json::from_value(answer).unwrap_or_else(|error| panic!("{error}"));
+    world.cloud.insert(clbmigrate_core::cloud::Answer::Group(group));
+    assert_eq!(part.standing(&world), expected);
+}
