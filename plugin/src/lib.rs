@@ -19,6 +19,7 @@ mod selection;
 mod selector;
 mod signals;
 mod target;
+mod transfer;
 mod view;
 
 use std::{
@@ -97,6 +98,7 @@ fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
         Command::Status(args) => commands::status::run(args, printer),
         Command::Preview(args) => commands::preview::run(args, printer),
         Command::Set(args) => commands::set::run(args, printer),
+        Command::Shift(args) => commands::shift::run(args, printer),
         Command::Undo(args) => commands::undo::run(args, printer),
         Command::Attach(args) => commands::attach::run(args, printer),
         Command::Check(args) => commands::check::run(args, printer),

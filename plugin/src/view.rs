@@ -11,24 +11,31 @@ use clbmigrate_core::{
     outcome::Outcome,
     route::{Participant, ParticipantKind, Route},
     survey::{Seat, Survey},
+    transfer::{HalfDone, half_done},
 };
 
 use crate::{
     output::json::{self, Problem, Standing},
     problems::{Problems, in_order, seen},
     selection::Selection,
+    transfer,
 };
 
 /// Turns routes into documents.
 pub struct View<'v, 'a> {
     survey: &'v Survey<'a>,
     problems: Problems<'v>,
+    half_done: Vec<HalfDone>,
 }
 
 impl<'v, 'a> View<'v, 'a> {
     /// A view of a survey with these findings.
     pub fn new(survey: &'v Survey<'a>, findings: &'v [Finding]) -> Self {
-        Self { survey, problems: Problems::new(survey.world, findings) }
+        Self {
+            survey,
+            problems: Problems::new(survey.world, findings),
+            half_done: half_done(survey.world),
+        }
     }
 
     /// A route.
@@ -44,13 +51,29 @@ impl<'v, 'a> View<'v, 'a> {
             unknown: route.unknown.clone(),
             weight_sum: route.weight_sum(),
             participants: self.participants(route),
-            problems: self.problems.of_route(&route.key, &route.participants),
+            problems: self.problems_of_route(route),
             names: json::Names {
                 clb: balancer.map(|balancer| balancer.name.clone()).unwrap_or_default(),
                 address: balancer.map(|balancer| balancer.address.clone()).unwrap_or_default(),
                 vserver_group: group.map(|group| group.name.clone()).unwrap_or_default(),
             },
         }
+    }
+
+    fn problems_of_route(&self, route: &Route<'a>) -> Vec<Problem> {
+        let mut problems = self.problems.of_route(&route.key, &route.participants);
+        let is_here = |half: &&HalfDone| {
+            let (index, namespace, name) = &half.holder;
+            let mut members = self.survey.members(&route.key).iter();
+            members.any(|member| {
+                let meta = &member.seat.service.metadata;
+                member.seat.index == *index && meta.namespace() == namespace && meta.name == *name
+            })
+        };
+        for half in self.half_done.iter().filter(is_here) {
+            problems.push(seen(Severity::Warning, transfer::half_done_in_words(half)));
+        }
+        problems
     }
 
     /// A route at one time.

@@ -39,13 +39,7 @@ pub fn summary(
 
 /// Asks; anything but a clear yes ends it.
 pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
-    printer.flush()?;
-    if !io::stdin().is_terminal() {
-        return Err(Error::Usage {
-            message: "no terminal to ask on; nothing was written".to_owned(),
-            hints: vec!["give --yes to write without being asked".to_owned()],
-        });
-    }
+    no_terminal(printer)?;
     let connection = change.connection;
     let meta = &change.seat.service.metadata;
     let who = change.live.wait_for(connection.whoami());
@@ -61,6 +55,24 @@ pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
         let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
         line("change", &format!("{}: {} -> {}", edit.key, value(&edit.old), value(&edit.new)))?;
     }
+    is_confirmed(printer)
+}
+
+/// Refuses where there is nobody to ask.
+pub fn no_terminal(printer: &mut Printer) -> Result<(), Error> {
+    printer.flush()?;
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: "no terminal to ask on; nothing was written".to_owned(),
+        hints: vec!["give --yes to write without being asked".to_owned()],
+    })
+}
+
+/// Asks; anything but a clear yes ends it.
+pub fn is_confirmed(printer: &mut Printer) -> Result<(), Error> {
+    let talk = printer.talk();
     write!(talk, "Write it? [y/N] ")?;
     talk.flush()?;
     let mut answer = String::new();

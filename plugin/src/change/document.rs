@@ -123,6 +123,11 @@ fn described(edit: &AnnotationEdit) -> AnnotationChange {
     AnnotationChange { key: edit.key.clone(), old: edit.old.clone(), new: edit.new.clone() }
 }
 
+/// The same of a whole change.
+pub fn print_patch(change: &Change<'_>, printer: &mut Printer) -> Result<Exit, Error> {
+    patch(&change.seat, &change.plan.edits, printer)
+}
+
 /// A manifest with the changed annotations alone, for `kubectl apply --server-side` or a commit.
 pub fn patch(
     seat: &Seat<'_>,

@@ -6,8 +6,37 @@ use clbmigrate_core::history;
 use super::Change;
 use crate::{error::Error, target};
 
-/// A write that failed, in words.
-pub fn explain(change: &Change<'_>, error: WriteError) -> Error {
+/// A write that failed.
+#[derive(Debug)]
+pub enum Unsent {
+    /// Nothing was written.
+    NotWritten(Error),
+    /// Nobody knows.
+    Perhaps(Error),
+}
+
+impl Unsent {
+    /// A write that failed, in words.
+    pub fn new(change: &Change<'_>, error: WriteError) -> Self {
+        let is_known = match &error {
+            WriteError::Request(_) => true,
+            WriteError::Conflict { is_lost, .. } => !is_lost,
+            WriteError::Unknown(_) => false,
+        };
+        let error = explain(change, error);
+        if is_known { Self::NotWritten(error) } else { Self::Perhaps(error) }
+    }
+}
+
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::NotWritten(error) | Unsent::Perhaps(error) => error,
+        }
+    }
+}
+
+fn explain(change: &Change<'_>, error: WriteError) -> Error {
     match error {
         WriteError::Request(error) => error.into(),
         WriteError::Unknown(mut error) => {

@@ -32,11 +32,11 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Judges a change of the Service at `seat`, as it was before.
+    /// Judges a change of the Services at these seats, as they were before.
     pub fn new(
         preview: &Preview<'_>,
         after: &Survey<'_>,
-        seat: &Seat<'_>,
+        seats: &[Seat<'_>],
         leniency: Leniency,
     ) -> Self {
         let mut reasons: Vec<String> = Vec::new();
@@ -60,7 +60,19 @@ impl Judgement {
             .extend(against.iter().map(|of| format!("{} {}: {}", of.rule, of.object, of.message)));
         let mut fixes: Vec<String> = against.iter().map(|of| of.fix.clone()).collect();
         fixes.retain(|fix| !fix.is_empty());
-        Self { reasons, fixes, unknown: unknown(after, seat), leniency }
+        Self {
+            reasons,
+            fixes,
+            unknown: seats.iter().flat_map(|seat| unknown(after, seat)).collect(),
+            leniency,
+        }
+    }
+
+    /// With more that speaks against it.
+    #[must_use]
+    pub fn with(mut self, reasons: &[String]) -> Self {
+        self.reasons.extend_from_slice(reasons);
+        self
     }
 
     /// What is wrong, where it is written all the same.

@@ -10,9 +10,11 @@ mod recover;
 mod truth;
 mod wait;
 
+use std::time::Duration;
+
 use clbmigrate_cluster::{
     Loaded,
-    live::{Connection, Present},
+    live::{Connection, Present, new_change},
 };
 use clbmigrate_core::{
     object::{ObjectRef, Service},
@@ -21,14 +23,10 @@ use clbmigrate_core::{
     settle::Marks,
     snapshot::World,
     survey::{Seat, Survey},
+    transfer::Whole,
 };
 
-use self::{
-    document::Report,
-    judge::Judgement,
-    truth::Truth,
-    wait::{End, Proof},
-};
+use self::{document::Report, wait::Waiting};
 use crate::{
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
     error::{Error, Exit},
@@ -39,10 +37,19 @@ use crate::{
     target,
 };
 
-pub use judge::Leniency;
+pub use self::{
+    confirm::{is_confirmed, no_terminal},
+    document::print_patch,
+    failure::Unsent,
+    judge::{Judgement, Leniency},
+    managers::GitOps,
+    recover::TakeBack,
+    truth::{Truth, may_pass},
+    wait::{End, Proof},
+};
 
 /// How often the state is read anew where it changes while it is read.
-const READS: usize = 3;
+pub const READS: usize = 3;
 
 /// A change of one Service, made of its present state.
 pub struct Plan {
@@ -54,6 +61,8 @@ pub struct Plan {
     pub undoes: Option<String>,
     /// The change that this one is a step of.
     pub step_of: Option<String>,
+    /// The change of several sides that this one is a part of.
+    pub whole: Option<Whole>,
     /// What is let through.
     pub leniency: Leniency,
     /// What to do afterwards.
@@ -65,6 +74,15 @@ impl Plan {
     fn is_unchanged(&self) -> bool {
         self.edits.iter().all(|edit| edit.old == edit.new)
     }
+}
+
+/// How long the CLB API is asked until it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Long enough for a throttled call; then CCM's word alone is told.
+    Short,
+    /// As long as CCM is waited for: without an answer nothing goes on.
+    Long,
 }
 
 /// Makes a plan of a Service's present state.
@@ -95,10 +113,20 @@ pub fn carry_out(
     args: (&WriteArgs, &InputArgs),
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    let (write, input) = args;
     target::name_of(target)?;
+    carry_out_over(Live::open(args.1)?, target, plan, args, printer)
+}
+
+/// The same over connections that are made already.
+pub fn carry_out_over(
+    live: Live,
+    target: &str,
+    plan: Planner<'_>,
+    (write, input): (&WriteArgs, &InputArgs),
+    printer: &mut Printer,
+) -> Result<Exit, Error> {
     let overlay = evidence(input)?;
-    let mut live = Some(Live::open(input)?);
+    let mut live = Some(live);
     for _ in 0..READS {
         let Some(open) = live.take() else { break };
         let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
@@ -127,7 +155,7 @@ pub fn carry_out(
 
 /// The CLB API's answers that `--overlay` names. Manifests are refused: a change is judged by what is
 /// there, and so is one whose evidence cannot be read.
-fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
+pub fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
     let Some(overlay) = input::overlay(input)? else { return Ok(None) };
     if !overlay.problems.is_empty() {
         let lines: Vec<String> = overlay.problems.iter().map(ToString::to_string).collect();
@@ -146,20 +174,32 @@ fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
 }
 
 /// Whether what was listed is what is there.
-fn is_same(present: &Present, listed: &Service) -> bool {
+pub fn is_same(present: &Present, listed: &Service) -> bool {
     present.service().is_ok_and(|now| {
         now.spec == listed.spec && now.metadata.annotations == listed.metadata.annotations
     })
 }
 
 /// A planned change with all it needs.
-struct Change<'c> {
-    live: &'c Live,
-    connection: &'c Connection,
-    present: Present,
-    plan: Plan,
-    before: &'c Survey<'c>,
-    seat: Seat<'c>,
+pub struct Change<'c> {
+    /// All connections.
+    pub live: &'c Live,
+    /// That with the Service's cluster.
+    pub connection: &'c Connection,
+    /// The Service as it was read.
+    pub present: Present,
+    /// What to do.
+    pub plan: Plan,
+    /// Everything as it was read.
+    pub before: &'c Survey<'c>,
+    /// The Service among it.
+    pub seat: Seat<'c>,
+}
+
+/// A change that is written, as it is waited for.
+pub struct Begun {
+    marks: Marks,
+    edits: Vec<AnnotationEdit>,
 }
 
 impl Change<'_> {
@@ -171,7 +211,7 @@ impl Change<'_> {
         if self.plan.is_unchanged() {
             return self.leave(args, report, printer);
         }
-        let judgement = Judgement::new(&preview, &after, &self.seat, self.plan.leniency);
+        let judgement = Judgement::new(&preview, &after, &[self.seat], self.plan.leniency);
         let is_patch = args.output == ChangeFormat::Patch;
         let is_asked = !args.yes && args.dry_run.is_none() && !is_patch;
         if is_asked || (args.dry_run == Some(DryRun::Client) && !is_patch) {
@@ -186,15 +226,14 @@ impl Change<'_> {
         if is_patch {
             return document::patch(&self.seat, &self.plan.edits, printer);
         }
-        let managers = managers::of(&self.present, &self.keys());
+        let managers = self.managers();
         for manager in &managers {
             manager.warn(self.seat.service, printer);
         }
         match args.dry_run {
             Some(DryRun::Client) => return report.dry("client", args.output, printer),
             Some(DryRun::Server) => {
-                let (edits, _) = record::with_history(self, args, printer);
-                self.live.wait_for(self.connection.dry_run(&self.present, &edits))?;
+                self.try_out(args, printer)?;
                 return report.dry("server", args.output, printer);
             }
             None => {}
@@ -220,9 +259,27 @@ impl Change<'_> {
             report.show(args.output, printer)?;
             return Ok(Exit::Done);
         }
-        let marks = self.marks(printer)?;
-        let waiting = wait::Waiting::new(self, marks, self.plan.edits.clone(), false);
-        self.wait(&waiting, args, report, printer)
+        let begun = Begun { marks: self.marks(printer)?, edits: self.plan.edits.clone() };
+        self.wait(begun, None, args, report, printer)
+    }
+
+    /// Has the API server judge the write, record included.
+    pub fn try_out(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
+        let edits = record::with_history(self, &new_change(), args, printer);
+        Ok(self.live.wait_for(self.connection.dry_run(&self.present, &edits))?)
+    }
+
+    /// Writes it, and says what there is to say of it.
+    pub fn begin(
+        &self,
+        id: &str,
+        args: &WriteArgs,
+        printer: &mut Printer,
+    ) -> Result<Begun, Unsent> {
+        let edits = record::with_history(self, id, args, printer);
+        let marks = self.marks(printer).map_err(Unsent::NotWritten)?;
+        self.send(&self.present, &edits, id, printer)?;
+        Ok(Begun { marks, edits })
     }
 
     fn write(
@@ -232,19 +289,15 @@ impl Change<'_> {
         is_guarded: bool,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
-        let (edits, id) = record::with_history(self, args, printer);
-        let marks = if args.wait { Some(self.marks(printer)?) } else { None };
-        self.send(&self.present, &edits, &id, printer)?;
-        let report = report.written(&id);
-        let exit = match marks {
-            None => {
-                report.show(args.output, printer)?;
-                Exit::Done
-            }
-            Some(marks) => {
-                let waiting = wait::Waiting::new(self, marks, edits, is_guarded);
-                self.wait(&waiting, args, report, printer)?
-            }
+        let id = new_change();
+        let exit = if args.wait {
+            let begun = self.begin(&id, args, printer)?;
+            self.wait(begun, Some((&id, is_guarded)), args, report.written(&id), printer)?
+        } else {
+            let edits = record::with_history(self, &id, args, printer);
+            self.send(&self.present, &edits, &id, printer)?;
+            report.written(&id).show(args.output, printer)?;
+            Exit::Done
         };
         if let (Some(next), Exit::Done) = (&self.plan.next, exit) {
             printer.remark(next);
@@ -259,9 +312,9 @@ impl Change<'_> {
         edits: &[AnnotationEdit],
         id: &str,
         printer: &mut Printer,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Unsent> {
         let written = self.live.wait_for(self.connection.write(present, edits, id));
-        let written = written.map_err(|error| failure::explain(self, error))?;
+        let written = written.map_err(|error| Unsent::new(self, error))?;
         if written.recovered {
             printer.remark("the answer to the write was lost; the change is there");
         }
@@ -272,15 +325,19 @@ impl Change<'_> {
     }
 
     /// Waits for CCM and answers; what is written is reported also where the wait breaks off.
+    /// `written` is the change that can be taken back, and whether a tool may do that.
     fn wait(
         &self,
-        waiting: &wait::Waiting<'_, '_>,
+        begun: Begun,
+        written: Option<(&str, bool)>,
         args: &WriteArgs,
         report: Report,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
-        let end = self.seen(waiting, args, printer).and_then(|end| match end {
-            End::Differs(how) => self.recover(&how, args, printer),
+        let is_guarded = written.is_some_and(|(_, is_guarded)| is_guarded);
+        let end = self.seen(begun, is_guarded, Patience::Short, args, printer);
+        let end = end.and_then(|end| match end {
+            End::Differs(how) => self.recover(&how, written.map(|(id, _)| id), args, printer),
             end => Ok(end),
         });
         match end {
@@ -296,21 +353,28 @@ impl Change<'_> {
     }
 
     /// Waits for CCM, and asks the CLB what came of it.
-    fn seen(
+    pub fn seen(
         &self,
-        waiting: &wait::Waiting<'_, '_>,
+        begun: Begun,
+        is_guarded: bool,
+        patience: Patience,
         args: &WriteArgs,
         printer: &mut Printer,
     ) -> Result<End, Error> {
+        let waiting = Waiting::new(self, begun.marks, begun.edits, is_guarded);
         let end = self.live.wait_for(waiting.run(args.timeout.0, printer))?;
-        Ok(self.live.wait_for(self.verified(end)))
+        let limit = match patience {
+            Patience::Short => truth::PATIENCE,
+            Patience::Long => args.timeout.0.max(truth::PATIENCE),
+        };
+        Ok(self.live.wait_for(self.verified(end, limit)))
     }
 
     /// Holds CCM's success against what the CLB says, where that can be asked.
-    async fn verified(&self, end: End) -> End {
+    async fn verified(&self, end: End, limit: Duration) -> End {
         let End::Done(mark, _) = end else { return end };
         let Some(clb) = self.live.clb().get() else { return end };
-        match self.truth(&clb).await {
+        match self.truth(&clb, limit).await {
             Truth::Agrees => End::Done(mark, Proof::Clb),
             Truth::Unknown(why) => End::Done(mark, Proof::Unread(why)),
             Truth::Differs(how) => End::Differs(how),
@@ -318,7 +382,7 @@ impl Change<'_> {
     }
 
     /// What CCM left on the Service so far: read anew, for the question may have stood for long.
-    fn marks(&self, printer: &mut Printer) -> Result<Marks, Error> {
+    pub fn marks(&self, printer: &mut Printer) -> Result<Marks, Error> {
         let meta = &self.seat.service.metadata;
         let marks = self.live.wait_for(async {
             let now = self.connection.service(meta.namespace(), &meta.name).await?;
@@ -333,7 +397,8 @@ impl Change<'_> {
         Ok(marks)
     }
 
-    fn object(&self) -> ObjectRef {
+    /// The Service, as findings name it.
+    pub fn object(&self) -> ObjectRef {
         self.seat.service.object_ref(self.seat.cluster.context.as_ref())
     }
 
@@ -352,6 +417,11 @@ impl Change<'_> {
             );
         }
         world
+    }
+
+    /// Tools that may put its values back.
+    pub fn managers(&self) -> Vec<GitOps> {
+        managers::of(&self.present, &self.keys())
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use clbmigrate_cluster::live::new_change;
 use clbmigrate_core::{
     annotation,
     history::{self, Entry, History},
@@ -12,12 +11,13 @@ use clbmigrate_core::{
 use super::Change;
 use crate::{cli::WriteArgs, output::Printer};
 
-/// The edits with the record of the change, and the change's id.
+/// The edits with the record of the change of that id.
 pub fn with_history(
     change: &Change<'_>,
+    id: &str,
     args: &WriteArgs,
     printer: &mut Printer,
-) -> (Vec<AnnotationEdit>, String) {
+) -> Vec<AnnotationEdit> {
     let old = change.present.annotation(history::KEY).map(str::to_owned);
     let known = change.present.history().unwrap_or_else(|error| {
         printer.warning(&format!(
@@ -33,9 +33,8 @@ pub fn with_history(
     let others = edits().filter(|edit| !is_weight(edit));
     let present = || change.seat.service.metadata.annotations.find(annotation::WEIGHT);
     let unchanged = || present().map(|found| found.text.to_owned());
-    let id = new_change();
     let entry = Entry {
-        change: id.clone(),
+        change: id.to_owned(),
         verb: change.plan.verb.to_owned(),
         when: change.present.now(),
         who: change.live.wait_for(change.connection.whoami()),
@@ -50,10 +49,11 @@ pub fn with_history(
                 (edit.key.clone(), swap)
             })
             .collect(),
+        whole: change.plan.whole.clone(),
         more: BTreeMap::new(),
     };
     let mut edits: Vec<AnnotationEdit> = edits().cloned().collect();
     let new = Some(known.with(entry).to_text());
     edits.push(AnnotationEdit { key: history::KEY.to_owned(), old, new });
-    (edits, id)
+    edits
 }

@@ -6,21 +6,57 @@ use clbmigrate_cluster::live::{Present, new_change};
 use clbmigrate_core::patch::AnnotationEdit;
 
 use super::{
-    Change, Plan,
+    Begun, Change, Patience, Plan,
     judge::Leniency,
-    record,
-    wait::{End, Waiting},
+    wait::{End, put_back},
 };
 use crate::{cli::WriteArgs, error::Error, output::Printer};
 
 /// Any value will do: what counts for CCM is that an annotation changes.
 const RESYNC: &str = "clbmigrate.io/resync";
 
-impl Change<'_> {
-    /// Lets CCM write the groups once more, and takes the change back where that does not help.
+/// What became of taking a change back.
+pub enum TakeBack<'c> {
+    /// It is written.
+    Begun(Box<Change<'c>>, Begun),
+    /// Everything is as before already.
+    IsSo,
+    /// Somebody wrote something else, which stays. Says what.
+    Taken(String),
+}
+
+impl<'c> Change<'c> {
+    /// Lets CCM write the groups once more, and takes the change of that id back where that does not
+    /// help.
     pub(super) fn recover(
         &self,
         how: &str,
+        written: Option<&str>,
+        args: &WriteArgs,
+        printer: &mut Printer,
+    ) -> Result<End, Error> {
+        let how = match (self.resync(how, Patience::Short, args, printer)?, written) {
+            (End::Differs(how), Some(_)) => how,
+            (end, _) => return Ok(end),
+        };
+        printer.warning(&format!("{how} still; the change is taken back"));
+        let end = match self.take_back(written, args, printer)? {
+            TakeBack::Begun(back, begun) => {
+                back.seen(begun, false, Patience::Short, args, printer)?.message()
+            }
+            TakeBack::IsSo => "it was taken back already".to_owned(),
+            TakeBack::Taken(how) => return Ok(End::PutBack(how)),
+        };
+        Ok(End::RolledBack(format!(
+            "taken back, because CCM reported success while {how}. Now: {end}"
+        )))
+    }
+
+    /// Lets CCM write the groups once more.
+    pub fn resync(
+        &self,
+        how: &str,
+        patience: Patience,
         args: &WriteArgs,
         printer: &mut Printer,
     ) -> Result<End, Error> {
@@ -29,39 +65,51 @@ impl Change<'_> {
         let old = now.annotation(RESYNC).map(str::to_owned);
         let id = new_change();
         let edits = vec![AnnotationEdit { key: RESYNC.to_owned(), old, new: Some(id.clone()) }];
-        let how = match self.written_and_seen(&now, edits, &id, args, printer)? {
-            End::Differs(how) => how,
-            end => return Ok(end),
-        };
-        if self.plan.is_unchanged() {
-            return Ok(End::Differs(how));
-        }
-        printer.warning(&format!("{how} still; the change is taken back"));
-        let back = Change { present: self.now()?, plan: self.reversed(), ..*self };
-        let (edits, id) = record::with_history(&back, args, printer);
-        let end = back.written_and_seen(&back.present, edits, &id, args, printer)?;
-        Ok(End::RolledBack(format!(
-            "taken back, because CCM reported success while {how}. Now: {}",
-            end.message()
-        )))
+        let marks = self.marks(printer)?;
+        self.send(&now, &edits, &id, printer)?;
+        self.seen(Begun { marks, edits }, false, patience, args, printer)
     }
 
-    /// Writes, waits for CCM, and asks the CLB.
-    fn written_and_seen(
+    /// Writes what was there before the change of that id, unless somebody wrote something else since.
+    pub fn take_back(
         &self,
-        present: &Present,
-        edits: Vec<AnnotationEdit>,
-        id: &str,
+        written: Option<&str>,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<End, Error> {
-        let marks = self.marks(printer)?;
-        self.send(present, &edits, id, printer)?;
-        self.seen(&Waiting::new(self, marks, edits, false), args, printer)
+    ) -> Result<TakeBack<'c>, Error> {
+        let present = self.now()?;
+        let is = |value: fn(&AnnotationEdit) -> Option<&String>| {
+            self.plan
+                .edits
+                .iter()
+                .all(|edit| present.annotation(&edit.key) == value(edit).map(String::as_str))
+        };
+        if is(|edit| edit.old.as_ref()) {
+            return Ok(TakeBack::IsSo);
+        }
+        if !is(|edit| edit.new.as_ref()) {
+            return Ok(TakeBack::Taken(self.taken(&present)));
+        }
+        let back = Change { present, plan: self.reversed(written), ..*self };
+        let begun = back.begin(&new_change(), args, printer)?;
+        Ok(TakeBack::Begun(Box::new(back), begun))
+    }
+
+    /// What somebody else has made of it.
+    pub fn taken(&self, present: &Present) -> String {
+        let other = self
+            .plan
+            .edits
+            .iter()
+            .find(|edit| present.annotation(&edit.key) != edit.new.as_deref());
+        match other {
+            Some(edit) => put_back(present, &edit.key, present.annotation(&edit.key)),
+            None => "it is as it was written".to_owned(),
+        }
     }
 
     /// The Service as it is now.
-    fn now(&self) -> Result<Present, Error> {
+    pub fn now(&self) -> Result<Present, Error> {
         let meta = &self.seat.service.metadata;
         let now = self.live.wait_for(self.connection.service(meta.namespace(), &meta.name))?;
         now.ok_or_else(|| Error::NotFound {
@@ -70,7 +118,7 @@ impl Change<'_> {
         })
     }
 
-    fn reversed(&self) -> Plan {
+    fn reversed(&self, written: Option<&str>) -> Plan {
         let back = |edit: &AnnotationEdit| AnnotationEdit {
             key: edit.key.clone(),
             old: edit.new.clone(),
@@ -79,8 +127,9 @@ impl Change<'_> {
         Plan {
             verb: "undo",
             edits: self.plan.edits.iter().map(back).collect(),
-            undoes: None,
+            undoes: written.map(str::to_owned),
             step_of: None,
+            whole: None,
             leniency: Leniency::Zero,
             next: None,
         }

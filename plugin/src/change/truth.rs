@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_clb::{Clb, Error as ApiError};
+use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
     cloud::Answer,
     prediction::Prediction,
@@ -18,7 +18,7 @@ use super::Change;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long to look on after CCM's success: it writes the label last, so the groups should be right
 /// by then. A group without a single backend is not waited for longer than the next look.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,27 @@ struct Difference {
     is_empty: bool,
 }
 
+/// Whether a later call may succeed.
+pub fn may_pass(error: &ApiError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Throttled
+            | ErrorKind::Busy
+            | ErrorKind::Server
+            | ErrorKind::Unreachable
+            | ErrorKind::Lost
+            | ErrorKind::Timeout
+            | ErrorKind::Malformed
+    )
+}
+
 impl Change<'_> {
-    /// Reads the Service's groups until they carry the weights of the change, or time is over.
-    pub(super) async fn truth(&self, clb: &Clb) -> Truth {
+    /// Reads the Service's groups until they carry the weights of the change, or time is over: the
+    /// limit where the API does not tell, sooner where it does.
+    pub async fn truth(&self, clb: &Clb, limit: Duration) -> Truth {
         let mut world = self.changed_world();
-        let deadline = Instant::now() + PATIENCE;
-        let clb = clb.until(deadline);
+        let start = Instant::now();
+        let clb = clb.until(start + limit);
         let mut was_empty = false;
         loop {
             let mut is_empty = false;
@@ -58,9 +73,14 @@ impl Change<'_> {
                     }
                     Truth::Differs(words.join("; "))
                 }
-                Err(error) => Truth::Unknown(error.to_string()),
+                Err(error) if may_pass(&error) => Truth::Unknown(error.to_string()),
+                Err(error) => return Truth::Unknown(error.to_string()),
             };
-            if (was_empty && is_empty) || Instant::now() + PAUSE >= deadline {
+            let limit = match &truth {
+                Truth::Unknown(_) => limit,
+                _ => PATIENCE.min(limit),
+            };
+            if (was_empty && is_empty) || start.elapsed() + PAUSE >= limit {
                 return truth;
             }
             was_empty = is_empty;

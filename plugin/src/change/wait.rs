@@ -158,7 +158,8 @@ impl<'w, 'c> Waiting<'w, 'c> {
                         return Ok(End::Failed(format!("{message} ({rounds} rounds)")));
                     }
                     Verdict::PutBack { key, value } => {
-                        return Ok(End::PutBack(put_back(&now, &key, value.as_deref())));
+                        let how = put_back(&now, &key, value.as_deref());
+                        return Ok(End::PutBack(format!("put back: {how}")));
                     }
                     Verdict::Waiting { failed, message } => {
                         if let (1.., Some(message)) = (failed, message) {
@@ -218,12 +219,12 @@ impl Told {
 }
 
 /// Who put a value back.
-fn put_back(now: &Present, key: &str, value: Option<&str>) -> String {
+pub fn put_back(now: &Present, key: &str, value: Option<&str>) -> String {
     let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
     let who = now.managers_of(key).into_iter().next();
     let by = who.map_or_else(
         || "somebody".to_owned(),
         |manager| format!("field manager {} at {}", manager.name, manager.time),
     );
-    format!("put back: {key} is {value} again, written by {by}")
+    format!("{key} is {value}, written by {by}")
 }

@@ -1,6 +1,6 @@
 use clap::{Arg, Args};
 
-use super::{ChangeFormat, DryRun, InputArgs, Span, VgroupPort};
+use super::{ChangeFormat, DryRun, InputArgs, ServerWeight, Span, VgroupPort};
 
 /// Hides flags that only commands that read take: here they are refused, each with its reason.
 fn hidden(flag: Arg) -> Arg {
@@ -8,6 +8,11 @@ fn hidden(flag: Arg) -> Arg {
         "files" | "all_namespaces" | "contexts" | "selector" => flag.hide(true),
         _ => flag,
     }
+}
+
+/// The same for `undo`, which may touch several clusters.
+fn hidden_of_undo(flag: Arg) -> Arg {
+    if flag.get_id().as_str() == "contexts" { flag } else { hidden(flag) }
 }
 
 /// What all commands share that write.
@@ -60,19 +65,27 @@ Examples:
   kubectl clbmigrate set svc/web 40 -n shop --current-weight 20 --yes
 
   # For the repository that GitOps reads
-  kubectl clbmigrate set svc/web 40 -n shop -o patch")]
+  kubectl clbmigrate set svc/web 40 -n shop -o patch
+
+  # Old machines behind the same groups, by the CLB API
+  kubectl clbmigrate set svc/web --external i-bp1a=30,i-bp1b=30 -n shop")]
 pub struct SetArgs {
     /// The Service: svc/NAME, service/NAME or NAME
     #[arg(value_name = "[svc/]NAME")]
     pub target: String,
 
     /// The weight, 0 to 100: the total of this Service's backends in each of its groups
-    #[arg(value_name = "WEIGHT", allow_hyphen_values = true)]
-    pub weight: String,
+    #[arg(value_name = "WEIGHT", allow_hyphen_values = true, required_unless_present = "external")]
+    pub weight: Option<String>,
 
     /// Write only if the weight is this still; none for no weight annotation
-    #[arg(long, value_name = "WEIGHT|none")]
+    #[arg(long, value_name = "WEIGHT|none", conflicts_with = "external")]
     pub current_weight: Option<String>,
+
+    /// Instead of the Service's weight, those of servers outside of clusters in its groups, by the
+    /// CLB API: 0 to 100 each
+    #[arg(long, value_name = "ID=WEIGHT,...", value_delimiter = ',', conflicts_with = "weight")]
+    pub external: Vec<ServerWeight>,
 
     /// How to write.
     #[command(flatten)]
@@ -85,17 +98,24 @@ pub struct SetArgs {
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
-#[command(mut_args = hidden, after_help = "\
+#[command(mut_args = hidden_of_undo, after_help = "\
 Examples:
   # Back to the weight before the last change
   kubectl clbmigrate undo svc/web -n shop --wait
 
   # What that would do
-  kubectl clbmigrate undo svc/web -n shop --dry-run=client")]
+  kubectl clbmigrate undo svc/web -n shop --dry-run=client
+
+  # A shift, on all sides: whoever lost gets back first
+  kubectl clbmigrate undo svc/web -n shop --contexts old,new")]
 pub struct UndoArgs {
     /// The Service: svc/NAME, service/NAME or NAME
     #[arg(value_name = "[svc/]NAME")]
     pub target: String,
+
+    /// Of a shift: take CCM's word where the CLB cannot be asked
+    #[arg(long, help_heading = "Writing")]
+    pub unverified: bool,
 
     /// How to write.
     #[command(flatten)]

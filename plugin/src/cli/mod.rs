@@ -4,6 +4,7 @@
 mod change;
 mod clb;
 mod connect;
+mod shift;
 mod values;
 mod webhook;
 
@@ -15,8 +16,10 @@ use crate::selector::Selector;
 pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
 pub use clb::ClbArgs;
 pub use connect::ConnectArgs;
+pub use shift::{Share, ShiftArgs, Side};
 pub use values::{
-    ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, Span, VgroupPort,
+    ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, ServerWeight,
+    Span, VgroupPort,
 };
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
 
@@ -61,6 +64,9 @@ Examples:
   kubectl clbmigrate set svc/web 40 --wait
   kubectl clbmigrate undo svc/web --wait
 
+  # A fifth of the traffic from the old cluster into the new one, proven at the CLB
+  kubectl clbmigrate shift svc/web --from old --to new 20%
+
   # The same from files: manifests, kubectl's dumps and the CLB API's saved answers
   kubectl clbmigrate status -f deploy/examples/canary/
   kubectl clbmigrate preview svc/web 40 -f deploy/examples/canary/
@@ -73,8 +79,8 @@ Exit codes:
   1  error, also an input that could not be read and a failed round of CCM; wins over 3
   2  usage
   3  findings at or above --fail-on, or a refused write
-  4  timed out
-  5  not confirmed, or put back by somebody else";
+  4  timed out, or the CLB says otherwise
+  5  not confirmed, taken back, asked to end, or put back by somebody else";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -85,6 +91,8 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Change a Service's weight, after a preview
     Set(SetArgs),
+    /// Move traffic between clusters, or between machines and a cluster
+    Shift(ShiftArgs),
     /// Take the last change back
     Undo(UndoArgs),
     /// Join a Service to a CLB and a vServer group, at weight 0
@@ -110,7 +118,7 @@ pub enum Command {
 }
 
 /// What to look at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct InputArgs {
     /// Files instead of a cluster: file, directory (with all below it) or - for stdin: manifests,
     /// kubectl's dumps, the CLB API's answers as the aliyun CLI prints them. NAME= puts it into the

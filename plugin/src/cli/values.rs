@@ -194,6 +194,33 @@ impl FromStr for VgroupPort {
     }
 }
 
+/// `ID=WEIGHT` of `set --external`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerWeight {
+    /// The instance's id.
+    pub id: String,
+    /// 0..=100.
+    pub weight: u32,
+}
+
+impl FromStr for ServerWeight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{text:?}: {why}; write ID=WEIGHT, for example i-bp1a=30");
+        let (id, weight) = text.split_once('=').ok_or_else(|| wrong("no ="))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if id.is_empty() || !id.chars().all(is_plain) {
+            return Err(wrong("a server's id holds letters, digits and dashes"));
+        }
+        let is_number = !weight.is_empty() && weight.chars().all(|c| c.is_ascii_digit());
+        match weight.parse() {
+            Ok(weight) if is_number && weight <= 100 => Ok(Self { id: id.to_owned(), weight }),
+            _ => Err(wrong("a weight is 0 to 100")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -231,11 +258,26 @@ mod tests {
         assert_eq!(text.parse::<VgroupPort>().is_ok(), is_right);
     }
 
+    #[rstest]
+    #[case("i-bp1a=30", Some(30))]
+    #[case("i-bp1a=0", Some(0))]
+    #[case("i-bp1a=100", Some(100))]
+    #[case("i-bp1a=101", None)]
+    #[case("i-bp1a=+3", None)]
+    #[case("i-bp1a=", None)]
+    #[case("i-bp1a", None)]
+    #[case("=30", None)]
+    #[case("i bp1a=30", None)]
+    fn a_server_is_given_with_its_weight(#[case] text: &str, #[case] weight: Option<u32>) {
+        assert_eq!(text.parse::<ServerWeight>().ok().map(|of| of.weight), weight);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_readers_panic(text in any::<String>()) {
             let _ = text.parse::<Span>();
             let _ = text.parse::<VgroupPort>();
+            let _ = text.parse::<ServerWeight>();
         }
     }
 }

@@ -43,6 +43,7 @@ fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Plan,
         edits: wanted.iter().map(edit).collect(),
         undoes: None,
         step_of: None,
+        whole: None,
         leniency: Leniency::None,
         next: Some(format!(
             "it carries no traffic yet: kubectl clbmigrate set svc/{} WEIGHT",

@@ -7,6 +7,7 @@ pub mod completion;
 pub mod explain;
 pub mod preview;
 pub mod set;
+pub mod shift;
 pub mod status;
 pub mod undo;
 pub mod version;

@@ -8,19 +8,128 @@ use clbmigrate_core::{
     history::{Entry, Swap},
     object::Service,
     patch::AnnotationEdit,
+    transfer::{Part, Standing, Whole},
 };
 
 use crate::{
     change::{self, Leniency, Plan},
-    cli::UndoArgs,
+    cli::{InputArgs, UndoArgs},
     error::{Error, Exit},
+    live::Live,
     output::Printer,
+    target,
+    transfer::{self, Intent, Means, Scene},
 };
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_flags((&args.write, &args.input), "undo")?;
-    change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
+    transfer::refuse_flags((&args.write, &args.input), "undo")?;
+    let name = target::name_of(&args.target)?;
+    let live = Live::open(&args.input)?;
+    let Some(entry) = last_of_several(name, &live, &args.input)? else {
+        change::refuse_flags((&args.write, &args.input), "undo")?;
+        return change::carry_out_over(
+            live,
+            &args.target,
+            &plan,
+            (&args.write, &args.input),
+            printer,
+        );
+    };
+    let input = InputArgs { contexts: contexts(&entry, &live, &args.input), ..args.input.clone() };
+    drop(live);
+    let means = Means { write: &args.write, is_unverified: args.unverified };
+    let plan = |scene: &Scene<'_>| whole(&entry, scene);
+    transfer::carry_out(&plan, &means, &input, printer)
+}
+
+/// The last change of the Service of that name, if it is one of several sides.
+fn last_of_several(name: &str, live: &Live, input: &InputArgs) -> Result<Option<Entry>, Error> {
+    let namespace = live.namespace(input);
+    let mut found: Vec<Entry> = Vec::new();
+    for connection in live.connections() {
+        let namespace = namespace.as_deref().unwrap_or(&connection.namespace);
+        let service = live.wait_for(connection.service(namespace, name))?;
+        let history = service.and_then(|service| service.history().ok());
+        found.extend(history.and_then(|history| history.last_to_undo().cloned()));
+    }
+    let of_several = found.iter().find(|entry| entry.whole.is_some());
+    let Some(entry) = of_several else { return Ok(None) };
+    let other = found.iter().find(|other| other.change != entry.change);
+    match other {
+        None => Ok(Some(entry.clone())),
+        Some(other) => Err(Error::Usage {
+            message: format!(
+                "svc/{name}: the last change is {} in one cluster and {} in another",
+                entry.change, other.change
+            ),
+            hints: vec!["name the cluster whose last change is meant: --context NAME".to_owned()],
+        }),
+    }
+}
+
+/// All contexts that a change has touched, and those that are looked at already.
+fn contexts(entry: &Entry, live: &Live, input: &InputArgs) -> Vec<String> {
+    let mut contexts = input.contexts.clone();
+    let open = live.connections().iter().filter_map(|of| of.context.as_deref());
+    let parts = entry.whole.iter().flat_map(|whole| &whole.parts);
+    let touched = parts.filter_map(|part| match part {
+        Part::Service(of) => of.context.as_deref(),
+        Part::Servers(_) => None,
+    });
+    for context in open.chain(touched) {
+        if !contexts.iter().any(|known| known == context) {
+            contexts.push(context.to_owned());
+        }
+    }
+    contexts
+}
+
+/// What takes a change of several sides back: the parts that are as it left them.
+fn whole(entry: &Entry, scene: &Scene<'_>) -> Result<Intent, Error> {
+    let mut parts = Vec::new();
+    for part in entry.whole.iter().flat_map(|whole| &whole.parts) {
+        let how = match part.standing(scene.survey.world) {
+            Standing::After | Standing::Between => {
+                parts.push(part.clone());
+                continue;
+            }
+            Standing::Before => continue,
+            Standing::Unknown(why) => {
+                return Err(Error::Refused {
+                    message: format!("refused: {} cannot be seen: {why}", part.label()),
+                    hints: vec![
+                        "name all clusters of the change, and give credentials for the CLB API where it touched servers outside: --contexts A,B".to_owned(),
+                        "nothing was written".to_owned(),
+                    ],
+                });
+            }
+            Standing::Other(how) => how,
+        };
+        return Err(Error::Conflict {
+            message: format!(
+                "{}: {how}, not as change {} left it: somebody changed it since",
+                part.label(),
+                entry.change
+            ),
+            hints: vec!["nothing was written; shift or set what you want instead".to_owned()],
+        });
+    }
+    let back = Whole { parts }.reversed();
+    Ok(Intent {
+        verb: "undo",
+        title: format!(
+            "change {} ({} by {} at {}) is taken back",
+            entry.change, entry.verb, entry.who, entry.when
+        ),
+        parts: back.clone(),
+        record: back,
+        id: None,
+        undoes: Some(entry.change.clone()),
+        leniency: Leniency::Undo,
+        remarks: Vec::new(),
+        against: Vec::new(),
+    })
 }
 
 fn plan(present: &Present, service: &Service) -> Result<Plan, Error> {
@@ -50,6 +159,7 @@ fn weight(entry: &Entry, service: &Service) -> Result<Plan, Error> {
         edits: vec![AnnotationEdit { key, old: entry.to.clone(), new: entry.from.clone() }],
         undoes: Some(entry.change.clone()),
         step_of: None,
+        whole: None,
         leniency: if entry.from.as_deref() == Some("0") { Leniency::Zero } else { Leniency::Undo },
         next: None,
     })
@@ -71,6 +181,7 @@ fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
             }],
             undoes: None,
             step_of: Some(entry.change.clone()),
+            whole: None,
             leniency: Leniency::Zero,
             next: Some("no new traffic now; when connections have ended, run undo again to take the backends out of the group".to_owned()),
         });
@@ -96,6 +207,7 @@ fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
         }],
         undoes: Some(entry.change.clone()),
         step_of: None,
+        whole: None,
         leniency: Leniency::Zero,
         next: Some(
             "CCM takes the backends out of the group; the Service may be deleted after that"

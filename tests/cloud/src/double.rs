@@ -64,8 +64,15 @@ impl View {
 impl Double {
     /// Starts watching and, when it has seen everything, working. Runs in the present tokio runtime.
     ///
-    /// Without a cloud it makes one up in which everything exists that a Service names.
-    pub fn start(client: Client, cloud: Option<Clb>, control: Control, backoff: Backoff) -> Self {
+    /// Without a cloud it makes one up in which everything exists that a Service names. With a
+    /// namespace it is for the Services there alone, so that others may work beside it.
+    pub fn start(
+        client: Client,
+        namespace: Option<&str>,
+        cloud: Option<Clb>,
+        control: Control,
+        backoff: Backoff,
+    ) -> Self {
         let waiting = [SERVICES, NODES, SLICES].map(|kind| (kind, "not listed yet".to_owned()));
         let view =
             View { control, ledger: Arc::default(), waiting: watch::Sender::new(waiting.into()) };
@@ -75,6 +82,12 @@ impl Double {
             slices: Arc::new(Mirror::new()),
             recorder: Arc::new(Recorder::new(client.clone())),
             queue: Queue::new(backoff),
+            scope: match namespace {
+                Some(name) => {
+                    watcher::Config::default().fields(&format!("metadata.namespace={name}"))
+                }
+                None => watcher::Config::default(),
+            },
             view: view.clone(),
         });
         let mut tasks = JoinSet::new();
@@ -115,11 +128,13 @@ struct Hub {
     recorder: Arc<Recorder>,
     queue: Queue<Key>,
     view: View,
+    /// Which Services are its own.
+    scope: watcher::Config,
 }
 
 impl Hub {
     async fn watch_services(self: Arc<Self>, client: Client) {
-        let mut events = self.events::<Service>(client, SERVICES);
+        let mut events = self.events::<Service>(client, SERVICES, self.scope.clone());
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
             for change in self.services.apply(event) {
@@ -141,7 +156,7 @@ impl Hub {
     }
 
     async fn watch_nodes(self: Arc<Self>, client: Client) {
-        let mut events = self.events::<Node>(client, NODES);
+        let mut events = self.events::<Node>(client, NODES, watcher::Config::default());
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
             if self.nodes.apply(event).iter().any(triggers::on_node) {
@@ -157,7 +172,7 @@ impl Hub {
     }
 
     async fn watch_slices(self: Arc<Self>, client: Client) {
-        let mut events = self.events::<EndpointSlice>(client, SLICES);
+        let mut events = self.events::<EndpointSlice>(client, SLICES, self.scope.clone());
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
             for key in self.slices.apply(event).iter().filter_map(triggers::on_slice) {
@@ -174,11 +189,12 @@ impl Hub {
         &self,
         client: Client,
         kind: &'static str,
+        scope: watcher::Config,
     ) -> futures::stream::BoxStream<'_, Event<K>>
     where
         K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        watcher(Api::<K>::all(client), watcher::Config::default())
+        watcher(Api::<K>::all(client), scope)
             .default_backoff()
             .filter_map(move |event| {
                 let event = event.inspect_err(|error| {

@@ -28,6 +28,9 @@ struct Args {
     /// Context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
+    /// Only the Services of this namespace: others may have a double of their own [default: all]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
     /// Where to answer over HTTP; port 0 takes a free one, told on standard output
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -145,7 +148,8 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     let backoff = Backoff { base: Duration::from_millis(args.retry_base_ms), ..Backoff::default() };
-    let double = Double::start(client, cloud, Control::new(args.behaviour.into()), backoff);
+    let control = Control::new(args.behaviour.into());
+    let double = Double::start(client, args.namespace.as_deref(), cloud, control, backoff);
     // Whoever started this may not read on.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
     axum::serve(listener, server::router(double.view().clone()))

@@ -1,9 +1,9 @@
 //! The double of CCM as a process.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, ensure};
@@ -14,28 +14,48 @@ use crate::{
     user::{Tools, User},
 };
 
-/// One at a time: two would answer for the same Services.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// A double that answers for all Services of a cluster, until it is dropped.
+/// A double that answers for Services of a cluster, until it is dropped.
 #[derive(Debug)]
 pub struct Ccm {
     child: Child,
-    _alone: MutexGuard<'static, ()>,
+    address: String,
 }
 
 impl Ccm {
-    /// Starts it in a user's cluster with these flags and waits until it answers.
+    /// Starts it for a user's namespace with these flags and waits until it answers.
     pub fn start(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Self> {
-        Self::of(&user.cluster, tools, flags)
+        let own = ["--namespace", &user.namespace];
+        Self::of(&user.cluster, tools, &[&own, flags].concat())
     }
 
-    /// Starts it in a user's cluster with the double of the CLB as its cloud.
+    /// Starts it for a user's namespace with the double of the CLB as its cloud.
     pub fn with_cloud(user: &User<'_>, tools: &Tools, clb: &Clb) -> anyhow::Result<Self> {
-        Self::run(&user.cluster, tools, &["--endpoint", &clb.url()?, "--region", REGION], CCM)
+        Self::start(user, tools, &["--endpoint", &clb.url()?, "--region", REGION])
     }
 
-    /// Starts it in a cluster with these flags and waits until it answers.
+    /// The same for a cluster of that id.
+    pub fn of_cluster(user: &User<'_>, tools: &Tools, clb: &Clb, id: &str) -> anyhow::Result<Self> {
+        let url = clb.url()?;
+        Self::start(user, tools, &["--endpoint", &url, "--region", REGION, "--cluster-id", id])
+    }
+
+    /// Changes how it behaves, by a JSON merge patch.
+    pub fn behaves(&self, patch: &serde_json::Value) -> anyhow::Result<()> {
+        let body = patch.to_string();
+        let mut stream = TcpStream::connect(&self.address)?;
+        write!(
+            stream,
+            "PATCH /behaviour HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "PATCH /behaviour: {answer}");
+        Ok(())
+    }
+
+    /// Starts it for all of a cluster with these flags and waits until it answers.
     pub fn of(cluster: &Cluster<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Self> {
         Self::run(cluster, tools, flags, CCM)
     }
@@ -46,7 +66,6 @@ impl Ccm {
         flags: &[&str],
         (key, secret): (&str, &str),
     ) -> anyhow::Result<Self> {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = cluster
             .command(&tools.ccm)
             .arg("--kubeconfig")
@@ -60,10 +79,11 @@ impl Ccm {
             .spawn()
             .context("ccm-double")?;
         let out = child.stdout.take().context("its standard output")?;
-        let ccm = Self { child, _alone: alone };
+        let mut ccm = Self { child, address: String::new() };
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
-        ensure!(line.starts_with("listening on"), "ccm-double said {line:?}");
+        let address = line.trim().strip_prefix("listening on http://");
+        address.with_context(|| format!("ccm-double said {line:?}"))?.clone_into(&mut ccm.address);
         Ok(ccm)
     }
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
-use clbmigrate_clb_double::{Do, Double, Fault, Options};
+use clbmigrate_clb_double::{Call, Do, Double, Fault, Options, State};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -54,6 +54,9 @@ impl Clb {
 
     /// Gives a command the credentials, as the `aliyun` command line takes them.
     pub fn let_in<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        if let Ok(url) = self.url() {
+            command.env("CLBMIGRATE_STS_ENDPOINT", url);
+        }
         command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0);
         command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1)
     }
@@ -61,6 +64,46 @@ impl Clb {
     /// Lets calls of the user's fail so many times because there were too many.
     pub fn throttle(&self, action: &str, times: u32) {
         self.double.fault(Fault::new(Do::Throttle {}).of(action).by(USER.0).times(times));
+    }
+
+    /// Lets calls of the user's meet a fault from now on, all or those of one action.
+    pub fn troubles_user(&self, what: Do, action: Option<&str>) {
+        let fault = Fault::new(what).by(USER.0);
+        self.double.fault(match action {
+            Some(action) => fault.of(action).times(1),
+            None => fault,
+        });
+    }
+
+    /// All is well again.
+    pub fn clear_faults(&self) {
+        self.double.clear_faults();
+    }
+
+    /// Changes the state behind everybody's back.
+    pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.double.edit(change)
+    }
+
+    /// Somebody sets a server's weight in the console.
+    pub fn set_weight(&self, id: &str, weight: u8) {
+        self.double.edit(|state| {
+            let balancers = state.load_balancers.iter_mut();
+            for group in balancers.flat_map(|balancer| &mut balancer.groups) {
+                for backend in group.backends.iter_mut().filter(|of| of.server_id == id) {
+                    backend.weight = weight;
+                }
+            }
+        });
+    }
+
+    /// How often the user has called until now.
+    pub fn calls_of_user(&self) -> usize {
+        self.double
+            .calls()
+            .iter()
+            .filter(|call| call.access_key_id.as_deref() == Some(USER.0))
+            .count()
     }
 
     /// Lets lookups of groups by CCM fail, one for each number: after so many that have passed.
@@ -83,6 +126,29 @@ impl Clb {
             Some((of.get("serverId")?.as_str()?.to_owned(), weight))
         };
         backends.filter_map(held).collect()
+    }
+
+    /// Who has changed backends since [`Clb::forget_calls`], in order, each once in a row: a
+    /// cluster's id, or `user`.
+    pub fn writers(&self) -> Vec<String> {
+        let of = |call: &Call| {
+            let backends = call.parameters.get("BackendServers")?;
+            let is_write = !call.action.starts_with("Describe") && call.status == Some(200);
+            let is_user = call.access_key_id.as_deref() == Some(USER.0);
+            let cluster = backends.split("c-").nth(1).map(|rest| {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                format!("c-{}", rest.get(..end).unwrap_or_default())
+            });
+            is_write.then(|| if is_user { "user".to_owned() } else { cluster.unwrap_or_default() })
+        };
+        let mut writers: Vec<String> = self.double.calls().iter().filter_map(of).collect();
+        writers.dedup();
+        writers
+    }
+
+    /// Forgets all calls until now.
+    pub fn forget_calls(&self) {
+        self.double.clear_calls();
     }
 
     /// The actions that were called, in order.

@@ -4,6 +4,7 @@ mod change;
 mod preview;
 mod report;
 mod routes;
+mod transfer;
 mod webhook;
 
 use schemars::JsonSchema;
@@ -20,6 +21,10 @@ pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, PatchOp, Su
 pub use routes::{
     Mode, Names, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind, Standing,
     Unrouted,
+};
+pub use transfer::{
+    PartState, ShareChange, TransferKind, TransferPart, TransferReport, TransferRoute,
+    TransferState, WeightChange,
 };
 pub use webhook::{HookStatus, Recovery, WebhookConfiguration, WebhookStatus, WebhookStatusKind};
 

@@ -13,13 +13,13 @@ pub struct HalfDone {
     pub verb: String,
     /// A Service that holds the record: index of its cluster, namespace, name.
     pub holder: (usize, String, String),
-    /// Whether it takes another change back, so that it can only be finished.
-    pub is_undo: bool,
+    /// The change that it takes back; such a one can only be finished.
+    pub undoes: Option<String>,
     /// The whole of it.
     pub whole: Whole,
     /// Indexes of the parts that are as after the change.
     pub done: Vec<usize>,
-    /// Indexes of those that are as before it.
+    /// Indexes of those that are as before it, or in between.
     pub missing: Vec<usize>,
 }
 
@@ -46,23 +46,21 @@ pub fn half_done(world: &World) -> Vec<HalfDone> {
             }
             let standings: Vec<Standing> =
                 whole.parts.iter().map(|part| part.standing(world)).collect();
-            let of = |wanted: &Standing| {
+            let of = |wanted: &[Standing]| -> Vec<usize> {
                 let all = standings.iter().enumerate();
-                all.filter(|(_, standing)| *standing == wanted).map(|(at, _)| at).collect()
+                all.filter(|(_, standing)| wanted.contains(standing)).map(|(at, _)| at).collect()
             };
-            let (done, missing): (Vec<usize>, Vec<usize>) =
-                (of(&Standing::After), of(&Standing::Before));
-            if done.is_empty()
-                || missing.is_empty()
-                || done.len() + missing.len() != standings.len()
-            {
+            let done = of(&[Standing::After]);
+            let missing = of(&[Standing::Before, Standing::Between]);
+            let is_begun = !done.is_empty() || standings.contains(&Standing::Between);
+            if !is_begun || missing.is_empty() || done.len() + missing.len() != standings.len() {
                 continue;
             }
             found.push(HalfDone {
                 change: last.change.clone(),
                 verb: last.verb.clone(),
                 holder: (index, meta.namespace().to_owned(), meta.name.clone()),
-                is_undo: last.undoes.is_some(),
+                undoes: last.undoes.clone(),
                 whole: whole.clone(),
                 done,
                 missing,

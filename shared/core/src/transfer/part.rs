@@ -72,6 +72,8 @@ pub struct Server {
 pub enum Standing {
     /// As before the change.
     Before,
+    /// Some servers as before, some as after: a write broke off.
+    Between,
     /// As after it.
     After,
     /// Otherwise: somebody has changed it since. Says how.
@@ -210,9 +212,7 @@ impl Servers {
         match (is_after, is_before) {
             (true, _) => Standing::After,
             (_, true) => Standing::Before,
-            _ if others.is_empty() => {
-                Standing::Other("some servers are changed, some not".to_owned())
-            }
+            _ if others.is_empty() => Standing::Between,
             _ => Standing::Other(others.join(", ")),
         }
     }

@@ -1,0 +1,217 @@
+//! What the solver is asked, and its answer as parts of a change.
+
+use std::collections::BTreeSet;
+
+use clbmigrate_core::{
+    annotation,
+    prediction::Prediction,
+    route::{Participant, ParticipantKind, Route, RouteKey},
+    solver::{Goal, Side, Solution},
+    survey::{Seat, Survey},
+    transfer::{OneService, Part, Server, Servers},
+};
+
+use super::sides::{Pair, Place, routes_of};
+use crate::{
+    error::Error,
+    transfer::{Scene, route_name},
+};
+
+/// The routes in which traffic moves.
+pub struct Goals<'a> {
+    /// What is asked, a route each.
+    pub goals: Vec<Goal>,
+    /// The routes' names, in the same order.
+    pub names: Vec<String>,
+    /// What of the sides' other routes speaks against it.
+    pub against: Vec<String>,
+    routes: Vec<Found<'a>>,
+}
+
+/// A route, and the servers of each side in it.
+struct Found<'a> {
+    key: RouteKey<'a>,
+    to: Vec<Server>,
+    from: Vec<Server>,
+}
+
+impl<'a> Goals<'a> {
+    /// The routes that both sides are in.
+    pub fn new(pair: &Pair<'a>, scene: &Scene<'a>) -> Result<Self, Error> {
+        let survey = scene.survey;
+        let of = |place: &Place<'a>| match place {
+            Place::Service(seat) => Some((*seat, routes_of(survey, seat))),
+            Place::Servers(_) => None,
+        };
+        let (to, from) = (of(&pair.to), of(&pair.from));
+        let all: BTreeSet<RouteKey<'a>> =
+            [&to, &from].into_iter().flatten().flat_map(|(_, keys)| keys).copied().collect();
+        let mut goals =
+            Self { goals: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
+        for key in all {
+            let route = Route::build(survey, key, &Prediction::default());
+            let is_in = |side: &Option<(Seat<'a>, BTreeSet<RouteKey<'a>>)>| {
+                side.as_ref().is_none_or(|(_, keys)| keys.contains(&key))
+            };
+            let servers = [&pair.to, &pair.from].map(|place| in_route(&route, place));
+            let is_empty = |place: &Place<'_>, found: &[Server]| {
+                matches!(place, Place::Servers(_)) && found.is_empty()
+            };
+            let [of_to, of_from] = servers;
+            if !is_in(&to)
+                || !is_in(&from)
+                || is_empty(&pair.to, &of_to)
+                || is_empty(&pair.from, &of_from)
+            {
+                goals.against.push(format!(
+                    "{}: only one of the sides is in this route, and its share would change there, too",
+                    route_name(&key)
+                ));
+                continue;
+            }
+            goals.add(survey, pair, &route, [of_to, of_from])?;
+        }
+        goals.know_all(pair)?;
+        Ok(goals)
+    }
+
+    fn add(
+        &mut self,
+        survey: &Survey<'a>,
+        pair: &Pair<'a>,
+        route: &Route<'a>,
+        [to, from]: [Vec<Server>; 2],
+    ) -> Result<(), Error> {
+        let mut ours: u64 = 0;
+        let mut side = |place: &Place<'a>, servers: &[Server]| match place {
+            Place::Servers(_) => {
+                ours += servers.iter().map(|server| u64::from(server.from)).sum::<u64>();
+                Ok(Side::Servers(servers.iter().map(|server| server.from).collect()))
+            }
+            Place::Service(seat) => {
+                let of = participant(route, seat);
+                ours += of.and_then(|of| of.weight_sum).unwrap_or_default();
+                let port = route.key.port.unwrap_or_default();
+                survey.spread(seat, port).map(Side::Service).ok_or_else(|| unknown(seat, of))
+            }
+        };
+        let (to_side, from_side) = (side(&pair.to, &to)?, side(&pair.from, &from)?);
+        let number = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
+        let total = route.weight_sum();
+        self.goals.push(Goal {
+            to: to_side,
+            from: from_side,
+            others: number(total.saturating_sub(ours)),
+            total: number(total),
+        });
+        self.names.push(route_name(&route.key));
+        self.routes.push(Found { key: route.key, to, from });
+        Ok(())
+    }
+
+    /// Refuses servers that are in no route.
+    fn know_all(&self, pair: &Pair<'_>) -> Result<(), Error> {
+        for (place, is_to) in [(&pair.to, true), (&pair.from, false)] {
+            let Place::Servers(ids) = place else { continue };
+            let of = |found: &Found<'_>| if is_to { found.to.clone() } else { found.from.clone() };
+            let known: BTreeSet<String> =
+                self.routes.iter().flat_map(of).map(|server| server.id).collect();
+            let missing: Vec<&String> = ids.iter().filter(|id| !known.contains(*id)).collect();
+            if known.is_empty() || !missing.is_empty() {
+                let missing: Vec<&str> = missing.iter().map(|id| id.as_str()).collect();
+                return Err(Error::NotFound {
+                    message: match missing.as_slice() {
+                        [] => format!(
+                            "no servers outside of clusters are known in the routes of {}",
+                            pair.label()
+                        ),
+                        _ => {
+                            format!("not in the routes of {}: {}", pair.label(), missing.join(", "))
+                        }
+                    },
+                    hints: vec![
+                        "see who is: kubectl clbmigrate status, with the CLB API's credentials"
+                            .to_owned(),
+                    ],
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of one side's servers, a group each.
+    pub fn of_servers(&self, solution: &Solution, is_to: bool) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (found, reached) in self.routes.iter().zip(&solution.routes) {
+            let (servers, weights) = match is_to {
+                true => (&found.to, &reached.to_servers),
+                false => (&found.from, &reached.from_servers),
+            };
+            let servers = servers.iter().zip(weights);
+            let changed = servers.map(|(server, weight)| Server { to: *weight, ..server.clone() });
+            let changed: Vec<Server> = changed.filter(|of| of.from != of.to).collect();
+            let is_new =
+                |part: &Part| !matches!(part, Part::Servers(of) if of.vgroup == found.key.vgroup);
+            // Two ports may lead to one group, whose servers have one weight.
+            if !changed.is_empty() && parts.iter().all(is_new) {
+                parts.push(Part::Servers(Servers {
+                    clb: found.key.clb.to_owned(),
+                    vgroup: found.key.vgroup.to_owned(),
+                    servers: changed,
+                }));
+            }
+        }
+        parts
+    }
+}
+
+/// The part of a Service, if its weight changes.
+pub fn of_service(seat: &Seat<'_>, weight: u32) -> Option<Part> {
+    let meta = &seat.service.metadata;
+    let now = meta.annotations.find(annotation::WEIGHT).map(|found| found.text.to_owned());
+    let to = weight.to_string();
+    (now.as_deref() != Some(to.as_str())).then(|| {
+        Part::Service(OneService {
+            context: seat.cluster.context.as_deref().map(str::to_owned),
+            cluster: seat.cluster.id.clone(),
+            namespace: meta.namespace().to_owned(),
+            name: meta.name.clone(),
+            from: now,
+            to: Some(to),
+        })
+    })
+}
+
+/// A side's servers in a route, with their weights as they are.
+fn in_route(route: &Route<'_>, place: &Place<'_>) -> Vec<Server> {
+    let Place::Servers(ids) = place else { return Vec::new() };
+    let participants = route.participants.iter().enumerate();
+    let wanted = participants.filter(|(_, of)| {
+        of.kind == ParticipantKind::External && (ids.is_empty() || ids.contains(&of.name))
+    });
+    let backends = wanted.flat_map(|(index, _)| route.backends_of(index));
+    backends
+        .map(|backend| Server {
+            id: backend.id.to_owned(),
+            port: backend.port,
+            from: backend.weight,
+            to: backend.weight,
+        })
+        .collect()
+}
+
+fn participant<'r, 'a>(route: &'r Route<'a>, seat: &Seat<'_>) -> Option<&'r Participant<'a>> {
+    route.participants.iter().find(|of| of.seat.as_ref().is_some_and(|known| known.is(seat)))
+}
+
+fn unknown(seat: &Seat<'_>, of: Option<&Participant<'_>>) -> Error {
+    let why = of.map(|of| of.reasons.join("; ")).filter(|why| !why.is_empty());
+    let why = why.unwrap_or_else(|| "its backends cannot be computed".to_owned());
+    Error::Refused {
+        message: format!("refused: {}: {why}", seat.label()),
+        hints: vec![
+            "see what is wrong: kubectl clbmigrate check".to_owned(),
+            "nothing was written".to_owned(),
+        ],
+    }
+}

@@ -1,0 +1,162 @@
+//! `shift`.
+
+mod goals;
+mod sides;
+
+use clbmigrate_core::{
+    solver::{self, Unsolvable},
+    transfer::{Part, Whole, half_done},
+};
+
+use self::{
+    goals::Goals,
+    sides::{Pair, Place},
+};
+use crate::{
+    change::Leniency,
+    cli::{InputArgs, Share, ShiftArgs, Side},
+    error::{Error, Exit},
+    output::Printer,
+    target,
+    transfer::{self, Intent, Means, Scene},
+};
+
+/// Moves traffic from one side to another.
+pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    transfer::refuse_flags((&args.write, &args.input), "shift")?;
+    target::name_of(&args.target)?;
+    let means = Means { write: &args.write, is_unverified: args.unverified };
+    let (Some(from), Some(to), Some(share)) = (&args.from, &args.to, args.share) else {
+        let plan = |scene: &Scene<'_>| finish(&args.target, scene);
+        return transfer::carry_out(&plan, &means, &args.input, printer);
+    };
+    if args.input.context.is_some() {
+        return Err(Error::usage("shift: --from and --to name the contexts, --context none"));
+    }
+    let input = InputArgs { contexts: contexts(from, to, &args.input)?, ..args.input.clone() };
+    let plan = |scene: &Scene<'_>| intent(&args.target, (from, to), share, scene);
+    transfer::carry_out(&plan, &means, &input, printer)
+}
+
+/// The contexts to look at: those of the sides, and those that are named besides.
+fn contexts(from: &Side, to: &Side, input: &InputArgs) -> Result<Vec<String>, Error> {
+    let mut contexts = input.contexts.clone();
+    for side in [from, to] {
+        if let Some(context) = side.context()
+            && !contexts.iter().any(|known| known == context)
+        {
+            contexts.push(context.to_owned());
+        }
+    }
+    if from.context().is_none() && to.context().is_none() {
+        return Err(Error::Usage {
+            message: "shift: one side is a context".to_owned(),
+            hints: vec![
+                "between servers outside: kubectl clbmigrate set svc/NAME --external ID=WEIGHT,ID=WEIGHT".to_owned(),
+            ],
+        });
+    }
+    Ok(contexts)
+}
+
+/// The weights that bring the share about.
+fn intent(
+    target: &str,
+    sides: (&Side, &Side),
+    share: Share,
+    scene: &Scene<'_>,
+) -> Result<Intent, Error> {
+    let pair = Pair::resolve(target, sides, scene)?;
+    let goals = Goals::new(&pair, scene)?;
+    let solution =
+        solver::solve(&goals.goals, share.0).map_err(|error| unsolvable(error, &pair))?;
+    let (from, to) = sides;
+    let mut remarks = Vec::new();
+    for (route, reached) in goals.names.iter().zip(&solution.routes) {
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let [low, high] = reached.range;
+        let far = if reached.distance > solver::TOLERANCE + 1e-9 {
+            format!(" instead of {share}: the nearest that whole weights allow")
+        } else {
+            String::new()
+        };
+        remarks.push(format!(
+            "{route}: {to} gets {}{far}; with one backend less or more {} to {}",
+            percent(reached.share),
+            percent(low),
+            percent(high)
+        ));
+    }
+    let mut parts = Vec::new();
+    for (place, weight, is_to) in
+        [(&pair.to, solution.to, true), (&pair.from, solution.from, false)]
+    {
+        match (place, weight) {
+            (Place::Service(seat), Some(weight)) => parts.extend(goals::of_service(seat, weight)),
+            _ => parts.extend(goals.of_servers(&solution, is_to)),
+        }
+    }
+    // Who gains comes first, and of two that do, the one that is to have more.
+    parts.sort_by_key(|part| !part.is_raise());
+    let whole = Whole { parts };
+    Ok(Intent {
+        verb: "shift",
+        title: format!("{share} of {} to {to}, from {from}", pair.label()),
+        parts: whole.clone(),
+        record: whole,
+        id: None,
+        undoes: None,
+        leniency: Leniency::None,
+        remarks,
+        against: goals.against,
+    })
+}
+
+fn unsolvable(error: Unsolvable, pair: &Pair<'_>) -> Error {
+    let hint = match error {
+        Unsolvable::NoBackends => "see who has none: kubectl clbmigrate status -o wide",
+        Unsolvable::Others { .. } => "move others' traffic, too: name them as --from",
+        Unsolvable::Share | Unsolvable::NoRoute => "see the routes: kubectl clbmigrate status",
+    };
+    Error::Refused {
+        message: format!("refused: {}: {error}", pair.label()),
+        hints: vec![hint.to_owned(), "nothing was written".to_owned()],
+    }
+}
+
+/// What is missing of a change that ended half-way.
+fn finish(target: &str, scene: &Scene<'_>) -> Result<Intent, Error> {
+    let name = target::name_of(target)?;
+    let is_it = |part: &Part| match part {
+        Part::Service(of) => {
+            of.name == name && scene.namespace.is_none_or(|namespace| of.namespace == namespace)
+        }
+        Part::Servers(_) => false,
+    };
+    let mut found = half_done(scene.survey.world);
+    found.retain(|half| half.whole.parts.iter().any(is_it));
+    let [half] = found.as_slice() else {
+        let changes: Vec<String> = found.iter().map(|half| half.change.clone()).collect();
+        return Err(Error::NotFound {
+            message: if changes.is_empty() {
+                format!("no change of svc/{name} is half done, as far as can be seen from here")
+            } else {
+                format!("more than one change of svc/{name} is half done: {}", changes.join(", "))
+            },
+            hints: vec![
+                "name all clusters that it touched, and give credentials for the CLB API where servers outside are among it: --contexts A,B".to_owned(),
+            ],
+        });
+    };
+    Ok(Intent {
+        verb: if half.undoes.is_some() { "undo" } else { "shift" },
+        title: format!("the rest of change {} ({})", half.change, half.verb),
+        parts: Whole { parts: half.parts(&half.missing).cloned().collect() },
+        record: half.whole.clone(),
+        id: Some(half.change.clone()),
+        undoes: half.undoes.clone(),
+        leniency: Leniency::None,
+        remarks: Vec::new(),
+        against: Vec::new(),
+    })
+}

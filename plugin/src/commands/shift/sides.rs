@@ -1,0 +1,143 @@
+//! Whom the sides of a shift mean.
+
+use std::collections::BTreeSet;
+
+use clbmigrate_core::{
+    route::RouteKey,
+    survey::{Seat, Survey},
+};
+
+use crate::{
+    cli::Side,
+    error::Error,
+    target,
+    transfer::{Scene, in_context},
+};
+
+/// A side as it was found.
+pub enum Place<'a> {
+    /// A Service.
+    Service(Seat<'a>),
+    /// Servers outside: these ids, or all.
+    Servers(Vec<String>),
+}
+
+/// Both sides.
+pub struct Pair<'a> {
+    /// Who gains.
+    pub to: Place<'a>,
+    /// Who loses.
+    pub from: Place<'a>,
+}
+
+impl<'a> Pair<'a> {
+    /// Finds both sides: the target in `to`, or in `from` if that is the only context; its
+    /// counterpart by CLB and group.
+    pub fn resolve(
+        target: &str,
+        (from, to): (&Side, &Side),
+        scene: &Scene<'a>,
+    ) -> Result<Self, Error> {
+        Ok(match (from, to) {
+            (Side::External(ids), to) => {
+                Self { to: Place::Service(main(target, to, scene)?), from: servers(ids) }
+            }
+            (from, Side::External(ids)) => {
+                Self { to: servers(ids), from: Place::Service(main(target, from, scene)?) }
+            }
+            (from, to) => {
+                let seat = main(target, to, scene)?;
+                let other = counterpart(&seat, from, scene)?;
+                Self { to: Place::Service(seat), from: Place::Service(other) }
+            }
+        })
+    }
+
+    /// What moves, in words.
+    pub fn label(&self) -> String {
+        match (&self.to, &self.from) {
+            (Place::Service(seat), _) | (_, Place::Service(seat)) => {
+                let meta = &seat.service.metadata;
+                format!("{}/{}", meta.namespace(), meta.name)
+            }
+            (Place::Servers(_), Place::Servers(_)) => "the route".to_owned(),
+        }
+    }
+}
+
+fn servers<'a>(ids: &[String]) -> Place<'a> {
+    Place::Servers(ids.to_vec())
+}
+
+/// The Service that the command names.
+fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Error> {
+    let Side::Context { context, service } = side else {
+        return Err(Error::usage("one side is a context"));
+    };
+    if let Some(name) = service {
+        return named(name, context, scene);
+    }
+    let mut input = scene.input.clone();
+    let selection = in_context(&mut input, Some(context), scene.namespace);
+    target::resolve(scene.survey, target, &selection)
+}
+
+/// The Service of that namespace and name.
+fn named<'a>(
+    (namespace, name): &(String, String),
+    context: &str,
+    scene: &Scene<'a>,
+) -> Result<Seat<'a>, Error> {
+    let mut input = scene.input.clone();
+    let selection = in_context(&mut input, Some(context), Some(namespace));
+    target::resolve(scene.survey, name, &selection)
+}
+
+/// The Service of the other context that is in a route of this one.
+fn counterpart<'a>(seat: &Seat<'a>, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Error> {
+    let Side::Context { context, service } = side else {
+        return Err(Error::usage("one side is a context"));
+    };
+    if let Some(name) = service {
+        return named(name, context, scene);
+    }
+    let mut found: Vec<Seat<'a>> = Vec::new();
+    for key in routes_of(scene.survey, seat) {
+        for member in scene.survey.members(&key) {
+            let is_there = member.seat.cluster.context.as_deref() == Some(context.as_str());
+            let is_new = !member.seat.is(seat) && !found.iter().any(|of| of.is(&member.seat));
+            if is_there && is_new {
+                found.push(member.seat);
+            }
+        }
+    }
+    let name = |seat: &Seat<'_>| {
+        let meta = &seat.service.metadata;
+        format!("{context}={}/{}", meta.namespace(), meta.name)
+    };
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Error::NotFound {
+            message: format!("no Service of {context} is in a route of {}", seat.label()),
+            hints: vec![
+                format!("see who is: kubectl clbmigrate status --contexts {context} -A"),
+                "join it: kubectl clbmigrate attach".to_owned(),
+            ],
+        }),
+        many => Err(Error::Usage {
+            message: format!(
+                "{} Services of {context} are in the routes of {}",
+                many.len(),
+                seat.label()
+            ),
+            hints: many.iter().map(|seat| format!("give --from {}", name(seat))).collect(),
+        }),
+    }
+}
+
+/// The routes that a Service is in.
+pub fn routes_of<'a>(survey: &Survey<'a>, seat: &Seat<'_>) -> BTreeSet<RouteKey<'a>> {
+    let routes = survey.routes();
+    let its = routes.filter(|(_, members)| members.iter().any(|member| member.seat.is(seat)));
+    its.map(|(key, _)| *key).collect()
+}

@@ -1,0 +1,231 @@
+//! The parts of a change with what they are written by.
+
+use std::collections::BTreeSet;
+
+use clbmigrate_core::{
+    annotation,
+    object::ObjectRef,
+    patch::AnnotationEdit,
+    snapshot::World,
+    survey::{Seat, Survey},
+    transfer::{OneService, Part, Servers},
+};
+
+use super::{Intent, servers::OfServers, service::OfService};
+use crate::{
+    change::{self, Change, Plan},
+    error::{Error, Exit},
+    live::Live,
+    output::Printer,
+};
+
+/// One part, ready to be written.
+pub enum Hand<'t> {
+    /// A Service.
+    Service(Box<OfService<'t>>),
+    /// Servers outside of clusters.
+    Servers(OfServers<'t>),
+}
+
+/// All parts.
+pub struct Built<'t> {
+    /// In order.
+    pub hands: Vec<Hand<'t>>,
+    /// What each of them is.
+    pub parts: Vec<Part>,
+    /// Everything as it was read.
+    pub before: &'t Survey<'t>,
+    /// Everything after the change.
+    pub after: World,
+    /// What connects.
+    pub live: &'t Live,
+}
+
+impl Hand<'_> {
+    /// Whether it gains.
+    pub fn is_raise(&self) -> bool {
+        self.part().is_raise()
+    }
+
+    fn part(&self) -> Part {
+        match self {
+            Self::Servers(of) => Part::Servers(of.servers.clone()),
+            Self::Service(of) => {
+                let meta = &of.change.seat.service.metadata;
+                let edit = of.change.plan.edits.first();
+                Part::Service(OneService {
+                    context: of.change.seat.cluster.context.as_deref().map(str::to_owned),
+                    cluster: None,
+                    namespace: meta.namespace().to_owned(),
+                    name: meta.name.clone(),
+                    from: edit.and_then(|edit| edit.old.clone()),
+                    to: edit.and_then(|edit| edit.new.clone()),
+                })
+            }
+        }
+    }
+}
+
+impl<'t> Built<'t> {
+    /// Reads every Service anew; `None` where one is not what was listed any more.
+    pub fn new(
+        intent: &Intent,
+        live: &'t Live,
+        before: &'t Survey<'t>,
+    ) -> Result<Option<Self>, Error> {
+        let mut hands = Vec::new();
+        let mut after = before.world.clone();
+        for part in &intent.parts.parts {
+            match part {
+                Part::Service(of) => {
+                    let Some(change) = service(of, intent, live, before)? else { return Ok(None) };
+                    for edit in &change.plan.edits {
+                        let new = edit.new.as_deref();
+                        let (index, key) = (change.seat.index, edit.key.as_str());
+                        after = after.with_annotation(index, &of.namespace, &of.name, key, new);
+                    }
+                    hands.push(Hand::Service(Box::new(OfService::new(change))));
+                }
+                Part::Servers(of) => {
+                    for server in &of.servers {
+                        let (id, port) = (&server.id, server.port);
+                        after = after.with_server_weight(&of.vgroup, id, port, server.to);
+                    }
+                    hands.push(Hand::Servers(servers(of, live)?));
+                }
+            }
+        }
+        Ok(Some(Self { hands, parts: intent.parts.parts.clone(), before, after, live }))
+    }
+
+    /// The Services.
+    pub fn seats(&self) -> Vec<Seat<'t>> {
+        let of = |hand: &Hand<'t>| match hand {
+            Hand::Service(of) => Some(of.change.seat),
+            Hand::Servers(_) => None,
+        };
+        self.hands.iter().filter_map(of).collect()
+    }
+
+    /// The Services that are written, as findings name them.
+    pub fn objects(&self) -> Vec<ObjectRef> {
+        let seats = self.seats();
+        seats.iter().map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
+    }
+
+    /// The Services to look at: those that are written, or all beside the servers that are.
+    pub fn looked_at(&self) -> Vec<ObjectRef> {
+        let written = self.objects();
+        if !written.is_empty() {
+            return written;
+        }
+        let groups = self.groups();
+        let bindings = groups.iter().flat_map(|group| self.before.bound_to(group));
+        let seats = bindings.map(|binding| binding.seat);
+        seats.map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
+    }
+
+    /// The groups it concerns.
+    pub fn groups(&self) -> BTreeSet<String> {
+        let mut groups = BTreeSet::new();
+        for hand in &self.hands {
+            match hand {
+                Hand::Servers(of) => drop(groups.insert(of.servers.vgroup.clone())),
+                Hand::Service(of) => {
+                    let routes = clbmigrate_core::survey::routes_of(of.change.seat.service);
+                    groups.extend(routes.into_iter().map(|(group, _)| group.to_owned()));
+                }
+            }
+        }
+        groups
+    }
+
+    /// Says as whom the CLB API will be written to, where it will be.
+    pub fn name_account(&self, printer: &mut Printer) {
+        let writes = self.hands.iter().find_map(|hand| match hand {
+            Hand::Servers(of) => Some(&of.clb),
+            Hand::Service(_) => None,
+        });
+        let Some(clb) = writes else { return };
+        match self.live.wait_for(clb.account()) {
+            Ok(account) => printer.remark(&format!(
+                "  CLB API: account {} ({}), region {}, {}",
+                account.id, account.arn, account.region, account.source
+            )),
+            Err(error) => printer.warning(&format!(
+                "CLB API: region {}, {}; which account that is cannot be told: {error}",
+                clb.region(),
+                clb.source()
+            )),
+        }
+    }
+
+    /// Prints the changes of Services as manifests for a repository.
+    pub fn print_patches(&self, printer: &mut Printer) -> Result<Exit, Error> {
+        for (number, hand) in self.hands.iter().enumerate() {
+            match hand {
+                Hand::Service(of) => {
+                    let context = of.change.seat.cluster.context.as_deref().unwrap_or("-");
+                    let rule = if number > 0 { "---\n" } else { "" };
+                    writeln!(printer.data(), "{rule}# context {context}")?;
+                    change::print_patch(&of.change, printer)?;
+                }
+                Hand::Servers(of) => {
+                    let label = Part::Servers(of.servers.clone()).label();
+                    printer.remark(&format!("{label}: no manifest, the CLB API is to write it"));
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn service<'t>(
+    of: &OneService,
+    intent: &Intent,
+    live: &'t Live,
+    before: &'t Survey<'t>,
+) -> Result<Option<Change<'t>>, Error> {
+    let is_it = |seat: &Seat<'_>| {
+        let meta = &seat.service.metadata;
+        of.is_in(seat.cluster) && meta.name == of.name && meta.namespace() == of.namespace
+    };
+    let seat = before.seats().find(is_it);
+    let connection = seat.and_then(|seat| {
+        live.connections().iter().find(|known| known.context == seat.cluster.context)
+    });
+    let (Some(seat), Some(connection)) = (seat, connection) else {
+        return Err(Error::NotFound {
+            message: format!("Service {}/{} is not at hand", of.namespace, of.name),
+            hints: vec!["name all clusters of the change: --contexts A,B".to_owned()],
+        });
+    };
+    let present = live.wait_for(connection.service(&of.namespace, &of.name))?;
+    let Some(present) = present.filter(|present| change::is_same(present, seat.service)) else {
+        return Ok(None);
+    };
+    let key = seat.service.metadata.annotations.key_of(annotation::WEIGHT);
+    let plan = Plan {
+        verb: intent.verb,
+        edits: vec![AnnotationEdit { key, old: of.from.clone(), new: of.to.clone() }],
+        undoes: intent.undoes.clone(),
+        step_of: None,
+        whole: Some(intent.record.clone()),
+        leniency: intent.leniency,
+        next: None,
+    };
+    Ok(Some(Change { live, connection, present, plan, before, seat }))
+}
+
+fn servers<'t>(of: &Servers, live: &'t Live) -> Result<OfServers<'t>, Error> {
+    let clb = live.clb().get().ok_or_else(|| Error::Refused {
+        message: format!(
+            "the weights of {} are written by the CLB API, for which there are no credentials",
+            Part::Servers(of.clone()).label()
+        ),
+        hints: vec![
+            "give them: --clb-profile NAME, or ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET".to_owned(),
+        ],
+    })?;
+    Ok(OfServers { live, clb, servers: of.clone() })
+}

@@ -1,0 +1,176 @@
+//! What must hold before the first write.
+
+use clbmigrate_core::{
+    finding::Finding,
+    object::ObjectRef,
+    prediction::Prediction,
+    route::{ParticipantKind, Route},
+    rules,
+};
+
+use super::{
+    Means,
+    build::{Built, Hand},
+    route_name,
+};
+use crate::{
+    change::Change,
+    error::Error,
+    output::{Printer, json},
+};
+
+/// How much of a group may belong to orphans, 0..=1: nobody moves their part.
+const ORPHANS: f64 = 0.05;
+/// A listener that does not count weights.
+const NOT_BY_WEIGHT: &str = "CLB407";
+
+/// Makes sure that the change can be written and proven on every side, and says what is in its way.
+pub fn check(
+    built: &Built<'_>,
+    document: &json::Preview,
+    means: &Means<'_>,
+    printer: &mut Printer,
+) -> Result<(), Error> {
+    for hand in &built.hands {
+        if let Hand::Service(of) = hand {
+            of.change.try_out(means.write, printer)?;
+        }
+    }
+    let (unverified, mut against) = (unproven(built, document), Vec::new());
+    against.extend(credentials(built, means, printer));
+    for hand in &built.hands {
+        if let Hand::Service(of) = hand {
+            against.extend(settled(&of.change, printer)?);
+        }
+    }
+    against.extend(routes(built));
+    let mut hints = Vec::new();
+    let mut reasons = Vec::new();
+    if !unverified.is_empty() && !means.is_unverified {
+        reasons.extend(unverified);
+        hints.push("--unverified takes CCM's word where the CLB cannot be asked".to_owned());
+    }
+    if !against.is_empty() && !means.write.force {
+        reasons.extend(against);
+        hints.push("--force writes all the same".to_owned());
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    hints.push("nothing was written".to_owned());
+    Err(Error::Refused { message: format!("refused: {}", reasons.join("\n")), hints })
+}
+
+/// What keeps the CLB from proving it.
+fn unproven(built: &Built<'_>, document: &json::Preview) -> Vec<String> {
+    if built.live.clb().get().is_none() {
+        return vec![
+            "there are no credentials for the CLB API, so nobody can see what the groups really hold"
+                .to_owned(),
+        ];
+    }
+    let routes = document.routes.iter();
+    let unknown = routes.flat_map(|route| route.before.unknown.iter().chain(&route.after.unknown));
+    let mut reasons: Vec<String> = Vec::new();
+    for what in unknown {
+        let reason = format!("not known: {what}");
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
+}
+
+/// Whether the credentials end before the change may have ended.
+fn credentials(built: &Built<'_>, means: &Means<'_>, printer: &mut Printer) -> Option<String> {
+    let clb = built.live.clb().get()?;
+    // Every part may be written, and be taken back.
+    let steps = u32::try_from(built.hands.len()).unwrap_or(u32::MAX).saturating_mul(2);
+    let time = means.write.timeout.0.saturating_mul(steps);
+    match built.live.wait_for(clb.outlives(time)) {
+        Some(false) => Some(format!(
+            "the credentials ({}) end within the {} minutes that this may take",
+            clb.source(),
+            time.as_secs().div_ceil(60)
+        )),
+        Some(true) => None,
+        None => {
+            printer.note("nobody can say how long the CLB API's credentials will hold");
+            None
+        }
+    }
+}
+
+/// What shows that CCM has not carried out what is there already.
+fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>, Error> {
+    let marks = change.marks(printer)?;
+    let label = change.seat.label();
+    if marks.is_failing() {
+        let said = marks.failure().unwrap_or_default();
+        return Ok(Some(format!("{label}: CCM fails: {said}")));
+    }
+    let held = in_groups(change);
+    Ok(match (&marks.label, held) {
+        (_, Some(how)) => Some(format!(
+            "{label}: {how}; let CCM write it again first: kubectl clbmigrate set with the present weight and --wait"
+        )),
+        (None, None) => Some(format!("{label}: CCM has not finished a round over it yet")),
+        (Some(hash), None) if *hash != marks.computed && change.live.clb().get().is_none() => {
+            Some(format!(
+                "{label}: CCM is busy with an earlier change, or hashes differently from 2.14, and the CLB cannot be asked"
+            ))
+        }
+        _ => None,
+    })
+}
+
+/// How the groups differ from what the Service says now; `None` where they do not, or nobody knows.
+fn in_groups(change: &Change<'_>) -> Option<String> {
+    let survey = change.before;
+    let routes = survey
+        .routes()
+        .filter(|(_, members)| members.iter().any(|member| member.seat.is(&change.seat)));
+    routes.map(|(key, _)| Route::build(survey, *key, &Prediction::default())).find_map(|route| {
+        let is_it = |of: &&clbmigrate_core::route::Participant<'_>| {
+            of.is_measured && of.seat.as_ref().is_some_and(|seat| seat.is(&change.seat))
+        };
+        let of = route.participants.iter().find(is_it)?;
+        let (held, wanted) = (of.weight_sum?, of.expected_weight_sum?);
+        (held != wanted).then(|| {
+            format!(
+                "group {} holds weights of {held} in sum, and CCM should have written {wanted}",
+                route.key.vgroup
+            )
+        })
+    })
+}
+
+/// What in the routes themselves speaks against moving shares by weights.
+fn routes(built: &Built<'_>) -> Vec<String> {
+    let survey = built.before;
+    let groups = built.groups();
+    let objects = built.objects();
+    if objects.is_empty() {
+        // Nobody asked for a share.
+        return Vec::new();
+    }
+    let report = rules::check(survey, None, &|object: &ObjectRef| objects.contains(object));
+    let is_about = |finding: &&Finding| finding.rule == NOT_BY_WEIGHT && !finding.allowed;
+    let said = report.findings.iter().filter(is_about);
+    let mut reasons: Vec<String> =
+        said.map(|finding| format!("{} {}", finding.rule, finding.message)).collect();
+    reasons.dedup();
+    for (key, _) in survey.routes().filter(|(key, _)| groups.contains(key.vgroup)) {
+        let route = Route::build(survey, *key, &Prediction::default());
+        let orphans = route.participants.iter().filter(|of| of.kind == ParticipantKind::Orphan);
+        let share: f64 = orphans.map(|of| of.share_of_known).sum();
+        if share > ORPHANS {
+            reasons.push(format!(
+                "CLB408 {}: {:.1} % of the traffic goes to orphans, which no weight of a Service moves",
+                route_name(key),
+                share * 100.0
+            ));
+        }
+    }
+    reasons
+}

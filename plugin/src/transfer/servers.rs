@@ -1,0 +1,127 @@
+//! The part of servers outside of clusters, whose weights are written by the CLB API.
+
+use std::time::Duration;
+
+use clbmigrate_clb::{BackendKey, Clb, Interrupted, Weight};
+use clbmigrate_core::transfer::{Came, Part, Server, Servers, Standing};
+use tokio::time::{Instant, sleep};
+
+use super::Means;
+use crate::{change::may_pass, error::Error, live::Live};
+
+/// Between two looks at the group.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Servers' part.
+pub struct OfServers<'t> {
+    /// What connects.
+    pub live: &'t Live,
+    /// The CLB API.
+    pub clb: Clb,
+    /// The weights.
+    pub servers: Servers,
+}
+
+fn changed(wanted: &Servers, how: &str) -> String {
+    format!("{}: somebody changed it: {how}", Part::Servers(wanted.clone()).label())
+}
+
+impl OfServers<'_> {
+    /// Writes the weights, unless somebody has changed them.
+    pub fn write(&self, means: &Means<'_>) -> (Came, Option<Error>) {
+        self.set(&self.servers, false, means)
+    }
+
+    /// Sees whether the group carries them.
+    pub fn verify(&self, means: &Means<'_>) -> Came {
+        self.see(&self.servers, means)
+    }
+
+    /// Writes the weights from before.
+    pub fn restore(&self, means: &Means<'_>) -> Came {
+        self.set(&self.reversed(), true, means).0
+    }
+
+    /// Sees whether the group carries those.
+    pub fn confirm(&self, means: &Means<'_>) -> Came {
+        self.see(&self.reversed(), means)
+    }
+
+    fn reversed(&self) -> Servers {
+        let servers = self.servers.servers.iter().map(|server| Server {
+            from: server.to,
+            to: server.from,
+            ..server.clone()
+        });
+        Servers { servers: servers.collect(), ..self.servers.clone() }
+    }
+
+    /// `is_ours` is whether what stands in between is of our own writing.
+    fn set(&self, wanted: &Servers, is_ours: bool, means: &Means<'_>) -> (Came, Option<Error>) {
+        let clb = self.clb.patient(means.write.timeout.0);
+        let standing = self.live.wait_for(async {
+            clb.group(&wanted.vgroup).await.map(|group| wanted.standing_in(&group.backends))
+        });
+        match standing {
+            Err(error) => return (Came::Nothing(error.to_string()), Some(error.into())),
+            Ok(Standing::After) => return (Came::Done, None),
+            Ok(Standing::Other(how)) => return (Came::Taken(changed(wanted, &how)), None),
+            Ok(Standing::Between) if !is_ours => {
+                return (Came::Taken(changed(wanted, "some weights are others")), None);
+            }
+            Ok(Standing::Before | Standing::Between | Standing::Unknown(_)) => {}
+        }
+        let mut weights = Vec::new();
+        for server in &wanted.servers {
+            match Weight::try_from(server.to) {
+                Ok(weight) => weights.push((BackendKey::ecs(&server.id, server.port), weight)),
+                Err(error) => return (Came::Nothing(error.to_string()), None),
+            }
+        }
+        match self.live.wait_for(clb.set_weights(&wanted.vgroup, &weights)) {
+            Ok(_) => (Came::Done, None),
+            // Whether it was written shows in the group.
+            Err(interrupted) if interrupted.is_lost_answer() && interrupted.left.is_empty() => {
+                (Came::Done, None)
+            }
+            Err(Interrupted { error, done, unsure, .. })
+                if done.is_empty() && unsure.is_empty() =>
+            {
+                (Came::Nothing(error.to_string()), Some(error.into()))
+            }
+            Err(interrupted) => {
+                (Came::Failed(interrupted.to_string()), Some(interrupted.error.into()))
+            }
+        }
+    }
+
+    fn see(&self, wanted: &Servers, means: &Means<'_>) -> Came {
+        let deadline = Instant::now() + means.write.timeout.0;
+        let clb = self.clb.until(deadline);
+        loop {
+            let error = match self.live.wait_for(clb.group(&wanted.vgroup)) {
+                Ok(group) => {
+                    return match wanted.standing_in(&group.backends) {
+                        Standing::After => Came::Done,
+                        Standing::Before => Came::Nothing(format!(
+                            "group {} holds what it held before",
+                            wanted.vgroup
+                        )),
+                        Standing::Between => Came::Failed(format!(
+                            "group {} holds some of the weights only",
+                            wanted.vgroup
+                        )),
+                        Standing::Other(how) | Standing::Unknown(how) => {
+                            Came::Taken(changed(wanted, &how))
+                        }
+                    };
+                }
+                Err(error) => error,
+            };
+            if !may_pass(&error) || Instant::now() + PAUSE >= deadline {
+                return Came::Failed(error.to_string());
+            }
+            self.live.wait_for(async { sleep(PAUSE).await });
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! An end that somebody asks for while a change is under way.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::task::JoinHandle;
+
+use crate::{live::Live, signals::Signals};
+
+/// Listens to Ctrl-C, SIGTERM and the loss of the terminal, which no longer end the process.
+pub struct Stop {
+    is_asked: Arc<AtomicBool>,
+    listener: JoinHandle<()>,
+}
+
+impl Stop {
+    /// Begins to listen.
+    pub fn listen(live: &Live) -> io::Result<Self> {
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_asked);
+        let listener = live.wait_for(async {
+            let mut signals = Signals::new()?;
+            io::Result::Ok(tokio::spawn(async move {
+                signals.end().await;
+                asked.store(true, Ordering::Relaxed);
+                // The terminal may be what was lost.
+                let _ = writeln!(
+                    io::stderr(),
+                    "asked to end: what is under way is finished, then nothing more is begun"
+                );
+                // Heard once more, it says and changes nothing.
+                loop {
+                    signals.end().await;
+                }
+            }))
+        })?;
+        Ok(Self { is_asked, listener })
+    }
+
+    /// Whether somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}

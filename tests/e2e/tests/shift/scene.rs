@@ -1,0 +1,215 @@
+//! Two clusters behind one CLB, and somebody who moves traffic between them.
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use clbmigrate_bed::{Bed, try_wait_for};
+use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
+use serde_json::{Value, json};
+
+/// A cluster of an older Kubernetes with two nodes.
+pub const OLD: &str = "old";
+/// A cluster of the newest with three.
+pub const NEW: &str = "new";
+
+/// Their ids.
+pub const IDS: [(&str, &str); 2] = [(OLD, "c-old"), (NEW, "c-new")];
+
+/// Long enough for anything that shall happen at all.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What a test gets.
+pub struct Stage<'b> {
+    pub bed: &'b Bed,
+    pub tools: Tools,
+    pub namespace: &'static str,
+}
+
+/// Everything behind one CLB.
+pub struct Scene<'b> {
+    pub old: User<'b>,
+    pub new: User<'b>,
+    pub clb: Clb,
+    pub ccm_of_old: Ccm,
+    pub ccm_of_new: Ccm,
+    pub kubeconfig: String,
+}
+
+impl<'b> Stage<'b> {
+    /// Service `web` of weight 80 in the old cluster, of 20 in the new one, and machines with these
+    /// weights; all in group `rsp-bp1NAMESPACE`, as CCM has registered it.
+    pub fn scene(&self, machines: &[(&str, u32)]) -> anyhow::Result<Scene<'b>> {
+        self.scene_of(80, 20, machines)
+    }
+
+    /// The same with these weights.
+    pub fn scene_of(
+        &self,
+        old_weight: u32,
+        new_weight: u32,
+        machines: &[(&str, u32)],
+    ) -> anyhow::Result<Scene<'b>> {
+        let group = format!("rsp-bp1{}", self.namespace);
+        let machine =
+            |(id, weight): &(&str, u32)| json!({"serverId": id, "port": 8080, "weight": weight});
+        let machines: Vec<Value> = machines.iter().map(machine).collect();
+        let clb = Clb::start(
+            &json!([{"id": group, "name": "shop-web", "backends": machines}]),
+            &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": group}]),
+        )?;
+        self.scene_behind(
+            clb,
+            &[("weight", old_weight.to_string())],
+            &[("weight", new_weight.to_string())],
+        )
+    }
+
+    /// The same behind this CLB, with these annotations.
+    pub fn scene_behind(
+        &self,
+        clb: Clb,
+        of_old: &[(&str, String)],
+        of_new: &[(&str, String)],
+    ) -> anyhow::Result<Scene<'b>> {
+        let old = User::new(self.bed, &self.tools, OLD, self.namespace)?;
+        let new = User::new(self.bed, &self.tools, NEW, self.namespace)?;
+        for (user, annotations) in [(&old, of_old), (&new, of_new)] {
+            let annotations: Vec<(&str, &str)> =
+                annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            user.apply(&service(self.namespace, "web", &annotations))?;
+        }
+        let [(_, id_of_old), (_, id_of_new)] = IDS;
+        let ccm_of_old = Ccm::of_cluster(&old, &self.tools, &clb, id_of_old)?;
+        let ccm_of_new = Ccm::of_cluster(&new, &self.tools, &clb, id_of_new)?;
+        let kubeconfig = self.bed.kubeconfig().display().to_string();
+        let scene = Scene { old, new, clb, ccm_of_old, ccm_of_new, kubeconfig };
+        scene.settled()?;
+        Ok(scene)
+    }
+}
+
+impl Scene<'_> {
+    /// Waits until CCM of both clusters has finished a round.
+    pub fn settled(&self) -> anyhow::Result<()> {
+        for user in [&self.old, &self.new] {
+            try_wait_for("CCM's first round", DEADLINE, || {
+                let label = &user.web()?["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
+                Ok(label.is_string().then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The plugin over both clusters, with the CLB's credentials.
+    pub fn command(&self, line: &str) -> anyhow::Result<Command> {
+        let mut command = self.without_clb(&format!("{line} {}", self.clb.flag()?));
+        self.clb.let_in(&mut command);
+        Ok(command)
+    }
+
+    /// The same without credentials.
+    pub fn without_clb(&self, line: &str) -> Command {
+        self.new.with_kubeconfig(&self.kubeconfig).clbmigrate(line)
+    }
+
+    /// Waits until these groups hold what both Services are to have there.
+    pub fn settled_in(&self, groups: &[&str]) -> anyhow::Result<()> {
+        for group in groups {
+            try_wait_for(&format!("five nodes in {group}"), DEADLINE, || {
+                Ok((self.clb.weights(group).len() == 5).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    pub fn runs(&self, line: &str) -> anyhow::Result<Ran> {
+        ran(&mut self.command(line)?)
+    }
+
+    /// Runs what moves traffic from the old cluster to the new one.
+    pub fn shifts(&self, share: &str, more: &str) -> anyhow::Result<Ran> {
+        self.runs(&self.shift(share, more))
+    }
+
+    pub fn shift(&self, share: &str, more: &str) -> String {
+        format!("shift svc/web --from {OLD} --to {NEW} {share} --yes -o json --timeout 60s {more}")
+    }
+
+    /// Starts it and goes on; see [`Running::ends`].
+    pub fn begins(&self, line: &str) -> anyhow::Result<Running> {
+        let mut command = self.command(line)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Running(command.spawn().context("kubectl")?))
+    }
+
+    /// The participants' shares as `status` has them, by context or server.
+    pub fn shares(&self) -> anyhow::Result<Vec<(String, f64)>> {
+        let list =
+            self.runs(&format!("status --contexts {OLD},{NEW} -o json"))?.ends_with(0)?.json()?;
+        let route = &list["routes"][0];
+        ensure!(route["complete"] == true, "{route}");
+        let of = |of: &Value| {
+            let name = of["context"].as_str().or_else(|| of["name"].as_str()).unwrap_or_default();
+            (name.to_owned(), of["share"].as_f64().unwrap_or(-1.0))
+        };
+        let mut shares: Vec<_> =
+            route["participants"].as_array().into_iter().flatten().map(of).collect();
+        shares.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(shares)
+    }
+
+    /// Demands a participant's share within a point.
+    pub fn has_share(&self, name: &str, wanted: f64) -> anyhow::Result<()> {
+        let shares = self.shares()?;
+        let found = shares.iter().find(|(known, _)| known == name).map(|(_, share)| *share);
+        let is_near = found.is_some_and(|share| (share - wanted).abs() <= 0.01);
+        ensure!(is_near, "{name}: {wanted} wanted, {shares:?}");
+        Ok(())
+    }
+
+    /// Demands the weights of both Services.
+    pub fn has_weights(&self, old: &str, new: &str) -> anyhow::Result<()> {
+        let are = (self.old.annotation("weight")?, self.new.annotation("weight")?);
+        ensure!(are == (old.to_owned(), new.to_owned()), "old {old} and new {new} wanted: {are:?}");
+        Ok(())
+    }
+
+    /// What the group holds, sorted.
+    pub fn group(&self) -> Vec<(String, u32)> {
+        let mut weights = self.clb.weights(&format!("rsp-bp1{}", self.new.namespace));
+        weights.sort();
+        weights
+    }
+
+    /// Demands of the group that every server of a kind has this weight.
+    pub fn holds(&self, prefix: &str, weight: u32) -> anyhow::Result<()> {
+        let group = self.group();
+        let mut of_kind = group.iter().filter(|(id, _)| id.starts_with(prefix)).peekable();
+        ensure!(of_kind.peek().is_some(), "no {prefix}: {group:?}");
+        ensure!(of_kind.all(|(_, has)| *has == weight), "{prefix} with {weight} wanted: {group:?}");
+        Ok(())
+    }
+}
+
+/// A command that runs.
+pub struct Running(Child);
+
+impl Running {
+    /// Its number, for signals.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for its end.
+    pub fn ends(self) -> anyhow::Result<Ran> {
+        let output = self.0.wait_with_output()?;
+        Ok(Ran {
+            code: output.status.code().context("ended by a signal")?,
+            out: String::from_utf8(output.stdout)?,
+            err: String::from_utf8(output.stderr)?,
+        })
+    }
+}
