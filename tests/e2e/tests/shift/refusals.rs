@@ -40,14 +40,15 @@ fn wrong_credentials(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
-    let token = |expiration: &str| {
+    let now = jiff::Timestamp::now();
+    let token = |end: jiff::Timestamp| {
         serde_json::from_value::<StsToken>(json!({
             "accessKeyId": "STS.short", "accessKeySecret": "short-secret",
-            "securityToken": "short-token", "expiration": expiration,
+            "securityToken": "short-token", "expiration": end.to_string(),
             "arn": "acs:sts::100:assumed-role/ops/night",
         }))
     };
-    let gone = token("2026-01-01T00:00:00Z")?;
+    let gone = token(now - jiff::SignedDuration::from_hours(1))?;
     scene.clb.edit(|state| state.sts_tokens.push(gone));
     let mut command = scene.command(&scene.shift("40%", ""))?;
     command
@@ -57,27 +58,24 @@ fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
     let told = ran(&mut command)?.ends_with(1)?.warns("xpired")?;
     ensure!(!told.err.contains("short-token"), "{}", told.err);
     nothing_written(&scene)?;
-    // A program gives credentials that are good now, and end before the change may have ended.
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60);
-    let key = json!({
-        "mode": "AK", "access_key_id": "key-e2e", "access_key_secret": "secret-e2e",
-        "sts_token": "", "expiration": soon.to_string(),
-    });
-    let key = scene.new.file("key.json", &key.to_string())?;
-    let config = json!({"current": "soon", "profiles": [{
-        "name": "soon", "mode": "External", "process_command": format!("cat {}", key.display()),
+
+    // A log-in whose token is good now, and ends before the change may have ended.
+    let soon = now + jiff::SignedDuration::from_mins(4);
+    let good = token(soon)?;
+    scene.clb.edit(|state| state.sts_tokens = vec![good]);
+    let config = json!({"current": "night", "profiles": [{
+        "name": "night", "mode": "CloudSSO", "region_id": "cn-bed",
+        "access_key_id": "STS.short", "access_key_secret": "short-secret",
+        "sts_token": "short-token", "sts_expiration": soon.as_second(),
     }]});
     let home = scene.new.file("home", "")?.with_extension("d");
     std::fs::create_dir_all(home.join(".aliyun"))?;
     std::fs::write(home.join(".aliyun/config.json"), config.to_string())?;
-    let line = format!(
-        "{} --timeout 5m --clb-profile soon",
-        scene.shift("40%", "").replace("--timeout 60s", "")
-    );
+    let line = scene.shift("40%", "--clb-profile night").replace("--timeout 60s", "--timeout 5m");
     let mut command = scene.command(&line)?;
     command.env("HOME", &home);
     let told = ran(&mut command)?.ends_with(3)?.warns("end within the 20 minutes")?;
-    ensure!(!told.err.contains("secret-e2e"), "{}", told.err);
+    ensure!(!told.err.contains("short-token"), "{}", told.err);
     nothing_written(&scene)
 }
 
