@@ -12,6 +12,10 @@ use crate::bed::Bed;
 use crate::plan::{Plan, Size};
 use crate::talk::say;
 
+/// Tests at once, where they share clusters without nodes: these wait for what others do, most of
+/// the time.
+const WAITING: usize = 8;
+
 /// A test that needs a bed of some size. Where that cannot run, the test counts as ignored and
 /// shows why before its name; with `CI=true` it runs, and so fails, all the same.
 pub fn trial(
@@ -82,7 +86,11 @@ impl Shared {
 
 /// Runs tests with the arguments of this process, then ends the bed that they share.
 pub fn run(trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let mut arguments = Arguments::from_args();
+    if shared.is_some_and(|shared| shared.plan.size() == Size::ControlPlane) {
+        arguments.test_threads.get_or_insert(WAITING);
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
     match shared.map_or(Ok(()), Shared::end) {
         Ok(()) => conclusion.exit_code(),
         Err(error) => {
