@@ -8,7 +8,7 @@ use std::{fmt::Write, fs};
 
 use clbmigrate_core::rules::{Rule, catalogue};
 use kubectl_clbmigrate::output::json::{
-    ChangeReport, CheckReport, Preview, RouteList, WebhookStatus,
+    ChangeReport, CheckReport, Preview, RouteList, TransferReport, WebhookStatus,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 
@@ -40,6 +40,7 @@ fn the_schemas_are_in_step_with_the_documents() {
     keep("schema/check-report.schema.json", &schema::<CheckReport>());
     keep("schema/route-list.schema.json", &schema::<RouteList>());
     keep("schema/preview.schema.json", &schema::<Preview>());
+    keep("schema/transfer.schema.json", &schema::<TransferReport>());
     keep("schema/webhook-status.schema.json", &schema::<WebhookStatus>());
 }
 

@@ -9,8 +9,7 @@ mod record;
 mod recover;
 mod truth;
 mod wait;
-
-use std::time::Duration;
+mod write;
 
 use clbmigrate_cluster::{
     Loaded,
@@ -20,13 +19,12 @@ use clbmigrate_core::{
     object::{ObjectRef, Service},
     patch::AnnotationEdit,
     preview,
-    settle::Marks,
     snapshot::World,
     survey::{Seat, Survey},
     transfer::Whole,
 };
 
-use self::{document::Report, wait::Waiting};
+use self::document::Report;
 use crate::{
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
     error::{Error, Exit},
@@ -46,6 +44,7 @@ pub use self::{
     recover::TakeBack,
     truth::{Truth, may_pass},
     wait::{End, Proof},
+    write::{Begun, Patience},
 };
 
 /// How often the state is read anew where it changes while it is read.
@@ -74,15 +73,6 @@ impl Plan {
     fn is_unchanged(&self) -> bool {
         self.edits.iter().all(|edit| edit.old == edit.new)
     }
-}
-
-/// How long the CLB API is asked until it answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// Long enough for a throttled call; then CCM's word alone is told.
-    Short,
-    /// As long as CCM is waited for: without an answer nothing goes on.
-    Long,
 }
 
 /// Makes a plan of a Service's present state.
@@ -196,12 +186,6 @@ pub struct Change<'c> {
     pub seat: Seat<'c>,
 }
 
-/// A change that is written, as it is waited for.
-pub struct Begun {
-    marks: Marks,
-    edits: Vec<AnnotationEdit>,
-}
-
 impl Change<'_> {
     fn run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<Exit, Error> {
         let changed = self.changed_world();
@@ -263,25 +247,6 @@ impl Change<'_> {
         self.wait(begun, None, args, report, printer)
     }
 
-    /// Has the API server judge the write, record included.
-    pub fn try_out(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
-        let edits = record::with_history(self, &new_change(), args, printer);
-        Ok(self.live.wait_for(self.connection.dry_run(&self.present, &edits))?)
-    }
-
-    /// Writes it, and says what there is to say of it.
-    pub fn begin(
-        &self,
-        id: &str,
-        args: &WriteArgs,
-        printer: &mut Printer,
-    ) -> Result<Begun, Unsent> {
-        let edits = record::with_history(self, id, args, printer);
-        let marks = self.marks(printer).map_err(Unsent::NotWritten)?;
-        self.send(&self.present, &edits, id, printer)?;
-        Ok(Begun { marks, edits })
-    }
-
     fn write(
         &self,
         args: &WriteArgs,
@@ -303,25 +268,6 @@ impl Change<'_> {
             printer.remark(next);
         }
         Ok(exit)
-    }
-
-    /// Writes, and says what there is to say of it.
-    fn send(
-        &self,
-        present: &Present,
-        edits: &[AnnotationEdit],
-        id: &str,
-        printer: &mut Printer,
-    ) -> Result<(), Unsent> {
-        let written = self.live.wait_for(self.connection.write(present, edits, id));
-        let written = written.map_err(|error| Unsent::new(self, error))?;
-        if written.recovered {
-            printer.remark("the answer to the write was lost; the change is there");
-        }
-        for warning in &written.service.warnings {
-            printer.warning(warning);
-        }
-        Ok(())
     }
 
     /// Waits for CCM and answers; what is written is reported also where the wait breaks off.
@@ -350,51 +296,6 @@ impl Change<'_> {
                 Err(error)
             }
         }
-    }
-
-    /// Waits for CCM, and asks the CLB what came of it.
-    pub fn seen(
-        &self,
-        begun: Begun,
-        is_guarded: bool,
-        patience: Patience,
-        args: &WriteArgs,
-        printer: &mut Printer,
-    ) -> Result<End, Error> {
-        let waiting = Waiting::new(self, begun.marks, begun.edits, is_guarded);
-        let end = self.live.wait_for(waiting.run(args.timeout.0, printer))?;
-        let limit = match patience {
-            Patience::Short => truth::PATIENCE,
-            Patience::Long => args.timeout.0.max(truth::PATIENCE),
-        };
-        Ok(self.live.wait_for(self.verified(end, limit)))
-    }
-
-    /// Holds CCM's success against what the CLB says, where that can be asked.
-    async fn verified(&self, end: End, limit: Duration) -> End {
-        let End::Done(mark, _) = end else { return end };
-        let Some(clb) = self.live.clb().get() else { return end };
-        match self.truth(&clb, limit).await {
-            Truth::Agrees => End::Done(mark, Proof::Clb),
-            Truth::Unknown(why) => End::Done(mark, Proof::Unread(why)),
-            Truth::Differs(how) => End::Differs(how),
-        }
-    }
-
-    /// What CCM left on the Service so far: read anew, for the question may have stood for long.
-    pub fn marks(&self, printer: &mut Printer) -> Result<Marks, Error> {
-        let meta = &self.seat.service.metadata;
-        let marks = self.live.wait_for(async {
-            let now = self.connection.service(meta.namespace(), &meta.name).await?;
-            self.connection.marks(now.as_ref().unwrap_or(&self.present)).await
-        });
-        let (marks, hidden) = marks?;
-        if let Some(error) = hidden {
-            printer.warning(&format!(
-                "CCM's events may not be read, so its failures are not seen ({error})"
-            ));
-        }
-        Ok(marks)
     }
 
     /// The Service, as findings name it.

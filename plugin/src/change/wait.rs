@@ -113,6 +113,8 @@ pub struct Waiting<'w, 'c> {
     change: &'w Change<'c>,
     settling: Settling,
     is_guarded: bool,
+    /// What Ctrl-C does meanwhile.
+    on_end: &'static str,
 }
 
 impl<'w, 'c> Waiting<'w, 'c> {
@@ -125,7 +127,13 @@ impl<'w, 'c> Waiting<'w, 'c> {
         is_guarded: bool,
     ) -> Self {
         let edits = edits.into_iter().filter(|edit| edit.key != history::KEY).collect();
-        Self { change, settling: Settling::new(before, edits), is_guarded }
+        let on_end = "Ctrl-C leaves the change written and stops waiting";
+        Self { change, settling: Settling::new(before, edits), is_guarded, on_end }
+    }
+
+    /// The same as a step of something longer, which listens to Ctrl-C.
+    pub fn in_a_row(self) -> Self {
+        Self { on_end: "Ctrl-C ends it after this step", ..self }
     }
 
     /// Looks until the verdict is clear or the time is over.
@@ -133,7 +141,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
         if self.settling.hashes_differently() {
             printer.remark("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
         }
-        printer.note("waiting for CCM; Ctrl-C leaves the change written and stops waiting");
+        printer.note(&format!("waiting for CCM; {}", self.on_end));
         let deadline = Instant::now() + limit;
         let mut told = Told::default();
         let mut done: Option<(Mark, Instant)> = None;

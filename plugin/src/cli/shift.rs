@@ -125,10 +125,10 @@ impl std::fmt::Display for Share {
     override_usage = "kubectl clbmigrate shift [svc/]NAME --from SIDE --to SIDE SHARE [OPTIONS]\n       \
         kubectl clbmigrate shift [svc/]NAME --contexts A,B --finish [OPTIONS]",
     after_help = "\
-A SIDE is a context, or external for the servers outside of clusters. SHARE is what --to carries of
-the whole route afterwards; what it gains comes from --from, others keep what they have. --to is
-raised first; when the CLB carries that, --from is lowered. Whatever fails, what was written is
-taken back.
+A SIDE is a context, or external for the servers outside of clusters. SHARE is
+what --to carries of the whole route afterwards; what it gains comes from --from,
+others keep what they have. --to is raised first; when the CLB carries that,
+--from is lowered. Whatever fails, what was written is taken back.
 
 Examples:
   # A fifth of the traffic into the new cluster
@@ -189,16 +189,16 @@ mod tests {
 
     use super::*;
 
-    fn context(context: &str, service: Option<(&str, &str)>) -> Option<Side> {
+    fn context(context: &str, service: Option<(&str, &str)>) -> Side {
         let service = service.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-        Some(Side::Context { context: context.to_owned(), service })
+        Side::Context { context: context.to_owned(), service }
     }
 
     #[rstest]
-    #[case("new", context("new", None))]
-    #[case("admin@cs:eu/new", context("admin@cs:eu/new", None))]
-    #[case("old=shop/web", context("old", Some(("shop", "web"))))]
-    #[case("a=b=shop/web", context("a=b", Some(("shop", "web"))))]
+    #[case("new", Some(context("new", None)))]
+    #[case("admin@cs:eu/new", Some(context("admin@cs:eu/new", None)))]
+    #[case("old=shop/web", Some(context("old", Some(("shop", "web")))))]
+    #[case("a=b=shop/web", Some(context("a=b", Some(("shop", "web")))))]
     #[case("external", Some(Side::External(Vec::new())))]
     #[case("external=i-a,i-b", Some(Side::External(vec!["i-a".to_owned(), "i-b".to_owned()])))]
     #[case("external=", None)]

@@ -21,6 +21,10 @@ use crate::{
 
 /// Changes come in bursts; how long to collect them before the state is read anew.
 const BURST: Duration = Duration::from_millis(300);
+/// The same where the CLB API is asked, too: it throttles, and CCM needs it.
+const BURST_OF_CLB: Duration = Duration::from_secs(3);
+/// How long the CLB's own state may be old: nothing tells of what is changed there.
+const AGE_OF_CLB: Duration = Duration::from_secs(15);
 
 /// Shows what traffic goes where, until Ctrl-C.
 pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
@@ -39,10 +43,12 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
             let Some(answers) = live.wait_for(fetch(&live, args, &mut signals)) else { break };
             view.take(&live, answers)?;
             // A large cluster that never rests is not read without a break.
-            pause = BURST.max(begun.elapsed());
+            let (burst, _) = pace(&live);
+            pause = burst.max(begun.elapsed());
         }
         view.show(printer)?;
-        match live.wait_for(next(&mut changes, pause, &mut signals)) {
+        let (_, age) = pace(&live);
+        match live.wait_for(next(&mut changes, pause, age, &mut signals)) {
             None => is_stale = true,
             Some(Signal::Resize) => is_stale = false,
             Some(Signal::End) => break,
@@ -61,10 +67,19 @@ async fn fetch(live: &Live, args: &StatusArgs, signals: &mut Signals) -> Option<
     }
 }
 
-/// A signal, or nothing for a change of the cluster.
+/// How long changes are collected, and after how long it is looked again without any.
+fn pace(live: &Live) -> (Duration, Duration) {
+    match live.clb().get() {
+        Some(_) => (BURST_OF_CLB, AGE_OF_CLB),
+        None => (BURST, Duration::MAX),
+    }
+}
+
+/// A signal, or nothing for a change of the cluster or a state that has grown old.
 async fn next(
     changes: &mut (impl Stream<Item = ()> + Unpin),
     pause: Duration,
+    age: Duration,
     signals: &mut Signals,
 ) -> Option<Signal> {
     let burst = async {
@@ -75,6 +90,7 @@ async fn next(
     tokio::select! {
         signal = signals.next() => Some(signal),
         () = burst => None,
+        () = sleep(age) => None,
     }
 }
 
@@ -122,7 +138,7 @@ impl<'a> View<'a> {
                 self.remarks = frame.talk();
                 self.failure = None;
             }
-            Err(Error::Cluster(error)) if self.intake.is_some() => {
+            Err(error @ (Error::Cluster(_) | Error::Clb(_))) if self.intake.is_some() => {
                 self.failure = Some(error.to_string());
             }
             Err(error) => return Err(error),

@@ -6,9 +6,9 @@ pub mod json;
 pub mod junit;
 pub mod sarif;
 mod screen;
-mod style;
+pub(crate) mod style;
 mod table;
-mod text;
+pub(crate) mod text;
 pub mod yaml;
 
 use std::{

@@ -8,7 +8,9 @@ mod report;
 mod run;
 mod servers;
 mod service;
+mod shares;
 mod stop;
+mod words;
 
 use clbmigrate_core::{
     preview,
@@ -17,7 +19,7 @@ use clbmigrate_core::{
     transfer::{Course, Whole},
 };
 
-pub use self::report::half_done_in_words;
+pub use self::words::half_done_in_words;
 use self::{
     build::{Built, Hand},
     report::Report,

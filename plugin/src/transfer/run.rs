@@ -5,8 +5,8 @@ use clbmigrate_core::transfer::{Act, Came, Course, Ending};
 use super::{
     Means,
     build::{Built, Hand},
-    report::in_words,
     stop::Stop,
+    words::in_words,
 };
 use crate::{
     error::Error,

@@ -54,11 +54,16 @@ impl Clb {
 
     /// Gives a command the credentials, as the `aliyun` command line takes them.
     pub fn let_in<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        if let Ok(url) = self.url() {
-            command.env("CLBMIGRATE_STS_ENDPOINT", url);
-        }
-        command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0);
-        command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1)
+        command.envs(self.environment())
+    }
+
+    /// The same as variables.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0.to_owned()),
+            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1.to_owned()),
+            ("CLBMIGRATE_STS_ENDPOINT", self.url().unwrap_or_default()),
+        ]
     }
 
     /// Lets calls of the user's fail so many times because there were too many.

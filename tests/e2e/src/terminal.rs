@@ -28,10 +28,24 @@ struct Seen {
 impl Terminal {
     /// Starts `kubectl` with these arguments in a terminal of so many rows and columns.
     pub fn start(user: &User<'_>, arguments: &str, rows: u16, cols: u16) -> Result<Self> {
+        Self::start_with(user, &[], arguments, rows, cols)
+    }
+
+    /// The same with more environment.
+    pub fn start_with(
+        user: &User<'_>,
+        environment: &[(&str, String)],
+        arguments: &str,
+        rows: u16,
+        cols: u16,
+    ) -> Result<Self> {
         let pair = native_pty_system().openpty(size(rows, cols))?;
         let mut command = CommandBuilder::new("kubectl");
         command.args(arguments.split_whitespace());
         for (name, value) in user.environment() {
+            command.env(name, value);
+        }
+        for (name, value) in environment {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command)?;

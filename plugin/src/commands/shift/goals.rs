@@ -20,7 +20,7 @@ use crate::{
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
     /// What is asked, a route each.
-    pub goals: Vec<Goal>,
+    pub asked: Vec<Goal>,
     /// The routes' names, in the same order.
     pub names: Vec<String>,
     /// What of the sides' other routes speaks against it.
@@ -47,7 +47,7 @@ impl<'a> Goals<'a> {
         let all: BTreeSet<RouteKey<'a>> =
             [&to, &from].into_iter().flatten().flat_map(|(_, keys)| keys).copied().collect();
         let mut goals =
-            Self { goals: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
+            Self { asked: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
         for key in all {
             let route = Route::build(survey, key, &Prediction::default());
             let is_in = |side: &Option<(Seat<'a>, BTreeSet<RouteKey<'a>>)>| {
@@ -98,7 +98,7 @@ impl<'a> Goals<'a> {
         let (to_side, from_side) = (side(&pair.to, &to)?, side(&pair.from, &from)?);
         let number = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
         let total = route.weight_sum();
-        self.goals.push(Goal {
+        self.asked.push(Goal {
             to: to_side,
             from: from_side,
             others: number(total.saturating_sub(ours)),
@@ -143,9 +143,10 @@ impl<'a> Goals<'a> {
     pub fn of_servers(&self, solution: &Solution, is_to: bool) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         for (found, reached) in self.routes.iter().zip(&solution.routes) {
-            let (servers, weights) = match is_to {
-                true => (&found.to, &reached.to_servers),
-                false => (&found.from, &reached.from_servers),
+            let (servers, weights) = if is_to {
+                (&found.to, &reached.to_servers)
+            } else {
+                (&found.from, &reached.from_servers)
             };
             let servers = servers.iter().zip(weights);
             let changed = servers.map(|(server, weight)| Server { to: *weight, ..server.clone() });

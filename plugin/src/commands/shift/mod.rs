@@ -69,7 +69,7 @@ fn intent(
     let pair = Pair::resolve(target, sides, scene)?;
     let goals = Goals::new(&pair, scene)?;
     let solution =
-        solver::solve(&goals.goals, share.0).map_err(|error| unsolvable(error, &pair))?;
+        solver::solve(&goals.asked, share.0).map_err(|error| unsolvable(error, &pair))?;
     let (from, to) = sides;
     let mut remarks = Vec::new();
     for (route, reached) in goals.names.iter().zip(&solution.routes) {

@@ -14,6 +14,7 @@ use super::{
     text::Text,
 };
 
+pub use change::label;
 pub use check::{Judged, check};
 pub use explain::{rule, rules};
 pub use preview::{preview, summary as preview_summary};

@@ -178,8 +178,8 @@ impl OneService {
         } else if now == self.from.as_deref() {
             Standing::Before
         } else {
-            let word = now.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
-            Standing::Other(format!("its weight is {word}"))
+            let now = now.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
+            Standing::Other(format!("its weight is {now}"))
         }
     }
 }

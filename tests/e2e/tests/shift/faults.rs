@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Case,
-    scene::{DEADLINE, NEW, OLD, Scene, Stage},
+    scene::{DEADLINE, NEW, OLD, Scene, Stage, shift},
 };
 
 pub const CASES: &[Case] = &[
@@ -55,7 +55,7 @@ fn rolled_back(report: &Value) -> anyhow::Result<()> {
 fn winner_stuck(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let line = scene.shift("40%", "").replace("--timeout 60s", "--timeout 5s");
+    let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
     let told = scene.runs(&line)?.ends_with(5)?.warns("not done in time")?;
     rolled_back(&told.json()?)?;
     ensure!(scene.old.writes()? == 0, "the loser is left alone");
@@ -65,7 +65,7 @@ fn winner_stuck(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn loser_stuck(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     scene.ccm_of_old.behaves(&json!({"stuck": true}))?;
-    let line = scene.shift("40%", "").replace("--timeout 60s", "--timeout 8s");
+    let line = shift("40%", "").replace("--timeout 60s", "--timeout 8s");
     let told = scene.runs(&line)?.ends_with(5)?.warns("not done in time")?;
     let report = told.json()?;
     rolled_back(&report)?;
@@ -90,7 +90,7 @@ fn loser_fails(stage: &Stage<'_>) -> anyhow::Result<()> {
 /// A shift whose first write waits for CCM.
 fn begun_with_winner_stuck(scene: &Scene<'_>) -> anyhow::Result<crate::scene::Running> {
     scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let running = scene.begins(&scene.shift("40%", ""))?;
+    let running = scene.begins(&shift("40%", ""))?;
     try_wait_for("the first write", DEADLINE, || {
         Ok((scene.new.annotation("weight")? != "20").then_some(()))
     })?;
@@ -126,7 +126,7 @@ fn dies(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn vanishes(stage: &Stage<'_>) -> anyhow::Result<()> {
     let (scene, gate) = gated(stage, |scene| scene.new.clone())?;
     scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let line = scene.shift("40%", "").replace("--timeout 60s", "--timeout 5s");
+    let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
     let running = scene.begins(&line)?;
     try_wait_for("the first write", DEADLINE, || {
         Ok((scene.new.annotation("weight")? != "20").then_some(()))
@@ -145,7 +145,7 @@ fn vanishes(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn throttled(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
-    let line = scene.shift("40%", "").replace("--timeout 60s", "--timeout 5m");
+    let line = shift("40%", "").replace("--timeout 60s", "--timeout 5m");
     scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
     let running = scene.begins(&line)?;
     try_wait_for("the first write", DEADLINE, || {

@@ -6,6 +6,7 @@ mod faults;
 mod moves;
 mod refusals;
 mod scene;
+mod terminal;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let shared =
         Shared::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Built::default());
-    let groups: [&[Case]; 3] = [moves::CASES, faults::CASES, refusals::CASES];
+    let groups: [&[Case]; 4] = [moves::CASES, faults::CASES, refusals::CASES, terminal::CASES];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run(trials, Some(&shared))
 }

@@ -44,8 +44,8 @@ fn moves(stage: &Stage<'_>) -> anyhow::Result<()> {
     ensure!(old[0]["change"] == report["change"] && old[0]["reason"] == "drill", "{old}");
     let writes = (scene.old.writes()?, scene.new.writes()?);
     ensure!(writes == (1, 1), "one write a side: {writes:?}");
-    let writers = scene.clb.writers();
-    ensure!(writers == ["c-new", "c-old"], "{writers:?}");
+    let order = scene.clb.writers();
+    ensure!(order == ["c-new", "c-old"], "{order:?}");
 
     // Undo finds the other side by itself, and gives it back first.
     let back = scene.runs(&format!("undo svc/web --context {NEW} --yes -o json --timeout 60s"))?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     Case,
-    scene::{NEW, OLD, Scene, Stage},
+    scene::{NEW, OLD, Scene, Stage, shift},
 };
 
 pub const CASES: &[Case] = &[
@@ -31,7 +31,7 @@ fn nothing_written(scene: &Scene<'_>) -> anyhow::Result<()> {
 
 fn wrong_credentials(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
-    let mut command = scene.command(&scene.shift("40%", ""))?;
+    let mut command = scene.command(&shift("40%", ""))?;
     command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "not-the-secret");
     let told = ran(&mut command)?.ends_with(1)?.warns("SignatureDoesNotMatch")?;
     ensure!(!told.err.contains("not-the-secret"), "{}", told.err);
@@ -50,7 +50,7 @@ fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
     };
     let gone = token(now - jiff::SignedDuration::from_hours(1))?;
     scene.clb.edit(|state| state.sts_tokens.push(gone));
-    let mut command = scene.command(&scene.shift("40%", ""))?;
+    let mut command = scene.command(&shift("40%", ""))?;
     command
         .env("ALIBABA_CLOUD_ACCESS_KEY_ID", "STS.short")
         .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "short-secret")
@@ -71,7 +71,7 @@ fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
     let home = scene.new.file("home", "")?.with_extension("d");
     std::fs::create_dir_all(home.join(".aliyun"))?;
     std::fs::write(home.join(".aliyun/config.json"), config.to_string())?;
-    let line = scene.shift("40%", "--clb-profile night").replace("--timeout 60s", "--timeout 5m");
+    let line = shift("40%", "--clb-profile night").replace("--timeout 60s", "--timeout 5m");
     let mut command = scene.command(&line)?;
     command.env("HOME", &home);
     let told = ran(&mut command)?.ends_with(3)?.warns("end within the 20 minutes")?;
@@ -82,8 +82,7 @@ fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn unproven(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     let ids = format!("--cluster-id {OLD}=c-old --cluster-id {NEW}=c-new");
-    let blind =
-        |more: &str| ran(&mut scene.without_clb(&scene.shift("40%", &format!("{ids} {more}"))));
+    let blind = |more: &str| ran(&mut scene.without_clb(&shift("40%", &format!("{ids} {more}"))));
     blind("")?.ends_with(3)?.warns("no credentials")?.warns("--unverified")?;
     nothing_written(&scene)?;
     let report = blind("--unverified")?.ends_with(0)?.json()?;
@@ -162,13 +161,13 @@ fn candidates(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn dry(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     for kind in ["client", "server"] {
-        let line = scene.shift("40%", &format!("--dry-run={kind}")).replace("--yes", "");
+        let line = shift("40%", &format!("--dry-run={kind}")).replace("--yes", "");
         let report = scene.runs(&line)?.ends_with(0)?.json()?;
         ensure!(report["state"] == "dryRun", "{report}");
         nothing_written(&scene)?;
     }
     // Without a terminal somebody has to say yes.
-    let line = scene.shift("40%", "").replace("--yes", "");
+    let line = shift("40%", "").replace("--yes", "");
     scene.runs(&line)?.ends_with(2)?.warns("--yes")?;
     let patch = scene.runs(&line.replace("-o json", "-o patch"))?.ends_with(0)?;
     ensure!(patch.out.matches("kind: Service").count() == 2, "{}", patch.out);

@@ -91,6 +91,11 @@ impl<'b> Stage<'b> {
     }
 }
 
+/// What moves traffic from the old cluster to the new one.
+pub fn shift(share: &str, more: &str) -> String {
+    format!("shift svc/web --from {OLD} --to {NEW} {share} --yes -o json --timeout 60s {more}")
+}
+
 impl Scene<'_> {
     /// Waits until CCM of both clusters has finished a round.
     pub fn settled(&self) -> anyhow::Result<()> {
@@ -131,11 +136,7 @@ impl Scene<'_> {
 
     /// Runs what moves traffic from the old cluster to the new one.
     pub fn shifts(&self, share: &str, more: &str) -> anyhow::Result<Ran> {
-        self.runs(&self.shift(share, more))
-    }
-
-    pub fn shift(&self, share: &str, more: &str) -> String {
-        format!("shift svc/web --from {OLD} --to {NEW} {share} --yes -o json --timeout 60s {more}")
+        self.runs(&shift(share, more))
     }
 
     /// Starts it and goes on; see [`Running::ends`].
