@@ -13,6 +13,20 @@ pub(crate) const REGION: &str = "cn-bed";
 const USER: (&str, &str) = ("key-e2e", "secret-e2e");
 /// Those of CCM, so that a fault can be for one of the two.
 pub(crate) const CCM: (&str, &str) = ("key-ccm", "secret-ccm");
+/// The variable that leads the plugin to the double's STS.
+pub(crate) const STS: &str = "CLBMIGRATE_STS_ENDPOINT";
+
+/// The accounts that a double's state has.
+pub(crate) fn accounts() -> Value {
+    let account = |(key, secret)| json!({"accessKeyId": key, "accessKeySecret": secret});
+    json!([account(USER), account(CCM)])
+}
+
+/// Gives a command the user's credentials, as the `aliyun` command line takes them.
+pub(crate) fn let_in(command: &mut Command) -> &mut Command {
+    command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0);
+    command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1)
+}
 
 /// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
 #[derive(Debug)]
@@ -26,10 +40,7 @@ impl Clb {
     pub fn start(groups: &Value, listeners: &Value) -> anyhow::Result<Self> {
         let state = json!({
             "region": REGION,
-            "accounts": [
-                {"accessKeyId": USER.0, "accessKeySecret": USER.1},
-                {"accessKeyId": CCM.0, "accessKeySecret": CCM.1},
-            ],
+            "accounts": accounts(),
             "loadBalancers": [{
                 "id": "lb-bp1example", "name": "shop", "address": "203.0.113.10",
                 "groups": groups, "listeners": listeners,
@@ -55,10 +66,9 @@ impl Clb {
     /// Gives a command the credentials, as the `aliyun` command line takes them.
     pub fn let_in<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         if let Ok(url) = self.url() {
-            command.env("CLBMIGRATE_STS_ENDPOINT", url);
+            command.env(STS, url);
         }
-        command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0);
-        command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1)
+        let_in(command)
     }
 
     /// Lets calls of the user's fail so many times because there were too many.
