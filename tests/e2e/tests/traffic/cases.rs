@@ -5,15 +5,27 @@ use crate::route::{
     NEW, OLD, Route,
 };
 
-/// A route, and what becomes of the new cluster's weight, one after the other.
+/// A route, and how its traffic moves, one step after the other.
 pub struct Case {
     pub title: &'static str,
     pub route: Route,
-    pub steps: &'static [u8],
+    /// Whether CCM's floors make other shares of its weights, by more than 20,000 connections can
+    /// overlook.
+    pub floors: bool,
+    pub steps: &'static [Step],
 }
 
-/// Weights are such that CCM's floors change the shares by more than 20,000 connections can
-/// overlook.
+/// A change, as `shift` is told it.
+#[derive(Debug)]
+pub struct Step {
+    /// Who loses: a cluster, `external`, or `external=ID,ID`.
+    pub from: &'static str,
+    /// Who gains.
+    pub to: &'static str,
+    /// Percent of the whole route that the gaining side has afterwards.
+    pub share: u8,
+}
+
 pub const CASES: &[Case] = &[
     Case {
         title: "Cluster mode",
@@ -23,7 +35,8 @@ pub const CASES: &[Case] = &[
             services: &[(OLD, Cluster, 80), (NEW, Cluster, 20)],
             machines: &[("ecs1", 20), ("ecs2", 10)],
         },
-        steps: &[56],
+        floors: true,
+        steps: &[Step { from: OLD, to: NEW, share: 40 }],
     },
     Case {
         title: "Local mode",
@@ -33,7 +46,8 @@ pub const CASES: &[Case] = &[
             services: &[(OLD, Local, 20), (NEW, Local, 23)],
             machines: &[("ecs1", 5), ("ecs2", 5)],
         },
-        steps: &[7],
+        floors: true,
+        steps: &[Step { from: NEW, to: OLD, share: 50 }],
     },
     Case {
         title: "ENI mode",
@@ -43,16 +57,45 @@ pub const CASES: &[Case] = &[
             services: &[(OLD, Eni, 17), (NEW, Eni, 23)],
             machines: &[("ecs1", 10), ("ecs2", 3)],
         },
-        steps: &[90],
+        floors: true,
+        steps: &[Step { from: "external", to: NEW, share: 50 }],
     },
     Case {
-        title: "Cluster mode beside ENI mode, and a machine at 0",
+        title: "Cluster mode beside ENI mode, back to one of the machines",
         route: Route {
             name: "mixed",
             port: 83,
             services: &[(OLD, Cluster, 31), (NEW, Eni, 39)],
             machines: &[("ecs1", 15), ("ecs2", 0)],
         },
-        steps: &[0],
+        floors: true,
+        steps: &[Step { from: OLD, to: "external=i-ecs1", share: 40 }],
+    },
+    Case {
+        title: "from old machines into a cluster, step by step",
+        route: Route {
+            name: "machines",
+            port: 84,
+            services: &[(NEW, Cluster, 0)],
+            machines: &[("ecs1", 100), ("ecs2", 100)],
+        },
+        floors: false,
+        steps: &[
+            Step { from: "external", to: NEW, share: 5 },
+            Step { from: "external", to: NEW, share: 25 },
+            Step { from: "external", to: NEW, share: 50 },
+            Step { from: "external", to: NEW, share: 100 },
+        ],
+    },
+    Case {
+        title: "from one cluster into another, step by step",
+        route: Route {
+            name: "across",
+            port: 85,
+            services: &[(OLD, Local, 100), (NEW, Eni, 0)],
+            machines: &[],
+        },
+        floors: false,
+        steps: &[Step { from: OLD, to: NEW, share: 50 }, Step { from: OLD, to: NEW, share: 100 }],
     },
 ];

@@ -20,7 +20,9 @@ type Classes = BTreeMap<String, (u64, f64)>;
 /// A route that has been measured.
 #[derive(Debug)]
 pub struct Measured {
-    /// Connections and nominal weights, those that people write.
+    /// Connections and shares.
+    shares: Classes,
+    /// Connections and the shares of nominal weights, those that people write.
     nominal: Classes,
 }
 
@@ -54,10 +56,16 @@ pub fn measure(stage: &Stage<'_>, route: &Route) -> Result<Measured> {
     }
     agree(&shares, &format!("{}, participants", route.name))?;
     agree(&normal(&backends), &format!("{}, backends", route.name))?;
-    Ok(Measured { nominal: normal(&nominal) })
+    Ok(Measured { shares, nominal: normal(&nominal) })
 }
 
 impl Measured {
+    /// The share, 0 to 1, of all participants that are meant, by their clusters or instances.
+    pub fn share_of(&self, is_meant: impl Fn(&str) -> bool) -> f64 {
+        let meant = self.shares.iter().filter(|(name, _)| is_meant(name));
+        meant.map(|(_, (_, share))| share).sum()
+    }
+
     /// Demands that the shares of the nominal weights are wrong: so fine is the measurement.
     pub fn differs_from_nominal(&self) -> Result<()> {
         let found = Agreement::of(&self.nominal.values().copied().collect::<Vec<_>>())?;
