@@ -126,9 +126,9 @@ impl std::fmt::Display for Share {
         kubectl clbmigrate shift [svc/]NAME --contexts A,B --finish [OPTIONS]",
     after_help = "\
 A SIDE is a context, or external for the servers outside of clusters. SHARE is
-what --to carries of the whole route afterwards; what it gains comes from --from,
-others keep what they have. --to is raised first; when the CLB carries that,
---from is lowered. Whatever fails, what was written is taken back.
+what --to carries of the whole route afterwards; what it gains comes from
+--from, others keep what they have. --to is raised first; when the CLB carries
+that, --from is lowered. Whatever fails, what was written is taken back.
 
 Examples:
   # A fifth of the traffic into the new cluster

@@ -1,6 +1,8 @@
 //! A bed as a test sees it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -55,6 +57,14 @@ impl Bed {
     pub fn machine(&self, name: &str) -> anyhow::Result<&Machine> {
         let found = self.site.machines.iter().find(|machine| machine.name == name);
         found.with_context(|| format!("the bed has no machine {name}"))
+    }
+
+    /// The addresses of all nodes and machines, by their instances.
+    pub fn instances(&self) -> BTreeMap<&str, Ipv4Addr> {
+        let nodes = self.site.clusters.iter().flat_map(|cluster| &cluster.nodes);
+        let nodes = nodes.map(|node| (node.instance.as_str(), node.address));
+        let machines = self.site.machines.iter();
+        nodes.chain(machines.map(|of| (of.instance.as_str(), of.address))).collect()
     }
 
     /// The kubeconfig of all clusters' admins, one context a cluster, of its name.

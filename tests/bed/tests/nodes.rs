@@ -141,7 +141,10 @@ fn ids(bed: &Bed) -> anyhow::Result<()> {
         .map(|node| format!("{} cn-bed.{} {}\n", node.name, node.instance, node.address));
     ensure!(told == wanted.collect::<String>(), "{told}");
     ensure!(told.starts_with("a-1 cn-bed.i-a1 10."), "{told}");
-    ensure!(bed.machine("ecs1")?.instance == "i-ecs1");
+    let machine = bed.machine("ecs1")?;
+    ensure!(machine.instance == "i-ecs1");
+    let (all, node) = (bed.instances(), &cluster.nodes()[0]);
+    ensure!(all.len() == 5 && all["i-ecs1"] == machine.address && all["i-a1"] == node.address);
     Ok(())
 }
 

@@ -39,6 +39,17 @@ impl Ccm {
         Self::start(user, tools, &["--endpoint", &url, "--region", REGION, "--cluster-id", id])
     }
 
+    /// Starts it for all of a cluster of that id with the CLB at a URL as its cloud.
+    pub fn with_endpoint(
+        cluster: &Cluster<'_>,
+        tools: &Tools,
+        endpoint: &str,
+        id: &str,
+    ) -> anyhow::Result<Self> {
+        let flags = ["--endpoint", endpoint, "--region", REGION, "--cluster-id", id];
+        Self::of(cluster, tools, &flags)
+    }
+
     /// Changes how it behaves, by a JSON merge patch.
     pub fn behaves(&self, patch: &serde_json::Value) -> anyhow::Result<()> {
         let body = patch.to_string();

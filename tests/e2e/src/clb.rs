@@ -14,6 +14,21 @@ const USER: (&str, &str) = ("key-e2e", "secret-e2e");
 /// Those of CCM, so that a fault can be for one of the two.
 pub(crate) const CCM: (&str, &str) = ("key-ccm", "secret-ccm");
 
+/// The accounts that a double's state has.
+pub(crate) fn accounts() -> Value {
+    let account = |(key, secret)| json!({"accessKeyId": key, "accessKeySecret": secret});
+    json!([account(USER), account(CCM)])
+}
+
+/// The user's credentials, as the `aliyun` command line takes them, and where their owner is asked for.
+pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0.to_owned()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1.to_owned()),
+        ("CLBMIGRATE_STS_ENDPOINT", url.to_owned()),
+    ]
+}
+
 /// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
 #[derive(Debug)]
 pub struct Clb {
@@ -26,10 +41,7 @@ impl Clb {
     pub fn start(groups: &Value, listeners: &Value) -> anyhow::Result<Self> {
         let state = json!({
             "region": REGION,
-            "accounts": [
-                {"accessKeyId": USER.0, "accessKeySecret": USER.1},
-                {"accessKeyId": CCM.0, "accessKeySecret": CCM.1},
-            ],
+            "accounts": accounts(),
             "loadBalancers": [{
                 "id": "lb-bp1example", "name": "shop", "address": "203.0.113.10",
                 "groups": groups, "listeners": listeners,
@@ -59,11 +71,7 @@ impl Clb {
 
     /// The same as variables.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("ALIBABA_CLOUD_ACCESS_KEY_ID", USER.0.to_owned()),
-            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", USER.1.to_owned()),
-            ("CLBMIGRATE_STS_ENDPOINT", self.url().unwrap_or_default()),
-        ]
+        environment(&self.url().unwrap_or_default())
     }
 
     /// Lets calls of the user's fail so many times because there were too many.

@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: a user with kubectl, the plugin on PATH and a namespace of
-//! their own, CCM's double, helm, and terminals.
+//! their own, the doubles of CCM and the CLB, helm, and terminals.
 #![forbid(unsafe_code)]
 
 mod ccm;
@@ -7,6 +7,7 @@ mod clb;
 mod helm;
 mod manifests;
 mod page;
+mod plane;
 mod terminal;
 mod user;
 mod webhook;
@@ -16,6 +17,7 @@ pub use clb::Clb;
 pub use helm::{Helm, NAMESPACE};
 pub use manifests::{KEYS, nodes, service, slice};
 pub use page::{commands, shell, shell_command};
+pub use plane::{Entrance, Plane};
 pub use terminal::Terminal;
 pub use user::{Ran, Tools, User, ran};
 pub use webhook::Release;

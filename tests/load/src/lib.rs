@@ -1,11 +1,13 @@
-//! Load for two questions: how fast the webhook answers API servers, and whether requests are lost
-//! while traffic moves.
+//! Load for three questions: how fast the webhook answers API servers, whether requests are lost
+//! while traffic moves, and whether they go where they shall.
 //!
 //! [`drive`] sends the reviews of [`review`] to a webhook, or to the server of [`echo`] to compare
-//! with; [`sender`] stands for a CLB and CCM and counts every request. See `README.md` beside this
-//! crate for the programs and for `make bench`.
+//! with; [`sender`] stands for a CLB and CCM, or asks one, and counts every request; [`agreement`]
+//! holds counts against shares. See `README.md` beside this crate for the programs and for
+//! `make bench`.
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 pub mod benchmark;
 pub mod certificates;
 pub mod core;

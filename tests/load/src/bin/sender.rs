@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use clbmigrate_load::sender::{Follow, Line, Settings, follow, late, send};
+use clbmigrate_load::sender::{Count, Follow, Line, Settings, count, follow, late, send};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::{mpsc, oneshot};
 
 /// Sends HTTP requests, one a connection, in turn to what CCM would have behind a Service
 ///
 /// Ends when standard input ends. Writes a JSON object a line: {"targets"} that are in force,
-/// {"progress"}, and at last {"summary"}.
+/// {"progress"}, and at last {"summary"}. With --requests it ends after so many, sent as fast as
+/// they are answered, and writes {"summary"} only.
 #[derive(Debug, Parser)]
 #[command(name = "sender", version)]
 struct Args {
@@ -37,6 +38,12 @@ struct Args {
     /// Requests a second
     #[arg(long, value_name = "N", default_value_t = 100)]
     rate: u32,
+    /// Send so many to the one target, as fast as they are answered
+    #[arg(long, value_name = "N", requires = "targets", conflicts_with_all = ["rate", "delay_seconds"])]
+    requests: Option<u64>,
+    /// With --requests: how many at a time
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "requests")]
+    at_once: usize,
     /// How late a change of targets is in force
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     delay_seconds: f64,
@@ -54,8 +61,14 @@ fn service(text: &str) -> Result<(String, String), String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let settings =
-        Settings { rate: args.rate, time_out: Duration::try_from_secs_f64(args.time_out_seconds)? };
+    let time_out = Duration::try_from_secs_f64(args.time_out_seconds)?;
+    if let Some(requests) = args.requests {
+        let [target] = args.targets[..] else { bail!("--requests takes one --target") };
+        let counted = count(Count { target, requests, at_once: args.at_once, time_out }).await?;
+        tell(&Line::Summary(Box::new(counted)));
+        return Ok(());
+    }
+    let settings = Settings { rate: args.rate, time_out };
     let delay = Duration::try_from_secs_f64(args.delay_seconds)?;
     let (now, changes) = match args.service {
         Some((namespace, name)) => {

@@ -1,6 +1,7 @@
 //! Stands for a CLB and CCM: sends one request a connection to what CCM would have put into the
 //! CLB's group, as late as CCM would, and counts every request. Nothing is ever sent again.
 
+mod count;
 mod late;
 mod request;
 mod rotation;
@@ -17,6 +18,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use count::{Count, Counter, count};
 pub use late::late;
 pub use request::Loss;
 pub use running::Running;

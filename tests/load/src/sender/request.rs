@@ -39,15 +39,40 @@ pub enum Loss {
 
 /// Asks once; a loss is no error, but that this machine cannot send is one.
 pub(super) async fn ask(target: SocketAddr, time_out: Duration) -> Result<Result<String, Loss>> {
-    match tokio::time::timeout(time_out, exchange(target)).await {
+    Ok(converse(target, time_out).await?.map(|(answer, _)| answer))
+}
+
+/// The same, but lets the server close the connection first, for at most another time-out. Whoever
+/// closes first keeps the port for a minute, and a client has far fewer of them than it may ask in
+/// a minute.
+pub(super) async fn ask_to_the_end(
+    target: SocketAddr,
+    time_out: Duration,
+) -> Result<Result<String, Loss>> {
+    let outcome = converse(target, time_out).await?;
+    let Ok((answer, mut stream)) = outcome else { return Ok(outcome.map(|(answer, _)| answer)) };
+    // The answer is complete, however the connection ends.
+    let _ = tokio::time::timeout(time_out, stream.read(&mut [0])).await;
+    Ok(Ok(answer))
+}
+
+async fn converse(
+    target: SocketAddr,
+    time_out: Duration,
+) -> Result<Result<(String, TcpStream), Loss>> {
+    let exchanged = tokio::time::timeout(time_out, async {
+        let mut stream = TcpStream::connect(target).await?;
+        let outcome = exchange(&mut stream, target).await?;
+        Ok(outcome.map(|answer| (answer, stream)))
+    });
+    match exchanged.await {
         Err(_) => Ok(Err(Loss::TimedOut)),
         Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(error)) => loss(error).map(Err).with_context(|| format!("a request to {target}")),
     }
 }
 
-async fn exchange(target: SocketAddr) -> io::Result<Result<String, Loss>> {
-    let mut stream = TcpStream::connect(target).await?;
+async fn exchange(stream: &mut TcpStream, target: SocketAddr) -> io::Result<Result<String, Loss>> {
     let request = format!("GET / HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut arrived = Vec::with_capacity(1024);
