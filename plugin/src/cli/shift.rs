@@ -136,13 +136,13 @@ Examples:
 
   # From the old machines into a cluster: all of them, then two of them
   kubectl clbmigrate shift svc/web --from external --to new 5% -n shop
-  kubectl clbmigrate shift svc/web --from external=i-bp1a,i-bp1b --to new 10% -n shop
+  kubectl clbmigrate shift svc/web --from external=i-bp1a,i-bp1b --to new 10%
 
   # The Service has another name in the old cluster
   kubectl clbmigrate shift svc/web --from old=legacy/www --to new 20% -n shop
 
   # What it would do: weights, shares, findings; nothing is written
-  kubectl clbmigrate shift svc/web --from old --to new 20% -n shop --dry-run=server
+  kubectl clbmigrate shift svc/web --from old --to new 20% --dry-run=server
 
   # Somebody's change ended half-way: go on, or take it back
   kubectl clbmigrate shift svc/web -n shop --contexts old,new --finish

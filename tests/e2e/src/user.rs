@@ -76,6 +76,18 @@ impl Ran {
         Ok(self)
     }
 
+    /// Standard output as JSON of a schema in `docs/schema`.
+    pub fn document(&self, schema: &str) -> anyhow::Result<Value> {
+        let path = programs::workspace()?.join(format!("docs/schema/{schema}.schema.json"));
+        let schema: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
+        let document = self.json()?;
+        let validator = jsonschema::validator_for(&schema)?;
+        let problems = validator.iter_errors(&document).map(|error| error.to_string());
+        let problems: Vec<String> = problems.collect();
+        ensure!(problems.is_empty(), "{problems:?} in {document:#}");
+        Ok(document)
+    }
+
     /// Standard output as JSON.
     pub fn json(&self) -> anyhow::Result<Value> {
         serde_json::from_str(&self.out).with_context(|| self.out.clone())

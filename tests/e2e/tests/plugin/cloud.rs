@@ -219,7 +219,7 @@ fn truth(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
 }
 
 fn confirmed(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
-    let change = asks(user, clb, &set(40))?.ends_with(0)?.json()?;
+    let change = asks(user, clb, &set(40))?.ends_with(0)?.document("change")?;
     ensure!(change["verified"] == true && change["state"] == "done", "{change}");
     holds(user, clb, 20)
 }

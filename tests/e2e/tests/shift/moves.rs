@@ -30,7 +30,7 @@ fn moves(stage: &Stage<'_>) -> anyhow::Result<()> {
     scene.has_share(NEW, 18.0 / 98.0)?;
     scene.clb.forget_calls();
     let told = scene.shifts("40%", "--reason drill")?.ends_with(0)?;
-    let report = told.json()?;
+    let report = told.document("transfer")?;
     ensure!(report["kind"] == "Transfer" && report["state"] == "done", "{report}");
     ensure!(report["verified"] == true, "{report}");
     ensure!(
