@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
+use clbmigrate_cluster::live;
 use clbmigrate_core::{
     cloud::Answer,
     prediction::Prediction,
@@ -60,6 +61,7 @@ impl Change<'_> {
         let start = Instant::now();
         let clb = clb.until(start + limit);
         let mut was_empty = false;
+        let mut is_fresh = false;
         loop {
             let mut is_empty = false;
             let truth = match self.read_groups(&clb, &mut world).await {
@@ -70,6 +72,12 @@ impl Change<'_> {
                         differences.into_iter().map(|difference| difference.words).collect();
                     if words.is_empty() {
                         return Truth::Agrees;
+                    }
+                    // Nodes and Pods may have come and gone since everything was read.
+                    if !is_fresh {
+                        is_fresh = true;
+                        self.refresh(&mut world).await;
+                        continue;
                     }
                     Truth::Differs(words.join("; "))
                 }
@@ -85,6 +93,22 @@ impl Change<'_> {
             }
             was_empty = is_empty;
             sleep(PAUSE).await;
+        }
+    }
+
+    /// Reads the Service's cluster anew, where that can be done.
+    async fn refresh(&self, world: &mut World) {
+        let Ok(gathered) =
+            live::gather(self.connection, self.seat.service.metadata.namespace()).await
+        else {
+            return;
+        };
+        let fresh = gathered.loaded.world.clusters.into_iter().next();
+        if let (Some(fresh), Some(known)) = (fresh, world.clusters.get_mut(self.seat.index)) {
+            let old = std::mem::replace(known, fresh);
+            // What flags and the other clusters have said of it.
+            (known.id, known.suffix, known.eni_by_default) =
+                (old.id, old.suffix, old.eni_by_default);
         }
     }
 

@@ -8,7 +8,7 @@ use clbmigrate_cluster::live;
 use clbmigrate_core::{annotation, object::Service, rules, snapshot::Cluster};
 
 use crate::{
-    cli::{Cli, Command as Verb, CompleteArgs, InputArgs, Span},
+    cli::{Cli, Command as Verb, CompleteArgs, InputArgs, Side, Span},
     error::{Error, Exit},
     live::Live,
     output::Printer,
@@ -73,7 +73,7 @@ fn candidates(before: &[String], last: &str) -> (Candidates, Directive) {
     let after = before.get(place.map_or(0, |at| at + 1)..).unwrap_or_default();
     let place = positionals(&root, command, after);
     let names = match (command.get_name(), place) {
-        ("preview" | "set" | "undo" | "attach", 0) => services(before, last),
+        ("preview" | "set" | "undo" | "attach" | "shift", 0) => services(before, last),
         ("explain", _) => {
             rules::catalogue().map(|rule| (rule.id.to_owned(), rule.title.to_owned())).collect()
         }
@@ -140,6 +140,10 @@ fn values(flag: &Arg, before: &[String]) -> (Candidates, Directive) {
     let plain = |names: Vec<String>| names.into_iter().map(|name| (name, String::new())).collect();
     match flag.get_long() {
         Some("context" | "contexts") => (plain(contexts(before)), Directive::Only),
+        Some("from" | "to") => {
+            let sides = contexts(before).into_iter().chain(["external".to_owned()]);
+            (plain(sides.collect()), Directive::Only)
+        }
         Some("namespace") => (plain(namespaces(before)), Directive::Only),
         Some("filename" | "against" | "overlay" | "kubeconfig" | "dir") => {
             (Vec::new(), Directive::Files)
@@ -159,6 +163,14 @@ fn input(before: &[String]) -> Option<InputArgs> {
             if !word.contains('=') && !is_joined {
                 words.extend(before.get(index + 1).cloned());
             }
+        }
+        // The Service of a shift is that of the side that gains.
+        if word == "--to"
+            && let Some(context) = before
+                .get(index + 1)
+                .and_then(|side| side.parse::<Side>().ok()?.context().map(str::to_owned))
+        {
+            words.extend(["--context".to_owned(), context]);
         }
     }
     match Cli::try_parse_from(words).ok()?.command {

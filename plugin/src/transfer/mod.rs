@@ -98,9 +98,10 @@ pub fn carry_out(
         let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
         let Intake { loaded, live: connected, namespace } = intake;
         let Some(connected) = connected else { break };
-        if let Some(problem) = loaded.problems.first() {
+        if loaded.world.clusters.len() < input.contexts.len() {
+            // What could not be read was said already.
             return Err(Error::NotFound {
-                message: format!("not everything could be read: {problem}"),
+                message: "not all clusters of the change could be read".to_owned(),
                 hints: vec!["nothing was written".to_owned()],
             });
         }
@@ -166,7 +167,8 @@ impl Transfer<'_> {
         if write.dry_run == Some(DryRun::Client) {
             return report.dry("client").show(write.output, printer);
         }
-        preflight::check(&self.built, &document, self.means, printer)?;
+        let is_way_back = self.intent.leniency == Leniency::Undo;
+        preflight::check(&self.built, &document, self.means, is_way_back, printer)?;
         if write.dry_run == Some(DryRun::Server) {
             return report.dry("server").show(write.output, printer);
         }

@@ -25,10 +25,12 @@ const ORPHANS: f64 = 0.05;
 const NOT_BY_WEIGHT: &str = "CLB407";
 
 /// Makes sure that the change can be written and proven on every side, and says what is in its way.
+/// On the way back, what does not stand against the write itself is only said.
 pub fn check(
     built: &Built<'_>,
     document: &json::Preview,
     means: &Means<'_>,
+    is_way_back: bool,
     printer: &mut Printer,
 ) -> Result<(), Error> {
     for hand in &built.hands {
@@ -49,6 +51,9 @@ pub fn check(
     if !unverified.is_empty() && !means.is_unverified {
         reasons.extend(unverified);
         hints.push("--unverified takes CCM's word where the CLB cannot be asked".to_owned());
+    }
+    if is_way_back {
+        against.drain(..).for_each(|reason| printer.warning(&reason));
     }
     if !against.is_empty() && !means.write.force {
         reasons.extend(against);

@@ -113,15 +113,20 @@ impl History {
         self.entries.last()
     }
 
-    /// The newest change that is not taken back yet and takes none back itself.
+    /// The newest change that is not taken back yet and takes none back itself. What takes a change
+    /// back may have been taken back, too.
     pub fn last_to_undo(&self) -> Option<&Entry> {
-        let undone: HashSet<&str> =
-            self.entries.iter().filter_map(|entry| entry.undoes.as_deref()).collect();
-        self.entries.iter().rev().find(|entry| {
-            entry.undoes.is_none()
-                && entry.step_of.is_none()
-                && !undone.contains(entry.change.as_str())
-        })
+        let mut undone: HashSet<&str> = HashSet::new();
+        let standing = self.entries.iter().rev().filter(|entry| {
+            let stands = !undone.contains(entry.change.as_str());
+            if stands {
+                undone.extend(entry.undoes.as_deref());
+            }
+            stands
+        });
+        let mut changes =
+            standing.filter(|entry| entry.undoes.is_none() && entry.step_of.is_none());
+        changes.next()
     }
 }
 
@@ -169,6 +174,14 @@ mod tests {
     fn a_change_after_an_undo_is_undone_first() {
         let history = history(&[("a", None), ("b", Some("a")), ("c", None)]);
         assert_eq!(to_undo(&history), Some("c"));
+    }
+
+    #[test]
+    fn an_undo_that_was_taken_back_leaves_its_change_to_undo() {
+        let history = history(&[("a", None), ("b", Some("a")), ("c", Some("b"))]);
+        assert_eq!(to_undo(&history), Some("a"));
+        let again = history.with(entry("d", Some("a")));
+        assert_eq!(to_undo(&again), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use clbmigrate_bed::try_wait_for;
 use clbmigrate_clb_double::Do;
-use clbmigrate_e2e::{KEYS, User};
+use clbmigrate_e2e::{KEYS, User, slice};
 use clbmigrate_gate::{Fault, Match};
 use serde_json::{Value, json};
 
@@ -32,6 +32,8 @@ pub const CASES: &[Case] = &[
     ("the answer to a write is lost: it is found out", "lost", lost),
     ("the answer of the CLB API to a write is lost: it is found out", "lost-there", lost_there),
     ("a group that CCM empties in silence is filled again", "emptied", emptied),
+    ("Pods that come meanwhile are no difference", "grows", grows),
+    ("the way back is open while CCM fails", "way-back", way_back),
     ("asked to end, it stops between two sides; then it is finished", "held", held_and_finished),
     (
         "asked to end, it stops between two sides; then it is taken back",
@@ -268,6 +270,60 @@ fn emptied(stage: &Stage<'_>) -> anyhow::Result<()> {
     let told = running.ends()?.ends_with(0)?.warns("CCM is called once more")?;
     ensure!(told.json()?["verified"] == true, "{}", told.out);
     scene.has_share(NEW, 0.4)
+}
+
+fn grows(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let scene = stage.scene(&[])?;
+    let local = json!({"spec": {"externalTrafficPolicy": "Local"}}).to_string();
+    let namespace = stage.namespace;
+    scene.new.cluster.ask(&[
+        "patch",
+        "service",
+        "web",
+        "-n",
+        namespace,
+        "--type=merge",
+        "-p",
+        &local,
+    ])?;
+    try_wait_for("two nodes with Pods", DEADLINE, || {
+        let group = scene.group();
+        let of_new = group.iter().filter(|(id, weight)| id.starts_with("i-bp1n") && *weight == 10);
+        Ok((of_new.count() == 2).then_some(()))
+    })?;
+    let running = begun_with_winner_stuck(&scene)?;
+    scene.new.apply(&slice(namespace, "web", &["n1", "n2", "n3"]))?;
+    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
+    let report = running.ends()?.ends_with(0)?.json()?;
+    ensure!(report["state"] == "done" && report["verified"] == true, "{report}");
+    let group = scene.group();
+    ensure!(group.iter().filter(|(id, _)| id.starts_with("i-bp1n")).count() == 3, "{group:?}");
+    Ok(())
+}
+
+fn way_back(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let scene = stage.scene(&[])?;
+    scene.shifts("40%", "")?.ends_with(0)?;
+    scene.ccm_of_new.behaves(&json!({"fail": {"message": "the CLB is locked"}}))?;
+    let calls_ccm = |note: &str| {
+        let namespace = stage.namespace;
+        let annotate = ["annotate", "service", "web", "-n", namespace, "--overwrite", note];
+        scene.new.cluster.ask(&annotate).map(drop)
+    };
+    calls_ccm("example.com/note=1")?;
+    let undo = format!("undo svc/web --context {NEW} --yes -o json --timeout 60s");
+    try_wait_for("CCM's failure", DEADLINE, || {
+        let told = scene.runs(&undo.replace("--yes", "--dry-run=server"))?;
+        Ok(told.err.contains("CCM fails").then_some(()))
+    })?;
+    // Nobody is kept from going back; that it cannot end well is found out on the way.
+    let told = scene.runs(&undo)?.ends_with(5)?.warns("the CLB is locked")?;
+    rolled_back(&told.json()?)?;
+    scene.ccm_of_new.behaves(&json!({"fail": null}))?;
+    calls_ccm("example.com/note=2")?;
+    scene.settled_again()?;
+    scene.runs(&undo)?.ends_with(0)?;
+    all_is_as_before(&scene)
 }
 
 /// A shift that was asked to end while its first part was under way.

@@ -108,6 +108,14 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// Waits until the last round of CCM over the new cluster's Service was a success.
+    pub fn settled_again(&self) -> anyhow::Result<()> {
+        let line = format!("shift svc/web --from {OLD} --to {NEW} 41% --dry-run=server");
+        try_wait_for("CCM's success", DEADLINE, || {
+            Ok((!self.runs(&line)?.err.contains("CCM fails")).then_some(()))
+        })
+    }
+
     /// The plugin over both clusters, with the CLB's credentials.
     pub fn command(&self, line: &str) -> anyhow::Result<Command> {
         let mut command = self.without_clb(&format!("{line} {}", self.clb.flag()?));
