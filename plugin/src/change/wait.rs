@@ -56,7 +56,8 @@ impl End {
     /// How it is called in documents.
     pub fn state(&self) -> ChangeState {
         match self {
-            Self::Done(..) => ChangeState::Done,
+            Self::Done(_, Proof::Clb) => ChangeState::Done,
+            Self::Done(..) => ChangeState::Unverified,
             Self::Differs(_) => ChangeState::Differs,
             Self::Failed(_) => ChangeState::Failed,
             Self::TimedOut(_) => ChangeState::TimedOut,

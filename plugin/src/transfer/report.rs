@@ -4,7 +4,7 @@ use clbmigrate_core::transfer::{Ending, Part};
 
 use super::{
     Intent,
-    build::Built,
+    build::{Built, Hand},
     run::Ran,
     shares::shares,
     words::{colour, go_on, in_words, route_line, state_word},
@@ -99,17 +99,19 @@ impl Report {
         }
         let name = |at: &usize| built.parts.get(*at).map(Part::label).unwrap_or_default();
         let names = |parts: &[usize]| parts.iter().map(name).collect::<Vec<_>>().join(", ");
-        let is_proven = built.live.clb().get().is_some();
+        let is_proven = built.hands.iter().all(Hand::is_proven);
         self.document.change = Some(id.to_owned());
         let (state, exit, message) = match &ran.ending {
             Ending::Done => {
                 self.document.verified = is_proven;
-                let proof = if is_proven {
-                    "seen at the CLB"
+                let (state, message) = if is_proven {
+                    (TransferState::Done, "done, seen at the CLB")
                 } else {
-                    "not verified at the CLB, which takes its credentials"
+                    let message =
+                        "CCM reports success; not verified at the CLB, which takes its credentials";
+                    (TransferState::Unverified, message)
                 };
-                (TransferState::Done, Exit::Done, format!("done, {proof}"))
+                (state, Exit::Done, message.to_owned())
             }
             Ending::Untouched(why) => {
                 self.document.change = None;
@@ -191,7 +193,8 @@ impl Report {
                 .and(colour(part.state), state_word(part.state))
                 .write_lines(out, 0, width)?;
         }
-        if matches!(state, TransferState::Done | TransferState::DryRun) {
+        let is_all = [TransferState::Done, TransferState::Unverified, TransferState::DryRun];
+        if is_all.contains(state) {
             for line in &self.outlook {
                 Text::plain(line).write_lines(out, 0, width)?;
             }

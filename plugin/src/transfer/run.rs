@@ -72,18 +72,20 @@ pub fn run(
             printer.warning(why);
         }
         if let Some(state) = states.get_mut(at) {
-            *state = after(&act, &came, *state);
+            let is_proven = built.hands.get(at).is_some_and(Hand::is_proven);
+            *state = after(&act, &came, is_proven, *state);
         }
         course.came(came);
     }
 }
 
-fn after(act: &Act, came: &Came, now: PartState) -> PartState {
+fn after(act: &Act, came: &Came, is_proven: bool, now: PartState) -> PartState {
     match (act, came) {
         (_, Came::Taken(_)) => PartState::Taken,
         (Act::Write(_), Came::Nothing(_)) => PartState::Untouched,
         (Act::Write(_), _) | (Act::Verify(_), Came::Failed(_)) => PartState::Written,
-        (Act::Verify(_), Came::Done) => PartState::Done,
+        (Act::Verify(_), Came::Done) if is_proven => PartState::Done,
+        (Act::Verify(_), Came::Done) => PartState::Unverified,
         (Act::Verify(_), Came::Nothing(_)) | (Act::Confirm(_), Came::Done) => PartState::RolledBack,
         (Act::Restore(_), Came::Done) | (Act::Confirm(_), _) => PartState::Unconfirmed,
         (Act::Restore(_), _) => PartState::Left,
@@ -92,6 +94,14 @@ fn after(act: &Act, came: &Came, now: PartState) -> PartState {
 }
 
 impl Hand<'_> {
+    /// Whether the CLB was seen to carry what was written.
+    pub fn is_proven(&self) -> bool {
+        match self {
+            Hand::Service(of) => of.is_proven,
+            Hand::Servers(_) => true,
+        }
+    }
+
     fn write(
         &mut self,
         id: &str,

@@ -26,13 +26,15 @@ pub struct OfService<'t> {
     back: Option<(Box<Change<'t>>, Begun)>,
     /// CCM did not do it in time, so it is not waited for a second time.
     is_ccm_silent: bool,
+    /// Whether the CLB's groups were seen to carry it.
+    pub is_proven: bool,
 }
 
 impl<'t> OfService<'t> {
     /// A part that is not begun.
     pub fn new(change: Change<'t>) -> Self {
         let is_guarded = !change.managers().is_empty();
-        Self { change, is_guarded, begun: None, back: None, is_ccm_silent: false }
+        Self { change, is_guarded, begun: None, back: None, is_ccm_silent: false, is_proven: false }
     }
 
     /// Writes it. An error that came before anything was written is given as it is.
@@ -80,7 +82,10 @@ impl<'t> OfService<'t> {
         });
         match end {
             Err(error) => Came::Failed(error.to_string()),
-            Ok(end @ End::Done(_, Proof::Clb)) => proven(&end, printer),
+            Ok(end @ End::Done(_, Proof::Clb)) => {
+                self.is_proven = true;
+                proven(&end, printer)
+            }
             Ok(end @ End::Done(..)) if means.is_unverified => proven(&end, printer),
             Ok(End::PutBack(how)) => match self.is_as_before() {
                 Some(true) => Came::Nothing(how),

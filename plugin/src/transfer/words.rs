@@ -96,6 +96,7 @@ pub fn state_word(state: PartState) -> &'static str {
         PartState::Untouched => "not written",
         PartState::Written => "written, not seen in effect",
         PartState::Done => "done",
+        PartState::Unverified => "CCM reports success",
         PartState::RolledBack => "as before",
         PartState::Unconfirmed => "taken back, not seen in effect",
         PartState::Left => "written, could not be taken back",
@@ -123,7 +124,10 @@ pub fn colour(state: PartState) -> Style {
     match state {
         PartState::Done => GOOD,
         PartState::Untouched => FAINT,
-        PartState::RolledBack | PartState::Unconfirmed | PartState::Written => WARNING,
+        PartState::RolledBack
+        | PartState::Unconfirmed
+        | PartState::Unverified
+        | PartState::Written => WARNING,
         PartState::Left | PartState::Taken => ERROR,
     }
 }

@@ -48,8 +48,10 @@ pub enum ChangeState {
     DryRun,
     /// Written; CCM was not waited for.
     Written,
-    /// Written, now or before, and CCM reports success.
+    /// Written, now or before; CCM reports success, and the CLB's groups carry the weights.
     Done,
+    /// Written, now or before, and CCM reports success; nobody has seen what the groups hold.
+    Unverified,
     /// Written, and CCM reports failure.
     Failed,
     /// Written, and CCM was not done in time.

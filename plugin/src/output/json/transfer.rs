@@ -80,8 +80,10 @@ pub enum PartState {
     Untouched,
     /// Written, not seen in effect.
     Written,
-    /// Written and seen in effect.
+    /// Written, and seen in effect at the CLB.
     Done,
+    /// Written, and CCM reports success; nobody has seen what the group holds.
+    Unverified,
     /// Written, and taken back.
     RolledBack,
     /// Written and taken back, which was not seen in effect.
@@ -100,8 +102,10 @@ pub enum TransferState {
     Unchanged,
     /// Tried only; nothing was written.
     DryRun,
-    /// All sides are written and seen in effect.
+    /// All sides are written, and seen in effect at the CLB.
     Done,
+    /// All sides are written, and CCM reports success; nobody has seen what the groups hold.
+    Unverified,
     /// It ended between two sides.
     HalfDone,
     /// What was written is taken back.

@@ -255,7 +255,7 @@ fn unproven(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
     clb.throttle_ccm(&[0]);
     let line = format!("{} --cluster-id clusterid", set(64));
     let change = user.runs(&line)?.ends_with(0)?.json()?;
-    ensure!(change["verified"] == false, "{change}");
+    ensure!(change["verified"] == false && change["state"] == "unverified", "{change}");
     let message = change["message"].as_str().unwrap_or_default();
     ensure!(message.contains("not verified at the CLB"), "{message}");
     Ok(())

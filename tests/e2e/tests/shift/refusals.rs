@@ -86,9 +86,10 @@ fn unproven(stage: &Stage<'_>) -> anyhow::Result<()> {
     blind("")?.ends_with(3)?.warns("no credentials")?.warns("--unverified")?;
     nothing_written(&scene)?;
     let report = blind("--unverified")?.ends_with(0)?.json()?;
-    ensure!(report["state"] == "done" && report["verified"] == false, "{report}");
+    ensure!(report["state"] == "unverified" && report["verified"] == false, "{report}");
     let message = report["message"].as_str().unwrap_or_default();
     ensure!(message.contains("not verified at the CLB"), "{message}");
+    ensure!(!report.to_string().contains("\"done"), "nobody says so: {report}");
     scene.has_share(NEW, 0.4)
 }
 
