@@ -7,7 +7,7 @@ use super::{
     build::{Built, Hand},
     run::Ran,
     shares::shares,
-    words::{colour, go_on, in_words, route_line, state_word},
+    words::{colour, go_on, in_words, route_line, state_word, step_line},
 };
 use crate::{
     cli::ChangeFormat,
@@ -99,6 +99,7 @@ impl Report {
         }
         let name = |at: &usize| built.parts.get(*at).map(Part::label).unwrap_or_default();
         let names = |parts: &[usize]| parts.iter().map(name).collect::<Vec<_>>().join(", ");
+        let is_undo = self.document.undoes.is_some();
         let is_proven = built.hands.iter().all(Hand::is_proven);
         self.document.change = Some(id.to_owned());
         let (state, exit, message) = match &ran.ending {
@@ -119,7 +120,7 @@ impl Report {
                 (TransferState::Unchanged, Exit::PutBack, format!("nothing was written: {why}"))
             }
             Ending::Held(done) => {
-                self.document.next = go_on(built, *done);
+                self.document.next = go_on(built, *done, is_undo);
                 let done: Vec<usize> = (0..*done).collect();
                 let message = format!(
                     "half done, for it was asked to end: {} is written, the rest is not",
@@ -141,7 +142,7 @@ impl Report {
                 (TransferState::RolledBack, Exit::PutBack, message)
             }
             Ending::Standing { why, standing, left, taken } => {
-                self.document.next = go_on(built, (*standing).max(1));
+                self.document.next = go_on(built, (*standing).max(1), is_undo);
                 let stays: Vec<usize> = (0..*standing).collect();
                 let mut message = format!("half done: {why}");
                 if !stays.is_empty() {
@@ -178,8 +179,8 @@ impl Report {
             ChangeFormat::Table | ChangeFormat::Patch => self.words(printer)?,
         }
         printer.flush()?;
-        for command in &self.document.next {
-            printer.remark(&format!("  {command}"));
+        for step in &self.document.next {
+            printer.remark(&format!("  {}", step_line(step)));
         }
         Ok(self.exit)
     }

@@ -6,49 +6,58 @@ use clbmigrate_core::transfer::{HalfDone, Part};
 use super::{build::Built, shares};
 use crate::output::{
     human,
-    json::{ChangedRoute, PartState},
+    json::{ChangedRoute, Next, NextStep, PartState},
     style::{ERROR, FAINT, GOOD, WARNING},
 };
 
-/// Commands that go on from a half-done change, of which the first parts are written.
-pub fn go_on(built: &Built<'_>, written: usize) -> Vec<String> {
-    let holder = built.parts.iter().take(written).find_map(|part| match part {
-        Part::Service(of) => Some(of),
-        Part::Servers(_) => None,
-    });
+/// How to go on from a half-done change, of which the first parts are written.
+pub fn go_on(built: &Built<'_>, written: usize, is_undo: bool) -> Vec<NextStep> {
+    let service = |part: &&Part| matches!(part, Part::Service(_));
     let mut contexts: Vec<&str> =
         built.live.connections().iter().filter_map(|of| of.context.as_deref()).collect();
     contexts.dedup();
-    let contexts = contexts.join(",");
-    match holder {
-        Some(of) => commands(&of.namespace, &of.name, &contexts, false),
-        None => {
-            let mut commands = vec!["finish: give the same command again".to_owned()];
-            if let (Some(Part::Servers(of)), Some(Part::Service(service))) = (
-                built.parts.first(),
-                built.parts.iter().find(|part| matches!(part, Part::Service(_))),
-            ) {
-                let back = of.servers.iter().map(|server| format!("{}={}", server.id, server.from));
-                commands.push(format!(
-                    "undo:   kubectl clbmigrate set svc/{} -n {} --context {contexts} --external {}",
-                    service.name,
-                    service.namespace,
-                    back.collect::<Vec<_>>().join(",")
-                ));
-            }
-            commands
-        }
+    if let Some(Part::Service(of)) = built.parts.iter().take(written).find(service) {
+        return steps(&of.namespace, &of.name, &contexts.join(","), is_undo);
     }
+    // No Service has a record of it yet: the same command finishes it.
+    let (Some(Part::Servers(of)), Some(Part::Service(to))) =
+        (built.parts.first(), built.parts.iter().find(service))
+    else {
+        return Vec::new();
+    };
+    let back = of.servers.iter().map(|server| format!("{}={}", server.id, server.from));
+    let context = to.context.as_ref().map(|context| format!(" --context {context}"));
+    vec![NextStep {
+        does: Next::Undo,
+        command: format!(
+            "kubectl clbmigrate set svc/{} -n {}{} --external {}",
+            to.name,
+            to.namespace,
+            context.unwrap_or_default(),
+            back.collect::<Vec<_>>().join(",")
+        ),
+    }]
 }
 
-/// Commands that finish a change that a Service has the record of, or take it back.
-fn commands(namespace: &str, name: &str, contexts: &str, is_undo: bool) -> Vec<String> {
+/// What finishes a change that a Service has the record of, and what takes it back.
+fn steps(namespace: &str, name: &str, contexts: &str, is_undo: bool) -> Vec<NextStep> {
     let place = format!("svc/{name} -n {namespace} --contexts {contexts}");
-    let mut commands = vec![format!("finish: kubectl clbmigrate shift {place} --finish")];
+    let finish = format!("kubectl clbmigrate shift {place} --finish");
+    let mut steps = vec![NextStep { does: Next::Finish, command: finish }];
     if !is_undo {
-        commands.push(format!("undo:   kubectl clbmigrate undo {place}"));
+        let command = format!("kubectl clbmigrate undo {place}");
+        steps.push(NextStep { does: Next::Undo, command });
     }
-    commands
+    steps
+}
+
+/// `finish: kubectl clbmigrate …`.
+pub fn step_line(step: &NextStep) -> String {
+    let does = match step.does {
+        Next::Finish => "finish",
+        Next::Undo => "undo",
+    };
+    format!("{does}: {}", step.command)
 }
 
 /// A change that ended half-way, and what can be done about it.
@@ -65,13 +74,14 @@ pub fn half_done_in_words(half: &HalfDone) -> String {
             contexts.push(context);
         }
     }
-    let commands = commands(namespace, name, &contexts.join(","), half.undoes.is_some());
+    let steps = steps(namespace, name, &contexts.join(","), half.undoes.is_some());
+    let steps: Vec<String> = steps.iter().map(step_line).collect();
     format!(
         "change {} half done: {} is written, {} is not; {}",
         half.change,
         words(&half.done),
         words(&half.missing),
-        commands.join("; ")
+        steps.join("; ")
     )
 }
 

@@ -23,8 +23,8 @@ pub use routes::{
     Unrouted,
 };
 pub use transfer::{
-    PartState, ShareChange, TransferKind, TransferPart, TransferReport, TransferRoute,
-    TransferState, WeightChange,
+    Next, NextStep, PartState, ShareChange, TransferKind, TransferPart, TransferReport,
+    TransferRoute, TransferState, WeightChange,
 };
 pub use webhook::{HookStatus, Recovery, WebhookConfiguration, WebhookStatus, WebhookStatusKind};
 

@@ -27,8 +27,28 @@ pub struct TransferReport {
     pub verified: bool,
     /// The state in words.
     pub message: String,
-    /// Commands that go on from here.
-    pub next: Vec<String>,
+    /// How to go on where it is half done.
+    pub next: Vec<NextStep>,
+}
+
+/// A command that goes on from a half-done change.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextStep {
+    /// What it does.
+    pub does: Next,
+    /// The whole command.
+    pub command: String,
+}
+
+/// What can be done about a half-done change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Next {
+    /// Write what is missing.
+    Finish,
+    /// Take back what is written.
+    Undo,
 }
 
 /// The kind of this document.

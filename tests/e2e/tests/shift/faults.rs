@@ -326,8 +326,9 @@ fn way_back(stage: &Stage<'_>) -> anyhow::Result<()> {
     all_is_as_before(&scene)
 }
 
-/// A shift that was asked to end while its first part was under way.
-fn held(scene: &Scene<'_>) -> anyhow::Result<()> {
+/// A shift that was asked to end while its first part was under way; gives the commands that it
+/// advises to finish it and to undo it.
+fn held(scene: &Scene<'_>) -> anyhow::Result<[String; 2]> {
     let running = begun_with_winner_stuck(scene)?;
     let ended = Command::new("kill").arg("-TERM").arg(running.id().to_string()).status()?;
     ensure!(ended.success());
@@ -336,19 +337,23 @@ fn held(scene: &Scene<'_>) -> anyhow::Result<()> {
     let report = told.json()?;
     ensure!(report["state"] == "halfDone", "{report}");
     ensure!(report["parts"][1]["state"] == "untouched", "{report}");
-    ensure!(report["next"][0].as_str().is_some_and(|next| next.contains("--finish")), "{report}");
     scene.has_weights("80", &scene.new.annotation("weight")?)?;
     // Anybody who looks sees it, with the way out.
     let status = scene.runs(&format!("status --contexts {OLD},{NEW}"))?.ends_with(0)?;
     let id = report["change"].as_str().context("no change")?;
     status.says(&format!("change {id}"))?.says("half done")?.says("--finish")?.says("undo")?;
-    Ok(())
+    let advised = |at: usize| {
+        let command = report["next"][at]["command"].as_str().context("no command")?;
+        let line = command.strip_prefix("kubectl clbmigrate ").context("no plugin")?;
+        anyhow::Ok(line.replace(&format!(" -n {}", scene.new.namespace), ""))
+    };
+    Ok([advised(0)?, advised(1)?])
 }
 
 fn held_and_finished(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
-    held(&scene)?;
-    let line = format!("shift svc/web --contexts {OLD},{NEW} --finish --yes -o json");
+    let [finish, _] = held(&scene)?;
+    let line = format!("{finish} --yes -o json");
     let report = scene.runs(&line)?.ends_with(0)?.json()?;
     ensure!(report["state"] == "done", "{report}");
     scene.has_share(NEW, 0.4)?;
@@ -360,8 +365,8 @@ fn held_and_finished(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn held_and_undone(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
-    held(&scene)?;
-    scene.runs(&format!("undo svc/web --contexts {OLD},{NEW} --yes"))?.ends_with(0)?;
+    let [_, undo] = held(&scene)?;
+    scene.runs(&format!("{undo} --yes"))?.ends_with(0)?;
     all_is_as_before(&scene)?;
     let status = scene.runs(&format!("status --contexts {OLD},{NEW}"))?.ends_with(0)?;
     ensure!(!status.out.contains("half done"), "{}", status.out);
