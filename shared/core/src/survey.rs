@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     annotation,
-    backends::{self, Mode},
+    backends::{self, Backends, Mode},
     object::{Service, ServicePort},
     outcome::{self, Round},
     route::RouteKey,
@@ -201,8 +201,8 @@ impl<'a> Survey<'a> {
         let key = service.metadata.annotations.key_of(annotation::WEIGHT);
         service.metadata.annotations.set(key, total.to_string());
         let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
-        let backends = round.port(port).and_then(|result| result.expected()).unwrap_or_default();
-        backends.iter().map(|backend| u64::from(backend.weight)).sum()
+        let backends = round.port(port).and_then(|result| result.expected());
+        backends.map_or(0, Backends::weight_sum)
     }
 
     /// The mode of a Service.
