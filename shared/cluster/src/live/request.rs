@@ -116,7 +116,8 @@ impl Connection {
     async fn text_of(&self, response: Response<Body>) -> Result<String, Error> {
         let status = response.status();
         let bytes = response.into_body().collect().await.map_err(|error| self.translate(&error))?;
-        let text = String::from_utf8_lossy(&bytes.to_bytes()).into_owned();
+        let text = String::from_utf8(bytes.to_bytes().into())
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if status.is_success() {
             return Ok(text);
         }
