@@ -1,6 +1,10 @@
 //! Listings in pages, as the API server gives them.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{
+    fmt,
+    io::{BufReader, Read},
+    ops::RangeInclusive,
+};
 
 use futures::{Stream, TryStreamExt, stream::try_unfold};
 use serde::{
@@ -11,6 +15,7 @@ use serde::{
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
+    request::Answer,
 };
 use crate::{
     loaded::Reading,
@@ -25,8 +30,8 @@ const PAGE: RangeInclusive<usize> = 500..=4000;
 /// How many pages of a listing are read at once, while the next one is on its way.
 const AT_ONCE: usize = 2;
 
-/// The text of a page of a listing, or of a single object.
-pub(super) struct Page(String);
+/// A page of a listing, or a single object.
+pub(super) struct Page(Answer);
 
 /// What pages hold, in their order.
 #[derive(Default)]
@@ -47,11 +52,15 @@ impl Items {
     }
 
     /// What a page holds.
-    fn of(page: Page) -> Self {
+    fn of(page: &Page) -> Self {
         let mut items = Self::default();
+        let text = match page.0.open() {
+            Ok(text) => Text::new(text),
+            Err(error) => return Self { faults: vec![Fault::Read(error)], ..items },
+        };
         let mut oddity = None;
         let objects = ObjectReader { file: None, default_namespace: "" };
-        let mut reader = Reader::new(Text::whole(page.0.into_bytes(), 1), |event: Event<'_>| {
+        let mut reader = Reader::new(text, |event: Event<'_>| {
             let Event::Piece(piece) = event else { return };
             match piece.kind {
                 Some(kind) if piece.text.starts_with('{') => {
@@ -81,14 +90,19 @@ impl Page {
         struct Meta {
             uid: Option<String>,
         }
-        serde_json::from_str::<Object>(&self.0).ok()?.metadata.uid
+        serde_json::from_reader::<_, Object>(self.text()?).ok()?.metadata.uid
+    }
+
+    fn text(&self) -> Option<impl Read> {
+        self.0.open().ok().map(BufReader::new)
     }
 
     fn list_meta(&self) -> ListMeta {
         let mut meta = ListMeta::default();
-        let mut json = serde_json::Deserializer::from_str(&self.0);
-        // An error, for the text goes on.
-        let _ = json.deserialize_map(&mut meta);
+        if let Some(text) = self.text() {
+            // An error, for the text goes on.
+            let _ = serde_json::Deserializer::from_reader(text).deserialize_map(&mut meta);
+        }
         meta
     }
 
@@ -144,7 +158,7 @@ impl Connection {
         match pages.try_fold(Items::default(), async |all, page| Ok(all.and(page))).await {
             // Compaction overtook the listing: all at once cannot expire.
             Err(error) if error.kind == ErrorKind::Expired => {
-                let all = self.items(Page(self.get(path).await?.text)).await?;
+                let all = self.items(Page(self.get(path).await?)).await?;
                 see(&all);
                 Ok(all)
             }
@@ -157,7 +171,7 @@ impl Connection {
         let first = Some((*PAGE.start(), String::new()));
         try_unfold(first, move |next| async move {
             let Some((size, token)) = next else { return Ok(None) };
-            let page = Page(self.get(&format!("{path}{mark}limit={size}{token}")).await?.text);
+            let page = Page(self.get(&format!("{path}{mark}limit={size}{token}")).await?);
             let size = (size * 2).min(*PAGE.end());
             let next = page.next().map(|token| (size, format!("&continue={token}")));
             Ok(Some((page, next)))
@@ -166,13 +180,13 @@ impl Connection {
 
     /// What a page holds, read beside whatever else is going on.
     pub(super) async fn items(&self, page: Page) -> Result<Items, Error> {
-        let read = tokio::task::spawn_blocking(|| Items::of(page)).await;
+        let read = tokio::task::spawn_blocking(move || Items::of(&page)).await;
         read.map_err(|error| self.fail(Error::new(ErrorKind::Other, error.to_string())))
     }
 
     /// The version of what a listing would show, to watch from there.
     pub(super) async fn version_of(&self, path: &str) -> Result<String, Error> {
-        let page = Page(self.get(&format!("{path}?limit=1")).await?.text);
+        let page = Page(self.get(&format!("{path}?limit=1")).await?);
         Ok(page.list_meta().version)
     }
 
@@ -180,7 +194,30 @@ impl Connection {
     pub(super) async fn object(&self, path: &str) -> Result<Option<Page>, Error> {
         match self.get_optional(path).await {
             Err(error) if error.kind == ErrorKind::Forbidden => Ok(None),
-            answer => Ok(answer?.map(|answer| Page(answer.text))),
+            answer => Ok(answer?.map(Page)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{Answer, Page};
+
+    #[rstest]
+    #[case::as_api_servers_write(
+        r#"{"kind":"ServiceList","metadata":{"resourceVersion":"7","continue":"abc"},"items":[not read"#,
+        Some("abc")
+    )]
+    #[case::behind_the_items(
+        r#"{"items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"abc"}}"#,
+        Some("abc")
+    )]
+    #[case::the_last_page(r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#, None)]
+    #[case::an_empty_token(r#"{"metadata":{"continue":""},"items":[]}"#, None)]
+    #[case::no_list("[]", None)]
+    fn the_next_page_is_asked_for_by_the_token(#[case] text: &str, #[case] token: Option<&str>) {
+        assert_eq!(Page(Answer::of(text)).next().as_deref(), token);
     }
 }

@@ -85,3 +85,52 @@ fn percent(byte: u8) -> String {
         _ => format!("%{byte:02X}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clbmigrate_core::snapshot::{Cluster, Object};
+    use serde_json::json;
+
+    use super::{LONGEST, paths};
+
+    /// A cluster of migrated Services with these selectors and no workloads.
+    fn cluster(selectors: &[serde_json::Value]) -> Cluster {
+        let mut cluster = Cluster::default();
+        for (index, selector) in selectors.iter().enumerate() {
+            let service = serde_json::from_value(json!({
+                "metadata": {"name": format!("web-{index:04}"), "namespace": "shop", "annotations": {
+                    "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
+                }},
+                "spec": {"type": "LoadBalancer", "selector": selector},
+            }));
+            cluster.insert(Object::Service(Box::new(service.expect("a Service"))));
+        }
+        cluster
+    }
+
+    #[test]
+    fn services_with_the_same_keys_are_asked_for_together() {
+        let selectors =
+            [json!({"app": "b"}), json!({"app": "a", "tier": "x"}), json!({"app": "a"}), json!({})];
+        let start = "/api/v1/namespaces/shop/pods?labelSelector=";
+        assert_eq!(
+            paths(&cluster(&selectors)),
+            [
+                format!("{start}app%20in%20%28a%2Cb%29"),
+                format!("{start}app%20in%20%28a%29%2Ctier%20in%20%28x%29"),
+            ]
+        );
+    }
+
+    #[test]
+    fn no_address_is_longer_than_proxies_take_and_no_value_is_left_out() {
+        let selectors: Vec<_> = (0..500).map(|n| json!({"app": format!("{n:063}")})).collect();
+        let paths = paths(&cluster(&selectors));
+        assert!(paths.len() > 1 && paths.iter().all(|path| path.len() < 2 * LONGEST));
+        let values = paths.iter().flat_map(|path| path.split("%28").last()).flat_map(|list| {
+            list.trim_end_matches("%29").split("%2C").map(str::to_owned).collect::<Vec<_>>()
+        });
+        let expected: Vec<String> = (0..500).map(|n| format!("{n:063}")).collect();
+        assert_eq!(values.collect::<Vec<_>>(), expected);
+    }
+}
