@@ -11,6 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{clb::Api, cli::InputArgs, error::Error, output::Printer};
 
+/// How many threads read what the clusters send. Each holds memory of its own.
+const READERS: usize = 2;
+
 /// What a cluster said of its state.
 pub type Answer = Result<Gathered, live::Error>;
 
@@ -27,7 +30,8 @@ pub struct Live {
 impl Live {
     /// Connects as the flags say. Of several contexts, some may fail.
     pub fn open(args: &InputArgs) -> Result<Self, Error> {
-        let runtime = Rc::new(Builder::new_current_thread().enable_all().build()?);
+        let mut runtime = Builder::new_current_thread();
+        let runtime = Rc::new(runtime.enable_all().max_blocking_threads(READERS).build()?);
         let names: Vec<Option<&str>> = if args.contexts.is_empty() {
             vec![args.context.as_deref()]
         } else {

@@ -78,12 +78,11 @@ impl<'v, 'a> View<'v, 'a> {
 
     /// A route at one time.
     pub fn side(&self, route: &Route<'a>) -> json::Side {
-        let backends = route.backends.iter();
         json::Side {
             complete: route.complete,
             unknown: route.unknown.clone(),
             weight_sum: route.weight_sum(),
-            backends: backends.map(json::GroupBackend::from).collect(),
+            backends: route.backends().map(json::GroupBackend::from).collect(),
             participants: self.participants(route),
         }
     }
@@ -153,10 +152,10 @@ impl<'v, 'a> View<'v, 'a> {
         let mut on_backends = self.problems.of_backends(route.key.vgroup, of);
         match of.kind {
             ParticipantKind::Remote => {
-                let cluster = route
-                    .backends_of(index)
-                    .find_map(|backend| Key::parse(&backend.description))
-                    .map_or("?", |key| key.cluster_id);
+                let cluster = route.backends_of(index).find_map(|backend| {
+                    Key::parse(&backend.description).map(|key| key.cluster_id.to_owned())
+                });
+                let cluster = cluster.as_deref().unwrap_or("?");
                 problems.push(seen(
                     Severity::Info,
                     format!("other cluster {cluster}, which is not at hand"),

@@ -1,5 +1,7 @@
 //! `status`.
 
+use std::mem::ManuallyDrop;
+
 use clbmigrate_core::{
     object::ObjectRef, prediction::Prediction, route::Route, rules, survey::Survey,
 };
@@ -23,7 +25,8 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     if args.watch {
         return watch::run(args, printer);
     }
-    let intake = input::read(&args.input, printer)?;
+    // The program ends after that: to take a large world apart would only take time.
+    let intake = ManuallyDrop::new(input::read(&args.input, printer)?);
     show(args, &intake, printer)
 }
 

@@ -1,10 +1,10 @@
 use std::{collections::BTreeMap, fmt};
 
-use clbmigrate_core::snapshot::{Inserted, World};
+use clbmigrate_core::snapshot::{Inserted, Object, World};
 
 use crate::{
     Problem,
-    parse::{Fault, Kind, ObjectReader, Piece, describe},
+    parse::{Fault, Kind, ObjectReader, Piece},
 };
 
 /// What was read, and what was not.
@@ -32,26 +32,21 @@ impl Loaded {
         self.problems.push(Problem { file: place, line, message: fault.to_string() });
     }
 
-    /// Puts an object into a cluster, by its place in the world; says whether anybody needs it.
-    pub(crate) fn take(
-        &mut self,
-        cluster: usize,
-        reader: &ObjectReader<'_>,
-        kind: Kind,
-        piece: &Piece<'_>,
-    ) -> Result<bool, Fault> {
-        let Some(object) = reader.read(kind, piece)? else {
-            let label = Kind::label(piece.api_version, piece.kind.unwrap_or_default());
-            *self.skipped.entry(label).or_default() += 1;
-            return Ok(false);
+    /// Puts what was read into a cluster, by its place in the world; says what became of it, or
+    /// nothing where nobody needs it.
+    pub(crate) fn put(&mut self, cluster: usize, read: Reading) -> Option<Inserted> {
+        let object = match read {
+            Reading::Object(object) => object,
+            Reading::Skipped(label) => {
+                *self.skipped.entry(label).or_default() += 1;
+                return None;
+            }
         };
-        let inserted = self.world.clusters.get_mut(cluster).map(|cluster| cluster.insert(object));
-        if let Some(Inserted::Conflict(place)) = inserted {
-            let there = place.0.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
-            return Err(Fault::Conflict { object: describe(piece), there });
+        let inserted = self.world.clusters.get_mut(cluster)?.insert(object);
+        if !matches!(inserted, Inserted::Conflict(_)) {
+            self.objects += 1;
         }
-        self.objects += 1;
-        Ok(true)
+        Some(inserted)
     }
 
     /// Takes over what another reading says of itself. Its world is not taken.
@@ -63,5 +58,23 @@ impl Loaded {
         self.objects += other.objects;
         self.answers += other.answers;
         self.files += other.files;
+    }
+}
+
+/// What an object's text says.
+pub(crate) enum Reading {
+    /// An object.
+    Object(Object),
+    /// One that nobody needs, by its kind.
+    Skipped(String),
+}
+
+impl Reading {
+    /// Reads an object.
+    pub fn of(reader: &ObjectReader<'_>, kind: Kind, piece: &Piece<'_>) -> Result<Self, Fault> {
+        Ok(match reader.read(kind, piece)? {
+            Some(object) => Self::Object(object),
+            None => Self::Skipped(Kind::label(piece.api_version, piece.kind.unwrap_or_default())),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     annotation,
-    backends::{self, Group, Inputs, Mode, Model, Skip},
+    backends::{self, Backends, Group, Inputs, Mode, Model, Skip},
     cloud::Cloud,
     listener,
     object::{Service, ServicePort},
@@ -111,10 +111,10 @@ impl<'a> PortResult<'a> {
 
     /// What CCM would register in the mapped group; `None` where that is unknown, or where CCM
     /// writes nothing.
-    pub fn expected(&self) -> Option<&[backends::Backend<'a>]> {
+    pub fn expected(&self) -> Option<&Backends<'a>> {
         match self {
             Self::Applied(group) | Self::NoNode(group) => Some(&group.backends),
-            Self::Own(_) | Self::Skipped(_) => Some(&[]),
+            Self::Own(_) | Self::Skipped(_) => Some(Backends::none()),
             Self::Unknown(_) | Self::Frozen => None,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     annotation,
-    backends::{self, Mode, Server},
+    backends::{self, Backends, Mode, Server},
     object::{Service, ServicePort},
     outcome::{self, Round},
     route::RouteKey,
@@ -202,8 +202,8 @@ impl<'a> Survey<'a> {
         let key = service.metadata.annotations.key_of(annotation::WEIGHT);
         service.metadata.annotations.set(key, total.to_string());
         let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
-        let backends = round.port(port).and_then(|result| result.expected()).unwrap_or_default();
-        backends.iter().map(|backend| u64::from(backend.weight)).sum()
+        let backends = round.port(port).and_then(|result| result.expected());
+        backends.map_or(0, Backends::weight_sum)
     }
 
     /// How the backends of a Service port are spread, which decides what sum a weight becomes; `None`
@@ -224,7 +224,7 @@ impl<'a> Survey<'a> {
         }
         // Without any weight a node's is the number of its pods (CCM 2.14: `backend.go`).
         let (mut nodes, mut eci) = (Vec::new(), 0);
-        for backend in backends {
+        for backend in backends.iter() {
             match backend.server {
                 Server::Ecs(_) => nodes.push(usize::try_from(backend.weight).ok()?),
                 Server::Pod(_) => eci += 1,

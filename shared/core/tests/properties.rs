@@ -126,7 +126,7 @@ fn applied(world: &World, mut each: impl FnMut(Mode, &backends::Backend<'_>)) {
         let round = survey.round(&seat);
         for port in &round.ports {
             if let PortResult::Applied(group) | PortResult::NoNode(group) = &port.result {
-                group.backends.iter().for_each(|backend| each(round.mode, backend));
+                group.backends.iter().for_each(|backend| each(round.mode, &backend));
             }
         }
     }

@@ -23,20 +23,7 @@ pub fn status(
     let build = |bar: usize| -> Vec<Table> {
         list.routes.iter().map(|route| table(route, bar, look, options)).collect()
     };
-    let mut tables = build(0);
-    let mut widths = Table::common_widths(&tables);
-    // What is left of the line is for the bars.
-    let room = look.width.map_or(BAR, |width| {
-        // One column between the number and its bar.
-        width.saturating_sub(Table::total_width(&widths) + 1).min(BAR)
-    });
-    if look.width.is_some_and(|width| Table::total_width(&widths) > width) {
-        // Paragraphs instead of rows, each with a bar of its own.
-        tables = build(SMALLEST_BAR);
-    } else if room >= SMALLEST_BAR {
-        tables = build(room);
-        widths = Table::common_widths(&tables);
-    }
+    let (tables, widths) = fitting(&build, look.width);
     for (index, (route, table)) in list.routes.iter().zip(&tables).enumerate() {
         if index > 0 {
             writeln!(out)?;
@@ -59,6 +46,28 @@ pub fn status(
         unrouted(&list.unrouted, look, options, out)?;
     }
     Ok(())
+}
+
+/// Tables with bars as long as there is room for, and the widths that suit them all.
+fn fitting(build: &dyn Fn(usize) -> Vec<Table>, width: Option<usize>) -> (Vec<Table>, Vec<usize>) {
+    let with_bar = |bar: usize| {
+        let tables = build(bar);
+        let widths = Table::common_widths(&tables);
+        (tables, widths)
+    };
+    let Some(width) = width else { return with_bar(BAR) };
+    let bare = with_bar(0);
+    let taken = Table::total_width(&bare.1);
+    // What is left of the line is for the bars, but for one column between the number and its bar.
+    let room = width.saturating_sub(taken + 1).min(BAR);
+    if taken > width {
+        // Paragraphs instead of rows, each with a bar of its own.
+        with_bar(SMALLEST_BAR)
+    } else if room >= SMALLEST_BAR {
+        with_bar(room)
+    } else {
+        bare
+    }
 }
 
 /// `CLB lb-… (name, address)   group rsp-… (name)   port 80   complete`.

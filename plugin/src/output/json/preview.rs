@@ -128,8 +128,8 @@ pub struct ChangeFindings {
     pub unchanged: Vec<Finding>,
 }
 
-impl From<&RouteBackend<'_>> for GroupBackend {
-    fn from(backend: &RouteBackend<'_>) -> Self {
+impl From<RouteBackend<'_>> for GroupBackend {
+    fn from(backend: RouteBackend<'_>) -> Self {
         Self {
             id: backend.id.to_string(),
             port: backend.port,

@@ -1,11 +1,15 @@
 use std::{io::Read, path::Path, sync::Arc};
 
-use clbmigrate_core::snapshot::Cluster;
+use clbmigrate_core::{
+    object::Place,
+    snapshot::{Cluster, Inserted},
+};
 
 use super::{Options, answer, format::Format, yaml};
 use crate::{
     Loaded,
-    parse::{Event, Fault, Kind, ObjectReader, Piece, Reader, Text},
+    loaded::Reading,
+    parse::{Event, Fault, Kind, ObjectReader, Piece, Reader, Text, describe},
 };
 
 /// How many problems of one file are told one by one.
@@ -149,15 +153,16 @@ impl<'l> FileLoader<'l> {
         self.has_nodes |= kind == Kind::Node && piece.is_item;
         let default_namespace = self.options.default_namespace.as_str();
         let reader = ObjectReader { file: Some(&self.name), default_namespace };
-        match self.loaded.take(self.target.cluster, &reader, kind, piece) {
-            Ok(is_taken) => {
-                self.is_filled |= is_taken;
-                Ok(())
+        let read = Reading::of(&reader, kind, piece)
+            .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && piece.is_item)?;
+        match self.loaded.put(self.target.cluster, read) {
+            Some(Inserted::Conflict(Place(place))) => {
+                let there = place.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
+                Err(Fault::Conflict { object: describe(piece), there })
             }
-            Err(fault) => {
-                let is_unread = !matches!(fault, Fault::Conflict { .. });
-                self.lacks_nodes |= kind == Kind::Node && piece.is_item && is_unread;
-                Err(fault)
+            inserted => {
+                self.is_filled |= inserted.is_some();
+                Ok(())
             }
         }
     }

@@ -1,9 +1,4 @@
-use std::{
-    io::{self, Cursor, Read},
-    path::Path,
-};
-
-use flate2::read::MultiGzDecoder;
+use std::path::Path;
 
 /// What a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +23,4 @@ impl Format {
     pub fn of_start(first: u8) -> Self {
         if matches!(first, b'{' | b'[') { Self::Json } else { Self::Yaml }
     }
-}
-
-/// Decompresses what is gzip'd, whatever its name.
-pub(super) fn plain<'r>(mut input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
-    let mut start = Vec::new();
-    (&mut input).take(2).read_to_end(&mut start)?;
-    let is_gzip = start == [0x1f, 0x8b];
-    let whole = Cursor::new(start).chain(input);
-    Ok(if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
 }

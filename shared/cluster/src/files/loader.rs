@@ -11,12 +11,11 @@ use clbmigrate_core::snapshot::Cluster;
 use super::{
     Options, Source,
     file::{FileLoader, Target},
-    format::plain,
     walk::Walk,
 };
 use crate::{
     Loaded,
-    parse::{Fault, Text},
+    parse::{Fault, Text, plain},
 };
 
 /// Standard input as a source names it.

@@ -61,6 +61,8 @@ pub struct Connection {
     pub server: String,
     pub(super) client: Client,
     pub(super) timeout: Option<Duration>,
+    /// Whether answers may come compressed.
+    pub(super) takes_gzip: bool,
     /// When the user's client certificate ends.
     pub(super) certificate_ends: Option<String>,
 }
@@ -194,6 +196,8 @@ impl Access {
             let message = format!("the token{who} holds a line break or another control character");
             return Err(Error::new(ErrorKind::Credentials, message));
         }
+        // Answers are decompressed here, while they are read: a page is large, its text for nobody else.
+        let takes_gzip = !std::mem::replace(&mut config.disable_compression, true);
         let server = error::without_password(&config.cluster_url);
         let server = server.trim_end_matches('/').to_owned();
         let namespace = config.default_namespace.clone();
@@ -207,6 +211,7 @@ impl Access {
             server,
             client,
             timeout: self.request_timeout,
+            takes_gzip,
             certificate_ends: None,
         })
     }

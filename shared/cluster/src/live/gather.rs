@@ -2,26 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use clbmigrate_core::{object::Service, snapshot::Cluster};
+use clbmigrate_core::snapshot::{Cluster, Object};
 use futures::{
-    StreamExt,
-    future::{join, try_join},
+    FutureExt, StreamExt,
+    channel::mpsc::{self, UnboundedSender},
+    future::try_join4,
     stream,
 };
 use serde::Deserialize;
 
 use super::{
+    behind::Behind,
     connect::Connection,
     error::{Error, ErrorKind},
-    page::Page,
+    page::Items,
+    pods,
 };
-use crate::{
-    Loaded, Problem,
-    parse::{Fault, ObjectReader},
-};
-
-/// Up to how many namespaces are listed one by one; with more, all are listed at once.
-const NAMESPACES: usize = 8;
+use crate::{Loaded, Problem, loaded::Reading};
 
 /// How many listings are asked for at once.
 const AT_ONCE: usize = 8;
@@ -50,29 +47,41 @@ pub struct Gathered {
 pub async fn gather(connection: &Connection, namespace: &str) -> Result<Gathered, Error> {
     old_enough(connection).await?;
     let mut gathering = Gathering::new(connection);
-    let (services, nodes) =
-        join(gathering.services(namespace), connection.list("/api/v1/nodes")).await;
-    let (pages, limit) = services?;
+    let (found, namespaces) = mpsc::unbounded();
+    let (services, nodes, behind, about) = try_join4(
+        gathering.services(namespace, found),
+        connection.list("/api/v1/nodes").map(Ok),
+        connection.behind(namespaces).map(Ok),
+        about(connection),
+    )
+    .await?;
+    let (services, limit) = services;
     gathering.limits.extend(limit);
-    gathering.take("services", &pages);
+    gathering.take("services", services);
     gathering.nodes(nodes)?;
-    gathering.behind_services().await?;
-    gathering.identity().await?;
+    gathering.behind(behind)?;
+    gathering.pods().await?;
+    gathering.take("configuration", about.configuration);
+    gathering.uid = about.uid;
     Ok(gathering.done())
 }
 
 /// Reads the Services of one namespace alone.
 pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded, Error> {
-    let pages = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
+    let services = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
     let mut gathering = Gathering::new(connection);
-    gathering.take("services", &pages);
+    gathering.take("services", services);
     Ok(gathering.loaded)
 }
 
 /// The names of all namespaces.
 pub async fn namespaces(connection: &Connection) -> Result<Vec<String>, Error> {
-    let pages = connection.list("/api/v1/namespaces").await?;
-    Ok(pages.iter().flat_map(Page::names).collect())
+    let namespaces = connection.list("/api/v1/namespaces").await?.objects.into_iter();
+    let names = namespaces.filter_map(|namespace| match namespace {
+        Ok(Reading::Object(Object::Namespace(meta))) => Some(meta.name),
+        _ => None,
+    });
+    Ok(names.collect())
 }
 
 async fn old_enough(connection: &Connection) -> Result<(), Error> {
@@ -132,20 +141,34 @@ impl<'c> Gathering<'c> {
         self.connection.context.as_deref().unwrap_or("the cluster").to_owned()
     }
 
-    /// All Services; those of one namespace where the user may not list more.
-    async fn services(&self, namespace: &str) -> Result<(Vec<Page>, Option<Problem>), Error> {
-        let everywhere = self.connection.list("/api/v1/services").await;
+    /// All Services; those of one namespace where the user may not list more. The namespaces of
+    /// migrated ones are told as they are found.
+    async fn services(
+        &self,
+        namespace: &str,
+        found: UnboundedSender<String>,
+    ) -> Result<(Items, Option<Problem>), Error> {
+        let mut known = BTreeSet::new();
+        let mut tell = |services: &Items| {
+            for namespace in services.objects.iter().flatten().filter_map(migrated) {
+                if known.insert(namespace.to_owned()) {
+                    // Nobody listens where the gathering has failed already.
+                    let _ = found.unbounded_send(namespace.to_owned());
+                }
+            }
+        };
+        let everywhere = self.connection.list_seen("/api/v1/services", &mut tell).await;
         let forbidden = match everywhere {
             Err(error) if error.kind == ErrorKind::Forbidden => error,
-            pages => return Ok((pages?, None)),
+            services => return Ok((services?, None)),
         };
         let path = format!("/api/v1/namespaces/{namespace}/services");
-        let pages = self.connection.list(&path).await?;
+        let services = self.connection.list_seen(&path, tell).await?;
         let limit = self.limit(
             &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
             &forbidden,
         );
-        Ok((pages, Some(limit)))
+        Ok((services, Some(limit)))
     }
 
     fn limit(&self, what: &str, error: &Error) -> Problem {
@@ -153,37 +176,32 @@ impl<'c> Gathering<'c> {
     }
 
     /// Takes a listing into the cluster; says whether every item could be.
-    fn take(&mut self, what: &str, pages: &[Page]) -> bool {
+    fn take(&mut self, what: &str, items: Items) -> bool {
         let place = self.place();
-        let reader = ObjectReader { file: None, default_namespace: "" };
-        let mut is_whole = true;
-        for page in pages {
-            page.each(|kind, piece| {
+        let mut is_whole = items.faults.is_empty();
+        for object in items.objects {
+            match object {
                 // A list that was continued may hold an object twice; the first one stands.
-                let taken = match self.loaded.take(0, &reader, kind, piece) {
-                    Err(Fault::Conflict { .. }) => Ok(false),
-                    taken => taken,
-                };
-                if let Err(fault) = taken {
+                Ok(object) => drop(self.loaded.put(0, object)),
+                Err(fault) => {
                     is_whole = false;
                     self.loaded.tell(&place, None, &fault);
                 }
-            })
-            .unwrap_or_else(|fault| {
-                is_whole = false;
-                self.loaded.tell(format!("{place}: {what}"), None, &fault);
-            });
+            }
+        }
+        for fault in &items.faults {
+            self.loaded.tell(format!("{place}: {what}"), None, fault);
         }
         is_whole
     }
 
-    fn nodes(&mut self, nodes: Result<Vec<Page>, Error>) -> Result<(), Error> {
-        let Some(pages) =
+    fn nodes(&mut self, nodes: Result<Items, Error>) -> Result<(), Error> {
+        let Some(nodes) =
             self.allowed(nodes, "nodes may not be listed; weights in Cluster mode are unknown")?
         else {
             return Ok(());
         };
-        let is_whole = self.take("nodes", &pages);
+        let is_whole = self.take("nodes", nodes);
         if let Some(cluster) = self.cluster() {
             cluster.nodes_listed = is_whole;
         }
@@ -206,148 +224,70 @@ impl<'c> Gathering<'c> {
     }
 
     /// EndpointSlices and workloads of the namespaces that have migrated Services.
-    async fn behind_services(&mut self) -> Result<(), Error> {
-        let migrated = self.loaded.world.clusters.iter().flat_map(Cluster::services);
-        let migrated = migrated.filter(|service| service.is_candidate());
-        let namespaces: BTreeSet<String> =
-            migrated.map(|service| service.metadata.namespace().to_owned()).collect();
-        if namespaces.is_empty() {
-            return Ok(());
-        }
-        let slices = self.of_namespaces("discovery.k8s.io/v1", "endpointslices", &namespaces);
-        let slices = slices.await;
-        if let Some(pages) =
-            self.allowed(slices, "EndpointSlices may not be listed; what serves is unknown")?
-            && self.take("endpointslices", &pages)
+    fn behind(&mut self, behind: Behind) -> Result<(), Error> {
+        let slices = "EndpointSlices may not be listed; what serves is unknown";
+        if let Some(slices) = self.allowed(behind.slices, slices)?
+            && self.take("endpointslices", slices)
             && let Some(cluster) = self.cluster()
         {
-            cluster.endpoints_listed.clone_from(&namespaces);
+            cluster.endpoints_listed = behind.namespaces;
         }
-        for (group, resource) in [
-            ("apps/v1", "deployments"),
-            ("apps/v1", "statefulsets"),
-            ("apps/v1", "daemonsets"),
-            ("autoscaling/v1", "horizontalpodautoscalers"),
-        ] {
-            let pages = self.of_namespaces(group, resource, &namespaces).await;
+        for (resource, workloads) in behind.workloads {
             let what = format!("{resource} may not be listed; rules about workloads are silent");
-            if let Some(pages) = self.allowed(pages, &what)? {
-                self.take(resource, &pages);
+            if let Some(workloads) = self.allowed(workloads, &what)? {
+                self.take(resource, workloads);
             }
         }
-        self.pods().await
+        self.take("namespaces", behind.metadata?);
+        Ok(())
     }
 
     /// Pods of Services whose endpoints hang on them: not ready but perhaps gated, or without a
     /// workload of a kind that was listed.
     async fn pods(&mut self) -> Result<(), Error> {
-        let wanted: Vec<String> = {
-            let clusters = self.loaded.world.clusters.iter();
-            let services =
-                clusters.flat_map(|cluster| cluster.services().map(move |s| (cluster, s)));
-            let wanted = services.filter(|(cluster, service)| needs_pods(cluster, service));
-            wanted.map(|(_, service)| pods_path(service)).collect()
-        };
+        let clusters = self.loaded.world.clusters.iter();
+        let paths: Vec<String> = clusters.flat_map(pods::paths).collect();
         let connection = self.connection;
-        let lists = wanted.iter().map(|path| connection.list(path));
-        let mut lists = stream::iter(lists).buffered(AT_ONCE);
-        while let Some(pages) = lists.next().await {
+        let mut lists = stream::iter(&paths).map(|path| connection.list(path)).buffered(AT_ONCE);
+        while let Some(pods) = lists.next().await {
             let what = "pods may not be listed; readiness gates and bare pods are not seen";
-            match self.allowed(pages, what)? {
-                Some(pages) => drop(self.take("pods", &pages)),
+            match self.allowed(pods, what)? {
+                Some(pods) => drop(self.take("pods", pods)),
                 None => break,
             }
         }
         Ok(())
     }
-
-    /// One kind's objects in these namespaces.
-    async fn of_namespaces(
-        &self,
-        group: &str,
-        resource: &str,
-        namespaces: &BTreeSet<String>,
-    ) -> Result<Vec<Page>, Error> {
-        let root = if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") };
-        if namespaces.len() > NAMESPACES {
-            match self.connection.list(&format!("{root}/{resource}")).await {
-                Err(error) if error.kind == ErrorKind::Forbidden => {}
-                pages => return pages,
-            }
-        }
-        let mut pages = Vec::new();
-        for namespace in namespaces {
-            let path = format!("{root}/namespaces/{namespace}/{resource}");
-            pages.extend(self.connection.list(&path).await?);
-        }
-        Ok(pages)
-    }
-
-    /// The cluster's id and UID, and whether hooks are injected.
-    async fn identity(&mut self) -> Result<(), Error> {
-        let connection = self.connection;
-        let profile =
-            connection.object("/api/v1/namespaces/kube-system/configmaps/ack-cluster-profile");
-        let hook = connection.object(
-            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/clbmigrate-mutate-workloads",
-        );
-        let (profile, hook) = try_join(profile, hook).await?;
-        for page in [profile, hook].into_iter().flatten() {
-            self.take("configuration", &[page]);
-        }
-        let system = connection.object("/api/v1/namespaces/kube-system").await?;
-        self.uid = system.and_then(|page| page.uid());
-        let namespaces: BTreeSet<String> = self
-            .loaded
-            .world
-            .clusters
-            .iter()
-            .flat_map(|cluster| &cluster.endpoints_listed)
-            .cloned()
-            .collect();
-        if namespaces.len() > NAMESPACES {
-            match connection.list("/api/v1/namespaces").await {
-                Err(error) if error.kind == ErrorKind::Forbidden => {}
-                pages => drop(self.take("namespaces", &pages?)),
-            }
-            return Ok(());
-        }
-        for namespace in &namespaces {
-            let path = format!("/api/v1/namespaces/{namespace}");
-            if let Some(page) = connection.object(&path).await? {
-                self.take("namespaces", &[page]);
-            }
-        }
-        Ok(())
-    }
 }
 
-fn needs_pods(cluster: &Cluster, service: &Service) -> bool {
-    if !service.is_candidate() || service.spec.selector.is_empty() {
-        return false;
-    }
-    let slices = cluster.slices_of(service).unwrap_or_default();
-    let mut endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let has_waiting = endpoints.any(|endpoint| {
-        let conditions = &endpoint.conditions;
-        conditions.ready != Some(true) && conditions.terminating != Some(true)
-    });
-    has_waiting || cluster.workloads_of(service).next().is_none()
+/// What a cluster says of itself.
+struct About {
+    /// Its id, and whether hooks are injected.
+    configuration: Items,
+    uid: Option<String>,
 }
 
-fn pods_path(service: &Service) -> String {
-    let selector = service.spec.selector.iter().map(|(key, value)| format!("{key}={value}"));
-    let selector = selector.collect::<Vec<_>>().join(",");
-    let encoded: String = selector.bytes().map(percent).collect();
-    format!("/api/v1/namespaces/{}/pods?labelSelector={encoded}", service.metadata.namespace())
-}
-
-/// A byte as a query may hold it.
-fn percent(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-            char::from(byte).to_string()
+async fn about(connection: &Connection) -> Result<About, Error> {
+    let paths = [
+        "/api/v1/namespaces/kube-system/configmaps/ack-cluster-profile",
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/clbmigrate-mutate-workloads",
+    ];
+    let mut configuration = Items::default();
+    for path in paths {
+        if let Some(page) = connection.object(path).await? {
+            configuration = configuration.and(connection.items(page).await?);
         }
-        _ => format!("%{byte:02X}"),
+    }
+    let system = connection.object("/api/v1/namespaces/kube-system").await?;
+    Ok(About { configuration, uid: system.and_then(|page| page.uid()) })
+}
+
+/// The namespace of a Service that is migrated.
+fn migrated(object: &Reading) -> Option<&str> {
+    match object {
+        Reading::Object(Object::Service(service)) if service.is_candidate() => {
+            Some(service.metadata.namespace())
+        }
+        _ => None,
     }
 }

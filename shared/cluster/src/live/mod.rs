@@ -1,11 +1,13 @@
 //! Clusters that run: what they say of their routes, and guarded writes to their Services.
 
+mod behind;
 mod changes;
 mod connect;
 mod error;
 mod gather;
 mod marks;
 mod page;
+mod pods;
 mod request;
 mod service;
 mod webhook;

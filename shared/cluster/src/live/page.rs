@@ -1,41 +1,85 @@
 //! Listings in pages, as the API server gives them.
 
-use serde::Deserialize;
+use std::{
+    fmt,
+    io::{BufReader, Read},
+    ops::RangeInclusive,
+};
+
+use futures::{Stream, TryStreamExt, stream::try_unfold};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
+    request::Answer,
 };
-use crate::parse::{Event, Fault, Kind, Piece, Reader, Text};
+use crate::{
+    loaded::Reading,
+    parse::{Event, Fault, Kind, ObjectReader, Reader, Text},
+};
 
-/// How many objects a page holds, as kubectl has it.
-const PAGE: usize = 500;
+/// How many objects the first page of a listing holds, as kubectl has it, and how many a page holds at
+/// the most. Every page asks for twice as many as the one before, for in a large cluster most of
+/// the time goes into waiting for one page after the other.
+const PAGE: RangeInclusive<usize> = 500..=4000;
+
+/// How many pages of a listing are read at once, while the next one is on its way.
+const AT_ONCE: usize = 2;
 
 /// A page of a listing, or a single object.
-pub(super) struct Page(String);
+pub(super) struct Page(Answer);
 
-impl Page {
-    /// Hands out every object. Whatever is odd about one of them, the others are handed out too.
-    pub fn each(&self, mut take: impl FnMut(Kind, &Piece<'_>)) -> Result<(), Fault> {
-        let text = Text::whole(self.0.clone().into_bytes(), 1);
-        let mut fault = None;
-        let mut reader = Reader::new(text, |event: Event<'_>| {
-            if let Event::Piece(piece) = event {
-                match piece.kind {
-                    Some(kind) if piece.text.starts_with('{') => {
-                        take(Kind::of(piece.api_version, kind), &piece);
-                    }
-                    Some(_) => {
-                        fault = Some(Fault::NotAnObject(piece.text.chars().take(40).collect()));
-                    }
-                    None => fault = Some(Fault::NoKind),
-                }
-            }
-        });
-        reader.read()?;
-        fault.map_or(Ok(()), Err)
+/// What pages hold, in their order.
+#[derive(Default)]
+pub(super) struct Items {
+    /// The objects. Whatever is odd about one of them, the others are there.
+    pub objects: Vec<Result<Reading, Fault>>,
+    /// What is wrong with pages themselves.
+    pub faults: Vec<Fault>,
+}
+
+impl Items {
+    /// These and others behind them.
+    #[must_use]
+    pub fn and(mut self, mut others: Self) -> Self {
+        self.objects.append(&mut others.objects);
+        self.faults.append(&mut others.faults);
+        self
     }
 
+    /// What a page holds.
+    fn of(page: &Page) -> Self {
+        let mut items = Self::default();
+        let text = match page.0.open() {
+            Ok(text) => Text::new(text),
+            Err(error) => return Self { faults: vec![Fault::Read(error)], ..items },
+        };
+        let mut oddity = None;
+        let objects = ObjectReader { file: None, default_namespace: "" };
+        let mut reader = Reader::new(text, |event: Event<'_>| {
+            let Event::Piece(piece) = event else { return };
+            match piece.kind {
+                Some(kind) if piece.text.starts_with('{') => {
+                    let kind = Kind::of(piece.api_version, kind);
+                    items.objects.push(Reading::of(&objects, kind, &piece));
+                }
+                Some(_) => {
+                    oddity = Some(Fault::NotAnObject(piece.text.chars().take(40).collect()));
+                }
+                None => oddity = Some(Fault::NoKind),
+            }
+        });
+        let read = reader.read();
+        items.faults.extend(read.err().or(oddity));
+        items
+    }
+}
+
+impl Page {
     /// The object's UID.
     pub fn uid(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -46,42 +90,26 @@ impl Page {
         struct Meta {
             uid: Option<String>,
         }
-        serde_json::from_str::<Object>(&self.0).ok()?.metadata.uid
+        serde_json::from_reader::<_, Object>(self.text()?).ok()?.metadata.uid
     }
 
-    /// The names of the items.
-    pub fn names(&self) -> Vec<String> {
-        #[derive(Deserialize)]
-        struct Items {
-            #[serde(default)]
-            items: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            metadata: Name,
-        }
-        #[derive(Deserialize)]
-        struct Name {
-            name: String,
-        }
-        let items = serde_json::from_str::<Items>(&self.0).map(|list| list.items);
-        items.unwrap_or_default().into_iter().map(|item| item.metadata.name).collect()
+    fn text(&self) -> Option<impl Read> {
+        self.0.open().ok().map(BufReader::new)
     }
 
     fn list_meta(&self) -> ListMeta {
-        serde_json::from_str::<List>(&self.0).map(|list| list.metadata).unwrap_or_default()
+        let mut meta = ListMeta::default();
+        if let Some(text) = self.text() {
+            // An error, for the text goes on.
+            let _ = serde_json::Deserializer::from_reader(text).deserialize_map(&mut meta);
+        }
+        meta
     }
 
     /// What asks for the next page.
     fn next(&self) -> Option<String> {
         self.list_meta().next.filter(|token| !token.is_empty())
     }
-}
-
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    metadata: ListMeta,
 }
 
 #[derive(Deserialize, Default)]
@@ -92,36 +120,73 @@ struct ListMeta {
     version: String,
 }
 
+/// Reads a list as far as its metadata, which API servers write before the items.
+impl<'de> Visitor<'de> for &mut ListMeta {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "metadata" {
+                *self = map.next_value()?;
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
 impl Connection {
     /// A whole listing.
-    pub(super) async fn list(&self, path: &str) -> Result<Vec<Page>, Error> {
-        match self.pages(path).await {
+    pub(super) async fn list(&self, path: &str) -> Result<Items, Error> {
+        self.list_seen(path, |_| ()).await
+    }
+
+    /// A whole listing, of which `see` is shown every page as soon as it is read. It may be shown
+    /// what the listing does not hold in the end.
+    pub(super) async fn list_seen(
+        &self,
+        path: &str,
+        mut see: impl FnMut(&Items),
+    ) -> Result<Items, Error> {
+        let pages = self.pages(path).map_ok(|page| self.items(page)).try_buffered(AT_ONCE);
+        let pages = pages.inspect_ok(&mut see);
+        match pages.try_fold(Items::default(), async |all, page| Ok(all.and(page))).await {
             // Compaction overtook the listing: all at once cannot expire.
             Err(error) if error.kind == ErrorKind::Expired => {
-                Ok(vec![Page(self.get(path).await?.text)])
+                let all = self.items(Page(self.get(path).await?)).await?;
+                see(&all);
+                Ok(all)
             }
-            pages => pages,
+            items => items,
         }
     }
 
-    async fn pages(&self, path: &str) -> Result<Vec<Page>, Error> {
+    fn pages(&self, path: &str) -> impl Stream<Item = Result<Page, Error>> {
         let mark = if path.contains('?') { '&' } else { '?' };
-        let mut pages = Vec::new();
-        let mut query = format!("{path}{mark}limit={PAGE}");
-        loop {
-            let page = Page(self.get(&query).await?.text);
-            let next = page.next();
-            pages.push(page);
-            match next {
-                Some(token) => query = format!("{path}{mark}limit={PAGE}&continue={token}"),
-                None => return Ok(pages),
-            }
-        }
+        let first = Some((*PAGE.start(), String::new()));
+        try_unfold(first, move |next| async move {
+            let Some((size, token)) = next else { return Ok(None) };
+            let page = Page(self.get(&format!("{path}{mark}limit={size}{token}")).await?);
+            let size = (size * 2).min(*PAGE.end());
+            let next = page.next().map(|token| (size, format!("&continue={token}")));
+            Ok(Some((page, next)))
+        })
+    }
+
+    /// What a page holds, read beside whatever else is going on.
+    pub(super) async fn items(&self, page: Page) -> Result<Items, Error> {
+        let read = tokio::task::spawn_blocking(move || Items::of(&page)).await;
+        read.map_err(|error| self.fail(Error::new(ErrorKind::Other, error.to_string())))
     }
 
     /// The version of what a listing would show, to watch from there.
     pub(super) async fn version_of(&self, path: &str) -> Result<String, Error> {
-        let page = Page(self.get(&format!("{path}?limit=1")).await?.text);
+        let page = Page(self.get(&format!("{path}?limit=1")).await?);
         Ok(page.list_meta().version)
     }
 
@@ -129,7 +194,30 @@ impl Connection {
     pub(super) async fn object(&self, path: &str) -> Result<Option<Page>, Error> {
         match self.get_optional(path).await {
             Err(error) if error.kind == ErrorKind::Forbidden => Ok(None),
-            answer => Ok(answer?.map(|answer| Page(answer.text))),
+            answer => Ok(answer?.map(Page)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{Answer, Page};
+
+    #[rstest]
+    #[case::as_api_servers_write(
+        r#"{"kind":"ServiceList","metadata":{"resourceVersion":"7","continue":"abc"},"items":[not read"#,
+        Some("abc")
+    )]
+    #[case::behind_the_items(
+        r#"{"items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"abc"}}"#,
+        Some("abc")
+    )]
+    #[case::the_last_page(r#"{"metadata":{"resourceVersion":"7"},"items":[]}"#, None)]
+    #[case::an_empty_token(r#"{"metadata":{"continue":""},"items":[]}"#, None)]
+    #[case::no_list("[]", None)]
+    fn the_next_page_is_asked_for_by_the_token(#[case] text: &str, #[case] token: Option<&str>) {
+        assert_eq!(Page(Answer::of(text)).next().as_deref(), token);
     }
 }

@@ -1,7 +1,11 @@
 //! Single requests: raw text in and out, with deadline, repetition where it is harmless, and errors
 //! in words.
 
-use std::{future::ready, time::Duration};
+use std::{
+    future::ready,
+    io::{self, Read},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Response, header};
@@ -13,6 +17,7 @@ use super::{
     connect::Connection,
     error::{self, Error, ErrorKind},
 };
+use crate::parse::plain;
 
 /// How often a read is tried that the server has no time for.
 const TRIES: u32 = 4;
@@ -26,8 +31,8 @@ const METADATA_ONLY: &str =
 
 /// An answer.
 pub(super) struct Answer {
-    /// Its text.
-    pub text: String,
+    /// Its body, perhaps compressed.
+    body: Vec<u8>,
     /// The header `Date`: the API server's clock.
     pub date: Option<String>,
     /// What the API server, or an admission webhook, warns of.
@@ -35,9 +40,27 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// An answer with that text, and nothing else.
+    #[cfg(test)]
+    pub fn of(text: &str) -> Self {
+        Self { body: text.into(), date: None, warnings: Vec::new() }
+    }
+
+    /// Its text, piece by piece.
+    pub fn open(&self) -> io::Result<impl Read> {
+        plain(self.body.as_slice())
+    }
+
+    /// Its text; of what cannot be decompressed, the beginning.
+    fn text(&self) -> String {
+        let mut text = Vec::new();
+        let _ = self.open().and_then(|mut body| body.read_to_end(&mut text));
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// The text as a type.
     pub fn parse<T: DeserializeOwned>(&self, connection: &Connection) -> Result<T, Error> {
-        serde_json::from_str(&self.text).map_err(|error| {
+        serde_json::from_str(&self.text()).map_err(|error| {
             let server = &connection.server;
             connection.fail(Error::new(
                 ErrorKind::Malformed,
@@ -99,6 +122,9 @@ impl Connection {
     ) -> Result<Answer, Error> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::ACCEPT, "application/json");
+        if self.takes_gzip {
+            request = request.header(header::ACCEPT_ENCODING, "gzip");
+        }
         if let Some((kind, _)) = &body {
             request = request.header(header::CONTENT_TYPE, *kind);
         }
@@ -106,20 +132,21 @@ impl Connection {
         let request = request.body(Body::from(body));
         let request = request.map_err(|error| self.unmakeable(path, &error))?;
         let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
-        let date = response.headers().get(header::DATE);
-        let date = date.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let warnings = warnings(response.headers());
-        let text = self.text_of(response).await?;
-        Ok(Answer { text, date, warnings })
+        self.answer(response).await
     }
 
-    async fn text_of(&self, response: Response<Body>) -> Result<String, Error> {
-        let status = response.status();
-        let bytes = response.into_body().collect().await.map_err(|error| self.translate(&error))?;
-        let text = String::from_utf8_lossy(&bytes.to_bytes()).into_owned();
+    async fn answer(&self, response: Response<Body>) -> Result<Answer, Error> {
+        let (head, body) = response.into_parts();
+        let status = head.status;
+        let date = head.headers.get(header::DATE);
+        let date = date.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let warnings = warnings(&head.headers);
+        let body = body.collect().await.map_err(|error| self.translate(&error))?.to_bytes().into();
+        let answer = Answer { body, date, warnings };
         if status.is_success() {
-            return Ok(text);
+            return Ok(answer);
         }
+        let text = answer.text();
         // A proxy in between answers with anything, but not with a Status.
         let refusal = serde_json::from_str(&text).unwrap_or_else(|_| Status {
             code: status.as_u16(),
@@ -137,7 +164,7 @@ impl Connection {
             async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
         let response = self.in_time(begun).await?;
         if !response.status().is_success() {
-            return Err(self.text_of(response).await.err().unwrap_or_else(|| {
+            return Err(self.answer(response).await.err().unwrap_or_else(|| {
                 self.fail(Error::new(ErrorKind::Malformed, "a watch was answered, but not begun"))
             }));
         }

@@ -6,6 +6,7 @@ mod kind;
 mod layout;
 mod object;
 mod piece;
+mod plain;
 mod scan;
 mod text;
 
@@ -16,5 +17,6 @@ pub(crate) use self::{
     layout::fields,
     object::{ObjectReader, describe, typed},
     piece::{Event, Piece},
+    plain::plain,
     text::Text,
 };

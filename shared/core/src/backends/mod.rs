@@ -3,11 +3,13 @@
 //! Reproduces CCM 2.14 (`vgroups.go`, `backend.go`) with its EndpointSlice gate on and its IPv6
 //! gate off, which are the defaults.
 
+mod backend;
 mod endpoints;
 mod nodes;
 
 use thiserror::Error;
 
+pub use backend::{Backend, Backends, Server};
 pub use endpoints::{Address, PodSet, addresses, counts, readiness_gate};
 pub use nodes::{LabelError, NodeSet, accepted, any_eligible, label_error, labelled};
 
@@ -112,37 +114,8 @@ pub struct Group<'a> {
     pub key: String,
     /// The weight in effect.
     pub weight: Option<u32>,
-    /// The backends, in CCM's order.
-    pub backends: Vec<Backend<'a>>,
-}
-
-/// One backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backend<'a> {
-    /// What takes the traffic.
-    pub server: Server<'a>,
-    /// The port on it.
-    pub port: u16,
-    /// 0..=100 while a weight is in effect; the number of pods in Local mode without one.
-    pub weight: u32,
-}
-
-/// What takes the traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Server<'a> {
-    /// An ECS instance by its id.
-    Ecs(&'a str),
-    /// A pod by its address.
-    Pod(&'a str),
-}
-
-impl<'a> Server<'a> {
-    /// The instance's id or the pod's address.
-    pub fn id(&self) -> &'a str {
-        match self {
-            Self::Ecs(id) | Self::Pod(id) => id,
-        }
-    }
+    /// The backends.
+    pub backends: Backends<'a>,
 }
 
 /// Why CCM leaves a port out. It says nothing and reports success; since any annotation edit makes
@@ -234,8 +207,8 @@ fn group<'a>(
     let setting = setting(inputs.service)?;
     let addresses = addresses(inputs, port);
     let backends = match mode {
-        Mode::Eni => pods(&addresses, setting),
-        Mode::Local => local(inputs, nodes, port, &addresses, setting)?,
+        Mode::Eni => pods(&addresses, setting).into(),
+        Mode::Local => local(inputs, nodes, port, &addresses, setting)?.into(),
         Mode::Cluster => cluster(inputs, nodes, port, &addresses, setting)?,
     };
     let key = description(inputs.service, port, mode, inputs.cluster_id);
@@ -294,27 +267,30 @@ fn cluster<'a>(
     port: &ServicePort,
     addresses: &[Address<'a>],
     setting: Setting,
-) -> Result<Vec<Backend<'a>>, Skip> {
-    let mut backends = Vec::new();
-    for node in nodes.iter().filter(|node| !node.is_excluded) {
-        let server = Server::Ecs(node.instance()?);
-        backends.push(Backend { server, port: port.node_port, weight: 0 });
+) -> Result<Backends<'a>, Skip> {
+    let nodes_in: Vec<&Node> = nodes.iter().copied().filter(|node| !node.is_excluded).collect();
+    for node in &nodes_in {
+        node.instance()?;
     }
+    let mut eci = Vec::new();
     for address in addresses {
         let node = node_of(inputs, nodes, address)?;
         if node.is_some_and(|node| node.is_virtual) {
-            backends.push(Backend {
-                server: Server::Pod(address.ip),
-                port: address.port,
-                weight: 0,
-            });
+            eci.push(address);
         }
     }
-    let weight = setting.even(backends.len());
-    for backend in &mut backends {
-        backend.weight = weight;
-    }
-    Ok(backends)
+    let weight = setting.even(nodes_in.len() + eci.len());
+    let on_eci = eci.into_iter().map(|address| Backend {
+        server: Server::Pod(address.ip),
+        port: address.port,
+        weight,
+    });
+    Ok(Backends {
+        nodes: nodes_in,
+        node_port: port.node_port,
+        node_weight: weight,
+        others: on_eci.collect(),
+    })
 }
 
 fn local<'a>(

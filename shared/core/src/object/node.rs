@@ -23,6 +23,8 @@ pub struct Node {
     pub is_rejected: bool,
     /// Carries a label that keeps it out of load balancers, or belongs to another cloud.
     pub is_excluded: bool,
+    /// The ECS instance behind it, if `provider_id` names one.
+    instance: Option<String>,
 }
 
 /// Labels of masters. CCM 2.14 does not look at `node-role.kubernetes.io/control-plane`.
@@ -61,7 +63,7 @@ impl Node {
 
     /// The id of the ECS instance behind the node (CCM 2.14: `NodeFromProviderID`).
     pub fn instance(&self) -> Result<&str, ProviderIdError> {
-        self.plain_provider_id().split('.').nth(1).ok_or_else(|| {
+        self.instance.as_deref().ok_or_else(|| {
             let (node, id) = (self.metadata.name.clone(), &self.provider_id);
             if id.is_empty() {
                 ProviderIdError::Missing(node)
@@ -73,16 +75,16 @@ impl Node {
 
     /// The region of that instance, for example `cn-hangzhou`; `None` where there is no instance.
     pub fn region(&self) -> Option<&str> {
-        let (region, instance) = self.plain_provider_id().split_once('.')?;
+        let (region, instance) = plain(&self.provider_id).split_once('.')?;
         (!region.is_empty() && !instance.is_empty()).then_some(region)
     }
+}
 
-    fn plain_provider_id(&self) -> &str {
-        let id = self.provider_id.as_str();
-        match id.strip_prefix("alicloud://") {
-            Some(rest) => rest.split("://").next().unwrap_or(rest),
-            None => id,
-        }
+/// A `providerID` without what other clouds' controllers put before it.
+fn plain(provider_id: &str) -> &str {
+    match provider_id.strip_prefix("alicloud://") {
+        Some(rest) => rest.split("://").next().unwrap_or(rest),
+        None => provider_id,
     }
 }
 
@@ -150,6 +152,7 @@ impl<'de> Deserialize<'de> for Node {
             || spec.provider_id.starts_with("ack-hybrid://");
         Ok(Self {
             kubelet: version(&status.node_info.kubelet_version),
+            instance: plain(&spec.provider_id).split('.').nth(1).map(str::to_owned),
             provider_id: spec.provider_id,
             unschedulable: spec.unschedulable,
             metadata,

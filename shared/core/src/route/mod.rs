@@ -1,13 +1,17 @@
 //! Routes, their participants and the shares of traffic these carry.
 
+mod held;
 mod owner;
 mod participant;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use self::owner::{Owner, owners};
+use self::{
+    held::Held,
+    owner::{Owner, owners},
+};
 use crate::{
-    backends::{Backend, Mode},
+    backends::Mode,
     cloud::RemoteBackend,
     outcome::Outcome,
     prediction::Prediction,
@@ -36,8 +40,8 @@ pub struct Route<'a> {
     pub unknown: Vec<String>,
     /// Who holds weight in it.
     pub participants: Vec<Participant<'a>>,
-    /// All backends: as they stand in the group where its answer is at hand, else by the model.
-    pub backends: Vec<RouteBackend<'a>>,
+    /// Their backends, in the same order.
+    held: Vec<Held<'a>>,
 }
 
 /// One holder of weight.
@@ -120,7 +124,7 @@ impl<'a> Route<'a> {
             complete: true,
             unknown: Vec::new(),
             participants: Vec::new(),
-            backends: Vec::new(),
+            held: Vec::new(),
         };
         let owners = owners(survey, members, answer);
         let mut adopted = BTreeSet::new();
@@ -131,10 +135,10 @@ impl<'a> Route<'a> {
             let found =
                 participant::of_member(survey, member, actual.as_deref(), is_predicted, &owners);
             if is_predicted {
-                adopted.extend(found.backends.iter().map(|b| (b.id, b.port)));
+                adopted.extend(found.held.iter().map(|b| (b.id, b.port)));
             }
             route.unknown.extend(found.unknown);
-            route.push(found.participant, found.backends);
+            route.push(found.participant, found.held);
         }
         route.add_others(survey, &owners, &adopted, prediction);
         if answer.is_none() {
@@ -183,16 +187,13 @@ impl<'a> Route<'a> {
         self.unknown.extend(uncertain.collect::<Vec<_>>());
         for (owner, backends) in others {
             let participant = participant::of_others(survey, owner, &backends);
-            self.push(participant, backends.into_iter().map(RouteBackend::from).collect());
+            self.push(participant, Held::Measured(backends));
         }
     }
 
-    fn push(&mut self, participant: Participant<'a>, backends: Vec<RouteBackend<'a>>) {
-        let index = self.participants.len();
+    fn push(&mut self, participant: Participant<'a>, held: Held<'a>) {
         self.participants.push(participant);
-        let owned =
-            backends.into_iter().map(|backend| RouteBackend { participant: index, ..backend });
-        self.backends.extend(owned);
+        self.held.push(held);
     }
 
     /// Computes the shares; all are 0 where the sum is 0.
@@ -207,9 +208,15 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// All backends: as they stand in the group where its answer is at hand, else by the model.
+    pub fn backends(&self) -> impl Iterator<Item = RouteBackend<'a>> {
+        (0..self.held.len()).flat_map(|index| self.backends_of(index))
+    }
+
     /// The backends of one of its participants.
-    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = &RouteBackend<'a>> {
-        self.backends.iter().filter(move |backend| backend.participant == index)
+    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = RouteBackend<'a>> {
+        let held = self.held.get(index).into_iter().flat_map(Held::iter);
+        held.map(move |backend| RouteBackend { participant: index, ..backend })
     }
 
     /// The sum of all known weights.
@@ -240,29 +247,5 @@ impl Participant<'_> {
     /// group's answer shows none.
     pub fn is_emptied(&self) -> bool {
         self.backends == Some(0) && self.is_measured && self.expected_backends > 0
-    }
-}
-
-impl<'a> RouteBackend<'a> {
-    fn expected(backend: &Backend<'a>, description: &Arc<str>) -> Self {
-        Self {
-            id: backend.server.id(),
-            port: backend.port,
-            weight: backend.weight,
-            description: Arc::clone(description),
-            participant: 0,
-        }
-    }
-}
-
-impl<'a> From<&'a RemoteBackend> for RouteBackend<'a> {
-    fn from(backend: &'a RemoteBackend) -> Self {
-        Self {
-            id: backend.id(),
-            port: backend.port,
-            weight: backend.weight,
-            description: backend.description.as_str().into(),
-            participant: 0,
-        }
     }
 }

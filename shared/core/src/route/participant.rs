@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
-use super::{Owner, Participant, ParticipantKind, RouteBackend, owner::UNCERTAIN};
+use super::{Held, Owner, Participant, ParticipantKind, RouteBackend, owner::UNCERTAIN};
 use crate::{
-    backends::{Mode, ignores_weight_update, setting},
+    backends::{Backends, Mode, ignores_weight_update, setting},
     cloud::RemoteBackend,
     object::EndpointSlice,
     outcome::{Outcome, PortResult},
@@ -12,7 +10,7 @@ use crate::{
 /// A Service's part in a route.
 pub(super) struct Found<'a> {
     pub(super) participant: Participant<'a>,
-    pub(super) backends: Vec<RouteBackend<'a>>,
+    pub(super) held: Held<'a>,
     /// Why its weights are unknown, if they are.
     pub(super) unknown: Option<String>,
 }
@@ -28,37 +26,35 @@ pub(super) fn of_member<'a>(
     let seat = member.seat;
     let round = survey.round(&seat);
     let result = round.port(member.port);
-    let expected: Option<Vec<RouteBackend<'a>>> = match result {
-        Some(result) => result.expected().map(|backends| {
-            let description = match result {
-                PortResult::Applied(group) => Arc::from(group.key.as_str()),
-                _ => Arc::from(""),
-            };
-            backends.iter().map(|backend| RouteBackend::expected(backend, &description)).collect()
-        }),
+    let expected = match result {
+        Some(result) => result.expected(),
         // The mapping means a port that the Service does not have: CCM puts nothing here.
-        None if round.frozen_by.is_empty() => Some(Vec::new()),
+        None if round.frozen_by.is_empty() => Some(Backends::none()),
         None => None,
+    };
+    let by_model = |backends: &Backends<'a>| {
+        let description = match result {
+            Some(PortResult::Applied(group)) => group.key.as_str(),
+            _ => "",
+        };
+        Held::Expected(backends.clone(), description.into())
     };
     let outcome = match result {
         Some(result) => result.outcome(),
         None if round.frozen_by.is_empty() => Outcome::Misrouted,
         None => Outcome::Frozen,
     };
-    let measured = actual.map(|backends| {
-        backends.iter().map(|backend| RouteBackend::from(*backend)).collect::<Vec<_>>()
-    });
     let is_uncertain = actual.is_some() && is_uncertain(&seat, round.mode, owners);
-    let backends = match (&expected, measured) {
-        (Some(expected), measured) if predicted && ignores_weight_update(seat.service) => {
-            measured.map(|measured| keep_weights(expected, &measured))
+    let held = match (expected, actual) {
+        (Some(expected), actual) if predicted && ignores_weight_update(seat.service) => {
+            actual.map(|measured| Held::Kept(keep_weights(&by_model(expected), measured)))
         }
-        (Some(expected), _) if predicted => Some(expected.clone()),
-        (_, Some(measured)) if !is_uncertain => Some(measured),
+        (Some(expected), _) if predicted => Some(by_model(expected)),
+        (_, Some(measured)) if !is_uncertain => Some(Held::Measured(measured.to_vec())),
         (_, Some(_)) => None,
-        (expected, None) => expected.clone(),
+        (expected, None) => expected.map(by_model),
     };
-    let unknown = backends.is_none().then(|| {
+    let unknown = held.is_none().then(|| {
         let why = match result {
             _ if is_uncertain => UNCERTAIN.to_owned(),
             Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
@@ -69,7 +65,6 @@ pub(super) fn of_member<'a>(
         };
         format!("{}: {why}", seat.label())
     });
-    let sum = |backends: &Vec<RouteBackend<'a>>| backends.iter().map(|b| u64::from(b.weight)).sum();
     let healthy = actual.filter(|_| !predicted).and_then(|actual| healthy(survey, actual));
     let meta = &seat.service.metadata;
     let participant = Participant {
@@ -82,33 +77,31 @@ pub(super) fn of_member<'a>(
         outcome: Some(outcome),
         reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
         weight: setting(seat.service).ok().and_then(|setting| setting.total),
-        backends: backends.as_ref().map(Vec::len),
-        expected_backends: expected.as_ref().map_or(0, Vec::len),
+        backends: held.as_ref().map(Held::len),
+        expected_backends: expected.map_or(0, Backends::len),
         is_measured: actual.is_some() && !predicted && !is_uncertain,
         ready: seat.cluster.slices_of(seat.service).map(EndpointSlice::ready_in),
         healthy,
-        weight_sum: backends.as_ref().map(sum),
-        expected_weight_sum: expected.as_ref().map(sum),
+        weight_sum: held.as_ref().map(Held::weight_sum),
+        expected_weight_sum: expected.map(Backends::weight_sum),
         share: None,
         share_of_known: 0.0,
     };
-    Found { participant, backends: backends.unwrap_or_default(), unknown }
+    let held = held.unwrap_or_else(|| Held::Measured(Vec::new()));
+    Found { participant, held, unknown }
 }
 
 /// What a round leaves under `ignore-weight-update`: new backends with the computed weight, known
 /// ones with the weight they have (CCM 2.14: `vgroups.go`).
-fn keep_weights<'a>(
-    expected: &[RouteBackend<'a>],
-    measured: &[RouteBackend<'a>],
-) -> Vec<RouteBackend<'a>> {
+fn keep_weights<'a>(expected: &Held<'a>, measured: &[&RemoteBackend]) -> Vec<RouteBackend<'a>> {
     let kept = expected.iter().map(|wanted| {
-        let same = |known: &&RouteBackend<'_>| {
-            known.id == wanted.id
+        let same = |known: &&&RemoteBackend| {
+            known.id() == wanted.id
                 && known.port == wanted.port
-                && known.description == wanted.description
+                && *known.description == *wanted.description
         };
         let weight = measured.iter().find(same).map_or(wanted.weight, |known| known.weight);
-        RouteBackend { weight, ..wanted.clone() }
+        RouteBackend { weight, ..wanted }
     });
     kept.collect()
 }

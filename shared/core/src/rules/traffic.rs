@@ -3,7 +3,7 @@
 use super::{Case, Evidence, Judge, Rule};
 use crate::{
     annotation::{self, Found},
-    backends::{Backend, Mode},
+    backends::{Backends, Mode},
     finding::{Findings, Severity},
     object::EndpointSlice,
     outcome::Outcome,
@@ -169,7 +169,7 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
             return;
         }
     }
-    let mut most: &[Backend<'_>] = &[];
+    let mut most = Backends::none();
     for port in &case.round().ports {
         match port.result.expected() {
             Some(backends) if backends.len() > most.len() => most = backends,
@@ -179,7 +179,7 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
     }
     let count = u32::try_from(most.len()).unwrap_or(u32::MAX);
     if weight < count {
-        let sum: u64 = most.iter().map(|backend| u64::from(backend.weight)).sum();
+        let sum = most.weight_sum();
         let Found { key, text } = found_weight(case);
         let enough = (count <= 100).then(|| PatchOp::set_annotation(key, count.to_string()));
         case.draft(out)

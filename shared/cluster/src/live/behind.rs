@@ -1,0 +1,135 @@
+//! What stands behind migrated Services: endpoints and workloads of their namespaces.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, channel::mpsc::UnboundedReceiver, future::join3};
+
+use super::{
+    connect::Connection,
+    error::{Error, ErrorKind},
+    page::Items,
+};
+
+/// Up to how many namespaces are listed one by one; with more, all are listed at once.
+const NAMESPACES: usize = 8;
+
+/// How many of them are listed at once.
+const AT_ONCE: usize = 4;
+
+const SLICES: (&str, &str) = ("discovery.k8s.io/v1", "endpointslices");
+
+const WORKLOADS: [(&str, &str); 4] = [
+    ("apps/v1", "deployments"),
+    ("apps/v1", "statefulsets"),
+    ("apps/v1", "daemonsets"),
+    ("autoscaling/v1", "horizontalpodautoscalers"),
+];
+
+/// What is in the namespaces that have migrated Services.
+pub(super) struct Behind {
+    /// The namespaces.
+    pub namespaces: BTreeSet<String>,
+    /// Their EndpointSlices.
+    pub slices: Result<Items, Error>,
+    /// Their workloads and autoscalers, by resource.
+    pub workloads: Vec<(&'static str, Result<Items, Error>)>,
+    /// The namespaces themselves, as far as the user may read them.
+    pub metadata: Result<Items, Error>,
+}
+
+impl Behind {
+    fn new() -> Self {
+        Self {
+            namespaces: BTreeSet::new(),
+            slices: Ok(Items::default()),
+            workloads: WORKLOADS.map(|(_, resource)| (resource, Ok(Items::default()))).into(),
+            metadata: Ok(Items::default()),
+        }
+    }
+
+    /// This and another one's.
+    fn and(self, other: Self) -> Self {
+        let both = |a: Result<Items, Error>, b: Result<Items, Error>| Ok(a?.and(b?));
+        let workloads = self.workloads.into_iter().zip(other.workloads);
+        Self {
+            namespaces: self.namespaces.into_iter().chain(other.namespaces).collect(),
+            slices: both(self.slices, other.slices),
+            workloads: workloads.map(|((of, a), (_, b))| (of, both(a, b))).collect(),
+            metadata: both(self.metadata, other.metadata),
+        }
+    }
+}
+
+impl Connection {
+    /// What is in the namespaces that are `found`, each listed as soon as it is: Services are many,
+    /// and the first one of the namespace is often among the first.
+    pub(super) async fn behind(&self, mut found: UnboundedReceiver<String>) -> Behind {
+        let few = found.by_ref().take(NAMESPACES).map(|namespace| self.behind_in(namespace));
+        let few: Vec<Behind> = few.buffered(AT_ONCE).collect().await;
+        let few = few.into_iter().fold(Behind::new(), Behind::and);
+        let more: Vec<String> = found.collect().await;
+        if more.is_empty() { few } else { self.behind_all(few, more).await }
+    }
+
+    async fn behind_in(&self, namespace: String) -> Behind {
+        let slices = self.of_namespace(SLICES, &namespace);
+        let workloads = async {
+            let mut workloads = Vec::new();
+            for kind in WORKLOADS {
+                workloads.push((kind.1, self.of_namespace(kind, &namespace).await));
+            }
+            workloads
+        };
+        let path = format!("/api/v1/namespaces/{namespace}");
+        let metadata = async {
+            match self.object(&path).await? {
+                Some(page) => self.items(page).await,
+                None => Ok(Items::default()),
+            }
+        };
+        let (slices, workloads, metadata) = join3(slices, workloads, metadata).await;
+        Behind { namespaces: [namespace].into(), slices, workloads, metadata }
+    }
+
+    /// What is in all namespaces; where the user may not list that, in `more` besides what is known
+    /// of a `few`.
+    async fn behind_all(&self, mut few: Behind, more: Vec<String>) -> Behind {
+        few.slices = self.all_of(SLICES, few.slices, &more).await;
+        for ((_, list), kind) in few.workloads.iter_mut().zip(WORKLOADS) {
+            let known = std::mem::replace(list, Ok(Items::default()));
+            *list = self.all_of(kind, known, &more).await;
+        }
+        few.metadata = match self.list("/api/v1/namespaces").await {
+            Err(error) if error.kind == ErrorKind::Forbidden => few.metadata,
+            all => all,
+        };
+        few.namespaces.extend(more);
+        few
+    }
+
+    async fn all_of(
+        &self,
+        kind: (&str, &str),
+        few: Result<Items, Error>,
+        more: &[String],
+    ) -> Result<Items, Error> {
+        let (group, resource) = kind;
+        match self.list(&format!("/apis/{group}/{resource}")).await {
+            Err(error) if error.kind == ErrorKind::Forbidden => {}
+            all => return all,
+        }
+        let mut items = few?;
+        for namespace in more {
+            items = items.and(self.of_namespace(kind, namespace).await?);
+        }
+        Ok(items)
+    }
+
+    async fn of_namespace(
+        &self,
+        (group, resource): (&str, &str),
+        namespace: &str,
+    ) -> Result<Items, Error> {
+        self.list(&format!("/apis/{group}/namespaces/{namespace}/{resource}")).await
+    }
+}

@@ -1,0 +1,81 @@
+use crate::object::Node;
+
+/// The backends of one port, in CCM's order. In Cluster mode every node is one, all with the same
+/// port and weight; they stay nodes until they are asked for, for there are many, and often their
+/// number says enough.
+#[derive(Debug, Clone, Default)]
+pub struct Backends<'a> {
+    /// Each with an instance.
+    pub(super) nodes: Vec<&'a Node>,
+    pub(super) node_port: u16,
+    pub(super) node_weight: u32,
+    pub(super) others: Vec<Backend<'a>>,
+}
+
+impl<'a> Backends<'a> {
+    /// None at all.
+    pub fn none() -> &'static Self {
+        static NONE: Backends<'_> =
+            Backends { nodes: Vec::new(), node_port: 0, node_weight: 0, others: Vec::new() };
+        &NONE
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len() + self.others.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Backend<'a>> {
+        let instances = self.nodes.iter().filter_map(|node| node.instance().ok());
+        let (port, weight) = (self.node_port, self.node_weight);
+        let of_nodes = instances.map(move |id| Backend { server: Server::Ecs(id), port, weight });
+        of_nodes.chain(self.others.iter().copied())
+    }
+
+    /// The sum of their weights.
+    pub fn weight_sum(&self) -> u64 {
+        let others = self.others.iter().map(|backend| u64::from(backend.weight));
+        self.nodes.len() as u64 * u64::from(self.node_weight) + others.sum::<u64>()
+    }
+}
+
+impl<'a> From<Vec<Backend<'a>>> for Backends<'a> {
+    fn from(others: Vec<Backend<'a>>) -> Self {
+        Self { others, ..Self::default() }
+    }
+}
+
+/// One backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend<'a> {
+    /// What takes the traffic.
+    pub server: Server<'a>,
+    /// The port on it.
+    pub port: u16,
+    /// 0..=100 while a weight is in effect; the number of pods in Local mode without one.
+    pub weight: u32,
+}
+
+/// What takes the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Server<'a> {
+    /// An ECS instance by its id.
+    Ecs(&'a str),
+    /// A pod by its address.
+    Pod(&'a str),
+}
+
+impl<'a> Server<'a> {
+    /// The instance's id or the pod's address.
+    pub fn id(&self) -> &'a str {
+        match self {
+            Self::Ecs(id) | Self::Pod(id) => id,
+        }
+    }
+}
