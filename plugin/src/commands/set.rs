@@ -83,7 +83,7 @@ fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
         }
         let route = Route::build(scene.survey, *key, &Prediction::default());
         let mut servers = Vec::new();
-        for backend in &route.backends {
+        for backend in route.backends() {
             let owner = route.participants.get(backend.participant).map(|of| of.kind);
             let wanted = args.external.iter().find(|of| of.id == backend.id);
             if let (Some(ParticipantKind::External), Some(wanted)) = (owner, wanted) {
