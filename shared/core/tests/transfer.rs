@@ -78,12 +78,13 @@ impl Scene {
         };
         self.parts[*at] = match (act, came) {
             (_, Came::Taken(_)) => Is::Others,
-            (Act::Write(_) | Act::Verify(_), Came::Nothing(_)) => Is::Before,
+            (Act::Write(_) | Act::Verify(_), Came::Nothing(_)) | (Act::Confirm(_), Came::Done) => {
+                Is::Before
+            }
             (Act::Write(_), Came::Done) => Is::Written,
             (Act::Write(_), _) => Is::Unsure,
             (Act::Verify(_), Came::Done) => Is::After,
             (Act::Restore(_), Came::Done) => Is::Back,
-            (Act::Confirm(_), Came::Done) => Is::Before,
             _ => self.parts[*at],
         };
     }
