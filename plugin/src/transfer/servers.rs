@@ -22,6 +22,13 @@ pub struct OfServers<'t> {
     pub servers: Servers,
 }
 
+/// Somebody was faster.
+fn taken(wanted: &Servers, how: &str) -> (Came, Option<Error>) {
+    let message = changed(wanted, how);
+    let hints = vec!["look again, then repeat: kubectl clbmigrate status".to_owned()];
+    (Came::Taken(message.clone()), Some(Error::Conflict { message, hints }))
+}
+
 fn changed(wanted: &Servers, how: &str) -> String {
     format!("{}: somebody changed it: {how}", Part::Servers(wanted.clone()).label())
 }
@@ -65,10 +72,8 @@ impl OfServers<'_> {
         match standing {
             Err(error) => return (Came::Nothing(error.to_string()), Some(error.into())),
             Ok(Standing::After) => return (Came::Done, None),
-            Ok(Standing::Other(how)) => return (Came::Taken(changed(wanted, &how)), None),
-            Ok(Standing::Between) if !is_ours => {
-                return (Came::Taken(changed(wanted, "some weights are others")), None);
-            }
+            Ok(Standing::Other(how)) => return taken(wanted, &how),
+            Ok(Standing::Between) if !is_ours => return taken(wanted, "some weights are others"),
             Ok(Standing::Before | Standing::Between | Standing::Unknown(_)) => {}
         }
         let mut weights = Vec::new();

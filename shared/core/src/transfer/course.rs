@@ -133,7 +133,7 @@ impl Course {
                 self.at += 1;
                 Way::Write
             }
-            (Way::Write, Came::Nothing(why)) if self.at == 0 => {
+            (Way::Write, Came::Nothing(why) | Came::Taken(why)) if self.at == 0 => {
                 Way::Ended(Ending::Untouched(Some(why)))
             }
             (Way::Write | Way::Verify, Came::Nothing(why)) => self.back(why),
