@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{Loaded, Problem, loaded::Reading};
 
-/// How many listings are asked for at once.
-const AT_ONCE: usize = 8;
+/// How many listings of pods are asked for at once: as many as there are connections already, for a
+/// new one takes longer than to wait for one of these.
+const AT_ONCE: usize = 4;
 
 /// The oldest API servers that have what is read here (discovery.k8s.io/v1).
 const OLDEST: (u32, u32) = (1, 21);

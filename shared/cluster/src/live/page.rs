@@ -25,7 +25,7 @@ use crate::{
 /// How many objects the first page of a listing holds, as kubectl has it, and how many a page holds at
 /// the most. Every page asks for twice as many as the one before, for in a large cluster most of
 /// the time goes into waiting for one page after the other.
-const PAGE: RangeInclusive<usize> = 500..=4000;
+const PAGE: RangeInclusive<usize> = 500..=2000;
 
 /// How many pages of a listing are read at once, while the next one is on its way.
 const AT_ONCE: usize = 2;
