@@ -1,6 +1,7 @@
 //! Network namespaces and what joins them: a bridge that stands for the internet, with every place
 //! on it, and routes to the pods of every node, as in a VPC.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
@@ -14,9 +15,14 @@ use crate::site::{GATEWAY, Site};
 /// The bridge in the namespace of the internet.
 const BRIDGE: &str = "internet";
 
+/// How many inotify instances a user may have, and how many it should be: every kubelet, containerd
+/// and kube-proxy has some, and Linux's 128 are used up by a second bed with nodes.
+const WATCHERS: (&str, u32) = ("/proc/sys/fs/inotify/max_user_instances", 1024);
+
 /// Makes all namespaces of a bed; none for a bed of control planes only.
 pub(super) fn build(site: &Site) -> anyhow::Result<()> {
     let Some(internet) = site.namespace.as_deref() else { return Ok(()) };
+    allow_watchers();
     let places = places(site);
     for namespace in [internet].into_iter().chain(places.iter().map(|&(namespace, _)| namespace)) {
         run(Command::new("ip").args(["netns", "add", namespace]))?;
@@ -50,6 +56,15 @@ pub(super) fn build(site: &Site) -> anyhow::Result<()> {
         ip(namespace, &lines)?;
     }
     Ok(())
+}
+
+/// Lets this machine's users watch files from more programs at once, if they may not yet. Where that
+/// cannot be set, a single bed runs all the same.
+fn allow_watchers() {
+    let allowed = fs::read_to_string(WATCHERS.0).ok().and_then(|text| text.trim().parse().ok());
+    if allowed.is_some_and(|allowed: u32| allowed < WATCHERS.1) {
+        let _ = fs::write(WATCHERS.0, WATCHERS.1.to_string());
+    }
 }
 
 /// The namespaces on the bridge, with their addresses.
