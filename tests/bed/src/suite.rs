@@ -12,10 +12,6 @@ use crate::bed::Bed;
 use crate::plan::{Plan, Size};
 use crate::talk::say;
 
-/// Tests at once, where they share clusters without nodes: these wait for what others do, most of
-/// the time.
-const WAITING: usize = 8;
-
 /// A test that needs a bed of some size. Where that cannot run, the test counts as ignored and
 /// shows why before its name; with `CI=true` it runs, and so fails, all the same.
 pub fn trial(
@@ -86,11 +82,19 @@ impl Shared {
 
 /// Runs tests with the arguments of this process, then ends the bed that they share.
 pub fn run(trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
+    run_with(&Arguments::from_args(), trials, shared)
+}
+
+/// The same for tests that wait most of the time, each in a namespace of its own: so many at once,
+/// unless the arguments say otherwise.
+pub fn run_at_once(at_once: usize, trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    if shared.is_some_and(|shared| shared.plan.size() == Size::ControlPlane) {
-        arguments.test_threads.get_or_insert(WAITING);
-    }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    arguments.test_threads.get_or_insert(at_once);
+    run_with(&arguments, trials, shared)
+}
+
+fn run_with(arguments: &Arguments, trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
+    let conclusion = libtest_mimic::run(arguments, trials);
     match shared.map_or(Ok(()), Shared::end) {
         Ok(()) => conclusion.exit_code(),
         Err(error) => {

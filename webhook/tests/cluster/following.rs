@@ -14,8 +14,10 @@ pub const TESTS: &[Test] = &[
     ("workloads are found by the labels of their pods", workloads),
     ("nodes, namespaces, autoscalers and the cluster's id are known", places),
     ("what the API server need not give is no reason to wait, the rest is", rights),
-    ("a restarted API server is followed on", restart),
 ];
+
+/// What needs the API server for itself.
+pub const ALONE: &[Test] = &[("a restarted API server is followed on", restart)];
 
 fn services(scene: &Scene<'_>) -> Result<()> {
     scene.create("before")?;

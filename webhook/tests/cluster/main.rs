@@ -5,18 +5,33 @@ mod faults;
 mod following;
 mod scene;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{PoisonError, RwLock},
+};
 
 use clbmigrate_bed::{
     Plan, Version,
     suite::{Shared, run},
 };
 
+/// Whoever stops the API server has it alone; all others share it.
+static TURN: RwLock<()> = RwLock::new(());
+
 fn main() -> ExitCode {
     let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
     for (name, test) in [following::TESTS, faults::TESTS].concat() {
-        trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
+        trials.push(shared.trial(name, move |bed| {
+            let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
+            test(&scene::Scene::new(bed)?)
+        }));
+    }
+    for (name, test) in following::ALONE {
+        trials.push(shared.trial(name, move |bed| {
+            let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
+            test(&scene::Scene::new(bed)?)
+        }));
     }
     run(trials, Some(&shared))
 }
