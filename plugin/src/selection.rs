@@ -24,6 +24,12 @@ impl<'f> Selection<'f> {
         Self { namespace, context: args.context.as_deref(), selector: args.selector.as_ref() }
     }
 
+    /// The same of one context only.
+    #[must_use]
+    pub fn in_context(self, context: &'f str) -> Self {
+        Self { context: Some(context), ..self }
+    }
+
     /// Whether everything is looked at.
     pub fn is_everything(&self) -> bool {
         self.namespace.is_none() && self.context.is_none() && self.selector.is_none()

@@ -42,7 +42,7 @@ pub use self::{
     judge::{Judgement, Leniency},
     managers::GitOps,
     recover::TakeBack,
-    truth::{Truth, may_pass},
+    truth::Truth,
     wait::{End, Proof},
     write::{Begun, Patience},
 };

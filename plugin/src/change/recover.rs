@@ -78,16 +78,11 @@ impl<'c> Change<'c> {
         printer: &mut Printer,
     ) -> Result<TakeBack<'c>, Error> {
         let present = self.now()?;
-        let is = |value: fn(&AnnotationEdit) -> Option<&String>| {
-            self.plan
-                .edits
-                .iter()
-                .all(|edit| present.annotation(&edit.key) == value(edit).map(String::as_str))
-        };
-        if is(|edit| edit.old.as_ref()) {
+        if self.is_as_before(&present) {
             return Ok(TakeBack::IsSo);
         }
-        if !is(|edit| edit.new.as_ref()) {
+        let edits = &self.plan.edits;
+        if edits.iter().any(|edit| present.annotation(&edit.key) != edit.new.as_deref()) {
             return Ok(TakeBack::Taken(self.taken(&present)));
         }
         let back = Change { present, plan: self.reversed(written), ..*self };
@@ -95,8 +90,14 @@ impl<'c> Change<'c> {
         Ok(TakeBack::Begun(Box::new(back), begun))
     }
 
+    /// Whether the values are those before the change.
+    pub fn is_as_before(&self, present: &Present) -> bool {
+        let edits = &self.plan.edits;
+        edits.iter().all(|edit| present.annotation(&edit.key) == edit.old.as_deref())
+    }
+
     /// What somebody else has made of it.
-    pub fn taken(&self, present: &Present) -> String {
+    fn taken(&self, present: &Present) -> String {
         let other = self
             .plan
             .edits

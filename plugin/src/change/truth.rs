@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
+use clbmigrate_clb::{Clb, Error as ApiError};
 use clbmigrate_cluster::live;
 use clbmigrate_core::{
     cloud::Answer,
     prediction::Prediction,
     route::Route,
     snapshot::World,
-    survey::{Seat, Survey, routes_of},
+    survey::{Survey, routes_of},
 };
 use tokio::time::{Instant, sleep};
 
@@ -37,20 +37,6 @@ struct Difference {
     words: String,
     /// Whether none of the Service's backends is in it.
     is_empty: bool,
-}
-
-/// Whether a later call may succeed.
-pub fn may_pass(error: &ApiError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Throttled
-            | ErrorKind::Busy
-            | ErrorKind::Server
-            | ErrorKind::Unreachable
-            | ErrorKind::Lost
-            | ErrorKind::Timeout
-            | ErrorKind::Malformed
-    )
 }
 
 impl Change<'_> {
@@ -81,7 +67,7 @@ impl Change<'_> {
                     }
                     Truth::Differs(words.join("; "))
                 }
-                Err(error) if may_pass(&error) => Truth::Unknown(error.to_string()),
+                Err(error) if error.is_transient() => Truth::Unknown(error.to_string()),
                 Err(error) => return Truth::Unknown(error.to_string()),
             };
             let limit = match &truth {
@@ -127,16 +113,13 @@ impl Change<'_> {
     /// How the groups differ from what CCM should have written.
     fn differences(&self, world: &World) -> Vec<Difference> {
         let survey = Survey::new(world);
-        let routes = survey.routes().filter_map(|(key, members)| {
-            let is_ours = members.iter().any(|member| member.seat.is(&self.seat));
-            is_ours.then(|| Route::build(&survey, *key, &Prediction::default()))
-        });
+        let routes = survey.routes_with(&self.seat);
+        let routes = routes.map(|key| Route::build(&survey, key, &Prediction::default()));
         routes.filter_map(|route| self.in_route(&route)).collect()
     }
 
     fn in_route(&self, route: &Route<'_>) -> Option<Difference> {
-        let is_it = |seat: &Seat<'_>| seat.is(&self.seat);
-        let of = route.participants.iter().find(|of| of.seat.as_ref().is_some_and(is_it))?;
+        let of = route.participant_of(&self.seat)?;
         let (held, wanted) = (of.weight_sum.unwrap_or_default(), of.expected_weight_sum?);
         let backends = of.backends.unwrap_or_default();
         let agrees = held == wanted && backends == of.expected_backends;

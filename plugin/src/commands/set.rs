@@ -77,11 +77,11 @@ fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
     let mut groups: BTreeSet<&str> = BTreeSet::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
-    for (key, members) in scene.survey.routes() {
-        if !members.iter().any(|member| member.seat.is(&seat)) || !groups.insert(key.vgroup) {
+    for key in scene.survey.routes_with(&seat) {
+        if !groups.insert(key.vgroup) {
             continue;
         }
-        let route = Route::build(scene.survey, *key, &Prediction::default());
+        let route = Route::build(scene.survey, key, &Prediction::default());
         let mut servers = Vec::new();
         for backend in route.backends() {
             let owner = route.participants.get(backend.participant).map(|of| of.kind);

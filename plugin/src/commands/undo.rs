@@ -8,7 +8,7 @@ use clbmigrate_core::{
     history::{Entry, Swap},
     object::Service,
     patch::AnnotationEdit,
-    transfer::{Part, Standing, Whole},
+    transfer::{Standing, Whole},
 };
 
 use crate::{
@@ -72,11 +72,7 @@ fn last_of_several(name: &str, live: &Live, input: &InputArgs) -> Result<Option<
 fn contexts(entry: &Entry, live: &Live, input: &InputArgs) -> Vec<String> {
     let mut contexts = input.contexts.clone();
     let open = live.connections().iter().filter_map(|of| of.context.as_deref());
-    let parts = entry.whole.iter().flat_map(|whole| &whole.parts);
-    let touched = parts.filter_map(|part| match part {
-        Part::Service(of) => of.context.as_deref(),
-        Part::Servers(_) => None,
-    });
+    let touched = entry.whole.iter().flat_map(Whole::contexts);
     for context in open.chain(touched) {
         if !contexts.iter().any(|known| known == context) {
             contexts.push(context.to_owned());

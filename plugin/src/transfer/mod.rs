@@ -32,7 +32,6 @@ use crate::{
     live::Live,
     output::{Printer, human},
     preview_document,
-    selection::Selection,
 };
 
 /// How it is written.
@@ -208,14 +207,4 @@ impl Transfer<'_> {
 pub fn route_name(key: &RouteKey<'_>) -> String {
     let port = key.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}/{}{port}", key.clb, key.vgroup)
-}
-
-/// The selection of one context's Services.
-pub fn in_context<'f>(
-    input: &'f mut InputArgs,
-    context: Option<&str>,
-    namespace: Option<&'f str>,
-) -> Selection<'f> {
-    input.context = context.map(str::to_owned);
-    Selection::new(input, namespace)
 }

@@ -132,14 +132,10 @@ fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>,
 /// How the groups differ from what the Service says now; `None` where they do not, or nobody knows.
 fn in_groups(change: &Change<'_>) -> Option<String> {
     let survey = change.before;
-    let routes = survey
-        .routes()
-        .filter(|(_, members)| members.iter().any(|member| member.seat.is(&change.seat)));
-    routes.map(|(key, _)| Route::build(survey, *key, &Prediction::default())).find_map(|route| {
-        let is_it = |of: &&clbmigrate_core::route::Participant<'_>| {
-            of.is_measured && of.seat.as_ref().is_some_and(|seat| seat.is(&change.seat))
-        };
-        let of = route.participants.iter().find(is_it)?;
+    let routes = survey.routes_with(&change.seat);
+    let mut routes = routes.map(|key| Route::build(survey, key, &Prediction::default()));
+    routes.find_map(|route| {
+        let of = route.participant_of(&change.seat).filter(|of| of.is_measured)?;
         let (held, wanted) = (of.weight_sum?, of.expected_weight_sum?);
         (held != wanted).then(|| {
             format!(

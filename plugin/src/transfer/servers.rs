@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clbmigrate_clb::{BackendKey, Clb, Interrupted, Weight};
-use clbmigrate_core::transfer::{Came, Part, Server, Servers, Standing};
+use clbmigrate_core::transfer::{Came, Part, Servers, Standing};
 use tokio::time::{Instant, sleep};
 
 use super::Means;
-use crate::{change::may_pass, error::Error, live::Live};
+use crate::{error::Error, live::Live};
 
 /// Between two looks at the group.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -46,21 +46,12 @@ impl OfServers<'_> {
 
     /// Writes the weights from before.
     pub fn restore(&self, means: &Means<'_>) -> Came {
-        self.set(&self.reversed(), true, means).0
+        self.set(&self.servers.reversed(), true, means).0
     }
 
     /// Sees whether the group carries those.
     pub fn confirm(&self, means: &Means<'_>) -> Came {
-        self.see(&self.reversed(), means)
-    }
-
-    fn reversed(&self) -> Servers {
-        let servers = self.servers.servers.iter().map(|server| Server {
-            from: server.to,
-            to: server.from,
-            ..server.clone()
-        });
-        Servers { servers: servers.collect(), ..self.servers.clone() }
+        self.see(&self.servers.reversed(), means)
     }
 
     /// `is_ours` is whether what stands in between is of our own writing.
@@ -123,7 +114,7 @@ impl OfServers<'_> {
                 }
                 Err(error) => error,
             };
-            if !may_pass(&error) || Instant::now() + PAUSE >= deadline {
+            if !error.is_transient() || Instant::now() + PAUSE >= deadline {
                 return Came::Failed(error.to_string());
             }
             self.live.wait_for(async { sleep(PAUSE).await });

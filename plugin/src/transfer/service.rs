@@ -65,8 +65,7 @@ impl<'t> OfService<'t> {
     /// Whether the Service's values are those before the change; `None` where it cannot be read.
     fn is_as_before(&self) -> Option<bool> {
         let now = self.change.now().ok()?;
-        let edits = &self.change.plan.edits;
-        Some(edits.iter().all(|edit| now.annotation(&edit.key) == edit.old.as_deref()))
+        Some(self.change.is_as_before(&now))
     }
 
     /// Waits until it is carried out.
@@ -74,13 +73,7 @@ impl<'t> OfService<'t> {
         let Some(begun) = self.begun.take() else {
             return Came::Failed("it was not written".to_owned());
         };
-        let change = &self.change;
-        let end = change.seen(begun, self.is_guarded, Patience::Long, means.write, printer);
-        let end = end.and_then(|end| match end {
-            End::Differs(how) => change.resync(&how, Patience::Long, means.write, printer),
-            end => Ok(end),
-        });
-        match end {
+        match seen(&self.change, begun, self.is_guarded, means, printer) {
             Err(error) => Came::Failed(error.to_string()),
             Ok(end @ End::Done(_, Proof::Clb)) => {
                 self.is_proven = true;
@@ -134,12 +127,7 @@ impl<'t> OfService<'t> {
         if self.is_ccm_silent {
             return held_as_before(&back);
         }
-        let end = back.seen(begun, false, Patience::Long, means.write, printer);
-        let end = end.and_then(|end| match end {
-            End::Differs(how) => back.resync(&how, Patience::Long, means.write, printer),
-            end => Ok(end),
-        });
-        match end {
+        match seen(&back, begun, false, means, printer) {
             Ok(End::Done(_, Proof::Clb)) => Came::Done,
             Ok(End::Done(..)) if means.is_unverified => Came::Done,
             Ok(end @ (End::PutBack(_) | End::Gone)) => Came::Taken(end.message()),
@@ -150,6 +138,20 @@ impl<'t> OfService<'t> {
             Ok(end) => Came::Failed(end.message()),
             Err(error) => Came::Failed(error.to_string()),
         }
+    }
+}
+
+/// Waits for CCM and the CLB, and lets CCM write once more where they disagree.
+fn seen(
+    change: &Change<'_>,
+    begun: Begun,
+    is_guarded: bool,
+    means: &Means<'_>,
+    printer: &mut Printer,
+) -> Result<End, Error> {
+    match change.seen(begun, is_guarded, Patience::Long, means.write, printer)? {
+        End::Differs(how) => change.resync(&how, Patience::Long, means.write, printer),
+        end => Ok(end),
     }
 }
 

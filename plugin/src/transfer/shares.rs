@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use crate::output::json::{ChangedRoute, Participant, ShareChange, Side, TransferRoute};
 
 /// What tells a participant from the others of its route.
-pub type Name<'r> = (Option<&'r str>, Option<&'r str>, &'r str, Option<&'static str>);
+type Name<'r> = (Option<&'r str>, Option<&'r str>, &'r str, Option<&'static str>);
 
 /// The participant's.
-pub fn name_of(of: &Participant) -> Name<'_> {
+fn name_of(of: &Participant) -> Name<'_> {
     (of.context.as_deref(), of.namespace.as_deref(), &of.name, of.standing.mark)
 }
 
 /// The shares of one side.
-pub fn by_name(side: &Side) -> BTreeMap<Name<'_>, Option<f64>> {
+fn by_name(side: &Side) -> BTreeMap<Name<'_>, Option<f64>> {
     side.participants.iter().map(|of| (name_of(of), of.share)).collect()
 }
 

@@ -1,12 +1,15 @@
 //! A change of several sides in words.
 
 use anstyle::Style;
-use clbmigrate_core::transfer::{HalfDone, Part};
+use clbmigrate_core::{
+    route::RouteKey,
+    transfer::{HalfDone, Part},
+};
 
-use super::{build::Built, shares};
+use super::{build::Built, route_name, shares::shares};
 use crate::output::{
     human,
-    json::{ChangedRoute, Next, NextStep, PartState},
+    json::{ChangedRoute, Next, NextStep, PartState, TransferRoute},
     style::{ERROR, FAINT, GOOD, WARNING},
 };
 
@@ -65,16 +68,7 @@ pub fn half_done_in_words(half: &HalfDone) -> String {
     let words =
         |indexes: &[usize]| half.parts(indexes).map(in_words).collect::<Vec<_>>().join("; ");
     let (_, namespace, name) = &half.holder;
-    let mut contexts: Vec<&str> = Vec::new();
-    for part in &half.whole.parts {
-        if let Part::Service(of) = part
-            && let Some(context) = of.context.as_deref()
-            && !contexts.contains(&context)
-        {
-            contexts.push(context);
-        }
-    }
-    let steps = steps(namespace, name, &contexts.join(","), half.undoes.is_some());
+    let steps = steps(namespace, name, &half.whole.contexts().join(","), half.undoes.is_some());
     let steps: Vec<String> = steps.iter().map(step_line).collect();
     format!(
         "change {} half done: {} is written, {} is not; {}",
@@ -119,14 +113,13 @@ pub fn route_line(route: &ChangedRoute) -> String {
     let percent = |share: Option<f64>| {
         share.map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0))
     };
-    let before = shares::by_name(&route.before);
-    let shares = route.after.participants.iter().map(|of| {
-        let before = before.get(&shares::name_of(of)).copied().flatten();
-        format!("{} {} -> {}", human::label(of, true), percent(before), percent(of.share))
+    let TransferRoute { clb, vserver_group, port, shares } = shares(route);
+    let shares = route.after.participants.iter().zip(shares).map(|(of, share)| {
+        format!("{} {} -> {}", human::label(of, true), percent(share.before), percent(share.after))
     });
-    let port = route.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let shares = shares.collect::<Vec<_>>().join(", ");
-    format!("{}/{}{port}: {shares}", route.clb, route.vserver_group)
+    let key = RouteKey { clb: &clb, vgroup: &vserver_group, port };
+    let shares = shares.collect::<Vec<_>>();
+    format!("{}: {}", route_name(&key), shares.join(", "))
 }
 
 /// The colour of a state.

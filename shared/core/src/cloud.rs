@@ -151,6 +151,11 @@ impl RemoteBackend {
         if self.is_pod() { &self.server_ip } else { &self.server_id }
     }
 
+    /// Whether it is this port of an instance.
+    pub fn is_server(&self, id: &str, port: u16) -> bool {
+        !self.is_pod() && self.server_id == id && self.port == port
+    }
+
     /// Whether the backend is a pod.
     pub fn is_pod(&self) -> bool {
         !self.server_ip.is_empty() && self.kind != "ecs"

@@ -38,8 +38,7 @@ impl World {
     #[must_use]
     pub fn with_server_weight(mut self, vgroup: &str, id: &str, port: u16, weight: u32) -> Self {
         if let Some(group) = self.cloud.groups.get_mut(vgroup) {
-            let is_it =
-                |of: &&mut RemoteBackend| !of.is_pod() && of.server_id == id && of.port == port;
+            let is_it = |of: &&mut RemoteBackend| of.is_server(id, port);
             for backend in group.backends.iter_mut().filter(is_it) {
                 backend.weight = weight;
             }

@@ -154,6 +154,13 @@ impl<'a> Survey<'a> {
         self.routes.iter().map(|(key, members)| (key, members.as_slice()))
     }
 
+    /// The routes that a Service is in.
+    pub fn routes_with(&self, seat: &Seat<'_>) -> impl Iterator<Item = RouteKey<'a>> {
+        let routes = self.routes.iter();
+        let its = routes.filter(|(_, members)| members.iter().any(|of| of.seat.is(seat)));
+        its.map(|(key, _)| *key)
+    }
+
     /// The Services of a route.
     pub fn members(&self, key: &RouteKey<'a>) -> &[Member<'a>] {
         self.routes.get(key).map_or(&[], Vec::as_slice)

@@ -11,7 +11,7 @@ use clbmigrate_core::{
     transfer::{OneService, Part, Server, Servers},
 };
 
-use super::sides::{Pair, Place, routes_of};
+use super::sides::{Pair, Place};
 use crate::{
     error::Error,
     transfer::{Scene, route_name},
@@ -39,19 +39,21 @@ impl<'a> Goals<'a> {
     /// The routes that both sides are in.
     pub fn new(pair: &Pair<'a>, scene: &Scene<'a>) -> Result<Self, Error> {
         let survey = scene.survey;
-        let of = |place: &Place<'a>| match place {
-            Place::Service(seat) => Some((*seat, routes_of(survey, seat))),
-            Place::Servers(_) => None,
+        let of = |place: &Place<'a>| -> Option<BTreeSet<RouteKey<'a>>> {
+            match place {
+                Place::Service(seat) => Some(survey.routes_with(seat).collect()),
+                Place::Servers(_) => None,
+            }
         };
         let (to, from) = (of(&pair.to), of(&pair.from));
         let all: BTreeSet<RouteKey<'a>> =
-            [&to, &from].into_iter().flatten().flat_map(|(_, keys)| keys).copied().collect();
+            [&to, &from].into_iter().flatten().flatten().copied().collect();
         let mut goals =
             Self { asked: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
         for key in all {
             let route = Route::build(survey, key, &Prediction::default());
-            let is_in = |side: &Option<(Seat<'a>, BTreeSet<RouteKey<'a>>)>| {
-                side.as_ref().is_none_or(|(_, keys)| keys.contains(&key))
+            let is_in = |side: &Option<BTreeSet<RouteKey<'a>>>| {
+                side.as_ref().is_none_or(|keys| keys.contains(&key))
             };
             let servers = [&pair.to, &pair.from].map(|place| in_route(&route, place));
             let is_empty = |place: &Place<'_>, found: &[Server]| {
@@ -89,7 +91,7 @@ impl<'a> Goals<'a> {
                 Ok(Side::Servers(servers.iter().map(|server| server.from).collect()))
             }
             Place::Service(seat) => {
-                let of = participant(route, seat);
+                let of = route.participant_of(seat);
                 ours += of.and_then(|of| of.weight_sum).unwrap_or_default();
                 let port = route.key.port.unwrap_or_default();
                 survey.spread(seat, port).map(Side::Service).ok_or_else(|| unknown(seat, of))
@@ -199,10 +201,6 @@ fn in_route(route: &Route<'_>, place: &Place<'_>) -> Vec<Server> {
             to: backend.weight,
         })
         .collect()
-}
-
-fn participant<'r, 'a>(route: &'r Route<'a>, seat: &Seat<'_>) -> Option<&'r Participant<'a>> {
-    route.participants.iter().find(|of| of.seat.as_ref().is_some_and(|known| known.is(seat)))
 }
 
 fn unknown(seat: &Seat<'_>, of: Option<&Participant<'_>>) -> Error {

@@ -1,18 +1,8 @@
 //! Whom the sides of a shift mean.
 
-use std::collections::BTreeSet;
+use clbmigrate_core::survey::Seat;
 
-use clbmigrate_core::{
-    route::RouteKey,
-    survey::{Seat, Survey},
-};
-
-use crate::{
-    cli::Side,
-    error::Error,
-    target,
-    transfer::{Scene, in_context},
-};
+use crate::{cli::Side, error::Error, selection::Selection, target, transfer::Scene};
 
 /// A side as it was found.
 pub enum Place<'a> {
@@ -77,8 +67,7 @@ fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Er
     if let Some(name) = service {
         return named(name, context, scene);
     }
-    let mut input = scene.input.clone();
-    let selection = in_context(&mut input, Some(context), scene.namespace);
+    let selection = Selection::new(scene.input, scene.namespace).in_context(context);
     target::resolve(scene.survey, target, &selection)
 }
 
@@ -88,8 +77,7 @@ fn named<'a>(
     context: &str,
     scene: &Scene<'a>,
 ) -> Result<Seat<'a>, Error> {
-    let mut input = scene.input.clone();
-    let selection = in_context(&mut input, Some(context), Some(namespace));
+    let selection = Selection::new(scene.input, Some(namespace)).in_context(context);
     target::resolve(scene.survey, name, &selection)
 }
 
@@ -102,7 +90,7 @@ fn counterpart<'a>(seat: &Seat<'a>, side: &Side, scene: &Scene<'a>) -> Result<Se
         return named(name, context, scene);
     }
     let mut found: Vec<Seat<'a>> = Vec::new();
-    for key in routes_of(scene.survey, seat) {
+    for key in scene.survey.routes_with(seat) {
         for member in scene.survey.members(&key) {
             let is_there = member.seat.cluster.context.as_deref() == Some(context.as_str());
             let is_new = !member.seat.is(seat) && !found.iter().any(|of| of.is(&member.seat));
@@ -133,11 +121,4 @@ fn counterpart<'a>(seat: &Seat<'a>, side: &Side, scene: &Scene<'a>) -> Result<Se
             hints: many.iter().map(|seat| format!("give --from {}", name(seat))).collect(),
         }),
     }
-}
-
-/// The routes that a Service is in.
-pub fn routes_of<'a>(survey: &Survey<'a>, seat: &Seat<'_>) -> BTreeSet<RouteKey<'a>> {
-    let routes = survey.routes();
-    let its = routes.filter(|(_, members)| members.iter().any(|member| member.seat.is(seat)));
-    its.map(|(key, _)| *key).collect()
 }

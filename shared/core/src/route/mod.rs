@@ -219,6 +219,11 @@ impl<'a> Route<'a> {
         held.map(move |backend| RouteBackend { participant: index, ..backend })
     }
 
+    /// The part of a Service at hand.
+    pub fn participant_of(&self, seat: &Seat<'_>) -> Option<&Participant<'a>> {
+        self.participants.iter().find(|of| of.seat.as_ref().is_some_and(|known| known.is(seat)))
+    }
+
     /// The sum of all known weights.
     pub fn weight_sum(&self) -> u64 {
         self.participants.iter().filter_map(|p| p.weight_sum).sum()

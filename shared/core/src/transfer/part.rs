@@ -83,6 +83,20 @@ pub enum Standing {
 }
 
 impl Whole {
+    /// The contexts of its Services, each once.
+    pub fn contexts(&self) -> Vec<&str> {
+        let mut contexts: Vec<&str> = Vec::new();
+        for part in &self.parts {
+            if let Part::Service(of) = part
+                && let Some(context) = of.context.as_deref()
+                && !contexts.contains(&context)
+            {
+                contexts.push(context);
+            }
+        }
+        contexts
+    }
+
     /// What takes it back: who gains by that comes first.
     #[must_use]
     pub fn reversed(&self) -> Self {
@@ -100,14 +114,7 @@ impl Part {
             Self::Service(of) => {
                 Self::Service(OneService { from: of.to.clone(), to: of.from.clone(), ..of.clone() })
             }
-            Self::Servers(of) => {
-                let back =
-                    |server: &Server| Server { from: server.to, to: server.from, ..server.clone() };
-                Self::Servers(Servers {
-                    servers: of.servers.iter().map(back).collect(),
-                    ..of.clone()
-                })
-            }
+            Self::Servers(of) => Self::Servers(of.reversed()),
         }
     }
 
@@ -185,6 +192,13 @@ impl OneService {
 }
 
 impl Servers {
+    /// The other way round.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let back = |server: &Server| Server { from: server.to, to: server.from, ..server.clone() };
+        Self { servers: self.servers.iter().map(back).collect(), ..self.clone() }
+    }
+
     fn standing(&self, world: &World) -> Standing {
         match world.cloud.groups.get(&self.vgroup) {
             Some(group) => self.standing_in(&group.backends),
@@ -221,8 +235,7 @@ impl Servers {
 impl Server {
     /// Its weight among these backends; `None` where it is not there.
     pub fn weight_in(&self, backends: &[RemoteBackend]) -> Option<u32> {
-        let is_it =
-            |of: &&RemoteBackend| !of.is_pod() && of.server_id == self.id && of.port == self.port;
+        let is_it = |of: &&RemoteBackend| of.is_server(&self.id, self.port);
         backends.iter().find(is_it).map(|backend| backend.weight)
     }
 }

@@ -91,8 +91,13 @@ fn loser_fails(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 /// A shift whose first write waits for CCM.
 fn begun_with_winner_stuck(scene: &Scene<'_>) -> anyhow::Result<crate::scene::Running> {
+    begun(scene, &shift("40%", ""))
+}
+
+/// The same with this command.
+fn begun(scene: &Scene<'_>, line: &str) -> anyhow::Result<crate::scene::Running> {
     scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let running = scene.begins(&shift("40%", ""))?;
+    let running = scene.begins(line)?;
     try_wait_for("the first write", DEADLINE, || {
         Ok((scene.new.annotation("weight")? != "20").then_some(()))
     })?;
@@ -127,12 +132,8 @@ fn dies(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn vanishes(stage: &Stage<'_>) -> anyhow::Result<()> {
     let (scene, gate) = gated(stage, |scene| scene.new.clone())?;
-    scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
-    let running = scene.begins(&line)?;
-    try_wait_for("the first write", DEADLINE, || {
-        Ok((scene.new.annotation("weight")? != "20").then_some(()))
-    })?;
+    let running = begun(&scene, &line)?;
     drop(gate);
     let told = running.ends()?.ends_with(1)?.warns("cannot be reached")?;
     let report = told.json()?;
@@ -148,11 +149,7 @@ fn vanishes(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn throttled(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5m");
-    scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let running = scene.begins(&line)?;
-    try_wait_for("the first write", DEADLINE, || {
-        Ok((scene.new.annotation("weight")? != "20").then_some(()))
-    })?;
+    let running = begun(&scene, &line)?;
     scene.clb.troubles_user(Do::Throttle {}, None);
     let before = scene.clb.calls_of_user();
     scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
@@ -228,12 +225,8 @@ fn put_back(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn console(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene_of(0, 20, &[("i-bp1m1", 80)])?;
-    scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
     let line = format!("shift svc/web --from external --to {NEW} 40% --yes -o json --timeout 60s");
-    let running = scene.begins(&line)?;
-    try_wait_for("the first write", DEADLINE, || {
-        Ok((scene.new.annotation("weight")? != "20").then_some(()))
-    })?;
+    let running = begun(&scene, &line)?;
     scene.clb.set_weight("i-bp1m1", 10);
     scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
     let told = running.ends()?.ends_with(5)?.warns("somebody changed it")?;
