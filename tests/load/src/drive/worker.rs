@@ -77,7 +77,8 @@ impl Worker {
         if due >= window.begin && counts {
             let mut latencies =
                 self.shared.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-            latencies.add(answered.duration_since(due), sent.duration_since(due));
+            let of = |time: Instant| time.duration_since(due);
+            latencies.add(due.duration_since(window.begin), of(answered), of(sent));
         }
         Ok(())
     }
