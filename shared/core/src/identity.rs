@@ -8,8 +8,8 @@ pub const DEFAULT_CLUSTER_ID: &str = "clusterid";
 /// Longest description the cloud documents, in characters. What it does beyond is not verified.
 pub const MAX_DESCRIPTION: usize = 80;
 
-/// Length of the cluster ids that ACK gives out.
-pub const ACK_CLUSTER_ID_LENGTH: usize = 33;
+/// Stands for a cluster's id that is not known: as long as those that ACK gives out.
+pub const UNKNOWN_CLUSTER_ID: &str = "ccccccccccccccccccccccccccccccccc";
 
 /// A backend's description, or a group's name, that CCM wrote (CCM 2.14: `load_balancer.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

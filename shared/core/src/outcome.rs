@@ -196,7 +196,7 @@ fn results<'a>(
     missing: Option<&'static str>,
     no_node: bool,
 ) -> Vec<PortRound<'a>> {
-    let is_mapped = backends::mapping(service).is_some();
+    let is_mapped = backends::is_mapped(service);
     let mut groups = model.groups.into_iter().peekable();
     let mut skipped = model.skipped.into_iter();
     let mut results = Vec::with_capacity(service.spec.ports.len());

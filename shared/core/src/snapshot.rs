@@ -294,7 +294,7 @@ impl Cluster {
 
     /// The workloads whose pods a Service selects.
     pub fn workloads_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Workload> {
-        let kinds = WorkloadKind::ALL.into_iter();
+        let kinds = WorkloadKind::ALL.into_iter().filter(|_| !self.workloads.is_empty());
         let namespace = service.metadata.namespace();
         kinds
             .filter_map(move |kind| self.workloads.get(&(kind, namespace.to_owned())))

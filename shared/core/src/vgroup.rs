@@ -46,20 +46,19 @@ impl<'a> Mapping<'a> {
         if value.is_empty() {
             return Self { entries: Vec::new() };
         }
-        let mut position = 1;
-        let entries = value.split(',').map(|text| {
-            let mut parts = text.splitn(3, ':');
-            let entry = Entry {
-                text,
-                position,
-                group: parts.next().unwrap_or_default(),
-                port: parts.next(),
-                has_more: parts.next().is_some(),
-            };
+        let (mut entries, mut position, mut rest) = (Vec::with_capacity(1), 1, Some(value));
+        while let Some(value) = rest {
+            let (text, more) = cut(value, b',');
+            let (group, port) = cut(text, b':');
+            let (port, beyond) = port.map_or((None, None), |port| {
+                let (port, beyond) = cut(port, b':');
+                (Some(port), beyond)
+            });
+            entries.push(Entry { text, position, group, port, has_more: beyond.is_some() });
             position += text.chars().count() + 1;
-            entry
-        });
-        Self { entries: entries.collect() }
+            rest = more;
+        }
+        Self { entries }
     }
 
     /// The entries, in order.
@@ -131,6 +130,16 @@ impl<'a> Entry<'a> {
 
     fn format_error(self) -> FormatError {
         FormatError { text: self.text.to_owned(), position: self.position }
+    }
+}
+
+/// A text before and after the first separator, which is an ASCII character. Mappings are looked at
+/// many times in a review, and this is several times as fast as `str::split` on texts so short.
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let at = text.bytes().position(|byte| byte == separator);
+    match at.and_then(|at| text.split_at_checked(at)) {
+        Some((head, tail)) => (head, tail.get(1..)),
+        None => (text, None),
     }
 }
 

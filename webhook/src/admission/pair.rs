@@ -153,10 +153,9 @@ fn backend_type(service: &Service) -> Option<&str> {
     service.metadata.annotations.get(annotation::BACKEND_TYPE)
 }
 
-/// Where a Service sits in a world that was made for it.
+/// Where a Service sits in a small world that was made for it.
 fn seat_of<'w>(world: &'w World, service: &Service) -> Option<Seat<'w>> {
     let cluster: &Cluster = world.clusters.first()?;
-    let meta = &service.metadata;
-    let service = cluster.service(meta.namespace(), &meta.name)?;
+    let service = cluster.services().find(|seated| std::ptr::eq(*seated, service))?;
     Some(Seat { index: 0, cluster, service })
 }

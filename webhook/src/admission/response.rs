@@ -126,7 +126,17 @@ impl Response {
             },
         };
         // Texts and numbers alone: writing them does not fail.
-        serde_json::to_vec(&review).unwrap_or_default().into()
+        let mut bytes = Vec::with_capacity(self.size());
+        let written = serde_json::to_writer(&mut bytes, &review);
+        written.map(|()| bytes.into()).unwrap_or_default()
+    }
+
+    /// About how many bytes it has when it is written.
+    fn size(&self) -> usize {
+        const AROUND: usize = 384;
+        let texts = self.warnings.iter().chain(&self.denied).chain(&self.patch);
+        let notes = self.audit.iter().map(|(_, note)| note);
+        AROUND + texts.chain(notes).map(String::len).sum::<usize>()
     }
 
     /// As many warnings as API servers pass on, and how many there are besides.

@@ -122,10 +122,14 @@ impl Rulings {
     }
 }
 
+/// What one problem takes in words, in bytes.
+const USUAL: usize = 512;
+
 /// All that is wrong, at once: one problem in a line, several below each other. kubectl prints both as
 /// they are.
 fn denial(object: &str, denials: &[&Ruling]) -> String {
-    let mut text = object.to_owned();
+    let mut text = String::with_capacity(object.len() + denials.len() * USUAL);
+    text.push_str(object);
     let separator = match denials.len() {
         1 => ": ",
         n => {
@@ -135,11 +139,8 @@ fn denial(object: &str, denials: &[&Ruling]) -> String {
     };
     for Ruling { finding, .. } in denials {
         let Finding { rule, path, message, fix, .. } = finding;
-        let _ = write!(text, "{separator}{rule}");
-        if !path.is_empty() {
-            let _ = write!(text, " {path}");
-        }
-        let _ = write!(text, ": {message}. Fix: {fix}.");
+        let space = if path.is_empty() { "" } else { " " };
+        text.extend([separator, rule, space, path, ": ", message, ". Fix: ", fix, "."]);
     }
     if denials.len() > 1 {
         text.push_str("\nkubectl clbmigrate explain CLBnnn says more of each.");
@@ -150,13 +151,14 @@ fn denial(object: &str, denials: &[&Ruling]) -> String {
 fn warning(ruling: &Ruling) -> String {
     let Ruling { finding: Finding { rule, severity, object, message, fix, .. }, remark, .. } =
         ruling;
-    let mut text = format!("{rule}: ");
+    let mut text = String::with_capacity(USUAL);
+    text.extend([rule, ": "]);
     if object.kind != "Service" {
         let _ = write!(text, "{object}: ");
     }
-    let _ = write!(text, "{remark}{message}");
+    text.extend([*remark, message]);
     if *severity > Severity::Info {
-        let _ = write!(text, " ({fix})");
+        text.extend([" (", fix, ")"]);
     }
     text
 }

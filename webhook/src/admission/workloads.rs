@@ -137,7 +137,7 @@ fn with_template(workload: &Workload, template: PodTemplate) -> Workload {
 
 /// Whether CCM carries out a Service's mapping: traffic may reach its pods through a CLB.
 pub(super) fn is_migrated(service: &Service) -> bool {
-    service.is_taken_by_ccm() && backends::mapping(service).is_some()
+    service.is_taken_by_ccm() && backends::is_mapped(service)
 }
 
 /// The kind under review, if it is one that is judged.

@@ -146,8 +146,8 @@ impl Cache {
         self.services.get(namespace, name)
     }
 
-    /// The Services on a CLB that share a vServer group with one of these, or a listener that one of
-    /// these takes over; these themselves, as they were stored, may be among them.
+    /// The other Services on a CLB that share a vServer group with one of these, or a listener that
+    /// one of these takes over.
     pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {
         self.services.neighbours(of)
     }

@@ -18,14 +18,16 @@ pub(super) struct Services(RwLock<Index>);
 
 #[derive(Default)]
 struct Index {
-    names: HashMap<String, Arc<Service>>,
+    names: HashMap<Arc<str>, Arc<Service>>,
     groups: Lists,
     /// Of a CLB's listener there may be thousands, so they are found by name.
-    listeners: HashMap<String, HashMap<String, Arc<Service>>>,
+    listeners: HashMap<String, HashMap<Arc<str>, Arc<Service>>>,
     selectors: Lists,
 }
 
-type Lists = HashMap<String, Vec<Arc<Service>>>;
+/// Services with their names beside them: who is looked for by name is passed over without a look at
+/// the Service, which is not in the processor's caches where there are thousands.
+type Lists = HashMap<String, Vec<(Arc<str>, Arc<Service>)>>;
 
 impl Services {
     fn read<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
@@ -41,26 +43,28 @@ impl Services {
     }
 
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
-        self.read(|index| index.names.get(&key(&[namespace, name])).cloned())
+        self.read(|index| index.names.get(key(&[namespace, name]).as_str()).cloned())
     }
 
     pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {
         let mut found: Vec<Arc<Service>> = Vec::new();
-        let mut add = |service: &Arc<Service>| {
-            if !found.iter().any(|known| Arc::ptr_eq(known, service)) {
-                found.push(Arc::clone(service));
-            }
-        };
         self.read(|index| {
             for service in of {
+                let own = name_of(service);
+                let mut add = |name: &str, service: &Arc<Service>| {
+                    if name != own && !found.iter().any(|known| Arc::ptr_eq(known, service)) {
+                        found.push(Arc::clone(service));
+                    }
+                };
                 for group in groups(service) {
-                    index.groups.get(group).into_iter().flatten().for_each(&mut add);
+                    let bound = index.groups.get(group).into_iter().flatten();
+                    bound.for_each(|(name, service)| add(name, service));
                 }
                 if overrides(service) {
                     // The rule names one rival; among thousands, the first few will do.
                     for key in listeners(service) {
                         let rivals = index.listeners.get(&key).into_iter().flatten();
-                        rivals.take(RIVALS).for_each(|(_, rival)| add(rival));
+                        rivals.take(RIVALS).for_each(|(name, rival)| add(name, rival));
                     }
                 }
             }
@@ -76,7 +80,8 @@ impl Services {
         self.read(|index| {
             let keys = labels.iter().map(|(name, value)| key(&[namespace, name, value]));
             let lists = keys.filter_map(|key| index.selectors.get(&key));
-            lists.flatten().filter(|service| service.selects(labels)).cloned().collect()
+            let services = lists.flatten().map(|(_, service)| service);
+            services.filter(|service| service.selects(labels)).cloned().collect()
         })
     }
 }
@@ -86,7 +91,7 @@ impl Index {
         let Some(service) = self.names.remove(name) else { return };
         let take = |lists: &mut Lists, key: &str| {
             let Some(list) = lists.get_mut(key) else { return };
-            list.retain(|known| !Arc::ptr_eq(known, &service));
+            list.retain(|(known, _)| **known != *name);
             if list.is_empty() {
                 lists.remove(key);
             }
@@ -107,20 +112,21 @@ impl Index {
         }
     }
 
-    fn insert(&mut self, name: String, service: Arc<Service>) {
+    fn insert(&mut self, name: &str, service: Arc<Service>) {
+        let name: Arc<str> = name.into();
         let add = |lists: &mut Lists, key: &str| {
             let list = match lists.get_mut(key) {
                 Some(list) => list,
                 None => lists.entry(key.to_owned()).or_insert_with(|| Vec::with_capacity(1)),
             };
-            list.push(Arc::clone(&service));
+            list.push((Arc::clone(&name), Arc::clone(&service)));
         };
         for group in groups(&service) {
             add(&mut self.groups, group);
         }
         for key in listeners(&service) {
             let list = self.listeners.entry(key).or_default();
-            list.insert(name.clone(), Arc::clone(&service));
+            list.insert(Arc::clone(&name), Arc::clone(&service));
         }
         if let Some(key) = selector(&service) {
             add(&mut self.selectors, &key);
@@ -137,10 +143,10 @@ impl Sink for Services {
         }
         match slim::service(object)? {
             Some(service) => {
-                let name = key(&[service.metadata.namespace(), &service.metadata.name]);
+                let name = name_of(&service);
                 self.write(|index| {
                     index.remove(&name);
-                    index.insert(name, Arc::new(service));
+                    index.insert(&name, Arc::new(service));
                 });
             }
             None => {
@@ -153,23 +159,27 @@ impl Sink for Services {
 
     fn remove(&self, namespace: &str, name: &str) {
         let name = key(&[namespace, name]);
-        if self.read(|index| index.names.contains_key(&name)) {
+        if self.read(|index| index.names.contains_key(name.as_str())) {
             self.write(|index| index.remove(&name));
         }
     }
 
     fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
-        let gone: Vec<String> = self.read(|index| {
+        let gone: Vec<Arc<str>> = self.read(|index| {
             let known = index.names.iter();
             let gone = known.filter(|(_, service)| {
                 !is_there(service.metadata.namespace(), &service.metadata.name)
             });
-            gone.map(|(name, _)| name.clone()).collect()
+            gone.map(|(name, _)| Arc::clone(name)).collect()
         });
         for name in &gone {
             self.write(|index| index.remove(name));
         }
     }
+}
+
+fn name_of(service: &Service) -> String {
+    key(&[service.metadata.namespace(), &service.metadata.name])
 }
 
 /// Parts that cannot contain the separator, as one key.
@@ -196,7 +206,7 @@ fn overrides(service: &Service) -> bool {
 
 /// The listeners that a Service takes, or whose backends it is.
 fn listeners(service: &Service) -> Vec<String> {
-    if !overrides(service) && backends::mapping(service).is_none() {
+    if !overrides(service) && !backends::is_mapped(service) {
         return Vec::new();
     }
     let clb = service.metadata.annotations.text(annotation::ID);

@@ -1,6 +1,6 @@
 //! The table of annotations that CCM 2.14 reads.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{BACKEND_TYPE, CLASS, Found, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
 use crate::object::Annotations;
@@ -132,15 +132,34 @@ pub const KNOWN: &[Known] = &[
     known("loadbalancer-graceful-shutdown", Text),
 ];
 
+/// The place in the table. Suffixes are told apart by their lengths first, which leaves a few each.
+fn place_of(suffix: &str) -> Option<usize> {
+    static BY_LENGTH: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+        let longest = KNOWN.iter().map(|known| known.suffix.len()).max().unwrap_or_default();
+        let of = |length| (0..KNOWN.len()).filter(move |at| length_at(*at) == Some(length));
+        (0..=longest).map(|length| of(length).collect()).collect()
+    });
+    let places = BY_LENGTH.get(suffix.len())?;
+    let is_it = |at: &usize| KNOWN.get(*at).is_some_and(|known| known.suffix == suffix);
+    places.iter().copied().find(is_it)
+}
+
+fn length_at(place: usize) -> Option<usize> {
+    KNOWN.get(place).map(|known| known.suffix.len())
+}
+
+/// The annotation of that suffix, if CCM reads it.
+pub fn find(suffix: &str) -> Option<&'static Known> {
+    KNOWN.get(place_of(suffix)?)
+}
+
 /// The annotations of an object that CCM reads, in the order of the table, each with the value in
 /// effect.
 pub(crate) fn known_in(annotations: &Annotations) -> Vec<(&'static Known, Found<'_>)> {
-    static PLACES: LazyLock<HashMap<&str, usize>> =
-        LazyLock::new(|| KNOWN.iter().enumerate().map(|(at, known)| (known.suffix, at)).collect());
     let mut found: Vec<(usize, Found<'_>)> = Vec::new();
     for (key, text) in annotations.iter() {
         let Some(suffix) = suffix_of(key) else { continue };
-        let Some(place) = PLACES.get(suffix).copied() else { continue };
+        let Some(place) = place_of(suffix) else { continue };
         // The new prefix comes first, by alphabet, and wins.
         if !found.iter().any(|(known, _)| *known == place) {
             found.push((place, Found { key, text }));
@@ -175,7 +194,7 @@ pub fn nearest(key: &str) -> Option<String> {
     }
     let name = name.replace("load-balancer", "loadbalancer");
     if let Some(suffix) = bare_suffix(&name) {
-        let exact = KNOWN.iter().find(|known| known.suffix == suffix);
+        let exact = find(&suffix);
         let close = || {
             let limit = if suffix.len() < INFIX.len() + 6 { 1 } else { 2 };
             KNOWN
@@ -197,7 +216,7 @@ pub fn nearest(key: &str) -> Option<String> {
 fn is_known(key: &str) -> bool {
     key == BACKEND_TYPE
         || key == CLASS
-        || suffix_of(key).is_some_and(|suffix| KNOWN.iter().any(|known| known.suffix == suffix))
+        || suffix_of(key).is_some_and(|suffix| find(suffix).is_some())
 }
 
 /// `loadbalancer-…` out of a name whose vendor part may be missing or another's.

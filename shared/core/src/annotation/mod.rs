@@ -3,7 +3,7 @@
 mod known;
 mod value;
 
-pub use known::{KNOWN, Known, Reads, nearest};
+pub use known::{KNOWN, Known, Reads, find, nearest};
 pub(crate) use known::{VGROUP_IDS, known_in};
 pub use value::{ValueError, integer, percent};
 

@@ -224,12 +224,20 @@ fn vgroup<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Result<Option<&'a str>
 
 /// The mapping that CCM honours: only beside a CLB id, and not empty.
 pub fn mapping(service: &Service) -> Option<Mapping<'_>> {
+    mapping_text(service).map(Mapping::parse)
+}
+
+/// Whether there is a mapping that CCM honours.
+pub fn is_mapped(service: &Service) -> bool {
+    mapping_text(service).is_some()
+}
+
+fn mapping_text(service: &Service) -> Option<&str> {
     let annotations = &service.metadata.annotations;
     if annotations.text(annotation::ID).is_empty() {
         return None;
     }
-    let mapping = Mapping::parse(annotations.text(annotation::VGROUP_PORT));
-    (!mapping.is_empty()).then_some(mapping)
+    Some(annotations.text(annotation::VGROUP_PORT)).filter(|text| !text.is_empty())
 }
 
 /// Whether CCM leaves backends alone that differ in weight only: `on` in any case.
@@ -245,11 +253,10 @@ pub fn setting(service: &Service) -> Result<Setting, Skip> {
         "" => Ok(None),
         text => annotation::percent(text).map(Some).map_err(|error| (text.to_owned(), error)),
     };
-    let total = match mapping(service) {
-        Some(_) => {
-            read(annotation::WEIGHT).map_err(|(text, error)| Skip::Weight { text, error })?
-        }
-        None => None,
+    let total = if is_mapped(service) {
+        read(annotation::WEIGHT).map_err(|(text, error)| Skip::Weight { text, error })?
+    } else {
+        None
     };
     let default = read(annotation::DEFAULT_WEIGHT)
         .map_err(|(text, error)| Skip::DefaultWeight { text, error })?;

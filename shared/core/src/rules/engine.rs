@@ -111,7 +111,7 @@ impl<'a> Engine<'_, 'a> {
         }
         let start = out.len();
         let meta = &seat.service.metadata;
-        let misplaced = vec![("spec.annotations", &seat.service.spec.annotations)];
+        let misplaced = Some(("spec.annotations", &seat.service.spec.annotations));
         let any = AnyObject { object, meta, misplaced };
         let old = self.old_of(&seat);
         let none = Prediction::default();
@@ -154,7 +154,7 @@ impl<'a> Engine<'_, 'a> {
                 }
             }
             let object = change.object.clone();
-            settle(&AnyObject { object, meta: &old.metadata, misplaced: Vec::new() }, start, out);
+            settle(&AnyObject { object, meta: &old.metadata, misplaced: None }, start, out);
         }
     }
 
@@ -178,7 +178,7 @@ impl<'a> Engine<'_, 'a> {
     /// The workloads that a migrated Service selects. What was `said` of one is not said again.
     fn workloads_of(&self, seat: Seat<'a>, said: &mut HashSet<Said>, out: &mut Findings) {
         let Seat { cluster, service, .. } = seat;
-        if !service.is_candidate() || backends::mapping(service).is_none() {
+        if !service.is_candidate() || !backends::is_mapped(service) {
             return;
         }
         let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
@@ -214,7 +214,7 @@ impl<'a> Engine<'_, 'a> {
                 namespace: other.meta.namespace.clone(),
                 name: other.meta.name.clone(),
             };
-            let any = AnyObject { object, meta: &other.meta, misplaced: Vec::new() };
+            let any = AnyObject { object, meta: &other.meta, misplaced: None };
             if (self.scope)(&any.object) {
                 let start = out.len();
                 self.objects(&any, out);
@@ -260,7 +260,7 @@ impl<'a> Engine<'_, 'a> {
         let survey = self.change?.before;
         let cluster = survey.world.clusters.get(index)?;
         let case = Case::new(survey, Seat { index, cluster, service: old }, None, none);
-        (old.is_taken_by_ccm() && case.mapping().is_some()).then_some(case)
+        (old.is_taken_by_ccm() && backends::is_mapped(old)).then_some(case)
     }
 
     fn change_case<'s>(
@@ -277,8 +277,8 @@ fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'
     let object = workload.object_ref(cluster.context.as_ref());
     let template = &workload.template.metadata.annotations;
     let misplaced = match workload.kind {
-        WorkloadKind::Pod => Vec::new(),
-        _ => vec![("spec.template.metadata.annotations", template)],
+        WorkloadKind::Pod => None,
+        _ => Some(("spec.template.metadata.annotations", template)),
     };
     AnyObject { object, meta: &workload.metadata, misplaced }
 }
@@ -291,6 +291,9 @@ fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
 /// Drops what follows from another finding on the same object, and softens what the object is
 /// exempt from.
 fn settle(any: &AnyObject<'_>, start: usize, out: &mut Findings) {
+    if out.len() == start {
+        return;
+    }
     let findings = out.since(start);
     let hidden: HashSet<&str> = findings
         .iter()

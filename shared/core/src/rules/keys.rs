@@ -2,9 +2,8 @@
 
 use super::{AnyObject, Case, Judge, Rule};
 use crate::{
-    annotation::{self, Found, KNOWN, LEGACY_PREFIX, PREFIX},
+    annotation::{self, Found, LEGACY_PREFIX, PREFIX},
     finding::{Findings, Severity},
-    object::Annotations,
     patch::PatchOp,
 };
 
@@ -130,7 +129,7 @@ fn unknown_key(case: &Case<'_, '_>, out: &mut Findings) {
 
 fn is_unknown(key: &str) -> bool {
     annotation::suffix_of(key).is_some_and(|suffix| {
-        suffix != annotation::VGROUP_IDS && !KNOWN.iter().any(|known| known.suffix == suffix)
+        suffix != annotation::VGROUP_IDS && annotation::find(suffix).is_none()
     })
 }
 
@@ -149,7 +148,7 @@ const WORKLOADS: [&str; 8] = [
 fn misplaced(any: &AnyObject<'_>, out: &mut Findings) {
     let of_workload = WORKLOADS.contains(&any.object.kind.as_str());
     let own = of_workload.then_some(("metadata.annotations", &any.meta.annotations));
-    for (path, annotations) in own.into_iter().chain(any.misplaced.iter().copied()) {
+    for (path, annotations) in own.into_iter().chain(any.misplaced) {
         for key in annotations.keys().filter(|key| is_ccms(key)) {
             let value = annotations.get(key).unwrap_or_default();
             out.on(any.meta, any.object.clone())
@@ -167,9 +166,7 @@ fn is_ccms(key: &str) -> bool {
 
 fn not_a_string(any: &AnyObject<'_>, out: &mut Findings) {
     let own = ("metadata.annotations", &any.meta.annotations);
-    let all: Vec<(&str, &Annotations)> =
-        [own].into_iter().chain(any.misplaced.iter().copied()).collect();
-    for (path, annotations) in all {
+    for (path, annotations) in [own].into_iter().chain(any.misplaced) {
         for (key, value) in annotations.not_strings() {
             let quoted = match value {
                 serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),

@@ -112,7 +112,7 @@ pub struct AnyObject<'o> {
     /// Its metadata.
     pub meta: &'o Meta,
     /// Annotations found elsewhere than in `metadata`, as `(path, metadata around them)`.
-    pub misplaced: Vec<(&'static str, &'o crate::object::Annotations)>,
+    pub misplaced: Option<(&'static str, &'o crate::object::Annotations)>,
 }
 
 impl Rule {

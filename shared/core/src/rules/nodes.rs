@@ -5,7 +5,7 @@ use crate::{
     annotation::{self, Found},
     backends::{self, Mode},
     finding::{Findings, Severity},
-    identity::{ACK_CLUSTER_ID_LENGTH, Key, MAX_DESCRIPTION},
+    identity::{Key, MAX_DESCRIPTION, UNKNOWN_CLUSTER_ID},
     object::EndpointSlice,
     outcome::PortResult,
 };
@@ -75,8 +75,7 @@ pub(super) const RULES: &[Rule] = &[
 
 fn long_description(case: &Case<'_, '_>, out: &mut Findings) {
     let meta = &case.service().metadata;
-    let unknown_id = "c".repeat(ACK_CLUSTER_ID_LENGTH);
-    let cluster_id = case.seat.cluster.id.as_deref().unwrap_or(&unknown_id);
+    let cluster_id = case.seat.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
     let ports = &case.service().spec.ports;
     let longest = ports.iter().map(|port| match (case.mode(), port.node_port) {
         (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
