@@ -142,7 +142,7 @@ fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 }
 
 fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    if is_same_but_for_the_weight(case) || still_serves(case) {
+    if is_same_but_for_the_weight(case) || still_serves(case) || is_said_already(case) {
         return;
     }
     let after = case.routes_after();
@@ -165,6 +165,13 @@ fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether the weight cannot be used, which CLB001 and CLB012 refuse, while nothing is known of anybody
+/// else in any group: then there is nothing to add.
+fn is_said_already(case: &ChangeCase<'_, '_>) -> bool {
+    case.after.is_some_and(|after| after.setting().is_none())
+        && case.survey.world.cloud.groups.is_empty()
 }
 
 /// Whether nothing changes but a weight that stays above 0: then whoever served goes on.

@@ -250,6 +250,10 @@ fn nobody() -> Rule {
         .times(2)
         .warning("who else is there is not known", set(unknown(), WEIGHT, "0"))
         .saying("DescribeVServerGroupAttribute")
+        .silent(
+            "a weight that CLB001 refuses, where nothing is known",
+            set(unknown(), WEIGHT, "101"),
+        )
         .silent("a machine outside holds weight", set(beside(70), WEIGHT, "0"))
         .silent("a Service that is not at hand holds weight", {
             let remote = format!("k8s/30080/web/shop/{OTHER_ID}");
