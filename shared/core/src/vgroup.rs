@@ -66,11 +66,6 @@ impl<'a> Mapping<'a> {
         &self.entries
     }
 
-    /// Whether there is no mapping at all.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The group CCM maps `port` to: the first entry whose port is the same text. An entry without
     /// colon before it is an error, one after it is not yet.
     pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, FormatError> {
@@ -133,8 +128,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A text before and after the first separator, which is an ASCII character. Mappings are looked at
-/// many times in a review, and this is several times as fast as `str::split` on texts so short.
+/// A text before and after the first separator, which is an ASCII character. A review looks at its
+/// mapping a dozen times, and on texts so short this takes half the time of `str::split`.
 fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
     let at = text.bytes().position(|byte| byte == separator);
     match at.and_then(|at| text.split_at_checked(at)) {

@@ -111,7 +111,7 @@ pub struct AnyObject<'o> {
     pub object: ObjectRef,
     /// Its metadata.
     pub meta: &'o Meta,
-    /// Annotations found elsewhere than in `metadata`, as `(path, metadata around them)`.
+    /// Annotations found elsewhere than in `metadata`, with their path.
     pub misplaced: Option<(&'static str, &'o crate::object::Annotations)>,
 }
 
