@@ -23,6 +23,8 @@ pub struct Terminal {
 struct Seen {
     parser: vt100::Parser,
     raw: Vec<u8>,
+    /// Whether nothing can follow: the program has ended, and all that it wrote was read.
+    is_over: bool,
 }
 
 impl Terminal {
@@ -51,17 +53,19 @@ impl Terminal {
         let child = pair.slave.spawn_command(command)?;
         drop(pair.slave);
         let parser = vt100::Parser::new(rows, cols, 0);
-        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new(), is_over: false }));
         let mut reader = pair.master.try_clone_reader()?;
         let into = Arc::clone(&seen);
         thread::spawn(move || {
+            let seen = || into.lock().unwrap_or_else(PoisonError::into_inner);
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                let Some(bytes) = buffer.get(..count) else { return };
-                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let mut seen = seen();
                 seen.parser.process(bytes);
                 seen.raw.extend_from_slice(bytes);
             }
+            seen().is_over = true;
         });
         let writer = pair.master.take_writer()?;
         Ok(Self { master: pair.master, child, writer, seen })
@@ -97,10 +101,13 @@ impl Terminal {
         Ok(self.writer.flush()?)
     }
 
-    /// Waits for the program's end and returns its exit code.
+    /// Waits for the program's end, and for all that it wrote, and returns its exit code.
     pub fn ends(&mut self) -> Result<u32> {
         let status = try_wait_for("the program's end", DEADLINE, || Ok(self.child.try_wait()?))
-            .with_context(|| String::from_utf8_lossy(&self.seen().raw).into_owned())?;
+            .with_context(|| self.raw())?;
+        let all = || Ok(self.seen().is_over.then_some(()));
+        try_wait_for("the end of what the program wrote", DEADLINE, all)
+            .with_context(|| self.raw())?;
         Ok(status.exit_code())
     }
 
