@@ -1,6 +1,6 @@
 //! The table of annotations that CCM 2.14 reads.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{BACKEND_TYPE, CLASS, Found, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
 use crate::object::Annotations;
@@ -133,40 +133,40 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// The place in the table. Suffixes are told apart by their lengths first, which leaves a few each.
-fn place_of(suffix: &str) -> Option<usize> {
-    static BY_LENGTH: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
-        let longest = KNOWN.iter().map(|known| known.suffix.len()).max().unwrap_or_default();
-        let of = |length| (0..KNOWN.len()).filter(move |at| length_at(*at) == Some(length));
-        (0..=longest).map(|length| of(length).collect()).collect()
+fn place_of(suffix: &str) -> Option<Place> {
+    static BY_LENGTH: LazyLock<BTreeMap<usize, Vec<Place>>> = LazyLock::new(|| {
+        let mut places: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+        for (at, known) in KNOWN.iter().enumerate() {
+            places.entry(known.suffix.len()).or_default().push((at, known));
+        }
+        places
     });
-    let places = BY_LENGTH.get(suffix.len())?;
-    let is_it = |at: &usize| KNOWN.get(*at).is_some_and(|known| known.suffix == suffix);
-    places.iter().copied().find(is_it)
+    let places = BY_LENGTH.get(&suffix.len())?;
+    places.iter().copied().find(|(_, known)| known.suffix == suffix)
 }
 
-fn length_at(place: usize) -> Option<usize> {
-    KNOWN.get(place).map(|known| known.suffix.len())
-}
+/// Where in the table, and what stands there.
+type Place = (usize, &'static Known);
 
 /// The annotation of that suffix, if CCM reads it.
 pub fn find(suffix: &str) -> Option<&'static Known> {
-    KNOWN.get(place_of(suffix)?)
+    place_of(suffix).map(|(_, known)| known)
 }
 
 /// The annotations of an object that CCM reads, in the order of the table, each with the value in
 /// effect.
 pub(crate) fn known_in(annotations: &Annotations) -> Vec<(&'static Known, Found<'_>)> {
-    let mut found: Vec<(usize, Found<'_>)> = Vec::new();
+    let mut found: Vec<(Place, Found<'_>)> = Vec::new();
     for (key, text) in annotations.iter() {
         let Some(suffix) = suffix_of(key) else { continue };
         let Some(place) = place_of(suffix) else { continue };
         // The new prefix comes first, by alphabet, and wins.
-        if !found.iter().any(|(known, _)| *known == place) {
+        if !found.iter().any(|((at, _), _)| *at == place.0) {
             found.push((place, Found { key, text }));
         }
     }
-    found.sort_unstable_by_key(|(place, _)| *place);
-    found.into_iter().filter_map(|(at, found)| Some((KNOWN.get(at)?, found))).collect()
+    found.sort_unstable_by_key(|((at, _), _)| *at);
+    found.into_iter().map(|((_, known), found)| (known, found)).collect()
 }
 
 /// The suffix of the older articles, which CCM never read (rule CLB007).
