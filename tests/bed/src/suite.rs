@@ -12,6 +12,9 @@ use crate::bed::Bed;
 use crate::plan::{Plan, Size};
 use crate::talk::say;
 
+/// Tests at once, where they wait for what others do, most of the time.
+const WAITING: usize = 8;
+
 /// A test that needs a bed of some size. Where that cannot run, the test counts as ignored and
 /// shows why before its name; with `CI=true` it runs, and so fails, all the same.
 pub fn trial(
@@ -85,11 +88,11 @@ pub fn run(trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
     run_with(&Arguments::from_args(), trials, shared)
 }
 
-/// The same for tests that wait most of the time, each in a namespace of its own: so many at once,
-/// unless the arguments say otherwise.
-pub fn run_at_once(at_once: usize, trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
+/// The same for tests that wait most of the time, each in a namespace of its own: more of them at
+/// once, unless the arguments say otherwise.
+pub fn run_waiting(trials: Vec<Trial>, shared: Option<&Shared>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(at_once);
+    arguments.test_threads.get_or_insert(WAITING);
     run_with(&arguments, trials, shared)
 }
 

@@ -13,7 +13,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clbmigrate_bed::{
     Bed, Plan, Version,
-    suite::{Shared, run_at_once},
+    suite::{Shared, run_waiting},
 };
 use clbmigrate_e2e::{Tools, User};
 use libtest_mimic::Trial;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         terminal::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &stage, *case)).collect();
-    run_at_once(8, trials, Some(&shared))
+    run_waiting(trials, Some(&shared))
 }
 
 fn trial(shared: &Arc<Shared>, stage: &Arc<Stage>, case: Case) -> Trial {

@@ -12,7 +12,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use clbmigrate_bed::{
     Bed, Plan, Version,
-    suite::{Shared, run_at_once},
+    suite::{Shared, run_waiting},
 };
 use clbmigrate_e2e::{Tools, User};
 use libtest_mimic::Trial;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let tools = Arc::new(Built::default());
     let groups: [&[Case]; 4] = [moves::CASES, faults::CASES, refusals::CASES, terminal::CASES];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
-    run_at_once(8, trials, Some(&shared))
+    run_waiting(trials, Some(&shared))
 }
 
 fn trial(shared: &Arc<Shared>, tools: &Arc<Built>, (name, namespace, body): Case) -> Trial {
