@@ -20,7 +20,7 @@ deps: ## install what build and tests need and the machine does not have
 	@[ "$$($(CARGO) deny --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	  $(CARGO) install --locked --version $(DENY_VERSION) cargo-deny
 	$(CARGO) fetch --locked
-	@[ "$$(uname -s)" = Linux ] || exit 0; cd tests/clb/sdk && go mod download
+	@[ "$$(uname -s)" = Linux ] || exit 0; cd tests/clb-double/sdk && go mod download
 
 .PHONY: tools-rust
 tools-rust:
@@ -81,12 +81,12 @@ demo: tools-rust tools-bed ## show it all on a cluster made for it; DEMO=--pause
 
 .PHONY: bed-up
 bed-up: tools-rust ## start clusters of the newest and the oldest Kubernetes; CLUSTERS='a=v1.36.3:3' for others
-	$(CARGO) run -q --locked -p clbmigrate-bed -- up $(BED_SIZE) $(CLUSTERS)
+	$(CARGO) run -q --locked -p clbmigrate-testbed -- up $(BED_SIZE) $(CLUSTERS)
 
 .PHONY: bed-down
 bed-down: tools-rust ## end them
-	$(CARGO) run -q --locked -p clbmigrate-bed -- down
+	$(CARGO) run -q --locked -p clbmigrate-testbed -- down
 
 .PHONY: bed-shell
 bed-shell: tools-rust ## a shell with kubectl in their network
-	@$(CARGO) run -q --locked -p clbmigrate-bed -- shell
+	@$(CARGO) run -q --locked -p clbmigrate-testbed -- shell

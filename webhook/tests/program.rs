@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::try_wait_for;
+use clbmigrate_testbed::try_wait_for;
 use rcgen::{CertificateParams, KeyPair};
 use rstest::rstest;
 use tempfile::TempDir;

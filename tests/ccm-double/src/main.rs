@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use clbmigrate_cloud::behaviour::{BackendType, Behaviour, Control, Fail};
-use clbmigrate_cloud::cloud::{AccessKey, Clb, Http};
-use clbmigrate_cloud::double::Double;
-use clbmigrate_cloud::queue::Backoff;
-use clbmigrate_cloud::server;
+use clbmigrate_ccm_double::behaviour::{BackendType, Behaviour, Control, Fail};
+use clbmigrate_ccm_double::cloud::{AccessKey, Clb, Http};
+use clbmigrate_ccm_double::double::Double;
+use clbmigrate_ccm_double::queue::Backoff;
+use clbmigrate_ccm_double::server;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// A double of the Cloud Controller Manager: asks a cloud what the real one asks, and writes to Services what it

@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clbmigrate_cloud::behaviour::BackendType;
-use clbmigrate_cloud::cloud::Clb;
-use clbmigrate_cloud::cloud::memory::Memory;
-use clbmigrate_cloud::model::{self, Inputs, Model, Pods};
-use clbmigrate_cloud::service::Key;
+use clbmigrate_ccm_double::behaviour::BackendType;
+use clbmigrate_ccm_double::cloud::Clb;
+use clbmigrate_ccm_double::cloud::memory::Memory;
+use clbmigrate_ccm_double::model::{self, Inputs, Model, Pods};
+use clbmigrate_ccm_double::service::Key;
 use flate2::read::MultiGzDecoder;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::Cluster;
+use clbmigrate_testbed::Cluster;
 
 use crate::{
     clb::{CCM, Clb, REGION},

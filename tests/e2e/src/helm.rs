@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clbmigrate_bed::{Binaries, Cluster, Need, programs::workspace};
+use clbmigrate_testbed::{Binaries, Cluster, Need, programs::workspace};
 
 use crate::user::{Ran, ran};
 

@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{Cluster, programs::workspace};
+use clbmigrate_testbed::{Cluster, programs::workspace};
 
 use crate::{
     helm::Helm,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{Bed, Place, programs};
+use clbmigrate_testbed::{Bed, Place, programs};
 use serde_json::json;
 
 use crate::clb::{REGION, accounts, environment};

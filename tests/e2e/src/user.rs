@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{Bed, Cluster, programs};
-use clbmigrate_gate::{Gate, Upstream};
+use clbmigrate_fault_proxy::{Gate, Upstream};
+use clbmigrate_testbed::{Bed, Cluster, programs};
 use serde_json::Value;
 
 use crate::manifests::{KEYS, nodes, service, slice};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clbmigrate_bed::{
+use clbmigrate_testbed::{
     Cluster,
     image::{self, Image},
     programs, try_wait_for,

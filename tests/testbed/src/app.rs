@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::programs::build_static;
 
-const NAME: &str = "clbmigrate-bed-app";
+const NAME: &str = "clbmigrate-testbed-app";
 
 /// Builds it.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {

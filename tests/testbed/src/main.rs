@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    clbmigrate_bed::cli::main()
+    clbmigrate_testbed::cli::main()
 }

@@ -6,8 +6,8 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use clbmigrate_bed::suite::{Shared, run, trial};
-use clbmigrate_bed::{
+use clbmigrate_testbed::suite::{Shared, run, trial};
+use clbmigrate_testbed::{
     Bed, Cluster, Place, Plan, Size, Stop, Validity, Version, faked_clock, try_wait_for,
 };
 
@@ -119,7 +119,7 @@ fn audit(bed: &Bed) -> anyhow::Result<()> {
     let cluster = bed.cluster("a")?;
     let writes = || -> anyhow::Result<Vec<_>> {
         let entries = cluster.audit()?;
-        let ours = |entry: &clbmigrate_bed::Entry| {
+        let ours = |entry: &clbmigrate_testbed::Entry| {
             entry.resource == "configmaps" && entry.name == "audited" && entry.verb != "get"
         };
         Ok(entries.into_iter().filter(ours).collect())

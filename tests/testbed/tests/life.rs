@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clbmigrate_bed::suite::trial;
-use clbmigrate_bed::{Bed, Plan, Size, Version, image, wait_for};
+use clbmigrate_testbed::suite::trial;
+use clbmigrate_testbed::{Bed, Plan, Size, Version, image, wait_for};
 use libtest_mimic::Arguments;
 use support::left;
 

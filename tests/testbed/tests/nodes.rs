@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use clbmigrate_bed::image::{APP, Image, write};
-use clbmigrate_bed::suite::{Shared, run};
-use clbmigrate_bed::{Bed, Cluster, Cut, Place, Plan, Version, try_wait_for, wait_for};
+use clbmigrate_testbed::image::{APP, Image, write};
+use clbmigrate_testbed::suite::{Shared, run};
+use clbmigrate_testbed::{Bed, Cluster, Cut, Place, Plan, Version, try_wait_for, wait_for};
 
 /// Long enough for anything that shall happen at all.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -158,7 +158,8 @@ fn kubelets(bed: &Bed) -> anyhow::Result<()> {
 
     // A kubelet's own identity may not change another node.
     let node = "system:node:b-1";
-    let user = cluster.kubeconfig_for(node, &["system:nodes"], clbmigrate_bed::Validity::Valid)?;
+    let user =
+        cluster.kubeconfig_for(node, &["system:nodes"], clbmigrate_testbed::Validity::Valid)?;
     let label = |name: &str| -> anyhow::Result<String> {
         let mut kubectl = cluster.kubectl();
         kubectl.env("KUBECONFIG", &user).args(["label", "node", name, "bed=1", "--overwrite"]);

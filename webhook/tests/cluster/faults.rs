@@ -1,8 +1,8 @@
 //! What the cache makes of an API server that misbehaves.
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_bed::try_wait_for;
-use clbmigrate_gate::{Fault, Match, StatusCode};
+use clbmigrate_fault_proxy::{Fault, Match, StatusCode};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::scene::{DEADLINE, Scene, Test, cache_through};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_core::object::WorkloadKind;
+use clbmigrate_testbed::try_wait_for;
 use serde_json::json;
 
 use crate::scene::{DEADLINE, Scene, Test, key};
@@ -150,8 +150,8 @@ fn restart(scene: &Scene<'_>) -> Result<()> {
     let following = scene.cache()?.synced()?;
     scene.create("before")?;
     scene.wait_for(&following.cache, "before", true)?;
-    scene.cluster.stop_api_server(clbmigrate_bed::Stop::Kill)?;
-    scene.cluster.start_api_server(clbmigrate_bed::Validity::Valid)?;
+    scene.cluster.stop_api_server(clbmigrate_testbed::Stop::Kill)?;
+    scene.cluster.start_api_server(clbmigrate_testbed::Validity::Valid)?;
     ensure!(following.cache.service(&scene.namespace, "before").is_some(), "it stays known");
     scene.create("after")?;
     scene.wait_for(&following.cache, "after", true)

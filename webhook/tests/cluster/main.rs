@@ -10,7 +10,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use clbmigrate_bed::{
+use clbmigrate_testbed::{
     Plan, Version,
     suite::{Shared, run},
 };

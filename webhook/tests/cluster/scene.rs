@@ -10,8 +10,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clbmigrate_bed::{Bed, Cluster, Validity, try_wait_for};
-use clbmigrate_gate::{Gate, Upstream};
+use clbmigrate_fault_proxy::{Gate, Upstream};
+use clbmigrate_testbed::{Bed, Cluster, Validity, try_wait_for};
 use clbmigrate_webhook::cache::Cache;
 use kube::{
     Client, Config,

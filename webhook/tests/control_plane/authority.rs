@@ -1,7 +1,7 @@
 //! One authority for all replicas.
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::try_wait_for;
+use clbmigrate_testbed::try_wait_for;
 use clbmigrate_webhook::{Hook, tls::GENERATION};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ mod scene;
 
 use std::process::ExitCode;
 
-use clbmigrate_bed::{
+use clbmigrate_testbed::{
     Plan, Version,
     suite::{Shared, run},
 };

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_bed::try_wait_for;
+use clbmigrate_testbed::try_wait_for;
 use clbmigrate_webhook::{Hook, tls::GENERATION};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clbmigrate_bed::{Bed, Cluster, Place, Validity, try_wait_for};
+use clbmigrate_testbed::{Bed, Cluster, Place, Validity, try_wait_for};
 use clbmigrate_webhook::{Hook, tls::GENERATION};
 use serde_json::{Value, json};
 

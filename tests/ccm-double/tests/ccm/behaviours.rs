@@ -83,8 +83,8 @@ fn salt(scene: &Scene<'_>) -> Result<()> {
     let service = scene.service("web")?;
     let label = text(&service["metadata"]["labels"][HASH]).to_owned();
     let typed = serde_json::from_value(service)?;
-    same("label", &label, &clbmigrate_cloud::hash::of(&typed, "3.0"))?;
-    ensure!(label != clbmigrate_cloud::hash::of(&typed, ""), "the salt makes no difference");
+    same("label", &label, &clbmigrate_ccm_double::hash::of(&typed, "3.0"))?;
+    ensure!(label != clbmigrate_ccm_double::hash::of(&typed, ""), "the salt makes no difference");
     Ok(())
 }
 

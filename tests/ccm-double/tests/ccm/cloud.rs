@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_bed::{programs, try_wait_for};
+use clbmigrate_testbed::{programs, try_wait_for};
 use serde_json::{Value, json};
 
 use crate::scene::{DEADLINE, Double, Scene, Test, request, same, text};

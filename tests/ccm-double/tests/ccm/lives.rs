@@ -1,7 +1,7 @@
 //! Ends, other types, restarts.
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::{Stop, Validity, try_wait_for};
+use clbmigrate_testbed::{Stop, Validity, try_wait_for};
 use serde_json::json;
 
 use crate::scene::{DEADLINE, HASH, Scene, Test, marks, same, text};

@@ -9,8 +9,8 @@ mod scene;
 
 use std::process::ExitCode;
 
-use clbmigrate_bed::suite::{Shared, run};
-use clbmigrate_bed::{Plan, Version};
+use clbmigrate_testbed::suite::{Shared, run};
+use clbmigrate_testbed::{Plan, Version};
 
 fn main() -> ExitCode {
     let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));

@@ -51,7 +51,11 @@ fn first(scene: &Scene<'_>) -> Result<()> {
     same("CLB", &scene.label("web", CLB)?, "lb-bp1example")?;
     same("hash", &scene.label("web", HASH)?, text(&entry["hash"]))?;
     let typed = serde_json::from_value(service)?;
-    same("hash of what is there", &clbmigrate_cloud::hash::of(&typed, ""), text(&entry["hash"]))
+    same(
+        "hash of what is there",
+        &clbmigrate_ccm_double::hash::of(&typed, ""),
+        text(&entry["hash"]),
+    )
 }
 
 fn edit(scene: &Scene<'_>) -> Result<()> {

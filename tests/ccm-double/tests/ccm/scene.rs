@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clbmigrate_bed::{Bed, Cluster, Place, Validity, try_wait_for};
-use clbmigrate_cloud::events::COMPONENT;
+use clbmigrate_ccm_double::events::COMPONENT;
+use clbmigrate_testbed::{Bed, Cluster, Place, Validity, try_wait_for};
 use serde_json::{Value, json};
 
 /// Long enough for anything that shall happen at all.

@@ -1,8 +1,8 @@
 //! CLBs and listeners: those that CCM makes, takes over, changes and leaves.
 
-use clbmigrate_cloud::cloud::memory::Fault;
-use clbmigrate_cloud::outcome::Outcome;
-use clbmigrate_cloud::service::CLB_LABEL;
+use clbmigrate_ccm_double::cloud::memory::Fault;
+use clbmigrate_ccm_double::outcome::Outcome;
+use clbmigrate_ccm_double::service::CLB_LABEL;
 use serde_json::{Value, json};
 
 use crate::site::{Site, actions, by_hand};
@@ -53,7 +53,7 @@ async fn a_listener_comes_after_the_group_that_is_made_for_it() {
     let site = Site::new(&own());
     let calls = site.round().await.1;
     let place = |action: &str, name: &str, value: &str| {
-        let is_it = |logged: &clbmigrate_cloud::cloud::memory::Logged| {
+        let is_it = |logged: &clbmigrate_ccm_double::cloud::memory::Logged| {
             logged.call.action == action && logged.call.parameter(name) == value
         };
         calls.iter().position(is_it).unwrap_or_else(|| panic!("no {action} in {calls:?}"))

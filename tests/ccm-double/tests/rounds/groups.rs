@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clbmigrate_cloud::cloud::memory::{Fault, Memory};
-use clbmigrate_cloud::cloud::{Api, Call, Refusal};
+use clbmigrate_ccm_double::cloud::memory::{Fault, Memory};
+use clbmigrate_ccm_double::cloud::{Api, Call, Refusal};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What a round says about itself: applied, drained, misrouted or frozen, and why.
 
-use clbmigrate_cloud::outcome::Outcome;
+use clbmigrate_ccm_double::outcome::Outcome;
 use rstest::rstest;
 use serde_json::{Value, json};
 

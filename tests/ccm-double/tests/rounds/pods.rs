@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_cloud::outcome::Outcome;
+use clbmigrate_ccm_double::outcome::Outcome;
 use serde_json::{Value, json};
 
 use crate::site::{ENI, Site, slice};

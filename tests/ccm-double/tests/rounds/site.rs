@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use clbmigrate_cloud::behaviour::{Behaviour, Control};
-use clbmigrate_cloud::cloud::memory::{Logged, Memory};
-use clbmigrate_cloud::cloud::{Api, Call, Clb, Product};
-use clbmigrate_cloud::round::{Ended, Rounds};
-use clbmigrate_cloud::service::Key;
+use clbmigrate_ccm_double::behaviour::{Behaviour, Control};
+use clbmigrate_ccm_double::cloud::memory::{Logged, Memory};
+use clbmigrate_ccm_double::cloud::{Api, Call, Clb, Product};
+use clbmigrate_ccm_double::round::{Ended, Rounds};
+use clbmigrate_ccm_double::service::Key;
 use serde_json::{Map, Value, json};
 
 use crate::store::Store;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use clbmigrate_cloud::cloud::Clb;
-use clbmigrate_cloud::outcome::Outcome;
-use clbmigrate_cloud::service::CLB_LABEL;
-use clbmigrate_cloud::standalone::Standalone;
+use clbmigrate_ccm_double::cloud::Clb;
+use clbmigrate_ccm_double::outcome::Outcome;
+use clbmigrate_ccm_double::service::CLB_LABEL;
+use clbmigrate_ccm_double::standalone::Standalone;
 use serde_json::{Value, json};
 
 use crate::site::Site;

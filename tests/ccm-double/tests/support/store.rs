@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clbmigrate_cloud::events::Note;
-use clbmigrate_cloud::round::kubernetes::{Denied, Kubernetes, Label};
-use clbmigrate_cloud::service::{FINALIZER, Key};
+use clbmigrate_ccm_double::events::Note;
+use clbmigrate_ccm_double::round::kubernetes::{Denied, Kubernetes, Label};
+use clbmigrate_ccm_double::service::{FINALIZER, Key};
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Node, Pod, PodCondition, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::DeserializeOwned;

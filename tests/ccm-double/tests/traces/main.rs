@@ -12,12 +12,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_cloud::behaviour::{Behaviour, Control};
-use clbmigrate_cloud::cloud::backend::Backend;
-use clbmigrate_cloud::cloud::memory::{Fault, Memory};
-use clbmigrate_cloud::cloud::{Call, Clb};
-use clbmigrate_cloud::round::Rounds;
-use clbmigrate_cloud::service::{CLB_LABEL, FINALIZER, HASH_LABEL, Key};
+use clbmigrate_ccm_double::behaviour::{Behaviour, Control};
+use clbmigrate_ccm_double::cloud::backend::Backend;
+use clbmigrate_ccm_double::cloud::memory::{Fault, Memory};
+use clbmigrate_ccm_double::cloud::{Call, Clb};
+use clbmigrate_ccm_double::round::Rounds;
+use clbmigrate_ccm_double::service::{CLB_LABEL, FINALIZER, HASH_LABEL, Key};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenario::{Leaves, Round, Scenario, Step};
 use serde_json::{Map, Value, json};

@@ -1,8 +1,8 @@
 //! Calls as lines of text, in the phases of a round. Within a phase some run at the same time, so that only the
 //! order of what belongs together counts.
 
-use clbmigrate_cloud::cloud::memory::Logged;
-use clbmigrate_cloud::cloud::{Call, Product};
+use clbmigrate_ccm_double::cloud::memory::Logged;
+use clbmigrate_ccm_double::cloud::{Call, Product};
 use serde_json::Value;
 
 /// Parameters that the recordings show.

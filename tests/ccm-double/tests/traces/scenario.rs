@@ -47,7 +47,7 @@ pub struct Backend {
     pub weight: u32,
     pub description: String,
     #[serde(rename = "Type")]
-    pub kind: clbmigrate_cloud::cloud::backend::Kind,
+    pub kind: clbmigrate_ccm_double::cloud::backend::Kind,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,12 +9,12 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use clbmigrate_bed::{
+use clbmigrate_e2e::{Ccm, Helm, Release, Tools, shell_command};
+use clbmigrate_testbed::{
     Bed, Cluster, Plan, Version,
     image::{self, Image},
     try_wait_for,
 };
-use clbmigrate_e2e::{Ccm, Helm, Release, Tools, shell_command};
 
 /// The image that the examples name.
 const WEB: &str = "registry.example.com/shop/web:2.0.0";

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::Stage;

@@ -4,8 +4,8 @@
 use std::fs;
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::programs::workspace;
 use clbmigrate_e2e::{Helm, NAMESPACE};
+use clbmigrate_testbed::programs::workspace;
 use serde_json::Value;
 
 use crate::OfFiles;

@@ -15,11 +15,11 @@ use std::{
 };
 
 use anyhow::ensure;
-use clbmigrate_bed::{
+use clbmigrate_e2e::{Helm, Ran, ran};
+use clbmigrate_testbed::{
     Cluster, Plan, Version,
     suite::{Shared, run},
 };
-use clbmigrate_e2e::{Helm, Ran, ran};
 use libtest_mimic::{Failed, Trial};
 
 /// The clusters: of the newest and of the oldest Kubernetes.

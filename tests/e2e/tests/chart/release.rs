@@ -4,8 +4,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{programs::workspace, try_wait_for};
 use clbmigrate_e2e::{KEYS, NAMESPACE, Ran, commands, ran, service};
+use clbmigrate_testbed::{programs::workspace, try_wait_for};
 use serde_json::{Value, json};
 
 use crate::{OfCluster, Stage};
@@ -44,7 +44,7 @@ fn publish(stage: &Stage<'_>) -> anyhow::Result<()> {
 }
 
 /// An authority as Kubernetes has it in kubeconfigs and hooks alike.
-fn base64(cluster: &clbmigrate_bed::Cluster<'_>) -> anyhow::Result<String> {
+fn base64(cluster: &clbmigrate_testbed::Cluster<'_>) -> anyhow::Result<String> {
     let flags = ["config", "view", "--raw", "-o", "json"];
     let config: Value = serde_json::from_str(&cluster.ask(&flags)?)?;
     let authority = config["clusters"][0]["cluster"]["certificate-authority-data"].as_str();

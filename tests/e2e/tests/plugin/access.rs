@@ -1,9 +1,9 @@
 //! Kubeconfigs, credentials, rights, and API servers that are not there.
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{Stop, Validity};
 use clbmigrate_e2e::{Tools, User};
-use clbmigrate_gate::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_testbed::{Stop, Validity};
 use serde_json::Value;
 
 use crate::{Case, QUIET, SHAKY};
@@ -77,7 +77,7 @@ subjects: [{kind: Group, name: nonodes, apiGroup: rbac.authorization.k8s.io}]
     user.apply(rules)?;
     let limited = user.cluster.kubeconfig_for("dora", &[role], Validity::Valid)?;
     let limited = user.with_kubeconfig(limited);
-    clbmigrate_bed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
+    clbmigrate_testbed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
         Ok((limited.runs("status")?.code == 0).then_some(()))
     })?;
     limited.runs("status")?.ends_with(0)?.says("nonodes/web")?.warns("nodes may not be listed")?;
@@ -88,14 +88,14 @@ subjects: [{kind: Group, name: nonodes, apiGroup: rbac.authorization.k8s.io}]
 }
 
 fn roles(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let file = clbmigrate_bed::programs::workspace()?.join("deploy/people.yaml");
+    let file = clbmigrate_testbed::programs::workspace()?.join("deploy/people.yaml");
     user.cluster.ask(&["apply", "-f", &file.display().to_string()])?;
     let person = |name: &str, group: &str, role: &str| -> anyhow::Result<User<'_>> {
         let (role, group_flag) = (format!("--clusterrole={role}"), format!("--group={group}"));
         user.cluster.ask(&["create", "clusterrolebinding", group, &role, &group_flag])?;
         let file = user.cluster.kubeconfig_for(name, &[group], Validity::Valid)?;
         let person = user.with_kubeconfig(file);
-        clbmigrate_bed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
+        clbmigrate_testbed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
             Ok((person.runs("status")?.code == 0).then_some(()))
         })?;
         Ok(person)

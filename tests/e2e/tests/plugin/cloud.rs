@@ -1,8 +1,8 @@
 //! Commands that ask the CLB API, too.
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::json;
 
 use crate::{CLOUD, Case, DEADLINE, QUIET};
@@ -95,7 +95,7 @@ fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", &endpoint);
     ran(&mut command)?.ends_with(0)?.says("incomplete")?;
     let mut command = user.kubectl("clbmigrate status -f deploy/examples/canary");
-    command.current_dir(clbmigrate_bed::programs::workspace()?);
+    command.current_dir(clbmigrate_testbed::programs::workspace()?);
     clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
     ran(&mut command)?.ends_with(0)?;
     ensure!(clb.calls().is_empty(), "{:?}", clb.calls());

@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_e2e::{KEYS, Ran, Terminal, Tools, User, service};
-use clbmigrate_gate::{Fault, Gate, Match, StatusCode};
+use clbmigrate_fault_proxy::{Fault, Gate, Match, StatusCode};
+use clbmigrate_testbed::try_wait_for;
 
 use crate::{Case, DEADLINE, FLAWED, QUIET};
 

@@ -11,11 +11,11 @@ mod writing;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use clbmigrate_bed::{
+use clbmigrate_e2e::{Tools, User};
+use clbmigrate_testbed::{
     Bed, Plan, Version,
     suite::{Shared, run_waiting},
 };
-use clbmigrate_e2e::{Tools, User};
 use libtest_mimic::Trial;
 
 /// A cluster without CCM.

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use clbmigrate_e2e::{KEYS, Tools, User, service};
-use clbmigrate_gate::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, Match};
 
 use crate::{Case, QUIET};
 

@@ -1,8 +1,8 @@
 //! `status -w` in a terminal.
 
 use anyhow::ensure;
-use clbmigrate_bed::{Stop, Validity};
 use clbmigrate_e2e::{Terminal, Tools, User};
+use clbmigrate_testbed::{Stop, Validity};
 
 use crate::{Case, QUIET, SHAKY};
 

@@ -1,8 +1,8 @@
 //! `--wait`: what CCM makes of a change, told from its marks.
 
 use anyhow::ensure;
-use clbmigrate_bed::faked_clock;
 use clbmigrate_e2e::{Ccm, Ran, Tools, User};
+use clbmigrate_testbed::faked_clock;
 
 use crate::{Case, SERVED};
 
@@ -19,11 +19,15 @@ pub const CASES: &[Case] = &[
 /// A Service that CCM has seen already.
 fn settled(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Ccm> {
     let ccm = Ccm::start(user, tools, flags)?;
-    clbmigrate_bed::try_wait_for("CCM's first round", std::time::Duration::from_secs(60), || {
-        let web = user.web()?;
-        let hash = &web["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
-        Ok(hash.is_string().then_some(()))
-    })?;
+    clbmigrate_testbed::try_wait_for(
+        "CCM's first round",
+        std::time::Duration::from_secs(60),
+        || {
+            let web = user.web()?;
+            let hash = &web["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
+            Ok(hash.is_string().then_some(()))
+        },
+    )?;
     Ok(ccm)
 }
 

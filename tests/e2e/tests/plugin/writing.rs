@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{KEYS, Terminal, Tools, User, service};
-use clbmigrate_gate::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, Match};
 
 use crate::{Case, DEADLINE, FLAWED, QUIET};
 

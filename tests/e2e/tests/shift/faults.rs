@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_clb_double::Do;
 use clbmigrate_e2e::{KEYS, User, slice};
-use clbmigrate_gate::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{
@@ -108,7 +108,7 @@ fn begun(scene: &Scene<'_>, line: &str) -> anyhow::Result<crate::scene::Running>
 fn gated<'b>(
     stage: &Stage<'b>,
     user: impl Fn(&Scene<'b>) -> User<'b>,
-) -> anyhow::Result<(Scene<'b>, clbmigrate_gate::Gate)> {
+) -> anyhow::Result<(Scene<'b>, clbmigrate_fault_proxy::Gate)> {
     let mut scene = stage.scene(&[])?;
     let of = user(&scene);
     let name = of.cluster.name().to_owned();

@@ -10,11 +10,11 @@ mod terminal;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clbmigrate_bed::{
+use clbmigrate_e2e::{Tools, User};
+use clbmigrate_testbed::{
     Bed, Plan, Version,
     suite::{Shared, run_waiting},
 };
-use clbmigrate_e2e::{Tools, User};
 use libtest_mimic::Trial;
 use serde_json::json;
 

@@ -131,7 +131,7 @@ fn unsettled(stage: &Stage<'_>) -> anyhow::Result<()> {
         "example.com/note=1",
     ])?;
     let told = || scene.shifts("40%", "");
-    clbmigrate_bed::try_wait_for("CCM's failure", crate::scene::DEADLINE, || {
+    clbmigrate_testbed::try_wait_for("CCM's failure", crate::scene::DEADLINE, || {
         Ok(told()?.err.contains("CCM fails").then_some(()))
     })?;
     told()?.ends_with(3)?.warns("the CLB is locked")?;

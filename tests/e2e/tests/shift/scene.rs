@@ -6,8 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_bed::{Bed, try_wait_for};
 use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
+use clbmigrate_testbed::{Bed, try_wait_for};
 use serde_json::{Value, json};
 
 /// A cluster of an older Kubernetes with two nodes.

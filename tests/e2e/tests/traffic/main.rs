@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result};
-use clbmigrate_bed::{
+use clbmigrate_testbed::{
     Plan, Version,
     suite::{Shared, run},
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_load::agreement::Agreement;
+use clbmigrate_testbed::try_wait_for;
 use serde_json::Value;
 
 use crate::{

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, process::Child, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::{Bed, Cluster, Place, image::APP};
 use clbmigrate_e2e::{Ccm, Plane, Ran, Tools, ran};
 use clbmigrate_load::sender::{Counter, Summary};
+use clbmigrate_testbed::{Bed, Cluster, Place, image::APP};
 use serde_json::{Value, json};
 
 use crate::{

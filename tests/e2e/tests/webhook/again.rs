@@ -51,7 +51,7 @@ fn again(stage: &Stage<'_>) -> Result<()> {
             }
             if kind == "Deployment" {
                 // One of the controller's making, as long as nothing was rolled out.
-                clbmigrate_bed::try_wait_for("a ReplicaSet", crate::stage::DEADLINE, || {
+                clbmigrate_testbed::try_wait_for("a ReplicaSet", crate::stage::DEADLINE, || {
                     Ok((revisions(&place, name)? > 0).then_some(()))
                 })?;
                 ensure!(revisions(&place, name)? == 1, "{object} has been rolled out");

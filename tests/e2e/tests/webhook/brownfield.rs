@@ -2,8 +2,8 @@
 //! them smaller, or from removing them.
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::Cluster;
 use clbmigrate_e2e::shell;
+use clbmigrate_testbed::Cluster;
 use serde_json::{Value, json};
 
 use crate::{

@@ -58,7 +58,7 @@ fn at_once(stage: &Stage<'_>) -> Result<()> {
     let webhook = format!("deployment/clbmigrate-webhook -n {NAMESPACE}");
     let scale = |replicas: u8| -> Result<()> {
         stage.kubectl(&format!("scale {webhook} --replicas={replicas}"), "")?.ends_with(0)?;
-        clbmigrate_bed::try_wait_for("the Pods", crate::stage::DEADLINE, || {
+        clbmigrate_testbed::try_wait_for("the Pods", crate::stage::DEADLINE, || {
             Ok((stage.pods()?.len() == usize::from(replicas)).then_some(()))
         })?;
         stage.release.wait()

@@ -2,8 +2,8 @@
 //! the page on recovery leads out.
 
 use anyhow::{Context, Result, bail, ensure};
-use clbmigrate_bed::{Cut, Place as Somewhere, try_wait_for};
 use clbmigrate_e2e::{Ccm, NAMESPACE, Ran, commands, shell};
+use clbmigrate_testbed::{Cut, Place as Somewhere, try_wait_for};
 use serde_json::{Value, json};
 
 use crate::{

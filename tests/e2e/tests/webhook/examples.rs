@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::{programs::workspace, try_wait_for};
 use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_testbed::{programs::workspace, try_wait_for};
 use serde_json::{Value, json};
 
 use crate::{

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::programs::workspace;
+use clbmigrate_testbed::programs::workspace;
 use serde_json::Value;
 
 /// What becomes of a mistake.

@@ -1,7 +1,7 @@
 //! Which workloads get a preStop hook, and that nobody gets a rollout that nobody asked for.
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::try_wait_for;
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{

@@ -40,7 +40,7 @@ fn works(place: &Place<'_, '_>, wanted: usize) -> Result<Value> {
     let stage = place.stage;
     stage.release.wait()?;
     let bundle =
-        clbmigrate_bed::try_wait_for("all hooks to have it", crate::stage::DEADLINE, || {
+        clbmigrate_testbed::try_wait_for("all hooks to have it", crate::stage::DEADLINE, || {
             Ok(published(stage).ok().filter(|(count, _)| *count == wanted))
         });
     let (_, bundle) = bundle?;

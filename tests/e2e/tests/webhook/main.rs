@@ -25,7 +25,7 @@ mod stage;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clbmigrate_bed::{
+use clbmigrate_testbed::{
     Plan, Version,
     suite::{Shared, run},
 };

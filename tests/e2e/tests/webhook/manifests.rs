@@ -1,7 +1,7 @@
 //! Small objects for tests: a Service `web` of CCM's, and workloads behind it.
 
-use clbmigrate_bed::image::APP;
 use clbmigrate_e2e::KEYS;
+use clbmigrate_testbed::image::APP;
 use serde_json::{Map, Value, json};
 
 /// Where the web server of the bed's image listens.

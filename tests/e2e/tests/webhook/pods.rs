@@ -1,7 +1,7 @@
 //! What a hook does to a real Pod: it stays as long as promised, and then has its time to end.
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::try_wait_for;
+use clbmigrate_testbed::try_wait_for;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_load::sender::{Running, Summary};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{

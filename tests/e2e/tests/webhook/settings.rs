@@ -1,8 +1,8 @@
 //! Settings that change while the webhook runs.
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_testbed::try_wait_for;
 
 use crate::{
     BOTH, Case,

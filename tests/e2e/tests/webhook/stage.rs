@@ -12,8 +12,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_bed::{Bed, Cluster, Version};
 use clbmigrate_e2e::{Helm, NAMESPACE, Ran, Release, Tools, ran};
+use clbmigrate_testbed::{Bed, Cluster, Version};
 use serde_json::{Value, json};
 
 use crate::{Share, brownfield};

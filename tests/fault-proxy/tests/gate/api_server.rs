@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use clbmigrate_gate::{Gate, Upstream};
+use clbmigrate_fault_proxy::{Gate, Upstream};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::{

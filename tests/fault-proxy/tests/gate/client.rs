@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clbmigrate_gate::Gate;
+use clbmigrate_fault_proxy::Gate;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clbmigrate_gate::{Fault, Match, StatusCode};
+use clbmigrate_fault_proxy::{Fault, Match, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use clbmigrate_gate::{Gate, Upstream};
+use clbmigrate_fault_proxy::{Gate, Upstream};
 use serde_json::Value;
 
 use crate::{api_server::ApiServer, certificates::trusting, client::Client};

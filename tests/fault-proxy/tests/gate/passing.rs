@@ -1,6 +1,6 @@
 //! Requests without a fault.
 
-use clbmigrate_gate::{Gate, Logged, Request, Upstream};
+use clbmigrate_fault_proxy::{Gate, Logged, Request, Upstream};
 use hyper::body::Bytes;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_gate::{Fault, Gate, Match, Request, StatusCode};
+use clbmigrate_fault_proxy::{Fault, Gate, Match, Request, StatusCode};
 
 use crate::{api_server::ApiServer, client::Client};
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use clbmigrate_bed::{Bed, Cluster, Plan, Version};
 use clbmigrate_load::populate;
 use clbmigrate_load::review::{NAMESPACE, manifest};
+use clbmigrate_testbed::{Bed, Cluster, Plan, Version};
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;

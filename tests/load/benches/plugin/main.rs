@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use clbmigrate_bed::{Size, can_run, programs};
 use clbmigrate_load::benchmark::{self, Choice, median, say};
 use clbmigrate_load::{summary, usage};
+use clbmigrate_testbed::{Size, can_run, programs};
 
 use self::cluster::Large;
 use self::runs::{Run, run};

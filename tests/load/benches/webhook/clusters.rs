@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clbmigrate_bed::{Bed, Plan, Version};
 use clbmigrate_load::populate;
 use clbmigrate_load::review::{NAMESPACE, manifest};
+use clbmigrate_testbed::{Bed, Plan, Version};
 use k8s_openapi::api::core::v1::{Node, Service};
 use kube::Api;
 

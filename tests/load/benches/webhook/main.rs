@@ -12,11 +12,11 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use clbmigrate_bed::{Size, can_run, programs};
 use clbmigrate_load::benchmark::{self, Choice, say};
 use clbmigrate_load::certificates;
 use clbmigrate_load::drive::Expect;
 use clbmigrate_load::summary;
+use clbmigrate_testbed::{Size, can_run, programs};
 
 use self::clusters::Clusters;
 use self::figures::Figures;

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clbmigrate_bed::try_wait_for;
 use clbmigrate_load::certificates;
 use clbmigrate_load::core::spawn_on;
 use clbmigrate_load::drive::{Connection, Expect, Server};
 use clbmigrate_load::review::{Review, Verdict};
 use clbmigrate_load::usage::{self, Memory};
+use clbmigrate_testbed::try_wait_for;
 
 /// Long enough for anything that shall happen at all.
 const DEADLINE: Duration = Duration::from_secs(120);

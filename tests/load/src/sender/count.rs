@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_bed::{Bed, Place, programs};
+use clbmigrate_testbed::{Bed, Place, programs};
 use tokio::task::JoinSet;
 
 use super::request::ask_to_the_end;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clbmigrate_bed::{Bed, Place, programs, try_wait_for};
+use clbmigrate_testbed::{Bed, Place, programs, try_wait_for};
 
 use super::summary::{Line, Progress, Summary};
 

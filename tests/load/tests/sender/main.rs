@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use clbmigrate_bed::suite::{Shared, run};
-use clbmigrate_bed::{Bed, Plan, Version, try_wait_for, wait_for};
 use clbmigrate_load::sender::Running;
+use clbmigrate_testbed::suite::{Shared, run};
+use clbmigrate_testbed::{Bed, Plan, Version, try_wait_for, wait_for};
 
 use self::scene::{DEADLINE, Scene};
 

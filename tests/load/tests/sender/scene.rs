@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clbmigrate_bed::image::APP;
-use clbmigrate_bed::{Bed, Cluster, Place, wait_for};
+use clbmigrate_testbed::image::APP;
+use clbmigrate_testbed::{Bed, Cluster, Place, wait_for};
 use serde_json::json;
 
 /// Long enough for anything that shall happen at all.

@@ -55,7 +55,7 @@ fn stamp(program: &Program) -> anyhow::Result<String> {
     let read = |name: &str| {
         fs::read(module.join(name)).with_context(|| {
             format!(
-                "there is no module {} to build {} from; see tests/bed/README.md",
+                "there is no module {} to build {} from; see tests/testbed/README.md",
                 program.module,
                 program.path.display()
             )
@@ -75,7 +75,7 @@ fn stamp_file(folder: &Path, program: &Program) -> PathBuf {
 
 /// The folder with the `go.mod` and the `go.sum` of a program.
 fn module(program: &Program) -> anyhow::Result<PathBuf> {
-    Ok(workspace()?.join("tests/bed/go").join(&program.module))
+    Ok(workspace()?.join("tests/testbed/go").join(&program.module))
 }
 
 fn arguments(program: &Program, output: &Path) -> Vec<OsString> {

@@ -7,7 +7,7 @@ use crate::version::Version;
 /// A program that is built from a Go module.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    /// The folder of the module below `tests/bed/go`.
+    /// The folder of the module below `tests/testbed/go`.
     pub module: String,
     pub package: String,
     /// Where it is below the folder of programs.

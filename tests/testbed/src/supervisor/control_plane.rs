@@ -33,7 +33,7 @@ const USERS: [(&str, &str, Option<&str>); 6] = [
 
 /// What the cluster needs beyond the objects that the API server makes itself.
 const OBJECTS: &str = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding",
-"metadata":{"name":"clbmigrate-bed:kube-apiserver-to-kubelet"},
+"metadata":{"name":"clbmigrate-testbed:kube-apiserver-to-kubelet"},
 "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"system:kubelet-api-admin"},
 "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"kube-apiserver-kubelet-client"}]}
 "#;

@@ -76,7 +76,7 @@ pub(crate) fn root() -> anyhow::Result<PathBuf> {
     let base = runtime.filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"));
     let base = base.canonicalize().with_context(|| format!("{}", base.display()))?;
     let user = rustix::process::getuid().as_raw();
-    Ok(base.join(format!("clbmigrate-bed-{user}")))
+    Ok(base.join(format!("clbmigrate-testbed-{user}")))
 }
 
 /// The folders of all beds, with or without an owner.
