@@ -32,12 +32,12 @@ tools-rust:
 	  echo "error: Rust $$have is too old; install $(RUST_VERSION) or newer, for example with rustup update" >&2; exit 1; }
 
 .PHONY: test
-test: tools-rust ## run all tests
-	$(CARGO) test --workspace --locked
+test: tools-rust bed-programs ## run all tests; SUITES='e2e/ core/' for some of them
+	$(CARGO) run -q --locked -p clbmigrate-test-runner -- $(SUITES)
 
 .PHONY: test-full
-test-full: test ## run all tests, and those over random input for much longer
-	PROPTEST_CASES=5000 $(CARGO) test --workspace --locked --lib --test properties --test admission
+test-full: tools-rust bed-programs ## run all tests, with much more random input, and those that take long
+	$(CARGO) run -q --locked -p clbmigrate-test-runner -- --full --limit 90 $(SUITES)
 
 .PHONY: lint
 lint: tools-rust ## check format and run clippy, warnings denied
@@ -74,6 +74,11 @@ tools-bed:
 
 # Nodes need root.
 BED_SIZE = $(if $(filter 0,$(shell id -u)),--nodes)
+
+# Built before the suites start, so that its progress shows.
+.PHONY: bed-programs
+bed-programs: tools-bed
+	@[ "$$(uname -s)" = Linux ] || exit 0; $(CARGO) run -q --locked -p clbmigrate-testbed -- build $(BED_SIZE) --helm
 
 .PHONY: demo
 demo: tools-rust tools-bed ## show it all on a cluster made for it; DEMO=--pause waits for Enter before each scene
