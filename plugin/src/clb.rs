@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use clbmigrate_clb::{Clb, Error as ApiError, ErrorKind};
+use clbmigrate_clb::{ClbClient, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
     annotation,
     cloud::{Answer, Listener},
@@ -35,7 +35,7 @@ enum State {
     NotTried,
     /// There are no credentials, or none are wanted.
     Off,
-    On(Clb),
+    On(ClbClient),
 }
 
 /// What to ask for.
@@ -89,7 +89,7 @@ impl Api {
     }
 
     /// The client, if there is a connection.
-    pub fn get(&self) -> Option<Clb> {
+    pub fn get(&self) -> Option<ClbClient> {
         match &*self.state.borrow() {
             State::On(clb) => Some(clb.clone()),
             State::NotTried | State::Off => None,
@@ -101,7 +101,7 @@ impl Api {
         world: &World,
         args: &ClbArgs,
         printer: &mut Printer,
-    ) -> Result<Option<Clb>, Error> {
+    ) -> Result<Option<ClbClient>, Error> {
         let known = self.state.borrow().clone();
         match known {
             State::On(clb) => return Ok(Some(clb)),
@@ -128,7 +128,7 @@ fn in_words(error: &ApiError) -> String {
 
 /// Connects. Where nobody has asked for it, failing is no error: routes are incomplete then.
 async fn connect(world: &World, args: &ClbArgs, printer: &mut Printer) -> Result<State, Error> {
-    match Clb::connect(args.options(region_of(world))).await {
+    match ClbClient::connect(args.options(region_of(world))).await {
         Ok(clb) => {
             printer.note(&format!("CLB API of {}, {}", clb.region(), clb.source()));
             Ok(State::On(clb))
@@ -171,7 +171,7 @@ impl Questions {
         questions
     }
 
-    async fn ask(self, clb: &Clb) -> Vec<Told> {
+    async fn ask(self, clb: &ClbClient) -> Vec<Told> {
         let groups = self.clbs.values().flatten();
         let attributes =
             groups.map(|id| async move { vec![clb.group(id).await.map(Answer::Group)] });
@@ -183,7 +183,7 @@ impl Questions {
 }
 
 /// What is told of a whole CLB, and of its listeners that forward to these groups.
-async fn of_clb(clb: &Clb, id: &str, groups: &BTreeSet<String>) -> Vec<Told> {
+async fn of_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<Told> {
     let mut told = vec![
         clb.load_balancer(id).await.map(Answer::LoadBalancer),
         clb.groups(id).await.map(Answer::GroupList),

@@ -64,7 +64,7 @@ pub fn unite(
     if let Some(newer) = overlay {
         fits(newer, &loaded.world)?;
         loaded.world = loaded.world.overlaid(&newer.world, false);
-        loaded.absorb(newer);
+        loaded.merge_report(newer);
     }
     let selection = Selection::new(args, namespace.as_deref());
     live.wait_for(live.clb().ask(&mut loaded.world, &selection, &args.clb, printer))?;

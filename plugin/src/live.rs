@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use clbmigrate_cluster::{
     Loaded, Problem,
-    live::{self, Connection, Gathered},
+    live::{self, ClusterState, Connection},
 };
 use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
@@ -15,7 +15,7 @@ use crate::{clb::Api, cli::InputArgs, error::Error, output::Printer};
 const READERS: usize = 2;
 
 /// What a cluster said of its state.
-pub type Answer = Result<Gathered, live::Error>;
+pub type Answer = Result<ClusterState, live::Error>;
 
 /// Open connections, and what carries their work.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Live {
         }
         let (mut connections, mut unreachable) = (Vec::new(), Vec::new());
         for name in names {
-            match runtime.block_on(args.connect.access(name).open()) {
+            match runtime.block_on(args.connect.access(name).connect()) {
                 Ok(connection) => connections.push(connection),
                 Err(error) => unreachable.push(error),
             }
@@ -90,7 +90,7 @@ impl Live {
     pub async fn fetch(&self, namespace: Option<&str>) -> Vec<Answer> {
         let all = self.connections.iter().map(|connection| {
             let namespace = namespace.unwrap_or(&connection.namespace);
-            live::gather(connection, namespace)
+            live::read_cluster(connection, namespace)
         });
         join_all(all).await
     }
@@ -114,7 +114,7 @@ impl Live {
                     }
                     let mut one = gathered.loaded;
                     loaded.world.clusters.append(&mut one.world.clusters);
-                    loaded.absorb(&one);
+                    loaded.merge_report(&one);
                 }
                 Err(error) => failed.push(error),
             }
@@ -137,7 +137,7 @@ impl Live {
 /// twice.
 fn differ(
     connection: &Connection,
-    gathered: &Gathered,
+    gathered: &ClusterState,
     seen: &mut BTreeMap<String, String>,
 ) -> Result<(), Error> {
     let name = connection.context.as_deref().unwrap_or_default().to_owned();

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use clbmigrate_cluster::live::Present;
+use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation, object::ObjectRef, outcome::Outcome, patch::AnnotationEdit, survey::Seat,
 };
@@ -48,7 +48,7 @@ impl Report {
     }
 
     /// Nothing is to be written.
-    pub fn unchanged(mut self, present: &Present) -> Self {
+    pub fn unchanged(mut self, present: &LiveService) -> Self {
         let last = present.history().ok().and_then(|history| history.last().cloned());
         let last = last
             .map(|last| format!("; last change {} by {} at {}", last.change, last.who, last.when));

@@ -49,7 +49,7 @@ fn explain(change: &Change<'_>, error: WriteError) -> Error {
             Error::Cluster(error.hint(hint))
         }
         WriteError::Conflict { key, now, is_lost } => {
-            let who = now.managers_of(&key).into_iter().next();
+            let who = now.field_managers_of(&key).into_iter().next();
             let by = who.map(|manager| format!(" by {} at {}", manager.name, manager.time));
             let value = now
                 .annotation(&key)

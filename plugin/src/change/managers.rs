@@ -1,6 +1,6 @@
 //! Who else writes an annotation, and would put it back.
 
-use clbmigrate_cluster::live::Present;
+use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::object::Service;
 
 use crate::output::Printer;
@@ -23,10 +23,10 @@ pub struct GitOps {
 }
 
 /// The tools that own one of the annotations.
-pub fn of(service: &Present, keys: &[&str]) -> Vec<GitOps> {
+pub fn of(service: &LiveService, keys: &[&str]) -> Vec<GitOps> {
     let mut found: Vec<GitOps> = Vec::new();
     for key in keys {
-        for manager in service.managers_of(key) {
+        for manager in service.field_managers_of(key) {
             let Some(tool) = tool_of(&manager.name) else { continue };
             if !found.iter().any(|known| known.tool == tool) {
                 found.push(GitOps { tool, manager: manager.name, key: (*key).to_owned() });

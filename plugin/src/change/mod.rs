@@ -13,7 +13,7 @@ mod write;
 
 use clbmigrate_cluster::{
     Loaded,
-    live::{Connection, Present, new_change},
+    live::{Connection, LiveService, new_change_id},
 };
 use clbmigrate_core::{
     object::{ObjectRef, Service},
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// Makes a plan of a Service's present state.
-pub type Planner<'p> = &'p dyn Fn(&Present, &Service) -> Result<Plan, Error>;
+pub type Planner<'p> = &'p dyn Fn(&LiveService, &Service) -> Result<Plan, Error>;
 
 /// Refuses flags that make no sense for a command that writes.
 pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Result<(), Error> {
@@ -164,7 +164,7 @@ pub fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
 }
 
 /// Whether what was listed is what is there.
-pub fn is_same(present: &Present, listed: &Service) -> bool {
+pub fn is_same(present: &LiveService, listed: &Service) -> bool {
     present.service().is_ok_and(|now| {
         now.spec == listed.spec && now.metadata.annotations == listed.metadata.annotations
     })
@@ -177,7 +177,7 @@ pub struct Change<'c> {
     /// That with the Service's cluster.
     pub connection: &'c Connection,
     /// The Service as it was read.
-    pub present: Present,
+    pub present: LiveService,
     /// What to do.
     pub plan: Plan,
     /// Everything as it was read.
@@ -254,7 +254,7 @@ impl Change<'_> {
         is_guarded: bool,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
-        let id = new_change();
+        let id = new_change_id();
         let exit = if args.wait {
             let begun = self.begin(&id, args, printer)?;
             self.wait(begun, Some((&id, is_guarded)), args, report.written(&id), printer)?

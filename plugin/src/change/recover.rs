@@ -2,7 +2,7 @@
 //! while CCM works on an edit is enough for that (CCM 2.14: `BuildLocalModel` drops the error), and
 //! nothing but another edit makes CCM look again.
 
-use clbmigrate_cluster::live::{Present, new_change};
+use clbmigrate_cluster::live::{LiveService, new_change_id};
 use clbmigrate_core::patch::AnnotationEdit;
 
 use super::{
@@ -63,7 +63,7 @@ impl<'c> Change<'c> {
         printer.warning(&format!("CCM reports success, but {how}; CCM is called once more"));
         let now = self.now()?;
         let old = now.annotation(RESYNC).map(str::to_owned);
-        let id = new_change();
+        let id = new_change_id();
         let edits = vec![AnnotationEdit { key: RESYNC.to_owned(), old, new: Some(id.clone()) }];
         let marks = self.marks(printer)?;
         self.send(&now, &edits, &id, printer)?;
@@ -86,18 +86,18 @@ impl<'c> Change<'c> {
             return Ok(TakeBack::Taken(self.taken(&present)));
         }
         let back = Change { present, plan: self.reversed(written), ..*self };
-        let begun = back.begin(&new_change(), args, printer)?;
+        let begun = back.begin(&new_change_id(), args, printer)?;
         Ok(TakeBack::Begun(Box::new(back), begun))
     }
 
     /// Whether the values are those before the change.
-    pub fn is_as_before(&self, present: &Present) -> bool {
+    pub fn is_as_before(&self, present: &LiveService) -> bool {
         let edits = &self.plan.edits;
         edits.iter().all(|edit| present.annotation(&edit.key) == edit.old.as_deref())
     }
 
     /// What somebody else has made of it.
-    fn taken(&self, present: &Present) -> String {
+    fn taken(&self, present: &LiveService) -> String {
         let other = self
             .plan
             .edits
@@ -110,7 +110,7 @@ impl<'c> Change<'c> {
     }
 
     /// The Service as it is now.
-    pub fn now(&self) -> Result<Present, Error> {
+    pub fn now(&self) -> Result<LiveService, Error> {
         let meta = &self.seat.service.metadata;
         let now = self.live.wait_for(self.connection.service(meta.namespace(), &meta.name))?;
         now.ok_or_else(|| Error::NotFound {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_clb::{Clb, Error as ApiError};
+use clbmigrate_clb::{ClbClient, Error as ApiError};
 use clbmigrate_cluster::live;
 use clbmigrate_core::{
     cloud::Answer,
@@ -42,10 +42,10 @@ struct Difference {
 impl Change<'_> {
     /// Reads the Service's groups until they carry the weights of the change, or time is over: the
     /// limit where the API does not tell, sooner where it does.
-    pub async fn truth(&self, clb: &Clb, limit: Duration) -> Truth {
+    pub async fn truth(&self, clb: &ClbClient, limit: Duration) -> Truth {
         let mut world = self.changed_world();
         let start = Instant::now();
-        let clb = clb.until(start + limit);
+        let clb = clb.with_deadline(start + limit);
         let mut was_empty = false;
         let mut is_fresh = false;
         loop {
@@ -85,7 +85,7 @@ impl Change<'_> {
     /// Reads the Service's cluster anew, where that can be done.
     async fn refresh(&self, world: &mut World) {
         let Ok(gathered) =
-            live::gather(self.connection, self.seat.service.metadata.namespace()).await
+            live::read_cluster(self.connection, self.seat.service.metadata.namespace()).await
         else {
             return;
         };
@@ -98,7 +98,7 @@ impl Change<'_> {
         }
     }
 
-    async fn read_groups(&self, clb: &Clb, world: &mut World) -> Result<(), ApiError> {
+    async fn read_groups(&self, clb: &ClbClient, world: &mut World) -> Result<(), ApiError> {
         let meta = &self.seat.service.metadata;
         let cluster = world.clusters.get(self.seat.index);
         let service = cluster.and_then(|of| of.service(meta.namespace(), &meta.name));

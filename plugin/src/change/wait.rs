@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_cluster::live::{self, Present};
+use clbmigrate_cluster::live::{self, LiveService};
 use clbmigrate_core::{
     history,
     patch::AnnotationEdit,
@@ -197,7 +197,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
         }
     }
 
-    async fn look(&self) -> Result<Option<(Present, Verdict)>, live::Error> {
+    async fn look(&self) -> Result<Option<(LiveService, Verdict)>, live::Error> {
         let Change { connection, seat, present, .. } = self.change;
         let meta = &seat.service.metadata;
         let Some(now) = connection.service(meta.namespace(), &meta.name).await? else {
@@ -228,9 +228,9 @@ impl Told {
 }
 
 /// Who put a value back.
-pub fn put_back(now: &Present, key: &str, value: Option<&str>) -> String {
+pub fn put_back(now: &LiveService, key: &str, value: Option<&str>) -> String {
     let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
-    let who = now.managers_of(key).into_iter().next();
+    let who = now.field_managers_of(key).into_iter().next();
     let by = who.map_or_else(
         || "somebody".to_owned(),
         |manager| format!("field manager {} at {}", manager.name, manager.time),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_cluster::live::{Present, new_change};
+use clbmigrate_cluster::live::{LiveService, new_change_id};
 use clbmigrate_core::{patch::AnnotationEdit, settle::Marks};
 
 use super::{
@@ -32,7 +32,7 @@ pub struct Begun {
 impl Change<'_> {
     /// Has the API server judge the write, record included.
     pub fn try_out(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
-        let edits = record::with_history(self, &new_change(), args, printer);
+        let edits = record::with_history(self, &new_change_id(), args, printer);
         Ok(self.live.wait_for(self.connection.dry_run(&self.present, &edits))?)
     }
 
@@ -52,7 +52,7 @@ impl Change<'_> {
     /// Writes, and says what there is to say of it.
     pub(super) fn send(
         &self,
-        present: &Present,
+        present: &LiveService,
         edits: &[AnnotationEdit],
         id: &str,
         printer: &mut Printer,

@@ -53,7 +53,7 @@ impl ClbArgs {
             region: self.clb_region.clone().or(region),
             endpoint: self.clb_endpoint.clone(),
             ca: self.clb_ca.clone(),
-            guess: self.is_asked_for(),
+            try_instance_metadata: self.is_asked_for(),
             ..Options::default()
         }
     }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use clbmigrate_cluster::live::Access;
+use clbmigrate_cluster::live::ConnectionOptions;
 
 use super::Span;
 
@@ -44,9 +44,9 @@ pub struct ConnectArgs {
 
 impl ConnectArgs {
     /// How to reach the cluster of a context.
-    pub fn access(&self, context: Option<&str>) -> Access {
+    pub fn access(&self, context: Option<&str>) -> ConnectionOptions {
         let timeout = self.request_timeout.0;
-        Access {
+        ConnectionOptions {
             kubeconfig: self.kubeconfig.clone(),
             context: context.map(str::to_owned),
             cluster: self.cluster.clone(),

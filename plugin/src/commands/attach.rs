@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clbmigrate_cluster::live::Present;
+use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{annotation, object::Service, patch::AnnotationEdit};
 
 use crate::{
@@ -23,7 +23,7 @@ pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
     change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
 }
 
-fn plan(args: &AttachArgs, present: &Present, service: &Service) -> Result<Plan, Error> {
+fn plan(args: &AttachArgs, present: &LiveService, service: &Service) -> Result<Plan, Error> {
     let meta = &service.metadata;
     let entries = args.vgroup.iter().map(|of| format!("{}:{}", of.group, of.port));
     let wanted = [

@@ -82,7 +82,7 @@ fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> 
     let mut changed = loaded.world.overlaid(&newer.world, false);
     // The CLB API's answers are evidence, not a part of the change.
     loaded.world.cloud = changed.cloud.clone();
-    loaded.absorb(&newer);
+    loaded.merge_report(&newer);
     printer.intake(&loaded);
     let sources: Vec<&Source> = args.input.overlay.iter().collect();
     input::settle(&mut loaded.world, &args.input, &sources)?;
@@ -186,7 +186,7 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let fits = fits(&intake.world, &newer.world);
     let overlaid = intake.world.overlaid(&newer.world, args.prune);
     let left_out = intake.world.left_out_by(&newer.world).count();
-    intake.absorb(&newer);
+    intake.merge_report(&newer);
     printer.intake(&intake);
     fits?;
     if left_out > 0 && !args.prune {

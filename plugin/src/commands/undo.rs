@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clbmigrate_cluster::live::Present;
+use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation,
     history::{Entry, Swap},
@@ -128,7 +128,7 @@ fn whole(entry: &Entry, scene: &Scene<'_>) -> Result<Intent, Error> {
     })
 }
 
-fn plan(present: &Present, service: &Service) -> Result<Plan, Error> {
+fn plan(present: &LiveService, service: &Service) -> Result<Plan, Error> {
     let history = present.history().map_err(|error| Error::NotFound {
         message: format!("svc/{}: {error}", service.metadata.name),
         hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],

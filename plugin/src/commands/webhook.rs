@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use clbmigrate_cluster::live::{HOOKS, Hook, HookState, Probe, Webhook};
+use clbmigrate_cluster::live::{
+    Probe, RegistrationState, WEBHOOK_REGISTRATIONS, WebhookInstallation, WebhookRegistration,
+};
 use clbmigrate_core::inject::DEFAULT_SECONDS;
 use serde::Deserialize;
 use tokio::runtime::Builder;
@@ -30,11 +32,11 @@ pub fn run(args: &WebhookArgs, printer: &mut Printer) -> Result<Exit, Error> {
 fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (context, webhook) = runtime.block_on(async {
-        let mut connection = args.connect.access(args.context.as_deref()).open().await?;
+        let mut connection = args.connect.access(args.context.as_deref()).connect().await?;
         if let Some(namespace) = &args.namespace {
             connection.namespace.clone_from(namespace);
         }
-        let webhook = connection.webhook().await?;
+        let webhook = connection.webhook_installation().await?;
         Ok::<_, Error>((connection.context.as_deref().map(str::to_owned), webhook))
     })?;
     let document = document(context, &webhook);
@@ -43,7 +45,7 @@ fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error
         Format::Yaml => yaml::write(&document, printer.data())?,
         Format::Name => {
             for (hook, _) in webhook
-                .hooks
+                .registrations
                 .iter()
                 .zip(&document.hooks)
                 .filter(|(_, status)| status.installed == Some(true))
@@ -64,14 +66,14 @@ fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error
     Ok(if document.problems.is_empty() { Exit::Done } else { Exit::Findings })
 }
 
-fn document(context: Option<String>, webhook: &Webhook) -> WebhookStatus {
+fn document(context: Option<String>, webhook: &WebhookInstallation) -> WebhookStatus {
     let problems = problems(webhook);
     WebhookStatus {
         api_version: ApiVersion::V1Alpha1,
         kind: WebhookStatusKind::WebhookStatus,
         context,
         namespace: webhook.namespace.clone(),
-        hooks: webhook.hooks.iter().map(hook).collect(),
+        hooks: webhook.registrations.iter().map(hook).collect(),
         ready: webhook.ready,
         answers: match &webhook.probe {
             Probe::Refused | Probe::Warned => Some(true),
@@ -91,16 +93,16 @@ fn document(context: Option<String>, webhook: &Webhook) -> WebhookStatus {
     }
 }
 
-fn hook(hook: &Hook) -> HookStatus {
+fn hook(hook: &WebhookRegistration) -> HookStatus {
     let name = hook.name.to_owned();
     match &hook.state {
-        HookState::Absent => {
+        RegistrationState::Absent => {
             HookStatus { name, installed: Some(false), failure_policy: None, trusted_until: None }
         }
-        HookState::Unknown => {
+        RegistrationState::Unknown => {
             HookStatus { name, installed: None, failure_policy: None, trusted_until: None }
         }
-        HookState::Present { failure_policy, trusted_until } => HookStatus {
+        RegistrationState::Present { failure_policy, trusted_until } => HookStatus {
             name,
             installed: Some(true),
             failure_policy: Some(failure_policy.clone()),
@@ -109,24 +111,24 @@ fn hook(hook: &Hook) -> HookStatus {
     }
 }
 
-fn is_present(hook: &Hook) -> bool {
-    matches!(hook.state, HookState::Present { .. })
+fn is_present(hook: &WebhookRegistration) -> bool {
+    matches!(hook.state, RegistrationState::Present { .. })
 }
 
-fn judges_services(webhook: &Webhook) -> bool {
-    webhook.hooks.first().is_some_and(is_present)
+fn judges_services(webhook: &WebhookInstallation) -> bool {
+    webhook.registrations.first().is_some_and(is_present)
 }
 
-fn problems(webhook: &Webhook) -> Vec<String> {
+fn problems(webhook: &WebhookInstallation) -> Vec<String> {
     let mut problems = Vec::new();
-    if webhook.hooks.iter().all(|hook| hook.state == HookState::Absent) {
+    if webhook.registrations.iter().all(|hook| hook.state == RegistrationState::Absent) {
         problems.push(
             "the webhook is not installed: nothing is refused, nothing gets a hook".to_owned(),
         );
         return problems;
     }
-    for hook in &webhook.hooks {
-        if let HookState::Present { trusted_until: None, .. } = hook.state {
+    for hook in &webhook.registrations {
+        if let RegistrationState::Present { trusted_until: None, .. } = hook.state {
             problems.push(format!(
                 "{} has no certificate to trust: the API server cannot call the webhook",
                 hook.name
@@ -150,7 +152,7 @@ fn problems(webhook: &Webhook) -> Vec<String> {
 }
 
 /// What helps, the mildest first.
-fn recovery(webhook: &Webhook) -> Vec<Recovery> {
+fn recovery(webhook: &WebhookInstallation) -> Vec<Recovery> {
     let command = |does: &str, command: String| Recovery { does: does.to_owned(), command };
     let install = command(
         "install it, or install it again",
@@ -159,7 +161,8 @@ fn recovery(webhook: &Webhook) -> Vec<Recovery> {
             webhook.namespace
         ),
     );
-    let present: Vec<&Hook> = webhook.hooks.iter().filter(|hook| is_present(hook)).collect();
+    let present: Vec<&WebhookRegistration> =
+        webhook.registrations.iter().filter(|hook| is_present(hook)).collect();
     if present.is_empty() {
         return vec![install];
     }
@@ -167,8 +170,9 @@ fn recovery(webhook: &Webhook) -> Vec<Recovery> {
         "see what is wrong with its Pods",
         format!("kubectl get deployment,pods,events -n {}", webhook.namespace),
     )];
-    if let Some(services) =
-        present.iter().find(|hook| Some(hook.name) == HOOKS.first().map(|(_, name)| *name))
+    if let Some(services) = present
+        .iter()
+        .find(|hook| Some(hook.name) == WEBHOOK_REGISTRATIONS.first().map(|(_, name)| *name))
     {
         commands.push(command(
             "let Services pass unjudged until it is back (weight 0 passes in any case)",
@@ -234,11 +238,15 @@ fn configuration(text: &str) -> Option<WebhookConfiguration> {
 mod tests {
     use super::*;
 
-    fn webhook(state: &HookState, ready: usize, probe: Probe) -> Webhook {
-        let hooks = HOOKS.into_iter();
-        Webhook {
-            hooks: hooks
-                .map(|(resource, name)| Hook { resource, name, state: state.clone() })
+    fn webhook(state: &RegistrationState, ready: usize, probe: Probe) -> WebhookInstallation {
+        let registrations = WEBHOOK_REGISTRATIONS.into_iter();
+        WebhookInstallation {
+            registrations: registrations
+                .map(|(resource, name)| WebhookRegistration {
+                    resource,
+                    name,
+                    state: state.clone(),
+                })
                 .collect(),
             namespace: "clbmigrate-system".to_owned(),
             ready: Some(ready),
@@ -247,8 +255,8 @@ mod tests {
         }
     }
 
-    fn present(trusted: bool) -> HookState {
-        HookState::Present {
+    fn present(trusted: bool) -> RegistrationState {
+        RegistrationState::Present {
             failure_policy: "Fail".to_owned(),
             trusted_until: trusted.then(|| "2036-11-21T00:00:00Z".to_owned()),
         }
@@ -264,7 +272,7 @@ mod tests {
 
     #[test]
     fn where_it_is_not_installed_only_the_installation_helps() {
-        let webhook = webhook(&HookState::Absent, 0, Probe::Passed);
+        let webhook = webhook(&RegistrationState::Absent, 0, Probe::Passed);
         assert_eq!(problems(&webhook).len(), 1);
         let recovery = recovery(&webhook);
         assert_eq!(recovery.len(), 1);
@@ -287,7 +295,10 @@ mod tests {
 
     #[test]
     fn what_nobody_trusts_or_nobody_asks_is_a_problem() {
-        assert_eq!(problems(&webhook(&present(false), 2, Probe::Refused)).len(), HOOKS.len());
+        assert_eq!(
+            problems(&webhook(&present(false), 2, Probe::Refused)).len(),
+            WEBHOOK_REGISTRATIONS.len()
+        );
         assert_eq!(problems(&webhook(&present(true), 2, Probe::Passed)).len(), 1);
     }
 

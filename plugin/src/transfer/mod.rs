@@ -193,7 +193,7 @@ impl Transfer<'_> {
     }
 
     fn carry(&mut self, report: Report, printer: &mut Printer) -> Result<Exit, Error> {
-        let id = self.intent.id.clone().unwrap_or_else(clbmigrate_cluster::live::new_change);
+        let id = self.intent.id.clone().unwrap_or_else(clbmigrate_cluster::live::new_change_id);
         let raises = self.built.hands.iter().map(Hand::is_raise).collect();
         let ran = run::run(Course::new(raises), &id, &mut self.built, self.means, printer)?;
         if let run::Ran { error: Some(error), is_untouched: true, .. } = ran {

@@ -92,7 +92,7 @@ fn credentials(built: &Built<'_>, means: &Means<'_>, printer: &mut Printer) -> O
     // Every part may be written, and be taken back.
     let steps = u32::try_from(built.hands.len()).unwrap_or(u32::MAX).saturating_mul(2);
     let time = means.write.timeout.0.saturating_mul(steps);
-    match built.live.wait_for(clb.outlives(time)) {
+    match built.live.wait_for(clb.credentials_valid_for(time)) {
         Some(false) => Some(format!(
             "the credentials ({}) end within the {} minutes that this may take",
             clb.source(),

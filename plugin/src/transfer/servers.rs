@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_clb::{BackendKey, Clb, Interrupted, Weight};
+use clbmigrate_clb::{BackendKey, ClbClient, SetWeightsError, Weight};
 use clbmigrate_core::transfer::{Came, Part, Servers, Standing};
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +17,7 @@ pub struct OfServers<'t> {
     /// What connects.
     pub live: &'t Live,
     /// The CLB API.
-    pub clb: Clb,
+    pub clb: ClbClient,
     /// The weights.
     pub servers: Servers,
 }
@@ -56,7 +56,7 @@ impl OfServers<'_> {
 
     /// `is_ours` is whether what stands in between is of our own writing.
     fn set(&self, wanted: &Servers, is_ours: bool, means: &Means<'_>) -> (Came, Option<Error>) {
-        let clb = self.clb.patient(means.write.timeout.0);
+        let clb = self.clb.with_operation_timeout(means.write.timeout.0);
         let standing = self.live.wait_for(async {
             clb.group(&wanted.vgroup).await.map(|group| wanted.standing_in(&group.backends))
         });
@@ -77,11 +77,13 @@ impl OfServers<'_> {
         match self.live.wait_for(clb.set_weights(&wanted.vgroup, &weights)) {
             Ok(_) => (Came::Done, None),
             // Whether it was written shows in the group.
-            Err(interrupted) if interrupted.is_lost_answer() && interrupted.left.is_empty() => {
+            Err(interrupted)
+                if interrupted.is_lost_answer() && interrupted.not_written.is_empty() =>
+            {
                 (Came::Done, None)
             }
-            Err(Interrupted { error, done, unsure, .. })
-                if done.is_empty() && unsure.is_empty() =>
+            Err(SetWeightsError { error, written, unknown, .. })
+                if written.is_empty() && unknown.is_empty() =>
             {
                 (Came::Nothing(error.to_string()), Some(error.into()))
             }
@@ -93,7 +95,7 @@ impl OfServers<'_> {
 
     fn see(&self, wanted: &Servers, means: &Means<'_>) -> Came {
         let deadline = Instant::now() + means.write.timeout.0;
-        let clb = self.clb.until(deadline);
+        let clb = self.clb.with_deadline(deadline);
         loop {
             let error = match self.live.wait_for(clb.group(&wanted.vgroup)) {
                 Ok(group) => {

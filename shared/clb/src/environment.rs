@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::process::Command;
 
 /// The machine, or what a test puts in its place.
-pub trait Surroundings: Send + Sync {
+pub trait Environment: Send + Sync {
     /// An environment variable; one that is not UTF-8 counts as absent.
     fn variable(&self, name: &str) -> Option<String>;
 
@@ -37,9 +37,9 @@ pub trait Surroundings: Send + Sync {
 
 /// The machine itself.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Machine;
+pub struct SystemEnvironment;
 
-impl Surroundings for Machine {
+impl Environment for SystemEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
         env::var(name).ok()
     }
@@ -69,9 +69,9 @@ impl Surroundings for Machine {
 }
 
 /// Shorthands that the search for credentials uses.
-impl dyn Surroundings + '_ {
+impl dyn Environment + '_ {
     /// The first of some variables that is not empty, with its name.
-    pub(crate) fn first<'n>(&self, names: &[&'n str]) -> Option<(&'n str, String)> {
+    pub(crate) fn first_variable<'n>(&self, names: &[&'n str]) -> Option<(&'n str, String)> {
         names.iter().find_map(|name| {
             let value = self.variable(name).filter(|value| !value.is_empty())?;
             Some((*name, value))
@@ -80,11 +80,11 @@ impl dyn Surroundings + '_ {
 
     /// The value of the first of some variables that is not empty.
     pub(crate) fn value(&self, names: &[&str]) -> Option<String> {
-        self.first(names).map(|(_, value)| value)
+        self.first_variable(names).map(|(_, value)| value)
     }
 
     /// Whether a variable says `true`, in any case.
-    pub(crate) fn says_true(&self, names: &[&str]) -> bool {
+    pub(crate) fn is_true(&self, names: &[&str]) -> bool {
         self.value(names).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 

@@ -4,22 +4,24 @@
 //! Credentials are found as the `aliyun` command line finds them. Calls are signed with
 //! ACS3-HMAC-SHA256, repeated while the API throttles, and never repeated blindly where they write.
 
-mod clb;
+mod client;
 mod credentials;
 mod encode;
 mod endpoint;
+mod environment;
 mod error;
 mod net;
 mod options;
+mod provider;
 mod rpc;
 mod sign;
-mod surroundings;
 #[cfg(test)]
 mod testing;
 
-pub use clb::{
-    Account, BATCH, BackendKey, Change, Clb, Interrupted, Listener, Weight, WeightError,
+pub use client::{
+    Account, BackendKey, ClbClient, Listener, MAX_BACKENDS_PER_CALL, SetWeightsError, Weight,
+    WeightChange, WeightError,
 };
-pub use error::{Error, ErrorKind, Reply};
+pub use environment::{Environment, SystemEnvironment};
+pub use error::{Error, ErrorKind, ErrorResponse};
 pub use options::Options;
-pub use surroundings::{Machine, Surroundings};

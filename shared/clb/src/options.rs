@@ -20,11 +20,11 @@ pub struct Options {
     pub ca: Option<PathBuf>,
     /// Whether the metadata of an ECS instance are asked where nothing else gives credentials.
     /// Elsewhere than on an instance that takes two seconds, for nothing.
-    pub guess: bool,
+    pub try_instance_metadata: bool,
     /// How long one call may take, connecting included.
-    pub timeout: Duration,
+    pub attempt_timeout: Duration,
     /// How long an operation may take with its repetitions, where no deadline is given.
-    pub patience: Duration,
+    pub operation_timeout: Duration,
 }
 
 impl Default for Options {
@@ -36,9 +36,9 @@ impl Default for Options {
             sts_endpoint: None,
             metadata_endpoint: None,
             ca: None,
-            guess: true,
-            timeout: Duration::from_secs(20),
-            patience: Duration::from_secs(90),
+            try_instance_metadata: true,
+            attempt_timeout: Duration::from_secs(20),
+            operation_timeout: Duration::from_secs(90),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ring::{digest, hmac};
 use secrecy::ExposeSecret;
 
-use crate::{credentials::Keys, encode::hex};
+use crate::{credentials::Credentials, encode::hex};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
@@ -22,13 +22,16 @@ pub(crate) struct Signable<'a> {
 
 impl Signable<'_> {
     /// The value of the header `Authorization`.
-    pub(crate) fn authorization(&self, keys: &Keys) -> String {
+    pub(crate) fn authorization(&self, credentials: &Credentials) -> String {
         let names: Vec<&str> = self.headers.keys().copied().collect();
         let names = names.join(";");
         let signed = format!("{ALGORITHM}\n{}", sha256(self.canonical(&names).as_bytes()));
-        let key = hmac::Key::new(hmac::HMAC_SHA256, keys.secret.expose_secret().as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, credentials.secret.expose_secret().as_bytes());
         let signature = hex(hmac::sign(&key, signed.as_bytes()).as_ref());
-        format!("{ALGORITHM} Credential={},SignedHeaders={names},Signature={signature}", keys.id)
+        format!(
+            "{ALGORITHM} Credential={},SignedHeaders={names},Signature={signature}",
+            credentials.id
+        )
     }
 
     fn canonical(&self, names: &str) -> String {
@@ -52,8 +55,8 @@ mod tests {
     use super::*;
     use crate::encode::query;
 
-    fn keys(secret: &str) -> Keys {
-        Keys::new("YourAccessKeyId", secret)
+    fn credentials(secret: &str) -> Credentials {
+        Credentials::new("YourAccessKeyId", secret)
     }
 
     fn documented_headers() -> BTreeMap<&'static str, String> {
@@ -87,7 +90,7 @@ mod tests {
             "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259"
         );
         assert_eq!(
-            signable.authorization(&keys("YourAccessKeySecret")),
+            signable.authorization(&credentials("YourAccessKeySecret")),
             format!(
                 "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders={names},\
                  Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
@@ -104,7 +107,7 @@ mod tests {
             let sign = |parameters: &[(String, String)]| {
                 let query = query(parameters);
                 Signable { method: "POST", query: &query, headers: &headers, body: b"" }
-                    .authorization(&keys("s"))
+                    .authorization(&credentials("s"))
             };
             let signed = sign(&parameters);
             parameters.reverse();
@@ -118,7 +121,7 @@ mod tests {
             let headers = documented_headers();
             let sign = |secret: &str, method: &str, query: &str, body: &str| {
                 Signable { method, query, headers: &headers, body: body.as_bytes() }
-                    .authorization(&keys(secret))
+                    .authorization(&credentials(secret))
             };
             let signed = sign(&secret, "POST", &query, &body);
             prop_assert_ne!(sign(&format!("{secret}x"), "POST", &query, &body), signed.clone());

@@ -1,4 +1,4 @@
-//! Surroundings that tests make up.
+//! Environment that tests make up.
 
 use std::{
     collections::BTreeMap,
@@ -11,21 +11,21 @@ use std::{
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Surroundings;
+use crate::Environment;
 
 /// A machine with the home folder `/home/ann` and nothing else.
-pub(crate) struct Scene {
+pub(crate) struct FakeEnvironment {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
     now: Mutex<Timestamp>,
 }
 
-impl Scene {
+impl FakeEnvironment {
     pub(crate) fn new() -> Self {
         let now = "2026-01-02T03:04:05Z".parse().expect("a time");
-        let scene =
+        let environment =
             Self { variables: BTreeMap::new(), files: BTreeMap::new(), now: Mutex::new(now) };
-        scene.variable("HOME", "/home/ann").variable("USERPROFILE", "/home/ann")
+        environment.variable("HOME", "/home/ann").variable("USERPROFILE", "/home/ann")
     }
 
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
@@ -44,7 +44,7 @@ impl Scene {
     }
 }
 
-impl Surroundings for Scene {
+impl Environment for FakeEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }

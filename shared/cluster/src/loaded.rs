@@ -4,7 +4,7 @@ use clbmigrate_core::snapshot::{Inserted, Object, World};
 
 use crate::{
     Problem,
-    parse::{Fault, Kind, ObjectReader, Piece},
+    parse::{Kind, LoadError, ObjectParser, RawObject},
 };
 
 /// What was read, and what was not.
@@ -27,17 +27,22 @@ pub struct Loaded {
 
 impl Loaded {
     /// Adds a problem.
-    pub(crate) fn tell(&mut self, place: impl fmt::Display, line: Option<u32>, fault: &Fault) {
+    pub(crate) fn report(
+        &mut self,
+        place: impl fmt::Display,
+        line: Option<u32>,
+        error: &LoadError,
+    ) {
         let place = place.to_string();
-        self.problems.push(Problem { file: place, line, message: fault.to_string() });
+        self.problems.push(Problem { file: place, line, message: error.to_string() });
     }
 
     /// Puts what was read into a cluster, by its place in the world; says what became of it, or
     /// nothing where nobody needs it.
-    pub(crate) fn put(&mut self, cluster: usize, read: Reading) -> Option<Inserted> {
+    pub(crate) fn insert(&mut self, cluster: usize, read: ParsedObject) -> Option<Inserted> {
         let object = match read {
-            Reading::Object(object) => object,
-            Reading::Skipped(label) => {
+            ParsedObject::Object(object) => object,
+            ParsedObject::Skipped(label) => {
                 *self.skipped.entry(label).or_default() += 1;
                 return None;
             }
@@ -50,7 +55,7 @@ impl Loaded {
     }
 
     /// Takes over what another reading says of itself. Its world is not taken.
-    pub fn absorb(&mut self, other: &Self) {
+    pub fn merge_report(&mut self, other: &Self) {
         self.problems.extend(other.problems.iter().cloned());
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
@@ -62,19 +67,23 @@ impl Loaded {
 }
 
 /// What an object's text says.
-pub(crate) enum Reading {
+pub(crate) enum ParsedObject {
     /// An object.
     Object(Object),
     /// One that nobody needs, by its kind.
     Skipped(String),
 }
 
-impl Reading {
+impl ParsedObject {
     /// Reads an object.
-    pub fn of(reader: &ObjectReader<'_>, kind: Kind, piece: &Piece<'_>) -> Result<Self, Fault> {
-        Ok(match reader.read(kind, piece)? {
+    pub fn of(
+        reader: &ObjectParser<'_>,
+        kind: Kind,
+        raw: &RawObject<'_>,
+    ) -> Result<Self, LoadError> {
+        Ok(match reader.read(kind, raw)? {
             Some(object) => Self::Object(object),
-            None => Self::Skipped(Kind::label(piece.api_version, piece.kind.unwrap_or_default())),
+            None => Self::Skipped(Kind::label(raw.api_version, raw.kind.unwrap_or_default())),
         })
     }
 }

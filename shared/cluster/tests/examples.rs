@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Deserialize)]
-struct Mistake {
+struct BrokenExample {
     path: String,
     kind: Kind,
     rule: String,
@@ -48,7 +48,7 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples")
 }
 
-fn mistakes() -> Vec<Mistake> {
+fn mistakes() -> Vec<BrokenExample> {
     let file = std::fs::read_to_string(examples().join("mistakes/expected.json")).expect("a file");
     serde_json::from_str(&file).expect("the list of mistakes")
 }
@@ -75,7 +75,7 @@ fn lines(findings: &[Finding]) -> String {
 }
 
 /// The world of a mistake that lies in a state, with its suffixes.
-fn world_of(mistake: &Mistake) -> World {
+fn world_of(mistake: &BrokenExample) -> World {
     let path = examples().join("mistakes").join(&mistake.path);
     let mut world = match mistake.kind {
         Kind::Clusters => {

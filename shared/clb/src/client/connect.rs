@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Clb, Limit, Shared};
+use super::{ClbClient, Inner, TimeLimit};
 use crate::{
-    Error, ErrorKind, Machine, Options, Surroundings,
-    credentials::{Found, Issuer, Keeper, Sts, find, nothing},
+    Environment, Error, ErrorKind, Options, SystemEnvironment,
     endpoint::{self, Endpoint},
-    net::{Http, Wire},
-    rpc::Caller,
+    net::{HttpClient, HyperClient},
+    provider::{CredentialsCache, CredentialsResolver, DiscoveredConfig, Sts, discover, not_found},
+    rpc::RpcClient,
 };
 
 /// Where STS and the instance metadata are if not where Alibaba Cloud has them: in its private
@@ -18,53 +18,55 @@ use crate::{
 const STS_ENDPOINT: &str = "CLBMIGRATE_STS_ENDPOINT";
 const METADATA_ENDPOINT: &str = "CLBMIGRATE_METADATA_ENDPOINT";
 
-impl Clb {
+impl ClbClient {
     /// Finds credentials, region and endpoint, and gets the keys where others give them. The CLB
     /// API is not asked yet.
     ///
     /// # Errors
     /// Where there are no credentials, they cannot be used, or the region is unknown.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        Self::connect_in(options, Arc::new(Machine)).await
+        Self::connect_in_environment(options, Arc::new(SystemEnvironment)).await
     }
 
     /// The same with other surroundings than the machine's.
     ///
     /// # Errors
-    /// As [`Clb::connect`].
-    pub async fn connect_in(
+    /// As [`ClbClient::connect`].
+    pub async fn connect_in_environment(
         options: Options,
-        surroundings: Arc<dyn Surroundings>,
+        environment: Arc<dyn Environment>,
     ) -> Result<Self, Error> {
-        let http = Wire::new(Arc::clone(&surroundings), options.ca.clone());
-        Self::connect_over(options, surroundings, Arc::new(http)).await
+        let http = HyperClient::new(Arc::clone(&environment), options.ca.clone());
+        Self::connect_over_http(options, environment, Arc::new(http)).await
     }
 
-    pub(crate) async fn connect_over(
+    pub(crate) async fn connect_over_http(
         options: Options,
-        surroundings: Arc<dyn Surroundings>,
-        http: Arc<dyn Http>,
+        environment: Arc<dyn Environment>,
+        http: Arc<dyn HttpClient>,
     ) -> Result<Self, Error> {
-        let Found { means, place, region, endpoint, vpc, sts, looked } =
-            find(&options, surroundings.as_ref())?;
-        let sts_given = given(options.sts_endpoint, STS_ENDPOINT, surroundings.as_ref())?;
-        let metadata = given(options.metadata_endpoint, METADATA_ENDPOINT, surroundings.as_ref())?;
-        let caller = Arc::new(Caller { http, surroundings, timeout: options.timeout });
-        let issuer = Issuer {
-            caller: Arc::clone(&caller),
+        let DiscoveredConfig { provider, place, region, endpoint, vpc, sts, searched } =
+            discover(&options, environment.as_ref())?;
+        let sts_given = given(options.sts_endpoint, STS_ENDPOINT, environment.as_ref())?;
+        let metadata = given(options.metadata_endpoint, METADATA_ENDPOINT, environment.as_ref())?;
+        let rpc = Arc::new(RpcClient { http, environment, timeout: options.attempt_timeout });
+        let resolver = CredentialsResolver {
+            rpc: Arc::clone(&rpc),
             sts: sts_given,
             metadata: metadata.unwrap_or_else(Endpoint::metadata),
         };
-        let of_instance = means.is_of_instance();
-        let keeper = Keeper::new(means, place, issuer);
-        keeper.keys(Instant::now() + options.patience).await.map_err(|error| match looked {
-            Some(looked) => guessed_wrong(looked, &error),
-            None => error,
+        let of_instance = provider.is_of_instance();
+        let cache = CredentialsCache::new(provider, place, resolver);
+        cache.credentials(Instant::now() + options.operation_timeout).await.map_err(|error| {
+            match searched {
+                Some(searched) => guessed_wrong(searched, &error),
+                None => error,
+            }
         })?;
         let region = match region {
             Some(region) => region,
             None if of_instance => {
-                let region = keeper.issuer.region_of_instance().await?;
+                let region = cache.resolver.region_of_instance().await?;
                 endpoint::region(&region, "metadata of this ECS instance")?
             }
             None => {
@@ -80,9 +82,9 @@ impl Clb {
         // Inside a VPC the central STS may be out of reach.
         let own =
             Sts { region: sts.region.or_else(|| vpc.then(|| region.clone())), vpc: sts.vpc || vpc };
-        let sts = keeper.issuer.sts(&own);
-        let limit = Limit::Each(options.patience);
-        Ok(Self { shared: Arc::new(Shared { caller, keeper, endpoint, sts, region }), limit })
+        let sts = cache.resolver.sts(&own);
+        let limit = TimeLimit::PerOperation(options.operation_timeout);
+        Ok(Self { shared: Arc::new(Inner { rpc, cache, endpoint, sts, region }), limit })
     }
 }
 
@@ -90,14 +92,14 @@ impl Clb {
 fn given(
     option: Option<String>,
     variable: &str,
-    surroundings: &dyn Surroundings,
+    environment: &dyn Environment,
 ) -> Result<Option<Endpoint>, Error> {
-    let text = option.or_else(|| surroundings.value(&[variable]));
+    let text = option.or_else(|| environment.value(&[variable]));
     text.map(|text| Endpoint::parse(&text, &format!("for {variable}"))).transpose()
 }
 
 /// The last resort has failed as well: what helps is to say what was looked at.
-fn guessed_wrong(mut looked: Vec<String>, error: &Error) -> Error {
-    looked.push(error.message.clone());
-    nothing(&looked)
+fn guessed_wrong(mut searched: Vec<String>, error: &Error) -> Error {
+    searched.push(error.message.clone());
+    not_found(&searched)
 }

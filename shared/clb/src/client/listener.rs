@@ -12,24 +12,24 @@ pub struct Listener {
     pub known: cloud::Listener,
     /// `running`, `stopped`, `starting`, …
     pub status: String,
-    tcp: Draining,
-    udp: Draining,
+    tcp: ConnectionDrain,
+    udp: ConnectionDrain,
 }
 
 /// What the core skips.
 #[derive(Deserialize)]
-struct More {
+struct ListenerDetails {
     #[serde(rename = "Status", default, deserialize_with = "nullable")]
     status: String,
     #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
-    tcp: Draining,
+    tcp: ConnectionDrain,
     #[serde(rename = "UDPListenerConfig", default, deserialize_with = "nullable")]
-    udp: Draining,
+    udp: ConnectionDrain,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Draining {
+struct ConnectionDrain {
     #[serde(deserialize_with = "nullable")]
     connection_drain: String,
     #[serde(deserialize_with = "nullable")]
@@ -41,7 +41,8 @@ impl<'de> Deserialize<'de> for Listener {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = serde_json::Value::deserialize(deserializer)?;
         let known = cloud::Listener::deserialize(&json).map_err(D::Error::custom)?;
-        let More { status, tcp, udp } = More::deserialize(&json).map_err(D::Error::custom)?;
+        let ListenerDetails { status, tcp, udp } =
+            ListenerDetails::deserialize(&json).map_err(D::Error::custom)?;
         Ok(Self { known, status, tcp, udp })
     }
 }

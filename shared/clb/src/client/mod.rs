@@ -15,25 +15,25 @@ use tokio::time::Instant;
 
 use crate::{
     Error,
-    credentials::Keeper,
     endpoint::Endpoint,
-    rpc::{Api, Call, Caller, Signer, parse},
+    provider::CredentialsCache,
+    rpc::{Action, Authentication, Call, RpcClient, parse},
 };
 
 pub use listener::Listener;
 pub use weights::{BackendKey, Weight, WeightError};
-pub use write::{BATCH, Change, Interrupted};
+pub use write::{MAX_BACKENDS_PER_CALL, SetWeightsError, WeightChange};
 
 /// The CLB API of one region, as one account. Clones share connections and credentials.
 #[derive(Clone)]
-pub struct Clb {
-    shared: Arc<Shared>,
-    limit: Limit,
+pub struct ClbClient {
+    shared: Arc<Inner>,
+    limit: TimeLimit,
 }
 
-struct Shared {
-    caller: Arc<Caller>,
-    keeper: Keeper,
+struct Inner {
+    rpc: Arc<RpcClient>,
+    cache: CredentialsCache,
     endpoint: Endpoint,
     sts: Endpoint,
     region: String,
@@ -41,9 +41,9 @@ struct Shared {
 
 /// How long operations may take.
 #[derive(Debug, Clone, Copy)]
-enum Limit {
-    Each(Duration),
-    Until(Instant),
+enum TimeLimit {
+    PerOperation(Duration),
+    Deadline(Instant),
 }
 
 /// Whose CLBs they are.
@@ -61,23 +61,23 @@ pub struct Account {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Identity {
+struct CallerIdentity {
     account_id: String,
     #[serde(default)]
     arn: String,
 }
 
-impl Clb {
+impl ClbClient {
     /// The same client, each of whose operations may take so long, its repetitions included.
     #[must_use]
-    pub fn patient(&self, each: Duration) -> Self {
-        Self { limit: Limit::Each(each), ..self.clone() }
+    pub fn with_operation_timeout(&self, each: Duration) -> Self {
+        Self { limit: TimeLimit::PerOperation(each), ..self.clone() }
     }
 
     /// The same client, whose operations end by then.
     #[must_use]
-    pub fn until(&self, deadline: Instant) -> Self {
-        Self { limit: Limit::Until(deadline), ..self.clone() }
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        Self { limit: TimeLimit::Deadline(deadline), ..self.clone() }
     }
 
     /// The region, such as `cn-hangzhou`.
@@ -92,20 +92,20 @@ impl Clb {
 
     /// Where the credentials are from, such as `profile "prod" of ~/.aliyun/config.json`.
     pub fn source(&self) -> &str {
-        &self.shared.keeper.place
+        &self.shared.cache.place
     }
 
     /// Whether the credentials still hold `time` from now; `None` where nobody can say, which is so
     /// for an STS token that was given without its end. Those of roles are renewed in time.
-    pub async fn outlives(&self, time: Duration) -> Option<bool> {
-        self.shared.keeper.outlives(time).await
+    pub async fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
+        self.shared.cache.credentials_valid_for(time).await
     }
 
     /// Whose credentials they are (STS: `GetCallerIdentity`).
     pub async fn account(&self) -> Result<Account, Error> {
-        const WHO: Api = Api::sts("GetCallerIdentity");
+        const WHO: Action = Action::sts("GetCallerIdentity");
         let answer = self.call_at(&self.shared.sts, WHO, Vec::new(), self.deadline()).await?;
-        let who: Identity = parse(&answer).map_err(|error| error.of(WHO.name))?;
+        let who: CallerIdentity = parse(&answer).map_err(|error| error.of(WHO.name))?;
         Ok(Account {
             id: who.account_id,
             arn: who.arn,
@@ -117,15 +117,15 @@ impl Clb {
     /// When an operation that begins now must have ended.
     fn deadline(&self) -> Instant {
         match self.limit {
-            Limit::Each(time) => Instant::now() + time,
-            Limit::Until(deadline) => deadline,
+            TimeLimit::PerOperation(time) => Instant::now() + time,
+            TimeLimit::Deadline(deadline) => deadline,
         }
     }
 
     /// A call of the CLB API.
     async fn call(
         &self,
-        api: Api,
+        api: Action,
         parameters: &[(&str, &str)],
         deadline: Instant,
     ) -> Result<Bytes, Error> {
@@ -140,30 +140,34 @@ impl Clb {
     async fn call_at(
         &self,
         endpoint: &Endpoint,
-        api: Api,
+        api: Action,
         parameters: Vec<(String, String)>,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
-        let Shared { caller, keeper, .. } = &*self.shared;
-        let keys = keeper.keys(deadline).await?;
-        let signer = Signer::Keys { keys: &keys, source: &keeper.place };
-        let mut call = Call { api, endpoint, parameters, signer };
-        let error = match caller.call(&call, deadline).await {
-            Err(error) if error.is_about_keys() && keeper.forget(&keys).await => error,
+        let Inner { rpc, cache, .. } = &*self.shared;
+        let credentials = cache.credentials(deadline).await?;
+        let authentication =
+            Authentication::Signature { credentials: &credentials, source: &cache.place };
+        let mut call = Call { api, endpoint, parameters, authentication };
+        let error = match rpc.call(&call, deadline).await {
+            Err(error) if error.is_about_credentials() && cache.invalidate(&credentials).await => {
+                error
+            }
             result => return result,
         };
-        let fresh = keeper.keys(deadline).await?;
-        if fresh.id == keys.id {
+        let fresh = cache.credentials(deadline).await?;
+        if fresh.id == credentials.id {
             return Err(error);
         }
-        call.signer = Signer::Keys { keys: &fresh, source: &keeper.place };
-        caller.call(&call, deadline).await
+        call.authentication =
+            Authentication::Signature { credentials: &fresh, source: &cache.place };
+        rpc.call(&call, deadline).await
     }
 }
 
-impl fmt::Debug for Clb {
+impl fmt::Debug for ClbClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clb")
+        f.debug_struct("ClbClient")
             .field("endpoint", &self.endpoint())
             .field("region", &self.region())
             .field("source", &self.source())

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use super::Clb;
+use super::ClbClient;
 use crate::{
     Error, ErrorKind,
-    rpc::{Api, parse},
+    rpc::{Action, parse},
 };
 
 /// What answers say about the pages there are; each API says something else, some nothing.
@@ -68,11 +68,11 @@ impl Progress {
     }
 }
 
-impl Clb {
+impl ClbClient {
     /// All pages of a list.
     pub(super) async fn pages<T: DeserializeOwned>(
         &self,
-        api: Api,
+        api: Action,
         parameters: &[(&str, &str)],
         deadline: Instant,
         items: impl Fn(&T) -> usize,
@@ -84,9 +84,9 @@ impl Clb {
             let mut asked = parameters.to_vec();
             asked.extend(next.as_ref().map(|(name, value)| (*name, value.as_str())));
             let answer = self.call(api, &asked, deadline).await?;
-            let understood =
+            let parse_response =
                 || -> Result<(T, Paging), Error> { Ok((parse(&answer)?, parse(&answer)?)) };
-            let (page, paging) = understood().map_err(|error| error.of(api.name))?;
+            let (page, paging) = parse_response().map_err(|error| error.of(api.name))?;
             let count = items(&page);
             pages.push(page);
             next = progress.after(paging, count).map_err(|error| error.of(api.name))?;

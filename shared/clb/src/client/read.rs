@@ -3,10 +3,10 @@
 use clbmigrate_core::cloud::{GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Clb, Listener};
+use super::{ClbClient, Listener};
 use crate::{
     Error, ErrorKind,
-    rpc::{Api, parse},
+    rpc::{Action, parse},
 };
 
 /// Listeners a page; the API's default is fewer (CCM 2.14 asks for as many).
@@ -23,17 +23,17 @@ struct ListenerPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct BalancerPage {
-    load_balancers: Balancers,
+    load_balancers: BalancerList,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Balancers {
+struct BalancerList {
     #[serde(default)]
     load_balancer: Vec<LoadBalancer>,
 }
 
-impl Clb {
+impl ClbClient {
     /// A group with its backends and their weights (`DescribeVServerGroupAttribute`).
     pub async fn group(&self, id: &str) -> Result<GroupAnswer, Error> {
         self.group_by(id, self.deadline()).await
@@ -44,16 +44,16 @@ impl Clb {
         id: &str,
         deadline: tokio::time::Instant,
     ) -> Result<GroupAnswer, Error> {
-        const GROUP: Api = Api::read("DescribeVServerGroupAttribute");
+        const GROUP: Action = Action::read("DescribeVServerGroupAttribute");
         let answer = self.call(GROUP, &[("VServerGroupId", id)], deadline).await?;
-        let group: GroupAnswer = understood(GROUP, &answer)?;
-        same(GROUP, id, &group.id)?;
+        let group: GroupAnswer = parse_response(GROUP, &answer)?;
+        check_id(GROUP, id, &group.id)?;
         Ok(group)
     }
 
     /// All groups of a CLB (`DescribeVServerGroups`).
     pub async fn groups(&self, clb: &str) -> Result<GroupList, Error> {
-        const GROUPS: Api = Api::read("DescribeVServerGroups");
+        const GROUPS: Action = Action::read("DescribeVServerGroups");
         let asked = [("LoadBalancerId", clb)];
         let count = |page: &GroupList| page.groups.len();
         let pages = self.pages(GROUPS, &asked, self.deadline(), count).await?;
@@ -63,13 +63,13 @@ impl Clb {
 
     /// All listeners of a CLB (`DescribeLoadBalancerListeners`).
     pub async fn listeners(&self, clb: &str) -> Result<Vec<Listener>, Error> {
-        const LISTENERS: Api = Api::read("DescribeLoadBalancerListeners");
+        const LISTENERS: Action = Action::read("DescribeLoadBalancerListeners");
         let asked = [("LoadBalancerId.1", clb), ("MaxResults", LISTENERS_A_PAGE)];
         let count = |page: &ListenerPage| page.listeners.len();
         let pages = self.pages(LISTENERS, &asked, self.deadline(), count).await?;
         let listeners: Vec<_> = pages.into_iter().flat_map(|page| page.listeners).collect();
         for listener in listeners.iter().filter(|listener| !listener.clb.is_empty()) {
-            same(LISTENERS, clb, &listener.clb)?;
+            check_id(LISTENERS, clb, &listener.clb)?;
         }
         Ok(listeners)
     }
@@ -83,16 +83,16 @@ impl Clb {
 
     /// A CLB (`DescribeLoadBalancerAttribute`).
     pub async fn load_balancer(&self, id: &str) -> Result<LoadBalancer, Error> {
-        const BALANCER: Api = Api::read("DescribeLoadBalancerAttribute");
+        const BALANCER: Action = Action::read("DescribeLoadBalancerAttribute");
         let answer = self.call(BALANCER, &[("LoadBalancerId", id)], self.deadline()).await?;
-        let balancer: LoadBalancer = understood(BALANCER, &answer)?;
-        same(BALANCER, id, &balancer.id)?;
+        let balancer: LoadBalancer = parse_response(BALANCER, &answer)?;
+        check_id(BALANCER, id, &balancer.id)?;
         Ok(balancer)
     }
 
     /// All CLBs of the region (`DescribeLoadBalancers`).
     pub async fn load_balancers(&self) -> Result<Vec<LoadBalancer>, Error> {
-        const BALANCERS: Api = Api::read("DescribeLoadBalancers");
+        const BALANCERS: Action = Action::read("DescribeLoadBalancers");
         let asked = [("PageSize", BALANCERS_A_PAGE)];
         let count = |page: &BalancerPage| page.load_balancers.load_balancer.len();
         let pages = self.pages(BALANCERS, &asked, self.deadline(), count).await?;
@@ -107,21 +107,21 @@ impl Clb {
         port: u16,
         protocol: &str,
     ) -> Result<HealthAnswer, Error> {
-        const HEALTH: Api = Api::read("DescribeHealthStatus");
+        const HEALTH: Action = Action::read("DescribeHealthStatus");
         let port = port.to_string();
         let asked =
             [("LoadBalancerId", clb), ("ListenerPort", &port), ("ListenerProtocol", protocol)];
         let answer = self.call(HEALTH, &asked, self.deadline()).await?;
-        understood(HEALTH, &answer)
+        parse_response(HEALTH, &answer)
     }
 }
 
-pub(super) fn understood<T: DeserializeOwned>(api: Api, answer: &[u8]) -> Result<T, Error> {
+pub(super) fn parse_response<T: DeserializeOwned>(api: Action, answer: &[u8]) -> Result<T, Error> {
     parse(answer).map_err(|error| error.of(api.name))
 }
 
 /// An answer about something else than was asked for must not be taken for the truth.
-pub(super) fn same(api: Api, asked: &str, told: &str) -> Result<(), Error> {
+pub(super) fn check_id(api: Action, asked: &str, told: &str) -> Result<(), Error> {
     if asked == told {
         return Ok(());
     }

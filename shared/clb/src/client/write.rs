@@ -8,17 +8,17 @@ use thiserror::Error as ThisError;
 use tokio::time::Instant;
 
 use super::{
-    BackendKey, Clb, Weight,
-    read::{same, understood},
+    BackendKey, ClbClient, Weight,
+    read::{check_id, parse_response},
 };
-use crate::{Error, ErrorKind, rpc::Api};
+use crate::{Error, ErrorKind, rpc::Action};
 
 /// The most backends that one call may name (CLB: `SetVServerGroupAttribute`).
-pub const BATCH: usize = 20;
+pub const MAX_BACKENDS_PER_CALL: usize = 20;
 
 /// A weight that was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct WeightChange {
     /// Whose.
     pub backend: BackendKey,
     /// Before.
@@ -30,44 +30,45 @@ pub struct Change {
 /// A write that has failed, perhaps after a part of it.
 #[derive(Debug, Clone, ThisError)]
 #[error("{error}{}", self.so_far())]
-pub struct Interrupted {
+pub struct SetWeightsError {
     /// What went wrong.
     pub error: Error,
     /// What was written and confirmed.
-    pub done: Vec<Change>,
+    pub written: Vec<WeightChange>,
     /// What was sent, and nobody can say whether it was written: read the group before you go on.
-    pub unsure: Vec<Change>,
+    pub unknown: Vec<WeightChange>,
     /// What was not written.
-    pub left: Vec<Change>,
+    pub not_written: Vec<WeightChange>,
 }
 
-impl Interrupted {
+impl SetWeightsError {
     /// Whether nobody can say how much was written.
     pub fn is_lost_answer(&self) -> bool {
-        !self.unsure.is_empty()
+        !self.unknown.is_empty()
     }
 
     fn so_far(&self) -> String {
-        let (done, unsure, left) = (self.done.len(), self.unsure.len(), self.left.len());
-        match (done + unsure, unsure) {
+        let (done, unknown, left) =
+            (self.written.len(), self.unknown.len(), self.not_written.len());
+        match (done + unknown, unknown) {
             (0, _) => String::new(),
             (_, 0) => format!("; {done} weights are written, {left} are not"),
-            _ => format!("; {done} weights are written, {unsure} perhaps, {left} are not"),
+            _ => format!("; {done} weights are written, {unknown} perhaps, {left} are not"),
         }
     }
 }
 
-impl From<Error> for Interrupted {
+impl From<Error> for SetWeightsError {
     /// A failure before the first write.
     fn from(error: Error) -> Self {
-        Self { error, done: Vec::new(), unsure: Vec::new(), left: Vec::new() }
+        Self { error, written: Vec::new(), unknown: Vec::new(), not_written: Vec::new() }
     }
 }
 
 /// A backend as the API takes it; type, port, address and description stay what they are.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Element<'a> {
+struct BackendElement<'a> {
     server_id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     server_ip: &'a str,
@@ -81,13 +82,13 @@ struct Element<'a> {
 
 /// What the API tells of a group after a write.
 #[derive(Deserialize)]
-struct Set {
+struct SetResponse {
     #[serde(rename = "VServerGroupId")]
     id: String,
 }
 
-impl Clb {
-    /// Sets weights of a group's backends, at most [`BATCH`] a call, in the given order
+impl ClbClient {
+    /// Sets weights of a group's backends, at most [`MAX_BACKENDS_PER_CALL`] a call, in the given order
     /// (`SetVServerGroupAttribute`). The group is read first: every backend must be in it, what
     /// has its weight already is left alone, and everything but the weight stays as it is.
     ///
@@ -101,7 +102,7 @@ impl Clb {
         &self,
         group: &str,
         weights: &[(BackendKey, Weight)],
-    ) -> Result<Vec<Change>, Interrupted> {
+    ) -> Result<Vec<WeightChange>, SetWeightsError> {
         let deadline = self.deadline();
         if weights.is_empty() {
             return Ok(Vec::new());
@@ -109,21 +110,21 @@ impl Clb {
         let present = self.group_by(group, deadline).await?;
         let plan = plan(group, &present.backends, weights)?;
         let mut done = Vec::new();
-        let mut batches = plan.chunks(BATCH);
+        let mut batches = plan.chunks(MAX_BACKENDS_PER_CALL);
         while let Some(batch) = batches.next() {
-            let changes = |batch: &[(Change, &RemoteBackend)]| {
+            let changes = |batch: &[(WeightChange, &RemoteBackend)]| {
                 batch.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>()
             };
             let Err(error) = self.set_batch(group, batch, deadline).await else {
                 done.extend(changes(batch));
                 continue;
             };
-            let mut unsure = changes(batch);
-            let mut left: Vec<Change> = batches.flat_map(changes).collect();
+            let mut unknown = changes(batch);
+            let mut not_written: Vec<WeightChange> = batches.flat_map(changes).collect();
             if !error.is_lost_answer() {
-                left.splice(0..0, unsure.drain(..));
+                not_written.splice(0..0, unknown.drain(..));
             }
-            return Err(Interrupted { error, done, unsure, left });
+            return Err(SetWeightsError { error, written: done, unknown, not_written });
         }
         Ok(done)
     }
@@ -131,10 +132,10 @@ impl Clb {
     async fn set_batch(
         &self,
         group: &str,
-        batch: &[(Change, &RemoteBackend)],
+        batch: &[(WeightChange, &RemoteBackend)],
         deadline: Instant,
     ) -> Result<(), Error> {
-        const SET: Api = Api::write("SetVServerGroupAttribute");
+        const SET: Action = Action::write("SetVServerGroupAttribute");
         let elements: Vec<_> =
             batch.iter().map(|(change, backend)| element(change, backend)).collect();
         let elements = serde_json::to_string(&elements).map_err(|error| {
@@ -142,13 +143,13 @@ impl Clb {
         })?;
         let parameters = [("VServerGroupId", group), ("BackendServers", elements.as_str())];
         let answer = self.call(SET, &parameters, deadline).await?;
-        let set: Set = understood(SET, &answer)?;
-        same(SET, group, &set.id)
+        let set: SetResponse = parse_response(SET, &answer)?;
+        check_id(SET, group, &set.id)
     }
 }
 
-fn element<'a>(change: &Change, backend: &'a RemoteBackend) -> Element<'a> {
-    Element {
+fn element<'a>(change: &WeightChange, backend: &'a RemoteBackend) -> BackendElement<'a> {
+    BackendElement {
         server_id: &backend.server_id,
         server_ip: if backend.is_pod() { &backend.server_ip } else { "" },
         port: backend.port,
@@ -163,7 +164,7 @@ fn plan<'g>(
     group: &str,
     present: &'g [RemoteBackend],
     weights: &[(BackendKey, Weight)],
-) -> Result<Vec<(Change, &'g RemoteBackend)>, Error> {
+) -> Result<Vec<(WeightChange, &'g RemoteBackend)>, Error> {
     let present: BTreeMap<BackendKey, &RemoteBackend> =
         present.iter().map(|backend| (BackendKey::from(backend), backend)).collect();
     let mut planned = BTreeMap::new();
@@ -177,8 +178,10 @@ fn plan<'g>(
         };
         match planned.insert(key, to) {
             None if backend.weight == to.get() => {}
-            None => plan
-                .push((Change { backend: key.clone(), from: backend.weight, to: *to }, *backend)),
+            None => plan.push((
+                WeightChange { backend: key.clone(), from: backend.weight, to: *to },
+                *backend,
+            )),
             Some(other) if other == to => {}
             Some(other) => {
                 let message = format!("{key} is given two weights, {other} and {to}");
@@ -231,7 +234,8 @@ mod tests {
 
     #[test]
     fn an_element_keeps_type_port_and_description() {
-        let change = Change { backend: BackendKey::ecs("i-a", 80), from: 1, to: Weight::ZERO };
+        let change =
+            WeightChange { backend: BackendKey::ecs("i-a", 80), from: 1, to: Weight::ZERO };
         let json = serde_json::to_value(element(&change, &backend("i-a", 1))).expect("JSON");
         assert_eq!(
             json,

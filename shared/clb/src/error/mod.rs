@@ -1,11 +1,11 @@
 //! What can go wrong between here and the CLB, told so that somebody can act on it.
 
-mod answer;
+mod response;
 mod transport;
 
 use thiserror::Error as ThisError;
 
-pub(crate) use answer::{Refusal, from_refusal, shortened};
+pub(crate) use response::{FailedCall, from_response, shortened};
 pub(crate) use transport::{from_transport, late};
 
 /// A call, or the search for credentials, that failed. Nothing secret is ever in it.
@@ -17,7 +17,7 @@ pub struct Error {
     /// The API that was called, such as `DescribeVServerGroups`.
     pub api: Option<&'static str>,
     /// What the server said, where it answered.
-    pub reply: Option<Box<Reply>>,
+    pub response: Option<Box<ErrorResponse>>,
     /// What happened, in words.
     pub message: String,
     /// What to do about it, one line each.
@@ -26,7 +26,7 @@ pub struct Error {
 
 /// The parts of a refusal that a ticket to the cloud's support needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reply {
+pub struct ErrorResponse {
     /// The HTTP status.
     pub status: u16,
     /// The API's error code, such as `Throttling.User`; empty where the answer had none.
@@ -59,7 +59,7 @@ pub enum ErrorKind {
     /// The STS token has expired.
     Expired,
     /// This machine's clock is too far from the cloud's.
-    Clock,
+    ClockSkew,
     /// RAM does not allow it.
     Forbidden,
     /// What was named does not exist there.
@@ -69,13 +69,13 @@ pub enum ErrorKind {
     /// Any other refusal; not carried out.
     Refused,
     /// The server has trouble of its own; perhaps carried out.
-    Server,
+    ServerError,
     /// No connection came about; nothing was sent.
     Unreachable,
     /// The server's certificate is not accepted; nothing was sent.
     Certificate,
     /// The connection broke before the answer; perhaps carried out.
-    Lost,
+    ConnectionLost,
     /// No answer came in time; perhaps carried out.
     Timeout,
     /// The answer is not what the API promises; perhaps carried out.
@@ -85,7 +85,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error without API and hints.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, api: None, reply: None, message: message.into(), hints: Vec::new() }
+        Self { kind, api: None, response: None, message: message.into(), hints: Vec::new() }
     }
 
     /// This error with a hint more.
@@ -111,34 +111,43 @@ impl Error {
 
     /// The API's error code, where it gave one.
     pub fn code(&self) -> Option<&str> {
-        self.reply.as_ref().map(|reply| reply.code.as_str()).filter(|code| !code.is_empty())
+        self.response
+            .as_ref()
+            .map(|response| response.code.as_str())
+            .filter(|code| !code.is_empty())
     }
 
     /// The API's id of the request, where it gave one.
     pub fn request_id(&self) -> Option<&str> {
-        self.reply.as_ref().map(|reply| reply.request_id.as_str()).filter(|id| !id.is_empty())
+        self.response
+            .as_ref()
+            .map(|response| response.request_id.as_str())
+            .filter(|id| !id.is_empty())
     }
 
     /// Whether nobody can say if the call was carried out: read before you write again.
     pub fn is_lost_answer(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Server | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Malformed
+            ErrorKind::ServerError
+                | ErrorKind::ConnectionLost
+                | ErrorKind::Timeout
+                | ErrorKind::Malformed
         )
     }
 
     /// Whether the server has refused the call for now, without carrying it out.
-    pub fn is_put_off(&self) -> bool {
+    pub fn is_throttled(&self) -> bool {
         matches!(self.kind, ErrorKind::Throttled | ErrorKind::Busy)
     }
 
     /// Whether the same call may succeed a little later.
     pub fn is_transient(&self) -> bool {
-        self.is_put_off() || matches!(self.kind, ErrorKind::Unreachable) || self.is_lost_answer()
+        self.is_throttled() || matches!(self.kind, ErrorKind::Unreachable) || self.is_lost_answer()
     }
 
     /// Whether fresh credentials may help.
-    pub(crate) fn is_about_keys(&self) -> bool {
+    pub(crate) fn is_about_credentials(&self) -> bool {
         matches!(self.kind, ErrorKind::Expired | ErrorKind::Unauthorized)
     }
 

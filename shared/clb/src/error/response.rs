@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{Error, ErrorKind, Reply};
+use super::{Error, ErrorKind, ErrorResponse};
 
 /// A refusal as it came, with what is needed to explain it.
 #[derive(Debug)]
-pub(crate) struct Refusal<'a> {
+pub(crate) struct FailedCall<'a> {
     pub(crate) api: &'static str,
-    pub(crate) reply: Reply,
+    pub(crate) response: ErrorResponse,
     pub(crate) message: &'a str,
     /// The server's clock, as its answer's `Date` has it, and this machine's.
     pub(crate) clocks: Option<(Timestamp, Timestamp)>,
@@ -33,13 +33,13 @@ const BUSY: [&str; 5] = [
 ];
 
 /// The error that a refusal stands for.
-pub(crate) fn from_refusal(refusal: &Refusal<'_>) -> Error {
-    let Refusal { reply, source, host, .. } = refusal;
-    let kind = kind_of(reply.status, &reply.code, refusal.message);
+pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
+    let FailedCall { response, source, host, .. } = refusal;
+    let kind = kind_of(response.status, &response.code, refusal.message);
     let error = Error {
         kind,
         api: Some(refusal.api),
-        reply: Some(Box::new(reply.clone())),
+        response: Some(Box::new(response.clone())),
         message: words(kind, refusal),
         hints: Vec::new(),
     };
@@ -55,7 +55,7 @@ pub(crate) fn from_refusal(refusal: &Refusal<'_>) -> Error {
             error.hint(format!("see whether the access key exists and is enabled: {source}"))
         }
         ErrorKind::Expired => error.hint(format!("log in again, or renew the STS token: {source}")),
-        ErrorKind::Clock => error.hint("set this machine's clock, for example with chrony or timedatectl"),
+        ErrorKind::ClockSkew => error.hint("set this machine's clock, for example with chrony or timedatectl"),
         ErrorKind::Forbidden => error
             .hint(format!("ask for a RAM policy that allows {}", refusal.action))
             .hint(format!("or see whether these are the right credentials: {source}")),
@@ -68,15 +68,17 @@ pub(crate) fn from_refusal(refusal: &Refusal<'_>) -> Error {
 }
 
 /// In the server's words, except where they may hold what was signed.
-fn words(kind: ErrorKind, refusal: &Refusal<'_>) -> String {
+fn words(kind: ErrorKind, refusal: &FailedCall<'_>) -> String {
     let said = shortened(refusal.message);
     match kind {
         ErrorKind::Signature => "the signature does not match".to_owned(),
-        ErrorKind::Clock => refusal.clocks.and_then(skew).unwrap_or_else(|| {
+        ErrorKind::ClockSkew => refusal.clocks.and_then(skew).unwrap_or_else(|| {
             "the request's time is refused: this machine's clock is more than 15 minutes off"
                 .to_owned()
         }),
-        _ if said.is_empty() => format!("{} answered HTTP {}", refusal.host, refusal.reply.status),
+        _ if said.is_empty() => {
+            format!("{} answered HTTP {}", refusal.host, refusal.response.status)
+        }
         _ => said,
     }
 }
@@ -120,7 +122,7 @@ fn kind_of(status: u16, code: &str, message: &str) -> ErrorKind {
     {
         ErrorKind::Signature
     } else if starts("InvalidTimeStamp") || starts("IllegalTimestamp") {
-        ErrorKind::Clock
+        ErrorKind::ClockSkew
     } else if has("SecurityToken") && has("Expired")
         || starts("AuthenticationFail") && has("Expired")
     {
@@ -137,7 +139,7 @@ fn kind_of(status: u16, code: &str, message: &str) -> ErrorKind {
         || starts("SignatureNonceUsed")
     {
         // A nonce that was used before means that somebody on the way has sent the call twice.
-        ErrorKind::Server
+        ErrorKind::ServerError
     } else if has("NotFound") || has("NotExist") || message.contains("does not exist") {
         ErrorKind::NotFound
     } else if has("OverLimit") || has("Quota") || has("LimitExceed") {
@@ -166,7 +168,7 @@ mod tests {
     #[case(503, "Throttling.Api", ErrorKind::Throttled)]
     #[case(429, "", ErrorKind::Throttled)]
     #[case(503, "", ErrorKind::Throttled)]
-    #[case(503, "ServiceUnavailable", ErrorKind::Server)]
+    #[case(503, "ServiceUnavailable", ErrorKind::ServerError)]
     #[case(400, "BackendServer.configuring", ErrorKind::Busy)]
     #[case(400, "SignatureDoesNotMatch", ErrorKind::Signature)]
     #[case(404, "InvalidAccessKeyId.NotFound", ErrorKind::Unauthorized)]
@@ -174,16 +176,16 @@ mod tests {
     #[case(400, "InvalidSecurityToken.Expired", ErrorKind::Expired)]
     #[case(400, "InvalidSecurityToken.Malformed", ErrorKind::Unauthorized)]
     #[case(400, "AuthenticationFail.OIDCToken.Expired", ErrorKind::Expired)]
-    #[case(400, "InvalidTimeStamp.Expired", ErrorKind::Clock)]
+    #[case(400, "InvalidTimeStamp.Expired", ErrorKind::ClockSkew)]
     #[case(403, "Forbidden.RAM", ErrorKind::Forbidden)]
     #[case(403, "NoPermission", ErrorKind::Forbidden)]
     #[case(404, "Forbidden.InstanceNotFound", ErrorKind::NotFound)]
     #[case(404, "InvalidLoadBalancerId.NotFound", ErrorKind::NotFound)]
     #[case(404, "EntityNotExist.Role", ErrorKind::NotFound)]
     #[case(400, "InstanceBackendServerNumberOverLimit", ErrorKind::Quota)]
-    #[case(500, "InternalError", ErrorKind::Server)]
-    #[case(502, "", ErrorKind::Server)]
-    #[case(400, "SignatureNonceUsed", ErrorKind::Server)]
+    #[case(500, "InternalError", ErrorKind::ServerError)]
+    #[case(502, "", ErrorKind::ServerError)]
+    #[case(400, "SignatureNonceUsed", ErrorKind::ServerError)]
     #[case(400, "InvalidParameter", ErrorKind::Refused)]
     fn a_code_says_what_kind_of_refusal_it_is(
         #[case] status: u16,
@@ -199,10 +201,14 @@ mod tests {
         assert_eq!(kind_of(400, "InvalidParameter", message), ErrorKind::NotFound);
     }
 
-    fn refusal(code: &str, message: &'static str) -> Refusal<'static> {
-        Refusal {
+    fn refusal(code: &str, message: &'static str) -> FailedCall<'static> {
+        FailedCall {
             api: "DescribeVServerGroups",
-            reply: Reply { status: 400, code: code.to_owned(), request_id: "R-1".to_owned() },
+            response: ErrorResponse {
+                status: 400,
+                code: code.to_owned(),
+                request_id: "R-1".to_owned(),
+            },
             message,
             clocks: None,
             source: "environment",
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_does_not_repeat_what_was_signed() {
-        let error = from_refusal(&refusal("SignatureDoesNotMatch", "server string: tok-secret"));
+        let error = from_response(&refusal("SignatureDoesNotMatch", "server string: tok-secret"));
         assert_eq!(
             error.to_string(),
             "DescribeVServerGroups: the signature does not match (SignatureDoesNotMatch, request R-1)"
@@ -232,13 +238,13 @@ mod tests {
         let at = |second| Timestamp::from_second(second).expect("a second");
         let mut refusal = refusal("InvalidTimeStamp.Expired", "expired");
         refusal.clocks = Some((at(theirs), at(ours)));
-        assert_eq!(from_refusal(&refusal).message, message);
+        assert_eq!(from_response(&refusal).message, message);
     }
 
     #[test]
     fn a_long_or_wild_message_is_tamed() {
         let long: &'static str = Box::leak("a\u{1b}[31m\n".repeat(300).into_boxed_str());
-        let message = from_refusal(&refusal("X", long)).message;
+        let message = from_response(&refusal("X", long)).message;
         assert_eq!(message.chars().count(), LONGEST + 1);
         assert!(!message.contains(char::is_control));
     }

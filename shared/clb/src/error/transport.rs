@@ -19,7 +19,7 @@ pub(crate) fn from_transport(error: &legacy::Error, server: &str) -> Error {
             .hint("an endpoint inside the VPC is slb-vpc.REGION.aliyuncs.com (--clb-endpoint)");
     }
     Error::new(
-        ErrorKind::Lost,
+        ErrorKind::ConnectionLost,
         format!("the connection with {server} broke before the answer: {why}"),
     )
 }

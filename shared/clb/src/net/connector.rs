@@ -20,30 +20,30 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::surroundings::Surroundings;
+use crate::environment::Environment;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Opens connections for the client.
 #[derive(Clone)]
-pub(super) struct Dial {
+pub(super) struct ProxyConnector {
     tcp: HttpConnector,
     proxies: Arc<Matcher>,
 }
 
-type Fault = Box<dyn StdError + Send + Sync>;
+type BoxError = Box<dyn StdError + Send + Sync>;
 
-impl Dial {
+impl ProxyConnector {
     /// `HTTPS_PROXY` and `ALL_PROXY` count for https alone: `http://` is for tests and for the
     /// instance metadata, which no proxy could reach.
-    pub(super) fn new(surroundings: &dyn Surroundings) -> Self {
+    pub(super) fn new(environment: &dyn Environment) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let value = |names: [&str; 2]| surroundings.value(&names).unwrap_or_default();
-        let proxy = surroundings
+        let value = |names: [&str; 2]| environment.value(&names).unwrap_or_default();
+        let proxy = environment
             .value(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
             .unwrap_or_default();
         let proxies = Matcher::builder().https(proxy).no(value(["NO_PROXY", "no_proxy"])).build();
@@ -51,9 +51,9 @@ impl Dial {
     }
 }
 
-impl Service<Uri> for Dial {
+impl Service<Uri> for ProxyConnector {
     type Response = TokioIo<TcpStream>;
-    type Error = Fault;
+    type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

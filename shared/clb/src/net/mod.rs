@@ -1,8 +1,8 @@
 //! HTTP, as much as these APIs need.
 
-mod dial;
+mod connector;
+mod hyper_client;
 mod tls;
-mod wire;
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 
 use crate::Error;
 
-pub(crate) use wire::Wire;
+pub(crate) use hyper_client::HyperClient;
 
 /// An answer, whatever its status.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     /// The server's clock.
     pub(crate) date: Option<Timestamp>,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn new(status: u16, headers: &HeaderMap, body: Bytes) -> Self {
         let date = headers
             .get(header::DATE)
@@ -38,11 +38,11 @@ impl Answer {
 }
 
 /// Sends requests; a seam for tests that want no network.
-pub(crate) trait Http: Send + Sync {
+pub(crate) trait HttpClient: Send + Sync {
     /// Sends a request and waits for the whole answer, `within` at most.
     fn send(
         &self,
         request: Request<Bytes>,
         within: Duration,
-    ) -> BoxFuture<'_, Result<Answer, Error>>;
+    ) -> BoxFuture<'_, Result<HttpResponse, Error>>;
 }

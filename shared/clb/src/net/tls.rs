@@ -8,18 +8,18 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::{Error, ErrorKind, surroundings::Surroundings};
+use crate::{Error, ErrorKind, environment::Environment};
 
 /// The system's authorities, and those of a file beside them.
 pub(super) fn config(
     extra: Option<&Path>,
-    surroundings: &dyn Surroundings,
+    environment: &dyn Environment,
 ) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(file) = extra {
-        add_file(&mut roots, file, surroundings)?;
+        add_file(&mut roots, file, environment)?;
     }
     if roots.is_empty() {
         let message = "this machine has no certificates of authorities to trust";
@@ -37,14 +37,14 @@ pub(super) fn config(
 fn add_file(
     roots: &mut RootCertStore,
     file: &Path,
-    surroundings: &dyn Surroundings,
+    environment: &dyn Environment,
 ) -> Result<(), Error> {
     let wrong = |why: String| {
-        let message = format!("certificates {}: {why}", surroundings.shown(file));
+        let message = format!("certificates {}: {why}", environment.shown(file));
         Error::new(ErrorKind::Config, message)
             .hint("give a file in PEM, -----BEGIN CERTIFICATE-----")
     };
-    let pem = surroundings.read(file).map_err(|error| wrong(error.to_string()))?;
+    let pem = environment.read(file).map_err(|error| wrong(error.to_string()))?;
     let mut found = false;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| wrong("not valid PEM".to_owned()))?;

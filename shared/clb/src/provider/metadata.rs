@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{Request, header};
 use serde::Deserialize;
 
-use super::{Keys, sts::Given};
+use super::{Credentials, sts::TemporaryCredentials};
 use crate::{
     Error, ErrorKind,
     endpoint::Endpoint,
-    net::{Answer, Http},
+    net::{HttpClient, HttpResponse},
     rpc::parse,
 };
 
@@ -22,7 +22,7 @@ const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 
 /// The metadata of the instance that this program runs on.
 pub(super) struct Metadata<'a> {
-    pub(super) http: &'a dyn Http,
+    pub(super) http: &'a dyn HttpClient,
     pub(super) endpoint: &'a Endpoint,
     /// Whether they may be asked without a token where none is to be had (`IMDSv1`).
     pub(super) v1: bool,
@@ -33,12 +33,12 @@ pub(super) struct Metadata<'a> {
 struct RoleKeys {
     code: String,
     #[serde(flatten)]
-    keys: Option<Given>,
+    credentials: Option<TemporaryCredentials>,
 }
 
 impl Metadata<'_> {
     /// The keys of a role, else of the instance's only one.
-    pub(super) async fn keys(&self, role: Option<&str>) -> Result<Keys, Error> {
+    pub(super) async fn credentials(&self, role: Option<&str>) -> Result<Credentials, Error> {
         let token = self.token().await?;
         let role = match role {
             Some(role) => role.to_owned(),
@@ -50,8 +50,8 @@ impl Metadata<'_> {
         }
         let answer = self.success(answer, "the role's keys")?;
         let given = parse::<RoleKeys>(&answer.body)?;
-        match given.keys {
-            Some(keys) if given.code == "Success" => Ok(keys.into()),
+        match given.credentials {
+            Some(credentials) if given.code == "Success" => Ok(credentials.into()),
             _ => Err(self.error(format!("the metadata give no keys of role {role:?}"))),
         }
     }
@@ -91,7 +91,7 @@ impl Metadata<'_> {
         Err(self.error(format!("the metadata give no token (HTTP {})", answer.status)))
     }
 
-    async fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, Error> {
+    async fn get(&self, path: &str, token: Option<&str>) -> Result<HttpResponse, Error> {
         let mut request =
             Request::get(self.endpoint.at(path)).header(header::HOST, self.endpoint.host());
         if let Some(token) = token {
@@ -100,14 +100,14 @@ impl Metadata<'_> {
         self.send(request).await
     }
 
-    async fn send(&self, request: http::request::Builder) -> Result<Answer, Error> {
+    async fn send(&self, request: http::request::Builder) -> Result<HttpResponse, Error> {
         let request = request
             .body(Bytes::new())
             .map_err(|_| self.error("a request of the metadata cannot be made".to_owned()))?;
         self.http.send(request, WITHIN).await
     }
 
-    fn success(&self, answer: Answer, what: &str) -> Result<Answer, Error> {
+    fn success(&self, answer: HttpResponse, what: &str) -> Result<HttpResponse, Error> {
         if answer.is_success() {
             return Ok(answer);
         }

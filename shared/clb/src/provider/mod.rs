@@ -1,74 +1,40 @@
 //! Credentials: where they are looked for, what they are, how they are had and renewed.
 
+mod cache;
 mod config_file;
-mod find;
-mod keeper;
+mod discovery;
 mod metadata;
-mod obtain;
 mod process;
 mod profile;
+mod resolver;
 mod shared_file;
 mod sts;
 mod uri;
 mod variables;
 
-use std::fmt;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use crate::credentials::Credentials;
 
-pub(crate) use find::{Found, find, nothing};
-pub(crate) use keeper::Keeper;
-pub(crate) use obtain::Issuer;
-
-/// What signs a call.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    pub(crate) id: String,
-    pub(crate) secret: SecretString,
-    /// With temporary keys.
-    pub(crate) token: Option<SecretString>,
-    /// When temporary keys end, where that is known.
-    pub(crate) expires: Option<Timestamp>,
-}
-
-impl Keys {
-    pub(crate) fn new(id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
-        Self { id: id.into(), secret: secret.into(), token: None, expires: None }
-    }
-
-    /// Whether the keys can still be used `margin` after `now`.
-    pub(crate) fn last(&self, now: Timestamp, margin: SignedDuration) -> bool {
-        self.expires.is_none_or(|end| end.duration_since(now) > margin)
-    }
-}
-
-/// Neither secret nor token are shown.
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys")
-            .field("id", &self.id)
-            .field("token", &self.token.is_some())
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
+pub(crate) use cache::CredentialsCache;
+pub(crate) use discovery::{DiscoveredConfig, discover, not_found};
+pub(crate) use resolver::CredentialsResolver;
 
 /// How keys are had.
 #[derive(Debug, Clone)]
-pub(crate) enum Means {
+pub(crate) enum Provider {
     /// They are written down.
-    Written(Keys),
+    Static(Credentials),
     /// STS gives a role's to whoever has other keys: `AssumeRole`.
-    Role {
+    AssumeRole {
         /// How those others are had.
-        from: Box<Means>,
+        from: Box<Provider>,
         role: Role,
     },
     /// STS gives a role's for a token of another identity provider: `AssumeRoleWithOIDC`.
-    Oidc { provider: String, token_file: String, role: Role },
+    AssumeRoleWithOidc { provider: String, token_file: String, role: Role },
     /// The metadata of the ECS instance gives its role's.
-    Instance {
+    InstanceRole {
         /// The role; else the instance's only one.
         role: Option<String>,
         /// Whether metadata may be asked without a token (`IMDSv1`).
@@ -102,7 +68,7 @@ pub(crate) struct Sts {
 
 /// How long one can go on with some means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum Lifetime {
     /// Until somebody takes the keys away.
     Unlimited,
     /// Until then.
@@ -111,46 +77,31 @@ pub(crate) enum Life {
     Unknown,
 }
 
-impl Means {
+impl Provider {
     /// Whether asking again may bring other keys.
     pub(crate) fn is_renewable(&self) -> bool {
-        !matches!(self, Self::Written(_))
+        !matches!(self, Self::Static(_))
     }
 
     /// What the means themselves last; a role is renewed as long as the keys it is had with last.
-    pub(crate) fn life(&self) -> Life {
+    pub(crate) fn lifetime(&self) -> Lifetime {
         match self {
-            Self::Written(keys) => match (&keys.token, keys.expires) {
-                (None, _) => Life::Unlimited,
-                (Some(_), Some(end)) => Life::Until(end),
-                (Some(_), None) => Life::Unknown,
+            Self::Static(credentials) => match (&credentials.token, credentials.expires) {
+                (None, _) => Lifetime::Unlimited,
+                (Some(_), Some(end)) => Lifetime::Until(end),
+                (Some(_), None) => Lifetime::Unknown,
             },
-            Self::Role { from, .. } => from.life(),
-            _ => Life::Unlimited,
+            Self::AssumeRole { from, .. } => from.lifetime(),
+            _ => Lifetime::Unlimited,
         }
     }
 
     /// Whether the instance's metadata give the keys, in the end.
     pub(crate) fn is_of_instance(&self) -> bool {
         match self {
-            Self::Instance { .. } => true,
-            Self::Role { from, .. } => from.is_of_instance(),
+            Self::InstanceRole { .. } => true,
+            Self::AssumeRole { from, .. } => from.is_of_instance(),
             _ => false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_output_shows_no_secret() {
-        let mut keys = Keys::new("LTAIexample", "secret-1");
-        keys.token = Some("token-1".into());
-        let means = Means::Written(keys);
-        let text = format!("{means:?}");
-        assert!(text.contains("LTAIexample"), "{text}");
-        assert!(!text.contains("secret-1") && !text.contains("token-1"), "{text}");
     }
 }

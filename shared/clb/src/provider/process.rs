@@ -7,15 +7,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::Keys;
-use crate::{Error, ErrorKind, error::shortened, rpc::read, surroundings::Surroundings};
+use super::Credentials;
+use crate::{Error, ErrorKind, environment::Environment, error::shortened, rpc::read};
 
 /// How long the program may take; it may ask somebody for a code.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A profile, as the CLI expects it on the program's standard output.
 #[derive(Deserialize)]
-struct Printed {
+struct ProcessOutput {
     #[serde(default)]
     mode: String,
     access_key_id: String,
@@ -27,13 +27,16 @@ struct Printed {
 }
 
 /// Runs the command and reads what it prints.
-pub(super) async fn keys(surroundings: &dyn Surroundings, command: &str) -> Result<Keys, Error> {
+pub(super) async fn credentials(
+    environment: &dyn Environment,
+    command: &str,
+) -> Result<Credentials, Error> {
     let words = split(command).map_err(|why| failed("process_command", why))?;
     let (program, arguments) =
         words.split_first().ok_or_else(|| failed("process_command", "is empty"))?;
     // Its arguments may be secret.
     let name = format!("the credential program {program}");
-    let output = timeout(WITHIN, surroundings.run(program, arguments))
+    let output = timeout(WITHIN, environment.run(program, arguments))
         .await
         .map_err(|_| failed(&name, &format!("did not end within {} s", WITHIN.as_secs())))?
         .map_err(|error| failed(&name, &format!("cannot be started: {error}")))?;
@@ -44,26 +47,26 @@ pub(super) async fn keys(surroundings: &dyn Surroundings, command: &str) -> Resu
         let said = if said.is_empty() { said } else { format!(": {said}") };
         return Err(failed(&name, &format!("failed with {}{said}", output.status)));
     }
-    let printed = read::<Printed>(&output.stdout)
+    let printed = read::<ProcessOutput>(&output.stdout)
         .map_err(|why| failed(&name, &format!("printed no profile with keys: {why}")))?;
     keys_of(printed).map_err(|why| failed(&name, &why))
 }
 
-fn keys_of(printed: Printed) -> Result<Keys, String> {
-    let mut keys = Keys::new(printed.access_key_id, printed.access_key_secret);
+fn keys_of(printed: ProcessOutput) -> Result<Credentials, String> {
+    let mut credentials = Credentials::new(printed.access_key_id, printed.access_key_secret);
     match printed.mode.to_ascii_lowercase().as_str() {
         "ak" => {}
         "ststoken" if printed.sts_token.is_empty() => {
             return Err("printed mode StsToken without sts_token".to_owned());
         }
         "" | "ststoken" => {
-            keys.token =
+            credentials.token =
                 Some(printed.sts_token).filter(|token| !token.is_empty()).map(SecretString::from);
         }
         _ => return Err(format!("printed mode {:?}, neither AK nor StsToken", printed.mode)),
     }
-    keys.expires = printed.expiration;
-    Ok(keys)
+    credentials.expires = printed.expiration;
+    Ok(credentials)
 }
 
 fn failed(what: &str, why: &str) -> Error {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Keys, Means, Role, Sts,
+    Credentials, Provider, Role, Sts,
     config_file::{ConfigFile, Profile},
     variables,
 };
-use crate::{Error, ErrorKind, surroundings::Surroundings};
+use crate::{Error, ErrorKind, environment::Environment};
 
 /// How long a role's keys are asked for where nobody says, in seconds.
 pub(super) const ROLE_SECONDS: u32 = 3600;
@@ -16,42 +16,42 @@ pub(super) const ROLE_SECONDS: u32 = 3600;
 pub(super) const ROLE_SESSION: &str = "clbmigrate";
 
 /// A profile being understood, beside those it may refer to.
-pub(super) struct Reading<'a> {
+pub(super) struct ProfileReader<'a> {
     pub(super) file: &'a ConfigFile,
     /// The file as shown.
     pub(super) shown: &'a str,
-    pub(super) surroundings: &'a dyn Surroundings,
+    pub(super) environment: &'a dyn Environment,
 }
 
-impl Reading<'_> {
+impl ProfileReader<'_> {
     /// What the profile stands for; none where it has neither mode nor keys.
-    pub(super) fn means(&self, profile: &Profile) -> Result<Option<Means>, Error> {
+    pub(super) fn provider(&self, profile: &Profile) -> Result<Option<Provider>, Error> {
         self.means_within(profile, &[])
     }
 
     /// `above` are the profiles that have led here.
-    fn means_within(&self, profile: &Profile, above: &[&str]) -> Result<Option<Means>, Error> {
+    fn means_within(&self, profile: &Profile, above: &[&str]) -> Result<Option<Provider>, Error> {
         let mode = profile.mode.to_ascii_lowercase();
-        let means = match mode.as_str() {
+        let provider = match mode.as_str() {
             "" if profile.access_key_id.is_none() => return Ok(None),
             "" if profile.sts_token.is_none() && profile.ram_role_arn.is_some() => {
-                self.role(profile, Means::Written(self.keys(profile)?))?
+                self.role(profile, Provider::Static(self.credentials(profile)?))?
             }
             "" | "ak" => {
-                let mut keys = self.keys(profile)?;
+                let mut credentials = self.credentials(profile)?;
                 if !mode.is_empty() {
-                    keys.token = None;
+                    credentials.token = None;
                 }
-                Means::Written(keys)
+                Provider::Static(credentials)
             }
             "ststoken" => {
-                let keys = self.keys(profile)?;
-                if keys.token.is_none() {
+                let credentials = self.credentials(profile)?;
+                if credentials.token.is_none() {
                     return Err(self.missing(profile, "sts_token"));
                 }
-                Means::Written(keys)
+                Provider::Static(credentials)
             }
-            "ramrolearn" => self.role(profile, Means::Written(self.keys(profile)?))?,
+            "ramrolearn" => self.role(profile, Provider::Static(self.credentials(profile)?))?,
             "ramrolearnwithrolename" => {
                 let instance = self.instance(profile.ram_role_name.clone());
                 self.role(profile, instance)?
@@ -62,34 +62,34 @@ impl Reading<'_> {
             }
             "ecsramrole" => self.instance(profile.ram_role_name.clone()),
             "oidc" => self.oidc(profile)?,
-            "credentialsuri" => Means::Uri(self.field(
+            "credentialsuri" => Provider::Uri(self.field(
                 profile,
                 "credentials_uri",
                 profile.credentials_uri.as_ref(),
                 &variables::URI,
             )?),
-            "external" => Means::Process(self.field(
+            "external" => Provider::Process(self.field(
                 profile,
                 "process_command",
                 profile.process_command.as_ref(),
                 &[],
             )?),
-            "cloudsso" | "oauth" => Means::Written(self.kept(profile)?),
+            "cloudsso" | "oauth" => Provider::Static(self.kept(profile)?),
             _ => return Err(self.unsupported(profile)),
         };
-        Ok(Some(means))
+        Ok(Some(provider))
     }
 
     /// The instance's role, as the environment allows to ask for it.
-    pub(super) fn instance(&self, role: Option<String>) -> Means {
-        let role = role.or_else(|| self.surroundings.value(&variables::INSTANCE_ROLE));
-        Means::Instance { role, v1: !self.surroundings.says_true(&variables::IMDS_V1_DISABLED) }
+    pub(super) fn instance(&self, role: Option<String>) -> Provider {
+        let role = role.or_else(|| self.environment.value(&variables::INSTANCE_ROLE));
+        Provider::InstanceRole { role, v1: !self.environment.is_true(&variables::IMDS_V1_DISABLED) }
     }
 
     /// Where the profile has no key, the environment's stands in, as it does for the CLI; but never
     /// a token of one with a key of the other.
-    fn keys(&self, profile: &Profile) -> Result<Keys, Error> {
-        let value = |names| self.surroundings.value(names);
+    fn credentials(&self, profile: &Profile) -> Result<Credentials, Error> {
+        let value = |names| self.environment.value(names);
         let (id, token) = match &profile.access_key_id {
             Some(id) => (Some(id.clone()), profile.sts_token.clone()),
             None => (value(&variables::ID), value(&variables::TOKEN).map(SecretString::from)),
@@ -98,33 +98,38 @@ impl Reading<'_> {
         let secret = profile.access_key_secret.clone();
         let secret = secret.or_else(|| value(&variables::SECRET).map(SecretString::from));
         let secret = secret.ok_or_else(|| self.missing(profile, "access_key_secret"))?;
-        Ok(Keys { id, secret, token, expires: None })
+        Ok(Credentials { id, secret, token, expires: None })
     }
 
     /// The keys that the CLI has kept in the file after a log-in, while they last.
-    fn kept(&self, profile: &Profile) -> Result<Keys, Error> {
-        let now = self.surroundings.now();
+    fn kept(&self, profile: &Profile) -> Result<Credentials, Error> {
+        let now = self.environment.now();
         let end = profile.sts_expiration.and_then(|second| Timestamp::from_second(second).ok());
-        let keys = self.keys(profile).ok().filter(|keys| keys.token.is_some() && end > Some(now));
-        keys.map(|keys| Keys { expires: end, ..keys }).ok_or_else(|| {
-            let message =
-                format!("{}: the log-in ({}) has expired", self.place(profile), profile.mode);
-            let name = &profile.name;
-            Error::new(ErrorKind::Expired, message)
-                .hint(format!("renew it: aliyun sts GetCallerIdentity --profile {name}"))
-                .hint(format!(
-                    "or log in again: aliyun configure --profile {name} --mode {}",
-                    profile.mode
-                ))
-        })
+        let credentials = self
+            .credentials(profile)
+            .ok()
+            .filter(|credentials| credentials.token.is_some() && end > Some(now));
+        credentials.map(|credentials| Credentials { expires: end, ..credentials }).ok_or_else(
+            || {
+                let message =
+                    format!("{}: the log-in ({}) has expired", self.place(profile), profile.mode);
+                let name = &profile.name;
+                Error::new(ErrorKind::Expired, message)
+                    .hint(format!("renew it: aliyun sts GetCallerIdentity --profile {name}"))
+                    .hint(format!(
+                        "or log in again: aliyun configure --profile {name} --mode {}",
+                        profile.mode
+                    ))
+            },
+        )
     }
 
-    fn role(&self, profile: &Profile, from: Means) -> Result<Means, Error> {
-        Ok(Means::Role { from: Box::new(from), role: self.role_of(profile)? })
+    fn role(&self, profile: &Profile, from: Provider) -> Result<Provider, Error> {
+        Ok(Provider::AssumeRole { from: Box::new(from), role: self.role_of(profile)? })
     }
 
     fn role_of(&self, profile: &Profile) -> Result<Role, Error> {
-        let value = |names| self.surroundings.value(names);
+        let value = |names| self.environment.value(names);
         let arn = self.field(
             profile,
             "ram_role_arn",
@@ -137,21 +142,21 @@ impl Reading<'_> {
             session: session.unwrap_or_else(|| ROLE_SESSION.to_owned()),
             external_id: profile.external_id.clone().or_else(|| value(&variables::EXTERNAL_ID)),
             seconds: profile.expired_seconds.filter(|seconds| *seconds > 0).unwrap_or(ROLE_SECONDS),
-            sts: sts(profile.sts_region.clone(), self.surroundings),
+            sts: sts(profile.sts_region.clone(), self.environment),
         })
     }
 
-    fn oidc(&self, profile: &Profile) -> Result<Means, Error> {
+    fn oidc(&self, profile: &Profile) -> Result<Provider, Error> {
         let provider = &variables::OIDC_PROVIDER;
         let provider =
             self.field(profile, "oidc_provider_arn", profile.oidc_provider_arn.as_ref(), provider)?;
         let file = &variables::OIDC_TOKEN_FILE;
         let token_file =
             self.field(profile, "oidc_token_file", profile.oidc_token_file.as_ref(), file)?;
-        Ok(Means::Oidc { provider, token_file, role: self.role_of(profile)? })
+        Ok(Provider::AssumeRoleWithOidc { provider, token_file, role: self.role_of(profile)? })
     }
 
-    fn source(&self, profile: &Profile, above: &[&str]) -> Result<Means, Error> {
+    fn source(&self, profile: &Profile, above: &[&str]) -> Result<Provider, Error> {
         let name = profile.source.as_deref();
         let name = name.ok_or_else(|| self.missing(profile, "source_profile"))?;
         let way: Vec<&str> = above.iter().copied().chain([profile.name.as_str()]).collect();
@@ -170,8 +175,8 @@ impl Reading<'_> {
             Error::new(ErrorKind::Config, message)
                 .hint(format!("profiles there are: {}", self.file.names()))
         })?;
-        let means = self.means_within(source, &way)?;
-        means.ok_or_else(|| self.missing(source, "mode"))
+        let provider = self.means_within(source, &way)?;
+        provider.ok_or_else(|| self.missing(source, "mode"))
     }
 
     fn field(
@@ -181,7 +186,7 @@ impl Reading<'_> {
         value: Option<&String>,
         variables: &[&str],
     ) -> Result<String, Error> {
-        let value = value.cloned().or_else(|| self.surroundings.value(variables));
+        let value = value.cloned().or_else(|| self.environment.value(variables));
         value.ok_or_else(|| self.missing(profile, name))
     }
 
@@ -212,7 +217,7 @@ impl Reading<'_> {
 }
 
 /// Which STS: the profile's region, else the environment's.
-pub(super) fn sts(region: Option<String>, surroundings: &dyn Surroundings) -> Sts {
-    let region = region.or_else(|| surroundings.value(&variables::STS_REGION));
-    Sts { region, vpc: surroundings.says_true(&variables::VPC_ENDPOINTS) }
+pub(super) fn sts(region: Option<String>, environment: &dyn Environment) -> Sts {
+    let region = region.or_else(|| environment.value(&variables::STS_REGION));
+    Sts { region, vpc: environment.is_true(&variables::VPC_ENDPOINTS) }
 }

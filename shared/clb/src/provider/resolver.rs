@@ -5,54 +5,58 @@ use std::sync::Arc;
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::time::Instant;
 
-use super::{Keys, Means, Sts, metadata::Metadata, process, sts, uri};
+use super::{Credentials, Provider, Sts, metadata::Metadata, process, sts, uri};
 use crate::{
     Error,
     endpoint::Endpoint,
-    rpc::{Caller, Signer},
+    rpc::{Authentication, RpcClient},
 };
 
 /// Gets keys from whoever has them.
 #[derive(Clone)]
-pub(crate) struct Issuer {
-    pub(crate) caller: Arc<Caller>,
+pub(crate) struct CredentialsResolver {
+    pub(crate) rpc: Arc<RpcClient>,
     /// STS, where an option names it.
     pub(crate) sts: Option<Endpoint>,
     pub(crate) metadata: Endpoint,
 }
 
-impl Issuer {
+impl CredentialsResolver {
     /// The endpoint of STS.
     pub(crate) fn sts(&self, wanted: &Sts) -> Endpoint {
         self.sts.clone().unwrap_or_else(|| Endpoint::sts(wanted.region.as_deref(), wanted.vpc))
     }
 
     /// Gets keys. `place` says in errors where the means come from.
-    pub(crate) fn obtain<'a>(
+    pub(crate) fn resolve<'a>(
         &'a self,
-        means: &'a Means,
+        provider: &'a Provider,
         place: &'a str,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Keys, Error>> {
+    ) -> BoxFuture<'a, Result<Credentials, Error>> {
         async move {
-            match means {
-                Means::Written(keys) => Ok(keys.clone()),
-                Means::Role { from, role } => {
-                    let keys = self.obtain(from, place, deadline).await?;
-                    let signer = Signer::Keys { keys: &keys, source: place };
-                    sts::assume(&self.caller, &self.sts(&role.sts), role, signer, deadline).await
+            match provider {
+                Provider::Static(credentials) => Ok(credentials.clone()),
+                Provider::AssumeRole { from, role } => {
+                    let credentials = self.resolve(from, place, deadline).await?;
+                    let authentication =
+                        Authentication::Signature { credentials: &credentials, source: place };
+                    sts::assume(&self.rpc, &self.sts(&role.sts), role, authentication, deadline)
+                        .await
                 }
-                Means::Oidc { provider, token_file, role } => {
+                Provider::AssumeRoleWithOidc { provider, token_file, role } => {
                     let token = (provider.as_str(), token_file.as_str());
                     let endpoint = self.sts(&role.sts);
-                    sts::assume_with_oidc(&self.caller, &endpoint, token, role, deadline).await
+                    sts::assume_with_oidc(&self.rpc, &endpoint, token, role, deadline).await
                 }
-                Means::Instance { role, v1 } => self.instance(*v1).keys(role.as_deref()).await,
-                Means::Uri(address) => {
-                    uri::keys(self.caller.http.as_ref(), address, self.caller.timeout).await
+                Provider::InstanceRole { role, v1 } => {
+                    self.instance(*v1).credentials(role.as_deref()).await
                 }
-                Means::Process(command) => {
-                    process::keys(self.caller.surroundings.as_ref(), command).await
+                Provider::Uri(address) => {
+                    uri::credentials(self.rpc.http.as_ref(), address, self.rpc.timeout).await
+                }
+                Provider::Process(command) => {
+                    process::credentials(self.rpc.environment.as_ref(), command).await
                 }
             }
         }
@@ -65,6 +69,6 @@ impl Issuer {
     }
 
     fn instance(&self, v1: bool) -> Metadata<'_> {
-        Metadata { http: self.caller.http.as_ref(), endpoint: &self.metadata, v1 }
+        Metadata { http: self.rpc.http.as_ref(), endpoint: &self.metadata, v1 }
     }
 }

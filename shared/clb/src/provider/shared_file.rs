@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    Keys, Means, Role,
+    Credentials, Provider, Role,
     profile::{ROLE_SECONDS, ROLE_SESSION, sts},
     variables,
 };
-use crate::{Error, ErrorKind, surroundings::Surroundings};
+use crate::{Error, ErrorKind, environment::Environment};
 
 /// A section's entries; any may be secret.
 type Section = BTreeMap<String, SecretString>;
 
 /// What a section of the file stands for; none where the file has no such section.
-pub(super) fn means(
+pub(super) fn provider(
     content: &[u8],
     section: &str,
     shown: &str,
-    surroundings: &dyn Surroundings,
-) -> Result<Option<Means>, Error> {
-    let Some(entries) = find(content, section, shown)? else { return Ok(None) };
+    environment: &dyn Environment,
+) -> Result<Option<Provider>, Error> {
+    let Some(entries) = discover(content, section, shown)? else { return Ok(None) };
     let wrong = |why: String| {
         Error::new(ErrorKind::Config, format!("{shown}: section [{section}]: {why}"))
             .hint("types that work: access_key, ram_role_arn, ecs_ram_role")
@@ -29,33 +29,33 @@ pub(super) fn means(
     let entry = |name: &str| entries.get(name).cloned();
     let needed = |name: &str| entry(name).ok_or_else(|| wrong(format!("{name} is missing")));
     let plain = |name: &str| entry(name).map(|value| value.expose_secret().to_owned());
-    let keys = || -> Result<Keys, Error> {
+    let credentials = || -> Result<Credentials, Error> {
         let id = needed("access_key_id")?.expose_secret().to_owned();
-        Ok(Keys::new(id, needed("access_key_secret")?))
+        Ok(Credentials::new(id, needed("access_key_secret")?))
     };
-    let means = match needed("type")?.expose_secret() {
-        "access_key" => Means::Written(keys()?),
+    let provider = match needed("type")?.expose_secret() {
+        "access_key" => Provider::Static(credentials()?),
         "ram_role_arn" => {
             let role = Role {
                 arn: needed("role_arn")?.expose_secret().to_owned(),
                 session: plain("role_session_name").unwrap_or_else(|| ROLE_SESSION.to_owned()),
                 external_id: None,
                 seconds: ROLE_SECONDS,
-                sts: sts(None, surroundings),
+                sts: sts(None, environment),
             };
-            Means::Role { from: Box::new(Means::Written(keys()?)), role }
+            Provider::AssumeRole { from: Box::new(Provider::Static(credentials()?)), role }
         }
-        "ecs_ram_role" => Means::Instance {
+        "ecs_ram_role" => Provider::InstanceRole {
             role: plain("role_name"),
-            v1: !surroundings.says_true(&variables::IMDS_V1_DISABLED),
+            v1: !environment.is_true(&variables::IMDS_V1_DISABLED),
         },
         other => return Err(wrong(format!("type {other:?} is not supported"))),
     };
-    Ok(Some(means))
+    Ok(Some(provider))
 }
 
 /// The entries of one section. Every line is read, so that a mistake is told wherever it is.
-fn find(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>, Error> {
+fn discover(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>, Error> {
     let malformed = |line: usize, why: &str| {
         Error::new(ErrorKind::Config, format!("{shown}:{line}: {why}"))
             .hint("write [SECTION] and below it lines of KEY = VALUE")
@@ -100,19 +100,22 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::surroundings::Machine;
+    use crate::environment::SystemEnvironment;
 
-    fn read(content: &str, section: &str) -> Result<Option<Means>, Error> {
-        means(content.as_bytes(), section, "credentials", &Machine)
+    fn read(content: &str, section: &str) -> Result<Option<Provider>, Error> {
+        provider(content.as_bytes(), section, "credentials", &SystemEnvironment)
     }
 
     #[test]
     fn a_section_with_keys_is_read_whatever_stands_around_it() {
         let content = "# mine\r\n[default]\r\ntype = access_key ; no comment\n[prod]\n; x\n\
                        type=access_key\naccess_key_id = \"LTAIexample\"\naccess_key_secret=a=b\n";
-        let means = read(content, "prod").expect("readable").expect("a section");
-        let Means::Written(keys) = means else { panic!("{means:?}") };
-        assert_eq!((keys.id.as_str(), keys.secret.expose_secret()), ("LTAIexample", "a=b"));
+        let provider = read(content, "prod").expect("readable").expect("a section");
+        let Provider::Static(credentials) = provider else { panic!("{provider:?}") };
+        assert_eq!(
+            (credentials.id.as_str(), credentials.secret.expose_secret()),
+            ("LTAIexample", "a=b")
+        );
     }
 
     #[test]

@@ -5,27 +5,27 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Keys, Role};
+use super::{Credentials, Role};
 use crate::{
     Error, ErrorKind,
     endpoint::Endpoint,
-    rpc::{Api, Call, Caller, Signer, parse},
-    surroundings::Surroundings,
+    environment::Environment,
+    rpc::{Action, Authentication, Call, RpcClient, parse},
 };
 
-const ASSUME: Api = Api::sts("AssumeRole");
-const ASSUME_WITH_OIDC: Api = Api::sts("AssumeRoleWithOIDC");
+const ASSUME: Action = Action::sts("AssumeRole");
+const ASSUME_WITH_OIDC: Action = Action::sts("AssumeRoleWithOIDC");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Assumed {
-    credentials: Given,
+struct AssumeRoleResponse {
+    credentials: TemporaryCredentials,
 }
 
 /// Keys as STS, the instance's metadata and credentials URIs give them.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Given {
+pub(super) struct TemporaryCredentials {
     access_key_id: String,
     access_key_secret: String,
     #[serde(default)]
@@ -34,47 +34,47 @@ pub(super) struct Given {
     expiration: Option<Timestamp>,
 }
 
-impl From<Given> for Keys {
-    fn from(given: Given) -> Self {
-        let mut keys = Self::new(given.access_key_id, given.access_key_secret);
+impl From<TemporaryCredentials> for Credentials {
+    fn from(given: TemporaryCredentials) -> Self {
+        let mut credentials = Self::new(given.access_key_id, given.access_key_secret);
         let token = given.security_token.filter(|token| !token.is_empty());
-        keys.token = token.map(SecretString::from);
-        keys.expires = given.expiration;
-        keys
+        credentials.token = token.map(SecretString::from);
+        credentials.expires = given.expiration;
+        credentials
     }
 }
 
 /// A role's keys for whoever has `keys`.
 pub(super) async fn assume(
-    caller: &Caller,
+    rpc: &RpcClient,
     endpoint: &Endpoint,
     role: &Role,
-    signer: Signer<'_>,
+    authentication: Authentication<'_>,
     deadline: Instant,
-) -> Result<Keys, Error> {
+) -> Result<Credentials, Error> {
     let mut parameters = parameters(role);
     if let Some(id) = &role.external_id {
         parameters.push(("ExternalId".to_owned(), id.clone()));
     }
-    let call = Call { api: ASSUME, endpoint, parameters, signer };
-    given(&caller.call(&call, deadline).await.map_err(|error| explained(error, role))?, ASSUME)
+    let call = Call { api: ASSUME, endpoint, parameters, authentication };
+    given(&rpc.call(&call, deadline).await.map_err(|error| explained(error, role))?, ASSUME)
 }
 
 /// A role's keys for a token that another provider has signed.
 pub(super) async fn assume_with_oidc(
-    caller: &Caller,
+    rpc: &RpcClient,
     endpoint: &Endpoint,
     (provider, token_file): (&str, &str),
     role: &Role,
     deadline: Instant,
-) -> Result<Keys, Error> {
+) -> Result<Credentials, Error> {
     let mut parameters = parameters(role);
-    let token = token(caller.surroundings.as_ref(), token_file)?;
+    let token = token(rpc.environment.as_ref(), token_file)?;
     parameters.push(("OIDCProviderArn".to_owned(), provider.to_owned()));
     parameters.push(("OIDCToken".to_owned(), token.expose_secret().to_owned()));
-    let signer = Signer::Nobody { hidden: &token };
-    let call = Call { api: ASSUME_WITH_OIDC, endpoint, parameters, signer };
-    let answer = caller.call(&call, deadline).await.map_err(|error| explained(error, role))?;
+    let authentication = Authentication::Anonymous { hidden: &token };
+    let call = Call { api: ASSUME_WITH_OIDC, endpoint, parameters, authentication };
+    let answer = rpc.call(&call, deadline).await.map_err(|error| explained(error, role))?;
     given(&answer, ASSUME_WITH_OIDC)
 }
 
@@ -86,12 +86,12 @@ fn parameters(role: &Role) -> Vec<(String, String)> {
     ]
 }
 
-fn token(surroundings: &dyn Surroundings, file: &str) -> Result<SecretString, Error> {
+fn token(environment: &dyn Environment, file: &str) -> Result<SecretString, Error> {
     let wrong = |why: String| {
         Error::new(ErrorKind::Credentials, format!("the OIDC token {file} cannot be used: {why}"))
             .hint("in a pod of ACK, see whether its service account has RRSA")
     };
-    let content = surroundings.read(file.as_ref()).map_err(|error| wrong(error.to_string()))?;
+    let content = environment.read(file.as_ref()).map_err(|error| wrong(error.to_string()))?;
     let text = String::from_utf8(content).map_err(|_| wrong("it is not text".to_owned()))?;
     match text.trim() {
         "" => Err(wrong("it is empty".to_owned())),
@@ -99,8 +99,8 @@ fn token(surroundings: &dyn Surroundings, file: &str) -> Result<SecretString, Er
     }
 }
 
-fn given(answer: &[u8], api: Api) -> Result<Keys, Error> {
-    parse::<Assumed>(answer)
+fn given(answer: &[u8], api: Action) -> Result<Credentials, Error> {
+    parse::<AssumeRoleResponse>(answer)
         .map(|assumed| assumed.credentials.into())
         .map_err(|error| error.of(api.name))
 }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Uri};
 
-use super::{Keys, sts::Given};
-use crate::{Error, ErrorKind, net::Http, rpc::parse};
+use super::{Credentials, sts::TemporaryCredentials};
+use crate::{Error, ErrorKind, net::HttpClient, rpc::parse};
 
 /// Asks for the keys. What the address has beyond host and path may be secret, and is never shown.
-pub(super) async fn keys(http: &dyn Http, address: &str, within: Duration) -> Result<Keys, Error> {
+pub(super) async fn credentials(
+    http: &dyn HttpClient,
+    address: &str,
+    within: Duration,
+) -> Result<Credentials, Error> {
     let wrong = |why: &str| {
         Error::new(ErrorKind::Config, format!("the credentials URI {why}"))
             .hint("give http://HOST:PORT/PATH or https://…, which answers with AccessKeyId, AccessKeySecret, SecurityToken and Expiration")
@@ -26,7 +30,7 @@ pub(super) async fn keys(http: &dyn Http, address: &str, within: Duration) -> Re
         let message = format!("{place}: HTTP {}", answer.status);
         return Err(Error::new(ErrorKind::Credentials, message).hint("see what that server says"));
     }
-    let given = parse::<Given>(&answer.body)
+    let given = parse::<TemporaryCredentials>(&answer.body)
         .map_err(|error| Error { kind: ErrorKind::Credentials, ..error }.at(&place))?;
     Ok(given.into())
 }

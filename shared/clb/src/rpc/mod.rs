@@ -14,22 +14,22 @@ use tokio::time::Instant;
 
 use crate::{
     Error, ErrorKind,
-    credentials::Keys,
+    credentials::Credentials,
     encode::{hex, query},
     endpoint::Endpoint,
-    error::{Refusal, Reply, from_refusal},
-    net::{Answer, Http},
+    environment::Environment,
+    error::{ErrorResponse, FailedCall, from_response},
+    net::{HttpClient, HttpResponse},
     sign::{Signable, sha256},
-    surroundings::Surroundings,
 };
 
 pub(crate) use parse::{explain_json, parse, read};
 
-const AGENT: &str = concat!("clbmigrate/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT_VALUE: &str = concat!("clbmigrate/", env!("CARGO_PKG_VERSION"));
 
 /// One action of an API.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Api {
+pub(crate) struct Action {
     pub(crate) name: &'static str,
     /// `slb` or `sts`, as RAM has it.
     product: &'static str,
@@ -38,7 +38,7 @@ pub(crate) struct Api {
     writes: bool,
 }
 
-impl Api {
+impl Action {
     /// A read of the CLB API.
     pub(crate) const fn read(name: &'static str) -> Self {
         Self { name, product: "slb", version: "2014-05-15", writes: false }
@@ -57,26 +57,26 @@ impl Api {
 
 /// Who signs a call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Signer<'a> {
+pub(crate) enum Authentication<'a> {
     /// Whoever has these keys; `source` says where they are from.
-    Keys { keys: &'a Keys, source: &'a str },
+    Signature { credentials: &'a Credentials, source: &'a str },
     /// Nobody: the parameters, sent as a form, have a proof in them that must stay hidden.
-    Nobody { hidden: &'a SecretString },
+    Anonymous { hidden: &'a SecretString },
 }
 
 /// A call to be made.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) api: Api,
+    pub(crate) api: Action,
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) parameters: Vec<(String, String)>,
-    pub(crate) signer: Signer<'a>,
+    pub(crate) authentication: Authentication<'a>,
 }
 
 /// Makes calls.
-pub(crate) struct Caller {
-    pub(crate) http: Arc<dyn Http>,
-    pub(crate) surroundings: Arc<dyn Surroundings>,
+pub(crate) struct RpcClient {
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) environment: Arc<dyn Environment>,
     /// How long one call may take.
     pub(crate) timeout: Duration,
 }
@@ -84,17 +84,17 @@ pub(crate) struct Caller {
 /// What every refusal looks like.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Refused {
+struct ErrorBody {
     code: String,
     message: String,
     request_id: String,
 }
 
-impl Caller {
+impl RpcClient {
     /// Makes a call and gives the answer's JSON. It is repeated while the server puts it off, and
     /// unless it writes also when the answer is lost, until `deadline`.
     pub(crate) async fn call(&self, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Error> {
-        retry::patiently(call.api.writes, deadline, || self.attempt(call, deadline)).await
+        retry::with_retries(call.api.writes, deadline, || self.attempt(call, deadline)).await
     }
 
     async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Error> {
@@ -103,7 +103,7 @@ impl Caller {
             let message = "the time is over; the call was not made";
             return Err(Error::new(ErrorKind::Deadline, message).of(call.api.name));
         }
-        let now = self.surroundings.now();
+        let now = self.environment.now();
         let request = request(call, now)?;
         let answer = self.http.send(request, self.timeout.min(left)).await;
         let answer = answer.map_err(|error| error.of(call.api.name))?;
@@ -111,17 +111,20 @@ impl Caller {
     }
 }
 
-fn refused(call: &Call<'_>, answer: &Answer, now: Timestamp) -> Error {
+fn refused(call: &Call<'_>, answer: &HttpResponse, now: Timestamp) -> Error {
     // What is no JSON comes from a gateway or proxy on the way; its status says enough.
-    let said: Refused = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let (source, secrets) = match call.signer {
-        Signer::Keys { keys, source } => (source, vec![Some(&keys.secret), keys.token.as_ref()]),
-        Signer::Nobody { hidden } => ("OIDC token", vec![Some(hidden)]),
+    let said: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let (source, secrets) = match call.authentication {
+        Authentication::Signature { credentials, source } => {
+            (source, vec![Some(&credentials.secret), credentials.token.as_ref()])
+        }
+        Authentication::Anonymous { hidden } => ("OIDC token", vec![Some(hidden)]),
     };
-    let reply = Reply { status: answer.status, code: said.code, request_id: said.request_id };
-    from_refusal(&Refusal {
+    let response =
+        ErrorResponse { status: answer.status, code: said.code, request_id: said.request_id };
+    from_response(&FailedCall {
         api: call.api.name,
-        reply,
+        response,
         message: &masked(&said.message, secrets.into_iter().flatten()),
         clocks: answer.date.map(|date| (date, now)),
         source,
@@ -141,9 +144,9 @@ fn masked<'s>(text: &str, secrets: impl Iterator<Item = &'s SecretString>) -> St
 fn request(call: &Call<'_>, now: Timestamp) -> Result<Request<Bytes>, Error> {
     let date = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let nonce = nonce()?;
-    let built = match call.signer {
-        Signer::Keys { keys, .. } => signed(call, keys, date, nonce),
-        Signer::Nobody { .. } => unsigned(call, date, nonce),
+    let built = match call.authentication {
+        Authentication::Signature { credentials, .. } => signed(call, credentials, date, nonce),
+        Authentication::Anonymous { .. } => unsigned(call, date, nonce),
     };
     built.map_err(|_| {
         let message = "the access key or a parameter has characters that no request can carry";
@@ -153,7 +156,7 @@ fn request(call: &Call<'_>, now: Timestamp) -> Result<Request<Bytes>, Error> {
 
 fn signed(
     call: &Call<'_>,
-    keys: &Keys,
+    credentials: &Credentials,
     date: String,
     nonce: String,
 ) -> Result<Request<Bytes>, http::Error> {
@@ -166,14 +169,14 @@ fn signed(
         ("x-acs-signature-nonce", nonce),
         ("x-acs-version", call.api.version.to_owned()),
     ]);
-    if let Some(token) = &keys.token {
+    if let Some(token) = &credentials.token {
         headers.insert("x-acs-security-token", token.expose_secret().to_owned());
     }
     let signable = Signable { method: "POST", query: &query, headers: &headers, body: b"" };
     let mut request = Request::post(call.endpoint.at(&format!("/?{query}")))
         .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, AGENT)
-        .header(header::AUTHORIZATION, signable.authorization(keys));
+        .header(header::USER_AGENT, USER_AGENT_VALUE)
+        .header(header::AUTHORIZATION, signable.authorization(credentials));
     for (name, value) in headers {
         request = request.header(name, value);
     }
@@ -192,7 +195,7 @@ fn unsigned(call: &Call<'_>, date: String, nonce: String) -> Result<Request<Byte
     Request::post(call.endpoint.at(&format!("/?{}", query(&common))))
         .header(header::HOST, call.endpoint.host())
         .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, AGENT)
+        .header(header::USER_AGENT, USER_AGENT_VALUE)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(query(&call.parameters).into())
 }

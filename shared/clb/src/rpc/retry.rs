@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// Makes attempts until one succeeds, fails for good, or `deadline` leaves no time for another
 /// pause. What the server has put off was not carried out and is repeated; a lost answer only of
 /// what does not write.
-pub(super) async fn patiently<T, F>(
+pub(super) async fn with_retries<T, F>(
     writes: bool,
     deadline: Instant,
     attempt: impl Fn() -> F,
@@ -30,7 +30,7 @@ where
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        if !error.is_put_off() && (writes || !error.is_lost_answer()) {
+        if !error.is_throttled() && (writes || !error.is_lost_answer()) {
             return Err(error);
         }
         let wait = with_jitter(pause);
@@ -76,7 +76,7 @@ mod tests {
     ) -> (Result<(), Error>, Vec<Duration>) {
         let began = Instant::now();
         let times = RefCell::new(Vec::new());
-        let result = patiently(writes, began + within, || {
+        let result = with_retries(writes, began + within, || {
             times.borrow_mut().push(began.elapsed());
             let fails = times.borrow().len() <= failing;
             async move { if fails { Err(Error::new(kind, "no")) } else { Ok(()) } }
@@ -112,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_answer_is_asked_for_again_only_by_who_reads() {
-        for kind in [ErrorKind::Lost, ErrorKind::Timeout, ErrorKind::Server] {
+        for kind in [ErrorKind::ConnectionLost, ErrorKind::Timeout, ErrorKind::ServerError] {
             let (read, _) = run(kind, 1, false, Duration::from_secs(10)).await;
             read.expect("the second attempt succeeds");
             let (written, times) = run(kind, 1, true, Duration::from_secs(10)).await;

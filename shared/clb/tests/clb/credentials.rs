@@ -6,8 +6,8 @@ use clbmigrate_clb::{ErrorKind, Options};
 use serde_json::{Value, json};
 
 use crate::{
+    environment::{FakeEnvironment, options},
     server::{Reply, Seen, Server},
-    world::{World, options},
 };
 
 const CONFIG: &str = "/home/ann/.aliyun/config.json";
@@ -33,9 +33,9 @@ fn cloud(seen: &Seen) -> Reply {
     }
 }
 
-fn home(profiles: &Value) -> World {
+fn home(profiles: &Value) -> FakeEnvironment {
     let config = json!({"current": "prod", "profiles": profiles}).to_string();
-    World::default()
+    FakeEnvironment::default()
         .variable("HOME", "/home/ann")
         .variable("USERPROFILE", "/home/ann")
         .file(CONFIG, config)
@@ -50,13 +50,13 @@ fn signer(seen: &Seen) -> &str {
 #[tokio::test]
 async fn a_chain_of_roles_is_assumed_one_after_the_other() {
     let server = Server::start(cloud).await;
-    let world = home(&json!([
+    let environment = home(&json!([
         {"name": "prod", "mode": "ChainableRamRoleArn", "source_profile": "hub", "ram_role_arn": "role-2",
          "ram_session_name": "ann", "external_id": "x-1", "expired_seconds": 900, "region_id": "cn-example"},
         {"name": "hub", "mode": "RamRoleArn", "access_key_id": "LTAIexample", "access_key_secret": "s",
          "ram_role_arn": "role-1"},
     ]));
-    let clb = world.connect(&server).await.expect("a client");
+    let clb = environment.connect(&server).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
     clb.groups("lb-bp1example").await.expect("groups");
     let seen = server.seen();
@@ -77,18 +77,18 @@ async fn a_chain_of_roles_is_assumed_one_after_the_other() {
     assert_eq!(seen[1].parameter("ExternalId"), "x-1");
     assert_eq!(seen[2].headers["x-acs-security-token"], "token of role-2");
     assert_eq!(clb.source(), "profile \"prod\" of ~/.aliyun/config.json");
-    assert_eq!(clb.outlives(std::time::Duration::MAX).await, Some(true));
+    assert_eq!(clb.credentials_valid_for(std::time::Duration::MAX).await, Some(true));
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_told_with_the_profile_and_its_trust_policy() {
     let server =
         Server::start(|_| Reply::refusal(403, "NoPermission", "You are not authorized.")).await;
-    let world = home(&json!([{
+    let environment = home(&json!([{
         "name": "prod", "mode": "RamRoleArn", "access_key_id": "LTAIexample", "access_key_secret": "s",
         "ram_role_arn": "acs:ram::1:role/x", "region_id": "cn-example",
     }]));
-    let error = world.connect(&server).await.expect_err("forbidden");
+    let error = environment.connect(&server).await.expect_err("forbidden");
     assert_eq!(error.kind, ErrorKind::Forbidden);
     assert_eq!(
         error.to_string(),
@@ -101,13 +101,13 @@ async fn a_role_that_may_not_be_assumed_is_told_with_the_profile_and_its_trust_p
 #[tokio::test]
 async fn a_pod_s_token_is_exchanged_without_a_signature() {
     let server = Server::start(cloud).await;
-    let world = World::default()
+    let environment = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_ROLE_ARN", "pod-role")
         .variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "provider")
         .variable("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/var/run/token")
         .variable("ALIBABA_CLOUD_REGION_ID", "cn-example")
         .file("/var/run/token", "jwt+1/2\n");
-    let clb = world.connect(&server).await.expect("a client");
+    let clb = environment.connect(&server).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
     let seen = server.seen();
     assert_eq!((seen[0].action(), signer(&seen[0])), ("AssumeRoleWithOIDC", ""));
@@ -137,7 +137,7 @@ fn instance(seen: &Seen, v2: bool) -> Reply {
 async fn an_instance_gives_its_role_s_keys_and_its_region() {
     for v2 in [true, false] {
         let server = Server::start(move |seen| instance(seen, v2)).await;
-        let clb = World::default().connect(&server).await.expect("a client");
+        let clb = FakeEnvironment::default().connect(&server).await.expect("a client");
         assert_eq!((clb.region(), clb.source()), ("cn-example", "role of this ECS instance"));
         clb.groups("lb-bp1example").await.expect("groups");
         let seen = server.seen();
@@ -149,10 +149,10 @@ async fn an_instance_gives_its_role_s_keys_and_its_region() {
 #[tokio::test]
 async fn metadata_without_tokens_are_not_asked_where_that_is_forbidden() {
     let server = Server::start(|seen| instance(seen, false)).await;
-    let world = World::default()
+    let environment = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_IMDSV1_DISABLED", "true")
         .variable("ALIBABA_CLOUD_REGION_ID", "cn-example");
-    let error = world.connect(&server).await.expect_err("no token");
+    let error = environment.connect(&server).await.expect_err("no token");
     assert!(error.message.contains("the metadata give no token (HTTP 404)"), "{error}");
     assert_eq!(server.seen().len(), 1);
 }
@@ -160,8 +160,10 @@ async fn metadata_without_tokens_are_not_asked_where_that_is_forbidden() {
 #[tokio::test]
 async fn where_nothing_is_found_every_place_is_told_the_instance_too() {
     let server = Server::start(|_| Reply::Text(404, "")).await;
-    let world = World::default().variable("HOME", "/home/ann").variable("USERPROFILE", "/home/ann");
-    let error = world.connect(&server).await.expect_err("nothing");
+    let environment = FakeEnvironment::default()
+        .variable("HOME", "/home/ann")
+        .variable("USERPROFILE", "/home/ann");
+    let error = environment.connect(&server).await.expect_err("nothing");
     assert_eq!(error.kind, ErrorKind::NoCredentials);
     assert_eq!(
         error.message,
@@ -186,10 +188,10 @@ async fn keys_that_the_cloud_calls_expired_are_renewed_once() {
         groups()
     })
     .await;
-    let world = World::default()
+    let environment = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_CREDENTIALS_URI", &format!("{}/keys?code=hidden", server.http()))
         .variable("ALIBABA_CLOUD_REGION_ID", "cn-example");
-    let clb = world.connect(&server).await.expect("a client");
+    let clb = environment.connect(&server).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
     let signers: Vec<_> = server.seen().iter().map(|seen| signer(seen).to_owned()).collect();
     assert_eq!(signers, ["", "STS.1", "", "STS.2"]);
@@ -201,13 +203,13 @@ async fn a_server_of_keys_that_fails_is_told_without_its_query_and_content() {
         [Reply::Text(500, "hunter2"), Reply::ok(json!({"AccessKeyId": 5, "x": "hunter2"}))];
     for reply in bodies {
         let server = Server::script(vec![reply]).await;
-        let world = World::default()
+        let environment = FakeEnvironment::default()
             .variable(
                 "ALIBABA_CLOUD_CREDENTIALS_URI",
                 &format!("{}/keys?code=hunter2", server.http()),
             )
             .variable("ALIBABA_CLOUD_REGION_ID", "cn-example");
-        let error = world.connect(&server).await.expect_err("no keys");
+        let error = environment.connect(&server).await.expect_err("no keys");
         assert_eq!(error.kind, ErrorKind::Credentials);
         assert!(error.message.contains("credentials of 127.0.0.1/keys"), "{error}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -217,10 +219,10 @@ async fn a_server_of_keys_that_fails_is_told_without_its_query_and_content() {
 #[tokio::test]
 async fn a_region_that_nobody_tells_is_an_error_with_the_ways_to_tell_it() {
     let server = Server::start(cloud).await;
-    let world = World::default()
+    let environment = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIexample")
         .variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "s");
-    let error = world.connect(&server).await.expect_err("no region");
+    let error = environment.connect(&server).await.expect_err("no region");
     assert_eq!(error.kind, ErrorKind::Usage);
     assert!(error.hints[0].contains("--clb-region"), "{:?}", error.hints);
 }
@@ -233,19 +235,19 @@ async fn sts_and_metadata_can_be_elsewhere() {
     })
     .await;
     let options = Options { sts_endpoint: None, metadata_endpoint: None, ..options(&server) };
-    let world = World::default()
+    let environment = FakeEnvironment::default()
         .variable("CLBMIGRATE_STS_ENDPOINT", &server.http())
         .variable("CLBMIGRATE_METADATA_ENDPOINT", &server.http());
-    let clb = world.clone().connect_with(options.clone()).await.expect("a client");
+    let clb = environment.clone().connect_with(options.clone()).await.expect("a client");
     assert_eq!(clb.account().await.expect("an account").id, "1000000000000001");
-    let wrong = world.variable("CLBMIGRATE_STS_ENDPOINT", "ftp://sts");
+    let wrong = environment.variable("CLBMIGRATE_STS_ENDPOINT", "ftp://sts");
     let error = wrong.connect_with(options).await.expect_err("no endpoint");
     assert!(error.message.contains("CLBMIGRATE_STS_ENDPOINT"), "{error}");
 }
 
 /// A profile whose keys a shell prints.
 #[cfg(unix)]
-fn external(script: &str) -> World {
+fn external(script: &str) -> FakeEnvironment {
     home(&json!([{
         "name": "prod", "mode": "External", "process_command": format!("sh -c '{script}'"),
         "region_id": "cn-example",
@@ -256,10 +258,10 @@ fn external(script: &str) -> World {
 #[tokio::test]
 async fn a_program_prints_keys_as_the_cli_expects_them() {
     let server = Server::start(cloud).await;
-    let world = external(
+    let environment = external(
         r#"echo "{\"mode\": \"StsToken\", \"access_key_id\": \"STS.p\", \"access_key_secret\": \"s\", \"sts_token\": \"t\"}""#,
     );
-    let clb = world.connect_with(options(&server)).await.expect("a client");
+    let clb = environment.connect_with(options(&server)).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
     let seen = &server.seen()[0];
     assert_eq!((signer(seen), seen.headers["x-acs-security-token"].as_str()), ("STS.p", "t"));

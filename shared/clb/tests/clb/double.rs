@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use clbmigrate_clb::{BackendKey, Clb, ErrorKind, Options, Weight};
+use clbmigrate_clb::{BackendKey, ClbClient, ErrorKind, Options, Weight};
 use clbmigrate_clb_double::{Do, Double, Fault, Options as DoubleOptions, State};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::environment::FakeEnvironment;
 
 const ROLE: &str = "acs:ram::1000000000000001:role/clb";
 const GROUP: &str = "rsp-bp1example";
@@ -53,14 +53,14 @@ fn options(double: &Double) -> Options {
         endpoint: http(double.http()),
         sts_endpoint: http(double.http()),
         metadata_endpoint: http(double.metadata()),
-        timeout: Duration::from_secs(5),
-        patience: Duration::from_secs(20),
+        attempt_timeout: Duration::from_secs(5),
+        operation_timeout: Duration::from_secs(20),
         ..Options::default()
     }
 }
 
-async fn connect(double: &Double, world: World) -> Clb {
-    world.connect_with(options(double)).await.expect("a client")
+async fn connect(double: &Double, environment: FakeEnvironment) -> ClbClient {
+    environment.connect_with(options(double)).await.expect("a client")
 }
 
 fn wishes(weight: u32) -> Vec<(BackendKey, Weight)> {
@@ -81,7 +81,7 @@ fn actions(double: &Double) -> Vec<String> {
 #[tokio::test]
 async fn everything_is_read_as_it_stands_there() {
     let double = start().await;
-    let clb = connect(&double, World::with_keys()).await;
+    let clb = connect(&double, FakeEnvironment::with_keys()).await;
     assert_eq!(clb.account().await.expect("an account").id, "1000000000000001");
     assert_eq!(clb.load_balancers().await.expect("CLBs")[0].id, "lb-bp1example");
     assert_eq!(clb.load_balancer("lb-bp1example").await.expect("a CLB").address, "127.0.0.1");
@@ -98,7 +98,7 @@ async fn everything_is_read_as_it_stands_there() {
 #[tokio::test]
 async fn weights_are_written_and_nothing_else_is() {
     let double = start().await;
-    let clb = connect(&double, World::with_keys()).await;
+    let clb = connect(&double, FakeEnvironment::with_keys()).await;
     let mut all = wishes(40);
     let pod = clb.group(GROUP).await.expect("a group").backends;
     all.push((BackendKey::from(pod.last().expect("a pod")), Weight::ZERO));
@@ -116,7 +116,7 @@ async fn weights_are_written_and_nothing_else_is() {
 #[tokio::test]
 async fn throttling_of_a_read_and_a_write_is_sat_out() {
     let double = start().await;
-    let clb = connect(&double, World::with_keys()).await;
+    let clb = connect(&double, FakeEnvironment::with_keys()).await;
     for action in ["DescribeVServerGroupAttribute", "SetVServerGroupAttribute"] {
         double.fault(Fault::new(Do::Throttle {}).of(action).times(2));
     }
@@ -127,11 +127,11 @@ async fn throttling_of_a_read_and_a_write_is_sat_out() {
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_was_made_once_and_is_reported() {
     let double = start().await;
-    let clb = connect(&double, World::with_keys()).await;
+    let clb = connect(&double, FakeEnvironment::with_keys()).await;
     double.fault(Fault::new(Do::LoseAnswer {}).of("SetVServerGroupAttribute").after(1).times(1));
     let interrupted = clb.set_weights(GROUP, &wishes(40)).await.expect_err("a lost answer");
     assert!(interrupted.is_lost_answer());
-    assert_eq!((interrupted.done.len(), interrupted.unsure.len()), (20, 10));
+    assert_eq!((interrupted.written.len(), interrupted.unknown.len()), (20, 10));
     assert_eq!(weights(&double)["i-29"], 40, "it was carried out");
     let writes = actions(&double).iter().filter(|action| action.starts_with("Set")).count();
     assert_eq!(writes, 2);
@@ -142,14 +142,14 @@ async fn wrong_keys_and_a_wrong_clock_are_told_apart() {
     let double = start().await;
     let hour = SignedDuration::from_hours(1);
     let wrong_clock = (Timestamp::now() + hour).to_string();
-    let keys = World::with_keys;
+    let keys = FakeEnvironment::with_keys;
     let cases = [
         (keys().variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-2"), ErrorKind::Signature),
         (keys().variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIother"), ErrorKind::Unauthorized),
-        (keys().at(&wrong_clock), ErrorKind::Clock),
+        (keys().at(&wrong_clock), ErrorKind::ClockSkew),
     ];
-    for (world, kind) in cases {
-        let clb = connect(&double, world).await;
+    for (environment, kind) in cases {
+        let clb = connect(&double, environment).await;
         let error = clb.groups("lb-bp1example").await.expect_err("refused");
         assert_eq!(error.kind, kind, "{error}");
         assert!(!error.hints.is_empty());
@@ -159,23 +159,23 @@ async fn wrong_keys_and_a_wrong_clock_are_told_apart() {
 #[tokio::test]
 async fn what_does_not_exist_is_told_as_not_found() {
     let double = start().await;
-    let clb = connect(&double, World::with_keys()).await;
+    let clb = connect(&double, FakeEnvironment::with_keys()).await;
     assert_eq!(clb.group("rsp-gone").await.expect_err("gone").kind, ErrorKind::NotFound);
     assert_eq!(clb.groups("lb-gone").await.expect_err("gone").kind, ErrorKind::NotFound);
 }
 
 #[tokio::test]
 async fn roles_are_had_for_keys_for_a_token_and_from_the_instance() {
-    let role = World::with_keys().variable("ALIBABA_CLOUD_ROLE_ARN", ROLE);
-    let pod = World::default()
+    let role = FakeEnvironment::with_keys().variable("ALIBABA_CLOUD_ROLE_ARN", ROLE);
+    let pod = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_ROLE_ARN", ROLE)
         .variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "provider")
         .variable("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/token")
         .variable("ALIBABA_CLOUD_REGION_ID", "cn-example")
         .file("/token", "jwt-1");
-    for world in [role, pod, World::default()] {
+    for environment in [role, pod, FakeEnvironment::default()] {
         let double = start().await;
-        let clb = connect(&double, world).await;
+        let clb = connect(&double, environment).await;
         let arn = clb.account().await.expect("an account").arn;
         assert!(arn.contains(":assumed-role/clb/"), "{arn}");
         clb.groups("lb-bp1example").await.expect("groups");
@@ -186,9 +186,10 @@ async fn roles_are_had_for_keys_for_a_token_and_from_the_instance() {
 #[tokio::test]
 async fn over_tls_the_double_is_trusted_by_its_own_authority() {
     let double = start().await;
-    let world = World::with_keys().file("/ca.pem", double.ca_pem().expect("an authority"));
+    let environment =
+        FakeEnvironment::with_keys().file("/ca.pem", double.ca_pem().expect("an authority"));
     let endpoint = double.https().map(|address| address.to_string());
     let options = Options { endpoint, ca: Some("/ca.pem".into()), ..options(&double) };
-    let clb = world.connect_with(options).await.expect("a client");
+    let clb = environment.connect_with(options).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
 }

@@ -1,4 +1,4 @@
-//! Surroundings and options of tests.
+//! Environment and options of tests.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clbmigrate_clb::{Clb, Error, Machine, Options, Surroundings};
+use clbmigrate_clb::{ClbClient, Environment, Error, Options, SystemEnvironment};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -17,13 +17,13 @@ use crate::server::Server;
 
 /// Environment and files that a test has made up; the rest is the machine's.
 #[derive(Clone, Default)]
-pub(crate) struct World {
+pub(crate) struct FakeEnvironment {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
     now: Option<Timestamp>,
 }
 
-impl World {
+impl FakeEnvironment {
     /// Somebody with an access key and a region in the environment.
     pub(crate) fn with_keys() -> Self {
         Self::default()
@@ -48,12 +48,12 @@ impl World {
     }
 
     /// A client of a server that is CLB API, STS and metadata at once.
-    pub(crate) async fn connect(&self, server: &Server) -> Result<Clb, Error> {
+    pub(crate) async fn connect(&self, server: &Server) -> Result<ClbClient, Error> {
         self.connect_with(options(server)).await
     }
 
-    pub(crate) async fn connect_with(&self, options: Options) -> Result<Clb, Error> {
-        Clb::connect_in(options, Arc::new(self.clone())).await
+    pub(crate) async fn connect_with(&self, options: Options) -> Result<ClbClient, Error> {
+        ClbClient::connect_in_environment(options, Arc::new(self.clone())).await
     }
 }
 
@@ -63,18 +63,18 @@ pub(crate) fn options(server: &Server) -> Options {
         endpoint: Some(server.http()),
         sts_endpoint: Some(server.http()),
         metadata_endpoint: Some(server.http()),
-        timeout: Duration::from_secs(5),
-        patience: Duration::from_secs(10),
+        attempt_timeout: Duration::from_secs(5),
+        operation_timeout: Duration::from_secs(10),
         ..Options::default()
     }
 }
 
 /// A client with an access key.
-pub(crate) async fn client(server: &Server) -> Clb {
-    World::with_keys().connect(server).await.expect("a client")
+pub(crate) async fn client(server: &Server) -> ClbClient {
+    FakeEnvironment::with_keys().connect(server).await.expect("a client")
 }
 
-impl Surroundings for World {
+impl Environment for FakeEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
@@ -84,7 +84,7 @@ impl Surroundings for World {
     }
 
     fn now(&self) -> Timestamp {
-        self.now.unwrap_or_else(|| Machine.now())
+        self.now.unwrap_or_else(|| SystemEnvironment.now())
     }
 
     fn run<'a>(
@@ -92,6 +92,6 @@ impl Surroundings for World {
         program: &'a str,
         arguments: &'a [String],
     ) -> BoxFuture<'a, io::Result<Output>> {
-        Box::pin(async move { Machine.run(program, arguments).await })
+        Box::pin(async move { SystemEnvironment.run(program, arguments).await })
     }
 }

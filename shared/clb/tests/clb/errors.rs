@@ -7,8 +7,8 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
+    environment::{FakeEnvironment, client},
     server::{Reply, Server},
-    world::{World, client},
 };
 
 /// The error of a read that is refused for good.
@@ -64,10 +64,10 @@ async fn a_clock_that_is_wrong_is_told_by_the_server_s() {
         json!({"Code": "InvalidTimeStamp.Expired", "Message": "expired", "RequestId": "R-1"});
     let reply = Reply::At("Fri, 02 Jan 2026 02:04:05 GMT", 400, refusal);
     let server = Server::script(vec![reply]).await;
-    let world = World::with_keys().at("2026-01-02T03:04:05Z");
-    let clb = world.connect(&server).await.expect("a client");
+    let environment = FakeEnvironment::with_keys().at("2026-01-02T03:04:05Z");
+    let clb = environment.connect(&server).await.expect("a client");
     let error = clb.groups("lb-bp1example").await.expect_err("refused");
-    assert_eq!(error.kind, ErrorKind::Clock);
+    assert_eq!(error.kind, ErrorKind::ClockSkew);
     assert_eq!(
         error.message,
         "this machine's clock is 60 min ahead of the cloud's, 15 min are allowed"
@@ -87,10 +87,10 @@ async fn throttling_is_sat_out() {
 #[tokio::test]
 async fn throttling_without_end_is_told_with_the_attempts_that_were_made() {
     let server = Server::script(vec![Reply::Text(429, "")]).await;
-    let clb = client(&server).await.patient(Duration::from_secs(2));
+    let clb = client(&server).await.with_operation_timeout(Duration::from_secs(2));
     let error = clb.groups("lb-bp1example").await.expect_err("throttled");
     assert_eq!(error.kind, ErrorKind::Throttled);
-    assert!(error.is_put_off() && !error.is_lost_answer());
+    assert!(error.is_throttled() && !error.is_lost_answer());
     let attempts = server.seen().len();
     assert!(attempts > 1);
     let last = error.hints.last().expect("a hint");
@@ -127,8 +127,9 @@ async fn an_answer_with_a_hole_is_told_by_its_place() {
 async fn secrets_that_a_server_repeats_are_not_passed_on() {
     let words = "no: secret-1 and token-1 with LTAIexample";
     let server = Server::script(vec![Reply::refusal(400, "InvalidParameter", words)]).await;
-    let world = World::with_keys().variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
-    let clb = world.connect(&server).await.expect("a client");
+    let environment =
+        FakeEnvironment::with_keys().variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
+    let clb = environment.connect(&server).await.expect("a client");
     let error = clb.groups("lb-bp1example").await.expect_err("refused");
     assert_eq!(error.message, "no: *** and *** with LTAIexample");
     let debug = format!("{clb:?} {error:?}");

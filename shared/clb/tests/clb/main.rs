@@ -10,10 +10,10 @@
 
 mod credentials;
 mod double;
+mod environment;
 mod errors;
 mod reads;
 mod server;
 mod signature;
 mod transport;
-mod world;
 mod writes;

@@ -6,8 +6,8 @@ use clbmigrate_clb::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::{
+    environment::client,
     server::{Reply, Server},
-    world::client,
 };
 
 fn group() -> Value {

@@ -4,8 +4,8 @@ use ring::{digest, hmac};
 use serde_json::json;
 
 use crate::{
+    environment::{FakeEnvironment, client},
     server::{Reply, Seen, Server},
-    world::{World, client},
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -59,8 +59,9 @@ async fn a_server_that_knows_the_secret_computes_the_same_signature() {
 async fn a_token_is_sent_and_signed_with_the_rest() {
     let server =
         Server::script(vec![Reply::ok(json!({"BackendServers": {"BackendServer": []}}))]).await;
-    let world = World::with_keys().variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
-    let clb = world.connect(&server).await.expect("a client");
+    let environment =
+        FakeEnvironment::with_keys().variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
+    let clb = environment.connect(&server).await.expect("a client");
     clb.health("lb-bp1example", 80, "tcp").await.expect("an answer");
     let seen = &server.seen()[0];
     assert_eq!(seen.headers["x-acs-security-token"], "token-1");

@@ -15,8 +15,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    environment::{FakeEnvironment, client, options},
     server::{Reply, Server},
-    world::{World, client, options},
 };
 
 fn groups() -> Value {
@@ -29,7 +29,7 @@ async fn where_nobody_listens_nothing_was_sent() {
     let address = listener.local_addr().expect("an address");
     drop(listener);
     let options = Options { endpoint: Some(format!("http://{address}")), ..Options::default() };
-    let clb = World::with_keys().connect_with(options).await.expect("a client");
+    let clb = FakeEnvironment::with_keys().connect_with(options).await.expect("a client");
     let error = clb.groups("lb-bp1example").await.expect_err("nobody there");
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert_eq!(
@@ -49,9 +49,9 @@ async fn a_read_whose_answer_is_lost_is_asked_again() {
 #[tokio::test]
 async fn a_server_that_always_cuts_is_told_as_lost() {
     let server = Server::script(vec![Reply::Cut]).await;
-    let clb = client(&server).await.patient(Duration::from_secs(1));
+    let clb = client(&server).await.with_operation_timeout(Duration::from_secs(1));
     let error = clb.groups("lb-bp1example").await.expect_err("cut");
-    assert_eq!(error.kind, ErrorKind::Lost);
+    assert_eq!(error.kind, ErrorKind::ConnectionLost);
     assert!(error.is_lost_answer());
     let told = format!("the connection with {} broke before the answer", server.authority);
     assert!(error.message.starts_with(&told), "{error}");
@@ -60,15 +60,17 @@ async fn a_server_that_always_cuts_is_told_as_lost() {
 #[tokio::test]
 async fn a_server_that_is_silent_costs_no_more_than_the_time_of_a_call() {
     let server = Server::script(vec![Reply::Silence, Reply::ok(groups())]).await;
-    let options = Options { timeout: Duration::from_millis(300), ..options(&server) };
-    let clb = World::with_keys().connect_with(options).await.expect("a client");
+    let options = Options { attempt_timeout: Duration::from_millis(300), ..options(&server) };
+    let clb = FakeEnvironment::with_keys().connect_with(options).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("the second attempt");
 }
 
 #[tokio::test]
 async fn a_deadline_that_is_over_ends_the_operation() {
     let server = Server::script(vec![Reply::Silence]).await;
-    let clb = client(&server).await.until(tokio::time::Instant::now() + Duration::from_millis(300));
+    let clb = client(&server)
+        .await
+        .with_deadline(tokio::time::Instant::now() + Duration::from_millis(300));
     let error = clb.groups("lb-bp1example").await.expect_err("late");
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert_eq!(server.seen().len(), 1);
@@ -77,7 +79,7 @@ async fn a_deadline_that_is_over_ends_the_operation() {
 #[tokio::test]
 async fn after_the_deadline_nothing_is_sent() {
     let server = Server::script(vec![Reply::ok(groups())]).await;
-    let clb = client(&server).await.until(tokio::time::Instant::now());
+    let clb = client(&server).await.with_deadline(tokio::time::Instant::now());
     let error = clb.groups("lb-bp1example").await.expect_err("too late");
     assert_eq!(error.kind, ErrorKind::Deadline);
     assert!(!error.is_lost_answer());
@@ -112,9 +114,9 @@ async fn tls_server() -> (Server, NamedTempFile) {
 }
 
 /// A world in which that file can be read.
-fn world_with(file: &NamedTempFile) -> World {
+fn environment_with(file: &NamedTempFile) -> FakeEnvironment {
     let content = std::fs::read(file.path()).expect("a file");
-    World::with_keys().file(file.path().to_str().expect("a path"), content)
+    FakeEnvironment::with_keys().file(file.path().to_str().expect("a path"), content)
 }
 
 #[tokio::test]
@@ -122,7 +124,7 @@ async fn an_authority_of_one_s_own_is_trusted_when_it_is_named() {
     let (server, ca) = tls_server().await;
     let endpoint = Some(server.authority.clone());
     let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let clb = world_with(&ca).connect_with(options).await.expect("a client");
+    let clb = environment_with(&ca).connect_with(options).await.expect("a client");
     assert_eq!(clb.groups("lb-bp1example").await.expect("groups").groups.len(), 1);
 }
 
@@ -132,7 +134,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_before_anything_is_sen
     let (_, other) = tls_server().await;
     let endpoint = Some(server.authority.clone());
     let options = Options { endpoint, ca: Some(other.path().into()), ..options(&server) };
-    let clb = world_with(&other).connect_with(options).await.expect("a client");
+    let clb = environment_with(&other).connect_with(options).await.expect("a client");
     let error = clb.groups("lb-bp1example").await.expect_err("not trusted");
     assert_eq!(error.kind, ErrorKind::Certificate);
     assert!(!error.is_lost_answer());
@@ -143,7 +145,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_before_anything_is_sen
 async fn a_file_of_certificates_that_has_none_is_told_by_name() {
     let server = Server::script(vec![Reply::ok(groups())]).await;
     let options = Options { ca: Some("/ca.pem".into()), ..options(&server) };
-    let clb = World::with_keys().file("/ca.pem", "hello").connect_with(options).await;
+    let clb = FakeEnvironment::with_keys().file("/ca.pem", "hello").connect_with(options).await;
     let error = clb.expect("a client").groups("lb-bp1example").await.expect_err("no certificate");
     assert_eq!(error.kind, ErrorKind::Config);
     assert_eq!(error.message, "certificates /ca.pem: no certificate in it");
@@ -176,8 +178,9 @@ async fn a_proxy_of_the_environment_is_used_for_https() {
     let (address, mut told) = proxy(server.authority.clone()).await;
     let endpoint = Some("slb.test.example".to_owned());
     let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let world = world_with(&ca).variable("HTTPS_PROXY", &format!("http://ann:pass@{address}"));
-    let clb = world.connect_with(options).await.expect("a client");
+    let environment =
+        environment_with(&ca).variable("HTTPS_PROXY", &format!("http://ann:pass@{address}"));
+    let clb = environment.connect_with(options).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
     let asked = told.recv().await.expect("a CONNECT").to_lowercase();
     assert!(asked.starts_with("connect slb.test.example:443 http/1.1\r\n"), "{asked}");
@@ -189,9 +192,9 @@ async fn a_proxy_is_left_aside_where_no_proxy_says_so() {
     let (server, ca) = tls_server().await;
     let endpoint = Some(server.authority.clone());
     let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let world = world_with(&ca)
+    let environment = environment_with(&ca)
         .variable("HTTPS_PROXY", "http://127.0.0.1:1")
         .variable("NO_PROXY", "127.0.0.1");
-    let clb = world.connect_with(options).await.expect("a client");
+    let clb = environment.connect_with(options).await.expect("a client");
     clb.groups("lb-bp1example").await.expect("groups");
 }

@@ -10,8 +10,8 @@ use clbmigrate_clb::{BackendKey, ErrorKind, Weight};
 use serde_json::{Value, json};
 
 use crate::{
+    environment::client,
     server::{Reply, Server},
-    world::client,
 };
 
 const READ: &str = "DescribeVServerGroupAttribute";
@@ -140,7 +140,7 @@ async fn a_write_whose_answer_is_lost_is_reported_and_never_repeated() {
         let interrupted = client(&server).await.set_weights("rsp-bp1example", &wishes(2, 30)).await;
         let interrupted = interrupted.expect_err("a lost answer");
         assert!(interrupted.is_lost_answer() && interrupted.error.is_lost_answer(), "{reply:?}");
-        assert_eq!((interrupted.done.len(), interrupted.unsure.len()), (0, 2));
+        assert_eq!((interrupted.written.len(), interrupted.unknown.len()), (0, 2));
         assert_eq!(server.actions(), [READ, WRITE], "{reply:?}");
     }
 }
@@ -149,7 +149,7 @@ async fn a_write_whose_answer_is_lost_is_reported_and_never_repeated() {
 async fn a_write_that_is_not_answered_in_time_is_a_lost_answer() {
     let group = Group::of(2);
     let server = group.serve(vec![(0, true, Reply::Silence)]).await;
-    let clb = client(&server).await.patient(Duration::from_secs(1));
+    let clb = client(&server).await.with_operation_timeout(Duration::from_secs(1));
     let interrupted = clb.set_weights("rsp-bp1example", &wishes(2, 30)).await.expect_err("late");
     assert_eq!(interrupted.error.kind, ErrorKind::Timeout);
     assert!(interrupted.is_lost_answer());
@@ -163,13 +163,18 @@ async fn a_write_that_fails_in_the_middle_tells_what_is_done_and_what_is_not() {
     let server = group.serve(vec![(1, false, refusal)]).await;
     let interrupted = client(&server).await.set_weights("rsp-bp1example", &wishes(45, 30)).await;
     let interrupted = interrupted.expect_err("forbidden");
-    let sizes = (interrupted.done.len(), interrupted.unsure.len(), interrupted.left.len());
+    let sizes =
+        (interrupted.written.len(), interrupted.unknown.len(), interrupted.not_written.len());
     assert_eq!(sizes, (20, 0, 25));
     assert_eq!(
         interrupted.to_string(),
         "SetVServerGroupAttribute: not authorized (Forbidden.RAM, request R-1); 20 weights are written, 25 are not"
     );
-    assert_eq!(interrupted.left[0].backend, BackendKey::ecs("i-20", 80), "in the order given");
+    assert_eq!(
+        interrupted.not_written[0].backend,
+        BackendKey::ecs("i-20", 80),
+        "in the order given"
+    );
     assert_eq!(group.weights().values().filter(|weight| **weight == 30).count(), 20);
 }
 

@@ -2,21 +2,25 @@
 
 use std::{path::Path, sync::Arc};
 
-use crate::parse::{Fault, Piece, fields, typed};
+use crate::parse::{LoadError, RawObject, fields, typed};
 use clbmigrate_core::{
     cloud::{Answer, GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer},
     object::{Origin, Place},
 };
 
 /// Reads an answer. `clb` is the CLB that the file's name tells, for answers that do not.
-pub(super) fn read(piece: &Piece<'_>, file: &Arc<str>, clb: Option<&str>) -> Result<Answer, Fault> {
-    let fields = fields(piece.text);
+pub(super) fn read(
+    raw: &RawObject<'_>,
+    file: &Arc<str>,
+    clb: Option<&str>,
+) -> Result<Answer, LoadError> {
+    let fields = fields(raw.text);
     let has = |key| fields.contains_key(key);
     // `aliyun` prints an action's answer without its name.
-    let named = |action| Piece { kind: Some(action), ..*piece };
+    let named = |action| RawObject { kind: Some(action), ..*raw };
     if has("VServerGroupId") && has("BackendServers") {
         let mut group: GroupAnswer = typed(&named("DescribeVServerGroupAttribute"))?;
-        let origin = Origin { file: Arc::clone(file), line: piece.line, keys: Vec::new() };
+        let origin = Origin { file: Arc::clone(file), line: raw.line, keys: Vec::new() };
         group.origin = Place(Some(Arc::new(origin)));
         Ok(Answer::Group(group))
     } else if has("VServerGroups") {
@@ -44,9 +48,9 @@ pub(super) fn read(piece: &Piece<'_>, file: &Arc<str>, clb: Option<&str>) -> Res
             message: String,
         }
         let Refusal { code, message } = typed(&named("error answer"))?;
-        Err(Fault::Refused { code, message })
+        Err(LoadError::Refused { code, message })
     } else {
-        Err(Fault::Unknown)
+        Err(LoadError::Unknown)
     }
 }
 

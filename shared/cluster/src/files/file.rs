@@ -8,8 +8,8 @@ use clbmigrate_core::{
 use super::{Options, answer, format::Format, yaml};
 use crate::{
     Loaded,
-    loaded::Reading,
-    parse::{Event, Fault, Kind, ObjectReader, Piece, Reader, Text, describe},
+    loaded::ParsedObject,
+    parse::{Event, JsonReader, Kind, LoadError, ObjectParser, RawObject, TextReader, describe},
 };
 
 /// How many problems of one file are told one by one.
@@ -57,27 +57,27 @@ impl<'l> FileLoader<'l> {
     }
 
     /// Reads the file and says whether it held anything for its cluster.
-    pub fn load(mut self, text: Text<impl Read>) -> bool {
-        if let Err(fault) = self.read(text) {
-            self.problem(None, &fault);
+    pub fn load(mut self, text: TextReader<impl Read>) -> bool {
+        if let Err(error) = self.read(text) {
+            self.problem(None, &error);
         }
         if let Some(more) = self.problems.checked_sub(PROBLEMS).filter(|more| *more > 0) {
-            self.loaded.tell(self.target.path.display(), None, &Fault::More(more));
+            self.loaded.report(self.target.path.display(), None, &LoadError::More(more));
         }
         self.is_filled
     }
 
-    fn problem(&mut self, line: Option<u32>, fault: &Fault) {
+    fn problem(&mut self, line: Option<u32>, error: &LoadError) {
         self.problems += 1;
         if self.problems <= PROBLEMS {
-            self.loaded.tell(self.target.path.display(), fault.line().or(line), fault);
+            self.loaded.report(self.target.path.display(), error.line().or(line), error);
         }
     }
 
-    fn read(&mut self, mut text: Text<impl Read>) -> Result<(), Fault> {
+    fn read(&mut self, mut text: TextReader<impl Read>) -> Result<(), LoadError> {
         let Options { yaml_limit, object_limit, .. } = *self.options;
         text.limit(yaml_limit.min(object_limit));
-        let first = text.sniff()?.ok_or(Fault::Empty)?;
+        let first = text.sniff()?.ok_or(LoadError::Empty)?;
         match Format::of_name(self.target.path).unwrap_or_else(|| Format::of_start(first)) {
             Format::Json => {
                 text.limit(object_limit);
@@ -85,43 +85,43 @@ impl<'l> FileLoader<'l> {
             }
             Format::Yaml => {
                 text.limit(yaml_limit);
-                self.yaml(text.read_all().map_err(|fault| match fault {
-                    Fault::ObjectTooLarge(limit) => Fault::YamlTooLarge(limit),
-                    fault => fault,
+                self.yaml(text.read_all().map_err(|error| match error {
+                    LoadError::ObjectTooLarge(limit) => LoadError::YamlTooLarge(limit),
+                    error => error,
                 })?)?;
             }
         }
         Ok(())
     }
 
-    fn yaml(&mut self, text: &str) -> Result<(), Fault> {
+    fn yaml(&mut self, text: &str) -> Result<(), LoadError> {
         let mut documents = yaml::documents(text).peekable();
-        documents.peek().ok_or(Fault::OnlyComments)?;
+        documents.peek().ok_or(LoadError::OnlyComments)?;
         for document in documents {
             match yaml::to_json(document) {
-                Ok(json) => self.json(Text::whole(json, document.line)),
-                Err(fault) => self.problem(None, &fault),
+                Ok(json) => self.json(TextReader::whole(json, document.line)),
+                Err(error) => self.problem(None, &error),
             }
         }
         Ok(())
     }
 
-    fn json(&mut self, text: Text<impl Read>) {
-        let mut reader = Reader::new(text, |event: Event<'_>| self.take(&event));
+    fn json(&mut self, text: TextReader<impl Read>) {
+        let mut reader = JsonReader::new(text, |event: Event<'_>| self.take(&event));
         let result = reader.read();
         let line = reader.line();
-        if let Err(fault) = result {
+        if let Err(error) = result {
             // The others know their line, or are about the file as a whole.
-            let line = matches!(fault, Fault::ObjectTooLarge(_)).then_some(line);
-            self.problem(line, &fault);
+            let line = matches!(error, LoadError::ObjectTooLarge(_)).then_some(line);
+            self.problem(line, &error);
         }
     }
 
     fn take(&mut self, event: &Event<'_>) {
         match event {
-            Event::Piece(piece) => {
-                if let Err(fault) = self.piece(piece) {
-                    self.problem(Some(piece.line), &fault);
+            Event::Object(raw) => {
+                if let Err(error) = self.raw(raw) {
+                    self.problem(Some(raw.line), &error);
                 }
             }
             Event::ListEnd { kind, is_whole } => {
@@ -134,31 +134,31 @@ impl<'l> FileLoader<'l> {
         }
     }
 
-    fn piece(&mut self, piece: &Piece<'_>) -> Result<(), Fault> {
-        if !piece.text.starts_with('{') {
-            return Err(Fault::NotAnObject(shorten(piece.text)));
+    fn raw(&mut self, raw: &RawObject<'_>) -> Result<(), LoadError> {
+        if !raw.text.starts_with('{') {
+            return Err(LoadError::NotAnObject(shorten(raw.text)));
         }
-        let Some(name) = piece.kind else {
-            if piece.is_item {
-                return Err(Fault::NoKind);
+        let Some(name) = raw.kind else {
+            if raw.is_item {
+                return Err(LoadError::NoKind);
             }
-            let answer = answer::read(piece, &self.name, self.clb.as_deref())?;
+            let answer = answer::read(raw, &self.name, self.clb.as_deref())?;
             if self.target.with_answers {
                 self.loaded.world.cloud.insert(answer);
                 self.loaded.answers += 1;
             }
             return Ok(());
         };
-        let kind = Kind::of(piece.api_version, name);
-        self.has_nodes |= kind == Kind::Node && piece.is_item;
+        let kind = Kind::of(raw.api_version, name);
+        self.has_nodes |= kind == Kind::Node && raw.is_item;
         let default_namespace = self.options.default_namespace.as_str();
-        let reader = ObjectReader { file: Some(&self.name), default_namespace };
-        let read = Reading::of(&reader, kind, piece)
-            .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && piece.is_item)?;
-        match self.loaded.put(self.target.cluster, read) {
+        let reader = ObjectParser { file: Some(&self.name), default_namespace };
+        let read = ParsedObject::of(&reader, kind, raw)
+            .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && raw.is_item)?;
+        match self.loaded.insert(self.target.cluster, read) {
             Some(Inserted::Conflict(Place(place))) => {
                 let there = place.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
-                Err(Fault::Conflict { object: describe(piece), there })
+                Err(LoadError::Conflict { object: describe(raw), there })
             }
             inserted => {
                 self.is_filled |= inserted.is_some();

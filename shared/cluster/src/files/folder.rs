@@ -5,33 +5,33 @@ use std::{
 };
 
 use super::format::Format;
-use crate::parse::Fault;
+use crate::parse::LoadError;
 
 /// The files a folder stands for, by name.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct FolderListing {
     /// The manifests.
     pub files: Vec<PathBuf>,
     /// What could not be looked at.
-    pub faults: Vec<(PathBuf, Fault)>,
+    pub errors: Vec<(PathBuf, LoadError)>,
     /// Folders by their real names: links may lead back to one that encloses them.
     seen: HashSet<PathBuf>,
 }
 
-impl Walk {
+impl FolderListing {
     /// Walks a folder and everything below it.
     pub fn of(folder: &Path) -> Self {
-        let mut walk = Self::default();
-        walk.enter(folder);
-        if walk.files.is_empty() && walk.faults.is_empty() {
-            walk.faults.push((folder.to_owned(), Fault::NoManifests));
+        let mut listing = Self::default();
+        listing.enter(folder);
+        if listing.files.is_empty() && listing.errors.is_empty() {
+            listing.errors.push((folder.to_owned(), LoadError::NoManifests));
         }
-        walk
+        listing
     }
 
     fn enter(&mut self, folder: &Path) {
         if let Err(error) = self.try_enter(folder) {
-            self.faults.push((folder.to_owned(), Fault::Open(error)));
+            self.errors.push((folder.to_owned(), LoadError::Open(error)));
         }
     }
 
@@ -48,7 +48,7 @@ impl Walk {
             match fs::metadata(&path) {
                 Ok(target) if target.is_dir() => self.enter(&path),
                 Ok(target) if target.is_file() && is_manifest => self.files.push(path),
-                Err(error) if is_manifest => self.faults.push((path, Fault::Open(error))),
+                Err(error) if is_manifest => self.errors.push((path, LoadError::Open(error))),
                 _ => {}
             }
         }

@@ -11,11 +11,11 @@ use clbmigrate_core::snapshot::Cluster;
 use super::{
     Options, Source,
     file::{FileLoader, Target},
-    walk::Walk,
+    folder::FolderListing,
 };
 use crate::{
     Loaded,
-    parse::{Fault, Text, plain},
+    parse::{LoadError, TextReader, decompressed},
 };
 
 /// Standard input as a source names it.
@@ -49,15 +49,17 @@ impl<'o> Loader<'o> {
                     Some(stdin) => {
                         self.input(Target { path, cluster, with_answers: true }, Ok(stdin));
                     }
-                    None if is_new => self.loaded.tell(path.display(), None, &Fault::StdinTwice),
+                    None if is_new => {
+                        self.loaded.report(path.display(), None, &LoadError::StdinTwice)
+                    }
                     None => {}
                 }
             } else if fs::metadata(path).is_ok_and(|target| target.is_dir()) {
-                let walk = Walk::of(path);
-                for (path, fault) in &walk.faults {
-                    self.loaded.tell(path.display(), None, fault);
+                let listing = FolderListing::of(path);
+                for (path, error) in &listing.errors {
+                    self.loaded.report(path.display(), None, error);
                 }
-                walk.files.iter().for_each(|path| self.file(cluster, path));
+                listing.files.iter().for_each(|path| self.file(cluster, path));
             } else {
                 self.file(cluster, path);
             }
@@ -98,20 +100,20 @@ impl<'o> Loader<'o> {
         let with_answers = clusters.is_empty();
         if clusters.insert(cluster) {
             let target = Target { path, cluster, with_answers };
-            self.input(target, File::open(path).map_err(Fault::Open));
+            self.input(target, File::open(path).map_err(LoadError::Open));
         }
     }
 
-    fn input<R: Read>(&mut self, target: Target<'_>, input: Result<R, Fault>) {
-        match input.and_then(|input| plain(input).map_err(Fault::Read)) {
+    fn input<R: Read>(&mut self, target: Target<'_>, input: Result<R, LoadError>) {
+        match input.and_then(|input| decompressed(input).map_err(LoadError::Read)) {
             Ok(input) => {
                 self.loaded.files += 1;
                 let file = FileLoader::new(self.options, &mut self.loaded, target);
-                if file.load(Text::new(input)) {
+                if file.load(TextReader::new(input)) {
                     self.filled.insert(target.cluster);
                 }
             }
-            Err(fault) => self.loaded.tell(target.path.display(), None, &fault),
+            Err(error) => self.loaded.report(target.path.display(), None, &error),
         }
     }
 }

@@ -6,10 +6,10 @@
 
 mod answer;
 mod file;
+mod folder;
 mod format;
 mod loader;
 mod source;
-mod walk;
 mod yaml;
 
 use std::io::Read;

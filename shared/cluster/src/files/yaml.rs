@@ -7,7 +7,7 @@ use serde_saphyr::{
     MessageFormatter, Options, Spanned, UserMessageFormatter, budget::BudgetBreach,
 };
 
-use crate::parse::Fault;
+use crate::parse::LoadError;
 
 /// Nodes a document may have whatever its size; a larger one may have one a byte. Aliases that
 /// repeat each other come to more than that soon, text does not.
@@ -60,7 +60,7 @@ fn says_something(line: &str) -> bool {
 }
 
 /// A document as JSON, in which every key stands on the line it has in the document.
-pub(super) fn to_json(document: Document<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) fn to_json(document: Document<'_>) -> Result<Vec<u8>, LoadError> {
     let mut writer = Writer { json: Vec::with_capacity(document.text.len()), line: 1 };
     let options = options(document.text.len());
     serde_saphyr::with_deserializer_from_str_with_options(document.text, options, |yaml| {
@@ -69,7 +69,7 @@ pub(super) fn to_json(document: Document<'_>) -> Result<Vec<u8>, Fault> {
     .map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
         let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_sub(1);
-        Fault::Yaml {
+        LoadError::Yaml {
             line: document.line.saturating_add(line),
             message: message_of(&error, document),
         }

@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// kubectl's connection flags.
 #[derive(Debug, Clone, Default)]
-pub struct Access {
+pub struct ConnectionOptions {
     /// `--kubeconfig`; else the files of `KUBECONFIG`, else the one in the home folder.
     pub kubeconfig: Option<PathBuf>,
     /// `--context`; else the current one.
@@ -67,14 +67,14 @@ pub struct Connection {
     pub(super) certificate_ends: Option<String>,
 }
 
-impl Access {
+impl ConnectionOptions {
     /// Opens the connection. Nothing is asked of the API server yet.
     ///
     /// # Errors
     /// Without a usable kubeconfig, context, credentials or certificate.
-    pub async fn open(&self) -> Result<Connection, Error> {
+    pub async fn connect(&self) -> Result<Connection, Error> {
         let context = self.context.as_deref();
-        self.connect().await.map_err(|error| error.of(context))
+        self.try_connect().await.map_err(|error| error.with_context(context))
     }
 
     /// The names of all contexts.
@@ -86,7 +86,7 @@ impl Access {
         Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
+    async fn try_connect(&self) -> Result<Connection, Error> {
         let Some(kubeconfig) = self.kubeconfig()? else { return self.in_cluster() };
         let name = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let name = name.filter(|name| !name.is_empty());
@@ -288,8 +288,8 @@ mod tests {
              users:\n- name: x\n  user:\n    {user}\n"
         );
         fs::write(&file, text).expect("a file");
-        let access = Access { kubeconfig: Some(file), ..Access::default() };
-        match access.open().await {
+        let options = ConnectionOptions { kubeconfig: Some(file), ..ConnectionOptions::default() };
+        match options.connect().await {
             Err(error) => error,
             Ok(connection) => connection.get("/version").await.err().expect("nobody is there"),
         }

@@ -6,7 +6,7 @@ use clbmigrate_core::causes::{self, chain, find};
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
 
-use super::webhook::HOOKS;
+use super::registrations::WEBHOOK_REGISTRATIONS;
 
 /// A request, or a connection, that failed.
 #[derive(Debug, Clone, ThisError)]
@@ -50,7 +50,7 @@ pub enum ErrorKind {
     /// An admission webhook could not be called.
     Webhook,
     /// 429, 5xx: the server has trouble of its own.
-    Server,
+    ServerError,
     /// Any other answer.
     Other,
     /// The answer is not what the API promises.
@@ -72,14 +72,14 @@ impl Error {
 
     /// This error with its context.
     #[must_use]
-    pub fn of(mut self, context: Option<&str>) -> Self {
+    pub fn with_context(mut self, context: Option<&str>) -> Self {
         self.context = context.map(str::to_owned);
         self
     }
 
     /// Whether nobody can say if the request was carried out.
     pub fn is_lost_answer(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Server)
+        matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::ServerError)
     }
 
     /// Whether the same request may succeed a little later.
@@ -125,10 +125,10 @@ impl Error {
             ErrorKind::Unauthorized => {
                 format!("the API server does not accept the credentials{who} (401)")
             }
-            ErrorKind::Server | ErrorKind::Other if text.is_empty() => {
+            ErrorKind::ServerError | ErrorKind::Other if text.is_empty() => {
                 format!("the API server answered {} {}", status.code, status.reason)
             }
-            ErrorKind::Server => format!("the API server answered {}: {text}", status.code),
+            ErrorKind::ServerError => format!("the API server answered {}: {text}", status.code),
             _ => text.to_owned(),
         };
         let error = Self::new(kind, message);
@@ -148,7 +148,7 @@ impl Error {
 /// What helps where a webhook could not be called: where it is ours, the very command.
 fn uncalled(error: Error) -> Error {
     let named = error.message.split('"').nth(1).unwrap_or_default();
-    match HOOKS.iter().find(|(_, name)| named.split('.').next() == Some(name)) {
+    match WEBHOOK_REGISTRATIONS.iter().find(|(_, name)| named.split('.').next() == Some(name)) {
         Some((resource, name)) => {
             let command = format!(
                 "kubectl patch {resource} {name} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Ignore\"}}]'"
@@ -178,7 +178,7 @@ fn kind_of(status: &Status) -> ErrorKind {
         422 if status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
             ErrorKind::Precondition
         }
-        429 | 500..=599 => ErrorKind::Server,
+        429 | 500..=599 => ErrorKind::ServerError,
         _ => ErrorKind::Other,
     }
 }
@@ -335,10 +335,10 @@ mod tests {
     #[case(status(403, "services is forbidden", 0), ErrorKind::Forbidden)]
     #[case(status(403, "admission webhook \"x\" denied the request: no", 0), ErrorKind::Denied)]
     #[case(status(500, "failed calling webhook \"x\": refused", 0), ErrorKind::Webhook)]
-    #[case(status(503, "", 0), ErrorKind::Server)]
+    #[case(status(503, "", 0), ErrorKind::ServerError)]
     fn a_refusal_is_told_from_trouble(#[case] status: Status, #[case] kind: ErrorKind) {
         let error = Error::from_status(&status, None);
         assert_eq!(error.kind, kind);
-        assert_eq!(error.is_lost_answer(), kind == ErrorKind::Server);
+        assert_eq!(error.is_lost_answer(), kind == ErrorKind::ServerError);
     }
 }

@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
-    service::Present,
+    service::LiveService,
 };
 
-impl Present {
+impl LiveService {
     fn marks(&self, events: BTreeMap<String, Event>) -> Marks {
         let labels = self.raw.pointer("/metadata/labels");
         let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
@@ -31,7 +31,7 @@ impl Present {
 impl Connection {
     /// A Service's marks by CCM, with its events. Where the user may not read events, the marks are
     /// without them, and the refusal is given as well.
-    pub async fn marks(&self, service: &Present) -> Result<(Marks, Option<Error>), Error> {
+    pub async fn marks(&self, service: &LiveService) -> Result<(Marks, Option<Error>), Error> {
         let (events, refusal) = match self.events(service).await {
             Err(error) if error.kind == ErrorKind::Forbidden => (BTreeMap::new(), Some(error)),
             events => (events?, None),
@@ -39,7 +39,7 @@ impl Connection {
         Ok((service.marks(events), refusal))
     }
 
-    async fn events(&self, service: &Present) -> Result<BTreeMap<String, Event>, Error> {
+    async fn events(&self, service: &LiveService) -> Result<BTreeMap<String, Event>, Error> {
         let namespace = service.text("/metadata/namespace");
         let uid = service.uid();
         let path = format!(

@@ -1,19 +1,23 @@
 //! Clusters that run: what they say of their routes, and guarded writes to their Services.
 
-mod behind;
-mod changes;
 mod connect;
 mod error;
-mod gather;
 mod marks;
+mod namespaces;
 mod page;
 mod pods;
+mod read;
+mod registrations;
 mod request;
 mod service;
+mod watch;
 mod webhook;
 
-pub use connect::{Access, Connection, REQUEST_TIMEOUT};
+pub use connect::{Connection, ConnectionOptions, REQUEST_TIMEOUT};
 pub use error::{Error, ErrorKind};
-pub use gather::{Gathered, gather, namespaces, services};
-pub use service::{FIELD_MANAGER, Manager, Present, WriteError, Written, new_change};
-pub use webhook::{HOOKS, Hook, HookState, Probe, Webhook};
+pub use read::{ClusterState, namespaces, read_cluster, services};
+pub use registrations::WEBHOOK_REGISTRATIONS;
+pub use service::{
+    FIELD_MANAGER, FieldManager, LiveService, WriteError, WrittenService, new_change_id,
+};
+pub use webhook::{Probe, RegistrationState, WebhookInstallation, WebhookRegistration};

@@ -7,7 +7,7 @@ use futures::{StreamExt, channel::mpsc::UnboundedReceiver, future::join3};
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
-    page::Items,
+    page::ListItems,
 };
 
 /// Up to how many namespaces are listed one by one; with more, all are listed at once.
@@ -26,30 +26,30 @@ const WORKLOADS: [(&str, &str); 4] = [
 ];
 
 /// What is in the namespaces that have migrated Services.
-pub(super) struct Behind {
+pub(super) struct NamespaceObjects {
     /// The namespaces.
     pub namespaces: BTreeSet<String>,
     /// Their EndpointSlices.
-    pub slices: Result<Items, Error>,
+    pub slices: Result<ListItems, Error>,
     /// Their workloads and autoscalers, by resource.
-    pub workloads: Vec<(&'static str, Result<Items, Error>)>,
+    pub workloads: Vec<(&'static str, Result<ListItems, Error>)>,
     /// The namespaces themselves, as far as the user may read them.
-    pub metadata: Result<Items, Error>,
+    pub metadata: Result<ListItems, Error>,
 }
 
-impl Behind {
+impl NamespaceObjects {
     fn new() -> Self {
         Self {
             namespaces: BTreeSet::new(),
-            slices: Ok(Items::default()),
-            workloads: WORKLOADS.map(|(_, resource)| (resource, Ok(Items::default()))).into(),
-            metadata: Ok(Items::default()),
+            slices: Ok(ListItems::default()),
+            workloads: WORKLOADS.map(|(_, resource)| (resource, Ok(ListItems::default()))).into(),
+            metadata: Ok(ListItems::default()),
         }
     }
 
     /// This and another one's.
     fn and(self, other: Self) -> Self {
-        let both = |a: Result<Items, Error>, b: Result<Items, Error>| Ok(a?.and(b?));
+        let both = |a: Result<ListItems, Error>, b: Result<ListItems, Error>| Ok(a?.and(b?));
         let workloads = self.workloads.into_iter().zip(other.workloads);
         Self {
             namespaces: self.namespaces.into_iter().chain(other.namespaces).collect(),
@@ -63,15 +63,18 @@ impl Behind {
 impl Connection {
     /// What is in the namespaces that are `found`, each listed as soon as it is: Services are many,
     /// and the first one of the namespace is often among the first.
-    pub(super) async fn behind(&self, mut found: UnboundedReceiver<String>) -> Behind {
-        let few = found.by_ref().take(NAMESPACES).map(|namespace| self.behind_in(namespace));
-        let few: Vec<Behind> = few.buffered(AT_ONCE).collect().await;
-        let few = few.into_iter().fold(Behind::new(), Behind::and);
+    pub(super) async fn namespace_objects(
+        &self,
+        mut found: UnboundedReceiver<String>,
+    ) -> NamespaceObjects {
+        let few = found.by_ref().take(NAMESPACES).map(|namespace| self.in_namespace(namespace));
+        let few: Vec<NamespaceObjects> = few.buffered(AT_ONCE).collect().await;
+        let few = few.into_iter().fold(NamespaceObjects::new(), NamespaceObjects::and);
         let more: Vec<String> = found.collect().await;
-        if more.is_empty() { few } else { self.behind_all(few, more).await }
+        if more.is_empty() { few } else { self.in_all_namespaces(few, more).await }
     }
 
-    async fn behind_in(&self, namespace: String) -> Behind {
+    async fn in_namespace(&self, namespace: String) -> NamespaceObjects {
         let slices = self.of_namespace(SLICES, &namespace);
         let workloads = async {
             let mut workloads = Vec::new();
@@ -84,19 +87,23 @@ impl Connection {
         let metadata = async {
             match self.object(&path).await? {
                 Some(page) => self.items(page).await,
-                None => Ok(Items::default()),
+                None => Ok(ListItems::default()),
             }
         };
         let (slices, workloads, metadata) = join3(slices, workloads, metadata).await;
-        Behind { namespaces: [namespace].into(), slices, workloads, metadata }
+        NamespaceObjects { namespaces: [namespace].into(), slices, workloads, metadata }
     }
 
     /// What is in all namespaces; where the user may not list that, in `more` besides what is known
     /// of a `few`.
-    async fn behind_all(&self, mut few: Behind, more: Vec<String>) -> Behind {
+    async fn in_all_namespaces(
+        &self,
+        mut few: NamespaceObjects,
+        more: Vec<String>,
+    ) -> NamespaceObjects {
         few.slices = self.all_of(SLICES, few.slices, &more).await;
         for ((_, list), kind) in few.workloads.iter_mut().zip(WORKLOADS) {
-            let known = std::mem::replace(list, Ok(Items::default()));
+            let known = std::mem::replace(list, Ok(ListItems::default()));
             *list = self.all_of(kind, known, &more).await;
         }
         few.metadata = match self.list("/api/v1/namespaces").await {
@@ -110,9 +117,9 @@ impl Connection {
     async fn all_of(
         &self,
         kind: (&str, &str),
-        few: Result<Items, Error>,
+        few: Result<ListItems, Error>,
         more: &[String],
-    ) -> Result<Items, Error> {
+    ) -> Result<ListItems, Error> {
         let (group, resource) = kind;
         match self.list(&format!("/apis/{group}/{resource}")).await {
             Err(error) if error.kind == ErrorKind::Forbidden => {}
@@ -129,7 +136,7 @@ impl Connection {
         &self,
         (group, resource): (&str, &str),
         namespace: &str,
-    ) -> Result<Items, Error> {
+    ) -> Result<ListItems, Error> {
         self.list(&format!("/apis/{group}/namespaces/{namespace}/{resource}")).await
     }
 }

@@ -15,11 +15,11 @@ use serde::{
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
-    request::Answer,
+    request::ApiResponse,
 };
 use crate::{
-    loaded::Reading,
-    parse::{Event, Fault, Kind, ObjectReader, Reader, Text},
+    loaded::ParsedObject,
+    parse::{Event, JsonReader, Kind, LoadError, ObjectParser, TextReader},
 };
 
 /// How many objects the first page of a listing holds, as kubectl has it, and how many a page holds at
@@ -31,23 +31,23 @@ const PAGE: RangeInclusive<usize> = 500..=2000;
 const AT_ONCE: usize = 2;
 
 /// A page of a listing, or a single object.
-pub(super) struct Page(Answer);
+pub(super) struct Page(ApiResponse);
 
 /// What pages hold, in their order.
 #[derive(Default)]
-pub(super) struct Items {
+pub(super) struct ListItems {
     /// The objects. Whatever is odd about one of them, the others are there.
-    pub objects: Vec<Result<Reading, Fault>>,
+    pub objects: Vec<Result<ParsedObject, LoadError>>,
     /// What is wrong with pages themselves.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<LoadError>,
 }
 
-impl Items {
+impl ListItems {
     /// These and others behind them.
     #[must_use]
     pub fn and(mut self, mut others: Self) -> Self {
         self.objects.append(&mut others.objects);
-        self.faults.append(&mut others.faults);
+        self.errors.append(&mut others.errors);
         self
     }
 
@@ -55,26 +55,26 @@ impl Items {
     fn of(page: &Page) -> Self {
         let mut items = Self::default();
         let text = match page.0.open() {
-            Ok(text) => Text::new(text),
-            Err(error) => return Self { faults: vec![Fault::Read(error)], ..items },
+            Ok(text) => TextReader::new(text),
+            Err(error) => return Self { errors: vec![LoadError::Read(error)], ..items },
         };
         let mut oddity = None;
-        let objects = ObjectReader { file: None, default_namespace: "" };
-        let mut reader = Reader::new(text, |event: Event<'_>| {
-            let Event::Piece(piece) = event else { return };
-            match piece.kind {
-                Some(kind) if piece.text.starts_with('{') => {
-                    let kind = Kind::of(piece.api_version, kind);
-                    items.objects.push(Reading::of(&objects, kind, &piece));
+        let objects = ObjectParser { file: None, default_namespace: "" };
+        let mut reader = JsonReader::new(text, |event: Event<'_>| {
+            let Event::Object(raw) = event else { return };
+            match raw.kind {
+                Some(kind) if raw.text.starts_with('{') => {
+                    let kind = Kind::of(raw.api_version, kind);
+                    items.objects.push(ParsedObject::of(&objects, kind, &raw));
                 }
                 Some(_) => {
-                    oddity = Some(Fault::NotAnObject(piece.text.chars().take(40).collect()));
+                    oddity = Some(LoadError::NotAnObject(raw.text.chars().take(40).collect()));
                 }
-                None => oddity = Some(Fault::NoKind),
+                None => oddity = Some(LoadError::NoKind),
             }
         });
         let read = reader.read();
-        items.faults.extend(read.err().or(oddity));
+        items.errors.extend(read.err().or(oddity));
         items
     }
 }
@@ -142,20 +142,20 @@ impl<'de> Visitor<'de> for &mut ListMeta {
 
 impl Connection {
     /// A whole listing.
-    pub(super) async fn list(&self, path: &str) -> Result<Items, Error> {
-        self.list_seen(path, |_| ()).await
+    pub(super) async fn list(&self, path: &str) -> Result<ListItems, Error> {
+        self.list_inspecting(path, |_| ()).await
     }
 
     /// A whole listing, of which `see` is shown every page as soon as it is read. It may be shown
     /// what the listing does not hold in the end.
-    pub(super) async fn list_seen(
+    pub(super) async fn list_inspecting(
         &self,
         path: &str,
-        mut see: impl FnMut(&Items),
-    ) -> Result<Items, Error> {
+        mut see: impl FnMut(&ListItems),
+    ) -> Result<ListItems, Error> {
         let pages = self.pages(path).map_ok(|page| self.items(page)).try_buffered(AT_ONCE);
         let pages = pages.inspect_ok(&mut see);
-        match pages.try_fold(Items::default(), async |all, page| Ok(all.and(page))).await {
+        match pages.try_fold(ListItems::default(), async |all, page| Ok(all.and(page))).await {
             // Compaction overtook the listing: all at once cannot expire.
             Err(error) if error.kind == ErrorKind::Expired => {
                 let all = self.items(Page(self.get(path).await?)).await?;
@@ -179,9 +179,9 @@ impl Connection {
     }
 
     /// What a page holds, read beside whatever else is going on.
-    pub(super) async fn items(&self, page: Page) -> Result<Items, Error> {
-        let read = tokio::task::spawn_blocking(move || Items::of(&page)).await;
-        read.map_err(|error| self.fail(Error::new(ErrorKind::Other, error.to_string())))
+    pub(super) async fn items(&self, page: Page) -> Result<ListItems, Error> {
+        let read = tokio::task::spawn_blocking(move || ListItems::of(&page)).await;
+        read.map_err(|error| self.in_context(Error::new(ErrorKind::Other, error.to_string())))
     }
 
     /// The version of what a listing would show, to watch from there.
@@ -203,7 +203,7 @@ impl Connection {
 mod tests {
     use rstest::rstest;
 
-    use super::{Answer, Page};
+    use super::{ApiResponse, Page};
 
     #[rstest]
     #[case::as_api_servers_write(
@@ -218,6 +218,6 @@ mod tests {
     #[case::an_empty_token(r#"{"metadata":{"continue":""},"items":[]}"#, None)]
     #[case::no_list("[]", None)]
     fn the_next_page_is_asked_for_by_the_token(#[case] text: &str, #[case] token: Option<&str>) {
-        assert_eq!(Page(Answer::of(text)).next().as_deref(), token);
+        assert_eq!(Page(ApiResponse::of(text)).next().as_deref(), token);
     }
 }

@@ -12,13 +12,13 @@ use futures::{
 use serde::Deserialize;
 
 use super::{
-    behind::Behind,
     connect::Connection,
     error::{Error, ErrorKind},
-    page::Items,
+    namespaces::NamespaceObjects,
+    page::ListItems,
     pods,
 };
-use crate::{Loaded, Problem, loaded::Reading};
+use crate::{Loaded, Problem, loaded::ParsedObject};
 
 /// How many listings of pods are asked for at once: as many as there are connections already, for a
 /// new one takes longer than to wait for one of these.
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 4;
 const OLDEST: (u32, u32) = (1, 21);
 
 /// A cluster's state.
-pub struct Gathered {
+pub struct ClusterState {
     /// A world of this one cluster, and what of it could not be read.
     pub loaded: Loaded,
     /// What the user may not look at, each with what follows.
@@ -45,47 +45,47 @@ pub struct Gathered {
 ///
 /// # Errors
 /// Where there are no Services to be had at all, or the API server is too old.
-pub async fn gather(connection: &Connection, namespace: &str) -> Result<Gathered, Error> {
-    old_enough(connection).await?;
-    let mut gathering = Gathering::new(connection);
+pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<ClusterState, Error> {
+    check_version(connection).await?;
+    let mut reader = ClusterReader::new(connection);
     let (found, namespaces) = mpsc::unbounded();
-    let (services, nodes, behind, about) = try_join4(
-        gathering.services(namespace, found),
+    let (services, nodes, namespace_objects, cluster_identity) = try_join4(
+        reader.services(namespace, found),
         connection.list("/api/v1/nodes").map(Ok),
-        connection.behind(namespaces).map(Ok),
-        about(connection),
+        connection.namespace_objects(namespaces).map(Ok),
+        cluster_identity(connection),
     )
     .await?;
     let (services, limit) = services;
-    gathering.limits.extend(limit);
-    gathering.take("services", services);
-    gathering.nodes(nodes)?;
-    gathering.behind(behind)?;
-    gathering.pods().await?;
-    gathering.take("configuration", about.configuration);
-    gathering.uid = about.uid;
-    Ok(gathering.done())
+    reader.limits.extend(limit);
+    reader.take("services", services);
+    reader.nodes(nodes)?;
+    reader.namespace_objects(namespace_objects)?;
+    reader.pods().await?;
+    reader.take("configuration", cluster_identity.configuration);
+    reader.uid = cluster_identity.uid;
+    Ok(reader.done())
 }
 
 /// Reads the Services of one namespace alone.
 pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded, Error> {
     let services = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
-    let mut gathering = Gathering::new(connection);
-    gathering.take("services", services);
-    Ok(gathering.loaded)
+    let mut reader = ClusterReader::new(connection);
+    reader.take("services", services);
+    Ok(reader.loaded)
 }
 
 /// The names of all namespaces.
 pub async fn namespaces(connection: &Connection) -> Result<Vec<String>, Error> {
     let namespaces = connection.list("/api/v1/namespaces").await?.objects.into_iter();
     let names = namespaces.filter_map(|namespace| match namespace {
-        Ok(Reading::Object(Object::Namespace(meta))) => Some(meta.name),
+        Ok(ParsedObject::Object(Object::Namespace(meta))) => Some(meta.name),
         _ => None,
     });
     Ok(names.collect())
 }
 
-async fn old_enough(connection: &Connection) -> Result<(), Error> {
+async fn check_version(connection: &Connection) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Version {
         major: String,
@@ -105,7 +105,7 @@ async fn old_enough(connection: &Connection) -> Result<(), Error> {
                 version.full, OLDEST.0, OLDEST.1
             );
             let error = Error::new(ErrorKind::Other, message);
-            Err(connection.fail(error.hint(
+            Err(connection.in_context(error.hint(
                 "look at files instead: kubectl get svc,nodes,endpoints -A -o json | kubectl clbmigrate status -f -",
             )))
         }
@@ -113,14 +113,14 @@ async fn old_enough(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-struct Gathering<'c> {
+struct ClusterReader<'c> {
     connection: &'c Connection,
     loaded: Loaded,
     limits: Vec<Problem>,
     uid: Option<String>,
 }
 
-impl<'c> Gathering<'c> {
+impl<'c> ClusterReader<'c> {
     fn new(connection: &'c Connection) -> Self {
         let mut loaded = Loaded::default();
         let mut cluster = Cluster::default();
@@ -129,8 +129,8 @@ impl<'c> Gathering<'c> {
         Self { connection, loaded, limits: Vec::new(), uid: None }
     }
 
-    fn done(self) -> Gathered {
-        Gathered { loaded: self.loaded, limits: self.limits, uid: self.uid }
+    fn done(self) -> ClusterState {
+        ClusterState { loaded: self.loaded, limits: self.limits, uid: self.uid }
     }
 
     fn cluster(&mut self) -> Option<&mut Cluster> {
@@ -148,9 +148,9 @@ impl<'c> Gathering<'c> {
         &self,
         namespace: &str,
         found: UnboundedSender<String>,
-    ) -> Result<(Items, Option<Problem>), Error> {
+    ) -> Result<(ListItems, Option<Problem>), Error> {
         let mut known = BTreeSet::new();
-        let mut tell = |services: &Items| {
+        let mut report = |services: &ListItems| {
             for namespace in services.objects.iter().flatten().filter_map(migrated) {
                 if known.insert(namespace.to_owned()) {
                     // Nobody listens where the gathering has failed already.
@@ -158,13 +158,13 @@ impl<'c> Gathering<'c> {
                 }
             }
         };
-        let everywhere = self.connection.list_seen("/api/v1/services", &mut tell).await;
+        let everywhere = self.connection.list_inspecting("/api/v1/services", &mut report).await;
         let forbidden = match everywhere {
             Err(error) if error.kind == ErrorKind::Forbidden => error,
             services => return Ok((services?, None)),
         };
         let path = format!("/api/v1/namespaces/{namespace}/services");
-        let services = self.connection.list_seen(&path, tell).await?;
+        let services = self.connection.list_inspecting(&path, report).await?;
         let limit = self.limit(
             &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
             &forbidden,
@@ -177,26 +177,26 @@ impl<'c> Gathering<'c> {
     }
 
     /// Takes a listing into the cluster; says whether every item could be.
-    fn take(&mut self, what: &str, items: Items) -> bool {
+    fn take(&mut self, what: &str, items: ListItems) -> bool {
         let place = self.place();
-        let mut is_whole = items.faults.is_empty();
+        let mut is_whole = items.errors.is_empty();
         for object in items.objects {
             match object {
                 // A list that was continued may hold an object twice; the first one stands.
-                Ok(object) => drop(self.loaded.put(0, object)),
-                Err(fault) => {
+                Ok(object) => drop(self.loaded.insert(0, object)),
+                Err(error) => {
                     is_whole = false;
-                    self.loaded.tell(&place, None, &fault);
+                    self.loaded.report(&place, None, &error);
                 }
             }
         }
-        for fault in &items.faults {
-            self.loaded.tell(format!("{place}: {what}"), None, fault);
+        for error in &items.errors {
+            self.loaded.report(format!("{place}: {what}"), None, error);
         }
         is_whole
     }
 
-    fn nodes(&mut self, nodes: Result<Items, Error>) -> Result<(), Error> {
+    fn nodes(&mut self, nodes: Result<ListItems, Error>) -> Result<(), Error> {
         let Some(nodes) =
             self.allowed(nodes, "nodes may not be listed; weights in Cluster mode are unknown")?
         else {
@@ -225,21 +225,21 @@ impl<'c> Gathering<'c> {
     }
 
     /// EndpointSlices and workloads of the namespaces that have migrated Services.
-    fn behind(&mut self, behind: Behind) -> Result<(), Error> {
+    fn namespace_objects(&mut self, namespace_objects: NamespaceObjects) -> Result<(), Error> {
         let slices = "EndpointSlices may not be listed; what serves is unknown";
-        if let Some(slices) = self.allowed(behind.slices, slices)?
+        if let Some(slices) = self.allowed(namespace_objects.slices, slices)?
             && self.take("endpointslices", slices)
             && let Some(cluster) = self.cluster()
         {
-            cluster.endpoints_listed = behind.namespaces;
+            cluster.endpoints_listed = namespace_objects.namespaces;
         }
-        for (resource, workloads) in behind.workloads {
+        for (resource, workloads) in namespace_objects.workloads {
             let what = format!("{resource} may not be listed; rules about workloads are silent");
             if let Some(workloads) = self.allowed(workloads, &what)? {
                 self.take(resource, workloads);
             }
         }
-        self.take("namespaces", behind.metadata?);
+        self.take("namespaces", namespace_objects.metadata?);
         Ok(())
     }
 
@@ -262,31 +262,31 @@ impl<'c> Gathering<'c> {
 }
 
 /// What a cluster says of itself.
-struct About {
+struct ClusterIdentity {
     /// Its id, and whether hooks are injected.
-    configuration: Items,
+    configuration: ListItems,
     uid: Option<String>,
 }
 
-async fn about(connection: &Connection) -> Result<About, Error> {
+async fn cluster_identity(connection: &Connection) -> Result<ClusterIdentity, Error> {
     let paths = [
         "/api/v1/namespaces/kube-system/configmaps/ack-cluster-profile",
         "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/clbmigrate-mutate-workloads",
     ];
-    let mut configuration = Items::default();
+    let mut configuration = ListItems::default();
     for path in paths {
         if let Some(page) = connection.object(path).await? {
             configuration = configuration.and(connection.items(page).await?);
         }
     }
     let system = connection.object("/api/v1/namespaces/kube-system").await?;
-    Ok(About { configuration, uid: system.and_then(|page| page.uid()) })
+    Ok(ClusterIdentity { configuration, uid: system.and_then(|page| page.uid()) })
 }
 
 /// The namespace of a Service that is migrated.
-fn migrated(object: &Reading) -> Option<&str> {
+fn migrated(object: &ParsedObject) -> Option<&str> {
     match object {
-        Reading::Object(Object::Service(service)) if service.is_candidate() => {
+        ParsedObject::Object(Object::Service(service)) if service.is_candidate() => {
             Some(service.metadata.namespace())
         }
         _ => None,

@@ -17,7 +17,7 @@ use super::{
     connect::Connection,
     error::{self, Error, ErrorKind},
 };
-use crate::parse::plain;
+use crate::parse::decompressed;
 
 /// How often a read is tried that the server has no time for.
 const TRIES: u32 = 4;
@@ -30,7 +30,7 @@ const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /// An answer.
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     /// Its body, perhaps compressed.
     body: Vec<u8>,
     /// The header `Date`: the API server's clock.
@@ -39,7 +39,7 @@ pub(super) struct Answer {
     pub warnings: Vec<String>,
 }
 
-impl Answer {
+impl ApiResponse {
     /// An answer with that text, and nothing else.
     #[cfg(test)]
     pub fn of(text: &str) -> Self {
@@ -48,7 +48,7 @@ impl Answer {
 
     /// Its text, piece by piece.
     pub fn open(&self) -> io::Result<impl Read> {
-        plain(self.body.as_slice())
+        decompressed(self.body.as_slice())
     }
 
     /// Its text; of what cannot be decompressed, the beginning.
@@ -62,7 +62,7 @@ impl Answer {
     pub fn parse<T: DeserializeOwned>(&self, connection: &Connection) -> Result<T, Error> {
         serde_json::from_str(&self.text()).map_err(|error| {
             let server = &connection.server;
-            connection.fail(Error::new(
+            connection.in_context(Error::new(
                 ErrorKind::Malformed,
                 format!("{server} does not answer as an API server does: {error}"),
             ))
@@ -72,11 +72,13 @@ impl Answer {
 
 impl Connection {
     /// Reads; tries again a few times where the server says that it has no time.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, Error> {
+    pub(super) async fn get(&self, path: &str) -> Result<ApiResponse, Error> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
             match self.send(Method::GET, path, None).await {
-                Err(error) if error.kind == ErrorKind::Server => tokio::time::sleep(pause).await,
+                Err(error) if error.kind == ErrorKind::ServerError => {
+                    tokio::time::sleep(pause).await
+                }
                 answer => return answer,
             }
             pause *= 2;
@@ -85,7 +87,7 @@ impl Connection {
     }
 
     /// Reads an object; `None` where it is not there.
-    pub(super) async fn get_optional(&self, path: &str) -> Result<Option<Answer>, Error> {
+    pub(super) async fn get_optional(&self, path: &str) -> Result<Option<ApiResponse>, Error> {
         match self.get(path).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
@@ -99,17 +101,20 @@ impl Connection {
         method: Method,
         path: &str,
         body: Option<(&str, String)>,
-    ) -> Result<Answer, Error> {
-        self.in_time(self.exchange(method, path, body)).await
+    ) -> Result<ApiResponse, Error> {
+        self.within_timeout(self.exchange(method, path, body)).await
     }
 
     /// What comes of an exchange before the deadline.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn within_timeout<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         match self.timeout {
             None => work.await,
             Some(timeout) => {
                 let answer = tokio::time::timeout(timeout, work).await;
-                answer.unwrap_or_else(|_| Err(self.fail(error::timeout(&self.server))))
+                answer.unwrap_or_else(|_| Err(self.in_context(error::timeout(&self.server))))
             }
         }
     }
@@ -119,7 +124,7 @@ impl Connection {
         method: Method,
         path: &str,
         body: Option<(&str, String)>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ApiResponse, Error> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::ACCEPT, "application/json");
         if self.takes_gzip {
@@ -130,19 +135,19 @@ impl Connection {
         }
         let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
         let request = request.body(Body::from(body));
-        let request = request.map_err(|error| self.unmakeable(path, &error))?;
+        let request = request.map_err(|error| self.invalid_request(path, &error))?;
         let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
         self.answer(response).await
     }
 
-    async fn answer(&self, response: Response<Body>) -> Result<Answer, Error> {
+    async fn answer(&self, response: Response<Body>) -> Result<ApiResponse, Error> {
         let (head, body) = response.into_parts();
         let status = head.status;
         let date = head.headers.get(header::DATE);
         let date = date.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let warnings = warnings(&head.headers);
         let body = body.collect().await.map_err(|error| self.translate(&error))?.to_bytes().into();
-        let answer = Answer { body, date, warnings };
+        let answer = ApiResponse { body, date, warnings };
         if status.is_success() {
             return Ok(answer);
         }
@@ -159,21 +164,24 @@ impl Connection {
     /// A watch, as a stream that yields whenever anything arrives; it ends with the watch.
     pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
         let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
-        let request = request.map_err(|error| self.unmakeable(path, &error))?;
+        let request = request.map_err(|error| self.invalid_request(path, &error))?;
         let begun =
             async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
-        let response = self.in_time(begun).await?;
+        let response = self.within_timeout(begun).await?;
         if !response.status().is_success() {
             return Err(self.answer(response).await.err().unwrap_or_else(|| {
-                self.fail(Error::new(ErrorKind::Malformed, "a watch was answered, but not begun"))
+                self.in_context(Error::new(
+                    ErrorKind::Malformed,
+                    "a watch was answered, but not begun",
+                ))
             }));
         }
         let chunks = response.into_body().into_data_stream();
         Ok(chunks.take_while(|chunk| ready(chunk.is_ok())).map(drop))
     }
 
-    fn unmakeable(&self, path: &str, error: &http::Error) -> Error {
-        self.fail(Error::new(
+    fn invalid_request(&self, path: &str, error: &http::Error) -> Error {
+        self.in_context(Error::new(
             ErrorKind::Other,
             format!("no request can be made of {path}: {error}"),
         ))
@@ -184,19 +192,19 @@ impl Connection {
         if let (ErrorKind::Unauthorized, Some(end)) = (error.kind, &self.certificate_ends) {
             error = error.hint(format!("its client certificate ends at {end}"));
         }
-        self.fail(error)
+        self.in_context(error)
     }
 
     fn translate(&self, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) => self.refused(status),
-            other => self.fail(Error::from_kube(other, &self.server, self.user.as_deref())),
+            other => self.in_context(Error::from_kube(other, &self.server, self.user.as_deref())),
         }
     }
 
     /// An error of this cluster.
-    pub(super) fn fail(&self, error: Error) -> Error {
-        error.of(self.context.as_deref())
+    pub(super) fn in_context(&self, error: Error) -> Error {
+        error.with_context(self.context.as_deref())
     }
 }
 

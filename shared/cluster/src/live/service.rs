@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// A Service, whole.
 #[derive(Debug, Clone)]
-pub struct Present {
+pub struct LiveService {
     pub(super) raw: Value,
     /// The API server's clock at that time, as its header `Date` says.
     pub date: Option<String>,
@@ -39,7 +39,7 @@ pub struct Present {
 
 /// Who wrote a field last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manager {
+pub struct FieldManager {
     /// The field manager's name.
     pub name: String,
     /// `Apply` or `Update`.
@@ -50,9 +50,9 @@ pub struct Manager {
 
 /// A change that was written.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenService {
     /// The Service after it.
-    pub service: Present,
+    pub service: LiveService,
     /// Whether its answer was lost, and the change found on the Service itself.
     pub recovered: bool,
 }
@@ -69,7 +69,7 @@ pub enum WriteError {
         /// The annotation.
         key: String,
         /// The Service as it is now.
-        now: Box<Present>,
+        now: Box<LiveService>,
         /// Whether an answer was lost on the way: the change may have been there for a moment.
         is_lost: bool,
     },
@@ -78,7 +78,7 @@ pub enum WriteError {
     Unknown(Error),
 }
 
-impl Present {
+impl LiveService {
     /// The Service's UID.
     pub fn uid(&self) -> &str {
         self.text("/metadata/uid")
@@ -114,7 +114,7 @@ impl Present {
     }
 
     /// The field managers of an annotation, the latest first.
-    pub fn managers_of(&self, key: &str) -> Vec<Manager> {
+    pub fn field_managers_of(&self, key: &str) -> Vec<FieldManager> {
         let field = format!("f:{key}");
         let entries = self.raw.pointer("/metadata/managedFields").and_then(Value::as_array);
         let owns = |entry: &&Value| {
@@ -125,12 +125,12 @@ impl Present {
         let text = |entry: &Value, name: &str| {
             entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let owners = entries.into_iter().flatten().filter(owns).map(|entry| Manager {
+        let owners = entries.into_iter().flatten().filter(owns).map(|entry| FieldManager {
             name: text(entry, "manager"),
             operation: text(entry, "operation"),
             time: text(entry, "time"),
         });
-        let mut owners: Vec<Manager> = owners.collect();
+        let mut owners: Vec<FieldManager> = owners.collect();
         owners.sort_by(|a, b| b.time.cmp(&a.time));
         owners
     }
@@ -154,7 +154,7 @@ impl Present {
 }
 
 /// A new change's id: 12 hexadecimal digits.
-pub fn new_change() -> String {
+pub fn new_change_id() -> String {
     let mut bytes = [0; 8];
     // Without randomness from the system, the clock tells changes apart well enough.
     if getrandom::fill(&mut bytes).is_err() {
@@ -170,15 +170,23 @@ fn path_of(namespace: &str, name: &str) -> String {
 
 impl Connection {
     /// Reads a Service; `None` where it is not there.
-    pub async fn service(&self, namespace: &str, name: &str) -> Result<Option<Present>, Error> {
+    pub async fn service(&self, namespace: &str, name: &str) -> Result<Option<LiveService>, Error> {
         let Some(answer) = self.get_optional(&path_of(namespace, name)).await? else {
             return Ok(None);
         };
-        Ok(Some(Present { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings }))
+        Ok(Some(LiveService {
+            raw: answer.parse(self)?,
+            date: answer.date,
+            warnings: answer.warnings,
+        }))
     }
 
     /// What the API server would say of a change; nothing is written.
-    pub async fn dry_run(&self, service: &Present, edits: &[AnnotationEdit]) -> Result<(), Error> {
+    pub async fn dry_run(
+        &self,
+        service: &LiveService,
+        edits: &[AnnotationEdit],
+    ) -> Result<(), Error> {
         self.patch(service, edits, true).await.map(drop)
     }
 
@@ -190,16 +198,16 @@ impl Connection {
     /// Where somebody else was faster, or the API server refuses.
     pub async fn write(
         &self,
-        service: &Present,
+        service: &LiveService,
         edits: &[AnnotationEdit],
         change: &str,
-    ) -> Result<Written, WriteError> {
+    ) -> Result<WrittenService, WriteError> {
         let deadline = Instant::now() + RECOVERY;
         let mut present = service.clone();
         let mut is_lost = false;
         loop {
             let error = match self.patch(&present, edits, false).await {
-                Ok(service) => return Ok(Written { service, recovered: false }),
+                Ok(service) => return Ok(WrittenService { service, recovered: false }),
                 Err(error) => error,
             };
             let was_lost = error.is_lost_answer();
@@ -209,7 +217,7 @@ impl Connection {
             }
             let now = self.ask_again(service, deadline, &error).await?;
             if now.history().is_ok_and(|history| history.contains(change)) {
-                return Ok(Written { service: now, recovered: true });
+                return Ok(WrittenService { service: now, recovered: true });
             }
             if let Some(edit) = edits.iter().find(|e| now.annotation(&e.key) != e.old.as_deref()) {
                 let key = edit.key.clone();
@@ -234,10 +242,10 @@ impl Connection {
     /// Reads the Service until there is an answer.
     async fn ask_again(
         &self,
-        service: &Present,
+        service: &LiveService,
         deadline: Instant,
         cause: &Error,
-    ) -> Result<Present, WriteError> {
+    ) -> Result<LiveService, WriteError> {
         let (namespace, name) =
             (service.text("/metadata/namespace"), service.text("/metadata/name"));
         loop {
@@ -245,7 +253,7 @@ impl Connection {
                 Ok(Some(now)) if now.uid() == service.uid() => return Ok(now),
                 Ok(_) => {
                     let message = format!("Service {namespace}/{name} is gone, or made anew");
-                    return Err(self.fail(Error::new(ErrorKind::NotFound, message)).into());
+                    return Err(self.in_context(Error::new(ErrorKind::NotFound, message)).into());
                 }
                 Err(error) if error.is_transient() && Instant::now() < deadline => {
                     sleep(PAUSE).await;
@@ -260,10 +268,10 @@ impl Connection {
 
     async fn patch(
         &self,
-        service: &Present,
+        service: &LiveService,
         edits: &[AnnotationEdit],
         is_dry: bool,
-    ) -> Result<Present, Error> {
+    ) -> Result<LiveService, Error> {
         let (namespace, name) =
             (service.text("/metadata/namespace"), service.text("/metadata/name"));
         let dry = if is_dry { "&dryRun=All" } else { "" };
@@ -274,7 +282,7 @@ impl Connection {
         operations.extend(guarded(service.has_annotations(), edits));
         let body = Some(("application/json-patch+json", Value::Array(operations).to_string()));
         let answer = self.send(Method::PATCH, &path, body).await?;
-        Ok(Present { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings })
+        Ok(LiveService { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings })
     }
 
     /// The user's name as the API server knows it; that of the kubeconfig where it does not tell.

@@ -10,15 +10,8 @@ use x509_parser::pem::Pem;
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
+    registrations::WEBHOOK_REGISTRATIONS,
 };
-
-/// The resources and names of the webhook's configuration objects.
-pub const HOOKS: [(&str, &str); 4] = [
-    ("validatingwebhookconfiguration", "clbmigrate-validate-services"),
-    ("validatingwebhookconfiguration", "clbmigrate-validate-workloads"),
-    ("mutatingwebhookconfiguration", "clbmigrate-mutate-workloads"),
-    ("mutatingwebhookconfiguration", "clbmigrate-mutate-pods"),
-];
 
 /// Where it runs if no configuration says otherwise.
 const NAMESPACE: &str = "clbmigrate-system";
@@ -29,9 +22,9 @@ const RULE: &str = "CLB001";
 
 /// What is known of the webhook.
 #[derive(Debug, Clone)]
-pub struct Webhook {
-    /// Its configuration objects, in the order of [`HOOKS`].
-    pub hooks: Vec<Hook>,
+pub struct WebhookInstallation {
+    /// Its configuration objects, in the order of [`WEBHOOK_REGISTRATIONS`].
+    pub registrations: Vec<WebhookRegistration>,
     /// The namespace that it runs in.
     pub namespace: String,
     /// How many of its Pods are ready; `None` where EndpointSlices may not be listed.
@@ -44,18 +37,18 @@ pub struct Webhook {
 
 /// A configuration object.
 #[derive(Debug, Clone)]
-pub struct Hook {
+pub struct WebhookRegistration {
     /// Its resource.
     pub resource: &'static str,
     /// Its name.
     pub name: &'static str,
     /// What it says.
-    pub state: HookState,
+    pub state: RegistrationState,
 }
 
 /// What a configuration object says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HookState {
+pub enum RegistrationState {
     /// It is not there.
     Absent,
     /// It may not be read.
@@ -117,14 +110,14 @@ impl Connection {
     ///
     /// # Errors
     /// Where the API server cannot be reached, or fails.
-    pub async fn webhook(&self) -> Result<Webhook, Error> {
-        let (mut hooks, mut namespace) = (Vec::new(), NAMESPACE.to_owned());
-        for (resource, name) in HOOKS {
+    pub async fn webhook_installation(&self) -> Result<WebhookInstallation, Error> {
+        let (mut registrations, mut namespace) = (Vec::new(), NAMESPACE.to_owned());
+        for (resource, name) in WEBHOOK_REGISTRATIONS {
             let path = format!("/apis/admissionregistration.k8s.io/v1/{resource}s/{name}");
             let state = match self.get_optional(&path).await {
-                Err(error) if error.kind == ErrorKind::Forbidden => HookState::Unknown,
+                Err(error) if error.kind == ErrorKind::Forbidden => RegistrationState::Unknown,
                 Err(error) => return Err(error),
-                Ok(None) => HookState::Absent,
+                Ok(None) => RegistrationState::Absent,
                 Ok(Some(answer)) => {
                     let found: Configuration = answer.parse(self)?;
                     for entry in &found.webhooks {
@@ -135,12 +128,12 @@ impl Connection {
                     present(&found)
                 }
             };
-            hooks.push(Hook { resource, name, state });
+            registrations.push(WebhookRegistration { resource, name, state });
         }
         let ready = self.ready(&namespace).await?;
         let config = self.config(&namespace).await?;
         let probe = self.probe().await?;
-        Ok(Webhook { hooks, namespace, ready, config, probe })
+        Ok(WebhookInstallation { registrations, namespace, ready, config, probe })
     }
 
     /// How many Pods are ready behind its Service.
@@ -217,11 +210,11 @@ impl Connection {
     }
 }
 
-fn present(found: &Configuration) -> HookState {
+fn present(found: &Configuration) -> RegistrationState {
     let entry = found.webhooks.first();
     let bundle = entry.and_then(|entry| entry.client_config.ca_bundle.as_deref());
     let pem = bundle.and_then(|bundle| BASE64.decode(bundle).ok());
-    HookState::Present {
+    RegistrationState::Present {
         failure_policy: entry.map(|entry| entry.failure_policy.clone()).unwrap_or_default(),
         trusted_until: pem.and_then(|pem| last_end(&pem)),
     }
@@ -239,7 +232,7 @@ fn last_end(pem: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn state(text: &str) -> HookState {
+    fn state(text: &str) -> RegistrationState {
         present(&serde_json::from_str(text).expect("a configuration"))
     }
 
@@ -249,7 +242,7 @@ mod tests {
             r#"{"webhooks": [{"failurePolicy": "Fail", "clientConfig": {"service": {"namespace": "x", "name": "y"}}}]}"#,
         );
         let failure_policy = "Fail".to_owned();
-        assert_eq!(state, HookState::Present { failure_policy, trusted_until: None });
+        assert_eq!(state, RegistrationState::Present { failure_policy, trusted_until: None });
     }
 
     #[test]
@@ -257,11 +250,14 @@ mod tests {
         let state = state(
             r#"{"webhooks": [{"failurePolicy": "Fail", "clientConfig": {"caBundle": "bm90IGEgY2VydGlmaWNhdGU="}}]}"#,
         );
-        assert!(matches!(state, HookState::Present { trusted_until: None, .. }), "{state:?}");
+        assert!(
+            matches!(state, RegistrationState::Present { trusted_until: None, .. }),
+            "{state:?}"
+        );
     }
 
     #[test]
     fn a_configuration_without_hooks_is_one() {
-        assert!(matches!(state("{}"), HookState::Present { .. }));
+        assert!(matches!(state("{}"), RegistrationState::Present { .. }));
     }
 }

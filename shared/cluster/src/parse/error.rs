@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// What is wrong with a file, or with one object in it.
 #[derive(Debug, Error)]
-pub(crate) enum Fault {
+pub(crate) enum LoadError {
     #[error("cannot be opened: {0}")]
     Open(io::Error),
     #[error("cannot be read: {0}")]
@@ -54,7 +54,7 @@ pub(crate) enum Fault {
     More(usize),
 }
 
-impl Fault {
+impl LoadError {
     /// The line the fault knows better than who reports it.
     pub fn line(&self) -> Option<u32> {
         match self {

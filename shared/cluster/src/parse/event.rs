@@ -1,6 +1,6 @@
 /// The text of one object, or of something else that stands in its place.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece<'a> {
+pub(crate) struct RawObject<'a> {
     /// The JSON text.
     pub text: &'a str,
     /// The line it starts on.
@@ -16,7 +16,7 @@ pub(crate) struct Piece<'a> {
 /// What a reader comes across.
 pub(crate) enum Event<'a> {
     /// An object.
-    Piece(Piece<'a>),
+    Object(RawObject<'a>),
     /// A List is over.
     ListEnd {
         /// Its kind.

@@ -3,7 +3,7 @@ use std::io::{self, Cursor, Read};
 use flate2::read::MultiGzDecoder;
 
 /// Decompresses what is gzip'd, whatever its name.
-pub(crate) fn plain<'r>(mut input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+pub(crate) fn decompressed<'r>(mut input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut start = Vec::new();
     (&mut input).take(2).read_to_end(&mut start)?;
     let is_gzip = start == [0x1f, 0x8b];

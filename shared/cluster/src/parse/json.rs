@@ -6,9 +6,9 @@
 use std::{borrow::Cow, io::Read, ops::Range};
 
 use super::{
-    fault::Fault,
-    piece::{Event, Piece},
-    text::Text,
+    error::LoadError,
+    event::{Event, RawObject},
+    text::TextReader,
 };
 
 /// How deep arrays and Lists may lie in each other; what is deeper counts as one value.
@@ -32,21 +32,21 @@ impl List {
 
 /// Where an object's own fields stand in its text.
 #[derive(Default)]
-struct Head {
+struct TopLevelFields {
     api_version: Option<Range<usize>>,
     kind: Option<Range<usize>>,
     metadata: Option<Range<usize>>,
 }
 
 /// Reads objects from a text and hands them to a sink.
-pub(crate) struct Reader<R, S> {
-    text: Text<R>,
+pub(crate) struct JsonReader<R, S> {
+    text: TextReader<R>,
     sink: S,
 }
 
-impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
+impl<R: Read, S: FnMut(Event<'_>)> JsonReader<R, S> {
     /// A reader of `text`.
-    pub fn new(text: Text<R>, sink: S) -> Self {
+    pub fn new(text: TextReader<R>, sink: S) -> Self {
         Self { text, sink }
     }
 
@@ -56,14 +56,14 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
     }
 
     /// Reads to the end.
-    pub fn read(&mut self) -> Result<(), Fault> {
+    pub fn read(&mut self) -> Result<(), LoadError> {
         while self.text.peek()?.is_some() {
             self.document(None, 0)?;
         }
         Ok(())
     }
 
-    fn document(&mut self, list: Option<&mut List>, depth: usize) -> Result<(), Fault> {
+    fn document(&mut self, list: Option<&mut List>, depth: usize) -> Result<(), LoadError> {
         match self.text.peek()? {
             Some(b'{') => self.object(list, depth),
             Some(b'[') if list.is_none() && depth < DEPTH => self.elements(None, depth + 1),
@@ -71,7 +71,7 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
                 self.text.keep();
                 let line = self.text.line();
                 self.text.value()?;
-                self.emit(&Head::default(), line, list);
+                self.emit(&TopLevelFields::default(), line, list);
                 self.text.forget();
                 Ok(())
             }
@@ -79,7 +79,7 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
     }
 
     /// An array: of documents, or of a List's items.
-    fn elements(&mut self, mut list: Option<&mut List>, depth: usize) -> Result<(), Fault> {
+    fn elements(&mut self, mut list: Option<&mut List>, depth: usize) -> Result<(), LoadError> {
         self.text.advance(1);
         if self.text.peek()? == Some(b']') {
             self.text.advance(1);
@@ -98,10 +98,10 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
     }
 
     /// An object, or a List.
-    fn object(&mut self, around: Option<&mut List>, depth: usize) -> Result<(), Fault> {
+    fn object(&mut self, around: Option<&mut List>, depth: usize) -> Result<(), LoadError> {
         self.text.keep();
         let line = self.text.line();
-        let mut head = Head::default();
+        let mut fields = TopLevelFields::default();
         let mut list: Option<List> = None;
         self.text.advance(1);
         let mut next = self.text.peek()?;
@@ -121,17 +121,17 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
             let first = self.text.peek()?;
             // `items` makes a List, as it does for Kubernetes' own clients.
             let is_items = self.text.held(key.clone()) == "\"items\"" && list.is_none();
-            if is_items && first == Some(b'[') && depth < DEPTH && self.may_be_list(&head) {
-                let mut open = self.open(&head);
+            if is_items && first == Some(b'[') && depth < DEPTH && self.may_be_list(&fields) {
+                let mut open = self.open(&fields);
                 self.text.forget();
                 self.elements(Some(&mut open), depth + 1)?;
                 list = Some(open);
             } else {
                 let value = self.text.value()?;
-                if is_items && self.is_empty_list(&head, value.clone()) {
-                    list = Some(self.open(&head));
+                if is_items && self.is_empty_list(&fields, value.clone()) {
+                    list = Some(self.open(&fields));
                 } else {
-                    self.note(key, value, &mut head, list.as_mut());
+                    self.note(key, value, &mut fields, list.as_mut());
                 }
             }
             next = self.text.peek()?;
@@ -150,7 +150,7 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
         self.text.advance(1);
         match list {
             Some(list) => self.close(&list),
-            None => self.emit(&head, line, around),
+            None => self.emit(&fields, line, around),
         }
         self.text.forget();
         Ok(())
@@ -162,14 +162,14 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
         &self,
         key: Range<usize>,
         value: Range<usize>,
-        head: &mut Head,
+        fields: &mut TopLevelFields,
         list: Option<&mut List>,
     ) {
         let key = self.text.held(key);
         match (key, list) {
-            ("\"apiVersion\"", None) => head.api_version = Some(value),
-            ("\"kind\"", None) => head.kind = Some(value),
-            ("\"metadata\"", None) => head.metadata = Some(value),
+            ("\"apiVersion\"", None) => fields.api_version = Some(value),
+            ("\"kind\"", None) => fields.kind = Some(value),
+            ("\"metadata\"", None) => fields.metadata = Some(value),
             ("\"apiVersion\"", Some(list)) => list.api_version = self.string(Some(value)),
             ("\"kind\"", Some(list)) => list.kind = self.string(Some(value)),
             ("\"metadata\"", Some(list)) => list.is_page = is_page(self.text.held(value)),
@@ -177,27 +177,28 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
         }
     }
 
-    fn may_be_list(&self, head: &Head) -> bool {
-        head.kind.is_none() || self.string(head.kind.clone()).is_some_and(|k| k.ends_with("List"))
+    fn may_be_list(&self, fields: &TopLevelFields) -> bool {
+        fields.kind.is_none()
+            || self.string(fields.kind.clone()).is_some_and(|k| k.ends_with("List"))
     }
 
     /// Servers write `null` for no items at all.
-    fn is_empty_list(&self, head: &Head, items: Range<usize>) -> bool {
-        head.kind.is_some() && self.may_be_list(head) && self.text.held(items) == "null"
+    fn is_empty_list(&self, fields: &TopLevelFields, items: Range<usize>) -> bool {
+        fields.kind.is_some() && self.may_be_list(fields) && self.text.held(items) == "null"
     }
 
-    fn open(&self, head: &Head) -> List {
+    fn open(&self, fields: &TopLevelFields) -> List {
         List {
-            api_version: self.string(head.api_version.clone()),
-            kind: self.string(head.kind.clone()),
-            is_page: head.metadata.clone().is_some_and(|part| is_page(self.text.held(part))),
+            api_version: self.string(fields.api_version.clone()),
+            kind: self.string(fields.kind.clone()),
+            is_page: fields.metadata.clone().is_some_and(|part| is_page(self.text.held(part))),
             waiting: Vec::new(),
         }
     }
 
     fn close(&mut self, list: &List) {
         for (text, line) in &list.waiting {
-            (self.sink)(Event::Piece(Piece {
+            (self.sink)(Event::Object(RawObject {
                 text,
                 line: *line,
                 api_version: list.api_version.as_deref(),
@@ -208,10 +209,10 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
         (self.sink)(Event::ListEnd { kind: list.kind.as_deref(), is_whole: !list.is_page });
     }
 
-    fn emit(&mut self, head: &Head, line: u32, around: Option<&mut List>) {
+    fn emit(&mut self, fields: &TopLevelFields, line: u32, around: Option<&mut List>) {
         let text = self.text.held(0..self.text.used());
         let field = |part: &Option<Range<usize>>| string_of(text.get(part.clone()?)?);
-        let (api_version, kind) = (field(&head.api_version), field(&head.kind));
+        let (api_version, kind) = (field(&fields.api_version), field(&fields.kind));
         if let (None, Some(list)) = (&kind, &around)
             && list.kind.is_none()
         {
@@ -221,7 +222,7 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
             return;
         }
         let around = around.as_deref();
-        let piece = Piece {
+        let raw = RawObject {
             text,
             line,
             api_version: api_version
@@ -230,7 +231,7 @@ impl<R: Read, S: FnMut(Event<'_>)> Reader<R, S> {
             kind: kind.as_deref().or_else(|| around?.item_kind()),
             is_item: around.is_some(),
         };
-        (self.sink)(Event::Piece(piece));
+        (self.sink)(Event::Object(raw));
     }
 
     fn string(&self, part: Option<Range<usize>>) -> Option<String> {

@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     Autoscaler,
     Namespace,
     ConfigMap,
-    MutatingHooks,
+    MutatingWebhookConfiguration,
     /// Nothing that is computed with.
     Other,
 }
@@ -25,7 +25,7 @@ impl Kind {
             Self::EndpointSlice => &["discovery.k8s.io"],
             Self::Workload(_) => &["apps", "extensions"],
             Self::Autoscaler => &["autoscaling"],
-            Self::MutatingHooks => &["admissionregistration.k8s.io"],
+            Self::MutatingWebhookConfiguration => &["admissionregistration.k8s.io"],
             Self::Other => return known,
         };
         match api_version {
@@ -46,7 +46,7 @@ impl Kind {
             "HorizontalPodAutoscaler" => Self::Autoscaler,
             "Namespace" => Self::Namespace,
             "ConfigMap" => Self::ConfigMap,
-            "MutatingWebhookConfiguration" => Self::MutatingHooks,
+            "MutatingWebhookConfiguration" => Self::MutatingWebhookConfiguration,
             _ => Self::Other,
         }
     }

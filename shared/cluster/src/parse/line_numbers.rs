@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::{piece::Piece, text::line_breaks};
+use super::{event::RawObject, text::line_breaks};
 
 /// The fields of an object, each as its own text inside the object's.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -18,8 +18,8 @@ fn field<'a>(fields: &Fields<'a>, name: &str) -> Fields<'a> {
 
 /// The lines of those parts of an object that findings point to: annotations, the fields of `spec`
 /// and of the pod's spec, containers.
-pub(crate) fn lines_of(piece: &Piece<'_>) -> Vec<(String, u32)> {
-    let object = fields(piece.text);
+pub(crate) fn lines_of(raw: &RawObject<'_>) -> Vec<(String, u32)> {
+    let object = fields(raw.text);
     let metadata = field(&object, "metadata");
     let spec = field(&object, "spec");
     let template = field(&spec, "template");
@@ -33,7 +33,7 @@ pub(crate) fn lines_of(piece: &Piece<'_>) -> Vec<(String, u32)> {
     let annotations = field(&field(&template, "metadata"), "annotations");
     parts.extend(keys("spec.template.metadata.annotations", &annotations));
     parts.extend(containers("spec.template.spec.containers", &pod));
-    lines(piece, parts)
+    lines(raw, parts)
 }
 
 fn keys<'a>(path: &str, fields: &Fields<'a>) -> Vec<(String, &'a str)> {
@@ -56,17 +56,17 @@ fn containers<'a>(path: &str, pod: &Fields<'a>) -> Vec<(String, &'a str)> {
 }
 
 /// Turns parts of the object's text into lines, in one pass over the text.
-fn lines(piece: &Piece<'_>, parts: Vec<(String, &str)>) -> Vec<(String, u32)> {
+fn lines(raw: &RawObject<'_>, parts: Vec<(String, &str)>) -> Vec<(String, u32)> {
     // A part is a slice of the text, so its address tells where it stands.
-    let start = piece.text.as_ptr().addr();
+    let start = raw.text.as_ptr().addr();
     let mut parts: Vec<(usize, String)> = parts
         .into_iter()
         .map(|(path, part)| (part.as_ptr().addr().saturating_sub(start), path))
         .collect();
     parts.sort_unstable();
-    let (mut at, mut line) = (0, piece.line);
+    let (mut at, mut line) = (0, raw.line);
     let lines = parts.into_iter().map(|(offset, path)| {
-        let between = piece.text.as_bytes().get(at..offset).unwrap_or_default();
+        let between = raw.text.as_bytes().get(at..offset).unwrap_or_default();
         line = line.saturating_add(line_breaks(between));
         at = at.max(offset);
         (path, line)

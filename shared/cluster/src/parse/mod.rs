@@ -1,22 +1,22 @@
 //! JSON as Kubernetes and the CLB API write it, object by object.
 
-mod fault;
+mod error;
+mod event;
+mod gzip;
 mod json;
 mod kind;
-mod layout;
+mod line_numbers;
 mod object;
-mod piece;
-mod plain;
 mod scan;
 mod text;
 
 pub(crate) use self::{
-    fault::Fault,
-    json::Reader,
+    error::LoadError,
+    event::{Event, RawObject},
+    gzip::decompressed,
+    json::JsonReader,
     kind::Kind,
-    layout::fields,
-    object::{ObjectReader, describe, typed},
-    piece::{Event, Piece},
-    plain::plain,
-    text::Text,
+    line_numbers::fields,
+    object::{ObjectParser, describe, typed},
+    text::TextReader,
 };

@@ -5,13 +5,13 @@ use std::{io::Read, ops::Range};
 use serde::de::IgnoredAny;
 
 use super::{
-    fault::{Fault, message_of},
-    text::{Text, line_breaks},
+    error::{LoadError, message_of},
+    text::{TextReader, line_breaks},
 };
 
-impl<R: Read> Text<R> {
+impl<R: Read> TextReader<R> {
     /// Skips one value and says where in the held text it stands.
-    pub fn value(&mut self) -> Result<Range<usize>, Fault> {
+    pub fn value(&mut self) -> Result<Range<usize>, LoadError> {
         loop {
             let rest = self.rest();
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
@@ -41,19 +41,19 @@ impl<R: Read> Text<R> {
         }
     }
 
-    fn syntax(&self, error: &serde_json::Error) -> Fault {
+    fn syntax(&self, error: &serde_json::Error) -> LoadError {
         let line = u32::try_from(error.line()).unwrap_or(u32::MAX).saturating_sub(1);
-        Fault::Json { line: self.line().saturating_add(line), message: message_of(error) }
+        LoadError::Json { line: self.line().saturating_add(line), message: message_of(error) }
     }
 
     /// The fault of finding something else than `what`.
-    pub fn expected(&self, what: &str, found: Option<u8>) -> Fault {
+    pub fn expected(&self, what: &str, found: Option<u8>) -> LoadError {
         let found = match found {
             Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
             Some(_) => "something else".to_owned(),
             None => "the end of the file".to_owned(),
         };
-        Fault::Json { line: self.line(), message: format!("expected {what}, found {found}") }
+        LoadError::Json { line: self.line(), message: format!("expected {what}, found {found}") }
     }
 }
 

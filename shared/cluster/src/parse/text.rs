@@ -3,7 +3,7 @@ use std::{
     ops::Range,
 };
 
-use super::fault::Fault;
+use super::error::LoadError;
 
 /// How much is read at a time; small enough to stay in a processor's cache.
 const CHUNK: usize = 128 << 10;
@@ -12,7 +12,7 @@ const CHUNK: usize = 128 << 10;
 ///
 /// `kept <= at <= valid`: from `kept` on the text is held, up to `at` it has been read, up to
 /// `valid` it is known to be UTF-8 without NUL.
-pub(crate) struct Text<R> {
+pub(crate) struct TextReader<R> {
     input: R,
     buffer: Vec<u8>,
     kept: Option<usize>,
@@ -25,10 +25,10 @@ pub(crate) struct Text<R> {
     limit: usize,
     ended: bool,
     /// What ends the text, to be told when all text before it has been used.
-    fault: Option<Fault>,
+    error: Option<LoadError>,
 }
 
-impl Text<io::Empty> {
+impl TextReader<io::Empty> {
     /// A text that is in memory already, of which the first line counts as `line`.
     pub fn whole(buffer: Vec<u8>, line: u32) -> Self {
         let mut text = Self { line, ended: true, buffer, ..Self::new(io::empty()) };
@@ -37,7 +37,7 @@ impl Text<io::Empty> {
     }
 }
 
-impl<R: Read> Text<R> {
+impl<R: Read> TextReader<R> {
     /// The text of `input`.
     pub fn new(input: R) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl<R: Read> Text<R> {
             held_line: 1,
             limit: usize::MAX - 1,
             ended: false,
-            fault: None,
+            error: None,
         }
     }
 
@@ -79,7 +79,7 @@ impl<R: Read> Text<R> {
     }
 
     /// The next byte that is not white space, which stays unused; `None` at the end.
-    pub fn peek(&mut self) -> Result<Option<u8>, Fault> {
+    pub fn peek(&mut self) -> Result<Option<u8>, LoadError> {
         loop {
             let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
             let rest = self.rest();
@@ -122,7 +122,7 @@ impl<R: Read> Text<R> {
     }
 
     /// The first byte that is not white space, with nothing used.
-    pub fn sniff(&mut self) -> Result<Option<u8>, Fault> {
+    pub fn sniff(&mut self) -> Result<Option<u8>, LoadError> {
         self.keep();
         let line = self.line;
         let first = self.peek();
@@ -132,7 +132,7 @@ impl<R: Read> Text<R> {
     }
 
     /// All the text up to its end.
-    pub fn read_all(&mut self) -> Result<&str, Fault> {
+    pub fn read_all(&mut self) -> Result<&str, LoadError> {
         self.keep();
         while self.fill()? {}
         self.at = self.valid;
@@ -140,9 +140,9 @@ impl<R: Read> Text<R> {
     }
 
     /// Reads on. Says whether there may be more than before.
-    pub fn fill(&mut self) -> Result<bool, Fault> {
-        if let Some(fault) = self.fault.take() {
-            return Err(fault);
+    pub fn fill(&mut self) -> Result<bool, LoadError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
         if self.ended {
             return Ok(false);
@@ -156,13 +156,13 @@ impl<R: Read> Text<R> {
 
         let held = self.buffer.len();
         if held > self.limit {
-            return Err(Fault::ObjectTooLarge(self.limit as u64));
+            return Err(LoadError::ObjectTooLarge(self.limit as u64));
         }
         let wanted = held.max(CHUNK).min(self.limit - held + 1);
         self.buffer.reserve(wanted);
         let read = (&mut self.input).take(wanted as u64).read_to_end(&mut self.buffer);
         self.ended = read.as_ref().ok() != Some(&wanted);
-        self.fault = read.err().map(Fault::Read);
+        self.error = read.err().map(LoadError::Read);
         self.check();
         Ok(true)
     }
@@ -171,7 +171,7 @@ impl<R: Read> Text<R> {
     fn check(&mut self) {
         if self.base == 0 && self.valid == 0 {
             match self.buffer.as_slice() {
-                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return self.end_with(Fault::Utf16),
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return self.end_with(LoadError::Utf16),
                 [0xef, 0xbb, 0xbf, ..] => {
                     (self.at, self.valid) = (3, 3);
                     self.kept = self.kept.map(|_| 3);
@@ -185,7 +185,7 @@ impl<R: Read> Text<R> {
             // A character may be cut in two by the end of what has been read so far.
             Err(error) => (
                 error.valid_up_to(),
-                error.error_len().is_some() || (self.ended && self.fault.is_none()),
+                error.error_len().is_some() || (self.ended && self.error.is_none()),
             ),
         };
         if new.contains(&0)
@@ -196,14 +196,14 @@ impl<R: Read> Text<R> {
         }
         self.valid += good;
         if is_bad {
-            self.end_with(Fault::NotText(self.base + self.valid as u64 + 1));
+            self.end_with(LoadError::NotText(self.base + self.valid as u64 + 1));
         }
     }
 
-    fn end_with(&mut self, fault: Fault) {
+    fn end_with(&mut self, error: LoadError) {
         self.buffer.truncate(self.valid);
         self.ended = true;
-        self.fault = Some(fault);
+        self.error = Some(error);
     }
 }
 

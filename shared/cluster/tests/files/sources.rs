@@ -163,9 +163,9 @@ fn standard_input_is_told_by_its_content(#[case] content: Vec<u8>) {
 }
 
 /// Input that comes a byte at a time, as from a slow pipe.
-struct Drops<'a>(&'a [u8]);
+struct FailingRead<'a>(&'a [u8]);
 
-impl io::Read for Drops<'_> {
+impl io::Read for FailingRead<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = buffer.len().min(1);
         io::Read::read(&mut self.0, &mut buffer[..count])
@@ -176,7 +176,7 @@ impl io::Read for Drops<'_> {
 fn a_slow_pipe_changes_nothing() {
     let packed = gzip([service("a"), service("b")].concat());
     let source = Source::from_str("ctx=-").expect("a source");
-    let loaded = load(&[source], Drops(&packed), &Options::default());
+    let loaded = load(&[source], FailingRead(&packed), &Options::default());
     assert_eq!(services(cluster(&loaded)), ["default/a", "default/b"]);
     assert_eq!(cluster(&loaded).context.as_deref(), Some("ctx"));
 }

@@ -10,29 +10,29 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Surroundings,
+    Environment,
     endpoint::Endpoint,
-    net::{Answer, Http},
-    rpc::Caller,
-    testing::Scene,
+    net::{HttpClient, HttpResponse},
+    rpc::RpcClient,
+    testing::FakeEnvironment,
 };
 
 /// Answers that are given one after the other; then there is no connection any more.
-struct Script(SyncMutex<VecDeque<String>>);
+struct ScriptedHttp(SyncMutex<VecDeque<String>>);
 
-impl Http for Script {
-    fn send(&self, _: Request<Bytes>, _: Duration) -> BoxFuture<'_, Result<Answer, Error>> {
+impl HttpClient for ScriptedHttp {
+    fn send(&self, _: Request<Bytes>, _: Duration) -> BoxFuture<'_, Result<HttpResponse, Error>> {
         let next = self.0.lock().expect("a script").pop_front();
         Box::pin(async move {
             let body = next.ok_or_else(|| Error::new(ErrorKind::Unreachable, "nobody there"))?;
-            Ok(Answer::new(200, &HeaderMap::new(), body.into()))
+            Ok(HttpResponse::new(200, &HeaderMap::new(), body.into()))
         })
     }
 }
 
 /// Keys that end so many seconds after the scene begins.
-fn keys(id: &str, seconds: i64) -> String {
-    let end = Scene::new().now() + SignedDuration::from_secs(seconds);
+fn credentials(id: &str, seconds: i64) -> String {
+    let end = FakeEnvironment::new().now() + SignedDuration::from_secs(seconds);
     json!({
         "Code": "Success", "AccessKeyId": id, "AccessKeySecret": "s", "SecurityToken": "t",
         "Expiration": end.to_string(),
@@ -40,79 +40,85 @@ fn keys(id: &str, seconds: i64) -> String {
     .to_string()
 }
 
-fn keeper(means: Means, answers: &[String]) -> (Keeper, Arc<Scene>) {
-    let scene = Arc::new(Scene::new());
-    let http = Script(SyncMutex::new(answers.iter().cloned().collect()));
-    let caller = Caller {
+fn cache(provider: Provider, answers: &[String]) -> (CredentialsCache, Arc<FakeEnvironment>) {
+    let environment = Arc::new(FakeEnvironment::new());
+    let http = ScriptedHttp(SyncMutex::new(answers.iter().cloned().collect()));
+    let rpc = RpcClient {
         http: Arc::new(http),
-        surroundings: Arc::clone(&scene) as _,
+        environment: Arc::clone(&environment) as _,
         timeout: Duration::from_secs(1),
     };
-    let issuer = Issuer { caller: Arc::new(caller), sts: None, metadata: Endpoint::metadata() };
-    (Keeper::new(means, "a test".to_owned(), issuer), scene)
+    let resolver =
+        CredentialsResolver { rpc: Arc::new(rpc), sts: None, metadata: Endpoint::metadata() };
+    (CredentialsCache::new(provider, "a test".to_owned(), resolver), environment)
 }
 
-fn from_server(answers: &[String]) -> (Keeper, Arc<Scene>) {
-    keeper(Means::Uri("http://keys.example/".to_owned()), answers)
+fn from_server(answers: &[String]) -> (CredentialsCache, Arc<FakeEnvironment>) {
+    cache(Provider::Uri("http://keys.example/".to_owned()), answers)
 }
 
-async fn id(keeper: &Keeper) -> Result<String, Error> {
-    keeper.keys(Instant::now() + Duration::from_secs(1)).await.map(|keys| keys.id)
+async fn id(cache: &CredentialsCache) -> Result<String, Error> {
+    cache
+        .credentials(Instant::now() + Duration::from_secs(1))
+        .await
+        .map(|credentials| credentials.id)
 }
 
 #[tokio::test]
 async fn keys_are_kept_until_shortly_before_their_end() {
-    let (keeper, scene) = from_server(&[keys("first", 1000), keys("second", 2000)]);
-    assert_eq!(id(&keeper).await.expect("keys"), "first");
-    scene.pass(819);
-    assert_eq!(id(&keeper).await.expect("keys"), "first");
-    scene.pass(1);
-    assert_eq!(id(&keeper).await.expect("keys"), "second");
+    let (cache, environment) =
+        from_server(&[credentials("first", 1000), credentials("second", 2000)]);
+    assert_eq!(id(&cache).await.expect("credentials"), "first");
+    environment.pass(819);
+    assert_eq!(id(&cache).await.expect("credentials"), "first");
+    environment.pass(1);
+    assert_eq!(id(&cache).await.expect("credentials"), "second");
 }
 
 #[tokio::test]
 async fn a_renewal_that_fails_does_no_harm_while_the_keys_last() {
-    let (keeper, scene) = from_server(&[keys("first", 1000)]);
-    assert_eq!(id(&keeper).await.expect("keys"), "first");
-    scene.pass(900);
-    assert_eq!(id(&keeper).await.expect("keys"), "first");
-    scene.pass(100);
-    let error = id(&keeper).await.expect_err("they have ended");
+    let (cache, environment) = from_server(&[credentials("first", 1000)]);
+    assert_eq!(id(&cache).await.expect("credentials"), "first");
+    environment.pass(900);
+    assert_eq!(id(&cache).await.expect("credentials"), "first");
+    environment.pass(100);
+    let error = id(&cache).await.expect_err("they have ended");
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.message.starts_with("a test: "), "{error}");
 }
 
 #[tokio::test]
 async fn keys_that_have_ended_already_are_not_used() {
-    let (keeper, _) = from_server(&[keys("old", -5)]);
-    let error = id(&keeper).await.expect_err("expired");
+    let (cache, _) = from_server(&[credentials("old", -5)]);
+    let error = id(&cache).await.expect_err("expired");
     assert_eq!(error.kind, ErrorKind::Expired);
 }
 
 #[tokio::test]
 async fn who_has_keys_that_end_is_told_whether_they_last() {
-    let mut written = Keys::new("id", "s");
-    let (unlimited, _) = keeper(Means::Written(written.clone()), &[]);
-    assert_eq!(unlimited.outlives(Duration::MAX).await, Some(true));
+    let mut written = Credentials::new("id", "s");
+    let (unlimited, _) = cache(Provider::Static(written.clone()), &[]);
+    assert_eq!(unlimited.credentials_valid_for(Duration::MAX).await, Some(true));
     written.token = Some("t".into());
-    let (unknown, _) = keeper(Means::Written(written.clone()), &[]);
-    assert_eq!(unknown.outlives(Duration::ZERO).await, None);
-    written.expires = Some(Scene::new().now() + SignedDuration::from_secs(600));
-    let (ending, scene) = keeper(Means::Written(written), &[]);
-    assert_eq!(ending.outlives(Duration::from_secs(599)).await, Some(true));
-    assert_eq!(ending.outlives(Duration::from_secs(600)).await, Some(false));
-    scene.pass(600);
-    assert_eq!(ending.outlives(Duration::ZERO).await, Some(false));
+    let (unknown, _) = cache(Provider::Static(written.clone()), &[]);
+    assert_eq!(unknown.credentials_valid_for(Duration::ZERO).await, None);
+    written.expires = Some(FakeEnvironment::new().now() + SignedDuration::from_secs(600));
+    let (ending, environment) = cache(Provider::Static(written), &[]);
+    assert_eq!(ending.credentials_valid_for(Duration::from_secs(599)).await, Some(true));
+    assert_eq!(ending.credentials_valid_for(Duration::from_secs(600)).await, Some(false));
+    environment.pass(600);
+    assert_eq!(ending.credentials_valid_for(Duration::ZERO).await, Some(false));
     let (renewed, _) = from_server(&[]);
-    assert_eq!(renewed.outlives(Duration::MAX).await, Some(true));
+    assert_eq!(renewed.credentials_valid_for(Duration::MAX).await, Some(true));
 }
 
 #[tokio::test]
 async fn refused_keys_are_thrown_away_where_others_can_be_had() {
-    let (keeper, _) = from_server(&[keys("first", 1000), keys("second", 1000)]);
-    let first = keeper.keys(Instant::now() + Duration::from_secs(1)).await.expect("keys");
-    assert!(keeper.forget(&first).await);
-    assert_eq!(id(&keeper).await.expect("keys"), "second");
-    assert!(keeper.forget(&first).await);
-    assert_eq!(id(&keeper).await.expect("keys"), "second", "those were not the refused ones");
+    let (cache, _) = from_server(&[credentials("first", 1000), credentials("second", 1000)]);
+    let first =
+        cache.credentials(Instant::now() + Duration::from_secs(1)).await.expect("credentials");
+    assert!(cache.invalidate(&first).await);
+    assert_eq!(id(&cache).await.expect("credentials"), "second");
+    assert!(cache.invalidate(&first).await);
+    assert_eq!(id(&cache).await.expect("credentials"), "second", "those were not the refused ones");
 }
