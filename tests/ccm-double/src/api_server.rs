@@ -9,30 +9,30 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Map, Value, json};
 
-use crate::events::{Note, Recorder};
-use crate::round::kubernetes::{Denied, Kubernetes, Label};
+use crate::cache::Cache;
+use crate::event_handlers;
+use crate::events::{Recorder, ServiceEvent};
+use crate::reconcile::kubernetes::{Kubernetes, KubernetesError, Label};
 use crate::service::{FINALIZER, Key};
-use crate::triggers;
-use crate::watch::Mirror;
 
 /// Attempts at a write that others' writes may overtake (client-go's `DefaultRetry`).
 const ATTEMPTS: usize = 5;
 
 /// An API server, with what the watches have told.
-pub(crate) struct Live {
+pub(crate) struct ApiServer {
     pub(crate) client: Client,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) nodes: Arc<Mirror<Node>>,
-    pub(crate) slices: Arc<Mirror<EndpointSlice>>,
+    pub(crate) nodes: Arc<Cache<Node>>,
+    pub(crate) slices: Arc<Cache<EndpointSlice>>,
 }
 
-impl From<kube::Error> for Denied {
+impl From<kube::Error> for KubernetesError {
     fn from(error: kube::Error) -> Self {
         Self(error.to_string())
     }
 }
 
-impl Live {
+impl ApiServer {
     fn services(&self, key: &Key) -> Api<Service> {
         Api::namespaced(self.client.clone(), &key.namespace)
     }
@@ -41,7 +41,7 @@ impl Live {
         &self,
         key: &Key,
         change: impl Fn(&mut Vec<String>) + Send,
-    ) -> Result<Service, Denied> {
+    ) -> Result<Service, KubernetesError> {
         let api = self.services(key);
         let mut attempt = 1;
         loop {
@@ -63,12 +63,12 @@ impl Live {
     }
 }
 
-impl Kubernetes for Live {
-    async fn service(&self, key: &Key) -> Result<Option<Service>, Denied> {
+impl Kubernetes for ApiServer {
+    async fn service(&self, key: &Key) -> Result<Option<Service>, KubernetesError> {
         Ok(self.services(key).get_opt(&key.name).await?)
     }
 
-    async fn add_finalizer(&self, key: &Key) -> Result<Service, Denied> {
+    async fn add_finalizer(&self, key: &Key) -> Result<Service, KubernetesError> {
         self.change_finalizers(key, |held| {
             if !held.iter().any(|one| one == FINALIZER) {
                 held.push(FINALIZER.to_owned());
@@ -77,11 +77,11 @@ impl Kubernetes for Live {
         .await
     }
 
-    async fn remove_finalizer(&self, key: &Key) -> Result<(), Denied> {
+    async fn remove_finalizer(&self, key: &Key) -> Result<(), KubernetesError> {
         self.change_finalizers(key, |held| held.retain(|one| one != FINALIZER)).await.map(drop)
     }
 
-    async fn set_labels(&self, key: &Key, labels: &[Label<'_>]) -> Result<(), Denied> {
+    async fn set_labels(&self, key: &Key, labels: &[Label<'_>]) -> Result<(), KubernetesError> {
         let labels: Map<String, Value> =
             labels.iter().map(|(label, value)| ((*label).to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"labels": labels}});
@@ -89,7 +89,11 @@ impl Kubernetes for Live {
         Ok(api.patch_status(&key.name, &params(), &Patch::Merge(patch)).await.map(drop)?)
     }
 
-    async fn set_ingress(&self, key: &Key, ingress: &[LoadBalancerIngress]) -> Result<(), Denied> {
+    async fn set_ingress(
+        &self,
+        key: &Key,
+        ingress: &[LoadBalancerIngress],
+    ) -> Result<(), KubernetesError> {
         let ingress = if ingress.is_empty() { Value::Null } else { json!(ingress) };
         let patch = json!({"status": {"loadBalancer": {"ingress": ingress}}});
         match self.services(key).patch_status(&key.name, &params(), &Patch::Merge(patch)).await {
@@ -104,15 +108,19 @@ impl Kubernetes for Live {
     }
 
     fn slices(&self, service: &Key) -> Vec<Arc<EndpointSlice>> {
-        self.slices.all_of(|slice| triggers::service_of(slice).as_ref() == Some(service))
+        self.slices.all_of(|slice| event_handlers::service_of(slice).as_ref() == Some(service))
     }
 
-    async fn pod(&self, key: &Key) -> Result<Option<Pod>, Denied> {
+    async fn pod(&self, key: &Key) -> Result<Option<Pod>, KubernetesError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
         Ok(api.get_opt(&key.name).await?)
     }
 
-    async fn set_condition(&self, pod: &Key, condition: PodCondition) -> Result<(), Denied> {
+    async fn set_condition(
+        &self,
+        pod: &Key,
+        condition: PodCondition,
+    ) -> Result<(), KubernetesError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.namespace);
         let patch = json!({"status": {"conditions": [condition]}});
         match api.patch_status(&pod.name, &params(), &Patch::Strategic(patch)).await {
@@ -122,8 +130,8 @@ impl Kubernetes for Live {
         }
     }
 
-    async fn tell(&self, service: &Service, note: Note) {
-        self.recorder.write(service, note).await;
+    async fn record_event(&self, service: &Service, event: ServiceEvent) {
+        self.recorder.record(service, event).await;
     }
 }
 

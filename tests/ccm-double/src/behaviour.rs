@@ -94,9 +94,9 @@ impl Behaviour {
 
 /// The behaviour that everybody in the double shares and that a test changes while it runs.
 #[derive(Debug, Clone)]
-pub struct Control(watch::Sender<Behaviour>);
+pub struct SharedBehaviour(watch::Sender<Behaviour>);
 
-impl Control {
+impl SharedBehaviour {
     /// Starts with a behaviour.
     pub fn new(behaviour: Behaviour) -> Self {
         Self(watch::Sender::new(behaviour))
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_patch_changes_what_it_names_and_null_takes_back() {
-        let control = Control::new(Behaviour { delay_ms: 5, ..Behaviour::default() });
+        let control = SharedBehaviour::new(Behaviour { delay_ms: 5, ..Behaviour::default() });
         control
             .patch(&json!({"fail": {"message": "no"}, "groups": {"lb-a": ["rsp-a"]}}))
             .expect("a patch");
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_patch_with_an_unknown_field_or_a_wrong_value_changes_nothing() {
-        let control = Control::new(Behaviour::default());
+        let control = SharedBehaviour::new(Behaviour::default());
         for (patch, named) in [(json!({"stuk": true}), "stuk"), (json!({"delayMs": "5s"}), "5s")] {
             let error = control.patch(&patch).expect_err("a bad patch").to_string();
             assert!(error.contains(named), "{error}");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn so_many_rounds_fail_and_no_more() {
-        let control = Control::new(Behaviour::default());
+        let control = SharedBehaviour::new(Behaviour::default());
         control.patch(&json!({"fail": {"message": "no", "rounds": 2}})).expect("a patch");
         let failures: Vec<_> = (0..4).map(|_| control.take_failure()).collect();
         assert_eq!(failures, [Some("no".to_owned()), Some("no".to_owned()), None, None]);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn no_rounds_at_all_may_be_asked_to_fail() {
-        let control = Control::new(Behaviour::default());
+        let control = SharedBehaviour::new(Behaviour::default());
         control.patch(&json!({"fail": {"message": "no", "rounds": 0}})).expect("a patch");
         assert_eq!(control.take_failure(), None);
     }

@@ -1,4 +1,4 @@
-//! A mirror of the API server's objects, which tells what has changed between two versions of each.
+//! A cache of the API server's objects, which tells what has changed between two versions of each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +17,13 @@ pub(crate) enum Change<K> {
 
 /// All objects of one kind, as far as the watch has told.
 #[derive(Debug)]
-pub(crate) struct Mirror<K> {
+pub(crate) struct Cache<K> {
     objects: Mutex<BTreeMap<Key, Arc<K>>>,
     /// Objects of a listing that has not ended.
     listed: Mutex<HashMap<Key, Arc<K>>>,
 }
 
-impl<K: kube::Resource> Mirror<K> {
+impl<K: kube::Resource> Cache<K> {
     pub(crate) fn new() -> Self {
         Self { objects: Mutex::default(), listed: Mutex::default() }
     }
@@ -51,14 +51,18 @@ impl<K: kube::Resource> Mirror<K> {
                 Vec::new()
             }
             Event::InitApply(object) => {
-                listed.insert(Key::of(&object), Arc::new(object));
+                listed.insert(Key::from_object(&object), Arc::new(object));
                 Vec::new()
             }
             Event::InitDone => self.replace(std::mem::take(&mut listed)),
-            Event::Apply(object) => vec![self.put(Key::of(&object), Arc::new(object))],
+            Event::Apply(object) => vec![self.put(Key::from_object(&object), Arc::new(object))],
             Event::Delete(object) => {
                 let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-                objects.remove(&Key::of(&object)).map(Change::Deleted).into_iter().collect()
+                objects
+                    .remove(&Key::from_object(&object))
+                    .map(Change::Deleted)
+                    .into_iter()
+                    .collect()
             }
         }
     }
@@ -118,23 +122,23 @@ mod tests {
 
     #[test]
     fn objects_come_change_and_go() {
-        let mirror = Mirror::new();
-        assert_eq!(told(&mirror.apply(Event::Apply(service("a", "1")))), ["+1"]);
-        assert_eq!(told(&mirror.apply(Event::Apply(service("a", "2")))), ["1>2"]);
-        assert_eq!(told(&mirror.apply(Event::Delete(service("a", "3")))), ["-2"]);
-        assert!(mirror.all().is_empty());
+        let cache = Cache::new();
+        assert_eq!(told(&cache.apply(Event::Apply(service("a", "1")))), ["+1"]);
+        assert_eq!(told(&cache.apply(Event::Apply(service("a", "2")))), ["1>2"]);
+        assert_eq!(told(&cache.apply(Event::Delete(service("a", "3")))), ["-2"]);
+        assert!(cache.all().is_empty());
     }
 
     #[test]
     fn after_a_gap_a_new_listing_tells_what_was_missed() {
-        let mirror = Mirror::new();
+        let cache = Cache::new();
         for name in ["kept", "gone"] {
-            mirror.apply(Event::Apply(service(name, "1")));
+            cache.apply(Event::Apply(service(name, "1")));
         }
-        let mut changes = mirror.apply(Event::Init);
-        changes.extend(mirror.apply(Event::InitApply(service("kept", "2"))));
-        changes.extend(mirror.apply(Event::InitApply(service("new", "3"))));
+        let mut changes = cache.apply(Event::Init);
+        changes.extend(cache.apply(Event::InitApply(service("kept", "2"))));
+        changes.extend(cache.apply(Event::InitApply(service("new", "3"))));
         assert!(changes.is_empty(), "a listing counts when it is complete");
-        assert_eq!(told(&mirror.apply(Event::InitDone)), ["+3", "-1", "1>2"]);
+        assert_eq!(told(&cache.apply(Event::InitDone)), ["+3", "-1", "1>2"]);
     }
 }

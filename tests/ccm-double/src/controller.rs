@@ -14,17 +14,17 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::behaviour::Control;
-use crate::cloud::Clb;
+use crate::api_server::ApiServer;
+use crate::behaviour::SharedBehaviour;
+use crate::cache::{Cache, Change};
+use crate::cloud_client::CloudClient;
+use crate::event_handlers::{self, Reaction};
 use crate::events::Recorder;
-use crate::ledger::Ledger;
-use crate::live::Live;
-use crate::queue::{Backoff, Queue};
-use crate::round::Rounds;
+use crate::reconcile::Reconciler;
+use crate::reports::Reports;
 use crate::service::{Key, ServiceExt};
 use crate::standalone::Standalone;
-use crate::triggers::{self, Reaction};
-use crate::watch::{Change, Mirror};
+use crate::work_queue::{Backoff, WorkQueue};
 
 /// Rounds at the same time, of different Services.
 const WORKERS: usize = 8;
@@ -34,34 +34,34 @@ const NODES: &str = "nodes";
 const SLICES: &str = "endpointslices";
 
 /// What the watches still wait for, with the error that each met last.
-type Waiting = BTreeMap<&'static str, String>;
+type Unsynced = BTreeMap<&'static str, String>;
 
 /// A running double. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Double {
-    view: View,
+pub struct Controller {
+    handle: Handle,
     _tasks: JoinSet<()>,
 }
 
 /// What can be seen and set from outside.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct Handle {
     /// How it behaves.
-    pub control: Control,
+    pub control: SharedBehaviour,
     /// What it did.
-    pub ledger: Arc<Ledger>,
-    waiting: watch::Sender<Waiting>,
+    pub reports: Arc<Reports>,
+    unsynced: watch::Sender<Unsynced>,
 }
 
-impl View {
+impl Handle {
     /// What keeps the double from beginning, empty once it has begun: `nodes: why`.
-    pub fn waits_for(&self) -> Vec<String> {
-        let waiting = self.waiting.borrow();
-        waiting.iter().map(|(kind, why)| format!("{kind}: {why}")).collect()
+    pub fn unsynced(&self) -> Vec<String> {
+        let unsynced = self.unsynced.borrow();
+        unsynced.iter().map(|(kind, why)| format!("{kind}: {why}")).collect()
     }
 }
 
-impl Double {
+impl Controller {
     /// Starts watching and, when it has seen everything, working. Runs in the present tokio runtime.
     ///
     /// Without a cloud it makes one up in which everything exists that a Service names. With a
@@ -69,70 +69,73 @@ impl Double {
     pub fn start(
         client: Client,
         namespace: Option<&str>,
-        cloud: Option<Clb>,
-        control: Control,
+        cloud: Option<CloudClient>,
+        control: SharedBehaviour,
         backoff: Backoff,
     ) -> Self {
-        let waiting = [SERVICES, NODES, SLICES].map(|kind| (kind, "not listed yet".to_owned()));
-        let view =
-            View { control, ledger: Arc::default(), waiting: watch::Sender::new(waiting.into()) };
-        let hub = Arc::new(Hub {
-            services: Mirror::new(),
-            nodes: Arc::new(Mirror::new()),
-            slices: Arc::new(Mirror::new()),
+        let unsynced = [SERVICES, NODES, SLICES].map(|kind| (kind, "not listed yet".to_owned()));
+        let handle = Handle {
+            control,
+            reports: Arc::default(),
+            unsynced: watch::Sender::new(unsynced.into()),
+        };
+        let state = Arc::new(ControllerState {
+            services: Cache::new(),
+            nodes: Arc::new(Cache::new()),
+            slices: Arc::new(Cache::new()),
             recorder: Arc::new(Recorder::new(client.clone())),
-            queue: Queue::new(backoff),
+            queue: WorkQueue::new(backoff),
             scope: match namespace {
                 Some(name) => {
                     watcher::Config::default().fields(&format!("metadata.namespace={name}"))
                 }
                 None => watcher::Config::default(),
             },
-            view: view.clone(),
+            handle: handle.clone(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&hub).watch_services(client.clone()));
-        tasks.spawn(Arc::clone(&hub).watch_nodes(client.clone()));
-        tasks.spawn(Arc::clone(&hub).watch_slices(client.clone()));
+        tasks.spawn(Arc::clone(&state).watch_services(client.clone()));
+        tasks.spawn(Arc::clone(&state).watch_nodes(client.clone()));
+        tasks.spawn(Arc::clone(&state).watch_slices(client.clone()));
         let (cloud, standalone) = match cloud {
             Some(cloud) => (cloud, None),
             None => {
                 let standalone = Arc::new(Standalone::default());
-                (Clb::new(standalone.cloud(), "vpc-made-up"), Some(standalone))
+                (CloudClient::new(standalone.cloud(), "vpc-made-up"), Some(standalone))
             }
         };
-        let kubernetes = Live {
+        let kubernetes = ApiServer {
             client,
-            recorder: Arc::clone(&hub.recorder),
-            nodes: Arc::clone(&hub.nodes),
-            slices: Arc::clone(&hub.slices),
+            recorder: Arc::clone(&state.recorder),
+            nodes: Arc::clone(&state.nodes),
+            slices: Arc::clone(&state.slices),
         };
-        let rounds =
-            Arc::new(Rounds { kubernetes, cloud, control: view.control.clone(), standalone });
+        let reconciler =
+            Arc::new(Reconciler { kubernetes, cloud, control: handle.control.clone(), standalone });
         for _ in 0..WORKERS {
-            tasks.spawn(Arc::clone(&hub).work(Arc::clone(&rounds)));
+            tasks.spawn(Arc::clone(&state).work(Arc::clone(&reconciler)));
         }
-        Self { view, _tasks: tasks }
+        Self { handle, _tasks: tasks }
     }
 
     /// What can be seen and set from outside.
-    pub fn view(&self) -> &View {
-        &self.view
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 }
 
-struct Hub {
-    services: Mirror<Service>,
-    nodes: Arc<Mirror<Node>>,
-    slices: Arc<Mirror<EndpointSlice>>,
+struct ControllerState {
+    services: Cache<Service>,
+    nodes: Arc<Cache<Node>>,
+    slices: Arc<Cache<EndpointSlice>>,
     recorder: Arc<Recorder>,
-    queue: Queue<Key>,
-    view: View,
+    queue: WorkQueue<Key>,
+    handle: Handle,
     /// Which Services are its own.
     scope: watcher::Config,
 }
 
-impl Hub {
+impl ControllerState {
     async fn watch_services(self: Arc<Self>, client: Client) {
         let mut events = self.events::<Service>(client, SERVICES, self.scope.clone());
         while let Some(event) = events.next().await {
@@ -145,25 +148,25 @@ impl Hub {
     }
 
     async fn on_service(&self, change: &Change<Service>) {
-        let Reaction::Round(note) = triggers::on_service(change) else { return };
+        let Reaction::Enqueue(event) = event_handlers::on_service(change) else { return };
         let (Change::Created(service)
         | Change::Updated { new: service, .. }
         | Change::Deleted(service)) = change;
-        if let Some(note) = note {
-            self.recorder.write(service, note).await;
+        if let Some(event) = event {
+            self.recorder.record(service, event).await;
         }
-        self.queue.add(Key::of(service.as_ref()));
+        self.queue.add(Key::from_object(service.as_ref()));
     }
 
     async fn watch_nodes(self: Arc<Self>, client: Client) {
         let mut events = self.events::<Node>(client, NODES, watcher::Config::default());
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
-            if self.nodes.apply(event).iter().any(triggers::on_node) {
-                let default = self.view.control.get().backend_type;
+            if self.nodes.apply(event).iter().any(event_handlers::on_node) {
+                let default = self.handle.control.get().backend_type;
                 for service in self.services.all() {
-                    if service.wants_clb() && !service.is_eni(default) {
-                        self.queue.add(Key::of(service.as_ref()));
+                    if service.needs_clb() && !service.is_eni(default) {
+                        self.queue.add(Key::from_object(service.as_ref()));
                     }
                 }
             }
@@ -175,8 +178,8 @@ impl Hub {
         let mut events = self.events::<EndpointSlice>(client, SLICES, self.scope.clone());
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
-            for key in self.slices.apply(event).iter().filter_map(triggers::on_slice) {
-                if self.services.get(&key).is_some_and(|service| service.wants_clb()) {
+            for key in self.slices.apply(event).iter().filter_map(event_handlers::on_slice) {
+                if self.services.get(&key).is_some_and(|service| service.needs_clb()) {
                     self.queue.add(key);
                 }
             }
@@ -198,8 +201,8 @@ impl Hub {
             .default_backoff()
             .filter_map(move |event| {
                 let event = event.inspect_err(|error| {
-                    self.view.waiting.send_modify(|waiting| {
-                        waiting.entry(kind).and_modify(|why| *why = error.to_string());
+                    self.handle.unsynced.send_modify(|unsynced| {
+                        unsynced.entry(kind).and_modify(|why| *why = error.to_string());
                     });
                 });
                 std::future::ready(event.ok())
@@ -209,26 +212,27 @@ impl Hub {
 
     fn listed(&self, kind: &'static str, is_listed: bool) {
         if is_listed {
-            self.view.waiting.send_modify(|waiting| {
-                waiting.remove(kind);
+            self.handle.unsynced.send_modify(|unsynced| {
+                unsynced.remove(kind);
             });
         }
     }
 
     /// Works on one Service after the other, from when everything has been seen once.
-    async fn work(self: Arc<Self>, rounds: Arc<Rounds<Live>>) {
+    async fn work(self: Arc<Self>, reconciler: Arc<Reconciler<ApiServer>>) {
         // The sender lives in self, so the channel is open.
-        let _ = self.view.waiting.subscribe().wait_for(BTreeMap::is_empty).await;
+        let _ = self.handle.unsynced.subscribe().wait_for(BTreeMap::is_empty).await;
         loop {
             let key = self.queue.next().await;
-            let ended = rounds.round(&key).await;
-            let succeeded = ended.as_ref().is_none_or(|ended| ended.report.outcome.is_success());
-            let again = ended.as_ref().and_then(|ended| ended.again);
-            if let Some(ended) = ended {
-                self.view.ledger.record(&key, ended.report);
+            let reconciled = reconciler.reconcile(&key).await;
+            let succeeded =
+                reconciled.as_ref().is_none_or(|reconciled| reconciled.report.outcome.is_success());
+            let requeue_after = reconciled.as_ref().and_then(|reconciled| reconciled.requeue_after);
+            if let Some(reconciled) = reconciled {
+                self.handle.reports.record(&key, reconciled.report);
             }
             self.queue.done(&key, succeeded);
-            if let Some(time) = again {
+            if let Some(time) = requeue_after {
                 self.queue.add_after(key, time);
             }
         }

@@ -4,10 +4,10 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use crate::annotations;
-use crate::events::Note;
+use crate::cache::Change;
+use crate::events::ServiceEvent;
 use crate::nodes;
 use crate::service::{Key, ServiceExt};
-use crate::watch::Change;
 
 /// The label by which a slice names its Service.
 const SERVICE_OF_SLICE: &str = "kubernetes.io/service-name";
@@ -15,55 +15,55 @@ const SERVICE_OF_SLICE: &str = "kubernetes.io/service-name";
 /// What a change of a Service leads to: a round, with an event before it where CCM writes one.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reaction {
-    Nothing,
-    Round(Option<Note>),
+    Ignore,
+    Enqueue(Option<ServiceEvent>),
 }
 
 /// What CCM does about a change of a Service.
 pub(crate) fn on_service(change: &Change<Service>) -> Reaction {
     match change {
         // Also after a restart: what has the finalizer was served once.
-        Change::Created(new) if new.wants_clb() || new.has_finalizer() => Reaction::Round(None),
+        Change::Created(new) if new.needs_clb() || new.has_finalizer() => Reaction::Enqueue(None),
         Change::Updated { old, new } => on_update(old, new),
         // The finalizer has turned deletion into an update before.
-        Change::Created(_) | Change::Deleted(_) => Reaction::Nothing,
+        Change::Created(_) | Change::Deleted(_) => Reaction::Ignore,
     }
 }
 
 fn on_update(old: &Service, new: &Service) -> Reaction {
-    match (old.wants_clb(), new.wants_clb()) {
-        (false, false) => return Reaction::Nothing,
+    match (old.needs_clb(), new.needs_clb()) {
+        (false, false) => return Reaction::Ignore,
         (true, true) => {}
-        _ if belongs_to_another(new) => return Reaction::Nothing,
+        _ if belongs_to_another(new) => return Reaction::Ignore,
         _ => {
             let message = format!("type change {} - {}", old.spec_type(), new.spec_type());
-            return Reaction::Round(Some(Note::normal("TypeChanged", message)));
+            return Reaction::Enqueue(Some(ServiceEvent::normal("TypeChanged", message)));
         }
     }
     let says = |reason, what: &str| {
         let message = format!("The service will be updated because the {what} has been changed.");
-        Reaction::Round(Some(Note::normal(reason, message)))
+        Reaction::Enqueue(Some(ServiceEvent::normal(reason, message)))
     };
     let is_deleted = |service: &Service| service.metadata.deletion_timestamp.is_some();
-    let notes = |service: &Service| service.metadata.annotations.clone().unwrap_or_default();
+    let annotations = |service: &Service| service.metadata.annotations.clone().unwrap_or_default();
     if old.metadata.uid != new.metadata.uid {
-        Reaction::Round(None)
-    } else if notes(old) != notes(new) {
+        Reaction::Enqueue(None)
+    } else if annotations(old) != annotations(new) {
         says("AnnotationChanged", "annotations")
     } else if old.spec != new.spec {
         says("ServiceSpecChanged", "spec")
     } else if is_deleted(old) != is_deleted(new) {
         says("DeleteTimestampChanged", "delete timestamp")
     } else {
-        Reaction::Nothing
+        Reaction::Ignore
     }
 }
 
 /// Given away by annotation: the backends stay as they are.
 fn belongs_to_another(service: &Service) -> bool {
-    let notes = service.notes();
-    !notes.exact(annotations::CLASS).unwrap_or_default().is_empty()
-        || notes.exact(annotations::TUNNEL_TYPE).is_some()
+    let annotations = service.annotations();
+    !annotations.exact(annotations::CLASS).unwrap_or_default().is_empty()
+        || annotations.exact(annotations::TUNNEL_TYPE).is_some()
 }
 
 /// Whether a change of a node makes CCM look at all Services whose backends are nodes.
@@ -118,7 +118,7 @@ mod tests {
 
     fn reason(reaction: Reaction) -> (&'static str, String) {
         match reaction {
-            Reaction::Round(Some(note)) => (note.reason, note.message),
+            Reaction::Enqueue(Some(event)) => (event.reason, event.message),
             other => panic!("no event: {other:?}"),
         }
     }
@@ -147,21 +147,21 @@ mod tests {
     #[case::given_to_a_class(json!({"metadata": {"annotations": {annotations::CLASS: "edge"}}}))]
     #[case::given_to_a_tunnel(json!({"metadata": {"annotations": {annotations::TUNNEL_TYPE: ""}}}))]
     fn a_change_is_not_noticed(#[case] patch: Value) {
-        assert_eq!(reaction(&patch), Reaction::Nothing);
+        assert_eq!(reaction(&patch), Reaction::Ignore);
     }
 
     #[test]
     fn a_new_uid_is_a_round_without_announcement() {
-        assert_eq!(reaction(&json!({"metadata": {"uid": "2"}})), Reaction::Round(None));
+        assert_eq!(reaction(&json!({"metadata": {"uid": "2"}})), Reaction::Enqueue(None));
     }
 
     #[test]
     fn at_the_start_what_wants_or_had_a_clb_gets_a_round() {
         let created = |patch| on_service(&Change::Created(service(&patch)));
-        assert_eq!(created(json!({})), Reaction::Round(None));
-        assert_eq!(created(json!({"spec": {"type": "ClusterIP"}})), Reaction::Nothing);
+        assert_eq!(created(json!({})), Reaction::Enqueue(None));
+        assert_eq!(created(json!({"spec": {"type": "ClusterIP"}})), Reaction::Ignore);
         let had = json!({"spec": {"type": "ClusterIP"}, "metadata": {"finalizers": [crate::service::FINALIZER]}});
-        assert_eq!(created(had), Reaction::Round(None));
+        assert_eq!(created(had), Reaction::Enqueue(None));
     }
 
     fn slice(patch: &Value) -> Arc<EndpointSlice> {

@@ -20,14 +20,14 @@ pub const COMPONENT: &str = "service-controller";
 
 /// The importance of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum EventType {
     /// All is as it should be.
     Normal,
     /// Somebody should look.
     Warning,
 }
 
-impl Kind {
+impl EventType {
     /// Its name in Kubernetes.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,37 +39,37 @@ impl Kind {
 
 /// An event about a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct ServiceEvent {
     /// How important it is.
-    pub kind: Kind,
+    pub kind: EventType,
     /// Why it is written, in one word.
     pub reason: &'static str,
     /// What it says.
     pub message: String,
 }
 
-impl Note {
+impl ServiceEvent {
     pub(crate) fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Normal, reason, message: message.into() }
+        Self { kind: EventType::Normal, reason, message: message.into() }
     }
 
     pub(crate) fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Warning, reason, message: message.into() }
+        Self { kind: EventType::Warning, reason, message: message.into() }
     }
 }
 
 /// What makes two events equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Identity {
+struct EventKey {
     service: Key,
     uid: Option<String>,
-    kind: Kind,
+    kind: EventType,
     reason: &'static str,
     message: String,
 }
 
 #[derive(Debug, Clone)]
-struct Written {
+struct WrittenEvent {
     name: String,
     count: i32,
 }
@@ -77,7 +77,7 @@ struct Written {
 /// Writes events, and remembers them to count equal ones, for as long as it lives.
 pub(crate) struct Recorder {
     client: Client,
-    written: Mutex<HashMap<Identity, Written>>,
+    written: Mutex<HashMap<EventKey, WrittenEvent>>,
 }
 
 impl Recorder {
@@ -86,48 +86,48 @@ impl Recorder {
     }
 
     /// Writes an event, or counts it up. A lost event is lost, as with client-go: no round depends on it.
-    pub(crate) async fn write(&self, service: &Service, note: Note) {
-        let identity = Identity {
-            service: Key::of(service),
+    pub(crate) async fn record(&self, service: &Service, event: ServiceEvent) {
+        let key = EventKey {
+            service: Key::from_object(service),
             uid: service.metadata.uid.clone(),
-            kind: note.kind,
-            reason: note.reason,
-            message: note.message,
+            kind: event.kind,
+            reason: event.reason,
+            message: event.message,
         };
-        let events: Api<Event> = Api::namespaced(self.client.clone(), &identity.service.namespace);
-        let known = self.known(&identity);
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &key.service.namespace);
+        let known = self.known(&key);
         if let Some(written) = known {
-            let counted = Written { count: written.count + 1, ..written };
+            let counted = WrittenEvent { count: written.count + 1, ..written };
             match count_up(&events, &counted).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Ok(_) => return self.remember(identity, counted),
+                Ok(_) => return self.remember(key, counted),
                 Err(_) => return,
             }
         }
-        let event = event(service, &identity);
+        let event = new_event(service, &key);
         let name = event.metadata.name.clone().unwrap_or_default();
         if events.create(&PostParams::default(), &event).await.is_ok() {
-            self.remember(identity, Written { name, count: 1 });
+            self.remember(key, WrittenEvent { name, count: 1 });
         }
     }
 
-    fn known(&self, identity: &Identity) -> Option<Written> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned()
+    fn known(&self, key: &EventKey) -> Option<WrittenEvent> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn remember(&self, identity: Identity, written: Written) {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(identity, written);
+    fn remember(&self, key: EventKey, written: WrittenEvent) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(key, written);
     }
 }
 
-async fn count_up(events: &Api<Event>, counted: &Written) -> kube::Result<Event> {
+async fn count_up(events: &Api<Event>, counted: &WrittenEvent) -> kube::Result<Event> {
     let patch = json!({"count": counted.count, "lastTimestamp": Time(Timestamp::now())});
     events.patch(&counted.name, &PatchParams::default(), &Patch::Strategic(patch)).await
 }
 
-fn event(service: &Service, identity: &Identity) -> Event {
+fn new_event(service: &Service, key: &EventKey) -> Event {
     let now = Timestamp::now();
-    let Key { namespace, name } = &identity.service;
+    let Key { namespace, name } = &key.service;
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{name}.{:x}", now.as_nanosecond())),
@@ -139,13 +139,13 @@ fn event(service: &Service, identity: &Identity) -> Event {
             kind: Some("Service".to_owned()),
             namespace: Some(namespace.clone()),
             name: Some(name.clone()),
-            uid: identity.uid.clone(),
+            uid: key.uid.clone(),
             resource_version: service.metadata.resource_version.clone(),
             ..ObjectReference::default()
         },
-        type_: Some(identity.kind.as_str().to_owned()),
-        reason: Some(identity.reason.to_owned()),
-        message: Some(identity.message.clone()),
+        type_: Some(key.kind.as_str().to_owned()),
+        reason: Some(key.reason.to_owned()),
+        message: Some(key.message.clone()),
         source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
         reporting_component: Some(COMPONENT.to_owned()),
         first_timestamp: Some(Time(now)),

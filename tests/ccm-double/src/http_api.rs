@@ -8,30 +8,30 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::double::View;
+use crate::controller::Handle;
 
 /// `GET /healthz`, `GET /state`, `GET` and `PATCH /behaviour`.
-pub fn router(view: View) -> Router {
+pub fn router(handle: Handle) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/state", get(state))
         .route("/behaviour", get(behaviour).patch(patch_behaviour))
-        .with_state(view)
+        .with_state(handle)
 }
 
-async fn healthz(State(view): State<View>) -> Response {
-    match view.waits_for() {
-        waiting if waiting.is_empty() => "ok\n".into_response(),
-        waiting => {
-            let why = format!("waiting for {}\n", waiting.join("; "));
+async fn healthz(State(handle): State<Handle>) -> Response {
+    match handle.unsynced() {
+        unsynced if unsynced.is_empty() => "ok\n".into_response(),
+        unsynced => {
+            let why = format!("unsynced for {}\n", unsynced.join("; "));
             (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
         }
     }
 }
 
-async fn state(State(view): State<View>) -> Json<Value> {
-    let services: serde_json::Map<String, Value> = view
-        .ledger
+async fn state(State(handle): State<Handle>) -> Json<Value> {
+    let services: serde_json::Map<String, Value> = handle
+        .reports
         .entries()
         .into_iter()
         .map(|(key, entry)| (key.to_string(), json!(entry)))
@@ -39,13 +39,14 @@ async fn state(State(view): State<View>) -> Json<Value> {
     Json(json!({"services": services}))
 }
 
-async fn behaviour(State(view): State<View>) -> Response {
-    Json(view.control.get()).into_response()
+async fn behaviour(State(handle): State<Handle>) -> Response {
+    Json(handle.control.get()).into_response()
 }
 
 /// Takes a JSON merge patch, whatever its content type.
-async fn patch_behaviour(State(view): State<View>, body: Bytes) -> Response {
-    let changed = serde_json::from_slice(&body).and_then(|patch: Value| view.control.patch(&patch));
+async fn patch_behaviour(State(handle): State<Handle>, body: Bytes) -> Response {
+    let changed =
+        serde_json::from_slice(&body).and_then(|patch: Value| handle.control.patch(&patch));
     match changed {
         Ok(behaviour) => Json(behaviour).into_response(),
         Err(error) => {

@@ -6,21 +6,21 @@
 #![forbid(unsafe_code)]
 
 mod annotations;
+mod api_server;
 pub mod behaviour;
-pub mod cloud;
-pub mod double;
+mod cache;
+pub mod cloud_client;
+pub mod controller;
+mod event_handlers;
 pub mod events;
 pub mod hash;
-pub mod ledger;
-mod live;
+pub mod http_api;
 pub mod model;
 mod nodes;
 mod number;
 pub mod outcome;
-pub mod queue;
-pub mod round;
-pub mod server;
+pub mod reconcile;
+pub mod reports;
 pub mod service;
 pub mod standalone;
-mod triggers;
-mod watch;
+pub mod work_queue;

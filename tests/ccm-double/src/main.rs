@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use clbmigrate_ccm_double::behaviour::{BackendType, Behaviour, Control, Fail};
-use clbmigrate_ccm_double::cloud::{AccessKey, Clb, Http};
-use clbmigrate_ccm_double::double::Double;
-use clbmigrate_ccm_double::queue::Backoff;
-use clbmigrate_ccm_double::server;
+use clbmigrate_ccm_double::behaviour::{BackendType, Behaviour, Fail, SharedBehaviour};
+use clbmigrate_ccm_double::cloud_client::{AccessKey, CloudClient, HttpTransport};
+use clbmigrate_ccm_double::controller::Controller;
+use clbmigrate_ccm_double::http_api;
+use clbmigrate_ccm_double::work_queue::Backoff;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// A double of the Cloud Controller Manager: asks a cloud what the real one asks, and writes to Services what it
@@ -60,7 +60,7 @@ struct CloudArgs {
 
 impl CloudArgs {
     /// The cloud over HTTP, if there is one.
-    fn connect(&self, cluster_id: &str) -> Result<Option<Clb>> {
+    fn connect(&self, cluster_id: &str) -> Result<Option<CloudClient>> {
         let Some(endpoint) = &self.endpoint else { return Ok(None) };
         let of_env = |name: &str| {
             std::env::var(name)
@@ -71,8 +71,8 @@ impl CloudArgs {
             secret: of_env("ACCESS_KEY_SECRET")?.into(),
             token: std::env::var("SECURITY_TOKEN").ok().map(Into::into),
         };
-        let http = Http::new(endpoint, &self.region, cluster_id, key)?;
-        Ok(Some(Clb::new(Arc::new(http), self.vpc.clone())))
+        let http = HttpTransport::new(endpoint, &self.region, cluster_id, key)?;
+        Ok(Some(CloudClient::new(Arc::new(http), self.vpc.clone())))
     }
 }
 
@@ -148,11 +148,11 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     let backoff = Backoff { base: Duration::from_millis(args.retry_base_ms), ..Backoff::default() };
-    let control = Control::new(args.behaviour.into());
-    let double = Double::start(client, args.namespace.as_deref(), cloud, control, backoff);
+    let control = SharedBehaviour::new(args.behaviour.into());
+    let controller = Controller::start(client, args.namespace.as_deref(), cloud, control, backoff);
     // Whoever started this may not read on.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, server::router(double.view().clone()))
+    axum::serve(listener, http_api::router(controller.handle().clone()))
         .with_graceful_shutdown(async {
             // Without a handler for the signal there is nothing to wait for but the default end.
             if tokio::signal::ctrl_c().await.is_err() {

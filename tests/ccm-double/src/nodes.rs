@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-use crate::model::Stopped;
+use crate::model::BuildError;
 
 const MASTER: &str = "node-role.kubernetes.io/master";
 const VIRTUAL_KUBELET: (&str, &str) = ("type", "virtual-kubelet");
@@ -52,7 +52,7 @@ fn ready(node: &Node) -> &str {
 pub(crate) fn labelled<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     wanted: &str,
-) -> Result<Vec<&'a Node>, Stopped> {
+) -> Result<Vec<&'a Node>, BuildError> {
     if wanted.is_empty() {
         return Ok(nodes.collect());
     }
@@ -66,12 +66,12 @@ pub(crate) fn labelled<'a>(
 }
 
 /// Stops at the first pair that differs, so a pair without `=` after it goes unnoticed, as in CCM.
-fn carries(node: &Node, wanted: &str) -> Result<bool, Stopped> {
+fn carries(node: &Node, wanted: &str) -> Result<bool, BuildError> {
     for pair in wanted.split(',') {
         let mut parts = pair.split('=');
         let (key, value) = (parts.next().unwrap_or_default(), parts.next());
-        let value =
-            value.ok_or_else(|| Stopped(format!("parse backend label: {pair}, [k1=v1,k2=v2]")))?;
+        let value = value
+            .ok_or_else(|| BuildError(format!("parse backend label: {pair}, [k1=v1,k2=v2]")))?;
         if label(node, key) != Some(value) {
             return Ok(false);
         }
@@ -109,11 +109,11 @@ fn provider_id(node: &Node) -> &str {
 }
 
 /// The machine of a node, after its region: `region.i-…` with or without `alicloud://`.
-pub(crate) fn machine(node: &Node) -> Result<&str, Stopped> {
+pub(crate) fn machine(node: &Node) -> Result<&str, BuildError> {
     let id = provider_id(node);
     let plain = id.strip_prefix("alicloud://").unwrap_or(id);
     plain.split('.').nth(1).ok_or_else(|| {
-        Stopped(format!(
+        BuildError(format!(
             "normal parse providerid: {id}. expected: ${{regionid}}.${{nodeid}}, alicloud: unable to split \
              instanceid and region from providerID, error unexpected providerID={plain}"
         ))

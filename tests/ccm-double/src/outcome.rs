@@ -32,12 +32,12 @@ impl Outcome {
 }
 
 /// What a successful round means for traffic: the worst of the ports, and why, a sentence a port.
-pub(crate) fn of(
+pub(crate) fn classify(
     model: &Model,
     lacks_listeners: bool,
     service: &Service,
 ) -> (Outcome, Vec<String>) {
-    let label = service.notes().get("backend-label");
+    let label = service.annotations().get("backend-label");
     let mut outcome = Outcome::Applied;
     let mut reasons = Vec::new();
     for port in service.ports().iter().map(|port| port.port) {

@@ -28,9 +28,9 @@ impl Report {
     }
 }
 
-/// A Service in the ledger.
+/// A Service that had a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct ServiceReport {
     /// Rounds since the start, also of Services of the same name before.
     pub rounds: u64,
     /// The last round.
@@ -40,17 +40,17 @@ pub struct Entry {
 
 /// All Services that had a round.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<BTreeMap<Key, Entry>>);
+pub struct Reports(Mutex<BTreeMap<Key, ServiceReport>>);
 
-impl Ledger {
+impl Reports {
     pub(crate) fn record(&self, key: &Key, report: Report) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rounds = entries.get(key).map_or(1, |entry| entry.rounds + 1);
-        entries.insert(key.clone(), Entry { rounds, last: report });
+        entries.insert(key.clone(), ServiceReport { rounds, last: report });
     }
 
-    /// The ledger as it is now.
-    pub fn entries(&self) -> BTreeMap<Key, Entry> {
+    /// All reports so far, by Service.
+    pub fn entries(&self) -> BTreeMap<Key, ServiceReport> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

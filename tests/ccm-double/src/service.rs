@@ -26,7 +26,7 @@ pub struct Key {
 
 impl Key {
     /// The key of any object in a namespace; the empty namespace for others.
-    pub fn of<K: kube::Resource>(object: &K) -> Self {
+    pub fn from_object<K: kube::Resource>(object: &K) -> Self {
         let meta = object.meta();
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
@@ -50,14 +50,14 @@ impl Serialize for Key {
 /// What CCM reads of a Service.
 pub(crate) trait ServiceExt {
     fn spec_type(&self) -> &str;
-    fn notes(&self) -> Annotations<'_>;
+    fn annotations(&self) -> Annotations<'_>;
     fn ports(&self) -> &[ServicePort];
     fn ingress(&self) -> &[LoadBalancerIngress];
     fn label(&self, key: &str) -> Option<&str>;
     /// Whether the CLB controller takes it (CCM 2.14: `NeedCLB`).
-    fn wants_clb(&self) -> bool;
+    fn needs_clb(&self) -> bool;
     /// Whether it has to be cleaned up, if it ever had a CLB.
-    fn is_over(&self) -> bool;
+    fn needs_cleanup(&self) -> bool;
     fn has_finalizer(&self) -> bool;
     /// Whether its backends are Pods instead of nodes.
     fn is_eni(&self, default: BackendType) -> bool;
@@ -71,7 +71,7 @@ impl ServiceExt for Service {
         declared.unwrap_or_default()
     }
 
-    fn notes(&self) -> Annotations<'_> {
+    fn annotations(&self) -> Annotations<'_> {
         Annotations::new(self.metadata.annotations.as_ref())
     }
 
@@ -90,15 +90,15 @@ impl ServiceExt for Service {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    fn wants_clb(&self) -> bool {
+    fn needs_clb(&self) -> bool {
         let has_class = |spec: &ServiceSpec| spec.load_balancer_class.is_some();
         self.spec_type() == "LoadBalancer"
             && !self.spec.as_ref().is_some_and(has_class)
-            && self.notes().exact(annotations::TUNNEL_TYPE).is_none()
-            && self.notes().exact(annotations::CLASS).unwrap_or_default().is_empty()
+            && self.annotations().exact(annotations::TUNNEL_TYPE).is_none()
+            && self.annotations().exact(annotations::CLASS).unwrap_or_default().is_empty()
     }
 
-    fn is_over(&self) -> bool {
+    fn needs_cleanup(&self) -> bool {
         self.metadata.deletion_timestamp.is_some() || self.spec_type() != "LoadBalancer"
     }
 
@@ -107,7 +107,7 @@ impl ServiceExt for Service {
     }
 
     fn is_eni(&self, default: BackendType) -> bool {
-        match self.notes().exact(annotations::BACKEND_TYPE) {
+        match self.annotations().exact(annotations::BACKEND_TYPE) {
             None | Some("") => default == BackendType::Eni,
             Some(declared) => declared == "eni",
         }
@@ -139,7 +139,7 @@ mod tests {
     #[case::empty_class(json!({"type": "LoadBalancer"}), json!({annotations::CLASS: ""}), true)]
     #[case::empty_tunnel(json!({"type": "LoadBalancer"}), json!({annotations::TUNNEL_TYPE: ""}), false)]
     fn the_clb_controller_takes(#[case] spec: Value, #[case] notes: Value, #[case] takes: bool) {
-        assert_eq!(service(&spec, &notes).wants_clb(), takes);
+        assert_eq!(service(&spec, &notes).needs_clb(), takes);
     }
 
     #[rstest]

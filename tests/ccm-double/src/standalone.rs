@@ -5,10 +5,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 
 use crate::behaviour::Behaviour;
-use crate::cloud::memory::Memory;
-use crate::model::identity::Identity;
+use crate::cloud_client::memory::Memory;
 use crate::model::mapping;
-use crate::round::{MADE, default_name};
+use crate::model::named_key::NamedKey;
+use crate::reconcile::{CREATED_BY_CCM, default_name};
 use crate::service::{CLB_LABEL, ServiceExt};
 
 /// A cloud that is made up as it is asked for.
@@ -27,9 +27,9 @@ impl Standalone {
     /// those groups of its mapping that the behaviour allows, as the Service wants them. A CLB that CCM made before a restart is found by
     /// the Service's label.
     pub(crate) fn make_up(&self, service: &Service, behaviour: &Behaviour) {
-        let named = service.notes().get("id");
+        let named = service.annotations().get("id");
         if !named.is_empty() {
-            let asked_for = service.notes().get("ip");
+            let asked_for = service.annotations().get("ip");
             let address = if asked_for.is_empty() {
                 behaviour.address(named).to_string()
             } else {
@@ -37,7 +37,7 @@ impl Standalone {
             };
             self.cloud.put_balancer(named, named, &address);
             self.make_up_attributes(named, service);
-            self.make_up_groups(named, service.notes().get("vgroup-port"), behaviour);
+            self.make_up_groups(named, service.annotations().get("vgroup-port"), behaviour);
         } else if let Some(known) = service.label(CLB_LABEL)
             && !self.cloud.has_balancer(known)
         {
@@ -45,7 +45,7 @@ impl Standalone {
             let shown = service.ingress().first().and_then(|shown| shown.ip.clone());
             let address = shown.unwrap_or_else(|| behaviour.address(known).to_string());
             self.cloud.put_balancer(known, &name, &address);
-            self.cloud.put_tag(known, MADE, &name);
+            self.cloud.put_tag(known, CREATED_BY_CCM, &name);
         }
     }
 
@@ -58,14 +58,15 @@ impl Standalone {
             ("slave-zoneid", "SlaveZoneId"),
             ("resource-group-id", "ResourceGroupId"),
         ] {
-            let asked_for = if service.is_over() { "" } else { service.notes().get(suffix) };
+            let asked_for =
+                if service.needs_cleanup() { "" } else { service.annotations().get(suffix) };
             self.cloud.put_attribute(clb, name, asked_for);
         }
     }
 
     fn make_up_groups(&self, clb: &str, mapping: &str, behaviour: &Behaviour) {
         self.cloud.retain_groups(clb, |id, name| {
-            Identity::read(name).is_some() || behaviour.has_group(clb, id)
+            NamedKey::parse(name).is_some() || behaviour.has_group(clb, id)
         });
         // A mapping that cannot be read names nothing; the round says so.
         for group in mapping::groups(mapping).unwrap_or_default() {

@@ -33,14 +33,14 @@ impl Backoff {
 
 /// Keys to work on.
 #[derive(Debug)]
-pub(crate) struct Queue<K> {
-    inner: Mutex<Inner<K>>,
+pub(crate) struct WorkQueue<K> {
+    state: Mutex<QueueState<K>>,
     changed: Notify,
     backoff: Backoff,
 }
 
 #[derive(Debug)]
-struct Inner<K> {
+struct QueueState<K> {
     ready: VecDeque<K>,
     /// What is ready, or will be when its present worker is done with it.
     dirty: HashSet<K>,
@@ -49,21 +49,21 @@ struct Inner<K> {
     failures: HashMap<K, u32>,
 }
 
-impl<K: Clone + Ord + Hash> Queue<K> {
+impl<K: Clone + Ord + Hash> WorkQueue<K> {
     pub(crate) fn new(backoff: Backoff) -> Self {
-        let inner = Inner {
+        let state = QueueState {
             ready: VecDeque::new(),
             dirty: HashSet::new(),
             running: HashSet::new(),
             waiting: BTreeMap::new(),
             failures: HashMap::new(),
         };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), backoff }
+        Self { state: Mutex::new(state), changed: Notify::new(), backoff }
     }
 
     /// Adds a key; without effect if it is there already.
     pub(crate) fn add(&self, key: K) {
-        self.inner().add(key);
+        self.state().add(key);
         self.changed.notify_one();
     }
 
@@ -71,14 +71,14 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     pub(crate) async fn next(&self) -> K {
         loop {
             let due = {
-                let mut inner = self.inner();
-                inner.wake(Instant::now());
-                if let Some(key) = inner.take() {
+                let mut state = self.state();
+                state.wake(Instant::now());
+                if let Some(key) = state.take() {
                     // One permit may have stood for several keys.
                     self.changed.notify_one();
                     return key;
                 }
-                inner.waiting.values().min().copied()
+                state.waiting.values().min().copied()
             };
             let wait = async {
                 match due {
@@ -95,20 +95,20 @@ impl<K: Clone + Ord + Hash> Queue<K> {
 
     /// Gives a key back. A failed one comes again after a while, a good one has its failures forgiven.
     pub(crate) fn done(&self, key: &K, succeeded: bool) {
-        let mut inner = self.inner();
-        inner.running.remove(key);
-        if inner.dirty.contains(key) {
-            inner.ready.push_back(key.clone());
+        let mut state = self.state();
+        state.running.remove(key);
+        if state.dirty.contains(key) {
+            state.ready.push_back(key.clone());
         }
         if succeeded {
-            inner.failures.remove(key);
-            drop(inner);
+            state.failures.remove(key);
+            drop(state);
             self.changed.notify_one();
         } else {
-            let failures = inner.failures.entry(key.clone()).or_default();
+            let failures = state.failures.entry(key.clone()).or_default();
             *failures = failures.saturating_add(1);
             let time = self.backoff.after(*failures);
-            drop(inner);
+            drop(state);
             self.add_after(key.clone(), time);
         }
     }
@@ -116,19 +116,19 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     /// Adds a key after a while.
     pub(crate) fn add_after(&self, key: K, time: Duration) {
         let due = Instant::now() + time;
-        let mut inner = self.inner();
-        let waits = inner.waiting.entry(key).or_insert(due);
+        let mut state = self.state();
+        let waits = state.waiting.entry(key).or_insert(due);
         *waits = (*waits).min(due);
-        drop(inner);
+        drop(state);
         self.changed.notify_one();
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner<K>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, QueueState<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Clone + Ord + Hash> Inner<K> {
+impl<K: Clone + Ord + Hash> QueueState<K> {
     fn add(&mut self, key: K) {
         if self.dirty.insert(key.clone()) && !self.running.contains(&key) {
             self.ready.push_back(key);
@@ -157,12 +157,12 @@ impl<K: Clone + Ord + Hash> Inner<K> {
 mod tests {
     use super::*;
 
-    fn queue() -> Queue<&'static str> {
-        Queue::new(Backoff::default())
+    fn queue() -> WorkQueue<&'static str> {
+        WorkQueue::new(Backoff::default())
     }
 
     /// Whether a key comes before the (paused) clock has moved by the given time.
-    async fn comes_within(queue: &Queue<&'static str>, time: Duration) -> bool {
+    async fn comes_within(queue: &WorkQueue<&'static str>, time: Duration) -> bool {
         tokio::time::timeout(time, queue.next()).await.is_ok()
     }
 
@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(before.elapsed().as_millis() / 100, seconds * 10);
         }
         queue.done(&key, true);
-        assert!(queue.inner().failures.is_empty());
+        assert!(queue.state().failures.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

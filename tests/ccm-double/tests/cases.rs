@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clbmigrate_ccm_double::behaviour::BackendType;
-use clbmigrate_ccm_double::cloud::Clb;
-use clbmigrate_ccm_double::cloud::memory::Memory;
+use clbmigrate_ccm_double::cloud_client::CloudClient;
+use clbmigrate_ccm_double::cloud_client::memory::Memory;
 use clbmigrate_ccm_double::model::{self, Inputs, Model, Pods};
 use clbmigrate_ccm_double::service::Key;
 use flate2::read::MultiGzDecoder;
@@ -46,24 +46,24 @@ struct Expected {
     #[serde(default)]
     skipped_ports: Option<Vec<i32>>,
     #[serde(default)]
-    groups: Option<Vec<Group>>,
+    groups: Option<Vec<ExpectedGroup>>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-struct Group {
+struct ExpectedGroup {
     port: i32,
     vgroup_id: String,
     vgroup_name: String,
     user_managed: bool,
     weight: Option<u32>,
     #[serde(default)]
-    backends: Option<Vec<Backend>>,
+    backends: Option<Vec<ExpectedBackend>>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
-struct Backend {
+struct ExpectedBackend {
     #[serde(rename = "type")]
     kind: String,
     server_id: String,
@@ -113,7 +113,7 @@ async fn difference(case: &Case) -> Option<String> {
     }
     let nodes: Vec<_> = case.nodes.iter().cloned().map(Arc::new).collect();
     let slices: Vec<_> = case.endpoint_slices.iter().cloned().map(Arc::new).collect();
-    let pods: Pods = case.pods.iter().map(|pod| (Key::of(pod), pod.clone())).collect();
+    let pods: Pods = case.pods.iter().map(|pod| (Key::from_object(pod), pod.clone())).collect();
     let inputs = Inputs {
         service: &case.service,
         nodes: &nodes,
@@ -122,7 +122,7 @@ async fn difference(case: &Case) -> Option<String> {
         cluster_id: &case.cluster_id,
         default_type: BackendType::Ecs,
     };
-    let built = model::build(&inputs, &Clb::new(cloud, "vpc-test"), &mut Vec::new()).await;
+    let built = model::build(&inputs, &CloudClient::new(cloud, "vpc-test"), &mut Vec::new()).await;
     match built {
         Err(_) if case.expected.fails => None,
         Err(error) => Some(format!("fails: CCM builds it, here: {error}")),
@@ -137,13 +137,13 @@ fn model_difference(model: &Model, expected: &Expected) -> Option<String> {
     if skipped != wanted {
         return Some(format!("skippedPorts: CCM {wanted:?}, here {:?}", model.skipped));
     }
-    let groups: &[Group] = expected.groups.as_deref().unwrap_or_default();
+    let groups: &[ExpectedGroup] = expected.groups.as_deref().unwrap_or_default();
     if groups.len() != model.groups.len() {
         return Some(format!("groups: CCM {}, here {}", groups.len(), model.groups.len()));
     }
     groups.iter().zip(&model.groups).find_map(|(wanted, found)| {
         let here = as_expected(found);
-        let fields = |group: &Group| {
+        let fields = |group: &ExpectedGroup| {
             (
                 group.port,
                 group.vgroup_id.clone(),
@@ -155,10 +155,10 @@ fn model_difference(model: &Model, expected: &Expected) -> Option<String> {
         if fields(wanted) != fields(&here) {
             return Some(format!("CCM {:?}, here {:?}", fields(wanted), fields(&here)));
         }
-        let set = |group: &Group| -> BTreeSet<String> {
+        let set = |group: &ExpectedGroup| -> BTreeSet<String> {
             group.backends.iter().flatten().map(|one| format!("{one:?}")).collect()
         };
-        let count = |group: &Group| group.backends.as_ref().map_or(0, Vec::len);
+        let count = |group: &ExpectedGroup| group.backends.as_ref().map_or(0, Vec::len);
         (set(wanted) != set(&here) || count(wanted) != count(&here)).then(|| {
             let (ccm, here) = (set(wanted), set(&here));
             format!(
@@ -171,8 +171,8 @@ fn model_difference(model: &Model, expected: &Expected) -> Option<String> {
     })
 }
 
-fn as_expected(group: &model::Group) -> Group {
-    let backends = group.backends.iter().map(|backend| Backend {
+fn as_expected(group: &model::Group) -> ExpectedGroup {
+    let backends = group.backends.iter().map(|backend| ExpectedBackend {
         kind: backend.kind.as_str().to_owned(),
         server_id: backend.server_id.clone(),
         server_ip: backend.server_ip.clone(),
@@ -180,7 +180,7 @@ fn as_expected(group: &model::Group) -> Group {
         weight: backend.weight,
         description: backend.description.clone(),
     });
-    Group {
+    ExpectedGroup {
         port: group.port,
         vgroup_id: group.id.clone(),
         vgroup_name: group.name.clone(),

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::auth;
 use crate::request::Request;
-use crate::sign;
 
 /// Parameters that only serve the protocol.
 const PROTOCOL: [&str; 9] = [
@@ -27,8 +27,8 @@ const SECRET: [&str; 3] = ["OIDCToken", "SecurityToken", "Signature"];
 /// A call of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Call {
-    /// When it came.
+pub struct LoggedCall {
+    /// When it arrived.
     pub time: String,
     /// Of the API.
     pub version: String,
@@ -52,11 +52,11 @@ pub struct Call {
 
 /// All calls since the start or the last clearing.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(Mutex<Vec<Call>>);
+pub(crate) struct CallLog(Mutex<Vec<LoggedCall>>);
 
-impl Calls {
+impl CallLog {
     /// Notes that a call has come.
-    pub(crate) fn came(&self, request: &Request, time: String, request_id: &str) {
+    pub(crate) fn record(&self, request: &Request, time: String, request_id: &str) {
         let parameters = request
             .params()
             .into_iter()
@@ -67,12 +67,12 @@ impl Calls {
             })
             .collect();
         self.with(|calls| {
-            calls.push(Call {
+            calls.push(LoggedCall {
                 time,
                 version: request.version().unwrap_or_default().to_owned(),
                 action: request.action().unwrap_or_default().to_owned(),
                 method: request.method().to_owned(),
-                access_key_id: sign::claimed_key(request),
+                access_key_id: auth::claimed_access_key(request),
                 parameters,
                 status: None,
                 code: None,
@@ -83,7 +83,7 @@ impl Calls {
     }
 
     /// Notes something about a call that has come. One that was cleared away stays away.
-    pub(crate) fn note(&self, request_id: &str, change: impl FnOnce(&mut Call)) {
+    pub(crate) fn update(&self, request_id: &str, change: impl FnOnce(&mut LoggedCall)) {
         self.with(|calls| {
             let found = calls.iter_mut().rev().find(|call| call.request_id == request_id);
             if let Some(call) = found {
@@ -92,7 +92,7 @@ impl Calls {
         });
     }
 
-    pub(crate) fn all(&self) -> Vec<Call> {
+    pub(crate) fn all(&self) -> Vec<LoggedCall> {
         self.with(|calls| calls.clone())
     }
 
@@ -100,7 +100,7 @@ impl Calls {
         self.with(Vec::clear);
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Vec<Call>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<LoggedCall>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

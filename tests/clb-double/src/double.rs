@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::calls::Call;
-use crate::cloud::Cloud;
+use crate::call_log::LoggedCall;
+use crate::data_plane::{DataPlane, ListenerReport};
 use crate::faults::Fault;
-use crate::metadata::Metadata;
-use crate::plane::{ListenerReport, Plane};
-use crate::server::{Front, serve};
+use crate::http_server::{ApiAndControl, serve};
+use crate::metadata::MetadataService;
+use crate::shared::SharedState;
 use crate::state::State;
 use crate::{limits, tls};
 
@@ -56,9 +56,9 @@ impl Options {
 
 /// A running double. It ends when it is dropped, and every connection with it.
 #[derive(Debug)]
-pub struct Double {
-    cloud: Arc<Cloud>,
-    plane: Arc<Plane>,
+pub struct ClbDouble {
+    shared: Arc<SharedState>,
+    plane: Arc<DataPlane>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     ca_pem: Option<String>,
@@ -68,18 +68,19 @@ pub struct Double {
     work: JoinSet<Infallible>,
 }
 
-impl Double {
+impl ClbDouble {
     /// Starts it. All listeners are open when it returns, those of the data plane included.
     pub async fn start(options: Options) -> Result<Self> {
         options.state.check().context("the state")?;
-        let cloud = Arc::new(Cloud::new(options.state, options.second));
-        let plane = Arc::new(Plane::default());
-        let front = Arc::new(Front { cloud: Arc::clone(&cloud), plane: Arc::clone(&plane) });
+        let shared = Arc::new(SharedState::new(options.state, options.second));
+        let plane = Arc::new(DataPlane::default());
+        let service =
+            Arc::new(ApiAndControl { shared: Arc::clone(&shared), plane: Arc::clone(&plane) });
         let mut work = JoinSet::new();
         let (mut http, mut https, mut ca_pem, mut metadata) = (None, None, None, None);
         if let Some(address) = options.listen {
             let (listener, address) = listen(address, "--listen").await?;
-            work.spawn(serve(listener, None, Arc::clone(&front)));
+            work.spawn(serve(listener, None, Arc::clone(&service)));
             http = Some(address);
         }
         if let Some(address) = options.listen_tls {
@@ -89,22 +90,22 @@ impl Double {
                 fs::write(file, &tls.ca_pem)
                     .with_context(|| format!("cannot write {}", file.display()))?;
             }
-            work.spawn(serve(listener, Some(tls.acceptor), front));
+            work.spawn(serve(listener, Some(tls.acceptor), service));
             https = Some(address);
             ca_pem = Some(tls.ca_pem);
         }
         if let Some(address) = options.listen_metadata {
             let (listener, address) = listen(address, "--listen-metadata").await?;
-            let service = Arc::new(Metadata::new(Arc::clone(&cloud)));
+            let service = Arc::new(MetadataService::new(Arc::clone(&shared)));
             work.spawn(serve(listener, None, service));
             metadata = Some(address);
         }
         if options.data_plane {
             limits::raise_open_files();
-            plane.follow(&cloud);
-            work.spawn(Arc::clone(&plane).run(Arc::clone(&cloud)));
+            plane.follow(&shared);
+            work.spawn(Arc::clone(&plane).run(Arc::clone(&shared)));
         }
-        Ok(Self { cloud, plane, http, https, ca_pem, metadata, work })
+        Ok(Self { shared, plane, http, https, ca_pem, metadata, work })
     }
 
     /// Where it answers over HTTP.
@@ -129,37 +130,37 @@ impl Double {
 
     /// The state as it is now.
     pub fn state(&self) -> State {
-        self.cloud.read(Clone::clone)
+        self.shared.read(Clone::clone)
     }
 
     /// Changes the state behind the API's back, as the console would.
     pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        self.cloud.edit(change)
+        self.shared.edit(change)
     }
 
     /// Every call so far.
-    pub fn calls(&self) -> Vec<Call> {
-        self.cloud.calls.all()
+    pub fn calls(&self) -> Vec<LoggedCall> {
+        self.shared.calls.all()
     }
 
     /// Forgets the calls.
     pub fn clear_calls(&self) {
-        self.cloud.calls.clear();
+        self.shared.calls.clear();
     }
 
     /// Lets something go wrong.
     pub fn fault(&self, fault: Fault) {
-        self.cloud.faults.add(fault);
+        self.shared.faults.add(fault);
     }
 
     /// The faults that still wait for their calls.
     pub fn faults(&self) -> Vec<Fault> {
-        self.cloud.faults.all()
+        self.shared.faults.all()
     }
 
     /// Nothing goes wrong any more.
     pub fn clear_faults(&self) {
-        self.cloud.faults.clear();
+        self.shared.faults.clear();
     }
 
     /// What the data plane did.
@@ -168,7 +169,7 @@ impl Double {
     }
 }
 
-impl Drop for Double {
+impl Drop for ClbDouble {
     fn drop(&mut self) {
         self.plane.close();
     }

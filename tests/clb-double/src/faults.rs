@@ -22,13 +22,13 @@ pub struct Fault {
     pub count: Option<u32>,
     /// What happens.
     #[serde(rename = "do")]
-    pub what: Do,
+    pub effect: FaultEffect,
 }
 
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Do {
+pub enum FaultEffect {
     /// It is refused with `Throttling.User`.
     Throttle {},
     /// It is refused with this error.
@@ -53,20 +53,20 @@ pub enum Do {
 
 impl Fault {
     /// What happens to all calls from now on.
-    pub fn new(what: Do) -> Self {
-        Self { action: None, access_key_id: None, skip: 0, count: None, what }
+    pub fn new(effect: FaultEffect) -> Self {
+        Self { action: None, access_key_id: None, skip: 0, count: None, effect }
     }
 
     /// Only to calls of this action.
     #[must_use]
-    pub fn of(mut self, action: &str) -> Self {
+    pub fn for_action(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
         self
     }
 
     /// Only to calls with this access key.
     #[must_use]
-    pub fn by(mut self, access_key_id: &str) -> Self {
+    pub fn for_access_key(mut self, access_key_id: &str) -> Self {
         self.access_key_id = Some(access_key_id.to_owned());
         self
     }
@@ -85,13 +85,13 @@ impl Fault {
         self
     }
 
-    fn fits(&self, action: &str, access_key_id: Option<&str>) -> bool {
+    fn matches(&self, action: &str, access_key_id: Option<&str>) -> bool {
         self.action.as_deref().is_none_or(|wanted| wanted == action)
             && self.access_key_id.as_deref().is_none_or(|wanted| Some(wanted) == access_key_id)
     }
 }
 
-impl Do {
+impl FaultEffect {
     /// Its name in JSON.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -122,21 +122,25 @@ impl Faults {
         self.with(Vec::clear);
     }
 
-    /// What happens to this call. Every fault that fits counts it as passed until one happens.
-    pub(crate) fn meet(&self, action: &str, access_key_id: Option<&str>) -> Option<Do> {
+    /// What happens to this call. Every fault that matches counts it as passed until one happens.
+    pub(crate) fn next_effect(
+        &self,
+        action: &str,
+        access_key_id: Option<&str>,
+    ) -> Option<FaultEffect> {
         self.with(|faults| {
-            let mut met = None;
-            for fault in faults.iter_mut().filter(|fault| fault.fits(action, access_key_id)) {
+            let mut effect = None;
+            for fault in faults.iter_mut().filter(|fault| fault.matches(action, access_key_id)) {
                 if fault.skip > 0 {
                     fault.skip -= 1;
                 } else if fault.count != Some(0) {
                     fault.count = fault.count.map(|count| count - 1);
-                    met = Some(fault.what.clone());
+                    effect = Some(fault.effect.clone());
                     break;
                 }
             }
             faults.retain(|fault| fault.count != Some(0));
-            met
+            effect
         })
     }
 
@@ -152,23 +156,23 @@ mod tests {
     #[test]
     fn a_fault_happens_after_those_that_pass_and_so_often() {
         let faults = Faults::default();
-        faults.add(Fault::new(Do::Throttle {}).of("A").after(1).times(2));
-        let met = |action| faults.meet(action, None).is_some();
-        assert!(!met("A"), "passes");
-        assert!(!met("B"), "is another");
-        assert!(met("A"));
-        assert!(met("A"));
-        assert!(!met("A"), "is used up");
+        faults.add(Fault::new(FaultEffect::Throttle {}).for_action("A").after(1).times(2));
+        let effect = |action| faults.next_effect(action, None).is_some();
+        assert!(!effect("A"), "passes");
+        assert!(!effect("B"), "is another");
+        assert!(effect("A"));
+        assert!(effect("A"));
+        assert!(!effect("A"), "is used up");
         assert!(faults.all().is_empty());
     }
 
     #[test]
     fn a_fault_of_one_client_leaves_the_others_alone() {
         let faults = Faults::default();
-        faults.add(Fault::new(Do::LoseAnswer {}).by("key-a"));
-        assert!(faults.meet("A", Some("key-b")).is_none());
-        assert!(faults.meet("A", None).is_none());
-        assert_eq!(faults.meet("A", Some("key-a")), Some(Do::LoseAnswer {}));
+        faults.add(Fault::new(FaultEffect::LoseAnswer {}).for_access_key("key-a"));
+        assert!(faults.next_effect("A", Some("key-b")).is_none());
+        assert!(faults.next_effect("A", None).is_none());
+        assert_eq!(faults.next_effect("A", Some("key-a")), Some(FaultEffect::LoseAnswer {}));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Parser};
-use clbmigrate_clb_double::{Double, Options, State};
+use clbmigrate_clb_double::{ClbDouble, Options, State};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A double of Alibaba Cloud's CLB: answers its API, and forwards connections by weight
@@ -49,7 +49,7 @@ async fn main() -> Result<()> {
     let state: State = text.parse().with_context(|| format!("{file}"))?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
-    let double = Double::start(Options {
+    let double = ClbDouble::start(Options {
         state,
         listen: args.listen,
         listen_tls: args.listen_tls,
@@ -60,7 +60,7 @@ async fn main() -> Result<()> {
     })
     .await?;
     // Whoever started this may not read on.
-    let _ = tell(&double);
+    let _ = print_addresses(&double);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -68,7 +68,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn tell(double: &Double) -> std::io::Result<()> {
+fn print_addresses(double: &ClbDouble) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if let Some(address) = double.http() {
         writeln!(out, "listening on http://{address}")?;

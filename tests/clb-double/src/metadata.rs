@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::api;
-use crate::cloud::Cloud;
+use crate::http_server::{HttpService, Reply};
 use crate::request::Request;
-use crate::server::{Reply, Service};
+use crate::shared::SharedState;
 use crate::state::{State, default_account};
 use crate::{random, time};
 
@@ -23,15 +23,15 @@ const LONGEST: i64 = 21600;
 const ROLES: &str = "ram/security-credentials/";
 
 /// The server.
-pub(crate) struct Metadata {
-    cloud: Arc<Cloud>,
+pub(crate) struct MetadataService {
+    shared: Arc<SharedState>,
     /// Tokens and when they end.
     tokens: Mutex<HashMap<String, Timestamp>>,
 }
 
-impl Metadata {
-    pub(crate) fn new(cloud: Arc<Cloud>) -> Self {
-        Self { cloud, tokens: Mutex::default() }
+impl MetadataService {
+    pub(crate) fn new(shared: Arc<SharedState>) -> Self {
+        Self { shared, tokens: Mutex::default() }
     }
 
     fn token(&self, request: &Request) -> Reply {
@@ -51,9 +51,9 @@ impl Metadata {
         }
     }
 
-    fn may(&self, request: &Request) -> bool {
+    fn is_authorized(&self, request: &Request) -> bool {
         match request.header(TOKEN) {
-            None => !self.cloud.read(|state| state.metadata.tokens_only),
+            None => !self.shared.read(|state| state.metadata.tokens_only),
             Some(token) => {
                 let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
                 tokens.get(token).is_some_and(|end| *end > Timestamp::now())
@@ -64,10 +64,10 @@ impl Metadata {
     /// Credentials of the instance's role: new ones each time.
     fn credentials(&self, wanted: &str) -> Reply {
         let now = Timestamp::now();
-        let issued = self.cloud.edit(|state| {
+        let issued = self.shared.edit(|state| {
             let arn = role_arn(state, wanted)?;
             let seconds = state.metadata.session_seconds;
-            Some(api::issue(state, now, &arn, "instance", seconds))
+            Some(api::issue_token(state, now, &arn, "instance", seconds))
         });
         match issued {
             None => not_found(),
@@ -87,18 +87,20 @@ impl Metadata {
     }
 }
 
-impl Service for Metadata {
+impl HttpService for MetadataService {
     async fn answer(&self, request: Request) -> Reply {
         match (request.method(), request.path()) {
             ("PUT", "/latest/api/token") => self.token(&request),
             ("GET", path) => match path.strip_prefix("/latest/meta-data/") {
-                Some(_) if !self.may(&request) => Reply::text(403, "the token is missing or bad\n"),
+                Some(_) if !self.is_authorized(&request) => {
+                    Reply::text(403, "the token is missing or bad\n")
+                }
                 Some(role) if role.len() > ROLES.len() && role.starts_with(ROLES) => {
                     self.credentials(role.trim_start_matches(ROLES))
                 }
                 Some(item) => self
-                    .cloud
-                    .read(|state| told(state, item.trim_end_matches('/')))
+                    .shared
+                    .read(|state| metadata_item(state, item.trim_end_matches('/')))
                     .map_or_else(not_found, |text| Reply::text(200, text)),
                 None => not_found(),
             },
@@ -107,7 +109,7 @@ impl Service for Metadata {
     }
 }
 
-fn told(state: &State, item: &str) -> Option<String> {
+fn metadata_item(state: &State, item: &str) -> Option<String> {
     let metadata = &state.metadata;
     let text = match item {
         "region-id" => &state.region,

@@ -5,34 +5,34 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::calls::Calls;
+use crate::auth::Nonces;
+use crate::call_log::CallLog;
+use crate::data_plane::HealthTable;
 use crate::faults::Faults;
-use crate::plane::Board;
-use crate::sign::Nonces;
 use crate::state::State;
 
 /// One state, and what has happened to it.
 #[derive(Debug)]
-pub(crate) struct Cloud {
+pub(crate) struct SharedState {
     state: Mutex<State>,
     changed: watch::Sender<()>,
-    pub(crate) calls: Calls,
+    pub(crate) calls: CallLog,
     pub(crate) faults: Faults,
     pub(crate) nonces: Nonces,
-    pub(crate) health: Board,
+    pub(crate) health: HealthTable,
     /// How long a second of the state's health checks and drains lasts.
     pub(crate) second: Duration,
 }
 
-impl Cloud {
+impl SharedState {
     pub(crate) fn new(state: State, second: Duration) -> Self {
         Self {
             state: Mutex::new(state),
             changed: watch::Sender::new(()),
-            calls: Calls::default(),
+            calls: CallLog::default(),
             faults: Faults::default(),
             nonces: Nonces::default(),
-            health: Board::default(),
+            health: HealthTable::default(),
             second,
         }
     }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use clbmigrate_clb_double::{Double, Options, State};
+use clbmigrate_clb_double::{ClbDouble, Options, State};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn over_both() {
         let mut options = Options::new(state());
         options.listen_tls = Some(free);
         options.ca_file = Some(ca.clone());
-        let double = runtime.block_on(Double::start(options)).expect("a double");
+        let double = runtime.block_on(ClbDouble::start(options)).expect("a double");
         let address = if scheme == "HTTP" { double.http() } else { double.https() };
         let story = tell(&program, scheme, address.expect("an address"), &ca);
         is_understood(&story);
@@ -132,7 +132,7 @@ fn is_understood(story: &Value) {
     assert_eq!(group.len(), 1, "i-4 was removed");
 }
 
-fn is_told_by_the_double(double: &Double) {
+fn is_told_by_the_double(double: &ClbDouble) {
     let state = double.state();
     let lb = &state.load_balancers[0];
     assert_eq!(lb.groups[1].backends[0].weight, 42);

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
-use clbmigrate_clb_double::{Call, Do, Double, Fault, Options, State};
+use clbmigrate_clb_double::{ClbDouble, Fault, FaultEffect, LoggedCall, Options, State};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -32,7 +32,7 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
 /// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
 #[derive(Debug)]
 pub struct Clb {
-    double: Double,
+    double: ClbDouble,
     _runtime: Runtime,
 }
 
@@ -50,7 +50,7 @@ impl Clb {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let options = Options::new(state.to_string().parse()?);
-        let double = runtime.block_on(Double::start(options))?;
+        let double = runtime.block_on(ClbDouble::start(options))?;
         Ok(Self { double, _runtime: runtime })
     }
 
@@ -76,14 +76,19 @@ impl Clb {
 
     /// Lets calls of the user's fail so many times because there were too many.
     pub fn throttle(&self, action: &str, times: u32) {
-        self.double.fault(Fault::new(Do::Throttle {}).of(action).by(USER.0).times(times));
+        self.double.fault(
+            Fault::new(FaultEffect::Throttle {})
+                .for_action(action)
+                .for_access_key(USER.0)
+                .times(times),
+        );
     }
 
     /// Lets calls of the user's meet a fault from now on, all or those of one action.
-    pub fn troubles_user(&self, what: Do, action: Option<&str>) {
-        let fault = Fault::new(what).by(USER.0);
+    pub fn troubles_user(&self, what: FaultEffect, action: Option<&str>) {
+        let fault = Fault::new(what).for_access_key(USER.0);
         self.double.fault(match action {
-            Some(action) => fault.of(action).times(1),
+            Some(action) => fault.for_action(action).times(1),
             None => fault,
         });
     }
@@ -122,7 +127,9 @@ impl Clb {
     /// Lets lookups of groups by CCM fail, one for each number: after so many that have passed.
     pub fn throttle_ccm(&self, after: &[u32]) {
         for passed in after {
-            let fault = Fault::new(Do::Throttle {}).of("DescribeVServerGroups").by(CCM.0);
+            let fault = Fault::new(FaultEffect::Throttle {})
+                .for_action("DescribeVServerGroups")
+                .for_access_key(CCM.0);
             self.double.fault(fault.after(*passed).times(1));
         }
     }
@@ -144,7 +151,7 @@ impl Clb {
     /// Who has changed backends since [`Clb::forget_calls`], in order, each once in a row: a
     /// cluster's id, or `user`.
     pub fn writers(&self) -> Vec<String> {
-        let of = |call: &Call| {
+        let of = |call: &LoggedCall| {
             let backends = call.parameters.get("BackendServers")?;
             let is_write = !call.action.starts_with("Describe") && call.status == Some(200);
             let is_user = call.access_key_id.as_deref() == Some(USER.0);

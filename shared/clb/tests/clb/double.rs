@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clbmigrate_clb::{BackendKey, ClbClient, ErrorKind, Options, Weight};
-use clbmigrate_clb_double::{Do, Double, Fault, Options as DoubleOptions, State};
+use clbmigrate_clb_double::{ClbDouble, Fault, FaultEffect, Options as DoubleOptions, State};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -39,15 +39,15 @@ fn state() -> State {
     state.to_string().parse().expect("a state")
 }
 
-async fn start() -> Double {
+async fn start() -> ClbDouble {
     let any = Some("127.0.0.1:0".parse().expect("an address"));
     let options =
         DoubleOptions { listen_tls: any, listen_metadata: any, ..DoubleOptions::new(state()) };
-    Double::start(options).await.expect("a double")
+    ClbDouble::start(options).await.expect("a double")
 }
 
 /// The double as cloud, STS and metadata.
-fn options(double: &Double) -> Options {
+fn options(double: &ClbDouble) -> Options {
     let http = |address: Option<std::net::SocketAddr>| Some(format!("http://{}", address?));
     Options {
         endpoint: http(double.http()),
@@ -59,7 +59,7 @@ fn options(double: &Double) -> Options {
     }
 }
 
-async fn connect(double: &Double, environment: FakeEnvironment) -> ClbClient {
+async fn connect(double: &ClbDouble, environment: FakeEnvironment) -> ClbClient {
     environment.connect_with(options(double)).await.expect("a client")
 }
 
@@ -68,13 +68,13 @@ fn wishes(weight: u32) -> Vec<(BackendKey, Weight)> {
     (0..30).map(|number| (BackendKey::ecs(format!("i-{number:02}"), 80), weight)).collect()
 }
 
-fn weights(double: &Double) -> BTreeMap<String, u32> {
+fn weights(double: &ClbDouble) -> BTreeMap<String, u32> {
     let state = double.state();
     let backends = state.load_balancers[0].groups[0].backends.iter();
     backends.map(|backend| (backend.server_id.clone(), backend.weight.into())).collect()
 }
 
-fn actions(double: &Double) -> Vec<String> {
+fn actions(double: &ClbDouble) -> Vec<String> {
     double.calls().into_iter().map(|call| call.action).collect()
 }
 
@@ -118,7 +118,7 @@ async fn throttling_of_a_read_and_a_write_is_sat_out() {
     let double = start().await;
     let clb = connect(&double, FakeEnvironment::with_keys()).await;
     for action in ["DescribeVServerGroupAttribute", "SetVServerGroupAttribute"] {
-        double.fault(Fault::new(Do::Throttle {}).of(action).times(2));
+        double.fault(Fault::new(FaultEffect::Throttle {}).for_action(action).times(2));
     }
     clb.set_weights(GROUP, &wishes(40)).await.expect("written");
     assert_eq!(weights(&double)["i-29"], 40);
@@ -128,7 +128,7 @@ async fn throttling_of_a_read_and_a_write_is_sat_out() {
 async fn a_write_whose_answer_is_lost_was_made_once_and_is_reported() {
     let double = start().await;
     let clb = connect(&double, FakeEnvironment::with_keys()).await;
-    double.fault(Fault::new(Do::LoseAnswer {}).of("SetVServerGroupAttribute").after(1).times(1));
+    double.fault(Fault::new(FaultEffect::LoseAnswer {}).for_action("SetVServerGroupAttribute").after(1).times(1));
     let interrupted = clb.set_weights(GROUP, &wishes(40)).await.expect_err("a lost answer");
     assert!(interrupted.is_lost_answer());
     assert_eq!((interrupted.written.len(), interrupted.unknown.len()), (20, 10));

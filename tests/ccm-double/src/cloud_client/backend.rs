@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ServerType {
     /// A machine, by its id.
     #[default]
     Ecs,
@@ -17,7 +17,7 @@ pub enum Kind {
     Eci,
 }
 
-impl Kind {
+impl ServerType {
     /// Its name in the cloud API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Kind {
 
 /// A Pod that an endpoint names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
+pub struct PodRef {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -41,7 +41,7 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backend {
     /// Machine or Pod.
-    pub kind: Kind,
+    pub kind: ServerType,
     /// The machine's or the network interface's id; of a Pod empty until the cloud has been asked.
     pub server_id: String,
     /// A Pod's address; empty for a machine.
@@ -55,7 +55,7 @@ pub struct Backend {
     /// The node that the endpoint names; not known of backends that were found.
     pub node: Option<String>,
     /// The Pod that the endpoint names; not known of backends that were found.
-    pub target: Option<Target>,
+    pub target: Option<PodRef>,
 }
 
 impl Backend {
@@ -64,19 +64,19 @@ impl Backend {
     pub(crate) fn is_at(&self, found: &Self) -> bool {
         self.server_id == found.server_id
             && self.port == found.port
-            && (self.kind != Kind::Eni || self.server_ip == found.server_ip)
+            && (self.kind != ServerType::Eni || self.server_ip == found.server_ip)
     }
 
     /// The same with the port left out: CCM 2.14 looks for changes by this.
     pub(crate) fn is_on_server_of(&self, found: &Self) -> bool {
         self.server_id == found.server_id
-            && (self.kind != Kind::Eni || self.server_ip == found.server_ip)
+            && (self.kind != ServerType::Eni || self.server_ip == found.server_ip)
     }
 }
 
 /// As CCM writes it: lower-case keys, and what Go adds of its own struct.
 #[derive(Serialize)]
-struct Sent<'a> {
+struct BackendParameter<'a> {
     #[serde(rename = "IsUserManaged")]
     is_user_managed: bool,
     #[serde(rename = "NodeName")]
@@ -89,15 +89,15 @@ struct Sent<'a> {
     weight: u32,
     port: i32,
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: ServerType,
     #[serde(rename = "TargetRef")]
-    target: Option<SentTarget<'a>>,
+    target: Option<PodRefParameter<'a>>,
     #[serde(rename = "Invalid")]
     is_invalid: bool,
 }
 
 #[derive(Serialize)]
-struct SentTarget<'a> {
+struct PodRefParameter<'a> {
     kind: &'static str,
     namespace: &'a str,
     name: &'a str,
@@ -105,9 +105,9 @@ struct SentTarget<'a> {
 
 /// The value of `BackendServers`.
 pub(crate) fn sent(backends: &[Backend]) -> String {
-    let sent: Vec<Sent<'_>> = backends
+    let sent: Vec<BackendParameter<'_>> = backends
         .iter()
-        .map(|backend| Sent {
+        .map(|backend| BackendParameter {
             is_user_managed: false,
             node: backend.node.as_deref(),
             description: &backend.description,
@@ -116,7 +116,7 @@ pub(crate) fn sent(backends: &[Backend]) -> String {
             weight: backend.weight,
             port: backend.port,
             kind: backend.kind,
-            target: backend.target.as_ref().map(|target| SentTarget {
+            target: backend.target.as_ref().map(|target| PodRefParameter {
                 kind: "Pod",
                 namespace: &target.namespace,
                 name: &target.name,
@@ -131,7 +131,7 @@ pub(crate) fn sent(backends: &[Backend]) -> String {
 /// As the cloud answers, and as its documentation writes requests. CCM's spelling is read too.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Answered {
+pub(crate) struct BackendAnswer {
     #[serde(alias = "serverId")]
     pub(crate) server_id: String,
     #[serde(default, alias = "serverIp")]
@@ -141,7 +141,7 @@ pub(crate) struct Answered {
     #[serde(default = "full", alias = "weight")]
     pub(crate) weight: u32,
     #[serde(default, alias = "type", rename = "Type")]
-    pub(crate) kind: Kind,
+    pub(crate) kind: ServerType,
     #[serde(default, alias = "description")]
     pub(crate) description: String,
 }
@@ -151,8 +151,8 @@ fn full() -> u32 {
     100
 }
 
-impl From<Answered> for Backend {
-    fn from(answered: Answered) -> Self {
+impl From<BackendAnswer> for Backend {
+    fn from(answered: BackendAnswer) -> Self {
         Self {
             kind: answered.kind,
             server_id: answered.server_id,
@@ -166,7 +166,7 @@ impl From<Answered> for Backend {
     }
 }
 
-impl From<&Backend> for Answered {
+impl From<&Backend> for BackendAnswer {
     fn from(backend: &Backend) -> Self {
         Self {
             server_id: backend.server_id.clone(),
@@ -203,8 +203,9 @@ mod tests {
         let documented =
             r#"{"ServerId":"i-1","Port":80,"Weight":7,"Type":"eni","ServerIp":"192.0.2.1"}"#;
         let ccms = r#"{"serverId":"i-1","port":80,"weight":7,"type":"eni","serverIp":"192.0.2.1","Invalid":false}"#;
-        let read = |text| Backend::from(serde_json::from_str::<Answered>(text).expect("a backend"));
+        let read =
+            |text| Backend::from(serde_json::from_str::<BackendAnswer>(text).expect("a backend"));
         assert_eq!(read(documented), read(ccms));
-        assert_eq!(read(documented).kind, Kind::Eni);
+        assert_eq!(read(documented).kind, ServerType::Eni);
     }
 }

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::backend::{self, Backend};
-use super::balancer::Balancer;
-use super::call::{Api, Call, Product, Refusal};
 use super::listener::Listener;
+use super::load_balancer::LoadBalancer;
+use super::request::{ApiError, ApiProduct, ApiRequest, Transport};
 
 /// Addresses in one `DescribeNetworkInterfaces` (CCM 2.14: `ecs.go`).
 const ADDRESSES_AT_ONCE: usize = 100;
@@ -28,25 +28,29 @@ pub struct RemoteGroup {
 
 /// The cloud, with the calls that CCM makes.
 #[derive(Debug, Clone)]
-pub struct Clb {
-    api: Arc<dyn Api>,
+pub struct CloudClient {
+    api: Arc<dyn Transport>,
     vpc: String,
 }
 
-impl Clb {
+impl CloudClient {
     /// Whoever answers, and the network of the cluster's nodes.
-    pub fn new(api: Arc<dyn Api>, vpc: impl Into<String>) -> Self {
+    pub fn new(api: Arc<dyn Transport>, vpc: impl Into<String>) -> Self {
         Self { api, vpc: vpc.into() }
     }
 
-    async fn ask(&self, call: Call) -> Result<Value, Refusal> {
+    async fn call(&self, call: ApiRequest) -> Result<Value, ApiError> {
         self.api.call(call).await
     }
 
     /// Asks for a list: `path` leads to it in the answer, and one that is not there is empty.
-    async fn list<T: DeserializeOwned>(&self, call: Call, path: &str) -> Result<Vec<T>, Refusal> {
+    async fn list<T: DeserializeOwned>(
+        &self,
+        call: ApiRequest,
+        path: &str,
+    ) -> Result<Vec<T>, ApiError> {
         let action = call.action;
-        let mut answer = self.ask(call).await?;
+        let mut answer = self.call(call).await?;
         match answer.pointer_mut(path).map(Value::take) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(list) => read(action, list),
@@ -54,29 +58,33 @@ impl Clb {
     }
 
     /// A load balancer by its id.
-    pub(crate) async fn balancer(&self, id: &str) -> Result<Balancer, Refusal> {
+    pub(crate) async fn load_balancer(&self, id: &str) -> Result<LoadBalancer, ApiError> {
         let action = "DescribeLoadBalancerAttribute";
-        read(action, self.ask(Call::slb(action).with("LoadBalancerId", id)).await?)
+        read(action, self.call(ApiRequest::slb(action).with("LoadBalancerId", id)).await?)
     }
 
     /// Load balancers by a tag.
-    pub(crate) async fn tagged(&self, key: &str, value: &str) -> Result<Vec<Balancer>, Refusal> {
+    pub(crate) async fn find_by_tag(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Vec<LoadBalancer>, ApiError> {
         // The order of the keys is CCM's.
         let tags = format!(r#"[{{"TagValue":{},"TagKey":{}}}]"#, json!(value), json!(key));
-        let call = Call::slb("DescribeLoadBalancers").with("Tags", tags);
+        let call = ApiRequest::slb("DescribeLoadBalancers").with("Tags", tags);
         self.list(call, "/LoadBalancers/LoadBalancer").await
     }
 
     /// Load balancers by name.
-    pub(crate) async fn named(&self, name: &str) -> Result<Vec<Balancer>, Refusal> {
-        let call = Call::slb("DescribeLoadBalancers").with("LoadBalancerName", name);
+    pub(crate) async fn find_by_name(&self, name: &str) -> Result<Vec<LoadBalancer>, ApiError> {
+        let call = ApiRequest::slb("DescribeLoadBalancers").with("LoadBalancerName", name);
         self.list(call, "/LoadBalancers/LoadBalancer").await
     }
 
     /// Makes a load balancer with these attributes, and gives its id.
-    pub(crate) async fn create(&self, wanted: &Balancer) -> Result<String, Refusal> {
+    pub(crate) async fn create(&self, wanted: &LoadBalancer) -> Result<String, ApiError> {
         let action = "CreateLoadBalancer";
-        let mut call = Call::slb(action)
+        let mut call = ApiRequest::slb(action)
             .with_any("AddressType", &wanted.address_type)
             .with_any("LoadBalancerName", &wanted.name)
             .with_any("AddressIPVersion", &wanted.ip_version)
@@ -94,13 +102,13 @@ impl Clb {
         if wanted.address_type == "intranet" {
             call = call.with("VpcId", &self.vpc);
         }
-        self.made(call, "LoadBalancerId").await
+        self.create_and_read_id(call, "LoadBalancerId").await
     }
 
     /// Asks for something new, and gives its id.
-    async fn made(&self, call: Call, id: &str) -> Result<String, Refusal> {
+    async fn create_and_read_id(&self, call: ApiRequest, id: &str) -> Result<String, ApiError> {
         let action = call.action;
-        let answer = self.ask(call).await?;
+        let answer = self.call(call).await?;
         match answer.get(id).and_then(Value::as_str) {
             Some(made) => Ok(made.to_owned()),
             None => Err(unreadable(action, &format!("there is no {id}"))),
@@ -113,14 +121,14 @@ impl Clb {
         action: &'static str,
         id: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<(), Refusal> {
-        let call = Call::slb(action).with("LoadBalancerId", id);
+    ) -> Result<(), ApiError> {
+        let call = ApiRequest::slb(action).with("LoadBalancerId", id);
         let call = parameters.iter().fold(call, |call, (name, value)| call.with(*name, *value));
-        self.ask(call).await.map(drop)
+        self.call(call).await.map(drop)
     }
 
     /// A load balancer's tags.
-    pub(crate) async fn tags(&self, id: &str) -> Result<BTreeMap<String, String>, Refusal> {
+    pub(crate) async fn tags(&self, id: &str) -> Result<BTreeMap<String, String>, ApiError> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Tag {
@@ -134,7 +142,7 @@ impl Clb {
     }
 
     /// Adds tags to a load balancer.
-    pub(crate) async fn tag(&self, id: &str, tags: &[(&str, &str)]) -> Result<(), Refusal> {
+    pub(crate) async fn tag(&self, id: &str, tags: &[(&str, &str)]) -> Result<(), ApiError> {
         let call = tags.iter().zip(1..).fold(
             tagging("TagResources", id),
             |call, ((key, value), number)| {
@@ -142,22 +150,22 @@ impl Clb {
                     .with(format!("Tag.{number}.Value"), *value)
             },
         );
-        self.ask(call).await.map(drop)
+        self.call(call).await.map(drop)
     }
 
     /// Takes tags from a load balancer.
-    pub(crate) async fn untag(&self, id: &str, keys: &[&str]) -> Result<(), Refusal> {
+    pub(crate) async fn untag(&self, id: &str, keys: &[&str]) -> Result<(), ApiError> {
         let call = keys
             .iter()
             .zip(1..)
             .fold(tagging("UntagResources", id), |call, (key, number): (&&str, i32)| {
                 call.with(format!("TagKey.{number}"), *key)
             });
-        self.ask(call).await.map(drop)
+        self.call(call).await.map(drop)
     }
 
     /// The vServer groups of a load balancer.
-    pub(crate) async fn groups(&self, id: &str) -> Result<Vec<RemoteGroup>, Refusal> {
+    pub(crate) async fn groups(&self, id: &str) -> Result<Vec<RemoteGroup>, ApiError> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Listed {
@@ -165,7 +173,7 @@ impl Clb {
             #[serde(default)]
             v_server_group_name: String,
         }
-        let call = Call::slb("DescribeVServerGroups").with("LoadBalancerId", id);
+        let call = ApiRequest::slb("DescribeVServerGroups").with("LoadBalancerId", id);
         let listed: Vec<Listed> = self.list(call, "/VServerGroups/VServerGroup").await?;
         let group =
             |one: Listed| RemoteGroup { id: one.v_server_group_id, name: one.v_server_group_name };
@@ -173,24 +181,26 @@ impl Clb {
     }
 
     /// The backends of a vServer group.
-    pub(crate) async fn backends(&self, group: &str) -> Result<Vec<Backend>, Refusal> {
-        let call = Call::slb("DescribeVServerGroupAttribute").with("VServerGroupId", group);
-        let found: Vec<backend::Answered> =
+    pub(crate) async fn backends(&self, group: &str) -> Result<Vec<Backend>, ApiError> {
+        let call = ApiRequest::slb("DescribeVServerGroupAttribute").with("VServerGroupId", group);
+        let found: Vec<backend::BackendAnswer> =
             self.list(call, "/BackendServers/BackendServer").await?;
         Ok(found.into_iter().map(Backend::from).collect())
     }
 
     /// Makes a vServer group, and gives its id.
-    pub(crate) async fn create_group(&self, id: &str, name: &str) -> Result<String, Refusal> {
-        let call = Call::slb("CreateVServerGroup")
+    pub(crate) async fn create_group(&self, id: &str, name: &str) -> Result<String, ApiError> {
+        let call = ApiRequest::slb("CreateVServerGroup")
             .with("LoadBalancerId", id)
             .with("VServerGroupName", name);
-        self.made(call, "VServerGroupId").await
+        self.create_and_read_id(call, "VServerGroupId").await
     }
 
     /// Removes a vServer group.
-    pub(crate) async fn delete_group(&self, group: &str) -> Result<(), Refusal> {
-        self.ask(Call::slb("DeleteVServerGroup").with("VServerGroupId", group)).await.map(drop)
+    pub(crate) async fn delete_group(&self, group: &str) -> Result<(), ApiError> {
+        self.call(ApiRequest::slb("DeleteVServerGroup").with("VServerGroupId", group))
+            .await
+            .map(drop)
     }
 
     /// Adds, removes or sets backends of a vServer group, as the action says.
@@ -199,23 +209,23 @@ impl Clb {
         action: &'static str,
         group: &str,
         backends: &[Backend],
-    ) -> Result<(), Refusal> {
-        let call = Call::slb(action)
+    ) -> Result<(), ApiError> {
+        let call = ApiRequest::slb(action)
             .with("VServerGroupId", group)
             .with("BackendServers", backend::sent(backends));
-        self.ask(call).await.map(drop)
+        self.call(call).await.map(drop)
     }
 
     /// The listeners of a load balancer.
-    pub(crate) async fn listeners(&self, id: &str) -> Result<Vec<Listener>, Refusal> {
+    pub(crate) async fn listeners(&self, id: &str) -> Result<Vec<Listener>, ApiError> {
         let mut found = Vec::new();
         let mut next = String::new();
         loop {
-            let call = Call::slb("DescribeLoadBalancerListeners")
+            let call = ApiRequest::slb("DescribeLoadBalancerListeners")
                 .with("LoadBalancerId.1", id)
                 .with("MaxResults", LISTENERS_AT_ONCE)
                 .with_any("NextToken", &next);
-            let answer = self.ask(call).await?;
+            let answer = self.call(call).await?;
             let page = answer.get("Listeners").and_then(Value::as_array);
             found.extend(page.into_iter().flatten().map(Listener::read));
             next = next_page(&answer);
@@ -229,12 +239,12 @@ impl Clb {
     pub(crate) async fn interfaces(
         &self,
         addresses: &[String],
-    ) -> Result<BTreeMap<String, String>, Refusal> {
+    ) -> Result<BTreeMap<String, String>, ApiError> {
         let mut found = BTreeMap::new();
         for some in addresses.chunks(ADDRESSES_AT_ONCE) {
             let mut next = String::new();
             loop {
-                let call = Call::new(Product::Ecs, "DescribeNetworkInterfaces")
+                let call = ApiRequest::new(ApiProduct::Ecs, "DescribeNetworkInterfaces")
                     .with("VpcId", &self.vpc)
                     .with("Status", "InUse")
                     .with("MaxResults", "100")
@@ -242,7 +252,7 @@ impl Clb {
                 let call = some.iter().zip(1..).fold(call, |call, (address, number)| {
                     call.with(format!("PrivateIpAddress.{number}"), address)
                 });
-                let answer = self.ask(call).await?;
+                let answer = self.call(call).await?;
                 collect_interfaces(&answer, &mut found);
                 next = next_page(&answer);
                 if next.is_empty() {
@@ -254,9 +264,10 @@ impl Clb {
     }
 
     /// The address ranges of the network, `10.0.0.0/8`.
-    pub(crate) async fn ranges(&self) -> Result<Vec<String>, Refusal> {
-        let call = Call::new(Product::Vpc, "DescribeVpcAttribute").with("VpcId", &self.vpc);
-        let answer = self.ask(call).await?;
+    pub(crate) async fn ranges(&self) -> Result<Vec<String>, ApiError> {
+        let call =
+            ApiRequest::new(ApiProduct::Vpc, "DescribeVpcAttribute").with("VpcId", &self.vpc);
+        let answer = self.call(call).await?;
         let main = answer.get("CidrBlock").and_then(Value::as_str);
         let more =
             answer.pointer("/SecondaryCidrBlocks/SecondaryCidrBlock").and_then(Value::as_array);
@@ -265,8 +276,8 @@ impl Clb {
     }
 
     /// The elastic addresses of a load balancer.
-    pub(crate) async fn elastic_addresses(&self, id: &str) -> Result<Vec<String>, Refusal> {
-        let call = Call::new(Product::Vpc, "DescribeEipAddresses")
+    pub(crate) async fn elastic_addresses(&self, id: &str) -> Result<Vec<String>, ApiError> {
+        let call = ApiRequest::new(ApiProduct::Vpc, "DescribeEipAddresses")
             .with("AssociatedInstanceType", "SlbInstance")
             .with("AssociatedInstanceId", id);
         let found: Vec<Value> = self.list(call, "/EipAddresses/EipAddress").await?;
@@ -280,8 +291,8 @@ fn next_page(answer: &Value) -> String {
     answer.get("NextToken").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn tagging(action: &'static str, id: &str) -> Call {
-    Call::slb(action).with("ResourceId.1", id).with("ResourceType", "instance")
+fn tagging(action: &'static str, id: &str) -> ApiRequest {
+    ApiRequest::slb(action).with("ResourceId.1", id).with("ResourceType", "instance")
 }
 
 /// Every private address of an interface leads to it.
@@ -300,10 +311,10 @@ fn collect_interfaces(answer: &Value, found: &mut BTreeMap<String, String>) {
     }
 }
 
-fn read<T: DeserializeOwned>(action: &'static str, answer: Value) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(action: &'static str, answer: Value) -> Result<T, ApiError> {
     serde_json::from_value(answer).map_err(|error| unreadable(action, &error))
 }
 
-fn unreadable(action: &'static str, error: &dyn Display) -> Refusal {
-    Refusal::Unanswered { action, why: format!("the answer cannot be read: {error}") }
+fn unreadable(action: &'static str, error: &dyn Display) -> ApiError {
+    ApiError::NoAnswer { action, why: format!("the answer cannot be read: {error}") }
 }

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::call::{Api, Call, Refusal};
-use super::sign;
+use super::request::{ApiError, ApiRequest, Transport};
+use super::signature;
 
 /// CCM 2.14: the SDK's timeout, and no second try.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ pub struct AccessKey {
 
 /// A cloud at an HTTP endpoint.
 #[derive(Debug)]
-pub struct Http {
+pub struct HttpTransport {
     host: String,
     port: u16,
     authority: String,
@@ -52,7 +52,7 @@ struct ErrorBody {
     request_id: String,
 }
 
-impl Http {
+impl HttpTransport {
     /// A cloud at `http://HOST:PORT`, for all products. Nothing is asked yet.
     pub fn new(
         endpoint: &str,
@@ -76,7 +76,7 @@ impl Http {
     }
 
     /// All parameters of a call, those of the signature included.
-    fn signed(&self, call: &Call) -> anyhow::Result<Vec<(String, String)>> {
+    fn signed(&self, call: &ApiRequest) -> anyhow::Result<Vec<(String, String)>> {
         let mut nonce = [0_u8; 16];
         getrandom::fill(&mut nonce).context("no random bytes for a nonce")?;
         let nonce = format!("{:032x}", u128::from_be_bytes(nonce));
@@ -98,12 +98,12 @@ impl Http {
         if let Some(token) = &self.key.token {
             parameters.push(("SecurityToken".to_owned(), token.expose_secret().to_owned()));
         }
-        let signature = sign::signature("POST", &parameters, self.key.secret.expose_secret());
+        let signature = signature::signature("POST", &parameters, self.key.secret.expose_secret());
         parameters.push(("Signature".to_owned(), signature));
         Ok(parameters)
     }
 
-    async fn send(&self, call: &Call) -> anyhow::Result<(u16, Bytes)> {
+    async fn send(&self, call: &ApiRequest) -> anyhow::Result<(u16, Bytes)> {
         let place = || format!("connect to {}", self.authority);
         let stream =
             TcpStream::connect((self.host.as_str(), self.port)).await.with_context(place)?;
@@ -112,7 +112,7 @@ impl Http {
             http1::handshake(TokioIo::new(stream)).await.with_context(place)?;
         // It ends by itself once the answer is read or dropped; errors show in the answer.
         tokio::spawn(connection);
-        let request = Request::post(format!("/?{}", sign::query(&self.signed(call)?)))
+        let request = Request::post(format!("/?{}", signature::query(&self.signed(call)?)))
             .header(header::HOST, &self.authority)
             .header(header::ACCEPT, "application/json")
             // Go writes it, hyper leaves it out.
@@ -132,9 +132,9 @@ impl Http {
         Ok((status, body.to_bytes()))
     }
 
-    async fn ask(&self, call: Call) -> Result<Value, Refusal> {
+    async fn send_with_timeout(&self, call: ApiRequest) -> Result<Value, ApiError> {
         let action = call.action;
-        let unanswered = |why: String| Refusal::Unanswered { action, why };
+        let unanswered = |why: String| ApiError::NoAnswer { action, why };
         let (status, body) = match tokio::time::timeout(TIMEOUT, self.send(&call)).await {
             Ok(sent) => sent.map_err(|error| unanswered(format!("{error:#}")))?,
             Err(_) => return Err(unanswered(format!("no answer within {} s", TIMEOUT.as_secs()))),
@@ -145,13 +145,13 @@ impl Http {
         }
         let ErrorBody { code, message, request_id } = serde_json::from_slice(&body)
             .map_err(|_| unanswered(format!("the answer is status {status} without a reason")))?;
-        Err(Refusal::Answered { action, code, request_id, message })
+        Err(ApiError::ErrorAnswer { action, code, request_id, message })
     }
 }
 
-impl Api for Http {
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Value, Refusal>> {
-        self.ask(call).boxed()
+impl Transport for HttpTransport {
+    fn call(&self, call: ApiRequest) -> BoxFuture<'_, Result<Value, ApiError>> {
+        self.send_with_timeout(call).boxed()
     }
 }
 
@@ -162,9 +162,9 @@ mod tests {
 
     use super::*;
 
-    fn cloud(endpoint: &str) -> anyhow::Result<Http> {
+    fn cloud(endpoint: &str) -> anyhow::Result<HttpTransport> {
         let key = AccessKey { id: "id".into(), secret: "hidden".into(), token: None };
-        Http::new(endpoint, "cn-example", "c1", key)
+        HttpTransport::new(endpoint, "cn-example", "c1", key)
     }
 
     #[test]
@@ -180,14 +180,14 @@ mod tests {
     #[test]
     fn the_secret_is_neither_sent_nor_shown() {
         let cloud = cloud("http://127.0.0.1:7100").expect("a cloud");
-        let signed = cloud.signed(&Call::slb("DescribeVServerGroups")).expect("parameters");
+        let signed = cloud.signed(&ApiRequest::slb("DescribeVServerGroups")).expect("parameters");
         assert!(!format!("{cloud:?}{signed:?}").contains("hidden"));
         let named = |name: &str| signed.iter().any(|(key, _)| key == name);
         assert!(named("Signature") && named("SignatureNonce") && !named("SecurityToken"));
     }
 
     /// Answers one request, and gives its head and what follows it.
-    async fn asked(answer: &'static str) -> (Result<Value, Refusal>, String) {
+    async fn asked(answer: &'static str) -> (Result<Value, ApiError>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let served = async move {
@@ -203,7 +203,7 @@ mod tests {
         };
         let cloud = cloud(&format!("http://{address}")).expect("a cloud");
         let call =
-            Call::slb("TagResources").with("ResourceId.1", "lb-a").with("Tag.1.Value", "a b");
+            ApiRequest::slb("TagResources").with("ResourceId.1", "lb-a").with("Tag.1.Value", "a b");
         tokio::join!(cloud.call(call), served)
     }
 
@@ -260,7 +260,8 @@ mod tests {
     #[tokio::test]
     async fn a_cloud_that_is_not_there_is_named() {
         let cloud = cloud("http://127.0.0.1:1").expect("a cloud");
-        let error = cloud.call(Call::slb("DescribeVServerGroups")).await.expect_err("no cloud");
+        let error =
+            cloud.call(ApiRequest::slb("DescribeVServerGroups")).await.expect_err("no cloud");
         assert!(error.to_string().contains("connect to 127.0.0.1:1"), "{error}");
     }
 }

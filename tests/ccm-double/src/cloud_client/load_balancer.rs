@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// Its attributes, as far as CCM compares them. What the cloud leaves out is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Balancer {
+pub struct LoadBalancer {
     /// `lb-…`; empty if there is none.
     #[serde(rename = "LoadBalancerId")]
     pub id: String,

@@ -1,14 +1,14 @@
 //! The cloud as CCM talks to it: calls of the cloud API, who answers them, and what the answers say.
 
 pub mod backend;
-pub mod balancer;
-mod call;
-mod clb;
+mod client;
 mod http;
 pub mod listener;
+pub mod load_balancer;
 pub mod memory;
-mod sign;
+mod request;
+mod signature;
 
-pub use call::{Api, Call, Product, Refusal};
-pub use clb::{Clb, RemoteGroup};
-pub use http::{AccessKey, Http};
+pub use client::{CloudClient, RemoteGroup};
+pub use http::{AccessKey, HttpTransport};
+pub use request::{ApiError, ApiProduct, ApiRequest, Transport};

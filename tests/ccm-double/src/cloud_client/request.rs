@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// A part of the cloud API, with its own version and endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Product {
+pub enum ApiProduct {
     /// Load balancers (CLB).
     Slb,
     /// Machines and their network interfaces.
@@ -16,7 +16,7 @@ pub enum Product {
     Vpc,
 }
 
-impl Product {
+impl ApiProduct {
     /// The version that CCM 2.14 asks for.
     pub fn version(self) -> &'static str {
         match self {
@@ -29,22 +29,22 @@ impl Product {
 
 /// What is asked, without what a signature adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct ApiRequest {
     /// Which part of the cloud API.
-    pub product: Product,
+    pub product: ApiProduct,
     /// The action's name, `DescribeVServerGroups`.
     pub action: &'static str,
     /// Parameters by name, in the order in which they were set.
     pub parameters: Vec<(String, String)>,
 }
 
-impl Call {
-    pub(crate) fn new(product: Product, action: &'static str) -> Self {
+impl ApiRequest {
+    pub(crate) fn new(product: ApiProduct, action: &'static str) -> Self {
         Self { product, action, parameters: Vec::new() }
     }
 
     pub(crate) fn slb(action: &'static str) -> Self {
-        Self::new(Product::Slb, action)
+        Self::new(ApiProduct::Slb, action)
     }
 
     pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -66,12 +66,12 @@ impl Call {
 
 /// Why a call gave no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ApiError {
     /// The cloud answered with an error. Said as CCM 2.14 says it (`util/helper.go`).
     #[error(
         "[SDKError] API: {action}, ErrorCode: {code}, RequestId: {request_id}, Message: {message}"
     )]
-    Answered {
+    ErrorAnswer {
         /// The action that was asked for.
         action: &'static str,
         /// The cloud's error code, `Throttling.User`.
@@ -83,7 +83,7 @@ pub enum Refusal {
     },
     /// There was no answer, or one that cannot be read.
     #[error("{action}: {why}")]
-    Unanswered {
+    NoAnswer {
         /// The action that was asked for.
         action: &'static str,
         /// What went wrong.
@@ -92,7 +92,7 @@ pub enum Refusal {
 }
 
 /// Whoever answers calls: the cloud over HTTP, or a cloud in this process.
-pub trait Api: Debug + Send + Sync {
+pub trait Transport: Debug + Send + Sync {
     /// Answers one call with the JSON object that the cloud API documents for its action.
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Value, Refusal>>;
+    fn call(&self, call: ApiRequest) -> BoxFuture<'_, Result<Value, ApiError>>;
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha224};
 const IGNORED_KEY: &str = "alibabacloud.com/reconcile.hash";
 
 /// The hash that CCM would write, 56 hex digits. A `salt` that is not empty makes it another CCM's hash.
-pub fn of(service: &Service, salt: &str) -> String {
+pub fn compute(service: &Service, salt: &str) -> String {
     let mut hasher = Sha224::new();
     hasher.update(salt.as_bytes());
     hasher.update(text(service).as_bytes());

@@ -1,7 +1,7 @@
 use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
 
-use super::of;
+use super::compute;
 
 /// Services and the hashes that CCM's own libraries computed for them.
 const RECORDED: &str = include_str!("../../tests/data/hashes.jsonl");
@@ -26,7 +26,7 @@ fn cases() -> Vec<Case> {
 fn hashes_equal_those_of_the_real_libraries() {
     let different: Vec<String> = cases()
         .into_iter()
-        .filter(|case| of(&case.service, "") != case.hash)
+        .filter(|case| compute(&case.service, "") != case.hash)
         .map(|case| format!("{}: hashed from\n{}", case.name, super::text(&case.service)))
         .collect();
     assert!(different.is_empty(), "{} differ\n{}", different.len(), different.join("\n"));
@@ -35,7 +35,7 @@ fn hashes_equal_those_of_the_real_libraries() {
 #[test]
 fn a_salt_makes_every_hash_another_one() {
     for case in cases() {
-        assert_ne!(of(&case.service, "another release"), case.hash, "{}", case.name);
+        assert_ne!(compute(&case.service, "another release"), case.hash, "{}", case.name);
     }
 }
 
@@ -52,5 +52,5 @@ fn labels_finalizers_and_status_are_not_hashed() {
         )
         .expect("a status"),
     );
-    assert_eq!(of(&service, ""), case.hash);
+    assert_eq!(compute(&service, ""), case.hash);
 }

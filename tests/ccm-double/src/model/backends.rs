@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::Node;
 
-use super::Stopped;
-use super::weights::{self, Wanted};
-use crate::cloud::backend::{Backend, Kind};
+use super::BuildError;
+use super::weights::{self, WeightSource};
+use crate::cloud_client::backend::{Backend, ServerType};
 use crate::nodes;
 use crate::service::Key;
 
 /// What the backends of one port are made of.
-pub(super) struct Parts<'a> {
+pub(super) struct BackendInputs<'a> {
     pub(super) service: &'a Key,
     /// Nodes that may be backends or carry serverless Pods.
     pub(super) candidates: &'a [&'a Node],
@@ -19,18 +19,18 @@ pub(super) struct Parts<'a> {
     pub(super) pods: &'a [Backend],
     pub(super) node_port: i32,
     pub(super) description: &'a str,
-    pub(super) weights: Wanted,
+    pub(super) weights: WeightSource,
 }
 
 /// Pods themselves. Their nodes do not matter, whatever their state.
-pub(super) fn eni(parts: &Parts<'_>) -> Vec<Backend> {
+pub(super) fn eni(parts: &BackendInputs<'_>) -> Vec<Backend> {
     let mut pods: Vec<_> = parts.pods.iter().map(as_eni).collect();
     weights::alike(&mut pods, parts.weights);
     pods
 }
 
 /// All nodes, and serverless Pods beside. Pods do not gate nodes.
-pub(super) fn cluster(parts: &Parts<'_>) -> Result<Vec<Backend>, Stopped> {
+pub(super) fn cluster(parts: &BackendInputs<'_>) -> Result<Vec<Backend>, BuildError> {
     let mut backends = Vec::new();
     for node in parts.candidates.iter().filter(|node| !nodes::is_excluded(node)) {
         backends.push(parts.node(nodes::machine(node)?));
@@ -45,7 +45,7 @@ pub(super) fn cluster(parts: &Parts<'_>) -> Result<Vec<Backend>, Stopped> {
 }
 
 /// The nodes of the Pods, and serverless Pods beside.
-pub(super) fn local(parts: &Parts<'_>) -> Result<Vec<Backend>, Stopped> {
+pub(super) fn local(parts: &BackendInputs<'_>) -> Result<Vec<Backend>, BuildError> {
     let (mut backends, mut serverless) = (Vec::new(), Vec::new());
     for pod in parts.pods {
         let Some(node) = parts.node_of(pod)? else { continue };
@@ -60,11 +60,13 @@ pub(super) fn local(parts: &Parts<'_>) -> Result<Vec<Backend>, Stopped> {
     weights::by_pods(&mut backends, parts.weights);
     // A node stood there once for each of its Pods.
     let mut seen = HashSet::new();
-    backends.retain(|backend| backend.kind != Kind::Ecs || seen.insert(backend.server_id.clone()));
+    backends.retain(|backend| {
+        backend.kind != ServerType::Ecs || seen.insert(backend.server_id.clone())
+    });
     Ok(backends)
 }
 
-impl<'a> Parts<'a> {
+impl<'a> BackendInputs<'a> {
     fn node(&self, machine: &str) -> Backend {
         Backend {
             server_id: machine.to_owned(),
@@ -75,9 +77,9 @@ impl<'a> Parts<'a> {
     }
 
     /// The node of a Pod, `None` if it is no candidate. An endpoint that names no node is an error.
-    fn node_of(&self, pod: &Backend) -> Result<Option<&'a Node>, Stopped> {
+    fn node_of(&self, pod: &Backend) -> Result<Option<&'a Node>, BuildError> {
         let Some(name) = &pod.node else {
-            return Err(Stopped(format!(
+            return Err(BuildError(format!(
                 "add ecs backends for service[{}] error, NodeName is nil for ip {} ",
                 self.service, pod.server_ip
             )));
@@ -88,5 +90,5 @@ impl<'a> Parts<'a> {
 }
 
 fn as_eni(pod: &Backend) -> Backend {
-    Backend { kind: Kind::Eni, ..pod.clone() }
+    Backend { kind: ServerType::Eni, ..pod.clone() }
 }

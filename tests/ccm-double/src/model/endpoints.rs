@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod, ServicePort};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::cloud::backend::{Backend, Target};
+use crate::cloud_client::backend::{Backend, PodRef};
 use crate::service::Key;
 
 /// Pods by key, as far as they were asked for and exist.
@@ -15,7 +15,7 @@ pub type Pods = BTreeMap<Key, Pod>;
 
 /// A port's endpoints, as Pods with their target port.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct EligibleEndpoints {
     pub(super) backends: Vec<Backend>,
     /// Whether an endpoint that does not count may soon.
     pub(super) may_grow: bool,
@@ -27,22 +27,22 @@ pub(crate) fn gate(service: &str) -> String {
 }
 
 /// The Pods whose gates decide whether their endpoints count.
-pub(crate) fn asked_for(slices: &[Arc<EndpointSlice>]) -> BTreeSet<Key> {
+pub(crate) fn pods_with_gates(slices: &[Arc<EndpointSlice>]) -> BTreeSet<Key> {
     let endpoints = slices.iter().filter(|slice| is_ipv4(slice)).flat_map(|slice| &slice.endpoints);
     let unready = endpoints.filter(|one| !is_terminating(one) && !is_ready(one));
     unready.filter_map(|one| pod_of(one.target_ref.as_ref())).map(|pod| key(&pod)).collect()
 }
 
 /// The endpoints that count for a port of a Service. An address counts once, wherever it stands first.
-pub(super) fn counted(
+pub(super) fn eligible(
     service: &str,
     port: &ServicePort,
     slices: &[Arc<EndpointSlice>],
     pods: &Pods,
     description: &str,
-) -> Counted {
+) -> EligibleEndpoints {
     let gate = gate(service);
-    let mut counted = Counted::default();
+    let mut counted = EligibleEndpoints::default();
     let mut seen = BTreeSet::new();
     for slice in slices.iter().filter(|slice| is_ipv4(slice)) {
         let Some(number) = port_in(slice, port) else { continue };
@@ -53,13 +53,13 @@ pub(super) fn counted(
                 }
                 let pod = pod_of(endpoint.target_ref.as_ref());
                 if !is_ready(endpoint) {
-                    match pod.as_ref().map(|pod| verdict(pods.get(&key(pod)), &gate)) {
-                        Some(Verdict::Counts) => {}
-                        Some(Verdict::NotYet) => {
+                    match pod.as_ref().map(|pod| readiness(pods.get(&key(pod)), &gate)) {
+                        Some(Readiness::Ready) => {}
+                        Some(Readiness::Pending) => {
                             counted.may_grow = true;
                             continue;
                         }
-                        Some(Verdict::Never) | None => continue,
+                        Some(Readiness::NotReady) | None => continue,
                     }
                 }
                 seen.insert(address.clone());
@@ -78,19 +78,19 @@ pub(super) fn counted(
 }
 
 /// What a Pod's gate says of an endpoint that is not ready.
-enum Verdict {
-    Counts,
-    NotYet,
-    Never,
+enum Readiness {
+    Ready,
+    Pending,
+    NotReady,
 }
 
-fn verdict(pod: Option<&Pod>, gate: &str) -> Verdict {
+fn readiness(pod: Option<&Pod>, gate: &str) -> Readiness {
     // What is not found may not have been noticed yet.
-    let Some(pod) = pod else { return Verdict::NotYet };
+    let Some(pod) = pod else { return Readiness::Pending };
     match (has_gate(pod, gate), are_containers_ready(pod)) {
-        (true, true) => Verdict::Counts,
-        (true, false) => Verdict::NotYet,
-        (false, _) => Verdict::Never,
+        (true, true) => Readiness::Ready,
+        (true, false) => Readiness::Pending,
+        (false, _) => Readiness::NotReady,
     }
 }
 
@@ -105,13 +105,13 @@ fn are_containers_ready(pod: &Pod) -> bool {
     conditions.into_iter().any(|one| one.type_ == "ContainersReady" && one.status == "True")
 }
 
-fn key(pod: &Target) -> Key {
+fn key(pod: &PodRef) -> Key {
     Key { namespace: pod.namespace.clone(), name: pod.name.clone() }
 }
 
-fn pod_of(target: Option<&ObjectReference>) -> Option<Target> {
+fn pod_of(target: Option<&ObjectReference>) -> Option<PodRef> {
     let target = target.filter(|target| target.kind.as_deref() == Some("Pod"))?;
-    Some(Target {
+    Some(PodRef {
         namespace: target.namespace.clone().unwrap_or_default(),
         name: target.name.clone().unwrap_or_default(),
     })

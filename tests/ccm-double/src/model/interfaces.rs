@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Group, Stopped};
-use crate::cloud::Clb;
-use crate::cloud::backend::{Backend, Kind};
-use crate::events::Note;
+use super::{BuildError, Group};
+use crate::cloud_client::CloudClient;
+use crate::cloud_client::backend::{Backend, ServerType};
+use crate::events::ServiceEvent;
 
 /// Gives every Pod the id of its interface.
 ///
@@ -14,10 +14,11 @@ use crate::events::Note;
 /// if it is not.
 pub(super) async fn resolve(
     groups: &mut [Group],
-    cloud: &Clb,
-    notes: &mut Vec<Note>,
-) -> Result<(), Stopped> {
-    let pods = groups.iter().flat_map(|group| &group.backends).filter(|one| one.kind == Kind::Eni);
+    cloud: &CloudClient,
+    events: &mut Vec<ServiceEvent>,
+) -> Result<(), BuildError> {
+    let pods =
+        groups.iter().flat_map(|group| &group.backends).filter(|one| one.kind == ServerType::Eni);
     let addresses: BTreeSet<String> = pods.map(|pod| pod.server_ip.clone()).collect();
     if addresses.is_empty() {
         return Ok(());
@@ -26,19 +27,19 @@ pub(super) async fn resolve(
     let found = cloud
         .interfaces(&addresses)
         .await
-        .map_err(|error| Stopped(format!("call DescribeNetworkInterfaces: {error}")))?;
+        .map_err(|error| BuildError(format!("call DescribeNetworkInterfaces: {error}")))?;
     let ranges = if addresses.iter().all(|address| found.contains_key(address)) {
         Vec::new()
     } else {
         cloud
             .ranges()
             .await
-            .map_err(|error| Stopped(format!("call DescribeVpcCIDRBlock: {error}")))?
+            .map_err(|error| BuildError(format!("call DescribeVpcCIDRBlock: {error}")))?
     };
     for group in groups {
         let mut outside = Vec::new();
         for mut backend in std::mem::take(&mut group.backends) {
-            if backend.kind != Kind::Eni {
+            if backend.kind != ServerType::Eni {
                 group.backends.push(backend);
             } else if let Some(id) = found.get(&backend.server_ip) {
                 backend.server_id.clone_from(id);
@@ -50,12 +51,13 @@ pub(super) async fn resolve(
             }
         }
         if !group.unknown.is_empty() {
-            let note = format!("Not sync pods [{}] whose eni is invalid", listed(&group.unknown));
-            notes.push(Note::warning("SkipSyncBackends", note));
+            let event = format!("Not sync pods [{}] whose eni is invalid", listed(&group.unknown));
+            events.push(ServiceEvent::warning("SkipSyncBackends", event));
         }
         if !outside.is_empty() {
-            let note = format!("Not sync pods [{}] whose ip is not in vpc cidrs", listed(&outside));
-            notes.push(Note::normal("SkipSyncBackends", note));
+            let event =
+                format!("Not sync pods [{}] whose ip is not in vpc cidrs", listed(&outside));
+            events.push(ServiceEvent::normal("SkipSyncBackends", event));
         }
     }
     Ok(())

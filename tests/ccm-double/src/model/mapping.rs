@@ -1,11 +1,11 @@
 //! `vgroup-port`, as CCM takes it apart: no trimming, ports compared as text, the first match wins.
 
-use super::Stopped;
+use super::BuildError;
 
 /// The group of a Service port; `None` if no entry names the port.
 ///
 /// Entries after the first match are not looked at.
-pub(crate) fn group_of(mapping: &str, port: i32) -> Result<Option<&str>, Stopped> {
+pub(crate) fn group_of(mapping: &str, port: i32) -> Result<Option<&str>, BuildError> {
     let port = port.to_string();
     for entry in mapping.split(',') {
         let (group, wanted) = parts(entry)?;
@@ -17,18 +17,18 @@ pub(crate) fn group_of(mapping: &str, port: i32) -> Result<Option<&str>, Stopped
 }
 
 /// The groups of all entries, as CCM looks for them on the CLB; every entry has to be well-formed.
-pub(crate) fn groups(mapping: &str) -> Result<Vec<&str>, Stopped> {
+pub(crate) fn groups(mapping: &str) -> Result<Vec<&str>, BuildError> {
     if mapping.is_empty() {
         return Ok(Vec::new());
     }
     mapping.split(',').map(|entry| parts(entry).map(|(group, _)| group)).collect()
 }
 
-fn parts(entry: &str) -> Result<(&str, &str), Stopped> {
+fn parts(entry: &str) -> Result<(&str, &str), BuildError> {
     let mut parts = entry.split(':');
     match (parts.next(), parts.next()) {
         (Some(group), Some(port)) => Ok((group, port)),
-        _ => Err(Stopped(format!(
+        _ => Err(BuildError(format!(
             "vgroupid and protocol format must be like 'vsp-xxx:443' with colon separated. got=[[{entry}]]"
         ))),
     }

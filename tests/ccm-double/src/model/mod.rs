@@ -5,10 +5,10 @@
 
 mod backends;
 pub(crate) mod endpoints;
-pub(crate) mod identity;
 pub(crate) mod interfaces;
 pub(crate) mod listeners;
 pub(crate) mod mapping;
+pub(crate) mod named_key;
 mod weights;
 
 use std::sync::Arc;
@@ -18,21 +18,21 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::behaviour::BackendType;
-use crate::cloud::Clb;
-use crate::cloud::backend::Backend;
-use crate::events::Note;
+use crate::cloud_client::CloudClient;
+use crate::cloud_client::backend::Backend;
+use crate::events::ServiceEvent;
 use crate::nodes;
 use crate::number;
 use crate::service::{Key, ServiceExt};
-use backends::Parts;
+use backends::BackendInputs;
 pub use endpoints::Pods;
-use identity::Identity;
-use weights::Wanted;
+use named_key::NamedKey;
+use weights::WeightSource;
 
 /// Why a port or a round does not get on, in CCM's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Stopped(pub(crate) String);
+pub struct BuildError(pub(crate) String);
 
 /// What the model is computed from.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ pub struct Model {
     /// In the order of the Service's ports.
     pub groups: Vec<Group>,
     /// Ports that are left out, and why.
-    pub skipped: Vec<(i32, Stopped)>,
+    pub skipped: Vec<(i32, BuildError)>,
     /// Whether an endpoint that does not count yet may count soon.
     pub may_grow: bool,
     /// Ports for which `backend-label` leaves no node, though there are some.
@@ -99,12 +99,12 @@ enum Mode {
 
 /// Computes the groups, and asks the cloud for those that a mapping names and for the Pods' interfaces.
 ///
-/// What CCM says meanwhile is added to `notes`, also on an error.
+/// What CCM says meanwhile is added to `events`, also on an error.
 pub async fn build(
     inputs: &Inputs<'_>,
-    cloud: &Clb,
-    notes: &mut Vec<Note>,
-) -> Result<Model, Stopped> {
+    cloud: &CloudClient,
+    events: &mut Vec<ServiceEvent>,
+) -> Result<Model, BuildError> {
     let service = inputs.service;
     let mode = if service.is_eni(inputs.default_type) {
         Mode::Eni
@@ -113,7 +113,7 @@ pub async fn build(
     } else {
         Mode::Cluster
     };
-    let label = service.notes().get("backend-label");
+    let label = service.annotations().get("backend-label");
     let candidates = candidates(inputs, mode, label)?;
     let mut model = Model::default();
     for port in service.ports() {
@@ -125,8 +125,8 @@ pub async fn build(
             Err(stopped) => model.skipped.push((port.port, stopped)),
             Ok((group, may_grow)) => {
                 if group.backends.is_empty() {
-                    let note = "There are no available nodes for LoadBalancer";
-                    notes.push(Note::normal("UnAvailableLoadBalancer", note));
+                    let event = "There are no available nodes for LoadBalancer";
+                    events.push(ServiceEvent::normal("UnAvailableLoadBalancer", event));
                     if mode == Mode::Cluster && !label.is_empty() && has_backends(inputs.nodes) {
                         model.unlabelled.push(port.port);
                     }
@@ -136,7 +136,7 @@ pub async fn build(
             }
         }
     }
-    interfaces::resolve(&mut model.groups, cloud, notes).await?;
+    interfaces::resolve(&mut model.groups, cloud, events).await?;
     Ok(model)
 }
 
@@ -145,40 +145,48 @@ fn has_backends(nodes: &[Arc<Node>]) -> bool {
 }
 
 /// The nodes that may be backends or carry serverless Pods. With Pods for backends nodes are not looked at.
-fn candidates<'a>(inputs: &Inputs<'a>, mode: Mode, label: &str) -> Result<Vec<&'a Node>, Stopped> {
+fn candidates<'a>(
+    inputs: &Inputs<'a>,
+    mode: Mode,
+    label: &str,
+) -> Result<Vec<&'a Node>, BuildError> {
     if mode == Mode::Eni {
         return Ok(Vec::new());
     }
-    let drops_cordoned = inputs.service.notes().get("remove-unscheduled-backend") == "on";
+    let drops_cordoned = inputs.service.annotations().get("remove-unscheduled-backend") == "on";
     let labelled =
         nodes::labelled(inputs.nodes.iter().map(AsRef::as_ref), label).map_err(|error| {
-            Stopped(format!("get nodes error: filter nodes by label error: {error}"))
+            BuildError(format!("get nodes error: filter nodes by label error: {error}"))
         })?;
     Ok(labelled.into_iter().filter(|node| nodes::is_candidate(node, drops_cordoned)).collect())
 }
 
 /// The group that the mapping names for a port; empty for one of CCM's own.
-async fn find_group(service: &Service, port: &ServicePort, cloud: &Clb) -> Result<String, Stopped> {
-    let notes = service.notes();
-    let (clb, mapping) = (notes.get("id"), notes.get("vgroup-port"));
+async fn find_group(
+    service: &Service,
+    port: &ServicePort,
+    cloud: &CloudClient,
+) -> Result<String, BuildError> {
+    let annotations = service.annotations();
+    let (clb, mapping) = (annotations.get("id"), annotations.get("vgroup-port"));
     if clb.is_empty() || mapping.is_empty() {
         return Ok(String::new());
     }
     let group = mapping::group_of(mapping, port.port)
-        .map_err(|error| Stopped(format!("vgroupid parse error: {error}")))?
+        .map_err(|error| BuildError(format!("vgroupid parse error: {error}")))?
         .unwrap_or_default();
     if group.is_empty() {
         return Ok(String::new());
     }
     let groups = cloud.groups(clb).await.map_err(|error| {
-        Stopped(format!(
+        BuildError(format!(
             "find vgroupId {group} of lb {clb} error: cannot find vgroup by vgroupId {group} error: {error}"
         ))
     })?;
     match groups.into_iter().find(|found| found.id == group) {
-        None => Err(Stopped(format!("can not find vgroupId {group} in lb {clb}"))),
-        Some(found) if Identity::read(&found.name).is_some() => {
-            Err(Stopped(format!("cannot reuse a ccm created vgroup {group} for slb {clb}")))
+        None => Err(BuildError(format!("can not find vgroupId {group} in lb {clb}"))),
+        Some(found) if NamedKey::parse(&found.name).is_some() => {
+            Err(BuildError(format!("cannot reuse a ccm created vgroup {group} for slb {clb}")))
         }
         Some(found) => Ok(found.id),
     }
@@ -191,24 +199,25 @@ fn port_group(
     candidates: &[&Node],
     port: &ServicePort,
     id: String,
-) -> Result<(Group, bool), Stopped> {
-    let (service, notes) = (inputs.service, inputs.service.notes());
-    let key = Key::of(service);
+) -> Result<(Group, bool), BuildError> {
+    let (service, annotations) = (inputs.service, inputs.service.annotations());
+    let key = Key::from_object(service);
     let name = group_name(inputs, mode == Mode::Eni, port);
-    let is_mapped = !notes.get("id").is_empty() && !notes.get("vgroup-port").is_empty();
-    let weight = if is_mapped { weight(notes.get("weight"), "weight")? } else { None };
-    let each = weight_of_each(notes.get("default-weight"))?;
-    let counted = endpoints::counted(&key.name, port, inputs.slices, inputs.pods, &name);
-    let parts = Parts {
+    let is_mapped = !annotations.get("id").is_empty() && !annotations.get("vgroup-port").is_empty();
+    let weight = if is_mapped { weight(annotations.get("weight"), "weight")? } else { None };
+    let each = weight_of_each(annotations.get("default-weight"))?;
+    let counted = endpoints::eligible(&key.name, port, inputs.slices, inputs.pods, &name);
+    let parts = BackendInputs {
         service: &key,
         candidates,
         pods: &counted.backends,
         node_port: port.node_port.unwrap_or_default(),
         description: &name,
-        weights: Wanted { total: weight, each },
+        weights: WeightSource { total: weight, each },
     };
-    let in_mode =
-        |mode: &str, error: &Stopped| Stopped(format!("build {mode} backends error: {error}"));
+    let in_mode = |mode: &str, error: &BuildError| {
+        BuildError(format!("build {mode} backends error: {error}"))
+    };
     let backends = match mode {
         Mode::Eni => backends::eni(&parts),
         Mode::Local => backends::local(&parts).map_err(|error| in_mode("local", &error))?,
@@ -220,7 +229,7 @@ fn port_group(
         is_eni: mode == Mode::Eni,
         id,
         weight,
-        ignores_weights: notes.get("ignore-weight-update").eq_ignore_ascii_case("on"),
+        ignores_weights: annotations.get("ignore-weight-update").eq_ignore_ascii_case("on"),
         backends,
         pods: counted.backends,
         unknown: Vec::new(),
@@ -229,16 +238,17 @@ fn port_group(
     Ok((group, counted.may_grow))
 }
 
-fn weight_of_each(declared: &str) -> Result<Option<u32>, Stopped> {
+fn weight_of_each(declared: &str) -> Result<Option<u32>, BuildError> {
     weight(declared, "default-weight")
 }
 
 /// A weight, `None` where nobody says.
-fn weight(declared: &str, name: &str) -> Result<Option<u32>, Stopped> {
+fn weight(declared: &str, name: &str) -> Result<Option<u32>, BuildError> {
     if declared.is_empty() {
         return Ok(None);
     }
-    let wrong = || Stopped(format!("{name} must be integer in range [0,100] , got [{declared}]"));
+    let wrong =
+        || BuildError(format!("{name} must be integer in range [0,100] , got [{declared}]"));
     number::weight(declared).map(Some).ok_or_else(wrong)
 }
 
@@ -253,7 +263,7 @@ pub(crate) fn group_name(inputs: &Inputs<'_>, is_eni: bool, port: &ServicePort) 
     } else {
         port.node_port.unwrap_or_default().to_string()
     };
-    let Key { namespace, name } = Key::of(inputs.service);
-    Identity { port: &number, service: &name, namespace: &namespace, cluster: inputs.cluster_id }
+    let Key { namespace, name } = Key::from_object(inputs.service);
+    NamedKey { port: &number, service: &name, namespace: &namespace, cluster: inputs.cluster_id }
         .to_string()
 }

@@ -8,7 +8,7 @@ const PREFIX: &str = "k8s";
 
 /// The name that CCM gives to what is its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity<'a> {
+pub struct NamedKey<'a> {
     /// The node port, the target port, or the port of a listener.
     pub port: &'a str,
     /// The Service's name.
@@ -19,9 +19,9 @@ pub struct Identity<'a> {
     pub cluster: &'a str,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> NamedKey<'a> {
     /// Reads a name; `None` for a person's (CCM 2.14: five parts exactly, `load_balancer.go:306-341`).
-    pub fn read(name: &'a str) -> Option<Self> {
+    pub fn parse(name: &'a str) -> Option<Self> {
         match name.split('/').collect::<Vec<_>>().as_slice() {
             [PREFIX, port, service, namespace, cluster] => {
                 Some(Self { port, service, namespace, cluster })
@@ -31,14 +31,14 @@ impl<'a> Identity<'a> {
     }
 
     /// Whether it names a Service of a cluster. The port does not count (CCM 2.14: `vgroups.go:460-469`).
-    pub fn is_of(&self, service: &Key, cluster: &str) -> bool {
+    pub fn belongs_to(&self, service: &Key, cluster: &str) -> bool {
         self.service == service.name
             && self.namespace == service.namespace
             && self.cluster == cluster
     }
 }
 
-impl Display for Identity<'_> {
+impl Display for NamedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { port, service, namespace, cluster } = self;
         write!(f, "{PREFIX}/{port}/{service}/{namespace}/{cluster}")
@@ -52,13 +52,13 @@ mod tests {
     #[test]
     fn a_name_has_five_parts_and_the_port_does_not_count() {
         let web = Key { namespace: "shop".to_owned(), name: "web".to_owned() };
-        let read = Identity::read("k8s/30080/web/shop/c1").expect("five parts");
-        assert!(read.is_of(&web, "c1") && !read.is_of(&web, "c2"));
+        let read = NamedKey::parse("k8s/30080/web/shop/c1").expect("five parts");
+        assert!(read.belongs_to(&web, "c1") && !read.belongs_to(&web, "c2"));
         assert_eq!(read.to_string(), "k8s/30080/web/shop/c1");
         for name in
             ["k8s/30080/web/shop", "k8s/30080/web/shop/c1/", "mine", "", "K8s/1/web/shop/c1"]
         {
-            assert_eq!(Identity::read(name), None, "{name}");
+            assert_eq!(NamedKey::parse(name), None, "{name}");
         }
     }
 }

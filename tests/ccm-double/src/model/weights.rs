@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::cloud::backend::{Backend, Kind};
+use crate::cloud_client::backend::{Backend, ServerType};
 
 /// What a backend weighs where nobody says.
 const FULL: u32 = 100;
 
 /// Where the weights of one port come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct WeightSource {
     /// The Service's part, 0 to 100, divided among its backends.
     pub(super) total: Option<u32>,
     /// Without a total, of every backend alike; not with `Local`.
@@ -17,7 +17,7 @@ pub(super) struct Wanted {
 }
 
 /// Weighs backends that are alike: all nodes, or all Pods.
-pub(super) fn alike(backends: &mut [Backend], wanted: Wanted) {
+pub(super) fn alike(backends: &mut [Backend], wanted: WeightSource) {
     let weight = match wanted.total {
         Some(0) => 0,
         Some(total) => (total / count(backends.len()).max(1)).max(1),
@@ -29,14 +29,14 @@ pub(super) fn alike(backends: &mut [Backend], wanted: Wanted) {
 }
 
 /// Weighs nodes by their Pods. `backends` has a node once for each of its Pods, and serverless Pods beside.
-pub(super) fn by_pods(backends: &mut [Backend], wanted: Wanted) {
+pub(super) fn by_pods(backends: &mut [Backend], wanted: WeightSource) {
     let all = count(backends.len()).max(1);
     let mut pods = HashMap::<String, u32>::new();
-    for node in backends.iter().filter(|backend| backend.kind == Kind::Ecs) {
+    for node in backends.iter().filter(|backend| backend.kind == ServerType::Ecs) {
         *pods.entry(node.server_id.clone()).or_default() += 1;
     }
     for backend in backends {
-        let is_node = backend.kind == Kind::Ecs;
+        let is_node = backend.kind == ServerType::Ecs;
         let pods = if is_node { pods.get(&backend.server_id).copied().unwrap_or(1) } else { 1 };
         backend.weight = match wanted.total {
             Some(0) => 0,
@@ -76,7 +76,7 @@ mod tests {
         #[case] each: u32,
     ) {
         let mut backends = vec![Backend::default(); n];
-        alike(&mut backends, Wanted { total, each: None });
+        alike(&mut backends, WeightSource { total, each: None });
         assert!(backends.iter().all(|backend| backend.weight == each), "{backends:?}");
     }
 
@@ -91,8 +91,8 @@ mod tests {
     ) {
         let mut backends = nodes(&["a"; 20]);
         backends.extend(nodes(&["b", "c"]));
-        backends.push(Backend { kind: Kind::Eni, ..Backend::default() });
-        by_pods(&mut backends, Wanted { total, each: Some(5) });
+        backends.push(Backend { kind: ServerType::Eni, ..Backend::default() });
+        by_pods(&mut backends, WeightSource { total, each: Some(5) });
         let weights: Vec<_> = backends.iter().skip(19).map(|backend| backend.weight).collect();
         assert_eq!(weights, expected);
     }

@@ -9,23 +9,23 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::sync::watch;
 
 use super::errors::joined;
-use super::{Context, attributes, groups, listeners};
-use crate::cloud::balancer::Balancer;
-use crate::cloud::listener::Listener;
-use crate::events::Note;
-use crate::model::{self, Inputs, Model, Stopped};
+use super::{Context, groups, listeners, load_balancer};
+use crate::cloud_client::listener::Listener;
+use crate::cloud_client::load_balancer::LoadBalancer;
+use crate::events::ServiceEvent;
+use crate::model::{self, BuildError, Inputs, Model};
 
 /// What a Service wants.
 #[derive(Debug, Default)]
-pub(super) struct Local {
-    balancer: attributes::Wanted,
+pub(super) struct DesiredState {
+    balancer: load_balancer::DesiredLoadBalancer,
     pub(super) model: Model,
-    listeners: Vec<model::listeners::Wanted>,
+    listeners: Vec<model::listeners::DesiredListener>,
 }
 
 /// Why a round did not get to its end.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct SyncError {
     /// The CLB, as far as it was known.
     pub(super) clb: String,
     pub(super) message: String,
@@ -35,82 +35,83 @@ pub(super) struct Failure {
 pub(super) async fn build(
     context: &Context<'_>,
     inputs: &Inputs<'_>,
-    notes: &mut Vec<Note>,
-) -> Result<Local, Failure> {
-    if context.is_over {
-        let balancer = attributes::Wanted::of_leaving(context.notes());
-        return Ok(Local { balancer, ..Local::default() });
+    events: &mut Vec<ServiceEvent>,
+) -> Result<DesiredState, SyncError> {
+    if context.needs_cleanup {
+        let balancer = load_balancer::DesiredLoadBalancer::for_cleanup(context.annotations());
+        return Ok(DesiredState { balancer, ..DesiredState::default() });
     }
     let in_part = |part: &'static str| {
-        move |Stopped(error)| Failure {
+        move |BuildError(error)| SyncError {
             clb: String::new(),
             message: format!("build lb local model error: {part}: {error}"),
         }
     };
-    let balancer =
-        attributes::Wanted::of(context.notes()).map_err(in_part("build lb attribute error"))?;
-    let model = model::build(inputs, context.cloud, notes)
+    let balancer = load_balancer::DesiredLoadBalancer::of(context.annotations())
+        .map_err(in_part("build lb attribute error"))?;
+    let model = model::build(inputs, context.cloud, events)
         .await
         .map_err(in_part("build vserver groups error"))?;
     // The misspelling is CCM's.
     let listeners = model::listeners::build(inputs).map_err(in_part("builid lb listener error"))?;
-    Ok(Local { balancer, model, listeners })
+    Ok(DesiredState { balancer, model, listeners })
 }
 
 /// Makes the cloud what a Service wants, and gives its CLB; empty if it is gone.
 pub(super) async fn apply(
     context: &Context<'_>,
-    local: &mut Local,
-    notes: &mut Vec<Note>,
-) -> Result<Balancer, Failure> {
-    let mut clb = context.notes().get("id").to_owned();
-    let applied = apply_to(context, local, notes, &mut clb).await;
-    applied.map_err(|error| Failure { clb, message: format!("apply model error: {error}") })
+    local: &mut DesiredState,
+    events: &mut Vec<ServiceEvent>,
+) -> Result<LoadBalancer, SyncError> {
+    let mut clb = context.annotations().get("id").to_owned();
+    let applied = apply_to(context, local, events, &mut clb).await;
+    applied.map_err(|error| SyncError { clb, message: format!("apply model error: {error}") })
 }
 
 async fn apply_to(
     context: &Context<'_>,
-    local: &mut Local,
-    notes: &mut Vec<Note>,
+    local: &mut DesiredState,
+    events: &mut Vec<ServiceEvent>,
     clb: &mut String,
-) -> Result<Balancer, String> {
+) -> Result<LoadBalancer, String> {
     let touches_listeners = context.hash_changed
-        && (!local.balancer.is_reused || context.notes().get("force-override-listeners") == "true");
+        && (!local.balancer.is_reused
+            || context.annotations().get("force-override-listeners") == "true");
 
-    let mut balancer = attributes::find(context).await?;
+    let mut balancer = load_balancer::find(context).await?;
     clb.clone_from(&balancer.id);
     let (mut tags, mut found, mut there) = Default::default();
     if !balancer.id.is_empty() {
         (tags, found, there) = read(context, &balancer.id, touches_listeners).await?;
         if local.balancer.outlives_service {
-            let note = format!("The lb [{clb}] will be preserved after the service is deleted.");
-            notes.push(Note::warning("PreservedOnDelete", note));
+            let event = format!("The lb [{clb}] will be preserved after the service is deleted.");
+            events.push(ServiceEvent::warning("PreservedOnDelete", event));
         }
     }
     if context.hash_changed {
-        let settled = attributes::settle(context, &local.balancer, balancer, &tags).await;
-        balancer = settled.map_err(|error| format!("update lb attribute error: {error}"))?;
+        let ensured = load_balancer::ensure(context, &local.balancer, balancer, &tags).await;
+        balancer = ensured.map_err(|error| format!("update lb attribute error: {error}"))?;
         clb.clone_from(&balancer.id);
     }
     if balancer.id.is_empty() {
-        return if context.is_over {
+        return if context.needs_cleanup {
             Ok(balancer)
         } else {
             Err(format!(
                 "alicloud: can not find loadbalancer by tag [{}:{}]",
-                attributes::MADE,
-                attributes::default_name(context.uid())
+                load_balancer::CREATED_BY_CCM,
+                load_balancer::default_name(context.uid())
             ))
         };
     }
 
-    let actions = groups::plan(&mut local.model.groups, &found, notes);
+    let actions = groups::plan(&mut local.model.groups, &found, events);
     let made = watch::Sender::new(HashMap::new());
     let of_balancer = async {
         if !context.hash_changed {
             return Ok(());
         }
-        attributes::update(context, &local.balancer, &balancer, &tags)
+        load_balancer::update(context, &local.balancer, &balancer, &tags)
             .await
             .map_err(|error| format!("update lb attribute error: {error}"))
     };
@@ -143,7 +144,7 @@ async fn apply_to(
 }
 
 /// Tags, groups and listeners.
-type Read = (BTreeMap<String, String>, Vec<groups::Found>, Vec<Listener>);
+type Read = (BTreeMap<String, String>, Vec<groups::ExistingGroup>, Vec<Listener>);
 
 /// Reads everything about a CLB at the same time.
 async fn read(context: &Context<'_>, id: &str, with_listeners: bool) -> Result<Read, String> {
@@ -165,9 +166,9 @@ async fn read(context: &Context<'_>, id: &str, with_listeners: bool) -> Result<R
     Ok((tags?, found?, there?))
 }
 
-impl Local {
+impl DesiredState {
     /// Whether listeners lead to groups of CCM's own: on a CLB whose listeners it leaves alone none does.
     pub(super) fn lacks_listeners(&self, context: &Context<'_>) -> bool {
-        self.balancer.is_reused && context.notes().get("force-override-listeners") != "true"
+        self.balancer.is_reused && context.annotations().get("force-override-listeners") != "true"
     }
 }

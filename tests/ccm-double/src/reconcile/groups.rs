@@ -3,9 +3,9 @@
 
 use super::errors::joined;
 use super::{Context, at_once};
-use crate::cloud::backend::Backend;
-use crate::events::Note;
-use crate::model::identity::Identity;
+use crate::cloud_client::backend::Backend;
+use crate::events::ServiceEvent;
+use crate::model::named_key::NamedKey;
 use crate::model::{Group, interfaces, mapping};
 
 /// Backends in one call.
@@ -13,7 +13,7 @@ const BATCH: usize = 40;
 
 /// A group that was found on the CLB.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ExistingGroup {
     pub(super) id: String,
     pub(super) name: String,
     /// Whether the name says that it is this Service's.
@@ -22,7 +22,7 @@ pub(super) struct Found {
     others: Vec<Backend>,
 }
 
-impl Found {
+impl ExistingGroup {
     /// Whether it goes when it is not wanted any more: one that a person put something into stays.
     fn is_ours(&self) -> bool {
         self.is_named_ours && self.others.is_empty()
@@ -32,16 +32,17 @@ impl Found {
 /// Looks at all groups of a CLB; the backends are read of this Service's own and of those in its mapping.
 ///
 /// A group whose backends cannot be read counts as empty: CCM drops that error.
-pub(super) async fn find(context: &Context<'_>, clb: &str) -> Result<Vec<Found>, String> {
+pub(super) async fn find(context: &Context<'_>, clb: &str) -> Result<Vec<ExistingGroup>, String> {
     let said = |error: String| {
         format!("get lb backend from remote error: DescribeVServerGroups error: {error}")
     };
     let listed = context.cloud.groups(clb).await.map_err(|error| said(error.to_string()))?;
-    let mapping = context.notes().get("vgroup-port");
+    let mapping = context.annotations().get("vgroup-port");
     let mapped = mapping::groups(mapping).map_err(|error| said(error.to_string()))?;
     let found = listed.into_iter().map(|group| {
         let is_ours = |name: &str| {
-            Identity::read(name).is_some_and(|named| named.is_of(&context.key, context.cluster_id))
+            NamedKey::parse(name)
+                .is_some_and(|named| named.belongs_to(&context.key, context.cluster_id))
         };
         let is_named_ours = is_ours(&group.name);
         let is_read = is_named_ours || mapped.contains(&group.id.as_str());
@@ -52,7 +53,7 @@ pub(super) async fn find(context: &Context<'_>, clb: &str) -> Result<Vec<Found>,
                 Vec::new()
             };
             let (ours, others) = backends.into_iter().partition(|one| is_ours(&one.description));
-            Found { id: group.id, name: group.name, is_named_ours, ours, others }
+            ExistingGroup { id: group.id, name: group.name, is_named_ours, ours, others }
         }
     });
     Ok(at_once(found.collect()).await)
@@ -78,7 +79,7 @@ pub(super) struct Difference {
 impl Difference {
     /// Compares as CCM does. Changes are looked for by server without port, so that a second port of the same
     /// machine is found changed in every round.
-    fn between(found: &Found, group: &Group) -> Self {
+    fn between(found: &ExistingGroup, group: &Group) -> Self {
         let all = || found.ours.iter().chain(&found.others);
         let is_wanted = |there: &&Backend| !group.backends.iter().any(|one| one.is_at(there));
         let has_changed = |wanted: &&Backend| {
@@ -105,7 +106,11 @@ impl Difference {
 /// What has to be done about the groups. Gives CCM's own groups that were found their ids.
 ///
 /// Of two ports with one group the first that differs wins, the other waits for another round.
-pub(super) fn plan(groups: &mut [Group], found: &[Found], notes: &mut Vec<Note>) -> Vec<Action> {
+pub(super) fn plan(
+    groups: &mut [Group],
+    found: &[ExistingGroup],
+    events: &mut Vec<ServiceEvent>,
+) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut taken = Vec::new();
     for group in groups {
@@ -127,7 +132,7 @@ pub(super) fn plan(groups: &mut [Group], found: &[Found], notes: &mut Vec<Note>)
                     continue;
                 }
                 if !group.unknown.is_empty() {
-                    notes.push(Note::warning(
+                    events.push(ServiceEvent::warning(
                         "SkipSyncBackends",
                         format!(
                             "Skip delete and update backends to vgroup {} due to invalid backends: {}",
@@ -213,10 +218,11 @@ pub(super) async fn clean_up(
     context: &Context<'_>,
     clb: &str,
     groups: &[Group],
-    found: &[Found],
+    found: &[ExistingGroup],
 ) -> Result<(), String> {
     let unwanted = found.iter().filter(|there| groups.iter().all(|group| group.id != there.id));
-    let (ours, others): (Vec<&Found>, Vec<&Found>) = unwanted.partition(|there| there.is_ours());
+    let (ours, others): (Vec<&ExistingGroup>, Vec<&ExistingGroup>) =
+        unwanted.partition(|there| there.is_ours());
     for there in others {
         batches(context, REMOVE, &there.id, &there.ours).await?;
     }

@@ -8,18 +8,18 @@ use tokio::sync::watch;
 
 use super::Context;
 use super::errors::joined;
-use super::groups::Found as FoundGroup;
-use crate::cloud::listener::Listener;
-use crate::model::identity::Identity;
-use crate::model::listeners::Wanted;
+use super::groups::ExistingGroup;
+use crate::cloud_client::listener::Listener;
+use crate::model::listeners::DesiredListener;
+use crate::model::named_key::NamedKey;
 
 /// The ids of groups that are made in this round, by name.
-pub(super) type Made = watch::Sender<HashMap<String, String>>;
+pub(super) type CreatedGroups = watch::Sender<HashMap<String, String>>;
 
 /// What has to be done about one listener.
 enum Action<'a> {
-    Create(&'a Wanted),
-    Update(&'a Wanted, &'a Listener),
+    Create(&'a DesiredListener),
+    Update(&'a DesiredListener, &'a Listener),
 }
 
 /// Makes the listeners what they shall be: superfluous ones of this Service go, then the others are made and
@@ -27,16 +27,16 @@ enum Action<'a> {
 pub(super) async fn carry_out(
     context: &Context<'_>,
     clb: &str,
-    wanted: &[Wanted],
+    wanted: &[DesiredListener],
     found: &[Listener],
-    groups: &[FoundGroup],
-    made: &Made,
+    groups: &[ExistingGroup],
+    made: &CreatedGroups,
 ) -> Result<(), String> {
     let superfluous = found.iter().filter(|there| {
         let is_wanted = wanted.iter().any(|one| is_at(one, there));
         !is_wanted
-            && Identity::read(&there.description)
-                .is_some_and(|named| named.is_of(&context.key, context.cluster_id))
+            && NamedKey::parse(&there.description)
+                .is_some_and(|named| named.belongs_to(&context.key, context.cluster_id))
     });
     let gone = join_all(superfluous.map(|there| async move {
         delete(context, clb, there).await.map_err(|error| format!("delete listener error: {error}"))
@@ -60,7 +60,7 @@ pub(super) async fn carry_out(
     joined(errors)
 }
 
-fn is_at(wanted: &Wanted, there: &Listener) -> bool {
+fn is_at(wanted: &DesiredListener, there: &Listener) -> bool {
     wanted.port == there.port && wanted.protocol == there.protocol
 }
 
@@ -68,8 +68,8 @@ async fn carry_out_one(
     context: &Context<'_>,
     clb: &str,
     action: Action<'_>,
-    groups: &[FoundGroup],
-    made: &Made,
+    groups: &[ExistingGroup],
+    made: &CreatedGroups,
 ) -> Result<(), String> {
     let (Action::Create(wanted) | Action::Update(wanted, _)) = action;
     let group = if wanted.forwards_to.is_some() {
@@ -88,7 +88,11 @@ async fn carry_out_one(
 }
 
 /// The group of a listener; waits for one that is being made.
-async fn group_of(wanted: &Wanted, groups: &[FoundGroup], made: &Made) -> Result<String, String> {
+async fn group_of(
+    wanted: &DesiredListener,
+    groups: &[ExistingGroup],
+    made: &CreatedGroups,
+) -> Result<String, String> {
     if !wanted.group.is_empty() {
         return Ok(wanted.group.clone());
     }
@@ -108,7 +112,7 @@ pub(super) const NO_MORE: &str = "";
 async fn create(
     context: &Context<'_>,
     clb: &str,
-    wanted: &Wanted,
+    wanted: &DesiredListener,
     group: &str,
 ) -> Result<(), String> {
     let action = match wanted.protocol.as_str() {
@@ -138,7 +142,7 @@ async fn create(
     start(context, clb, wanted).await
 }
 
-fn parameters(wanted: &Wanted, group: &str) -> Vec<(&'static str, String)> {
+fn parameters(wanted: &DesiredListener, group: &str) -> Vec<(&'static str, String)> {
     let mut parameters = vec![
         ("ListenerPort", wanted.port.to_string()),
         ("Description", wanted.description.clone()),
@@ -155,7 +159,7 @@ fn parameters(wanted: &Wanted, group: &str) -> Vec<(&'static str, String)> {
 async fn update(
     context: &Context<'_>,
     clb: &str,
-    wanted: &Wanted,
+    wanted: &DesiredListener,
     there: &Listener,
     group: &str,
 ) -> Result<(), String> {
@@ -183,7 +187,7 @@ async fn update(
     change(context, action, clb, &parameters).await
 }
 
-async fn start(context: &Context<'_>, clb: &str, wanted: &Wanted) -> Result<(), String> {
+async fn start(context: &Context<'_>, clb: &str, wanted: &DesiredListener) -> Result<(), String> {
     let parameters = of(wanted.port, &wanted.protocol);
     change(context, "StartLoadBalancerListener", clb, &parameters).await
 }

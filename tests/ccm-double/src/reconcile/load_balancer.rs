@@ -6,45 +6,45 @@ use std::collections::BTreeMap;
 use super::Context;
 use super::errors::joined;
 use crate::annotations::Annotations;
-use crate::cloud::balancer::Balancer;
-use crate::model::Stopped;
+use crate::cloud_client::load_balancer::LoadBalancer;
+use crate::model::BuildError;
 use crate::number::atoi;
 use crate::service::ServiceExt;
 
 /// The tag of a CLB that CCM made; its value is [`default_name`].
-pub(crate) const MADE: &str = "kubernetes.do.not.delete";
+pub(crate) const CREATED_BY_CCM: &str = "kubernetes.do.not.delete";
 /// The tag of the API server's CLB.
-const OF_API_SERVER: &str = "ack.aliyun.com";
+const API_SERVER_TAG: &str = "ack.aliyun.com";
 /// The tag of a CLB that a person made and CCM uses.
-const REUSED: &str = "kubernetes.reused.by.user";
+const REUSED_BY_USER: &str = "kubernetes.reused.by.user";
 /// With so many tags CCM adds none.
 const MOST_TAGS: usize = 10;
 
 /// What a Service wants of its CLB.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) balancer: Balancer,
+pub(super) struct DesiredLoadBalancer {
+    pub(super) balancer: LoadBalancer,
     /// Whether a person made the CLB.
     pub(super) is_reused: bool,
     pub(super) outlives_service: bool,
     tags: Vec<(String, String)>,
 }
 
-impl Wanted {
+impl DesiredLoadBalancer {
     /// What is left of the wishes of a Service that is over.
-    pub(super) fn of_leaving(notes: Annotations<'_>) -> Self {
+    pub(super) fn for_cleanup(annotations: Annotations<'_>) -> Self {
         Self {
-            is_reused: !notes.get("id").is_empty(),
-            outlives_service: !notes.get("preserve-lb-on-delete").is_empty(),
+            is_reused: !annotations.get("id").is_empty(),
+            outlives_service: !annotations.get("preserve-lb-on-delete").is_empty(),
             ..Self::default()
         }
     }
 
-    pub(super) fn of(notes: Annotations<'_>) -> Result<Self, Stopped> {
-        let text = |suffix| notes.get(suffix).to_owned();
-        let bandwidth = notes.get("bandwidth");
+    pub(super) fn of(annotations: Annotations<'_>) -> Result<Self, BuildError> {
+        let text = |suffix| annotations.get(suffix).to_owned();
+        let bandwidth = annotations.get("bandwidth");
         let read = if bandwidth.is_empty() { Ok(0) } else { atoi(bandwidth) };
-        let balancer = Balancer {
+        let balancer = LoadBalancer {
             id: text("id"),
             name: text("name"),
             address: text("ip"),
@@ -56,18 +56,18 @@ impl Wanted {
             spec: text("spec"),
             internet_charge_type: text("charge-type"),
             bandwidth: read.map_err(|error| {
-                Stopped(format!("bandwidth must be integer, got [{bandwidth}], error: {error}"))
+                BuildError(format!("bandwidth must be integer, got [{bandwidth}], error: {error}"))
             })?,
             delete_protection: text("delete-protection"),
             modification_protection: text("modification-protection"),
         };
-        Ok(Self { balancer, tags: tags(notes), ..Self::of_leaving(notes) })
+        Ok(Self { balancer, tags: tags(annotations), ..Self::for_cleanup(annotations) })
     }
 }
 
 /// `additional-resource-tags`, `key=value,key=value`.
-fn tags(notes: Annotations<'_>) -> Vec<(String, String)> {
-    let pairs = notes.get("additional-resource-tags").split(',');
+fn tags(annotations: Annotations<'_>) -> Vec<(String, String)> {
+    let pairs = annotations.get("additional-resource-tags").split(',');
     pairs
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -82,24 +82,32 @@ pub(crate) fn default_name(uid: &str) -> String {
 }
 
 /// Finds the CLB of a Service: by id, else by CCM's tag, else by CCM's name. Empty if there is none.
-pub(super) async fn find(context: &Context<'_>) -> Result<Balancer, String> {
+pub(super) async fn find(context: &Context<'_>) -> Result<LoadBalancer, String> {
     let said = |error| format!("get load balancer attribute from cloud, error: {error}");
-    let id = context.notes().get("id");
+    let id = context.annotations().get("id");
     if !id.is_empty() {
-        return context.cloud.balancer(id).await.map_err(|error| said(error.to_string()));
+        return context.cloud.load_balancer(id).await.map_err(|error| said(error.to_string()));
     }
     let name = default_name(context.uid());
     let by = |way: &str, error: &dyn std::fmt::Display| {
         said(format!("[{}] find loadbalancer by {way} error: {error}", context.key))
     };
-    let tagged = context.cloud.tagged(MADE, &name).await.map_err(|error| by("tag", &error))?;
+    let tagged = context
+        .cloud
+        .find_by_tag(CREATED_BY_CCM, &name)
+        .await
+        .map_err(|error| by("tag", &error))?;
     let found = if tagged.is_empty() {
-        context.cloud.named(&name).await.map_err(|error| by(&format!("name {name}"), &error))?
+        context
+            .cloud
+            .find_by_name(&name)
+            .await
+            .map_err(|error| by(&format!("name {name}"), &error))?
     } else {
         tagged
     };
     match found.as_slice() {
-        [] => Ok(Balancer::default()),
+        [] => Ok(LoadBalancer::default()),
         [one] => Ok(one.clone()),
         several => {
             let ids: Vec<_> = several.iter().map(|one| one.id.as_str()).collect();
@@ -113,17 +121,17 @@ pub(super) async fn find(context: &Context<'_>) -> Result<Balancer, String> {
 }
 
 /// Makes, refuses or deletes the CLB. Gives it as it is then, empty if it is gone.
-pub(super) async fn settle(
+pub(super) async fn ensure(
     context: &Context<'_>,
-    wanted: &Wanted,
-    found: Balancer,
+    wanted: &DesiredLoadBalancer,
+    found: LoadBalancer,
     tags: &BTreeMap<String, String>,
-) -> Result<Balancer, String> {
-    if context.is_over {
-        return leave(context, wanted, found, tags).await;
+) -> Result<LoadBalancer, String> {
+    if context.needs_cleanup {
+        return release(context, wanted, found, tags).await;
     }
     if found.id.is_empty() {
-        return make(context, wanted).await;
+        return create(context, wanted).await;
     }
     if wanted.is_reused
         && let Err(why) = check_reuse(context, &found, tags)
@@ -133,7 +141,10 @@ pub(super) async fn settle(
     Ok(found)
 }
 
-async fn make(context: &Context<'_>, wanted: &Wanted) -> Result<Balancer, String> {
+async fn create(
+    context: &Context<'_>,
+    wanted: &DesiredLoadBalancer,
+) -> Result<LoadBalancer, String> {
     if let Some(known) = context.service.ingress().first() {
         return Err(format!(
             "alicloud: can not find loadbalancer, but it's defined in service [{}] this may happen when you \
@@ -153,17 +164,17 @@ async fn make(context: &Context<'_>, wanted: &Wanted) -> Result<Balancer, String
     let id = context.cloud.create(&new).await.map_err(|error| said(&error))?;
     context
         .cloud
-        .balancer(&id)
+        .load_balancer(&id)
         .await
         .map_err(|error| format!("update remote model for lbId {id}, error: {error}"))
 }
 
-async fn leave(
+async fn release(
     context: &Context<'_>,
-    wanted: &Wanted,
-    found: Balancer,
+    wanted: &DesiredLoadBalancer,
+    found: LoadBalancer,
     tags: &BTreeMap<String, String>,
-) -> Result<Balancer, String> {
+) -> Result<LoadBalancer, String> {
     if wanted.is_reused || found.id.is_empty() {
         return Ok(found);
     }
@@ -178,24 +189,24 @@ async fn leave(
     }
     if !wanted.outlives_service {
         context.cloud.change("DeleteLoadBalancer", id, &[]).await.map_err(|error| said(&error))?;
-        return Ok(Balancer::default());
+        return Ok(LoadBalancer::default());
     }
     if found.modification_protection == "ConsoleProtection" {
         let (name, value) = ("ModificationProtectionStatus", "NonProtection");
         change("SetLoadBalancerModificationProtection", name, value).await?;
     }
-    if tags.get(MADE) == Some(&default_name(context.uid())) {
-        context.cloud.untag(id, &[MADE]).await.map_err(|error| said(&error))?;
+    if tags.get(CREATED_BY_CCM) == Some(&default_name(context.uid())) {
+        context.cloud.untag(id, &[CREATED_BY_CCM]).await.map_err(|error| said(&error))?;
     }
     Ok(found)
 }
 
 fn check_reuse(
     context: &Context<'_>,
-    found: &Balancer,
+    found: &LoadBalancer,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), String> {
-    if tags.contains_key(MADE) || tags.contains_key(OF_API_SERVER) {
+    if tags.contains_key(CREATED_BY_CCM) || tags.contains_key(API_SERVER_TAG) {
         return Err("can not reuse loadbalancer created by kubernetes.".to_owned());
     }
     let known = context.service.ingress();
@@ -204,7 +215,7 @@ fn check_reuse(
         Some(ip) => ip == found.address,
     });
     // An elastic address is not the CLB's own.
-    if fits || known.is_empty() || context.notes().get("external-ip-type") == "eip" {
+    if fits || known.is_empty() || context.annotations().get("external-ip-type") == "eip" {
         return Ok(());
     }
     let first = known.first().and_then(|known| known.ip.as_deref()).unwrap_or_default();
@@ -218,13 +229,14 @@ fn check_reuse(
 /// told.
 pub(super) async fn update(
     context: &Context<'_>,
-    wanted: &Wanted,
-    found: &Balancer,
+    wanted: &DesiredLoadBalancer,
+    found: &LoadBalancer,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), String> {
     let mut errors = Vec::new();
     let name = default_name(context.uid());
-    let own = if wanted.is_reused { (REUSED, "true") } else { (MADE, name.as_str()) };
+    let own =
+        if wanted.is_reused { (REUSED_BY_USER, "true") } else { (CREATED_BY_CCM, name.as_str()) };
     if !tags.contains_key(own.0) && tags.len() < MOST_TAGS {
         let tagged = context.cloud.tag(&found.id, &[own]).await;
         errors.extend(tagged.err().map(|error| format!("AddTags: {error}")));
@@ -243,7 +255,7 @@ pub(super) async fn update(
 }
 
 /// What CCM refuses to change.
-fn unchangeable(wanted: &Balancer, found: &Balancer) -> Vec<&'static str> {
+fn unchangeable(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<&'static str> {
     let version = |declared: &str| if declared == "ipv6" { "ipv6" } else { "ipv4" };
     let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
     [
@@ -281,7 +293,7 @@ fn unchangeable(wanted: &Balancer, found: &Balancer) -> Vec<&'static str> {
 type Change = (&'static str, Vec<(&'static str, String)>);
 
 /// What is changed. A change of `instance-charge-type` is left out.
-fn changes(wanted: &Balancer, found: &Balancer) -> Vec<Change> {
+fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
     let mut change = |is_so: bool, action, name, value: &str| {
@@ -331,11 +343,12 @@ fn changes(wanted: &Balancer, found: &Balancer) -> Vec<Change> {
 /// Makes the tags those of the annotation; those of the cloud and of CCM itself are left alone.
 async fn update_tags(
     context: &Context<'_>,
-    wanted: &Wanted,
-    found: &Balancer,
+    wanted: &DesiredLoadBalancer,
+    found: &LoadBalancer,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), String> {
-    let is_left = |key: &str| key.starts_with("acs:") || key == MADE || key == REUSED;
+    let is_left =
+        |key: &str| key.starts_with("acs:") || key == CREATED_BY_CCM || key == REUSED_BY_USER;
     let missing: Vec<_> = wanted
         .tags
         .iter()

@@ -2,12 +2,12 @@
 //! of the cloud.
 
 mod apply;
-mod attributes;
 mod errors;
-mod gates;
 mod groups;
 pub mod kubernetes;
 mod listeners;
+mod load_balancer;
+mod readiness_gates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,34 +16,34 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service};
 
 use crate::annotations::Annotations;
-use crate::behaviour::Control;
-use crate::cloud::Clb;
-use crate::cloud::balancer::Balancer;
-use crate::events::Note;
+use crate::behaviour::SharedBehaviour;
+use crate::cloud_client::CloudClient;
+use crate::cloud_client::load_balancer::LoadBalancer;
+use crate::events::ServiceEvent;
 use crate::hash;
-use crate::ledger::Report;
 use crate::model::endpoints;
 use crate::model::{Inputs, Pods};
 use crate::outcome::{self, Outcome};
+use crate::reports::Report;
 use crate::service::{CLB_LABEL, HASH_LABEL, Key, ServiceExt};
 use crate::standalone::Standalone;
-use apply::{Failure, Local};
-use kubernetes::{Denied, Kubernetes};
+use apply::{DesiredState, SyncError};
+use kubernetes::{Kubernetes, KubernetesError};
 
-pub(crate) use attributes::{MADE, default_name};
+pub(crate) use load_balancer::{CREATED_BY_CCM, default_name};
 
 /// CCM 2.14 comes again so much later for endpoints that may count by then (`pkg/util/reconcile.go`).
 const SOON: Duration = Duration::from_secs(10);
 
 /// Carries Services out.
 #[derive(Debug)]
-pub struct Rounds<K> {
+pub struct Reconciler<K> {
     /// Where Services are, and what is written to them.
     pub kubernetes: K,
     /// Where load balancers are.
-    pub cloud: Clb,
+    pub cloud: CloudClient,
     /// How CCM behaves.
-    pub control: Control,
+    pub control: SharedBehaviour,
     /// Without a cloud: who makes up what the Services name.
     pub standalone: Option<Arc<Standalone>>,
 }
@@ -55,27 +55,27 @@ async fn at_once<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
 
 /// How a round ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct Reconciled {
     /// What became of the Service.
     pub report: Report,
     /// When to come again, though all is well.
-    pub again: Option<Duration>,
+    pub requeue_after: Option<Duration>,
 }
 
 /// What all steps of a round need.
 pub(crate) struct Context<'a> {
     service: &'a Service,
     key: Key,
-    cloud: &'a Clb,
+    cloud: &'a CloudClient,
     cluster_id: &'a str,
     /// Whether the Service differs from that of the last successful round.
     hash_changed: bool,
-    is_over: bool,
+    needs_cleanup: bool,
 }
 
 impl<'a> Context<'a> {
-    fn notes(&self) -> Annotations<'a> {
-        self.service.notes()
+    fn annotations(&self) -> Annotations<'a> {
+        self.service.annotations()
     }
 
     fn uid(&self) -> &'a str {
@@ -84,60 +84,62 @@ impl<'a> Context<'a> {
 }
 
 /// A step that did not succeed: the event about it, if there is one, and how the round ends with it.
-struct Setback {
-    note: Option<Note>,
+struct ReconcileError {
+    event: Option<ServiceEvent>,
     report: Report,
 }
 
 /// A round that reached its end in the cloud.
-struct Applied {
-    balancer: Balancer,
-    local: Local,
+struct Synced {
+    balancer: LoadBalancer,
+    local: DesiredState,
     outcome: Outcome,
     reasons: Vec<String>,
 }
 
-impl<K: Kubernetes> Rounds<K> {
+impl<K: Kubernetes> Reconciler<K> {
     /// A whole round; `None` if there is no such Service.
-    pub async fn round(&self, key: &Key) -> Option<Ended> {
+    pub async fn reconcile(&self, key: &Key) -> Option<Reconciled> {
         self.control.pause().await;
         let service = match self.kubernetes.service(key).await {
             Ok(service) => service?,
             Err(error) => {
                 let report = Report::failed(format!("cannot read it: {error}"));
-                return Some(Ended { report, again: None });
+                return Some(Reconciled { report, requeue_after: None });
             }
         };
-        let is_wanted = service.wants_clb() && !service.is_over();
-        let ended =
+        let is_wanted = service.needs_clb() && !service.needs_cleanup();
+        let reconciled =
             if is_wanted { self.ensure(key).await } else { self.clean(key, &service).await };
-        Some(match ended {
-            Ok(ended) => ended,
-            Err(Setback { note, mut report }) => {
-                report.hash = hash::of(&service, &self.control.get().salt);
-                if let Some(note) = note {
-                    self.kubernetes.tell(&service, note).await;
+        Some(match reconciled {
+            Ok(reconciled) => reconciled,
+            Err(ReconcileError { event, mut report }) => {
+                report.hash = hash::compute(&service, &self.control.get().salt);
+                if let Some(event) = event {
+                    self.kubernetes.record_event(&service, event).await;
                 }
-                Ended { report, again: None }
+                Reconciled { report, requeue_after: None }
             }
         })
     }
 
-    async fn ensure(&self, key: &Key) -> Result<Ended, Setback> {
-        let service =
-            self.kubernetes.add_finalizer(key).await.map_err(|error| {
-                Setback::refused("FailedAddFinalizer", "adding finalizer", &error)
-            })?;
-        let hash = hash::of(&service, &self.control.get().salt);
-        let done = self
-            .carry_out(&service, &hash)
+    async fn ensure(&self, key: &Key) -> Result<Reconciled, ReconcileError> {
+        let service = self.kubernetes.add_finalizer(key).await.map_err(|error| {
+            ReconcileError::refused("FailedAddFinalizer", "adding finalizer", &error)
+        })?;
+        let hash = hash::compute(&service, &self.control.get().salt);
+        let done = self.carry_out(&service, &hash).await.map_err(|failure| {
+            ReconcileError::frozen("SyncLoadBalancerFailed", "syncing", failure)
+        })?;
+        readiness_gates::update_conditions(&self.kubernetes, &key.name, &done.local.model.groups)
             .await
-            .map_err(|failure| Setback::frozen("SyncLoadBalancerFailed", "syncing", failure))?;
-        gates::tell(&self.kubernetes, &key.name, &done.local.model.groups).await.map_err(
-            |error| {
-                Setback::refused("FailedUpdateReadinessGate", "updating readiness gate", &error)
-            },
-        )?;
+            .map_err(|error| {
+                ReconcileError::refused(
+                    "FailedUpdateReadinessGate",
+                    "updating readiness gate",
+                    &error,
+                )
+            })?;
         let clb = done.balancer.id.clone();
         let labels = [(HASH_LABEL, hash.as_str()), (CLB_LABEL, clb.as_str())];
         let missing: Vec<_> = labels
@@ -147,33 +149,40 @@ impl<K: Kubernetes> Rounds<K> {
             .collect();
         if !missing.is_empty() {
             self.kubernetes.set_labels(key, &missing).await.map_err(|error| {
-                let error = Denied(format!("{key} failed to add service hash:, error: {error}"));
-                Setback::refused("FailedAddHash", "adding service hash", &error)
+                let error =
+                    KubernetesError(format!("{key} failed to add service hash:, error: {error}"));
+                ReconcileError::refused("FailedAddHash", "adding service hash", &error)
             })?;
         }
         self.show(&service, key, &done.balancer).await.map_err(|error| {
-            Setback::refused("FailedUpdateStatus", "updating load balancer status", &error)
+            ReconcileError::refused("FailedUpdateStatus", "updating load balancer status", &error)
         })?;
         if done.local.model.groups.iter().any(|group| !group.unknown.is_empty()) {
             let reason = "has invalid backend in vservergroups".to_owned();
             let report = Report { outcome: Outcome::Frozen, reason, clb, hash: String::new() };
-            return Err(Setback { note: None, report });
+            return Err(ReconcileError { event: None, report });
         }
         let ensured = format!("Ensured load balancer [{clb}]");
-        self.kubernetes.tell(&service, Note::normal("EnsuredLoadBalancer", ensured)).await;
+        self.kubernetes
+            .record_event(&service, ServiceEvent::normal("EnsuredLoadBalancer", ensured))
+            .await;
         let report = Report { outcome: done.outcome, reason: done.reasons.join("; "), clb, hash };
-        Ok(Ended { report, again: done.local.model.may_grow.then_some(SOON) })
+        Ok(Reconciled { report, requeue_after: done.local.model.may_grow.then_some(SOON) })
     }
 
-    async fn clean(&self, key: &Key, service: &Service) -> Result<Ended, Setback> {
+    async fn clean(&self, key: &Key, service: &Service) -> Result<Reconciled, ReconcileError> {
         let mut clb = String::new();
         if service.has_finalizer() {
-            let hash = hash::of(service, &self.control.get().salt);
+            let hash = hash::compute(service, &self.control.get().salt);
             match self.carry_out(service, &hash).await {
                 Ok(done) => clb = done.balancer.id,
                 Err(failure) if failure.message.contains("LoadBalancerId does not exist") => {}
                 Err(failure) => {
-                    return Err(Setback::frozen("CleanLoadBalancerFailed", "deleting", failure));
+                    return Err(ReconcileError::frozen(
+                        "CleanLoadBalancerFailed",
+                        "deleting",
+                        failure,
+                    ));
                 }
             }
             let present: Vec<_> = [HASH_LABEL, CLB_LABEL]
@@ -183,37 +192,42 @@ impl<K: Kubernetes> Rounds<K> {
                 .collect();
             if !present.is_empty() {
                 self.kubernetes.set_labels(key, &present).await.map_err(|error| {
-                    let error =
-                        Denied(format!("{key} failed to remove service hash:, error: {error}"));
-                    Setback::refused("FailedRemoveHash", "removing service hash", &error)
+                    let error = KubernetesError(format!(
+                        "{key} failed to remove service hash:, error: {error}"
+                    ));
+                    ReconcileError::refused("FailedRemoveHash", "removing service hash", &error)
                 })?;
             }
             if !service.ingress().is_empty() {
                 self.kubernetes.set_ingress(key, &[]).await.map_err(|error| {
-                    Setback::refused("FailedUpdateStatus", "removing load balancer status", &error)
+                    ReconcileError::refused(
+                        "FailedUpdateStatus",
+                        "removing load balancer status",
+                        &error,
+                    )
                 })?;
             }
             self.kubernetes.remove_finalizer(key).await.map_err(|error| {
                 let doing = "removing load balancer finalizer";
-                Setback::refused("FailedRemoveFinalizer", doing, &error)
+                ReconcileError::refused("FailedRemoveFinalizer", doing, &error)
             })?;
         }
-        let note = Note::normal("CleanLoadBalancer", "Clean load balancer");
-        self.kubernetes.tell(service, note).await;
+        let event = ServiceEvent::normal("CleanLoadBalancer", "Clean load balancer");
+        self.kubernetes.record_event(service, event).await;
         let (outcome, reason, hash) = (Outcome::Cleaned, String::new(), String::new());
-        Ok(Ended { report: Report { outcome, reason, clb, hash }, again: None })
+        Ok(Reconciled { report: Report { outcome, reason, clb, hash }, requeue_after: None })
     }
 
     /// Makes the cloud what the Service wants, unless a test wants this round to fail.
-    async fn carry_out(&self, service: &Service, hash: &str) -> Result<Applied, Failure> {
+    async fn carry_out(&self, service: &Service, hash: &str) -> Result<Synced, SyncError> {
         if let Some(message) = self.control.take_failure() {
-            return Err(Failure { clb: service.notes().get("id").to_owned(), message });
+            return Err(SyncError { clb: service.annotations().get("id").to_owned(), message });
         }
         let behaviour = self.control.get();
         if let Some(standalone) = &self.standalone {
             standalone.make_up(service, &behaviour);
         }
-        let key = Key::of(service);
+        let key = Key::from_object(service);
         let (nodes, slices) = (self.kubernetes.nodes(), self.kubernetes.slices(&key));
         let known = service.label(HASH_LABEL);
         let context = Context {
@@ -221,10 +235,10 @@ impl<K: Kubernetes> Rounds<K> {
             cloud: &self.cloud,
             cluster_id: &behaviour.cluster_id,
             hash_changed: !known.is_some_and(|known| known.eq_ignore_ascii_case(hash)),
-            is_over: service.is_over(),
+            needs_cleanup: service.needs_cleanup(),
             key,
         };
-        let pods = if context.is_over { Pods::new() } else { self.pods(&slices).await };
+        let pods = if context.needs_cleanup { Pods::new() } else { self.pods(&slices).await };
         let inputs = Inputs {
             service,
             nodes: &nodes,
@@ -233,27 +247,27 @@ impl<K: Kubernetes> Rounds<K> {
             cluster_id: &behaviour.cluster_id,
             default_type: behaviour.backend_type,
         };
-        let mut told = Vec::new();
-        let applied = match apply::build(&context, &inputs, &mut told).await {
+        let mut events = Vec::new();
+        let applied = match apply::build(&context, &inputs, &mut events).await {
             Err(failure) => Err(failure),
             Ok(mut local) => {
-                let applied = apply::apply(&context, &mut local, &mut told).await;
+                let applied = apply::apply(&context, &mut local, &mut events).await;
                 applied.map(|balancer| {
                     let (outcome, reasons) =
-                        outcome::of(&local.model, local.lacks_listeners(&context), service);
-                    Applied { balancer, local, outcome, reasons }
+                        outcome::classify(&local.model, local.lacks_listeners(&context), service);
+                    Synced { balancer, local, outcome, reasons }
                 })
             }
         };
-        for note in told {
-            self.kubernetes.tell(service, note).await;
+        for event in events {
+            self.kubernetes.record_event(service, event).await;
         }
         applied
     }
 
     /// The Pods whose readiness gates decide about endpoints. One that cannot be read counts as not there yet.
     async fn pods(&self, slices: &[Arc<k8s_openapi::api::discovery::v1::EndpointSlice>]) -> Pods {
-        let found = endpoints::asked_for(slices).into_iter().map(|key| async move {
+        let found = endpoints::pods_with_gates(slices).into_iter().map(|key| async move {
             let pod = self.kubernetes.pod(&key).await.ok().flatten();
             pod.map(|pod| (key, pod))
         });
@@ -261,16 +275,23 @@ impl<K: Kubernetes> Rounds<K> {
     }
 
     /// Shows the addresses, or the host name that `hostname` asks for instead, if they are not shown yet.
-    async fn show(&self, service: &Service, key: &Key, balancer: &Balancer) -> Result<(), Denied> {
+    async fn show(
+        &self,
+        service: &Service,
+        key: &Key,
+        balancer: &LoadBalancer,
+    ) -> Result<(), KubernetesError> {
         let of_ip = |ip: String| LoadBalancerIngress { ip: Some(ip), ..Default::default() };
-        let hostname = service.notes().get("hostname");
+        let hostname = service.annotations().get("hostname");
         let mut wanted = Vec::new();
-        if service.notes().get("external-ip-type") == "eip" {
+        if service.annotations().get("external-ip-type") == "eip" {
             let found = self.cloud.elastic_addresses(&balancer.id).await.unwrap_or_default();
             wanted.extend(found.into_iter().map(of_ip));
             if wanted.is_empty() {
-                let note = "get eip error, set external ip to slb ip";
-                self.kubernetes.tell(service, Note::warning("FailedSetEIPAddress", note)).await;
+                let event = "get eip error, set external ip to slb ip";
+                self.kubernetes
+                    .record_event(service, ServiceEvent::warning("FailedSetEIPAddress", event))
+                    .await;
             }
         }
         if !hostname.is_empty() {
@@ -286,20 +307,20 @@ impl<K: Kubernetes> Rounds<K> {
     }
 }
 
-impl Setback {
+impl ReconcileError {
     /// The API server refused a write.
-    fn refused(reason: &'static str, doing: &str, error: &Denied) -> Self {
+    fn refused(reason: &'static str, doing: &str, error: &KubernetesError) -> Self {
         let message = format!("Error {doing}: {error}");
         let report = Report::failed(message.clone());
-        Self { note: Some(Note::warning(reason, message)), report }
+        Self { event: Some(ServiceEvent::warning(reason, message)), report }
     }
 
     /// The cloud, or a value, stands against it.
-    fn frozen(reason: &'static str, doing: &str, failure: Failure) -> Self {
-        let Failure { clb, message } = failure;
+    fn frozen(reason: &'static str, doing: &str, failure: SyncError) -> Self {
+        let SyncError { clb, message } = failure;
         let message = format!("Error {doing} load balancer [{clb}]: {}", errors::shown(&message));
         let report =
             Report { outcome: Outcome::Frozen, reason: message.clone(), clb, hash: String::new() };
-        Self { note: Some(Note::warning(reason, message)), report }
+        Self { event: Some(ServiceEvent::warning(reason, message)), report }
     }
 }

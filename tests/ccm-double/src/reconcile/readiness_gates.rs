@@ -8,39 +8,42 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::at_once;
-use super::kubernetes::{Denied, Kubernetes};
-use crate::cloud::backend::Backend;
+use super::kubernetes::{Kubernetes, KubernetesError};
+use crate::cloud_client::backend::Backend;
 use crate::model::{Group, endpoints};
 use crate::service::Key;
 
 /// What a Pod is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Verdict {
+struct GateStatus {
     status: &'static str,
     reason: &'static str,
     message: &'static str,
 }
 
-const SERVED: Verdict = Verdict {
+const REGISTERED: GateStatus = GateStatus {
     status: "True",
     reason: "ServerRegistered",
     message: "The backend has been added to the server group",
 };
-const UNKNOWN: Verdict =
-    Verdict { status: "False", reason: "ServerInvalidServer", message: "The backend is invalid" };
+const INVALID: GateStatus = GateStatus {
+    status: "False",
+    reason: "ServerInvalidServer",
+    message: "The backend is invalid",
+};
 
 /// Tells the Pods behind all groups of a Service.
-pub(super) async fn tell<K: Kubernetes>(
+pub(super) async fn update_conditions<K: Kubernetes>(
     kubernetes: &K,
     service: &str,
     groups: &[Group],
-) -> Result<(), Denied> {
+) -> Result<(), KubernetesError> {
     let gate = endpoints::gate(service);
     let gate = gate.as_str();
-    let told = verdicts(groups).into_iter().map(|(key, verdict)| async move {
+    let told = gate_statuses(groups).into_iter().map(|(key, status)| async move {
         match kubernetes.pod(&key).await? {
-            Some(pod) if needs(&pod, gate, verdict) => {
-                kubernetes.set_condition(&key, condition(gate, verdict)).await
+            Some(pod) if needs(&pod, gate, status) => {
+                kubernetes.set_condition(&key, condition(gate, status)).await
             }
             _ => Ok(()),
         }
@@ -49,16 +52,16 @@ pub(super) async fn tell<K: Kubernetes>(
 }
 
 /// Where backends are Pods, they count; elsewhere those behind the nodes.
-fn verdicts(groups: &[Group]) -> BTreeMap<Key, Verdict> {
-    let mut verdicts = BTreeMap::new();
+fn gate_statuses(groups: &[Group]) -> BTreeMap<Key, GateStatus> {
+    let mut gate_statuses = BTreeMap::new();
     for group in groups {
         let served = if group.is_eni { &group.backends } else { &group.pods };
         let unknown = &group.unknown;
-        for (pods, verdict) in [(served, SERVED), (unknown, UNKNOWN)] {
-            verdicts.extend(pods.iter().filter_map(key).map(|key| (key, verdict)));
+        for (pods, status) in [(served, REGISTERED), (unknown, INVALID)] {
+            gate_statuses.extend(pods.iter().filter_map(key).map(|key| (key, status)));
         }
     }
-    verdicts
+    gate_statuses
 }
 
 fn key(backend: &Backend) -> Option<Key> {
@@ -66,22 +69,22 @@ fn key(backend: &Backend) -> Option<Key> {
     Some(Key { namespace: pod.namespace.clone(), name: pod.name.clone() })
 }
 
-fn needs(pod: &Pod, gate: &str, verdict: Verdict) -> bool {
+fn needs(pod: &Pod, gate: &str, status: GateStatus) -> bool {
     let known = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let told = known.into_iter().any(|one| {
         one.type_ == gate
-            && one.status == verdict.status
-            && one.reason.as_deref() == Some(verdict.reason)
+            && one.status == status.status
+            && one.reason.as_deref() == Some(status.reason)
     });
     endpoints::has_gate(pod, gate) && !told
 }
 
-fn condition(gate: &str, verdict: Verdict) -> PodCondition {
+fn condition(gate: &str, status: GateStatus) -> PodCondition {
     PodCondition {
         type_: gate.to_owned(),
-        status: verdict.status.to_owned(),
-        reason: Some(verdict.reason.to_owned()),
-        message: Some(verdict.message.to_owned()),
+        status: status.status.to_owned(),
+        reason: Some(status.reason.to_owned()),
+        message: Some(status.message.to_owned()),
         last_transition_time: Some(Time(Timestamp::now())),
         ..PodCondition::default()
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::scene::{HASH, Scene, Test, same, text};
+use crate::test_namespace::{HASH, Test, TestNamespace, same, text};
 
 pub const TESTS: &[Test] = &[
     ("a slow one takes its time", slow),
@@ -17,92 +17,95 @@ pub const TESTS: &[Test] = &[
     ("a behaviour that makes no sense is refused with the reason", refused),
 ];
 
-fn slow(scene: &Scene<'_>) -> Result<()> {
+fn slow(namespace: &TestNamespace<'_>) -> Result<()> {
     const DELAY: Duration = Duration::from_millis(1500);
-    let double = scene.double(&[])?;
+    let double = namespace.double(&[])?;
     double.behave(&json!({"delayMs": 1500}))?;
     let start = Instant::now();
-    scene.create("web")?;
-    double.rounds(scene, "web", 1)?;
+    namespace.create("web")?;
+    double.rounds(namespace, "web", 1)?;
     ensure!(start.elapsed() >= DELAY, "it took only {:?}", start.elapsed());
     Ok(())
 }
 
-fn stuck(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    let before = double.rounds(scene, "web", 1)?;
+fn stuck(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    let before = double.rounds(namespace, "web", 1)?;
     double.behave(&json!({"stuck": true}))?;
-    scene.annotate("web", "weight", "20")?;
-    scene.event("web", "AnnotationChanged", 1)?;
-    same("entry", &double.entry(scene, "web")?, &before)?;
-    same("hash label", &scene.label("web", HASH)?, text(&before["hash"]))?;
+    namespace.annotate("web", "weight", "20")?;
+    namespace.event("web", "AnnotationChanged", 1)?;
+    same("entry", &double.entry(namespace, "web")?, &before)?;
+    same("hash label", &namespace.label("web", HASH)?, text(&before["hash"]))?;
     double.behave(&json!({"stuck": false}))?;
-    let after = double.rounds(scene, "web", 2)?;
-    same("hash label", &scene.label("web", HASH)?, text(&after["hash"]))?;
+    let after = double.rounds(namespace, "web", 2)?;
+    same("hash label", &namespace.label("web", HASH)?, text(&after["hash"]))?;
     ensure!(after["hash"] != before["hash"], "the hash has not changed");
     Ok(())
 }
 
-fn failing(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    let before = double.rounds(scene, "web", 1)?;
+fn failing(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    let before = double.rounds(namespace, "web", 1)?;
     double.behave(
         &json!({"fail": {"message": "Message: Request was denied due to user flow control."}}),
     )?;
-    scene.annotate("web", "weight", "20")?;
-    let event = scene.event("web", "SyncLoadBalancerFailed", 2)?;
+    namespace.annotate("web", "weight", "20")?;
+    let event = namespace.event("web", "SyncLoadBalancerFailed", 2)?;
     let message = "Error syncing load balancer [lb-bp1example]: Message: Request was denied due to user flow control.";
     same("message", text(&event["message"]), message)?;
-    same("outcome", text(&double.entry(scene, "web")?["outcome"]), "frozen")?;
-    same("hash label", &scene.label("web", HASH)?, text(&before["hash"]))?;
-    let service_writes = scene.writes()?.into_iter().filter(|write| write.contains("services"));
+    same("outcome", text(&double.entry(namespace, "web")?["outcome"]), "frozen")?;
+    same("hash label", &namespace.label("web", HASH)?, text(&before["hash"]))?;
+    let service_writes = namespace.writes()?.into_iter().filter(|write| write.contains("services"));
     same("writes to the Service, all of them in the first round", &service_writes.count(), &3)?;
 
     double.behave(&json!({"fail": null}))?;
-    let after = double.outcome(scene, "web", "applied")?;
-    same("hash label", &scene.label("web", HASH)?, text(&after["hash"]))
+    let after = double.outcome(namespace, "web", "applied")?;
+    same("hash label", &namespace.label("web", HASH)?, text(&after["hash"]))
 }
 
-fn failing_rounds(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&["--fail", "a passing fault", "--fail-rounds", "2"])?;
-    scene.create("web")?;
-    let entry = double.outcome(scene, "web", "applied")?;
+fn failing_rounds(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--fail", "a passing fault", "--fail-rounds", "2"])?;
+    namespace.create("web")?;
+    let entry = double.outcome(namespace, "web", "applied")?;
     same("rounds", &entry["rounds"], &json!(3))?;
-    let event = scene.event("web", "SyncLoadBalancerFailed", 2)?;
+    let event = namespace.event("web", "SyncLoadBalancerFailed", 2)?;
     same("failures", &event["count"], &json!(2))?;
     let (_, behaviour) = double.request("GET", "/behaviour", "")?;
     same("fail", &serde_json::from_str::<Value>(&behaviour)?["fail"], &Value::Null)
 }
 
-fn salt(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&["--salt", "3.0"])?;
-    scene.create("web")?;
-    double.rounds(scene, "web", 1)?;
-    let service = scene.service("web")?;
+fn salt(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--salt", "3.0"])?;
+    namespace.create("web")?;
+    double.rounds(namespace, "web", 1)?;
+    let service = namespace.service("web")?;
     let label = text(&service["metadata"]["labels"][HASH]).to_owned();
     let typed = serde_json::from_value(service)?;
-    same("label", &label, &clbmigrate_ccm_double::hash::of(&typed, "3.0"))?;
-    ensure!(label != clbmigrate_ccm_double::hash::of(&typed, ""), "the salt makes no difference");
+    same("label", &label, &clbmigrate_ccm_double::hash::compute(&typed, "3.0"))?;
+    ensure!(
+        label != clbmigrate_ccm_double::hash::compute(&typed, ""),
+        "the salt makes no difference"
+    );
     Ok(())
 }
 
-fn groups(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&["--groups", "lb-bp1example=rsp-b,rsp-c"])?;
-    scene.create("web")?;
-    let entry = double.outcome(scene, "web", "drained")?;
+fn groups(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--groups", "lb-bp1example=rsp-b,rsp-c"])?;
+    namespace.create("web")?;
+    let entry = double.outcome(namespace, "web", "drained")?;
     same(
         "reason",
         text(&entry["reason"]),
         "port 80: can not find vgroupId rsp-a in lb lb-bp1example",
     )?;
-    scene.annotate("web", "vgroup-port", "rsp-b:80")?;
-    double.outcome(scene, "web", "applied").map(drop)
+    namespace.annotate("web", "vgroup-port", "rsp-b:80")?;
+    double.outcome(namespace, "web", "applied").map(drop)
 }
 
-fn refused(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
+fn refused(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
     let before = double.request("GET", "/behaviour", "")?;
     for (patch, named) in
         [(r#"{"stuk": true}"#, "stuk"), (r#"{"stuck": 1}"#, "boolean"), ("{", "EOF")]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use clbmigrate_testbed::{programs, try_wait_for};
 use serde_json::{Value, json};
 
-use crate::scene::{DEADLINE, Double, Scene, Test, request, same, text};
+use crate::test_namespace::{CcmProcess, DEADLINE, Test, TestNamespace, request, same, text};
 
 pub const TESTS: &[Test] = &[
     ("weights arrive in a cloud over HTTP, and what is a person's stays", weights),
@@ -21,13 +21,13 @@ pub const TESTS: &[Test] = &[
 const KEY: [(&str, &str); 2] = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-a")];
 
 /// A running `clb-double`, which ends with this value.
-struct Clb {
+struct ClbProcess {
     child: Child,
     address: String,
 }
 
-impl Clb {
-    fn start(scene: &Scene<'_>) -> Result<Self> {
+impl ClbProcess {
+    fn start(namespace: &TestNamespace<'_>) -> Result<Self> {
         let built = programs::build(&["clb-double"])?;
         let program = built.first().context("no program")?;
         let state = json!({
@@ -44,7 +44,7 @@ impl Clb {
         });
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(file.path(), state.to_string())?;
-        let mut command = scene.inside(program)?;
+        let mut command = namespace.inside(program)?;
         command.arg("--state").arg(file.path()).args(["--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).spawn().context("start clb-double")?;
         let mut line = String::new();
@@ -53,8 +53,8 @@ impl Clb {
         Ok(Self { child, address: address.with_context(|| format!("it said {line:?}"))? })
     }
 
-    fn ccm(&self, scene: &Scene<'_>, key: &[(&str, &str)]) -> Result<Double> {
-        scene.double_with(&["--endpoint", &format!("http://{}", self.address)], key)
+    fn ccm(&self, namespace: &TestNamespace<'_>, key: &[(&str, &str)]) -> Result<CcmProcess> {
+        namespace.double_with(&["--endpoint", &format!("http://{}", self.address)], key)
     }
 
     /// `id:port weight` of the group's backends, sorted.
@@ -84,7 +84,7 @@ impl Clb {
     }
 }
 
-impl Drop for Clb {
+impl Drop for ClbProcess {
     fn drop(&mut self) {
         // It is gone already, or goes now.
         let _ = self.child.kill();
@@ -93,74 +93,74 @@ impl Drop for Clb {
 }
 
 /// A node that counts, though nothing runs there. It goes with this value.
-struct Node<'a, 'b>(&'a Scene<'b>, &'static str);
+struct TestNode<'a, 'b>(&'a TestNamespace<'b>, &'static str);
 
-impl<'a, 'b> Node<'a, 'b> {
-    fn new(scene: &'a Scene<'b>, name: &'static str) -> Result<Self> {
+impl<'a, 'b> TestNode<'a, 'b> {
+    fn new(namespace: &'a TestNamespace<'b>, name: &'static str) -> Result<Self> {
         let node = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
             "spec": {"providerID": format!("cn-example.i-{name}")},
         });
-        scene.cluster.apply(&node.to_string())?;
+        namespace.cluster.apply(&node.to_string())?;
         let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
         let patch = ready.to_string();
-        scene.cluster.ask(&["patch", "node", name, "--subresource=status", "-p", &patch])?;
-        Ok(Self(scene, name))
+        namespace.cluster.ask(&["patch", "node", name, "--subresource=status", "-p", &patch])?;
+        Ok(Self(namespace, name))
     }
 }
 
-impl Drop for Node<'_, '_> {
+impl Drop for TestNode<'_, '_> {
     fn drop(&mut self) {
         // What fails here was gone already.
         let _ = self.0.cluster.ask(&["delete", "node", self.1]);
     }
 }
 
-fn weights(scene: &Scene<'_>) -> Result<()> {
-    let clb = Clb::start(scene)?;
-    let _one = Node::new(scene, "one")?;
-    let _two = Node::new(scene, "two")?;
-    let double = clb.ccm(scene, &KEY)?;
-    scene.create("web")?;
-    let entry = double.outcome(scene, "web", "applied")?;
+fn weights(namespace: &TestNamespace<'_>) -> Result<()> {
+    let clb = ClbProcess::start(namespace)?;
+    let _one = TestNode::new(namespace, "one")?;
+    let _two = TestNode::new(namespace, "two")?;
+    let double = clb.ccm(namespace, &KEY)?;
+    namespace.create("web")?;
+    let entry = double.outcome(namespace, "web", "applied")?;
     same("CLB", text(&entry["clb"]), "lb-bp1example")?;
     clb.until(&["i-one:node port 30", "i-person:8080 77", "i-two:node port 30"])?;
-    let ingress = &scene.service("web")?["status"]["loadBalancer"]["ingress"][0];
+    let ingress = &namespace.service("web")?["status"]["loadBalancer"]["ingress"][0];
     same("address", text(&ingress["ip"]), "192.0.2.10")?;
-    scene.annotate("web", "weight", "0")?;
+    namespace.annotate("web", "weight", "0")?;
     clb.until(&["i-one:node port 0", "i-person:8080 77", "i-two:node port 0"])?;
-    scene.delete("web")?;
-    double.outcome(scene, "web", "cleaned")?;
+    namespace.delete("web")?;
+    double.outcome(namespace, "web", "cleaned")?;
     clb.until(&["i-person:8080 77"])
 }
 
-fn refused(scene: &Scene<'_>) -> Result<()> {
-    let clb = Clb::start(scene)?;
-    let _one = Node::new(scene, "one")?;
-    let double = clb.ccm(scene, &KEY)?;
-    scene.create("web")?;
-    double.outcome(scene, "web", "applied")?;
+fn refused(namespace: &TestNamespace<'_>) -> Result<()> {
+    let clb = ClbProcess::start(namespace)?;
+    let _one = TestNode::new(namespace, "one")?;
+    let double = clb.ccm(namespace, &KEY)?;
+    namespace.create("web")?;
+    double.outcome(namespace, "web", "applied")?;
     clb.until(&["i-one:node port 60", "i-person:8080 77"])?;
     let fault = json!({"action": "DescribeVServerGroups", "count": 1, "do": {"throttle": {}}});
     let (status, body) = request(&clb.address, "POST", "/faults", &fault.to_string())?;
     ensure!(status < 300, "{status} {body}");
-    scene.annotate("web", "weight", "50")?;
-    let entry = double.outcome(scene, "web", "drained")?;
+    namespace.annotate("web", "weight", "50")?;
+    let entry = double.outcome(namespace, "web", "drained")?;
     ensure!(text(&entry["reason"]).contains("ErrorCode: Throttling.User"), "{entry}");
     clb.until(&["i-person:8080 77"])?;
-    let events = scene.events("web")?;
+    let events = namespace.events("web")?;
     ensure!(events.iter().all(|event| event["type"] == "Normal"), "a warning: {events:?}");
-    let _two = Node::new(scene, "two")?;
+    let _two = TestNode::new(namespace, "two")?;
     clb.until(&["i-one:node port 25", "i-person:8080 77", "i-two:node port 25"])
 }
 
-fn wrong_key(scene: &Scene<'_>) -> Result<()> {
-    let clb = Clb::start(scene)?;
+fn wrong_key(namespace: &TestNamespace<'_>) -> Result<()> {
+    let clb = ClbProcess::start(namespace)?;
     let wrong = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-b")];
-    let double = clb.ccm(scene, &wrong)?;
-    scene.create("web")?;
-    double.outcome(scene, "web", "frozen")?;
-    let event = scene.event("web", "SyncLoadBalancerFailed", 1)?;
+    let double = clb.ccm(namespace, &wrong)?;
+    namespace.create("web")?;
+    double.outcome(namespace, "web", "frozen")?;
+    let event = namespace.event("web", "SyncLoadBalancerFailed", 1)?;
     let message = text(&event["message"]);
     ensure!(message.contains("[lb-bp1example]: Message: "), "{message}");
     ensure!(!message.contains("hidden"), "{message}");

@@ -1,11 +1,11 @@
 //! The double of CCM against a real API server: what it writes, when, and in which order.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-mod behaviours;
+mod behaviour;
 mod cloud;
-mod lives;
+mod lifecycle;
 mod rounds;
-mod scene;
+mod test_namespace;
 
 use std::process::ExitCode;
 
@@ -15,8 +15,8 @@ use clbmigrate_testbed::{Plan, Version};
 fn main() -> ExitCode {
     let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    for (name, test) in [rounds::TESTS, behaviours::TESTS, lives::TESTS, cloud::TESTS].concat() {
-        trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
+    for (name, test) in [rounds::TESTS, behaviour::TESTS, lifecycle::TESTS, cloud::TESTS].concat() {
+        trials.push(shared.trial(name, move |bed| test(&test_namespace::TestNamespace::new(bed)?)));
     }
     run(trials, Some(&shared))
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::scene::{CLB, HASH, Scene, Test, key, marks, same, text};
+use crate::test_namespace::{CLB, HASH, Test, TestNamespace, key, marks, same, text};
 
 pub const TESTS: &[Test] = &[
     ("the first round writes finalizer, labels, address and event, in this order", first),
@@ -20,16 +20,16 @@ pub const TESTS: &[Test] = &[
 /// The cluster has no nodes, which CCM finds worth an event in every round.
 const NO_NODES_TWICE: &str = "UnAvailableLoadBalancer x2";
 
-fn first(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    let watch = scene.watch()?;
-    scene.create("web")?;
+fn first(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    let watch = namespace.watch()?;
+    namespace.create("web")?;
     let seen = watch.until(|marks| marks.ends_with("address"))?;
     let order = ["", "finalizer", "finalizer hash clb", "finalizer hash clb address"];
     same("versions", &seen, &order)?;
 
-    let event = scene.event("web", "EnsuredLoadBalancer", 1)?;
-    let writes = scene.writes()?;
+    let event = namespace.event("web", "EnsuredLoadBalancer", 1)?;
+    let writes = namespace.writes()?;
     // The first event is about the nodes that this cluster does not have.
     let order = [
         "patch services",
@@ -40,185 +40,187 @@ fn first(scene: &Scene<'_>) -> Result<()> {
     ];
     same("writes", &writes, &order)?;
 
-    let service = scene.service("web")?;
+    let service = namespace.service("web")?;
     same("message", text(&event["message"]), "Ensured load balancer [lb-bp1example]")?;
     same("type", text(&event["type"]), "Normal")?;
     same("source", &event["source"], &json!({"component": "service-controller"}))?;
     same("uid", &event["involvedObject"]["uid"], &service["metadata"]["uid"])?;
 
-    let entry = double.rounds(scene, "web", 1)?;
+    let entry = double.rounds(namespace, "web", 1)?;
     same("outcome", text(&entry["outcome"]), "applied")?;
-    same("CLB", &scene.label("web", CLB)?, "lb-bp1example")?;
-    same("hash", &scene.label("web", HASH)?, text(&entry["hash"]))?;
+    same("CLB", &namespace.label("web", CLB)?, "lb-bp1example")?;
+    same("hash", &namespace.label("web", HASH)?, text(&entry["hash"]))?;
     let typed = serde_json::from_value(service)?;
     same(
         "hash of what is there",
-        &clbmigrate_ccm_double::hash::of(&typed, ""),
+        &clbmigrate_ccm_double::hash::compute(&typed, ""),
         text(&entry["hash"]),
     )
 }
 
-fn edit(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    double.rounds(scene, "web", 1)?;
-    let before = scene.label("web", HASH)?;
-    scene.annotate("web", "weight", "40")?;
-    let entry = double.rounds(scene, "web", 2)?;
-    let ensured = scene.event("web", "EnsuredLoadBalancer", 2)?;
+fn edit(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    double.rounds(namespace, "web", 1)?;
+    let before = namespace.label("web", HASH)?;
+    namespace.annotate("web", "weight", "40")?;
+    let entry = double.rounds(namespace, "web", 2)?;
+    let ensured = namespace.event("web", "EnsuredLoadBalancer", 2)?;
     ensure!(text(&ensured["firstTimestamp"]) <= text(&ensured["lastTimestamp"]), "{ensured}");
     same(
         "events",
-        &scene.told("web")?,
+        &namespace.told("web")?,
         &[NO_NODES_TWICE, "EnsuredLoadBalancer x2", "AnnotationChanged x1"],
     )?;
-    same("hash", &scene.label("web", HASH)?, text(&entry["hash"]))?;
+    same("hash", &namespace.label("web", HASH)?, text(&entry["hash"]))?;
     ensure!(before != text(&entry["hash"]), "the hash has not changed");
 
-    scene.patch("web", &json!({"spec": {"externalTrafficPolicy": "Local"}}))?;
-    double.rounds(scene, "web", 3)?;
-    let event = scene.event("web", "ServiceSpecChanged", 1)?;
+    namespace.patch("web", &json!({"spec": {"externalTrafficPolicy": "Local"}}))?;
+    double.rounds(namespace, "web", 3)?;
+    let event = namespace.event("web", "ServiceSpecChanged", 1)?;
     let message = "The service will be updated because the spec has been changed.";
     same("message", text(&event["message"]), message)
 }
 
-fn shown(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&["--address", "lb-bp1example=192.0.2.7"])?;
-    scene.create("web")?;
-    scene.create_as(
+fn shown(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--address", "lb-bp1example=192.0.2.7"])?;
+    namespace.create("web")?;
+    namespace.create_as(
         "named",
         &json!({"metadata": {"annotations": {key("hostname"): "example.com"}}}),
     )?;
-    double.rounds(scene, "web", 1)?;
-    double.rounds(scene, "named", 1)?;
+    double.rounds(namespace, "web", 1)?;
+    double.rounds(namespace, "named", 1)?;
     let ingress = |name| {
-        Ok::<_, anyhow::Error>(scene.service(name)?["status"]["loadBalancer"]["ingress"][0].clone())
+        Ok::<_, anyhow::Error>(
+            namespace.service(name)?["status"]["loadBalancer"]["ingress"][0].clone(),
+        )
     };
     same("address", text(&ingress("web")?["ip"]), "192.0.2.7")?;
     same("host name", &ingress("named")?, &json!({"hostname": "example.com"}))
 }
 
-fn label_only(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    double.rounds(scene, "web", 1)?;
-    scene.patch("web", &json!({"metadata": {"labels": {"app": "web"}}}))?;
+fn label_only(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    double.rounds(namespace, "web", 1)?;
+    namespace.patch("web", &json!({"metadata": {"labels": {"app": "web"}}}))?;
     // The watch tells in order: when the later edit is through, the label would have been too.
-    scene.annotate("web", "weight", "50")?;
-    let entry = double.rounds(scene, "web", 2)?;
+    namespace.annotate("web", "weight", "50")?;
+    let entry = double.rounds(namespace, "web", 2)?;
     same("rounds", &entry["rounds"], &json!(2))?;
-    scene.event("web", "EnsuredLoadBalancer", 2)?;
+    namespace.event("web", "EnsuredLoadBalancer", 2)?;
     same(
         "events",
-        &scene.told("web")?,
+        &namespace.told("web")?,
         &[NO_NODES_TWICE, "EnsuredLoadBalancer x2", "AnnotationChanged x1"],
     )
 }
 
-fn drained(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    double.outcome(scene, "web", "applied")?;
-    scene.annotate("web", "weight", "101")?;
-    let entry = double.outcome(scene, "web", "drained")?;
+fn drained(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    double.outcome(namespace, "web", "applied")?;
+    namespace.annotate("web", "weight", "101")?;
+    let entry = double.outcome(namespace, "web", "drained")?;
     same(
         "reason",
         text(&entry["reason"]),
         "port 80: weight must be integer in range [0,100] , got [101]",
     )?;
-    same("hash", &scene.label("web", HASH)?, text(&entry["hash"]))?;
-    scene.event("web", "EnsuredLoadBalancer", 2)?;
+    same("hash", &namespace.label("web", HASH)?, text(&entry["hash"]))?;
+    namespace.event("web", "EnsuredLoadBalancer", 2)?;
     ensure!(
-        scene.events("web")?.iter().all(|event| event["type"] == "Normal"),
+        namespace.events("web")?.iter().all(|event| event["type"] == "Normal"),
         "a warning about a drained one"
     );
     Ok(())
 }
 
-fn frozen(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
-    let before = double.outcome(scene, "web", "applied")?;
-    scene.annotate("web", "vgroup-port", "rsp-a")?;
-    let entry = double.outcome(scene, "web", "frozen")?;
-    let failed = scene.event("web", "SyncLoadBalancerFailed", 3)?;
+fn frozen(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    let before = double.outcome(namespace, "web", "applied")?;
+    namespace.annotate("web", "vgroup-port", "rsp-a")?;
+    let entry = double.outcome(namespace, "web", "frozen")?;
+    let failed = namespace.event("web", "SyncLoadBalancerFailed", 3)?;
     let message = "Error syncing load balancer []: build lb local model error: builid lb listener error: build \
                    listener from servicePort 80 error: vgroupid and protocol format must be like 'vsp-xxx:443' \
                    with colon separated. got=[[rsp-a]]";
     same("message", text(&failed["message"]), message)?;
     same("type", text(&failed["type"]), "Warning")?;
     same("reason", text(&entry["reason"]), message)?;
-    same("hash label", &scene.label("web", HASH)?, text(&before["hash"]))?;
+    same("hash label", &namespace.label("web", HASH)?, text(&before["hash"]))?;
 
     // A repair counts at once, however long the next try was away.
-    scene.annotate("web", "vgroup-port", "rsp-a:80")?;
-    double.outcome(scene, "web", "applied")?;
-    let failures = scene
+    namespace.annotate("web", "vgroup-port", "rsp-a:80")?;
+    double.outcome(namespace, "web", "applied")?;
+    let failures = namespace
         .events("web")?
         .into_iter()
         .filter(|event| event["reason"] == "SyncLoadBalancerFailed");
     same("events of failures", &failures.count(), &1)
 }
 
-fn misrouted(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&["--cluster-id", "c0example"])?;
-    scene.create("web")?;
-    double.outcome(scene, "web", "applied")?;
-    scene.annotate("web", "vgroup-port", "rsp-a:8080")?;
-    let entry = double.outcome(scene, "web", "misrouted")?;
-    let port = &scene.service("web")?["spec"]["ports"][0]["nodePort"];
-    let group = format!("k8s/{port}/web/{}/c0example", scene.namespace);
+fn misrouted(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--cluster-id", "c0example"])?;
+    namespace.create("web")?;
+    double.outcome(namespace, "web", "applied")?;
+    namespace.annotate("web", "vgroup-port", "rsp-a:8080")?;
+    let entry = double.outcome(namespace, "web", "misrouted")?;
+    let port = &namespace.service("web")?["spec"]["ports"][0]["nodePort"];
+    let group = format!("k8s/{port}/web/{}/c0example", namespace.namespace);
     same("reason", text(&entry["reason"]), &format!("port 80: goes to CCM's own group {group}"))?;
-    same("hash", &scene.label("web", HASH)?, text(&entry["hash"]))?;
-    scene.event("web", "EnsuredLoadBalancer", 2).map(drop)
+    same("hash", &namespace.label("web", HASH)?, text(&entry["hash"]))?;
+    namespace.event("web", "EnsuredLoadBalancer", 2).map(drop)
 }
 
-fn nodes(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
-    scene.create("web")?;
+fn nodes(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
     let pods =
         json!({"metadata": {"annotations": {"service.beta.kubernetes.io/backend-type": "eni"}}});
-    scene.create_as("pods", &pods)?;
-    double.rounds(scene, "web", 1)?;
-    double.rounds(scene, "pods", 1)?;
+    namespace.create_as("pods", &pods)?;
+    double.rounds(namespace, "web", 1)?;
+    double.rounds(namespace, "pods", 1)?;
 
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "drifter"}, "spec": {"providerID": "cn-bed.i-1"}});
-    scene.cluster.apply(&node.to_string())?;
-    double.rounds(scene, "web", 2)?;
-    scene.cluster.ask(&["taint", "node", "drifter", "example.io/odd=1:NoSchedule"])?;
-    scene.cluster.ask(&["cordon", "drifter"])?;
-    double.rounds(scene, "web", 3)?;
-    scene.cluster.ask(&["delete", "node", "drifter"])?;
-    let entry = double.rounds(scene, "web", 4)?;
+    namespace.cluster.apply(&node.to_string())?;
+    double.rounds(namespace, "web", 2)?;
+    namespace.cluster.ask(&["taint", "node", "drifter", "example.io/odd=1:NoSchedule"])?;
+    namespace.cluster.ask(&["cordon", "drifter"])?;
+    double.rounds(namespace, "web", 3)?;
+    namespace.cluster.ask(&["delete", "node", "drifter"])?;
+    let entry = double.rounds(namespace, "web", 4)?;
     same("rounds, none for the taint", &entry["rounds"], &json!(4))?;
-    same("rounds with Pods", &double.entry(scene, "pods")?["rounds"], &json!(1))?;
+    same("rounds with Pods", &double.entry(namespace, "pods")?["rounds"], &json!(1))?;
 
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "pods-1", "namespace": scene.namespace, "labels": {"kubernetes.io/service-name": "pods"}},
+        "metadata": {"name": "pods-1", "namespace": namespace.namespace, "labels": {"kubernetes.io/service-name": "pods"}},
         "endpoints": [{"addresses": ["10.0.0.1"]}],
     });
-    scene.cluster.apply(&slice.to_string())?;
-    double.rounds(scene, "pods", 2).map(drop)
+    namespace.cluster.apply(&slice.to_string())?;
+    double.rounds(namespace, "pods", 2).map(drop)
 }
 
-fn others(scene: &Scene<'_>) -> Result<()> {
-    let double = scene.double(&[])?;
+fn others(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
     let class = json!({"metadata": {"annotations": {"service.beta.kubernetes.io/class": "edge"}}});
-    scene.create_as("annotated", &class)?;
-    scene.create_as(
+    namespace.create_as("annotated", &class)?;
+    namespace.create_as(
         "other-class",
         &json!({"spec": {"loadBalancerClass": "alibabacloud.com/nlb"}}),
     )?;
-    scene.create_as("node-port", &json!({"spec": {"type": "NodePort"}}))?;
+    namespace.create_as("node-port", &json!({"spec": {"type": "NodePort"}}))?;
     // Created later, noticed later.
-    scene.create("web")?;
-    double.rounds(scene, "web", 1)?;
+    namespace.create("web")?;
+    double.rounds(namespace, "web", 1)?;
     for name in ["annotated", "other-class", "node-port"] {
-        same(name, &marks(&scene.service(name)?), "")?;
-        same(name, &scene.told(name)?, &Vec::<String>::new())?;
+        same(name, &marks(&namespace.service(name)?), "")?;
+        same(name, &namespace.told(name)?, &Vec::<String>::new())?;
     }
-    let namespace = format!("{}/", scene.namespace);
+    let namespace = format!("{}/", namespace.namespace);
     let known: Vec<_> =
         double.state()?.into_keys().filter(|key| key.starts_with(&namespace)).collect();
     same("known", &known, &[format!("{namespace}web")])

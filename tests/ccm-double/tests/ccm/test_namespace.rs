@@ -25,23 +25,23 @@ pub const CLB: &str = "service.k8s.alibaba/loadbalancer-id";
 pub const FINALIZER: &str = "service.k8s.alibaba/resources";
 
 /// A test by name.
-pub type Test = (&'static str, fn(&Scene<'_>) -> Result<()>);
+pub type Test = (&'static str, fn(&TestNamespace<'_>) -> Result<()>);
 
-/// A namespace of its own. A double sees all Services of its cluster, so there is one scene at a time.
-pub struct Scene<'a> {
+/// A namespace of its own. A double sees all Services of its cluster, so there is one namespace at a time.
+pub struct TestNamespace<'a> {
     bed: &'a Bed,
     pub cluster: Cluster<'a>,
     pub namespace: String,
     _alone: MutexGuard<'static, ()>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> TestNamespace<'a> {
     pub fn new(bed: &'a Bed) -> Result<Self> {
         static ALONE: Mutex<()> = Mutex::new(());
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let cluster = bed.cluster("a")?;
-        let namespace = format!("scene-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let namespace = format!("namespace-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         cluster.apply(include_str!("../../rbac.yaml"))?;
         cluster.apply(&binding().to_string())?;
         cluster.ask(&["create", "namespace", &namespace])?;
@@ -49,12 +49,12 @@ impl<'a> Scene<'a> {
     }
 
     /// Starts a double with more arguments, and waits until it is ready.
-    pub fn double(&self, arguments: &[&str]) -> Result<Double> {
+    pub fn double(&self, arguments: &[&str]) -> Result<CcmProcess> {
         self.double_with(arguments, &[])
     }
 
     /// The same with more environment.
-    pub fn double_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Result<Double> {
+    pub fn double_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Result<CcmProcess> {
         let kubeconfig = self.cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
         let mut command =
             self.bed.inside(Place::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
@@ -65,7 +65,7 @@ impl<'a> Scene<'a> {
             "100",
         ]);
         command.args(arguments).envs(env.iter().copied());
-        Double::start(command)
+        CcmProcess::start(command)
     }
 
     /// A program beside the API server.
@@ -186,8 +186,8 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Drop for Scene<'_> {
-    /// Nothing that is left may be work for the double of the next scene.
+impl Drop for TestNamespace<'_> {
+    /// Nothing that is left may be work for the double of the next namespace.
     fn drop(&mut self) {
         let held = json!({"metadata": {"finalizers": null}}).to_string();
         for name in
@@ -276,12 +276,12 @@ pub fn marks(service: &Value) -> String {
 }
 
 /// A running `ccm-double`, which ends with this value.
-pub struct Double {
+pub struct CcmProcess {
     child: Child,
     address: String,
 }
 
-impl Double {
+impl CcmProcess {
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn().context("start ccm-double")?;
         let mut line = String::new();
@@ -315,30 +315,40 @@ impl Double {
     }
 
     /// Its entry of a Service; null if it had no round.
-    pub fn entry(&self, scene: &Scene<'_>, name: &str) -> Result<Value> {
-        Ok(self.state()?.remove(&format!("{}/{name}", scene.namespace)).unwrap_or_default())
+    pub fn entry(&self, namespace: &TestNamespace<'_>, name: &str) -> Result<Value> {
+        Ok(self.state()?.remove(&format!("{}/{name}", namespace.namespace)).unwrap_or_default())
     }
 
     /// Waits until a Service has had so many rounds, and gives its entry.
-    pub fn rounds(&self, scene: &Scene<'_>, name: &str, at_least: u64) -> Result<Value> {
+    pub fn rounds(
+        &self,
+        namespace: &TestNamespace<'_>,
+        name: &str,
+        at_least: u64,
+    ) -> Result<Value> {
         try_wait_for(&format!("round {at_least} of {name}"), DEADLINE, || {
-            let entry = self.entry(scene, name)?;
+            let entry = self.entry(namespace, name)?;
             Ok((entry["rounds"].as_u64() >= Some(at_least)).then_some(entry))
         })
     }
 
     /// Waits until the last round of a Service has ended so, and gives its entry.
-    pub fn outcome(&self, scene: &Scene<'_>, name: &str, outcome: &str) -> Result<Value> {
+    pub fn outcome(
+        &self,
+        namespace: &TestNamespace<'_>,
+        name: &str,
+        outcome: &str,
+    ) -> Result<Value> {
         let mut last = Value::Null;
         let found = try_wait_for(&format!("{name} to be {outcome}"), DEADLINE, || {
-            last = self.entry(scene, name)?;
+            last = self.entry(namespace, name)?;
             Ok((last["outcome"] == outcome).then(|| last.clone()))
         });
         found.with_context(|| format!("the last is {last}"))
     }
 }
 
-impl Drop for Double {
+impl Drop for CcmProcess {
     fn drop(&mut self) {
         // It is gone already, or goes now.
         let _ = self.child.kill();

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use clbmigrate_ccm_double::behaviour::{Behaviour, Control};
-use clbmigrate_ccm_double::cloud::memory::{Logged, Memory};
-use clbmigrate_ccm_double::cloud::{Api, Call, Clb, Product};
-use clbmigrate_ccm_double::round::{Ended, Rounds};
+use clbmigrate_ccm_double::behaviour::{Behaviour, SharedBehaviour};
+use clbmigrate_ccm_double::cloud_client::memory::{Logged, Memory};
+use clbmigrate_ccm_double::cloud_client::{ApiProduct, ApiRequest, CloudClient, Transport};
+use clbmigrate_ccm_double::reconcile::{Reconciled, Reconciler};
 use clbmigrate_ccm_double::service::Key;
 use serde_json::{Map, Value, json};
 
-use crate::store::Store;
+use crate::fake_kubernetes::FakeKubernetes;
 
 const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 pub const ENI: &str = "service.beta.kubernetes.io/backend-type";
 
-pub struct Site {
-    pub rounds: Rounds<Store>,
+pub struct Fixture {
+    pub reconciler: Reconciler<FakeKubernetes>,
     pub cloud: Arc<Memory>,
 }
 
-impl Site {
+impl Fixture {
     /// A healthy Service with ports 80 and 443 in groups `rsp-a` and `rsp-b`, one node, and these annotations
     /// beside; `null` takes one away, and a key with a slash is a whole key.
     pub fn new(annotations: &Value) -> Self {
@@ -27,7 +27,7 @@ impl Site {
     }
 
     /// The same with something between the double and the cloud.
-    pub fn over<A: Api + 'static>(
+    pub fn over<A: Transport + 'static>(
         cloud: Arc<Memory>,
         between: impl FnOnce(Arc<Memory>) -> Arc<A>,
         annotations: &Value,
@@ -36,27 +36,27 @@ impl Site {
         for group in ["rsp-a", "rsp-b"] {
             cloud.put_group("lb-a", group, &format!("name of {group}"));
         }
-        let kubernetes = Store::default();
+        let kubernetes = FakeKubernetes::default();
         kubernetes.put(&service(annotations));
         kubernetes.put(&node("node-1"));
-        let control = Control::new(Behaviour::default());
-        let clb = Clb::new(between(Arc::clone(&cloud)), "vpc-test");
-        Self { rounds: Rounds { kubernetes, cloud: clb, control, standalone: None }, cloud }
+        let control = SharedBehaviour::new(Behaviour::default());
+        let clb = CloudClient::new(between(Arc::clone(&cloud)), "vpc-test");
+        Self { reconciler: Reconciler { kubernetes, cloud: clb, control, standalone: None }, cloud }
     }
 
-    pub fn store(&self) -> &Store {
-        &self.rounds.kubernetes
+    pub fn kubernetes(&self) -> &FakeKubernetes {
+        &self.reconciler.kubernetes
     }
 
     pub fn annotate(&self, annotations: &Value) {
         let patch = json!({"metadata": {"annotations": keys(annotations)}});
-        self.store().patch("Service", "web", &patch);
+        self.kubernetes().patch("Service", "web", &patch);
     }
 
     /// A round, with the calls it made.
-    pub async fn round(&self) -> (Ended, Vec<Logged>) {
+    pub async fn round(&self) -> (Reconciled, Vec<Logged>) {
         let key = Key { namespace: "default".to_owned(), name: "web".to_owned() };
-        let ended = self.rounds.round(&key).await.expect("a Service");
+        let ended = self.reconciler.reconcile(&key).await.expect("a Service");
         (ended, self.cloud.take_calls())
     }
 
@@ -81,7 +81,7 @@ pub fn actions(calls: &[Logged]) -> Vec<&'static str> {
 pub async fn by_hand(cloud: &Memory, action: &'static str, parameters: &[(&str, &str)]) -> Value {
     let parameters =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let call = Call { product: Product::Slb, action, parameters };
+    let call = ApiRequest { product: ApiProduct::Slb, action, parameters };
     let answer = cloud.call(call).await.expect("an answer");
     cloud.take_calls();
     answer

@@ -3,31 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clbmigrate_ccm_double::cloud::memory::{Fault, Memory};
-use clbmigrate_ccm_double::cloud::{Api, Call, Refusal};
+use clbmigrate_ccm_double::cloud_client::memory::{Fault, Memory};
+use clbmigrate_ccm_double::cloud_client::{ApiError, ApiRequest, Transport};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use crate::site::{Site, actions, node};
+use crate::fixture::{Fixture, actions, node};
 
 /// A cloud that answers some calls only when they have all been asked.
 #[derive(Debug)]
-struct Together {
+struct BarrierTransport {
     cloud: Arc<Memory>,
     groups: Vec<(&'static [&'static str], Barrier)>,
 }
 
-impl Together {
+impl BarrierTransport {
     fn new(cloud: Arc<Memory>, groups: &[&'static [&'static str]]) -> Arc<Self> {
         let groups = groups.iter().map(|all| (*all, Barrier::new(all.len()))).collect();
         Arc::new(Self { cloud, groups })
     }
 }
 
-impl Api for Together {
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Value, Refusal>> {
+impl Transport for BarrierTransport {
+    fn call(&self, call: ApiRequest) -> BoxFuture<'_, Result<Value, ApiError>> {
         async move {
             let waits = self.groups.iter().find(|(actions, _)| actions.contains(&call.action));
             if let Some((_, barrier)) = waits {
@@ -47,26 +47,26 @@ async fn what_ccm_does_at_the_same_time_is_asked_at_the_same_time() {
         &["TagResources", "AddVServerGroupBackendServers", "AddVServerGroupBackendServers"],
     ];
     let cloud = Arc::new(Memory::logging());
-    let site = Site::over(cloud, |cloud| Together::new(cloud, &together), &json!({}));
-    let round = tokio::time::timeout(Duration::from_secs(20), site.round());
+    let fixture = Fixture::over(cloud, |cloud| BarrierTransport::new(cloud, &together), &json!({}));
+    let round = tokio::time::timeout(Duration::from_secs(20), fixture.round());
     let (_, calls) = round.await.expect("one waits for an answer to another");
     assert_eq!(calls.len(), 2 + 1 + 4 + 3, "{:?}", actions(&calls));
 }
 
 #[tokio::test]
 async fn where_there_is_no_room_adding_is_tried_again_after_the_removal() {
-    let site = Site::new(&json!({"vgroup-port": "rsp-a:80,rsp-b:443"}));
-    site.round().await;
-    site.store().remove("Node", "node-1");
-    site.store().put(&node("node-2"));
-    site.cloud.refuse(Fault {
+    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80,rsp-b:443"}));
+    fixture.round().await;
+    fixture.kubernetes().remove("Node", "node-1");
+    fixture.kubernetes().put(&node("node-2"));
+    fixture.cloud.refuse(Fault {
         action: "AddVServerGroupBackendServers".to_owned(),
         skip: 0,
         count: 2,
         code: "InstanceBackendServerNumberOverLimit".to_owned(),
         message: "full".to_owned(),
     });
-    let (ended, calls) = site.round().await;
+    let (ended, calls) = fixture.round().await;
     assert!(ended.report.outcome.is_success(), "{ended:?}");
     let of_a: Vec<_> = calls
         .iter()
@@ -82,35 +82,35 @@ async fn where_there_is_no_room_adding_is_tried_again_after_the_removal() {
             ("AddVServerGroupBackendServers", false),
         ]
     );
-    assert_eq!(site.cloud.backends("rsp-a").len(), 1);
+    assert_eq!(fixture.cloud.backends("rsp-a").len(), 1);
 }
 
 #[tokio::test]
 async fn a_refused_write_stops_neither_the_others_nor_the_other_group() {
-    let site = Site::new(&json!({}));
-    site.round().await;
-    site.store().remove("Node", "node-1");
-    site.store().put(&node("node-2"));
-    site.cloud.refuse(Fault {
+    let fixture = Fixture::new(&json!({}));
+    fixture.round().await;
+    fixture.kubernetes().remove("Node", "node-1");
+    fixture.kubernetes().put(&node("node-2"));
+    fixture.cloud.refuse(Fault {
         action: "AddVServerGroupBackendServers".to_owned(),
         skip: 0,
         count: 1,
         code: "Throttling.User".to_owned(),
         message: "slower".to_owned(),
     });
-    let (ended, _) = site.round().await;
+    let (ended, _) = fixture.round().await;
     assert!(!ended.report.outcome.is_success(), "{ended:?}");
-    let mut left = [site.cloud.backends("rsp-a").len(), site.cloud.backends("rsp-b").len()];
+    let mut left = [fixture.cloud.backends("rsp-a").len(), fixture.cloud.backends("rsp-b").len()];
     left.sort_unstable();
     assert_eq!(left, [0, 1], "one is empty, the other was carried out");
 }
 
 #[tokio::test]
 async fn cleaning_up_comes_last_and_only_with_another_hash() {
-    let site = Site::new(&json!({}));
-    site.round().await;
-    site.annotate(&json!({"vgroup-port": "rsp-a:443,rsp-b:0"}));
-    let (_, calls) = site.round().await;
+    let fixture = Fixture::new(&json!({}));
+    fixture.round().await;
+    fixture.annotate(&json!({"vgroup-port": "rsp-a:443,rsp-b:0"}));
+    let (_, calls) = fixture.round().await;
     let writes: Vec<_> = calls
         .iter()
         .filter(|logged| !logged.call.action.starts_with("Describe"))
@@ -118,23 +118,23 @@ async fn cleaning_up_comes_last_and_only_with_another_hash() {
         .collect();
     assert_eq!(writes.last(), Some(&("RemoveVServerGroupBackendServers", "rsp-b")), "{writes:?}");
     // The same again by hand: no event, no clean-up.
-    let left = site.cloud.backends("rsp-a").into_iter().next().expect("a backend");
-    site.cloud.put_backend("rsp-b", left);
-    let (_, calls) = site.round().await;
+    let left = fixture.cloud.backends("rsp-a").into_iter().next().expect("a backend");
+    fixture.cloud.put_backend("rsp-b", left);
+    let (_, calls) = fixture.round().await;
     assert!(!actions(&calls).contains(&"RemoveVServerGroupBackendServers"));
-    assert_eq!(site.cloud.backends("rsp-b").len(), 1);
+    assert_eq!(fixture.cloud.backends("rsp-b").len(), 1);
 }
 
 #[tokio::test]
 async fn a_group_of_ccm_that_a_person_put_something_into_is_emptied_but_stays() {
-    let site = Site::new(&json!({"vgroup-port": "rsp-a:80"}));
-    site.round().await;
-    let own = site.cloud.groups("lb-a").pop().expect("the group of port 443");
-    let mut by_hand = site.cloud.backends(&own).pop().expect("a backend");
+    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80"}));
+    fixture.round().await;
+    let own = fixture.cloud.groups("lb-a").pop().expect("the group of port 443");
+    let mut by_hand = fixture.cloud.backends(&own).pop().expect("a backend");
     by_hand.server_id = "i-person".to_owned();
     by_hand.description = "mine".to_owned();
-    site.cloud.put_backend(&own, by_hand.clone());
-    site.annotate(&json!({"vgroup-port": "rsp-a:80,rsp-b:443"}));
-    site.round().await;
-    assert_eq!(site.cloud.backends(&own), [by_hand]);
+    fixture.cloud.put_backend(&own, by_hand.clone());
+    fixture.annotate(&json!({"vgroup-port": "rsp-a:80,rsp-b:443"}));
+    fixture.round().await;
+    assert_eq!(fixture.cloud.backends(&own), [by_hand]);
 }

@@ -1,12 +1,12 @@
 //! Rounds that no recording shows: the double in memory, on both sides.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-mod balancers;
+#[path = "../support/fake_kubernetes.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod fake_kubernetes;
+mod fixture;
 mod groups;
+mod load_balancers;
 mod outcomes;
 mod pods;
-mod site;
 mod standalone;
-#[path = "../support/store.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod store;

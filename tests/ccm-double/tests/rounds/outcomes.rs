@@ -4,10 +4,10 @@ use clbmigrate_ccm_double::outcome::Outcome;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::site::{ENI, Site, node};
+use crate::fixture::{ENI, Fixture, node};
 
 async fn outcome(annotations: &Value) -> (Outcome, String) {
-    let report = Site::new(annotations).round().await.0.report;
+    let report = Fixture::new(annotations).round().await.0.report;
     (report.outcome, report.reason)
 }
 
@@ -82,8 +82,8 @@ async fn drained_is_worse_than_misrouted() {
 #[case::domains(json!({"domain-extensions": "example.com"}), "invalid domain extension example.com")]
 #[tokio::test]
 async fn frozen_before_anything_is_written(#[case] annotations: Value, #[case] why: &str) {
-    let site = Site::new(&annotations);
-    let (ended, calls) = site.round().await;
+    let fixture = Fixture::new(&annotations);
+    let (ended, calls) = fixture.round().await;
     assert_eq!(ended.report.outcome, Outcome::Frozen);
     assert!(ended.report.reason.contains(why), "{:?}", ended.report);
     assert!(calls.iter().all(|logged| logged.call.action.starts_with("Describe")), "{calls:?}");
@@ -96,12 +96,12 @@ async fn a_node_without_provider_id_drains_where_all_nodes_are_backends_only() {
         (json!({}), "Local", Outcome::Applied),
         (json!({ENI: "eni"}), "Cluster", Outcome::Applied),
     ] {
-        let site = Site::new(&annotations);
+        let fixture = Fixture::new(&annotations);
         let mut new = node("new");
         new["spec"] = json!({});
-        site.store().put(&new);
+        fixture.kubernetes().put(&new);
         let patch = json!({"spec": {"externalTrafficPolicy": policy}});
-        site.store().patch("Service", "web", &patch);
-        assert_eq!(site.round().await.0.report.outcome, expected, "{annotations} {policy}");
+        fixture.kubernetes().patch("Service", "web", &patch);
+        assert_eq!(fixture.round().await.0.report.outcome, expected, "{annotations} {policy}");
     }
 }

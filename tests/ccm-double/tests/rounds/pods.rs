@@ -5,7 +5,7 @@ use std::time::Duration;
 use clbmigrate_ccm_double::outcome::Outcome;
 use serde_json::{Value, json};
 
-use crate::site::{ENI, Site, slice};
+use crate::fixture::{ENI, Fixture, slice};
 
 const GATE: &str = "service.readiness.alibabacloud.com/web";
 
@@ -19,65 +19,65 @@ fn pod(name: &str, gate: &str, are_ready: bool) -> Value {
     })
 }
 
-fn told(site: &Site, pod: &str) -> Value {
-    let pod = site.store().object("Pod", pod).expect("a Pod");
+fn told(fixture: &Fixture, pod: &str) -> Value {
+    let pod = fixture.kubernetes().object("Pod", pod).expect("a Pod");
     let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let gate = conditions.into_iter().find(|one| one["type"] == GATE);
     gate.map(|gate| json!([gate["status"], gate["reason"]])).unwrap_or_default()
 }
 
-fn site() -> Site {
-    Site::new(&json!({ENI: "eni", "vgroup-port": "rsp-a:80,rsp-a:443"}))
+fn fixture() -> Fixture {
+    Fixture::new(&json!({ENI: "eni", "vgroup-port": "rsp-a:80,rsp-a:443"}))
 }
 
 #[tokio::test]
 async fn a_gated_pod_is_served_when_its_containers_are_ready_and_awaited_before() {
-    let site = site();
-    site.store().put(&slice(&[("10.0.0.1", "web-1", true), ("10.0.0.2", "web-2", false)]));
-    site.store().put(&pod("web-2", GATE, false));
-    let (ended, _) = site.round().await;
-    assert_eq!(ended.again, Some(Duration::from_secs(10)));
-    assert_eq!(told(&site, "web-2"), Value::Null);
-    site.store().put(&pod("web-2", GATE, true));
-    let (ended, _) = site.round().await;
-    assert_eq!(ended.again, None);
-    assert_eq!(told(&site, "web-2"), json!(["True", "ServerRegistered"]));
-    assert_eq!(site.cloud.backends("rsp-a").len(), 2);
+    let fixture = fixture();
+    fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", true), ("10.0.0.2", "web-2", false)]));
+    fixture.kubernetes().put(&pod("web-2", GATE, false));
+    let (ended, _) = fixture.round().await;
+    assert_eq!(ended.requeue_after, Some(Duration::from_secs(10)));
+    assert_eq!(told(&fixture, "web-2"), Value::Null);
+    fixture.kubernetes().put(&pod("web-2", GATE, true));
+    let (ended, _) = fixture.round().await;
+    assert_eq!(ended.requeue_after, None);
+    assert_eq!(told(&fixture, "web-2"), json!(["True", "ServerRegistered"]));
+    assert_eq!(fixture.cloud.backends("rsp-a").len(), 2);
 }
 
 #[tokio::test]
 async fn a_pod_that_is_not_there_yet_is_awaited_and_one_with_another_gate_is_not() {
-    let site = site();
-    site.store().put(&slice(&[("10.0.0.1", "web-1", false)]));
-    assert_eq!(site.round().await.0.again, Some(Duration::from_secs(10)));
-    site.store().put(&pod("web-1", "service.readiness.alibabacloud.com/other", true));
-    let (ended, _) = site.round().await;
-    assert_eq!((ended.again, ended.report.outcome), (None, Outcome::Applied));
-    assert!(site.cloud.backends("rsp-a").is_empty());
+    let fixture = fixture();
+    fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", false)]));
+    assert_eq!(fixture.round().await.0.requeue_after, Some(Duration::from_secs(10)));
+    fixture.kubernetes().put(&pod("web-1", "service.readiness.alibabacloud.com/other", true));
+    let (ended, _) = fixture.round().await;
+    assert_eq!((ended.requeue_after, ended.report.outcome), (None, Outcome::Applied));
+    assert!(fixture.cloud.backends("rsp-a").is_empty());
 }
 
 #[tokio::test]
 async fn behind_nodes_gated_pods_are_told_too() {
-    let site = Site::new(&json!({}));
-    site.store().put(&slice(&[("10.0.0.1", "web-1", false)]));
-    site.store().put(&pod("web-1", GATE, true));
-    site.round().await;
-    assert_eq!(told(&site, "web-1"), json!(["True", "ServerRegistered"]));
+    let fixture = Fixture::new(&json!({}));
+    fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", false)]));
+    fixture.kubernetes().put(&pod("web-1", GATE, true));
+    fixture.round().await;
+    assert_eq!(told(&fixture, "web-1"), json!(["True", "ServerRegistered"]));
 }
 
 #[tokio::test]
 async fn with_an_unknown_interface_others_are_added_and_nothing_else_is_touched() {
-    let site = site();
-    site.store().put(&slice(&[("10.0.0.1", "web-1", true)]));
-    site.round().await;
-    site.cloud.put_missing_interface("10.0.0.9");
-    site.store().put(&slice(&[("10.0.0.2", "web-2", true), ("10.0.0.9", "web-9", true)]));
-    site.store().put(&pod("web-9", GATE, true));
-    let (ended, _) = site.round().await;
+    let fixture = fixture();
+    fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", true)]));
+    fixture.round().await;
+    fixture.cloud.put_missing_interface("10.0.0.9");
+    fixture.kubernetes().put(&slice(&[("10.0.0.2", "web-2", true), ("10.0.0.9", "web-9", true)]));
+    fixture.kubernetes().put(&pod("web-9", GATE, true));
+    let (ended, _) = fixture.round().await;
     assert_eq!(ended.report.outcome, Outcome::Frozen);
     assert_eq!(ended.report.reason, "has invalid backend in vservergroups");
-    assert_eq!(told(&site, "web-9"), json!(["False", "ServerInvalidServer"]));
-    let there: Vec<_> = site
+    assert_eq!(told(&fixture, "web-9"), json!(["False", "ServerInvalidServer"]));
+    let there: Vec<_> = fixture
         .cloud
         .backends("rsp-a")
         .into_iter()
@@ -88,13 +88,15 @@ async fn with_an_unknown_interface_others_are_added_and_nothing_else_is_touched(
 
 #[tokio::test]
 async fn an_address_outside_the_network_is_left_out_for_good() {
-    let site = site();
-    site.cloud.put_missing_interface("192.168.0.9");
-    site.store().put(&slice(&[("10.0.0.1", "web-1", true), ("192.168.0.9", "web-9", true)]));
-    let (ended, _) = site.round().await;
+    let fixture = fixture();
+    fixture.cloud.put_missing_interface("192.168.0.9");
+    fixture
+        .kubernetes()
+        .put(&slice(&[("10.0.0.1", "web-1", true), ("192.168.0.9", "web-9", true)]));
+    let (ended, _) = fixture.round().await;
     assert_eq!(ended.report.outcome, Outcome::Applied);
-    let events = site.store().take_events();
+    let events = fixture.kubernetes().take_events();
     let said = "Normal SkipSyncBackends Not sync pods [192.168.0.9] whose ip is not in vpc cidrs";
     assert!(events.iter().any(|event| event == said), "{events:?}");
-    assert_eq!(site.cloud.backends("rsp-a").len(), 1);
+    assert_eq!(fixture.cloud.backends("rsp-a").len(), 1);
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clbmigrate_ccm_double::events::Note;
-use clbmigrate_ccm_double::round::kubernetes::{Denied, Kubernetes, Label};
+use clbmigrate_ccm_double::events::ServiceEvent;
+use clbmigrate_ccm_double::reconcile::kubernetes::{Kubernetes, KubernetesError, Label};
 use clbmigrate_ccm_double::service::{FINALIZER, Key};
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Node, Pod, PodCondition, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 
 /// Objects in Kubernetes' JSON by kind and name, all in one namespace.
 #[derive(Debug, Default)]
-pub struct Store {
+pub struct FakeKubernetes {
     objects: Mutex<BTreeMap<(String, String), Value>>,
     events: Mutex<Vec<String>>,
 }
 
-impl Store {
+impl FakeKubernetes {
     /// Creates or replaces an object.
     pub fn put(&self, object: &Value) {
         let text = |value: &Value| value.as_str().expect("kind and name").to_owned();
@@ -80,30 +80,34 @@ fn read<T: DeserializeOwned>(object: &Value) -> T {
     serde_json::from_value(object.clone()).expect("an object of Kubernetes")
 }
 
-impl Kubernetes for Store {
-    async fn service(&self, key: &Key) -> Result<Option<Service>, Denied> {
+impl Kubernetes for FakeKubernetes {
+    async fn service(&self, key: &Key) -> Result<Option<Service>, KubernetesError> {
         Ok(self.object("Service", &key.name).map(|object| read(&object)))
     }
 
-    async fn add_finalizer(&self, key: &Key) -> Result<Service, Denied> {
+    async fn add_finalizer(&self, key: &Key) -> Result<Service, KubernetesError> {
         self.patch("Service", &key.name, &json!({"metadata": {"finalizers": [FINALIZER]}}));
-        self.service(key).await?.ok_or_else(|| Denied("not found".to_owned()))
+        self.service(key).await?.ok_or_else(|| KubernetesError("not found".to_owned()))
     }
 
-    async fn remove_finalizer(&self, key: &Key) -> Result<(), Denied> {
+    async fn remove_finalizer(&self, key: &Key) -> Result<(), KubernetesError> {
         self.patch("Service", &key.name, &json!({"metadata": {"finalizers": null}}));
         self.let_go(&key.name);
         Ok(())
     }
 
-    async fn set_labels(&self, key: &Key, labels: &[Label<'_>]) -> Result<(), Denied> {
+    async fn set_labels(&self, key: &Key, labels: &[Label<'_>]) -> Result<(), KubernetesError> {
         let labels: Map<String, Value> =
             labels.iter().map(|(label, value)| ((*label).to_owned(), json!(value))).collect();
         self.patch("Service", &key.name, &json!({"metadata": {"labels": labels}}));
         Ok(())
     }
 
-    async fn set_ingress(&self, key: &Key, ingress: &[LoadBalancerIngress]) -> Result<(), Denied> {
+    async fn set_ingress(
+        &self,
+        key: &Key,
+        ingress: &[LoadBalancerIngress],
+    ) -> Result<(), KubernetesError> {
         let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
         self.patch("Service", &key.name, &status);
         Ok(())
@@ -122,11 +126,15 @@ impl Kubernetes for Store {
         slices
     }
 
-    async fn pod(&self, key: &Key) -> Result<Option<Pod>, Denied> {
+    async fn pod(&self, key: &Key) -> Result<Option<Pod>, KubernetesError> {
         Ok(self.object("Pod", &key.name).map(|object| read(&object)))
     }
 
-    async fn set_condition(&self, pod: &Key, condition: PodCondition) -> Result<(), Denied> {
+    async fn set_condition(
+        &self,
+        pod: &Key,
+        condition: PodCondition,
+    ) -> Result<(), KubernetesError> {
         let mut object = self.object("Pod", &pod.name).expect("a Pod");
         let conditions = object["status"]["conditions"].as_array_mut().expect("conditions");
         conditions.retain(|known| known["type"] != condition.type_.as_str());
@@ -135,8 +143,8 @@ impl Kubernetes for Store {
         Ok(())
     }
 
-    async fn tell(&self, _: &Service, note: Note) {
-        let event = format!("{} {} {}", note.kind.as_str(), note.reason, note.message);
+    async fn record_event(&self, _: &Service, event: ServiceEvent) {
+        let event = format!("{} {} {}", event.kind.as_str(), event.reason, event.message);
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         events.push(event.trim_end().to_owned());
     }

@@ -1,10 +1,10 @@
 //! Rounds of the double beside rounds of the real CCM 2.14, recorded against a fake of the cloud.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+#[path = "../support/fake_kubernetes.rs"]
+mod fake_kubernetes;
 mod phases;
 mod scenario;
-#[path = "../support/store.rs"]
-mod store;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_ccm_double::behaviour::{Behaviour, Control};
-use clbmigrate_ccm_double::cloud::backend::Backend;
-use clbmigrate_ccm_double::cloud::memory::{Fault, Memory};
-use clbmigrate_ccm_double::cloud::{Call, Clb};
-use clbmigrate_ccm_double::round::Rounds;
+use clbmigrate_ccm_double::behaviour::{Behaviour, SharedBehaviour};
+use clbmigrate_ccm_double::cloud_client::backend::Backend;
+use clbmigrate_ccm_double::cloud_client::memory::{Fault, Memory};
+use clbmigrate_ccm_double::cloud_client::{ApiRequest, CloudClient};
+use clbmigrate_ccm_double::reconcile::Reconciler;
 use clbmigrate_ccm_double::service::{CLB_LABEL, FINALIZER, HASH_LABEL, Key};
+use fake_kubernetes::FakeKubernetes;
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenario::{Leaves, Round, Scenario, Step};
+use scenario::{Round, Scenario, ServiceMarks, Step};
 use serde_json::{Map, Value, json};
-use store::Store;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces/data");
 /// Where all Services of the scenarios are.
@@ -49,20 +49,21 @@ fn run(file: &Path) -> Result<()> {
     prepare(&cloud, &scenario.cloud);
     let ccm = |cluster: &scenario::Cluster| {
         let behaviour = Behaviour { cluster_id: cluster.id.clone(), ..Behaviour::default() };
-        let kubernetes = Store::default();
+        let kubernetes = FakeKubernetes::default();
         for object in &cluster.objects {
             kubernetes.put(object);
         }
-        let clb = Clb::new(cloud.clone(), "vpc-test");
-        let control = Control::new(behaviour);
-        Rounds { kubernetes, cloud: clb, control, standalone: None }
+        let clb = CloudClient::new(cloud.clone(), "vpc-test");
+        let control = SharedBehaviour::new(behaviour);
+        Reconciler { kubernetes, cloud: clb, control, standalone: None }
     };
-    let sites: Vec<Rounds<Store>> = scenario.clusters.iter().map(ccm).collect();
+    let reconcilers: Vec<Reconciler<FakeKubernetes>> = scenario.clusters.iter().map(ccm).collect();
     for (number, step) in scenario.steps.iter().enumerate() {
-        let there = &sites[0].kubernetes;
+        let there = &reconcilers[0].kubernetes;
         match step {
             Step::Round(round) => {
-                let compared = runtime.block_on(compare(&sites[round.cluster], &cloud, round));
+                let compared =
+                    runtime.block_on(compare(&reconcilers[round.cluster], &cloud, round));
                 let place = || format!("step {}, a round of {}", number + 1, round.service);
                 compared.with_context(place)?;
             }
@@ -117,10 +118,14 @@ fn by_hand(backend: &scenario::Backend) -> Backend {
 }
 
 /// Carries a round out and compares everything that is known of it.
-async fn compare(rounds: &Rounds<Store>, cloud: &Memory, wanted: &Round) -> Result<()> {
+async fn compare(
+    reconciler: &Reconciler<FakeKubernetes>,
+    cloud: &Memory,
+    wanted: &Round,
+) -> Result<()> {
     let key = Key { namespace: NAMESPACE.to_owned(), name: wanted.service.clone() };
-    let kubernetes = &rounds.kubernetes;
-    let ended = rounds.round(&key).await.context("there is no such Service")?;
+    let kubernetes = &reconciler.kubernetes;
+    let ended = reconciler.reconcile(&key).await.context("there is no such Service")?;
     let report = ended.report;
     let logged = cloud.take_calls();
     let events = kubernetes.take_events();
@@ -130,7 +135,7 @@ async fn compare(rounds: &Rounds<Store>, cloud: &Memory, wanted: &Round) -> Resu
         same("calls", &phases::ordered(&made), &phases::ordered(calls))?;
     }
     if let Some(batches) = &wanted.batches {
-        let is_add = |call: &&Call| call.action == "AddVServerGroupBackendServers";
+        let is_add = |call: &&ApiRequest| call.action == "AddVServerGroupBackendServers";
         let added = logged.iter().map(|logged| &logged.call).filter(is_add);
         let sizes: Vec<usize> = added.map(|call| phases::backends(call).len()).collect();
         same("batches", &sizes, batches)?;
@@ -151,9 +156,9 @@ async fn compare(rounds: &Rounds<Store>, cloud: &Memory, wanted: &Round) -> Resu
     }
     let there = kubernetes.object("Service", &wanted.service);
     match &wanted.leaves {
-        Leaves::Unknown => {}
-        Leaves::Nothing => ensure!(there.is_none(), "it is still there: {there:#?}"),
-        Leaves::Marks(marks) => {
+        ServiceMarks::NotRecorded => {}
+        ServiceMarks::Gone => ensure!(there.is_none(), "it is still there: {there:#?}"),
+        ServiceMarks::Present(marks) => {
             let mut there = marks_of(&there.context("it is gone")?);
             there.retain(|name, _| marks.contains_key(name));
             same("marks", &there, marks)?;

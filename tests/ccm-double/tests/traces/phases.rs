@@ -1,8 +1,8 @@
 //! Calls as lines of text, in the phases of a round. Within a phase some run at the same time, so that only the
 //! order of what belongs together counts.
 
-use clbmigrate_ccm_double::cloud::memory::Logged;
-use clbmigrate_ccm_double::cloud::{Call, Product};
+use clbmigrate_ccm_double::cloud_client::memory::Logged;
+use clbmigrate_ccm_double::cloud_client::{ApiProduct, ApiRequest};
 use serde_json::Value;
 
 /// Parameters that the recordings show.
@@ -20,7 +20,7 @@ const SHOWN: [&str; 8] = [
 /// A call in the recordings' format. Those to the network's API were not recorded.
 pub fn line(logged: &Logged) -> Option<String> {
     let call = &logged.call;
-    if call.product == Product::Vpc {
+    if call.product == ApiProduct::Vpc {
         return None;
     }
     let mut words = vec![call.product.version().to_owned(), call.action.to_owned()];
@@ -37,7 +37,7 @@ pub fn line(logged: &Logged) -> Option<String> {
 }
 
 /// The backends of a call: `id:port wWEIGHT`, the address after the id.
-pub fn backends(call: &Call) -> Vec<String> {
+pub fn backends(call: &ApiRequest) -> Vec<String> {
     let sent: Value = serde_json::from_str(call.parameter("BackendServers")).expect("JSON");
     let backend = |one: &Value| {
         let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();

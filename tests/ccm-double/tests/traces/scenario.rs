@@ -47,7 +47,7 @@ pub struct Backend {
     pub weight: u32,
     pub description: String,
     #[serde(rename = "Type")]
-    pub kind: clbmigrate_ccm_double::cloud::backend::Kind,
+    pub kind: clbmigrate_ccm_double::cloud_client::backend::ServerType,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,7 +95,7 @@ pub struct Round {
     /// Backends in each call that adds some.
     pub batches: Option<Vec<usize>>,
     #[serde(default)]
-    pub leaves: Leaves,
+    pub leaves: ServiceMarks,
     /// Conditions of Pods afterwards: type, status and reason.
     #[serde(default)]
     pub conditions: BTreeMap<String, Vec<[String; 3]>>,
@@ -104,18 +104,18 @@ pub struct Round {
 /// A Service afterwards.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "Option<Map<String, Value>>")]
-pub enum Leaves {
+pub enum ServiceMarks {
     /// Not recorded.
     #[default]
-    Unknown,
+    NotRecorded,
     /// `null`: gone.
-    Nothing,
+    Gone,
     /// With these marks of CCM, as far as they are known: `hash`, `clb`, `finalizer`, `address`.
-    Marks(Map<String, Value>),
+    Present(Map<String, Value>),
 }
 
-impl From<Option<Map<String, Value>>> for Leaves {
+impl From<Option<Map<String, Value>>> for ServiceMarks {
     fn from(marks: Option<Map<String, Value>>) -> Self {
-        marks.map_or(Self::Nothing, Self::Marks)
+        marks.map_or(Self::Gone, Self::Present)
     }
 }

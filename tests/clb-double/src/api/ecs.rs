@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::state::State;
 
-use super::{Answer, ApiError, Asked, Stretch};
+use super::{Answer, ApiError, CallContext, TokenPage};
 
 /// The cloud looks for no more addresses in one call.
 const MOST_ADDRESSES: usize = 100;
 
-pub(super) fn network_interfaces(state: &State, asked: &Asked<'_>) -> Answer {
-    let params = asked.params;
+pub(super) fn network_interfaces(state: &State, context: &CallContext<'_>) -> Answer {
+    let params = context.params;
     let mut wanted = params.list("PrivateIpAddress");
     wanted.extend(params.list("Ipv6Address"));
     let ids = params.list("NetworkInterfaceId");
@@ -55,7 +55,7 @@ pub(super) fn network_interfaces(state: &State, asked: &Asked<'_>) -> Answer {
         })
         .collect::<Vec<_>>();
     let total = found.len();
-    let (found, next) = Stretch::of(params, 100)?.cut(found);
+    let (found, next) = TokenPage::of(params, 100)?.cut(found);
     Ok(json!({
         "NetworkInterfaceSets": {"NetworkInterfaceSet": found},
         "TotalCount": total,

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::state::{Backend, Group, State};
 
 use super::backends::{self, Element};
-use super::{Answer, ApiError, Asked, fresh_id};
+use super::{Answer, ApiError, CallContext, fresh_id};
 
 /// All of them: the real API has no pages here either.
-pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
-    let lb = state.load_balancer(asked.required("LoadBalancerId")?)?;
+pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer(context.required("LoadBalancerId")?)?;
     let groups = lb
         .groups
         .iter()
@@ -36,9 +36,9 @@ pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
     Ok(json!({"VServerGroups": {"VServerGroup": groups}}))
 }
 
-pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
-    let id = asked.required("VServerGroupId")?;
-    let lb = state.owner(id)?;
+pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
+    let id = context.required("VServerGroupId")?;
+    let lb = state.load_balancer_of_group(id)?;
     let mut answer = description(lb.group(id)?);
     if let Value::Object(fields) = &mut answer {
         fields.insert("LoadBalancerId".to_owned(), json!(lb.id));
@@ -46,10 +46,10 @@ pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
     Ok(answer)
 }
 
-pub(super) fn create(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let lb = asked.required("LoadBalancerId")?;
-    let name = asked.params.optional("VServerGroupName").unwrap_or_default().to_owned();
-    let elements = elements(state, asked)?.unwrap_or_default();
+pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let lb = context.required("LoadBalancerId")?;
+    let name = context.params.optional("VServerGroupName").unwrap_or_default().to_owned();
+    let elements = elements(state, context)?.unwrap_or_default();
     state.load_balancer(lb)?;
     room_for(state, lb, elements.iter().map(Element::key).collect::<BTreeSet<_>>().len())?;
     let mut group = Group { id: fresh_id("rsp")?, name, backends: Vec::new() };
@@ -59,9 +59,9 @@ pub(super) fn create(state: &mut State, asked: &Asked<'_>) -> Answer {
     Ok(answer)
 }
 
-pub(super) fn delete(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let id = asked.required("VServerGroupId")?;
-    let lb = state.owner(id)?;
+pub(super) fn delete(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let id = context.required("VServerGroupId")?;
+    let lb = state.load_balancer_of_group(id)?;
     if lb.listeners.iter().any(|listener| listener.v_server_group_id.as_deref() == Some(id)) {
         let message = "there are vips associating with this vServer group.";
         return Err(ApiError::new(400, "RspoolVipExist", message));
@@ -73,16 +73,16 @@ pub(super) fn delete(state: &mut State, asked: &Asked<'_>) -> Answer {
 
 /// Adds backends. What is in the group already gets the new weight and description: what the cloud
 /// does with it is not documented.
-pub(super) fn add(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let id = asked.required("VServerGroupId")?;
-    let elements = required_elements(state, asked)?;
+pub(super) fn add(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let id = context.required("VServerGroupId")?;
+    let elements = required_elements(state, context)?;
     let group = state.group(id)?;
     let fresh = elements
         .iter()
         .filter(|element| !group.backends.iter().any(|backend| element.means(backend)))
         .map(Element::key)
         .collect::<BTreeSet<_>>();
-    let lb = state.owner(id)?.id.clone();
+    let lb = state.load_balancer_of_group(id)?.id.clone();
     room_for(state, &lb, fresh.len())?;
     let group = state.group_mut(id)?;
     put(group, elements);
@@ -90,19 +90,19 @@ pub(super) fn add(state: &mut State, asked: &Asked<'_>) -> Answer {
 }
 
 /// Removes backends. What is not there needs no removing.
-pub(super) fn remove(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let elements = required_elements(state, asked)?;
-    let group = state.group_mut(asked.required("VServerGroupId")?)?;
+pub(super) fn remove(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let elements = required_elements(state, context)?;
+    let group = state.group_mut(context.required("VServerGroupId")?)?;
     group.backends.retain(|backend| !elements.iter().any(|element| element.means(backend)));
     Ok(description(group))
 }
 
 /// Changes name, weights and descriptions. It neither adds nor removes: what is not in the group is
 /// passed over in silence, so that a client which does not look afterwards is found out.
-pub(super) fn set(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let elements = elements(state, asked)?.unwrap_or_default();
-    let group = state.group_mut(asked.required("VServerGroupId")?)?;
-    if let Some(name) = asked.params.optional("VServerGroupName") {
+pub(super) fn set(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let elements = elements(state, context)?.unwrap_or_default();
+    let group = state.group_mut(context.required("VServerGroupId")?)?;
+    if let Some(name) = context.params.optional("VServerGroupName") {
         name.clone_into(&mut group.name);
     }
     for element in elements {
@@ -129,13 +129,13 @@ fn change(backend: &mut Backend, element: &Element) {
     }
 }
 
-fn elements(state: &State, asked: &Asked<'_>) -> Result<Option<Vec<Element>>, ApiError> {
+fn elements(state: &State, context: &CallContext<'_>) -> Result<Option<Vec<Element>>, ApiError> {
     let most = state.quotas.backends_per_call;
-    asked.params.optional("BackendServers").map(|text| backends::read(text, most)).transpose()
+    context.params.optional("BackendServers").map(|text| backends::read(text, most)).transpose()
 }
 
-fn required_elements(state: &State, asked: &Asked<'_>) -> Result<Vec<Element>, ApiError> {
-    elements(state, asked)?.ok_or_else(|| ApiError::missing("BackendServers"))
+fn required_elements(state: &State, context: &CallContext<'_>) -> Result<Vec<Element>, ApiError> {
+    elements(state, context)?.ok_or_else(|| ApiError::missing("BackendServers"))
 }
 
 /// CCM 2.14 knows this code, and adds once more after it has removed.

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use crate::state::State;
 
-use super::{Answer, ApiError, Asked, listeners};
+use super::{Answer, ApiError, CallContext, listeners};
 
-pub(super) fn describe(state: &State, asked: &Asked<'_>) -> Answer {
-    let lb = state.load_balancer(asked.required("LoadBalancerId")?)?;
-    let protocol = listeners::protocol(asked)?;
-    let port = match asked.params.optional("ListenerPort") {
+pub(super) fn describe(state: &State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer(context.required("LoadBalancerId")?)?;
+    let protocol = listeners::protocol(context)?;
+    let port = match context.params.optional("ListenerPort") {
         None => None,
-        Some(_) => Some(asked.params.port("ListenerPort")?),
+        Some(_) => Some(context.params.port("ListenerPort")?),
     };
     if let Some(port) = port {
         lb.listener(port, protocol)?;
@@ -36,7 +36,7 @@ pub(super) fn describe(state: &State, asked: &Asked<'_>) -> Answer {
                     |address| address.ip().to_string(),
                 ),
                 "Type": backend.kind,
-                "ServerHealthStatus": asked.health.status(&lb.id, listener.port, &backend.key()),
+                "ServerHealthStatus": context.health.status(&lb.id, listener.port, &backend.key()),
             })
         }));
     }

@@ -7,11 +7,11 @@ use crate::state::{
     default_drain, default_established,
 };
 
-use super::{Answer, ApiError, Asked, Stretch};
+use super::{Answer, ApiError, CallContext, TokenPage};
 
-pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
-    let ids = asked.params.list("LoadBalancerId");
-    let protocol = protocol(asked)?;
+pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
+    let ids = context.params.list("LoadBalancerId");
+    let protocol = protocol(context)?;
     for id in &ids {
         state.load_balancer(id)?;
     }
@@ -24,20 +24,20 @@ pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
         .map(|(lb, listener)| description(lb, listener))
         .collect::<Vec<_>>();
     let total = listeners.len();
-    let stretch = Stretch::of(asked.params, 20)?;
-    let (listeners, next) = stretch.cut(listeners);
+    let page = TokenPage::of(context.params, 20)?;
+    let (listeners, next) = page.cut(listeners);
     Ok(json!({
         "Listeners": listeners,
-        "MaxResults": stretch.most,
+        "MaxResults": page.most,
         "NextToken": next,
         "TotalCount": total,
     }))
 }
 
-pub(super) fn create(state: &mut State, asked: &Asked<'_>) -> Answer {
+pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     let most = state.quotas.listeners_per_load_balancer;
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
-    let port = asked.params.port("ListenerPort")?;
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
+    let port = context.params.port("ListenerPort")?;
     let mut listener = Listener {
         port,
         protocol: Protocol::Tcp,
@@ -59,53 +59,53 @@ pub(super) fn create(state: &mut State, asked: &Asked<'_>) -> Answer {
         let message = format!("The load balancer already has {most} listeners.");
         return Err(ApiError::new(400, "ListenerNumberOverLimit", message));
     }
-    apply(&mut listener, lb, asked)?;
+    apply(&mut listener, lb, context)?;
     lb.listeners.push(listener);
     Ok(json!({}))
 }
 
-pub(super) fn set(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
-    let port = asked.params.port("ListenerPort")?;
+pub(super) fn set(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
+    let port = context.params.port("ListenerPort")?;
     let mut listener = lb.listener(port, Some(Protocol::Tcp))?.clone();
-    apply(&mut listener, lb, asked)?;
+    apply(&mut listener, lb, context)?;
     *lb.listener_mut(port, Some(Protocol::Tcp))? = listener;
     Ok(json!({}))
 }
 
-pub(super) fn start(state: &mut State, asked: &Asked<'_>) -> Answer {
-    switch(state, asked, Status::Running)
+pub(super) fn start(state: &mut State, context: &CallContext<'_>) -> Answer {
+    switch(state, context, Status::Running)
 }
 
-pub(super) fn stop(state: &mut State, asked: &Asked<'_>) -> Answer {
-    switch(state, asked, Status::Stopped)
+pub(super) fn stop(state: &mut State, context: &CallContext<'_>) -> Answer {
+    switch(state, context, Status::Stopped)
 }
 
-pub(super) fn delete(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
-    let gone = lb.listener(asked.params.port("ListenerPort")?, protocol(asked)?)?.clone();
+pub(super) fn delete(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
+    let gone = lb.listener(context.params.port("ListenerPort")?, protocol(context)?)?.clone();
     lb.listeners.retain(|listener| *listener != gone);
     Ok(json!({}))
 }
 
-fn switch(state: &mut State, asked: &Asked<'_>, status: Status) -> Answer {
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
-    lb.listener_mut(asked.params.port("ListenerPort")?, protocol(asked)?)?.status = status;
+fn switch(state: &mut State, context: &CallContext<'_>, status: Status) -> Answer {
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
+    lb.listener_mut(context.params.port("ListenerPort")?, protocol(context)?)?.status = status;
     Ok(json!({}))
 }
 
 /// The parameter `ListenerProtocol`.
-pub(super) fn protocol(asked: &Asked<'_>) -> Result<Option<Protocol>, ApiError> {
-    word(asked, "ListenerProtocol", &["tcp", "udp", "http", "https"])
+pub(super) fn protocol(context: &CallContext<'_>) -> Result<Option<Protocol>, ApiError> {
+    word(context, "ListenerProtocol", &["tcp", "udp", "http", "https"])
 }
 
 /// A parameter that is one of a few words.
 fn word<T: serde::de::DeserializeOwned>(
-    asked: &Asked<'_>,
+    context: &CallContext<'_>,
     name: &str,
     words: &[&str],
 ) -> Result<Option<T>, ApiError> {
-    let Some(text) = asked.params.optional(name) else {
+    let Some(text) = context.params.optional(name) else {
         return Ok(None);
     };
     serde_json::from_value(Value::String(text.to_lowercase())).map(Some).map_err(|_| {
@@ -117,8 +117,12 @@ fn word<T: serde::de::DeserializeOwned>(
 }
 
 /// Takes over what the parameters say; what they do not say stays.
-fn apply(listener: &mut Listener, lb: &LoadBalancer, asked: &Asked<'_>) -> Result<(), ApiError> {
-    let params = asked.params;
+fn apply(
+    listener: &mut Listener,
+    lb: &LoadBalancer,
+    context: &CallContext<'_>,
+) -> Result<(), ApiError> {
+    let params = context.params;
     if let Some(id) = params.optional("VServerGroupId") {
         listener.v_server_group_id = Some(lb.group(id)?.id.clone());
     }
@@ -128,7 +132,7 @@ fn apply(listener: &mut Listener, lb: &LoadBalancer, asked: &Asked<'_>) -> Resul
     if let Some(text) = params.optional("Description") {
         text.clone_into(&mut listener.description);
     }
-    replace(&mut listener.scheduler, word(asked, "Scheduler", &["wrr", "rr", "wlc"])?);
+    replace(&mut listener.scheduler, word(context, "Scheduler", &["wrr", "rr", "wlc"])?);
     replace(&mut listener.persistence_timeout, params.number("PersistenceTimeout", 0..=3600)?);
     replace(&mut listener.established_timeout, params.number("EstablishedTimeout", 10..=900)?);
     replace(&mut listener.connection_drain, params.switch("ConnectionDrain")?);
@@ -137,7 +141,10 @@ fn apply(listener: &mut Listener, lb: &LoadBalancer, asked: &Asked<'_>) -> Resul
 
     let check = &mut listener.health_check;
     replace(&mut check.enabled, params.switch("HealthCheckSwitch")?);
-    replace(&mut check.kind, word::<HealthCheckType>(asked, "HealthCheckType", &["tcp", "http"])?);
+    replace(
+        &mut check.kind,
+        word::<HealthCheckType>(context, "HealthCheckType", &["tcp", "http"])?,
+    );
     if let Some(port) = params.number("HealthCheckConnectPort", -520..=65535)? {
         // -520 is the cloud's word for the backend's own port.
         check.port = u16::try_from(port).ok().filter(|port| *port > 0);

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::state::{LoadBalancer, ModificationProtection, State};
 
-use super::{Answer, ApiError, Asked, Page, tags};
+use super::{Answer, ApiError, CallContext, Page, tags};
 
-pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
-    let lb = state.load_balancer(asked.required("LoadBalancerId")?)?;
+pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer(context.required("LoadBalancerId")?)?;
     let mut answer = summary(state, lb);
     let ports = lb.listeners.iter().map(|listener| listener.port).collect::<Vec<_>>();
     let listeners = lb
@@ -34,8 +34,8 @@ pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
     Ok(answer)
 }
 
-pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
-    let params = asked.params;
+pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
+    let params = context.params;
     let ids = params.optional("LoadBalancerId").map(|ids| ids.split(',').collect::<Vec<_>>());
     let mut tags = params.optional("Tags").map(wanted_tags).transpose()?.unwrap_or_default();
     tags.extend(params.tags().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
@@ -61,25 +61,26 @@ pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
     }))
 }
 
-pub(super) fn set_name(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let name = asked.required("LoadBalancerName")?;
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
+pub(super) fn set_name(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let name = context.required("LoadBalancerName")?;
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     name.clone_into(&mut lb.name);
     Ok(json!({}))
 }
 
-pub(super) fn set_delete_protection(state: &mut State, asked: &Asked<'_>) -> Answer {
+pub(super) fn set_delete_protection(state: &mut State, context: &CallContext<'_>) -> Answer {
     let switch = "DeleteProtection";
-    let on = asked.params.switch(switch)?.ok_or_else(|| ApiError::missing(switch))?;
-    state.load_balancer_mut(asked.required("LoadBalancerId")?)?.delete_protection = on;
+    let on = context.params.switch(switch)?.ok_or_else(|| ApiError::missing(switch))?;
+    state.load_balancer_mut(context.required("LoadBalancerId")?)?.delete_protection = on;
     Ok(json!({}))
 }
 
-pub(super) fn set_modification_protection(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let protection = match asked.required("ModificationProtectionStatus")? {
+pub(super) fn set_modification_protection(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let protection = match context.required("ModificationProtectionStatus")? {
         "NonProtection" => None,
         "ConsoleProtection" => {
-            let reason = asked.params.optional("ModificationProtectionReason").unwrap_or_default();
+            let reason =
+                context.params.optional("ModificationProtectionReason").unwrap_or_default();
             Some(ModificationProtection { reason: reason.to_owned() })
         }
         other => {
@@ -90,7 +91,7 @@ pub(super) fn set_modification_protection(state: &mut State, asked: &Asked<'_>) 
             return Err(ApiError::invalid(message));
         }
     };
-    let lb = state.load_balancer_mut(asked.required("LoadBalancerId")?)?;
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     lb.modification_protection = protection;
     Ok(json!({}))
 }

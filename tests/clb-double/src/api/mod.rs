@@ -3,12 +3,12 @@
 //! Every call is carried out whole, one after the other, on the one state; an error changes nothing.
 
 mod backends;
-mod balancers;
 mod ecs;
 mod error;
 mod groups;
 mod health;
 mod listeners;
+mod load_balancers;
 mod params;
 mod sts;
 mod tags;
@@ -19,24 +19,24 @@ use serde_json::Value;
 
 pub(crate) use error::ApiError;
 pub(crate) use params::Params;
-pub(crate) use sts::issue;
+pub(crate) use sts::issue_token;
 
-use crate::plane::Board;
-use crate::sign::Caller;
+use crate::auth::Caller;
+use crate::data_plane::HealthTable;
 use crate::state::State;
 
 /// What a handler says: the answer without its request id.
 pub(crate) type Answer = Result<Value, ApiError>;
 
 /// What a handler is told beside the state.
-pub(crate) struct Asked<'a> {
+pub(crate) struct CallContext<'a> {
     pub(crate) params: &'a Params,
     pub(crate) caller: &'a Caller,
     pub(crate) now: Timestamp,
-    pub(crate) health: &'a Board,
+    pub(crate) health: &'a HealthTable,
 }
 
-impl Asked<'_> {
+impl CallContext<'_> {
     fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.params.required(name)
     }
@@ -45,10 +45,10 @@ impl Asked<'_> {
 /// Who may call an action, and whether it changes anything.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    Read(fn(&State, &Asked<'_>) -> Answer),
-    Write(fn(&mut State, &Asked<'_>) -> Answer),
+    Read(fn(&State, &CallContext<'_>) -> Answer),
+    Write(fn(&mut State, &CallContext<'_>) -> Answer),
     /// A write without a signature.
-    Anonymous(fn(&mut State, &Asked<'_>) -> Answer),
+    Anonymous(fn(&mut State, &CallContext<'_>) -> Answer),
 }
 
 const SLB: &str = "2014-05-15";
@@ -60,12 +60,12 @@ const STS: &str = "2015-04-01";
 pub(crate) fn handler(version: &str, action: &str) -> Result<Handler, ApiError> {
     use Handler::{Anonymous, Read, Write};
     let found = match (version, action) {
-        (SLB, "DescribeLoadBalancerAttribute") => Read(balancers::attribute),
-        (SLB, "DescribeLoadBalancers") => Read(balancers::list),
-        (SLB, "SetLoadBalancerName") => Write(balancers::set_name),
-        (SLB, "SetLoadBalancerDeleteProtection") => Write(balancers::set_delete_protection),
+        (SLB, "DescribeLoadBalancerAttribute") => Read(load_balancers::attribute),
+        (SLB, "DescribeLoadBalancers") => Read(load_balancers::list),
+        (SLB, "SetLoadBalancerName") => Write(load_balancers::set_name),
+        (SLB, "SetLoadBalancerDeleteProtection") => Write(load_balancers::set_delete_protection),
         (SLB, "SetLoadBalancerModificationProtection") => {
-            Write(balancers::set_modification_protection)
+            Write(load_balancers::set_modification_protection)
         }
         (SLB, "ListTagResources") => Read(tags::list),
         (SLB, "TagResources") => Write(tags::tag),
@@ -128,12 +128,12 @@ impl Page {
 }
 
 /// A page of a list that goes on where its last token says.
-struct Stretch {
+struct TokenPage {
     from: usize,
     most: usize,
 }
 
-impl Stretch {
+impl TokenPage {
     fn of(params: &Params, most: usize) -> Result<Self, ApiError> {
         let from = match params.optional("NextToken") {
             None => 0,
@@ -145,7 +145,7 @@ impl Stretch {
         Ok(Self { from, most: params.number("MaxResults", 1..=500)?.unwrap_or(most) })
     }
 
-    /// This stretch, and the token of the next one or nothing.
+    /// This page, and the token of the next one or nothing.
     fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, String) {
         let end = self.from.saturating_add(self.most);
         let next = if end < all.len() { format!("from-{end}") } else { String::new() };

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::sign::CallerKind;
+use crate::auth::CallerKind;
 use crate::state::{Role, State, StsToken};
 
-use super::{Answer, ApiError, Asked, no_randomness};
+use super::{Answer, ApiError, CallContext, no_randomness};
 
 #[expect(clippy::unnecessary_wraps, reason = "it is a handler like others")]
-pub(super) fn identity(_: &State, asked: &Asked<'_>) -> Answer {
-    let caller = asked.caller;
+pub(super) fn identity(_: &State, context: &CallContext<'_>) -> Answer {
+    let caller = context.caller;
     let kind = match caller.kind {
         CallerKind::Account => "Account",
         CallerKind::User => "RAMUser",
@@ -25,21 +25,21 @@ pub(super) fn identity(_: &State, asked: &Asked<'_>) -> Answer {
     }))
 }
 
-pub(super) fn assume_role(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let role = role(state, asked)?;
-    let key = &asked.caller.access_key_id;
+pub(super) fn assume_role(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let role = role(state, context)?;
+    let key = &context.caller.access_key_id;
     if role.trusts.as_ref().is_some_and(|trusted| !trusted.contains(key)) {
         let message = "You are not authorized to do this action. You should be authorized by RAM.";
         return Err(ApiError::new(403, "NoPermission", message));
     }
     let role = role.clone();
-    issue_for_session(state, asked, &role)
+    issue_for_session(state, context, &role)
 }
 
-pub(super) fn assume_role_with_oidc(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let role = role(state, asked)?;
-    let provider = asked.required("OIDCProviderArn")?;
-    let token = asked.required("OIDCToken")?;
+pub(super) fn assume_role_with_oidc(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let role = role(state, context)?;
+    let provider = context.required("OIDCProviderArn")?;
+    let token = context.required("OIDCToken")?;
     if role.oidc_provider_arn.as_deref() != Some(provider) {
         let message = "This OIDC provider may not assume the role.";
         return Err(ApiError::new(403, "AuthenticationFail.NoPermission", message));
@@ -49,11 +49,11 @@ pub(super) fn assume_role_with_oidc(state: &mut State, asked: &Asked<'_>) -> Ans
         return Err(ApiError::new(400, "AuthenticationFail.OIDCToken.Invalid", message));
     }
     let role = role.clone();
-    issue_for_session(state, asked, &role)
+    issue_for_session(state, context, &role)
 }
 
 /// Makes credentials of a role that last so many seconds, and remembers them.
-pub(crate) fn issue(
+pub(crate) fn issue_token(
     state: &mut State,
     now: Timestamp,
     role_arn: &str,
@@ -77,11 +77,11 @@ pub(crate) fn issue(
     Ok(token)
 }
 
-fn issue_for_session(state: &mut State, asked: &Asked<'_>, role: &Role) -> Answer {
-    let session = asked.required("RoleSessionName")?;
-    let wanted = asked.params.number("DurationSeconds", 900..=43200)?.unwrap_or(3600);
+fn issue_for_session(state: &mut State, context: &CallContext<'_>, role: &Role) -> Answer {
+    let session = context.required("RoleSessionName")?;
+    let wanted = context.params.number("DurationSeconds", 900..=43200)?.unwrap_or(3600);
     let seconds = role.session_seconds.unwrap_or(wanted);
-    let token = issue(state, asked.now, &role.arn, session, seconds)?;
+    let token = issue_token(state, context.now, &role.arn, session, seconds)?;
     Ok(json!({
         "AssumedRoleUser": {
             "Arn": token.arn,
@@ -96,8 +96,8 @@ fn issue_for_session(state: &mut State, asked: &Asked<'_>, role: &Role) -> Answe
     }))
 }
 
-fn role<'a>(state: &'a State, asked: &Asked<'_>) -> Result<&'a Role, ApiError> {
-    let arn = asked.required("RoleArn")?;
+fn role<'a>(state: &'a State, context: &CallContext<'_>) -> Result<&'a Role, ApiError> {
+    let arn = context.required("RoleArn")?;
     state.roles.iter().find(|role| role.arn == arn).ok_or_else(|| {
         ApiError::new(404, "EntityNotExist.Role", "The specified Role does not exist.")
     })

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::state::{LoadBalancer, State};
 
-use super::{Answer, ApiError, Asked, Stretch};
+use super::{Answer, ApiError, CallContext, TokenPage};
 
 /// The cloud lets a resource have no more.
 const MOST: usize = 20;
@@ -14,10 +14,10 @@ pub(super) fn of(lb: &LoadBalancer) -> Vec<Value> {
     lb.tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect()
 }
 
-pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
-    only_instances(asked)?;
-    let ids = asked.params.list("ResourceId");
-    let wanted = asked.params.tags();
+pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
+    only_instances(context)?;
+    let ids = context.params.list("ResourceId");
+    let wanted = context.params.tags();
     if ids.is_empty() && wanted.is_empty() {
         return Err(ApiError::missing("ResourceId.1"));
     }
@@ -42,13 +42,13 @@ pub(super) fn list(state: &State, asked: &Asked<'_>) -> Answer {
             })
         })
         .collect();
-    let (tags, next) = Stretch::of(asked.params, 500)?.cut(tags);
+    let (tags, next) = TokenPage::of(context.params, 500)?.cut(tags);
     Ok(json!({"TagResources": {"TagResource": tags}, "NextToken": next}))
 }
 
-pub(super) fn tag(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let ids = resources(state, asked)?;
-    let tags = asked.params.tags();
+pub(super) fn tag(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let ids = resources(state, context)?;
+    let tags = context.params.tags();
     if tags.is_empty() {
         return Err(ApiError::missing("Tag.1.Key"));
     }
@@ -67,10 +67,10 @@ pub(super) fn tag(state: &mut State, asked: &Asked<'_>) -> Answer {
     Ok(json!({}))
 }
 
-pub(super) fn untag(state: &mut State, asked: &Asked<'_>) -> Answer {
-    let ids = resources(state, asked)?;
-    let keys = asked.params.list("TagKey");
-    let all = asked.params.optional("All") == Some("true");
+pub(super) fn untag(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let ids = resources(state, context)?;
+    let keys = context.params.list("TagKey");
+    let all = context.params.optional("All") == Some("true");
     if keys.is_empty() && !all {
         return Err(ApiError::missing("TagKey.1"));
     }
@@ -82,17 +82,17 @@ pub(super) fn untag(state: &mut State, asked: &Asked<'_>) -> Answer {
 }
 
 /// The CLBs that are meant; every one of them is there.
-fn resources(state: &State, asked: &Asked<'_>) -> Result<Vec<String>, ApiError> {
-    only_instances(asked)?;
-    let ids = asked.params.list("ResourceId");
+fn resources(state: &State, context: &CallContext<'_>) -> Result<Vec<String>, ApiError> {
+    only_instances(context)?;
+    let ids = context.params.list("ResourceId");
     if ids.is_empty() {
         return Err(ApiError::missing("ResourceId.1"));
     }
     ids.into_iter().map(|id| Ok(state.load_balancer(id)?.id.clone())).collect()
 }
 
-fn only_instances(asked: &Asked<'_>) -> Result<(), ApiError> {
-    match asked.required("ResourceType")? {
+fn only_instances(context: &CallContext<'_>) -> Result<(), ApiError> {
+    match context.required("ResourceType")? {
         "instance" => Ok(()),
         other => {
             let message = format!("The double tags only ResourceType instance, not {other:?}.");

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::state::State;
 
-use super::{Answer, ApiError, Asked};
+use super::{Answer, ApiError, CallContext};
 
-pub(super) fn attribute(state: &State, asked: &Asked<'_>) -> Answer {
-    if asked.required("VpcId")? != state.vpc.id {
+pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
+    if context.required("VpcId")? != state.vpc.id {
         let message = "Specified value of \"VpcId\" is not found in our record.";
         return Err(ApiError::new(404, "InvalidVpcID.NotFound", message));
     }

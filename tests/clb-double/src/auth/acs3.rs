@@ -6,20 +6,20 @@ use crate::api::ApiError;
 use crate::random::digits;
 use crate::request::Request;
 
-use super::{Claim, Proof, encode, incomplete};
+use super::{ClaimedIdentity, Signature, encode, incomplete};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// What was signed, and with what result.
-pub(super) struct Signed {
+pub(super) struct SignedRequest {
     string_to_sign: String,
     canonical: String,
     signature: String,
 }
 
-impl Signed {
+impl SignedRequest {
     /// Whether it was signed with this secret; if not, what should have been signed.
-    pub(super) fn is_by(&self, secret: &str) -> Result<(), String> {
+    pub(super) fn verify(&self, secret: &str) -> Result<(), String> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let mine = digits(hmac::sign(&key, self.string_to_sign.as_bytes()).as_ref());
         if mine.eq_ignore_ascii_case(&self.signature) {
@@ -36,15 +36,15 @@ struct Authorization {
     signature: String,
 }
 
-pub(super) fn claims(request: &Request) -> bool {
+pub(super) fn is_signed(request: &Request) -> bool {
     request.header("authorization").is_some_and(|value| value.trim_start().starts_with("ACS3-"))
 }
 
-pub(super) fn claimed_key(request: &Request) -> Option<String> {
+pub(super) fn claimed_access_key(request: &Request) -> Option<String> {
     authorization(request).ok().map(|authorization| authorization.credential)
 }
 
-pub(super) fn claim(request: &Request) -> Result<Claim, ApiError> {
+pub(super) fn claim(request: &Request) -> Result<ClaimedIdentity, ApiError> {
     let Authorization { credential, signed_headers, signature } = authorization(request)?;
     let header = |name: &str| {
         request.header(name).ok_or_else(|| incomplete(format!("The header {name} is missing.")))
@@ -64,12 +64,12 @@ pub(super) fn claim(request: &Request) -> Result<Claim, ApiError> {
     }
     let canonical = canonical(request, &names, claimed_hash)?;
     let canonical_hash = digits(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
-    Ok(Claim {
+    Ok(ClaimedIdentity {
         access_key_id: credential,
         security_token: request.header("x-acs-security-token").map(str::to_owned),
         time: header("x-acs-date")?.to_owned(),
         nonce: header("x-acs-signature-nonce")?.to_owned(),
-        proof: Proof::Acs3(Signed {
+        signature: Signature::Acs3(SignedRequest {
             string_to_sign: format!("{ALGORITHM}\n{canonical_hash}"),
             canonical,
             signature,
@@ -146,24 +146,24 @@ mod tests {
     const QUERY: &str =
         "ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai";
 
-    fn is_by(request: &Request, secret: &str) -> Result<(), String> {
-        match claim(request).expect("a claim").proof {
-            Proof::Acs3(signed) => signed.is_by(secret),
-            Proof::HmacSha1(_) => panic!("not ACS3"),
+    fn verify(request: &Request, secret: &str) -> Result<(), String> {
+        match claim(request).expect("a claim").signature {
+            Signature::Acs3(signed) => signed.verify(secret),
+            Signature::HmacSha1(_) => panic!("not ACS3"),
         }
     }
 
     #[test]
     fn the_documented_example_is_by_its_secret() {
         let request = documented(QUERY);
-        assert_eq!(claimed_key(&request).as_deref(), Some("YourAccessKeyId"));
-        assert_eq!(is_by(&request, "YourAccessKeySecret"), Ok(()));
+        assert_eq!(claimed_access_key(&request).as_deref(), Some("YourAccessKeyId"));
+        assert_eq!(verify(&request, "YourAccessKeySecret"), Ok(()));
     }
 
     #[test]
     fn another_query_or_secret_is_found_out() {
-        assert!(is_by(&documented(QUERY), "another").is_err());
-        let told = is_by(&documented("ImageId=x"), "YourAccessKeySecret").expect_err("changed");
+        assert!(verify(&documented(QUERY), "another").is_err());
+        let told = verify(&documented("ImageId=x"), "YourAccessKeySecret").expect_err("changed");
         assert!(told.contains("x-acs-action:RunInstances"), "{told}");
     }
 

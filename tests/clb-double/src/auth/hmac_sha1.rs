@@ -7,17 +7,17 @@ use ring::hmac;
 use crate::api::ApiError;
 use crate::request::Request;
 
-use super::{Claim, Proof, encode, incomplete};
+use super::{ClaimedIdentity, Signature, encode, incomplete};
 
 /// What was signed, and with what result.
-pub(super) struct Signed {
+pub(super) struct SignedRequest {
     string_to_sign: String,
     signature: Vec<u8>,
 }
 
-impl Signed {
+impl SignedRequest {
     /// Whether it was signed with this secret; if not, what should have been signed.
-    pub(super) fn is_by(&self, secret: &str) -> Result<(), String> {
+    pub(super) fn verify(&self, secret: &str) -> Result<(), String> {
         let key = format!("{secret}&");
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
         hmac::verify(&key, self.string_to_sign.as_bytes(), &self.signature)
@@ -25,7 +25,7 @@ impl Signed {
     }
 }
 
-pub(super) fn claim(request: &Request) -> Result<Claim, ApiError> {
+pub(super) fn claim(request: &Request) -> Result<ClaimedIdentity, ApiError> {
     let params = request.params();
     let required = |name: &str| params.required(name).map(str::to_owned);
     let access_key_id = required("AccessKeyId")?;
@@ -45,7 +45,7 @@ pub(super) fn claim(request: &Request) -> Result<Claim, ApiError> {
         request.method(),
         params.into_iter().map(|(name, value)| (name.as_str(), value.as_str())),
     );
-    Ok(Claim {
+    Ok(ClaimedIdentity {
         access_key_id,
         security_token: params.optional("SecurityToken").map(str::to_owned),
         // The oldest documentation spells it with a capital S.
@@ -53,7 +53,7 @@ pub(super) fn claim(request: &Request) -> Result<Claim, ApiError> {
             .optional("Timestamp")
             .map_or_else(|| required("TimeStamp"), |time| Ok(time.to_owned()))?,
         nonce: required("SignatureNonce")?,
-        proof: Proof::HmacSha1(Signed { string_to_sign, signature }),
+        signature: Signature::HmacSha1(SignedRequest { string_to_sign, signature }),
     })
 }
 
@@ -91,9 +91,9 @@ mod tests {
         );
         assert!(string_to_sign.contains("TimeStamp%3D2016-02-23T12%253A46%253A24Z"));
         let signature = STANDARD.decode("CT9X0VtwR86fNWSnsc6v8YGOjuE=").expect("base64");
-        let signed = Signed { string_to_sign, signature };
-        assert_eq!(signed.is_by("testsecret"), Ok(()));
-        assert_eq!(signed.is_by("testsecres"), Err(signed.string_to_sign.clone()));
+        let signed = SignedRequest { string_to_sign, signature };
+        assert_eq!(signed.verify("testsecret"), Ok(()));
+        assert_eq!(signed.verify("testsecres"), Err(signed.string_to_sign.clone()));
     }
 
     /// The same example in its newer spelling.
@@ -102,8 +102,8 @@ mod tests {
         let params = DOCUMENTED
             .map(|(name, value)| (if name == "TimeStamp" { "Timestamp" } else { name }, value));
         let signature = STANDARD.decode("OLeaidS1JvxuMvnyHOwuJ+uX5qY=").expect("base64");
-        let signed = Signed { string_to_sign: string_to_sign("GET", params), signature };
-        assert_eq!(signed.is_by("testsecret"), Ok(()));
+        let signed = SignedRequest { string_to_sign: string_to_sign("GET", params), signature };
+        assert_eq!(signed.verify("testsecret"), Ok(()));
     }
 
     #[test]

@@ -48,28 +48,28 @@ impl Caller {
 }
 
 /// What a request says of its sender, and the way to prove it.
-struct Claim {
+struct ClaimedIdentity {
     access_key_id: String,
     security_token: Option<String>,
     time: String,
     nonce: String,
-    proof: Proof,
+    signature: Signature,
 }
 
-enum Proof {
-    HmacSha1(hmac_sha1::Signed),
-    Acs3(acs3::Signed),
+enum Signature {
+    HmacSha1(hmac_sha1::SignedRequest),
+    Acs3(acs3::SignedRequest),
 }
 
 /// The access key that a request names, true or not.
-pub(crate) fn claimed_key(request: &Request) -> Option<String> {
-    acs3::claimed_key(request)
+pub(crate) fn claimed_access_key(request: &Request) -> Option<String> {
+    acs3::claimed_access_key(request)
         .or_else(|| request.params().optional("AccessKeyId").map(str::to_owned))
 }
 
 /// Whether a request carries any signature.
 pub(crate) fn is_signed(request: &Request) -> bool {
-    acs3::claims(request) || request.params().optional("Signature").is_some()
+    acs3::is_signed(request) || request.params().optional("Signature").is_some()
 }
 
 /// Finds out who has called, in the order in which the cloud's gateway looks.
@@ -80,12 +80,12 @@ pub(crate) fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, ApiError> {
     let claim =
-        if acs3::claims(request) { acs3::claim(request)? } else { hmac_sha1::claim(request)? };
-    let (caller, secret) = known(&claim, state, now)?;
-    fresh(&claim.time, now)?;
-    let good = match &claim.proof {
-        Proof::HmacSha1(signed) => signed.is_by(secret),
-        Proof::Acs3(signed) => signed.is_by(secret),
+        if acs3::is_signed(request) { acs3::claim(request)? } else { hmac_sha1::claim(request)? };
+    let (caller, secret) = find_caller(&claim, state, now)?;
+    check_timestamp(&claim.time, now)?;
+    let good = match &claim.signature {
+        Signature::HmacSha1(signed) => signed.verify(secret),
+        Signature::Acs3(signed) => signed.verify(secret),
     };
     if let Err(string_to_sign) = good {
         let message = format!(
@@ -102,8 +102,8 @@ pub(crate) fn authenticate(
 }
 
 /// The owner of a key, with its secret.
-fn known<'a>(
-    claim: &Claim,
+fn find_caller<'a>(
+    claim: &ClaimedIdentity,
     state: &'a State,
     now: Timestamp,
 ) -> Result<(Caller, &'a str), ApiError> {
@@ -152,7 +152,7 @@ fn bad_token(what: &str) -> ApiError {
     ApiError::new(400, format!("InvalidSecurityToken.{what}"), message)
 }
 
-fn fresh(time: &str, now: Timestamp) -> Result<(), ApiError> {
+fn check_timestamp(time: &str, now: Timestamp) -> Result<(), ApiError> {
     let time = Timestamp::from_str(time).map_err(|_| {
         let message =
             format!("Specified time stamp {time:?} is not of the form 2026-11-21T20:00:00Z.");

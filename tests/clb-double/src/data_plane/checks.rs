@@ -8,37 +8,36 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::net::TcpStream;
 
-use crate::cloud::Cloud;
+use crate::shared::SharedState;
 use crate::state::{BackendKey, HealthCheck};
 
-use super::front::FrontKey;
+use super::listener::ListenerKey;
 
 /// Checks all backends again and again, for as long as it is polled.
-pub(super) async fn run(cloud: Arc<Cloud>, front: FrontKey) -> Infallible {
+pub(super) async fn run(shared: Arc<SharedState>, forwarder: ListenerKey) -> Infallible {
     loop {
-        let (check, backends) = cloud.read(|state| plan(state, &front));
+        let (check, backends) = shared.read(|state| plan(state, &forwarder));
         if check.enabled {
-            let time = cloud.second * check.connect_timeout;
-            let round = join_all(
-                backends
-                    .into_iter()
-                    .map(|(key, address)| async move { (key, answers(address, time).await) }),
-            );
+            let time = shared.second * check.connect_timeout;
+            let round = join_all(backends.into_iter().map(|(key, address)| async move {
+                (key, accepts_connection(address, time).await)
+            }));
             let round = round.await;
-            cloud.health.observe(&front.load_balancer, front.port, &check, round);
+            shared.health.record(&forwarder.load_balancer, forwarder.port, &check, round);
         } else {
-            cloud.health.forget(&front.load_balancer, front.port);
+            shared.health.forget(&forwarder.load_balancer, forwarder.port);
         }
-        tokio::time::sleep(cloud.second * check.interval).await;
+        tokio::time::sleep(shared.second * check.interval).await;
     }
 }
 
 fn plan(
     state: &crate::state::State,
-    front: &FrontKey,
+    forwarder: &ListenerKey,
 ) -> (HealthCheck, Vec<(BackendKey, Option<SocketAddr>)>) {
-    let check = front.listener(state).map(|listener| listener.health_check).unwrap_or_default();
-    let backends = front.group(state).map(|group| group.backends.as_slice()).unwrap_or_default();
+    let check = forwarder.listener(state).map(|listener| listener.health_check).unwrap_or_default();
+    let backends =
+        forwarder.group(state).map(|group| group.backends.as_slice()).unwrap_or_default();
     let backends = backends
         .iter()
         .map(|backend| {
@@ -52,7 +51,7 @@ fn plan(
     (check, backends)
 }
 
-async fn answers(address: Option<SocketAddr>, time: Duration) -> bool {
+async fn accepts_connection(address: Option<SocketAddr>, time: Duration) -> bool {
     let Some(address) = address else {
         return false;
     };

@@ -7,20 +7,20 @@ use tokio::task::AbortHandle;
 
 /// How a backend stands towards its listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum BackendState {
     /// In the group, with weight.
     Serving,
     /// In the group, with weight 0.
-    Quiet,
+    ZeroWeight,
     /// Not in the group.
-    Gone,
+    Removed,
 }
 
 /// What becomes of the connections that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ConnectionAction {
     /// They go on.
-    Stay,
+    Keep,
     /// They are cut after this time.
     CutAfter(Duration),
     /// They are cut now.
@@ -28,17 +28,19 @@ pub(super) enum Fate {
 }
 
 /// The listener's connection drain decides, if it has one.
-pub(super) fn fate(standing: Standing, drain: Option<Duration>) -> Fate {
-    match (standing, drain) {
-        (Standing::Serving, _) | (Standing::Quiet, None) => Fate::Stay,
-        (Standing::Quiet | Standing::Gone, Some(time)) => Fate::CutAfter(time),
-        (Standing::Gone, None) => Fate::CutNow,
+pub(super) fn connection_action(state: BackendState, drain: Option<Duration>) -> ConnectionAction {
+    match (state, drain) {
+        (BackendState::Serving, _) | (BackendState::ZeroWeight, None) => ConnectionAction::Keep,
+        (BackendState::ZeroWeight | BackendState::Removed, Some(time)) => {
+            ConnectionAction::CutAfter(time)
+        }
+        (BackendState::Removed, None) => ConnectionAction::CutNow,
     }
 }
 
 /// The connections to one backend.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct BackendConnections {
     /// A change cuts every connection that watches it.
     cut: watch::Sender<()>,
     /// The time after which they are cut is running.
@@ -50,10 +52,10 @@ pub(super) struct Lane {
     /// Of them, those that the backend did not accept.
     pub(super) failed: u64,
     /// Of them, those that were cut.
-    pub(super) cut_off: u64,
+    pub(super) cut_count: u64,
 }
 
-impl Default for Lane {
+impl Default for BackendConnections {
     fn default() -> Self {
         Self {
             cut: watch::Sender::new(()),
@@ -61,14 +63,14 @@ impl Default for Lane {
             open: 0,
             total: 0,
             failed: 0,
-            cut_off: 0,
+            cut_count: 0,
         }
     }
 }
 
-impl Lane {
+impl BackendConnections {
     /// Takes a connection in. What comes back says when it is cut.
-    pub(super) fn enter(&mut self) -> watch::Receiver<()> {
+    pub(super) fn open(&mut self) -> watch::Receiver<()> {
         self.open += 1;
         self.total += 1;
         self.cut.subscribe()
@@ -76,12 +78,12 @@ impl Lane {
 
     /// Cuts all that are there now.
     pub(super) fn cut(&mut self) {
-        self.stay();
+        self.keep();
         self.cut.send_replace(());
     }
 
     /// Nothing is cut any more.
-    pub(super) fn stay(&mut self) {
+    pub(super) fn keep(&mut self) {
         if let Some(timer) = self.draining.take() {
             timer.abort();
         }
@@ -91,7 +93,7 @@ impl Lane {
         self.draining.is_some()
     }
 
-    pub(super) fn drains_by(&mut self, timer: AbortHandle) {
+    pub(super) fn start_drain(&mut self, timer: AbortHandle) {
         self.draining = Some(timer);
     }
 }
@@ -104,19 +106,25 @@ mod tests {
 
     #[test]
     fn a_backend_that_serves_keeps_its_connections() {
-        assert_eq!(fate(Standing::Serving, DRAIN), Fate::Stay);
-        assert_eq!(fate(Standing::Serving, None), Fate::Stay);
+        assert_eq!(connection_action(BackendState::Serving, DRAIN), ConnectionAction::Keep);
+        assert_eq!(connection_action(BackendState::Serving, None), ConnectionAction::Keep);
     }
 
     #[test]
     fn with_drain_both_ways_out_end_after_its_time() {
-        assert_eq!(fate(Standing::Quiet, DRAIN), Fate::CutAfter(Duration::from_secs(30)));
-        assert_eq!(fate(Standing::Gone, DRAIN), Fate::CutAfter(Duration::from_secs(30)));
+        assert_eq!(
+            connection_action(BackendState::ZeroWeight, DRAIN),
+            ConnectionAction::CutAfter(Duration::from_secs(30))
+        );
+        assert_eq!(
+            connection_action(BackendState::Removed, DRAIN),
+            ConnectionAction::CutAfter(Duration::from_secs(30))
+        );
     }
 
     #[test]
     fn without_drain_weight_0_cuts_nothing_and_removal_at_once() {
-        assert_eq!(fate(Standing::Quiet, None), Fate::Stay);
-        assert_eq!(fate(Standing::Gone, None), Fate::CutNow);
+        assert_eq!(connection_action(BackendState::ZeroWeight, None), ConnectionAction::Keep);
+        assert_eq!(connection_action(BackendState::Removed, None), ConnectionAction::CutNow);
     }
 }

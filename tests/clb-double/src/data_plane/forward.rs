@@ -10,25 +10,25 @@ use tokio::sync::watch;
 
 use crate::state::BackendKey;
 
-use super::front::{Chosen, Front};
+use super::listener::{Chosen, ListenerForwarder};
 
 /// A backend that has not accepted by then does not: a client would send its first packet three
 /// times in this while.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long to wait when the machine has no file descriptor left.
-const BREATH: Duration = Duration::from_millis(10);
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// Takes connections for as long as it is polled.
-pub(super) async fn accept(listener: TcpListener, front: Arc<Front>) -> Infallible {
+pub(super) async fn accept(listener: TcpListener, forwarder: Arc<ListenerForwarder>) -> Infallible {
     loop {
         match listener.accept().await {
-            Err(_) => tokio::time::sleep(BREATH).await,
-            Ok((client, peer)) => match front.choose(peer.ip()) {
+            Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
+            Ok((client, peer)) => match forwarder.choose(peer.ip()) {
                 // Nobody is there: what a client gets from an empty group.
                 None => reset(&client),
                 Some(chosen) => {
-                    tokio::spawn(carry(client, chosen, Arc::clone(&front)));
+                    tokio::spawn(forward(client, chosen, Arc::clone(&forwarder)));
                 }
             },
         }
@@ -37,29 +37,31 @@ pub(super) async fn accept(listener: TcpListener, front: Arc<Front>) -> Infallib
 
 /// Counts a connection as closed, however it ends.
 struct Open {
-    front: Arc<Front>,
+    forwarder: Arc<ListenerForwarder>,
     backend: BackendKey,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.front.lane(&self.backend, |lane| lane.open = lane.open.saturating_sub(1));
+        self.forwarder.connections(&self.backend, |connections| {
+            connections.open = connections.open.saturating_sub(1)
+        });
     }
 }
 
-async fn carry(mut client: TcpStream, chosen: Chosen, front: Arc<Front>) {
+async fn forward(mut client: TcpStream, chosen: Chosen, forwarder: Arc<ListenerForwarder>) {
     let Chosen { key, address, mut cut } = chosen;
-    let open = Open { front, backend: key };
+    let open = Open { forwarder, backend: key };
     let connected = async {
         let address = address?;
         tokio::time::timeout(CONNECT, TcpStream::connect(address)).await.ok()?.ok()
     };
     let connected = tokio::select! {
         connected = connected => connected,
-        () = is_cut(&mut cut) => None,
+        () = until_cut(&mut cut) => None,
     };
     let Some(mut backend) = connected else {
-        open.front.lane(&open.backend, |lane| lane.failed += 1);
+        open.forwarder.connections(&open.backend, |connections| connections.failed += 1);
         reset(&client);
         return;
     };
@@ -67,8 +69,8 @@ async fn carry(mut client: TcpStream, chosen: Chosen, front: Arc<Front>) {
     let _ = (client.set_nodelay(true), backend.set_nodelay(true));
     let ended_well = tokio::select! {
         carried = copy_bidirectional(&mut client, &mut backend) => carried.is_ok(),
-        () = is_cut(&mut cut) => {
-            open.front.lane(&open.backend, |lane| lane.cut_off += 1);
+        () = until_cut(&mut cut) => {
+            open.forwarder.connections(&open.backend, |connections| connections.cut_count += 1);
             false
         }
     };
@@ -78,8 +80,8 @@ async fn carry(mut client: TcpStream, chosen: Chosen, front: Arc<Front>) {
     }
 }
 
-async fn is_cut(cut: &mut watch::Receiver<()>) {
-    // The sender lives in the front, which this connection keeps alive.
+async fn until_cut(cut: &mut watch::Receiver<()>) {
+    // The sender lives in the forwarder, which this connection keeps alive.
     let _ = cut.changed().await;
 }
 

@@ -22,15 +22,15 @@ pub(crate) enum Health {
 
 /// The checks of one backend so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Record {
+struct CheckHistory {
     health: Health,
     last: bool,
     /// As often in a row as now.
     run: u32,
 }
 
-impl Record {
-    fn observe(&mut self, well: bool, check: &HealthCheck) {
+impl CheckHistory {
+    fn record(&mut self, well: bool, check: &HealthCheck) {
         self.run = if self.run > 0 && self.last == well { self.run.saturating_add(1) } else { 1 };
         self.last = well;
         let (threshold, health) = if well {
@@ -45,13 +45,13 @@ impl Record {
 }
 
 /// A listener's CLB and port.
-type Place = (String, u16);
+type ListenerId = (String, u16);
 
 /// All records, by listener and backend.
 #[derive(Debug, Default)]
-pub(crate) struct Board(Mutex<HashMap<Place, HashMap<BackendKey, Record>>>);
+pub(crate) struct HealthTable(Mutex<HashMap<ListenerId, HashMap<BackendKey, CheckHistory>>>);
 
-impl Board {
+impl HealthTable {
     pub(crate) fn status(&self, load_balancer: &str, port: u16, backend: &BackendKey) -> Health {
         self.with(|board| {
             let records = board.get(&(load_balancer.to_owned(), port));
@@ -61,7 +61,7 @@ impl Board {
     }
 
     /// Takes note of a round of checks. Backends that were not in it are forgotten.
-    pub(super) fn observe(
+    pub(super) fn record(
         &self,
         load_balancer: &str,
         port: u16,
@@ -74,7 +74,7 @@ impl Board {
                 .into_iter()
                 .map(|(key, well)| {
                     let mut record = old.get(&key).copied().unwrap_or_default();
-                    record.observe(well, check);
+                    record.record(well, check);
                     (key, record)
                 })
                 .collect();
@@ -89,7 +89,7 @@ impl Board {
 
     fn with<T>(
         &self,
-        work: impl FnOnce(&mut HashMap<Place, HashMap<BackendKey, Record>>) -> T,
+        work: impl FnOnce(&mut HashMap<ListenerId, HashMap<BackendKey, CheckHistory>>) -> T,
     ) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -102,9 +102,9 @@ mod tests {
     fn after(checks: &[bool]) -> Health {
         let check =
             HealthCheck { healthy_threshold: 2, unhealthy_threshold: 3, ..HealthCheck::default() };
-        let mut record = Record::default();
+        let mut record = CheckHistory::default();
         for well in checks {
-            record.observe(*well, &check);
+            record.record(*well, &check);
         }
         record.health
     }
@@ -132,15 +132,15 @@ mod tests {
 
     #[test]
     fn a_backend_that_was_away_begins_anew() {
-        let board = Board::default();
+        let board = HealthTable::default();
         let check = HealthCheck { healthy_threshold: 2, ..HealthCheck::default() };
         let key = BackendKey { server_id: "i-1".to_owned(), server_ip: String::new(), port: 80 };
-        let seen = |board: &Board| board.status("lb-1", 80, &key);
-        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
-        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
+        let seen = |board: &HealthTable| board.status("lb-1", 80, &key);
+        board.record("lb-1", 80, &check, vec![(key.clone(), true)]);
+        board.record("lb-1", 80, &check, vec![(key.clone(), true)]);
         assert_eq!(seen(&board), Health::Normal);
-        board.observe("lb-1", 80, &check, vec![]);
-        board.observe("lb-1", 80, &check, vec![(key.clone(), true)]);
+        board.record("lb-1", 80, &check, vec![]);
+        board.record("lb-1", 80, &check, vec![(key.clone(), true)]);
         assert_eq!(seen(&board), Health::Unavailable);
     }
 }

@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::cloud::Cloud;
+use crate::shared::SharedState;
 use crate::state::{Backend, BackendKey, Group, Listener, Protocol, State, Status};
 
-use super::board::Health;
-use super::lane::{Fate, Lane, Standing, fate};
-use super::schedule::{Candidate, Turns};
+use super::connections::{BackendConnections, BackendState, ConnectionAction, connection_action};
+use super::health::Health;
+use super::schedule::{Candidate, SchedulerState};
 
-/// The listener that a front belongs to, and where its clients connect.
+/// The listener that a forwarder belongs to, and where its clients connect.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FrontKey {
+pub(super) struct ListenerKey {
     pub(super) load_balancer: String,
     pub(super) port: u16,
     pub(super) ip: IpAddr,
 }
 
-impl FrontKey {
+impl ListenerKey {
     /// All that the state wants to have.
     pub(super) fn wanted(state: &State) -> Vec<Self> {
         let addressed = state.load_balancers.iter().filter_map(|lb| Some((lb, lb.address?)));
@@ -57,24 +57,24 @@ impl FrontKey {
     }
 }
 
-/// What a front remembers.
+/// What a forwarder remembers.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    turns: Turns,
-    pub(super) lanes: BTreeMap<BackendKey, Lane>,
+pub(super) struct ForwardingState {
+    scheduler: SchedulerState,
+    pub(super) connections: BTreeMap<BackendKey, BackendConnections>,
     /// Which backend a client stays with, and when it last came.
-    faithful: HashMap<IpAddr, (BackendKey, Instant)>,
+    persistence: HashMap<IpAddr, (BackendKey, Instant)>,
     /// Connections that nobody could take.
     pub(super) refused: u64,
 }
 
 /// One listener.
 #[derive(Debug)]
-pub(super) struct Front {
-    pub(super) key: FrontKey,
-    cloud: Arc<Cloud>,
+pub(super) struct ListenerForwarder {
+    pub(super) key: ListenerKey,
+    shared: Arc<SharedState>,
     /// Locked before the state, never the other way round.
-    ledger: Mutex<Ledger>,
+    forwarding: Mutex<ForwardingState>,
 }
 
 /// The backend of a new connection.
@@ -84,53 +84,61 @@ pub(super) struct Chosen {
     pub(super) cut: watch::Receiver<()>,
 }
 
-impl Front {
-    pub(super) fn new(key: FrontKey, cloud: Arc<Cloud>) -> Self {
-        Self { key, cloud, ledger: Mutex::default() }
+impl ListenerForwarder {
+    pub(super) fn new(key: ListenerKey, shared: Arc<SharedState>) -> Self {
+        Self { key, shared, forwarding: Mutex::default() }
     }
 
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn forwarding(&self) -> MutexGuard<'_, ForwardingState> {
+        self.forwarding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn lane<T>(&self, backend: &BackendKey, work: impl FnOnce(&mut Lane) -> T) -> T {
-        work(self.ledger().lanes.entry(backend.clone()).or_default())
+    pub(super) fn connections<T>(
+        &self,
+        backend: &BackendKey,
+        work: impl FnOnce(&mut BackendConnections) -> T,
+    ) -> T {
+        work(self.forwarding().connections.entry(backend.clone()).or_default())
     }
 
     /// Who takes a new connection of this client, by the weights stored at this moment.
     pub(super) fn choose(&self, client: IpAddr) -> Option<Chosen> {
-        let mut ledger = self.ledger();
-        let chosen = self.cloud.read(|state| {
+        let mut forwarding = self.forwarding();
+        let chosen = self.shared.read(|state| {
             let listener = self.key.listener(state)?;
-            let able = self.able(state);
-            let faithful = Duration::from_secs(listener.persistence_timeout.into());
-            let backend = ledger.faithful_to(client, faithful, &able).or_else(|| {
-                let candidates = able
-                    .iter()
-                    .map(|(key, backend)| Candidate {
-                        key,
-                        weight: backend.weight,
-                        open: ledger.lanes.get(key).map_or(0, |lane| lane.open),
-                    })
-                    .collect::<Vec<_>>();
-                ledger.turns.next(listener.scheduler, &candidates)
-            });
-            let (key, backend) = able.get(backend?)?;
-            if !faithful.is_zero() {
-                ledger.faithful.insert(client, (key.clone(), Instant::now()));
+            let eligible = self.eligible(state);
+            let persistence = Duration::from_secs(listener.persistence_timeout.into());
+            let backend =
+                forwarding.persistent_backend(client, persistence, &eligible).or_else(|| {
+                    let candidates = eligible
+                        .iter()
+                        .map(|(key, backend)| Candidate {
+                            key,
+                            weight: backend.weight,
+                            open: forwarding
+                                .connections
+                                .get(key)
+                                .map_or(0, |connections| connections.open),
+                        })
+                        .collect::<Vec<_>>();
+                    forwarding.scheduler.next(listener.scheduler, &candidates)
+                });
+            let (key, backend) = eligible.get(backend?)?;
+            if !persistence.is_zero() {
+                forwarding.persistence.insert(client, (key.clone(), Instant::now()));
             }
             Some((key.clone(), state.address_of(backend)))
         });
         let Some((key, address)) = chosen else {
-            ledger.refused += 1;
+            forwarding.refused += 1;
             return None;
         };
-        let cut = ledger.lanes.entry(key.clone()).or_default().enter();
+        let cut = forwarding.connections.entry(key.clone()).or_default().open();
         Some(Chosen { key, address, cut })
     }
 
     /// Backends with weight that are well; if none is, all with weight.
-    fn able<'a>(&self, state: &'a State) -> Vec<(BackendKey, &'a Backend)> {
+    fn eligible<'a>(&self, state: &'a State) -> Vec<(BackendKey, &'a Backend)> {
         let Some((listener, group)) = self.key.listener(state).zip(self.key.group(state)) else {
             return Vec::new();
         };
@@ -141,7 +149,7 @@ impl Front {
             .map(|backend| (backend.key(), backend))
             .collect::<Vec<_>>();
         let is_well = |key: &BackendKey| {
-            let health = self.cloud.health.status(&self.key.load_balancer, self.key.port, key);
+            let health = self.shared.health.status(&self.key.load_balancer, self.key.port, key);
             health == Health::Normal
         };
         let checked = listener.health_check.enabled;
@@ -154,34 +162,35 @@ impl Front {
 
     /// Begins and ends drains after the state has changed.
     pub(super) fn follow(self: &Arc<Self>) {
-        let mut ledger = self.ledger();
-        let (drain, group) = self.cloud.read(|state| {
+        let mut forwarding = self.forwarding();
+        let (drain, group) = self.shared.read(|state| {
             let drain = self
                 .key
                 .listener(state)
                 .filter(|listener| listener.connection_drain)
-                .map(|listener| self.cloud.second * listener.connection_drain_timeout);
+                .map(|listener| self.shared.second * listener.connection_drain_timeout);
             (drain, self.key.group(state).cloned())
         });
         let backends = group.map(|group| group.backends).unwrap_or_default();
-        for (key, lane) in &mut ledger.lanes {
-            let standing = match backends.iter().find(|backend| backend.key() == *key) {
-                None => Standing::Gone,
-                Some(backend) if backend.weight == 0 => Standing::Quiet,
-                Some(_) => Standing::Serving,
+        for (key, connections) in &mut forwarding.connections {
+            let state = match backends.iter().find(|backend| backend.key() == *key) {
+                None => BackendState::Removed,
+                Some(backend) if backend.weight == 0 => BackendState::ZeroWeight,
+                Some(_) => BackendState::Serving,
             };
-            match fate(standing, drain) {
-                Fate::Stay => lane.stay(),
-                Fate::CutNow => lane.cut(),
-                Fate::CutAfter(_) if lane.is_draining() || lane.open == 0 => {}
-                Fate::CutAfter(time) => {
-                    let front = Arc::clone(self);
+            match connection_action(state, drain) {
+                ConnectionAction::Keep => connections.keep(),
+                ConnectionAction::CutNow => connections.cut(),
+                ConnectionAction::CutAfter(_)
+                    if connections.is_draining() || connections.open == 0 => {}
+                ConnectionAction::CutAfter(time) => {
+                    let forwarder = Arc::clone(self);
                     let key = key.clone();
                     let timer = tokio::spawn(async move {
                         tokio::time::sleep(time).await;
-                        front.lane(&key, Lane::cut);
+                        forwarder.connections(&key, BackendConnections::cut);
                     });
-                    lane.drains_by(timer.abort_handle());
+                    connections.start_drain(timer.abort_handle());
                 }
             }
         }
@@ -189,20 +198,20 @@ impl Front {
 
     /// Cuts all connections: the listener is no more.
     pub(super) fn close(&self) {
-        self.ledger().lanes.values_mut().for_each(Lane::cut);
+        self.forwarding().connections.values_mut().for_each(BackendConnections::cut);
     }
 }
 
-impl Ledger {
+impl ForwardingState {
     /// The backend that this client was with less than `time` ago, if it still may take connections.
-    fn faithful_to(
+    fn persistent_backend(
         &mut self,
         client: IpAddr,
         time: Duration,
-        able: &[(BackendKey, &Backend)],
+        eligible: &[(BackendKey, &Backend)],
     ) -> Option<usize> {
-        self.faithful.retain(|_, (_, last)| last.elapsed() < time);
-        let (key, _) = self.faithful.get(&client)?;
-        able.iter().position(|(able, _)| able == key)
+        self.persistence.retain(|_, (_, last)| last.elapsed() < time);
+        let (key, _) = self.persistence.get(&client)?;
+        eligible.iter().position(|(eligible, _)| eligible == key)
     }
 }

@@ -1,10 +1,10 @@
 //! The data plane: TCP connections to a CLB's address, forwarded by the weights in the state.
 
-mod board;
 mod checks;
+mod connections;
 mod forward;
-mod front;
-mod lane;
+mod health;
+mod listener;
 mod report;
 mod schedule;
 
@@ -17,33 +17,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub(crate) use board::Board;
+pub(crate) use health::HealthTable;
 pub use report::{BackendReport, ListenerReport};
 
-use crate::cloud::Cloud;
-use front::{Front, FrontKey};
+use crate::shared::SharedState;
+use listener::{ListenerForwarder, ListenerKey};
 
 /// How many clients may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
 /// All listeners, those that have ended too: their counts stay.
 #[derive(Debug, Default)]
-pub(crate) struct Plane(Mutex<BTreeMap<FrontKey, Place>>);
+pub(crate) struct DataPlane(Mutex<BTreeMap<ListenerKey, RunningListener>>);
 
 #[derive(Debug)]
-struct Place {
-    front: Arc<Front>,
+struct RunningListener {
+    forwarder: Arc<ListenerForwarder>,
     /// Ends with the listener; nothing while it does not run.
     work: Result<JoinSet<Infallible>, String>,
 }
 
-impl Plane {
+impl DataPlane {
     /// Follows the state for as long as it is polled.
-    pub(crate) async fn run(self: Arc<Self>, cloud: Arc<Cloud>) -> Infallible {
-        let mut changes = cloud.changes();
+    pub(crate) async fn run(self: Arc<Self>, shared: Arc<SharedState>) -> Infallible {
+        let mut changes = shared.changes();
         loop {
             changes.borrow_and_update();
-            self.follow(&cloud);
+            self.follow(&shared);
             if changes.changed().await.is_err() {
                 // Nothing can change any more.
                 std::future::pending::<Infallible>().await;
@@ -52,50 +52,56 @@ impl Plane {
     }
 
     /// Opens, closes and drains until all is as the state wants it.
-    pub(crate) fn follow(&self, cloud: &Arc<Cloud>) {
-        let wanted = cloud.read(FrontKey::wanted);
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, place) in places.iter_mut() {
-            if !wanted.contains(key) && place.work.is_ok() {
-                place.work = Err("stopped".to_owned());
-                place.front.close();
-                cloud.health.forget(&key.load_balancer, key.port);
+    pub(crate) fn follow(&self, shared: &Arc<SharedState>) {
+        let wanted = shared.read(ListenerKey::wanted);
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, running) in listeners.iter_mut() {
+            if !wanted.contains(key) && running.work.is_ok() {
+                running.work = Err("stopped".to_owned());
+                running.forwarder.close();
+                shared.health.forget(&key.load_balancer, key.port);
             }
         }
         for key in wanted {
-            let place = places.entry(key.clone()).or_insert_with(|| Place {
-                front: Arc::new(Front::new(key.clone(), Arc::clone(cloud))),
+            let running = listeners.entry(key.clone()).or_insert_with(|| RunningListener {
+                forwarder: Arc::new(ListenerForwarder::new(key.clone(), Arc::clone(shared))),
                 work: Err("not started".to_owned()),
             });
-            if place.work.is_err() {
-                place.work = open(cloud, &place.front)
+            if running.work.is_err() {
+                running.work = open(shared, &running.forwarder)
                     .map_err(|error| format!("cannot listen on {}: {error}", key.address()));
             }
-            place.front.follow();
+            running.forwarder.follow();
         }
     }
 
     /// Ends it all, connections too.
     pub(crate) fn close(&self) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for place in places.values_mut() {
-            place.work = Err("stopped".to_owned());
-            place.front.close();
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for running in listeners.values_mut() {
+            running.work = Err("stopped".to_owned());
+            running.forwarder.close();
         }
     }
 
     /// What was forwarded.
     pub(crate) fn report(&self) -> Vec<ListenerReport> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.values().map(|place| report::of(&place.front, place.work.as_ref().err())).collect()
+        let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners
+            .values()
+            .map(|running| report::of(&running.forwarder, running.work.as_ref().err()))
+            .collect()
     }
 }
 
-fn open(cloud: &Arc<Cloud>, front: &Arc<Front>) -> io::Result<JoinSet<Infallible>> {
-    let listener = listen(front.key.address())?;
+fn open(
+    shared: &Arc<SharedState>,
+    forwarder: &Arc<ListenerForwarder>,
+) -> io::Result<JoinSet<Infallible>> {
+    let listener = listen(forwarder.key.address())?;
     let mut work = JoinSet::new();
-    work.spawn(forward::accept(listener, Arc::clone(front)));
-    work.spawn(checks::run(Arc::clone(cloud), front.key.clone()));
+    work.spawn(forward::accept(listener, Arc::clone(forwarder)));
+    work.spawn(checks::run(Arc::clone(shared), forwarder.key.clone()));
     Ok(work)
 }
 

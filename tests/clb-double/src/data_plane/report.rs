@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::state::BackendKey;
 
-use super::front::Front;
+use super::listener::ListenerForwarder;
 
 /// A listener since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,25 +44,25 @@ pub struct BackendReport {
     pub cut: u64,
 }
 
-pub(super) fn of(front: &Front, error: Option<&String>) -> ListenerReport {
-    let ledger = front.ledger();
-    let backends = ledger
-        .lanes
+pub(super) fn of(forwarder: &ListenerForwarder, error: Option<&String>) -> ListenerReport {
+    let forwarding = forwarder.forwarding();
+    let backends = forwarding
+        .connections
         .iter()
-        .map(|(key, lane)| BackendReport {
+        .map(|(key, connections)| BackendReport {
             key: key.clone(),
-            open: lane.open,
-            total: lane.total,
-            failed: lane.failed,
-            cut: lane.cut_off,
+            open: connections.open,
+            total: connections.total,
+            failed: connections.failed,
+            cut: connections.cut_count,
         })
         .collect();
     ListenerReport {
-        load_balancer_id: front.key.load_balancer.clone(),
-        address: front.key.address(),
+        load_balancer_id: forwarder.key.load_balancer.clone(),
+        address: forwarder.key.address(),
         forwards: error.is_none(),
         error: error.cloned(),
-        refused: ledger.refused,
+        refused: forwarding.refused,
         backends,
     }
 }

@@ -16,9 +16,9 @@ pub(super) struct Candidate<'a> {
 
 /// What was dealt out so far: each backend's claim to the next turn.
 #[derive(Debug, Default)]
-pub(super) struct Turns(HashMap<BackendKey, i64>);
+pub(super) struct SchedulerState(HashMap<BackendKey, i64>);
 
-impl Turns {
+impl SchedulerState {
     /// The index of the backend whose turn it is; none without candidates.
     pub(super) fn next(
         &mut self,
@@ -96,7 +96,7 @@ mod tests {
     fn served(scheduler: Scheduler, weights: &[u8], turns: usize) -> Vec<usize> {
         let keys = keys(u16::try_from(weights.len()).expect("few"));
         let candidates = candidates(&keys, weights);
-        let mut state = Turns::default();
+        let mut state = SchedulerState::default();
         let mut served = vec![0; weights.len()];
         for _ in 0..turns {
             served[state.next(scheduler, &candidates).expect("a turn")] += 1;
@@ -114,7 +114,7 @@ mod tests {
     fn wrr_spreads_the_turns_of_the_heaviest() {
         let keys = keys(3);
         let candidates = candidates(&keys, &[5, 1, 1]);
-        let mut turns = Turns::default();
+        let mut turns = SchedulerState::default();
         let order = (0..7).map(|_| turns.next(Scheduler::Wrr, &candidates).expect("a turn"));
         assert_eq!(order.collect::<Vec<_>>(), [0, 0, 1, 0, 2, 0, 0]);
     }
@@ -128,7 +128,7 @@ mod tests {
     fn wlc_takes_the_one_with_fewest_connections_for_its_weight() {
         let keys = keys(2);
         let mut open = [0_u64, 0];
-        let mut turns = Turns::default();
+        let mut turns = SchedulerState::default();
         for _ in 0..90 {
             let candidates = [
                 Candidate { key: &keys[0], weight: 20, open: open[0] },
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn nobody_is_nobodys_turn() {
         for scheduler in [Scheduler::Wrr, Scheduler::Rr, Scheduler::Wlc] {
-            assert_eq!(Turns::default().next(scheduler, &[]), None);
+            assert_eq!(SchedulerState::default().next(scheduler, &[]), None);
         }
     }
 
@@ -151,7 +151,7 @@ mod tests {
         let keys = keys(2);
         let both = candidates(&keys, &[1, 1]);
         let one = candidates(&keys[..1], &[1]);
-        let mut turns = Turns::default();
+        let mut turns = SchedulerState::default();
         for _ in 0..10 {
             turns.next(Scheduler::Wrr, &one);
         }

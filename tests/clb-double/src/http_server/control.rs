@@ -5,37 +5,37 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::cloud::Cloud;
+use crate::data_plane::DataPlane;
 use crate::faults::Fault;
-use crate::plane::Plane;
 use crate::request::Request;
+use crate::shared::SharedState;
 use crate::state::State;
 
-use super::serve::Service;
+use super::serve::HttpService;
 use super::{Reply, openapi};
 
 /// The API, with the test's own paths beside it.
-pub(crate) struct Front {
-    pub(crate) cloud: Arc<Cloud>,
-    pub(crate) plane: Arc<Plane>,
+pub(crate) struct ApiAndControl {
+    pub(crate) shared: Arc<SharedState>,
+    pub(crate) plane: Arc<DataPlane>,
 }
 
-impl Service for Front {
+impl HttpService for ApiAndControl {
     async fn answer(&self, request: Request) -> Reply {
-        let cloud = &*self.cloud;
+        let shared = &*self.shared;
         match (request.method(), request.path()) {
-            (_, "/") => openapi::call(cloud, &request).await,
-            ("GET", "/state") => cloud.read(|state| Reply::json(200, state)),
-            ("PUT", "/state") => put_state(cloud, request.body()),
-            ("GET", "/calls") => Reply::json(200, &cloud.calls.all()),
+            (_, "/") => openapi::call(shared, &request).await,
+            ("GET", "/state") => shared.read(|state| Reply::json(200, state)),
+            ("PUT", "/state") => put_state(shared, request.body()),
+            ("GET", "/calls") => Reply::json(200, &shared.calls.all()),
             ("DELETE", "/calls") => {
-                cloud.calls.clear();
+                shared.calls.clear();
                 done()
             }
-            ("GET", "/faults") => Reply::json(200, &cloud.faults.all()),
-            ("POST", "/faults") => add_fault(cloud, request.body()),
+            ("GET", "/faults") => Reply::json(200, &shared.faults.all()),
+            ("POST", "/faults") => add_fault(shared, request.body()),
             ("DELETE", "/faults") => {
-                cloud.faults.clear();
+                shared.faults.clear();
                 done()
             }
             ("GET", "/connections") => Reply::json(200, &json!({"listeners": self.plane.report()})),
@@ -50,25 +50,25 @@ impl Service for Front {
     }
 }
 
-fn put_state(cloud: &Cloud, body: &[u8]) -> Reply {
+fn put_state(shared: &SharedState, body: &[u8]) -> Reply {
     let text = match str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => return Reply::text(400, format!("the state is not UTF-8: {error}\n")),
     };
     match text.parse::<State>() {
         Ok(new) => {
-            cloud.edit(|state| *state = new);
+            shared.edit(|state| *state = new);
             done()
         }
         Err(error) => Reply::text(400, format!("{error}\n")),
     }
 }
 
-fn add_fault(cloud: &Cloud, body: &[u8]) -> Reply {
+fn add_fault(shared: &SharedState, body: &[u8]) -> Reply {
     let mut reader = serde_json::Deserializer::from_slice(body);
     match serde_path_to_error::deserialize::<_, Fault>(&mut reader) {
         Ok(fault) => {
-            cloud.faults.add(fault);
+            shared.faults.add(fault);
             done()
         }
         Err(error) => Reply::text(400, format!("{}: {}\n", error.path(), error.inner())),

@@ -7,8 +7,8 @@ mod serve;
 use hyper::body::Bytes;
 use serde::Serialize;
 
-pub(crate) use control::Front;
-pub(crate) use serve::{Service, serve};
+pub(crate) use control::ApiAndControl;
+pub(crate) use serve::{HttpService, serve};
 
 /// What a client is told.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) enum Reply {
         body: Bytes,
     },
     /// The connection is cut.
-    Cut,
+    CutConnection,
 }
 
 impl Reply {

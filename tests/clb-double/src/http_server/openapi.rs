@@ -5,45 +5,47 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api::{self, Answer, ApiError, Asked, Handler};
-use crate::cloud::Cloud;
-use crate::faults::Do;
+use crate::api::{self, Answer, ApiError, CallContext, Handler};
+use crate::auth::{self, Caller};
+use crate::faults::FaultEffect;
 use crate::request::Request;
-use crate::sign::{self, Caller};
+use crate::shared::SharedState;
 use crate::{random, time};
 
 use super::Reply;
 
 /// Answers a call, or does with it what a fault says.
-pub(super) async fn call(cloud: &Cloud, request: &Request) -> Reply {
+pub(super) async fn call(shared: &SharedState, request: &Request) -> Reply {
     let id = match request_id() {
         Ok(id) => id,
         Err(error) => return Reply::text(500, format!("the machine has no randomness: {error}")),
     };
-    cloud.calls.came(request, time::seconds(Timestamp::now()), &id);
-    let key = sign::claimed_key(request);
-    let fault = cloud.faults.meet(request.action().unwrap_or_default(), key.as_deref());
+    shared.calls.record(request, time::seconds(Timestamp::now()), &id);
+    let key = auth::claimed_access_key(request);
+    let fault = shared.faults.next_effect(request.action().unwrap_or_default(), key.as_deref());
     if let Some(fault) = &fault {
-        cloud.calls.note(&id, |call| call.fault = Some(fault.name().to_owned()));
+        shared.calls.update(&id, |call| call.fault = Some(fault.name().to_owned()));
     }
     let answer = match fault {
-        None => run(cloud, request),
-        Some(Do::DelayMs(time)) => {
+        None => run(shared, request),
+        Some(FaultEffect::DelayMs(time)) => {
             tokio::time::sleep(Duration::from_millis(time)).await;
-            run(cloud, request)
+            run(shared, request)
         }
-        Some(Do::LoseRequest {}) => return Reply::Cut,
-        Some(Do::LoseAnswer {}) => {
-            let _lost: Answer = run(cloud, request);
-            return Reply::Cut;
+        Some(FaultEffect::LoseRequest {}) => return Reply::CutConnection,
+        Some(FaultEffect::LoseAnswer {}) => {
+            let _lost: Answer = run(shared, request);
+            return Reply::CutConnection;
         }
-        Some(Do::Throttle {}) => {
+        Some(FaultEffect::Throttle {}) => {
             let message = "Request was denied due to user flow control.";
             Err(ApiError::new(400, "Throttling.User", message))
         }
-        Some(Do::Error { status, code, message }) => Err(ApiError::new(status, code, message)),
-        Some(Do::WrongAnswer(body)) => {
-            cloud.calls.note(&id, |call| call.status = Some(200));
+        Some(FaultEffect::Error { status, code, message }) => {
+            Err(ApiError::new(status, code, message))
+        }
+        Some(FaultEffect::WrongAnswer(body)) => {
+            shared.calls.update(&id, |call| call.status = Some(200));
             return Reply::Answer {
                 status: 200,
                 content_type: "application/json",
@@ -55,7 +57,7 @@ pub(super) async fn call(cloud: &Cloud, request: &Request) -> Reply {
         Ok(_) => (200, None),
         Err(error) => (error.status, Some(error.code.to_string())),
     };
-    cloud.calls.note(&id, |call| {
+    shared.calls.update(&id, |call| {
         call.status = Some(status);
         call.code = code;
     });
@@ -63,21 +65,22 @@ pub(super) async fn call(cloud: &Cloud, request: &Request) -> Reply {
 }
 
 /// Finds out who is calling and carries the call out.
-fn run(cloud: &Cloud, request: &Request) -> Answer {
+fn run(shared: &SharedState, request: &Request) -> Answer {
     let action = request.action().ok_or_else(|| ApiError::missing("Action"))?;
     let version = request.version().ok_or_else(|| ApiError::missing("Version"))?;
     let handler = api::handler(version, action)?;
     let now = Timestamp::now();
-    let caller = if matches!(handler, Handler::Anonymous(_)) && !sign::is_signed(request) {
+    let caller = if matches!(handler, Handler::Anonymous(_)) && !auth::is_signed(request) {
         Caller::anonymous()
     } else {
-        cloud.read(|state| sign::authenticate(request, state, &cloud.nonces, now))?
+        shared.read(|state| auth::authenticate(request, state, &shared.nonces, now))?
     };
-    let asked = Asked { params: request.params(), caller: &caller, now, health: &cloud.health };
+    let context =
+        CallContext { params: request.params(), caller: &caller, now, health: &shared.health };
     match handler {
-        Handler::Read(read) => cloud.read(|state| read(state, &asked)),
+        Handler::Read(read) => shared.read(|state| read(state, &context)),
         Handler::Write(write) | Handler::Anonymous(write) => {
-            cloud.edit(|state| write(state, &asked))
+            shared.edit(|state| write(state, &context))
         }
     }
 }

@@ -24,24 +24,24 @@ use super::Reply;
 const LARGEST_BODY: usize = 4 << 20;
 
 /// Answers requests.
-pub(crate) trait Service: Send + Sync + 'static {
+pub(crate) trait HttpService: Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
 /// Why the client gets nothing.
 #[derive(Debug)]
-struct Cut;
+struct ConnectionCut;
 
-impl fmt::Display for Cut {
+impl fmt::Display for ConnectionCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a fault cut the connection")
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for ConnectionCut {}
 
 /// Serves clients for as long as it is polled.
-pub(crate) async fn serve<S: Service>(
+pub(crate) async fn serve<S: HttpService>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     service: Arc<S>,
@@ -72,16 +72,16 @@ pub(crate) async fn serve<S: Service>(
 }
 
 /// One client. What goes wrong here is the client's to notice.
-async fn connection<S: Service>(stream: impl AsyncRead + AsyncWrite + Unpin, service: Arc<S>) {
+async fn connection<S: HttpService>(stream: impl AsyncRead + AsyncWrite + Unpin, service: Arc<S>) {
     let service = service_fn(|request| answer(Arc::clone(&service), request));
     // A service that fails makes hyper close the connection without a byte: that is the cut.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer<S: Service>(
+async fn answer<S: HttpService>(
     service: Arc<S>,
     request: http::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Cut> {
+) -> Result<Response<Full<Bytes>>, ConnectionCut> {
     let (head, body) = request.into_parts();
     let reply = match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(body) => {
@@ -91,7 +91,7 @@ async fn answer<S: Service>(
         Err(error) => Reply::text(400, format!("the body cannot be read: {error}")),
     };
     let Reply::Answer { status, content_type, body } = reply else {
-        return Err(Cut);
+        return Err(ConnectionCut);
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() =

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::read;
+use super::parse;
 
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
     /// Where clients connect.
-    #[serde(deserialize_with = "read::port")]
+    #[serde(deserialize_with = "parse::port")]
     pub port: u16,
     /// What they speak. The data plane forwards TCP only.
     #[serde(default)]

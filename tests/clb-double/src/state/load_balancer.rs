@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listener, read};
+use super::{Listener, parse};
 
 /// A CLB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,10 +113,10 @@ pub struct Backend {
     #[serde(default)]
     pub server_ip: String,
     /// Where it listens.
-    #[serde(deserialize_with = "read::port")]
+    #[serde(deserialize_with = "parse::port")]
     pub port: u16,
     /// 0 to 100; 0 takes no new connection.
-    #[serde(default = "default_weight", deserialize_with = "read::weight")]
+    #[serde(default = "default_weight", deserialize_with = "parse::weight")]
     pub weight: u8,
     /// What `server_id` names.
     #[serde(default, rename = "type")]

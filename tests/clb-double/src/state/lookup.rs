@@ -16,7 +16,7 @@ impl State {
     }
 
     /// The CLB that has this group.
-    pub(crate) fn owner(&self, group: &str) -> Result<&LoadBalancer, ApiError> {
+    pub(crate) fn load_balancer_of_group(&self, group: &str) -> Result<&LoadBalancer, ApiError> {
         self.load_balancers
             .iter()
             .find(|lb| lb.groups.iter().any(|of_lb| of_lb.id == group))
@@ -24,7 +24,7 @@ impl State {
     }
 
     pub(crate) fn group(&self, id: &str) -> Result<&Group, ApiError> {
-        self.owner(id)?.group(id)
+        self.load_balancer_of_group(id)?.group(id)
     }
 
     pub(crate) fn group_mut(&mut self, id: &str) -> Result<&mut Group, ApiError> {

@@ -1,28 +1,28 @@
 //! What the cloud knows: the one truth that the API edits and the data plane reads.
 
-mod balancer;
-mod find;
 mod identity;
 mod listener;
-mod read;
+mod load_balancer;
+mod lookup;
+mod parse;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use balancer::{
+pub use identity::{Account, Role, StsToken};
+pub use listener::{HealthCheck, HealthCheckType, Listener, Protocol, Scheduler, Status};
+pub use load_balancer::{
     AddressType, Backend, BackendKey, BackendType, Group, IpVersion, LoadBalancer,
     ModificationProtection, NetworkType,
 };
-pub use identity::{Account, Role, StsToken};
-pub use listener::{HealthCheck, HealthCheckType, Listener, Protocol, Scheduler, Status};
-pub use read::StateError;
+pub use parse::StateError;
 
 pub(crate) use identity::default_account;
 pub(crate) use listener::{default_drain, default_established};
 
-/// The whole cloud. Its JSON is described in the README.
+/// The whole shared. Its JSON is described in the README.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct State {

@@ -49,14 +49,14 @@ impl Answer {
 
 /// How calls are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub enum SignatureMethod {
     HmacSha1,
     Acs3,
 }
 
 /// Where the parameters of a call stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
+pub enum ParameterLocation {
     Query,
     Form,
 }
@@ -65,9 +65,9 @@ pub enum Carrier {
 #[derive(Debug, Clone)]
 pub struct Client {
     pub address: SocketAddr,
-    pub style: Style,
+    pub signature: SignatureMethod,
     pub method: Method,
-    pub carrier: Carrier,
+    pub parameters_in: ParameterLocation,
     pub key: String,
     pub secret: String,
     pub token: Option<String>,
@@ -78,12 +78,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(address: SocketAddr, style: Style) -> Self {
+    pub fn new(address: SocketAddr, signature: SignatureMethod) -> Self {
         Self {
             address,
-            style,
+            signature,
             method: Method::POST,
-            carrier: Carrier::Query,
+            parameters_in: ParameterLocation::Query,
             key: "key-a".to_owned(),
             secret: "secret-a".to_owned(),
             token: None,
@@ -115,9 +115,9 @@ impl Client {
     ) -> Request<Full<Bytes>> {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let params = params.iter().copied().map(own).collect::<Vec<_>>();
-        match self.style {
-            Style::HmacSha1 => self.hmac_sha1(version, action, params),
-            Style::Acs3 => self.acs3(version, action, params),
+        match self.signature {
+            SignatureMethod::HmacSha1 => self.hmac_sha1(version, action, params),
+            SignatureMethod::Acs3 => self.acs3(version, action, params),
         }
     }
 
@@ -166,9 +166,9 @@ impl Client {
         );
         let signature = STANDARD.encode(hmac::sign(&key, string_to_sign.as_bytes()));
         let signed = format!("{query}&Signature={}", percent(&signature));
-        let (uri, body) = match self.carrier {
-            Carrier::Query => (format!("/?{signed}"), String::new()),
-            Carrier::Form => ("/".to_owned(), signed),
+        let (uri, body) = match self.parameters_in {
+            ParameterLocation::Query => (format!("/?{signed}"), String::new()),
+            ParameterLocation::Form => ("/".to_owned(), signed),
         };
         Request::builder()
             .method(self.method.clone())
@@ -188,9 +188,9 @@ impl Client {
     ) -> Request<Full<Bytes>> {
         params.sort();
         let encoded = encode(&params);
-        let (query, body) = match self.carrier {
-            Carrier::Query => (encoded, String::new()),
-            Carrier::Form => (String::new(), encoded),
+        let (query, body) = match self.parameters_in {
+            ParameterLocation::Query => (encoded, String::new()),
+            ParameterLocation::Form => (String::new(), encoded),
         };
         let hash = sha256(body.as_bytes());
         let mut headers = vec![
@@ -201,7 +201,7 @@ impl Client {
             ("x-acs-signature-nonce", self.nonce()),
             ("x-acs-version", version.to_owned()),
         ];
-        if self.carrier == Carrier::Form {
+        if self.parameters_in == ParameterLocation::Form {
             headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
         }
         if let Some(token) = &self.token {

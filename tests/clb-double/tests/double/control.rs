@@ -7,47 +7,47 @@ use std::process::{Command, Stdio};
 use clbmigrate_clb_double::State;
 use serde_json::{Value, json};
 
-use crate::client::{Client, Style, plain};
-use crate::scene::{Scene, read, state};
+use crate::client::{Client, SignatureMethod, plain};
+use crate::fixture::{Fixture, read, state};
 
 #[tokio::test]
 async fn the_state_is_read_and_replaced() {
-    let scene = Scene::new().await;
-    let address = scene.client.address;
+    let fixture = Fixture::new().await;
+    let address = fixture.client.address;
     let text = plain(address, "GET", "/state", "").await.text;
-    assert_eq!(text.parse::<State>().expect("a state"), scene.double.state());
-    assert_eq!(scene.double.state(), read(&state()));
+    assert_eq!(text.parse::<State>().expect("a state"), fixture.double.state());
+    assert_eq!(fixture.double.state(), read(&state()));
 
     let mut other = state();
     other["loadBalancers"][0]["groups"][0]["backends"][1]["weight"] = json!(1);
     let put = plain(address, "PUT", "/state", &other.to_string()).await;
     assert_eq!(put.status, 200, "{}", put.text);
-    assert_eq!(scene.backends("rsp-a").await[1], "i-2:30080 1 by hand");
+    assert_eq!(fixture.backends("rsp-a").await[1], "i-2:30080 1 by hand");
 }
 
 #[tokio::test]
 async fn a_wrong_state_is_refused_with_its_place_and_changes_nothing() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let mut wrong = state();
     wrong["loadBalancers"][0]["groups"][0]["backends"][1]["weight"] = json!(101);
-    let put = plain(scene.client.address, "PUT", "/state", &wrong.to_string()).await;
+    let put = plain(fixture.client.address, "PUT", "/state", &wrong.to_string()).await;
     assert_eq!(put.status, 400);
     assert!(put.text.contains("loadBalancers[0].groups[0].backends[1].weight"), "{}", put.text);
-    assert_eq!(scene.double.state(), read(&state()));
+    assert_eq!(fixture.double.state(), read(&state()));
 }
 
 #[tokio::test]
 async fn calls_are_told_in_order_with_who_and_what_became_of_them() {
-    let scene = Scene::new().await;
-    scene.done("DescribeLoadBalancerAttribute", &[("LoadBalancerId", "lb-1")]).await;
+    let fixture = Fixture::new().await;
+    fixture.done("DescribeLoadBalancerAttribute", &[("LoadBalancerId", "lb-1")]).await;
     let other = Client {
         key: "key-b".to_owned(),
         secret: "secret-b".to_owned(),
-        style: Style::HmacSha1,
-        ..scene.client.clone()
+        signature: SignatureMethod::HmacSha1,
+        ..fixture.client.clone()
     };
     let answer = other.slb("DescribeVServerGroups", &[("LoadBalancerId", "lb-x")]).await;
-    let calls: Value = plain(scene.client.address, "GET", "/calls", "").await.json();
+    let calls: Value = plain(fixture.client.address, "GET", "/calls", "").await.json();
     assert_eq!(calls.as_array().expect("a list").len(), 2);
     assert_eq!(calls[0]["action"], "DescribeLoadBalancerAttribute");
     assert_eq!(calls[0]["accessKeyId"], "key-a");
@@ -61,14 +61,14 @@ async fn calls_are_told_in_order_with_who_and_what_became_of_them() {
     assert_eq!(calls[1]["parameters"]["Signature"], "***");
     assert!(!calls.to_string().contains("secret"), "{calls}");
 
-    assert_eq!(plain(scene.client.address, "DELETE", "/calls", "").await.status, 200);
-    assert!(scene.double.calls().is_empty());
+    assert_eq!(plain(fixture.client.address, "DELETE", "/calls", "").await.status, 200);
+    assert!(fixture.double.calls().is_empty());
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_told_with_what_is() {
-    let scene = Scene::new().await;
-    let answer = plain(scene.client.address, "GET", "/stat", "").await;
+    let fixture = Fixture::new().await;
+    let answer = plain(fixture.client.address, "GET", "/stat", "").await;
     assert_eq!(answer.status, 404);
     assert!(answer.text.contains("/state"), "{}", answer.text);
 }

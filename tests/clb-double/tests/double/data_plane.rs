@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clbmigrate_clb_double::state::{Group, Listener};
-use clbmigrate_clb_double::{Double, ListenerReport, Options};
+use clbmigrate_clb_double::{ClbDouble, ListenerReport, Options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-use crate::client::{Client, Style};
-use crate::scene::read;
+use crate::client::{Client, SignatureMethod};
+use crate::fixture::read;
 
 /// A second of the state.
 pub const SECOND: Duration = Duration::from_millis(20);
@@ -20,32 +20,32 @@ const PORT: u16 = 18080;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A CLB before some servers.
-pub struct Site {
-    pub double: Double,
+pub struct DataPlaneFixture {
+    pub double: ClbDouble,
     pub client: Client,
     pub address: SocketAddr,
-    servers: Vec<Server>,
+    servers: Vec<EchoServer>,
 }
 
 /// Tells every connection its name, then echoes lines.
-struct Server {
+struct EchoServer {
     address: SocketAddr,
     accepts: AbortHandle,
 }
 
-impl Site {
+impl DataPlaneFixture {
     /// As many servers as weights, `i-1` and so on, all well, behind a listener with these settings.
     pub async fn new(weights: &[u8], listener: Value) -> Self {
-        let site = Self::starting(weights, listener).await;
-        site.until_health("normal", 0..weights.len()).await;
-        site
+        let fixture = Self::starting(weights, listener).await;
+        fixture.until_health("normal", 0..weights.len()).await;
+        fixture
     }
 
     /// The same, before the first health check.
     pub async fn starting(weights: &[u8], listener: Value) -> Self {
         let mut servers = Vec::new();
         for index in 0..weights.len() {
-            servers.push(Server::start(&name(index), free()).await);
+            servers.push(EchoServer::start(&name(index), free()).await);
         }
         let ip = own_ip();
         let backends = weights.iter().zip(&servers).enumerate().map(|(index, (weight, server))| {
@@ -70,8 +70,8 @@ impl Site {
         let mut options = Options::new(read(&state));
         options.data_plane = true;
         options.second = SECOND;
-        let double = Double::start(options).await.expect("a double");
-        let client = Client::new(double.http().expect("an address"), Style::Acs3);
+        let double = ClbDouble::start(options).await.expect("a double");
+        let client = Client::new(double.http().expect("an address"), SignatureMethod::Acs3);
         let address = SocketAddr::new(ip.parse().expect("an IP"), PORT);
         Self { double, client, address, servers }
     }
@@ -84,7 +84,7 @@ impl Site {
     /// It listens again.
     pub async fn restart(&mut self, index: usize) {
         let address = self.servers[index].address;
-        self.servers[index] = Server::start(&name(index), address).await;
+        self.servers[index] = EchoServer::start(&name(index), address).await;
     }
 
     /// A weight, by the API.
@@ -107,7 +107,7 @@ impl Site {
         self.client.slb(action, &params).await.done();
     }
 
-    /// What `DescribeHealthStatus` says of each server.
+    /// What `DescribeHealthStatus` answers of each server.
     pub async fn health(&self) -> Vec<String> {
         let params = [("LoadBalancerId", "lb-1"), ("ListenerPort", &PORT.to_string())];
         let answer = self.client.slb("DescribeHealthStatus", &params).await.done();
@@ -135,7 +135,7 @@ impl Site {
             let address = self.address;
             tokio::spawn(async move {
                 for _ in (task..connections).step_by(TASKS) {
-                    Visit::new(address).await.expect("a server");
+                    Connection::new(address).await.expect("a server");
                 }
             })
         });
@@ -172,7 +172,7 @@ impl Site {
     }
 }
 
-impl Server {
+impl EchoServer {
     async fn start(name: &str, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.expect("a listener");
         let address = listener.local_addr().expect("an address");
@@ -194,13 +194,13 @@ impl Server {
 }
 
 /// A connection to a server through the CLB.
-pub struct Visit {
+pub struct Connection {
     stream: BufReader<TcpStream>,
     /// The server's name.
     pub server: String,
 }
 
-impl Visit {
+impl Connection {
     pub async fn new(address: SocketAddr) -> std::io::Result<Self> {
         let mut stream = BufReader::new(TcpStream::connect(address).await?);
         let mut line = String::new();
@@ -211,7 +211,7 @@ impl Visit {
     }
 
     /// Whether the server still answers.
-    pub async fn lives(&mut self) -> bool {
+    pub async fn is_alive(&mut self) -> bool {
         if self.stream.write_all(b"still there?\n").await.is_err() {
             return false;
         }
@@ -220,7 +220,7 @@ impl Visit {
     }
 
     /// When it is cut.
-    pub async fn cut(mut self) -> Instant {
+    pub async fn until_cut(mut self) -> Instant {
         let mut line = String::new();
         let read = tokio::time::timeout(LONGEST, self.stream.read_line(&mut line)).await;
         let read = read.expect("the connection is not cut");

@@ -2,40 +2,40 @@
 
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const ECS: &str = "2014-05-26";
 const VPC: &str = "2016-04-28";
 
-async fn interfaces(scene: &Scene, params: &[(&str, &str)]) -> Vec<Value> {
-    let answer = scene.client.call(ECS, "DescribeNetworkInterfaces", params).await;
+async fn interfaces(fixture: &Fixture, params: &[(&str, &str)]) -> Vec<Value> {
+    let answer = fixture.client.call(ECS, "DescribeNetworkInterfaces", params).await;
     let answer = answer.expect("an answer").done();
     answer["NetworkInterfaceSets"]["NetworkInterfaceSet"].as_array().expect("interfaces").clone()
 }
 
 #[tokio::test]
 async fn an_interface_is_found_by_any_of_its_addresses() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let params = [
         ("VpcId", "vpc-example"),
         ("Status", "InUse"),
         ("PrivateIpAddress.1", "10.0.1.8"),
         ("PrivateIpAddress.2", "10.0.1.99"),
     ];
-    let found = interfaces(&scene, &params).await;
+    let found = interfaces(&fixture, &params).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["NetworkInterfaceId"], "eni-1");
     let own = found[0]["PrivateIpSets"]["PrivateIpSet"].as_array().expect("addresses");
     let own = own.iter().map(|set| set["PrivateIpAddress"].clone()).collect::<Vec<_>>();
     assert_eq!(own, ["10.0.1.7", "10.0.1.8"]);
-    assert!(interfaces(&scene, &[("VpcId", "vpc-x")]).await.is_empty());
+    assert!(interfaces(&fixture, &[("VpcId", "vpc-x")]).await.is_empty());
 }
 
 #[tokio::test]
 async fn the_ranges_of_the_vpc_are_told() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let ask = async |id: &str| {
-        let answer = scene.client.call(VPC, "DescribeVpcAttribute", &[("VpcId", id)]).await;
+        let answer = fixture.client.call(VPC, "DescribeVpcAttribute", &[("VpcId", id)]).await;
         answer.expect("an answer")
     };
     let answer = ask("vpc-example").await.done();

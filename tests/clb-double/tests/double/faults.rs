@@ -2,113 +2,113 @@
 
 use std::time::{Duration, Instant};
 
-use clbmigrate_clb_double::{Do, Fault};
+use clbmigrate_clb_double::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::client::SLB;
 use crate::client::{Client, plain};
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const READ: &str = "DescribeVServerGroups";
 const LB: [(&str, &str); 1] = [("LoadBalancerId", "lb-1")];
 const RENAME: &str = "SetLoadBalancerName";
 const RENAMED: [(&str, &str); 2] = [("LoadBalancerId", "lb-1"), ("LoadBalancerName", "new")];
 
-async fn post(scene: &Scene, fault: &Value) {
-    let answer = plain(scene.client.address, "POST", "/faults", &fault.to_string()).await;
+async fn post(fixture: &Fixture, fault: &Value) {
+    let answer = plain(fixture.client.address, "POST", "/faults", &fault.to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 #[tokio::test]
 async fn exactly_the_second_call_of_one_action_is_throttled() {
-    let scene = Scene::new().await;
-    post(&scene, &json!({"action": READ, "skip": 1, "count": 1, "do": {"throttle": {}}})).await;
-    scene.done(READ, &LB).await;
-    scene.done("DescribeLoadBalancerAttribute", &LB).await;
-    assert_eq!(scene.refused(READ, &LB).await, (400, "Throttling.User".to_owned()));
-    scene.done(READ, &LB).await;
-    let told = scene.double.calls().into_iter().map(|call| call.fault).collect::<Vec<_>>();
+    let fixture = Fixture::new().await;
+    post(&fixture, &json!({"action": READ, "skip": 1, "count": 1, "do": {"throttle": {}}})).await;
+    fixture.done(READ, &LB).await;
+    fixture.done("DescribeLoadBalancerAttribute", &LB).await;
+    assert_eq!(fixture.refused(READ, &LB).await, (400, "Throttling.User".to_owned()));
+    fixture.done(READ, &LB).await;
+    let told = fixture.double.calls().into_iter().map(|call| call.fault).collect::<Vec<_>>();
     assert_eq!(told, [None, None, Some("throttle".to_owned()), None]);
 }
 
 #[tokio::test]
 async fn a_fault_without_a_count_stays_until_it_is_taken_away() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let error = json!({"error": {"status": 500, "code": "InternalError", "message": "m"}});
-    post(&scene, &json!({"do": error})).await;
+    post(&fixture, &json!({"do": error})).await;
     for _ in 0..3 {
-        assert_eq!(scene.refused(READ, &LB).await, (500, "InternalError".to_owned()));
+        assert_eq!(fixture.refused(READ, &LB).await, (500, "InternalError".to_owned()));
     }
-    assert_eq!(plain(scene.client.address, "DELETE", "/faults", "").await.status, 200);
-    scene.done(READ, &LB).await;
+    assert_eq!(plain(fixture.client.address, "DELETE", "/faults", "").await.status, 200);
+    fixture.done(READ, &LB).await;
 }
 
 #[tokio::test]
 async fn a_fault_can_be_one_clients_alone() {
-    let scene = Scene::new().await;
-    scene.double.fault(Fault::new(Do::Throttle {}).by("key-b"));
-    scene.done(READ, &LB).await;
+    let fixture = Fixture::new().await;
+    fixture.double.fault(Fault::new(FaultEffect::Throttle {}).for_access_key("key-b"));
+    fixture.done(READ, &LB).await;
     let other =
-        Client { key: "key-b".to_owned(), secret: "secret-b".to_owned(), ..scene.client.clone() };
+        Client { key: "key-b".to_owned(), secret: "secret-b".to_owned(), ..fixture.client.clone() };
     assert_eq!(other.slb(READ, &LB).await.refused(), (400, "Throttling.User".to_owned()));
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_of_a_call_that_was_carried_out() {
-    let scene = Scene::new().await;
-    scene.double.fault(Fault::new(Do::LoseAnswer {}).of(RENAME).times(1));
-    assert!(scene.client.call(SLB, RENAME, &RENAMED).await.is_err());
-    assert_eq!(scene.double.state().load_balancers[0].name, "new");
-    assert_eq!(scene.double.calls()[0].status, None);
+    let fixture = Fixture::new().await;
+    fixture.double.fault(Fault::new(FaultEffect::LoseAnswer {}).for_action(RENAME).times(1));
+    assert!(fixture.client.call(SLB, RENAME, &RENAMED).await.is_err());
+    assert_eq!(fixture.double.state().load_balancers[0].name, "new");
+    assert_eq!(fixture.double.calls()[0].status, None);
 }
 
 #[tokio::test]
 async fn a_lost_request_is_not_carried_out() {
-    let scene = Scene::new().await;
-    scene.double.fault(Fault::new(Do::LoseRequest {}).of(RENAME).times(1));
-    assert!(scene.client.call(SLB, RENAME, &RENAMED).await.is_err());
-    assert_eq!(scene.double.state().load_balancers[0].name, "shop");
-    scene.done(RENAME, &RENAMED).await;
+    let fixture = Fixture::new().await;
+    fixture.double.fault(Fault::new(FaultEffect::LoseRequest {}).for_action(RENAME).times(1));
+    assert!(fixture.client.call(SLB, RENAME, &RENAMED).await.is_err());
+    assert_eq!(fixture.double.state().load_balancers[0].name, "shop");
+    fixture.done(RENAME, &RENAMED).await;
 }
 
 #[tokio::test]
 async fn a_wrong_answer_is_told_as_it_is_written() {
-    let scene = Scene::new().await;
-    post(&scene, &json!({"count": 1, "do": {"wrongAnswer": "<html>"}})).await;
-    let answer = scene.client.slb(RENAME, &RENAMED).await;
+    let fixture = Fixture::new().await;
+    post(&fixture, &json!({"count": 1, "do": {"wrongAnswer": "<html>"}})).await;
+    let answer = fixture.client.slb(RENAME, &RENAMED).await;
     assert_eq!((answer.status, answer.text.as_str()), (200, "<html>"));
-    assert_eq!(scene.double.state().load_balancers[0].name, "shop");
+    assert_eq!(fixture.double.state().load_balancers[0].name, "shop");
 }
 
 #[tokio::test]
 async fn a_delayed_call_is_carried_out_later_and_holds_up_nobody() {
-    let scene = Scene::new().await;
-    post(&scene, &json!({"action": RENAME, "count": 1, "do": {"delayMs": 300}})).await;
+    let fixture = Fixture::new().await;
+    post(&fixture, &json!({"action": RENAME, "count": 1, "do": {"delayMs": 300}})).await;
     let begin = Instant::now();
-    let client = scene.client.clone();
+    let client = fixture.client.clone();
     let late = tokio::spawn(async move { client.slb(RENAME, &RENAMED).await });
-    while scene.double.calls().is_empty() {
+    while fixture.double.calls().is_empty() {
         tokio::task::yield_now().await;
     }
-    scene.done(READ, &LB).await;
-    assert_eq!(scene.double.state().load_balancers[0].name, "shop", "it still waits");
+    fixture.done(READ, &LB).await;
+    assert_eq!(fixture.double.state().load_balancers[0].name, "shop", "it still waits");
     late.await.expect("an answer").done();
     assert!(begin.elapsed() >= Duration::from_millis(300));
-    assert_eq!(scene.double.state().load_balancers[0].name, "new");
+    assert_eq!(fixture.double.state().load_balancers[0].name, "new");
 }
 
 #[tokio::test]
 async fn a_fault_that_is_none_is_refused_with_its_place() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     for (fault, wanted) in [
         (json!({"do": {"explode": {}}}), "explode"),
         (json!({"action": READ}), "missing field `do`"),
         (json!({"count": -1, "do": {"throttle": {}}}), "count"),
         (json!({"actoin": READ, "do": {"throttle": {}}}), "actoin"),
     ] {
-        let answer = plain(scene.client.address, "POST", "/faults", &fault.to_string()).await;
+        let answer = plain(fixture.client.address, "POST", "/faults", &fault.to_string()).await;
         assert_eq!(answer.status, 400);
         assert!(answer.text.contains(wanted), "{}", answer.text);
     }
-    assert!(scene.double.faults().is_empty());
+    assert!(fixture.double.faults().is_empty());
 }

@@ -1,12 +1,12 @@
 //! A double with one CLB, and a client of it.
 
-use clbmigrate_clb_double::{Double, Options, State};
+use clbmigrate_clb_double::{ClbDouble, Options, State};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Style};
+use crate::client::{Client, SignatureMethod};
 
-pub struct Scene {
-    pub double: Double,
+pub struct Fixture {
+    pub double: ClbDouble,
     pub client: Client,
 }
 
@@ -55,14 +55,14 @@ pub fn read(state: &Value) -> State {
     state.to_string().parse().expect("a state")
 }
 
-impl Scene {
+impl Fixture {
     pub async fn new() -> Self {
         Self::with(&state()).await
     }
 
     pub async fn with(state: &Value) -> Self {
-        let double = Double::start(Options::new(read(state))).await.expect("a double");
-        let client = Client::new(double.http().expect("an address"), Style::Acs3);
+        let double = ClbDouble::start(Options::new(read(state))).await.expect("a double");
+        let client = Client::new(double.http().expect("an address"), SignatureMethod::Acs3);
         Self { double, client }
     }
 

@@ -2,20 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, state};
+use crate::fixture::{Fixture, state};
 
 const LB: (&str, &str) = ("LoadBalancerId", "lb-1");
 
-async fn described(scene: &Scene, port: u16) -> Value {
-    let answer = scene.done("DescribeLoadBalancerListeners", &[("LoadBalancerId.1", "lb-1")]).await;
+async fn described(fixture: &Fixture, port: u16) -> Value {
+    let answer =
+        fixture.done("DescribeLoadBalancerListeners", &[("LoadBalancerId.1", "lb-1")]).await;
     let listeners = answer["Listeners"].as_array().expect("listeners").clone();
     listeners.into_iter().find(|listener| listener["ListenerPort"] == port).unwrap_or_default()
 }
 
 #[tokio::test]
 async fn a_listener_is_described() {
-    let scene = Scene::new().await;
-    let listener = described(&scene, 80).await;
+    let fixture = Fixture::new().await;
+    let listener = described(&fixture, 80).await;
     let wanted = json!({
         "LoadBalancerId": "lb-1", "ListenerPort": 80, "ListenerProtocol": "tcp",
         "Status": "running", "Description": "shop-web", "Scheduler": "wrr", "Bandwidth": -1,
@@ -32,7 +33,7 @@ async fn a_listener_is_described() {
 
 #[tokio::test]
 async fn a_listener_is_made_stopped_started_changed_and_deleted() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let port = ("ListenerPort", "443");
     let create = [
         LB,
@@ -46,8 +47,8 @@ async fn a_listener_is_made_stopped_started_changed_and_deleted() {
         ("HealthyThreshold", "2"),
         ("Description", "tls"),
     ];
-    scene.done("CreateLoadBalancerTCPListener", &create).await;
-    let made = described(&scene, 443).await;
+    fixture.done("CreateLoadBalancerTCPListener", &create).await;
+    let made = described(&fixture, 443).await;
     assert_eq!(made["Status"], "stopped");
     assert_eq!(made["Scheduler"], "rr");
     assert_eq!(made["VServerGroupId"], "rsp-b");
@@ -56,32 +57,32 @@ async fn a_listener_is_made_stopped_started_changed_and_deleted() {
     assert_eq!(made["TCPListenerConfig"]["HealthCheckConnectPort"], 8080);
     assert_eq!(made["TCPListenerConfig"]["HealthyThreshold"], 2);
 
-    scene.done("StartLoadBalancerListener", &[LB, port]).await;
-    assert_eq!(described(&scene, 443).await["Status"], "running");
+    fixture.done("StartLoadBalancerListener", &[LB, port]).await;
+    assert_eq!(described(&fixture, 443).await["Status"], "running");
 
     let change = [LB, port, ("Scheduler", "wlc"), ("PersistenceTimeout", "60")];
-    scene.done("SetLoadBalancerTCPListenerAttribute", &change).await;
-    let changed = described(&scene, 443).await;
+    fixture.done("SetLoadBalancerTCPListenerAttribute", &change).await;
+    let changed = described(&fixture, 443).await;
     assert_eq!(changed["Scheduler"], "wlc");
     assert_eq!(changed["TCPListenerConfig"]["PersistenceTimeout"], 60);
     assert_eq!(changed["TCPListenerConfig"]["ConnectionDrainTimeout"], 30, "stays");
     assert_eq!(changed["Description"], "tls", "stays");
 
-    scene.done("StopLoadBalancerListener", &[LB, port]).await;
-    assert_eq!(described(&scene, 443).await["Status"], "stopped");
+    fixture.done("StopLoadBalancerListener", &[LB, port]).await;
+    assert_eq!(described(&fixture, 443).await["Status"], "stopped");
     let delete = [LB, port, ("ListenerProtocol", "tcp")];
-    scene.done("DeleteLoadBalancerListener", &delete).await;
-    assert!(described(&scene, 443).await.is_null());
-    let refused = scene.refused("DeleteLoadBalancerListener", &delete).await;
+    fixture.done("DeleteLoadBalancerListener", &delete).await;
+    assert!(described(&fixture, 443).await.is_null());
+    let refused = fixture.refused("DeleteLoadBalancerListener", &delete).await;
     assert_eq!(refused, (400, "InvalidParameter".to_owned()));
 }
 
 #[tokio::test]
 async fn a_listener_that_cannot_be_is_refused() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let refused = async |more: &[(&'static str, &'static str)]| {
         let params = [&[LB, ("Bandwidth", "-1")], more].concat();
-        scene.refused("CreateLoadBalancerTCPListener", &params).await.1
+        fixture.refused("CreateLoadBalancerTCPListener", &params).await.1
     };
     assert_eq!(refused(&[("ListenerPort", "80")]).await, "ListenerAlreadyExists");
     assert_eq!(refused(&[]).await, "MissingParameter");
@@ -102,13 +103,13 @@ async fn a_listener_that_cannot_be_is_refused() {
 async fn a_clb_has_so_many_listeners_and_they_come_in_stretches() {
     let mut state = state();
     state["quotas"] = json!({"listenersPerLoadBalancer": 3});
-    let scene = Scene::with(&state).await;
+    let fixture = Fixture::with(&state).await;
     for port in ["81", "82"] {
         let params = [LB, ("ListenerPort", port), ("Bandwidth", "-1")];
-        scene.done("CreateLoadBalancerTCPListener", &params).await;
+        fixture.done("CreateLoadBalancerTCPListener", &params).await;
     }
     let params = [LB, ("ListenerPort", "83"), ("Bandwidth", "-1")];
-    let refused = scene.refused("CreateLoadBalancerTCPListener", &params).await;
+    let refused = fixture.refused("CreateLoadBalancerTCPListener", &params).await;
     assert_eq!(refused, (400, "ListenerNumberOverLimit".to_owned()));
 
     let mut ports = Vec::new();
@@ -116,7 +117,7 @@ async fn a_clb_has_so_many_listeners_and_they_come_in_stretches() {
     loop {
         let params =
             [("LoadBalancerId.1", "lb-1"), ("MaxResults", "2"), ("NextToken", token.as_str())];
-        let answer = scene.done("DescribeLoadBalancerListeners", &params).await;
+        let answer = fixture.done("DescribeLoadBalancerListeners", &params).await;
         assert_eq!(answer["TotalCount"], 3);
         let listeners = answer["Listeners"].as_array().expect("listeners");
         assert!(listeners.len() <= 2);

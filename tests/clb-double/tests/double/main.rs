@@ -8,19 +8,19 @@
     reason = "a test may fail"
 )]
 
-mod balancers;
 mod client;
 mod control;
-mod credentials;
+mod data_plane;
 mod drain;
+mod ecs_and_vpc;
 mod faults;
+mod fixture;
 mod groups;
 mod health;
 mod listeners;
-mod neighbours;
-mod scene;
+mod load_balancers;
+mod metadata;
 mod shares;
 mod signatures;
-mod site;
 mod sts;
 mod tls;

@@ -2,24 +2,24 @@
 
 use std::net::SocketAddr;
 
-use clbmigrate_clb_double::{Double, Options};
+use clbmigrate_clb_double::{ClbDouble, Options};
 use http::Request;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::client::{Answer, Client, Style, send};
-use crate::scene::{read, state};
+use crate::client::{Answer, Client, SignatureMethod, send};
+use crate::fixture::{read, state};
 
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
 
-async fn double() -> (Double, SocketAddr) {
+async fn double() -> (ClbDouble, SocketAddr) {
     let mut options = Options::new(read(&state()));
     options.listen_metadata = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let double = Double::start(options).await.expect("a double");
+    let double = ClbDouble::start(options).await.expect("a double");
     let metadata = double.metadata().expect("an address");
     (double, metadata)
 }
@@ -56,7 +56,7 @@ async fn an_instance_gets_its_roles_credentials_with_a_token() {
         key: text("AccessKeyId"),
         secret: text("AccessKeySecret"),
         token: Some(text("SecurityToken")),
-        ..Client::new(double.http().expect("an address"), Style::Acs3)
+        ..Client::new(double.http().expect("an address"), SignatureMethod::Acs3)
     };
     client.slb("DescribeVServerGroups", &[("LoadBalancerId", "lb-1")]).await.done();
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clbmigrate_clb_double::{Double, Options};
+use clbmigrate_clb_double::{ClbDouble, Options};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -12,8 +12,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::client::{Client, SLB, Style, send};
-use crate::scene::{read, state};
+use crate::client::{Client, SLB, SignatureMethod, send};
+use crate::fixture::{read, state};
 
 fn connector(roots: RootCertStore) -> TlsConnector {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -32,13 +32,13 @@ async fn a_client_that_trusts_the_written_authority_is_served_over_https() {
     options.listen = None;
     options.listen_tls = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     options.ca_file = Some(file.clone());
-    let double = Double::start(options).await.expect("a double");
+    let double = ClbDouble::start(options).await.expect("a double");
     assert_eq!(double.http(), None);
     let pem = fs::read_to_string(&file).expect("the file");
     assert_eq!(double.ca_pem(), Some(pem.as_str()));
 
     let address = double.https().expect("an address");
-    let client = Client::new(address, Style::HmacSha1);
+    let client = Client::new(address, SignatureMethod::HmacSha1);
     let request = || client.request(SLB, "DescribeVServerGroups", &[("LoadBalancerId", "lb-1")]);
     let name = || ServerName::try_from("127.0.0.1").expect("a name");
     let stream = async || TcpStream::connect(address).await.expect("a connection");

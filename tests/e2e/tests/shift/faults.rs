@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use clbmigrate_clb_double::Do;
+use clbmigrate_clb_double::FaultEffect;
 use clbmigrate_e2e::{KEYS, User, slice};
 use clbmigrate_fault_proxy::{Fault, Match};
 use clbmigrate_testbed::try_wait_for;
@@ -150,7 +150,7 @@ fn throttled(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5m");
     let running = begun(&scene, &line)?;
-    scene.clb.troubles_user(Do::Throttle {}, None);
+    scene.clb.troubles_user(FaultEffect::Throttle {}, None);
     let before = scene.clb.calls_of_user();
     scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
     // With pauses of up to 8 seconds, eleven calls are about a minute.
@@ -167,7 +167,7 @@ fn throttled(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn token_ends(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene(&[])?;
     let running = begun_with_winner_stuck(&scene)?;
-    let refused = Do::Error {
+    let refused = FaultEffect::Error {
         status: 400,
         code: "InvalidSecurityToken.Expired".to_owned(),
         message: "Specified SecurityToken is expired.".to_owned(),
@@ -247,7 +247,7 @@ fn lost(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn lost_there(stage: &Stage<'_>) -> anyhow::Result<()> {
     let scene = stage.scene_of(0, 20, &[("i-bp1m1", 80)])?;
-    scene.clb.troubles_user(Do::LoseAnswer {}, Some("SetVServerGroupAttribute"));
+    scene.clb.troubles_user(FaultEffect::LoseAnswer {}, Some("SetVServerGroupAttribute"));
     let line = format!("shift svc/web --from external --to {NEW} 40% --yes -o json --timeout 60s");
     let report = scene.runs(&line)?.ends_with(0)?.json()?;
     ensure!(report["state"] == "done" && report["verified"] == true, "{report}");

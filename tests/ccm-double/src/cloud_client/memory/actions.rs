@@ -3,27 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::refusal;
-use super::state::{Balancer, Group, State, typed};
-use crate::cloud::backend::{Answered, Backend};
-use crate::cloud::call::{Call, Refusal};
+use super::state::{Group, LoadBalancer, State, typed};
+use crate::cloud_client::backend::{Backend, BackendAnswer};
+use crate::cloud_client::request::{ApiError, ApiRequest};
 
-pub(super) fn answer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+pub(super) fn answer(state: &mut State, call: &ApiRequest) -> Result<Value, ApiError> {
     match call.action {
         "DescribeLoadBalancers" => Ok(balancers(state, call)),
         "CreateLoadBalancer" => Ok(create_balancer(state, call)),
         "DescribeNetworkInterfaces" => Ok(interfaces(state, call)),
         "DescribeVpcAttribute" => Ok(json!({"CidrBlock": state.range})),
         "DescribeEipAddresses" => Ok(json!({"EipAddresses": {"EipAddress": []}})),
-        "ListTagResources" => Ok(tags(balancer(state, call, "ResourceId.1")?)),
-        "TagResources" => Ok(tag(call, balancer(state, call, "ResourceId.1")?)),
-        "UntagResources" => Ok(untag(call, balancer(state, call, "ResourceId.1")?)),
+        "ListTagResources" => Ok(tags(load_balancer(state, call, "ResourceId.1")?)),
+        "TagResources" => Ok(tag(call, load_balancer(state, call, "ResourceId.1")?)),
+        "UntagResources" => Ok(untag(call, load_balancer(state, call, "ResourceId.1")?)),
         "DescribeVServerGroupAttribute" => Ok(group_attribute(group(state, call)?)),
         "DeleteVServerGroup" => delete_group(state, call),
         "AddVServerGroupBackendServers" => change(state, call, Group::put),
         "RemoveVServerGroupBackendServers" => change(state, call, |group, one| group.remove(&one)),
         "SetVServerGroupAttribute" => change(state, call, |group, one| group.set(&one)),
         "DescribeLoadBalancerListeners" => {
-            Ok(listeners(balancer(state, call, "LoadBalancerId.1")?))
+            Ok(listeners(load_balancer(state, call, "LoadBalancerId.1")?))
         }
         "CreateVServerGroup" => create_group(state, call),
         _ => of_balancer(state, call),
@@ -31,7 +31,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 }
 
 /// Actions whose `LoadBalancerId` says what they are about.
-fn of_balancer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+fn of_balancer(state: &mut State, call: &ApiRequest) -> Result<Value, ApiError> {
     const CHANGES: [&str; 5] = [
         "SetLoadBalancerName",
         "SetLoadBalancerDeleteProtection",
@@ -47,11 +47,11 @@ fn of_balancer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let set = protocol("SetLoadBalancer", "ListenerAttribute");
     match call.action {
         "DescribeLoadBalancerAttribute" => {
-            Ok(Value::Object(balancer(state, call, "LoadBalancerId")?.attributes.clone()))
+            Ok(Value::Object(load_balancer(state, call, "LoadBalancerId")?.attributes.clone()))
         }
-        "DescribeVServerGroups" => Ok(groups(balancer(state, call, "LoadBalancerId")?)),
+        "DescribeVServerGroups" => Ok(groups(load_balancer(state, call, "LoadBalancerId")?)),
         "DeleteLoadBalancer" => {
-            balancer(state, call, "LoadBalancerId")?;
+            load_balancer(state, call, "LoadBalancerId")?;
             state.balancers.remove(call.parameter("LoadBalancerId"));
             Ok(json!({}))
         }
@@ -60,11 +60,11 @@ fn of_balancer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         }),
         "DeleteLoadBalancerListener" => {
             let key = listener_key(call, &wanted_protocol(call));
-            balancer(state, call, "LoadBalancerId")?.listeners.remove(&key);
+            load_balancer(state, call, "LoadBalancerId")?.listeners.remove(&key);
             Ok(json!({}))
         }
         action if CHANGES.contains(&action) => {
-            let balancer = balancer(state, call, "LoadBalancerId")?;
+            let balancer = load_balancer(state, call, "LoadBalancerId")?;
             for (name, value) in &call.parameters {
                 balancer.set(name, value);
             }
@@ -76,7 +76,7 @@ fn of_balancer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
                 new.insert("ListenerProtocol".to_owned(), json!(protocol));
                 new.insert("Status".to_owned(), json!("stopped"));
                 let key = listener_key(call, &protocol);
-                balancer(state, call, "LoadBalancerId")?.listeners.insert(key, new);
+                load_balancer(state, call, "LoadBalancerId")?.listeners.insert(key, new);
                 Ok(json!({}))
             }
             (_, Some(protocol)) => {
@@ -87,28 +87,28 @@ fn of_balancer(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
 }
 
-fn balancer<'a>(
+fn load_balancer<'a>(
     state: &'a mut State,
-    call: &Call,
+    call: &ApiRequest,
     name: &str,
-) -> Result<&'a mut Balancer, Refusal> {
+) -> Result<&'a mut LoadBalancer, ApiError> {
     state.balancers.get_mut(call.parameter(name)).ok_or_else(|| {
         let message = "The specified LoadBalancerId does not exist.";
         refusal(call, "InvalidLoadBalancerId.NotFound", message)
     })
 }
 
-fn group<'a>(state: &'a mut State, call: &Call) -> Result<&'a mut Group, Refusal> {
+fn group<'a>(state: &'a mut State, call: &ApiRequest) -> Result<&'a mut Group, ApiError> {
     state.group_mut(call.parameter("VServerGroupId")).ok_or_else(|| {
         refusal(call, "InvalidParameter.VServerGroupId", "The VServerGroupId does not exist.")
     })
 }
 
-fn balancers(state: &State, call: &Call) -> Value {
+fn balancers(state: &State, call: &ApiRequest) -> Value {
     let tags: Vec<Map<String, Value>> =
         serde_json::from_str(call.parameter("Tags")).unwrap_or_default();
     let name = call.parameter("LoadBalancerName");
-    let carries = |balancer: &Balancer| {
+    let carries = |balancer: &LoadBalancer| {
         tags.iter().all(|tag| {
             let text = |key| tag.get(key).and_then(Value::as_str).unwrap_or_default();
             balancer.tags.get(text("TagKey")).is_some_and(|value| value == text("TagValue"))
@@ -123,10 +123,10 @@ fn balancers(state: &State, call: &Call) -> Value {
     json!({"LoadBalancers": {"LoadBalancer": found}})
 }
 
-fn create_balancer(state: &mut State, call: &Call) -> Value {
+fn create_balancer(state: &mut State, call: &ApiRequest) -> Value {
     let number = state.next();
     let id = format!("lb-new-{number}");
-    let mut balancer = Balancer { attributes: parameters(call), ..Balancer::default() };
+    let mut balancer = LoadBalancer { attributes: parameters(call), ..LoadBalancer::default() };
     balancer.set("LoadBalancerId", &id);
     if call.parameter("Address").is_empty() {
         // 192.0.2.0/24 is set aside for documentation.
@@ -136,11 +136,11 @@ fn create_balancer(state: &mut State, call: &Call) -> Value {
     json!({"LoadBalancerId": id})
 }
 
-fn parameters(call: &Call) -> Map<String, Value> {
+fn parameters(call: &ApiRequest) -> Map<String, Value> {
     call.parameters.iter().map(|(name, value)| (name.clone(), typed(name, value))).collect()
 }
 
-fn interfaces(state: &State, call: &Call) -> Value {
+fn interfaces(state: &State, call: &ApiRequest) -> Value {
     let addresses = call.parameters.iter().filter(|(name, address)| {
         name.starts_with("PrivateIpAddress.") && !state.missing_interfaces.contains(address)
     });
@@ -152,7 +152,7 @@ fn interfaces(state: &State, call: &Call) -> Value {
     json!({"NetworkInterfaceSets": {"NetworkInterfaceSet": found}})
 }
 
-fn tags(balancer: &Balancer) -> Value {
+fn tags(balancer: &LoadBalancer) -> Value {
     let tags: Vec<_> = balancer
         .tags
         .iter()
@@ -161,7 +161,7 @@ fn tags(balancer: &Balancer) -> Value {
     json!({"TagResources": {"TagResource": tags}})
 }
 
-fn tag(call: &Call, balancer: &mut Balancer) -> Value {
+fn tag(call: &ApiRequest, balancer: &mut LoadBalancer) -> Value {
     for (name, key) in &call.parameters {
         if let Some(number) = name.strip_prefix("Tag.").and_then(|rest| rest.strip_suffix(".Key")) {
             let value = call.parameter(&format!("Tag.{number}.Value"));
@@ -171,14 +171,14 @@ fn tag(call: &Call, balancer: &mut Balancer) -> Value {
     json!({})
 }
 
-fn untag(call: &Call, balancer: &mut Balancer) -> Value {
+fn untag(call: &ApiRequest, balancer: &mut LoadBalancer) -> Value {
     for (_, key) in call.parameters.iter().filter(|(name, _)| name.starts_with("TagKey.")) {
         balancer.tags.remove(key);
     }
     json!({})
 }
 
-fn groups(balancer: &Balancer) -> Value {
+fn groups(balancer: &LoadBalancer) -> Value {
     let groups: Vec<_> = balancer
         .groups
         .iter()
@@ -188,7 +188,7 @@ fn groups(balancer: &Balancer) -> Value {
 }
 
 fn group_attribute(group: &Group) -> Value {
-    let backends: Vec<_> = group.backends.iter().map(Answered::from).collect();
+    let backends: Vec<_> = group.backends.iter().map(BackendAnswer::from).collect();
     json!({
         "VServerGroupId": group.id,
         "VServerGroupName": group.name,
@@ -196,11 +196,11 @@ fn group_attribute(group: &Group) -> Value {
     })
 }
 
-fn create_group(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    balancer(state, call, "LoadBalancerId")?;
+fn create_group(state: &mut State, call: &ApiRequest) -> Result<Value, ApiError> {
+    load_balancer(state, call, "LoadBalancerId")?;
     let id = format!("rsp-new-{}", state.next());
     let name = call.parameter("VServerGroupName").to_owned();
-    balancer(state, call, "LoadBalancerId")?.groups.push(Group {
+    load_balancer(state, call, "LoadBalancerId")?.groups.push(Group {
         id: id.clone(),
         name,
         backends: Vec::new(),
@@ -208,7 +208,7 @@ fn create_group(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     Ok(json!({"VServerGroupId": id}))
 }
 
-fn delete_group(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+fn delete_group(state: &mut State, call: &ApiRequest) -> Result<Value, ApiError> {
     let id = group(state, call)?.id.clone();
     for balancer in state.balancers.values_mut() {
         balancer.groups.retain(|group| group.id != id);
@@ -218,11 +218,11 @@ fn delete_group(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 
 fn change(
     state: &mut State,
-    call: &Call,
+    call: &ApiRequest,
     apply: impl Fn(&mut Group, Backend),
-) -> Result<Value, Refusal> {
-    let backends: Vec<Answered> =
-        serde_json::from_str(call.parameter("BackendServers")).map_err(|error| {
+) -> Result<Value, ApiError> {
+    let backends: Vec<BackendAnswer> = serde_json::from_str(call.parameter("BackendServers"))
+        .map_err(|error| {
             refusal(call, "InvalidParameter", format!("BackendServers cannot be read: {error}"))
         })?;
     let group = group(state, call)?;
@@ -232,22 +232,22 @@ fn change(
     Ok(group_attribute(group))
 }
 
-fn listener_key(call: &Call, protocol: &str) -> (String, String) {
+fn listener_key(call: &ApiRequest, protocol: &str) -> (String, String) {
     (call.parameter("ListenerPort").to_owned(), protocol.to_owned())
 }
 
-fn wanted_protocol(call: &Call) -> String {
+fn wanted_protocol(call: &ApiRequest) -> String {
     call.parameter("ListenerProtocol").to_owned()
 }
 
 fn listener(
     state: &mut State,
-    call: &Call,
+    call: &ApiRequest,
     protocol: &str,
     apply: impl Fn(&mut Map<String, Value>),
-) -> Result<Value, Refusal> {
+) -> Result<Value, ApiError> {
     let key = listener_key(call, protocol);
-    match balancer(state, call, "LoadBalancerId")?.listeners.get_mut(&key) {
+    match load_balancer(state, call, "LoadBalancerId")?.listeners.get_mut(&key) {
         Some(found) => {
             apply(found);
             Ok(json!({}))
@@ -256,7 +256,7 @@ fn listener(
     }
 }
 
-fn listeners(balancer: &Balancer) -> Value {
+fn listeners(balancer: &LoadBalancer) -> Value {
     let listeners: Vec<_> = balancer.listeners.values().collect();
     json!({"Listeners": listeners})
 }

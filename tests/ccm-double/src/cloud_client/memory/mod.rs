@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
-use super::call::{Api, Call, Refusal};
+use super::request::{ApiError, ApiRequest, Transport};
 use state::{Group, State};
 
 /// Calls that are refused.
@@ -35,12 +35,12 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
     /// What was asked.
-    pub call: Call,
+    pub call: ApiRequest,
     /// The error code, where it was refused.
     pub refused: Option<String>,
 }
 
-/// The cloud itself. Its methods set and show what there is; rounds use it as an [`Api`].
+/// The cloud itself. Its methods set and show what there is; rounds use it as a [`Transport`].
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Inner>);
 
@@ -145,7 +145,7 @@ impl Memory {
         std::mem::take(&mut self.inner().log)
     }
 
-    fn answer(&self, call: Call) -> Result<Value, Refusal> {
+    fn answer(&self, call: ApiRequest) -> Result<Value, ApiError> {
         let mut inner = self.inner();
         let fault = inner.take_fault(&call);
         let answer = match fault {
@@ -154,7 +154,7 @@ impl Memory {
         };
         if inner.keeps_log {
             let refused = match &answer {
-                Err(Refusal::Answered { code, .. }) => Some(code.clone()),
+                Err(ApiError::ErrorAnswer { code, .. }) => Some(code.clone()),
                 _ => None,
             };
             inner.log.push(Logged { call, refused });
@@ -174,7 +174,7 @@ impl Memory {
 
 impl Inner {
     /// The error with which a call is refused, if it is; counts it.
-    fn take_fault(&mut self, call: &Call) -> Option<(String, String)> {
+    fn take_fault(&mut self, call: &ApiRequest) -> Option<(String, String)> {
         let fault =
             self.faults.iter_mut().find(|one| one.action == call.action && one.count > 0)?;
         if fault.skip > 0 {
@@ -186,8 +186,8 @@ impl Inner {
     }
 }
 
-fn refusal(call: &Call, code: &str, message: impl Into<String>) -> Refusal {
-    Refusal::Answered {
+fn refusal(call: &ApiRequest, code: &str, message: impl Into<String>) -> ApiError {
+    ApiError::ErrorAnswer {
         action: call.action,
         code: code.to_owned(),
         request_id: "in-memory".to_owned(),
@@ -195,8 +195,8 @@ fn refusal(call: &Call, code: &str, message: impl Into<String>) -> Refusal {
     }
 }
 
-impl Api for Memory {
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Value, Refusal>> {
+impl Transport for Memory {
+    fn call(&self, call: ApiRequest) -> BoxFuture<'_, Result<Value, ApiError>> {
         async move {
             // As over a network, others get on meanwhile.
             tokio::task::yield_now().await;
@@ -222,7 +222,7 @@ mod tests {
             message: "slower".to_owned(),
         });
         for refused in [false, true, false] {
-            let call = Call::slb("DescribeVServerGroups").with("LoadBalancerId", "lb-a");
+            let call = ApiRequest::slb("DescribeVServerGroups").with("LoadBalancerId", "lb-a");
             assert_eq!(cloud.call(call).await.is_err(), refused);
         }
         let codes: Vec<_> = cloud.take_calls().into_iter().map(|logged| logged.refused).collect();
@@ -232,10 +232,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_refused_by_the_clouds_code() {
         let cloud = Memory::new();
-        let call = Call::slb("DescribeLoadBalancerAttribute").with("LoadBalancerId", "lb-a");
+        let call = ApiRequest::slb("DescribeLoadBalancerAttribute").with("LoadBalancerId", "lb-a");
         let error = cloud.call(call).await.expect_err("no such CLB").to_string();
         assert!(error.contains("InvalidLoadBalancerId.NotFound"), "{error}");
-        let call = Call::slb("DoWhatNobodyDoes");
+        let call = ApiRequest::slb("DoWhatNobodyDoes");
         let error = cloud.call(call).await.expect_err("no such action").to_string();
         assert!(error.contains("InvalidAction.NotFound"), "{error}");
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::cloud::backend::Backend;
+use crate::cloud_client::backend::Backend;
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) balancers: BTreeMap<String, Balancer>,
+    pub(super) balancers: BTreeMap<String, LoadBalancer>,
     pub(super) missing_interfaces: BTreeSet<String>,
     /// The range of the network.
     pub(super) range: String,
@@ -27,7 +27,7 @@ impl Default for State {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Balancer {
+pub(super) struct LoadBalancer {
     /// By their names in the cloud API.
     pub(super) attributes: Map<String, Value>,
     pub(super) tags: BTreeMap<String, String>,
@@ -55,7 +55,7 @@ impl State {
     }
 }
 
-impl Balancer {
+impl LoadBalancer {
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.attributes.insert(name.to_owned(), typed(name, value));
     }

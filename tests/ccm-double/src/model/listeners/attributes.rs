@@ -1,7 +1,7 @@
 //! The annotations of a listener: which have to be numbers, and what each is called in the cloud API.
 
 use crate::annotations::Annotations;
-use crate::model::Stopped;
+use crate::model::BuildError;
 use crate::number::atoi;
 
 /// Annotations that have to be integers, in the order in which CCM reads them, with its names for them.
@@ -24,7 +24,7 @@ const AFTER_FORWARDING: &[(&str, &str)] = &[
 
 /// Protocols that an attribute is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum AppliesTo {
     All,
     Tcp,
     /// TCP and UDP.
@@ -35,40 +35,40 @@ enum Of {
 }
 
 /// Annotations by suffix, and the parameters they become.
-const PARAMETERS: &[(&str, &str, Of)] = &[
-    ("scheduler", "Scheduler", Of::All),
-    ("persistence-timeout", "PersistenceTimeout", Of::Tcp),
-    ("established-timeout", "EstablishedTimeout", Of::Tcp),
-    ("connection-drain", "ConnectionDrain", Of::Connections),
-    ("connection-drain-timeout", "ConnectionDrainTimeout", Of::Connections),
-    ("cert-id", "ServerCertificateId", Of::Https),
-    ("tls-cipher-policy", "TLSCipherPolicy", Of::Https),
-    ("http2-enabled", "EnableHttp2", Of::Https),
-    ("idle-timeout", "IdleTimeout", Of::Requests),
-    ("request-timeout", "RequestTimeout", Of::Requests),
-    ("sticky-session", "StickySession", Of::Requests),
-    ("sticky-session-type", "StickySessionType", Of::Requests),
-    ("cookie", "Cookie", Of::Requests),
-    ("cookie-timeout", "CookieTimeout", Of::Requests),
-    ("acl-status", "AclStatus", Of::All),
-    ("acl-type", "AclType", Of::All),
-    ("acl-id", "AclId", Of::All),
-    ("healthy-threshold", "HealthyThreshold", Of::All),
-    ("unhealthy-threshold", "UnhealthyThreshold", Of::All),
-    ("health-check-connect-port", "HealthCheckConnectPort", Of::All),
-    ("health-check-interval", "HealthCheckInterval", Of::All),
-    ("health-check-domain", "HealthCheckDomain", Of::All),
-    ("health-check-uri", "HealthCheckURI", Of::All),
-    ("health-check-httpcode", "HealthCheckHttpCode", Of::All),
-    ("health-check-type", "HealthCheckType", Of::Tcp),
-    ("health-check-connect-timeout", "HealthCheckConnectTimeout", Of::Connections),
-    ("health-check-switch", "HealthCheckSwitch", Of::Connections),
-    ("health-check-flag", "HealthCheck", Of::Requests),
-    ("health-check-timeout", "HealthCheckTimeout", Of::Requests),
-    ("health-check-method", "HealthCheckMethod", Of::Requests),
+const PARAMETERS: &[(&str, &str, AppliesTo)] = &[
+    ("scheduler", "Scheduler", AppliesTo::All),
+    ("persistence-timeout", "PersistenceTimeout", AppliesTo::Tcp),
+    ("established-timeout", "EstablishedTimeout", AppliesTo::Tcp),
+    ("connection-drain", "ConnectionDrain", AppliesTo::Connections),
+    ("connection-drain-timeout", "ConnectionDrainTimeout", AppliesTo::Connections),
+    ("cert-id", "ServerCertificateId", AppliesTo::Https),
+    ("tls-cipher-policy", "TLSCipherPolicy", AppliesTo::Https),
+    ("http2-enabled", "EnableHttp2", AppliesTo::Https),
+    ("idle-timeout", "IdleTimeout", AppliesTo::Requests),
+    ("request-timeout", "RequestTimeout", AppliesTo::Requests),
+    ("sticky-session", "StickySession", AppliesTo::Requests),
+    ("sticky-session-type", "StickySessionType", AppliesTo::Requests),
+    ("cookie", "Cookie", AppliesTo::Requests),
+    ("cookie-timeout", "CookieTimeout", AppliesTo::Requests),
+    ("acl-status", "AclStatus", AppliesTo::All),
+    ("acl-type", "AclType", AppliesTo::All),
+    ("acl-id", "AclId", AppliesTo::All),
+    ("healthy-threshold", "HealthyThreshold", AppliesTo::All),
+    ("unhealthy-threshold", "UnhealthyThreshold", AppliesTo::All),
+    ("health-check-connect-port", "HealthCheckConnectPort", AppliesTo::All),
+    ("health-check-interval", "HealthCheckInterval", AppliesTo::All),
+    ("health-check-domain", "HealthCheckDomain", AppliesTo::All),
+    ("health-check-uri", "HealthCheckURI", AppliesTo::All),
+    ("health-check-httpcode", "HealthCheckHttpCode", AppliesTo::All),
+    ("health-check-type", "HealthCheckType", AppliesTo::Tcp),
+    ("health-check-connect-timeout", "HealthCheckConnectTimeout", AppliesTo::Connections),
+    ("health-check-switch", "HealthCheckSwitch", AppliesTo::Connections),
+    ("health-check-flag", "HealthCheck", AppliesTo::Requests),
+    ("health-check-timeout", "HealthCheckTimeout", AppliesTo::Requests),
+    ("health-check-method", "HealthCheckMethod", AppliesTo::Requests),
 ];
 
-impl Of {
+impl AppliesTo {
     fn includes(self, protocol: &str) -> bool {
         match self {
             Self::All => true,
@@ -80,20 +80,20 @@ impl Of {
     }
 }
 
-pub(super) fn check_before_forwarding(notes: Annotations<'_>) -> Result<(), Stopped> {
-    check(notes, BEFORE_FORWARDING)
+pub(super) fn check_before_forwarding(annotations: Annotations<'_>) -> Result<(), BuildError> {
+    check(annotations, BEFORE_FORWARDING)
 }
 
-pub(super) fn check_after_forwarding(notes: Annotations<'_>) -> Result<(), Stopped> {
-    check(notes, AFTER_FORWARDING)
+pub(super) fn check_after_forwarding(annotations: Annotations<'_>) -> Result<(), BuildError> {
+    check(annotations, AFTER_FORWARDING)
 }
 
-fn check(notes: Annotations<'_>, keys: &[(&str, &str)]) -> Result<(), Stopped> {
+fn check(annotations: Annotations<'_>, keys: &[(&str, &str)]) -> Result<(), BuildError> {
     keys.iter().try_for_each(|(suffix, name)| {
-        let value = notes.get(suffix);
+        let value = annotations.get(suffix);
         let read = if value.is_empty() { Ok(0) } else { atoi(value) };
         read.map(drop).map_err(|error| {
-            Stopped(format!(
+            BuildError(format!(
                 "Annotation {name} must be integer, but got [{value}]. message=[{error}] "
             ))
         })
@@ -101,12 +101,12 @@ fn check(notes: Annotations<'_>, keys: &[(&str, &str)]) -> Result<(), Stopped> {
 }
 
 /// The parameters of a listener of this protocol that the annotations set. Numbers have been checked.
-pub(super) fn of(notes: Annotations<'_>, protocol: &str) -> Vec<(&'static str, String)> {
+pub(super) fn of(annotations: Annotations<'_>, protocol: &str) -> Vec<(&'static str, String)> {
     let is_number = |suffix: &str| {
         [BEFORE_FORWARDING, AFTER_FORWARDING].concat().iter().any(|(key, _)| *key == suffix)
     };
     let set = PARAMETERS.iter().filter(|(_, _, of)| of.includes(protocol));
-    set.filter_map(|(suffix, name, _)| match notes.get(suffix) {
+    set.filter_map(|(suffix, name, _)| match annotations.get(suffix) {
         "" => None,
         value if is_number(suffix) => Some((*name, atoi(value).ok()?.to_string())),
         value => Some((*name, value.to_owned())),

@@ -5,15 +5,15 @@ mod attributes;
 
 use k8s_openapi::api::core::v1::ServicePort;
 
-use super::identity::Identity;
-use super::{Inputs, Stopped, group_name, mapping};
+use super::named_key::NamedKey;
+use super::{BuildError, Inputs, group_name, mapping};
 use crate::annotations::Annotations;
 use crate::number::atoi;
 use crate::service::{Key, ServiceExt};
 
 /// A listener as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct DesiredListener {
     pub(crate) port: i32,
     /// `tcp`, `udp`, `http` or `https`.
     pub(crate) protocol: String,
@@ -29,11 +29,11 @@ pub(crate) struct Wanted {
 }
 
 /// The listeners of all ports, in their order.
-pub(crate) fn build(inputs: &Inputs<'_>) -> Result<Vec<Wanted>, Stopped> {
+pub(crate) fn build(inputs: &Inputs<'_>) -> Result<Vec<DesiredListener>, BuildError> {
     let service = inputs.service;
     let wanted = service.ports().iter().map(|port| {
-        of_port(inputs, service.notes(), port).map_err(|Stopped(error)| {
-            Stopped(format!("build listener from servicePort {} error: {error}", port.port))
+        of_port(inputs, service.annotations(), port).map_err(|BuildError(error)| {
+            BuildError(format!("build listener from servicePort {} error: {error}", port.port))
         })
     });
     wanted.collect()
@@ -41,60 +41,61 @@ pub(crate) fn build(inputs: &Inputs<'_>) -> Result<Vec<Wanted>, Stopped> {
 
 fn of_port(
     inputs: &Inputs<'_>,
-    notes: Annotations<'_>,
+    annotations: Annotations<'_>,
     port: &ServicePort,
-) -> Result<Wanted, Stopped> {
-    let Key { namespace, name } = Key::of(inputs.service);
+) -> Result<DesiredListener, BuildError> {
+    let Key { namespace, name } = Key::from_object(inputs.service);
     let number = port.port.to_string();
-    let identity = Identity {
+    let identity = NamedKey {
         port: &number,
         service: &name,
         namespace: &namespace,
         cluster: inputs.cluster_id,
     };
-    let protocol = protocol(notes, port)?;
-    let mapping = notes.get("vgroup-port");
-    let group = if !notes.get("id").is_empty() && !mapping.is_empty() {
+    let protocol = protocol(annotations, port)?;
+    let mapping = annotations.get("vgroup-port");
+    let group = if !annotations.get("id").is_empty() && !mapping.is_empty() {
         mapping::group_of(mapping, port.port)?.unwrap_or_default()
     } else {
         ""
     };
-    attributes::check_before_forwarding(notes)?;
+    attributes::check_before_forwarding(annotations)?;
     let forwards_to = if protocol == "http" {
-        forwarding(notes.get("forward-port"), port.port)
-            .map_err(|Stopped(error)| Stopped(format!("Annotation ForwardPort error: {error} ")))?
+        forwarding(annotations.get("forward-port"), port.port).map_err(|BuildError(error)| {
+            BuildError(format!("Annotation ForwardPort error: {error} "))
+        })?
     } else {
         None
     };
-    attributes::check_after_forwarding(notes)?;
-    check_domains(notes.get("domain-extensions"))?;
-    Ok(Wanted {
+    attributes::check_after_forwarding(annotations)?;
+    check_domains(annotations.get("domain-extensions"))?;
+    Ok(DesiredListener {
         port: port.port,
         description: identity.to_string(),
         group: group.to_owned(),
         group_name: group_name(inputs, inputs.service.is_eni(inputs.default_type), port),
-        attributes: attributes::of(notes, &protocol),
+        attributes: attributes::of(annotations, &protocol),
         forwards_to,
         protocol,
     })
 }
 
 /// A port's protocol after `protocol-port` (`https:443,http:80`).
-fn protocol(notes: Annotations<'_>, port: &ServicePort) -> Result<String, Stopped> {
-    let declared = notes.get("protocol-port");
+fn protocol(annotations: Annotations<'_>, port: &ServicePort) -> Result<String, BuildError> {
+    let declared = annotations.get("protocol-port");
     let number = port.port.to_string();
     let entries = (!declared.is_empty()).then(|| declared.split(','));
     for entry in entries.into_iter().flatten() {
         let (name, wanted) = match entry.split(':').collect::<Vec<_>>().as_slice() {
             [name, wanted, ..] => (*name, *wanted),
             _ => {
-                return Err(Stopped(format!(
+                return Err(BuildError(format!(
                     "port and protocol format must be like 'https:443' with colon separated. got=[[{entry}]]"
                 )));
             }
         };
         if !["http", "https", "tcp", "udp"].contains(&name) {
-            return Err(Stopped(format!(
+            return Err(BuildError(format!(
                 "port protocol format must be either [http|https|tcp|udp], protocol not supported wit [{name}]\n"
             )));
         }
@@ -106,19 +107,19 @@ fn protocol(notes: Annotations<'_>, port: &ServicePort) -> Result<String, Stoppe
 }
 
 /// `forward-port` (`80:443`), read for HTTP listeners only.
-fn forwarding(declared: &str, port: i32) -> Result<Option<i64>, Stopped> {
+fn forwarding(declared: &str, port: i32) -> Result<Option<i64>, BuildError> {
     if declared.is_empty() {
         return Ok(None);
     }
     let number = port.to_string();
     for entry in declared.split(',') {
         let Some((from, to)) = entry.split_once(':').filter(|(_, to)| !to.contains(':')) else {
-            return Err(Stopped(format!(
+            return Err(BuildError(format!(
                 "forward port format error: {declared}, expect 80:443,88:6443"
             )));
         };
         if from == number && !to.is_empty() {
-            let unread = |_| Stopped(format!("forward port is not an integer, {to}"));
+            let unread = |_| BuildError(format!("forward port is not an integer, {to}"));
             return atoi(to).map(Some).map_err(unread);
         }
         if from == number {
@@ -129,12 +130,12 @@ fn forwarding(declared: &str, port: i32) -> Result<Option<i64>, Stopped> {
 }
 
 /// `domain-extensions` (`example.com:certificate`), blanks around entries allowed.
-fn check_domains(declared: &str) -> Result<(), Stopped> {
+fn check_domains(declared: &str) -> Result<(), BuildError> {
     let entries = (!declared.is_empty()).then(|| declared.split(','));
     entries.into_iter().flatten().map(str::trim).try_for_each(|entry| {
         if entry.split(':').count() == 2 {
             return Ok(());
         }
-        Err(Stopped(format!("parse DomainExtensions error: invalid domain extension {entry}")))
+        Err(BuildError(format!("parse DomainExtensions error: invalid domain extension {entry}")))
     })
 }
