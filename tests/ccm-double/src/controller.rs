@@ -224,12 +224,11 @@ impl ControllerState {
         let _ = self.handle.unsynced.subscribe().wait_for(BTreeMap::is_empty).await;
         loop {
             let key = self.queue.next().await;
-            let reconciled = reconciler.reconcile(&key).await;
-            let succeeded =
-                reconciled.as_ref().is_none_or(|reconciled| reconciled.report.outcome.is_success());
-            let requeue_after = reconciled.as_ref().and_then(|reconciled| reconciled.requeue_after);
-            if let Some(reconciled) = reconciled {
-                self.handle.reports.record(&key, reconciled.report);
+            let result = reconciler.reconcile(&key).await;
+            let succeeded = result.as_ref().is_none_or(|result| result.report.outcome.is_success());
+            let requeue_after = result.as_ref().and_then(|result| result.requeue_after);
+            if let Some(result) = result {
+                self.handle.reports.record(&key, result.report);
             }
             self.queue.done(&key, succeeded);
             if let Some(time) = requeue_after {

@@ -128,7 +128,12 @@ async fn throttling_of_a_read_and_a_write_is_sat_out() {
 async fn a_write_whose_answer_is_lost_was_made_once_and_is_reported() {
     let double = start().await;
     let clb = connect(&double, FakeEnvironment::with_keys()).await;
-    double.fault(Fault::new(FaultEffect::LoseAnswer {}).for_action("SetVServerGroupAttribute").after(1).times(1));
+    double.fault(
+        Fault::new(FaultEffect::LoseAnswer {})
+            .for_action("SetVServerGroupAttribute")
+            .after(1)
+            .times(1),
+    );
     let interrupted = clb.set_weights(GROUP, &wishes(40)).await.expect_err("a lost answer");
     assert!(interrupted.is_lost_answer());
     assert_eq!((interrupted.written.len(), interrupted.unknown.len()), (20, 10));

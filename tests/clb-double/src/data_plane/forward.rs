@@ -44,7 +44,7 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.forwarder.connections(&self.backend, |connections| {
-            connections.open = connections.open.saturating_sub(1)
+            connections.open = connections.open.saturating_sub(1);
         });
     }
 }
