@@ -15,6 +15,7 @@ use crate::binaries::{Binaries, Need};
 use crate::cluster::Cluster;
 use crate::connection::{Connection, locked};
 use crate::enter;
+use crate::environment::isolate;
 use crate::fault::{Cut, cut, mend};
 use crate::plan::{Plan, Size};
 use crate::programs;
@@ -79,11 +80,12 @@ impl Bed {
     }
 
     /// A command for a program in the network of a place; in a bed of control planes only that is
-    /// the machine's own. The program ends with the bed.
+    /// the machine's own. The program ends with the bed. Of the environment of this process
+    /// the program gets what [`crate::environment`] keeps.
     pub fn inside(&self, place: Place<'_>, program: impl AsRef<OsStr>) -> anyhow::Result<Command> {
         let namespace = self.site.namespace_of(place)?;
         let mut command = enter::inside(namespace, program);
-        command.env(MARKER, &self.site.folder);
+        isolate(&mut command, &self.site.home()).env(MARKER, &self.site.folder);
         Ok(command)
     }
 

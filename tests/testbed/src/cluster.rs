@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use crate::audit::{self, Entry};
 use crate::connection::{Connection, locked};
 use crate::enter;
+use crate::environment::environment;
 use crate::kubeconfig::{Access, kubeconfig};
 use crate::pki::{Authority, Identity, Validity};
 use crate::protocol::{Request, Stop};
@@ -132,9 +133,17 @@ impl<'a> Cluster<'a> {
     /// Another program that is to find the cluster as [`Self::kubectl`] does.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = enter::inside(self.bed.namespace.as_deref(), program);
-        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.bed.home());
-        command.env(MARKER, &self.bed.folder);
+        command.env_clear().envs(self.environment());
         command
+    }
+
+    /// The whole environment of such a program, for those who start it themselves: what
+    /// [`environment`] keeps, an empty folder as its home, and the admin's kubeconfig.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = environment(&self.bed.home());
+        variables.push(("KUBECONFIG", self.kubeconfig().display().to_string()));
+        variables.push((MARKER, self.bed.folder.display().to_string()));
+        variables
     }
 
     /// Runs kubectl and returns what it wrote to stdout; if it fails, what it wrote to stderr is
