@@ -31,12 +31,12 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
 
 /// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
 #[derive(Debug)]
-pub struct Clb {
+pub struct CloudApi {
     double: ClbDouble,
     _runtime: Runtime,
 }
 
-impl Clb {
+impl CloudApi {
     /// Starts it with these groups and listeners, as the double's state has them.
     pub fn start(groups: &Value, listeners: &Value) -> anyhow::Result<Self> {
         let state = json!({
@@ -54,18 +54,18 @@ impl Clb {
         Ok(Self { double, _runtime: runtime })
     }
 
-    /// Where it is.
+    /// Where its API is.
     pub fn url(&self) -> anyhow::Result<String> {
         Ok(format!("http://{}", self.double.http().context("it does not listen")?))
     }
 
-    /// The plugin's flag that leads there.
-    pub fn flag(&self) -> anyhow::Result<String> {
+    /// The plugin's flag that names this API.
+    pub fn endpoint_flag(&self) -> anyhow::Result<String> {
         Ok(format!("--clb-endpoint {}", self.url()?))
     }
 
-    /// Gives a command the credentials, as the `aliyun` command line takes them.
-    pub fn let_in<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    /// Gives a command the user's credentials, as the `aliyun` command line takes them.
+    pub fn add_credentials<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.envs(self.environment())
     }
 
@@ -74,7 +74,7 @@ impl Clb {
         environment(&self.url().unwrap_or_default())
     }
 
-    /// Lets calls of the user's fail so many times because there were too many.
+    /// Has the API throttle so many of the user's next calls of an action.
     pub fn throttle(&self, action: &str, times: u32) {
         self.double.fault(
             Fault::new(FaultEffect::Throttle {})
@@ -84,8 +84,9 @@ impl Clb {
         );
     }
 
-    /// Lets calls of the user's meet a fault from now on, all or those of one action.
-    pub fn troubles_user(&self, what: FaultEffect, action: Option<&str>) {
+    /// Has the API answer the user's calls with a fault from now on: all calls, or the next one of an
+    /// action.
+    pub fn fail_user_calls(&self, what: FaultEffect, action: Option<&str>) {
         let fault = Fault::new(what).for_access_key(USER.0);
         self.double.fault(match action {
             Some(action) => fault.for_action(action).times(1),
@@ -93,17 +94,17 @@ impl Clb {
         });
     }
 
-    /// All is well again.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.double.clear_faults();
     }
 
-    /// Changes the state behind everybody's back.
+    /// Changes the state without a call of the API.
     pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         self.double.edit(change)
     }
 
-    /// Somebody sets a server's weight in the console.
+    /// Sets a server's weight in every group, as somebody does in the console.
     pub fn set_weight(&self, id: &str, weight: u8) {
         self.double.edit(|state| {
             let balancers = state.load_balancers.iter_mut();
@@ -115,7 +116,7 @@ impl Clb {
         });
     }
 
-    /// How often the user has called until now.
+    /// How many calls the user has made until now.
     pub fn calls_of_user(&self) -> usize {
         self.double
             .calls()
@@ -124,7 +125,8 @@ impl Clb {
             .count()
     }
 
-    /// Lets lookups of groups by CCM fail, one for each number: after so many that have passed.
+    /// Has the API throttle lookups of groups by CCM, one for each number: the one after so many
+    /// that have succeeded.
     pub fn throttle_ccm(&self, after: &[u32]) {
         for passed in after {
             let fault = Fault::new(FaultEffect::Throttle {})
@@ -141,14 +143,14 @@ impl Clb {
         let of_group = |of: &&Value| of.get("id").is_some_and(|id| id == group);
         let backends = groups.into_iter().flatten().filter(of_group);
         let backends = backends.filter_map(|of| of.get("backends")?.as_array()).flatten();
-        let held = |of: &Value| {
+        let weight = |of: &Value| {
             let weight = of.get("weight")?.as_u64()?.try_into().ok()?;
             Some((of.get("serverId")?.as_str()?.to_owned(), weight))
         };
-        backends.filter_map(held).collect()
+        backends.filter_map(weight).collect()
     }
 
-    /// Who has changed backends since [`Clb::forget_calls`], in order, each once in a row: a
+    /// Who has changed backends since [`CloudApi::forget_calls`], in order, each once in a row: a
     /// cluster's id, or `user`.
     pub fn writers(&self) -> Vec<String> {
         let of = |call: &LoggedCall| {

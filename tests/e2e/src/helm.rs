@@ -6,9 +6,8 @@ use std::{
 };
 
 use anyhow::Context;
-use clbmigrate_testbed::{Binaries, Cluster, Need, programs::workspace};
-
-use crate::user::{Ran, ran};
+use clbmigrate_testbed::{Binaries, Cluster, Need, isolate, programs::workspace};
+use clbmigrate_testkit::{CommandOutput, run};
 
 /// The namespace the webhook lives in.
 pub const NAMESPACE: &str = "clbmigrate-system";
@@ -36,28 +35,28 @@ impl Helm {
 
     /// Runs it with these arguments, separated by spaces, as admin of a cluster. `CHART` stands for
     /// the chart.
-    pub fn run(&self, cluster: &Cluster<'_>, arguments: &str) -> anyhow::Result<Ran> {
+    pub fn run(&self, cluster: &Cluster<'_>, arguments: &str) -> anyhow::Result<CommandOutput> {
         let mut command = cluster.command(&self.program);
         command.args(self.arguments(arguments)).stdin(Stdio::null());
-        ran(&mut command)
+        run(&mut command)
     }
 
     /// The chart as manifests, made without a cluster, with these further arguments.
-    pub fn template(&self, arguments: &str) -> anyhow::Result<Ran> {
-        self.alone(&format!("template clbmigrate CHART {arguments}"))
+    pub fn template(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
+        self.run_offline(&format!("template clbmigrate CHART {arguments}"))
     }
 
     /// What helm finds fault with, without a cluster.
-    pub fn lint(&self, arguments: &str) -> anyhow::Result<Ran> {
-        self.alone(&format!("lint CHART {arguments}"))
+    pub fn lint(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
+        self.run_offline(&format!("lint CHART {arguments}"))
     }
 
-    /// Runs it where no cluster has a say.
-    fn alone(&self, arguments: &str) -> anyhow::Result<Ran> {
+    /// Runs it without a cluster and without a home folder.
+    fn run_offline(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
         let mut command = Command::new(&self.program);
-        command.args(self.arguments(arguments));
+        isolate(&mut command, Path::new("/nonexistent")).args(self.arguments(arguments));
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
-        ran(&mut command)
+        run(&mut command)
     }
 
     fn arguments(&self, text: &str) -> Vec<String> {

@@ -1,23 +1,25 @@
-//! What the end-to-end tests share: a user with kubectl, the plugin on PATH and a namespace of
-//! their own, the doubles of CCM and the CLB, helm, and terminals.
+//! What the end-to-end tests share: a user of kubectl and the plugin in a namespace of their own, the
+//! doubles of CCM and the CLB, the webhook's release, helm, and terminals.
 #![forbid(unsafe_code)]
 
 mod ccm;
 mod clb;
+mod data_plane;
+mod docs_commands;
+mod document;
 mod helm;
-mod manifests;
-mod page;
-mod plane;
+mod release;
 mod terminal;
+mod tools;
 mod user;
-mod webhook;
 
-pub use ccm::Ccm;
-pub use clb::Clb;
+pub use ccm::CcmDouble;
+pub use clb::CloudApi;
+pub use data_plane::{DataPlane, Listener};
+pub use docs_commands::commands;
+pub use document::document;
 pub use helm::{Helm, NAMESPACE};
-pub use manifests::{KEYS, nodes, service, slice};
-pub use page::{commands, shell, shell_command};
-pub use plane::{Entrance, Plane};
+pub use release::Release;
 pub use terminal::Terminal;
-pub use user::{Ran, Tools, User, ran};
-pub use webhook::Release;
+pub use tools::Tools;
+pub use user::User;

@@ -12,12 +12,9 @@ use clbmigrate_testbed::{
     image::{self, Image},
     programs, try_wait_for,
 };
+use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 
-use crate::{
-    helm::{Helm, NAMESPACE},
-    manifests::service,
-    user::{Ran, ran},
-};
+use crate::helm::{Helm, NAMESPACE};
 
 /// Where the image says it is from; nobody there could be asked.
 const REPOSITORY: &str = "clbmigrate.test/webhook";
@@ -77,8 +74,8 @@ impl<'b> Release<'b> {
     }
 
     /// Helm, which must succeed.
-    pub fn helm(&self, arguments: &str) -> anyhow::Result<Ran> {
-        self.helm.run(&self.cluster, arguments)?.ends_with(0)
+    pub fn helm(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
+        self.helm.run(&self.cluster, arguments)?.expect_code(0)
     }
 
     /// Waits until all Pods are Ready and API servers reach them.
@@ -86,20 +83,20 @@ impl<'b> Release<'b> {
         let rollout =
             format!("rollout status deployment/clbmigrate-webhook -n {NAMESPACE} --timeout=120s");
         let mut kubectl = self.cluster.kubectl();
-        let rolled = ran(kubectl.args(rollout.split_whitespace()))?.ends_with(0);
+        let rolled = run(kubectl.args(rollout.split_whitespace()))?.expect_code(0);
         rolled.with_context(|| self.state())?;
-        self.wait_until_it_judges()
+        self.wait_until_it_validates()
     }
 
     /// Waits until a bad Service is refused for what is bad about it.
-    pub fn wait_until_it_judges(&self) -> anyhow::Result<()> {
+    pub fn wait_until_it_validates(&self) -> anyhow::Result<()> {
         let bad = self.values.with_file_name("bad.yaml");
-        fs::write(&bad, service("default", "bad", &[("weight", "101")]))?;
-        let judged = try_wait_for("the webhook to judge", DEADLINE, || {
+        fs::write(&bad, service_in("default", "bad", &[("weight", "101")]).to_string())?;
+        let judged = try_wait_for("the webhook to validate", DEADLINE, || {
             let mut kubectl = self.cluster.kubectl();
             kubectl.args(["create", "--dry-run=server", "-f"]).arg(&bad);
-            let ran = ran(&mut kubectl)?;
-            Ok((ran.code != 0 && ran.err.contains("CLB001")).then_some(()))
+            let output = run(&mut kubectl)?;
+            Ok((output.code != 0 && output.stderr.contains("CLB001")).then_some(()))
         });
         judged.with_context(|| self.state())
     }

@@ -17,10 +17,10 @@ pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     child: Box<dyn Child + Send + Sync>,
     writer: Box<dyn Write + Send>,
-    seen: Arc<Mutex<Seen>>,
+    received: Arc<Mutex<Received>>,
 }
 
-struct Seen {
+struct Received {
     parser: vt100::Parser,
     raw: Vec<u8>,
     /// Whether nothing can follow: the program has ended, and all that it wrote was read.
@@ -42,7 +42,8 @@ impl Terminal {
         cols: u16,
     ) -> Result<Self> {
         let pair = native_pty_system().openpty(size(rows, cols))?;
-        let mut command = CommandBuilder::new("kubectl");
+        let mut command = CommandBuilder::new(user.cluster.program("kubectl"));
+        command.env_clear();
         command.args(arguments.split_whitespace());
         for (name, value) in user.environment() {
             command.env(name, value);
@@ -53,9 +54,9 @@ impl Terminal {
         let child = pair.slave.spawn_command(command)?;
         drop(pair.slave);
         let parser = vt100::Parser::new(rows, cols, 0);
-        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new(), is_over: false }));
+        let received = Arc::new(Mutex::new(Received { parser, raw: Vec::new(), is_over: false }));
         let mut reader = pair.master.try_clone_reader()?;
-        let into = Arc::clone(&seen);
+        let into = Arc::clone(&received);
         thread::spawn(move || {
             let seen = || into.lock().unwrap_or_else(PoisonError::into_inner);
             let mut buffer = [0; 4096];
@@ -68,17 +69,17 @@ impl Terminal {
             seen().is_over = true;
         });
         let writer = pair.master.take_writer()?;
-        Ok(Self { master: pair.master, child, writer, seen })
+        Ok(Self { master: pair.master, child, writer, received })
     }
 
     /// What is to be seen.
     pub fn screen(&self) -> String {
-        self.seen().parser.screen().contents()
+        self.received().parser.screen().contents()
     }
 
     /// Everything that was written to it, control sequences included.
     pub fn raw(&self) -> String {
-        String::from_utf8_lossy(&self.seen().raw).into_owned()
+        String::from_utf8_lossy(&self.received().raw).into_owned()
     }
 
     /// Waits until words are to be seen.
@@ -91,7 +92,7 @@ impl Terminal {
 
     /// Gives it another size.
     pub fn resize(&self, rows: u16, cols: u16) -> Result<()> {
-        self.seen().parser.screen_mut().set_size(rows, cols);
+        self.received().parser.screen_mut().set_size(rows, cols);
         self.master.resize(size(rows, cols))
     }
 
@@ -105,14 +106,14 @@ impl Terminal {
     pub fn ends(&mut self) -> Result<u32> {
         let status = try_wait_for("the program's end", DEADLINE, || Ok(self.child.try_wait()?))
             .with_context(|| self.raw())?;
-        let all = || Ok(self.seen().is_over.then_some(()));
+        let all = || Ok(self.received().is_over.then_some(()));
         try_wait_for("the end of what the program wrote", DEADLINE, all)
             .with_context(|| self.raw())?;
         Ok(status.exit_code())
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,109 +1,37 @@
-//! Somebody with kubectl and the plugin.
+//! A user of kubectl and the plugin.
 
 use std::{
-    env, fs,
+    fmt::Display,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clbmigrate_fault_proxy::{Gate, Upstream};
-use clbmigrate_testbed::{Bed, Cluster, programs};
-use serde_json::Value;
+use clbmigrate_testbed::{Bed, Cluster};
+use clbmigrate_testkit::{
+    CommandOutput, Kubectl,
+    manifests::{endpoint_slice, key, list, node, service_in},
+    run,
+};
+use serde_json::{Value, json};
 
-use crate::manifests::{KEYS, nodes, service, slice};
+use crate::tools::Tools;
 
-/// Long enough for anything that shall happen at all.
+/// Long enough for everything that is waited for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The programs under test, in a folder for PATH.
-#[derive(Debug, Clone)]
-pub struct Tools {
-    folder: PathBuf,
-    /// The double of CCM.
-    pub ccm: PathBuf,
-}
-
-impl Tools {
-    /// Builds them.
-    pub fn build() -> anyhow::Result<Self> {
-        let built = programs::build(&["kubectl-clbmigrate", "ccm-double"])?;
-        let [plugin, ccm] = built.as_slice() else { anyhow::bail!("two programs, not {built:?}") };
-        let folder = plugin.parent().context("the plugin's folder")?.to_owned();
-        Ok(Self { folder, ccm: ccm.clone() })
-    }
-
-    /// Where the plugin is.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-}
-
-/// What a command left.
-#[derive(Debug)]
-pub struct Ran {
-    /// The exit code.
-    pub code: i32,
-    /// Standard output.
-    pub out: String,
-    /// Standard error.
-    pub err: String,
-}
-
-impl Ran {
-    /// Demands an exit code.
-    pub fn ends_with(self, code: i32) -> anyhow::Result<Self> {
-        ensure!(
-            self.code == code,
-            "exit {} instead of {code}\n{}\n{}",
-            self.code,
-            self.out,
-            self.err
-        );
-        Ok(self)
-    }
-
-    /// Demands words on standard output.
-    pub fn says(self, words: &str) -> anyhow::Result<Self> {
-        ensure!(self.out.contains(words), "no {words:?} in:\n{}\n{}", self.out, self.err);
-        Ok(self)
-    }
-
-    /// Demands words on standard error.
-    pub fn warns(self, words: &str) -> anyhow::Result<Self> {
-        ensure!(self.err.contains(words), "no {words:?} in:\n{}", self.err);
-        Ok(self)
-    }
-
-    /// Standard output as JSON of a schema in `docs/schema`.
-    pub fn document(&self, schema: &str) -> anyhow::Result<Value> {
-        let path = programs::workspace()?.join(format!("docs/schema/{schema}.schema.json"));
-        let schema: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
-        let document = self.json()?;
-        let validator = jsonschema::validator_for(&schema)?;
-        let problems = validator.iter_errors(&document).map(|error| error.to_string());
-        let problems: Vec<String> = problems.collect();
-        ensure!(problems.is_empty(), "{problems:?} in {document:#}");
-        Ok(document)
-    }
-
-    /// Standard output as JSON.
-    pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_str(&self.out).with_context(|| self.out.clone())
-    }
-}
-
-/// A user of one cluster, in a namespace of its own with a migrated Service `web` of weight 20 over
-/// two nodes.
+/// A user of one cluster, with kubectl and the plugin, in a namespace of its own with a migrated
+/// Service `web` of weight 20 over two nodes.
 #[derive(Debug, Clone)]
 pub struct User<'b> {
     /// The cluster.
     pub cluster: Cluster<'b>,
     /// The namespace.
     pub namespace: String,
-    kubeconfig: PathBuf,
-    path: String,
+    kubectl: Kubectl<'b>,
 }
 
 impl<'b> User<'b> {
@@ -115,36 +43,27 @@ impl<'b> User<'b> {
         namespace: &str,
     ) -> anyhow::Result<Self> {
         let cluster = bed.cluster(cluster)?;
-        let kubectl = cluster.program("kubectl");
-        let path = [kubectl.parent().context("kubectl's folder")?, &tools.folder];
-        let path = format!(
-            "{}:{}:{}",
-            path[1].display(),
-            path[0].display(),
-            env::var("PATH").unwrap_or_default()
-        );
-        let kubeconfig = cluster.kubeconfig();
-        let user = Self { cluster, namespace: namespace.to_owned(), kubeconfig, path };
+        let kubectl = Kubectl::new(cluster.clone(), &[tools.folder()])?;
+        let user = Self { cluster, namespace: namespace.to_owned(), kubectl };
         user.cluster.ask(&["create", "namespace", namespace])?;
-        user.apply(&service(namespace, "web", &[("weight", "20")]))?;
-        user.apply(&slice(namespace, "web", &["n1", "n2"]))?;
+        user.apply(service_in(namespace, "web", &[("weight", "20")]))?;
+        user.apply(endpoint_slice(namespace, "web", &["n1", "n2"]))?;
         Ok(user)
     }
 
-    /// Makes two nodes, Ready, with instances; once a cluster.
-    pub fn make_nodes(cluster: &Cluster<'_>, all: &[(&str, &str)]) -> anyhow::Result<()> {
-        cluster.apply(&nodes(all))?;
-        let ready = r#"{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Test","message":"","lastHeartbeatTime":"2026-01-01T00:00:00Z","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}"#;
-        for (name, _) in all {
-            cluster.ask(&[
-                "patch",
-                "node",
-                name,
-                "--subresource=status",
-                "--type=merge",
-                "-p",
-                ready,
-            ])?;
+    /// Makes Ready nodes of these names and instances; once a cluster.
+    pub fn make_nodes(cluster: &Cluster<'_>, nodes: &[(&str, &str)]) -> anyhow::Result<()> {
+        let manifests = nodes.iter().map(|(name, instance)| node(name, instance));
+        cluster.apply(&list(&manifests.collect::<Vec<_>>()).to_string())?;
+        let ready = json!({"status": {"conditions": [{
+            "type": "Ready", "status": "True", "reason": "Test", "message": "",
+            "lastHeartbeatTime": "2026-01-01T00:00:00Z",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]}});
+        let ready = ready.to_string();
+        for (name, _) in nodes {
+            let patch = ["patch", "node", name, "--subresource=status", "--type=merge", "-p"];
+            cluster.ask(&[&patch[..], &[&ready]].concat())?;
         }
         Ok(())
     }
@@ -152,25 +71,25 @@ impl<'b> User<'b> {
     /// This user with another kubeconfig.
     #[must_use]
     pub fn with_kubeconfig(&self, kubeconfig: impl Into<PathBuf>) -> Self {
-        Self { kubeconfig: kubeconfig.into(), ..self.clone() }
+        Self { kubectl: self.kubectl.with_kubeconfig(kubeconfig), ..self.clone() }
     }
 
-    /// This user behind a gate, in a context of the same name.
-    pub fn behind_gate(&self) -> anyhow::Result<(Self, Gate)> {
-        self.behind_gate_as(self.cluster.name())
+    /// This user behind a fault proxy, in a context of the same name.
+    pub fn behind_proxy(&self) -> anyhow::Result<(Self, Gate)> {
+        self.behind_proxy_as(self.cluster.name())
     }
 
-    /// This user behind a gate, in a context of another name.
-    pub fn behind_gate_as(&self, context: &str) -> anyhow::Result<(Self, Gate)> {
+    /// This user behind a fault proxy, in a context of another name.
+    pub fn behind_proxy_as(&self, context: &str) -> anyhow::Result<(Self, Gate)> {
         let identity = self.cluster.client_certificate()?;
-        let gate = Gate::start(&Upstream {
+        let proxy = Gate::start(&Upstream {
             url: self.cluster.server(),
             ca_pem: self.cluster.ca_pem()?,
             client_cert_pem: Some(identity.certificate),
             client_key_pem: Some(identity.key),
         })?;
-        let file = self.file("gate.kubeconfig", &gate.kubeconfig(context))?;
-        Ok((self.with_kubeconfig(file), gate))
+        let file = self.file("proxy.kubeconfig", &proxy.kubeconfig(context))?;
+        Ok((self.with_kubeconfig(file), proxy))
     }
 
     /// Writes a file that belongs to the test.
@@ -184,64 +103,67 @@ impl<'b> User<'b> {
 
     /// The kubeconfig in use.
     pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+        self.kubectl.kubeconfig()
     }
 
-    /// `kubectl` with the plugin on PATH and these arguments, separated by spaces.
+    /// A command for kubectl with the plugin on PATH and these arguments, separated by spaces.
     pub fn kubectl(&self, arguments: &str) -> Command {
-        let mut command = Command::new("kubectl");
-        command.args(arguments.split_whitespace());
-        self.dress(&mut command);
-        command
+        self.kubectl.command(arguments)
     }
 
-    /// Gives a command this user's environment.
-    pub fn dress(&self, command: &mut Command) {
-        for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL"] {
-            command.env_remove(name);
-        }
-        command.env("PATH", &self.path).env("KUBECONFIG", &self.kubeconfig);
-        command.env("LANG", "C.UTF-8").env("TERM", "xterm").stdin(Stdio::null());
-    }
-
-    /// The variables of this user's environment, for terminals.
+    /// The whole environment of this user's programs, for terminals.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("PATH", self.path.clone()),
-            ("KUBECONFIG", self.kubeconfig.display().to_string()),
-            ("LANG", "C.UTF-8".to_owned()),
-            ("TERM", "xterm".to_owned()),
-        ]
+        self.kubectl.environment()
     }
 
-    /// Runs `kubectl clbmigrate` in the namespace.
-    pub fn runs(&self, arguments: &str) -> anyhow::Result<Ran> {
-        ran(&mut self.clbmigrate(arguments))
-    }
-
-    /// `kubectl clbmigrate` in the namespace.
-    pub fn clbmigrate(&self, arguments: &str) -> Command {
+    /// A command for `kubectl clbmigrate` in the namespace.
+    pub fn command(&self, arguments: &str) -> Command {
         self.kubectl(&format!("clbmigrate {arguments} -n {}", self.namespace))
     }
 
-    /// Applies manifests as admin.
-    pub fn apply(&self, manifests: &str) -> anyhow::Result<()> {
-        self.cluster.apply(manifests)
+    /// Runs `kubectl clbmigrate` in the namespace.
+    pub fn run(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
+        run(&mut self.command(arguments))
+    }
+
+    /// Applies a manifest, YAML or JSON, as admin.
+    pub fn apply(&self, manifest: impl Display) -> anyhow::Result<()> {
+        self.cluster.apply(&manifest.to_string())
+    }
+
+    /// Runs plain kubectl in the namespace as admin, with arguments separated by spaces. It must succeed.
+    pub fn ask(&self, arguments: &str) -> anyhow::Result<String> {
+        let arguments = arguments.split_whitespace().chain(["-n", &self.namespace]);
+        self.cluster.ask(&arguments.collect::<Vec<_>>())
+    }
+
+    /// Somebody else sets an annotation of Service `web`, written `KEY=VALUE`.
+    pub fn annotate(&self, annotation: &str) -> anyhow::Result<()> {
+        self.ask(&format!("annotate --overwrite service web {annotation}")).map(drop)
+    }
+
+    /// Somebody else sets the weight of Service `web`.
+    pub fn set_weight(&self, weight: &str) -> anyhow::Result<()> {
+        self.annotate(&format!("{}={weight}", key("weight")))
     }
 
     /// An annotation of Service `web` under CCM's prefix, empty where there is none.
     pub fn annotation(&self, name: &str) -> anyhow::Result<String> {
-        let object = self.web()?;
-        let key = format!("{KEYS}{name}").replace('/', "~1");
-        let value = object.pointer(&format!("/metadata/annotations/{key}"));
+        let service = self.service()?;
+        let value = service.pointer("/metadata/annotations").and_then(|of| of.get(key(name)));
         Ok(value.and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    /// Service `web`.
-    pub fn web(&self) -> anyhow::Result<Value> {
-        let text =
-            self.cluster.ask(&["get", "service", "web", "-n", &self.namespace, "-o", "json"])?;
-        Ok(serde_json::from_str(&text)?)
+    /// Service `web`, as the API server has it.
+    pub fn service(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.ask("get service web -o json")?)?)
+    }
+
+    /// Whether CCM has finished a round over Service `web`.
+    pub fn is_reconciled(&self) -> anyhow::Result<bool> {
+        let service = self.service()?;
+        let labels = service.pointer("/metadata/labels");
+        Ok(labels.is_some_and(|labels| labels.get("service.beta.kubernetes.io/hash").is_some()))
     }
 
     /// How many writes of Service `web` the API server has stored that this tool made.
@@ -255,14 +177,4 @@ impl<'b> User<'b> {
         });
         Ok(ours.count())
     }
-}
-
-/// Runs a command to its end.
-pub fn ran(command: &mut Command) -> anyhow::Result<Ran> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    Ok(Ran {
-        code: output.status.code().context("ended by a signal")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
 }

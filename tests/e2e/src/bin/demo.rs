@@ -2,19 +2,20 @@
 
 use std::{
     io::{self, BufRead, Write},
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use clbmigrate_e2e::{Ccm, Helm, Release, Tools, shell_command};
+use clbmigrate_e2e::{CcmDouble, Helm, Release, Tools};
 use clbmigrate_testbed::{
     Bed, Cluster, Plan, Version,
     image::{self, Image},
     try_wait_for,
 };
+use clbmigrate_testkit::Kubectl;
 
 /// The image that the examples name.
 const WEB: &str = "registry.example.com/shop/web:2.0.0";
@@ -32,31 +33,31 @@ struct Args {
 }
 
 /// A part of the show: what is to be seen, and the commands that show it, with their exit codes.
-struct Scene {
+struct Step {
     title: &'static str,
     commands: &'static [(&'static str, i32)],
 }
 
-const SCENES: &[Scene] = &[
-    Scene {
+const STEPS: &[Step] = &[
+    Step {
         title: "The webhook is installed by its chart: two replicas, four hooks.",
         commands: &[
             ("kubectl get pods -n clbmigrate-system -o wide", 0),
             ("kubectl clbmigrate webhook status", 0),
         ],
     },
-    Scene {
+    Step {
         title: "The first home of a shop in the cluster: a Deployment, and a Service that joins a group with 20 of 100.",
         commands: &[
             ("kubectl apply -f deploy/examples/canary/", 0),
             ("kubectl rollout status deployment/web -n shop --timeout=60s", 0),
         ],
     },
-    Scene {
+    Step {
         title: "CCM has seen it: 20 over three nodes is 6 each. Who else is in the group, only the CLB's answer tells.",
         commands: &[("kubectl clbmigrate status -n shop", 0)],
     },
-    Scene {
+    Step {
         title: "A typing error that CCM takes in silence, and that empties the group. It is refused.",
         commands: &[
             (
@@ -66,7 +67,7 @@ const SCENES: &[Scene] = &[
             ("kubectl clbmigrate set svc/web 101 -n shop", 3),
         ],
     },
-    Scene {
+    Step {
         title: "A Deployment without a preStop hook behind a migrated Service. It gets one, and the time for it.",
         commands: &[
             ("kubectl create namespace depot", 0),
@@ -80,7 +81,7 @@ const SCENES: &[Scene] = &[
             ),
         ],
     },
-    Scene {
+    Step {
         title: "More weight: first what CCM would make of it, then the change, until CCM has done it.",
         commands: &[
             ("kubectl clbmigrate preview svc/web 41 -n shop", 0),
@@ -91,7 +92,7 @@ const SCENES: &[Scene] = &[
             ("kubectl clbmigrate status -n shop", 0),
         ],
     },
-    Scene {
+    Step {
         title: "And back.",
         commands: &[
             ("kubectl clbmigrate undo svc/web -n shop --yes --wait", 0),
@@ -120,15 +121,15 @@ fn show(args: &Args) -> Result<()> {
     let bed = Bed::start(&Plan::new().cluster("demo", Version::NEWEST).nodes(3))?;
     let cluster = bed.cluster("demo")?;
     give_web(&bed, &cluster)?;
-    let ccm = Ccm::of(&cluster, &tools, &[])?;
+    let ccm = CcmDouble::of(&cluster, &tools, &[])?;
     say("Installing: the chart.")?;
     let release = Release::of(cluster.clone(), helm.clone());
     release.prepare(&webhook)?;
     release.upgrade("")?;
-    for (number, scene) in SCENES.iter().enumerate() {
-        play(number + 1, scene, args, |command| {
-            let mut shell = shell_command(&cluster, &tools, &helm, command)?;
-            let status = shell.stdin(Stdio::null()).status().context("sh")?;
+    let kubectl = Kubectl::new(cluster.clone(), &[tools.folder(), helm.folder()?])?;
+    for (number, step) in STEPS.iter().enumerate() {
+        show_step(number + 1, step, args, |command| {
+            let status = kubectl.shell_command(command)?.status().context("sh")?;
             Ok(status.code().unwrap_or_default())
         })?;
         if number == 1 {
@@ -139,17 +140,17 @@ fn show(args: &Args) -> Result<()> {
     bed.end()
 }
 
-fn play(
+fn show_step(
     number: usize,
-    scene: &Scene,
+    step: &Step,
     args: &Args,
     run: impl Fn(&str) -> Result<i32>,
 ) -> Result<()> {
-    say(&format!("{number}. {}", scene.title))?;
+    say(&format!("{number}. {}", step.title))?;
     if args.pause {
         io::stdin().lock().read_line(&mut String::new())?;
     }
-    for (command, code) in scene.commands {
+    for (command, code) in step.commands {
         prompt(command)?;
         let ended = run(command)?;
         ensure!(ended == *code, "this ended with {ended}, where {code} was to be shown");

@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_e2e::NAMESPACE;
 use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::{CommandOutput, manifests};
 use serde_json::{Value, json};
 
-use crate::Stage;
+use crate::TestCluster;
 
 /// Long enough for an API server to know of a new hook.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What becomes of a request while the webhook is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Expected {
     /// The conditions let it through.
     Passes,
     /// It would have been judged, and nobody is there.
@@ -35,7 +36,7 @@ pub struct Case {
     /// A manifest for the request, if it takes one.
     pub input: String,
     /// What shall become of it.
-    pub verdict: Verdict,
+    pub expected: Expected,
 }
 
 impl Case {
@@ -44,10 +45,10 @@ impl Case {
         what: &'static str,
         before: impl Into<String>,
         request: impl Into<String>,
-        verdict: Verdict,
+        expected: Expected,
     ) -> Self {
         let (before, request) = (before.into(), request.into());
-        Self { what, before, prepared: "", request, input: String::new(), verdict }
+        Self { what, before, prepared: "", request, input: String::new(), expected }
     }
 
     /// With a manifest for the request.
@@ -62,35 +63,35 @@ impl Case {
 }
 
 /// A hook of the chart, in a cluster where nobody answers for it.
-struct Dead<'s, 'b> {
-    stage: &'s Stage<'b>,
+struct UnreachableHook<'s, 'b> {
+    cluster: &'s TestCluster<'b>,
     kind: String,
     name: String,
 }
 
-impl<'s, 'b> Dead<'s, 'b> {
+impl<'s, 'b> UnreachableHook<'s, 'b> {
     /// Installs the hook of this template so that a failure refuses, whatever its own policy is.
-    fn install(stage: &'s Stage<'b>, template: &str) -> anyhow::Result<Self> {
+    fn install(cluster: &'s TestCluster<'b>, template: &str) -> anyhow::Result<Self> {
         let arguments = format!("-n {NAMESPACE} --show-only templates/{template}.yaml");
-        let text = stage.helm.template(&arguments)?.ends_with(0)?.out;
+        let text = cluster.helm.template(&arguments)?.expect_code(0)?.stdout;
         let mut hook: Value = serde_saphyr::from_str(&text)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (kind, name) = (text(&hook["kind"]), text(&hook["metadata"]["name"]));
         hook["webhooks"][0]["clientConfig"] = json!({"url": "https://127.0.0.1:9"});
         hook["webhooks"][0]["failurePolicy"] = "Fail".into();
-        stage.cluster.apply(&hook.to_string())?;
-        Ok(Self { stage, kind, name })
+        cluster.apply(&hook.to_string())?;
+        Ok(Self { cluster, kind, name })
     }
 
-    fn has_refused(&self, ran: &Ran) -> bool {
+    fn has_refused(&self, output: &CommandOutput) -> bool {
         let words = format!("failed calling webhook \"{}.clbmigrate.io\"", self.name);
-        ran.code != 0 && ran.err.contains(&words)
+        output.code != 0 && output.stderr.contains(&words)
     }
 }
 
-impl Drop for Dead<'_, '_> {
+impl Drop for UnreachableHook<'_, '_> {
     fn drop(&mut self) {
-        let removed = self.stage.cluster.ask(&["delete", &self.kind, &self.name]);
+        let removed = self.cluster.ask(&["delete", &self.kind, &self.name]);
         // Tests that follow would fail, and not say why.
         removed.expect("a webhook configuration that can be removed");
     }
@@ -98,46 +99,48 @@ impl Drop for Dead<'_, '_> {
 
 /// Installs the hook of a template, makes every request, and tells which ended otherwise. `probe` is
 /// a manifest whose creation the hook refuses.
-pub fn judge(
-    stage: &Stage<'_>,
+pub fn check_requests(
+    cluster: &TestCluster<'_>,
     template: &str,
     namespace: &str,
     probe: &str,
     cases: &[Case],
 ) -> anyhow::Result<()> {
     let named = |text: &str, index: usize| text.replace("NAME", &format!("n{index}"));
-    stage
-        .cluster
-        .apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"))?;
+    cluster.apply(&manifests::namespace(namespace, &json!({})).to_string())?;
     let before = cases.iter().enumerate().filter(|(_, case)| !case.before.is_empty());
     let before: Vec<String> = before.map(|(index, case)| named(&case.before, index)).collect();
     let flags = format!("-n {namespace}");
     if !before.is_empty() {
-        stage.kubectl(&format!("{flags} apply"), &before.join("\n---\n"))?.ends_with(0)?;
+        cluster.kubectl(&format!("{flags} apply"), &before.join("\n---\n"))?.expect_code(0)?;
     }
     for (index, case) in cases.iter().enumerate().filter(|(_, case)| !case.prepared.is_empty()) {
         let prepared = named(&format!("{flags} {}", case.prepared), index);
-        stage.kubectl(&prepared, "")?.ends_with(0).context(case.what)?;
+        cluster.kubectl(&prepared, "")?.expect_code(0).context(case.what)?;
     }
 
-    let dead = Dead::install(stage, template)?;
+    let hook = UnreachableHook::install(cluster, template)?;
     try_wait_for("the hook to be known", DEADLINE, || {
-        let ran = stage.kubectl(&format!("{flags} create --dry-run=server"), &named(probe, 0))?;
-        Ok(dead.has_refused(&ran).then_some(()))
+        let output =
+            cluster.kubectl(&format!("{flags} create --dry-run=server"), &named(probe, 0))?;
+        Ok(hook.has_refused(&output).then_some(()))
     })?;
     let mut wrong = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let request = named(&format!("{flags} {}", case.request), index);
-        let ran = stage.kubectl(&request, &named(&case.input, index))?;
-        let found = match ran.code {
-            0 => Some(Verdict::Passes),
-            _ => dead.has_refused(&ran).then_some(Verdict::Refused),
+        let output = cluster.kubectl(&request, &named(&case.input, index))?;
+        let found = match output.code {
+            0 => Some(Expected::Passes),
+            _ => hook.has_refused(&output).then_some(Expected::Refused),
         };
-        if found != Some(case.verdict) {
-            wrong.push(format!("{}: {found:?}, not {:?}: {}", case.what, case.verdict, ran.err));
+        if found != Some(case.expected) {
+            wrong.push(format!(
+                "{}: {found:?}, not {:?}: {}",
+                case.what, case.expected, output.stderr
+            ));
         }
     }
-    drop(dead);
+    drop(hook);
     ensure!(
         wrong.is_empty(),
         "{} of {} are wrong:\n{}",

@@ -8,9 +8,9 @@ use clbmigrate_e2e::{Helm, NAMESPACE};
 use clbmigrate_testbed::programs::workspace;
 use serde_json::Value;
 
-use crate::OfFiles;
+use crate::FileCase;
 
-pub const CASES: &[OfFiles] = &[
+pub const CASES: &[FileCase] = &[
     ("the manifests are in step with the chart", manifests),
     ("the roles for people are in step with the chart", people),
     ("the chart knows the rules that there are", rules),
@@ -36,7 +36,7 @@ fn keep(path: &str, content: &str) -> anyhow::Result<()> {
 }
 
 fn rendered(helm: &Helm, arguments: &str) -> anyhow::Result<String> {
-    Ok(helm.template(&format!("-n {NAMESPACE} {arguments}"))?.ends_with(0)?.out)
+    Ok(helm.template(&format!("-n {NAMESPACE} {arguments}"))?.expect_code(0)?.stdout)
 }
 
 /// The objects of a rendered chart.
@@ -98,8 +98,9 @@ fn rules(helm: &Helm) -> anyhow::Result<()> {
 fn lint(helm: &Helm) -> anyhow::Result<()> {
     let all = "--set tls.mode=secret,tls.secretName=cert,metrics.serviceMonitor.enabled=true";
     for flags in ["", all] {
-        let ran = helm.lint(&format!("--strict --namespace {NAMESPACE} {flags}"))?.ends_with(0)?;
-        ensure!(ran.out.contains("0 chart(s) failed"), "{}", ran.out);
+        let output =
+            helm.lint(&format!("--strict --namespace {NAMESPACE} {flags}"))?.expect_code(0)?;
+        ensure!(output.stdout.contains("0 chart(s) failed"), "{}", output.stdout);
     }
     Ok(())
 }
@@ -128,7 +129,7 @@ fn bundles(helm: &Helm) -> anyhow::Result<()> {
 
 fn refusals(helm: &Helm) -> anyhow::Result<()> {
     let good = format!("-n {NAMESPACE}");
-    helm.template(&format!("{good} --kube-version 1.28.3-aliyun.1"))?.ends_with(0)?;
+    helm.template(&format!("{good} --kube-version 1.28.3-aliyun.1"))?.expect_code(0)?;
     let cases = [
         ("-n default", "must not live in namespace default"),
         ("-n kube-system", "must not live in namespace kube-system"),
@@ -152,8 +153,13 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set tls.secretName=x", "only read with tls.mode secret"),
     ];
     for (arguments, words) in cases {
-        let ran = helm.template(&arguments.replace("KUBE", &good))?;
-        ensure!(ran.code == 1 && ran.err.contains(words), "{arguments}: {}{}", ran.out, ran.err);
+        let output = helm.template(&arguments.replace("KUBE", &good))?;
+        ensure!(
+            output.code == 1 && output.stderr.contains(words),
+            "{arguments}: {}{}",
+            output.stdout,
+            output.stderr
+        );
     }
     Ok(())
 }

@@ -10,50 +10,57 @@ mod services;
 mod workloads;
 
 use std::{
+    ops::Deref,
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyhow::ensure;
-use clbmigrate_e2e::{Helm, Ran, ran};
+use clbmigrate_e2e::Helm;
 use clbmigrate_testbed::{
     Cluster, Plan, Version,
     suite::{Shared, run},
 };
+use clbmigrate_testkit::{CommandOutput, Kubectl};
 use libtest_mimic::{Failed, Trial};
 
 /// The clusters: of the newest and of the oldest Kubernetes.
 const CLUSTERS: [(&str, Version); 2] = [("new", Version::NEWEST), ("old", Version::OLDEST)];
 
 /// A test of what is in files.
-type OfFiles = (&'static str, fn(&Helm) -> anyhow::Result<()>);
+type FileCase = (&'static str, fn(&Helm) -> anyhow::Result<()>);
 
 /// A test that both clusters take.
-type OfCluster = (&'static str, fn(&Stage<'_>) -> anyhow::Result<()>);
+type ClusterCase = (&'static str, fn(&TestCluster<'_>) -> anyhow::Result<()>);
 
 /// A cluster that no other test uses meanwhile: webhook configurations are for all namespaces.
-struct Stage<'b> {
-    cluster: Cluster<'b>,
+struct TestCluster<'b> {
+    kubectl: Kubectl<'b>,
     helm: Helm,
-    _alone: MutexGuard<'b, ()>,
+    _exclusive: MutexGuard<'b, ()>,
 }
 
-impl Stage<'_> {
-    /// Runs kubectl with these arguments, separated by spaces, and something on standard input.
-    fn kubectl(&self, arguments: &str, input: &str) -> anyhow::Result<Ran> {
-        let mut command = self.cluster.kubectl();
-        command.args(arguments.split_whitespace());
-        if !input.is_empty() {
-            let file = self.cluster.kubeconfig().with_file_name("input.yaml");
-            std::fs::write(&file, input)?;
-            command.arg("-f").arg(file);
-        }
-        ran(&mut command)
+impl<'b> Deref for TestCluster<'b> {
+    type Target = Cluster<'b>;
+
+    fn deref(&self) -> &Cluster<'b> {
+        &self.kubectl.cluster
+    }
+}
+
+impl TestCluster<'_> {
+    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty.
+    fn kubectl(&self, arguments: &str, manifest: &str) -> anyhow::Result<CommandOutput> {
+        self.kubectl.run(arguments, manifest)
+    }
+
+    /// Runs a script in a shell with kubectl and helm on PATH.
+    fn shell(&self, script: &str) -> anyhow::Result<CommandOutput> {
+        self.kubectl.shell(script)
     }
 
     /// Helm, which must succeed.
-    fn helm(&self, arguments: &str) -> anyhow::Result<Ran> {
-        self.helm.run(&self.cluster, arguments)?.ends_with(0)
+    fn helm(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
+        self.helm.run(self, arguments)?.expect_code(0)
     }
 }
 
@@ -63,35 +70,41 @@ fn main() -> ExitCode {
     let plan =
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = Shared::new(plan);
-    let mut trials: Vec<Trial> = files::CASES.iter().copied().map(of_files).collect();
+    let mut trials: Vec<Trial> = files::CASES.iter().copied().map(file_trial).collect();
     for ((cluster, version), lock) in CLUSTERS.into_iter().zip([&NEW, &OLD]) {
-        let groups: [&[OfCluster]; 4] =
+        let groups: [&[ClusterCase]; 4] =
             [services::CASES, workloads::CASES, release::CASES, people::CASES];
         for (name, body) in groups.into_iter().flatten().copied() {
-            trials.push(of_cluster(&shared, &format!("{name} ({version})"), cluster, lock, body));
+            trials.push(cluster_trial(
+                &shared,
+                &format!("{name} ({version})"),
+                cluster,
+                lock,
+                body,
+            ));
         }
     }
     run(trials, Some(&shared))
 }
 
-fn of_files((name, body): OfFiles) -> Trial {
+fn file_trial((name, body): FileCase) -> Trial {
     Trial::test(name, move || {
         let told = Helm::provide().and_then(|helm| body(&helm));
         told.map_err(|error| Failed::from(format!("{error:#}")))
     })
 }
 
-fn of_cluster(
+fn cluster_trial(
     shared: &Arc<Shared>,
     name: &str,
     cluster: &'static str,
     lock: &'static Mutex<()>,
-    body: fn(&Stage<'_>) -> anyhow::Result<()>,
+    body: fn(&TestCluster<'_>) -> anyhow::Result<()>,
 ) -> Trial {
     shared.trial(name, move |bed| {
-        let alone = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let stage = Stage { cluster: bed.cluster(cluster)?, helm: Helm::provide()?, _alone: alone };
-        ensure!(stage.cluster.name() == cluster);
-        body(&stage)
+        let exclusive = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let helm = Helm::provide()?;
+        let kubectl = Kubectl::new(bed.cluster(cluster)?, &[helm.folder()?])?;
+        body(&TestCluster { kubectl, helm, _exclusive: exclusive })
     })
 }

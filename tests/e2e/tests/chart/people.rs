@@ -7,9 +7,9 @@ use clbmigrate_e2e::NAMESPACE;
 use clbmigrate_testbed::{programs::workspace, try_wait_for};
 use serde_json::{Value, json};
 
-use crate::{OfCluster, Stage};
+use crate::{ClusterCase, TestCluster};
 
-pub const CASES: &[OfCluster] = &[
+pub const CASES: &[ClusterCase] = &[
     ("viewers look and operators set weights, and nothing else", people),
     ("the webhook may do what it needs, and nothing else", webhook),
 ];
@@ -85,14 +85,14 @@ fn review(user: &str, group: &str, question: &str) -> Value {
 /// Says which of these questions has another answer. All in one run: kubectl takes longer to
 /// start than an API server to answer.
 fn wrong(
-    stage: &Stage<'_>,
+    cluster: &TestCluster<'_>,
     (user, group): (&str, &str),
     questions: &[&str],
     answer: bool,
 ) -> anyhow::Result<Vec<String>> {
     let reviews = questions.iter().map(|question| review(user, group, question).to_string());
-    let told = stage.kubectl("create -o json", &reviews.collect::<Vec<_>>().join("\n---\n"))?;
-    let told = told.ends_with(0)?.out;
+    let told = cluster.kubectl("create -o json", &reviews.collect::<Vec<_>>().join("\n---\n"))?;
+    let told = told.expect_code(0)?.stdout;
     let answers: Vec<Value> =
         serde_json::Deserializer::from_str(&told).into_iter().collect::<Result<_, _>>()?;
     ensure!(answers.len() == questions.len(), "{told}");
@@ -102,28 +102,28 @@ fn wrong(
     Ok(wrong.map(|(question, told)| format!("{user}: {question}: {}", told["status"])).collect())
 }
 
-fn people(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn people(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let file = workspace()?.join("deploy/people.yaml");
-    stage.kubectl(&format!("apply -f {}", file.display()), "")?.ends_with(0)?;
+    cluster.kubectl(&format!("apply -f {}", file.display()), "")?.expect_code(0)?;
     for (role, patches) in [("clbmigrate-viewer", false), ("clbmigrate-operator", true)] {
         let group = format!("of-{role}");
         let bind =
             format!("create clusterrolebinding {group} --clusterrole={role} --group={group}");
-        stage.kubectl(&bind, "")?.ends_with(0)?;
+        cluster.kubectl(&bind, "")?.expect_code(0)?;
         let whom = ("vera", group.as_str());
         try_wait_for("the role to be known", DEADLINE, || {
-            Ok(wrong(stage, whom, &LOOKS[..1], true)?.is_empty().then_some(()))
+            Ok(wrong(cluster, whom, &LOOKS[..1], true)?.is_empty().then_some(()))
         })?;
-        let mut found = wrong(stage, whom, LOOKS, true)?;
-        found.extend(wrong(stage, whom, NEVER, false)?);
-        found.extend(wrong(stage, whom, &["patch services -n shop"], patches)?);
+        let mut found = wrong(cluster, whom, LOOKS, true)?;
+        found.extend(wrong(cluster, whom, NEVER, false)?);
+        found.extend(wrong(cluster, whom, &["patch services -n shop"], patches)?);
         ensure!(found.is_empty(), "{}", found.join("\n"));
-        stage.kubectl(&format!("delete clusterrolebinding {group}"), "")?.ends_with(0)?;
+        cluster.kubectl(&format!("delete clusterrolebinding {group}"), "")?.expect_code(0)?;
     }
-    stage.kubectl(&format!("delete -f {}", file.display()), "")?.ends_with(0).map(drop)
+    cluster.kubectl(&format!("delete -f {}", file.display()), "")?.expect_code(0).map(drop)
 }
 
-fn webhook(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn webhook(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let may = [
         "list services -A",
         "watch services -A",
@@ -166,15 +166,15 @@ fn webhook(stage: &Stage<'_>) -> anyhow::Result<()> {
     ];
     let namespace = format!("-n {NAMESPACE}");
     let install = "install rights CHART --create-namespace --set people.create=false";
-    stage.helm(&format!("{install} {namespace}"))?;
+    cluster.helm(&format!("{install} {namespace}"))?;
     let user = format!("system:serviceaccount:{NAMESPACE}:clbmigrate-webhook");
     let whom = (user.as_str(), "system:serviceaccounts");
     let known = try_wait_for("the role to be known", DEADLINE, || {
-        Ok(wrong(stage, whom, &may[..1], true)?.is_empty().then_some(()))
+        Ok(wrong(cluster, whom, &may[..1], true)?.is_empty().then_some(()))
     });
-    let mut found = wrong(stage, whom, &may, true)?;
-    found.extend(wrong(stage, whom, &may_not, false)?);
-    stage.helm(&format!("uninstall rights {namespace}"))?;
+    let mut found = wrong(cluster, whom, &may, true)?;
+    found.extend(wrong(cluster, whom, &may_not, false)?);
+    cluster.helm(&format!("uninstall rights {namespace}"))?;
     known?;
     ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(())

@@ -1,16 +1,14 @@
 //! The hook that judges Services: what reaches it, and so what a webhook that is down stops.
 
-use std::fmt::Write;
-
-use clbmigrate_e2e::{KEYS, service};
+use clbmigrate_testkit::manifests::{self, annotated, key, list, service_in, with};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    OfCluster, Stage,
+    ClusterCase, TestCluster,
     conditions::{
         Case,
-        Verdict::{Passes, Refused},
-        judge,
+        Expected::{Passes, Refused},
+        check_requests,
     },
 };
 
@@ -19,52 +17,63 @@ const FINALIZER: &str = "service.k8s.alibaba/resources";
 /// Keys of 2019 and before.
 const OLD_WEIGHT: &str = "service.beta.kubernetes.io/alicloud-loadbalancer-weight";
 
-pub const CASES: &[OfCluster] = &[
+pub const CASES: &[ClusterCase] = &[
     ("without the webhook, only what is harmless is done to Services", all),
     ("without the webhook, a namespace with migrated Services can be deleted", namespace),
 ];
 
-fn all(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn all(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let groups = [weights(), other_edits(), controllers(), types(), ends(), beginnings()];
     let cases: Vec<Case> = groups.into_iter().flatten().collect();
-    judge(stage, "validate-services", NAMESPACE, &migrated(), &cases)
+    check_requests(cluster, "validate-services", NAMESPACE, &migrated(), &cases)
+}
+
+fn service(annotations: &[(&str, &str)]) -> Value {
+    service_in(NAMESPACE, "NAME", annotations)
 }
 
 /// A migrated Service of weight 20.
 fn migrated() -> String {
-    service(NAMESPACE, "NAME", &[("weight", "20")])
+    with_weight("20")
 }
 
-/// The same with CCM's finalizer.
+fn with_weight(weight: &str) -> String {
+    service(&[("weight", weight)]).to_string()
+}
+
+/// A migrated Service of weight 20 with another value at a JSON Pointer.
+fn migrated_with(pointer: &str, value: impl Into<Value>) -> String {
+    with(service(&[("weight", "20")]), pointer, value).to_string()
+}
+
+/// A migrated Service with CCM's finalizer.
 fn held() -> String {
-    let finalizers = format!("metadata:\n  finalizers: [{FINALIZER}]\n");
-    migrated().replace("metadata:\n", &finalizers)
+    migrated_with("/metadata/finalizers", json!([FINALIZER]))
 }
 
-/// The same with this many further annotations.
+/// A migrated Service with this many further annotations.
 fn decorated(count: usize) -> String {
-    let mut more = "annotations:\n".to_owned();
+    let mut service = service(&[("weight", "20")]);
     for number in 0..count {
-        // Writing to a string does not fail.
-        let _ =
-            writeln!(more, "    example.com/decoration-of-a-usual-length-{number}: \"{number}\"");
+        let key = format!("example.com/decoration-of-a-usual-length-{number}");
+        service["metadata"]["annotations"][key] = number.to_string().into();
     }
-    migrated().replace("annotations:\n", &more)
+    service.to_string()
 }
 
 /// A Service that CCM does not take.
 fn inner() -> String {
-    migrated().replace("type: LoadBalancer", "type: ClusterIP")
+    migrated_with("/spec/type", "ClusterIP")
 }
 
-/// One that is given a CLB of its own, without any annotation.
-fn plain() -> String {
-    service(NAMESPACE, "NAME", &[("id", "-"), ("vgroup-port", "-")])
+/// One that is given a CLB of its own, without any annotation of CCM's.
+fn plain() -> Value {
+    service(&[("id", "-"), ("vgroup-port", "-")])
 }
 
 /// A merge patch of annotations: keys as they are, or behind CCM's prefix if they have no slash.
 fn annotations(changes: &[(&str, Option<&str>)]) -> Value {
-    let full = |key: &str| if key.contains('/') { key.to_owned() } else { format!("{KEYS}{key}") };
+    let full = |name: &str| if name.contains('/') { name.to_owned() } else { key(name) };
     let changes: Map<String, Value> =
         changes.iter().map(|(key, value)| (full(key), json!(value))).collect();
     json!({"metadata": {"annotations": changes}})
@@ -82,30 +91,20 @@ fn set(changes: &[(&str, Option<&str>)]) -> String {
     patch(&annotations(changes))
 }
 
-fn with_weight(weight: &str) -> String {
-    service(NAMESPACE, "NAME", &[("weight", weight)])
-}
-
 fn weights() -> Vec<Case> {
     let zero = ("weight", Some("0"));
     let record = ("clbmigrate.io/history", Some("[]"));
     let mut with_port = annotations(&[zero]);
     with_port["spec"] = json!({"externalTrafficPolicy": "Local"});
-    let recorded = service(NAMESPACE, "NAME", &[("weight", "20")])
-        .replace("annotations:\n", "annotations:\n    clbmigrate.io/history: \"[]\"\n");
+    let recorded = annotated(service(&[("weight", "20")]), "clbmigrate.io/history", "[]");
     vec![
         Case::new("weight 0", migrated(), set(&[zero]), Passes),
-        Case::new(
-            "weight 0 where there was none",
-            service(NAMESPACE, "NAME", &[]),
-            set(&[zero]),
-            Passes,
-        ),
+        Case::new("weight 0 where there was none", service(&[]).to_string(), set(&[zero]), Passes),
         Case::new("weight 0 where it was bad", with_weight("101"), set(&[zero]), Passes),
         Case::new("weight 0 with the record", migrated(), set(&[zero, record]), Passes),
         Case::new(
             "weight 0 without the record",
-            recorded,
+            recorded.to_string(),
             set(&[zero, ("clbmigrate.io/history", None)]),
             Passes,
         ),
@@ -205,13 +204,13 @@ fn other_edits() -> Vec<Case> {
         ),
         Case::new(
             "first keys on a Service that had none",
-            plain(),
+            plain().to_string(),
             set(&[("id", Some("lb-bp1example"))]),
             Refused,
         ),
         Case::new(
             "a misspelt key",
-            plain(),
+            plain().to_string(),
             set(&[("example.com/alibaba-clb-id", Some("lb-bp1example"))]),
             Refused,
         ),
@@ -249,13 +248,13 @@ fn types() -> Vec<Case> {
         ),
         Case::new(
             "an edit of a Service without CCM's keys",
-            plain(),
+            plain().to_string(),
             "annotate service NAME example.com/other=a",
             Passes,
         ),
         Case::new(
             "another type of a Service without CCM's keys",
-            plain(),
+            plain().to_string(),
             kind("NodePort"),
             Passes,
         ),
@@ -270,14 +269,23 @@ fn ends() -> Vec<Case> {
     };
     let all =
         format!("delete --raw /api/v1/namespaces/{NAMESPACE}/services?labelSelector=whole%3DNAME");
-    let labelled =
-        |manifest: String| manifest.replace("metadata:\n", "metadata:\n  labels: {whole: NAME}\n");
+    let labels = |service: Value| with(service, "/metadata/labels", json!({"whole": "NAME"}));
     vec![
         Case::new("a deletion", migrated(), delete, Refused),
         Case::new("a deletion at weight 0", with_weight("0"), delete, Refused),
-        Case::new("a deletion of many", labelled(migrated()), all.clone(), Refused),
-        Case::new("a deletion of many without CCM's keys", labelled(plain()), all, Passes),
-        Case::new("a deletion of one without CCM's keys", plain(), delete, Passes),
+        Case::new(
+            "a deletion of many",
+            labels(service(&[("weight", "20")])).to_string(),
+            all.clone(),
+            Refused,
+        ),
+        Case::new(
+            "a deletion of many without CCM's keys",
+            labels(plain()).to_string(),
+            all,
+            Passes,
+        ),
+        Case::new("a deletion of one without CCM's keys", plain().to_string(), delete, Passes),
         Case::new("a deletion of a ClusterIP Service", inner(), delete, Passes),
         Case::new(
             "a deletion with its namespace",
@@ -332,26 +340,28 @@ fn ends() -> Vec<Case> {
 }
 
 fn beginnings() -> Vec<Case> {
-    let class = migrated().replace("spec:\n", "spec:\n  loadBalancerClass: example.com/other\n");
+    let class = migrated_with("/spec/loadBalancerClass", "example.com/other");
     vec![
         Case::new("a new migrated Service", "", "create", Refused).with(migrated()),
         Case::new("a new migrated Service by kubectl apply", "", "apply", Refused).with(migrated()),
         Case::new("a new Service of weight 0", "", "create", Refused).with(with_weight("0")),
         Case::new("a new Service of another class", "", "create", Refused).with(class),
-        Case::new("a new Service without CCM's keys", "", "create", Passes).with(plain()),
+        Case::new("a new Service without CCM's keys", "", "create", Passes)
+            .with(plain().to_string()),
         Case::new("a new ClusterIP Service", "", "create", Passes).with(inner()),
     ]
 }
 
-fn namespace(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn namespace(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let leaving = "dead-namespace";
-    let service = service(leaving, "web", &[("weight", "20")]);
-    let finalizers = format!("metadata:\n  finalizers: [{FINALIZER}]\n");
-    let held = service.replace("metadata:\n", &finalizers).replace("name: web", "name: held");
-    let objects = format!(
-        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {leaving}}}}}\n---\n{service}{held}"
-    );
-    stage.cluster.apply(&objects)?;
+    let finalizers = json!([FINALIZER]);
+    let service = |name: &str| service_in(leaving, name, &[("weight", "20")]);
+    let objects = list(&[
+        manifests::namespace(leaving, &json!({})),
+        service("web"),
+        with(service("held"), "/metadata/finalizers", finalizers),
+    ]);
+    cluster.apply(&objects.to_string())?;
     let deletes =
         Case::new("the namespace", "", format!("delete namespace {leaving} --wait=false"), Passes);
     let frees = Case::new(
@@ -368,5 +378,5 @@ fn namespace(stage: &Stage<'_>) -> anyhow::Result<()> {
         format!("wait --for=delete namespace/{leaving} --timeout=60s"),
         Passes,
     );
-    judge(stage, "validate-services", NAMESPACE, &migrated(), &[deletes, frees, waits])
+    check_requests(cluster, "validate-services", NAMESPACE, &migrated(), &[deletes, frees, waits])
 }

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::{
-    OfCluster, Stage,
+    ClusterCase, TestCluster,
     conditions::{
         Case,
-        Verdict::{Passes, Refused},
-        judge,
+        Expected::{Passes, Refused},
+        check_requests,
     },
 };
 
-pub const CASES: &[OfCluster] = &[
+pub const CASES: &[ClusterCase] = &[
     ("workloads are judged when they are made or change", validation),
     ("workloads are given hooks when they are made or their template changes", mutation),
     ("Pods are given hooks where their namespace asks for it", pods),
@@ -82,7 +82,7 @@ fn common() -> Vec<Case> {
     cases
 }
 
-fn validation(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn validation(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let mut cases = common();
     let recreate = r#"patch deployment NAME --type=merge -p {"spec":{"strategy":{"type":"Recreate","rollingUpdate":null}}}"#;
     cases.extend([
@@ -94,10 +94,10 @@ fn validation(stage: &Stage<'_>) -> anyhow::Result<()> {
         ),
         Case::new("another strategy", deployment(), recreate, Refused),
     ]);
-    judge(stage, "validate-workloads", "dead-validation", &deployment(), &cases)
+    check_requests(cluster, "validate-workloads", "dead-validation", &deployment(), &cases)
 }
 
-fn mutation(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn mutation(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let mut cases = common();
     let more = r#"patch deployment NAME --type=merge -p {"spec":{"replicas":2,"paused":true}}"#;
     cases.extend([
@@ -109,7 +109,7 @@ fn mutation(stage: &Stage<'_>) -> anyhow::Result<()> {
         ),
         Case::new("another spec, the same template", deployment(), more, Passes),
     ]);
-    judge(stage, "mutate-workloads", "dead-mutation", &deployment(), &cases)
+    check_requests(cluster, "mutate-workloads", "dead-mutation", &deployment(), &cases)
 }
 
 fn pod() -> Value {
@@ -119,7 +119,7 @@ fn pod() -> Value {
     })
 }
 
-fn pods(stage: &Stage<'_>) -> anyhow::Result<()> {
+fn pods(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let owned = |kind: &str, group: &str| {
         let mut pod = pod();
         let uid = "00000000-0000-0000-0000-000000000001";
@@ -161,5 +161,5 @@ fn pods(stage: &Stage<'_>) -> anyhow::Result<()> {
             .with(&pod)
             .after("wait --for=create serviceaccount/default --timeout=60s -n kube-system"),
     ];
-    judge(stage, "mutate-pods", "dead-pods", &pod, &cases)
+    check_requests(cluster, "mutate-pods", "dead-pods", &pod, &cases)
 }

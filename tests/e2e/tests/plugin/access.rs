@@ -22,27 +22,27 @@ pub const CASES: &[Case] = &[
 ];
 
 fn missing(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("status --context nowhere")?
-        .ends_with(1)?
-        .warns("no context named \"nowhere\"")?
-        .warns("contexts there are: a")?;
+    user.run("status --context nowhere")?
+        .expect_code(1)?
+        .expect_stderr("no context named \"nowhere\"")?
+        .expect_stderr("contexts there are: a")?;
     let text = std::fs::read_to_string(user.kubeconfig())?;
     let server = user.cluster.server();
     let moved = user.file("moved", &text.replace(&server, "https://127.0.0.1:9"))?;
     user.with_kubeconfig(moved)
-        .runs("status")?
-        .ends_with(1)?
-        .warns("https://127.0.0.1:9 cannot be reached: connection refused")?;
+        .run("status")?
+        .expect_code(1)?
+        .expect_stderr("https://127.0.0.1:9 cannot be reached: connection refused")?;
     Ok(())
 }
 
 fn expired(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let file = user.cluster.kubeconfig_for("carol", &["ops"], Validity::Expired)?;
     user.with_kubeconfig(file)
-        .runs("status")?
-        .ends_with(1)?
-        .warns("does not accept the credentials of user a-carol")?
-        .warns("its client certificate ends at")?;
+        .run("status")?
+        .expect_code(1)?
+        .expect_stderr("does not accept the credentials of user a-carol")?
+        .expect_stderr("its client certificate ends at")?;
     Ok(())
 }
 
@@ -50,11 +50,11 @@ fn forbidden(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let nobody = user.cluster.kubeconfig_for("nobody", &["none"], Validity::Valid)?;
     let nobody = user.with_kubeconfig(nobody);
     nobody
-        .runs("status")?
-        .ends_with(1)?
-        .warns("services is forbidden")?
-        .warns("clbmigrate-viewer")?;
-    nobody.runs("set web 40 --yes")?.ends_with(1)?.warns("forbidden")?;
+        .run("status")?
+        .expect_code(1)?
+        .expect_stderr("services is forbidden")?
+        .expect_stderr("clbmigrate-viewer")?;
+    nobody.run("set web 40 --yes")?.expect_code(1)?.expect_stderr("forbidden")?;
     Ok(())
 }
 
@@ -78,11 +78,15 @@ subjects: [{kind: Group, name: nonodes, apiGroup: rbac.authorization.k8s.io}]
     let limited = user.cluster.kubeconfig_for("dora", &[role], Validity::Valid)?;
     let limited = user.with_kubeconfig(limited);
     clbmigrate_testbed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
-        Ok((limited.runs("status")?.code == 0).then_some(()))
+        Ok((limited.run("status")?.code == 0).then_some(()))
     })?;
-    limited.runs("status")?.ends_with(0)?.says("nonodes/web")?.warns("nodes may not be listed")?;
-    limited.runs("set web 40 --yes")?.ends_with(3)?.warns("cannot be computed")?;
-    limited.runs("set web 0 --yes")?.ends_with(0)?;
+    limited
+        .run("status")?
+        .expect_code(0)?
+        .expect_stdout("nonodes/web")?
+        .expect_stderr("nodes may not be listed")?;
+    limited.run("set web 40 --yes")?.expect_code(3)?.expect_stderr("cannot be computed")?;
+    limited.run("set web 0 --yes")?.expect_code(0)?;
     ensure!(user.annotation("weight")? == "0");
     Ok(())
 }
@@ -96,20 +100,20 @@ fn roles(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         let file = user.cluster.kubeconfig_for(name, &[group], Validity::Valid)?;
         let person = user.with_kubeconfig(file);
         clbmigrate_testbed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
-            Ok((person.runs("status")?.code == 0).then_some(()))
+            Ok((person.run("status")?.code == 0).then_some(()))
         })?;
         Ok(person)
     };
     let viewer = person("vera", "viewers", "clbmigrate-viewer")?;
-    let seen = viewer.runs("status -o json")?.ends_with(0)?;
-    ensure!(!seen.err.contains("may not be"), "{}", seen.err);
-    let seen = viewer.runs("check")?.ends_with(0)?;
-    ensure!(!seen.err.contains("may not be"), "{}", seen.err);
-    viewer.runs("set web 40 --yes")?.ends_with(1)?.warns("forbidden")?;
+    let seen = viewer.run("status -o json")?.expect_code(0)?;
+    ensure!(!seen.stderr.contains("may not be"), "{}", seen.stderr);
+    let seen = viewer.run("check")?.expect_code(0)?;
+    ensure!(!seen.stderr.contains("may not be"), "{}", seen.stderr);
+    viewer.run("set web 40 --yes")?.expect_code(1)?.expect_stderr("forbidden")?;
     ensure!(user.annotation("weight")? == "20");
     let operator = person("otto", "operators", "clbmigrate-operator")?;
-    operator.runs("set web 40 --yes")?.ends_with(0)?;
-    operator.runs("undo web --yes")?.ends_with(0)?;
+    operator.run("set web 40 --yes")?.expect_code(0)?;
+    operator.run("undo web --yes")?.expect_code(0)?;
     ensure!(user.annotation("weight")? == "20");
     Ok(())
 }
@@ -138,11 +142,17 @@ fn exec_plugin(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         .to_string()
     };
     let good = user.file("exec-good", &config("cat", &credential.display().to_string()))?;
-    user.with_kubeconfig(good).runs("status")?.ends_with(0)?.says("exec/web")?;
+    user.with_kubeconfig(good).run("status")?.expect_code(0)?.expect_stdout("exec/web")?;
     let failing = user.file("exec-failing", &config("cat", "/nonexistent"))?;
-    user.with_kubeconfig(failing).runs("status")?.ends_with(1)?.warns("credential plugin")?;
+    user.with_kubeconfig(failing)
+        .run("status")?
+        .expect_code(1)?
+        .expect_stderr("credential plugin")?;
     let absent = user.file("exec-absent", &config("no-such-login", "x"))?;
-    user.with_kubeconfig(absent).runs("status")?.ends_with(1)?.warns("cannot be started")?;
+    user.with_kubeconfig(absent)
+        .run("status")?
+        .expect_code(1)?
+        .expect_stderr("cannot be started")?;
     Ok(())
 }
 
@@ -150,7 +160,7 @@ fn two_files(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let empty = user.file("first", "apiVersion: v1\nkind: Config\ncontexts: []\n")?;
     let both = format!("{}:/nonexistent/config:{}", empty.display(), user.kubeconfig().display());
     let merged = user.with_kubeconfig(both);
-    merged.runs("status --context a")?.ends_with(0)?.says("files/web")?;
+    merged.run("status --context a")?.expect_code(0)?.expect_stdout("files/web")?;
     Ok(())
 }
 
@@ -163,35 +173,35 @@ fn one_cluster_twice(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     contexts.push(again);
     let both = user.file("both", &config.to_string())?;
     user.with_kubeconfig(both)
-        .runs("status --contexts a,again")?
-        .ends_with(2)?
-        .warns("contexts a and again are one cluster")?;
+        .run("status --contexts a,again")?
+        .expect_code(2)?
+        .expect_stderr("contexts a and again are one cluster")?;
     // Another address.
-    let (gated, _gate) = user.behind_gate_as("gated")?;
-    let both = format!("{}:{}", user.kubeconfig().display(), gated.kubeconfig().display());
+    let (proxied, _proxy) = user.behind_proxy_as("proxied")?;
+    let both = format!("{}:{}", user.kubeconfig().display(), proxied.kubeconfig().display());
     user.with_kubeconfig(both)
-        .runs("status --contexts a,gated")?
-        .ends_with(2)?
-        .warns("contexts a and gated are one cluster")?;
+        .run("status --contexts a,proxied")?
+        .expect_code(2)?
+        .expect_stderr("contexts a and proxied are one cluster")?;
     Ok(())
 }
 
 fn dies_in_the_middle(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let _rule = gate.on(Match::method("GET").path("endpointslices"), Fault::CutBefore);
-    gated.runs("status")?.ends_with(1)?.warns("cannot be reached")?;
-    ensure!(gated.runs("set web 40 --yes")?.code == 1);
+    let (proxied, proxy) = user.behind_proxy()?;
+    let _rule = proxy.on(Match::method("GET").path("endpointslices"), Fault::CutBefore);
+    proxied.run("status")?.expect_code(1)?.expect_stderr("cannot be reached")?;
+    ensure!(proxied.run("set web 40 --yes")?.code == 1);
     ensure!(user.writes()? == 0);
     Ok(())
 }
 
 fn gone(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     user.cluster.stop_api_server(Stop::Kill)?;
-    let ran = user.runs("status");
+    let output = user.run("status");
     user.cluster.start_api_server(Validity::Expired)?;
-    let with_expired = user.runs("status");
+    let with_expired = user.run("status");
     user.cluster.start_api_server(Validity::Valid)?;
-    ran?.ends_with(1)?.warns("cannot be reached: connection refused")?;
-    with_expired?.ends_with(1)?.warns("has expired")?;
+    output?.expect_code(1)?.expect_stderr("cannot be reached: connection refused")?;
+    with_expired?.expect_code(1)?.expect_stderr("has expired")?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Commands that ask the CLB API, too.
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
+use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User, document};
 use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 use serde_json::json;
 
 use crate::{CLOUD, Case, DEADLINE, QUIET};
@@ -35,14 +36,14 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A group of a user's namespace: the Service's nodes with 10 each, and an old machine with 60.
-fn cloud(user: &User<'_>, scheduler: &str) -> anyhow::Result<Clb> {
+fn cloud(user: &User<'_>, scheduler: &str) -> anyhow::Result<CloudApi> {
     let group = group(user);
-    let service = user.web()?;
+    let service = user.service()?;
     let port = &service["spec"]["ports"][0]["nodePort"];
     let owner = format!("k8s/{port}/web/{}/clusterid", user.namespace);
     let node = |id| json!({"serverId": id, "port": port, "weight": 10, "description": owner});
     let old = json!({"serverId": "i-bp1old", "port": 80, "weight": 60});
-    Clb::start(
+    CloudApi::start(
         &json!([{"id": group, "name": "shop-web",
             "backends": [node("i-bp1n1"), node("i-bp1n2"), old]}]),
         &json!([{"port": 80, "scheduler": scheduler, "vServerGroupId": group}]),
@@ -50,14 +51,14 @@ fn cloud(user: &User<'_>, scheduler: &str) -> anyhow::Result<Clb> {
 }
 
 /// Runs the plugin where the cloud's credentials are.
-fn asks(user: &User<'_>, clb: &Clb, line: &str) -> anyhow::Result<Ran> {
-    let line = format!("{line} {} --cluster-id clusterid", clb.flag()?);
-    ran(clb.let_in(&mut user.clbmigrate(&line)))
+fn asks(user: &User<'_>, clb: &CloudApi, line: &str) -> anyhow::Result<CommandOutput> {
+    let line = format!("{line} {} --cluster-id clusterid", clb.endpoint_flag()?);
+    run(clb.add_credentials(&mut user.command(&line)))
 }
 
 fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
-    let list = asks(user, &clb, "status -o json")?.ends_with(0)?.json()?;
+    let list = asks(user, &clb, "status -o json")?.expect_code(0)?.json()?;
     let route = &list["routes"][0];
     ensure!(route["complete"] == true, "{route}");
     let shares: Vec<(String, f64)> = route["participants"]
@@ -69,35 +70,38 @@ fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let wanted = [("\"web\"".to_owned(), 0.25), ("\"i-bp1old\"".to_owned(), 0.75)];
     ensure!(shares == wanted, "{shares:?}");
     // The preview sees who else is there.
-    let preview = asks(user, &clb, "preview svc/web 40 -o json")?.ends_with(0)?.json()?;
+    let preview = asks(user, &clb, "preview svc/web 40 -o json")?.expect_code(0)?.json()?;
     let after = &preview["routes"][0]["after"]["participants"];
     ensure!(after[0]["share"] == 0.4, "{after}");
-    asks(user, &clb, "status")?.ends_with(0)?.says("complete")?.says("i-bp1old")?;
+    asks(user, &clb, "status")?
+        .expect_code(0)?
+        .expect_stdout("complete")?
+        .expect_stdout("i-bp1old")?;
     Ok(())
 }
 
 fn environment(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
-    let mut command = user.clbmigrate("status -o json -v --cluster-id clusterid");
+    let mut command = user.command("status -o json -v --cluster-id clusterid");
     let endpoint = clb.url()?;
-    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
-    let list = ran(&mut command)?.ends_with(0)?.warns("CLB API of cn-bed")?.json()?;
+    clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
+    let list = run(&mut command)?.expect_code(0)?.expect_stderr("CLB API of cn-bed")?.json()?;
     ensure!(list["routes"][0]["complete"] == true, "{list}");
     Ok(())
 }
 
 fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
-    let silent = user.runs("status -o json")?.ends_with(0)?;
-    ensure!(silent.err.is_empty() && silent.json()?["routes"][0]["complete"] == false);
-    let mut command = user.clbmigrate("status --no-clb");
+    let silent = user.run("status -o json")?.expect_code(0)?;
+    ensure!(silent.stderr.is_empty() && silent.json()?["routes"][0]["complete"] == false);
+    let mut command = user.command("status --no-clb");
     let endpoint = clb.url()?;
-    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", &endpoint);
-    ran(&mut command)?.ends_with(0)?.says("incomplete")?;
+    clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ENDPOINT", &endpoint);
+    run(&mut command)?.expect_code(0)?.expect_stdout("incomplete")?;
     let mut command = user.kubectl("clbmigrate status -f deploy/examples/canary");
     command.current_dir(clbmigrate_testbed::programs::workspace()?);
-    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
-    ran(&mut command)?.ends_with(0)?;
+    clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ENDPOINT", endpoint);
+    run(&mut command)?.expect_code(0)?;
     ensure!(clb.calls().is_empty(), "{:?}", clb.calls());
     Ok(())
 }
@@ -105,8 +109,8 @@ fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn throttled(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
     clb.throttle("DescribeVServerGroupAttribute", 2);
-    let list = asks(user, &clb, "status -o json")?.ends_with(0)?;
-    ensure!(list.json()?["routes"][0]["complete"] == true, "{}\n{}", list.out, list.err);
+    let list = asks(user, &clb, "status -o json")?.expect_code(0)?;
+    ensure!(list.json()?["routes"][0]["complete"] == true, "{}\n{}", list.stdout, list.stderr);
     let calls = clb.calls();
     let asked = calls.iter().filter(|action| *action == "DescribeVServerGroupAttribute").count();
     ensure!(asked == 3, "{calls:?}");
@@ -116,24 +120,24 @@ fn throttled(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
     let with_a_wrong_secret = |line: &str| {
-        let mut command = user.clbmigrate(line);
-        clb.let_in(&mut command).env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "not-the-secret");
+        let mut command = user.command(line);
+        clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "not-the-secret");
         command.env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
-        ran(&mut command)
+        run(&mut command)
     };
     // Somebody asked for it.
-    let told = with_a_wrong_secret("status --clb-region cn-bed")?.ends_with(1)?;
-    let told = told.warns("CLB API")?.warns("SignatureDoesNotMatch")?;
-    ensure!(!told.err.contains("not-the-secret"), "{}", told.err);
+    let told = with_a_wrong_secret("status --clb-region cn-bed")?.expect_code(1)?;
+    let told = told.expect_stderr("CLB API")?.expect_stderr("SignatureDoesNotMatch")?;
+    ensure!(!told.stderr.contains("not-the-secret"), "{}", told.stderr);
     // Nobody did: what the cluster says is shown all the same.
-    let shown = with_a_wrong_secret("status")?.ends_with(0)?.says("incomplete")?;
-    shown.warns("warning: CLB API")?.warns("SignatureDoesNotMatch")?;
+    let shown = with_a_wrong_secret("status")?.expect_code(0)?.expect_stdout("incomplete")?;
+    shown.expect_stderr("warning: CLB API")?.expect_stderr("SignatureDoesNotMatch")?;
     Ok(())
 }
 
 fn judged(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "rr")?;
-    let report = asks(user, &clb, "check -o json --fail-on never")?.ends_with(0)?.json()?;
+    let report = asks(user, &clb, "check -o json --fail-on never")?.expect_code(0)?.json()?;
     let rules: Vec<&str> = report["findings"]
         .as_array()
         .into_iter()
@@ -149,11 +153,14 @@ fn judged(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn foreign(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
-    user.apply(&service(&user.namespace, "odd", &[("id", "lb-bp1foreign"), ("weight", "20")]))?;
-    asks(user, &clb, "status")?.ends_with(1)?.warns("LoadBalancer")?;
-    let mut command = user.clbmigrate("status -o name");
-    clb.let_in(&mut command).env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
-    ran(&mut command)?.ends_with(0)?.warns("warning: CLB API")?.says("service/odd")?;
+    user.apply(service_in(&user.namespace, "odd", &[("id", "lb-bp1foreign"), ("weight", "20")]))?;
+    asks(user, &clb, "status")?.expect_code(1)?.expect_stderr("LoadBalancer")?;
+    let mut command = user.command("status -o name");
+    clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
+    run(&mut command)?
+        .expect_code(0)?
+        .expect_stderr("warning: CLB API")?
+        .expect_stdout("service/odd")?;
     Ok(())
 }
 
@@ -166,26 +173,23 @@ fn answered(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     });
     let file = user.file("group.json", &answer.to_string())?;
     let line = format!("status --overlay {}", file.display());
-    asks(user, &clb, &line)?.ends_with(0)?;
+    asks(user, &clb, &line)?.expect_code(0)?;
     let calls = clb.calls();
     ensure!(!calls.iter().any(|action| action == "DescribeVServerGroupAttribute"), "{calls:?}");
     Ok(())
 }
 
 /// A cloud in which CCM has registered the Service's nodes beside an old machine.
-fn served(user: &User<'_>, tools: &Tools) -> anyhow::Result<(Clb, Ccm)> {
+fn served(user: &User<'_>, tools: &Tools) -> anyhow::Result<(CloudApi, CcmDouble)> {
     let group = group(user);
     let old = json!({"serverId": "i-bp1old", "port": 80, "weight": 60});
-    let clb = Clb::start(
+    let clb = CloudApi::start(
         &json!([{"id": group, "name": "shop-web", "backends": [old]}]),
         &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": group}]),
     )?;
-    let ccm = Ccm::with_cloud(user, tools, &clb)?;
+    let ccm = CcmDouble::with_cloud(user, tools, &clb, None)?;
     holds(user, &clb, 10)?;
-    try_wait_for("CCM's first round", DEADLINE, || {
-        let label = &user.web()?["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
-        Ok(label.is_string().then_some(()))
-    })?;
+    try_wait_for("CCM's first round", DEADLINE, || Ok(user.is_reconciled()?.then_some(())))?;
     Ok((clb, ccm))
 }
 
@@ -194,7 +198,7 @@ fn group(user: &User<'_>) -> String {
 }
 
 /// Waits until both nodes have a weight, and demands that the old machine has kept its own.
-fn holds(user: &User<'_>, clb: &Clb, weight: u32) -> anyhow::Result<()> {
+fn holds(user: &User<'_>, clb: &CloudApi, weight: u32) -> anyhow::Result<()> {
     let of = |name: &str, weight| (name.to_owned(), weight);
     let wanted = [of("i-bp1n1", weight), of("i-bp1n2", weight), of("i-bp1old", 60)];
     try_wait_for(&format!("weights of {weight} in the group"), DEADLINE, || {
@@ -218,27 +222,30 @@ fn truth(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     unproven(user, &clb).context("unproven")
 }
 
-fn confirmed(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
-    let change = asks(user, clb, &set(40))?.ends_with(0)?.document("change")?;
+fn confirmed(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
+    let change = document(&asks(user, clb, &set(40))?.expect_code(0)?, "change")?;
     ensure!(change["verified"] == true && change["state"] == "done", "{change}");
     holds(user, clb, 20)
 }
 
-fn emptied(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+fn emptied(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
     // CCM 2.14 drops the error of this one call, takes all backends out, and reports success.
     clb.throttle_ccm(&[0]);
-    let told = asks(user, clb, &set(60))?.ends_with(0)?.warns("holds 0 of its backends")?;
-    let told = told.warns("CCM is called once more")?.json()?;
+    let told =
+        asks(user, clb, &set(60))?.expect_code(0)?.expect_stderr("holds 0 of its backends")?;
+    let told = told.expect_stderr("CCM is called once more")?.json()?;
     ensure!(told["verified"] == true && told["state"] == "done", "{told}");
     ensure!(user.annotation("weight")? == "60");
     holds(user, clb, 30)
 }
 
-fn taken_back(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+fn taken_back(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
     // The first of the two lookups of each of three rounds: the change, the second try, the way back.
     clb.throttle_ccm(&[0, 1, 2]);
-    let told =
-        asks(user, clb, &set(80))?.ends_with(5)?.warns("the change is taken back")?.json()?;
+    let told = asks(user, clb, &set(80))?
+        .expect_code(5)?
+        .expect_stderr("the change is taken back")?
+        .json()?;
     ensure!(told["verified"] == false && told["state"] == "rolledBack", "{told}");
     // Nobody claims that all is well: the group is empty, and that is said.
     let message = told["message"].as_str().unwrap_or_default();
@@ -247,14 +254,14 @@ fn taken_back(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
     ensure!(now.contains("holds 0 of its backends"), "{message}");
     ensure!(user.annotation("weight")? == "60");
     // What was advised helps.
-    asks(user, clb, &set(62))?.ends_with(0)?;
+    asks(user, clb, &set(62))?.expect_code(0)?;
     holds(user, clb, 31)
 }
 
-fn unproven(user: &User<'_>, clb: &Clb) -> anyhow::Result<()> {
+fn unproven(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
     clb.throttle_ccm(&[0]);
     let line = format!("{} --cluster-id clusterid", set(64));
-    let change = user.runs(&line)?.ends_with(0)?.json()?;
+    let change = user.run(&line)?.expect_code(0)?.json()?;
     ensure!(change["verified"] == false && change["state"] == "unverified", "{change}");
     let message = change["message"].as_str().unwrap_or_default();
     ensure!(message.contains("not verified at the CLB"), "{message}");

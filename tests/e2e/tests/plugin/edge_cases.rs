@@ -3,9 +3,13 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{KEYS, Ran, Terminal, Tools, User, service};
+use clbmigrate_e2e::{Terminal, Tools, User};
 use clbmigrate_fault_proxy::{Fault, Gate, Match, StatusCode};
 use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::{
+    CommandOutput,
+    manifests::{service_in, with},
+};
 
 use crate::{Case, DEADLINE, FLAWED, QUIET};
 
@@ -27,32 +31,23 @@ pub const CASES: &[Case] = &[
 const JOIN: &str = "attach svc/web --clb lb-bp1example --vgroup rsp-bp1new:80 --yes";
 
 fn bare(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.cluster.ask(&["delete", "service", "web", "-n", "bare"])?;
-    user.cluster.ask(&[
-        "create",
-        "service",
-        "loadbalancer",
-        "web",
-        "-n",
-        "bare",
-        "--tcp=80:8080",
-    ])?;
-    ensure!(user.web()?["metadata"]["annotations"].is_null());
-    user.runs(JOIN)?.ends_with(0)?;
+    user.ask("delete service web")?;
+    user.ask("create service loadbalancer web --tcp=80:8080")?;
+    ensure!(user.service()?["metadata"]["annotations"].is_null());
+    user.run(JOIN)?.expect_code(0)?;
     ensure!(user.annotation("vgroup-port")? == "rsp-bp1new:80");
     ensure!(user.writes()? == 1);
     Ok(())
 }
 
 fn appears(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.cluster.ask(&["delete", "service", "web", "-n", "appears"])?;
-    user.apply(&service("appears", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
-    let (gated, gate) = user.behind_gate()?;
-    let hold = gate.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
-    let join = spawned(&mut gated.clbmigrate(JOIN))?;
+    user.ask("delete service web")?;
+    user.apply(service_in("appears", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let join = spawned(&mut proxied.command(JOIN))?;
     hold.wait_for_hits(1, DEADLINE)?;
-    let weight = format!("{KEYS}weight=70");
-    user.cluster.ask(&["annotate", "service", "web", "-n", "appears", &weight])?;
+    user.set_weight("70")?;
     hold.release();
     let join = join.wait_with_output()?;
     let said = String::from_utf8_lossy(&join.stderr);
@@ -62,12 +57,12 @@ fn appears(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn made_anew(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let hold = gate.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
-    let set = spawned(&mut gated.clbmigrate("set web 40 --yes"))?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let set = spawned(&mut proxied.command("set web 40 --yes"))?;
     hold.wait_for_hits(1, DEADLINE)?;
-    user.cluster.ask(&["delete", "service", "web", "-n", "anew"])?;
-    user.apply(&service("anew", "web", &[("weight", "20")]))?;
+    user.ask("delete service web")?;
+    user.apply(service_in("anew", "web", &[("weight", "20")]))?;
     hold.release();
     let set = set.wait_with_output()?;
     let said = String::from_utf8_lossy(&set.stderr);
@@ -77,20 +72,20 @@ fn made_anew(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn already(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 40 --yes --wait --timeout 2s")?.ends_with(4)?;
-    user.runs("set web 40 --yes --wait --timeout 2s")?.ends_with(4)?;
-    user.runs("set web 40 --yes")?.ends_with(0)?.says("is so already")?;
+    user.run("set web 40 --yes --wait --timeout 2s")?.expect_code(4)?;
+    user.run("set web 40 --yes --wait --timeout 2s")?.expect_code(4)?;
+    user.run("set web 40 --yes")?.expect_code(0)?.expect_stdout("is so already")?;
     ensure!(user.writes()? == 1);
     Ok(())
 }
 
 fn broken(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
+    let (proxied, proxy) = user.behind_proxy()?;
     let refusal = || Fault::status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
-    let hold = gate.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
-    let set = spawned(&mut gated.clbmigrate("set web 40 --yes --wait --timeout 60s -o json"))?;
+    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let set = spawned(&mut proxied.command("set web 40 --yes --wait --timeout 60s -o json"))?;
     hold.wait_for_hits(1, DEADLINE)?;
-    let _rule = gate.on(Match::method("GET").path("/services/web"), refusal());
+    let _rule = proxy.on(Match::method("GET").path("/services/web"), refusal());
     hold.release();
     let set = set.wait_with_output()?;
     ensure!(set.status.code() == Some(1), "{set:?}");
@@ -101,45 +96,47 @@ fn broken(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn unseen(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
+    let (proxied, proxy) = user.behind_proxy()?;
     let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "events is forbidden");
-    let _rule = gate.on(Match::method("GET").path("/events"), refusal);
-    gated
-        .runs("set web 40 --yes --wait --timeout 1s")?
-        .ends_with(4)?
-        .warns("CCM's events may not be read")?;
+    let _rule = proxy.on(Match::method("GET").path("/events"), refusal);
+    proxied
+        .run("set web 40 --yes --wait --timeout 1s")?
+        .expect_code(4)?
+        .expect_stderr("CCM's events may not be read")?;
     Ok(())
 }
 
 fn patches(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let refused = user.runs("set web 101 -o patch")?.ends_with(3)?;
-    ensure!(refused.out.is_empty(), "{}", refused.out);
-    let idle = user.runs("set web 20 -o patch")?.ends_with(0)?.says("kind: Service")?;
-    ensure!(!idle.out.contains("already"), "{}", idle.out);
-    user.runs("set web 40 -o patch --wait")?.ends_with(2)?;
+    let refused = user.run("set web 101 -o patch")?.expect_code(3)?;
+    ensure!(refused.stdout.is_empty(), "{}", refused.stdout);
+    let idle = user.run("set web 20 -o patch")?.expect_code(0)?.expect_stdout("kind: Service")?;
+    ensure!(!idle.stdout.contains("already"), "{}", idle.stdout);
+    user.run("set web 40 -o patch --wait")?.expect_code(2)?;
     Ok(())
 }
 
 fn fiction(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let newer = user.file("newer.yaml", &service("fiction", "web", &[("weight", "70")]))?;
-    user.runs(&format!("set web 40 --yes --overlay {}", newer.display()))?
-        .ends_with(2)?
-        .warns("judged by what the cluster holds")?;
-    user.runs("set web 40 --yes --overlay /nonexistent.json")?
-        .ends_with(1)?
-        .warns("--overlay could not be read")?;
+    let newer = service_in("fiction", "web", &[("weight", "70")]).to_string();
+    let newer = user.file("newer.yaml", &newer)?;
+    user.run(&format!("set web 40 --yes --overlay {}", newer.display()))?
+        .expect_code(2)?
+        .expect_stderr("judged by what the cluster holds")?;
+    user.run("set web 40 --yes --overlay /nonexistent.json")?
+        .expect_code(1)?
+        .expect_stderr("--overlay could not be read")?;
     ensure!(user.writes()? == 0);
     Ok(())
 }
 
 fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let manifest = service("unasked", "web", &[("weight", "20")]);
-    let other = manifest.replace("port: 80, targetPort", "port: 80, nodePort: 1, targetPort");
-    let other = user.file("other.yaml", &other)?;
-    let ran = user.runs(&format!("preview --overlay {}", other.display()))?;
-    ran.warns("was not asked about the spec of")?;
-    let new = user.file("new.yaml", &service("unasked", "more", &[("weight", "20")]))?;
-    user.runs(&format!("preview --overlay {}", new.display()))?.warns("which is new")?;
+    let other = service_in("unasked", "web", &[("weight", "20")]);
+    let other = with(other, "/spec/ports/0/nodePort", 1);
+    let other = user.file("other.yaml", &other.to_string())?;
+    let output = user.run(&format!("preview --overlay {}", other.display()))?;
+    output.expect_stderr("was not asked about the spec of")?;
+    let new = service_in("unasked", "more", &[("weight", "20")]).to_string();
+    let new = user.file("new.yaml", &new)?;
+    user.run(&format!("preview --overlay {}", new.display()))?.expect_stderr("which is new")?;
     Ok(())
 }
 
@@ -147,29 +144,32 @@ fn watchless(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(user.kubeconfig())?;
     let moved = text.replace(&user.cluster.server(), "https://127.0.0.1:9");
     let moved = user.with_kubeconfig(user.file("moved", &moved)?);
-    moved.runs("status -w")?.ends_with(1)?.warns("cannot be reached")?;
+    moved.run("status -w")?.expect_code(1)?.expect_stderr("cannot be reached")?;
     Ok(())
 }
 
 fn piped(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
+    let (proxied, proxy) = user.behind_proxy()?;
     let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "nodes is forbidden");
-    let _rule = gate.on(Match::method("GET").path("/api/v1/nodes"), refusal);
-    let ran = interrupted(&gated, "status -w -o json", &gate)?;
-    let ran = ran.ends_with(0)?.warns("nodes may not be listed")?;
-    let mut documents = serde_json::Deserializer::from_str(&ran.out).into_iter();
+    let _rule = proxy.on(Match::method("GET").path("/api/v1/nodes"), refusal);
+    let output = interrupted(&proxied, "status -w -o json", &proxy)?;
+    let output = output.expect_code(0)?.expect_stderr("nodes may not be listed")?;
+    let mut documents = serde_json::Deserializer::from_str(&output.stdout).into_iter();
     let first: serde_json::Value = documents.next().context("no document")??;
-    ensure!(first["kind"] == "RouteList" && documents.all(|more| more.is_ok()), "{}", ran.out);
+    ensure!(
+        first["kind"] == "RouteList" && documents.all(|more| more.is_ok()),
+        "{}",
+        output.stdout
+    );
     Ok(())
 }
 
 fn silent(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let mut terminal = Terminal::start(&gated, "clbmigrate status -w -n silent", 24, 100)?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let mut terminal = Terminal::start(&proxied, "clbmigrate status -w -n silent", 24, 100)?;
     terminal.wait_for("silent/web")?;
-    let silence = gate.on(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
-    let weight = format!("{KEYS}weight=30");
-    user.cluster.ask(&["annotate", "--overwrite", "service", "web", "-n", "silent", &weight])?;
+    let silence = proxy.on(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
+    user.set_weight("30")?;
     silence.wait_for_hits(1, DEADLINE)?;
     let begun = std::time::Instant::now();
     terminal.types("\u{3}")?;
@@ -183,10 +183,10 @@ fn spawned(command: &mut Command) -> anyhow::Result<std::process::Child> {
 }
 
 /// Runs a command and interrupts it once it has listed the Services a second time.
-fn interrupted(user: &User<'_>, arguments: &str, gate: &Gate) -> anyhow::Result<Ran> {
-    let child = spawned(&mut user.clbmigrate(arguments))?;
+fn interrupted(user: &User<'_>, arguments: &str, proxy: &Gate) -> anyhow::Result<CommandOutput> {
+    let child = spawned(&mut user.command(arguments))?;
     try_wait_for("listings", DEADLINE, || {
-        let all = gate.requests();
+        let all = proxy.requests();
         let listings = all.iter().filter(|of| {
             of.request.path == "/api/v1/services" && of.request.parameter("limit").is_some()
         });
@@ -194,10 +194,5 @@ fn interrupted(user: &User<'_>, arguments: &str, gate: &Gate) -> anyhow::Result<
     })?;
     let id = child.id().to_string();
     ensure!(Command::new("kill").args(["-INT", &id]).status()?.success());
-    let output = child.wait_with_output()?;
-    Ok(Ran {
-        code: output.status.code().context("ended by a signal")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    child.wait_with_output()?.try_into()
 }

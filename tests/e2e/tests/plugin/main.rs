@@ -3,7 +3,7 @@
 
 mod access;
 mod cloud;
-mod corners;
+mod edge_cases;
 mod reading;
 mod terminal;
 mod waiting;
@@ -16,6 +16,7 @@ use clbmigrate_testbed::{
     Bed, Plan, Version,
     suite::{Shared, run_waiting},
 };
+use clbmigrate_testkit::Prepared;
 use libtest_mimic::Trial;
 
 /// A cluster without CCM.
@@ -46,25 +47,25 @@ fn main() -> ExitCode {
         .cluster(SHAKY, Version::NEWEST)
         .cluster(CLOUD, Version::NEWEST);
     let shared = Shared::new(plan);
-    let stage = Arc::new(Stage::default());
+    let tools = Arc::new(Prepared::default());
     let groups: [&[Case]; 7] = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
-        corners::CASES,
+        edge_cases::CASES,
         waiting::CASES,
         access::CASES,
         terminal::CASES,
     ];
-    let trials = groups.into_iter().flatten().map(|case| trial(&shared, &stage, *case)).collect();
+    let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_waiting(trials, Some(&shared))
 }
 
-fn trial(shared: &Arc<Shared>, stage: &Arc<Stage>, case: Case) -> Trial {
+fn trial(shared: &Arc<Shared>, tools: &Arc<Prepared<Tools>>, case: Case) -> Trial {
     let (name, cluster, namespace, body) = case;
-    let stage = Arc::clone(stage);
+    let tools = Arc::clone(tools);
     shared.trial(name, move |bed| {
-        let tools = stage.set(bed)?;
+        let tools = tools.get(|| prepare(bed))?;
         // Whoever stops an API server has it alone.
         let _alone = (cluster == SHAKY)
             .then(|| ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -74,22 +75,11 @@ fn trial(shared: &Arc<Shared>, stage: &Arc<Stage>, case: Case) -> Trial {
 }
 
 /// What the first test prepares for all.
-#[derive(Default)]
-struct Stage(std::sync::Mutex<Option<Tools>>);
-
-impl Stage {
-    fn set(&self, bed: &Bed) -> anyhow::Result<Tools> {
-        let mut tools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(tools) = &*tools {
-            return Ok(tools.clone());
-        }
-        let good = [("n1", "i-bp1n1"), ("n2", "i-bp1n2")];
-        for name in [QUIET, SERVED, SHAKY, CLOUD] {
-            User::make_nodes(&bed.cluster(name)?, &good)?;
-        }
-        User::make_nodes(&bed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;
-        let built = Tools::build()?;
-        *tools = Some(built.clone());
-        Ok(built)
+fn prepare(bed: &Bed) -> anyhow::Result<Tools> {
+    let good = [("n1", "i-bp1n1"), ("n2", "i-bp1n2")];
+    for name in [QUIET, SERVED, SHAKY, CLOUD] {
+        User::make_nodes(&bed.cluster(name)?, &good)?;
     }
+    User::make_nodes(&bed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;
+    Tools::build()
 }

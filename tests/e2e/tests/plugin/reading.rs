@@ -1,8 +1,12 @@
 //! Commands that only read.
 
 use anyhow::ensure;
-use clbmigrate_e2e::{KEYS, Tools, User, service};
+use clbmigrate_e2e::{Tools, User};
 use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_testkit::{
+    manifests::{key, list, service_in},
+    run,
+};
 
 use crate::{Case, QUIET};
 
@@ -17,39 +21,40 @@ pub const CASES: &[Case] = &[
 ];
 
 fn status(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let table = user.runs("status")?.ends_with(0)?.says("status/web   Cluster       20")?;
-    table.says("group rsp-bp1status")?;
-    let routes = user.runs("status -o json")?.ends_with(0)?.json()?;
+    let table =
+        user.run("status")?.expect_code(0)?.expect_stdout("status/web   Cluster       20")?;
+    table.expect_stdout("group rsp-bp1status")?;
+    let routes = user.run("status -o json")?.expect_code(0)?.json()?;
     let of = &routes["routes"][0]["participants"][0];
     ensure!(of["backends"] == 2 && of["weightSum"] == 20 && of["context"] == QUIET, "{of}");
-    let everywhere = clbmigrate_e2e::ran(&mut user.kubectl("clbmigrate status -A -o name"))?;
-    everywhere.ends_with(0)?.says("service/web -n status")?;
-    let default = clbmigrate_e2e::ran(&mut user.kubectl("clbmigrate status"))?;
+    let everywhere = run(&mut user.kubectl("clbmigrate status -A -o name"))?;
+    everywhere.expect_code(0)?.expect_stdout("service/web -n status")?;
+    let default = run(&mut user.kubectl("clbmigrate status"))?;
     default
-        .ends_with(0)?
-        .warns("no route in namespace default")?
-        .warns("-A shows all namespaces")?;
+        .expect_code(0)?
+        .expect_stderr("no route in namespace default")?
+        .expect_stderr("-A shows all namespaces")?;
     Ok(())
 }
 
 fn preview(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("preview svc/web 40 -v")?
-        .ends_with(0)?
-        .says("40 over two nodes: 20, 20 = 40")?
-        .warns("the API server would accept the change")?;
-    user.runs("preview web 101")?.ends_with(3)?.says("drained")?;
+    user.run("preview svc/web 40 -v")?
+        .expect_code(0)?
+        .expect_stdout("40 over two nodes: 20, 20 = 40")?
+        .expect_stderr("the API server would accept the change")?;
+    user.run("preview web 101")?.expect_code(3)?.expect_stdout("drained")?;
     ensure!(user.annotation("weight")? == "20");
     ensure!(user.writes()? == 0, "preview has written");
     Ok(())
 }
 
 fn check(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("check")?.ends_with(0)?.says("no findings")?;
-    user.apply(&service("check", "odd", &[("weight", "101")]))?;
-    let report = user.runs("check -o json")?.ends_with(3)?.json()?;
+    user.run("check")?.expect_code(0)?.expect_stdout("no findings")?;
+    user.apply(service_in("check", "odd", &[("weight", "101")]))?;
+    let report = user.run("check -o json")?.expect_code(3)?.json()?;
     let finding = &report["findings"][0];
     ensure!(finding["rule"] == "CLB001" && finding["object"]["name"] == "odd", "{finding}");
-    ensure!(finding["path"] == format!("metadata.annotations[{KEYS}weight]"), "{finding}");
+    ensure!(finding["path"] == format!("metadata.annotations[{}]", key("weight")), "{finding}");
     Ok(())
 }
 
@@ -57,13 +62,14 @@ fn overlay(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let answer = r#"{"VServerGroupId":"rsp-bp1overlay","LoadBalancerId":"lb-bp1example","VServerGroupName":"overlay","BackendServers":{"BackendServer":[
         {"ServerId":"i-bp1old","Port":80,"Weight":60,"Type":"ecs","Description":""}]}}"#;
     let file = user.file("group.json", answer)?;
-    let routes = user.runs(&format!("status -o json --overlay {}", file.display()))?;
+    let routes = user.run(&format!("status -o json --overlay {}", file.display()))?;
     let routes = routes.json()?;
     ensure!(routes["routes"][0]["complete"] == true, "{routes}");
-    let newer = user.file("new.yaml", &service("overlay", "web", &[("weight", "70")]))?;
-    user.runs(&format!("preview --overlay {}", newer.display()))?
-        .ends_with(0)?
-        .says("70 over two nodes: 35, 35 = 70")?;
+    let newer = service_in("overlay", "web", &[("weight", "70")]).to_string();
+    let newer = user.file("new.yaml", &newer)?;
+    user.run(&format!("preview --overlay {}", newer.display()))?
+        .expect_code(0)?
+        .expect_stdout("70 over two nodes: 35, 35 = 70")?;
     Ok(())
 }
 
@@ -72,7 +78,7 @@ fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     std::fs::remove_file(&folder)?;
     std::fs::create_dir(&folder)?;
     let install = format!("clbmigrate completion install --dir {}", folder.display());
-    clbmigrate_e2e::ran(&mut user.kubectl(&install))?.ends_with(0)?;
+    run(&mut user.kubectl(&install))?.expect_code(0)?;
     let asks = |arguments: &str| -> anyhow::Result<String> {
         let mut kubectl = user.kubectl(&format!("__complete clbmigrate {arguments}"));
         let path =
@@ -97,12 +103,10 @@ fn pages(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
             "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})
     });
     let many: Vec<_> = many.collect();
-    user.apply(
-        &serde_json::json!({"apiVersion": "v1", "kind": "List", "items": many}).to_string(),
-    )?;
-    let (gated, gate) = user.behind_gate()?;
-    gated.runs("status")?.ends_with(0)?.says("pages/web")?;
-    let requests = gate.requests();
+    user.apply(list(&many))?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    proxied.run("status")?.expect_code(0)?.expect_stdout("pages/web")?;
+    let requests = proxy.requests();
     let continued = requests.iter().filter(|of| {
         of.request.path == "/api/v1/services" && of.request.parameter("continue").is_some()
     });
@@ -111,8 +115,8 @@ fn pages(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn malformed(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.apply(&service("malformed", "broken", &[("weight", "10")]))?;
-    let (gated, gate) = user.behind_gate()?;
+    user.apply(service_in("malformed", "broken", &[("weight", "10")]))?;
+    let (proxied, proxy) = user.behind_proxy()?;
     let spoil = Fault::rewrite(|mut list| {
         for item in list["items"].as_array_mut().into_iter().flatten() {
             if item["metadata"]["name"] == "broken" {
@@ -121,11 +125,11 @@ fn malformed(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         }
         list
     });
-    let _rule = gate.on(Match::method("GET").path_end("/api/v1/services"), spoil);
-    gated
-        .runs("status")?
-        .ends_with(1)?
-        .says("malformed/web")?
-        .warns("Service malformed/broken: spec.ports[0].port")?;
+    let _rule = proxy.on(Match::method("GET").path_end("/api/v1/services"), spoil);
+    proxied
+        .run("status")?
+        .expect_code(1)?
+        .expect_stdout("malformed/web")?
+        .expect_stderr("Service malformed/broken: spec.ports[0].port")?;
     Ok(())
 }

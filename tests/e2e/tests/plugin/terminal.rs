@@ -14,12 +14,12 @@ pub const CASES: &[Case] = &[
 fn watch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let mut terminal = Terminal::start(user, "clbmigrate status -w -n watch", 24, 100)?;
     terminal.wait_for("watch/web")?;
-    user.runs("set web 40 --yes")?.ends_with(0)?;
+    user.run("set web 40 --yes")?.expect_code(0)?;
     terminal.wait_for("    40  ")?;
     let screen = terminal.screen();
     ensure!(screen.matches("watch/web").count() == 1, "not in place:\n{screen}");
     terminal.resize(10, 60)?;
-    user.runs("set web 50 --yes")?.ends_with(0)?;
+    user.run("set web 50 --yes")?.expect_code(0)?;
     terminal.wait_for("weight 50")?;
     let screen = terminal.screen();
     ensure!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
@@ -38,6 +38,6 @@ fn restart(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     user.cluster.start_api_server(Validity::Valid)?;
     told?;
     ensure!(terminal.screen().contains("restart/web"), "what was known stays");
-    user.runs("set web 60 --yes")?.ends_with(0)?;
+    user.run("set web 60 --yes")?.expect_code(0)?;
     terminal.wait_for("    60  ")
 }

@@ -1,10 +1,11 @@
 //! `--wait`: what CCM makes of a change, told from its marks.
 
 use anyhow::ensure;
-use clbmigrate_e2e::{Ccm, Ran, Tools, User};
-use clbmigrate_testbed::faked_clock;
+use clbmigrate_e2e::{CcmDouble, Tools, User};
+use clbmigrate_testbed::{faked_clock, try_wait_for};
+use clbmigrate_testkit::{CommandOutput, run};
 
-use crate::{Case, SERVED};
+use crate::{Case, DEADLINE, SERVED};
 
 pub const CASES: &[Case] = &[
     ("the wait ends when CCM has done it", SERVED, "done", done),
@@ -17,27 +18,19 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A Service that CCM has seen already.
-fn settled(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<Ccm> {
-    let ccm = Ccm::start(user, tools, flags)?;
-    clbmigrate_testbed::try_wait_for(
-        "CCM's first round",
-        std::time::Duration::from_secs(60),
-        || {
-            let web = user.web()?;
-            let hash = &web["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
-            Ok(hash.is_string().then_some(()))
-        },
-    )?;
+fn settled(user: &User<'_>, tools: &Tools, flags: &[&str]) -> anyhow::Result<CcmDouble> {
+    let ccm = CcmDouble::start(user, tools, flags)?;
+    try_wait_for("CCM's first round", DEADLINE, || Ok(user.is_reconciled()?.then_some(())))?;
     Ok(ccm)
 }
 
-fn waits(user: &User<'_>, timeout: &str) -> anyhow::Result<Ran> {
-    user.runs(&format!("set web 40 --yes --wait --timeout {timeout} -o json"))
+fn waits(user: &User<'_>, timeout: &str) -> anyhow::Result<CommandOutput> {
+    user.run(&format!("set web 40 --yes --wait --timeout {timeout} -o json"))
 }
 
-fn ends(ran: Ran, code: i32, state: &str) -> anyhow::Result<String> {
-    let ran = ran.ends_with(code)?;
-    let document = ran.json()?;
+fn ends(output: CommandOutput, code: i32, state: &str) -> anyhow::Result<String> {
+    let output = output.expect_code(code)?;
+    let document = output.json()?;
     ensure!(document["state"] == state, "{document}");
     ensure!(document["verified"] == false, "{document}");
     Ok(document["message"].as_str().unwrap_or_default().to_owned())
@@ -58,7 +51,7 @@ fn slow(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
 
 fn stuck(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     drop(settled(user, tools, &[])?);
-    let _ccm = Ccm::start(user, tools, &["--stuck"])?;
+    let _ccm = CcmDouble::start(user, tools, &["--stuck"])?;
     let said = ends(waits(user, "4s")?, 4, "timedOut")?;
     ensure!(said.contains("CCM was not done in time"), "{said}");
     ensure!(user.annotation("weight")? == "40");
@@ -67,7 +60,7 @@ fn stuck(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
 
 fn failing(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     drop(settled(user, tools, &[])?);
-    let _ccm = Ccm::start(user, tools, &["--fail", "the CLB is locked"])?;
+    let _ccm = CcmDouble::start(user, tools, &["--fail", "the CLB is locked"])?;
     let said = ends(waits(user, "60s")?, 1, "failed")?;
     ensure!(said.contains("the CLB is locked"), "{said}");
     Ok(())
@@ -76,7 +69,7 @@ fn failing(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
 fn hiccup(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     drop(settled(user, tools, &[])?);
     // Another Service's round may use the failure up; a change of this one then succeeds at once.
-    let _ccm = Ccm::start(user, tools, &["--fail", "throttled", "--fail-rounds", "1"])?;
+    let _ccm = CcmDouble::start(user, tools, &["--fail", "throttled", "--fail-rounds", "1"])?;
     ends(waits(user, "60s")?, 0, "unverified")?;
     Ok(())
 }
@@ -92,9 +85,9 @@ fn clock(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     let _ccm = settled(user, tools, &[])?;
     for (offset, weight) in [("+1h", 40), ("-1h", 50)] {
         let mut command =
-            user.clbmigrate(&format!("set web {weight} --yes --wait --timeout 60s -o json"));
+            user.command(&format!("set web {weight} --yes --wait --timeout 60s -o json"));
         faked_clock(&mut command, offset)?;
-        ends(clbmigrate_e2e::ran(&mut command)?, 0, "unverified")?;
+        ends(run(&mut command)?, 0, "unverified")?;
     }
     Ok(())
 }

@@ -8,8 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{KEYS, Terminal, Tools, User, service};
+use clbmigrate_e2e::{Terminal, Tools, User};
 use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_testkit::manifests::{key, service_in, with};
+
+use serde_json::json;
 
 use crate::{Case, DEADLINE, FLAWED, QUIET};
 
@@ -36,12 +39,12 @@ pub const CASES: &[Case] = &[
 ];
 
 fn set(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set svc/web 40 --yes --reason night")?
-        .ends_with(0)?
-        .says("service/web weight 20 -> 40")?;
+    user.run("set svc/web 40 --yes --reason night")?
+        .expect_code(0)?
+        .expect_stdout("service/web weight 20 -> 40")?;
     ensure!(user.annotation("weight")? == "40");
     ensure!(user.writes()? == 1);
-    let web = user.web()?;
+    let web = user.service()?;
     let history = web["metadata"]["annotations"]["clbmigrate.io/history"].as_str();
     let history: serde_json::Value = serde_json::from_str(history.context("a history")?)?;
     let entry = &history[0];
@@ -54,66 +57,68 @@ fn set(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 101 --yes")?.ends_with(3)?.warns("CLB001")?.warns("--force")?;
-    user.cluster.ask(&[
-        "annotate",
-        "service",
-        "web",
-        "-n",
-        "refused",
-        &format!("{KEYS}ignore-weight-update=on"),
-    ])?;
-    user.runs("set web 30 --yes")?.ends_with(3)?.warns("CLB011")?;
+    user.run("set web 101 --yes")?
+        .expect_code(3)?
+        .expect_stderr("CLB001")?
+        .expect_stderr("--force")?;
+    user.annotate(&format!("{}=on", key("ignore-weight-update")))?;
+    user.run("set web 30 --yes")?.expect_code(3)?.expect_stderr("CLB011")?;
     ensure!(user.writes()? == 0);
-    user.runs("set web 30 --yes --force")?.ends_with(0)?;
+    user.run("set web 30 --yes --force")?.expect_code(0)?;
     ensure!(user.annotation("weight")? == "30");
     Ok(())
 }
 
 fn node_without_provider_id(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 30 --yes")?.ends_with(3)?.warns("drained")?.warns("n2")?;
+    user.run("set web 30 --yes")?.expect_code(3)?.expect_stderr("drained")?.expect_stderr("n2")?;
     ensure!(user.writes()? == 0);
     Ok(())
 }
 
 fn zero(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 0 --yes")?.ends_with(0)?.warns("drained")?;
+    user.run("set web 0 --yes")?.expect_code(0)?.expect_stderr("drained")?;
     ensure!(user.annotation("weight")? == "0");
     Ok(())
 }
 
 fn stale(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 40 --yes --current-weight 30")?.ends_with(1)?.warns("is 20, not 30")?;
+    user.run("set web 40 --yes --current-weight 30")?
+        .expect_code(1)?
+        .expect_stderr("is 20, not 30")?;
     ensure!(user.writes()? == 0);
-    user.runs("set web 40 --yes --current-weight 20")?.ends_with(0)?;
+    user.run("set web 40 --yes --current-weight 20")?.expect_code(0)?;
     Ok(())
 }
 
 fn dry_runs(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let before = user.web()?;
-    user.runs("set web 40 --dry-run=client")?.ends_with(0)?.says("nothing was written")?;
-    user.runs("set web 40 --dry-run=server")?.ends_with(0)?.says("nothing was written")?;
-    user.runs("set web 40 -o patch")?.ends_with(0)?;
+    let before = user.service()?;
+    user.run("set web 40 --dry-run=client")?
+        .expect_code(0)?
+        .expect_stdout("nothing was written")?;
+    user.run("set web 40 --dry-run=server")?
+        .expect_code(0)?
+        .expect_stdout("nothing was written")?;
+    user.run("set web 40 -o patch")?.expect_code(0)?;
     let tried = user.cluster.audit()?.into_iter().filter(|entry| {
         entry.namespace == "dry" && entry.request_uri.contains("kubectl-clbmigrate")
     });
     let tried: Vec<_> = tried.collect();
     ensure!(tried.len() == 1 && tried[0].dry_run && tried[0].code == 200, "{tried:?}");
-    ensure!(user.web()? == before, "the Service has changed");
+    ensure!(user.service()? == before, "the Service has changed");
     Ok(())
 }
 
 fn same(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 20 --yes")?.ends_with(0)?.says("nothing was written")?;
+    user.run("set web 20 --yes")?.expect_code(0)?.expect_stdout("nothing was written")?;
     ensure!(user.writes()? == 0);
     Ok(())
 }
 
 fn race(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let hold = gate.on(Match::method("PATCH").path("/services/web").times(2), Fault::Hold);
+    let (proxied, proxy) = user.behind_proxy()?;
+    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(2), Fault::Hold);
     let start = |weight: &str| {
-        let mut command = gated.clbmigrate(&format!("set web {weight} --yes"));
+        let mut command = proxied.command(&format!("set web {weight} --yes"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
     };
     let (one, two) = (start("40")?, start("60")?);
@@ -131,9 +136,13 @@ fn race(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn lost_answer(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let cut = gate.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutAfterAnswer);
-    gated.runs("set web 40 --yes")?.ends_with(0)?.warns("the answer to the write was lost")?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let cut =
+        proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutAfterAnswer);
+    proxied
+        .run("set web 40 --yes")?
+        .expect_code(0)?
+        .expect_stderr("the answer to the write was lost")?;
     ensure!(cut.hits() == 1);
     ensure!(user.annotation("weight")? == "40");
     ensure!(user.writes()? == 1);
@@ -141,9 +150,9 @@ fn lost_answer(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn never_arrived(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let (gated, gate) = user.behind_gate()?;
-    let cut = gate.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutBefore);
-    gated.runs("set web 40 --yes")?.ends_with(0)?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let cut = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutBefore);
+    proxied.run("set web 40 --yes")?.expect_code(0)?;
     ensure!(cut.hits() == 1);
     ensure!(user.annotation("weight")? == "40");
     ensure!(user.writes()? == 1);
@@ -151,99 +160,78 @@ fn never_arrived(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn undo(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("undo web --yes")?.ends_with(1)?.warns("no change of this tool to undo")?;
-    user.runs("set web 40 --yes")?.ends_with(0)?;
-    user.runs("set web 60 --yes")?.ends_with(0)?;
-    user.runs("undo web --yes")?.ends_with(0)?.says("60 -> 40")?;
-    user.runs("undo web --yes")?.ends_with(0)?.says("40 -> 20")?;
-    user.runs("set web 70 --yes")?.ends_with(0)?;
-    user.cluster.ask(&[
-        "annotate",
-        "--overwrite",
-        "service",
-        "web",
-        "-n",
-        "undo",
-        &format!("{KEYS}weight=33"),
-    ])?;
-    user.runs("undo web --yes")?.ends_with(1)?.warns("somebody changed it since")?;
+    user.run("undo web --yes")?.expect_code(1)?.expect_stderr("no change of this tool to undo")?;
+    user.run("set web 40 --yes")?.expect_code(0)?;
+    user.run("set web 60 --yes")?.expect_code(0)?;
+    user.run("undo web --yes")?.expect_code(0)?.expect_stdout("60 -> 40")?;
+    user.run("undo web --yes")?.expect_code(0)?.expect_stdout("40 -> 20")?;
+    user.run("set web 70 --yes")?.expect_code(0)?;
+    user.set_weight("33")?;
+    user.run("undo web --yes")?.expect_code(1)?.expect_stderr("somebody changed it since")?;
     ensure!(user.annotation("weight")? == "33");
     Ok(())
 }
 
 fn attach(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.cluster.ask(&["delete", "service", "web", "-n", "attach"])?;
-    user.apply(&service("attach", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
+    user.ask("delete service web")?;
+    user.apply(service_in("attach", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
     let join = "attach svc/web --clb lb-bp1example --vgroup rsp-bp1new:80 --yes";
-    user.runs(join)?.ends_with(0)?.warns("no traffic yet")?;
+    user.run(join)?.expect_code(0)?.expect_stderr("no traffic yet")?;
     let now = |name: &str| user.annotation(name);
     ensure!(now("id")? == "lb-bp1example" && now("weight")? == "0");
     ensure!(now("vgroup-port")? == "rsp-bp1new:80");
     ensure!(user.writes()? == 1, "one patch");
-    user.runs("set web 10 --yes")?.ends_with(0)?;
-    user.runs("undo web --yes")?.ends_with(0)?.says("10 -> 0")?;
-    user.runs("undo web --yes")?.ends_with(0)?.says("rsp-bp1new:80 -> rsp-bp1new:0")?;
+    user.run("set web 10 --yes")?.expect_code(0)?;
+    user.run("undo web --yes")?.expect_code(0)?.expect_stdout("10 -> 0")?;
+    user.run("undo web --yes")?.expect_code(0)?.expect_stdout("rsp-bp1new:80 -> rsp-bp1new:0")?;
     ensure!(now("id")? == "lb-bp1example", "never both keys away");
     Ok(())
 }
 
 fn attach_refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let join = "attach svc/web --clb lb-bp1other --vgroup rsp-bp1new:80 --yes";
-    user.runs(join)?.ends_with(3)?.warns("has")?;
-    user.cluster.ask(&["delete", "service", "web", "-n", "attached"])?;
-    user.apply(&service("attached", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
+    user.run(join)?.expect_code(3)?.expect_stderr("has")?;
+    user.ask("delete service web")?;
+    user.apply(service_in("attached", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
     let status = r#"{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.7"}]}}}"#;
-    user.cluster.ask(&[
-        "patch",
-        "service",
-        "web",
-        "-n",
-        "attached",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        status,
-    ])?;
-    user.runs(join)?.ends_with(3)?.warns("192.0.2.7")?.warns("make a new Service")?;
+    user.ask(&format!("patch service web --subresource=status --type=merge -p {status}"))?;
+    user.run(join)?
+        .expect_code(3)?
+        .expect_stderr("192.0.2.7")?
+        .expect_stderr("make a new Service")?;
     ensure!(user.writes()? == 0);
     Ok(())
 }
 
 fn two_ports(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let both = service(
-        "ports",
-        "web",
-        &[("vgroup-port", "rsp-bp1one:80,rsp-bp1two:443"), ("weight", "20")],
-    );
-    let both = both.replace(
-        "port: 80, targetPort: 8080}",
-        "port: 80, targetPort: 8080}\n  - {name: https, port: 443, targetPort: 8443}",
-    );
-    user.apply(&both)?;
-    user.runs("set web 40 --dry-run=client")?
-        .ends_with(0)?
-        .warns("group rsp-bp1one")?
-        .warns("group rsp-bp1two")?;
+    let annotations = [("vgroup-port", "rsp-bp1one:80,rsp-bp1two:443"), ("weight", "20")];
+    let ports = json!([
+        {"name": "http", "port": 80, "targetPort": 8080},
+        {"name": "https", "port": 443, "targetPort": 8443},
+    ]);
+    user.apply(with(service_in("ports", "web", &annotations), "/spec/ports", ports))?;
+    user.run("set web 40 --dry-run=client")?
+        .expect_code(0)?
+        .expect_stderr("group rsp-bp1one")?
+        .expect_stderr("group rsp-bp1two")?;
     Ok(())
 }
 
 fn kinds(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let plain = "apiVersion: v1\nkind: Service\nmetadata: {name: plain, namespace: kinds}\nspec: {ports: [{port: 80}]}\n";
     user.apply(plain)?;
-    user.runs("set plain 40 --yes")?.ends_with(1)?.warns("of type ClusterIP")?;
-    user.runs("set deploy/web 40 --yes")?.ends_with(2)?;
-    user.runs("set nobody 40 --yes")?.ends_with(1)?.warns("no Service \"nobody\"")?;
-    let network = service("kinds", "nlb", &[("weight", "20")]).replace(
-        "type: LoadBalancer",
-        "type: LoadBalancer\n  loadBalancerClass: alibabacloud.com/nlb",
-    );
-    user.apply(&network)?;
-    user.runs("set nlb 40 --yes")?.ends_with(1)?.warns("another controller")?;
+    user.run("set plain 40 --yes")?.expect_code(1)?.expect_stderr("of type ClusterIP")?;
+    user.run("set deploy/web 40 --yes")?.expect_code(2)?;
+    user.run("set nobody 40 --yes")?.expect_code(1)?.expect_stderr("no Service \"nobody\"")?;
+    let network = service_in("kinds", "nlb", &[("weight", "20")]);
+    user.apply(with(network, "/spec/loadBalancerClass", "alibabacloud.com/nlb"))?;
+    user.run("set nlb 40 --yes")?.expect_code(1)?.expect_stderr("another controller")?;
     Ok(())
 }
 
 fn gitops(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let manifest = user.file("argo.yaml", &service("gitops", "web", &[("weight", "20")]))?;
+    let manifest = service_in("gitops", "web", &[("weight", "20")]).to_string();
+    let manifest = user.file("argo.yaml", &manifest)?;
     let argo = format!(
         "apply --server-side --field-manager=argocd-controller --force-conflicts -f {}",
         manifest.display()
@@ -259,21 +247,21 @@ fn gitops(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
                 thread::sleep(Duration::from_secs(1));
             }
         });
-        let set = user.runs("set web 40 --yes --wait --timeout 60s");
+        let set = user.run("set web 40 --yes --wait --timeout 60s");
         ended.store(true, Ordering::Relaxed);
         syncing.join().expect("the loop ends");
-        set?.ends_with(5)?
-            .warns("Argo CD (field manager argocd-controller) owns")?
-            .warns("ignoreDifferences")?
-            .says("put back")?
-            .says("argocd-controller")
+        set?.expect_code(5)?
+            .expect_stderr("Argo CD (field manager argocd-controller) owns")?
+            .expect_stderr("ignoreDifferences")?
+            .expect_stdout("put back")?
+            .expect_stdout("argocd-controller")
     })?;
     ensure!(user.writes()? == 1, "one write, no loop");
     Ok(())
 }
 
 fn asked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.runs("set web 40")?.ends_with(2)?.warns("give --yes")?;
+    user.run("set web 40")?.expect_code(2)?.expect_stderr("give --yes")?;
     let mut terminal = Terminal::start(user, "clbmigrate set web 40 -n asked", 40, 120)?;
     terminal.wait_for("Write it? [y/N]")?;
     let screen = terminal.screen();
@@ -294,15 +282,7 @@ fn asked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn between(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let mut terminal = Terminal::start(user, "clbmigrate set web 40 -n between", 40, 120)?;
     terminal.wait_for("Write it? [y/N]")?;
-    user.cluster.ask(&[
-        "annotate",
-        "--overwrite",
-        "service",
-        "web",
-        "-n",
-        "between",
-        &format!("{KEYS}weight=30"),
-    ])?;
+    user.set_weight("30")?;
     terminal.types("y\n")?;
     ensure!(terminal.ends()? == 1);
     ensure!(terminal.raw().contains("somebody else was faster"), "{}", terminal.raw());
@@ -311,7 +291,7 @@ fn between(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn patch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    let printed = user.runs("set web 40 -o patch")?.ends_with(0)?.out;
+    let printed = user.run("set web 40 -o patch")?.expect_code(0)?.stdout;
     let file = user.file("patch.yaml", &printed)?;
     let apply = format!("apply --server-side --force-conflicts -f {}", file.display());
     ensure!(user.kubectl(&apply).output()?.status.success());

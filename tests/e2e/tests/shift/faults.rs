@@ -4,14 +4,15 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use clbmigrate_clb_double::FaultEffect;
-use clbmigrate_e2e::{KEYS, User, slice};
+use clbmigrate_e2e::User;
 use clbmigrate_fault_proxy::{Fault, Match};
 use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::manifests::endpoint_slice;
 use serde_json::{Value, json};
 
 use crate::{
     Case,
-    scene::{DEADLINE, NEW, OLD, Scene, Stage, shift},
+    two_clusters::{DEADLINE, NEW, OLD, TestContext, TwoClusters, shift},
 };
 
 pub const CASES: &[Case] = &[
@@ -43,10 +44,10 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Demands that both Services and the group are as they were.
-fn all_is_as_before(scene: &Scene<'_>) -> anyhow::Result<()> {
-    scene.has_weights("80", "20")?;
-    scene.holds("i-bp1o", 40)?;
-    scene.holds("i-bp1n", 6)
+fn all_is_as_before(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
+    clusters.has_weights("80", "20")?;
+    clusters.holds("i-bp1o", 40)?;
+    clusters.holds("i-bp1n", 6)
 }
 
 fn rolled_back(report: &Value) -> anyhow::Result<()> {
@@ -54,152 +55,148 @@ fn rolled_back(report: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn winner_stuck(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
+fn winner_stuck(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": true}))?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
-    let told = scene.runs(&line)?.ends_with(5)?.warns("not done in time")?;
+    let told = clusters.run(&line)?.expect_code(5)?.expect_stderr("not done in time")?;
     rolled_back(&told.json()?)?;
-    ensure!(scene.old.writes()? == 0, "the loser is left alone");
-    all_is_as_before(&scene)
+    ensure!(clusters.old.writes()? == 0, "the loser is left alone");
+    all_is_as_before(&clusters)
 }
 
-fn loser_stuck(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    scene.ccm_of_old.behaves(&json!({"stuck": true}))?;
+fn loser_stuck(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    clusters.ccm_of_old.set_behaviour(&json!({"stuck": true}))?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 8s");
-    let told = scene.runs(&line)?.ends_with(5)?.warns("not done in time")?;
+    let told = clusters.run(&line)?.expect_code(5)?.expect_stderr("not done in time")?;
     let report = told.json()?;
     rolled_back(&report)?;
     ensure!(report["parts"][0]["state"] == "rolledBack", "{report}");
-    all_is_as_before(&scene)?;
+    all_is_as_before(&clusters)?;
     // When it is free again, nothing is left to do for it.
-    scene.ccm_of_old.behaves(&json!({"stuck": false}))?;
-    scene.shifts("40%", "")?.ends_with(0)?;
-    scene.has_share(NEW, 0.4)
+    clusters.ccm_of_old.set_behaviour(&json!({"stuck": false}))?;
+    clusters.shifts("40%", "")?.expect_code(0)?;
+    clusters.has_share(NEW, 0.4)
 }
 
-fn loser_fails(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let running = begun_with_winner_stuck(&scene)?;
-    scene.ccm_of_old.behaves(&json!({"fail": {"message": "the CLB is locked"}}))?;
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("the CLB is locked")?;
+fn loser_fails(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let running = begun_with_winner_stuck(&clusters)?;
+    clusters.ccm_of_old.set_behaviour(&json!({"fail": {"message": "the CLB is locked"}}))?;
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("the CLB is locked")?;
     rolled_back(&told.json()?)?;
-    all_is_as_before(&scene)
+    all_is_as_before(&clusters)
 }
 
 /// A shift whose first write waits for CCM.
-fn begun_with_winner_stuck(scene: &Scene<'_>) -> anyhow::Result<crate::scene::Running> {
-    begun(scene, &shift("40%", ""))
+fn begun_with_winner_stuck(
+    clusters: &TwoClusters<'_>,
+) -> anyhow::Result<crate::two_clusters::RunningCommand> {
+    begun(clusters, &shift("40%", ""))
 }
 
 /// The same with this command.
-fn begun(scene: &Scene<'_>, line: &str) -> anyhow::Result<crate::scene::Running> {
-    scene.ccm_of_new.behaves(&json!({"stuck": true}))?;
-    let running = scene.begins(line)?;
+fn begun(
+    clusters: &TwoClusters<'_>,
+    line: &str,
+) -> anyhow::Result<crate::two_clusters::RunningCommand> {
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": true}))?;
+    let running = clusters.begins(line)?;
     try_wait_for("the first write", DEADLINE, || {
-        Ok((scene.new.annotation("weight")? != "20").then_some(()))
+        Ok((clusters.new.annotation("weight")? != "20").then_some(()))
     })?;
     Ok(running)
 }
 
-/// A scene in which the plugin reaches one of the clusters through a gate.
-fn gated<'b>(
-    stage: &Stage<'b>,
-    user: impl Fn(&Scene<'b>) -> User<'b>,
-) -> anyhow::Result<(Scene<'b>, clbmigrate_fault_proxy::Gate)> {
-    let mut scene = stage.scene(&[])?;
-    let of = user(&scene);
+/// A clusters in which the plugin reaches one of the clusters through a proxy.
+fn proxied<'b>(
+    context: &TestContext<'b>,
+    user: impl Fn(&TwoClusters<'b>) -> User<'b>,
+) -> anyhow::Result<(TwoClusters<'b>, clbmigrate_fault_proxy::Gate)> {
+    let mut clusters = context.clusters(&[])?;
+    let of = user(&clusters);
     let name = of.cluster.name().to_owned();
-    let (gated, gate) = of.behind_gate_as(&name)?;
+    let (proxied, proxy) = of.behind_proxy_as(&name)?;
     // Of two files that name a context, the first one counts.
-    scene.kubeconfig = format!("{}:{}", gated.kubeconfig().display(), scene.kubeconfig);
-    Ok((scene, gate))
+    clusters.kubeconfig = format!("{}:{}", proxied.kubeconfig().display(), clusters.kubeconfig);
+    Ok((clusters, proxy))
 }
 
-fn dies(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let (scene, gate) = gated(stage, |scene| scene.old.clone())?;
-    let running = begun_with_winner_stuck(&scene)?;
+fn dies(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let (clusters, proxy) = proxied(context, |clusters| clusters.old.clone())?;
+    let running = begun_with_winner_stuck(&clusters)?;
     // From here on nothing reaches the loser.
-    drop(gate);
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("cannot be reached")?;
+    drop(proxy);
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("cannot be reached")?;
     rolled_back(&told.json()?)?;
-    ensure!(scene.old.writes()? == 0);
-    all_is_as_before(&scene)
+    ensure!(clusters.old.writes()? == 0);
+    all_is_as_before(&clusters)
 }
 
-fn vanishes(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let (scene, gate) = gated(stage, |scene| scene.new.clone())?;
+fn vanishes(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let (clusters, proxy) = proxied(context, |clusters| clusters.new.clone())?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
-    let running = begun(&scene, &line)?;
-    drop(gate);
-    let told = running.ends()?.ends_with(1)?.warns("cannot be reached")?;
+    let running = begun(&clusters, &line)?;
+    drop(proxy);
+    let told = running.wait()?.expect_code(1)?.expect_stderr("cannot be reached")?;
     let report = told.json()?;
     ensure!(report["state"] == "halfDone" && report["parts"][0]["state"] == "left", "{report}");
     let message = report["message"].as_str().unwrap_or_default();
     ensure!(message.contains("could not be put back"), "{message}");
     // Whoever comes next is told how to go on.
     ensure!(report["next"].to_string().contains("undo svc/web"), "{report}");
-    ensure!(scene.old.writes()? == 0, "the loser keeps what it has");
-    scene.holds("i-bp1o", 40)
+    ensure!(clusters.old.writes()? == 0, "the loser keeps what it has");
+    clusters.holds("i-bp1o", 40)
 }
 
-fn throttled(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
+fn throttled(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5m");
-    let running = begun(&scene, &line)?;
-    scene.clb.troubles_user(FaultEffect::Throttle {}, None);
-    let before = scene.clb.calls_of_user();
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
+    let running = begun(&clusters, &line)?;
+    clusters.clb.fail_user_calls(FaultEffect::Throttle {}, None);
+    let before = clusters.clb.calls_of_user();
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
     // With pauses of up to 8 seconds, eleven calls are about a minute.
     try_wait_for("eleven throttled calls", DEADLINE * 2, || {
-        Ok((scene.clb.calls_of_user() >= before + 11).then_some(()))
+        Ok((clusters.clb.calls_of_user() >= before + 11).then_some(()))
     })?;
-    ensure!(scene.old.writes()? == 0, "nothing is lowered on CCM's word alone");
-    scene.clb.clear_faults();
-    let report = running.ends()?.ends_with(0)?.json()?;
+    ensure!(clusters.old.writes()? == 0, "nothing is lowered on CCM's word alone");
+    clusters.clb.clear_faults();
+    let report = running.wait()?.expect_code(0)?.json()?;
     ensure!(report["state"] == "done" && report["verified"] == true, "{report}");
-    scene.has_share(NEW, 0.4)
+    clusters.has_share(NEW, 0.4)
 }
 
-fn token_ends(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let running = begun_with_winner_stuck(&scene)?;
+fn token_ends(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let running = begun_with_winner_stuck(&clusters)?;
     let refused = FaultEffect::Error {
         status: 400,
         code: "InvalidSecurityToken.Expired".to_owned(),
         message: "Specified SecurityToken is expired.".to_owned(),
     };
-    scene.clb.troubles_user(refused, None);
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("xpired")?;
+    clusters.clb.fail_user_calls(refused, None);
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("xpired")?;
     let report = told.json()?;
     rolled_back(&report)?;
     // CCM says that it is back; the CLB cannot be asked any more, and that is said.
     ensure!(report["parts"][0]["state"] == "unconfirmed", "{report}");
-    scene.clb.clear_faults();
-    ensure!(scene.old.writes()? == 0);
-    try_wait_for("the group as before", DEADLINE, || Ok(all_is_as_before(&scene).ok()))
+    clusters.clb.clear_faults();
+    ensure!(clusters.old.writes()? == 0);
+    try_wait_for("the group as before", DEADLINE, || Ok(all_is_as_before(&clusters).ok()))
 }
 
-/// Somebody else sets a weight.
-fn edits(user: &User<'_>, weight: &str) -> anyhow::Result<()> {
-    let annotation = format!("{KEYS}weight={weight}");
-    let namespace = user.namespace.as_str();
-    user.cluster
-        .ask(&["annotate", "--overwrite", "service", "web", "-n", namespace, &annotation])
-        .map(drop)
-}
-
-fn colleague(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let running = begun_with_winner_stuck(&scene)?;
-    let raised = scene.new.annotation("weight")?;
-    edits(&scene.old, "0")?;
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("somebody else was faster")?;
+fn colleague(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let running = begun_with_winner_stuck(&clusters)?;
+    let raised = clusters.new.annotation("weight")?;
+    clusters.old.set_weight("0")?;
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("somebody else was faster")?;
     let report = told.json()?;
     ensure!(report["state"] == "halfDone", "{report}");
     ensure!(
@@ -207,161 +204,153 @@ fn colleague(stage: &Stage<'_>) -> anyhow::Result<()> {
         "{report}"
     );
     // The loser has nothing left: taking the winner's weight back would have been an outage.
-    scene.has_weights("0", &raised)
+    clusters.has_weights("0", &raised)
 }
 
-fn put_back(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let running = begun_with_winner_stuck(&scene)?;
-    edits(&scene.new, "30")?;
-    let told = running.ends()?.ends_with(5)?.warns("30")?;
+fn put_back(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let running = begun_with_winner_stuck(&clusters)?;
+    clusters.new.set_weight("30")?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("30")?;
     let report = told.json()?;
     rolled_back(&report)?;
     ensure!(report["parts"][0]["state"] == "taken", "{report}");
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    ensure!(scene.old.writes()? == 0);
-    scene.has_weights("80", "30")
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    ensure!(clusters.old.writes()? == 0);
+    clusters.has_weights("80", "30")
 }
 
-fn console(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene_of(0, 20, &[("i-bp1m1", 80)])?;
+fn console(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters_with(0, 20, &[("i-bp1m1", 80)])?;
     let line = format!("shift svc/web --from external --to {NEW} 40% --yes -o json --timeout 60s");
-    let running = begun(&scene, &line)?;
-    scene.clb.set_weight("i-bp1m1", 10);
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("somebody changed it")?;
+    let running = begun(&clusters, &line)?;
+    clusters.clb.set_weight("i-bp1m1", 10);
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("somebody changed it")?;
     let report = told.json()?;
     ensure!(report["state"] == "halfDone" && report["parts"][1]["state"] == "taken", "{report}");
-    scene.holds("i-bp1m1", 10)
+    clusters.holds("i-bp1m1", 10)
 }
 
-fn lost(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let (scene, gate) = gated(stage, |scene| scene.new.clone())?;
+fn lost(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let (clusters, proxy) = proxied(context, |clusters| clusters.new.clone())?;
     let writes = Match::method("PATCH").path("services").without_parameter("dryRun").times(1);
-    let rule = gate.on(writes, Fault::CutAfterAnswer);
-    let told = scene.shifts("40%", "")?.ends_with(0)?.warns("the answer to the write was lost")?;
-    ensure!(told.json()?["state"] == "done", "{}", told.out);
-    ensure!(rule.hits() == 1 && scene.new.writes()? == 1);
-    scene.has_share(NEW, 0.4)
+    let rule = proxy.on(writes, Fault::CutAfterAnswer);
+    let told = clusters
+        .shifts("40%", "")?
+        .expect_code(0)?
+        .expect_stderr("the answer to the write was lost")?;
+    ensure!(told.json()?["state"] == "done", "{}", told.stdout);
+    ensure!(rule.hits() == 1 && clusters.new.writes()? == 1);
+    clusters.has_share(NEW, 0.4)
 }
 
-fn lost_there(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene_of(0, 20, &[("i-bp1m1", 80)])?;
-    scene.clb.troubles_user(FaultEffect::LoseAnswer {}, Some("SetVServerGroupAttribute"));
+fn lost_there(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters_with(0, 20, &[("i-bp1m1", 80)])?;
+    clusters.clb.fail_user_calls(FaultEffect::LoseAnswer {}, Some("SetVServerGroupAttribute"));
     let line = format!("shift svc/web --from external --to {NEW} 40% --yes -o json --timeout 60s");
-    let report = scene.runs(&line)?.ends_with(0)?.json()?;
+    let report = clusters.run(&line)?.expect_code(0)?.json()?;
     ensure!(report["state"] == "done" && report["verified"] == true, "{report}");
-    scene.has_share(NEW, 0.4)
+    clusters.has_share(NEW, 0.4)
 }
 
-fn emptied(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let running = begun_with_winner_stuck(&scene)?;
+fn emptied(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let running = begun_with_winner_stuck(&clusters)?;
     // The error of this one call is dropped: all backends go, and CCM reports success.
-    scene.clb.throttle_ccm(&[0]);
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(0)?.warns("CCM is called once more")?;
-    ensure!(told.json()?["verified"] == true, "{}", told.out);
-    scene.has_share(NEW, 0.4)
+    clusters.clb.throttle_ccm(&[0]);
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(0)?.expect_stderr("CCM is called once more")?;
+    ensure!(told.json()?["verified"] == true, "{}", told.stdout);
+    clusters.has_share(NEW, 0.4)
 }
 
-fn grows(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let local = json!({"spec": {"externalTrafficPolicy": "Local"}}).to_string();
-    let namespace = stage.namespace;
-    scene.new.cluster.ask(&[
-        "patch",
-        "service",
-        "web",
-        "-n",
-        namespace,
-        "--type=merge",
-        "-p",
-        &local,
-    ])?;
+fn grows(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let local = r#"patch service web --type=merge -p {"spec":{"externalTrafficPolicy":"Local"}}"#;
+    clusters.new.ask(local)?;
     try_wait_for("two nodes with Pods", DEADLINE, || {
-        let group = scene.group();
+        let group = clusters.group();
         let of_new = group.iter().filter(|(id, weight)| id.starts_with("i-bp1n") && *weight == 10);
         Ok((of_new.count() == 2).then_some(()))
     })?;
-    let running = begun_with_winner_stuck(&scene)?;
-    scene.new.apply(&slice(namespace, "web", &["n1", "n2", "n3"]))?;
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let report = running.ends()?.ends_with(0)?.json()?;
+    let running = begun_with_winner_stuck(&clusters)?;
+    clusters.new.apply(endpoint_slice(context.namespace, "web", &["n1", "n2", "n3"]))?;
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let report = running.wait()?.expect_code(0)?.json()?;
     ensure!(report["state"] == "done" && report["verified"] == true, "{report}");
-    let group = scene.group();
+    let group = clusters.group();
     ensure!(group.iter().filter(|(id, _)| id.starts_with("i-bp1n")).count() == 3, "{group:?}");
     Ok(())
 }
 
-fn way_back(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    scene.shifts("40%", "")?.ends_with(0)?;
-    scene.ccm_of_new.behaves(&json!({"fail": {"message": "the CLB is locked"}}))?;
-    let calls_ccm = |note: &str| {
-        let namespace = stage.namespace;
-        let annotate = ["annotate", "service", "web", "-n", namespace, "--overwrite", note];
-        scene.new.cluster.ask(&annotate).map(drop)
-    };
-    calls_ccm("example.com/note=1")?;
+fn way_back(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    clusters.shifts("40%", "")?.expect_code(0)?;
+    clusters.ccm_of_new.set_behaviour(&json!({"fail": {"message": "the CLB is locked"}}))?;
+    clusters.new.annotate("example.com/note=1")?;
     let undo = format!("undo svc/web --context {NEW} --yes -o json --timeout 60s");
     try_wait_for("CCM's failure", DEADLINE, || {
-        let told = scene.runs(&undo.replace("--yes", "--dry-run=server"))?;
-        Ok(told.err.contains("CCM fails").then_some(()))
+        let told = clusters.run(&undo.replace("--yes", "--dry-run=server"))?;
+        Ok(told.stderr.contains("CCM fails").then_some(()))
     })?;
     // Nobody is kept from going back; that it cannot end well is found out on the way.
-    let told = scene.runs(&undo)?.ends_with(5)?.warns("the CLB is locked")?;
+    let told = clusters.run(&undo)?.expect_code(5)?.expect_stderr("the CLB is locked")?;
     rolled_back(&told.json()?)?;
-    scene.ccm_of_new.behaves(&json!({"fail": null}))?;
-    calls_ccm("example.com/note=2")?;
-    scene.settled_again()?;
-    scene.runs(&undo)?.ends_with(0)?;
-    all_is_as_before(&scene)
+    clusters.ccm_of_new.set_behaviour(&json!({"fail": null}))?;
+    clusters.new.annotate("example.com/note=2")?;
+    clusters.settled_again()?;
+    clusters.run(&undo)?.expect_code(0)?;
+    all_is_as_before(&clusters)
 }
 
 /// A shift that was asked to end while its first part was under way; gives the commands that it
 /// advises to finish it and to undo it.
-fn held(scene: &Scene<'_>) -> anyhow::Result<[String; 2]> {
-    let running = begun_with_winner_stuck(scene)?;
+fn held(clusters: &TwoClusters<'_>) -> anyhow::Result<[String; 2]> {
+    let running = begun_with_winner_stuck(clusters)?;
     let ended = Command::new("kill").arg("-TERM").arg(running.id().to_string()).status()?;
     ensure!(ended.success());
-    scene.ccm_of_new.behaves(&json!({"stuck": false}))?;
-    let told = running.ends()?.ends_with(5)?.warns("asked to end")?;
+    clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
+    let told = running.wait()?.expect_code(5)?.expect_stderr("asked to end")?;
     let report = told.json()?;
     ensure!(report["state"] == "halfDone", "{report}");
     ensure!(report["parts"][1]["state"] == "untouched", "{report}");
-    scene.has_weights("80", &scene.new.annotation("weight")?)?;
+    clusters.has_weights("80", &clusters.new.annotation("weight")?)?;
     // Anybody who looks sees it, with the way out.
-    let status = scene.runs(&format!("status --contexts {OLD},{NEW}"))?.ends_with(0)?;
+    let status = clusters.run(&format!("status --contexts {OLD},{NEW}"))?.expect_code(0)?;
     let id = report["change"].as_str().context("no change")?;
-    status.says(&format!("change {id}"))?.says("half done")?.says("--finish")?.says("undo")?;
+    status
+        .expect_stdout(&format!("change {id}"))?
+        .expect_stdout("half done")?
+        .expect_stdout("--finish")?
+        .expect_stdout("undo")?;
     let advised = |at: usize| {
         let command = report["next"][at]["command"].as_str().context("no command")?;
         let line = command.strip_prefix("kubectl clbmigrate ").context("no plugin")?;
-        anyhow::Ok(line.replace(&format!(" -n {}", scene.new.namespace), ""))
+        anyhow::Ok(line.replace(&format!(" -n {}", clusters.new.namespace), ""))
     };
     Ok([advised(0)?, advised(1)?])
 }
 
-fn held_and_finished(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let [finish, _] = held(&scene)?;
+fn held_and_finished(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let [finish, _] = held(&clusters)?;
     let line = format!("{finish} --yes -o json");
-    let report = scene.runs(&line)?.ends_with(0)?.json()?;
+    let report = clusters.run(&line)?.expect_code(0)?.json()?;
     ensure!(report["state"] == "done", "{report}");
-    scene.has_share(NEW, 0.4)?;
-    scene.runs(&line)?.ends_with(1)?.warns("no change")?;
-    let status = scene.runs(&format!("status --contexts {OLD},{NEW}"))?.ends_with(0)?;
-    ensure!(!status.out.contains("half done"), "{}", status.out);
+    clusters.has_share(NEW, 0.4)?;
+    clusters.run(&line)?.expect_code(1)?.expect_stderr("no change")?;
+    let status = clusters.run(&format!("status --contexts {OLD},{NEW}"))?.expect_code(0)?;
+    ensure!(!status.stdout.contains("half done"), "{}", status.stdout);
     Ok(())
 }
 
-fn held_and_undone(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let [_, undo] = held(&scene)?;
-    scene.runs(&format!("{undo} --yes"))?.ends_with(0)?;
-    all_is_as_before(&scene)?;
-    let status = scene.runs(&format!("status --contexts {OLD},{NEW}"))?.ends_with(0)?;
-    ensure!(!status.out.contains("half done"), "{}", status.out);
+fn held_and_undone(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let [_, undo] = held(&clusters)?;
+    clusters.run(&format!("{undo} --yes"))?.expect_code(0)?;
+    all_is_as_before(&clusters)?;
+    let status = clusters.run(&format!("status --contexts {OLD},{NEW}"))?.expect_code(0)?;
+    ensure!(!status.stdout.contains("half done"), "{}", status.stdout);
     Ok(())
 }

@@ -5,8 +5,8 @@
 mod faults;
 mod moves;
 mod refusals;
-mod scene;
 mod terminal;
+mod two_clusters;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -15,54 +15,42 @@ use clbmigrate_testbed::{
     Bed, Plan, Version,
     suite::{Shared, run_waiting},
 };
+use clbmigrate_testkit::{Prepared, manifests::cluster_profile};
 use libtest_mimic::Trial;
-use serde_json::json;
 
-use scene::{IDS, NEW, OLD, Stage};
+use two_clusters::{IDS, NEW, OLD, TestContext};
 
 /// A test: its name, its namespace, what it does.
-type Case = (&'static str, &'static str, fn(&Stage<'_>) -> anyhow::Result<()>);
+type Case = (&'static str, &'static str, fn(&TestContext<'_>) -> anyhow::Result<()>);
 
 fn main() -> ExitCode {
     let shared =
         Shared::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
-    let tools = Arc::new(Built::default());
+    let tools = Arc::new(Prepared::default());
     let groups: [&[Case]; 4] = [moves::CASES, faults::CASES, refusals::CASES, terminal::CASES];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_waiting(trials, Some(&shared))
 }
 
-fn trial(shared: &Arc<Shared>, tools: &Arc<Built>, (name, namespace, body): Case) -> Trial {
+fn trial(
+    shared: &Arc<Shared>,
+    tools: &Arc<Prepared<Tools>>,
+    (name, namespace, body): Case,
+) -> Trial {
     let tools = Arc::clone(tools);
     shared.trial(name, move |bed| {
-        let tools = tools.get(bed)?;
-        body(&Stage { bed, tools, namespace })
+        let tools = tools.get(|| prepare(bed))?;
+        body(&TestContext { bed, tools, namespace })
     })
 }
 
 /// What the first test prepares for all.
-#[derive(Default)]
-struct Built(std::sync::Mutex<Option<Tools>>);
-
-impl Built {
-    fn get(&self, bed: &Bed) -> anyhow::Result<Tools> {
-        let mut tools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(tools) = &*tools {
-            return Ok(tools.clone());
-        }
-        User::make_nodes(&bed.cluster(OLD)?, &[("n1", "i-bp1o1"), ("n2", "i-bp1o2")])?;
-        let new = [("n1", "i-bp1n1"), ("n2", "i-bp1n2"), ("n3", "i-bp1n3")];
-        User::make_nodes(&bed.cluster(NEW)?, &new)?;
-        for (cluster, id) in IDS {
-            let profile = json!({
-                "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": "ack-cluster-profile", "namespace": "kube-system"},
-                "data": {"clusterid": id},
-            });
-            bed.cluster(cluster)?.apply(&profile.to_string())?;
-        }
-        let built = Tools::build()?;
-        *tools = Some(built.clone());
-        Ok(built)
+fn prepare(bed: &Bed) -> anyhow::Result<Tools> {
+    User::make_nodes(&bed.cluster(OLD)?, &[("n1", "i-bp1o1"), ("n2", "i-bp1o2")])?;
+    let new = [("n1", "i-bp1n1"), ("n2", "i-bp1n2"), ("n3", "i-bp1n3")];
+    User::make_nodes(&bed.cluster(NEW)?, &new)?;
+    for (cluster, id) in IDS {
+        bed.cluster(cluster)?.apply(&cluster_profile(id).to_string())?;
     }
+    Tools::build()
 }

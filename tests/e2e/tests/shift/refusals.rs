@@ -2,12 +2,13 @@
 
 use anyhow::ensure;
 use clbmigrate_clb_double::state::StsToken;
-use clbmigrate_e2e::{Clb, ran, service};
+use clbmigrate_e2e::CloudApi;
+use clbmigrate_testkit::{manifests::service_in, run};
 use serde_json::json;
 
 use crate::{
     Case,
-    scene::{NEW, OLD, Scene, Stage, shift},
+    two_clusters::{NEW, OLD, TestContext, TwoClusters, shift},
 };
 
 pub const CASES: &[Case] = &[
@@ -21,25 +22,25 @@ pub const CASES: &[Case] = &[
     ("a dry run writes nothing, and the API servers judge it", "dry", dry),
 ];
 
-fn nothing_written(scene: &Scene<'_>) -> anyhow::Result<()> {
-    scene.has_weights("80", "20")?;
-    ensure!((scene.old.writes()?, scene.new.writes()?) == (0, 0), "something was written");
-    let writers = scene.clb.writers();
+fn nothing_written(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
+    clusters.has_weights("80", "20")?;
+    ensure!((clusters.old.writes()?, clusters.new.writes()?) == (0, 0), "something was written");
+    let writers = clusters.clb.writers();
     ensure!(!writers.iter().any(|of| of == "user"), "the CLB was written to");
     Ok(())
 }
 
-fn wrong_credentials(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    let mut command = scene.command(&shift("40%", ""))?;
+fn wrong_credentials(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    let mut command = clusters.command(&shift("40%", ""))?;
     command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "not-the-secret");
-    let told = ran(&mut command)?.ends_with(1)?.warns("SignatureDoesNotMatch")?;
-    ensure!(!told.err.contains("not-the-secret"), "{}", told.err);
-    nothing_written(&scene)
+    let told = run(&mut command)?.expect_code(1)?.expect_stderr("SignatureDoesNotMatch")?;
+    ensure!(!told.stderr.contains("not-the-secret"), "{}", told.stderr);
+    nothing_written(&clusters)
 }
 
-fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
+fn expired(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
     let now = jiff::Timestamp::now();
     let token = |end: jiff::Timestamp| {
         serde_json::from_value::<StsToken>(json!({
@@ -49,128 +50,130 @@ fn expired(stage: &Stage<'_>) -> anyhow::Result<()> {
         }))
     };
     let gone = token(now - jiff::SignedDuration::from_hours(1))?;
-    scene.clb.edit(|state| state.sts_tokens.push(gone));
-    let mut command = scene.command(&shift("40%", ""))?;
+    clusters.clb.edit(|state| state.sts_tokens.push(gone));
+    let mut command = clusters.command(&shift("40%", ""))?;
     command
         .env("ALIBABA_CLOUD_ACCESS_KEY_ID", "STS.short")
         .env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "short-secret")
         .env("ALIBABA_CLOUD_SECURITY_TOKEN", "short-token");
-    let told = ran(&mut command)?.ends_with(1)?.warns("xpired")?;
-    ensure!(!told.err.contains("short-token"), "{}", told.err);
-    nothing_written(&scene)?;
+    let told = run(&mut command)?.expect_code(1)?.expect_stderr("xpired")?;
+    ensure!(!told.stderr.contains("short-token"), "{}", told.stderr);
+    nothing_written(&clusters)?;
 
     // A log-in whose token is good now, and ends before the change may have ended.
     let soon = now + jiff::SignedDuration::from_mins(4);
     let good = token(soon)?;
-    scene.clb.edit(|state| state.sts_tokens = vec![good]);
+    clusters.clb.edit(|state| state.sts_tokens = vec![good]);
     let config = json!({"current": "night", "profiles": [{
         "name": "night", "mode": "CloudSSO", "region_id": "cn-bed",
         "access_key_id": "STS.short", "access_key_secret": "short-secret",
         "sts_token": "short-token", "sts_expiration": soon.as_second(),
     }]});
-    let home = scene.new.file("home", "")?.with_extension("d");
+    let home = clusters.new.file("home", "")?.with_extension("d");
     std::fs::create_dir_all(home.join(".aliyun"))?;
     std::fs::write(home.join(".aliyun/config.json"), config.to_string())?;
     let line = shift("40%", "--clb-profile night").replace("--timeout 60s", "--timeout 5m");
-    let mut command = scene.command(&line)?;
+    let mut command = clusters.command(&line)?;
     command.env("HOME", &home);
-    let told = ran(&mut command)?.ends_with(3)?.warns("end within the 20 minutes")?;
-    ensure!(!told.err.contains("short-token"), "{}", told.err);
-    nothing_written(&scene)
+    let told = run(&mut command)?.expect_code(3)?.expect_stderr("end within the 20 minutes")?;
+    ensure!(!told.stderr.contains("short-token"), "{}", told.stderr);
+    nothing_written(&clusters)
 }
 
-fn unproven(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
+fn unproven(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
     let ids = format!("--cluster-id {OLD}=c-old --cluster-id {NEW}=c-new");
-    let blind = |more: &str| ran(&mut scene.without_clb(&shift("40%", &format!("{ids} {more}"))));
-    blind("")?.ends_with(3)?.warns("no credentials")?.warns("--unverified")?;
-    nothing_written(&scene)?;
-    let report = blind("--unverified")?.ends_with(0)?.json()?;
+    let blind =
+        |more: &str| run(&mut clusters.without_clb(&shift("40%", &format!("{ids} {more}"))));
+    blind("")?.expect_code(3)?.expect_stderr("no credentials")?.expect_stderr("--unverified")?;
+    nothing_written(&clusters)?;
+    let report = blind("--unverified")?.expect_code(0)?.json()?;
     ensure!(report["state"] == "unverified" && report["verified"] == false, "{report}");
     let message = report["message"].as_str().unwrap_or_default();
     ensure!(message.contains("not verified at the CLB"), "{message}");
     ensure!(!report.to_string().contains("\"done"), "nobody says so: {report}");
-    scene.has_share(NEW, 0.4)
+    clusters.has_share(NEW, 0.4)
 }
 
-fn round_robin(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let group = format!("rsp-bp1{}", stage.namespace);
-    let clb = Clb::start(
+fn round_robin(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let group = format!("rsp-bp1{}", context.namespace);
+    let clb = CloudApi::start(
         &json!([{"id": group, "name": "shop-web"}]),
         &json!([{"port": 80, "scheduler": "rr", "vServerGroupId": group}]),
     )?;
     let weight = |weight: &str| [("weight", weight.to_owned())];
-    let scene = stage.scene_behind(clb, &weight("80"), &weight("20"))?;
-    scene.shifts("40%", "")?.ends_with(3)?.warns("CLB407")?.warns("--force")?;
-    nothing_written(&scene)
+    let clusters = context.clusters_behind(clb, &weight("80"), &weight("20"))?;
+    clusters
+        .shifts("40%", "")?
+        .expect_code(3)?
+        .expect_stderr("CLB407")?
+        .expect_stderr("--force")?;
+    nothing_written(&clusters)
 }
 
-fn orphans(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let group = format!("rsp-bp1{}", stage.namespace);
+fn orphans(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let group = format!("rsp-bp1{}", context.namespace);
     let left = json!({"serverId": "i-bp1n1", "port": 30999, "weight": 20,
-        "description": format!("k8s/30999/gone/{}/c-new", stage.namespace)});
-    let clb = Clb::start(
+        "description": format!("k8s/30999/gone/{}/c-new", context.namespace)});
+    let clb = CloudApi::start(
         &json!([{"id": group, "name": "shop-web", "backends": [left]}]),
         &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": group}]),
     )?;
     let weight = |weight: &str| [("weight", weight.to_owned())];
-    let scene = stage.scene_behind(clb, &weight("80"), &weight("20"))?;
-    scene.shifts("40%", "")?.ends_with(3)?.warns("CLB408")?.warns("orphans")?;
-    nothing_written(&scene)
+    let clusters = context.clusters_behind(clb, &weight("80"), &weight("20"))?;
+    clusters
+        .shifts("40%", "")?
+        .expect_code(3)?
+        .expect_stderr("CLB408")?
+        .expect_stderr("orphans")?;
+    nothing_written(&clusters)
 }
 
-fn unsettled(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    scene.ccm_of_old.behaves(&json!({"fail": {"message": "the CLB is locked"}}))?;
-    scene.old.cluster.ask(&[
-        "annotate",
-        "service",
-        "web",
-        "-n",
-        stage.namespace,
-        "example.com/note=1",
-    ])?;
-    let told = || scene.shifts("40%", "");
-    clbmigrate_testbed::try_wait_for("CCM's failure", crate::scene::DEADLINE, || {
-        Ok(told()?.err.contains("CCM fails").then_some(()))
+fn unsettled(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    clusters.ccm_of_old.set_behaviour(&json!({"fail": {"message": "the CLB is locked"}}))?;
+    clusters.old.annotate("example.com/note=1")?;
+    let told = || clusters.shifts("40%", "");
+    clbmigrate_testbed::try_wait_for("CCM's failure", crate::two_clusters::DEADLINE, || {
+        Ok(told()?.stderr.contains("CCM fails").then_some(()))
     })?;
-    told()?.ends_with(3)?.warns("the CLB is locked")?;
-    nothing_written(&scene)
+    told()?.expect_code(3)?.expect_stderr("the CLB is locked")?;
+    nothing_written(&clusters)
 }
 
-fn candidates(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
-    scene.old.apply(&service(stage.namespace, "www", &[("weight", "10")]))?;
-    let told = scene.shifts("40%", "")?.ends_with(2)?;
+fn candidates(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
+    clusters.old.apply(service_in(context.namespace, "www", &[("weight", "10")]))?;
+    let told = clusters.shifts("40%", "")?.expect_code(2)?;
     for name in ["web", "www"] {
         ensure!(
-            told.err.contains(&format!("--from {OLD}={}/{name}", stage.namespace)),
+            told.stderr.contains(&format!("--from {OLD}={}/{name}", context.namespace)),
             "{}",
-            told.err
+            told.stderr
         );
     }
-    nothing_written(&scene)?;
+    nothing_written(&clusters)?;
     let unknown = format!("shift svc/web --from {OLD} --to elsewhere 40% --yes");
-    ensure!(scene.runs(&unknown)?.code != 0);
+    ensure!(clusters.run(&unknown)?.code != 0);
     let nobody = format!("shift svc/web --from external --to {NEW} 40% --yes");
-    scene.runs(&nobody)?.ends_with(1)?.warns("no servers outside")?;
+    clusters.run(&nobody)?.expect_code(1)?.expect_stderr("no servers outside")?;
     let both = "shift svc/web --from external=i-a --to external=i-b 40% --yes";
-    scene.runs(both)?.ends_with(2)?.warns("one side is a context")?;
-    nothing_written(&scene)
+    clusters.run(both)?.expect_code(2)?.expect_stderr("one side is a context")?;
+    nothing_written(&clusters)
 }
 
-fn dry(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[])?;
+fn dry(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[])?;
     for kind in ["client", "server"] {
         let line = shift("40%", &format!("--dry-run={kind}")).replace("--yes", "");
-        let report = scene.runs(&line)?.ends_with(0)?.json()?;
+        let report = clusters.run(&line)?.expect_code(0)?.json()?;
         ensure!(report["state"] == "dryRun", "{report}");
-        nothing_written(&scene)?;
+        nothing_written(&clusters)?;
     }
     // Without a terminal somebody has to say yes.
     let line = shift("40%", "").replace("--yes", "");
-    scene.runs(&line)?.ends_with(2)?.warns("--yes")?;
-    let patch = scene.runs(&line.replace("-o json", "-o patch"))?.ends_with(0)?;
-    ensure!(patch.out.matches("kind: Service").count() == 2, "{}", patch.out);
-    nothing_written(&scene)
+    clusters.run(&line)?.expect_code(2)?.expect_stderr("--yes")?;
+    let patch = clusters.run(&line.replace("-o json", "-o patch"))?.expect_code(0)?;
+    ensure!(patch.stdout.matches("kind: Service").count() == 2, "{}", patch.stdout);
+    nothing_written(&clusters)
 }

@@ -5,7 +5,7 @@ use clbmigrate_e2e::Terminal;
 
 use crate::{
     Case,
-    scene::{NEW, OLD, Scene, Stage},
+    two_clusters::{NEW, OLD, TestContext, TwoClusters},
 };
 
 pub const CASES: &[Case] = &[
@@ -13,16 +13,24 @@ pub const CASES: &[Case] = &[
     ("status -w follows both clusters and the machines", "followed", followed),
 ];
 
-fn terminal(scene: &Scene<'_>, line: &str, (rows, cols): (u16, u16)) -> anyhow::Result<Terminal> {
-    let user = scene.new.with_kubeconfig(&scene.kubeconfig);
-    let line = format!("clbmigrate {line} -n {} {}", scene.new.namespace, scene.clb.flag()?);
-    Terminal::start_with(&user, &scene.clb.environment(), &line, rows, cols)
+fn terminal(
+    clusters: &TwoClusters<'_>,
+    line: &str,
+    (rows, cols): (u16, u16),
+) -> anyhow::Result<Terminal> {
+    let user = clusters.new.with_kubeconfig(&clusters.kubeconfig);
+    let line = format!(
+        "clbmigrate {line} -n {} {}",
+        clusters.new.namespace,
+        clusters.clb.endpoint_flag()?
+    );
+    Terminal::start_with(&user, &clusters.clb.environment(), &line, rows, cols)
 }
 
-fn asked(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene_of(0, 20, &[("i-bp1m1", 80)])?;
+fn asked(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters_with(0, 20, &[("i-bp1m1", 80)])?;
     let line = format!("shift svc/web --from external --to {NEW} 40%");
-    let mut refused = terminal(&scene, &line, (60, 110))?;
+    let mut refused = terminal(&clusters, &line, (60, 110))?;
     refused.wait_for("Write it? [y/N]")?;
     let screen = refused.screen();
     // What, where, as whom, and what it comes to.
@@ -39,24 +47,24 @@ fn asked(stage: &Stage<'_>) -> anyhow::Result<()> {
     }
     refused.types("\r")?;
     ensure!(refused.ends()? == 5);
-    scene.has_weights("0", "20")?;
-    scene.holds("i-bp1m1", 80)?;
+    clusters.has_weights("0", "20")?;
+    clusters.holds("i-bp1m1", 80)?;
 
-    let mut accepted = terminal(&scene, &line, (24, 60))?;
+    let mut accepted = terminal(&clusters, &line, (24, 60))?;
     accepted.wait_for("Write it? [y/N]")?;
     accepted.types("y\r")?;
     ensure!(accepted.ends()? == 0, "{}", accepted.screen());
     ensure!(accepted.screen().contains("seen at the CLB"), "{}", accepted.screen());
-    scene.has_share(NEW, 0.4)
+    clusters.has_share(NEW, 0.4)
 }
 
-fn followed(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scene = stage.scene(&[("i-bp1m1", 50)])?;
-    let mut watched = terminal(&scene, &format!("status -w --contexts {OLD},{NEW}"), (30, 110))?;
+fn followed(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let clusters = context.clusters(&[("i-bp1m1", 50)])?;
+    let mut watched = terminal(&clusters, &format!("status -w --contexts {OLD},{NEW}"), (30, 110))?;
     watched.wait_for("i-bp1m1")?;
     // 80, 18 and 50 of 148.
     watched.wait_for("12.2 %")?;
-    scene.shifts("30%", "")?.ends_with(0)?;
+    clusters.shifts("30%", "")?.expect_code(0)?;
     watched.wait_for("29.8 %")?;
     let screen = watched.screen();
     ensure!(screen.matches("i-bp1m1").count() == 1, "not in place:\n{screen}");

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{Ccm, Clb, Ran, Tools, User, ran, service};
+use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User};
 use clbmigrate_testbed::{Bed, try_wait_for};
+use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 use serde_json::{Value, json};
 
 /// A cluster of an older Kubernetes with two nodes.
@@ -22,45 +23,45 @@ pub const IDS: [(&str, &str); 2] = [(OLD, "c-old"), (NEW, "c-new")];
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// What a test gets.
-pub struct Stage<'b> {
+pub struct TestContext<'b> {
     pub bed: &'b Bed,
     pub tools: Tools,
     pub namespace: &'static str,
 }
 
 /// Everything behind one CLB.
-pub struct Scene<'b> {
+pub struct TwoClusters<'b> {
     pub old: User<'b>,
     pub new: User<'b>,
-    pub clb: Clb,
-    pub ccm_of_old: Ccm,
-    pub ccm_of_new: Ccm,
+    pub clb: CloudApi,
+    pub ccm_of_old: CcmDouble,
+    pub ccm_of_new: CcmDouble,
     pub kubeconfig: String,
 }
 
-impl<'b> Stage<'b> {
+impl<'b> TestContext<'b> {
     /// Service `web` of weight 80 in the old cluster, of 20 in the new one, and machines with these
     /// weights; all in group `rsp-bp1NAMESPACE`, as CCM has registered it.
-    pub fn scene(&self, machines: &[(&str, u32)]) -> anyhow::Result<Scene<'b>> {
-        self.scene_of(80, 20, machines)
+    pub fn clusters(&self, machines: &[(&str, u32)]) -> anyhow::Result<TwoClusters<'b>> {
+        self.clusters_with(80, 20, machines)
     }
 
     /// The same with these weights.
-    pub fn scene_of(
+    pub fn clusters_with(
         &self,
         old_weight: u32,
         new_weight: u32,
         machines: &[(&str, u32)],
-    ) -> anyhow::Result<Scene<'b>> {
+    ) -> anyhow::Result<TwoClusters<'b>> {
         let group = format!("rsp-bp1{}", self.namespace);
         let machine =
             |(id, weight): &(&str, u32)| json!({"serverId": id, "port": 8080, "weight": weight});
         let machines: Vec<Value> = machines.iter().map(machine).collect();
-        let clb = Clb::start(
+        let clb = CloudApi::start(
             &json!([{"id": group, "name": "shop-web", "backends": machines}]),
             &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": group}]),
         )?;
-        self.scene_behind(
+        self.clusters_behind(
             clb,
             &[("weight", old_weight.to_string())],
             &[("weight", new_weight.to_string())],
@@ -68,26 +69,26 @@ impl<'b> Stage<'b> {
     }
 
     /// The same behind this CLB, with these annotations.
-    pub fn scene_behind(
+    pub fn clusters_behind(
         &self,
-        clb: Clb,
+        clb: CloudApi,
         of_old: &[(&str, String)],
         of_new: &[(&str, String)],
-    ) -> anyhow::Result<Scene<'b>> {
+    ) -> anyhow::Result<TwoClusters<'b>> {
         let old = User::new(self.bed, &self.tools, OLD, self.namespace)?;
         let new = User::new(self.bed, &self.tools, NEW, self.namespace)?;
         for (user, annotations) in [(&old, of_old), (&new, of_new)] {
             let annotations: Vec<(&str, &str)> =
                 annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
-            user.apply(&service(self.namespace, "web", &annotations))?;
+            user.apply(service_in(self.namespace, "web", &annotations))?;
         }
         let [(_, id_of_old), (_, id_of_new)] = IDS;
-        let ccm_of_old = Ccm::of_cluster(&old, &self.tools, &clb, id_of_old)?;
-        let ccm_of_new = Ccm::of_cluster(&new, &self.tools, &clb, id_of_new)?;
+        let ccm_of_old = CcmDouble::with_cloud(&old, &self.tools, &clb, Some(id_of_old))?;
+        let ccm_of_new = CcmDouble::with_cloud(&new, &self.tools, &clb, Some(id_of_new))?;
         let kubeconfig = self.bed.kubeconfig().display().to_string();
-        let scene = Scene { old, new, clb, ccm_of_old, ccm_of_new, kubeconfig };
-        scene.settled()?;
-        Ok(scene)
+        let clusters = TwoClusters { old, new, clb, ccm_of_old, ccm_of_new, kubeconfig };
+        clusters.settled()?;
+        Ok(clusters)
     }
 }
 
@@ -96,13 +97,12 @@ pub fn shift(share: &str, more: &str) -> String {
     format!("shift svc/web --from {OLD} --to {NEW} {share} --yes -o json --timeout 60s {more}")
 }
 
-impl Scene<'_> {
+impl TwoClusters<'_> {
     /// Waits until CCM of both clusters has finished a round.
     pub fn settled(&self) -> anyhow::Result<()> {
         for user in [&self.old, &self.new] {
             try_wait_for("CCM's first round", DEADLINE, || {
-                let label = &user.web()?["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
-                Ok(label.is_string().then_some(()))
+                Ok(user.is_reconciled()?.then_some(()))
             })?;
         }
         Ok(())
@@ -112,20 +112,20 @@ impl Scene<'_> {
     pub fn settled_again(&self) -> anyhow::Result<()> {
         let line = format!("shift svc/web --from {OLD} --to {NEW} 41% --dry-run=server");
         try_wait_for("CCM's success", DEADLINE, || {
-            Ok((!self.runs(&line)?.err.contains("CCM fails")).then_some(()))
+            Ok((!self.run(&line)?.stderr.contains("CCM fails")).then_some(()))
         })
     }
 
     /// The plugin over both clusters, with the CLB's credentials.
     pub fn command(&self, line: &str) -> anyhow::Result<Command> {
-        let mut command = self.without_clb(&format!("{line} {}", self.clb.flag()?));
-        self.clb.let_in(&mut command);
+        let mut command = self.without_clb(&format!("{line} {}", self.clb.endpoint_flag()?));
+        self.clb.add_credentials(&mut command);
         Ok(command)
     }
 
     /// The same without credentials.
     pub fn without_clb(&self, line: &str) -> Command {
-        self.new.with_kubeconfig(&self.kubeconfig).clbmigrate(line)
+        self.new.with_kubeconfig(&self.kubeconfig).command(line)
     }
 
     /// Waits until these groups hold what both Services are to have there.
@@ -138,26 +138,26 @@ impl Scene<'_> {
         Ok(())
     }
 
-    pub fn runs(&self, line: &str) -> anyhow::Result<Ran> {
-        ran(&mut self.command(line)?)
+    pub fn run(&self, line: &str) -> anyhow::Result<CommandOutput> {
+        run(&mut self.command(line)?)
     }
 
     /// Runs what moves traffic from the old cluster to the new one.
-    pub fn shifts(&self, share: &str, more: &str) -> anyhow::Result<Ran> {
-        self.runs(&shift(share, more))
+    pub fn shifts(&self, share: &str, more: &str) -> anyhow::Result<CommandOutput> {
+        self.run(&shift(share, more))
     }
 
-    /// Starts it and goes on; see [`Running::ends`].
-    pub fn begins(&self, line: &str) -> anyhow::Result<Running> {
+    /// Starts it and goes on; see [`RunningCommand::wait`].
+    pub fn begins(&self, line: &str) -> anyhow::Result<RunningCommand> {
         let mut command = self.command(line)?;
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(Running(command.spawn().context("kubectl")?))
+        Ok(RunningCommand(command.spawn().context("kubectl")?))
     }
 
     /// The participants' shares as `status` has them, by context or server.
     pub fn shares(&self) -> anyhow::Result<Vec<(String, f64)>> {
         let list =
-            self.runs(&format!("status --contexts {OLD},{NEW} -o json"))?.ends_with(0)?.json()?;
+            self.run(&format!("status --contexts {OLD},{NEW} -o json"))?.expect_code(0)?.json()?;
         let route = &list["routes"][0];
         ensure!(route["complete"] == true, "{route}");
         let of = |of: &Value| {
@@ -204,21 +204,16 @@ impl Scene<'_> {
 }
 
 /// A command that runs.
-pub struct Running(Child);
+pub struct RunningCommand(Child);
 
-impl Running {
+impl RunningCommand {
     /// Its number, for signals.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
     /// Waits for its end.
-    pub fn ends(self) -> anyhow::Result<Ran> {
-        let output = self.0.wait_with_output()?;
-        Ok(Ran {
-            code: output.status.code().context("ended by a signal")?,
-            out: String::from_utf8(output.stdout)?,
-            err: String::from_utf8(output.stderr)?,
-        })
+    pub fn wait(self) -> anyhow::Result<CommandOutput> {
+        self.0.wait_with_output()?.try_into()
     }
 }

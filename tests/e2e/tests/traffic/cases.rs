@@ -20,9 +20,9 @@ pub struct Case {
 /// A change, as `shift` is told it.
 #[derive(Debug)]
 pub struct Step {
-    /// Who loses: a cluster, `external`, or `external=ID,ID`.
+    /// Responder loses: a cluster, `external`, or `external=ID,ID`.
     pub from: &'static str,
-    /// Who gains.
+    /// Responder gains.
     pub to: &'static str,
     /// Percent of the whole route that the gaining side has afterwards.
     pub share: u8,

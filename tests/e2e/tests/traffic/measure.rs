@@ -8,8 +8,8 @@ use clbmigrate_testbed::try_wait_for;
 use serde_json::Value;
 
 use crate::{
+    fixture::{DEADLINE, Responder, TestContext},
     route::{Mode, NEW, OLD, Route},
-    stage::{DEADLINE, Stage, Who},
 };
 
 /// Connections and what is held against them: a share or a weight, by participant or backend.
@@ -17,7 +17,7 @@ type Classes = BTreeMap<String, (u64, f64)>;
 
 /// A route that has been measured.
 #[derive(Debug)]
-pub struct Measured {
+pub struct Measurement {
     /// Connections and shares.
     shares: Classes,
     /// Connections and the shares of nominal weights, those that people write.
@@ -26,9 +26,9 @@ pub struct Measured {
 
 /// Waits until a route is as it shall be, counts connections by who answers, and demands that
 /// participants have the shares that `status` prints, and backends those that `preview` prints.
-pub fn measure(stage: &Stage<'_>, route: &Route, connections: u64) -> Result<Measured> {
-    let participants = settled(stage, route)?;
-    let counted = stage.count(route.port, connections)?;
+pub fn measure(context: &TestContext<'_>, route: &Route, connections: u64) -> Result<Measurement> {
+    let participants = settled(context, route)?;
+    let counted = context.count(route.port, connections)?;
     println!("{}: {connections} connections in {:.1} s", route.name, counted.seconds);
     ensure!(counted.lost == 0, "{:?} {:?}", counted.reasons, counted.losses);
     ensure!(counted.requests == connections, "{} requests", counted.requests);
@@ -40,13 +40,13 @@ pub fn measure(stage: &Stage<'_>, route: &Route, connections: u64) -> Result<Mea
         shares.insert(name.to_owned(), (0, share));
         nominal.insert(name.to_owned(), (0, of["weight"].as_f64().context("no weight")?));
     }
-    let mut backends = backends(stage, route)?;
+    let mut backends = backends(context, route)?;
     for (answer, count) in &counted.answered_by {
-        let who = stage.who(answer)?;
+        let responder = context.responder(answer)?;
         for (classes, name) in [
-            (&mut shares, participant(who)),
-            (&mut nominal, participant(who)),
-            (&mut backends, backend(who, route)),
+            (&mut shares, participant(responder)),
+            (&mut nominal, participant(responder)),
+            (&mut backends, backend(responder, route)),
         ] {
             let class = classes.get_mut(&name).with_context(|| format!("{name} is not in it"))?;
             class.0 += count;
@@ -54,10 +54,10 @@ pub fn measure(stage: &Stage<'_>, route: &Route, connections: u64) -> Result<Mea
     }
     agree(&shares, &format!("{}, participants", route.name))?;
     agree(&normal(&backends), &format!("{}, backends", route.name))?;
-    Ok(Measured { shares, nominal: normal(&nominal) })
+    Ok(Measurement { shares, nominal: normal(&nominal) })
 }
 
-impl Measured {
+impl Measurement {
     /// The share, 0 to 1, of all participants that are meant, by their clusters or instances.
     pub fn share_of(&self, is_meant: impl Fn(&str) -> bool) -> f64 {
         let meant = self.shares.iter().filter(|(name, _)| is_meant(name));
@@ -74,11 +74,11 @@ impl Measured {
 
 /// The participants that `status` prints, as soon as CCM has done what it shall and the CLB finds
 /// all backends well.
-fn settled(stage: &Stage<'_>, route: &Route) -> Result<Vec<Value>> {
+fn settled(context: &TestContext<'_>, route: &Route) -> Result<Vec<Value>> {
     let mut last = Value::Null;
     let settled = try_wait_for("a route that has settled", DEADLINE, || {
         let line = format!("status -o json --contexts {OLD},{NEW}");
-        last = stage.clbmigrate(&line)?.ends_with(0)?.json()?;
+        last = context.run_plugin(&line)?.expect_code(0)?.json()?;
         let mut routes = last["routes"].as_array().into_iter().flatten();
         let Some(found) = routes.find(|of| of["port"] == route.port) else { return Ok(None) };
         let participants = found["participants"].as_array().cloned().unwrap_or_default();
@@ -94,12 +94,12 @@ fn settled(stage: &Stage<'_>, route: &Route) -> Result<Vec<Value>> {
 }
 
 /// Weights of backends that are in the group, those together that answers do not tell apart.
-fn backends(stage: &Stage<'_>, route: &Route) -> Result<Classes> {
+fn backends(context: &TestContext<'_>, route: &Route) -> Result<Classes> {
     let mut classes = Classes::new();
     let (cluster, ..) = route.services.first().context("no Service")?;
     // Nothing is written, whatever the weight; what stands in the group is asked for.
     let line = format!("preview svc/{} 0 -o json --fail-on never --context {cluster}", route.name);
-    let preview = stage.clbmigrate(&line)?.ends_with(0)?.json()?;
+    let preview = context.run_plugin(&line)?.expect_code(0)?.json()?;
     let listed = preview["routes"][0]["before"]["backends"].as_array().context("no backends")?;
     for of in listed {
         let id = of["id"].as_str().context("no id")?;
@@ -113,18 +113,18 @@ fn backends(stage: &Stage<'_>, route: &Route) -> Result<Classes> {
     Ok(classes)
 }
 
-fn participant(who: &Who) -> String {
-    match who {
-        Who::Pod { cluster, .. } => (*cluster).to_owned(),
-        Who::Machine(instance) => instance.clone(),
+fn participant(responder: &Responder) -> String {
+    match responder {
+        Responder::Pod { cluster, .. } => (*cluster).to_owned(),
+        Responder::Machine(instance) => instance.clone(),
     }
 }
 
 /// The backend that an answer came through. In Cluster mode it may be any node of the cluster.
-fn backend(who: &Who, route: &Route) -> String {
-    match who {
-        Who::Machine(instance) => instance.clone(),
-        Who::Pod { cluster, node, address } => match route.mode(cluster) {
+fn backend(responder: &Responder, route: &Route) -> String {
+    match responder {
+        Responder::Machine(instance) => instance.clone(),
+        Responder::Pod { cluster, node, address } => match route.mode(cluster) {
             Some(Mode::Local) => node.clone(),
             Some(Mode::Eni) => address.clone(),
             Some(Mode::Cluster) | None => (*cluster).to_owned(),

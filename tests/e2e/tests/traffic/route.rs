@@ -1,6 +1,7 @@
 //! Where traffic can go: Services of both clusters, and machines outside.
 
-use clbmigrate_e2e::{Entrance, KEYS};
+use clbmigrate_e2e::Listener;
+use clbmigrate_testkit::manifests::key;
 use serde_json::{Value, json};
 
 /// A cluster with two nodes; also its id.
@@ -51,10 +52,9 @@ impl Route {
     pub fn service(&self, cluster: &str) -> Option<Value> {
         let (_, mode, weight) = self.services.iter().find(|(name, ..)| *name == cluster)?;
         let mut annotations = json!({});
-        annotations[format!("{KEYS}id")] = json!("lb-bp1example");
-        annotations[format!("{KEYS}vgroup-port")] =
-            json!(format!("{}:{}", self.group(), self.port));
-        annotations[format!("{KEYS}weight")] = json!(weight.to_string());
+        annotations[key("id")] = json!("lb-bp1example");
+        annotations[key("vgroup-port")] = json!(format!("{}:{}", self.group(), self.port));
+        annotations[key("weight")] = json!(weight.to_string());
         if *mode == Mode::Eni {
             annotations["service.beta.kubernetes.io/backend-type"] = json!("eni");
         }
@@ -72,9 +72,9 @@ impl Route {
     }
 
     /// The CLB's side of it, as it is before any cluster is there.
-    pub fn entrance(&self) -> Entrance {
+    pub fn listener(&self) -> Listener {
         let machine = |(name, weight): &(&str, u8)| (format!("i-{name}"), MACHINE_PORT, *weight);
-        Entrance {
+        Listener {
             port: self.port,
             group: self.group(),
             servers: self.machines.iter().map(machine).collect(),

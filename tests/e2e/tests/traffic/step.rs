@@ -4,28 +4,28 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     cases::Step,
-    measure::Measured,
+    fixture::TestContext,
+    measure::Measurement,
     route::{NEW, OLD, Route},
-    stage::Stage,
 };
 
 /// How far a share may be from what was wished, or from what it was: weights are integers.
 const POINT: f64 = 0.01;
 
 /// Moves traffic of a route.
-pub fn change(stage: &Stage<'_>, route: &Route, step: &Step) -> Result<()> {
+pub fn apply(context: &TestContext<'_>, route: &Route, step: &Step) -> Result<()> {
     let Step { from, to, share } = step;
     let line = format!(
         "shift svc/{} --contexts {OLD},{NEW} --from {from} --to {to} {share}% --yes",
         route.name
     );
-    stage.clbmigrate(&line)?.ends_with(0).map(drop).context(line)
+    context.run_plugin(&line)?.expect_code(0).map(drop).context(line)
 }
 
 impl Step {
     /// Demands that the gaining side has what was wished, and that the others have what they had; a
     /// side that all was taken from has nothing at all.
-    pub fn has_moved(&self, before: &Measured, after: &Measured) -> Result<()> {
+    pub fn has_moved(&self, before: &Measurement, after: &Measurement) -> Result<()> {
         let others = |name: &str| !is_on(self.from, name) && !is_on(self.to, name);
         let wished = f64::from(self.share) / 100.0;
         let gained = after.share_of(|name| is_on(self.to, name));

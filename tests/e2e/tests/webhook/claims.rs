@@ -8,27 +8,34 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::NAMESPACE;
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{
-    BOTH, Case, NEW,
-    Share::{Alone, Beside},
+    BOTH, Case,
+    ClusterUse::{Exclusive, Parallel},
+    NEW,
     injection::{SECONDS, hooks},
     manifests::{deployment, list, migrated, service, with},
-    stage::{Place, Stage},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace},
 };
 
 pub const CASES: &[Case] = &[
-    ("a Service and its Deployment in one file: the hook is always there", BOTH, Beside, one_file),
-    ("of Services that want one group at once, one is stored", &[NEW], Alone, at_once),
+    (
+        "a Service and its Deployment in one file: the hook is always there",
+        BOTH,
+        Parallel,
+        one_file,
+    ),
+    ("of Services that want one group at once, one is stored", &[NEW], Exclusive, at_once),
 ];
 
 const FILES: usize = 50;
 
-fn one_file(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("one-file")?;
+fn one_file(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("one-file")?;
     let next = AtomicUsize::new(0);
-    // Two hands, as both replicas and the API server have more than one thing to do.
+    // Two at once, as both replicas and the API server have more than one thing to do.
     let apply = || -> Result<usize> {
         let mut hooked = 0;
         loop {
@@ -37,35 +44,35 @@ fn one_file(stage: &Stage<'_>) -> Result<()> {
                 return Ok(hooked);
             }
             let name = format!("web-{number}");
-            let file = list(&[migrated(&place.name, &name, "20"), deployment(&name, 0)]);
-            place.kubectl("apply", &file.to_string())?.ends_with(0)?;
-            let made = place.get(&format!("deployment/{name}"))?;
+            let file = list(&[migrated(&namespace.name, &name, "20"), deployment(&name, 0)]);
+            namespace.kubectl("apply", &file.to_string())?.expect_code(0)?;
+            let made = namespace.get(&format!("deployment/{name}"))?;
             hooked += usize::from(hooks(&made["spec"]["template"]) == [Some(SECONDS)]);
         }
     };
     let hooked = thread::scope(|scope| {
-        let hands = [scope.spawn(apply), scope.spawn(apply)];
-        hands.into_iter().map(|hand| hand.join().expect("a hand")).sum::<Result<usize>>()
+        let workers = [scope.spawn(apply), scope.spawn(apply)];
+        workers.into_iter().map(|worker| worker.join().expect("a worker")).sum::<Result<usize>>()
     })?;
-    println!("{}: {hooked} of {FILES} have the hook", stage.cluster.version());
+    println!("{}: {hooked} of {FILES} have the hook", cluster.version());
     ensure!(hooked == FILES, "{hooked} of {FILES} have the hook");
     Ok(())
 }
 
 const ROUNDS: usize = 20;
 
-fn at_once(stage: &Stage<'_>) -> Result<()> {
+fn at_once(cluster: &TestCluster<'_>) -> Result<()> {
     let webhook = format!("deployment/clbmigrate-webhook -n {NAMESPACE}");
     let scale = |replicas: u8| -> Result<()> {
-        stage.kubectl(&format!("scale {webhook} --replicas={replicas}"), "")?.ends_with(0)?;
-        clbmigrate_testbed::try_wait_for("the Pods", crate::stage::DEADLINE, || {
-            Ok((stage.pods()?.len() == usize::from(replicas)).then_some(()))
+        cluster.kubectl(&format!("scale {webhook} --replicas={replicas}"), "")?.expect_code(0)?;
+        try_wait_for("the Pods", DEADLINE, || {
+            Ok((cluster.pods()?.len() == usize::from(replicas)).then_some(()))
         })?;
-        stage.release.wait()
+        cluster.release.wait()
     };
     scale(1)?;
-    let place = stage.place("at-once-claims")?;
-    let raced: Result<usize> = (0..ROUNDS).map(|round| race(&place, round)).sum();
+    let namespace = cluster.namespace("at-once-claims")?;
+    let raced: Result<usize> = (0..ROUNDS).map(|round| race(&namespace, round)).sum();
     scale(2)?;
     let conflicts = raced?;
     println!(
@@ -75,7 +82,7 @@ fn at_once(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Two Services for one group and different ports. Returns how many were refused.
-fn race(place: &Place<'_, '_>, round: usize) -> Result<usize> {
+fn race(namespace: &TestNamespace<'_, '_>, round: usize) -> Result<usize> {
     let wants = |name: &str, port: u16| {
         let mapping = format!("rsp-bp1race{round}:{port}");
         let annotations =
@@ -87,8 +94,8 @@ fn race(place: &Place<'_, '_>, round: usize) -> Result<usize> {
     // Both programs are ready to send before either is told what.
     let mut running = Vec::new();
     for _ in &rivals {
-        let mut kubectl = place.stage.cluster.kubectl();
-        kubectl.args(["create", "-f", "-", "-n", &place.name]);
+        let create = format!("create -f - -n {}", namespace.name);
+        let mut kubectl = namespace.cluster.kubectl_command(&create);
         kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         running.push(kubectl.spawn()?);
     }
@@ -106,7 +113,7 @@ fn race(place: &Place<'_, '_>, round: usize) -> Result<usize> {
         }
     }
     let names = format!("services a-{round} b-{round} --ignore-not-found -o name");
-    let stored = place.done(&format!("get {names}"))?.out.lines().count();
+    let stored = namespace.kubectl_ok(&format!("get {names}"))?.stdout.lines().count();
     ensure!(stored == 1 && refused == 1, "round {round}: {stored} stored, {refused} refused");
     Ok(refused)
 }

@@ -2,32 +2,33 @@
 //! the page on recovery leads out.
 
 use anyhow::{Context, Result, bail, ensure};
-use clbmigrate_e2e::{Ccm, NAMESPACE, Ran, commands, shell};
-use clbmigrate_testbed::{Cut, Place as Somewhere, try_wait_for};
+use clbmigrate_e2e::{CcmDouble, NAMESPACE, commands};
+use clbmigrate_testbed::{Cut, Place, try_wait_for};
+use clbmigrate_testkit::CommandOutput;
 use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
-    Share::Alone,
-    manifests::{key, migrated, patch, weigh},
-    stage::{DEADLINE, Place, Stage, refused, silent},
+    ClusterUse::Exclusive,
+    manifests::{migrated, patch, set_weight},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent},
 };
 
 pub const CASES: &[Case] = &[
     (
         "what must pass passes while the webhook answers, is down, or cannot be reached",
         BOTH,
-        Alone,
+        Exclusive,
         states,
     ),
-    ("the page on recovery helps when the webhook's namespace is gone", BOTH, Alone, gone),
+    ("the page on recovery helps when the webhook's namespace is gone", BOTH, Exclusive, gone),
 ];
 
 const FINALIZER: &str = "service.k8s.alibaba/resources";
 
 /// A way for the webhook to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum WebhookState {
     Answers,
     /// There is no Pod.
     Down,
@@ -35,62 +36,62 @@ enum Fate {
     Unreachable,
 }
 
-fn states(stage: &Stage<'_>) -> Result<()> {
-    for fate in [Fate::Answers, Fate::Down, Fate::Unreachable] {
-        let place = stage.place(&format!("emergency-{fate:?}").to_lowercase())?;
+fn states(cluster: &TestCluster<'_>) -> Result<()> {
+    for state in [WebhookState::Answers, WebhookState::Down, WebhookState::Unreachable] {
+        let namespace = cluster.namespace(&format!("emergency-{state:?}").to_lowercase())?;
         for name in ["web", "api", "held"] {
-            place.apply(&migrated(&place.name, name, "20"))?;
+            namespace.apply(&migrated(&namespace.name, name, "20"))?;
         }
         let hold = json!({"metadata": {"finalizers": [FINALIZER]}});
-        place.done(&patch("service held", &hold))?;
-        set(stage, fate)?;
-        let endured = endures(&place, fate).with_context(|| format!("{fate:?}"));
-        restore(stage, fate)?;
+        namespace.kubectl_ok(&patch("service held", &hold))?;
+        set(cluster, state)?;
+        let endured = endures(&namespace, state).with_context(|| format!("{state:?}"));
+        restore(cluster, state)?;
         endured?;
-        println!("{}: {fate:?}: all that must pass passes", stage.cluster.version());
+        println!("{}: {state:?}: all that must pass passes", cluster.version());
     }
     Ok(())
 }
 
-fn set(stage: &Stage<'_>, fate: Fate) -> Result<()> {
-    match fate {
-        Fate::Answers => Ok(()),
-        Fate::Down => {
+fn set(cluster: &TestCluster<'_>, state: WebhookState) -> Result<()> {
+    match state {
+        WebhookState::Answers => Ok(()),
+        WebhookState::Down => {
             let webhook = format!("deployment/clbmigrate-webhook -n {NAMESPACE}");
-            stage.kubectl(&format!("scale {webhook} --replicas=0"), "")?.ends_with(0)?;
+            cluster.kubectl(&format!("scale {webhook} --replicas=0"), "")?.expect_code(0)?;
             try_wait_for("the end of the webhook's Pods", DEADLINE, || {
-                Ok(stage.pods()?.is_empty().then_some(()))
+                Ok(cluster.pods()?.is_empty().then_some(()))
             })
         }
-        Fate::Unreachable => {
-            let mut nodes = stage.cluster.nodes().iter();
-            nodes.try_for_each(|node| stage.bed.cut(Somewhere::Node(&node.name), Cut::Drop))
+        WebhookState::Unreachable => {
+            let mut nodes = cluster.nodes().iter();
+            nodes.try_for_each(|node| cluster.bed.cut(Place::Node(&node.name), Cut::Drop))
         }
     }
 }
 
-fn restore(stage: &Stage<'_>, fate: Fate) -> Result<()> {
-    match fate {
-        Fate::Answers => return Ok(()),
-        Fate::Down => {
+fn restore(cluster: &TestCluster<'_>, state: WebhookState) -> Result<()> {
+    match state {
+        WebhookState::Answers => return Ok(()),
+        WebhookState::Down => {
             let webhook = format!("deployment/clbmigrate-webhook -n {NAMESPACE}");
-            stage.kubectl(&format!("scale {webhook} --replicas=2"), "")?.ends_with(0)?;
+            cluster.kubectl(&format!("scale {webhook} --replicas=2"), "")?.expect_code(0)?;
         }
-        Fate::Unreachable => {
-            let mut nodes = stage.cluster.nodes().iter();
-            nodes.try_for_each(|node| stage.bed.mend(Somewhere::Node(&node.name)))?;
+        WebhookState::Unreachable => {
+            let mut nodes = cluster.nodes().iter();
+            nodes.try_for_each(|node| cluster.bed.mend(Place::Node(&node.name)))?;
         }
     }
-    stage.release.wait()
+    cluster.release.wait()
 }
 
-fn endures(place: &Place<'_, '_>, fate: Fate) -> Result<()> {
-    let stage = place.stage;
-    asked_about(place, fate)?;
+fn endures(namespace: &TestNamespace<'_, '_>, state: WebhookState) -> Result<()> {
+    let cluster = namespace.cluster;
+    asked_about(namespace, state)?;
     // The real CCM's part, played by its double: finalizer, labels, address, and later their end.
-    let ccm = Ccm::of(&stage.cluster, &stage.tools, &[])?;
+    let ccm = CcmDouble::of(cluster, &cluster.tools, &[])?;
     try_wait_for("CCM's patches", DEADLINE, || {
-        let web = place.get("service/web")?;
+        let web = namespace.get("service/web")?;
         let hash = &web["metadata"]["labels"]["service.beta.kubernetes.io/hash"];
         let has_all = hash.is_string()
             && web["metadata"]["finalizers"].to_string().contains(FINALIZER)
@@ -98,102 +99,101 @@ fn endures(place: &Place<'_, '_>, fate: Fate) -> Result<()> {
         Ok(has_all.then_some(()))
     })?;
     // The brake, by two tools.
-    place.done(&weigh("web", "0"))?;
-    let set = format!("kubectl clbmigrate set svc/api 0 --yes -n {}", place.name);
-    shell(&stage.cluster, &stage.tools, &stage.helm, &set)?.ends_with(0)?;
+    namespace.kubectl_ok(&set_weight("web", "0"))?;
+    let set = format!("kubectl clbmigrate set svc/api 0 --yes -n {}", namespace.name);
+    cluster.shell(&set)?.expect_code(0)?;
     for name in ["web", "api"] {
-        ensure!(weight(place, name)? == "0", "{name} has weight");
+        ensure!(namespace.weight(name)? == "0", "{name} has weight");
     }
-    // Somebody takes CCM's place for one that hangs.
-    place.done(&patch("service held", &json!({"metadata": {"finalizers": null}})))?;
-    place.done("label service web tier=front")?;
+    // Somebody takes CCM's namespace for one that hangs.
+    namespace.kubectl_ok(&patch("service held", &json!({"metadata": {"finalizers": null}})))?;
+    namespace.kubectl_ok("label service web tier=front")?;
     // The namespace with what has weight, and what CCM must let go of.
-    ensure!(weight(place, "held")? == "20");
-    let delete = format!("delete namespace {} --timeout={}s", place.name, DEADLINE.as_secs());
-    stage.kubectl(&delete, "")?.ends_with(0)?;
+    ensure!(namespace.weight("held")? == "20");
+    let delete = format!("delete namespace {} --timeout={}s", namespace.name, DEADLINE.as_secs());
+    cluster.kubectl(&delete, "")?.expect_code(0)?;
     drop(ccm);
     Ok(())
 }
 
 /// A weight of 50 is asked about: judged, or refused where nobody judges.
-fn asked_about(place: &Place<'_, '_>, fate: Fate) -> Result<()> {
-    let refused_for = |ran: &Ran| {
-        ensure!(ran.code != 0, "it passed: {}", ran.out);
+fn asked_about(namespace: &TestNamespace<'_, '_>, state: WebhookState) -> Result<()> {
+    let refused_for = |output: &CommandOutput| {
+        ensure!(output.code != 0, "it passed: {}", output.stdout);
         let words = "failed calling webhook \"clbmigrate-validate-services.clbmigrate.io\"";
-        ensure!(ran.err.contains(words), "{}", ran.err);
+        ensure!(output.stderr.contains(words), "{}", output.stderr);
         Ok(())
     };
-    match fate {
-        Fate::Answers => {
-            silent(&place.kubectl(&weigh("web", "50"), "")?)?;
-            refused(&place.kubectl(&weigh("web", "101"), "")?, "CLB001")?;
-            silent(&place.kubectl(&weigh("web", "20"), "")?)?;
+    match state {
+        WebhookState::Answers => {
+            silent(&namespace.kubectl(&set_weight("web", "50"), "")?)?;
+            refused(&namespace.kubectl(&set_weight("web", "101"), "")?, "CLB001")?;
+            silent(&namespace.kubectl(&set_weight("web", "20"), "")?)?;
         }
-        Fate::Down => {
+        WebhookState::Down => {
             // The rules that lead to Pods go a moment after the Pods.
             try_wait_for("nobody to answer", DEADLINE, || {
-                let ran = place.kubectl(&weigh("web", "50"), "")?;
-                if ran.code == 0 {
-                    bail!("it passed: {}", ran.out);
+                let output = namespace.kubectl(&set_weight("web", "50"), "")?;
+                if output.code == 0 {
+                    bail!("it passed: {}", output.stdout);
                 }
-                Ok(refused_for(&ran).is_ok().then_some(()))
+                Ok(refused_for(&output).is_ok().then_some(()))
             })?;
         }
-        Fate::Unreachable => {
-            let ran = place.kubectl(&weigh("web", "50"), "")?;
-            refused_for(&ran)?;
+        WebhookState::Unreachable => {
+            let output = namespace.kubectl(&set_weight("web", "50"), "")?;
+            refused_for(&output)?;
             let is_silence = ["deadline exceeded", "timed out", "Timeout"];
-            ensure!(is_silence.iter().any(|words| ran.err.contains(words)), "{}", ran.err);
+            ensure!(
+                is_silence.iter().any(|words| output.stderr.contains(words)),
+                "{}",
+                output.stderr
+            );
         }
     }
-    ensure!(weight(place, "web")? == "20");
+    ensure!(namespace.weight("web")? == "20");
     Ok(())
 }
 
-fn weight(place: &Place<'_, '_>, name: &str) -> Result<String> {
-    let service = place.get(&format!("service/{name}"))?;
-    Ok(service["metadata"]["annotations"][key("weight")].as_str().unwrap_or_default().to_owned())
-}
-
-fn gone(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("gone")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
-    remove_namespace(stage)?;
+fn gone(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("gone")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
+    remove_namespace(cluster)?;
     ensure!(
-        hooks(stage)?.len() == 4,
+        hooks(cluster)?.len() == 4,
         "the webhook configurations went with it, which they never did"
     );
-    blocks(&place, "30")?;
-    plugin_leads_out(&place)?;
+    blocks(&namespace, "30")?;
+    plugin_leads_out(&namespace)?;
 
     // As the page says: all hooks away, and the chart again.
-    follow(stage, "Take all hooks away")?;
-    ensure!(hooks(stage)?.is_empty());
-    passes(&place, "31")?;
-    install_again(stage)?;
-    refused(&place.kubectl(&weigh("web", "101"), "")?, "CLB001")?;
+    follow(cluster, "Take all hooks away")?;
+    ensure!(hooks(cluster)?.is_empty());
+    passes(&namespace, "31")?;
+    install_again(cluster)?;
+    refused(&namespace.kubectl(&set_weight("web", "101"), "")?, "CLB001")?;
 
     // Or the chart alone.
-    remove_namespace(stage)?;
-    blocks(&place, "32")?;
-    install_again(stage)?;
-    refused(&place.kubectl(&weigh("web", "101"), "")?, "CLB001")?;
-    silent(&place.kubectl(&weigh("web", "33"), "")?)
+    remove_namespace(cluster)?;
+    blocks(&namespace, "32")?;
+    install_again(cluster)?;
+    refused(&namespace.kubectl(&set_weight("web", "101"), "")?, "CLB001")?;
+    silent(&namespace.kubectl(&set_weight("web", "33"), "")?)
 }
 
 /// The plugin says what is wrong, and what it prints helps.
-fn plugin_leads_out(place: &Place<'_, '_>) -> Result<()> {
-    let stage = place.stage;
-    let runs = |line: &str| shell(&stage.cluster, &stage.tools, &stage.helm, line);
-    let set = format!("kubectl clbmigrate set svc/web 10 --yes -n {}", place.name);
-    let refused = runs(&set)?.ends_with(1)?.warns("failed calling webhook")?;
-    let asked = runs("kubectl clbmigrate webhook status -o json")?.ends_with(3)?.json()?;
+fn plugin_leads_out(namespace: &TestNamespace<'_, '_>) -> Result<()> {
+    let cluster = namespace.cluster;
+    let runs = |line: &str| cluster.shell(line);
+    let set = format!("kubectl clbmigrate set svc/web 10 --yes -n {}", namespace.name);
+    let refused = runs(&set)?.expect_code(1)?.expect_stderr("failed calling webhook")?;
+    let asked = runs("kubectl clbmigrate webhook status -o json")?.expect_code(3)?.json()?;
     ensure!(asked["answers"] == false && asked["ready"] == 0, "{asked}");
     let recovery = asked["recovery"].as_array().context("no recovery")?;
     let commands = recovery.iter().filter_map(|way| way["command"].as_str());
     let ignore = commands.clone().find(|command| command.contains("Ignore")).context("no way")?;
-    ensure!(refused.err.contains(ignore), "{ignore} is not in:\n{}", refused.err);
-    runs(ignore)?.ends_with(0)?;
+    ensure!(refused.stderr.contains(ignore), "{ignore} is not in:\n{}", refused.stderr);
+    runs(ignore)?.expect_code(0)?;
     try_wait_for(
         "Services to pass unjudged",
         DEADLINE,
@@ -201,49 +201,49 @@ fn plugin_leads_out(place: &Place<'_, '_>) -> Result<()> {
     )
 }
 
-fn remove_namespace(stage: &Stage<'_>) -> Result<()> {
+fn remove_namespace(cluster: &TestCluster<'_>) -> Result<()> {
     let delete = format!("delete namespace {NAMESPACE} --timeout=90s");
-    stage.kubectl(&delete, "")?.ends_with(0).map(drop)
+    cluster.kubectl(&delete, "")?.expect_code(0).map(drop)
 }
 
 /// The project's webhook configurations.
-pub fn hooks(stage: &Stage<'_>) -> Result<Vec<Value>> {
+pub fn hooks(cluster: &TestCluster<'_>) -> Result<Vec<Value>> {
     let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
-    let list = stage.kubectl(
+    let list = cluster.kubectl(
         &format!("get {kinds} -l app.kubernetes.io/name=clbmigrate-webhook -o json"),
         "",
     )?;
-    let list = list.ends_with(0)?.json()?;
+    let list = list.expect_code(0)?.json()?;
     list["items"].as_array().cloned().context("no list")
 }
 
-fn blocks(place: &Place<'_, '_>, weight: &str) -> Result<()> {
+fn blocks(namespace: &TestNamespace<'_, '_>, weight: &str) -> Result<()> {
     try_wait_for("Services to be blocked", DEADLINE, || {
-        let ran = place.kubectl(&weigh("web", weight), "")?;
+        let output = namespace.kubectl(&set_weight("web", weight), "")?;
         let words = "failed calling webhook";
-        Ok((ran.code != 0 && ran.err.contains(words)).then_some(()))
+        Ok((output.code != 0 && output.stderr.contains(words)).then_some(()))
     })
 }
 
-fn passes(place: &Place<'_, '_>, weight: &str) -> Result<()> {
+fn passes(namespace: &TestNamespace<'_, '_>, weight: &str) -> Result<()> {
     try_wait_for("Services to pass", DEADLINE, || {
-        Ok((place.kubectl(&weigh("web", weight), "")?.code == 0).then_some(()))
+        Ok((namespace.kubectl(&set_weight("web", weight), "")?.code == 0).then_some(()))
     })
 }
 
-fn follow(stage: &Stage<'_>, heading: &str) -> Result<()> {
+fn follow(cluster: &TestCluster<'_>, heading: &str) -> Result<()> {
     for block in commands("docs/recovery.md", heading)? {
-        let ran = shell(&stage.cluster, &stage.tools, &stage.helm, &block)?;
-        ran.ends_with(0).with_context(|| block)?;
+        let output = cluster.shell(&block)?;
+        output.expect_code(0).with_context(|| block)?;
     }
     Ok(())
 }
 
 /// With the values of the installation, as the page asks for.
-fn install_again(stage: &Stage<'_>) -> Result<()> {
+fn install_again(cluster: &TestCluster<'_>) -> Result<()> {
     for block in commands("docs/recovery.md", "Install it again")? {
-        let line = format!("{} -f {}", block.trim_end(), stage.release.values().display());
-        shell(&stage.cluster, &stage.tools, &stage.helm, &line)?.ends_with(0)?;
+        let line = format!("{} -f {}", block.trim_end(), cluster.release.values().display());
+        cluster.shell(&line)?.expect_code(0)?;
     }
-    stage.release.wait()
+    cluster.release.wait()
 }

@@ -1,25 +1,27 @@
-//! The examples, applied by kubectl: each mistake meets its fate, and what is good passes in silence.
+//! The examples, applied by kubectl: each mistake meets its expected, and what is good passes in silence.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_e2e::NAMESPACE;
 use clbmigrate_testbed::{programs::workspace, try_wait_for};
+use clbmigrate_testkit::CommandOutput;
 use serde_json::{Value, json};
 
 use crate::{
-    BOTH, Case, NEW, OLD,
-    Share::{Alone, Beside},
-    fates::{Fate, Mistake, mistakes},
+    BOTH, Case,
+    ClusterUse::{Exclusive, Parallel},
+    NEW, OLD,
+    expected::{Expected, Mistake, mistakes},
     manifests::{annotated, deployment, key, migrated, patch, with},
-    stage::{DEADLINE, Place, Stage, refused, silent, warned},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent, warned},
 };
 
 pub const CASES: &[Case] = &[
-    ("every mistake among the examples meets its fate", BOTH, Beside, every_mistake),
-    ("the good examples pass in silence", BOTH, Beside, good),
-    ("rules that no example fires alone fire, too", BOTH, Beside, other_rules),
-    ("mistakes about nodes are warnings", BOTH, Alone, on_nodes),
+    ("every mistake among the examples meets its expected", BOTH, Parallel, every_mistake),
+    ("the good examples pass in silence", BOTH, Parallel, good),
+    ("rules that no example fires alone fire, too", BOTH, Parallel, other_rules),
+    ("mistakes about nodes are warnings", BOTH, Exclusive, on_nodes),
 ];
 
 /// What users apply; the rest of an example is what their cluster would show.
@@ -53,24 +55,27 @@ fn read(folder: &Path, file: &str, namespace: &str) -> Result<String> {
     rewritten(&text, namespace, &APPLIED).with_context(|| path.display().to_string())
 }
 
-fn every_mistake(stage: &Stage<'_>) -> Result<()> {
+fn every_mistake(cluster: &TestCluster<'_>) -> Result<()> {
     let mistakes = mistakes()?;
-    let here = |mistake: &&Mistake| !matches!(mistake.fate, Fate::OnNodes | Fate::OtherId);
+    let here = |mistake: &&Mistake| {
+        !matches!(mistake.expected, Expected::NeedsNodes | Expected::NeedsClusterId)
+    };
     let mut wrong = Vec::new();
     let mut met = 0;
     for mistake in mistakes.iter().filter(here) {
         met += 1;
-        if let Err(error) = meets_its_fate(stage, mistake) {
-            wrong.push(format!("{}, {:?}: {error:#}", mistake.path, mistake.fate));
+        if let Err(error) = is_as_expected(cluster, mistake) {
+            wrong.push(format!("{}, {:?}: {error:#}", mistake.path, mistake.expected));
         }
     }
     ensure!(wrong.is_empty(), "{} of {met} are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
-    let count = |fate: Fate| mistakes.iter().filter(|mistake| mistake.fate == fate).count();
+    let count =
+        |expected: Expected| mistakes.iter().filter(|mistake| mistake.expected == expected).count();
     println!(
         "{}: {met} mistakes: {} refused, {} warned of",
-        stage.cluster.version(),
-        count(Fate::Refused),
-        count(Fate::Warned)
+        cluster.version(),
+        count(Expected::Refused),
+        count(Expected::Warned)
     );
     Ok(())
 }
@@ -81,36 +86,36 @@ fn namespace_of(mistake: &Mistake) -> String {
     words.chars().take(20).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-fn meets_its_fate(stage: &Stage<'_>, mistake: &Mistake) -> Result<()> {
+fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
     let folder = workspace()?.join("deploy/examples/mistakes");
-    let place = stage.place(&namespace_of(mistake))?;
+    let namespace = cluster.namespace(&namespace_of(mistake))?;
     let (file, before) = if mistake.is_change {
         let folder = Path::new(&mistake.path);
         let before = read(
             &workspace()?.join("deploy/examples/mistakes"),
             &path(&folder.join("before.yaml")),
-            &place.name,
+            &namespace.name,
         )?;
         // What it was is good, or bad in other ways; it is there.
-        place.kubectl("apply", &before)?.ends_with(0).context("before")?;
-        (path(&folder.join("after.yaml")), Some(objects(&place)?))
+        namespace.kubectl("apply", &before)?.expect_code(0).context("before")?;
+        (path(&folder.join("after.yaml")), Some(objects(&namespace)?))
     } else if folder.join(&mistake.path).is_dir() {
         (path(&Path::new(&mistake.path).join("a/shop.yaml")), None)
     } else {
         (mistake.path.clone(), None)
     };
-    let manifest = read(&folder, &file, &place.name)?;
-    let ran = place.kubectl("apply", &manifest)?;
-    judge(&place, mistake, &ran)?;
-    let refused = matches!(mistake.fate, Fate::Refused | Fate::Invalid);
+    let manifest = read(&folder, &file, &namespace.name)?;
+    let output = namespace.kubectl("apply", &manifest)?;
+    judge(&namespace, mistake, &output)?;
+    let refused = matches!(mistake.expected, Expected::Refused | Expected::Invalid);
     match before {
-        Some(before) if refused => ensure!(objects(&place)? == before, "it was stored"),
-        Some(before) => ensure!(objects(&place)? != before, "it was not stored"),
+        Some(before) if refused => ensure!(objects(&namespace)? == before, "it was stored"),
+        Some(before) => ensure!(objects(&namespace)? != before, "it was not stored"),
         None => {
             let wanted = manifest.matches("\nkind: Service").count()
                 + manifest.matches("\nkind: Deployment").count()
                 - usize::from(refused);
-            let stored = objects(&place)?.len();
+            let stored = objects(&namespace)?.len();
             ensure!(stored == wanted, "{stored} objects are stored, not {wanted}");
         }
     }
@@ -122,8 +127,8 @@ fn path(path: &Path) -> String {
 }
 
 /// What is stored of Services and Deployments, by what a change of theirs would change.
-fn objects(place: &Place<'_, '_>) -> Result<Vec<Value>> {
-    let objects = place.list("services,deployments")?;
+fn objects(namespace: &TestNamespace<'_, '_>) -> Result<Vec<Value>> {
+    let objects = namespace.list("services,deployments")?;
     let essence = |object: &Value| {
         let metadata = &object["metadata"];
         let mut annotations = metadata["annotations"].clone();
@@ -136,45 +141,49 @@ fn objects(place: &Place<'_, '_>) -> Result<Vec<Value>> {
     Ok(objects.iter().map(essence).collect())
 }
 
-fn judge(place: &Place<'_, '_>, mistake: &Mistake, ran: &Ran) -> Result<()> {
+fn judge(
+    namespace: &TestNamespace<'_, '_>,
+    mistake: &Mistake,
+    output: &CommandOutput,
+) -> Result<()> {
     let rule = &mistake.rule;
-    match mistake.fate {
-        Fate::Refused => {
-            refused(ran, rule)?;
-            ensure!(rules(&ran.err) == [rule.as_str()], "not alone: {}", ran.err);
+    match mistake.expected {
+        Expected::Refused => {
+            refused(output, rule)?;
+            ensure!(rules(&output.stderr) == [rule.as_str()], "not alone: {}", output.stderr);
             Ok(())
         }
-        Fate::Warned => {
-            warned(ran, rule)?;
-            ensure!(rules(&ran.err) == [rule.as_str()], "not alone: {}", ran.err);
+        Expected::Warned => {
+            warned(output, rule)?;
+            ensure!(rules(&output.stderr) == [rule.as_str()], "not alone: {}", output.stderr);
             Ok(())
         }
-        Fate::Audited => {
-            silent(ran)?;
+        Expected::Audited => {
+            silent(output)?;
             let counted = format!("rule=\"{rule}\"");
-            let metrics = metrics(place.stage)?;
+            let metrics = metrics(namespace.cluster)?;
             let line =
                 metrics.lines().find(|line| line.contains(&counted) && line.contains("audited"));
             line.map(drop).with_context(|| format!("no metric counts {rule}:\n{metrics}"))
         }
-        Fate::Cured => {
-            silent(ran)?;
-            let web = place.get("deployment/web")?;
+        Expected::Injected => {
+            silent(output)?;
+            let web = namespace.get("deployment/web")?;
             let hook = &web["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"];
             ensure!(hook["sleep"]["seconds"] == 30, "no hook: {web}");
             Ok(())
         }
-        Fate::Invalid => {
-            let by_us = ran.err.contains("admission webhook");
-            ensure!(ran.code != 0 && !by_us, "{}\n{}", ran.out, ran.err);
+        Expected::Invalid => {
+            let by_us = output.stderr.contains("admission webhook");
+            ensure!(output.code != 0 && !by_us, "{}\n{}", output.stdout, output.stderr);
             Ok(())
         }
-        Fate::Unseen(why) => {
-            ensure!(ran.code == 0, "{}", ran.err);
-            ensure!(!ran.err.contains(rule), "it is seen, although {why}: {}", ran.err);
+        Expected::NotDetected(why) => {
+            ensure!(output.code == 0, "{}", output.stderr);
+            ensure!(!output.stderr.contains(rule), "it is seen, although {why}: {}", output.stderr);
             Ok(())
         }
-        Fate::OnNodes | Fate::OtherId => Ok(()),
+        Expected::NeedsNodes | Expected::NeedsClusterId => Ok(()),
     }
 }
 
@@ -189,92 +198,92 @@ fn rules(text: &str) -> Vec<&str> {
 }
 
 /// What all replicas count.
-fn metrics(stage: &Stage<'_>) -> Result<String> {
+fn metrics(cluster: &TestCluster<'_>) -> Result<String> {
     let mut all = String::new();
-    for pod in stage.pods()? {
+    for pod in cluster.pods()? {
         let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:8443/proxy/metrics");
-        all.push_str(&stage.kubectl(&format!("get --raw {path}"), "")?.ends_with(0)?.out);
+        all.push_str(&cluster.kubectl(&format!("get --raw {path}"), "")?.expect_code(0)?.stdout);
     }
     Ok(all)
 }
 
-fn good(stage: &Stage<'_>) -> Result<()> {
+fn good(cluster: &TestCluster<'_>) -> Result<()> {
     let folder = workspace()?.join("deploy/examples");
     // One cluster's part of the example for two in each.
-    let of_two = match stage.cluster.name() {
+    let of_two = match cluster.name() {
         NEW => "two-clusters/a",
         OLD => "two-clusters/b",
         other => anyhow::bail!("no part for {other}"),
     };
     for example in ["canary", "eni", "local", "outside-ecs", of_two] {
-        let place = stage.place(&format!("good-{}", example.replace('/', "-")))?;
+        let namespace = cluster.namespace(&format!("good-{}", example.replace('/', "-")))?;
         for file in ["app.yaml", "service.yaml"] {
-            let manifest = read(&folder.join(example), file, &place.name)?;
-            silent(&place.kubectl("apply", &manifest)?)
+            let manifest = read(&folder.join(example), file, &namespace.name)?;
+            silent(&namespace.kubectl("apply", &manifest)?)
                 .with_context(|| format!("{example} {file}"))?;
         }
-        ensure!(objects(&place)?.len() == 2, "{example} is not stored");
+        ensure!(objects(&namespace)?.len() == 2, "{example} is not stored");
     }
     Ok(())
 }
 
 /// Rules whose example is cured or not seen, in objects where they are.
-fn other_rules(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("other-rules")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn other_rules(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("other-rules")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let bare = annotated(deployment("web", 0), "clbmigrate.io/inject", "disabled");
-    warned(&place.kubectl("apply", &bare.to_string())?, "CLB303")?;
+    warned(&namespace.kubectl("apply", &bare.to_string())?, "CLB303")?;
 
-    // Beside another change the API server does ask about a weight of 0, and nobody is left then.
+    // Parallel another change the API server does ask about a weight of 0, and nobody is left then.
     let key_of_another = "example.com/note";
     let to_zero =
         json!({"metadata": {"annotations": {key("weight"): "0", key_of_another: "last"}}});
-    warned(&place.kubectl(&patch("service web", &to_zero), "")?, "CLB410")?;
+    warned(&namespace.kubectl(&patch("service web", &to_zero), "")?, "CLB410")?;
 
     // A Service that goes while it has weight.
-    place.apply(&migrated(&place.name, "heavy", "20"))?;
-    refused(&place.kubectl("delete service heavy", "")?, "CLB404")?;
-    ensure!(place.has("service/heavy")?);
+    namespace.apply(&migrated(&namespace.name, "heavy", "20"))?;
+    refused(&namespace.kubectl("delete service heavy", "")?, "CLB404")?;
+    ensure!(namespace.has("service/heavy")?);
     Ok(())
 }
 
 /// Nodes that no kubelet answers for, in a cluster that nobody else uses meanwhile.
-fn on_nodes(stage: &Stage<'_>) -> Result<()> {
+fn on_nodes(cluster: &TestCluster<'_>) -> Result<()> {
     let folder = workspace()?.join("deploy/examples/mistakes");
     let excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
-    for mistake in mistakes()?.iter().filter(|mistake| mistake.fate == Fate::OnNodes) {
-        let place = stage.place(&namespace_of(mistake))?;
+    for mistake in mistakes()?.iter().filter(|mistake| mistake.expected == Expected::NeedsNodes) {
+        let namespace = cluster.namespace(&namespace_of(mistake))?;
         let text = fs::read_to_string(folder.join(&mistake.path))?;
-        let nodes = rewritten(&text, &place.name, &["List"])?;
+        let nodes = rewritten(&text, &namespace.name, &["List"])?;
         let none_left = mistake.rule == "CLB026";
         if none_left {
-            stage.kubectl(&format!("label nodes --all {excluded}=true"), "")?.ends_with(0)?;
+            cluster.kubectl(&format!("label nodes --all {excluded}=true"), "")?.expect_code(0)?;
         }
         // They are written as a dump shows them, with less than kubectl asks for.
-        stage.kubectl("apply --validate=false", &nodes)?.ends_with(0)?;
-        let manifest = read(&folder, &mistake.path, &place.name)?;
+        cluster.kubectl("apply --validate=false", &nodes)?.expect_code(0)?;
+        let manifest = read(&folder, &mistake.path, &namespace.name)?;
         // What nodes are like arrives in the webhook a moment after it is stored.
         let seen = try_wait_for(&mistake.path, DEADLINE, || {
-            let ran = place.kubectl("apply --dry-run=server", &manifest)?;
-            Ok((warned(&ran, &mistake.rule).is_ok()).then_some(()))
+            let output = namespace.kubectl("apply --dry-run=server", &manifest)?;
+            Ok((warned(&output, &mistake.rule).is_ok()).then_some(()))
         });
-        let ran = place.kubectl("apply", &manifest);
-        stage.kubectl("delete", &nodes)?.ends_with(0)?;
+        let output = namespace.kubectl("apply", &manifest);
+        cluster.kubectl("delete", &nodes)?.expect_code(0)?;
         if none_left {
-            stage.kubectl(&format!("label nodes --all {excluded}-"), "")?.ends_with(0)?;
+            cluster.kubectl(&format!("label nodes --all {excluded}-"), "")?.expect_code(0)?;
         }
-        let ran = ran?;
-        seen.with_context(|| ran.err.clone())?;
-        warned(&ran, &mistake.rule)?;
-        ensure!(objects(&place)?.len() == 1, "{} is not stored", mistake.path);
+        let output = output?;
+        seen.with_context(|| output.stderr.clone())?;
+        warned(&output, &mistake.rule)?;
+        ensure!(objects(&namespace)?.len() == 1, "{} is not stored", mistake.path);
     }
-    old_kubelets(stage)
+    old_kubelets(cluster)
 }
 
 /// A node whose kubelet does not know the native sleep: nobody gets a hook, and everybody is told.
-fn old_kubelets(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("old-kubelet")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn old_kubelets(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("old-kubelet")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let node = json!({
         "apiVersion": "v1", "kind": "Node", "metadata": {"name": "ancient"},
         "spec": {"providerID": "cn-bed.i-ancient"},
@@ -283,23 +292,23 @@ fn old_kubelets(stage: &Stage<'_>) -> Result<()> {
             "nodeInfo": {"kubeletVersion": "v1.28.3-aliyun.1"},
         },
     });
-    stage.kubectl("create --validate=false", &node.to_string())?.ends_with(0)?;
+    cluster.kubectl("create --validate=false", &node.to_string())?.expect_code(0)?;
     let applied = deployment("web", 0).to_string();
     let told = try_wait_for("a warning about nodes that are too old", DEADLINE, || {
-        let ran = place.kubectl("apply --dry-run=server", &applied)?;
-        Ok(warned(&ran, "CLB303").is_ok().then_some(()))
+        let output = namespace.kubectl("apply --dry-run=server", &applied)?;
+        Ok(warned(&output, "CLB303").is_ok().then_some(()))
     });
-    let stored = place.kubectl("apply", &applied);
-    stage.kubectl("delete node ancient", "")?.ends_with(0)?;
+    let stored = namespace.kubectl("apply", &applied);
+    cluster.kubectl("delete node ancient", "")?.expect_code(0)?;
     told?;
     warned(&stored?, "CLB303")?;
-    let web = place.get("deployment/web")?;
+    let web = namespace.get("deployment/web")?;
     ensure!(web["spec"]["template"]["spec"]["containers"][0]["lifecycle"].is_null(), "{web}");
     // Once it is gone, the next change of the template brings the hook.
     try_wait_for("a hook", DEADLINE, || {
         let changed = with(deployment("web", 0), "/spec/template/metadata/labels/tier", "front");
-        let ran = place.kubectl("apply --dry-run=server -o json", &changed.to_string())?;
-        let made = ran.json()?;
+        let output = namespace.kubectl("apply --dry-run=server -o json", &changed.to_string())?;
+        let made = output.json()?;
         let hook = &made["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"];
         Ok(hook.is_object().then_some(()))
     })

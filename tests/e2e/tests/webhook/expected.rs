@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// What becomes of a mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Expected {
     /// It is not stored, and the message has the rule.
     Refused,
     /// It is stored, and kubectl prints a warning with the rule.
@@ -17,15 +17,15 @@ pub enum Fate {
     /// It is stored in silence; metrics count the finding.
     Audited,
     /// It is stored in silence, and the webhook has put it right.
-    Cured,
+    Injected,
     /// The API server itself refuses it, whether there is a webhook or not.
     Invalid,
     /// It is judged in another test, because it takes nodes that others must not see.
-    OnNodes,
+    NeedsNodes,
     /// It is judged in another test, because it takes another cluster id.
-    OtherId,
+    NeedsClusterId,
     /// It is stored, and the rule is silent, for this reason.
-    Unseen(&'static str),
+    NotDetected(&'static str),
 }
 
 /// A mistake among the examples.
@@ -38,7 +38,7 @@ pub struct Mistake {
     /// Whether it lies in a change, from `before.yaml` to `after.yaml`.
     pub is_change: bool,
     /// What becomes of it.
-    pub fate: Fate,
+    pub expected: Expected,
 }
 
 const NO_CLB: &str = "it takes answers of the CLB API, which the webhook does not ask";
@@ -47,33 +47,33 @@ const NO_CLUSTERS: &str = "it takes a second cluster, of which the webhook knows
 const BRAKE: &str = "the API server does not ask about a weight of 0";
 
 /// Where severity alone does not tell.
-const OTHERWISE: &[(&str, Fate)] = &[
+const EXCEPTIONS: &[(&str, Expected)] = &[
     // Nodes come and go: never a reason to refuse an object.
-    ("CLB020-label-on-no-node.yaml", Fate::Warned),
-    ("CLB024-node-without-provider-id.yaml", Fate::OnNodes),
-    ("CLB026-no-eligible-node.yaml", Fate::OnNodes),
-    ("CLB402-weight-below-nodes.yaml", Fate::OnNodes),
-    ("CLB021-annotations-under-spec.yaml", Fate::Invalid),
-    ("CLB027-weight-unquoted.yaml", Fate::Invalid),
-    ("CLB201-default-cluster-id.yaml", Fate::OtherId),
-    ("CLB202-slash-in-cluster-id.yaml", Fate::OtherId),
-    ("CLB303-no-pre-stop.yaml", Fate::Cured),
-    ("CLB022-group-not-in-clb.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB023-group-made-by-ccm.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB401-small-weight.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB407-round-robin.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB408-node-by-hand.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB408-orphan.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB409-group-emptied.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB409-weight-edited-in-console.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB413-session-persistence.yaml", Fate::Unseen(NO_CLB)),
-    ("CLB025-endpoint-without-node.yaml", Fate::Unseen(NO_SLICES)),
-    ("CLB305-local-single-pod.yaml", Fate::Unseen(NO_SLICES)),
-    ("CLB307-no-ready-endpoint.yaml", Fate::Unseen(NO_SLICES)),
-    ("CLB411-raised-too-early", Fate::Unseen(NO_SLICES)),
-    ("CLB201-same-cluster-id", Fate::Unseen(NO_CLUSTERS)),
-    ("CLB203-suffix-of-the-other", Fate::Unseen(NO_CLUSTERS)),
-    ("CLB410-last-weight-to-zero", Fate::Unseen(BRAKE)),
+    ("CLB020-label-on-no-node.yaml", Expected::Warned),
+    ("CLB024-node-without-provider-id.yaml", Expected::NeedsNodes),
+    ("CLB026-no-eligible-node.yaml", Expected::NeedsNodes),
+    ("CLB402-weight-below-nodes.yaml", Expected::NeedsNodes),
+    ("CLB021-annotations-under-spec.yaml", Expected::Invalid),
+    ("CLB027-weight-unquoted.yaml", Expected::Invalid),
+    ("CLB201-default-cluster-id.yaml", Expected::NeedsClusterId),
+    ("CLB202-slash-in-cluster-id.yaml", Expected::NeedsClusterId),
+    ("CLB303-no-pre-stop.yaml", Expected::Injected),
+    ("CLB022-group-not-in-clb.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB023-group-made-by-ccm.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB401-small-weight.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB407-round-robin.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB408-node-by-hand.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB408-orphan.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB409-group-emptied.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB409-weight-edited-in-console.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB413-session-persistence.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB025-endpoint-without-node.yaml", Expected::NotDetected(NO_SLICES)),
+    ("CLB305-local-single-pod.yaml", Expected::NotDetected(NO_SLICES)),
+    ("CLB307-no-ready-endpoint.yaml", Expected::NotDetected(NO_SLICES)),
+    ("CLB411-raised-too-early", Expected::NotDetected(NO_SLICES)),
+    ("CLB201-same-cluster-id", Expected::NotDetected(NO_CLUSTERS)),
+    ("CLB203-suffix-of-the-other", Expected::NotDetected(NO_CLUSTERS)),
+    ("CLB410-last-weight-to-zero", Expected::NotDetected(BRAKE)),
 ];
 
 /// All mistakes among the examples.
@@ -82,7 +82,7 @@ pub fn mistakes() -> Result<Vec<Mistake>> {
     let listed = fs::read_to_string(folder.join("expected.json"))?;
     let listed: Vec<Value> = serde_json::from_str(&listed)?;
     let mistakes = listed.iter().map(mistake).collect::<Result<Vec<_>>>()?;
-    for (path, _) in OTHERWISE {
+    for (path, _) in EXCEPTIONS {
         ensure!(mistakes.iter().any(|mistake| mistake.path == *path), "{path} is no mistake");
     }
     Ok(mistakes)
@@ -93,18 +93,19 @@ fn mistake(listed: &Value) -> Result<Mistake> {
         listed[member].as_str().map(str::to_owned).with_context(|| format!("{member} of {listed}"))
     };
     let (path, severity) = (text("path")?, text("severity")?);
-    let otherwise = OTHERWISE.iter().find(|(known, _)| *known == path).map(|(_, fate)| *fate);
-    let fate = match (otherwise, severity.as_str()) {
-        (Some(fate), _) => fate,
-        (None, "error") => Fate::Refused,
-        (None, "warning") => Fate::Warned,
-        (None, "info") => Fate::Audited,
+    let otherwise =
+        EXCEPTIONS.iter().find(|(known, _)| *known == path).map(|(_, expected)| *expected);
+    let expected = match (otherwise, severity.as_str()) {
+        (Some(expected), _) => expected,
+        (None, "error") => Expected::Refused,
+        (None, "warning") => Expected::Warned,
+        (None, "info") => Expected::Audited,
         (None, other) => anyhow::bail!("{path}: severity {other}"),
     };
     let kind = text("kind")?;
     ensure!(
-        kind != "clusters" || matches!(fate, Fate::Unseen(_)),
+        kind != "clusters" || matches!(expected, Expected::NotDetected(_)),
         "{path} takes several clusters: say why it is not seen"
     );
-    Ok(Mistake { path, rule: text("rule")?, is_change: kind == "change", fate })
+    Ok(Mistake { path, rule: text("rule")?, is_change: kind == "change", expected })
 }

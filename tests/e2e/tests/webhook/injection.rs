@@ -6,28 +6,28 @@ use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
-    Share::Beside,
+    ClusterUse::Parallel,
     manifests::{
         PORT, annotated, container, deployment, list, migrated, patch, template, with, workload,
     },
-    stage::{DEADLINE, Place, Stage, silent, warned},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace, silent, warned},
 };
 
 pub const CASES: &[Case] = &[
-    ("workloads behind a Service get their hook, each kind as it shall", BOTH, Beside, kinds),
-    ("what no Service selects stays byte for byte as it was", BOTH, Beside, unselected),
-    ("own hooks stay, and explicit grace periods grow by the hook", BOTH, Beside, own),
-    ("Jobs and native sidecars are left alone", BOTH, Beside, others),
+    ("workloads behind a Service get their hook, each kind as it shall", BOTH, Parallel, kinds),
+    ("what no Service selects stays byte for byte as it was", BOTH, Parallel, unselected),
+    ("own hooks stay, and explicit grace periods grow by the hook", BOTH, Parallel, own),
+    ("Jobs and native sidecars are left alone", BOTH, Parallel, others),
     (
         "a Deployment that was there first is scaled and annotated without a rollout",
         BOTH,
-        Beside,
+        Parallel,
         first,
     ),
     (
         "a workload is given the hook where its Service came later, at its next rollout",
         BOTH,
-        Beside,
+        Parallel,
         later,
     ),
 ];
@@ -69,17 +69,17 @@ fn untouched(template: &Value) -> Result<()> {
     Ok(())
 }
 
-fn template_of(place: &Place<'_, '_>, workload: &str) -> Result<Value> {
-    Ok(place.get(workload)?["spec"]["template"].clone())
+fn template_of(namespace: &TestNamespace<'_, '_>, workload: &str) -> Result<Value> {
+    Ok(namespace.get(workload)?["spec"]["template"].clone())
 }
 
-fn kinds(stage: &Stage<'_>) -> Result<()> {
+fn kinds(cluster: &TestCluster<'_>) -> Result<()> {
     let labels = json!({"clbmigrate.io/inject": "enabled"});
-    let place = stage.labelled_place("kinds", &labels)?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+    let namespace = cluster.namespace_with_labels("kinds", &labels)?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     for kind in ["Deployment", "StatefulSet"] {
-        silent(&place.kubectl("apply", &workload(kind, "web", 0).to_string())?)?;
-        injected(&template_of(&place, &format!("{kind}/web"))?).context(kind)?;
+        silent(&namespace.kubectl("apply", &workload(kind, "web", 0).to_string())?)?;
+        injected(&template_of(&namespace, &format!("{kind}/web"))?).context(kind)?;
     }
     // A DaemonSet is asked: its next pod waits for the end of the last one.
     let daemons = with(
@@ -87,12 +87,12 @@ fn kinds(stage: &Stage<'_>) -> Result<()> {
         "/spec/template/spec/nodeSelector",
         json!({"no": "where"}),
     );
-    warned(&place.kubectl("apply", &daemons.to_string())?, "CLB303")?;
-    untouched(&template_of(&place, "daemonset/web")?)?;
+    warned(&namespace.kubectl("apply", &daemons.to_string())?, "CLB303")?;
+    untouched(&template_of(&namespace, "daemonset/web")?)?;
     let willing =
         annotated(with(daemons, "/metadata/name", "willing"), "clbmigrate.io/inject", "enabled");
-    silent(&place.kubectl("apply", &willing.to_string())?)?;
-    injected(&template_of(&place, "daemonset/willing")?)?;
+    silent(&namespace.kubectl("apply", &willing.to_string())?)?;
+    injected(&template_of(&namespace, "daemonset/willing")?)?;
 
     let pod = |name: &str| {
         let mut pod = template("web");
@@ -101,29 +101,29 @@ fn kinds(stage: &Stage<'_>) -> Result<()> {
         pod["metadata"]["name"] = name.into();
         pod
     };
-    silent(&place.kubectl("apply", &pod("bare").to_string())?)?;
-    injected(&place.get("pod/bare")?)?;
+    silent(&namespace.kubectl("apply", &pod("bare").to_string())?)?;
+    injected(&namespace.get("pod/bare")?)?;
     // The same where the namespace does not ask for it.
-    let unasked = stage.place("kinds-unasked")?;
+    let unasked = cluster.namespace("kinds-unasked")?;
     unasked.apply(&migrated(&unasked.name, "web", "20"))?;
     silent(&unasked.kubectl("apply", &pod("bare").to_string())?)?;
     untouched(&unasked.get("pod/bare")?)
 }
 
 /// What the API server makes of a manifest where no hook of the webhook is called.
-fn by_itself(stage: &Stage<'_>, manifest: &Value) -> Result<Value> {
+fn by_itself(cluster: &TestCluster<'_>, manifest: &Value) -> Result<Value> {
     let arguments = "create --dry-run=server -o json -n kube-system";
-    stage.kubectl(arguments, &manifest.to_string())?.ends_with(0)?.json()
+    cluster.kubectl(arguments, &manifest.to_string())?.expect_code(0)?.json()
 }
 
-fn unselected(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("unselected")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn unselected(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("unselected")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     // A Service without selector selects nothing, and one that is not CCM's does not count.
-    let mut endless = migrated(&place.name, "endless", "20");
+    let mut endless = migrated(&namespace.name, "endless", "20");
     endless["spec"].as_object_mut().context("spec")?.remove("selector");
-    place.apply(&endless)?;
-    place.apply(&with(migrated(&place.name, "inner", "20"), "/spec/type", "ClusterIP"))?;
+    namespace.apply(&endless)?;
+    namespace.apply(&with(migrated(&namespace.name, "inner", "20"), "/spec/type", "ClusterIP"))?;
     for (kind, name) in [
         ("Deployment", "other"),
         ("StatefulSet", "other"),
@@ -131,9 +131,9 @@ fn unselected(stage: &Stage<'_>) -> Result<()> {
         ("Deployment", "endless"),
     ] {
         let made = workload(kind, name, 0);
-        silent(&place.kubectl("apply", &made.to_string())?)?;
-        let stored = place.get(&format!("{kind}/{name}"))?;
-        let wanted = by_itself(stage, &made)?;
+        silent(&namespace.kubectl("apply", &made.to_string())?)?;
+        let stored = namespace.get(&format!("{kind}/{name}"))?;
+        let wanted = by_itself(cluster, &made)?;
         ensure!(
             stored["spec"] == wanted["spec"],
             "{kind} {name}: {}\n{}",
@@ -149,10 +149,10 @@ fn unselected(stage: &Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-fn own(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("own-hooks")?;
+fn own(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("own-hooks")?;
     for name in ["hook", "grace", "both", "short", "zero"] {
-        place.apply(&migrated(&place.name, name, "20"))?;
+        namespace.apply(&migrated(&namespace.name, name, "20"))?;
     }
     let spec = "/spec/template/spec";
     let hook = |seconds: u8| json!({"preStop": {"sleep": {"seconds": seconds}}});
@@ -163,21 +163,21 @@ fn own(stage: &Stage<'_>) -> Result<()> {
 
     // An own hook in the only container: nothing is added.
     let object = with(deployment("hook", 0), &first, hook(5));
-    silent(&place.kubectl("apply", &object.to_string())?)?;
-    let made = template_of(&place, "deployment/hook")?;
+    silent(&namespace.kubectl("apply", &object.to_string())?)?;
+    let made = template_of(&namespace, "deployment/hook")?;
     ensure!(hooks(&made) == [Some(5)] && grace(&made) == Some(30) && !is_recorded(&made), "{made}");
 
     // An explicit grace period keeps its time after the hook.
-    silent(&place.kubectl("apply", &grace_of("grace", 75).to_string())?)?;
-    let made = template_of(&place, "deployment/grace")?;
+    silent(&namespace.kubectl("apply", &grace_of("grace", 75).to_string())?)?;
+    let made = template_of(&namespace, "deployment/grace")?;
     ensure!(hooks(&made) == [Some(SECONDS)] && grace(&made) == Some(75 + SECONDS), "{made}");
 
     // One container with a hook, one without.
     let two = json!([container("web"), container("side")]);
     let object =
         with(with(grace_of("both", 60), &format!("{spec}/containers"), two), &first, hook(5));
-    place.kubectl("apply", &object.to_string())?.ends_with(0)?;
-    let made = template_of(&place, "deployment/both")?;
+    namespace.kubectl("apply", &object.to_string())?.expect_code(0)?;
+    let made = template_of(&namespace, "deployment/both")?;
     ensure!(
         hooks(&made) == [Some(5), Some(SECONDS)] && grace(&made) == Some(60 + SECONDS),
         "{made}"
@@ -185,31 +185,31 @@ fn own(stage: &Stage<'_>) -> Result<()> {
 
     // A hook that would be cut is refused: it is somebody's own mistake.
     let object = with(grace_of("short", 5), &first, hook(5));
-    let ran = place.kubectl("apply", &object.to_string())?;
-    crate::stage::refused(&ran, "CLB304")?;
-    ensure!(!place.has("deployment/short")?);
+    let output = namespace.kubectl("apply", &object.to_string())?;
+    crate::test_cluster::refused(&output, "CLB304")?;
+    ensure!(!namespace.has("deployment/short")?);
 
     // With no grace at all the hook still runs to its end.
-    silent(&place.kubectl("apply", &grace_of("zero", 0).to_string())?)?;
-    let made = template_of(&place, "deployment/zero")?;
+    silent(&namespace.kubectl("apply", &grace_of("zero", 0).to_string())?)?;
+    let made = template_of(&namespace, "deployment/zero")?;
     ensure!(hooks(&made) == [Some(SECONDS)] && grace(&made) > Some(SECONDS), "{made}");
     Ok(())
 }
 
-fn others(stage: &Stage<'_>) -> Result<()> {
+fn others(cluster: &TestCluster<'_>) -> Result<()> {
     let labels = json!({"clbmigrate.io/inject": "enabled"});
-    let place = stage.labelled_place("others", &labels)?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+    let namespace = cluster.namespace_with_labels("others", &labels)?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let mut once = template("web");
     once["spec"]["restartPolicy"] = "Never".into();
     let job = json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"},
         "spec": {"template": once},
     });
-    silent(&place.kubectl("apply", &job.to_string())?)?;
-    untouched(&template_of(&place, "job/once")?)?;
+    silent(&namespace.kubectl("apply", &job.to_string())?)?;
+    untouched(&template_of(&namespace, "job/once")?)?;
     let pods = try_wait_for("the Job's Pod", DEADLINE, || {
-        let pods = place.list("pods -l job-name=once")?;
+        let pods = namespace.list("pods -l job-name=once")?;
         Ok((!pods.is_empty()).then_some(pods))
     })?;
     untouched(&pods[0])?;
@@ -219,72 +219,72 @@ fn others(stage: &Stage<'_>) -> Result<()> {
     side["readinessProbe"] = Value::Null;
     side["ports"] = json!([]);
     let object = with(deployment("web", 0), "/spec/template/spec/initContainers", json!([side]));
-    silent(&place.kubectl("apply", &object.to_string())?)?;
-    let made = template_of(&place, "deployment/web")?;
+    silent(&namespace.kubectl("apply", &object.to_string())?)?;
+    let made = template_of(&namespace, "deployment/web")?;
     ensure!(hooks(&made) == [Some(SECONDS)], "{made}");
     ensure!(made["spec"]["initContainers"][0]["lifecycle"].is_null(), "{made}");
     Ok(())
 }
 
 /// Revisions of a Deployment: how many `ReplicaSets` it has had.
-pub fn revisions(place: &Place<'_, '_>, app: &str) -> Result<usize> {
-    Ok(place.list(&format!("replicasets -l app={app}"))?.len())
+pub fn revisions(namespace: &TestNamespace<'_, '_>, app: &str) -> Result<usize> {
+    Ok(namespace.list(&format!("replicasets -l app={app}"))?.len())
 }
 
 /// Scales a Deployment and waits until its Pods are Ready.
-fn scale(place: &Place<'_, '_>, name: &str, replicas: usize) -> Result<()> {
-    place.done(&format!("scale deployment/{name} --replicas={replicas}"))?;
-    place.done(&format!("rollout status deployment/{name} --timeout=90s"))?;
+fn scale(namespace: &TestNamespace<'_, '_>, name: &str, replicas: usize) -> Result<()> {
+    namespace.kubectl_ok(&format!("scale deployment/{name} --replicas={replicas}"))?;
+    namespace.kubectl_ok(&format!("rollout status deployment/{name} --timeout=90s"))?;
     try_wait_for(&format!("{replicas} Pods"), DEADLINE, || {
-        let pods = place.list(&format!("pods -l app={name}"))?;
+        let pods = namespace.list(&format!("pods -l app={name}"))?;
         let staying = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
         Ok((staying.count() == replicas).then_some(()))
     })
 }
 
-fn first(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("first")?;
+fn first(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("first")?;
     let quick = "/spec/template/spec/terminationGracePeriodSeconds";
-    place.apply(&with(deployment("web", 3), quick, 1))?;
-    place.done("rollout status deployment/web --timeout=90s")?;
-    let before = place.get("deployment/web")?;
+    namespace.apply(&with(deployment("web", 3), quick, 1))?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=90s")?;
+    let before = namespace.get("deployment/web")?;
     // Findings on what was there before the Service are told, not held against it.
-    let ran = place.kubectl("apply", &migrated(&place.name, "web", "20").to_string())?;
-    warned(&ran, "CLB303")?;
+    let output = namespace.kubectl("apply", &migrated(&namespace.name, "web", "20").to_string())?;
+    warned(&output, "CLB303")?;
     for replicas in [6, 3] {
-        scale(&place, "web", replicas)?;
-        ensure!(revisions(&place, "web")? == 1, "{replicas} replicas made a new revision");
+        scale(&namespace, "web", replicas)?;
+        ensure!(revisions(&namespace, "web")? == 1, "{replicas} replicas made a new revision");
     }
-    place.done("annotate deployment/web example.com/note=x")?;
-    place.done("label deployment/web tier=front")?;
-    let after = place.get("deployment/web")?;
+    namespace.kubectl_ok("annotate deployment/web example.com/note=x")?;
+    namespace.kubectl_ok("label deployment/web tier=front")?;
+    let after = namespace.get("deployment/web")?;
     ensure!(after["spec"]["template"] == before["spec"]["template"], "{after}");
     let revision = "deployment.kubernetes.io/revision";
     ensure!(after["metadata"]["annotations"][revision] == "1", "{after}");
-    ensure!(revisions(&place, "web")? == 1);
+    ensure!(revisions(&namespace, "web")? == 1);
     Ok(())
 }
 
-fn later(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("later")?;
+fn later(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("later")?;
     // In one file, the Deployment before the Service: it goes in as it is, and that is said.
-    let both = list(&[deployment("web", 0), migrated(&place.name, "web", "20")]);
-    warned(&place.kubectl("apply", &both.to_string())?, "CLB303")?;
-    untouched(&template_of(&place, "deployment/web")?)?;
+    let both = list(&[deployment("web", 0), migrated(&namespace.name, "web", "20")]);
+    warned(&namespace.kubectl("apply", &both.to_string())?, "CLB303")?;
+    untouched(&template_of(&namespace, "deployment/web")?)?;
     // Applied again nothing happens to it, for its template is as it was.
-    place.kubectl("apply", &both.to_string())?.ends_with(0)?;
-    untouched(&template_of(&place, "deployment/web")?)?;
+    namespace.kubectl("apply", &both.to_string())?.expect_code(0)?;
+    untouched(&template_of(&namespace, "deployment/web")?)?;
     // The next rollout, whatever it is for, brings the hook.
     let port = json!([{"name": "PORT", "value": PORT.to_string()}]);
     let changed = with(deployment("web", 0), "/spec/template/spec/containers/0/env", port);
-    silent(&place.kubectl("apply", &changed.to_string())?)?;
-    injected(&template_of(&place, "deployment/web")?)?;
+    silent(&namespace.kubectl("apply", &changed.to_string())?)?;
+    injected(&template_of(&namespace, "deployment/web")?)?;
     // Hooks go with a template that is brought back, and stay with one that has them.
     let image = json!({"spec": {"template": {"metadata": {"labels": {"tier": "front"}}}}});
-    place.done(&patch("deployment web", &image))?;
-    injected(&template_of(&place, "deployment/web")?)?;
-    place.done("rollout undo deployment/web")?;
-    let made = template_of(&place, "deployment/web")?;
+    namespace.kubectl_ok(&patch("deployment web", &image))?;
+    injected(&template_of(&namespace, "deployment/web")?)?;
+    namespace.kubectl_ok("rollout undo deployment/web")?;
+    let made = template_of(&namespace, "deployment/web")?;
     ensure!(made["metadata"]["labels"]["tier"].is_null(), "{made}");
     injected(&made)
 }

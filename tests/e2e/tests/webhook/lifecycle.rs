@@ -1,32 +1,43 @@
 //! The chart's life with the real webhook in it.
 
 use anyhow::{Result, ensure};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::Value;
 
 use crate::{
     BOTH, Case,
-    Share::Alone,
+    ClusterUse::Exclusive,
     emergency::hooks,
-    manifests::{migrated, weigh},
-    stage::{Place, Stage, refused, silent},
+    manifests::{migrated, set_weight},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent},
 };
 
 pub const CASES: &[Case] = &[
-    ("the chart lives from install to uninstall, applied by the server", BOTH, Alone, by_server),
-    ("the chart lives from install to uninstall, applied by the client", BOTH, Alone, by_client),
+    (
+        "the chart lives from install to uninstall, applied by the server",
+        BOTH,
+        Exclusive,
+        by_server,
+    ),
+    (
+        "the chart lives from install to uninstall, applied by the client",
+        BOTH,
+        Exclusive,
+        by_client,
+    ),
 ];
 
-fn by_server(stage: &Stage<'_>) -> Result<()> {
-    life(stage, true)
+fn by_server(cluster: &TestCluster<'_>) -> Result<()> {
+    life(cluster, true)
 }
 
-fn by_client(stage: &Stage<'_>) -> Result<()> {
-    life(stage, false)
+fn by_client(cluster: &TestCluster<'_>) -> Result<()> {
+    life(cluster, false)
 }
 
 /// The authority that API servers are told of, which all hooks must have; and how many hooks there are.
-fn published(stage: &Stage<'_>) -> Result<(usize, Value)> {
-    let hooks = hooks(stage)?;
+fn published(cluster: &TestCluster<'_>) -> Result<(usize, Value)> {
+    let hooks = hooks(cluster)?;
     let bundles: Vec<&Value> =
         hooks.iter().map(|hook| &hook["webhooks"][0]["clientConfig"]["caBundle"]).collect();
     ensure!(bundles.iter().all(|bundle| bundle.is_string()), "not everywhere: {bundles:?}");
@@ -36,24 +47,23 @@ fn published(stage: &Stage<'_>) -> Result<(usize, Value)> {
 }
 
 /// Waits until this many hooks have the authority, and are in force.
-fn works(place: &Place<'_, '_>, wanted: usize) -> Result<Value> {
-    let stage = place.stage;
-    stage.release.wait()?;
-    let bundle =
-        clbmigrate_testbed::try_wait_for("all hooks to have it", crate::stage::DEADLINE, || {
-            Ok(published(stage).ok().filter(|(count, _)| *count == wanted))
-        });
+fn works(namespace: &TestNamespace<'_, '_>, wanted: usize) -> Result<Value> {
+    let cluster = namespace.cluster;
+    cluster.release.wait()?;
+    let bundle = try_wait_for("all hooks to have it", DEADLINE, || {
+        Ok(published(cluster).ok().filter(|(count, _)| *count == wanted))
+    });
     let (_, bundle) = bundle?;
-    refused(&place.kubectl(&weigh("web", "101"), "")?, "CLB001")?;
-    silent(&place.kubectl(&weigh("web", "30"), "")?)?;
-    silent(&place.kubectl(&weigh("web", "20"), "")?)?;
+    refused(&namespace.kubectl(&set_weight("web", "101"), "")?, "CLB001")?;
+    silent(&namespace.kubectl(&set_weight("web", "30"), "")?)?;
+    silent(&namespace.kubectl(&set_weight("web", "20"), "")?)?;
     Ok(bundle)
 }
 
-fn life(stage: &Stage<'_>, by_server: bool) -> Result<()> {
-    let place = stage.place(if by_server { "life-server" } else { "life-client" })?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
-    let release = &stage.release;
+fn life(cluster: &TestCluster<'_>, by_server: bool) -> Result<()> {
+    let namespace = cluster.namespace(if by_server { "life-server" } else { "life-client" })?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
+    let release = &cluster.release;
     let how = format!("--server-side={by_server}");
     let uninstall = format!("uninstall clbmigrate -n {}", clbmigrate_e2e::NAMESPACE);
     let upgrade = |values: &str| -> Result<()> {
@@ -61,34 +71,34 @@ fn life(stage: &Stage<'_>, by_server: bool) -> Result<()> {
     };
 
     release.helm(&uninstall)?;
-    ensure!(hooks(stage)?.is_empty());
-    silent(&place.kubectl(&weigh("web", "25"), "")?)?;
+    ensure!(hooks(cluster)?.is_empty());
+    silent(&namespace.kubectl(&set_weight("web", "25"), "")?)?;
     release.helm(&format!("install {} --create-namespace {how}", release.arguments()))?;
-    let first = works(&place, 4)?;
+    let first = works(&namespace, 4)?;
 
     // The hooks themselves change, and keep what was published.
     upgrade("--set failurePolicy.services=Ignore")?;
-    ensure!(published(stage)? == (4, first.clone()), "the upgrade took it away");
+    ensure!(published(cluster)? == (4, first.clone()), "the upgrade took it away");
     // Pods change.
     upgrade("--set log.level=debug --set replicas=1")?;
-    ensure!(works(&place, 4)? == first);
+    ensure!(works(&namespace, 4)? == first);
     // Other sets of hooks.
     upgrade("--set hooks.mutatePods.enabled=false --set hooks.validateWorkloads.enabled=false")?;
-    ensure!(works(&place, 2)? == first);
+    ensure!(works(&namespace, 2)? == first);
     upgrade("--set hooks.mutateWorkloads.enabled=false")?;
-    ensure!(works(&place, 3)? == first);
+    ensure!(works(&namespace, 3)? == first);
     release.helm(&format!("rollback clbmigrate 1 -n {} {how}", clbmigrate_e2e::NAMESPACE))?;
-    ensure!(works(&place, 4)? == first);
+    ensure!(works(&namespace, 4)? == first);
     // The other way to apply, and back.
     for by_server in [!by_server, by_server] {
         let how = format!("--server-side={by_server}");
         release.helm(&format!("upgrade {} {how}", release.arguments()))?;
-        ensure!(works(&place, 4)? == first);
+        ensure!(works(&namespace, 4)? == first);
     }
     release.helm(&uninstall)?;
-    ensure!(hooks(stage)?.is_empty());
+    ensure!(hooks(cluster)?.is_empty());
     // Nobody judges now, and nothing is in the way.
-    silent(&place.kubectl(&weigh("web", "35"), "")?)?;
+    silent(&namespace.kubectl(&set_weight("web", "35"), "")?)?;
     // The next test finds it as the last one did.
     release.upgrade("")
 }

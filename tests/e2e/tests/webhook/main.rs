@@ -8,20 +8,19 @@
     reason = "a test may fail, and tell what it measured"
 )]
 
-mod again;
 mod brownfield;
 mod claims;
 mod edits;
 mod emergency;
 mod examples;
-mod fates;
+mod expected;
 mod injection;
 mod lifecycle;
-mod manifests;
 mod pods;
+mod reapply;
 mod rollout;
 mod settings;
-mod stage;
+mod test_cluster;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -29,9 +28,10 @@ use clbmigrate_testbed::{
     Plan, Version,
     suite::{Shared, run},
 };
+use clbmigrate_testkit::manifests;
 use libtest_mimic::Trial;
 
-use crate::stage::{Cast, Stage};
+use crate::test_cluster::{TestCluster, TestClusters};
 
 /// A cluster of the newest Kubernetes, with three nodes.
 const NEW: &str = "new";
@@ -42,21 +42,22 @@ const BOTH: &[&str] = &[NEW, OLD];
 
 /// How a test shares its clusters with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
+enum ClusterUse {
     /// It keeps to its own namespaces.
-    Beside,
+    Parallel,
     /// It changes what others rely on: nodes, or the webhook itself.
-    Alone,
+    Exclusive,
 }
 
 /// A test: its name, its clusters, how it shares them, what it does.
-type Case = (&'static str, &'static [&'static str], Share, fn(&Stage<'_>) -> anyhow::Result<()>);
+type Case =
+    (&'static str, &'static [&'static str], ClusterUse, fn(&TestCluster<'_>) -> anyhow::Result<()>);
 
 fn main() -> ExitCode {
     let plan =
         Plan::new().cluster(NEW, Version::NEWEST).nodes(3).cluster(OLD, Version::OLDEST).nodes(2);
     let shared = Shared::new(plan);
-    let cast = Arc::new(Cast::new(&[(NEW, Version::NEWEST), (OLD, Version::OLDEST)]));
+    let clusters = Arc::new(TestClusters::new(&[(NEW, Version::NEWEST), (OLD, Version::OLDEST)]));
     let groups: [&[Case]; 11] = [
         rollout::CASES,
         examples::CASES,
@@ -64,27 +65,28 @@ fn main() -> ExitCode {
         brownfield::CASES,
         injection::CASES,
         pods::CASES,
-        again::CASES,
+        reapply::CASES,
         claims::CASES,
         settings::CASES,
         emergency::CASES,
         lifecycle::CASES,
     ];
     let cases: Vec<Case> = groups.into_iter().flatten().copied().collect();
-    // Those that need a cluster alone come last, so that nobody waits for them.
-    let (beside, alone): (Vec<Case>, Vec<Case>) =
-        cases.into_iter().partition(|(_, _, share, _)| *share == Share::Beside);
-    let trials = beside.into_iter().chain(alone).flat_map(|case| trials(&shared, &cast, case));
-    run(trials.collect(), Some(&shared))
+    // Those that need a cluster for themselves come last, so that nobody waits for them.
+    let (parallel, exclusive): (Vec<Case>, Vec<Case>) =
+        cases.into_iter().partition(|case| case.2 == ClusterUse::Parallel);
+    let cases = parallel.into_iter().chain(exclusive);
+    let trials = cases.flat_map(|case| trials(&shared, &clusters, case)).collect();
+    run(trials, Some(&shared))
 }
 
 /// A test in each of its clusters.
-fn trials(shared: &Arc<Shared>, stages: &Arc<Cast>, case: Case) -> Vec<Trial> {
-    let (name, clusters, share, body) = case;
+fn trials(shared: &Arc<Shared>, clusters: &Arc<TestClusters>, case: Case) -> Vec<Trial> {
+    let (name, its_clusters, cluster_use, body) = case;
     let trial = |cluster: &&'static str| {
-        let (cluster, stages) = (*cluster, Arc::clone(stages));
-        let title = format!("{name} ({})", stages.version(cluster));
-        shared.trial(&title, move |bed| stages.play(bed, cluster, share, body))
+        let (cluster, clusters) = (*cluster, Arc::clone(clusters));
+        let title = format!("{name} ({})", clusters.version(cluster));
+        shared.trial(&title, move |bed| clusters.run_case(bed, cluster, cluster_use, body))
     };
-    clusters.iter().map(trial).collect()
+    its_clusters.iter().map(trial).collect()
 }

@@ -7,50 +7,50 @@ use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
-    Share::Beside,
+    ClusterUse::Parallel,
     manifests::{annotated, deployment, migrated, patch, with},
-    stage::{DEADLINE, Stage},
+    test_cluster::{DEADLINE, TestCluster},
 };
 
 pub const CASES: &[Case] =
-    &[("a real Pod stays the seconds promised, and ends with time left", BOTH, Beside, stays)];
+    &[("a real Pod stays the seconds promised, and ends with time left", BOTH, Parallel, stays)];
 
 /// The hook's, short for the test's sake.
 const SECONDS: i64 = 6;
 /// The grace period that its owner wrote.
 const GRACE: i64 = 20;
 
-fn stays(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("stays")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn stays(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("stays")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let grace = "/spec/template/spec/terminationGracePeriodSeconds";
     let web = with(deployment("web", 1), grace, GRACE);
     let web = annotated(web, "clbmigrate.io/pre-stop-seconds", &SECONDS.to_string());
-    place.kubectl("apply", &web.to_string())?.ends_with(0)?;
-    place.done("rollout status deployment/web --timeout=90s")?;
-    let pods = place.list("pods -l app=web")?;
+    namespace.kubectl("apply", &web.to_string())?.expect_code(0)?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=90s")?;
+    let pods = namespace.list("pods -l app=web")?;
     let name = pods[0]["metadata"]["name"].as_str().context("a Pod")?.to_owned();
     ensure!(pods[0]["spec"]["terminationGracePeriodSeconds"] == GRACE + SECONDS, "{}", pods[0]);
 
     // Somebody who wants to see the end of it, for else it would be gone with its last moment.
     let finalizers =
         |list: Value| patch(&format!("pod {name}"), &json!({"metadata": {"finalizers": list}}));
-    place.done(&finalizers(json!(["example.com/witness"])))?;
-    place.done(&format!("delete pod {name} --wait=false"))?;
+    namespace.kubectl_ok(&finalizers(json!(["example.com/witness"])))?;
+    namespace.kubectl_ok(&format!("delete pod {name} --wait=false"))?;
     // The API server writes down when the last moment is; and again when the kubelet is done.
-    let last = seconds(&place.get(&format!("pod/{name}"))?, "/metadata/deletionTimestamp")?;
+    let last = seconds(&namespace.get(&format!("pod/{name}"))?, "/metadata/deletionTimestamp")?;
     let told = last - (GRACE + SECONDS);
     let pod = try_wait_for("the end of the Pod", DEADLINE, || {
-        let pod = place.get(&format!("pod/{name}"))?;
+        let pod = namespace.get(&format!("pod/{name}"))?;
         let ended = !ended(&pod)["finishedAt"].is_null();
         Ok(ended.then_some(pod))
     })?;
-    place.done(&finalizers(Value::Null))?;
+    namespace.kubectl_ok(&finalizers(Value::Null))?;
     let stopped = seconds(&pod, "/status/containerStatuses/0/state/terminated/finishedAt")?;
     let (stayed, left) = (stopped - told, last - stopped);
     println!(
         "{}: a Pod with a hook of {SECONDS} s stayed {stayed} s and had {left} of {GRACE} s left",
-        stage.cluster.version()
+        cluster.version()
     );
     // Times are in whole seconds, so either end may be nearly one off.
     ensure!(stayed >= SECONDS - 1, "it stayed {stayed} s");

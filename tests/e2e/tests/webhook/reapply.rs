@@ -1,30 +1,31 @@
 //! Applied, injected, and applied again: the same object, and no rollout.
 
 use anyhow::{Context, Result, ensure};
+use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
-    Share::Beside,
+    ClusterUse::Parallel,
     injection::{SECONDS, hooks, revisions},
     manifests::{deployment, list, migrated, with, workload},
-    stage::{Place, Stage},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace},
 };
 
 pub const CASES: &[Case] = &[
-    ("what was injected and is applied again stays as it runs", BOTH, Beside, again),
-    ("a replaced object gets its hook back", BOTH, Beside, replaced),
-    ("an undone rollout is the revision that it was", BOTH, Beside, undone),
+    ("what was injected and is applied again stays as it runs", BOTH, Parallel, again),
+    ("a replaced object gets its hook back", BOTH, Parallel, replaced),
+    ("an undone rollout is the revision that it was", BOTH, Parallel, undone),
 ];
 
 /// What a rollout would change: the generation, and the template.
-fn template(place: &Place<'_, '_>, object: &str) -> Result<Value> {
-    let found = place.get(object)?;
+fn template(namespace: &TestNamespace<'_, '_>, object: &str) -> Result<Value> {
+    let found = namespace.get(object)?;
     Ok(json!([found["metadata"]["generation"], found["spec"]["template"]]))
 }
 
-fn again(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("again")?;
+fn again(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("again")?;
     let ways = [
         ("client", "apply", None),
         ("server", "apply --server-side", None),
@@ -37,62 +38,62 @@ fn again(stage: &Stage<'_>) -> Result<()> {
             if let Some(seconds) = grace {
                 made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = seconds.into();
             }
-            let both = list(&[migrated(&place.name, name, "20"), made]).to_string();
-            place.kubectl(apply, &both)?.ends_with(0)?;
+            let both = list(&[migrated(&namespace.name, name, "20"), made]).to_string();
+            namespace.kubectl(apply, &both)?.expect_code(0)?;
             let object = format!("{kind}/{name}");
-            let before = template(&place, &object)?;
+            let before = template(&namespace, &object)?;
             ensure!(hooks(&before[1]) == [Some(SECONDS)], "{before}");
             let wanted = grace.unwrap_or(30) + SECONDS;
             ensure!(before[1]["spec"]["terminationGracePeriodSeconds"] == wanted, "{before}");
             for round in 1..=3 {
-                place.kubectl(apply, &both)?.ends_with(0)?;
-                let after = template(&place, &object)?;
+                namespace.kubectl(apply, &both)?.expect_code(0)?;
+                let after = template(&namespace, &object)?;
                 ensure!(after == before, "{object}, {apply}, round {round}:\n{before}\n{after}");
             }
             if kind == "Deployment" {
                 // One of the controller's making, as long as nothing was rolled out.
-                clbmigrate_testbed::try_wait_for("a ReplicaSet", crate::stage::DEADLINE, || {
-                    Ok((revisions(&place, name)? > 0).then_some(()))
+                try_wait_for("a ReplicaSet", DEADLINE, || {
+                    Ok((revisions(&namespace, name)? > 0).then_some(()))
                 })?;
-                ensure!(revisions(&place, name)? == 1, "{object} has been rolled out");
+                ensure!(revisions(&namespace, name)? == 1, "{object} has been rolled out");
             }
         }
     }
     Ok(())
 }
 
-fn replaced(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("replaced")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn replaced(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("replaced")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let web = deployment("web", 0);
-    place.kubectl("create", &web.to_string())?.ends_with(0)?;
-    let created = template(&place, "deployment/web")?[1].clone();
+    namespace.kubectl("create", &web.to_string())?.expect_code(0)?;
+    let created = template(&namespace, "deployment/web")?[1].clone();
     ensure!(hooks(&created) == [Some(SECONDS)], "{created}");
-    place.done("rollout status deployment/web --timeout=60s")?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=60s")?;
     for round in 1..=2 {
-        place.kubectl("replace", &web.to_string())?.ends_with(0)?;
+        namespace.kubectl("replace", &web.to_string())?.expect_code(0)?;
         // The generation grows all the same: the controller's annotation is replaced, too.
-        let found = template(&place, "deployment/web")?[1].clone();
+        let found = template(&namespace, "deployment/web")?[1].clone();
         ensure!(found == created, "round {round}:\n{created}\n{found}");
-        place.done("rollout status deployment/web --timeout=60s")?;
-        ensure!(revisions(&place, "web")? == 1, "round {round} made a revision");
+        namespace.kubectl_ok("rollout status deployment/web --timeout=60s")?;
+        ensure!(revisions(&namespace, "web")? == 1, "round {round} made a revision");
     }
     Ok(())
 }
 
-fn undone(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("undone")?;
-    place.apply(&migrated(&place.name, "web", "20"))?;
+fn undone(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("undone")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let tier = |tier: &str| with(deployment("web", 0), "/spec/template/metadata/labels/tier", tier);
     for name in ["one", "two"] {
-        place.kubectl("apply", &tier(name).to_string())?.ends_with(0)?;
-        place.done("rollout status deployment/web --timeout=60s")?;
+        namespace.kubectl("apply", &tier(name).to_string())?.expect_code(0)?;
+        namespace.kubectl_ok("rollout status deployment/web --timeout=60s")?;
     }
-    ensure!(revisions(&place, "web")? == 2);
-    place.done("rollout undo deployment/web")?;
-    place.done("rollout status deployment/web --timeout=60s")?;
-    let undone = template(&place, "deployment/web")?[1].clone();
+    ensure!(revisions(&namespace, "web")? == 2);
+    namespace.kubectl_ok("rollout undo deployment/web")?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=60s")?;
+    let undone = template(&namespace, "deployment/web")?[1].clone();
     ensure!(undone["metadata"]["labels"]["tier"] == "one", "{undone}");
-    ensure!(revisions(&place, "web")? == 2, "undoing made a revision of its own");
+    ensure!(revisions(&namespace, "web")? == 2, "undoing made a revision of its own");
     hooks(&undone).first().copied().flatten().context("no hook").map(drop)
 }

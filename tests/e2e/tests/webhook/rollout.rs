@@ -8,17 +8,18 @@ use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
 use crate::{
-    Case, NEW,
-    Share::Beside,
+    Case,
+    ClusterUse::Parallel,
+    NEW,
     manifests::{annotated, deployment, migrated, patch, with},
-    stage::{DEADLINE, Place, Stage},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace},
 };
 
 pub const CASES: &[Case] = &[
-    ("a rolling update, Cluster, one pod per node", &[NEW], Beside, cluster_one),
-    ("a rolling update, Cluster, two pods per node", &[NEW], Beside, cluster_two),
-    ("a rolling update, Local, one pod per node", &[NEW], Beside, local_one),
-    ("a rolling update, Local, two pods per node", &[NEW], Beside, local_two),
+    ("a rolling update, Cluster, one pod per node", &[NEW], Parallel, cluster_one),
+    ("a rolling update, Cluster, two pods per node", &[NEW], Parallel, cluster_two),
+    ("a rolling update, Local, one pod per node", &[NEW], Parallel, local_one),
+    ("a rolling update, Local, two pods per node", &[NEW], Parallel, local_two),
 ];
 
 /// The hook's seconds: the 5 s that changes are late, and as much again for everybody else's delays.
@@ -26,27 +27,27 @@ const SECONDS: u8 = 10;
 /// Requests a second, each on a connection of its own.
 const RATE: u32 = 100;
 
-fn cluster_one(stage: &Stage<'_>) -> Result<()> {
-    compare(stage, "Cluster", 1)
+fn cluster_one(cluster: &TestCluster<'_>) -> Result<()> {
+    compare(cluster, "Cluster", 1)
 }
 
-fn cluster_two(stage: &Stage<'_>) -> Result<()> {
-    compare(stage, "Cluster", 2)
+fn cluster_two(cluster: &TestCluster<'_>) -> Result<()> {
+    compare(cluster, "Cluster", 2)
 }
 
-fn local_one(stage: &Stage<'_>) -> Result<()> {
-    compare(stage, "Local", 1)
+fn local_one(cluster: &TestCluster<'_>) -> Result<()> {
+    compare(cluster, "Local", 1)
 }
 
-fn local_two(stage: &Stage<'_>) -> Result<()> {
-    compare(stage, "Local", 2)
+fn local_two(cluster: &TestCluster<'_>) -> Result<()> {
+    compare(cluster, "Local", 2)
 }
 
 /// Both at the same time, on the same nodes.
-fn compare(stage: &Stage<'_>, policy: &str, per_node: usize) -> Result<()> {
-    let place =
-        |with: &str| stage.place(&format!("roll-{policy}-{per_node}-{with}").to_lowercase());
-    let (with_hook, without) = (place("with")?, place("without")?);
+fn compare(cluster: &TestCluster<'_>, policy: &str, per_node: usize) -> Result<()> {
+    let namespace =
+        |with: &str| cluster.namespace(&format!("roll-{policy}-{per_node}-{with}").to_lowercase());
+    let (with_hook, without) = (namespace("with")?, namespace("without")?);
     let (with_hook, without) = thread::scope(|scope| {
         let with_hook = scope.spawn(|| rolled(&with_hook, policy, per_node, true));
         let without = scope.spawn(|| rolled(&without, policy, per_node, false));
@@ -87,19 +88,24 @@ fn web(nodes: usize, per_node: usize, hook: bool) -> Value {
     }
 }
 
-fn rolled(place: &Place<'_, '_>, policy: &str, per_node: usize, hook: bool) -> Result<Summary> {
-    let stage = place.stage;
-    let nodes = stage.cluster.nodes().len();
-    let service = migrated(&place.name, "web", "60");
-    place.apply(&with(service, "/spec/externalTrafficPolicy", policy))?;
-    place.kubectl("apply", &web(nodes, per_node, hook).to_string())?.ends_with(0)?;
-    place.done("rollout status deployment/web --timeout=90s")?;
-    spread(place, nodes, per_node)?;
+fn rolled(
+    namespace: &TestNamespace<'_, '_>,
+    policy: &str,
+    per_node: usize,
+    hook: bool,
+) -> Result<Summary> {
+    let cluster = namespace.cluster;
+    let nodes = cluster.nodes().len();
+    let service = migrated(&namespace.name, "web", "60");
+    namespace.apply(&with(service, "/spec/externalTrafficPolicy", policy))?;
+    namespace.kubectl("apply", &web(nodes, per_node, hook).to_string())?.expect_code(0)?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=90s")?;
+    spread(namespace, nodes, per_node)?;
 
-    let service = format!("{}/web", place.name);
+    let service = format!("{}/web", namespace.name);
     // From the moment that everything answers: kube-proxy writes rules a moment after pods are ready.
     let trial = || -> Result<Running> {
-        let sender = Running::start(stage.bed, stage.cluster.name(), &service, RATE, &[])?;
+        let sender = Running::start(cluster.bed, cluster.name(), &service, RATE, &[])?;
         sender.wait_for_more(u64::from(RATE), DEADLINE)?;
         Ok(sender)
     };
@@ -108,10 +114,10 @@ fn rolled(place: &Place<'_, '_>, policy: &str, per_node: usize, hook: bool) -> R
         Ok((sender.progress().lost == 0).then_some(sender))
     })?;
     let version = json!({"spec": {"template": {"metadata": {"labels": {"version": "2"}}}}});
-    place.done(&patch("deployment web", &version))?;
-    place.done("rollout status deployment/web --timeout=180s")?;
+    namespace.kubectl_ok(&patch("deployment web", &version))?;
+    namespace.kubectl_ok("rollout status deployment/web --timeout=180s")?;
     try_wait_for("the end of the old pods", DEADLINE, || {
-        let pods = place.list("pods -l app=web")?;
+        let pods = namespace.list("pods -l app=web")?;
         let old = pods.iter().filter(|pod| pod["metadata"]["labels"]["version"] != "2");
         Ok((old.count() == 0).then_some(()))
     })?;
@@ -128,9 +134,9 @@ fn rolled(place: &Place<'_, '_>, policy: &str, per_node: usize, hook: bool) -> R
     Ok(summary)
 }
 
-fn spread(place: &Place<'_, '_>, nodes: usize, per_node: usize) -> Result<()> {
+fn spread(namespace: &TestNamespace<'_, '_>, nodes: usize, per_node: usize) -> Result<()> {
     let mut found = std::collections::BTreeMap::<String, usize>::new();
-    for pod in place.list("pods -l app=web")? {
+    for pod in namespace.list("pods -l app=web")? {
         *found.entry(pod["spec"]["nodeName"].to_string()).or_default() += 1;
     }
     ensure!(found.len() == nodes && found.values().all(|count| *count == per_node), "{found:?}");

@@ -1,55 +1,56 @@
 //! Settings that change while the webhook runs.
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_e2e::{NAMESPACE, Ran};
+use clbmigrate_e2e::NAMESPACE;
 use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::CommandOutput;
 
 use crate::{
     BOTH, Case,
-    Share::Alone,
-    fates::{Fate, mistakes},
+    ClusterUse::Exclusive,
+    expected::{Expected, mistakes},
     manifests::{deployment, migrated, service},
-    stage::{DEADLINE, Place, Stage, refused, silent, warned},
+    test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent, warned},
 };
 
 pub const CASES: &[Case] = &[(
     "settings take effect in the running webhook, and a bad file changes nothing",
     BOTH,
-    Alone,
+    Exclusive,
     settings,
 )];
 
 /// Releases the chart with these values, and waits until every Pod answers a request as told. Asks both
 /// replicas by asking often.
 fn set(
-    place: &Place<'_, '_>,
+    namespace: &TestNamespace<'_, '_>,
     values: &str,
-    request: impl Fn() -> Result<Ran>,
-    wanted: impl Fn(&Ran) -> Result<()>,
+    request: impl Fn() -> Result<CommandOutput>,
+    wanted: impl Fn(&CommandOutput) -> Result<()>,
 ) -> Result<()> {
-    let stage = place.stage;
-    let arguments = stage.release.arguments();
-    stage.release.helm(&format!("upgrade {arguments} {values}"))?;
-    settle(stage, request, wanted).with_context(|| values.to_owned())
+    let cluster = namespace.cluster;
+    let arguments = cluster.release.arguments();
+    cluster.release.helm(&format!("upgrade {arguments} {values}"))?;
+    settle(cluster, request, wanted).with_context(|| values.to_owned())
 }
 
 fn settle(
-    stage: &Stage<'_>,
-    request: impl Fn() -> Result<Ran>,
-    wanted: impl Fn(&Ran) -> Result<()>,
+    cluster: &TestCluster<'_>,
+    request: impl Fn() -> Result<CommandOutput>,
+    wanted: impl Fn(&CommandOutput) -> Result<()>,
 ) -> Result<()> {
     // A kubelet brings a changed ConfigMap when it next looks after the Pod, which this makes now.
-    for pod in stage.pods()? {
+    for pod in cluster.pods()? {
         let touch =
             format!("annotate pod {pod} -n {NAMESPACE} --overwrite example.com/looked-after=");
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        stage.kubectl(&format!("{touch}{}", now.as_millis()), "")?.ends_with(0)?;
+        cluster.kubectl(&format!("{touch}{}", now.as_millis()), "")?.expect_code(0)?;
     }
     let mut in_a_row = 0;
     let mut last = None;
     let settled = try_wait_for("both replicas to know", DEADLINE, || {
-        let ran = request()?;
-        let told = wanted(&ran);
+        let output = request()?;
+        let told = wanted(&output);
         in_a_row = if told.is_ok() { in_a_row + 1 } else { 0 };
         last = told.err();
         Ok((in_a_row == 10).then_some(()))
@@ -57,19 +58,22 @@ fn settle(
     settled.with_context(|| last.map_or_else(String::new, |error| format!("{error:#}")))
 }
 
-fn settings(stage: &Stage<'_>) -> Result<()> {
-    let place = stage.place("settings")?;
+fn settings(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("settings")?;
     let apply = |manifest: String| {
-        let place = &place;
-        move || place.kubectl("create --dry-run=server", &manifest)
+        let namespace = &namespace;
+        move || namespace.kubectl("create --dry-run=server", &manifest)
     };
-    let web = migrated(&place.name, "web", "20").to_string();
+    let web = migrated(&namespace.name, "web", "20").to_string();
     silent(&apply(web.clone())()?)?;
 
     // The cluster's id, and the examples that are about it.
-    let about_id = mistakes()?.into_iter().filter(|mistake| mistake.fate == Fate::OtherId);
+    let about_id =
+        mistakes()?.into_iter().filter(|mistake| mistake.expected == Expected::NeedsClusterId);
     ensure!(about_id.count() == 2);
-    set(&place, "--set cluster.id=clusterid", apply(web.clone()), |ran| refused(ran, "CLB201"))?;
+    set(&namespace, "--set cluster.id=clusterid", apply(web.clone()), |output| {
+        refused(output, "CLB201")
+    })?;
 
     // Modes, for all namespaces and for one.
     let bad = service(
@@ -77,43 +81,43 @@ fn settings(stage: &Stage<'_>) -> Result<()> {
         &[("id", "lb-bp1example"), ("vgroup-port", "rsp-bp1x:80"), ("weight", "101")],
     );
     let values = "--set rules.CLB001=warn";
-    set(&place, values, apply(bad.to_string()), |ran| warned(ran, "CLB001"))?;
+    set(&namespace, values, apply(bad.to_string()), |output| warned(output, "CLB001"))?;
     let values =
-        format!("--set rules.CLB001=warn --set namespaces.{}.rules.CLB001=deny", place.name);
-    set(&place, &values, apply(bad.to_string()), |ran| refused(ran, "CLB001"))?;
-    set(&place, "--set rules.CLB001=off", apply(bad.to_string()), silent)?;
-    let values = format!("--set exempt.namespaces={{{}}}", place.name);
-    set(&place, &values, apply(bad.to_string()), silent)?;
+        format!("--set rules.CLB001=warn --set namespaces.{}.rules.CLB001=deny", namespace.name);
+    set(&namespace, &values, apply(bad.to_string()), |output| refused(output, "CLB001"))?;
+    set(&namespace, "--set rules.CLB001=off", apply(bad.to_string()), silent)?;
+    let values = format!("--set exempt.namespaces={{{}}}", namespace.name);
+    set(&namespace, &values, apply(bad.to_string()), silent)?;
 
     // The seconds of hooks to come.
-    place.apply(&migrated(&place.name, "web", "20"))?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let made = deployment("web", 0).to_string();
-    let dry = || place.kubectl("create --dry-run=server -o json", &made);
-    set(&place, "--set preStopSeconds=45", dry, |ran| {
-        ensure!(ran.out.contains("\"seconds\": 45"), "{}", ran.out);
+    let dry = || namespace.kubectl("create --dry-run=server -o json", &made);
+    set(&namespace, "--set preStopSeconds=45", dry, |output| {
+        ensure!(output.stdout.contains("\"seconds\": 45"), "{}", output.stdout);
         Ok(())
     })?;
-    set(&place, "--set inject.enabled=false", dry, |ran| {
-        ensure!(!ran.out.contains("\"sleep\""), "{}", ran.out);
+    set(&namespace, "--set inject.enabled=false", dry, |output| {
+        ensure!(!output.stdout.contains("\"sleep\""), "{}", output.stdout);
         Ok(())
     })?;
 
     // A file with a mistake, which helm would not write: what was known stays in force.
-    set(&place, "", apply(bad.to_string()), |ran| refused(ran, "CLB001"))?;
+    set(&namespace, "", apply(bad.to_string()), |output| refused(output, "CLB001"))?;
     let patch = format!(
         "patch configmap clbmigrate-webhook -n {NAMESPACE} --type=merge -p {{\"data\":{{\"config.yaml\":\"rules:\\n\\u0020CLB001:\\u0020of\\n\"}}}}"
     );
-    stage.kubectl(&patch, "")?.ends_with(0)?;
-    settle(stage, apply(bad.to_string()), |ran| {
-        refused(ran, "CLB001")?;
-        let log = stage.kubectl(
+    cluster.kubectl(&patch, "")?.expect_code(0)?;
+    settle(cluster, apply(bad.to_string()), |output| {
+        refused(output, "CLB001")?;
+        let log = cluster.kubectl(
             &format!("logs -n {NAMESPACE} -l app.kubernetes.io/name=clbmigrate-webhook --tail=-1"),
             "",
         )?;
         let told =
-            log.out.lines().filter(|line| line.contains("the configuration stays as it was"));
+            log.stdout.lines().filter(|line| line.contains("the configuration stays as it was"));
         ensure!(told.count() >= 2, "not every Pod has told");
         Ok(())
     })?;
-    set(&place, "--force-conflicts", apply(bad.to_string()), |ran| refused(ran, "CLB001"))
+    set(&namespace, "--force-conflicts", apply(bad.to_string()), |output| refused(output, "CLB001"))
 }

@@ -1,0 +1,101 @@
+//! kubectl, as its users run it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Context;
+use clbmigrate_testbed::{Cluster, programs::workspace};
+
+use crate::{CommandOutput, run};
+
+/// The number of the next file with a manifest.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// kubectl of a cluster's version, with further programs on its PATH. Its environment holds nothing
+/// of the user's who runs the tests, see [`Cluster::environment`].
+#[derive(Debug, Clone)]
+pub struct Kubectl<'b> {
+    /// The cluster whose version of kubectl this is.
+    pub cluster: Cluster<'b>,
+    kubeconfig: PathBuf,
+    path: String,
+}
+
+impl<'b> Kubectl<'b> {
+    /// kubectl as the cluster's admin. Its plugins and other programs are looked for in these
+    /// folders first.
+    pub fn new(cluster: Cluster<'b>, folders: &[&Path]) -> anyhow::Result<Self> {
+        let kubectl = cluster.program("kubectl");
+        let known = env::var_os("PATH").unwrap_or_default();
+        let folders = folders.iter().copied().chain(kubectl.parent());
+        let folders = folders.map(Path::to_owned).chain(env::split_paths(&known));
+        let path = env::join_paths(folders)?.into_string().ok().context("PATH is not UTF-8")?;
+        Ok(Self { kubeconfig: cluster.kubeconfig(), cluster, path })
+    }
+
+    /// The same with another kubeconfig, or several, separated by colons.
+    #[must_use]
+    pub fn with_kubeconfig(&self, kubeconfig: impl Into<PathBuf>) -> Self {
+        Self { kubeconfig: kubeconfig.into(), ..self.clone() }
+    }
+
+    /// The kubeconfig in use.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The whole environment, for those who start a program themselves.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = self.cluster.environment();
+        variables.retain(|(name, _)| !["PATH", "KUBECONFIG"].contains(name));
+        variables.push(("PATH", self.path.clone()));
+        variables.push(("KUBECONFIG", self.kubeconfig.display().to_string()));
+        variables
+    }
+
+    /// A command for kubectl with these arguments, separated by spaces.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = self.program(self.cluster.program("kubectl"));
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is
+    /// empty.
+    pub fn run(&self, arguments: &str, manifest: &str) -> anyhow::Result<CommandOutput> {
+        let mut command = self.command(arguments);
+        if manifest.is_empty() {
+            return run(&mut command);
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("manifest-{}-{number}.yaml", std::process::id());
+        let file = self.cluster.kubeconfig().with_file_name(name);
+        fs::write(&file, manifest)?;
+        let output = run(command.arg("-f").arg(&file));
+        fs::remove_file(&file)?;
+        output
+    }
+
+    /// A shell with a script, as a user would run it in the project's folder, with kubectl and the
+    /// further programs on PATH. It ends at the first command that fails.
+    pub fn shell_command(&self, script: &str) -> anyhow::Result<Command> {
+        let mut shell = self.program("sh");
+        shell.args(["-ec", script]).current_dir(workspace()?);
+        Ok(shell)
+    }
+
+    /// Runs a [`Self::shell_command`] to its end.
+    pub fn shell(&self, script: &str) -> anyhow::Result<CommandOutput> {
+        run(&mut self.shell_command(script)?)
+    }
+
+    fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.cluster.command(program);
+        command.env_clear().envs(self.environment()).stdin(Stdio::null());
+        command
+    }
+}
