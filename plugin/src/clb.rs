@@ -8,9 +8,9 @@ use std::{
 use clbmigrate_clb::{ClbClient, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
     annotation,
-    cloud::{Answer, Listener},
-    snapshot::World,
-    survey::routes_of,
+    clb_answers::{ClbAnswer, Listener},
+    index::routes_of,
+    snapshot::Snapshot,
 };
 use futures::{StreamExt, stream};
 
@@ -48,23 +48,23 @@ struct Questions {
 }
 
 /// An answer, or why there is none.
-type Told = Result<Answer, ApiError>;
+type Told = Result<ClbAnswer, ApiError>;
 
 impl Api {
-    /// Asks about the routes of the selected Services, and adds the answers to the world. What is
+    /// Asks about the routes of the selected Services, and adds the answers to the snapshot. What is
     /// there already, from `--overlay`, is not asked for.
     pub async fn ask(
         &self,
-        world: &mut World,
+        snapshot: &mut Snapshot,
         selection: &Selection<'_>,
         args: &ClbArgs,
         printer: &mut Printer,
     ) -> Result<(), Error> {
-        let questions = Questions::about(world, selection);
+        let questions = Questions::about(snapshot, selection);
         if questions.clbs.is_empty() {
             return Ok(());
         }
-        let Some(clb) = self.connected(world, args, printer).await? else { return Ok(()) };
+        let Some(clb) = self.connected(snapshot, args, printer).await? else { return Ok(()) };
         if questions.left_out > 0 {
             printer.warning(&format!(
                 "the CLB API is asked about {MOST_GROUPS} groups; {} more are left out, narrow it down with -n or -l",
@@ -74,7 +74,7 @@ impl Api {
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
         for told in questions.ask(&clb).await {
             match told {
-                Ok(answer) => world.cloud.insert(answer),
+                Ok(answer) => snapshot.clb_answers.insert(answer),
                 // The list of the CLB's groups tells that, and a rule says so.
                 Err(error) if is_unknown_group(&error) => {}
                 Err(error) if args.is_asked_for() => return Err(error.into()),
@@ -98,7 +98,7 @@ impl Api {
 
     async fn connected(
         &self,
-        world: &World,
+        snapshot: &Snapshot,
         args: &ClbArgs,
         printer: &mut Printer,
     ) -> Result<Option<ClbClient>, Error> {
@@ -108,7 +108,7 @@ impl Api {
             State::Off => return Ok(None),
             State::NotTried => {}
         }
-        let state = if args.no_clb { State::Off } else { connect(world, args, printer).await? };
+        let state = if args.no_clb { State::Off } else { connect(snapshot, args, printer).await? };
         *self.state.borrow_mut() = state.clone();
         Ok(if let State::On(clb) = state { Some(clb) } else { None })
     }
@@ -127,8 +127,12 @@ fn in_words(error: &ApiError) -> String {
 }
 
 /// Connects. Where nobody has asked for it, failing is no error: routes are incomplete then.
-async fn connect(world: &World, args: &ClbArgs, printer: &mut Printer) -> Result<State, Error> {
-    match ClbClient::connect(args.options(region_of(world))).await {
+async fn connect(
+    snapshot: &Snapshot,
+    args: &ClbArgs,
+    printer: &mut Printer,
+) -> Result<State, Error> {
+    match ClbClient::connect(args.options(region_of(snapshot))).await {
         Ok(clb) => {
             printer.note(&format!("CLB API of {}, {}", clb.region(), clb.source()));
             Ok(State::On(clb))
@@ -143,17 +147,17 @@ async fn connect(world: &World, args: &ClbArgs, printer: &mut Printer) -> Result
 }
 
 /// The region of all nodes, where they agree: CCM writes it in front of their instance.
-fn region_of(world: &World) -> Option<String> {
-    let nodes = world.clusters.iter().flat_map(|cluster| cluster.nodes().iter());
+fn region_of(snapshot: &Snapshot) -> Option<String> {
+    let nodes = snapshot.clusters.iter().flat_map(|cluster| cluster.nodes().iter());
     let regions: BTreeSet<&str> = nodes.filter_map(|node| node.region()).collect();
     let mut regions = regions.into_iter();
     regions.next().filter(|_| regions.next().is_none()).map(str::to_owned)
 }
 
 impl Questions {
-    fn about(world: &World, selection: &Selection<'_>) -> Self {
+    fn about(snapshot: &Snapshot, selection: &Selection<'_>) -> Self {
         let mut groups: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for cluster in &world.clusters {
+        for cluster in &snapshot.clusters {
             let looked_at = cluster
                 .services()
                 .filter(|service| selection.takes(cluster, service) && service.is_taken_by_ccm());
@@ -162,7 +166,7 @@ impl Questions {
                 groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
         }
-        groups.retain(|(_, vgroup)| !world.cloud.groups.contains_key(*vgroup));
+        groups.retain(|(_, vgroup)| !snapshot.clb_answers.groups.contains_key(*vgroup));
         let mut questions =
             Self { left_out: groups.len().saturating_sub(MOST_GROUPS), ..Self::default() };
         for (clb, vgroup) in groups.into_iter().take(MOST_GROUPS) {
@@ -174,7 +178,7 @@ impl Questions {
     async fn ask(self, clb: &ClbClient) -> Vec<Told> {
         let groups = self.clbs.values().flatten();
         let attributes =
-            groups.map(|id| async move { vec![clb.group(id).await.map(Answer::Group)] });
+            groups.map(|id| async move { vec![clb.group(id).await.map(ClbAnswer::Group)] });
         let mut told = gathered(attributes).await;
         let lists = self.clbs.iter().map(|(id, groups)| of_clb(clb, id, groups));
         told.extend(gathered(lists).await);
@@ -185,8 +189,8 @@ impl Questions {
 /// What is told of a whole CLB, and of its listeners that forward to these groups.
 async fn of_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<Told> {
     let mut told = vec![
-        clb.load_balancer(id).await.map(Answer::LoadBalancer),
-        clb.groups(id).await.map(Answer::GroupList),
+        clb.load_balancer(id).await.map(ClbAnswer::LoadBalancer),
+        clb.groups(id).await.map(ClbAnswer::GroupList),
     ];
     match clb.listener_list(id).await {
         Ok(list) => {
@@ -196,10 +200,10 @@ async fn of_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<Tol
                 .filter(|listener| groups.contains(&listener.vgroup))
                 .cloned()
                 .collect();
-            told.push(Ok(Answer::Listeners(list)));
+            told.push(Ok(ClbAnswer::Listeners(list)));
             for listener in ours {
                 let health = clb.health(id, listener.port, &listener.protocol).await;
-                told.push(health.map(Answer::Health));
+                told.push(health.map(ClbAnswer::Health));
             }
         }
         Err(error) => told.push(Err(error)),

@@ -1,4 +1,4 @@
-//! From flags to a world.
+//! From flags to a snapshot.
 
 use std::{io, path::Path};
 
@@ -6,7 +6,7 @@ use clbmigrate_cluster::{
     Loaded,
     files::{self, Options, Source},
 };
-use clbmigrate_core::snapshot::{Cluster, World};
+use clbmigrate_core::snapshot::{Cluster, Snapshot};
 
 use crate::{
     cli::InputArgs,
@@ -18,7 +18,7 @@ use crate::{
 
 /// What a command looks at.
 pub struct Intake {
-    /// The world, and what of it could not be read.
+    /// The snapshot, and what of it could not be read.
     pub loaded: Loaded,
     /// The connections, where it is not files.
     pub live: Option<Live>,
@@ -35,7 +35,7 @@ pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
     sole_stdin(args.files.iter())?;
     let mut loaded = load(&args.files, args);
     printer.intake(&loaded);
-    settle(&mut loaded.world, args, &args.files.iter().collect::<Vec<_>>())?;
+    settle(&mut loaded.snapshot, args, &args.files.iter().collect::<Vec<_>>())?;
     Ok(Intake { loaded, live: None, namespace: args.namespace.clone() })
 }
 
@@ -51,7 +51,7 @@ pub fn read_live(
     unite(live, gathered, args, overlay, printer)
 }
 
-/// Makes one world of what the clusters said, with an overlay over it.
+/// Makes one snapshot of what the clusters said, with an overlay over it.
 pub fn unite(
     live: Live,
     answers: Vec<Answer>,
@@ -62,14 +62,14 @@ pub fn unite(
     let namespace = live.namespace(args);
     let mut loaded = live.unite(answers, printer)?;
     if let Some(newer) = overlay {
-        fits(newer, &loaded.world)?;
-        loaded.world = loaded.world.overlaid(&newer.world, false);
+        fits(newer, &loaded.snapshot)?;
+        loaded.snapshot = loaded.snapshot.overlaid(&newer.snapshot, false);
         loaded.merge_report(newer);
     }
     let selection = Selection::new(args, namespace.as_deref());
-    live.wait_for(live.clb().ask(&mut loaded.world, &selection, &args.clb, printer))?;
+    live.wait_for(live.clb().ask(&mut loaded.snapshot, &selection, &args.clb, printer))?;
     printer.intake(&loaded);
-    settle(&mut loaded.world, args, &args.overlay.iter().collect::<Vec<_>>())?;
+    settle(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
     Ok(Intake { loaded, live: Some(live), namespace })
 }
 
@@ -80,21 +80,21 @@ pub fn overlay(args: &InputArgs) -> Result<Option<Loaded>, Error> {
 }
 
 /// Refuses an overlay of which nobody can say which cluster it is for.
-pub fn fits(overlay: &Loaded, world: &World) -> Result<(), Error> {
+pub fn fits(overlay: &Loaded, snapshot: &Snapshot) -> Result<(), Error> {
     let known = |cluster: &Cluster| match &cluster.context {
-        Some(name) => world.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
-        None => cluster.services().next().is_none() || world.clusters.len() == 1,
+        Some(name) => snapshot.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
+        None => cluster.services().next().is_none() || snapshot.clusters.len() == 1,
     };
-    match overlay.world.clusters.iter().find(|cluster| !known(cluster)) {
+    match overlay.snapshot.clusters.iter().find(|cluster| !known(cluster)) {
         None => Ok(()),
         Some(cluster) => Err(Error::usage(match &cluster.context {
             Some(name) => format!(
                 "--overlay {name}=…: no context {name} is looked at; there is {}",
-                contexts(world)
+                contexts(snapshot)
             ),
             None => format!(
                 "--overlay: for which cluster? There is {}; write --overlay NAME=PATH",
-                contexts(world)
+                contexts(snapshot)
             ),
         })),
     }
@@ -121,7 +121,7 @@ pub fn sole_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), E
     }
 }
 
-/// Reads files without applying any flag to the world.
+/// Reads files without applying any flag to the snapshot.
 pub fn load(sources: &[Source], args: &InputArgs) -> Loaded {
     let mut options = Options::default();
     if let Some(namespace) = &args.namespace {
@@ -132,17 +132,20 @@ pub fn load(sources: &[Source], args: &InputArgs) -> Loaded {
 
 /// Applies what flags say about clusters, and finds the ids that nothing says. A cluster that only
 /// `sources` name may be missing: its files could not be read, or hold no object.
-pub fn settle(world: &mut World, args: &InputArgs, sources: &[&Source]) -> Result<(), Error> {
+pub fn settle(snapshot: &mut Snapshot, args: &InputArgs, sources: &[&Source]) -> Result<(), Error> {
     let is_source = |name: &str| sources.iter().any(|of| of.context.as_deref() == Some(name));
     if let Some(name) = &args.context
         && !is_source(name)
-        && !world.clusters.is_empty()
-        && !world.clusters.iter().any(|cluster| cluster.context.as_deref() == Some(name.as_str()))
+        && !snapshot.clusters.is_empty()
+        && !snapshot
+            .clusters
+            .iter()
+            .any(|cluster| cluster.context.as_deref() == Some(name.as_str()))
     {
-        return Err(unknown_context("--context", name, world));
+        return Err(unknown_context("--context", name, snapshot));
     }
     let mut each =
-        |flag: &str, text: &str, apply: Apply<'_>| each(world, flag, text, &is_source, apply);
+        |flag: &str, text: &str, apply: Apply<'_>| each(snapshot, flag, text, &is_source, apply);
     for text in &args.cluster_id {
         each("--cluster-id", text, &mut |cluster, id| {
             cluster.id = Some(id.to_owned());
@@ -168,7 +171,7 @@ pub fn settle(world: &mut World, args: &InputArgs, sources: &[&Source]) -> Resul
             Ok(())
         })?;
     }
-    world.infer_cluster_ids();
+    snapshot.infer_cluster_ids();
     Ok(())
 }
 
@@ -177,7 +180,7 @@ type Apply<'f> = &'f mut dyn FnMut(&mut Cluster, &str) -> Result<(), Error>;
 
 /// Applies `[CTX=]VALUE` to the cluster it is for.
 fn each(
-    world: &mut World,
+    snapshot: &mut Snapshot,
     flag: &str,
     text: &str,
     is_source: &dyn Fn(&str) -> bool,
@@ -193,34 +196,34 @@ fn each(
         )));
     }
     let Some(name) = context else {
-        return match world.clusters.as_mut_slice() {
+        return match snapshot.clusters.as_mut_slice() {
             [] => apply(&mut Cluster::default(), value),
             [cluster] => apply(cluster, value),
             _ => Err(Error::usage(format!(
                 "{flag} {value}: for which cluster? There are {}; write {flag} CTX={value}",
-                contexts(world)
+                contexts(snapshot)
             ))),
         };
     };
     let named = |cluster: &&mut Cluster| cluster.context.as_deref() == Some(name);
-    let may_be_missing = world.clusters.is_empty() || is_source(name);
-    match world.clusters.iter_mut().find(named) {
+    let may_be_missing = snapshot.clusters.is_empty() || is_source(name);
+    match snapshot.clusters.iter_mut().find(named) {
         Some(cluster) => apply(cluster, value),
         None if may_be_missing => apply(&mut Cluster::default(), value),
-        None => Err(unknown_context(flag, name, world)),
+        None => Err(unknown_context(flag, name, snapshot)),
     }
 }
 
-fn unknown_context(flag: &str, name: &str, world: &World) -> Error {
+fn unknown_context(flag: &str, name: &str, snapshot: &Snapshot) -> Error {
     Error::usage(format!(
         "{flag}: no cluster is named {name:?}; there is {}. Give files a name with -f {name}=PATH",
-        contexts(world)
+        contexts(snapshot)
     ))
 }
 
 /// The clusters' names, in words.
-pub fn contexts(world: &World) -> String {
-    let names = world.clusters.iter().map(|cluster| match &cluster.context {
+pub fn contexts(snapshot: &Snapshot) -> String {
+    let names = snapshot.clusters.iter().map(|cluster| match &cluster.context {
         Some(name) => name.to_string(),
         None => "one without a name".to_owned(),
     });

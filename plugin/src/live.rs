@@ -100,7 +100,7 @@ impl Live {
         &self.clb
     }
 
-    /// Makes one world of what the clusters said. Of several, some may have failed.
+    /// Makes one snapshot of what the clusters said. Of several, some may have failed.
     pub fn unite(&self, answers: Vec<Answer>, printer: &mut Printer) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
         let mut seen = BTreeMap::new();
@@ -113,13 +113,13 @@ impl Live {
                         printer.warning(&limit.to_string());
                     }
                     let mut one = gathered.loaded;
-                    loaded.world.clusters.append(&mut one.world.clusters);
+                    loaded.snapshot.clusters.append(&mut one.snapshot.clusters);
                     loaded.merge_report(&one);
                 }
                 Err(error) => failed.push(error),
             }
         }
-        if loaded.world.clusters.is_empty()
+        if loaded.snapshot.clusters.is_empty()
             && let Some(error) = failed.pop()
         {
             return Err(error.into());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use clbmigrate_core::{
     finding::Finding,
-    object::{ObjectRef, Policy, Service},
+    index::Index,
+    object::{ExternalTrafficPolicy, ObjectRef, Service},
     preview::{Preview, ServiceChange},
-    survey::Survey,
 };
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     view::View,
 };
 
-/// The document of a preview between two surveys.
-pub fn new((before, after): (&Survey<'_>, &Survey<'_>), preview: &Preview<'_>) -> json::Preview {
+/// The document of a preview between two indexes.
+pub fn new((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) -> json::Preview {
     let (old, new) = (View::new(before, &[]), View::new(after, &[]));
     let several =
         preview.reasons.iter().any(|(object, _)| preview.reasons.iter().any(|(o, _)| o != object));
@@ -111,8 +111,8 @@ fn described(service: &Service) -> [(&'static str, Option<String>); 5] {
         format!("{}{node_port}:{}/{}", port.port, port.target(), port.protocol)
     });
     let policy = match spec.external_traffic_policy {
-        Policy::Cluster => "Cluster",
-        Policy::Local => "Local",
+        ExternalTrafficPolicy::Cluster => "Cluster",
+        ExternalTrafficPolicy::Local => "Local",
     };
     [
         ("spec.type", Some(spec.kind.clone().unwrap_or_else(|| "ClusterIP".to_owned()))),

@@ -7,7 +7,7 @@ use clbmigrate_core::{
     object::{ObjectRef, Service, Workload},
     route::{Participant, RouteKey},
     rules,
-    snapshot::{Cluster, World},
+    snapshot::{Cluster, Snapshot},
 };
 
 use crate::output::json::Problem;
@@ -25,13 +25,13 @@ pub struct Problems<'f> {
 
 impl<'f> Problems<'f> {
     /// Sorts findings.
-    pub fn new(world: &'f World, findings: &'f [Finding]) -> Self {
+    pub fn new(snapshot: &'f Snapshot, findings: &'f [Finding]) -> Self {
         let mut on: HashMap<&ObjectRef, Vec<&Finding>> = HashMap::new();
         for finding in findings {
             on.entry(&finding.object).or_default().push(finding);
         }
         let mut by_label: HashMap<_, Vec<&Workload>> = HashMap::new();
-        for (index, cluster) in world.clusters.iter().enumerate() {
+        for (index, cluster) in snapshot.clusters.iter().enumerate() {
             for workload in cluster.workloads() {
                 if !on.contains_key(&workload.object_ref(cluster.context.as_ref())) {
                     continue;

@@ -1,11 +1,11 @@
-//! What the flags `-n`, `--context` and `-l` leave of a world.
+//! What the flags `-n`, `--context` and `-l` leave of a snapshot.
 
 use std::collections::BTreeSet;
 
 use clbmigrate_core::{
     object::{ObjectRef, Service},
     route::Participant,
-    snapshot::{Cluster, World},
+    snapshot::{Cluster, Snapshot},
 };
 
 use crate::{cli::InputArgs, selector::Selector};
@@ -49,8 +49,8 @@ impl<'f> Selection<'f> {
 
     /// Whether a participant's route is looked at for its sake.
     pub fn takes_participant(&self, participant: &Participant<'_>) -> bool {
-        match &participant.seat {
-            Some(seat) => self.takes(seat.cluster, seat.service),
+        match &participant.service_ref {
+            Some(service_ref) => self.takes(service_ref.cluster, service_ref.service),
             // Without its object, its labels are unknown.
             None => {
                 self.selector.is_none()
@@ -66,14 +66,14 @@ impl<'f> Selection<'f> {
             && self.namespace.is_none_or(|wanted| namespace == Some(wanted))
     }
 
-    /// The selected objects of a world, for rules that judge one object after the other; `None` if
+    /// The selected objects of a snapshot, for rules that judge one object after the other; `None` if
     /// that is all of them.
-    pub fn objects(&self, world: &World) -> Option<Objects> {
+    pub fn objects(&self, snapshot: &Snapshot) -> Option<Objects> {
         if self.is_everything() {
             return None;
         }
         let mut objects = Objects::default();
-        for cluster in &world.clusters {
+        for cluster in &snapshot.clusters {
             for service in cluster.services().filter(|service| self.takes(cluster, service)) {
                 objects.named.insert(service.object_ref(cluster.context.as_ref()));
                 for workload in cluster.workloads_of(service) {

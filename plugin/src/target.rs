@@ -1,6 +1,6 @@
 //! The Service a command is about.
 
-use clbmigrate_core::survey::{Seat, Survey};
+use clbmigrate_core::index::{Index, ServiceRef};
 
 use crate::{error::Error, selection::Selection};
 
@@ -27,23 +27,24 @@ pub fn name_of(text: &str) -> Result<&str, Error> {
 
 /// Finds the one Service that `text` means.
 pub fn resolve<'a>(
-    survey: &Survey<'a>,
+    index: &Index<'a>,
     text: &str,
     selection: &Selection<'_>,
-) -> Result<Seat<'a>, Error> {
+) -> Result<ServiceRef<'a>, Error> {
     let name = name_of(text)?;
-    let mut found = all(survey).filter(|seat| {
-        seat.service.metadata.name == name && selection.takes(seat.cluster, seat.service)
+    let mut found = all(index).filter(|service_ref| {
+        service_ref.service.metadata.name == name
+            && selection.takes(service_ref.cluster, service_ref.service)
     });
-    let Some(first) = found.next() else { return Err(not_found(survey, name, selection)) };
-    let mut others: Vec<Seat<'a>> = found.collect();
+    let Some(first) = found.next() else { return Err(not_found(index, name, selection)) };
+    let mut others: Vec<ServiceRef<'a>> = found.collect();
     if others.is_empty() {
         return if first.service.is_taken_by_ccm() { Ok(first) } else { Err(not_ours(&first)) };
     }
     others.insert(0, first);
     // A headless or internal Service of the same name is not meant.
-    let taken: Vec<&Seat<'a>> =
-        others.iter().filter(|seat| seat.service.is_taken_by_ccm()).collect();
+    let taken: Vec<&ServiceRef<'a>> =
+        others.iter().filter(|service_ref| service_ref.service.is_taken_by_ccm()).collect();
     match taken.as_slice() {
         [one] => Ok(**one),
         [] => Err(not_ours(&first)),
@@ -52,36 +53,42 @@ pub fn resolve<'a>(
 }
 
 /// Every Service, whether CCM takes it or not.
-fn all<'a>(survey: &Survey<'a>) -> impl Iterator<Item = Seat<'a>> {
-    let clusters = survey.world.clusters.iter().enumerate();
+fn all<'a>(index: &Index<'a>) -> impl Iterator<Item = ServiceRef<'a>> {
+    let clusters = index.snapshot.clusters.iter().enumerate();
     clusters.flat_map(|(index, cluster)| {
-        cluster.services().map(move |service| Seat { index, cluster, service })
+        cluster.services().map(move |service| ServiceRef { cluster_index: index, cluster, service })
     })
 }
 
-fn not_ours(seat: &Seat<'_>) -> Error {
-    let why = if seat.service.is_load_balancer() {
+fn not_ours(service_ref: &ServiceRef<'_>) -> Error {
+    let why = if service_ref.service.is_load_balancer() {
         "it names another controller (loadBalancerClass or annotation), so".to_owned()
     } else {
-        format!("it is of type {},", seat.service.spec.kind.as_deref().unwrap_or("ClusterIP"))
+        format!(
+            "it is of type {},",
+            service_ref.service.spec.kind.as_deref().unwrap_or("ClusterIP")
+        )
     };
-    let message = format!("Service {}: {why} CCM does not look at its annotations", seat.label());
+    let message =
+        format!("Service {}: {why} CCM does not look at its annotations", service_ref.label());
     Error::NotFound { message, hints: Vec::new() }
 }
 
-fn not_found(survey: &Survey<'_>, name: &str, selection: &Selection<'_>) -> Error {
-    let elsewhere: Vec<Seat<'_>> =
-        all(survey).filter(|seat| seat.service.metadata.name == name).collect();
+fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error {
+    let elsewhere: Vec<ServiceRef<'_>> =
+        all(index).filter(|service_ref| service_ref.service.metadata.name == name).collect();
     let message = format!("no Service {name:?}{}", selection.describe());
-    let (title, mut candidates): (&str, Vec<Seat<'_>>) = if elsewhere.is_empty() {
-        ("there is", survey.seats().filter(|s| selection.takes(s.cluster, s.service)).collect())
+    let (title, mut candidates): (&str, Vec<ServiceRef<'_>>) = if elsewhere.is_empty() {
+        ("there is", index.services().filter(|s| selection.takes(s.cluster, s.service)).collect())
     } else {
         ("of that name there is", elsewhere)
     };
     let left_out = candidates.len().saturating_sub(LISTED);
     candidates.truncate(LISTED);
-    let mut hints: Vec<String> =
-        candidates.iter().map(|seat| format!("{title} {}", arguments(seat))).collect();
+    let mut hints: Vec<String> = candidates
+        .iter()
+        .map(|service_ref| format!("{title} {}", arguments(service_ref)))
+        .collect();
     if left_out > 0 {
         hints.push(format!("and {left_out} more"));
     }
@@ -91,25 +98,28 @@ fn not_found(survey: &Survey<'_>, name: &str, selection: &Selection<'_>) -> Erro
     Error::NotFound { message, hints }
 }
 
-fn ambiguous(name: &str, seats: &[&Seat<'_>]) -> Error {
-    let mut hints: Vec<String> =
-        seats.iter().take(LISTED).map(|seat| format!("give {}", arguments(seat))).collect();
-    if seats.len() > LISTED {
-        hints.push(format!("and {} more", seats.len() - LISTED));
+fn ambiguous(name: &str, service_refs: &[&ServiceRef<'_>]) -> Error {
+    let mut hints: Vec<String> = service_refs
+        .iter()
+        .take(LISTED)
+        .map(|service_ref| format!("give {}", arguments(service_ref)))
+        .collect();
+    if service_refs.len() > LISTED {
+        hints.push(format!("and {} more", service_refs.len() - LISTED));
     }
     Error::Usage {
-        message: format!("{name:?} is ambiguous: {} Services have that name", seats.len()),
+        message: format!("{name:?} is ambiguous: {} Services have that name", service_refs.len()),
         hints,
     }
 }
 
 /// What to type for a Service.
-pub fn arguments(seat: &Seat<'_>) -> String {
-    format!("svc/{} {}", seat.service.metadata.name, place(seat))
+pub fn arguments(service_ref: &ServiceRef<'_>) -> String {
+    format!("svc/{} {}", service_ref.service.metadata.name, place(service_ref))
 }
 
 /// What to type for a Service's namespace and cluster.
-pub fn place(seat: &Seat<'_>) -> String {
-    let context = seat.cluster.context.as_ref().map(|c| format!(" --context {c}"));
-    format!("-n {}{}", seat.service.metadata.namespace(), context.unwrap_or_default())
+pub fn place(service_ref: &ServiceRef<'_>) -> String {
+    let context = service_ref.cluster.context.as_ref().map(|c| format!(" --context {c}"));
+    format!("-n {}{}", service_ref.service.metadata.namespace(), context.unwrap_or_default())
 }

@@ -6,11 +6,11 @@ use clbmigrate_core::{
     annotation,
     backends::mapping,
     finding::{Finding, Severity},
-    identity::Key,
+    identity::NamedKey,
+    index::{Index, ServiceRef},
     object::Service,
     outcome::Outcome,
     route::{Participant, ParticipantKind, Route},
-    survey::{Seat, Survey},
     transfer::{HalfDone, half_done},
 };
 
@@ -23,26 +23,26 @@ use crate::{
 
 /// Turns routes into documents.
 pub struct View<'v, 'a> {
-    survey: &'v Survey<'a>,
+    index: &'v Index<'a>,
     problems: Problems<'v>,
     half_done: Vec<HalfDone>,
 }
 
 impl<'v, 'a> View<'v, 'a> {
-    /// A view of a survey with these findings.
-    pub fn new(survey: &'v Survey<'a>, findings: &'v [Finding]) -> Self {
+    /// A view of a index with these findings.
+    pub fn new(index: &'v Index<'a>, findings: &'v [Finding]) -> Self {
         Self {
-            survey,
-            problems: Problems::new(survey.world, findings),
-            half_done: half_done(survey.world),
+            index,
+            problems: Problems::new(index.snapshot, findings),
+            half_done: half_done(index.snapshot),
         }
     }
 
     /// A route.
     pub fn route(&self, route: &Route<'a>) -> json::Route {
-        let cloud = &self.survey.world.cloud;
-        let balancer = cloud.balancers.get(route.key.clb);
-        let group = cloud.groups.get(route.key.vgroup);
+        let answers = &self.index.snapshot.clb_answers;
+        let balancer = answers.balancers.get(route.key.clb);
+        let group = answers.groups.get(route.key.vgroup);
         json::Route {
             clb: route.key.clb.to_owned(),
             vserver_group: route.key.vgroup.to_owned(),
@@ -64,10 +64,12 @@ impl<'v, 'a> View<'v, 'a> {
         let mut problems = self.problems.of_route(&route.key, &route.participants);
         let is_here = |half: &&HalfDone| {
             let (index, namespace, name) = &half.holder;
-            let mut members = self.survey.members(&route.key).iter();
+            let mut members = self.index.members(&route.key).iter();
             members.any(|member| {
-                let meta = &member.seat.service.metadata;
-                member.seat.index == *index && meta.namespace() == namespace && meta.name == *name
+                let meta = &member.service_ref.service.metadata;
+                member.service_ref.cluster_index == *index
+                    && meta.namespace() == namespace
+                    && meta.name == *name
             })
         };
         for half in self.half_done.iter().filter(is_here) {
@@ -121,7 +123,7 @@ impl<'v, 'a> View<'v, 'a> {
             share_of_known: of.share_of_known,
             problems: self.problems_of(route, index, of),
             standing: Standing {
-                odd_weight: of.seat.and_then(|seat| odd_weight(seat.service)),
+                odd_weight: of.service_ref.and_then(|service_ref| odd_weight(service_ref.service)),
                 label: match of.kind {
                     ParticipantKind::External => of.name.clone(),
                     _ => format!("{}/{}", of.namespace, of.name),
@@ -131,7 +133,7 @@ impl<'v, 'a> View<'v, 'a> {
                     ParticipantKind::Orphan => Some("orphan"),
                     ParticipantKind::Service | ParticipantKind::External => None,
                 },
-                is_at_hand: of.seat.is_some(),
+                is_at_hand: of.service_ref.is_some(),
                 expected_backends: of.expected_backends,
             },
         }
@@ -153,7 +155,7 @@ impl<'v, 'a> View<'v, 'a> {
         match of.kind {
             ParticipantKind::Remote => {
                 let cluster = route.backends_of(index).find_map(|backend| {
-                    Key::parse(&backend.description).map(|key| key.cluster_id.to_owned())
+                    NamedKey::parse(&backend.description).map(|key| key.cluster_id.to_owned())
                 });
                 let cluster = cluster.as_deref().unwrap_or("?");
                 problems.push(seen(
@@ -176,10 +178,10 @@ impl<'v, 'a> View<'v, 'a> {
                 format!("{} of {} not healthy", backends - healthy, count(backends, "backend")),
             ));
         }
-        if let Some(seat) = &of.seat {
+        if let Some(service_ref) = &of.service_ref {
             problems.extend(
                 self.problems
-                    .of_service(seat.index, seat.cluster, seat.service)
+                    .of_service(service_ref.cluster_index, service_ref.cluster, service_ref.service)
                     .into_iter()
                     // An emptied group has been named already.
                     .filter(|p| !(of.is_emptied() && p.rule.as_deref() == Some("CLB409"))),
@@ -191,38 +193,42 @@ impl<'v, 'a> View<'v, 'a> {
 
     /// Services with CLB annotations that are in no route.
     pub fn unrouted(&self, selection: &Selection<'_>) -> Vec<json::Unrouted> {
-        let members = self.survey.routes().flat_map(|(_, members)| members);
+        let members = self.index.routes().flat_map(|(_, members)| members);
         let routed: HashSet<(usize, &str, &str)> =
-            members.map(|member| name_of(&member.seat)).collect();
-        let candidates = self.survey.seats().filter(|seat| {
-            seat.service.is_candidate()
-                && selection.takes(seat.cluster, seat.service)
-                && !routed.contains(&name_of(seat))
+            members.map(|member| name_of(&member.service_ref)).collect();
+        let candidates = self.index.services().filter(|service_ref| {
+            service_ref.service.is_candidate()
+                && selection.takes(service_ref.cluster, service_ref.service)
+                && !routed.contains(&name_of(service_ref))
         });
-        candidates.map(|seat| self.unrouted_service(&seat)).collect()
+        candidates.map(|service_ref| self.unrouted_service(&service_ref)).collect()
     }
 
-    fn unrouted_service(&self, seat: &Seat<'a>) -> json::Unrouted {
-        let round = self.survey.round(seat);
-        let meta = &seat.service.metadata;
-        let mut reasons = vec![why_unrouted(seat.service).to_owned()];
+    fn unrouted_service(&self, service_ref: &ServiceRef<'a>) -> json::Unrouted {
+        let round = self.index.round(service_ref);
+        let meta = &service_ref.service.metadata;
+        let mut reasons = vec![why_unrouted(service_ref.service).to_owned()];
         if round.outcome() != Outcome::Applied {
             reasons.extend(round.reasons());
         }
         json::Unrouted {
-            context: seat.cluster.context.as_deref().map(str::to_owned),
+            context: service_ref.cluster.context.as_deref().map(str::to_owned),
             namespace: meta.namespace().to_owned(),
             name: meta.name.clone(),
             outcome: round.outcome().into(),
             reasons,
-            problems: in_order(self.problems.of_service(seat.index, seat.cluster, seat.service)),
+            problems: in_order(self.problems.of_service(
+                service_ref.cluster_index,
+                service_ref.cluster,
+                service_ref.service,
+            )),
         }
     }
 }
 
-fn name_of<'a>(seat: &Seat<'a>) -> (usize, &'a str, &'a str) {
-    let meta = &seat.service.metadata;
-    (seat.index, meta.namespace(), &meta.name)
+fn name_of<'a>(service_ref: &ServiceRef<'a>) -> (usize, &'a str, &'a str) {
+    let meta = &service_ref.service.metadata;
+    (service_ref.cluster_index, meta.namespace(), &meta.name)
 }
 
 fn why_unrouted(service: &Service) -> &'static str {
@@ -244,7 +250,7 @@ fn why_unrouted(service: &Service) -> &'static str {
 /// The weight annotation where CCM cannot read it.
 fn odd_weight(service: &Service) -> Option<String> {
     let text = service.metadata.annotations.text(annotation::WEIGHT);
-    (!text.is_empty() && annotation::percent(text).is_err()).then(|| text.to_owned())
+    (!text.is_empty() && annotation::parse_weight(text).is_err()).then(|| text.to_owned())
 }
 
 /// `1 backend`, `2 backends`.

@@ -92,7 +92,7 @@ fn section(page: &mut String, rule: &Rule) {
         rule.id,
         capital(rule.title),
         rule.severity.as_str(),
-        rule.judges(),
+        rule.subject(),
         rule.ccm,
         rule.bad,
         rule.good,

@@ -1,6 +1,6 @@
 //! Services without what no rule reads of them: labels, owners, managed fields.
 
-use clbmigrate_core::object::{Annotations, Meta, Service, ServiceSpec};
+use clbmigrate_core::object::{Annotations, ObjectMeta, Service, ServiceSpec};
 use serde::{Deserialize, Deserializer};
 
 /// A Service, reduced while it is read.
@@ -27,12 +27,12 @@ impl<'de> Deserialize<'de> for BareService {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Wire { metadata, spec } = Wire::deserialize(deserializer)?;
         let meta = metadata.unwrap_or_default();
-        let metadata = Meta {
+        let metadata = ObjectMeta {
             name: meta.name.unwrap_or_default(),
             namespace: meta.namespace,
             annotations: meta.annotations.unwrap_or_default(),
             deletion_timestamp: meta.deletion_timestamp,
-            ..Meta::default()
+            ..ObjectMeta::default()
         };
         Ok(Self(Service { metadata, spec: spec.unwrap_or_default() }))
     }

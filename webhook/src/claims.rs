@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clbmigrate_core::{annotation, object::Service, survey::bindings_of};
+use clbmigrate_core::{annotation, index::bindings_of, object::Service};
 use tokio::time::Instant;
 
 use crate::cache::Cache;

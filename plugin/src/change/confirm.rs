@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use clbmigrate_core::{preview::Preview, survey::Survey};
+use clbmigrate_core::{index::Index, preview::Preview};
 
 use super::Change;
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
 /// Shows the whole preview, apart from the data.
 pub fn show(
     change: &Change<'_>,
-    surveys: (&Survey<'_>, &Survey<'_>),
+    indexes: (&Index<'_>, &Index<'_>),
     preview: &Preview<'_>,
     printer: &mut Printer,
 ) -> Result<(), Error> {
-    let document = preview_document::new(surveys, preview);
+    let document = preview_document::new(indexes, preview);
     let options = human::Options { is_wide: false, has_contexts: false };
     let look = printer.look;
     human::preview(&document, &[change.object()], look, options, printer.talk())?;
@@ -27,11 +27,11 @@ pub fn show(
 
 /// Says in a line what the change comes to, and what it brings.
 pub fn summary(
-    surveys: (&Survey<'_>, &Survey<'_>),
+    indexes: (&Index<'_>, &Index<'_>),
     preview: &Preview<'_>,
     printer: &mut Printer,
 ) -> Result<(), Error> {
-    let document = preview_document::new(surveys, preview);
+    let document = preview_document::new(indexes, preview);
     let look = printer.look;
     human::preview_summary(&document, look, printer.talk())?;
     Ok(())
@@ -41,7 +41,7 @@ pub fn summary(
 pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
     no_terminal(printer)?;
     let connection = change.connection;
-    let meta = &change.seat.service.metadata;
+    let meta = &change.service_ref.service.metadata;
     let who = change.live.wait_for(connection.whoami());
     let talk = printer.talk();
     writeln!(talk)?;

@@ -7,7 +7,7 @@ use std::{
 
 use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
-    annotation, object::ObjectRef, outcome::Outcome, patch::AnnotationEdit, survey::Seat,
+    annotation, index::ServiceRef, object::ObjectRef, outcome::Outcome, patch::AnnotationEdit,
 };
 
 use super::{Change, wait::End};
@@ -125,16 +125,16 @@ fn described(edit: &AnnotationEdit) -> AnnotationChange {
 
 /// The same of a whole change.
 pub fn print_patch(change: &Change<'_>, printer: &mut Printer) -> Result<Exit, Error> {
-    patch(&change.seat, &change.plan.edits, printer)
+    patch(&change.service_ref, &change.plan.edits, printer)
 }
 
 /// A manifest with the changed annotations alone, for `kubectl apply --server-side` or a commit.
 pub fn patch(
-    seat: &Seat<'_>,
+    service_ref: &ServiceRef<'_>,
     edits: &[AnnotationEdit],
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    let meta = &seat.service.metadata;
+    let meta = &service_ref.service.metadata;
     let annotations: BTreeMap<&str, Option<&str>> =
         edits.iter().map(|edit| (edit.key.as_str(), edit.new.as_deref())).collect();
     let document = serde_json::json!({

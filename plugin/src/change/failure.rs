@@ -44,7 +44,7 @@ fn explain(change: &Change<'_>, error: WriteError) -> Error {
                 format!("nobody knows whether the change was written: {}", error.message);
             let hint = format!(
                 "look before anything else: kubectl clbmigrate status {}",
-                target::place(&change.seat)
+                target::place(&change.service_ref)
             );
             Error::Cluster(error.hint(hint))
         }
@@ -75,7 +75,7 @@ fn explain(change: &Change<'_>, error: WriteError) -> Error {
             Error::Conflict {
                 message: format!(
                     "{}: somebody else was faster: {what}, changed{}",
-                    change.seat.label(),
+                    change.service_ref.label(),
                     by.unwrap_or_default()
                 ),
                 hints,

@@ -2,9 +2,9 @@
 
 use clbmigrate_core::{
     finding::{Finding, Severity},
+    index::{Index, ServiceRef},
     outcome::{Outcome, PortResult},
     preview::Preview,
-    survey::{Seat, Survey},
 };
 
 use crate::error::Error;
@@ -35,8 +35,8 @@ impl Judgement {
     /// Judges a change of the Services at these seats, as they were before.
     pub fn new(
         preview: &Preview<'_>,
-        after: &Survey<'_>,
-        seats: &[Seat<'_>],
+        after: &Index<'_>,
+        service_refs: &[ServiceRef<'_>],
         leniency: Leniency,
     ) -> Self {
         let mut reasons: Vec<String> = Vec::new();
@@ -63,7 +63,10 @@ impl Judgement {
         Self {
             reasons,
             fixes,
-            unknown: seats.iter().flat_map(|seat| unknown(after, seat)).collect(),
+            unknown: service_refs
+                .iter()
+                .flat_map(|service_ref| unknown(after, service_ref))
+                .collect(),
             leniency,
         }
     }
@@ -97,9 +100,11 @@ impl Judgement {
 }
 
 /// What nobody can compute for want of evidence.
-fn unknown(after: &Survey<'_>, seat: &Seat<'_>) -> Vec<String> {
-    let Some(seat) = after.seats().find(|of| of.is(seat)) else { return Vec::new() };
-    let round = after.round(&seat);
+fn unknown(after: &Index<'_>, service_ref: &ServiceRef<'_>) -> Vec<String> {
+    let Some(service_ref) = after.services().find(|of| of.is_same(service_ref)) else {
+        return Vec::new();
+    };
+    let round = after.round(&service_ref);
     let unknown = round.ports.iter().filter_map(|port| match &port.result {
         PortResult::Unknown(what) => Some(format!(
             "port {}: what CCM would write cannot be computed, for its {what} are not at hand",

@@ -16,11 +16,11 @@ use clbmigrate_cluster::{
     live::{Connection, LiveService, new_change_id},
 };
 use clbmigrate_core::{
+    index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     patch::AnnotationEdit,
     preview,
-    snapshot::World,
-    survey::{Seat, Survey},
+    snapshot::Snapshot,
     transfer::Whole,
 };
 
@@ -123,18 +123,19 @@ pub fn carry_out_over(
         let Intake { loaded, live: connected, namespace } = intake;
         let Some(connected) = connected else { break };
         let selection = Selection::new(input, namespace.as_deref());
-        let before = Survey::new(&loaded.world);
-        let seat = target::resolve(&before, target, &selection)?;
-        let meta = &seat.service.metadata;
+        let before = Index::new(&loaded.snapshot);
+        let service_ref = target::resolve(&before, target, &selection)?;
+        let meta = &service_ref.service.metadata;
         let connection = connected.only()?;
         let present = connected.wait_for(connection.service(meta.namespace(), &meta.name))?;
-        let present = present.filter(|present| is_same(present, seat.service));
+        let present = present.filter(|present| is_same(present, service_ref.service));
         let Some(present) = present else {
             live = Some(connected);
             continue;
         };
-        let plan = plan(&present, seat.service)?;
-        let change = Change { live: &connected, connection, present, plan, before: &before, seat };
+        let plan = plan(&present, service_ref.service)?;
+        let change =
+            Change { live: &connected, connection, present, plan, before: &before, service_ref };
         return change.run(write, printer);
     }
     Err(Error::Conflict {
@@ -181,21 +182,21 @@ pub struct Change<'c> {
     /// What to do.
     pub plan: Plan,
     /// Everything as it was read.
-    pub before: &'c Survey<'c>,
+    pub before: &'c Index<'c>,
     /// The Service among it.
-    pub seat: Seat<'c>,
+    pub service_ref: ServiceRef<'c>,
 }
 
 impl Change<'_> {
     fn run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<Exit, Error> {
-        let changed = self.changed_world();
-        let after = Survey::new(&changed);
-        let preview = preview::preview_of(self.before, &after, &[self.object()]);
+        let changed = self.changed_snapshot();
+        let after = Index::new(&changed);
+        let preview = preview::preview_including(self.before, &after, &[self.object()]);
         let report = Report::new(self, preview.outcome);
         if self.plan.is_unchanged() {
             return self.leave(args, report, printer);
         }
-        let judgement = Judgement::new(&preview, &after, &[self.seat], self.plan.leniency);
+        let judgement = Judgement::new(&preview, &after, &[self.service_ref], self.plan.leniency);
         let is_patch = args.output == ChangeFormat::Patch;
         let is_asked = !args.yes && args.dry_run.is_none() && !is_patch;
         if is_asked || (args.dry_run == Some(DryRun::Client) && !is_patch) {
@@ -208,11 +209,11 @@ impl Change<'_> {
         }
         judgement.refuse(args.force)?;
         if is_patch {
-            return document::patch(&self.seat, &self.plan.edits, printer);
+            return document::patch(&self.service_ref, &self.plan.edits, printer);
         }
         let managers = self.managers();
         for manager in &managers {
-            manager.warn(self.seat.service, printer);
+            manager.warn(self.service_ref.service, printer);
         }
         match args.dry_run {
             Some(DryRun::Client) => return report.dry("client", args.output, printer),
@@ -236,7 +237,7 @@ impl Change<'_> {
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
         if args.output == ChangeFormat::Patch {
-            return document::patch(&self.seat, &self.plan.edits, printer);
+            return document::patch(&self.service_ref, &self.plan.edits, printer);
         }
         let report = report.unchanged(&self.present);
         if !args.wait {
@@ -300,24 +301,24 @@ impl Change<'_> {
 
     /// The Service, as findings name it.
     pub fn object(&self) -> ObjectRef {
-        self.seat.service.object_ref(self.seat.cluster.context.as_ref())
+        self.service_ref.service.object_ref(self.service_ref.cluster.context.as_ref())
     }
 
-    /// The world after the change.
-    fn changed_world(&self) -> World {
-        let meta = &self.seat.service.metadata;
-        let mut world = self.before.world.clone();
+    /// The snapshot after the change.
+    fn changed_snapshot(&self) -> Snapshot {
+        let meta = &self.service_ref.service.metadata;
+        let mut snapshot = self.before.snapshot.clone();
         for edit in &self.plan.edits {
             let new = edit.new.as_deref();
-            world = world.with_annotation(
-                self.seat.index,
+            snapshot = snapshot.with_annotation(
+                self.service_ref.cluster_index,
                 meta.namespace(),
                 &meta.name,
                 &edit.key,
                 new,
             );
         }
-        world
+        snapshot
     }
 
     /// Tools that may put its values back.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clbmigrate_core::{
     annotation,
-    history::{self, Entry, History},
+    history::{self, History, HistoryEntry},
     patch::AnnotationEdit,
 };
 
@@ -31,9 +31,9 @@ pub fn with_history(
         |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
     let weight = edits().find(is_weight);
     let others = edits().filter(|edit| !is_weight(edit));
-    let present = || change.seat.service.metadata.annotations.find(annotation::WEIGHT);
+    let present = || change.service_ref.service.metadata.annotations.effective(annotation::WEIGHT);
     let unchanged = || present().map(|found| found.text.to_owned());
-    let entry = Entry {
+    let entry = HistoryEntry {
         change: id.to_owned(),
         verb: change.plan.verb.to_owned(),
         when: change.present.now(),
@@ -45,7 +45,7 @@ pub fn with_history(
         step_of: change.plan.step_of.clone(),
         annotations: others
             .map(|edit| {
-                let swap = history::Swap { from: edit.old.clone(), to: edit.new.clone() };
+                let swap = history::ValueChange { from: edit.old.clone(), to: edit.new.clone() };
                 (edit.key.clone(), swap)
             })
             .collect(),

@@ -111,10 +111,10 @@ impl<'c> Change<'c> {
 
     /// The Service as it is now.
     pub fn now(&self) -> Result<LiveService, Error> {
-        let meta = &self.seat.service.metadata;
+        let meta = &self.service_ref.service.metadata;
         let now = self.live.wait_for(self.connection.service(meta.namespace(), &meta.name))?;
         now.ok_or_else(|| Error::NotFound {
-            message: format!("Service {} is gone", self.seat.label()),
+            message: format!("Service {} is gone", self.service_ref.label()),
             hints: Vec::new(),
         })
     }

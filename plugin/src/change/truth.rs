@@ -5,11 +5,11 @@ use std::time::Duration;
 use clbmigrate_clb::{ClbClient, Error as ApiError};
 use clbmigrate_cluster::live;
 use clbmigrate_core::{
-    cloud::Answer,
+    clb_answers::ClbAnswer,
+    index::{Index, routes_of},
     prediction::Prediction,
     route::Route,
-    snapshot::World,
-    survey::{Survey, routes_of},
+    snapshot::Snapshot,
 };
 use tokio::time::{Instant, sleep};
 
@@ -43,16 +43,16 @@ impl Change<'_> {
     /// Reads the Service's groups until they carry the weights of the change, or time is over: the
     /// limit where the API does not tell, sooner where it does.
     pub async fn truth(&self, clb: &ClbClient, limit: Duration) -> Truth {
-        let mut world = self.changed_world();
+        let mut snapshot = self.changed_snapshot();
         let start = Instant::now();
         let clb = clb.with_deadline(start + limit);
         let mut was_empty = false;
         let mut is_fresh = false;
         loop {
             let mut is_empty = false;
-            let truth = match self.read_groups(&clb, &mut world).await {
+            let truth = match self.read_groups(&clb, &mut snapshot).await {
                 Ok(()) => {
-                    let differences = self.differences(&world);
+                    let differences = self.differences(&snapshot);
                     is_empty = differences.iter().any(|difference| difference.is_empty);
                     let words: Vec<String> =
                         differences.into_iter().map(|difference| difference.words).collect();
@@ -62,7 +62,7 @@ impl Change<'_> {
                     // Nodes and Pods may have come and gone since everything was read.
                     if !is_fresh {
                         is_fresh = true;
-                        self.refresh(&mut world).await;
+                        self.refresh(&mut snapshot).await;
                         continue;
                     }
                     Truth::Differs(words.join("; "))
@@ -83,14 +83,17 @@ impl Change<'_> {
     }
 
     /// Reads the Service's cluster anew, where that can be done.
-    async fn refresh(&self, world: &mut World) {
+    async fn refresh(&self, snapshot: &mut Snapshot) {
         let Ok(gathered) =
-            live::read_cluster(self.connection, self.seat.service.metadata.namespace()).await
+            live::read_cluster(self.connection, self.service_ref.service.metadata.namespace())
+                .await
         else {
             return;
         };
-        let fresh = gathered.loaded.world.clusters.into_iter().next();
-        if let (Some(fresh), Some(known)) = (fresh, world.clusters.get_mut(self.seat.index)) {
+        let fresh = gathered.loaded.snapshot.clusters.into_iter().next();
+        if let (Some(fresh), Some(known)) =
+            (fresh, snapshot.clusters.get_mut(self.service_ref.cluster_index))
+        {
             let old = std::mem::replace(known, fresh);
             // What flags and the other clusters have said of it.
             (known.id, known.suffix, known.eni_by_default) =
@@ -98,28 +101,28 @@ impl Change<'_> {
         }
     }
 
-    async fn read_groups(&self, clb: &ClbClient, world: &mut World) -> Result<(), ApiError> {
-        let meta = &self.seat.service.metadata;
-        let cluster = world.clusters.get(self.seat.index);
+    async fn read_groups(&self, clb: &ClbClient, snapshot: &mut Snapshot) -> Result<(), ApiError> {
+        let meta = &self.service_ref.service.metadata;
+        let cluster = snapshot.clusters.get(self.service_ref.cluster_index);
         let service = cluster.and_then(|of| of.service(meta.namespace(), &meta.name));
         let routes = service.map(routes_of).unwrap_or_default();
         let groups: Vec<String> = routes.iter().map(|(vgroup, _)| (*vgroup).to_owned()).collect();
         for vgroup in groups {
-            world.cloud.insert(Answer::Group(clb.group(&vgroup).await?));
+            snapshot.clb_answers.insert(ClbAnswer::Group(clb.group(&vgroup).await?));
         }
         Ok(())
     }
 
     /// How the groups differ from what CCM should have written.
-    fn differences(&self, world: &World) -> Vec<Difference> {
-        let survey = Survey::new(world);
-        let routes = survey.routes_with(&self.seat);
-        let routes = routes.map(|key| Route::build(&survey, key, &Prediction::default()));
+    fn differences(&self, snapshot: &Snapshot) -> Vec<Difference> {
+        let index = Index::new(snapshot);
+        let routes = index.routes_with(&self.service_ref);
+        let routes = routes.map(|key| Route::build(&index, key, &Prediction::default()));
         routes.filter_map(|route| self.in_route(&route)).collect()
     }
 
     fn in_route(&self, route: &Route<'_>) -> Option<Difference> {
-        let of = route.participant_of(&self.seat)?;
+        let of = route.participant_of(&self.service_ref)?;
         let (held, wanted) = (of.weight_sum.unwrap_or_default(), of.expected_weight_sum?);
         let backends = of.backends.unwrap_or_default();
         let agrees = held == wanted && backends == of.expected_backends;

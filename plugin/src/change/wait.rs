@@ -6,7 +6,7 @@ use clbmigrate_cluster::live::{self, LiveService};
 use clbmigrate_core::{
     history,
     patch::AnnotationEdit,
-    settle::{Mark, Marks, Settling, Verdict},
+    reconciliation::{CompletionSign, ObservedService, PendingChange, Progress},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -26,7 +26,7 @@ const GUARD: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// CCM finished a round over the change.
-    Done(Mark, Proof),
+    Done(CompletionSign, Proof),
     /// CCM reports success, and the CLB holds something else.
     Differs(String),
     /// CCM tried and failed.
@@ -77,8 +77,8 @@ impl End {
         match self {
             Self::Done(mark, proof) => {
                 let done = match mark {
-                    Mark::Hash => "CCM reports success",
-                    Mark::LabelAndEvent => {
+                    CompletionSign::Hash => "CCM reports success",
+                    CompletionSign::LabelAndEvent => {
                         "CCM, which hashes differently from 2.14, wrote a new label and reports success"
                     }
                 };
@@ -112,7 +112,7 @@ pub enum Proof {
 /// A wait for one change.
 pub struct Waiting<'w, 'c> {
     change: &'w Change<'c>,
-    settling: Settling,
+    settling: PendingChange,
     is_guarded: bool,
     /// What Ctrl-C does meanwhile.
     on_end: &'static str,
@@ -123,13 +123,13 @@ impl<'w, 'c> Waiting<'w, 'c> {
     /// after the success.
     pub fn new(
         change: &'w Change<'c>,
-        before: Marks,
+        before: ObservedService,
         edits: Vec<AnnotationEdit>,
         is_guarded: bool,
     ) -> Self {
         let edits = edits.into_iter().filter(|edit| edit.key != history::KEY).collect();
         let on_end = "Ctrl-C leaves the change written and stops waiting";
-        Self { change, settling: Settling::new(before, edits), is_guarded, on_end }
+        Self { change, settling: PendingChange::new(before, edits), is_guarded, on_end }
     }
 
     /// The same as a step of something longer, which listens to Ctrl-C.
@@ -145,7 +145,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
         printer.note(&format!("waiting for CCM; {}", self.on_end));
         let deadline = Instant::now() + limit;
         let mut told = Told::default();
-        let mut done: Option<(Mark, Instant)> = None;
+        let mut done: Option<(CompletionSign, Instant)> = None;
         loop {
             let look = timeout_at(deadline, self.look()).await;
             match look {
@@ -156,21 +156,21 @@ impl<'w, 'c> Waiting<'w, 'c> {
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(None)) => return Ok(End::Gone),
                 Ok(Ok(Some((now, verdict)))) => match verdict {
-                    Verdict::Done(mark) => {
+                    Progress::Done(mark) => {
                         let since = done.get_or_insert((mark, Instant::now())).1;
                         if !self.is_guarded || since.elapsed() >= GUARD {
                             return Ok(End::Done(mark, Proof::None));
                         }
                         told.tell("CCM reports success; looking on, for another tool may put the value back", printer);
                     }
-                    Verdict::Failed { rounds, message } => {
+                    Progress::Failed { rounds, message } => {
                         return Ok(End::Failed(format!("{message} ({rounds} rounds)")));
                     }
-                    Verdict::PutBack { key, value } => {
+                    Progress::Overwritten { key, value } => {
                         let how = put_back(&now, &key, value.as_deref());
                         return Ok(End::PutBack(format!("put back: {how}")));
                     }
-                    Verdict::Waiting { failed, message } => {
+                    Progress::Waiting { failed, message } => {
                         if let (1.., Some(message)) = (failed, message) {
                             told.tell(
                                 &format!("a round of CCM failed, it will try again: {message}"),
@@ -197,9 +197,9 @@ impl<'w, 'c> Waiting<'w, 'c> {
         }
     }
 
-    async fn look(&self) -> Result<Option<(LiveService, Verdict)>, live::Error> {
-        let Change { connection, seat, present, .. } = self.change;
-        let meta = &seat.service.metadata;
+    async fn look(&self) -> Result<Option<(LiveService, Progress)>, live::Error> {
+        let Change { connection, service_ref, present, .. } = self.change;
+        let meta = &service_ref.service.metadata;
         let Some(now) = connection.service(meta.namespace(), &meta.name).await? else {
             return Ok(None);
         };

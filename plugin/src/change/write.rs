@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clbmigrate_cluster::live::{LiveService, new_change_id};
-use clbmigrate_core::{patch::AnnotationEdit, settle::Marks};
+use clbmigrate_core::{patch::AnnotationEdit, reconciliation::ObservedService};
 
 use super::{
     Change,
@@ -25,7 +25,7 @@ pub enum Patience {
 
 /// A change that is written, as it is waited for.
 pub struct Begun {
-    pub(super) marks: Marks,
+    pub(super) marks: ObservedService,
     pub(super) edits: Vec<AnnotationEdit>,
 }
 
@@ -98,8 +98,8 @@ impl Change<'_> {
     }
 
     /// What CCM left on the Service so far: read anew, for the question may have stood for long.
-    pub fn marks(&self, printer: &mut Printer) -> Result<Marks, Error> {
-        let meta = &self.seat.service.metadata;
+    pub fn marks(&self, printer: &mut Printer) -> Result<ObservedService, Error> {
+        let meta = &self.service_ref.service.metadata;
         let marks = self.live.wait_for(async {
             let now = self.connection.service(meta.namespace(), &meta.name).await?;
             self.connection.marks(now.as_ref().unwrap_or(&self.present)).await

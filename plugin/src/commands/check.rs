@@ -3,9 +3,9 @@
 use clbmigrate_core::{
     backends::mapping,
     finding::Report,
+    index::Index,
     object::ObjectRef,
-    rules::{self, Judge},
-    survey::Survey,
+    rules::{self, Check},
 };
 
 use super::{exit, write_names};
@@ -27,10 +27,10 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let intake = input::read(&args.input, printer)?;
     let selection = Selection::new(&args.input, intake.namespace.as_deref());
     let intake = &intake.loaded;
-    let survey = Survey::new(&intake.world);
-    let report = judge(&survey, &selection);
+    let index = Index::new(&intake.snapshot);
+    let report = judge(&index, &selection);
 
-    for (object, id) in rules::unknown_allowances(&intake.world) {
+    for (object, id) in rules::unknown_allowances(&intake.snapshot) {
         printer.warning(&format!(
             "{object}: clbmigrate.io/allow names {id:?}, which is no rule; \
              kubectl clbmigrate explain lists them"
@@ -51,7 +51,7 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
             junit::write(&report, &intake.problems, args.fail_on, printer.data())?;
         }
         ReportFormat::Table | ReportFormat::Wide => {
-            let judged = judged(&survey, &selection, intake.problems.len());
+            let judged = judged(&index, &selection, intake.problems.len());
             let look = printer.look;
             let is_wide = args.output == ReportFormat::Wide;
             human::check(&report, judged, look, is_wide, printer.text())?;
@@ -62,14 +62,14 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
 }
 
 /// What the rules say of the selected objects and the groups they are in.
-fn judge(survey: &Survey<'_>, selection: &Selection<'_>) -> Report {
-    let objects = selection.objects(survey.world);
-    let Some(named) = objects else { return rules::check(survey, None, &|_| true) };
+fn judge(index: &Index<'_>, selection: &Selection<'_>) -> Report {
+    let objects = selection.objects(index.snapshot);
+    let Some(named) = objects else { return rules::check(index, None, &|_| true) };
     let scope = |object: &ObjectRef| named.contains(object) || selection.takes_object(object);
-    let mut report = rules::check(survey, None, &scope);
+    let mut report = rules::check(index, None, &scope);
     let is_selected = |vgroup: &str| {
-        let bound = survey.bound_to(vgroup);
-        bound.into_iter().any(|at| selection.takes(at.seat.cluster, at.seat.service))
+        let bound = index.bound_to(vgroup);
+        bound.into_iter().any(|at| selection.takes(at.service_ref.cluster, at.service_ref.service))
     };
     report.findings.retain(|finding| {
         if is_on_group(&finding.object) { is_selected(&finding.object.name) } else { true }
@@ -78,21 +78,24 @@ fn judge(survey: &Survey<'_>, selection: &Selection<'_>) -> Report {
 }
 
 /// What was judged, for the summary.
-fn judged(survey: &Survey<'_>, selection: &Selection<'_>, unread: usize) -> human::Judged {
+fn judged(index: &Index<'_>, selection: &Selection<'_>, unread: usize) -> human::Judged {
     let mut judged = human::Judged {
-        rules: rules::catalogue().filter(|rule| !matches!(rule.judge, Judge::Change(_))).count(),
+        rules: rules::catalogue().filter(|rule| !matches!(rule.check, Check::Change(_))).count(),
         unread,
         ..human::Judged::default()
     };
     let mut workloads = std::collections::BTreeSet::new();
-    let seats = survey
-        .seats()
-        .filter(|seat| seat.service.is_candidate() && selection.takes(seat.cluster, seat.service));
-    for seat in seats {
+    let service_refs = index.services().filter(|service_ref| {
+        service_ref.service.is_candidate()
+            && selection.takes(service_ref.cluster, service_ref.service)
+    });
+    for service_ref in service_refs {
         judged.services += 1;
-        if mapping(seat.service).is_some() {
-            let of = seat.cluster.workloads_of(seat.service);
-            workloads.extend(of.map(|workload| workload.object_ref(seat.cluster.context.as_ref())));
+        if mapping(service_ref.service).is_some() {
+            let of = service_ref.cluster.workloads_of(service_ref.service);
+            workloads.extend(
+                of.map(|workload| workload.object_ref(service_ref.cluster.context.as_ref())),
+            );
         }
     }
     judged.workloads = workloads.len();

@@ -206,7 +206,7 @@ fn services(before: &[String], last: &str) -> Candidates {
     });
     let kind = last.split_once('/').map(|(kind, _)| format!("{kind}/")).unwrap_or_default();
     let listed = listed.unwrap_or_default();
-    let services = listed.world.clusters.iter().flat_map(Cluster::services);
+    let services = listed.snapshot.clusters.iter().flat_map(Cluster::services);
     let candidates = services.filter(|service| service.is_taken_by_ccm());
     let about = |service: &Service| {
         let weight = service.metadata.annotations.text(annotation::WEIGHT);

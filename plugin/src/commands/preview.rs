@@ -7,11 +7,11 @@ use clbmigrate_cluster::{
 };
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX},
+    index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     patch::AnnotationEdit,
     preview::{self, Preview, ServiceChange},
-    snapshot::World,
-    survey::{Seat, Survey},
+    snapshot::Snapshot,
 };
 
 use super::{exit, write_names};
@@ -57,12 +57,12 @@ fn of_weight(
     target::name_of(target)?;
     let Intake { loaded, live, namespace } = input::read(&args.input, printer)?;
     let selection = Selection::new(&args.input, namespace.as_deref());
-    let before = Survey::new(&loaded.world);
-    let seat = target::resolve(&before, target, &selection)?;
-    let changed = with_weight(&loaded.world, &seat, weight);
-    let after = Survey::new(&changed);
-    let named = [seat.service.object_ref(seat.cluster.context.as_ref())];
-    let preview = preview::preview_of(&before, &after, &named);
+    let before = Index::new(&loaded.snapshot);
+    let service_ref = target::resolve(&before, target, &selection)?;
+    let changed = with_weight(&loaded.snapshot, &service_ref, weight);
+    let after = Index::new(&changed);
+    let named = [service_ref.service.object_ref(service_ref.cluster.context.as_ref())];
+    let preview = preview::preview_including(&before, &after, &named);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &named, printer)?;
     if let Some(live) = &live {
         server_verdict(live, &preview, printer)?;
@@ -78,16 +78,16 @@ fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> 
     let selection = Selection::new(&args.input, namespace.as_deref());
     let answers = live.wait_for(live.fetch(namespace.as_deref()));
     let mut loaded = live.unite(answers, printer)?;
-    input::fits(&newer, &loaded.world)?;
-    let mut changed = loaded.world.overlaid(&newer.world, false);
+    input::fits(&newer, &loaded.snapshot)?;
+    let mut changed = loaded.snapshot.overlaid(&newer.snapshot, false);
     // The CLB API's answers are evidence, not a part of the change.
-    loaded.world.cloud = changed.cloud.clone();
+    loaded.snapshot.clb_answers = changed.clb_answers.clone();
     loaded.merge_report(&newer);
     printer.intake(&loaded);
     let sources: Vec<&Source> = args.input.overlay.iter().collect();
-    input::settle(&mut loaded.world, &args.input, &sources)?;
+    input::settle(&mut loaded.snapshot, &args.input, &sources)?;
     input::settle(&mut changed, &args.input, &sources)?;
-    let (before, after) = (Survey::new(&loaded.world), Survey::new(&changed));
+    let (before, after) = (Index::new(&loaded.snapshot), Index::new(&changed));
     let preview = preview::preview(&before, &after);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;
     server_verdict(&live, &preview, printer)?;
@@ -160,18 +160,24 @@ fn edit((key, old, new): (&str, Option<&str>, Option<&str>)) -> AnnotationEdit {
     AnnotationEdit { key: key.to_owned(), old: old.map(str::to_owned), new: new.map(str::to_owned) }
 }
 
-/// The world with that weight annotation, or none, on one Service.
-fn with_weight(world: &World, seat: &Seat<'_>, weight: &str) -> World {
-    let meta = &seat.service.metadata;
-    let annotate = |world: &World, key: &str, value: Option<&str>| {
-        world.with_annotation(seat.index, meta.namespace(), &meta.name, key, value)
+/// The snapshot with that weight annotation, or none, on one Service.
+fn with_weight(snapshot: &Snapshot, service_ref: &ServiceRef<'_>, weight: &str) -> Snapshot {
+    let meta = &service_ref.service.metadata;
+    let annotate = |snapshot: &Snapshot, key: &str, value: Option<&str>| {
+        snapshot.with_annotation(
+            service_ref.cluster_index,
+            meta.namespace(),
+            &meta.name,
+            key,
+            value,
+        )
     };
     if weight != NONE {
-        return annotate(world, &meta.annotations.key_of(annotation::WEIGHT), Some(weight));
+        return annotate(snapshot, &meta.annotations.key_of(annotation::WEIGHT), Some(weight));
     }
     // Without the new key, CCM would read the old one.
-    let world = annotate(world, &annotation::key(annotation::WEIGHT), None);
-    annotate(&world, &format!("{LEGACY_PREFIX}{}", annotation::WEIGHT), None)
+    let snapshot = annotate(snapshot, &annotation::full_key(annotation::WEIGHT), None);
+    annotate(&snapshot, &format!("{LEGACY_PREFIX}{}", annotation::WEIGHT), None)
 }
 
 /// Files as they shall be, laid over files as they are.
@@ -183,9 +189,9 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
 
     let mut intake = input::load(&args.against, &args.input);
     let newer = input::load(&named(&args.input.files, args.input.context.as_deref()), &args.input);
-    let fits = fits(&intake.world, &newer.world);
-    let overlaid = intake.world.overlaid(&newer.world, args.prune);
-    let left_out = intake.world.left_out_by(&newer.world).count();
+    let fits = fits(&intake.snapshot, &newer.snapshot);
+    let overlaid = intake.snapshot.overlaid(&newer.snapshot, args.prune);
+    let left_out = intake.snapshot.left_out_by(&newer.snapshot).count();
     intake.merge_report(&newer);
     printer.intake(&intake);
     fits?;
@@ -197,10 +203,10 @@ fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     }
 
     let mut changed = overlaid;
-    input::settle(&mut intake.world, &args.input, &sources)?;
+    input::settle(&mut intake.snapshot, &args.input, &sources)?;
     input::settle(&mut changed, &args.input, &sources)?;
-    let before = Survey::new(&intake.world);
-    let after = Survey::new(&changed);
+    let before = Index::new(&intake.snapshot);
+    let after = Index::new(&changed);
     let preview = preview::preview(&before, &after);
     let selection = Selection::new(&args.input, args.input.namespace.as_deref());
     show(args, (&intake, &selection), (&before, &after), &preview, &[], printer)
@@ -216,8 +222,8 @@ fn named(sources: &[Source], context: Option<&str>) -> Vec<Source> {
 }
 
 /// Refuses new files of which nobody can say which cluster they are for.
-fn fits(old: &World, new: &World) -> Result<(), Error> {
-    let is_named = |world: &World| world.clusters.iter().all(|c| c.context.is_some());
+fn fits(old: &Snapshot, new: &Snapshot) -> Result<(), Error> {
+    let is_named = |snapshot: &Snapshot| snapshot.clusters.iter().all(|c| c.context.is_some());
     if old.clusters.len() > 1 && is_named(old) && !is_named(new) {
         return Err(Error::usage(format!(
             "-f: for which cluster? --against has {}; write -f NAME=PATH or --context NAME",
@@ -239,7 +245,7 @@ fn fits(old: &World, new: &World) -> Result<(), Error> {
 fn show(
     args: &PreviewArgs,
     (intake, selection): (&Loaded, &Selection<'_>),
-    surveys: (&Survey<'_>, &Survey<'_>),
+    indexes: (&Index<'_>, &Index<'_>),
     preview: &Preview<'_>,
     targets: &[ObjectRef],
     printer: &mut Printer,
@@ -250,16 +256,16 @@ fn show(
             write_names(objects, selection, printer.data())?;
         }
         Format::Json => {
-            json::write(&preview_document::new(surveys, preview), printer.data())?;
+            json::write(&preview_document::new(indexes, preview), printer.data())?;
         }
         Format::Yaml => {
-            yaml::write(&preview_document::new(surveys, preview), printer.data())?;
+            yaml::write(&preview_document::new(indexes, preview), printer.data())?;
         }
         Format::Table | Format::Wide => {
-            let document = preview_document::new(surveys, preview);
+            let document = preview_document::new(indexes, preview);
             let options = human::Options {
                 is_wide: args.output == Format::Wide,
-                has_contexts: surveys.1.world.clusters.len() > 1,
+                has_contexts: indexes.1.snapshot.clusters.len() > 1,
             };
             let look = printer.look;
             human::preview(&document, targets, look, options, printer.text())?;

@@ -73,15 +73,15 @@ fn plan(args: &SetArgs, weight: &str, service: &Service) -> Result<Plan, Error> 
 /// Other weights for servers outside, in every group of the Service that they are in.
 fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
     let selection = Selection::new(scene.input, scene.namespace);
-    let seat = target::resolve(scene.survey, &args.target, &selection)?;
+    let service_ref = target::resolve(scene.index, &args.target, &selection)?;
     let mut groups: BTreeSet<&str> = BTreeSet::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
-    for key in scene.survey.routes_with(&seat) {
+    for key in scene.index.routes_with(&service_ref) {
         if !groups.insert(key.vgroup) {
             continue;
         }
-        let route = Route::build(scene.survey, key, &Prediction::default());
+        let route = Route::build(scene.index, key, &Prediction::default());
         let mut servers = Vec::new();
         for backend in route.backends() {
             let owner = route.participants.get(backend.participant).map(|of| of.kind);
@@ -108,7 +108,7 @@ fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
         return Err(Error::NotFound {
             message: format!(
                 "no server outside of clusters in the groups of {}: {}",
-                seat.label(),
+                service_ref.label(),
                 missing.join(", ")
             ),
             hints: vec![
@@ -127,14 +127,14 @@ fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
     let back = (!back.is_empty()).then(|| {
         format!(
             "no Service keeps a record of this; back: kubectl clbmigrate set {} --external {}",
-            target::arguments(&seat),
+            target::arguments(&service_ref),
             back.join(",")
         )
     });
     let whole = Whole { parts };
     Ok(Intent {
         verb: "set",
-        title: format!("weights of servers outside in the groups of {}", seat.label()),
+        title: format!("weights of servers outside in the groups of {}", service_ref.label()),
         parts: whole.clone(),
         record: whole,
         id: None,

@@ -3,7 +3,7 @@
 use std::mem::ManuallyDrop;
 
 use clbmigrate_core::{
-    object::ObjectRef, prediction::Prediction, route::Route, rules, survey::Survey,
+    index::Index, object::ObjectRef, prediction::Prediction, route::Route, rules,
 };
 
 use super::{exit, watch, write_names};
@@ -25,7 +25,7 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     if args.watch {
         return watch::run(args, printer);
     }
-    // The program ends after that: to take a large world apart would only take time.
+    // The program ends after that: to take a large snapshot apart would only take time.
     let intake = ManuallyDrop::new(input::read(&args.input, printer)?);
     show(args, &intake, printer)
 }
@@ -34,15 +34,15 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
 pub fn show(args: &StatusArgs, intake: &Intake, printer: &mut Printer) -> Result<Exit, Error> {
     let selection = Selection::new(&args.input, intake.namespace.as_deref());
     let intake = &intake.loaded;
-    let survey = Survey::new(&intake.world);
-    let objects = selection.objects(&intake.world);
+    let index = Index::new(&intake.snapshot);
+    let objects = selection.objects(&intake.snapshot);
     let scope = |object: &ObjectRef| objects.as_ref().is_none_or(|named| named.contains(object));
-    let report = rules::check(&survey, None, &scope);
-    let view = View::new(&survey, &report.findings);
+    let report = rules::check(&index, None, &scope);
+    let view = View::new(&index, &report.findings);
 
     // One at a time: a route holds every backend, its document only their sums.
-    let routes = survey.routes().filter_map(|(key, _)| {
-        let route = Route::build(&survey, *key, &Prediction::default());
+    let routes = index.routes().filter_map(|(key, _)| {
+        let route = Route::build(&index, *key, &Prediction::default());
         let is_selected = selection.is_everything()
             || route.participants.iter().any(|of| selection.takes_participant(of));
         is_selected.then(|| view.route(&route))
@@ -61,12 +61,12 @@ pub fn show(args: &StatusArgs, intake: &Intake, printer: &mut Printer) -> Result
             let look = printer.look;
             let options = human::Options {
                 is_wide: args.output == Format::Wide,
-                has_contexts: intake.world.clusters.len() > 1,
+                has_contexts: intake.snapshot.clusters.len() > 1,
             };
             human::status(&list, look, options, printer.text())?;
             if list.routes.is_empty() {
                 printer.flush()?;
-                let elsewhere = survey.routes().count();
+                let elsewhere = index.routes().count();
                 let hint = match elsewhere {
                     0 => String::new(),
                     _ => format!(

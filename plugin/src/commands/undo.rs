@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation,
-    history::{Entry, Swap},
+    history::{HistoryEntry, ValueChange},
     object::Service,
     patch::AnnotationEdit,
     transfer::{Standing, Whole},
@@ -44,9 +44,13 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
 }
 
 /// The last change of the Service of that name, if it is one of several sides.
-fn last_of_several(name: &str, live: &Live, input: &InputArgs) -> Result<Option<Entry>, Error> {
+fn last_of_several(
+    name: &str,
+    live: &Live,
+    input: &InputArgs,
+) -> Result<Option<HistoryEntry>, Error> {
     let namespace = live.namespace(input);
-    let mut found: Vec<Entry> = Vec::new();
+    let mut found: Vec<HistoryEntry> = Vec::new();
     for connection in live.connections() {
         let namespace = namespace.as_deref().unwrap_or(&connection.namespace);
         let service = live.wait_for(connection.service(namespace, name))?;
@@ -69,7 +73,7 @@ fn last_of_several(name: &str, live: &Live, input: &InputArgs) -> Result<Option<
 }
 
 /// All contexts that a change has touched, and those that are looked at already.
-fn contexts(entry: &Entry, live: &Live, input: &InputArgs) -> Vec<String> {
+fn contexts(entry: &HistoryEntry, live: &Live, input: &InputArgs) -> Vec<String> {
     let mut contexts = input.contexts.clone();
     let open = live.connections().iter().filter_map(|of| of.context.as_deref());
     let touched = entry.whole.iter().flat_map(Whole::contexts);
@@ -82,10 +86,10 @@ fn contexts(entry: &Entry, live: &Live, input: &InputArgs) -> Vec<String> {
 }
 
 /// What takes a change of several sides back: the parts that are as it left them.
-fn whole(entry: &Entry, scene: &Scene<'_>) -> Result<Intent, Error> {
+fn whole(entry: &HistoryEntry, scene: &Scene<'_>) -> Result<Intent, Error> {
     let mut parts = Vec::new();
     for part in entry.whole.iter().flat_map(|whole| &whole.parts) {
-        let how = match part.standing(scene.survey.world) {
+        let how = match part.standing(scene.index.snapshot) {
             Standing::After | Standing::Between => {
                 parts.push(part.clone());
                 continue;
@@ -143,7 +147,7 @@ fn plan(present: &LiveService, service: &Service) -> Result<Plan, Error> {
 }
 
 /// The weight before a change.
-fn weight(entry: &Entry, service: &Service) -> Result<Plan, Error> {
+fn weight(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     let annotations = &service.metadata.annotations;
     let key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&key);
@@ -163,7 +167,7 @@ fn weight(entry: &Entry, service: &Service) -> Result<Plan, Error> {
 
 /// Out of the groups that `attach` joined: first no traffic, then release entries, for which CCM
 /// takes its own backends out. Never both keys away in one step: CCM would orphan the backends.
-fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
+fn detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     let annotations = &service.metadata.annotations;
     let weight_key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&weight_key);
@@ -183,7 +187,7 @@ fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
         });
     }
     let mapping = annotations.key_of(annotation::VGROUP_PORT);
-    let Some(Swap { to: Some(joined), .. }) = entry.annotations.get(&mapping) else {
+    let Some(ValueChange { to: Some(joined), .. }) = entry.annotations.get(&mapping) else {
         return Err(not_ours(entry, service, &mapping, annotations.get(&mapping), None));
     };
     let now = annotations.get(&mapping);
@@ -213,7 +217,7 @@ fn detach(entry: &Entry, service: &Service) -> Result<Plan, Error> {
 }
 
 fn not_ours(
-    entry: &Entry,
+    entry: &HistoryEntry,
     service: &Service,
     key: &str,
     present: Option<&str>,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use clbmigrate_cluster::Problem;
 use clbmigrate_core::{
     finding::{Finding, Report},
-    rules::{self, Family, Judge, Rule},
+    rules::{self, Check, Family, Rule},
 };
 use quick_xml::{Writer, events::BytesText};
 
@@ -21,7 +21,7 @@ pub fn write(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let cases: Vec<Case<'_>> = rules::catalogue()
-        .filter(|rule| !matches!(rule.judge, Judge::Change(_)))
+        .filter(|rule| !matches!(rule.check, Check::Change(_)))
         .map(|rule| Case::new(rule, report, fail_on))
         .collect();
     let mut families: Vec<Family> = cases.iter().map(|case| case.rule.family()).collect();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use clbmigrate_core::{
     annotation,
+    index::{Index, ServiceRef},
     object::ObjectRef,
     patch::AnnotationEdit,
-    snapshot::World,
-    survey::{Seat, Survey},
+    snapshot::Snapshot,
     transfer::{OneService, Part, Servers},
 };
 
@@ -34,9 +34,9 @@ pub struct Built<'t> {
     /// What each of them is.
     pub parts: Vec<Part>,
     /// Everything as it was read.
-    pub before: &'t Survey<'t>,
+    pub before: &'t Index<'t>,
     /// Everything after the change.
-    pub after: World,
+    pub after: Snapshot,
     /// What connects.
     pub live: &'t Live,
 }
@@ -51,10 +51,10 @@ impl Hand<'_> {
         match self {
             Self::Servers(of) => Part::Servers(of.servers.clone()),
             Self::Service(of) => {
-                let meta = &of.change.seat.service.metadata;
+                let meta = &of.change.service_ref.service.metadata;
                 let edit = of.change.plan.edits.first();
                 Part::Service(OneService {
-                    context: of.change.seat.cluster.context.as_deref().map(str::to_owned),
+                    context: of.change.service_ref.cluster.context.as_deref().map(str::to_owned),
                     cluster: None,
                     namespace: meta.namespace().to_owned(),
                     name: meta.name.clone(),
@@ -71,17 +71,17 @@ impl<'t> Built<'t> {
     pub fn new(
         intent: &Intent,
         live: &'t Live,
-        before: &'t Survey<'t>,
+        before: &'t Index<'t>,
     ) -> Result<Option<Self>, Error> {
         let mut hands = Vec::new();
-        let mut after = before.world.clone();
+        let mut after = before.snapshot.clone();
         for part in &intent.parts.parts {
             match part {
                 Part::Service(of) => {
                     let Some(change) = service(of, intent, live, before)? else { return Ok(None) };
                     for edit in &change.plan.edits {
                         let new = edit.new.as_deref();
-                        let (index, key) = (change.seat.index, edit.key.as_str());
+                        let (index, key) = (change.service_ref.cluster_index, edit.key.as_str());
                         after = after.with_annotation(index, &of.namespace, &of.name, key, new);
                     }
                     hands.push(Hand::Service(Box::new(OfService::new(change))));
@@ -99,9 +99,9 @@ impl<'t> Built<'t> {
     }
 
     /// The Services.
-    pub fn seats(&self) -> Vec<Seat<'t>> {
+    pub fn service_refs(&self) -> Vec<ServiceRef<'t>> {
         let of = |hand: &Hand<'t>| match hand {
-            Hand::Service(of) => Some(of.change.seat),
+            Hand::Service(of) => Some(of.change.service_ref),
             Hand::Servers(_) => None,
         };
         self.hands.iter().filter_map(of).collect()
@@ -109,8 +109,8 @@ impl<'t> Built<'t> {
 
     /// The Services that are written, as findings name them.
     pub fn objects(&self) -> Vec<ObjectRef> {
-        let seats = self.seats();
-        seats.iter().map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
+        let service_refs = self.service_refs();
+        service_refs.iter().map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
     }
 
     /// The Services to look at: those that are written, or all beside the servers that are.
@@ -121,8 +121,8 @@ impl<'t> Built<'t> {
         }
         let groups = self.groups();
         let bindings = groups.iter().flat_map(|group| self.before.bound_to(group));
-        let seats = bindings.map(|binding| binding.seat);
-        seats.map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
+        let service_refs = bindings.map(|binding| binding.service_ref);
+        service_refs.map(|of| of.service.object_ref(of.cluster.context.as_ref())).collect()
     }
 
     /// The groups it concerns.
@@ -132,7 +132,7 @@ impl<'t> Built<'t> {
             match hand {
                 Hand::Servers(of) => drop(groups.insert(of.servers.vgroup.clone())),
                 Hand::Service(of) => {
-                    let routes = clbmigrate_core::survey::routes_of(of.change.seat.service);
+                    let routes = clbmigrate_core::index::routes_of(of.change.service_ref.service);
                     groups.extend(routes.into_iter().map(|(group, _)| group.to_owned()));
                 }
             }
@@ -165,7 +165,7 @@ impl<'t> Built<'t> {
         for (number, hand) in self.hands.iter().enumerate() {
             match hand {
                 Hand::Service(of) => {
-                    let context = of.change.seat.cluster.context.as_deref().unwrap_or("-");
+                    let context = of.change.service_ref.cluster.context.as_deref().unwrap_or("-");
                     let rule = if number > 0 { "---\n" } else { "" };
                     writeln!(printer.data(), "{rule}# context {context}")?;
                     change::print_patch(&of.change, printer)?;
@@ -184,27 +184,28 @@ fn service<'t>(
     of: &OneService,
     intent: &Intent,
     live: &'t Live,
-    before: &'t Survey<'t>,
+    before: &'t Index<'t>,
 ) -> Result<Option<Change<'t>>, Error> {
-    let is_it = |seat: &Seat<'_>| {
-        let meta = &seat.service.metadata;
-        of.is_in(seat.cluster) && meta.name == of.name && meta.namespace() == of.namespace
+    let is_it = |service_ref: &ServiceRef<'_>| {
+        let meta = &service_ref.service.metadata;
+        of.is_in(service_ref.cluster) && meta.name == of.name && meta.namespace() == of.namespace
     };
-    let seat = before.seats().find(is_it);
-    let connection = seat.and_then(|seat| {
-        live.connections().iter().find(|known| known.context == seat.cluster.context)
+    let service_ref = before.services().find(is_it);
+    let connection = service_ref.and_then(|service_ref| {
+        live.connections().iter().find(|known| known.context == service_ref.cluster.context)
     });
-    let (Some(seat), Some(connection)) = (seat, connection) else {
+    let (Some(service_ref), Some(connection)) = (service_ref, connection) else {
         return Err(Error::NotFound {
             message: format!("Service {}/{} is not at hand", of.namespace, of.name),
             hints: vec!["name all clusters of the change: --contexts A,B".to_owned()],
         });
     };
     let present = live.wait_for(connection.service(&of.namespace, &of.name))?;
-    let Some(present) = present.filter(|present| change::is_same(present, seat.service)) else {
+    let Some(present) = present.filter(|present| change::is_same(present, service_ref.service))
+    else {
         return Ok(None);
     };
-    let key = seat.service.metadata.annotations.key_of(annotation::WEIGHT);
+    let key = service_ref.service.metadata.annotations.key_of(annotation::WEIGHT);
     let plan = Plan {
         verb: intent.verb,
         edits: vec![AnnotationEdit { key, old: of.from.clone(), new: of.to.clone() }],
@@ -214,7 +215,7 @@ fn service<'t>(
         leniency: intent.leniency,
         next: None,
     };
-    Ok(Some(Change { live, connection, present, plan, before, seat }))
+    Ok(Some(Change { live, connection, present, plan, before, service_ref }))
 }
 
 fn servers<'t>(of: &Servers, live: &'t Live) -> Result<OfServers<'t>, Error> {

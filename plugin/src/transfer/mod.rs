@@ -13,9 +13,9 @@ mod stop;
 mod words;
 
 use clbmigrate_core::{
+    index::Index,
     preview,
     route::RouteKey,
-    survey::Survey,
     transfer::{Course, Whole},
 };
 
@@ -45,7 +45,7 @@ pub struct Means<'a> {
 /// Everything as it was read.
 pub struct Scene<'s> {
     /// The clusters and the CLB's answers.
-    pub survey: &'s Survey<'s>,
+    pub index: &'s Index<'s>,
     /// The namespace to look at.
     pub namespace: Option<&'s str>,
     /// What the flags select.
@@ -97,15 +97,15 @@ pub fn carry_out(
         let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
         let Intake { loaded, live: connected, namespace } = intake;
         let Some(connected) = connected else { break };
-        if loaded.world.clusters.len() < input.contexts.len() {
+        if loaded.snapshot.clusters.len() < input.contexts.len() {
             // What could not be read was said already.
             return Err(Error::NotFound {
                 message: "not all clusters of the change could be read".to_owned(),
                 hints: vec!["nothing was written".to_owned()],
             });
         }
-        let before = Survey::new(&loaded.world);
-        let scene = Scene { survey: &before, namespace: namespace.as_deref(), input };
+        let before = Index::new(&loaded.snapshot);
+        let scene = Scene { index: &before, namespace: namespace.as_deref(), input };
         let intent = plan(&scene)?;
         match Built::new(&intent, &connected, &before)? {
             Some(built) => return Transfer { intent, built, means }.run(printer),
@@ -131,9 +131,9 @@ impl Transfer<'_> {
         if self.built.hands.is_empty() {
             return Report::unchanged(&self.intent).show(write.output, printer);
         }
-        let after = Survey::new(&self.built.after);
+        let after = Index::new(&self.built.after);
         let objects = self.built.looked_at();
-        let preview = preview::preview_of(self.built.before, &after, &objects);
+        let preview = preview::preview_including(self.built.before, &after, &objects);
         let document = preview_document::new((self.built.before, &after), &preview);
         let report = Report::new(&self.intent, &self.built, &document);
         let is_patch = write.output == ChangeFormat::Patch;
@@ -143,13 +143,14 @@ impl Transfer<'_> {
             report.announce(printer)?;
         }
         if is_asked || (write.dry_run == Some(DryRun::Client) && !is_patch) {
-            let has_contexts = self.built.before.world.clusters.len() > 1;
+            let has_contexts = self.built.before.snapshot.clusters.len() > 1;
             let options = human::Options { is_wide: false, has_contexts };
             human::preview(&document, &objects, look, options, printer.talk())?;
         } else if !is_patch {
             human::preview_summary(&document, look, printer.talk())?;
         }
-        let judgement = Judgement::new(&preview, &after, &self.built.seats(), self.intent.leniency);
+        let judgement =
+            Judgement::new(&preview, &after, &self.built.service_refs(), self.intent.leniency);
         for warning in judgement.warnings() {
             printer.warning(&warning);
         }
@@ -159,7 +160,7 @@ impl Transfer<'_> {
         }
         for hand in &self.built.hands {
             if let Hand::Service(of) = hand {
-                let service = of.change.seat.service;
+                let service = of.change.service_ref.service;
                 of.change.managers().iter().for_each(|tool| tool.warn(service, printer));
             }
         }

@@ -109,7 +109,7 @@ fn credentials(built: &Built<'_>, means: &Means<'_>, printer: &mut Printer) -> O
 /// What shows that CCM has not carried out what is there already.
 fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>, Error> {
     let marks = change.marks(printer)?;
-    let label = change.seat.label();
+    let label = change.service_ref.label();
     if marks.is_failing() {
         let said = marks.failure().unwrap_or_default();
         return Ok(Some(format!("{label}: CCM fails: {said}")));
@@ -131,11 +131,11 @@ fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>,
 
 /// How the groups differ from what the Service says now; `None` where they do not, or nobody knows.
 fn in_groups(change: &Change<'_>) -> Option<String> {
-    let survey = change.before;
-    let routes = survey.routes_with(&change.seat);
-    let mut routes = routes.map(|key| Route::build(survey, key, &Prediction::default()));
+    let index = change.before;
+    let routes = index.routes_with(&change.service_ref);
+    let mut routes = routes.map(|key| Route::build(index, key, &Prediction::default()));
     routes.find_map(|route| {
-        let of = route.participant_of(&change.seat).filter(|of| of.is_measured)?;
+        let of = route.participant_of(&change.service_ref).filter(|of| of.is_measured)?;
         let (held, wanted) = (of.weight_sum?, of.expected_weight_sum?);
         (held != wanted).then(|| {
             format!(
@@ -148,21 +148,21 @@ fn in_groups(change: &Change<'_>) -> Option<String> {
 
 /// What in the routes themselves speaks against moving shares by weights.
 fn routes(built: &Built<'_>) -> Vec<String> {
-    let survey = built.before;
+    let index = built.before;
     let groups = built.groups();
     let objects = built.objects();
     if objects.is_empty() {
         // Nobody asked for a share.
         return Vec::new();
     }
-    let report = rules::check(survey, None, &|object: &ObjectRef| objects.contains(object));
+    let report = rules::check(index, None, &|object: &ObjectRef| objects.contains(object));
     let is_about = |finding: &&Finding| finding.rule == NOT_BY_WEIGHT && !finding.allowed;
     let said = report.findings.iter().filter(is_about);
     let mut reasons: Vec<String> =
         said.map(|finding| format!("{} {}", finding.rule, finding.message)).collect();
     reasons.dedup();
-    for (key, _) in survey.routes().filter(|(key, _)| groups.contains(key.vgroup)) {
-        let route = Route::build(survey, *key, &Prediction::default());
+    for (key, _) in index.routes().filter(|(key, _)| groups.contains(key.vgroup)) {
+        let route = Route::build(index, *key, &Prediction::default());
         let orphans = route.participants.iter().filter(|of| of.kind == ParticipantKind::Orphan);
         let share: f64 = orphans.map(|of| of.share_of_known).sum();
         if share > ORPHANS {

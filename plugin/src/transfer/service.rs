@@ -110,7 +110,7 @@ impl<'t> OfService<'t> {
             if !may_pass || Instant::now() + PAUSE >= deadline {
                 return Came::Failed(error.to_string());
             }
-            let message = format!("{}: {error}; trying again", self.change.seat.label());
+            let message = format!("{}: {error}; trying again", self.change.service_ref.label());
             if message != told {
                 printer.warning(&message);
                 told = message;

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt};
 
-use clbmigrate_core::snapshot::{Inserted, Object, World};
+use clbmigrate_core::snapshot::{Inserted, Object, Snapshot};
 
 use crate::{
     Problem,
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The clusters and the CLB API's answers.
-    pub world: World,
+    pub snapshot: Snapshot,
     /// Everything that could not be read, in the order it was met.
     pub problems: Vec<Problem>,
     /// How many objects of each kind nobody needs. A kind that shares its name with a known one
@@ -37,7 +37,7 @@ impl Loaded {
         self.problems.push(Problem { file: place, line, message: error.to_string() });
     }
 
-    /// Puts what was read into a cluster, by its place in the world; says what became of it, or
+    /// Puts what was read into a cluster, by its place in the snapshot; says what became of it, or
     /// nothing where nobody needs it.
     pub(crate) fn insert(&mut self, cluster: usize, read: ParsedObject) -> Option<Inserted> {
         let object = match read {
@@ -47,14 +47,14 @@ impl Loaded {
                 return None;
             }
         };
-        let inserted = self.world.clusters.get_mut(cluster)?.insert(object);
+        let inserted = self.snapshot.clusters.get_mut(cluster)?.insert(object);
         if !matches!(inserted, Inserted::Conflict(_)) {
             self.objects += 1;
         }
         Some(inserted)
     }
 
-    /// Takes over what another reading says of itself. Its world is not taken.
+    /// Takes over what another reading says of itself. Its snapshot is not taken.
     pub fn merge_report(&mut self, other: &Self) {
         self.problems.extend(other.problems.iter().cloned());
         for (kind, count) in &other.skipped {

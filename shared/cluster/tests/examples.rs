@@ -12,15 +12,15 @@ use clbmigrate_cluster::{
 };
 use clbmigrate_core::{
     finding::{Finding, Report},
+    index::Index,
     preview::preview,
     rules,
-    snapshot::World,
-    survey::Survey,
+    snapshot::Snapshot,
 };
 use proptest::{
     collection::vec,
     prelude::*,
-    sample::{Index, select},
+    sample::{self, select},
 };
 use rstest::rstest;
 use serde::Deserialize;
@@ -63,8 +63,8 @@ fn read(sources: &[(Option<&str>, PathBuf)]) -> Loaded {
     loaded
 }
 
-fn judge(world: &World) -> Report {
-    rules::check(&Survey::new(world), None, &|_| true)
+fn judge(snapshot: &Snapshot) -> Report {
+    rules::check(&Index::new(snapshot), None, &|_| true)
 }
 
 fn lines(findings: &[Finding]) -> String {
@@ -74,33 +74,33 @@ fn lines(findings: &[Finding]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The world of a mistake that lies in a state, with its suffixes.
-fn world_of(mistake: &BrokenExample) -> World {
+/// The snapshot of a mistake that lies in a state, with its suffixes.
+fn snapshot_of(mistake: &BrokenExample) -> Snapshot {
     let path = examples().join("mistakes").join(&mistake.path);
-    let mut world = match mistake.kind {
+    let mut snapshot = match mistake.kind {
         Kind::Clusters => {
             let mut sources = vec![(Some("a"), path.join("a")), (Some("b"), path.join("b"))];
             if path.join("clb").exists() {
                 sources.push((None, path.join("clb")));
             }
-            read(&sources).world
+            read(&sources).snapshot
         }
-        _ => read(&[(None, path)]).world,
+        _ => read(&[(None, path)]).snapshot,
     };
     for suffix in mistake.args.iter().filter_map(|arg| arg.split_once('=')) {
-        for cluster in &mut world.clusters {
+        for cluster in &mut snapshot.clusters {
             if cluster.context.as_deref() == Some(suffix.0) {
                 cluster.suffix = Some(suffix.1.to_owned());
             }
         }
     }
-    world
+    snapshot
 }
 
 /// What a change introduces.
-fn introduced(before: &World, newer: &World) -> Vec<Finding> {
+fn introduced(before: &Snapshot, newer: &Snapshot) -> Vec<Finding> {
     let after = before.overlaid(newer, false);
-    preview(&Survey::new(before), &Survey::new(&after)).introduced
+    preview(&Index::new(before), &Index::new(&after)).introduced
 }
 
 #[rstest]
@@ -114,7 +114,7 @@ fn a_good_example_raises_nothing_and_leaves_nothing_unlooked(
 ) {
     let sources: Vec<_> =
         sources.iter().map(|(name, path)| (*name, examples().join(path))).collect();
-    let report = judge(&read(&sources).world);
+    let report = judge(&read(&sources).snapshot);
     assert!(report.findings.is_empty(), "{}", lines(&report.findings));
     assert!(report.not_looked.is_empty(), "{:?}", report.not_looked);
 }
@@ -126,11 +126,11 @@ fn each_mistake_is_found_by_its_rule_and_by_no_other() {
         let findings = match mistake.kind {
             Kind::Change => {
                 let path = examples().join("mistakes").join(&mistake.path);
-                let before = read(&[(None, path.join("before.yaml"))]).world;
-                let after = read(&[(None, path.join("after.yaml"))]).world;
+                let before = read(&[(None, path.join("before.yaml"))]).snapshot;
+                let after = read(&[(None, path.join("after.yaml"))]).snapshot;
                 introduced(&before, &after)
             }
-            _ => judge(&world_of(&mistake)).findings,
+            _ => judge(&snapshot_of(&mistake)).findings,
         };
         let is_right =
             |f: &Finding| f.rule == mistake.rule && f.severity.as_str() == mistake.severity;
@@ -162,16 +162,16 @@ fn each_mechanical_fix_applied_to_the_file_makes_its_finding_vanish() {
         let root = examples().join("mistakes").join(&mistake.path);
         let (file, before) = match mistake.kind {
             Kind::Change => {
-                let before = read(&[(None, root.join("before.yaml"))]).world;
+                let before = read(&[(None, root.join("before.yaml"))]).snapshot;
                 (root.join("after.yaml"), Some(before))
             }
             _ => (root, None),
         };
         let find = |file: &Path| {
-            let world = read(&[(None, file.to_owned())]).world;
+            let snapshot = read(&[(None, file.to_owned())]).snapshot;
             match &before {
-                Some(before) => introduced(before, &world),
-                None => judge(&world).findings,
+                Some(before) => introduced(before, &snapshot),
+                None => judge(&snapshot).findings,
             }
         };
         for finding in find(&file).iter().filter(|finding| !finding.patch.is_empty()) {
@@ -245,7 +245,7 @@ const WORDS: [&str; 22] = [
 ];
 
 /// The text with some of its values replaced; a place is a line.
-fn garbled(text: &str, edits: &[(Index, &str)]) -> String {
+fn garbled(text: &str, edits: &[(sample::Index, &str)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (at, word) in edits {
         let at = at.index(lines.len());
@@ -259,17 +259,17 @@ fn garbled(text: &str, edits: &[(Index, &str)]) -> String {
 proptest! {
     #[test]
     fn a_garbled_example_is_judged_and_previewed_without_panic(
-        at in any::<Index>(),
-        edits in vec((any::<Index>(), select(WORDS.to_vec())), 1..6),
+        at in any::<sample::Index>(),
+        edits in vec((any::<sample::Index>(), select(WORDS.to_vec())), 1..6),
     ) {
         let texts = texts();
         let text = &texts[at.index(texts.len())];
         let source = [Source { context: None, path: "-".into() }];
-        let world = |text: &str| load(&source, text.as_bytes(), &Options::default()).world;
-        let (good, bad) = (world(text), world(&garbled(text, &edits)));
+        let snapshot = |text: &str| load(&source, text.as_bytes(), &Options::default()).snapshot;
+        let (good, bad) = (snapshot(text), snapshot(&garbled(text, &edits)));
         judge(&bad);
         let after = good.overlaid(&bad, true);
-        let said = preview(&Survey::new(&good), &Survey::new(&after));
+        let said = preview(&Index::new(&good), &Index::new(&after));
         for route in &said.routes {
             let shares: f64 = route.after.participants.iter().map(|p| p.share_of_known).sum();
             prop_assert!(shares.abs() < 1e-9 || (shares - 1.0).abs() < 1e-9, "{}", shares);

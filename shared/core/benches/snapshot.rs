@@ -4,12 +4,12 @@
 use std::hint::black_box;
 
 use clbmigrate_core::{
+    index::Index,
     object::{EndpointSlice, Node, Service},
     prediction::Prediction,
     route::Route,
     rules,
-    snapshot::{Cluster, Object, World},
-    survey::Survey,
+    snapshot::{Cluster, Object, Snapshot},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("an object")
 }
 
-fn world(services: usize, nodes: usize) -> World {
+fn build_snapshot(services: usize, nodes: usize) -> Snapshot {
     let mut cluster = Cluster::default();
     for index in 0..nodes {
         cluster.insert(Object::Node(Box::new(read::<Node>(json!({
@@ -48,26 +48,26 @@ fn world(services: usize, nodes: usize) -> World {
             "ports": [{"port": 8080}],
         })))));
     }
-    World { clusters: vec![cluster], ..World::default() }
+    Snapshot { clusters: vec![cluster], ..Snapshot::default() }
 }
 
 fn snapshot(criterion: &mut Criterion) {
     for (services, nodes) in [(10, 10), (1_000, 50), (1_000, 500)] {
-        let world = world(services, nodes);
+        let snapshot = build_snapshot(services, nodes);
         let size = format!("{services} Services, {nodes} nodes");
         criterion.bench_function(&format!("index: {size}"), |bencher| {
-            bencher.iter(|| Survey::new(black_box(&world)));
+            bencher.iter(|| Index::new(black_box(&snapshot)));
         });
-        let survey = Survey::new(&world);
+        let index = Index::new(&snapshot);
         criterion.bench_function(&format!("routes: {size}"), |bencher| {
             bencher.iter(|| {
-                let keys: Vec<_> = survey.routes().map(|(key, _)| *key).collect();
-                let build = |key| Route::build(&survey, key, &Prediction::default()).weight_sum();
+                let keys: Vec<_> = index.routes().map(|(key, _)| *key).collect();
+                let build = |key| Route::build(&index, key, &Prediction::default()).weight_sum();
                 keys.into_iter().map(build).sum::<u64>()
             });
         });
         criterion.bench_function(&format!("rules: {size}"), |bencher| {
-            bencher.iter(|| rules::check(&survey, None, &|_| true).findings.len());
+            bencher.iter(|| rules::check(&index, None, &|_| true).findings.len());
         });
     }
 }

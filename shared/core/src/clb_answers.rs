@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::object::{Place, nullable};
+use crate::object::{SourceLocation, nullable};
 
 /// Everything the CLB API has said.
 #[derive(Debug, Clone, Default)]
-pub struct Cloud {
+pub struct ClbAnswers {
     /// `DescribeVServerGroupAttribute`, by group id.
     pub groups: BTreeMap<String, GroupAnswer>,
     /// `DescribeVServerGroups`, one a CLB.
@@ -21,9 +21,9 @@ pub struct Cloud {
     pub health: Vec<HealthAnswer>,
 }
 
-/// One answer, on its way into a [`Cloud`].
+/// One answer, on its way into a [`ClbAnswers`].
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum ClbAnswer {
     /// `DescribeVServerGroupAttribute`.
     Group(GroupAnswer),
     /// `DescribeVServerGroups`.
@@ -36,19 +36,19 @@ pub enum Answer {
     Health(HealthAnswer),
 }
 
-impl Cloud {
+impl ClbAnswers {
     /// Adds an answer; a newer one about the same thing replaces the older.
-    pub fn insert(&mut self, answer: Answer) {
+    pub fn insert(&mut self, answer: ClbAnswer) {
         match answer {
-            Answer::Group(group) => {
+            ClbAnswer::Group(group) => {
                 self.groups.insert(group.id.clone(), group);
             }
-            Answer::GroupList(list) => self.lists.push(list),
-            Answer::Listeners(list) => self.listeners.push(list),
-            Answer::LoadBalancer(balancer) => {
+            ClbAnswer::GroupList(list) => self.lists.push(list),
+            ClbAnswer::Listeners(list) => self.listeners.push(list),
+            ClbAnswer::LoadBalancer(balancer) => {
                 self.balancers.insert(balancer.id.clone(), balancer);
             }
-            Answer::Health(health) => self.health.push(health),
+            ClbAnswer::Health(health) => self.health.push(health),
         }
     }
 
@@ -87,7 +87,7 @@ impl Cloud {
     }
 
     /// Whether the health checks call a backend healthy; `None` where no answer mentions it.
-    pub fn is_healthy(&self, backend: &RemoteBackend) -> Option<bool> {
+    pub fn is_healthy(&self, backend: &RegisteredBackend) -> Option<bool> {
         let status = self.health.iter().rev().flat_map(|answer| &answer.servers).find(|server| {
             server.server_id == backend.server_id
                 && server.port == backend.port
@@ -114,16 +114,16 @@ pub struct GroupAnswer {
     pub clb: Option<String>,
     /// The backends.
     #[serde(rename = "BackendServers", deserialize_with = "remote_backends")]
-    pub backends: Vec<RemoteBackend>,
+    pub backends: Vec<RegisteredBackend>,
     /// Where the answer was read.
     #[serde(skip)]
-    pub origin: Place,
+    pub origin: SourceLocation,
 }
 
 /// A backend as it stands in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct RemoteBackend {
+pub struct RegisteredBackend {
     /// ECS instance or network interface.
     pub server_id: String,
     /// The pod's address, for `eni` and `eci`.
@@ -145,7 +145,7 @@ fn ecs() -> String {
     "ecs".to_owned()
 }
 
-impl RemoteBackend {
+impl RegisteredBackend {
     /// The address of a pod, else the instance's id: what names the backend in reports.
     pub fn id(&self) -> &str {
         if self.is_pod() { &self.server_ip } else { &self.server_id }
@@ -162,12 +162,12 @@ impl RemoteBackend {
     }
 }
 
-fn remote_backends<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<RemoteBackend>, D::Error> {
+fn remote_backends<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<RegisteredBackend>, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Wrapped {
         #[serde(default, deserialize_with = "nullable")]
-        backend_server: Vec<RemoteBackend>,
+        backend_server: Vec<RegisteredBackend>,
     }
     Wrapped::deserialize(d).map(|wrapped| wrapped.backend_server)
 }

@@ -1,15 +1,15 @@
-//! Changes of a world that has not happened yet.
+//! Changes of a snapshot that has not happened yet.
 
 use std::sync::Arc;
 
 use crate::{
-    cloud::{Cloud, RemoteBackend},
+    clb_answers::{ClbAnswers, RegisteredBackend},
     object::Service,
-    snapshot::{Cluster, World},
+    snapshot::{Cluster, Snapshot},
 };
 
-impl World {
-    /// This world with one annotation of one Service set, or removed. A Service that is not there
+impl Snapshot {
+    /// This snapshot with one annotation of one Service set, or removed. A Service that is not there
     /// stays so.
     #[must_use]
     pub fn with_annotation(
@@ -20,8 +20,8 @@ impl World {
         key: &str,
         value: Option<&str>,
     ) -> Self {
-        let mut world = self.clone();
-        if let Some(cluster) = world.clusters.get_mut(cluster)
+        let mut snapshot = self.clone();
+        if let Some(cluster) = snapshot.clusters.get_mut(cluster)
             && let Some(mut service) = cluster.remove_service(namespace, name)
         {
             let annotations = &mut Arc::make_mut(&mut service).metadata.annotations;
@@ -31,14 +31,14 @@ impl World {
             }
             cluster.replace_service(service);
         }
-        world
+        snapshot
     }
 
-    /// This world with the weight of one server of a group set. A server that is not there stays so.
+    /// This snapshot with the weight of one server of a group set. A server that is not there stays so.
     #[must_use]
     pub fn with_server_weight(mut self, vgroup: &str, id: &str, port: u16, weight: u32) -> Self {
-        if let Some(group) = self.cloud.groups.get_mut(vgroup) {
-            let is_it = |of: &&mut RemoteBackend| of.is_server(id, port);
+        if let Some(group) = self.clb_answers.groups.get_mut(vgroup) {
+            let is_it = |of: &&mut RegisteredBackend| of.is_server(id, port);
             for backend in group.backends.iter_mut().filter(is_it) {
                 backend.weight = weight;
             }
@@ -46,21 +46,21 @@ impl World {
         self
     }
 
-    /// This world with the objects of `newer` in the place of those of the same name. With `prune`,
+    /// This snapshot with the objects of `newer` in the place of those of the same name. With `prune`,
     /// Services that a cluster of `newer` does not have are gone.
     ///
     /// A cluster without name stands for the only one there is.
     #[must_use]
     pub fn overlaid(&self, newer: &Self, prune: bool) -> Self {
-        let mut world = self.clone();
+        let mut snapshot = self.clone();
         for cluster in &newer.clusters {
-            match self.counterpart(cluster).and_then(|index| world.clusters.get_mut(index)) {
+            match self.counterpart(cluster).and_then(|index| snapshot.clusters.get_mut(index)) {
                 Some(known) => known.overlay(cluster, prune),
-                None => world.clusters.push(cluster.clone()),
+                None => snapshot.clusters.push(cluster.clone()),
             }
         }
-        world.cloud.overlay(&newer.cloud);
-        world
+        snapshot.clb_answers.overlay(&newer.clb_answers);
+        snapshot
     }
 
     /// The Services with CLB annotations that `newer` leaves out of the clusters it speaks of.
@@ -75,7 +75,7 @@ impl World {
         })
     }
 
-    /// The cluster of this world that one of another stands for: the one of its name, or the only
+    /// The cluster of this snapshot that one of another stands for: the one of its name, or the only
     /// one there is for one without.
     fn counterpart(&self, cluster: &Cluster) -> Option<usize> {
         let only = self.clusters.len() == 1;
@@ -100,7 +100,7 @@ fn port_key(port: &crate::object::ServicePort) -> (u16, &str, &str) {
     (port.port, &port.protocol, &port.name)
 }
 
-impl Cloud {
+impl ClbAnswers {
     fn overlay(&mut self, newer: &Self) {
         self.groups.extend(newer.groups.iter().map(|(id, group)| (id.clone(), group.clone())));
         self.balancers.extend(newer.balancers.iter().map(|(id, lb)| (id.clone(), lb.clone())));

@@ -1,11 +1,11 @@
-//! What rules say: findings, and what could not be looked at.
+//! What rules emit: findings, and what could not be looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::{
-    object::{Meta, ObjectRef},
+    object::{ObjectMeta, ObjectRef},
     patch::PatchOp,
     rules::Rule,
 };
@@ -64,7 +64,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether both say the same of the same place: what a change did not change.
+    /// Whether both emit the same of the same place: what a change did not change.
     pub fn is_same(&self, other: &Self) -> bool {
         self.rule == other.rule
             && self.severity == other.severity
@@ -115,7 +115,7 @@ impl Report {
     }
 }
 
-/// Collects what rules say while they run one after the other.
+/// Collects what rules emit while they run one after the other.
 pub struct Findings {
     rule: &'static Rule,
     said: Vec<Finding>,
@@ -144,7 +144,11 @@ impl Findings {
     }
 
     /// Begins a finding on an object.
-    pub fn on<'f>(&'f mut self, meta: &'f Meta, object: ObjectRef) -> Draft<'f> {
+    pub fn finding<'f>(
+        &'f mut self,
+        meta: &'f ObjectMeta,
+        object: ObjectRef,
+    ) -> FindingBuilder<'f> {
         let finding = Finding {
             rule: self.rule.id,
             severity: self.rule.severity,
@@ -158,7 +162,7 @@ impl Findings {
             source: meta.source(""),
             allowed: false,
         };
-        Draft { into: &mut self.said, meta, finding }
+        FindingBuilder { into: &mut self.said, meta, finding }
     }
 
     /// Notes that the rule could not look at something it needs.
@@ -215,13 +219,13 @@ impl Findings {
 
 /// A finding being written.
 #[must_use = "a draft says nothing until `say`"]
-pub struct Draft<'f> {
+pub struct FindingBuilder<'f> {
     into: &'f mut Vec<Finding>,
-    meta: &'f Meta,
+    meta: &'f ObjectMeta,
     finding: Finding,
 }
 
-impl Draft<'_> {
+impl FindingBuilder<'_> {
     /// The field it is about.
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.finding.path = path.into();
@@ -231,7 +235,7 @@ impl Draft<'_> {
 
     /// The annotation it is about, with its value.
     pub fn annotation(self, key: &str, value: &str) -> Self {
-        self.at(crate::annotation::path(key)).value(value)
+        self.at(crate::annotation::field_path(key)).value(value)
     }
 
     /// The value found there.
@@ -265,7 +269,7 @@ impl Draft<'_> {
     }
 
     /// Says it.
-    pub fn say(mut self, message: impl Into<String>) {
+    pub fn emit(mut self, message: impl Into<String>) {
         self.finding.message = message.into();
         self.into.push(self.finding);
     }

@@ -12,18 +12,18 @@ use crate::transfer::Whole;
 pub const KEY: &str = "clbmigrate.io/history";
 
 /// How many changes are kept.
-pub const LENGTH: usize = 10;
+pub const MAX_ENTRIES: usize = 10;
 
 /// What was changed by whom, the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct History {
-    entries: Vec<Entry>,
+    entries: Vec<HistoryEntry>,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// The change's id, the same in every cluster it touched.
     pub change: String,
     /// The command, for example `set`.
@@ -50,7 +50,7 @@ pub struct Entry {
     pub step_of: Option<String>,
     /// Other annotations that were changed with the weight, by full key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, Swap>,
+    pub annotations: BTreeMap<String, ValueChange>,
     /// All parts of the change, where it has more than this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
@@ -61,7 +61,7 @@ pub struct Entry {
 
 /// One annotation's values around a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swap {
+pub struct ValueChange {
     /// Before; `None` where it was absent.
     pub from: Option<String>,
     /// After.
@@ -89,16 +89,16 @@ impl History {
     }
 
     /// The changes, the oldest first.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[HistoryEntry] {
         &self.entries
     }
 
-    /// This history with one change more; beyond [`LENGTH`] the oldest goes.
+    /// This history with one change more; beyond [`MAX_ENTRIES`] the oldest goes.
     #[must_use]
-    pub fn with(&self, entry: Entry) -> Self {
+    pub fn with(&self, entry: HistoryEntry) -> Self {
         let mut entries = self.entries.clone();
         entries.push(entry);
-        let surplus = entries.len().saturating_sub(LENGTH);
+        let surplus = entries.len().saturating_sub(MAX_ENTRIES);
         entries.drain(..surplus);
         Self { entries }
     }
@@ -109,13 +109,13 @@ impl History {
     }
 
     /// The newest change.
-    pub fn last(&self) -> Option<&Entry> {
+    pub fn last(&self) -> Option<&HistoryEntry> {
         self.entries.last()
     }
 
     /// The newest change that is not taken back yet and takes none back itself. What takes a change
     /// back may have been taken back, too.
-    pub fn last_to_undo(&self) -> Option<&Entry> {
+    pub fn last_to_undo(&self) -> Option<&HistoryEntry> {
         let mut undone: HashSet<&str> = HashSet::new();
         let standing = self.entries.iter().rev().filter(|entry| {
             let stands = !undone.contains(entry.change.as_str());
@@ -136,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn entry(change: &str, undoes: Option<&str>) -> Entry {
-        Entry {
+    fn entry(change: &str, undoes: Option<&str>) -> HistoryEntry {
+        HistoryEntry {
             change: change.to_owned(),
             verb: "set".to_owned(),
             when: "2026-11-21T01:02:03Z".to_owned(),
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn the_oldest_change_goes_when_there_are_too_many() {
-        let many: Vec<String> = (0..LENGTH + 2).map(|number| number.to_string()).collect();
+        let many: Vec<String> = (0..MAX_ENTRIES + 2).map(|number| number.to_string()).collect();
         let history = many.iter().fold(History::default(), |h, name| h.with(entry(name, None)));
-        assert_eq!(history.entries().len(), LENGTH);
+        assert_eq!(history.entries().len(), MAX_ENTRIES);
         assert!(!history.contains("1"));
         assert!(history.contains("2") && history.contains("11"));
     }
@@ -217,7 +217,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_history_is_read_back(who in any::<String>(), reason in proptest::option::of(any::<String>())) {
-            let history = History::default().with(Entry { who, reason, ..entry("a", None) });
+            let history = History::default().with(HistoryEntry { who, reason, ..entry("a", None) });
             let read = History::parse(Some(&history.to_text())).expect("a history");
             prop_assert_eq!(read, history);
         }

@@ -13,7 +13,7 @@ pub const UNKNOWN_CLUSTER_ID: &str = "ccccccccccccccccccccccccccccccccc";
 
 /// A backend's description, or a group's name, that CCM wrote (CCM 2.14: `load_balancer.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key<'a> {
+pub struct NamedKey<'a> {
     /// Node port; in ENI mode the target port's number or name.
     pub port: &'a str,
     /// The Service's name.
@@ -24,7 +24,7 @@ pub struct Key<'a> {
     pub cluster_id: &'a str,
 }
 
-impl<'a> Key<'a> {
+impl<'a> NamedKey<'a> {
     /// Reads a description; `None` for anything CCM would call user-managed: not exactly five parts
     /// of which the first is `k8s`.
     pub fn parse(text: &'a str) -> Option<Self> {
@@ -41,14 +41,14 @@ impl<'a> Key<'a> {
     }
 
     /// Whether both name the same Service: CCM does not compare the port.
-    pub fn is_same_service(&self, other: &Key<'_>) -> bool {
+    pub fn is_same_service(&self, other: &NamedKey<'_>) -> bool {
         self.service == other.service
             && self.namespace == other.namespace
             && self.cluster_id == other.cluster_id
     }
 }
 
-impl Key<'_> {
+impl NamedKey<'_> {
     /// How many characters it has.
     pub fn length(&self) -> usize {
         let Self { port, service, namespace, cluster_id } = self;
@@ -57,7 +57,7 @@ impl Key<'_> {
     }
 }
 
-impl fmt::Display for Key<'_> {
+impl fmt::Display for NamedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { port, service, namespace, cluster_id } = self;
         write!(f, "k8s/{port}/{service}/{namespace}/{cluster_id}")
@@ -71,17 +71,17 @@ mod tests {
 
     #[test]
     fn a_name_of_four_parts_is_the_users() {
-        assert_eq!(Key::parse("k8s/a/b/c"), None);
-        assert_eq!(Key::parse("k8s/a/b/c/d/e"), None);
-        assert_eq!(Key::parse("K8s/a/b/c/d"), None);
-        assert!(Key::parse("k8s/a/b/c/d").is_some());
+        assert_eq!(NamedKey::parse("k8s/a/b/c"), None);
+        assert_eq!(NamedKey::parse("k8s/a/b/c/d/e"), None);
+        assert_eq!(NamedKey::parse("K8s/a/b/c/d"), None);
+        assert!(NamedKey::parse("k8s/a/b/c/d").is_some());
     }
 
     #[test]
     fn the_port_does_not_decide_ownership() {
-        let a = Key::parse("k8s/30080/web/shop/c1").expect("a description");
-        let b = Key::parse("k8s/30443/web/shop/c1").expect("a description");
-        let c = Key::parse("k8s/30080/web/shop/c2").expect("a description");
+        let a = NamedKey::parse("k8s/30080/web/shop/c1").expect("a description");
+        let b = NamedKey::parse("k8s/30443/web/shop/c1").expect("a description");
+        let c = NamedKey::parse("k8s/30080/web/shop/c2").expect("a description");
         assert!(a.is_same_service(&b));
         assert!(!a.is_same_service(&c));
     }
@@ -90,14 +90,14 @@ mod tests {
         #[test]
         fn a_description_is_read_back(parts in proptest::array::uniform4("[^/]*")) {
             let [port, service, namespace, cluster_id] = &parts;
-            let key = Key { port, service, namespace, cluster_id };
+            let key = NamedKey { port, service, namespace, cluster_id };
             let text = key.to_string();
-            prop_assert_eq!(Key::parse(&text), Some(key));
+            prop_assert_eq!(NamedKey::parse(&text), Some(key));
         }
 
         #[test]
         fn no_text_makes_the_reader_panic(text in any::<String>()) {
-            let _ = Key::parse(&text);
+            let _ = NamedKey::parse(&text);
         }
     }
 }

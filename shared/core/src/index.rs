@@ -1,4 +1,4 @@
-//! A world with its indexes: who is bound to what, so that a question about one Service costs the
+//! A snapshot with its indexes: who is bound to what, so that a question about one Service costs the
 //! same in a small cluster and in a large one.
 
 use std::{
@@ -9,23 +9,23 @@ use std::{
 
 use crate::{
     annotation,
-    backends::{self, Backends, Mode, Server},
+    backends::{self, BackendTarget, Backends, Mode},
+    mapping::{Mapping, is_decimal},
     object::{Service, ServicePort},
     outcome::{self, Round},
     route::RouteKey,
-    snapshot::{Cluster, World},
-    solver::Spread,
-    vgroup::{Mapping, is_decimal},
+    snapshot::{Cluster, Snapshot},
+    solver::BackendLayout,
 };
 
-/// A world, indexed.
-pub struct Survey<'a> {
+/// A snapshot, indexed.
+pub struct Index<'a> {
     /// What is at hand.
-    pub world: &'a World,
+    pub snapshot: &'a Snapshot,
     /// By group.
     bindings: Vec<Binding<'a>>,
     /// By CLB.
-    on_clbs: Vec<(&'a str, Seat<'a>)>,
+    on_clbs: Vec<(&'a str, ServiceRef<'a>)>,
     routes: BTreeMap<RouteKey<'a>, Vec<Member<'a>>>,
     /// Which cluster's node an instance is; found out when a group's answer names one.
     instances: OnceCell<HashMap<String, usize>>,
@@ -34,25 +34,25 @@ pub struct Survey<'a> {
 
 /// A Service in its cluster.
 #[derive(Clone, Copy)]
-pub struct Seat<'a> {
-    /// Index of the cluster in the world.
-    pub index: usize,
+pub struct ServiceRef<'a> {
+    /// Index of the cluster in the snapshot.
+    pub cluster_index: usize,
     /// The cluster.
     pub cluster: &'a Cluster,
     /// The Service.
     pub service: &'a Service,
 }
 
-impl fmt::Debug for Seat<'_> {
+impl fmt::Debug for ServiceRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.label())
     }
 }
 
-impl Seat<'_> {
+impl ServiceRef<'_> {
     /// Whether both are the same Service of the same cluster.
-    pub fn is(&self, other: &Seat<'_>) -> bool {
-        self.index == other.index
+    pub fn is_same(&self, other: &ServiceRef<'_>) -> bool {
+        self.cluster_index == other.cluster_index
             && self.service.metadata.name == other.service.metadata.name
             && self.service.metadata.namespace == other.service.metadata.namespace
     }
@@ -71,7 +71,7 @@ impl Seat<'_> {
 #[derive(Clone, Copy)]
 pub struct Binding<'a> {
     /// The Service.
-    pub seat: Seat<'a>,
+    pub service_ref: ServiceRef<'a>,
     /// The CLB.
     pub clb: &'a str,
     /// The group.
@@ -84,60 +84,66 @@ pub struct Binding<'a> {
 #[derive(Clone, Copy)]
 pub struct Member<'a> {
     /// The Service.
-    pub seat: Seat<'a>,
+    pub service_ref: ServiceRef<'a>,
     /// Its port of that number, if it has one.
     pub port: u16,
 }
 
-impl<'a> Survey<'a> {
-    /// Indexes a world.
-    pub fn new(world: &'a World) -> Self {
-        let mut survey = Self {
-            world,
+impl<'a> Index<'a> {
+    /// Indexes a snapshot.
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        let mut index = Self {
+            snapshot,
             bindings: Vec::new(),
             on_clbs: Vec::new(),
             routes: BTreeMap::new(),
             instances: OnceCell::new(),
             sole_clb: false,
         };
-        for seat in seats(world) {
-            survey.add(seat);
+        for service_ref in taken_services(snapshot) {
+            index.add(service_ref);
         }
-        survey.bindings.sort_by_key(|binding| binding.vgroup);
-        survey.on_clbs.sort_by_key(|(clb, _)| *clb);
-        survey.add_unmapped();
-        let named = world.cloud.groups.values().filter_map(|group| group.clb.as_deref());
-        let mut clbs = survey.on_clbs.iter().map(|(clb, _)| *clb).chain(named);
+        index.bindings.sort_by_key(|binding| binding.vgroup);
+        index.on_clbs.sort_by_key(|(clb, _)| *clb);
+        index.add_unmapped();
+        let named = snapshot.clb_answers.groups.values().filter_map(|group| group.clb.as_deref());
+        let mut clbs = index.on_clbs.iter().map(|(clb, _)| *clb).chain(named);
         let first = clbs.next();
-        survey.sole_clb = first.is_some_and(|first| clbs.all(|clb| clb == first));
-        survey
+        index.sole_clb = first.is_some_and(|first| clbs.all(|clb| clb == first));
+        index
     }
 
-    fn add(&mut self, seat: Seat<'a>) {
-        let clb = seat.service.metadata.annotations.text(annotation::ID);
+    fn add(&mut self, service_ref: ServiceRef<'a>) {
+        let clb = service_ref.service.metadata.annotations.text(annotation::ID);
         if clb.is_empty() {
             return;
         }
-        self.on_clbs.push((clb, seat));
-        let Some(mapping) = backends::mapping(seat.service) else { return };
-        let ports = &seat.service.spec.ports;
+        self.on_clbs.push((clb, service_ref));
+        let Some(mapping) = backends::mapping(service_ref.service) else { return };
+        let ports = &service_ref.service.spec.ports;
         let bound = bindings_in(&mapping, ports);
-        self.bindings.extend(bound.map(|(vgroup, port)| Binding { seat, clb, vgroup, port }));
+        self.bindings.extend(bound.map(|(vgroup, port)| Binding {
+            service_ref,
+            clb,
+            vgroup,
+            port,
+        }));
         for (vgroup, port) in routes_in(&mapping, ports) {
             let key = RouteKey { clb, vgroup, port: Some(port) };
-            self.routes.entry(key).or_default().push(Member { seat, port });
+            self.routes.entry(key).or_default().push(Member { service_ref, port });
         }
     }
 
     /// The groups whose answers are at hand, though no Service maps them.
     fn add_unmapped(&mut self) {
-        let cloud = &self.world.cloud;
-        if cloud.groups.is_empty() {
+        let clb_answers = &self.snapshot.clb_answers;
+        if clb_answers.groups.is_empty() {
             return;
         }
         let mapped: BTreeSet<&str> = self.routes.keys().map(|key| key.vgroup).collect();
-        for (id, group) in cloud.groups.iter().filter(|(id, _)| !mapped.contains(id.as_str())) {
-            let listeners = cloud.listeners.iter().flat_map(|list| &list.listeners);
+        for (id, group) in clb_answers.groups.iter().filter(|(id, _)| !mapped.contains(id.as_str()))
+        {
+            let listeners = clb_answers.listeners.iter().flat_map(|list| &list.listeners);
             let port = listeners.filter(|l| l.vgroup == *id).map(|l| l.port).next();
             let clb = group.clb.as_deref().unwrap_or_default();
             self.routes.entry(RouteKey { clb, vgroup: id, port }).or_default();
@@ -145,8 +151,8 @@ impl<'a> Survey<'a> {
     }
 
     /// Every Service that CCM takes, with its cluster.
-    pub fn seats(&self) -> impl Iterator<Item = Seat<'a>> {
-        seats(self.world)
+    pub fn services(&self) -> impl Iterator<Item = ServiceRef<'a>> {
+        taken_services(self.snapshot)
     }
 
     /// All routes, by CLB, group and port.
@@ -155,9 +161,10 @@ impl<'a> Survey<'a> {
     }
 
     /// The routes that a Service is in.
-    pub fn routes_with(&self, seat: &Seat<'_>) -> impl Iterator<Item = RouteKey<'a>> {
+    pub fn routes_with(&self, service_ref: &ServiceRef<'_>) -> impl Iterator<Item = RouteKey<'a>> {
         let routes = self.routes.iter();
-        let its = routes.filter(|(_, members)| members.iter().any(|of| of.seat.is(seat)));
+        let its = routes
+            .filter(|(_, members)| members.iter().any(|of| of.service_ref.is_same(service_ref)));
         its.map(|(key, _)| *key)
     }
 
@@ -174,19 +181,25 @@ impl<'a> Survey<'a> {
     }
 
     /// The Services that name a CLB, with or without mapping.
-    pub fn on_clb(&self, clb: &str) -> impl Iterator<Item = &Seat<'a>> {
+    pub fn on_clb(&self, clb: &str) -> impl Iterator<Item = &ServiceRef<'a>> {
         let start = self.on_clbs.partition_point(|(known, _)| *known < clb);
-        let seats = self.on_clbs.get(start..).unwrap_or_default();
-        seats.iter().take_while(move |(known, _)| *known == clb).map(|(_, seat)| seat)
+        let service_refs = self.on_clbs.get(start..).unwrap_or_default();
+        service_refs
+            .iter()
+            .take_while(move |(known, _)| *known == clb)
+            .map(|(_, service_ref)| service_ref)
     }
 
     /// The cluster whose node an ECS instance is.
     pub fn cluster_of_instance(&self, server_id: &str) -> Option<usize> {
         let instances = self.instances.get_or_init(|| {
-            let clusters = self.world.clusters.iter().enumerate();
-            let nodes = clusters.flat_map(|(index, c)| c.nodes().iter().map(move |n| (n, index)));
+            let clusters = self.snapshot.clusters.iter().enumerate();
+            let nodes = clusters
+                .flat_map(|(cluster_index, c)| c.nodes().iter().map(move |n| (n, cluster_index)));
             nodes
-                .filter_map(|(node, index)| Some((node.instance().ok()?.to_owned(), index)))
+                .filter_map(|(node, cluster_index)| {
+                    Some((node.instance().ok()?.to_owned(), cluster_index))
+                })
                 .collect()
         });
         instances.get(server_id).copied()
@@ -194,62 +207,77 @@ impl<'a> Survey<'a> {
 
     /// All groups of a CLB as `(id, name)`; `None` where their list is not at hand.
     pub fn groups_of(&self, clb: &str) -> Option<Vec<(&'a str, &'a str)>> {
-        self.world.cloud.groups_of(clb, self.sole_clb)
+        self.snapshot.clb_answers.groups_of(clb, self.sole_clb)
     }
 
     /// What a round of CCM makes of a Service.
-    pub fn round(&self, seat: &Seat<'a>) -> Round<'a> {
-        outcome::round(seat.cluster, seat.service, &self.world.cloud, self.sole_clb)
+    pub fn round(&self, service_ref: &ServiceRef<'a>) -> Round<'a> {
+        outcome::round(
+            service_ref.cluster,
+            service_ref.service,
+            &self.snapshot.clb_answers,
+            self.sole_clb,
+        )
     }
 
     /// The sum of the weights CCM would write for a Service port if the weight were `total`; 0 where
     /// that cannot be computed.
-    pub fn sum_with(&self, seat: &Seat<'_>, port: u16, total: u32) -> u64 {
-        let mut service = seat.service.clone();
+    pub fn weight_sum_with(&self, service_ref: &ServiceRef<'_>, port: u16, total: u32) -> u64 {
+        let mut service = service_ref.service.clone();
         let key = service.metadata.annotations.key_of(annotation::WEIGHT);
         service.metadata.annotations.set(key, total.to_string());
-        let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
+        let round = outcome::round(
+            service_ref.cluster,
+            &service,
+            &self.snapshot.clb_answers,
+            self.sole_clb,
+        );
         let backends = round.port(port).and_then(|result| result.expected());
         backends.map_or(0, Backends::weight_sum)
     }
 
     /// How the backends of a Service port are spread, which decides what sum a weight becomes; `None`
     /// where CCM would write none, or nobody can compute them.
-    pub fn spread(&self, seat: &Seat<'_>, port: u16) -> Option<Spread> {
-        let mut service = seat.service.clone();
+    pub fn backend_layout(&self, service_ref: &ServiceRef<'_>, port: u16) -> Option<BackendLayout> {
+        let mut service = service_ref.service.clone();
         for suffix in [annotation::WEIGHT, annotation::DEFAULT_WEIGHT] {
             let annotations = &mut service.metadata.annotations;
             // Under the other prefix there may be one more.
-            while let Some(key) = annotations.find(suffix).map(|found| found.key.to_owned()) {
+            while let Some(key) = annotations.effective(suffix).map(|found| found.key.to_owned()) {
                 annotations.remove(&key);
             }
         }
-        let round = outcome::round(seat.cluster, &service, &self.world.cloud, self.sole_clb);
+        let round = outcome::round(
+            service_ref.cluster,
+            &service,
+            &self.snapshot.clb_answers,
+            self.sole_clb,
+        );
         let backends = round.port(port).and_then(|result| result.expected())?;
         if round.mode != Mode::Local {
-            return Some(Spread::Even(backends.len()));
+            return Some(BackendLayout::Even(backends.len()));
         }
         // Without any weight a node's is the number of its pods (CCM 2.14: `backend.go`).
         let (mut nodes, mut eci) = (Vec::new(), 0);
         for backend in backends.iter() {
-            match backend.server {
-                Server::Ecs(_) => nodes.push(usize::try_from(backend.weight).ok()?),
-                Server::Pod(_) => eci += 1,
+            match backend.target {
+                BackendTarget::Ecs(_) => nodes.push(usize::try_from(backend.weight).ok()?),
+                BackendTarget::Pod(_) => eci += 1,
             }
         }
-        Some(Spread::Local { nodes, eci })
+        Some(BackendLayout::Local { nodes, eci })
     }
 
     /// The mode of a Service.
-    pub fn mode(seat: &Seat<'_>) -> Mode {
-        backends::mode(seat.service, seat.cluster.eni_by_default)
+    pub fn mode(service_ref: &ServiceRef<'_>) -> Mode {
+        backends::mode(service_ref.service, service_ref.cluster.eni_by_default)
     }
 }
 
-fn seats(world: &World) -> impl Iterator<Item = Seat<'_>> {
-    world.clusters.iter().enumerate().flat_map(|(index, cluster)| {
+fn taken_services(snapshot: &Snapshot) -> impl Iterator<Item = ServiceRef<'_>> {
+    snapshot.clusters.iter().enumerate().flat_map(|(cluster_index, cluster)| {
         let taken = cluster.services().filter(|service| service.is_taken_by_ccm());
-        taken.map(move |service| Seat { index, cluster, service })
+        taken.map(move |service| ServiceRef { cluster_index, cluster, service })
     })
 }
 

@@ -1,4 +1,4 @@
-//! What Alibaba Cloud's Cloud Controller Manager (CCM) makes of Kubernetes Services that share one
+//! What Alibaba ClbAnswers's ClbAnswers Controller Manager (CCM) makes of Kubernetes Services that share one
 //! CLB, and the rules that find mistakes before CCM carries them out in silence.
 //!
 //! Pure: no I/O, no clock, no Kubernetes client. Facts about CCM are those of its release 2.14 and
@@ -14,19 +14,19 @@ pub mod finding;
 pub mod hash;
 pub mod history;
 pub mod identity;
+pub mod index;
 pub mod inject;
 pub mod listener;
+pub mod mapping;
 pub mod object;
 pub mod outcome;
 pub mod patch;
 pub mod prediction;
 pub mod preview;
+pub mod reconciliation;
 pub mod route;
 pub mod rules;
-pub mod reconciliation;
 pub mod snapshot;
 pub mod solver;
-pub mod index;
 pub mod transfer;
-pub mod mapping;
 pub mod weight;

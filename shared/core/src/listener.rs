@@ -2,13 +2,13 @@
 //! `listeners.go`). It is built even where listeners are not touched.
 
 use crate::{
-    annotation::{self, Found, Known, ValueError},
+    annotation::{self, EffectiveValue, KnownAnnotation, ValueError},
     object::{Service, ServicePort},
 };
 
 /// A value that fails the round.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable<'a> {
+pub struct UnreadableAnnotation<'a> {
     /// The annotation's full key.
     pub key: &'a str,
     /// Its value.
@@ -18,29 +18,36 @@ pub struct Unreadable<'a> {
 }
 
 /// Every listener annotation of a Service that CCM cannot read.
-pub fn unreadable(service: &Service) -> Vec<Unreadable<'_>> {
-    unreadable_of(service, &annotation::known_in(&service.metadata.annotations))
+pub fn unreadable_annotations(service: &Service) -> Vec<UnreadableAnnotation<'_>> {
+    unreadable_among(service, &annotation::known_in(&service.metadata.annotations))
 }
 
 /// The same, given its annotations that CCM reads.
-pub(crate) fn unreadable_of<'a>(
+pub(crate) fn unreadable_among<'a>(
     service: &Service,
-    known: &[(&Known, Found<'a>)],
-) -> Vec<Unreadable<'a>> {
-    let mut found: Vec<Unreadable<'_>> = Vec::new();
+    known: &[(&KnownAnnotation, EffectiveValue<'a>)],
+) -> Vec<UnreadableAnnotation<'a>> {
+    let mut found: Vec<UnreadableAnnotation<'_>> = Vec::new();
     for (known, value) in known {
-        if !known.reads.is_integer() {
+        if !known.kind.is_integer() {
             continue;
         }
-        if let (false, Err(error)) = (value.text.is_empty(), annotation::integer(value.text)) {
-            found.push(Unreadable { key: value.key, text: value.text, problem: describe(&error) });
+        if let (false, Err(error)) = (value.text.is_empty(), annotation::parse_integer(value.text))
+        {
+            found.push(UnreadableAnnotation {
+                key: value.key,
+                text: value.text,
+                problem: describe(&error),
+            });
         }
     }
-    let ports_of = |(known, _): &&(&Known, Found<'_>)| known.suffix == annotation::PROTOCOL_PORT;
+    let ports_of = |(known, _): &&(&KnownAnnotation, EffectiveValue<'_>)| {
+        known.suffix == annotation::PROTOCOL_PORT
+    };
     if let Some((_, value)) = known.iter().find(ports_of) {
         let ports = &service.spec.ports;
         if let Some(problem) = ports.iter().find_map(|port| protocol(value.text, port).err()) {
-            found.push(Unreadable { key: value.key, text: value.text, problem });
+            found.push(UnreadableAnnotation { key: value.key, text: value.text, problem });
         }
     }
     found

@@ -10,12 +10,12 @@ use crate::object::ServicePort;
 /// A mapping as written. Parsing never fails: CCM looks at it entry by entry, and so do the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping<'a> {
-    entries: Vec<Entry<'a>>,
+    entries: Vec<MappingEntry<'a>>,
 }
 
 /// One entry of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct MappingEntry<'a> {
     /// The entry as written.
     pub text: &'a str,
     /// Where it begins in the value, in characters from 1.
@@ -33,7 +33,7 @@ pub struct Entry<'a> {
 #[error(
     "entry {text:?} at character {position} has no colon; write GROUP:PORT, for example rsp-bp1example:80"
 )]
-pub struct FormatError {
+pub struct MappingFormatError {
     /// The entry.
     pub text: String,
     /// Where it begins, in characters from 1.
@@ -54,7 +54,7 @@ impl<'a> Mapping<'a> {
                 let (port, beyond) = cut(port, b':');
                 (Some(port), beyond)
             });
-            entries.push(Entry { text, position, group, port, has_more: beyond.is_some() });
+            entries.push(MappingEntry { text, position, group, port, has_more: beyond.is_some() });
             position += text.chars().count() + 1;
             rest = more;
         }
@@ -62,13 +62,13 @@ impl<'a> Mapping<'a> {
     }
 
     /// The entries, in order.
-    pub fn entries(&self) -> &[Entry<'a>] {
+    pub fn entries(&self) -> &[MappingEntry<'a>] {
         &self.entries
     }
 
     /// The group CCM maps `port` to: the first entry whose port is the same text. An entry without
     /// colon before it is an error, one after it is not yet.
-    pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, FormatError> {
+    pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, MappingFormatError> {
         for entry in &self.entries {
             match entry.port {
                 None => return Err(entry.format_error()),
@@ -80,12 +80,12 @@ impl<'a> Mapping<'a> {
     }
 
     /// The first entry that fails the whole round when CCM looks the groups up.
-    pub fn format_error(&self) -> Option<FormatError> {
+    pub fn format_error(&self) -> Option<MappingFormatError> {
         self.entries.iter().find(|entry| entry.port.is_none()).map(|entry| entry.format_error())
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> MappingEntry<'a> {
     /// An entry with port `0`: it maps nothing, and CCM cleans its own backends out of the group.
     pub fn is_release(self) -> bool {
         self.port == Some("0")
@@ -123,8 +123,8 @@ impl<'a> Entry<'a> {
         port.or_else(|| written.parse().ok()).map(|port| (group, port))
     }
 
-    fn format_error(self) -> FormatError {
-        FormatError { text: self.text.to_owned(), position: self.position }
+    fn format_error(self) -> MappingFormatError {
+        MappingFormatError { text: self.text.to_owned(), position: self.position }
     }
 }
 

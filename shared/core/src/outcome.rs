@@ -2,8 +2,8 @@
 
 use crate::{
     annotation,
-    backends::{self, Backends, Group, Inputs, Mode, Model, Skip},
-    cloud::Cloud,
+    backends::{self, Backends, LocalModel, Mode, ModelInputs, SkipReason, VServerGroup},
+    clb_answers::ClbAnswers,
     listener,
     object::{Service, ServicePort},
     snapshot::Cluster,
@@ -59,13 +59,13 @@ pub struct PortRound<'a> {
 #[derive(Debug, Clone)]
 pub enum PortResult<'a> {
     /// The mapped group carries these backends.
-    Applied(Group<'a>),
+    Applied(VServerGroup<'a>),
     /// CCM makes its own group with these backends.
-    Own(Group<'a>),
+    Own(VServerGroup<'a>),
     /// CCM leaves the port out.
-    Skipped(Skip),
+    Skipped(SkipReason),
     /// Applied, but no node is eligible, so no backend is left.
-    NoNode(Group<'a>),
+    NoNode(VServerGroup<'a>),
     /// Applied with backends that cannot be computed, for this is not at hand.
     Unknown(&'static str),
     /// Nothing is written.
@@ -124,7 +124,7 @@ impl<'a> PortResult<'a> {
 pub fn round<'a>(
     cluster: &'a Cluster,
     service: &'a Service,
-    cloud: &'a Cloud,
+    clb_answers: &'a ClbAnswers,
     sole_clb: bool,
 ) -> Round<'a> {
     let mode = backends::mode(service, cluster.eni_by_default);
@@ -132,28 +132,28 @@ pub fn round<'a>(
     let clb = service.metadata.annotations.text(annotation::ID);
     let nodes = cluster.all_nodes();
     let slices = cluster.slices_of(service);
-    let inputs = Inputs {
+    let inputs = ModelInputs {
         service,
         nodes: nodes.unwrap_or(backends::NodeSet::empty()),
         slices: slices.unwrap_or_default(),
         pods: cluster.pods(),
-        groups: cloud
+        groups: clb_answers
             .groups_of(clb, sole_clb)
-            .map_or_else(Default::default, backends::Groups::Listed),
+            .map_or_else(Default::default, backends::KnownGroups::Listed),
         cluster_id: cluster.id.as_deref().unwrap_or("?"),
         eni_by_default: cluster.eni_by_default,
     };
-    let model = backends::model(&inputs);
+    let model = backends::local_model(&inputs);
     if let Err(error) = &model {
         frozen_by.push(error.to_string());
     } else if nodes.is_none() {
-        frozen_by.extend(backends::label_error(service).map(|error| error.to_string()));
+        frozen_by.extend(backends::backend_label_error(service).map(|error| error.to_string()));
     }
     let missing = missing(&inputs, mode, nodes.is_some(), slices.is_some());
     let ports = match model {
         Ok(model) if frozen_by.is_empty() => {
             let no_node = mode != Mode::Eni
-                && nodes.is_some_and(|nodes| !backends::any_eligible(service, nodes));
+                && nodes.is_some_and(|nodes| !backends::has_eligible_node(service, nodes));
             results(service, model, missing, no_node)
         }
         _ => {
@@ -168,7 +168,7 @@ pub fn round<'a>(
 fn format_errors(service: &Service) -> Vec<String> {
     let mapping = backends::mapping(service).and_then(|mapping| mapping.format_error());
     let mapping = mapping.map(|error| format!("{}: {error}", annotation::VGROUP_PORT));
-    let listeners = listener::unreadable(service).into_iter();
+    let listeners = listener::unreadable_annotations(service).into_iter();
     mapping
         .into_iter()
         .chain(listeners.map(|u| format!("{} {:?}: {}", u.key, u.text, u.problem)))
@@ -176,7 +176,12 @@ fn format_errors(service: &Service) -> Vec<String> {
 }
 
 /// What is not at hand and decides the backends.
-fn missing(inputs: &Inputs<'_>, mode: Mode, nodes: bool, slices: bool) -> Option<&'static str> {
+fn missing(
+    inputs: &ModelInputs<'_>,
+    mode: Mode,
+    nodes: bool,
+    slices: bool,
+) -> Option<&'static str> {
     let pods_count = match mode {
         Mode::Eni | Mode::Local => true,
         Mode::Cluster => inputs.nodes.iter().any(|node| node.is_virtual),
@@ -192,7 +197,7 @@ fn missing(inputs: &Inputs<'_>, mode: Mode, nodes: bool, slices: bool) -> Option
 
 fn results<'a>(
     service: &'a Service,
-    model: Model<'a>,
+    model: LocalModel<'a>,
     missing: Option<&'static str>,
     no_node: bool,
 ) -> Vec<PortRound<'a>> {

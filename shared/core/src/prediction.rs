@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     annotation, backends,
+    index::{Index, ServiceRef},
     object::Service,
     preview::ServiceChange,
-    survey::{Seat, Survey},
 };
 
-/// Services whose next round is taken as done, and the groups it cleans. Without any: the world as
+/// Services whose next round is taken as done, and the groups it cleans. Without any: the snapshot as
 /// it stands.
 #[derive(Debug, Default)]
 pub struct Prediction {
@@ -23,7 +23,7 @@ type Name = (usize, String, String);
 impl Prediction {
     /// What follows from `changes`: rounds over the changed Services, and over those whose nodes or
     /// endpoints differ.
-    pub fn new(before: &Survey<'_>, after: &Survey<'_>, changes: &[ServiceChange<'_>]) -> Self {
+    pub fn new(before: &Index<'_>, after: &Index<'_>, changes: &[ServiceChange<'_>]) -> Self {
         let mut prediction = Self::default();
         for change in changes {
             let Some(service) = change.new.or(change.old) else { continue };
@@ -32,17 +32,18 @@ impl Prediction {
             prediction.cleaned.extend(groups.into_iter().map(|group| (name.clone(), group)));
             prediction.changed.insert(name);
         }
-        for seat in after.seats() {
-            if !is_same_ground(before, &seat) {
-                prediction.changed.insert(name(seat.index, seat.service));
+        for service_ref in after.services() {
+            if !is_same_ground(before, &service_ref) {
+                prediction.changed.insert(name(service_ref.cluster_index, service_ref.service));
             }
         }
         prediction
     }
 
     /// Whether CCM's next round over a Service is taken as done.
-    pub fn is_changed(&self, seat: &Seat<'_>) -> bool {
-        !self.changed.is_empty() && self.changed.contains(&name(seat.index, seat.service))
+    pub fn is_changed(&self, service_ref: &ServiceRef<'_>) -> bool {
+        !self.changed.is_empty()
+            && self.changed.contains(&name(service_ref.cluster_index, service_ref.service))
     }
 
     /// Whether a Service of that name is among them, whether or not it still exists.
@@ -62,11 +63,14 @@ fn name(cluster: usize, service: &Service) -> Name {
 }
 
 /// Whether a Service stands on the same nodes and endpoints as before.
-fn is_same_ground(before: &Survey<'_>, seat: &Seat<'_>) -> bool {
-    let Some(cluster) = before.world.clusters.get(seat.index) else { return true };
-    let (was, is) = (cluster.nodes(), seat.cluster.nodes());
+fn is_same_ground(before: &Index<'_>, service_ref: &ServiceRef<'_>) -> bool {
+    let Some(cluster) = before.snapshot.clusters.get(service_ref.cluster_index) else {
+        return true;
+    };
+    let (was, is) = (cluster.nodes(), service_ref.cluster.nodes());
     (std::ptr::eq(was, is) || was == is)
-        && cluster.slices_of(seat.service) == seat.cluster.slices_of(seat.service)
+        && cluster.slices_of(service_ref.service)
+            == service_ref.cluster.slices_of(service_ref.service)
 }
 
 /// Groups out of which CCM takes the Service's backends: those its mapping names at that moment

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::{Finding, NotLooked},
+    index::Index,
     object::{Annotations, ObjectRef, Service},
     outcome::Outcome,
     prediction::Prediction,
     route::{Route, RouteKey},
     rules,
-    snapshot::{Cluster, World},
-    survey::Survey,
+    snapshot::{Cluster, Snapshot},
 };
 
 /// A change and what comes of it.
@@ -69,23 +69,27 @@ pub struct RouteChange<'a> {
     pub after: Route<'a>,
 }
 
-/// Compares two worlds of which the second is the first after a change.
-pub fn preview<'a>(before: &Survey<'a>, after: &Survey<'a>) -> Preview<'a> {
-    preview_of(before, after, &[])
+/// Compares two snapshots of which the second is the first after a change.
+pub fn preview<'a>(before: &Index<'a>, after: &Index<'a>) -> Preview<'a> {
+    preview_including(before, after, &[])
 }
 
 /// The same, with Services that are looked at even where they stay as they are: their routes are shown
 /// as CCM's next round would write them.
-pub fn preview_of<'a>(before: &Survey<'a>, after: &Survey<'a>, named: &[ObjectRef]) -> Preview<'a> {
-    let (looked_at, changes) = services(before.world, after.world, named);
+pub fn preview_including<'a>(
+    before: &Index<'a>,
+    after: &Index<'a>,
+    named: &[ObjectRef],
+) -> Preview<'a> {
+    let (looked_at, changes) = services(before.snapshot, after.snapshot, named);
     let prediction = Prediction::new(before, after, &looked_at);
     // Nothing calls CCM to a Service that stays as it is: what is wrong there stays, too.
     let of_changes =
         (looked_at.len() > changes.len()).then(|| Prediction::new(before, after, &changes));
     let mut keys = BTreeSet::new();
-    for survey in [before, after] {
-        for (key, members) in survey.routes() {
-            if members.iter().any(|member| prediction.is_changed(&member.seat)) {
+    for index in [before, after] {
+        for (key, members) in index.routes() {
+            if members.iter().any(|member| prediction.is_changed(&member.service_ref)) {
                 keys.insert(*key);
             }
         }
@@ -100,7 +104,7 @@ pub fn preview_of<'a>(before: &Survey<'a>, after: &Survey<'a>, named: &[ObjectRe
     let touched: BTreeSet<&ObjectRef> = looked_at.iter().map(|change| &change.object).collect();
     let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
     let was = rules::check(before, None, &scope);
-    let change = rules::Change {
+    let change = rules::ChangeSet {
         before,
         services: &changes,
         prediction: of_changes.as_ref().unwrap_or(&prediction),
@@ -119,10 +123,10 @@ pub fn preview_of<'a>(before: &Survey<'a>, after: &Survey<'a>, named: &[ObjectRe
 
     let mut outcome = Outcome::Applied;
     let mut reasons = Vec::new();
-    for seat in after.seats().filter(|seat| prediction.is_changed(seat)) {
-        let round = after.round(&seat);
+    for service_ref in after.services().filter(|service_ref| prediction.is_changed(service_ref)) {
+        let round = after.round(&service_ref);
         outcome = outcome.max(round.outcome());
-        let object = seat.service.object_ref(seat.cluster.context.as_ref());
+        let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
         reasons.extend(round.reasons().into_iter().map(|reason| (object.clone(), reason)));
     }
     Preview {
@@ -140,8 +144,8 @@ pub fn preview_of<'a>(before: &Survey<'a>, after: &Survey<'a>, named: &[ObjectRe
 /// The Services to look at: those that differ in what CCM or a rule reads, and the `named` ones.
 /// Those that differ are given apart as well.
 fn services<'a>(
-    before: &'a World,
-    after: &'a World,
+    before: &'a Snapshot,
+    after: &'a Snapshot,
     named: &[ObjectRef],
 ) -> (Vec<ServiceChange<'a>>, Vec<ServiceChange<'a>>) {
     let (mut looked_at, mut changes) = (Vec::new(), Vec::new());

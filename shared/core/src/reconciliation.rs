@@ -20,7 +20,7 @@ const ROUNDS: u64 = 2;
 
 /// What a Service shows at one time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct ObservedService {
     /// The hash label.
     pub label: Option<String>,
     /// The hash that CCM 2.14 would write for the Service as it is.
@@ -46,14 +46,14 @@ pub struct Event {
 
 /// Waits for CCM to carry out a change.
 #[derive(Debug, Clone)]
-pub struct Settling {
-    before: Marks,
+pub struct PendingChange {
+    before: ObservedService,
     edits: Vec<AnnotationEdit>,
 }
 
 /// How things stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Progress {
     /// CCM has not finished a round over the change yet.
     Waiting {
         /// How many rounds failed since the change.
@@ -62,7 +62,7 @@ pub enum Verdict {
         message: Option<String>,
     },
     /// CCM finished a round over the change and takes it for a success.
-    Done(Mark),
+    Done(CompletionSign),
     /// CCM tried and failed, more than once.
     Failed {
         /// How many rounds failed since the change.
@@ -71,7 +71,7 @@ pub enum Verdict {
         message: String,
     },
     /// Somebody wrote another value.
-    PutBack {
+    Overwritten {
         /// The annotation.
         key: String,
         /// Its value now.
@@ -81,16 +81,16 @@ pub enum Verdict {
 
 /// What shows that a round is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub enum CompletionSign {
     /// The hash label is the one CCM 2.14 writes for the Service as it is.
     Hash,
     /// The label changed and a success was reported: this CCM hashes differently.
     LabelAndEvent,
 }
 
-impl Settling {
+impl PendingChange {
     /// Waits for `edits`, made on a Service that showed `before`.
-    pub fn new(before: Marks, edits: Vec<AnnotationEdit>) -> Self {
+    pub fn new(before: ObservedService, edits: Vec<AnnotationEdit>) -> Self {
         Self { before, edits }
     }
 
@@ -102,11 +102,11 @@ impl Settling {
     }
 
     /// What the marks say now.
-    pub fn judge(&self, now: &Marks) -> Verdict {
+    pub fn judge(&self, now: &ObservedService) -> Progress {
         for edit in &self.edits {
             let value = now.annotations.get(&edit.key);
             if value != edit.new.as_ref() {
-                return Verdict::PutBack { key: edit.key.clone(), value: value.cloned() };
+                return Progress::Overwritten { key: edit.key.clone(), value: value.cloned() };
             }
         }
         let failed = self.newer(now, FAILED);
@@ -117,28 +117,28 @@ impl Settling {
         let is_failing = last_failure
             .is_some_and(|failure| last_success.is_none_or(|success| failure.last > *success));
         if let (Some(mark), false) = (self.mark(now, !ensured.is_empty()), is_failing) {
-            return Verdict::Done(mark);
+            return Progress::Done(mark);
         }
         let message = last_failure.map(|event| event.message.clone());
         match message {
-            Some(message) if is_failing && rounds >= ROUNDS => Verdict::Failed { rounds, message },
-            message => Verdict::Waiting { failed: rounds, message },
+            Some(message) if is_failing && rounds >= ROUNDS => Progress::Failed { rounds, message },
+            message => Progress::Waiting { failed: rounds, message },
         }
     }
 
-    fn mark(&self, now: &Marks, is_ensured: bool) -> Option<Mark> {
+    fn mark(&self, now: &ObservedService, is_ensured: bool) -> Option<CompletionSign> {
         let label = now.label.as_ref()?;
         if *label == now.computed {
-            return Some(Mark::Hash);
+            return Some(CompletionSign::Hash);
         }
         // The hash of the Service as it was: CCM hashes as known, and saw the change not yet.
         let is_of_before = *label == self.before.computed;
         let has_changed = Some(label) != self.before.label.as_ref();
-        (has_changed && !is_of_before && is_ensured).then_some(Mark::LabelAndEvent)
+        (has_changed && !is_of_before && is_ensured).then_some(CompletionSign::LabelAndEvent)
     }
 
     /// Events of a reason that happened since, each with how often.
-    fn newer<'m>(&self, now: &'m Marks, reason: &str) -> Vec<(&'m Event, u64)> {
+    fn newer<'m>(&self, now: &'m ObservedService, reason: &str) -> Vec<(&'m Event, u64)> {
         let of_reason = now.events.iter().filter(|(_, event)| event.reason == reason);
         let times = of_reason.map(|(uid, event)| {
             let before = self.before.events.get(uid).map_or(0, |event| event.count);
@@ -148,7 +148,7 @@ impl Settling {
     }
 }
 
-impl Marks {
+impl ObservedService {
     /// Whether the last round that is known of failed.
     pub fn is_failing(&self) -> bool {
         let last = |reason: &str| {
@@ -178,9 +178,14 @@ mod tests {
         Event { reason: reason.to_owned(), message, count, last: last.to_owned() }
     }
 
-    fn marks(label: &str, computed: &str, weight: &str, events: &[(&str, Event)]) -> Marks {
+    fn marks(
+        label: &str,
+        computed: &str,
+        weight: &str,
+        events: &[(&str, Event)],
+    ) -> ObservedService {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Marks {
+        ObservedService {
             label: some(label),
             computed: computed.to_owned(),
             annotations: some(weight).map(|weight| (KEY.to_owned(), weight)).into_iter().collect(),
@@ -188,84 +193,90 @@ mod tests {
         }
     }
 
-    fn settling(before: Marks) -> Settling {
+    fn pending(before: ObservedService) -> PendingChange {
         let edit = AnnotationEdit {
             key: KEY.to_owned(),
             old: Some("20".to_owned()),
             new: Some("40".to_owned()),
         };
-        Settling::new(before, vec![edit])
+        PendingChange::new(before, vec![edit])
     }
 
-    fn waiting(failed: u64) -> Verdict {
+    fn waiting(failed: u64) -> Progress {
         let message = (failed > 0).then(|| format!("{FAILED} message"));
-        Verdict::Waiting { failed, message }
+        Progress::Waiting { failed, message }
     }
 
     #[test]
     fn the_new_hash_ends_the_wait() {
-        let settling = settling(marks("h20", "h20", "20", &[]));
-        assert_eq!(settling.judge(&marks("h20", "h40", "40", &[])), waiting(0));
-        assert_eq!(settling.judge(&marks("h40", "h40", "40", &[])), Verdict::Done(Mark::Hash));
-        assert!(!settling.hashes_differently());
+        let pending = pending(marks("h20", "h20", "20", &[]));
+        assert_eq!(pending.judge(&marks("h20", "h40", "40", &[])), waiting(0));
+        assert_eq!(
+            pending.judge(&marks("h40", "h40", "40", &[])),
+            Progress::Done(CompletionSign::Hash)
+        );
+        assert!(!pending.hashes_differently());
     }
 
     #[test]
     fn a_service_without_label_waits_for_the_hash_too() {
-        let settling = settling(marks("", "h20", "20", &[]));
-        assert_eq!(settling.judge(&marks("", "h40", "40", &[])), waiting(0));
-        assert_eq!(settling.judge(&marks("h40", "h40", "40", &[])), Verdict::Done(Mark::Hash));
-        assert!(!settling.hashes_differently());
+        let pending = pending(marks("", "h20", "20", &[]));
+        assert_eq!(pending.judge(&marks("", "h40", "40", &[])), waiting(0));
+        assert_eq!(
+            pending.judge(&marks("h40", "h40", "40", &[])),
+            Progress::Done(CompletionSign::Hash)
+        );
+        assert!(!pending.hashes_differently());
     }
 
     #[test]
     fn a_ccm_that_hashes_differently_is_done_at_a_new_label_and_a_newer_success() {
         let success = |count| [("u", event(ENSURED, count, "t1"))];
-        let settling = settling(marks("x20", "h20", "20", &success(3)));
-        assert!(settling.hashes_differently());
-        assert_eq!(settling.judge(&marks("x20", "h40", "40", &success(4))), waiting(0));
-        assert_eq!(settling.judge(&marks("x40", "h40", "40", &success(3))), waiting(0));
-        let done = settling.judge(&marks("x40", "h40", "40", &success(4)));
-        assert_eq!(done, Verdict::Done(Mark::LabelAndEvent));
+        let pending = pending(marks("x20", "h20", "20", &success(3)));
+        assert!(pending.hashes_differently());
+        assert_eq!(pending.judge(&marks("x20", "h40", "40", &success(4))), waiting(0));
+        assert_eq!(pending.judge(&marks("x40", "h40", "40", &success(3))), waiting(0));
+        let done = pending.judge(&marks("x40", "h40", "40", &success(4)));
+        assert_eq!(done, Progress::Done(CompletionSign::LabelAndEvent));
     }
 
     #[test]
     fn a_round_over_an_earlier_change_does_not_end_the_wait() {
         // The label was of weight 10 still when 20 became 40; now CCM has seen 20.
-        let settling = settling(marks("h10", "h20", "20", &[]));
+        let pending = pending(marks("h10", "h20", "20", &[]));
         let now = marks("h20", "h40", "40", &[("u", event(ENSURED, 1, "t1"))]);
-        assert_eq!(settling.judge(&now), waiting(0));
+        assert_eq!(pending.judge(&now), waiting(0));
     }
 
     #[test]
     fn one_failed_round_is_no_failure_and_two_are() {
-        let settling = settling(marks("h20", "h20", "20", &[]));
+        let pending = pending(marks("h20", "h20", "20", &[]));
         let failed = |count| marks("h20", "h40", "40", &[("f", event(FAILED, count, "t1"))]);
-        assert_eq!(settling.judge(&failed(1)), waiting(1));
+        assert_eq!(pending.judge(&failed(1)), waiting(1));
         let message = format!("{FAILED} message");
-        assert_eq!(settling.judge(&failed(2)), Verdict::Failed { rounds: 2, message });
+        assert_eq!(pending.judge(&failed(2)), Progress::Failed { rounds: 2, message });
     }
 
     #[test]
     fn failures_before_the_change_do_not_count() {
         let old = [("f", event(FAILED, 7, "t1"))];
-        let settling = settling(marks("h10", "h20", "20", &old));
-        assert_eq!(settling.judge(&marks("h10", "h40", "40", &old)), waiting(0));
-        assert!(!settling.hashes_differently(), "a failing CCM leaves an old label");
+        let pending = pending(marks("h10", "h20", "20", &old));
+        assert_eq!(pending.judge(&marks("h10", "h40", "40", &old)), waiting(0));
+        assert!(!pending.hashes_differently(), "a failing CCM leaves an old label");
     }
 
     #[rstest]
-    #[case::then_success("t1", "t2", Verdict::Done(Mark::Hash))]
-    #[case::in_the_same_second("t1", "t1", Verdict::Done(Mark::Hash))]
+    #[case::then_success("t1", "t2", Progress::Done(CompletionSign::Hash))]
+    #[case::in_the_same_second("t1", "t1", Progress::Done(CompletionSign::Hash))]
     #[case::then_failure("t2", "t1", waiting(1))]
     fn what_happened_last_counts(
         #[case] failure: &str,
         #[case] success: &str,
-        #[case] expected: Verdict,
+        #[case] expected: Progress,
     ) {
-        let settling = settling(marks("h20", "h20", "20", &[]));
+        let pending = pending(marks("h20", "h20", "20", &[]));
         let events = [("f", event(FAILED, 1, failure)), ("s", event(ENSURED, 1, success))];
-        assert_eq!(settling.judge(&marks("h40", "h40", "40", &events)), expected);
+        assert_eq!(pending.judge(&marks("h40", "h40", "40", &events)), expected);
     }
 
     #[rstest]
@@ -275,8 +286,9 @@ mod tests {
         #[case] weight: &str,
         #[case] value: Option<&str>,
     ) {
-        let settling = settling(marks("h20", "h20", "20", &[]));
-        let expected = Verdict::PutBack { key: KEY.to_owned(), value: value.map(str::to_owned) };
-        assert_eq!(settling.judge(&marks("h20", "h20", weight, &[])), expected);
+        let pending = pending(marks("h20", "h20", "20", &[]));
+        let expected =
+            Progress::Overwritten { key: KEY.to_owned(), value: value.map(str::to_owned) };
+        assert_eq!(pending.judge(&marks("h20", "h20", weight, &[])), expected);
     }
 }

@@ -8,22 +8,22 @@ use std::{
 use crate::{
     annotation,
     backends::{NodeSet, PodSet},
-    cloud::Cloud,
+    clb_answers::ClbAnswers,
     edit,
-    identity::Key,
+    identity::NamedKey,
     object::{
-        EndpointSlice, HorizontalPodAutoscaler, Meta, Node, Other, Place, Pod, Service, Workload,
-        WorkloadKind,
+        EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod, Service,
+        SourceLocation, Workload, WorkloadKind,
     },
 };
 
 /// Everything that is judged together: one migration's clusters and its CLBs.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub struct Snapshot {
     /// The clusters, in the order they were named.
     pub clusters: Vec<Cluster>,
     /// The CLB API's answers; they belong to all clusters.
-    pub cloud: Cloud,
+    pub clb_answers: ClbAnswers,
 }
 
 /// One cluster.
@@ -31,7 +31,7 @@ pub struct World {
 pub struct Cluster {
     /// Its context's name; `None` for files without a name.
     pub context: Option<Arc<str>>,
-    /// Its id, where known. See [`World::infer_cluster_ids`].
+    /// Its id, where known. See [`Snapshot::infer_cluster_ids`].
     pub id: Option<String>,
     /// What its Services' names end in where ids cannot differ.
     pub suffix: Option<String>,
@@ -42,17 +42,17 @@ pub struct Cluster {
     /// The namespaces whose EndpointSlices were all listed: a Service there without any has none.
     pub endpoints_listed: BTreeSet<String>,
     /// Whether this project's webhook gives workloads their preStop hook.
-    pub injects_hooks: bool,
+    pub injects_pre_stop_hooks: bool,
     services: BTreeMap<(String, String), Arc<Service>>,
     nodes: Arc<NodeSet>,
     slices: HashMap<(String, String), Vec<EndpointSlice>>,
     pods: PodSet,
     workloads: BTreeMap<(WorkloadKind, String), BTreeMap<String, Arc<Workload>>>,
     autoscaled: HashSet<(String, String, String)>,
-    namespaces: HashMap<String, Meta>,
-    others: Vec<Other>,
+    namespaces: HashMap<String, ObjectMeta>,
+    others: Vec<OtherObject>,
     /// The id that the cluster's own profile states, and where.
-    profile: Option<(String, Place)>,
+    profile: Option<(String, SourceLocation)>,
     /// Whether there are nodes, and every node that an EndpointSlice names is among them.
     names_known_nodes: OnceLock<bool>,
     /// The instances behind the nodes.
@@ -75,18 +75,18 @@ pub enum Object {
     /// `HorizontalPodAutoscaler` of any autoscaling version.
     Autoscaler(Box<HorizontalPodAutoscaler>),
     /// v1 Namespace, of which labels matter.
-    Namespace(Box<Meta>),
+    Namespace(Box<ObjectMeta>),
     /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
     ClusterProfile {
         /// The id.
         id: String,
         /// Where the ConfigMap was read.
-        place: Place,
+        place: SourceLocation,
     },
     /// The configuration of this project's injecting hook.
-    InjectionHook,
+    InjectionWebhook,
     /// Any other object, kept for the rules that judge any.
-    Other(Box<Other>),
+    Other(Box<OtherObject>),
 }
 
 /// What became of an object that was to be inserted.
@@ -98,7 +98,7 @@ pub enum Inserted {
     Same,
     /// An object of the same kind and name, but of other content, was there and stays. Says where
     /// that one was read.
-    Conflict(Place),
+    Conflict(SourceLocation),
 }
 
 impl Cluster {
@@ -139,8 +139,8 @@ impl Cluster {
                     Inserted::New
                 }
             },
-            Object::InjectionHook => {
-                self.injects_hooks = true;
+            Object::InjectionWebhook => {
+                self.injects_pre_stop_hooks = true;
                 Inserted::New
             }
             Object::Other(other) => {
@@ -211,7 +211,7 @@ impl Cluster {
         self.autoscaled.extend(newer.autoscaled.iter().cloned());
         self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));
         self.others.extend(newer.others.iter().cloned());
-        self.injects_hooks |= newer.injects_hooks;
+        self.injects_pre_stop_hooks |= newer.injects_pre_stop_hooks;
         self.id = self.id.take().or_else(|| newer.id.clone());
         self.suffix = self.suffix.take().or_else(|| newer.suffix.clone());
     }
@@ -324,7 +324,7 @@ impl Cluster {
     }
 
     /// Objects of other kinds that a rule may have to name.
-    pub fn others(&self) -> &[Other] {
+    pub fn others(&self) -> &[OtherObject] {
         &self.others
     }
 
@@ -350,18 +350,18 @@ impl Cluster {
     }
 }
 
-fn key(meta: &Meta) -> (String, String) {
+fn key(meta: &ObjectMeta) -> (String, String) {
     (meta.namespace().to_owned(), meta.name.clone())
 }
 
-fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &Meta) -> Inserted {
+fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
     if known == new { Inserted::Same } else { Inserted::Conflict(meta(known).origin.clone()) }
 }
 
 fn into_vacant<K: Ord, T: PartialEq>(
     entry: Entry<'_, K, Arc<T>>,
     object: T,
-    meta: impl Fn(&T) -> &Meta,
+    meta: impl Fn(&T) -> &ObjectMeta,
 ) -> Inserted {
     match entry {
         Entry::Occupied(known) => compare(known.get().as_ref(), &object, meta),
@@ -372,7 +372,7 @@ fn into_vacant<K: Ord, T: PartialEq>(
     }
 }
 
-fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &Meta) -> Inserted {
+fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
     match list.iter().find(|known| meta(known).name == meta(&object).name) {
         Some(known) => compare(known, &object, meta),
         None => {
@@ -382,21 +382,22 @@ fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &Meta) 
     }
 }
 
-impl World {
+impl Snapshot {
     /// Finds the ids of clusters that have none yet in the groups' answers: a backend on one of the
     /// cluster's own instances, described as one of its own Services, carries the id. Two different
     /// ids prove nothing.
     pub fn infer_cluster_ids(&mut self) {
-        let cloud = &self.cloud;
+        let clb_answers = &self.clb_answers;
         for cluster in self.clusters.iter_mut().filter(|cluster| cluster.id.is_none()) {
-            let mut ids =
-                cloud.groups.values().flat_map(|group| &group.backends).filter_map(|backend| {
-                    let key = Key::parse(&backend.description)?;
+            let mut ids = clb_answers.groups.values().flat_map(|group| &group.backends).filter_map(
+                |backend| {
+                    let key = NamedKey::parse(&backend.description)?;
                     let service = cluster.service(key.namespace, key.service)?;
                     cluster
                         .owns_server(&backend.server_id, &backend.server_ip, service)
                         .then_some(key.cluster_id)
-                });
+                },
+            );
             let first = ids.next().map(str::to_owned);
             let agree = ids.all(|id| Some(id) == first.as_deref());
             cluster.id = first.filter(|_| agree);

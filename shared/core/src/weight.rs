@@ -6,14 +6,14 @@ pub const DEFAULT: u32 = 100;
 
 /// What decides the weights of one Service's backends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Setting {
+pub struct WeightSetting {
     /// `loadbalancer-weight` where it is in effect: 0..=100, the Service's total in the group.
     pub total: Option<u32>,
     /// `loadbalancer-default-weight`, 0..=100 for each backend; not in Local mode.
     pub default: Option<u32>,
 }
 
-impl Setting {
+impl WeightSetting {
     /// The weight of each of `backends` nodes or pods in Cluster and ENI mode.
     pub fn even(self, backends: usize) -> u32 {
         match self.total {
@@ -52,8 +52,8 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    fn total(weight: u32) -> Setting {
-        Setting { total: Some(weight), default: None }
+    fn total(weight: u32) -> WeightSetting {
+        WeightSetting { total: Some(weight), default: None }
     }
 
     #[rstest]
@@ -84,7 +84,7 @@ mod tests {
         #[case] pods: &[usize],
         #[case] weights: &[u32],
     ) {
-        let setting = Setting { total: weight, default: Some(5) };
+        let setting = WeightSetting { total: weight, default: Some(5) };
         let all = pods.iter().sum();
         let computed: Vec<u32> = pods.iter().map(|pods| setting.local_node(*pods, all)).collect();
         assert_eq!(computed, weights);
@@ -94,13 +94,13 @@ mod tests {
     fn an_eci_pod_in_local_mode_may_get_nothing() {
         assert_eq!(total(10).local_eci(23), 0);
         assert_eq!(total(100).local_eci(23), 4);
-        assert_eq!(Setting::default().local_eci(23), 1);
+        assert_eq!(WeightSetting::default().local_eci(23), 1);
     }
 
     #[test]
     fn without_a_weight_each_backend_has_its_own() {
-        assert_eq!(Setting::default().even(3), 100);
-        assert_eq!(Setting { total: None, default: Some(5) }.even(3), 5);
+        assert_eq!(WeightSetting::default().even(3), 100);
+        assert_eq!(WeightSetting { total: None, default: Some(5) }.even(3), 5);
     }
 
     proptest! {

@@ -110,7 +110,7 @@ fn difference(case: &Case) -> Option<String> {
     let slices: Vec<EndpointSlice> = case.endpoint_slices.iter().flatten().cloned().collect();
     let pods: PodSet = case.pods.iter().flatten().cloned().collect();
     let known = case.known_vgroups.iter().flatten().map(|id| (id.as_str(), "")).collect();
-    let result = backends::model(&Inputs {
+    let result = backends::local_model(&Inputs {
         service: &case.service,
         nodes: &nodes,
         slices: &slices,

@@ -38,7 +38,7 @@ fn every_recorded_service_has_the_hash_that_ccm_gives_it() {
 
     let different: Vec<String> = recorded
         .iter()
-        .filter(|recorded| hash::of(&recorded.service) != recorded.hash)
+        .filter(|recorded| hash::service_hash(&recorded.service) != recorded.hash)
         .map(|recorded| format!("{}: {}", recorded.name, recorded.service))
         .collect();
 
@@ -66,15 +66,21 @@ fn two_services_of_a_run_of_the_whole_ccm_have_the_hashes_it_wrote() {
     let one = service(json!([port("h", 80, 30080)]), "rsp-a:80");
     let two = service(json!([port("h", 80, 30080), port("s", 443, 30443)]), "rsp-a:80,rsp-a:443");
 
-    assert_eq!(hash::of(&one), "bff2aba63b2807a6ec9151b4092db64b4e778210b6bae1f8fffd7ab7");
-    assert_eq!(hash::of(&two), "a5c7da596b07b4db6881320d822c508f3a6a19186da683e14d371083");
+    assert_eq!(
+        hash::service_hash(&one),
+        "bff2aba63b2807a6ec9151b4092db64b4e778210b6bae1f8fffd7ab7"
+    );
+    assert_eq!(
+        hash::service_hash(&two),
+        "a5c7da596b07b4db6881320d822c508f3a6a19186da683e14d371083"
+    );
 }
 
 #[test]
 fn keys_whose_order_is_circular_give_a_hash_all_the_same() {
     let service = json!({"metadata": {"annotations": {"a1b": "x", "a2": "x", "a10": "x"}}});
 
-    assert_eq!(hash::of(&service).len(), 56);
+    assert_eq!(hash::service_hash(&service).len(), 56);
 }
 
 #[test]
@@ -85,6 +91,6 @@ fn a_service_that_no_api_server_would_send_is_hashed_without_its_odd_fields() {
     });
     let plain = json!({"metadata": {"annotations": {"b": "x"}}});
 
-    assert_eq!(hash::of(&odd), hash::of(&plain));
-    assert_eq!(hash::of(&Value::Null), hash::of(&json!({})));
+    assert_eq!(hash::service_hash(&odd), hash::service_hash(&plain));
+    assert_eq!(hash::service_hash(&Value::Null), hash::service_hash(&json!({})));
 }

@@ -16,14 +16,14 @@ use clbmigrate_core::{
     },
     backends::{self, Groups, Inputs, Mode, NodeSet, PodSet, Server},
     finding::Severity,
+    index::Index,
     object::Service,
     outcome::{Outcome, PortResult},
     prediction::Prediction,
     preview::preview,
     route::Route,
     rules,
-    snapshot::World,
-    survey::Survey,
+    snapshot::Snapshot,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -120,10 +120,10 @@ fn grounds() -> impl Strategy<Value = Scene> {
 }
 
 /// The backends of every port that CCM applies, with the mode.
-fn applied(world: &World, mut each: impl FnMut(Mode, &backends::Backend<'_>)) {
-    let survey = Survey::new(world);
-    for seat in survey.seats() {
-        let round = survey.round(&seat);
+fn applied(snapshot: &Snapshot, mut each: impl FnMut(Mode, &backends::Backend<'_>)) {
+    let index = Index::new(snapshot);
+    for service_ref in index.services() {
+        let round = index.round(&service_ref);
         for port in &round.ports {
             if let PortResult::Applied(group) | PortResult::NoNode(group) = &port.result {
                 group.backends.iter().for_each(|backend| each(round.mode, &backend));
@@ -151,36 +151,36 @@ fn group_backends() -> impl Strategy<Value = Vec<Value>> {
     vec(prop_oneof![own, other, (0_u32..=100).prop_map(outside)], 0..12)
 }
 
-fn routes_of(world: &World, mut each: impl FnMut(&Route<'_>)) {
-    let survey = Survey::new(world);
-    for (key, _) in survey.routes() {
-        each(&Route::build(&survey, *key, &Prediction::default()));
+fn routes_of(snapshot: &Snapshot, mut each: impl FnMut(&Route<'_>)) {
+    let index = Index::new(snapshot);
+    for (key, _) in index.routes() {
+        each(&Route::build(&index, *key, &Prediction::default()));
     }
 }
 
 proptest! {
     #[test]
     fn no_annotation_makes_anything_panic(scene in bases(), annotations in annotations()) {
-        let (before, after) = (scene.world(), annotated(scene, &annotations).world());
-        let (before, after) = (Survey::new(&before), Survey::new(&after));
-        for seat in after.seats() {
+        let (before, after) = (scene.snapshot(), annotated(scene, &annotations).snapshot());
+        let (before, after) = (Index::new(&before), Index::new(&after));
+        for service_ref in after.services() {
             let inputs = Inputs {
-                service: seat.service,
-                nodes: seat.cluster.nodes(),
-                slices: seat.cluster.slices_of(seat.service).unwrap_or_default(),
-                pods: seat.cluster.pods(),
+                service: service_ref.service,
+                nodes: service_ref.cluster.nodes(),
+                slices: service_ref.cluster.slices_of(service_ref.service).unwrap_or_default(),
+                pods: service_ref.cluster.pods(),
                 groups: Groups::Unknown,
                 cluster_id: CLUSTER_ID,
                 eni_by_default: false,
             };
-            let _ = backends::model(&inputs);
-            let round = after.round(&seat);
+            let _ = backends::local_model(&inputs);
+            let round = after.round(&service_ref);
             let _ = (round.outcome(), round.reasons());
         }
         let _ = rules::check(&after, None, &|_| true);
         let _ = preview(&before, &after);
         let _ = preview(&after, &before);
-        let _ = rules::unknown_allowances(after.world);
+        let _ = rules::unknown_allowances(after.snapshot);
     }
 
     #[test]
@@ -199,14 +199,14 @@ proptest! {
                 cluster_id: "",
                 eni_by_default: false,
             };
-            let _ = backends::model(&inputs);
+            let _ = backends::local_model(&inputs);
         }
     }
 
     #[test]
     fn nothing_changes_where_nothing_changes(scene in bases(), annotations in annotations()) {
-        let world = annotated(scene, &annotations).world();
-        let (before, after) = (Survey::new(&world), Survey::new(&world));
+        let snapshot = annotated(scene, &annotations).snapshot();
+        let (before, after) = (Index::new(&snapshot), Index::new(&snapshot));
         let preview = preview(&before, &after);
         prop_assert!(preview.changes.is_empty());
         prop_assert_eq!(preview.introduced, []);
@@ -216,12 +216,12 @@ proptest! {
     #[test]
     fn weight_0_is_0_for_every_backend(scene in grounds(), default in 0_u32..=100) {
         let scene = scene.note(WEIGHT, "0").note(DEFAULT_WEIGHT, &default.to_string());
-        applied(&scene.world(), |_, backend| assert_eq!(backend.weight, 0, "{backend:?}"));
+        applied(&scene.snapshot(), |_, backend| assert_eq!(backend.weight, 0, "{backend:?}"));
     }
 
     #[test]
     fn every_backend_gets_something_of_a_weight(scene in grounds(), weight in 1_u32..=100) {
-        applied(&scene.note(WEIGHT, &weight.to_string()).world(), |mode, backend| {
+        applied(&scene.note(WEIGHT, &weight.to_string()).snapshot(), |mode, backend| {
             let is_eci = matches!(backend.server, Server::Pod(_));
             assert!(backend.weight >= 1 || (mode == Mode::Local && is_eci), "{mode:?} {backend:?}");
             assert!(backend.weight <= weight, "{backend:?}");
@@ -231,7 +231,7 @@ proptest! {
     #[test]
     fn a_weight_is_never_exceeded_but_by_its_floor(scene in grounds(), weight in 0_u32..=100) {
         let (mut sum, mut count) = (0, 0);
-        applied(&scene.note(WEIGHT, &weight.to_string()).world(), |_, backend| {
+        applied(&scene.note(WEIGHT, &weight.to_string()).snapshot(), |_, backend| {
             sum += backend.weight;
             count += 1;
         });
@@ -258,8 +258,8 @@ proptest! {
         if !knows_id {
             scene = scene.within(0).id(None);
         }
-        let world = scene.world();
-        routes_of(&world, |route| {
+        let snapshot = scene.snapshot();
+        routes_of(&snapshot, |route| {
             let is_whole = |sum: f64| {
                 if route.weight_sum() == 0 { sum == 0.0 } else { (sum - 1.0).abs() < 1e-9 }
             };
@@ -300,10 +300,10 @@ proptest! {
         // A mapping that freezes replaces one that drains.
         let both = drains.clone().note(frozen.0, frozen.1);
         let outcome = |scene: &Scene| {
-            let world = scene.world();
-            let survey = Survey::new(&world);
-            let seat = survey.seats().next().expect("a Service");
-            let round = survey.round(&seat);
+            let snapshot = scene.snapshot();
+            let index = Index::new(&snapshot);
+            let service_ref = index.services().next().expect("a Service");
+            let round = index.round(&service_ref);
             let all = round.ports.iter().all(|p| matches!(p.result, PortResult::Frozen));
             (round.outcome(), all, round.reasons())
         };
@@ -320,9 +320,9 @@ proptest! {
         low in 0_u32..100,
     ) {
         prop_assume!(low < high);
-        let before = scene.clone().note(WEIGHT, &high.to_string()).world();
-        let after = scene.note(WEIGHT, &low.to_string()).world();
-        let (before, after) = (Survey::new(&before), Survey::new(&after));
+        let before = scene.clone().note(WEIGHT, &high.to_string()).snapshot();
+        let after = scene.note(WEIGHT, &low.to_string()).snapshot();
+        let (before, after) = (Index::new(&before), Index::new(&after));
         let found = preview(&before, &after).introduced;
         let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
         prop_assert_eq!(errors.collect::<Vec<_>>(), Vec::<&clbmigrate_core::finding::Finding>::new());
@@ -333,7 +333,7 @@ proptest! {
         let weight = weight.to_string();
         let list = |scene: Scene| {
             let mut all = Vec::new();
-            applied(&scene.world(), |_, b| all.push((b.server.id().to_owned(), b.port, b.weight)));
+            applied(&scene.snapshot(), |_, b| all.push((b.server.id().to_owned(), b.port, b.weight)));
             all
         };
         let old = scene.clone().bare(WEIGHT).key(&format!("{LEGACY_PREFIX}{WEIGHT}"), weight.clone());

@@ -11,13 +11,13 @@ mod support;
 
 use clbmigrate_core::{
     annotation::{BACKEND_TYPE, IGNORE_WEIGHT_UPDATE, VGROUP_PORT, WEIGHT},
+    index::Index,
     outcome::Outcome,
     prediction::Prediction,
-    preview::{Preview, preview, preview_of},
+    preview::{Preview, preview, preview_including},
     route::Route,
     rules,
-    snapshot::World,
-    survey::Survey,
+    snapshot::Snapshot,
 };
 use serde_json::{Value, json};
 use support::{Scene, backend, healthy, healthy_eni, healthy_local, outside};
@@ -36,18 +36,18 @@ fn held(routes: &[Route<'_>]) -> Vec<String> {
         .collect()
 }
 
-fn routes<'a>(survey: &Survey<'a>) -> Vec<Route<'a>> {
-    survey.routes().map(|(key, _)| Route::build(survey, *key, &Prediction::default())).collect()
+fn routes<'a>(index: &Index<'a>) -> Vec<Route<'a>> {
+    index.routes().map(|(key, _)| Route::build(index, *key, &Prediction::default())).collect()
 }
 
 fn standing(scene: &Scene) -> Vec<String> {
-    let world = scene.world();
-    held(&routes(&Survey::new(&world)))
+    let snapshot = scene.snapshot();
+    held(&routes(&Index::new(&snapshot)))
 }
 
 fn after<T>(before: &Scene, after: &Scene, look: impl FnOnce(&Preview<'_>) -> T) -> T {
-    let (before, after): (World, World) = (before.world(), after.world());
-    look(&preview(&Survey::new(&before), &Survey::new(&after)))
+    let (before, after): (Snapshot, Snapshot) = (before.snapshot(), after.snapshot());
+    look(&preview(&Index::new(&before), &Index::new(&after)))
 }
 
 fn held_after(before: &Scene, edited: &Scene) -> Vec<String> {
@@ -67,9 +67,9 @@ fn eighty_over_three_nodes_is_seventy_eight() {
 #[test]
 fn the_groups_answer_is_the_truth_and_the_model_stands_beside_it() {
     let drifted = healthy().group("rsp-a", &[backend(1, 40), backend(2, 10), outside(50)]);
-    let world = drifted.world();
-    let survey = Survey::new(&world);
-    let routes = routes(&survey);
+    let snapshot = drifted.snapshot();
+    let index = Index::new(&snapshot);
+    let routes = routes(&index);
     let own = &routes[0].participants[0];
     assert_eq!((own.weight_sum, own.expected_weight_sum), (Some(50), Some(30)));
     assert_eq!((own.backends, own.expected_backends), (Some(2), 3));
@@ -80,14 +80,14 @@ fn a_group_emptied_of_a_service_is_share_zero() {
     let emptied = healthy().group("rsp-a", &[outside(70)]);
     let expected = ["shop/web: 0 backends, 0, 0.0 %", "i-ext: 1 backends, 70, 100.0 %"];
     assert_eq!(standing(&emptied), expected);
-    let world = emptied.world();
-    assert!(routes(&Survey::new(&world))[0].participants[0].is_emptied());
+    let snapshot = emptied.snapshot();
+    assert!(routes(&Index::new(&snapshot))[0].participants[0].is_emptied());
 }
 
 #[test]
 fn shares_are_unknown_without_the_groups_answer() {
-    let world = healthy().no_answers().world();
-    let routes = routes(&Survey::new(&world));
+    let snapshot = healthy().no_answers().snapshot();
+    let routes = routes(&Index::new(&snapshot));
     let own = &routes[0].participants[0];
     assert_eq!((own.share, own.share_of_known), (None, 1.0));
     assert!(!routes[0].complete);
@@ -120,8 +120,8 @@ fn a_frozen_service_keeps_what_it_has() {
     assert_eq!(held_after(&healthy(), &broken), expected);
     assert_eq!(after(&healthy(), &broken, |said| said.outcome), Outcome::Frozen);
     // Its backends are its own, not left over.
-    let world = broken.world();
-    let report = rules::check(&Survey::new(&world), None, &|_| true);
+    let snapshot = broken.snapshot();
+    let report = rules::check(&Index::new(&snapshot), None, &|_| true);
     let said: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
     assert_eq!(said, ["CLB003"]);
 }
@@ -138,9 +138,9 @@ fn a_drained_service_leaves_the_group_and_the_rest_goes_to_the_others() {
 fn a_mapping_written_with_another_name_of_the_port_is_misrouted_in_the_route_it_means() {
     for mapping in ["rsp-a:8080", "rsp-a:http", "rsp-a:080", "80:rsp-a"] {
         let broken = healthy().note(VGROUP_PORT, mapping);
-        let world = broken.world();
-        let survey = Survey::new(&world);
-        let routes = routes(&survey);
+        let snapshot = broken.snapshot();
+        let index = Index::new(&snapshot);
+        let routes = routes(&index);
         assert_eq!(routes[0].key.vgroup, "rsp-a", "{mapping}");
         assert_eq!(routes[0].key.port, Some(80), "{mapping}");
         assert_eq!(routes[0].participants[0].outcome, Some(Outcome::Misrouted), "{mapping}");
@@ -198,7 +198,7 @@ fn from_nodes_to_pods_the_backends_change_and_the_weight_is_divided_anew() {
 }
 
 #[test]
-fn healthy_worlds_of_each_mode_hold_thirty_of_a_hundred() {
+fn healthy_snapshots_of_each_mode_hold_thirty_of_a_hundred() {
     for scene in [healthy(), healthy_local(), healthy_eni()] {
         let expected = ["shop/web: 3 backends, 30, 30.0 %", "i-ext: 1 backends, 70, 70.0 %"];
         assert_eq!(standing(&scene), expected);
@@ -208,33 +208,33 @@ fn healthy_worlds_of_each_mode_hold_thirty_of_a_hundred() {
 #[test]
 fn without_id_and_nodes_it_is_unknown_whose_backends_they_are() {
     let blind = healthy().id(None).without("Node").nodes_not_listed();
-    let world = blind.world();
-    let routes = routes(&Survey::new(&world));
+    let snapshot = blind.snapshot();
+    let routes = routes(&Index::new(&snapshot));
     assert_eq!(routes[0].participants[0].weight_sum, None);
     assert!(routes[0].unknown[0].contains("--cluster-id"), "{:?}", routes[0].unknown);
 }
 
 #[test]
 fn the_id_is_found_where_the_clusters_own_instances_carry_it() {
-    let mut world = healthy().id(None).world();
-    world.infer_cluster_ids();
-    assert_eq!(world.clusters[0].id.as_deref(), Some(support::CLUSTER_ID));
+    let mut snapshot = healthy().id(None).snapshot();
+    snapshot.infer_cluster_ids();
+    assert_eq!(snapshot.clusters[0].id.as_deref(), Some(support::CLUSTER_ID));
     // Two ids on the cluster's own instances prove nothing.
     let other = json!({"ServerId": "i-2", "Port": 30080, "Weight": 10, "Type": "ecs",
         "Description": format!("k8s/30080/web/shop/{}", support::OTHER_ID)});
-    let mut world = healthy().id(None).group("rsp-a", &[backend(1, 10), other]).world();
-    world.infer_cluster_ids();
-    assert_eq!(world.clusters[0].id, None);
+    let mut snapshot = healthy().id(None).group("rsp-a", &[backend(1, 10), other]).snapshot();
+    snapshot.infer_cluster_ids();
+    assert_eq!(snapshot.clusters[0].id, None);
 }
 
 #[test]
 fn a_named_service_is_looked_at_even_where_it_stays_as_it_is() {
     let drifted = healthy().group("rsp-a", &[backend(1, 40), backend(2, 10), outside(50)]);
-    let world = drifted.world();
-    let survey = Survey::new(&world);
-    assert!(preview(&survey, &survey).routes.is_empty());
-    let seat = survey.seats().next().expect("a Service");
-    let said = preview_of(&survey, &survey, &[seat.service.object_ref(None)]);
+    let snapshot = drifted.snapshot();
+    let index = Index::new(&snapshot);
+    assert!(preview(&index, &index).routes.is_empty());
+    let service_ref = index.services().next().expect("a Service");
+    let said = preview_including(&index, &index, &[service_ref.service.object_ref(None)]);
     assert!(said.changes.is_empty() && said.introduced.is_empty() && said.fixed.is_empty());
     let sums = |route: &Route<'_>| route.participants[0].weight_sum;
     assert_eq!((sums(&said.routes[0].before), sums(&said.routes[0].after)), (Some(50), Some(30)));

@@ -1,4 +1,4 @@
-//! The grid of rules: the specification as a table of worlds, and what each rule says of them.
+//! The grid of rules: the specification as a table of snapshots, and what each rule says of them.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -79,7 +79,7 @@ fn changes_that_lose_traffic_are_found() {
 #[test]
 fn where_nothing_is_wrong_nothing_is_said() {
     for scene in [healthy(), healthy_local(), healthy_eni()] {
-        let said = check(&scene.world());
+        let said = check(&scene.snapshot());
         assert_eq!(said.findings, [], "{:#?}", said.findings);
         assert_eq!(said.not_looked, []);
     }
@@ -189,10 +189,10 @@ fn patch_complaint(given: &Given, said: &[Finding], finding: &Finding) -> Option
         Given::Change { before, after, .. } => (before, after),
     };
     let patched = match after.clone().patched(finding) {
-        Ok(patched) => patched.world(),
+        Ok(patched) => patched.snapshot(),
         Err(error) => return Some(error),
     };
-    let brought = introduced(&before.world(), &patched).findings;
+    let brought = introduced(&before.snapshot(), &patched).findings;
     let now = match given {
         Given::State(_) => check(&patched).findings,
         Given::Change { .. } => brought.clone(),
@@ -242,7 +242,7 @@ fn the_old_prefix_is_judged_as_the_new_one() {
             let Some(old) = scene.clone().under_the_old_prefix() else { continue };
             let of = |scene: &Scene| {
                 let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
-                for finding in check(&scene.world()).findings {
+                for finding in check(&scene.snapshot()).findings {
                     *counts.entry((finding.rule, finding.severity)).or_default() += 1;
                 }
                 counts

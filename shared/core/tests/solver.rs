@@ -2,25 +2,25 @@
 #![allow(clippy::expect_used, reason = "a test may fail")]
 
 use clbmigrate_core::solver::{
-    Goal, Side, Solution, Spread, TOLERANCE, Unsolvable, capacity, share_out, solve,
+    BackendLayout, RouteGoal, Side, Solution, TOLERANCE, Unsolvable, capacity, distribute, solve,
 };
 use proptest::prelude::*;
 use rstest::rstest;
 
 fn even(backends: usize) -> Side {
-    Side::Service(Spread::Even(backends))
+    Side::Service(BackendLayout::Even(backends))
 }
 
 fn local(nodes: &[usize]) -> Side {
-    Side::Service(Spread::Local { nodes: nodes.to_vec(), eci: 0 })
+    Side::Service(BackendLayout::Local { nodes: nodes.to_vec(), eci: 0 })
 }
 
 fn servers(weights: &[u32]) -> Side {
     Side::Servers(weights.to_vec())
 }
 
-fn goal(to: Side, from: Side) -> Goal {
-    Goal { to, from, others: 0, total: 100 }
+fn goal(to: Side, from: Side) -> RouteGoal {
+    RouteGoal { to, from, others: 0, total: 100 }
 }
 
 fn one(to: Side, from: Side, wish: f64) -> Solution {
@@ -92,17 +92,17 @@ fn machines_can_gain_too() {
 
 #[test]
 fn between_machines_the_whole_stays() {
-    let goal = Goal { to: servers(&[0]), from: servers(&[40, 40]), others: 20, total: 100 };
+    let goal = RouteGoal { to: servers(&[0]), from: servers(&[40, 40]), others: 20, total: 100 };
     let solution = solve(&[goal], 0.4).expect("weights");
     assert_eq!(solution.routes[0].sums, [40, 40]);
 }
 
 #[test]
 fn others_keep_their_share() {
-    let goal = Goal { to: even(2), from: even(2), others: 50, total: 100 };
+    let goal = RouteGoal { to: even(2), from: even(2), others: 50, total: 100 };
     let solution = solve(&[goal], 0.3).expect("weights");
     assert_eq!((solution.to, solution.from), (Some(30), Some(20)));
-    let goal = Goal { to: even(2), from: even(2), others: 50, total: 100 };
+    let goal = RouteGoal { to: even(2), from: even(2), others: 50, total: 100 };
     let refused = solve(&[goal], 0.6).expect_err("others hold half");
     assert_eq!(refused, Unsolvable::Others { others: 50.0, most: 50.0 });
 }
@@ -134,16 +134,16 @@ fn a_side_without_backends_carries_nothing() {
     assert_eq!((solution.to, solution.from), (Some(100), Some(0)));
 }
 
-fn spread() -> impl Strategy<Value = Spread> {
+fn spread() -> impl Strategy<Value = BackendLayout> {
     prop_oneof![
-        (1_usize..30).prop_map(Spread::Even),
+        (1_usize..30).prop_map(BackendLayout::Even),
         (prop::collection::vec(1_usize..20, 1..8), 0_usize..4)
-            .prop_map(|(nodes, eci)| Spread::Local { nodes, eci }),
+            .prop_map(|(nodes, eci)| BackendLayout::Local { nodes, eci }),
     ]
 }
 
 /// The nearest that any two weights come to the wish, tried one by one.
-fn nearest(to: &Spread, from: &Spread, wish: f64) -> f64 {
+fn nearest(to: &BackendLayout, from: &BackendLayout, wish: f64) -> f64 {
     let mut nearest = f64::INFINITY;
     for a in 0..=100 {
         for b in 0..=100 {
@@ -194,7 +194,7 @@ proptest! {
     fn sums_are_shared_out_to_the_last(
         weights in prop::collection::vec(0_u32..=100, 1..12), sum in 0_u32..2000,
     ) {
-        let given = share_out(sum, &weights);
+        let given = distribute(sum, &weights);
         prop_assert_eq!(given.iter().sum::<u32>(), sum.min(capacity(&weights)));
         prop_assert!(given.iter().all(|weight| *weight <= 100));
         let stays_out = |(given, weight): (&u32, &u32)| *weight > 0 || *given == 0;

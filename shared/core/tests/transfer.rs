@@ -4,9 +4,9 @@
 
 use clbmigrate_core::{
     annotation,
-    history::{self, Entry, History},
+    history::{self, History, HistoryEntry},
     object::Service,
-    snapshot::{Cluster, Object, World},
+    snapshot::{Cluster, Object, Snapshot},
     transfer::{
         Act, Came, Course, Ending, OneService, Part, Server, Servers, Standing, Whole, half_done,
     },
@@ -234,12 +234,12 @@ fn cluster(context: &str, weight: &str, history: &History) -> Cluster {
 }
 
 /// Two clusters with these weights; `b` has the record.
-fn world(a: &str, b: &str) -> World {
-    let mut world = World::default();
+fn snapshot(a: &str, b: &str) -> Snapshot {
+    let mut snapshot = Snapshot::default();
     for (context, weight, history) in [("a", a, History::default()), ("b", b, record())] {
-        world.clusters.push(cluster(context, weight, &history));
+        snapshot.clusters.push(cluster(context, weight, &history));
     }
-    world
+    snapshot
 }
 
 #[rstest]
@@ -252,29 +252,29 @@ fn a_change_is_half_done_when_one_part_is_as_after_and_another_as_before(
     #[case] b: &str,
     #[case] expected: Option<(Vec<usize>, Vec<usize>)>,
 ) {
-    let found = half_done(&world(a, b));
+    let found = half_done(&snapshot(a, b));
     let found: Vec<_> = found.into_iter().map(|half| (half.done, half.missing)).collect();
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
 }
 
 #[test]
 fn what_is_not_at_hand_is_not_called_half_done() {
-    let mut world = world("80", "40");
-    world.clusters.remove(0);
-    assert!(half_done(&world).is_empty());
+    let mut snapshot = snapshot("80", "40");
+    snapshot.clusters.remove(0);
+    assert!(half_done(&snapshot).is_empty());
 }
 
 #[test]
 fn a_later_change_of_the_same_service_settles_it() {
-    let mut world = world("80", "40");
-    let later = Entry {
+    let mut snapshot = snapshot("80", "40");
+    let later = HistoryEntry {
         change: "c2".to_owned(),
         verb: "set".to_owned(),
         whole: None,
         ..record().last().cloned().unwrap_or_else(|| panic!("no entry"))
     };
-    world.clusters[1] = cluster("b", "40", &record().with(later));
-    assert!(half_done(&world).is_empty());
+    snapshot.clusters[1] = cluster("b", "40", &record().with(later));
+    assert!(half_done(&snapshot).is_empty());
 }
 
 #[test]
@@ -315,8 +315,8 @@ fn servers_stand_as_their_group_says(#[case] now: &[(&str, u32)], #[case] expect
         "VServerGroupId": "rsp-bp1example",
         "BackendServers": {"BackendServer": now.iter().map(backend).collect::<Vec<_>>()},
     });
-    let mut world = World::default();
+    let mut snapshot = Snapshot::default();
     let group = serde_json::from_value(answer).unwrap_or_else(|error| panic!("{error}"));
-    world.cloud.insert(clbmigrate_core::cloud::Answer::Group(group));
-    assert_eq!(part.standing(&world), expected);
+    snapshot.clb_answers.insert(clbmigrate_core::clb_answers::ClbAnswer::Group(group));
+    assert_eq!(part.standing(&snapshot), expected);
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use clbmigrate_core::{
     inject::{
-        self, Candidate, Controller, NATIVE_SLEEP, Note, Outcome, Reason, Settings, Verdict as Made,
+        self, Action, Controller, Decision, ExaminedWorkload, InjectionContext, NATIVE_SLEEP, Note,
+        Reason,
     },
     object::{Node, Workload, WorkloadKind},
 };
@@ -39,46 +40,51 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
             (Operation::Update, Some(old)) => inject::Operation::Update { old },
             _ => return pass(Verdict::Allowed),
         };
-        let owner = self.workload_behind(kind, &object, &request.namespace);
-        let owner = owner.as_ref().map(|workload| &workload.metadata.annotations);
-        let made =
-            match inject::examine(inject::Request { kind, operation, object: &object, owner }) {
-                Ok(candidate) => {
-                    let settings =
-                        self.settings(config.pre_stop_seconds, kind, request, &candidate).await;
-                    candidate.decide(settings)
-                }
-                Err(reason) => Made { outcome: Outcome::Untouched(reason), notes: Vec::new() },
-            };
-        self.answer_with(hook, request, &made)
+        let controller = self.workload_behind(kind, &object, &request.namespace);
+        let controller_annotations =
+            controller.as_ref().map(|workload| &workload.metadata.annotations);
+        let decision = match inject::examine(inject::Request {
+            kind,
+            operation,
+            object: &object,
+            controller_annotations,
+        }) {
+            Ok(candidate) => {
+                let settings =
+                    self.settings(config.pre_stop_seconds, kind, request, &candidate).await;
+                candidate.decide(settings)
+            }
+            Err(reason) => Decision { action: Action::Untouched(reason), notes: Vec::new() },
+        };
+        self.answer_with(hook, request, &decision)
     }
 
     fn answer_with(
         &self,
         hook: Hook,
         request: &Request<'_>,
-        made: &Made,
+        decision: &Decision,
     ) -> Result<(Response, Verdict), serde_json::Error> {
         let Request { namespace, name, kind, .. } = request;
         let name = if name.is_empty() { "(new)" } else { name };
         let label = format!("{} {namespace}/{name}", kind.kind);
-        let (mut response, result) = match &made.outcome {
-            Outcome::Patched(patch) => (Response::allow().patch(patch)?, "patched"),
-            Outcome::Untouched(reason) => (Response::allow(), reason.as_str()),
+        let (mut response, result) = match &decision.action {
+            Action::Patched(patch) => (Response::allow().patch(patch)?, "patched"),
+            Action::Untouched(reason) => (Response::allow(), reason.as_str()),
         };
         self.metrics.hooked(hook, result);
         tracing::debug!(hook = hook.name(), object = label, result, "preStop hooks");
         response = response.audit("preStop", result);
-        if let Outcome::Untouched(reason) = &made.outcome
+        if let Action::Untouched(reason) = &decision.action
             && let Some(why) = self.worth_telling(reason)
         {
             response = response.warn(format!("{label}: no preStop hook is added: {why}"));
         }
-        for note in made.notes.iter().map(Note::to_string) {
+        for note in decision.notes.iter().map(Note::to_string) {
             response = response.warn(format!("{label}: {note}"));
         }
-        let verdict = match &made.outcome {
-            Outcome::Untouched(Reason::Unreadable(_)) => Verdict::Failed,
+        let verdict = match &decision.action {
+            Action::Untouched(Reason::Unreadable(_)) => Verdict::Failed,
             _ => response.verdict(),
         };
         Ok((response, verdict))
@@ -104,15 +110,15 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         seconds: u32,
         kind: WorkloadKind,
         request: &Request<'_>,
-        candidate: &Candidate<'_>,
-    ) -> Settings {
+        candidate: &ExaminedWorkload<'_>,
+    ) -> InjectionContext {
         // Pods come in storms: for them, what is in the cache must do.
         let is_new = request.operation == Operation::Create && kind != WorkloadKind::Pod;
         let services =
             self.services_selecting(&request.namespace, candidate.labels(), is_new).await;
         let nodes = self.cache.nodes();
         let nodes = nodes.as_deref().filter(|nodes| !nodes.is_empty());
-        Settings {
+        InjectionContext {
             seconds,
             nodes_sleep: nodes.is_some_and(|nodes| nodes.iter().all(sleeps)),
             is_selected: services.iter().any(|service| is_migrated(service)),
@@ -121,7 +127,7 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         }
     }
 
-    /// The workload that a Pod is made for: what it says of hooks holds for its Pods, too.
+    /// The workload that a Pod is decision for: what it says of hooks holds for its Pods, too.
     fn workload_behind(
         &self,
         kind: WorkloadKind,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use clbmigrate_core::{
     annotation,
     finding::Report,
+    index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     prediction::Prediction,
     preview::ServiceChange,
-    rules::{self, Change},
-    snapshot::{Cluster, World},
-    survey::{Seat, Survey},
+    rules::{self, ChangeSet},
+    snapshot::{Cluster, Snapshot},
 };
 
 use super::{
@@ -88,29 +88,32 @@ impl Pair {
     pub fn judge(&self, ground: Ground<'_>, around: &Around) -> Judged {
         let mut around = around.clone();
         around.services.retain(|neighbour| !self.is(neighbour));
-        let worlds = [&self.old, &self.new].map(|it| ground.with_service(it.as_ref(), &around));
-        let [before, after] = worlds.each_ref().map(Survey::new);
-        let at_home = |world, service: &Option<Arc<Service>>| seat_of(world, service.as_deref()?);
-        let (old, new) = (at_home(before.world, &self.old), at_home(after.world, &self.new));
-        let Some(seat) = new.or(old) else {
+        let snapshots = [&self.old, &self.new].map(|it| ground.with_service(it.as_ref(), &around));
+        let [before, after] = snapshots.each_ref().map(Index::new);
+        let at_home = |snapshot, service: &Option<Arc<Service>>| {
+            service_ref_of(snapshot, service.as_deref()?)
+        };
+        let (old, new) = (at_home(before.snapshot, &self.old), at_home(after.snapshot, &self.new));
+        let Some(service_ref) = new.or(old) else {
             return Judged { rulings: Rulings::default(), wants_slices: false };
         };
         let changes = [ServiceChange {
-            object: seat.service.object_ref(None),
-            cluster: seat.index,
-            old: old.map(|seat| seat.service),
-            new: new.map(|seat| seat.service),
+            object: service_ref.service.object_ref(None),
+            cluster: service_ref.cluster_index,
+            old: old.map(|service_ref| service_ref.service),
+            new: new.map(|service_ref| service_ref.service),
         }];
         let prediction = Prediction::new(&before, &after, &changes);
-        let change = Change { before: &before, services: &changes, prediction: &prediction };
+        let change = ChangeSet { before: &before, services: &changes, prediction: &prediction };
         let report = match new {
-            Some(seat) => rules::check_service(&after, Some(change), seat),
-            None => rules::check_gone(&after, change),
+            Some(service_ref) => rules::check_service(&after, Some(change), service_ref),
+            None => rules::check_removed(&after, change),
         };
-        let namespace = seat.service.metadata.namespace();
+        let namespace = service_ref.service.metadata.namespace();
         let [ServiceChange { object, .. }] = &changes;
         self.rule(report, ground.config, namespace, object, || {
-            old.map(|seat| rules::check_service(&before, None, seat)).unwrap_or_default()
+            old.map(|service_ref| rules::check_service(&before, None, service_ref))
+                .unwrap_or_default()
         })
     }
 
@@ -153,9 +156,9 @@ fn backend_type(service: &Service) -> Option<&str> {
     service.metadata.annotations.get(annotation::BACKEND_TYPE)
 }
 
-/// Where a Service sits in a small world that was made for it.
-fn seat_of<'w>(world: &'w World, service: &Service) -> Option<Seat<'w>> {
-    let cluster: &Cluster = world.clusters.first()?;
+/// Where a Service sits in a small snapshot that was made for it.
+fn service_ref_of<'w>(snapshot: &'w Snapshot, service: &Service) -> Option<ServiceRef<'w>> {
+    let cluster: &Cluster = snapshot.clusters.first()?;
     let service = cluster.services().find(|seated| std::ptr::eq(*seated, service))?;
-    Some(Seat { index: 0, cluster, service })
+    Some(ServiceRef { cluster_index: 0, cluster, service })
 }

@@ -1,7 +1,7 @@
 //! What a change is not held to: only what it introduces may refuse it, and never what lowers a risk.
 
 use clbmigrate_core::{
-    annotation::{self, percent},
+    annotation::{self, parse_weight},
     finding::{Finding, Report, Severity},
     object::{Annotations, Service},
     patch::PatchOp,
@@ -25,7 +25,8 @@ pub(super) fn may_deny(rule: &str) -> bool {
 /// valid weight to a lower one.
 pub(super) fn only_brakes(old: &Service, new: &Service) -> bool {
     let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
-    let weight = |annotations: &Annotations| percent(annotations.text(annotation::WEIGHT)).ok();
+    let weight =
+        |annotations: &Annotations| parse_weight(annotations.text(annotation::WEIGHT)).ok();
     let lower = match (weight(was), weight(is)) {
         (_, Some(0)) => true,
         (Some(was), Some(is)) => is < was,
@@ -61,7 +62,7 @@ pub(super) fn excuse(
         older.severity == Severity::Error && !older.path.is_empty() && older.path == finding.path
     };
     let is_removed = finding.path.starts_with("metadata.annotations[")
-        && !new.keys().any(|key| annotation::path(key) == finding.path);
+        && !new.keys().any(|key| annotation::field_path(key) == finding.path);
     (is_removed && known().any(was_wrong)).then_some("a wrong value goes, so it passes: ")
 }
 

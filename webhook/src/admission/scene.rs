@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use clbmigrate_core::{
     object::{
-        AutoscalerSpec, EndpointSlice, HorizontalPodAutoscaler, Meta, ScaleTarget, Service,
+        AutoscalerSpec, EndpointSlice, HorizontalPodAutoscaler, ObjectMeta, ScaleTarget, Service,
         Workload,
     },
-    snapshot::{Cluster, Object, World},
+    snapshot::{Cluster, Object, Snapshot},
 };
 
 use crate::{
@@ -46,9 +46,9 @@ impl Ground<'_> {
         cluster
     }
 
-    /// A world with a Service in it, or without it where it is not there. Workloads behind it run as
+    /// A snapshot with a Service in it, or without it where it is not there. Workloads behind it run as
     /// they are: what they lack is brought by their next rollout only.
-    pub fn with_service(&self, service: Option<&Arc<Service>>, around: &Around) -> World {
+    pub fn with_service(&self, service: Option<&Arc<Service>>, around: &Around) -> Snapshot {
         let mut cluster = self.cluster();
         for neighbour in &around.services {
             cluster.replace_service(Arc::clone(neighbour));
@@ -66,13 +66,13 @@ impl Ground<'_> {
             }
             cluster.replace_service(Arc::clone(service));
         }
-        World { clusters: vec![cluster], ..World::default() }
+        Snapshot { clusters: vec![cluster], ..Snapshot::default() }
     }
 
-    /// A world with one workload and the Services that select its pods.
-    pub fn with_workload(&self, workload: &Arc<Workload>, services: &[Arc<Service>]) -> World {
+    /// A snapshot with one workload and the Services that select its pods.
+    pub fn with_workload(&self, workload: &Arc<Workload>, services: &[Arc<Service>]) -> Snapshot {
         let mut cluster = self.cluster();
-        cluster.injects_hooks = self.config.inject.enabled;
+        cluster.injects_pre_stop_hooks = self.config.inject.enabled;
         for service in services {
             cluster.replace_service(Arc::clone(service));
         }
@@ -80,11 +80,11 @@ impl Ground<'_> {
         if self.cache.is_autoscaled(kind, meta.namespace(), &meta.name) {
             let target = ScaleTarget { kind: kind.as_str().to_owned(), name: meta.name.clone() };
             cluster.insert(Object::Autoscaler(Box::new(HorizontalPodAutoscaler {
-                metadata: Meta { namespace: meta.namespace.clone(), ..Meta::default() },
+                metadata: ObjectMeta { namespace: meta.namespace.clone(), ..ObjectMeta::default() },
                 spec: AutoscalerSpec { scale_target_ref: target },
             })));
         }
         cluster.replace_workload(Arc::clone(workload));
-        World { clusters: vec![cluster], ..World::default() }
+        Snapshot { clusters: vec![cluster], ..Snapshot::default() }
     }
 }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use clbmigrate_core::{
     backends,
     finding::Report,
+    index::Index,
     object::{PodTemplate, Service, Workload, WorkloadKind},
     rules,
-    snapshot::World,
-    survey::Survey,
+    snapshot::Snapshot,
 };
 use serde_json::value::RawValue;
 
@@ -127,8 +127,8 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
     }
 }
 
-fn check(world: &World) -> Report {
-    rules::check_workloads(&Survey::new(world))
+fn check(snapshot: &Snapshot) -> Report {
+    rules::check_workloads(&Index::new(snapshot))
 }
 
 fn with_template(workload: &Workload, template: PodTemplate) -> Workload {

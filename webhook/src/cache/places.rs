@@ -7,7 +7,7 @@ use std::{
 
 use clbmigrate_core::{
     annotation,
-    object::{HorizontalPodAutoscaler, Meta, WorkloadKind},
+    object::{HorizontalPodAutoscaler, ObjectMeta, WorkloadKind},
 };
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ impl Sink for Namespaces {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
         #[derive(Deserialize)]
         struct Namespace {
-            metadata: Meta,
+            metadata: ObjectMeta,
         }
         let Namespace { metadata } = serde_json::from_str(object)?;
         let is_labelled = metadata.labels.get(annotation::INJECT).is_some_and(|v| v == "enabled");
@@ -80,7 +80,7 @@ impl Autoscalers {
 impl Sink for Autoscalers {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
         let scaler: HorizontalPodAutoscaler = serde_json::from_str(object)?;
-        let Meta { name, namespace, .. } = scaler.metadata;
+        let ObjectMeta { name, namespace, .. } = scaler.metadata;
         let target = scaler.spec.scale_target_ref;
         let place = (namespace.unwrap_or_default(), name);
         self.write(|all| drop(all.insert(place, (target.kind, target.name))));

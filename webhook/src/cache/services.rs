@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use clbmigrate_core::{annotation, backends, object::Service, survey::routes_of};
+use clbmigrate_core::{annotation, backends, index::routes_of, object::Service};
 
 use super::{feed::Sink, slim};
 
@@ -139,7 +139,7 @@ impl Sink for Services {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
         #[derive(serde::Deserialize)]
         struct Named {
-            metadata: clbmigrate_core::object::Meta,
+            metadata: clbmigrate_core::object::ObjectMeta,
         }
         match slim::service(object)? {
             Some(service) => {

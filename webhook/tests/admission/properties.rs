@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use clbmigrate_core::{
+    index::Index,
     object::Service,
     patch::PatchOp,
     rules,
-    snapshot::{Cluster, Object, World},
-    survey::Survey,
+    snapshot::{Cluster, Object, Snapshot},
 };
 use clbmigrate_webhook::Hook;
 use futures::executor::block_on;
@@ -105,8 +105,8 @@ fn fixes(service: &Value) -> Vec<Value> {
     let mut cluster = Cluster::default();
     let typed: Service = serde_json::from_value(service.clone()).expect("a Service");
     cluster.insert(Object::Service(Box::new(typed)));
-    let world = World { clusters: vec![cluster], ..World::default() };
-    let report = rules::check(&Survey::new(&world), None, &|_| true);
+    let snapshot = Snapshot { clusters: vec![cluster], ..Snapshot::default() };
+    let report = rules::check(&Index::new(&snapshot), None, &|_| true);
     let patches = report.findings.into_iter().map(|finding| finding.patch);
     patches.filter(|patch| !patch.is_empty()).map(|patch| patched(service, &patch)).collect()
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use clbmigrate_core::{
     annotation,
+    index::{Index, ServiceRef},
     prediction::Prediction,
     route::{Participant, ParticipantKind, Route, RouteKey},
-    solver::{Goal, Side, Solution},
-    survey::{Seat, Survey},
+    solver::{RouteGoal, Side, Solution},
     transfer::{OneService, Part, Server, Servers},
 };
 
@@ -20,7 +20,7 @@ use crate::{
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
     /// What is asked, a route each.
-    pub asked: Vec<Goal>,
+    pub asked: Vec<RouteGoal>,
     /// The routes' names, in the same order.
     pub names: Vec<String>,
     /// What of the sides' other routes speaks against it.
@@ -38,10 +38,10 @@ struct Found<'a> {
 impl<'a> Goals<'a> {
     /// The routes that both sides are in.
     pub fn new(pair: &Pair<'a>, scene: &Scene<'a>) -> Result<Self, Error> {
-        let survey = scene.survey;
+        let index = scene.index;
         let of = |place: &Place<'a>| -> Option<BTreeSet<RouteKey<'a>>> {
             match place {
-                Place::Service(seat) => Some(survey.routes_with(seat).collect()),
+                Place::Service(service_ref) => Some(index.routes_with(service_ref).collect()),
                 Place::Servers(_) => None,
             }
         };
@@ -51,7 +51,7 @@ impl<'a> Goals<'a> {
         let mut goals =
             Self { asked: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
         for key in all {
-            let route = Route::build(survey, key, &Prediction::default());
+            let route = Route::build(index, key, &Prediction::default());
             let is_in = |side: &Option<BTreeSet<RouteKey<'a>>>| {
                 side.as_ref().is_none_or(|keys| keys.contains(&key))
             };
@@ -71,7 +71,7 @@ impl<'a> Goals<'a> {
                 ));
                 continue;
             }
-            goals.add(survey, pair, &route, [of_to, of_from])?;
+            goals.add(index, pair, &route, [of_to, of_from])?;
         }
         goals.know_all(pair)?;
         Ok(goals)
@@ -79,7 +79,7 @@ impl<'a> Goals<'a> {
 
     fn add(
         &mut self,
-        survey: &Survey<'a>,
+        index: &Index<'a>,
         pair: &Pair<'a>,
         route: &Route<'a>,
         [to, from]: [Vec<Server>; 2],
@@ -90,17 +90,20 @@ impl<'a> Goals<'a> {
                 ours += servers.iter().map(|server| u64::from(server.from)).sum::<u64>();
                 Ok(Side::Servers(servers.iter().map(|server| server.from).collect()))
             }
-            Place::Service(seat) => {
-                let of = route.participant_of(seat);
+            Place::Service(service_ref) => {
+                let of = route.participant_of(service_ref);
                 ours += of.and_then(|of| of.weight_sum).unwrap_or_default();
                 let port = route.key.port.unwrap_or_default();
-                survey.spread(seat, port).map(Side::Service).ok_or_else(|| unknown(seat, of))
+                index
+                    .backend_layout(service_ref, port)
+                    .map(Side::Service)
+                    .ok_or_else(|| unknown(service_ref, of))
             }
         };
         let (to_side, from_side) = (side(&pair.to, &to)?, side(&pair.from, &from)?);
         let number = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
         let total = route.weight_sum();
-        self.asked.push(Goal {
+        self.asked.push(RouteGoal {
             to: to_side,
             from: from_side,
             others: number(total.saturating_sub(ours)),
@@ -169,14 +172,14 @@ impl<'a> Goals<'a> {
 }
 
 /// The part of a Service, if its weight changes.
-pub fn of_service(seat: &Seat<'_>, weight: u32) -> Option<Part> {
-    let meta = &seat.service.metadata;
-    let now = meta.annotations.find(annotation::WEIGHT).map(|found| found.text.to_owned());
+pub fn of_service(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
+    let meta = &service_ref.service.metadata;
+    let now = meta.annotations.effective(annotation::WEIGHT).map(|found| found.text.to_owned());
     let to = weight.to_string();
     (now.as_deref() != Some(to.as_str())).then(|| {
         Part::Service(OneService {
-            context: seat.cluster.context.as_deref().map(str::to_owned),
-            cluster: seat.cluster.id.clone(),
+            context: service_ref.cluster.context.as_deref().map(str::to_owned),
+            cluster: service_ref.cluster.id.clone(),
             namespace: meta.namespace().to_owned(),
             name: meta.name.clone(),
             from: now,
@@ -203,11 +206,11 @@ fn in_route(route: &Route<'_>, place: &Place<'_>) -> Vec<Server> {
         .collect()
 }
 
-fn unknown(seat: &Seat<'_>, of: Option<&Participant<'_>>) -> Error {
+fn unknown(service_ref: &ServiceRef<'_>, of: Option<&Participant<'_>>) -> Error {
     let why = of.map(|of| of.reasons.join("; ")).filter(|why| !why.is_empty());
     let why = why.unwrap_or_else(|| "its backends cannot be computed".to_owned());
     Error::Refused {
-        message: format!("refused: {}: {why}", seat.label()),
+        message: format!("refused: {}: {why}", service_ref.label()),
         hints: vec![
             "see what is wrong: kubectl clbmigrate check".to_owned(),
             "nothing was written".to_owned(),

@@ -92,7 +92,9 @@ fn intent(
         [(&pair.to, solution.to, true), (&pair.from, solution.from, false)]
     {
         match (place, weight) {
-            (Place::Service(seat), Some(weight)) => parts.extend(goals::of_service(seat, weight)),
+            (Place::Service(service_ref), Some(weight)) => {
+                parts.extend(goals::of_service(service_ref, weight))
+            }
             _ => parts.extend(goals.of_servers(&solution, is_to)),
         }
     }
@@ -133,7 +135,7 @@ fn finish(target: &str, scene: &Scene<'_>) -> Result<Intent, Error> {
         }
         Part::Servers(_) => false,
     };
-    let mut found = half_done(scene.survey.world);
+    let mut found = half_done(scene.index.snapshot);
     found.retain(|half| half.whole.parts.iter().any(is_it));
     let [half] = found.as_slice() else {
         let changes: Vec<String> = found.iter().map(|half| half.change.clone()).collect();

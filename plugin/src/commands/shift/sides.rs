@@ -1,13 +1,13 @@
 //! Whom the sides of a shift mean.
 
-use clbmigrate_core::survey::Seat;
+use clbmigrate_core::index::ServiceRef;
 
 use crate::{cli::Side, error::Error, selection::Selection, target, transfer::Scene};
 
 /// A side as it was found.
 pub enum Place<'a> {
     /// A Service.
-    Service(Seat<'a>),
+    Service(ServiceRef<'a>),
     /// Servers outside: these ids, or all.
     Servers(Vec<String>),
 }
@@ -36,9 +36,9 @@ impl<'a> Pair<'a> {
                 Self { to: servers(ids), from: Place::Service(main(target, from, scene)?) }
             }
             (from, to) => {
-                let seat = main(target, to, scene)?;
-                let other = counterpart(&seat, from, scene)?;
-                Self { to: Place::Service(seat), from: Place::Service(other) }
+                let service_ref = main(target, to, scene)?;
+                let other = counterpart(&service_ref, from, scene)?;
+                Self { to: Place::Service(service_ref), from: Place::Service(other) }
             }
         })
     }
@@ -46,8 +46,8 @@ impl<'a> Pair<'a> {
     /// What moves, in words.
     pub fn label(&self) -> String {
         match (&self.to, &self.from) {
-            (Place::Service(seat), _) | (_, Place::Service(seat)) => {
-                let meta = &seat.service.metadata;
+            (Place::Service(service_ref), _) | (_, Place::Service(service_ref)) => {
+                let meta = &service_ref.service.metadata;
                 format!("{}/{}", meta.namespace(), meta.name)
             }
             (Place::Servers(_), Place::Servers(_)) => "the route".to_owned(),
@@ -60,7 +60,7 @@ fn servers<'a>(ids: &[String]) -> Place<'a> {
 }
 
 /// The Service that the command names.
-fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Error> {
+fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<ServiceRef<'a>, Error> {
     let Side::Context { context, service } = side else {
         return Err(Error::usage("one side is a context"));
     };
@@ -68,7 +68,7 @@ fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Er
         return named(name, context, scene);
     }
     let selection = Selection::new(scene.input, scene.namespace).in_context(context);
-    target::resolve(scene.survey, target, &selection)
+    target::resolve(scene.index, target, &selection)
 }
 
 /// The Service of that namespace and name.
@@ -76,37 +76,42 @@ fn named<'a>(
     (namespace, name): &(String, String),
     context: &str,
     scene: &Scene<'a>,
-) -> Result<Seat<'a>, Error> {
+) -> Result<ServiceRef<'a>, Error> {
     let selection = Selection::new(scene.input, Some(namespace)).in_context(context);
-    target::resolve(scene.survey, name, &selection)
+    target::resolve(scene.index, name, &selection)
 }
 
 /// The Service of the other context that is in a route of this one.
-fn counterpart<'a>(seat: &Seat<'a>, side: &Side, scene: &Scene<'a>) -> Result<Seat<'a>, Error> {
+fn counterpart<'a>(
+    service_ref: &ServiceRef<'a>,
+    side: &Side,
+    scene: &Scene<'a>,
+) -> Result<ServiceRef<'a>, Error> {
     let Side::Context { context, service } = side else {
         return Err(Error::usage("one side is a context"));
     };
     if let Some(name) = service {
         return named(name, context, scene);
     }
-    let mut found: Vec<Seat<'a>> = Vec::new();
-    for key in scene.survey.routes_with(seat) {
-        for member in scene.survey.members(&key) {
-            let is_there = member.seat.cluster.context.as_deref() == Some(context.as_str());
-            let is_new = !member.seat.is(seat) && !found.iter().any(|of| of.is(&member.seat));
+    let mut found: Vec<ServiceRef<'a>> = Vec::new();
+    for key in scene.index.routes_with(service_ref) {
+        for member in scene.index.members(&key) {
+            let is_there = member.service_ref.cluster.context.as_deref() == Some(context.as_str());
+            let is_new = !member.service_ref.is_same(service_ref)
+                && !found.iter().any(|of| of.is_same(&member.service_ref));
             if is_there && is_new {
-                found.push(member.seat);
+                found.push(member.service_ref);
             }
         }
     }
-    let name = |seat: &Seat<'_>| {
-        let meta = &seat.service.metadata;
+    let name = |service_ref: &ServiceRef<'_>| {
+        let meta = &service_ref.service.metadata;
         format!("{context}={}/{}", meta.namespace(), meta.name)
     };
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(Error::NotFound {
-            message: format!("no Service of {context} is in a route of {}", seat.label()),
+            message: format!("no Service of {context} is in a route of {}", service_ref.label()),
             hints: vec![
                 format!("see who is: kubectl clbmigrate status --contexts {context} -A"),
                 "join it: kubectl clbmigrate attach".to_owned(),
@@ -116,9 +121,12 @@ fn counterpart<'a>(seat: &Seat<'a>, side: &Side, scene: &Scene<'a>) -> Result<Se
             message: format!(
                 "{} Services of {context} are in the routes of {}",
                 many.len(),
-                seat.label()
+                service_ref.label()
             ),
-            hints: many.iter().map(|seat| format!("give --from {}", name(seat))).collect(),
+            hints: many
+                .iter()
+                .map(|service_ref| format!("give --from {}", name(service_ref)))
+                .collect(),
         }),
     }
 }

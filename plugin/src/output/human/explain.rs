@@ -54,7 +54,7 @@ pub fn rule(rule: &Rule, look: Look, out: &mut dyn Write) -> io::Result<()> {
         if evidence.is_empty() { "the object alone".to_owned() } else { evidence.join(", ") };
     let lines = [
         ("severity", severity_word(rule.severity)),
-        ("judges", Text::plain(rule.judges())),
+        ("judges", Text::plain(rule.subject())),
         ("looks at", Text::plain(evidence)),
         ("CCM", Text::plain(rule.ccm)),
     ];

@@ -2,14 +2,14 @@
 
 use std::{ops::Deref, time::Duration};
 
-use clbmigrate_core::cloud;
+use clbmigrate_core::clb_answers;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// A listener of a CLB.
 #[derive(Debug, Clone)]
 pub struct Listener {
     /// Port, protocol, scheduler, group and persistence.
-    pub known: cloud::Listener,
+    pub known: clb_answers::Listener,
     /// `running`, `stopped`, `starting`, …
     pub status: String,
     tcp: ConnectionDrain,
@@ -40,7 +40,7 @@ struct ConnectionDrain {
 impl<'de> Deserialize<'de> for Listener {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = serde_json::Value::deserialize(deserializer)?;
-        let known = cloud::Listener::deserialize(&json).map_err(D::Error::custom)?;
+        let known = clb_answers::Listener::deserialize(&json).map_err(D::Error::custom)?;
         let ListenerDetails { status, tcp, udp } =
             ListenerDetails::deserialize(&json).map_err(D::Error::custom)?;
         Ok(Self { known, status, tcp, udp })
@@ -57,9 +57,9 @@ impl Listener {
 }
 
 impl Deref for Listener {
-    type Target = cloud::Listener;
+    type Target = clb_answers::Listener;
 
-    fn deref(&self) -> &cloud::Listener {
+    fn deref(&self) -> &clb_answers::Listener {
         &self.known
     }
 }

@@ -1,6 +1,8 @@
 //! What is read of a CLB.
 
-use clbmigrate_core::cloud::{GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer};
+use clbmigrate_core::clb_answers::{
+    GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{ClbClient, Listener};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clbmigrate_core::cloud::RemoteBackend;
+use clbmigrate_core::clb_answers::RegisteredBackend;
 use thiserror::Error as ThisError;
 
 /// What tells a backend from the others of its group.
@@ -23,8 +23,8 @@ impl BackendKey {
     }
 }
 
-impl From<&RemoteBackend> for BackendKey {
-    fn from(backend: &RemoteBackend) -> Self {
+impl From<&RegisteredBackend> for BackendKey {
+    fn from(backend: &RegisteredBackend) -> Self {
         let server_ip = if backend.is_pod() { backend.server_ip.clone() } else { String::new() };
         Self { server_id: backend.server_id.clone(), server_ip, port: backend.port }
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_instance_s_address_is_no_part_of_its_key() {
-        let backend = RemoteBackend {
+        let backend = RegisteredBackend {
             server_id: "i-bp1example".to_owned(),
             server_ip: "10.0.0.1".to_owned(),
             port: 80,
@@ -99,7 +99,7 @@ mod tests {
             description: String::new(),
         };
         assert_eq!(BackendKey::from(&backend), BackendKey::ecs("i-bp1example", 80));
-        let pod = RemoteBackend { kind: "eni".to_owned(), ..backend };
+        let pod = RegisteredBackend { kind: "eni".to_owned(), ..backend };
         assert_eq!(BackendKey::from(&pod).to_string(), "10.0.0.1:80");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clbmigrate_core::cloud::RemoteBackend;
+use clbmigrate_core::clb_answers::RegisteredBackend;
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 use tokio::time::Instant;
@@ -112,7 +112,7 @@ impl ClbClient {
         let mut done = Vec::new();
         let mut batches = plan.chunks(MAX_BACKENDS_PER_CALL);
         while let Some(batch) = batches.next() {
-            let changes = |batch: &[(WeightChange, &RemoteBackend)]| {
+            let changes = |batch: &[(WeightChange, &RegisteredBackend)]| {
                 batch.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>()
             };
             let Err(error) = self.set_batch(group, batch, deadline).await else {
@@ -132,7 +132,7 @@ impl ClbClient {
     async fn set_batch(
         &self,
         group: &str,
-        batch: &[(WeightChange, &RemoteBackend)],
+        batch: &[(WeightChange, &RegisteredBackend)],
         deadline: Instant,
     ) -> Result<(), Error> {
         const SET: Action = Action::write("SetVServerGroupAttribute");
@@ -148,7 +148,7 @@ impl ClbClient {
     }
 }
 
-fn element<'a>(change: &WeightChange, backend: &'a RemoteBackend) -> BackendElement<'a> {
+fn element<'a>(change: &WeightChange, backend: &'a RegisteredBackend) -> BackendElement<'a> {
     BackendElement {
         server_id: &backend.server_id,
         server_ip: if backend.is_pod() { &backend.server_ip } else { "" },
@@ -162,10 +162,10 @@ fn element<'a>(change: &WeightChange, backend: &'a RemoteBackend) -> BackendElem
 /// What differs from what is there.
 fn plan<'g>(
     group: &str,
-    present: &'g [RemoteBackend],
+    present: &'g [RegisteredBackend],
     weights: &[(BackendKey, Weight)],
-) -> Result<Vec<(WeightChange, &'g RemoteBackend)>, Error> {
-    let present: BTreeMap<BackendKey, &RemoteBackend> =
+) -> Result<Vec<(WeightChange, &'g RegisteredBackend)>, Error> {
+    let present: BTreeMap<BackendKey, &RegisteredBackend> =
         present.iter().map(|backend| (BackendKey::from(backend), backend)).collect();
     let mut planned = BTreeMap::new();
     let mut plan = Vec::new();
@@ -196,8 +196,8 @@ fn plan<'g>(
 mod tests {
     use super::*;
 
-    fn backend(id: &str, weight: u32) -> RemoteBackend {
-        RemoteBackend {
+    fn backend(id: &str, weight: u32) -> RegisteredBackend {
+        RegisteredBackend {
             server_id: id.to_owned(),
             server_ip: String::new(),
             port: 80,

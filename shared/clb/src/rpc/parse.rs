@@ -45,7 +45,7 @@ pub(crate) fn explain_json(error: &serde_path_to_error::Error<serde_json::Error>
 
 #[cfg(test)]
 mod tests {
-    use clbmigrate_core::cloud::GroupAnswer;
+    use clbmigrate_core::clb_answers::GroupAnswer;
     use rstest::rstest;
 
     use super::*;

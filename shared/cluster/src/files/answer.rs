@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use crate::parse::{LoadError, RawObject, fields, typed};
 use clbmigrate_core::{
-    cloud::{Answer, GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer},
-    object::{Origin, Place},
+    clb_answers::{ClbAnswer, GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer},
+    object::{Origin, SourceLocation},
 };
 
 /// Reads an answer. `clb` is the CLB that the file's name tells, for answers that do not.
@@ -13,7 +13,7 @@ pub(super) fn read(
     raw: &RawObject<'_>,
     file: &Arc<str>,
     clb: Option<&str>,
-) -> Result<Answer, LoadError> {
+) -> Result<ClbAnswer, LoadError> {
     let fields = fields(raw.text);
     let has = |key| fields.contains_key(key);
     // `aliyun` prints an action's answer without its name.
@@ -21,25 +21,25 @@ pub(super) fn read(
     if has("VServerGroupId") && has("BackendServers") {
         let mut group: GroupAnswer = typed(&named("DescribeVServerGroupAttribute"))?;
         let origin = Origin { file: Arc::clone(file), line: raw.line, keys: Vec::new() };
-        group.origin = Place(Some(Arc::new(origin)));
-        Ok(Answer::Group(group))
+        group.origin = SourceLocation(Some(Arc::new(origin)));
+        Ok(ClbAnswer::Group(group))
     } else if has("VServerGroups") {
         let mut list: GroupList = typed(&named("DescribeVServerGroups"))?;
         list.clb = list.clb.or_else(|| clb.map(str::to_owned));
-        Ok(Answer::GroupList(list))
+        Ok(ClbAnswer::GroupList(list))
     } else if has("Listeners") {
         let mut list: ListenerList = typed(&named("DescribeLoadBalancerListeners"))?;
         if list.listeners.iter().all(|listener| listener.clb.is_empty()) {
             list.clb = clb.map(str::to_owned);
         }
-        Ok(Answer::Listeners(list))
+        Ok(ClbAnswer::Listeners(list))
     } else if has("LoadBalancerId") && (has("Address") || has("LoadBalancerName")) {
         // Before the health: this answer too has BackendServers, those of the default group.
         let balancer: LoadBalancer = typed(&named("DescribeLoadBalancerAttribute"))?;
-        Ok(Answer::LoadBalancer(balancer))
+        Ok(ClbAnswer::LoadBalancer(balancer))
     } else if has("BackendServers") {
         let health: HealthAnswer = typed(&named("DescribeHealthStatus"))?;
-        Ok(Answer::Health(health))
+        Ok(ClbAnswer::Health(health))
     } else if has("Code") && has("Message") {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "PascalCase")]

@@ -1,7 +1,7 @@
 use std::{io::Read, path::Path, sync::Arc};
 
 use clbmigrate_core::{
-    object::Place,
+    object::SourceLocation,
     snapshot::{Cluster, Inserted},
 };
 
@@ -20,7 +20,7 @@ const PROBLEMS: usize = 100;
 pub(super) struct Target<'l> {
     /// The file as the user named it.
     pub path: &'l Path,
-    /// The cluster, by its place in the world.
+    /// The cluster, by its place in the snapshot.
     pub cluster: usize,
     /// Whether the CLB API's answers in it are still to be taken.
     pub with_answers: bool,
@@ -144,7 +144,7 @@ impl<'l> FileLoader<'l> {
             }
             let answer = answer::read(raw, &self.name, self.clb.as_deref())?;
             if self.target.with_answers {
-                self.loaded.world.cloud.insert(answer);
+                self.loaded.snapshot.clb_answers.insert(answer);
                 self.loaded.answers += 1;
             }
             return Ok(());
@@ -156,7 +156,7 @@ impl<'l> FileLoader<'l> {
         let read = ParsedObject::of(&reader, kind, raw)
             .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && raw.is_item)?;
         match self.loaded.insert(self.target.cluster, read) {
-            Some(Inserted::Conflict(Place(place))) => {
+            Some(Inserted::Conflict(SourceLocation(place))) => {
                 let there = place.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
                 Err(LoadError::Conflict { object: describe(raw), there })
             }
@@ -168,7 +168,7 @@ impl<'l> FileLoader<'l> {
     }
 
     fn with_cluster<T>(&mut self, act: impl FnOnce(&mut Cluster) -> T) -> Option<T> {
-        self.loaded.world.clusters.get_mut(self.target.cluster).map(act)
+        self.loaded.snapshot.clusters.get_mut(self.target.cluster).map(act)
     }
 }
 

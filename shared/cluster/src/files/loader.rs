@@ -65,14 +65,14 @@ impl<'o> Loader<'o> {
             }
         }
         self.drop_unnamed();
-        self.loaded.world.infer_cluster_ids();
+        self.loaded.snapshot.infer_cluster_ids();
         self.loaded
     }
 
     /// Beside named clusters, unnamed files that hold nothing but the CLB API's answers are no
     /// cluster of their own.
     fn drop_unnamed(&mut self) {
-        let clusters = &mut self.loaded.world.clusters;
+        let clusters = &mut self.loaded.snapshot.clusters;
         let unnamed = clusters.iter().position(|cluster| cluster.context.is_none());
         if let Some(index) = unnamed.filter(|index| !self.filled.contains(index))
             && clusters.len() > 1
@@ -82,7 +82,7 @@ impl<'o> Loader<'o> {
     }
 
     fn cluster_of(&mut self, context: Option<&str>) -> usize {
-        let clusters = &mut self.loaded.world.clusters;
+        let clusters = &mut self.loaded.snapshot.clusters;
         let known = clusters.iter().position(|cluster| cluster.context.as_deref() == context);
         known.unwrap_or_else(|| {
             let mut cluster = Cluster::default();

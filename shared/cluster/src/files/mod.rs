@@ -46,7 +46,7 @@ impl Default for Options {
     }
 }
 
-/// Reads all `sources` into one world. `stdin` is read where a source says so.
+/// Reads all `sources` into one snapshot. `stdin` is read where a source says so.
 pub fn load(sources: &[Source], stdin: impl Read, options: &Options) -> Loaded {
     loader::Loader::new(options).load(sources, stdin)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clbmigrate_core::{
     hash,
-    settle::{Event, Marks},
+    reconciliation::{Event, ObservedService},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,12 +16,12 @@ use super::{
 };
 
 impl LiveService {
-    fn marks(&self, events: BTreeMap<String, Event>) -> Marks {
+    fn marks(&self, events: BTreeMap<String, Event>) -> ObservedService {
         let labels = self.raw.pointer("/metadata/labels");
         let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
-        Marks {
+        ObservedService {
             label: label.map(str::to_owned),
-            computed: hash::of(&self.raw),
+            computed: hash::service_hash(&self.raw),
             annotations: self.annotations(),
             events,
         }
@@ -31,7 +31,10 @@ impl LiveService {
 impl Connection {
     /// A Service's marks by CCM, with its events. Where the user may not read events, the marks are
     /// without them, and the refusal is given as well.
-    pub async fn marks(&self, service: &LiveService) -> Result<(Marks, Option<Error>), Error> {
+    pub async fn marks(
+        &self,
+        service: &LiveService,
+    ) -> Result<(ObservedService, Option<Error>), Error> {
         let (events, refusal) = match self.events(service).await {
             Err(error) if error.kind == ErrorKind::Forbidden => (BTreeMap::new(), Some(error)),
             events => (events?, None),

@@ -29,7 +29,7 @@ const OLDEST: (u32, u32) = (1, 21);
 
 /// A cluster's state.
 pub struct ClusterState {
-    /// A world of this one cluster, and what of it could not be read.
+    /// A snapshot of this one cluster, and what of it could not be read.
     pub loaded: Loaded,
     /// What the user may not look at, each with what follows.
     pub limits: Vec<Problem>,
@@ -125,7 +125,7 @@ impl<'c> ClusterReader<'c> {
         let mut loaded = Loaded::default();
         let mut cluster = Cluster::default();
         cluster.context.clone_from(&connection.context);
-        loaded.world.clusters.push(cluster);
+        loaded.snapshot.clusters.push(cluster);
         Self { connection, loaded, limits: Vec::new(), uid: None }
     }
 
@@ -134,7 +134,7 @@ impl<'c> ClusterReader<'c> {
     }
 
     fn cluster(&mut self) -> Option<&mut Cluster> {
-        self.loaded.world.clusters.first_mut()
+        self.loaded.snapshot.clusters.first_mut()
     }
 
     /// Where problems are said to be.
@@ -246,7 +246,7 @@ impl<'c> ClusterReader<'c> {
     /// Pods of Services whose endpoints hang on them: not ready but perhaps gated, or without a
     /// workload of a kind that was listed.
     async fn pods(&mut self) -> Result<(), Error> {
-        let clusters = self.loaded.world.clusters.iter();
+        let clusters = self.loaded.snapshot.clusters.iter();
         let paths: Vec<String> = clusters.flat_map(pods::paths).collect();
         let connection = self.connection;
         let mut lists = stream::iter(&paths).map(|path| connection.list(path)).buffered(AT_ONCE);

@@ -4,8 +4,8 @@ use std::{marker::PhantomData, sync::Arc};
 
 use clbmigrate_core::{
     object::{
-        EndpointSlice, HorizontalPodAutoscaler, Meta, Node, Origin, Other, Place, Pod, Service,
-        Workload, WorkloadKind,
+        EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, Origin, OtherObject, Pod,
+        Service, SourceLocation, Workload, WorkloadKind,
     },
     snapshot::Object,
 };
@@ -42,11 +42,11 @@ pub(crate) struct ObjectParser<'f> {
 
 #[derive(Deserialize)]
 struct ObjectMetadata {
-    metadata: Option<Meta>,
+    metadata: Option<ObjectMeta>,
 }
 
 impl ObjectMetadata {
-    fn of(raw: &RawObject<'_>) -> Result<Meta, LoadError> {
+    fn of(raw: &RawObject<'_>) -> Result<ObjectMeta, LoadError> {
         typed(raw).map(|named: Self| named.metadata.unwrap_or_default())
     }
 }
@@ -97,7 +97,7 @@ impl ObjectParser<'_> {
             Kind::MutatingWebhookConfiguration
                 if ObjectMetadata::of(raw)?.name == INJECTION_CONFIGURATION =>
             {
-                Object::InjectionHook
+                Object::InjectionWebhook
             }
             Kind::MutatingWebhookConfiguration | Kind::Other => return Ok(self.other(raw)),
         }))
@@ -132,7 +132,7 @@ impl ObjectParser<'_> {
             return None;
         }
         meta.origin = self.place(raw, true);
-        Some(Object::Other(Box::new(Other { kind: raw.kind?.to_owned(), meta })))
+        Some(Object::Other(Box::new(OtherObject { kind: raw.kind?.to_owned(), meta })))
     }
 
     /// Sets what an object's own text does not say.
@@ -140,7 +140,7 @@ impl ObjectParser<'_> {
         &self,
         raw: &RawObject<'_>,
         kind: Kind,
-        meta: &mut Meta,
+        meta: &mut ObjectMeta,
     ) -> Result<(), LoadError> {
         if meta.name.is_empty() {
             return Err(LoadError::NoName(describe(raw)));
@@ -156,8 +156,8 @@ impl ObjectParser<'_> {
         Ok(())
     }
 
-    fn place(&self, raw: &RawObject<'_>, with_keys: bool) -> Place {
-        Place(self.file.map(|file| {
+    fn place(&self, raw: &RawObject<'_>, with_keys: bool) -> SourceLocation {
+        SourceLocation(self.file.map(|file| {
             let keys = if with_keys { line_numbers::lines_of(raw) } else { Vec::new() };
             Arc::new(Origin { file: Arc::clone(file), line: raw.line, keys })
         }))

@@ -20,15 +20,15 @@ const HEALTH: &str = r#"{"BackendServers": {"BackendServer": [{"ServerId": "i-1"
 fn each_answer_is_told_by_its_keys() {
     let all = [GROUP, LIST, LISTENERS, BALANCER, HEALTH].join("\n");
     let loaded = read_well("x.json", all);
-    let cloud = &loaded.world.cloud;
+    let answers = &loaded.snapshot.clb_answers;
     assert_eq!((loaded.answers, loaded.objects), (5, 0));
-    let group = &cloud.groups["rsp-1"];
+    let group = &answers.groups["rsp-1"];
     assert_eq!(group.backends[0].weight, 26);
     assert_eq!(group.origin.0.as_ref().map(|origin| origin.line), Some(1));
-    assert_eq!(cloud.lists[0].groups[0].id, "rsp-1");
-    assert_eq!(cloud.listeners[0].listeners[0].port, 80);
-    assert_eq!(cloud.balancers["lb-1"].address, "203.0.113.10");
-    assert_eq!(cloud.is_healthy(&group.backends[0]), Some(true));
+    assert_eq!(answers.lists[0].groups[0].id, "rsp-1");
+    assert_eq!(answers.listeners[0].listeners[0].port, 80);
+    assert_eq!(answers.balancers["lb-1"].address, "203.0.113.10");
+    assert_eq!(answers.is_healthy(&group.backends[0]), Some(true));
 }
 
 #[test]
@@ -52,15 +52,15 @@ fn a_list_of_groups_belongs_to_the_clb_of_its_files_name(
     #[case] expected: Option<&str>,
 ) {
     let loaded = read_well(name, json);
-    assert_eq!(loaded.world.cloud.lists[0].clb.as_deref(), expected);
+    assert_eq!(loaded.snapshot.clb_answers.lists[0].clb.as_deref(), expected);
 }
 
 #[test]
 fn listeners_without_a_clb_belong_to_that_of_their_files_name() {
     let empty = read_well("lb-bp1x.json", r#"{"Listeners": {"Listener": []}}"#);
-    assert_eq!(empty.world.cloud.listeners[0].clb.as_deref(), Some("lb-bp1x"));
+    assert_eq!(empty.snapshot.clb_answers.listeners[0].clb.as_deref(), Some("lb-bp1x"));
     let named = read_well("lb-bp1x.json", LISTENERS);
-    assert_eq!(named.world.cloud.listeners[0].clb, None);
+    assert_eq!(named.snapshot.clb_answers.listeners[0].clb, None);
 }
 
 #[test]
@@ -108,5 +108,5 @@ fn the_clusters_id_is_taken_from_the_groups_answer() {
          {{kind: Node, metadata: {{name: a}}, spec: {{providerID: cn-x.i-1}}}}\n---\n{group}\n"
     );
     let loaded = read_well("x.yaml", yaml);
-    assert_eq!(loaded.world.clusters[0].id.as_deref(), Some("c0ffee"));
+    assert_eq!(loaded.snapshot.clusters[0].id.as_deref(), Some("c0ffee"));
 }

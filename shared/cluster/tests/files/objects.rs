@@ -42,7 +42,7 @@ fn every_kind_that_matters_finds_its_place() {
     assert_eq!(cluster.workloads_of(service).count(), 2);
     assert!(cluster.workloads().any(|workload| cluster.is_autoscaled(workload)));
     assert!(cluster.injects_into_pods_of("default"));
-    assert!(cluster.injects_hooks);
+    assert!(cluster.injects_pre_stop_hooks);
     assert_eq!(cluster.id.as_deref(), Some("c0ffee"));
     let node = cluster.nodes().by_name("node-1").expect("the Node");
     assert_eq!(node.metadata.namespace, None);

@@ -120,7 +120,7 @@ fn contexts_are_clusters_in_the_order_they_were_named() {
         (None, "4.yaml"),
     ]);
     let found: Vec<(Option<&str>, Vec<String>)> = loaded
-        .world
+        .snapshot
         .clusters
         .iter()
         .map(|cluster| (cluster.context.as_deref(), services(cluster)))
@@ -144,11 +144,11 @@ fn the_cloud_belongs_to_all_clusters_and_makes_none() {
         ("clb/lb.json", br#"{"LoadBalancerId": "lb-1", "Address": "203.0.113.10"}"#),
     ]);
     let loaded = folder.load(&[(Some("a"), "a.yaml"), (None, "clb")]);
-    assert_eq!(loaded.world.clusters.len(), 1);
+    assert_eq!(loaded.snapshot.clusters.len(), 1);
     assert_eq!(loaded.answers, 2);
     // Named for each cluster, an answer is still one answer.
     let loaded = folder.load(&[(Some("a"), "clb"), (Some("b"), "clb")]);
-    assert_eq!((loaded.answers, loaded.world.cloud.listeners.len()), (2, 1));
+    assert_eq!((loaded.answers, loaded.snapshot.clb_answers.listeners.len()), (2, 1));
 }
 
 #[rstest]

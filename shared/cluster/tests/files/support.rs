@@ -7,7 +7,7 @@ use clbmigrate_cluster::{
     files::{Options, Source, load},
 };
 use clbmigrate_core::{
-    object::{Meta, Origin, Service},
+    object::{ObjectMeta, Origin, Service},
     snapshot::Cluster,
 };
 use tempfile::TempDir;
@@ -82,8 +82,8 @@ pub fn read_well(name: &str, content: impl AsRef<[u8]>) -> Loaded {
 
 /// The only cluster.
 pub fn cluster(loaded: &Loaded) -> &Cluster {
-    assert_eq!(loaded.world.clusters.len(), 1, "one cluster");
-    &loaded.world.clusters[0]
+    assert_eq!(loaded.snapshot.clusters.len(), 1, "one cluster");
+    &loaded.snapshot.clusters[0]
 }
 
 /// The Services' names with namespaces.
@@ -94,7 +94,7 @@ pub fn services(cluster: &Cluster) -> Vec<String> {
 }
 
 /// Where an object was read.
-pub fn origin(meta: &Meta) -> &Origin {
+pub fn origin(meta: &ObjectMeta) -> &Origin {
     meta.origin.0.as_deref().expect("an origin")
 }
 

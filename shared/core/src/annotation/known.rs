@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::{BACKEND_TYPE, CLASS, Found, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
+use super::{BACKEND_TYPE, CLASS, EffectiveValue, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
 use crate::object::Annotations;
 
 /// An annotation CCM knows, by its suffix.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
+pub struct KnownAnnotation {
     /// What follows the prefix.
     pub suffix: &'static str,
     /// How CCM reads the value.
-    pub reads: Reads,
+    pub kind: ValueKind,
 }
 
 /// How CCM reads an annotation's value, as far as a rule depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reads {
+pub enum ValueKind {
     /// As text, or in a way that has a rule of its own.
     Text,
     /// As an integer of the listener model; anything else fails the whole round, even where
@@ -28,7 +28,7 @@ pub enum Reads {
     SharedClbInteger,
 }
 
-impl Reads {
+impl ValueKind {
     /// Whether a text that is no integer fails the round.
     pub fn is_integer(self) -> bool {
         matches!(self, Self::Integer | Self::SharedClbInteger)
@@ -40,14 +40,14 @@ impl Reads {
     }
 }
 
-const fn known(suffix: &'static str, reads: Reads) -> Known {
-    Known { suffix, reads }
+const fn known(suffix: &'static str, kind: ValueKind) -> KnownAnnotation {
+    KnownAnnotation { suffix, kind }
 }
 
-use Reads::{Integer, SharedClb, SharedClbInteger, Text};
+use ValueKind::{Integer, SharedClb, SharedClbInteger, Text};
 
 /// Every suffix that CCM 2.14 reads under its prefixes (`annotations.go`).
-pub const KNOWN: &[Known] = &[
+pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-id", Text),
     known("loadbalancer-vgroup-port", Text),
     known("loadbalancer-weight", Text),
@@ -136,7 +136,7 @@ pub const KNOWN: &[Known] = &[
 fn place_of(suffix: &str) -> Option<Place> {
     static BY_LENGTH: LazyLock<BTreeMap<usize, Vec<Place>>> = LazyLock::new(|| {
         let mut places: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
-        for (at, known) in KNOWN.iter().enumerate() {
+        for (at, known) in KNOWN_ANNOTATIONS.iter().enumerate() {
             places.entry(known.suffix.len()).or_default().push((at, known));
         }
         places
@@ -146,23 +146,25 @@ fn place_of(suffix: &str) -> Option<Place> {
 }
 
 /// Where in the table, and what stands there.
-type Place = (usize, &'static Known);
+type Place = (usize, &'static KnownAnnotation);
 
 /// The annotation of that suffix, if CCM reads it.
-pub fn find(suffix: &str) -> Option<&'static Known> {
+pub fn find_known(suffix: &str) -> Option<&'static KnownAnnotation> {
     place_of(suffix).map(|(_, known)| known)
 }
 
 /// The annotations of an object that CCM reads, in the order of the table, each with the value in
 /// effect.
-pub(crate) fn known_in(annotations: &Annotations) -> Vec<(&'static Known, Found<'_>)> {
-    let mut found: Vec<(Place, Found<'_>)> = Vec::new();
+pub(crate) fn known_in(
+    annotations: &Annotations,
+) -> Vec<(&'static KnownAnnotation, EffectiveValue<'_>)> {
+    let mut found: Vec<(Place, EffectiveValue<'_>)> = Vec::new();
     for (key, text) in annotations.iter() {
         let Some(suffix) = suffix_of(key) else { continue };
         let Some(place) = place_of(suffix) else { continue };
         // The new prefix comes first, by alphabet, and wins.
         if !found.iter().any(|((at, _), _)| *at == place.0) {
-            found.push((place, Found { key, text }));
+            found.push((place, EffectiveValue { key, text }));
         }
     }
     found.sort_unstable_by_key(|((at, _), _)| *at);
@@ -180,7 +182,7 @@ const DOMAIN: &str = "service.beta.kubernetes.io/";
 
 /// The full key that `key` was probably meant to be, if CCM does not know `key` and it resembles
 /// one CCM knows: wrong prefix, `load-balancer`, or up to two slips of the pen.
-pub fn nearest(key: &str) -> Option<String> {
+pub fn nearest_known_key(key: &str) -> Option<String> {
     if is_known(key) || suffix_of(key) == Some(VGROUP_IDS) {
         return None;
     }
@@ -194,10 +196,10 @@ pub fn nearest(key: &str) -> Option<String> {
     }
     let name = name.replace("load-balancer", "loadbalancer");
     if let Some(suffix) = bare_suffix(&name) {
-        let exact = find(&suffix);
+        let exact = find_known(&suffix);
         let close = || {
             let limit = if suffix.len() < INFIX.len() + 6 { 1 } else { 2 };
-            KNOWN
+            KNOWN_ANNOTATIONS
                 .iter()
                 .map(|known| (distance(known.suffix, &suffix), known))
                 .filter(|(distance, _)| *distance <= limit)
@@ -216,7 +218,7 @@ pub fn nearest(key: &str) -> Option<String> {
 fn is_known(key: &str) -> bool {
     key == BACKEND_TYPE
         || key == CLASS
-        || suffix_of(key).is_some_and(|suffix| find(suffix).is_some())
+        || suffix_of(key).is_some_and(|suffix| find_known(&suffix).is_some())
 }
 
 /// `loadbalancer-…` out of a name whose vendor part may be missing or another's.
@@ -289,7 +291,7 @@ mod tests {
         #[case] key: &str,
         #[case] meant: &str,
     ) {
-        assert_eq!(nearest(key), Some(format!("{DOMAIN}{meant}")));
+        assert_eq!(nearest_known_key(key), Some(format!("{DOMAIN}{meant}")));
     }
 
     #[rstest]
@@ -307,18 +309,18 @@ mod tests {
     #[case("nginx.ingress.kubernetes.io/load-balance")]
     #[case("")]
     fn a_key_that_is_right_or_somebody_elses_is_left_alone(#[case] key: &str) {
-        assert_eq!(nearest(key), None);
+        assert_eq!(nearest_known_key(key), None);
     }
 
     proptest! {
         #[test]
         fn no_key_makes_the_search_panic(key in any::<String>()) {
-            let _ = nearest(&key);
+            let _ = nearest_known_key(&key);
         }
 
         #[test]
         fn one_slip_in_a_long_suffix_is_found(
-            known in proptest::sample::select(KNOWN.to_vec()),
+            known in proptest::sample::select(KNOWN_ANNOTATIONS.to_vec()),
             at in any::<proptest::sample::Index>(),
         ) {
             let tail = known.suffix.trim_start_matches(INFIX);
@@ -327,7 +329,7 @@ mod tests {
             let slipped = format!("{}{}", &tail[..cut], &tail[cut + 1..]);
             let key = format!("{PREFIX}{INFIX}{slipped}");
             prop_assume!(!is_known(&key));
-            prop_assert!(nearest(&key).is_some(), "{}", key);
+            prop_assert!(nearest_known_key(&key).is_some(), "{}", key);
         }
     }
 }

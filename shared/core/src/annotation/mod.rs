@@ -3,9 +3,9 @@
 mod known;
 mod value;
 
-pub use known::{KNOWN, Known, Reads, find, nearest};
+pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, find_known, nearest_known_key};
 pub(crate) use known::{VGROUP_IDS, known_in};
-pub use value::{ValueError, integer, percent};
+pub use value::{ValueError, parse_integer, parse_weight};
 
 use crate::object::Annotations;
 
@@ -49,7 +49,7 @@ const INFIX: &str = "loadbalancer-";
 
 /// A value as CCM finds it: the key that won, and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct EffectiveValue<'a> {
     /// The full key.
     pub key: &'a str,
     /// The value, untrimmed.
@@ -57,38 +57,38 @@ pub struct Found<'a> {
 }
 
 /// Today's full key of a suffix.
-pub fn key(suffix: &str) -> String {
+pub fn full_key(suffix: &str) -> String {
     format!("{PREFIX}{suffix}")
 }
 
 /// The field path of a full key, as findings name it.
-pub fn path(key: &str) -> String {
+pub fn field_path(key: &str) -> String {
     format!("metadata.annotations[{key}]")
 }
 
 impl Annotations {
     /// The value CCM reads for `suffix`: the new prefix wins as soon as its key exists, even with
     /// an empty value (CCM 2.14: `annotations.go`, `Get`).
-    pub fn find(&self, suffix: &str) -> Option<Found<'_>> {
+    pub fn effective(&self, suffix: &str) -> Option<EffectiveValue<'_>> {
         self.with_prefix(PREFIX, suffix).or_else(|| self.with_prefix(LEGACY_PREFIX, suffix))
     }
 
-    /// Like [`Self::find`], empty where there is none: CCM does not tell the two apart.
+    /// Like [`Self::effective`], empty where there is none: CCM does not tell the two apart.
     pub fn text(&self, suffix: &str) -> &str {
-        self.find(suffix).map_or("", |found| found.text)
+        self.effective(suffix).map_or("", |found| found.text)
     }
 
     /// The full key to write for `suffix`: the one in use, else today's.
     pub fn key_of(&self, suffix: &str) -> String {
-        self.find(suffix).map_or_else(|| key(suffix), |found| found.key.to_owned())
+        self.effective(suffix).map_or_else(|| full_key(suffix), |found| found.key.to_owned())
     }
 
-    fn with_prefix(&self, prefix: &str, suffix: &str) -> Option<Found<'_>> {
+    fn with_prefix(&self, prefix: &str, suffix: &str) -> Option<EffectiveValue<'_>> {
         // The length tells most keys apart, the end nearly all others.
         let length = prefix.len() + suffix.len();
         let is_it =
             |key: &str| key.len() == length && key.ends_with(suffix) && key.starts_with(prefix);
-        self.iter().find(|(key, _)| is_it(key)).map(|(key, text)| Found { key, text })
+        self.iter().find(|(key, _)| is_it(key)).map(|(key, text)| EffectiveValue { key, text })
     }
 
     /// Whether any key makes its Service a candidate: a CLB key of either prefix.

@@ -29,7 +29,7 @@ pub enum ValueError {
 
 /// Reads an integer exactly as CCM does (Go's `strconv.Atoi`): a sign and leading zeros are fine,
 /// spaces are not.
-pub fn integer(text: &str) -> Result<i64, ValueError> {
+pub fn parse_integer(text: &str) -> Result<i64, ValueError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let sign = text.chars().count() - digits.chars().count();
     if digits.is_empty() {
@@ -43,8 +43,8 @@ pub fn integer(text: &str) -> Result<i64, ValueError> {
 }
 
 /// Reads a weight: an integer from 0 to 100 (CCM 2.14: `vgroups.go`; some documents say 1 to 1000).
-pub fn percent(text: &str) -> Result<u32, ValueError> {
-    let value = integer(text)?;
+pub fn parse_weight(text: &str) -> Result<u32, ValueError> {
+    let value = parse_integer(text)?;
     match u32::try_from(value) {
         Ok(percent) if percent <= 100 => Ok(percent),
         _ => Err(ValueError::OutOfRange { value }),
@@ -64,7 +64,7 @@ mod tests {
     #[case("050", 50)]
     #[case("100", 100)]
     fn a_weight_that_ccm_accepts(#[case] text: &str, #[case] value: u32) {
-        assert_eq!(percent(text), Ok(value));
+        assert_eq!(parse_weight(text), Ok(value));
     }
 
     #[rstest]
@@ -80,21 +80,21 @@ mod tests {
         #[case] text: &str,
         #[case] message: &str,
     ) {
-        let error = percent(text).expect_err("CCM refuses it").to_string();
+        let error = parse_weight(text).expect_err("CCM refuses it").to_string();
         assert!(error.contains(message), "{error}");
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in any::<String>()) {
-            let _ = integer(&text);
-            let _ = percent(&text);
+            let _ = parse_integer(&text);
+            let _ = parse_weight(&text);
         }
 
         #[test]
         fn every_weight_in_range_is_read_back(weight in 0_u32..=100, zeros in 0_usize..5) {
             let text = format!("{}{weight}", "0".repeat(zeros));
-            prop_assert_eq!(percent(&text), Ok(weight));
+            prop_assert_eq!(parse_weight(&text), Ok(weight));
         }
     }
 }

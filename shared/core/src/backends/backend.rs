@@ -34,7 +34,8 @@ impl<'a> Backends<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Backend<'a>> {
         let instances = self.nodes.iter().filter_map(|node| node.instance().ok());
         let (port, weight) = (self.node_port, self.node_weight);
-        let of_nodes = instances.map(move |id| Backend { server: Server::Ecs(id), port, weight });
+        let of_nodes =
+            instances.map(move |id| Backend { target: BackendTarget::Ecs(id), port, weight });
         of_nodes.chain(self.others.iter().copied())
     }
 
@@ -55,7 +56,7 @@ impl<'a> From<Vec<Backend<'a>>> for Backends<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backend<'a> {
     /// What takes the traffic.
-    pub server: Server<'a>,
+    pub target: BackendTarget<'a>,
     /// The port on it.
     pub port: u16,
     /// 0..=100 while a weight is in effect; the number of pods in Local mode without one.
@@ -64,14 +65,14 @@ pub struct Backend<'a> {
 
 /// What takes the traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Server<'a> {
+pub enum BackendTarget<'a> {
     /// An ECS instance by its id.
     Ecs(&'a str),
     /// A pod by its address.
     Pod(&'a str),
 }
 
-impl<'a> Server<'a> {
+impl<'a> BackendTarget<'a> {
     /// The instance's id or the pod's address.
     pub fn id(&self) -> &'a str {
         match self {

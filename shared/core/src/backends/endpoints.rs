@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use super::Inputs;
+use super::ModelInputs;
 use crate::object::{Endpoint, EndpointSlice, Pod, Service, ServicePort, TargetPort};
 
 /// Pods by namespace and name.
@@ -35,7 +35,7 @@ impl FromIterator<Pod> for PodSet {
 
 /// An endpoint that CCM counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Address<'a> {
+pub struct CountedEndpoint<'a> {
     /// The pod's address.
     pub ip: &'a str,
     /// The port on the pod.
@@ -52,15 +52,22 @@ pub fn readiness_gate(service: &str) -> String {
 
 /// The endpoints of `port` that CCM counts, each address once: those that are ready, and those that
 /// wait for nothing but CCM's own readiness gate.
-pub fn addresses<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Vec<Address<'a>> {
+pub fn counted_endpoints<'a>(
+    inputs: &ModelInputs<'a>,
+    port: &ServicePort,
+) -> Vec<CountedEndpoint<'a>> {
     let mut seen = HashSet::new();
     let mut counted = Vec::new();
     for slice in inputs.slices.iter().filter(|slice| slice.is_read()) {
         let Some(number) = port_on(slice, port) else { continue };
         let endpoints = slice.endpoints.iter();
-        for endpoint in endpoints.filter(|e| counts(inputs.service, inputs.pods, e)) {
+        for endpoint in endpoints.filter(|e| is_counted(inputs.service, inputs.pods, e)) {
             for ip in endpoint.addresses.iter().filter(|ip| seen.insert(ip.as_str())) {
-                counted.push(Address { ip, port: number, node: endpoint.node_name.as_deref() });
+                counted.push(CountedEndpoint {
+                    ip,
+                    port: number,
+                    node: endpoint.node_name.as_deref(),
+                });
             }
         }
     }
@@ -81,7 +88,7 @@ fn port_on(slice: &EndpointSlice, port: &ServicePort) -> Option<u16> {
 
 /// Whether CCM counts an endpoint: it does not end, and is ready or waits for nothing but CCM's own
 /// readiness gate.
-pub fn counts(service: &Service, pods: &PodSet, endpoint: &Endpoint) -> bool {
+pub fn is_counted(service: &Service, pods: &PodSet, endpoint: &Endpoint) -> bool {
     if endpoint.is_ready() || endpoint.is_terminating() {
         return endpoint.is_ready();
     }

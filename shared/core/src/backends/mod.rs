@@ -9,16 +9,22 @@ mod nodes;
 
 use thiserror::Error;
 
-pub use backend::{Backend, Backends, Server};
-pub use endpoints::{Address, PodSet, addresses, counts, readiness_gate};
-pub use nodes::{LabelError, NodeSet, accepted, any_eligible, label_error, labelled};
+pub use backend::{Backend, BackendTarget, Backends};
+pub use endpoints::{CountedEndpoint, PodSet, counted_endpoints, is_counted, readiness_gate};
+pub use nodes::{
+    BackendLabelError, NodeSet, accepted_nodes, backend_label_error, count_labelled_nodes,
+    has_eligible_node,
+};
 
 use crate::{
     annotation::{self, ValueError},
-    identity::Key,
-    object::{EndpointSlice, Node, Policy, ProviderIdError, Service, ServicePort, TargetPort},
-    vgroup::{FormatError, Mapping},
-    weight::Setting,
+    identity::NamedKey,
+    mapping::{Mapping, MappingFormatError},
+    object::{
+        EndpointSlice, ExternalTrafficPolicy, Node, ProviderIdError, Service, ServicePort,
+        TargetPort,
+    },
+    weight::WeightSetting,
 };
 
 /// How traffic gets from the CLB to the pods.
@@ -45,7 +51,7 @@ impl Mode {
 
 /// What is known of the groups in a Service's CLB.
 #[derive(Debug, Clone, Default)]
-pub enum Groups<'a> {
+pub enum KnownGroups<'a> {
     /// Nothing: every group that a mapping names is taken to be there and to be reusable, if only
     /// its id can be one.
     #[default]
@@ -54,28 +60,34 @@ pub enum Groups<'a> {
     Listed(Vec<(&'a str, &'a str)>),
 }
 
-impl Groups<'_> {
+impl KnownGroups<'_> {
     /// What CCM says of reusing group `id`.
-    fn check(&self, id: &str) -> Result<(), Skip> {
+    fn check(&self, id: &str) -> Result<(), SkipReason> {
         let Self::Listed(groups) = self else {
-            return if can_be_group(id) { Ok(()) } else { Err(Skip::NoSuchGroup(id.to_owned())) };
+            return if is_possible_group_id(id) {
+                Ok(())
+            } else {
+                Err(SkipReason::NoSuchGroup(id.to_owned()))
+            };
         };
         match groups.iter().find(|(known, _)| *known == id) {
-            None => Err(Skip::NoSuchGroup(id.to_owned())),
-            Some((_, name)) if Key::parse(name).is_some() => Err(Skip::MadeByCcm(id.to_owned())),
+            None => Err(SkipReason::NoSuchGroup(id.to_owned())),
+            Some((_, name)) if NamedKey::parse(name).is_some() => {
+                Err(SkipReason::MadeByCcm(id.to_owned()))
+            }
             Some(_) => Ok(()),
         }
     }
 }
 
 /// Whether a text can be the id of a vServer group at all.
-pub fn can_be_group(id: &str) -> bool {
+pub fn is_possible_group_id(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// What CCM reads to compute a Service's backends.
 #[derive(Debug, Clone)]
-pub struct Inputs<'a> {
+pub struct ModelInputs<'a> {
     /// The Service.
     pub service: &'a Service,
     /// The cluster's nodes.
@@ -85,7 +97,7 @@ pub struct Inputs<'a> {
     /// The pods behind endpoints that are not ready.
     pub pods: &'a PodSet,
     /// The groups of the Service's CLB.
-    pub groups: Groups<'a>,
+    pub groups: KnownGroups<'a>,
     /// The cluster's id.
     pub cluster_id: &'a str,
     /// Whether pods are backends where the Service does not say (CCM's environment or cloud-config).
@@ -94,18 +106,18 @@ pub struct Inputs<'a> {
 
 /// CCM's local model of one Service.
 #[derive(Debug, Clone)]
-pub struct Model<'a> {
+pub struct LocalModel<'a> {
     /// Nodes or pods.
     pub mode: Mode,
     /// One group for each port that CCM could build, in the order of the ports.
-    pub groups: Vec<Group<'a>>,
+    pub groups: Vec<VServerGroup<'a>>,
     /// Ports that CCM left out, without a word.
-    pub skipped: Vec<(u16, Skip)>,
+    pub skipped: Vec<(u16, SkipReason)>,
 }
 
 /// The backends of one Service port.
 #[derive(Debug, Clone)]
-pub struct Group<'a> {
+pub struct VServerGroup<'a> {
     /// The Service port.
     pub port: &'a ServicePort,
     /// The mapped group; `None` where CCM makes a group of its own.
@@ -121,10 +133,10 @@ pub struct Group<'a> {
 /// Why CCM leaves a port out. It says nothing and reports success; since any annotation edit makes
 /// it clean up afterwards, the Service's backends leave the group (CCM 2.12 to 2.14).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Skip {
+pub enum SkipReason {
     /// The mapping cannot be read as far as this port.
     #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
-    Mapping(FormatError),
+    Mapping(MappingFormatError),
     /// The group is not in the Service's CLB.
     #[error("group {0:?} is not in this CLB")]
     NoSuchGroup(String),
@@ -163,18 +175,23 @@ pub fn mode(service: &Service, eni_by_default: bool) -> Mode {
     };
     match service.spec.external_traffic_policy {
         _ if eni => Mode::Eni,
-        Policy::Local => Mode::Local,
-        Policy::Cluster => Mode::Cluster,
+        ExternalTrafficPolicy::Local => Mode::Local,
+        ExternalTrafficPolicy::Cluster => Mode::Cluster,
     }
 }
 
 /// The description CCM gives the backends of `port`.
-pub fn description(service: &Service, port: &ServicePort, mode: Mode, cluster_id: &str) -> String {
+pub fn backend_description(
+    service: &Service,
+    port: &ServicePort,
+    mode: Mode,
+    cluster_id: &str,
+) -> String {
     let number = match mode {
         Mode::Eni => port.target(),
         Mode::Cluster | Mode::Local => TargetPort::Number(port.node_port),
     };
-    Key {
+    NamedKey {
         port: &number.to_string(),
         service: &service.metadata.name,
         namespace: service.metadata.namespace(),
@@ -184,10 +201,10 @@ pub fn description(service: &Service, port: &ServicePort, mode: Mode, cluster_id
 }
 
 /// Computes CCM's local model. A malformed `backend-label` fails the whole round.
-pub fn model<'a>(inputs: &Inputs<'a>) -> Result<Model<'a>, LabelError> {
+pub fn local_model<'a>(inputs: &ModelInputs<'a>) -> Result<LocalModel<'a>, BackendLabelError> {
     let mode = mode(inputs.service, inputs.eni_by_default);
-    let nodes = accepted(inputs.service, inputs.nodes)?;
-    let mut model = Model { mode, groups: Vec::new(), skipped: Vec::new() };
+    let nodes = accepted_nodes(inputs.service, inputs.nodes)?;
+    let mut model = LocalModel { mode, groups: Vec::new(), skipped: Vec::new() };
     for port in &inputs.service.spec.ports {
         match group(inputs, mode, &nodes, port) {
             Ok(group) => model.groups.push(group),
@@ -198,26 +215,28 @@ pub fn model<'a>(inputs: &Inputs<'a>) -> Result<Model<'a>, LabelError> {
 }
 
 fn group<'a>(
-    inputs: &Inputs<'a>,
+    inputs: &ModelInputs<'a>,
     mode: Mode,
     nodes: &[&'a Node],
     port: &'a ServicePort,
-) -> Result<Group<'a>, Skip> {
+) -> Result<VServerGroup<'a>, SkipReason> {
     let vgroup = vgroup(inputs, port)?;
-    let setting = setting(inputs.service)?;
-    let addresses = addresses(inputs, port);
+    let setting = weight_setting(inputs.service)?;
+    let addresses = counted_endpoints(inputs, port);
     let backends = match mode {
         Mode::Eni => pods(&addresses, setting).into(),
         Mode::Local => local(inputs, nodes, port, &addresses, setting)?.into(),
         Mode::Cluster => cluster(inputs, nodes, port, &addresses, setting)?,
     };
-    let key = description(inputs.service, port, mode, inputs.cluster_id);
-    Ok(Group { port, vgroup, key, weight: setting.total, backends })
+    let key = backend_description(inputs.service, port, mode, inputs.cluster_id);
+    Ok(VServerGroup { port, vgroup, key, weight: setting.total, backends })
 }
 
-fn vgroup<'a>(inputs: &Inputs<'a>, port: &ServicePort) -> Result<Option<&'a str>, Skip> {
+fn vgroup<'a>(inputs: &ModelInputs<'a>, port: &ServicePort) -> Result<Option<&'a str>, SkipReason> {
     let Some(mapping) = mapping(inputs.service) else { return Ok(None) };
-    let Some(group) = mapping.group_of(port.port).map_err(Skip::Mapping)? else { return Ok(None) };
+    let Some(group) = mapping.group_of(port.port).map_err(SkipReason::Mapping)? else {
+        return Ok(None);
+    };
     inputs.groups.check(group)?;
     Ok(Some(group))
 }
@@ -247,34 +266,37 @@ pub fn ignores_weight_update(service: &Service) -> bool {
 }
 
 /// The weights in effect. `loadbalancer-weight` counts, and is looked at, only beside a mapping.
-pub fn setting(service: &Service) -> Result<Setting, Skip> {
+pub fn weight_setting(service: &Service) -> Result<WeightSetting, SkipReason> {
     let annotations = &service.metadata.annotations;
     let read = |suffix| match annotations.text(suffix) {
         "" => Ok(None),
-        text => annotation::percent(text).map(Some).map_err(|error| (text.to_owned(), error)),
+        text => annotation::parse_weight(text).map(Some).map_err(|error| (text.to_owned(), error)),
     };
     let total = if is_mapped(service) {
-        read(annotation::WEIGHT).map_err(|(text, error)| Skip::Weight { text, error })?
+        read(annotation::WEIGHT).map_err(|(text, error)| SkipReason::Weight { text, error })?
     } else {
         None
     };
     let default = read(annotation::DEFAULT_WEIGHT)
-        .map_err(|(text, error)| Skip::DefaultWeight { text, error })?;
-    Ok(Setting { total, default })
+        .map_err(|(text, error)| SkipReason::DefaultWeight { text, error })?;
+    Ok(WeightSetting { total, default })
 }
 
-fn pods<'a>(addresses: &[Address<'a>], setting: Setting) -> Vec<Backend<'a>> {
+fn pods<'a>(addresses: &[CountedEndpoint<'a>], setting: WeightSetting) -> Vec<Backend<'a>> {
     let weight = setting.even(addresses.len());
-    addresses.iter().map(|a| Backend { server: Server::Pod(a.ip), port: a.port, weight }).collect()
+    addresses
+        .iter()
+        .map(|a| Backend { target: BackendTarget::Pod(a.ip), port: a.port, weight })
+        .collect()
 }
 
 fn cluster<'a>(
-    inputs: &Inputs<'a>,
+    inputs: &ModelInputs<'a>,
     nodes: &[&'a Node],
     port: &ServicePort,
-    addresses: &[Address<'a>],
-    setting: Setting,
-) -> Result<Backends<'a>, Skip> {
+    addresses: &[CountedEndpoint<'a>],
+    setting: WeightSetting,
+) -> Result<Backends<'a>, SkipReason> {
     let nodes_in: Vec<&Node> = nodes.iter().copied().filter(|node| !node.is_excluded).collect();
     for node in &nodes_in {
         node.instance()?;
@@ -288,7 +310,7 @@ fn cluster<'a>(
     }
     let weight = setting.even(nodes_in.len() + eci.len());
     let on_eci = eci.into_iter().map(|address| Backend {
-        server: Server::Pod(address.ip),
+        target: BackendTarget::Pod(address.ip),
         port: address.port,
         weight,
     });
@@ -301,14 +323,14 @@ fn cluster<'a>(
 }
 
 fn local<'a>(
-    inputs: &Inputs<'a>,
+    inputs: &ModelInputs<'a>,
     nodes: &[&'a Node],
     port: &ServicePort,
-    addresses: &[Address<'a>],
-    setting: Setting,
-) -> Result<Vec<Backend<'a>>, Skip> {
+    addresses: &[CountedEndpoint<'a>],
+    setting: WeightSetting,
+) -> Result<Vec<Backend<'a>>, SkipReason> {
     let mut instances: Vec<(&str, usize)> = Vec::new();
-    let mut eci: Vec<&Address<'a>> = Vec::new();
+    let mut eci: Vec<&CountedEndpoint<'a>> = Vec::new();
     for address in addresses {
         match node_of(inputs, nodes, address)? {
             Some(node) if node.is_virtual => eci.push(address),
@@ -324,12 +346,12 @@ fn local<'a>(
     }
     let total = instances.iter().map(|(_, pods)| pods).sum::<usize>() + eci.len();
     let on_nodes = instances.iter().map(|(id, pods)| Backend {
-        server: Server::Ecs(id),
+        target: BackendTarget::Ecs(id),
         port: port.node_port,
         weight: setting.local_node(*pods, total),
     });
     let on_eci = eci.iter().map(|address| Backend {
-        server: Server::Pod(address.ip),
+        target: BackendTarget::Pod(address.ip),
         port: address.port,
         weight: setting.local_eci(total),
     });
@@ -338,11 +360,11 @@ fn local<'a>(
 
 /// The accepted node an endpoint runs on; `None` where CCM does not accept that node.
 fn node_of<'a>(
-    inputs: &Inputs<'a>,
+    inputs: &ModelInputs<'a>,
     nodes: &[&'a Node],
-    address: &Address<'_>,
-) -> Result<Option<&'a Node>, Skip> {
-    let name = address.node.ok_or_else(|| Skip::NoNodeName(address.ip.to_owned()))?;
+    address: &CountedEndpoint<'_>,
+) -> Result<Option<&'a Node>, SkipReason> {
+    let name = address.node.ok_or_else(|| SkipReason::NoNodeName(address.ip.to_owned()))?;
     let found = inputs.nodes.by_name(name);
     Ok(found.filter(|node| nodes.iter().any(|accepted| std::ptr::eq(*accepted, *node))))
 }

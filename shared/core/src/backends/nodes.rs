@@ -73,11 +73,14 @@ impl<'a> IntoIterator for &'a NodeSet {
 /// A `backend-label` entry without `=`: it fails the whole round.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("backend-label entry {0:?} has no '='; write KEY=VALUE, several separated by commas")]
-pub struct LabelError(pub String);
+pub struct BackendLabelError(pub String);
 
 /// The nodes CCM considers for a Service, virtual and excluded ones still among them, for their
 /// pods may count (CCM 2.14: `backend.go`, `GetNodes`).
-pub fn accepted<'a>(service: &Service, nodes: &'a NodeSet) -> Result<Vec<&'a Node>, LabelError> {
+pub fn accepted_nodes<'a>(
+    service: &Service,
+    nodes: &'a NodeSet,
+) -> Result<Vec<&'a Node>, BackendLabelError> {
     let annotations = &service.metadata.annotations;
     let label = annotations.text(annotation::BACKEND_LABEL);
     let drops_cordoned = annotations.text(annotation::REMOVE_UNSCHEDULED) == "on";
@@ -92,40 +95,43 @@ pub fn accepted<'a>(service: &Service, nodes: &'a NodeSet) -> Result<Vec<&'a Nod
 }
 
 /// Whether CCM finds a node for a Service at all.
-pub fn any_eligible(service: &Service, nodes: &NodeSet) -> bool {
+pub fn has_eligible_node(service: &Service, nodes: &NodeSet) -> bool {
     // Most nodes are fine; one is enough, unless a later one shows that the label is malformed.
     let is_plain = service.metadata.annotations.text(annotation::BACKEND_LABEL).is_empty();
     let is_fine = |node: &Node| {
         !node.is_rejected && !node.unschedulable && (node.is_virtual || !node.is_excluded)
     };
     (is_plain && nodes.iter().any(is_fine))
-        || accepted(service, nodes)
+        || accepted_nodes(service, nodes)
             .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
 }
 
 /// How many nodes carry a Service's `backend-label`, whatever else keeps them out.
-pub fn labelled(service: &Service, nodes: &NodeSet) -> Result<usize, LabelError> {
+pub fn count_labelled_nodes(
+    service: &Service,
+    nodes: &NodeSet,
+) -> Result<usize, BackendLabelError> {
     let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);
     nodes.iter().try_fold(0, |count, node| Ok(count + usize::from(carries(node, label)?)))
 }
 
 /// The first entry of a Service's `backend-label` that CCM cannot read, if it gets as far.
-pub fn label_error(service: &Service) -> Option<LabelError> {
+pub fn backend_label_error(service: &Service) -> Option<BackendLabelError> {
     let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);
     let mut entries = label.split(',').filter(|_| !label.is_empty());
-    entries.find(|entry| !entry.contains('=')).map(|entry| LabelError(entry.to_owned()))
+    entries.find(|entry| !entry.contains('=')).map(|entry| BackendLabelError(entry.to_owned()))
 }
 
 /// Whether a node carries every `key=value` of `label`. CCM compares exactly and stops at the first
 /// that does not fit, so a malformed entry behind it goes unnoticed.
-fn carries(node: &Node, label: &str) -> Result<bool, LabelError> {
+fn carries(node: &Node, label: &str) -> Result<bool, BackendLabelError> {
     if label.is_empty() {
         return Ok(true);
     }
     for entry in label.split(',') {
         let mut parts = entry.split('=');
         let (Some(key), Some(value)) = (parts.next(), parts.next()) else {
-            return Err(LabelError(entry.to_owned()));
+            return Err(BackendLabelError(entry.to_owned()));
         };
         if node.labels().get(key).map(String::as_str) != Some(value) {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! The value of the label that tells whether CCM has carried out a Service as it stands.
 //!
 //! CCM writes it when a round over the Service ended without an error that it noticed, and compares
-//! it at the next event. A label equal to [`of`] therefore means: CCM finished with exactly this
+//! it at the next event. A label equal to [`service_hash`] therefore means: CCM finished with exactly this
 //! Service. It does not mean that the Service has backends.
 //!
 //! CCM 2.14, `pkg/controller/helper/service_utils.go` and `pkg/util/hash/hash.go`: what is hashed is
@@ -40,7 +40,7 @@ const LEFT_OUT: &str = "alibabacloud.com/reconcile.hash";
 /// Two limits, which no Service meets in practice. CCM's order of keys is circular for some sets of
 /// keys that mix digits and letters (`a1b` < `a2` < `a10` < `a1b`): its own value then differs from
 /// run to run. And keys of annotations are those an API server accepts, ASCII.
-pub fn of(service: &Value) -> String {
+pub fn service_hash(service: &Value) -> String {
     // CCM ignores that the text could not be made, and hashes the empty one.
     let text = read(document(service)).map_or_else(String::new, |list| yaml::emit(&list));
     let mut digits = String::with_capacity(56);

@@ -2,7 +2,7 @@
 
 /// Whether `a` is written before `b`. `sorter.go` of `gopkg.in/yaml.v2` 2.4.
 ///
-/// Not an order in the strict sense, see [`super::of`]: a sort that demands one must not use it.
+/// Not an order in the strict sense, see [`super::service_hash`]: a sort that demands one must not use it.
 pub(super) fn is_before(a: &str, b: &str) -> bool {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();

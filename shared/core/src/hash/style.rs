@@ -15,7 +15,7 @@ pub(super) enum Style {
 }
 
 /// The style for `text`; `is_key` when it is a key with its value on the same line.
-pub(super) fn of(text: &str, is_key: bool) -> Style {
+pub(super) fn style_for(text: &str, is_key: bool) -> Style {
     if text.is_empty() {
         return Style::DoubleQuoted;
     }

@@ -101,7 +101,7 @@ impl Emitter {
     }
 
     fn text(&mut self, text: &str, indent: usize, is_key: bool) {
-        match style::of(text, is_key) {
+        match style::style_for(text, is_key) {
             Style::Plain => self.plain(text, indent, is_key),
             Style::SingleQuoted => self.single_quoted(text, indent, is_key),
             Style::DoubleQuoted => self.double_quoted(text, indent, is_key),

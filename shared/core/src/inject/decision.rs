@@ -1,20 +1,20 @@
 use std::fmt;
 
-use super::{RecordError, SECONDS};
+use super::{InjectionRecordError, SECONDS};
 use crate::patch::PatchOp;
 
 /// What is to become of a workload.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct Decision {
     /// The change, if any.
-    pub outcome: Outcome,
+    pub action: Action,
     /// What its author should know.
     pub notes: Vec<Note>,
 }
 
 /// A change, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum Action {
     /// The object stays as it was sent.
     Untouched(Reason),
     /// The operations to apply to the object, at least one.
@@ -51,7 +51,7 @@ pub enum Reason {
     /// It has its hooks already.
     Complete,
     /// Its record cannot be used, so nobody knows what was added.
-    BadRecord(RecordError),
+    BadRecord(InjectionRecordError),
     /// It has not the shape of a workload.
     Unreadable(String),
 }

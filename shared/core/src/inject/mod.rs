@@ -3,7 +3,7 @@
 //!
 //! What is added to a pod template: a native `sleep` as preStop hook of every main container that
 //! has no preStop hook, the same number of seconds to the grace period, so that SIGTERM keeps the
-//! time it had, and a [`Record`] of both as an annotation of the template. Native sidecars end after
+//! time it had, and a [`InjectionRecord`] of both as an annotation of the template. Native sidecars end after
 //! the main containers anyway and stay as they are.
 //!
 //! Two principles settle what the words above leave open:
@@ -19,24 +19,24 @@
 //! number into a manifest gets it as the whole, as long as ours stays what it is: once the seconds
 //! change, the manifest's number is no longer ours, and counts as any other.
 
+mod controller;
+mod decision;
 mod diff;
-mod owner;
 mod record;
-mod scope;
 mod template;
-mod verdict;
+mod workload;
 
 /// How long the hook sleeps where nobody says otherwise, in seconds. Which CCM needs how long is not
 /// verified.
 pub const DEFAULT_SECONDS: u32 = 30;
 
-pub use owner::Controller;
-pub use record::{INJECTED, Record, RecordError};
-pub use scope::{Candidate, Operation, Request, Settings, examine};
+pub use controller::Controller;
+pub use decision::{Action, Decision, Note, Reason};
+pub use record::{INJECTED, InjectionRecord, InjectionRecordError};
 pub use template::remove;
-pub use verdict::{Note, Outcome, Reason, Verdict};
+pub use workload::{ExaminedWorkload, InjectionContext, Operation, Request, examine};
 
-pub(crate) use scope::switched_off;
+pub(crate) use workload::switched_off;
 
 use std::ops::RangeInclusive;
 

@@ -3,14 +3,14 @@ use thiserror::Error;
 
 use super::SECONDS;
 
-/// The annotation of pod templates that carries the [`Record`]. In the template, so that Pods carry
+/// The annotation of pod templates that carries the [`InjectionRecord`]. In the template, so that Pods carry
 /// it and `kubectl rollout undo` takes it along.
 pub const INJECTED: &str = "clbmigrate.io/injected";
 
 /// What was added to a pod template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct InjectionRecord {
     /// The containers that were given a hook, in the template's order. None where their owners have
     /// put hooks of their own in place, and only the longer grace period is left.
     pub containers: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Record {
 
 /// Why a record cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RecordError {
+pub enum InjectionRecordError {
     /// Not a record at all.
     #[error("it cannot be read: {0}")]
     Syntax(String),
@@ -36,16 +36,16 @@ pub enum RecordError {
     Grace,
 }
 
-impl Record {
+impl InjectionRecord {
     /// Reads the annotation's value.
-    pub fn parse(text: &str) -> Result<Self, RecordError> {
-        let record: Self =
-            serde_json::from_str(text).map_err(|error| RecordError::Syntax(error.to_string()))?;
+    pub fn parse(text: &str) -> Result<Self, InjectionRecordError> {
+        let record: Self = serde_json::from_str(text)
+            .map_err(|error| InjectionRecordError::Syntax(error.to_string()))?;
         if !SECONDS.contains(&record.seconds) {
-            return Err(RecordError::Seconds(record.seconds));
+            return Err(InjectionRecordError::Seconds(record.seconds));
         }
         if record.grace < record.grace_before {
-            return Err(RecordError::Grace);
+            return Err(InjectionRecordError::Grace);
         }
         Ok(record)
     }

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{INJECTED, Note, Reason, Record};
-use crate::object::{DEFAULT_GRACE, PodSpec};
+use super::{INJECTED, InjectionRecord, Note, Reason};
+use crate::object::{DEFAULT_GRACE_PERIOD_SECONDS, PodSpec};
 
 /// What happens to containers that have no preStop hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hooks {
+pub(super) enum MissingHooks {
     /// They are given one.
     Give,
     /// They stay without; only what was given before is kept up.
@@ -17,7 +17,7 @@ pub(super) enum Hooks {
 
 /// A template that was made, equal to the one it was made of where nothing had to change.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct PatchedTemplate {
     pub template: Value,
     pub notes: Vec<Note>,
 }
@@ -33,11 +33,11 @@ const SLEEP: &str = "sleep";
 /// object applied again equal to the stored one.
 pub(super) fn make(
     template: &Value,
-    record: Option<&Record>,
+    record: Option<&InjectionRecord>,
     seconds: u32,
-    hooks: Hooks,
-) -> Result<Made, Reason> {
-    let mut made = Made { template: template.clone(), notes: Vec::new() };
+    hooks: MissingHooks,
+) -> Result<PatchedTemplate, Reason> {
+    let mut made = PatchedTemplate { template: template.clone(), notes: Vec::new() };
     let containers = give(&mut made, record, seconds, hooks)?;
     let spec = made.template.get_mut("spec").and_then(Value::as_object_mut);
     let spec = spec.ok_or_else(|| Reason::Unreadable("spec is no map".to_owned()))?;
@@ -46,7 +46,7 @@ pub(super) fn make(
     if containers.is_empty() {
         // Lowering the grace period could cut the hooks that took the place of ours. The record
         // remembers that it was raised, lest it be raised once more with the next hook.
-        let left = raised.map(|record| Record { containers, ..record.clone() });
+        let left = raised.map(|record| InjectionRecord { containers, ..record.clone() });
         write(&mut made.template, record, left.as_ref())?;
         return Ok(made);
     }
@@ -61,17 +61,17 @@ pub(super) fn make(
             made.notes.push(Note::LongOwnHook { seconds: longest, grace });
         }
     }
-    let new = Record { containers, seconds, grace_before: before, grace };
+    let new = InjectionRecord { containers, seconds, grace_before: before, grace };
     write(&mut made.template, record, Some(&new))?;
     Ok(made)
 }
 
 /// Gives the main containers their hooks and returns the names of those whose hook is ours.
 fn give(
-    made: &mut Made,
-    record: Option<&Record>,
+    made: &mut PatchedTemplate,
+    record: Option<&InjectionRecord>,
     seconds: u32,
-    hooks: Hooks,
+    hooks: MissingHooks,
 ) -> Result<Vec<String>, Reason> {
     let no_list = || Reason::Unreadable("spec.containers is no list of maps".to_owned());
     let list = made.template.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
@@ -80,41 +80,43 @@ fn give(
         let container = container.as_object_mut().ok_or_else(no_list)?;
         let name = container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let given = record.filter(|record| record.names(&name)).map(|record| record.seconds);
-        match Stop::of(container, given) {
-            Stop::None if hooks == Hooks::Give => {
+        match PreStopState::of(container, given) {
+            PreStopState::None if hooks == MissingHooks::Give => {
                 set_sleep(container, seconds)?;
                 if given.is_some() {
                     made.notes.push(Note::GivenBack { container: name.clone() });
                 }
                 ours.push(name);
             }
-            Stop::Ours => {
+            PreStopState::Ours => {
                 set_sleep(container, seconds)?;
                 ours.push(name);
             }
-            Stop::OursBesideOwn => {
+            PreStopState::OursBesideOwn => {
                 // A manifest's hook was merged into ours; the API server takes one of them only.
                 map_in(container, LIFECYCLE)
                     .and_then(|lifecycle| map_in(lifecycle, PRE_STOP))
                     .map(|pre_stop| pre_stop.remove(SLEEP));
                 made.notes.push(Note::OwnHook { container: name });
             }
-            Stop::Own if given.is_some() => made.notes.push(Note::OwnHook { container: name }),
-            Stop::None | Stop::Own => {}
+            PreStopState::Own if given.is_some() => {
+                made.notes.push(Note::OwnHook { container: name })
+            }
+            PreStopState::None | PreStopState::Own => {}
         }
     }
     Ok(ours)
 }
 
 /// A container's preStop hook, in the light of the record.
-enum Stop {
+enum PreStopState {
     None,
     Ours,
     OursBesideOwn,
     Own,
 }
 
-impl Stop {
+impl PreStopState {
     /// `given` is what the container was given.
     fn of(container: &Map<String, Value>, given: Option<u32>) -> Self {
         let hook = container.get(LIFECYCLE).and_then(|lifecycle| lifecycle.get(PRE_STOP));
@@ -156,7 +158,7 @@ fn map_in<'v>(parent: &'v mut Map<String, Value>, key: &str) -> Option<&'v mut M
 
 fn grace(spec: &Map<String, Value>) -> Result<i64, Reason> {
     match spec.get(GRACE) {
-        None | Some(Value::Null) => Ok(DEFAULT_GRACE.into()),
+        None | Some(Value::Null) => Ok(DEFAULT_GRACE_PERIOD_SECONDS.into()),
         Some(value) => value
             .as_i64()
             .ok_or_else(|| Reason::Unreadable(format!("spec.{GRACE}: {value} is no number"))),
@@ -173,7 +175,11 @@ fn longest_sleep(spec: &Map<String, Value>) -> Result<Option<i64>, Reason> {
     Ok(spec.longest_sleep().map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)))
 }
 
-fn write(template: &mut Value, old: Option<&Record>, new: Option<&Record>) -> Result<(), Reason> {
+fn write(
+    template: &mut Value,
+    old: Option<&InjectionRecord>,
+    new: Option<&InjectionRecord>,
+) -> Result<(), Reason> {
     if old == new {
         return Ok(());
     }
@@ -196,12 +202,12 @@ pub fn remove(template: &Value) -> Result<Value, Reason> {
     let mut bare = template.clone();
     let text = bare.pointer("/metadata/annotations").and_then(|known| known.get(INJECTED));
     let Some(text) = text.and_then(Value::as_str) else { return Ok(bare) };
-    let record = Record::parse(text).map_err(Reason::BadRecord)?;
+    let record = InjectionRecord::parse(text).map_err(Reason::BadRecord)?;
     let containers = bare.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
     for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
         let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
         let given = record.names(name).then_some(record.seconds);
-        if matches!(Stop::of(container, given), Stop::Ours) {
+        if matches!(PreStopState::of(container, given), PreStopState::Ours) {
             remove_in(container, LIFECYCLE, PRE_STOP);
         }
     }

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Controller, INJECTED, Note, Outcome, PRE_STOP_SECONDS, Reason, Record, SECONDS, Verdict, diff,
-    template::{self, Hooks, Made},
+    Action, Controller, Decision, INJECTED, InjectionRecord, Note, PRE_STOP_SECONDS, Reason,
+    SECONDS, diff,
+    template::{self, MissingHooks, PatchedTemplate},
 };
 use crate::{
     annotation::INJECT,
-    object::{Annotations, Meta, WorkloadKind},
+    object::{Annotations, ObjectMeta, WorkloadKind},
 };
 
 /// What is done to a workload.
@@ -35,12 +36,12 @@ pub struct Request<'a> {
     pub object: &'a Value,
     /// For a Pod, the annotations of the workload behind it ([`Controller::of`]), if at hand: what
     /// they say counts where the Pod itself says nothing.
-    pub owner: Option<&'a Annotations>,
+    pub controller_annotations: Option<&'a Annotations>,
 }
 
 /// What else decides whether a workload gets a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct InjectionContext {
     /// How long a hook sleeps where the workload does not say, in [`SECONDS`].
     pub seconds: u32,
     /// Whether there are nodes, and every node's kubelet is [`super::NATIVE_SLEEP`] or newer.
@@ -53,15 +54,15 @@ pub struct Settings {
 
 /// A workload whose template may be changed, as far as the workload itself tells.
 #[derive(Debug)]
-pub struct Candidate<'a> {
+pub struct ExaminedWorkload<'a> {
     kind: WorkloadKind,
     is_new: bool,
     template: &'a Value,
     /// Where the template stands in the object, as a JSON Pointer.
     pointer: &'static str,
     stored: Option<&'a Value>,
-    record: Option<Record>,
-    stored_record: Option<Record>,
+    record: Option<InjectionRecord>,
+    stored_record: Option<InjectionRecord>,
     labels: BTreeMap<String, String>,
     off: Option<Reason>,
     switch: Option<String>,
@@ -82,8 +83,8 @@ pub(crate) fn switched_off(kind: WorkloadKind, switch: Option<&str>) -> Option<R
 }
 
 /// Reads a workload, and says early where no hook and no Service could change it.
-pub fn examine(request: Request<'_>) -> Result<Candidate<'_>, Reason> {
-    let Request { kind, operation, object, owner } = request;
+pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
+    let Request { kind, operation, object, controller_annotations } = request;
     let is_pod = kind == WorkloadKind::Pod;
     let old = match operation {
         Operation::Update { .. } if is_pod => return Err(Reason::PodExists),
@@ -111,11 +112,11 @@ pub fn examine(request: Request<'_>) -> Result<Candidate<'_>, Reason> {
         return Err(Reason::TemplateUnchanged);
     }
     let of_template = meta(template)?;
-    let record = of_template.annotations.get(INJECTED).map(Record::parse).transpose();
+    let record = of_template.annotations.get(INJECTED).map(InjectionRecord::parse).transpose();
     let record = record.map_err(Reason::BadRecord)?;
     let setting = |key: &str| {
-        let owners = owner.and_then(|annotations| annotations.get(key));
-        metadata.annotations.get(key).or(owners).map(str::to_owned)
+        let inherited = controller_annotations.and_then(|annotations| annotations.get(key));
+        metadata.annotations.get(key).or(inherited).map(str::to_owned)
     };
     let switch = setting(INJECT);
     let judged_as = match controller.as_deref() {
@@ -126,7 +127,7 @@ pub fn examine(request: Request<'_>) -> Result<Candidate<'_>, Reason> {
     if let (Some(reason), None) = (&off, &record) {
         return Err(reason.clone());
     }
-    Ok(Candidate {
+    Ok(ExaminedWorkload {
         kind,
         is_new: old.is_none(),
         template,
@@ -141,10 +142,10 @@ pub fn examine(request: Request<'_>) -> Result<Candidate<'_>, Reason> {
     })
 }
 
-fn meta(object: &Value) -> Result<Meta, Reason> {
+fn meta(object: &Value) -> Result<ObjectMeta, Reason> {
     let metadata = object.get("metadata").filter(|metadata| !metadata.is_null());
     metadata
-        .map_or_else(|| Ok(Meta::default()), Meta::deserialize)
+        .map_or_else(|| Ok(ObjectMeta::default()), ObjectMeta::deserialize)
         .map_err(|error| Reason::Unreadable(format!("metadata: {error}")))
 }
 
@@ -153,30 +154,30 @@ fn missing(path: &str) -> Reason {
 }
 
 /// The record of a template, if it has one that can be used.
-fn recorded(template: &Value) -> Option<Record> {
+fn recorded(template: &Value) -> Option<InjectionRecord> {
     let text = template.pointer("/metadata/annotations")?.get(INJECTED)?.as_str()?;
-    Record::parse(text).ok()
+    InjectionRecord::parse(text).ok()
 }
 
-impl Candidate<'_> {
+impl ExaminedWorkload<'_> {
     /// The labels of its pods, for Services to select.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
     }
 
-    /// What is to become of it. Applied to what it makes, it says [`Outcome::Untouched`].
-    pub fn decide(&self, settings: Settings) -> Verdict {
+    /// What is to become of it. Applied to what it makes, it says [`Action::Untouched`].
+    pub fn decide(&self, settings: InjectionContext) -> Decision {
         let obstacle = self.obstacle(settings);
         if let (Some(reason), None) = (&obstacle, &self.record) {
             let reason = match reason {
                 Reason::NodesTooOld if !self.lacks_hooks() => Reason::OwnHooks,
                 reason => reason.clone(),
             };
-            return Verdict { outcome: Outcome::Untouched(reason), notes: Vec::new() };
+            return Decision { action: Action::Untouched(reason), notes: Vec::new() };
         }
-        let hooks = if obstacle.is_none() { Hooks::Give } else { Hooks::Keep };
+        let hooks = if obstacle.is_none() { MissingHooks::Give } else { MissingHooks::Keep };
         let mut notes = Vec::new();
-        if hooks == Hooks::Give {
+        if hooks == MissingHooks::Give {
             notes.extend(self.unknown_switch());
         }
         let seconds = self.seconds(hooks, settings, &mut notes);
@@ -184,18 +185,18 @@ impl Candidate<'_> {
             Some(made) => Ok(made),
             None => template::make(self.template, self.record.as_ref(), seconds, hooks),
         };
-        let outcome = match made {
+        let action = match made {
             Ok(made) => {
                 notes.extend(made.notes);
-                self.outcome(&made.template, obstacle)
+                self.action(&made.template, obstacle)
             }
-            Err(reason) => Outcome::Untouched(reason),
+            Err(reason) => Action::Untouched(reason),
         };
-        Verdict { outcome, notes }
+        Decision { action, notes }
     }
 
     /// Why it gets no hook that it has not got yet.
-    fn obstacle(&self, settings: Settings) -> Option<Reason> {
+    fn obstacle(&self, settings: InjectionContext) -> Option<Reason> {
         if let Some(reason) = &self.off {
             Some(reason.clone())
         } else if self.kind == WorkloadKind::Pod && !settings.namespace_is_labelled {
@@ -210,7 +211,7 @@ impl Candidate<'_> {
     }
 
     fn lacks_hooks(&self) -> bool {
-        let made = template::make(self.template, None, *SECONDS.start(), Hooks::Give);
+        let made = template::make(self.template, None, *SECONDS.start(), MissingHooks::Give);
         !matches!(made, Ok(made) if made.template == *self.template)
     }
 
@@ -225,11 +226,16 @@ impl Candidate<'_> {
     /// New seconds come with a change of the template, but not with a template that comes from
     /// elsewhere with a record of its own: `kubectl rollout undo`, half-way through a rollout, must
     /// find the `ReplicaSet` whose pods still run; and a Pod is what its workload's template says.
-    fn seconds(&self, hooks: Hooks, settings: Settings, notes: &mut Vec<Note>) -> u32 {
+    fn seconds(
+        &self,
+        hooks: MissingHooks,
+        settings: InjectionContext,
+        notes: &mut Vec<Note>,
+    ) -> u32 {
         let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
         match &self.record {
             Some(record)
-                if hooks == Hooks::Keep
+                if hooks == MissingHooks::Keep
                     || self.kind == WorkloadKind::Pod
                     || !(self.is_new || stored == Some(record.seconds)) =>
             {
@@ -252,19 +258,19 @@ impl Candidate<'_> {
 
     /// The stored template, if what was sent becomes just that with the stored seconds: the same
     /// manifest once more.
-    fn again(&self, hooks: Hooks, seconds: u32) -> Option<Made> {
+    fn again(&self, hooks: MissingHooks, seconds: u32) -> Option<PatchedTemplate> {
         let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
-        let stored = stored.filter(|stored| hooks == Hooks::Give && *stored != seconds)?;
+        let stored = stored.filter(|stored| hooks == MissingHooks::Give && *stored != seconds)?;
         let made = template::make(self.template, self.record.as_ref(), stored, hooks).ok()?;
         (Some(&made.template) == self.stored).then_some(made)
     }
 
-    fn outcome(&self, made: &Value, obstacle: Option<Reason>) -> Outcome {
+    fn action(&self, made: &Value, obstacle: Option<Reason>) -> Action {
         let patch = diff::between(self.pointer, self.template, made);
         if !patch.is_empty() {
-            return Outcome::Patched(patch);
+            return Action::Patched(patch);
         }
-        Outcome::Untouched(obstacle.unwrap_or_else(|| {
+        Action::Untouched(obstacle.unwrap_or_else(|| {
             let has_ours = self.record.as_ref().is_some_and(|record| !record.containers.is_empty());
             if has_ours { Reason::Complete } else { Reason::OwnHooks }
         }))

@@ -2,14 +2,14 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Meta, nullable};
+use super::{ObjectMeta, nullable};
 
 /// An EndpointSlice.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSlice {
     /// `metadata`; the label `kubernetes.io/service-name` names the Service.
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `IPv4`, `IPv6` or `FQDN`.
     #[serde(default)]
     pub address_type: String,
@@ -18,7 +18,7 @@ pub struct EndpointSlice {
     pub endpoints: Vec<Endpoint>,
     /// The ports they serve.
     #[serde(default, deserialize_with = "nullable")]
-    pub ports: Vec<SlicePort>,
+    pub ports: Vec<EndpointPort>,
 }
 
 impl EndpointSlice {
@@ -54,7 +54,7 @@ pub struct Endpoint {
     pub addresses: Vec<String>,
     /// Whether it takes traffic, and whether it ends.
     #[serde(default, deserialize_with = "nullable")]
-    pub conditions: Conditions,
+    pub conditions: EndpointConditions,
     /// The pod behind it.
     #[serde(default)]
     pub target_ref: Option<TargetRef>,
@@ -63,10 +63,10 @@ pub struct Endpoint {
     pub node_name: Option<String>,
 }
 
-/// Conditions of an endpoint.
+/// EndpointConditions of an endpoint.
 #[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
-pub struct Conditions {
+pub struct EndpointConditions {
     /// Left out: unknown, which CCM counts as not ready.
     pub ready: Option<bool>,
     /// Left out: no.
@@ -102,7 +102,7 @@ pub struct TargetRef {
 
 /// One of a slice's ports.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct SlicePort {
+pub struct EndpointPort {
     /// The Service port's name.
     pub name: Option<String>,
     /// The port on the pod; 0 where left out.

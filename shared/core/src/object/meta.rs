@@ -31,7 +31,7 @@ impl Origin {
 /// `metadata` of an object.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Meta {
+pub struct ObjectMeta {
     /// The object's name; empty where only `generateName` is given.
     #[serde(deserialize_with = "nullable")]
     pub name: String,
@@ -50,21 +50,21 @@ pub struct Meta {
     pub controlled: bool,
     /// Where the object was read, for objects from files.
     #[serde(skip)]
-    pub origin: Place,
+    pub origin: SourceLocation,
 }
 
 /// Where an object was read, if it was read from a file. No part of what the object says: two
 /// places are always equal, so that objects compare by content.
 #[derive(Debug, Clone, Default)]
-pub struct Place(pub Option<Arc<Origin>>);
+pub struct SourceLocation(pub Option<Arc<Origin>>);
 
-impl PartialEq for Place {
+impl PartialEq for SourceLocation {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Meta {
+impl ObjectMeta {
     /// The namespace, empty where there is none.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()

@@ -9,13 +9,14 @@ mod node;
 mod service;
 mod workload;
 
-pub use endpoints::{Conditions, Endpoint, EndpointSlice, SlicePort, TargetRef};
-pub use meta::{Annotations, Meta, ObjectRef, Origin, Place};
+pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
+pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
 pub use node::{Node, ProviderIdError};
-pub use service::{Policy, Service, ServicePort, ServiceSpec, TargetPort};
+pub use service::{ExternalTrafficPolicy, Service, ServicePort, ServiceSpec, TargetPort};
 pub use workload::{
-    AutoscalerSpec, Container, ContainerPort, DEFAULT_GRACE, Hook, HorizontalPodAutoscaler, Pod,
-    PodSpec, PodStatus, PodTemplate, ScaleTarget, Strategy, Workload, WorkloadKind,
+    AutoscalerSpec, Container, ContainerPort, DEFAULT_GRACE_PERIOD_SECONDS,
+    HorizontalPodAutoscaler, Pod, PodSpec, PodStatus, PodTemplate, PreStopHook, RolloutStrategy,
+    ScaleTarget, Workload, WorkloadKind,
 };
 
 use serde::{Deserialize, Deserializer};
@@ -31,9 +32,9 @@ where
 
 /// An object of a kind that nothing here computes with, kept because a rule judges any object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Other {
+pub struct OtherObject {
     /// The object's kind, as written.
     pub kind: String,
     /// Name, namespace and annotations.
-    pub meta: Meta,
+    pub meta: ObjectMeta,
 }

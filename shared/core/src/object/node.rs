@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use super::{Meta, nullable};
+use super::{ObjectMeta, nullable};
 
 /// A Node, with CCM's questions about it answered once (CCM 2.14: `backend.go`, `node_utils.go`).
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one of CCM's independent questions")]
 pub struct Node {
     /// `metadata`.
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `spec.providerID`, empty where left out.
     pub provider_id: String,
     /// `spec.unschedulable`.
@@ -92,7 +92,7 @@ fn plain(provider_id: &str) -> &str {
 #[serde(default)]
 struct Wire {
     #[serde(deserialize_with = "nullable")]
-    metadata: Meta,
+    metadata: ObjectMeta,
     #[serde(deserialize_with = "nullable")]
     spec: Spec,
     #[serde(deserialize_with = "nullable")]

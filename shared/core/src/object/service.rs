@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{Annotations, Meta, ObjectRef, meta, nullable};
+use super::{Annotations, ObjectMeta, ObjectRef, meta, nullable};
 use crate::annotation;
 
 /// A Service.
@@ -11,7 +11,7 @@ use crate::annotation;
 pub struct Service {
     /// `metadata`.
     #[serde(deserialize_with = "nullable")]
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `spec`.
     #[serde(deserialize_with = "nullable")]
     pub spec: ServiceSpec,
@@ -34,7 +34,7 @@ pub struct ServiceSpec {
     pub ports: Vec<ServicePort>,
     /// `Cluster` where left out.
     #[serde(deserialize_with = "nullable")]
-    pub external_traffic_policy: Policy,
+    pub external_traffic_policy: ExternalTrafficPolicy,
     /// Annotations written one level too deep; nobody reads them.
     #[serde(deserialize_with = "nullable")]
     pub annotations: Annotations,
@@ -42,7 +42,7 @@ pub struct ServiceSpec {
 
 /// `spec.externalTrafficPolicy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub enum Policy {
+pub enum ExternalTrafficPolicy {
     /// Every node forwards to every pod. Kubernetes' default.
     #[default]
     Cluster,
@@ -121,7 +121,7 @@ impl Service {
     pub fn has_clb_keys(&self) -> bool {
         let annotations = &self.metadata.annotations;
         annotations.has_clb_keys()
-            || annotations.keys().any(|key| annotation::nearest(key).is_some())
+            || annotations.keys().any(|key| annotation::nearest_known_key(key).is_some())
     }
 
     /// Whether `spec.type` is `LoadBalancer`.

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Meta, ObjectRef, nullable};
+use super::{ObjectMeta, ObjectRef, nullable};
 
 /// The kinds of workload that the rules judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,18 +43,18 @@ pub struct Workload {
     /// Which of them.
     pub kind: WorkloadKind,
     /// `metadata`.
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `spec.replicas`; `None` where left out or where the kind has none.
     pub replicas: Option<u32>,
     /// How a rollout replaces pods.
-    pub strategy: Strategy,
+    pub strategy: RolloutStrategy,
     /// The pods it makes.
     pub template: PodTemplate,
 }
 
 /// How a rollout replaces pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Strategy {
+pub struct RolloutStrategy {
     /// `Recreate`, `RollingUpdate`, …; empty where left out.
     pub kind: String,
     /// `maxUnavailable` of a rolling update, a number or a percentage, as written.
@@ -67,7 +67,7 @@ pub struct Strategy {
 pub struct PodTemplate {
     /// Labels and annotations.
     #[serde(deserialize_with = "nullable")]
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// The pod's spec.
     #[serde(deserialize_with = "nullable")]
     pub spec: PodSpec,
@@ -91,7 +91,7 @@ pub struct PodSpec {
 }
 
 /// Kubernetes' default of `terminationGracePeriodSeconds`.
-pub const DEFAULT_GRACE: u32 = 30;
+pub const DEFAULT_GRACE_PERIOD_SECONDS: u32 = 30;
 
 impl PodSpec {
     /// Main containers and native sidecars: those whose preStop hooks run when the pod ends.
@@ -105,8 +105,8 @@ impl PodSpec {
     pub fn longest_sleep(&self) -> Option<u64> {
         let hooks = self.long_running().filter_map(|container| container.pre_stop);
         let seconds = hooks.filter_map(|hook| match hook {
-            Hook::Sleep(seconds) => Some(seconds),
-            Hook::Other => None,
+            PreStopHook::Sleep(seconds) => Some(seconds),
+            PreStopHook::Other => None,
         });
         seconds.max()
     }
@@ -137,7 +137,7 @@ pub struct Container {
     pub has_readiness_probe: bool,
     /// The preStop hook.
     #[serde(rename = "lifecycle", deserialize_with = "pre_stop")]
-    pub pre_stop: Option<Hook>,
+    pub pre_stop: Option<PreStopHook>,
     /// `Always` makes an init container a native sidecar.
     pub restart_policy: Option<String>,
 }
@@ -155,7 +155,7 @@ pub struct ContainerPort {
 
 /// What a preStop hook does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
+pub enum PreStopHook {
     /// Waits so many seconds: a native `sleep`, or the command `sleep N`.
     Sleep(u64),
     /// Something whose length cannot be read from it.
@@ -166,7 +166,7 @@ fn is_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> 
     Ok(Option::<serde::de::IgnoredAny>::deserialize(deserializer)?.is_some())
 }
 
-fn pre_stop<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Hook>, D::Error> {
+fn pre_stop<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PreStopHook>, D::Error> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]
     struct Lifecycle {
@@ -191,7 +191,7 @@ fn pre_stop<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Hook>, 
     Ok(lifecycle.pre_stop.map(|handler| {
         let native = handler.sleep.map(|sleep| sleep.seconds);
         let seconds = native.or_else(|| handler.exec.and_then(|exec| sleep_of(&exec.command)));
-        seconds.map_or(Hook::Other, Hook::Sleep)
+        seconds.map_or(PreStopHook::Other, PreStopHook::Sleep)
     }))
 }
 
@@ -213,7 +213,7 @@ fn sleep_of(command: &[String]) -> Option<u64> {
 #[serde(default)]
 struct Wire {
     #[serde(deserialize_with = "nullable")]
-    metadata: Meta,
+    metadata: ObjectMeta,
     #[serde(deserialize_with = "nullable")]
     spec: Spec,
 }
@@ -258,7 +258,7 @@ impl Workload {
             kind,
             metadata,
             replicas: spec.replicas,
-            strategy: Strategy {
+            strategy: RolloutStrategy {
                 kind: strategy.kind,
                 max_unavailable: strategy.rolling_update.max_unavailable.map(|value| match value {
                     serde_json::Value::String(text) => text,
@@ -275,7 +275,7 @@ impl Workload {
             kind: WorkloadKind::Pod,
             metadata: pod.metadata.clone(),
             replicas: None,
-            strategy: Strategy::default(),
+            strategy: RolloutStrategy::default(),
             template: PodTemplate { metadata: pod.metadata.clone(), spec: pod.spec.clone() },
         }
     }
@@ -305,7 +305,7 @@ impl Workload {
 pub struct Pod {
     /// `metadata`.
     #[serde(deserialize_with = "nullable")]
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `spec`.
     #[serde(deserialize_with = "nullable")]
     pub spec: PodSpec,
@@ -338,7 +338,7 @@ fn containers_ready<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct HorizontalPodAutoscaler {
     /// `metadata`.
-    pub metadata: Meta,
+    pub metadata: ObjectMeta,
     /// `spec`.
     pub spec: AutoscalerSpec,
 }

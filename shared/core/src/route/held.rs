@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::RouteBackend;
-use crate::{backends::Backends, cloud::RemoteBackend};
+use crate::{backends::Backends, clb_answers::RegisteredBackend};
 
 /// A participant's backends. They are put into words one by one as they are asked for: of a route in
 /// a large cluster there are hundreds, and often nobody wants more than their sum.
@@ -10,7 +10,7 @@ pub(super) enum Held<'a> {
     /// By the model, with their description.
     Expected(Backends<'a>, Arc<str>),
     /// As they stand in the group.
-    Measured(Vec<&'a RemoteBackend>),
+    Measured(Vec<&'a RegisteredBackend>),
     /// The model's under `ignore-weight-update`, with weights of the group.
     Kept(Vec<RouteBackend<'a>>),
 }
@@ -37,7 +37,7 @@ impl<'a> Held<'a> {
         match self {
             Self::Expected(backends, description) => {
                 Box::new(backends.iter().map(|backend| RouteBackend {
-                    id: backend.server.id(),
+                    id: backend.target.id(),
                     port: backend.port,
                     weight: backend.weight,
                     description: Arc::clone(description),

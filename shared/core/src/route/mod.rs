@@ -12,10 +12,10 @@ use self::{
 };
 use crate::{
     backends::Mode,
-    cloud::RemoteBackend,
+    clb_answers::RegisteredBackend,
+    index::{Index, ServiceRef},
     outcome::Outcome,
     prediction::Prediction,
-    survey::{Seat, Survey},
 };
 
 /// What names a route.
@@ -48,7 +48,7 @@ pub struct Route<'a> {
 #[derive(Debug, Clone)]
 pub struct Participant<'a> {
     /// The Service, if it is at hand and mapped here.
-    pub seat: Option<Seat<'a>>,
+    pub service_ref: Option<ServiceRef<'a>>,
     /// The context; `None` for files without a name, for clusters not at hand, for servers.
     pub context: Option<Arc<str>>,
     /// What it is.
@@ -116,9 +116,9 @@ pub struct RouteBackend<'a> {
 impl<'a> Route<'a> {
     /// Puts a route together: from the group's answer where that is at hand, except for the
     /// Services whose next round is predicted, else from the model.
-    pub fn build(survey: &Survey<'a>, key: RouteKey<'a>, prediction: &Prediction) -> Self {
-        let members = survey.members(&key);
-        let answer = survey.world.cloud.groups.get(key.vgroup);
+    pub fn build(index: &Index<'a>, key: RouteKey<'a>, prediction: &Prediction) -> Self {
+        let members = index.members(&key);
+        let answer = index.snapshot.clb_answers.groups.get(key.vgroup);
         let mut route = Self {
             key,
             complete: true,
@@ -126,21 +126,21 @@ impl<'a> Route<'a> {
             participants: Vec::new(),
             held: Vec::new(),
         };
-        let owners = owners(survey, members, answer);
+        let owners = owners(index, members, answer);
         let mut adopted = BTreeSet::new();
-        for (index, member) in members.iter().enumerate() {
-            let mine = owners.iter().filter(|(_, owner)| *owner == Owner::Member(index));
+        for (at, member) in members.iter().enumerate() {
+            let mine = owners.iter().filter(|(_, owner)| *owner == Owner::Member(at));
             let actual = answer.map(|_| mine.map(|(backend, _)| *backend).collect::<Vec<_>>());
-            let is_predicted = prediction.is_changed(&member.seat);
+            let is_predicted = prediction.is_changed(&member.service_ref);
             let found =
-                participant::of_member(survey, member, actual.as_deref(), is_predicted, &owners);
+                participant::of_member(index, member, actual.as_deref(), is_predicted, &owners);
             if is_predicted {
                 adopted.extend(found.held.iter().map(|b| (b.id, b.port)));
             }
             route.unknown.extend(found.unknown);
             route.push(found.participant, found.held);
         }
-        route.add_others(survey, &owners, &adopted, prediction);
+        route.add_others(index, &owners, &adopted, prediction);
         if answer.is_none() {
             route.unknown.push(format!(
                 "who else is in {}: its answer (DescribeVServerGroupAttribute) is not at hand",
@@ -155,12 +155,12 @@ impl<'a> Route<'a> {
     /// Participants that no Service at hand accounts for.
     fn add_others(
         &mut self,
-        survey: &Survey<'a>,
-        owners: &[(&'a RemoteBackend, Owner<'a>)],
+        index: &Index<'a>,
+        owners: &[(&'a RegisteredBackend, Owner<'a>)],
         adopted: &BTreeSet<(&str, u16)>,
         prediction: &Prediction,
     ) {
-        let mut others: Vec<(Owner<'a>, Vec<&'a RemoteBackend>)> = Vec::new();
+        let mut others: Vec<(Owner<'a>, Vec<&'a RegisteredBackend>)> = Vec::new();
         for (backend, owner) in owners {
             let is_gone = match owner {
                 Owner::Member(_) => true,
@@ -181,12 +181,12 @@ impl<'a> Route<'a> {
         }
         others.sort_by_key(|(owner, _)| *owner);
         let uncertain = others.iter().filter_map(|(owner, _)| match owner {
-            Owner::Remote(key) => owner::may_be_changed(survey, key, prediction),
+            Owner::Remote(key) => owner::may_be_changed(index, key, prediction),
             _ => None,
         });
         self.unknown.extend(uncertain.collect::<Vec<_>>());
         for (owner, backends) in others {
-            let participant = participant::of_others(survey, owner, &backends);
+            let participant = participant::of_others(index, owner, &backends);
             self.push(participant, Held::Measured(backends));
         }
     }
@@ -220,8 +220,10 @@ impl<'a> Route<'a> {
     }
 
     /// The part of a Service at hand.
-    pub fn participant_of(&self, seat: &Seat<'_>) -> Option<&Participant<'a>> {
-        self.participants.iter().find(|of| of.seat.as_ref().is_some_and(|known| known.is(seat)))
+    pub fn participant_of(&self, service_ref: &ServiceRef<'_>) -> Option<&Participant<'a>> {
+        self.participants
+            .iter()
+            .find(|of| of.service_ref.as_ref().is_some_and(|known| known.is_same(service_ref)))
     }
 
     /// The sum of all known weights.

@@ -1,8 +1,8 @@
 use crate::{
-    cloud::{GroupAnswer, RemoteBackend},
-    identity::Key,
+    clb_answers::{GroupAnswer, RegisteredBackend},
+    identity::NamedKey,
+    index::{Index, Member},
     prediction::Prediction,
-    survey::{Member, Survey},
 };
 
 /// Whom a backend belongs to.
@@ -11,9 +11,9 @@ pub(super) enum Owner<'b> {
     /// A member of the route, by index.
     Member(usize),
     /// A cluster at hand, by index, though not a member.
-    Orphan(usize, Key<'b>),
+    Orphan(usize, NamedKey<'b>),
     /// A cluster that is not at hand.
-    Remote(Key<'b>),
+    Remote(NamedKey<'b>),
     /// Nobody's cluster: server id, and what names it.
     External(&'b str, &'b str),
 }
@@ -34,19 +34,23 @@ pub(super) const UNCERTAIN: &str = "its cluster's id is unknown, so its backends
 
 /// Every backend of a group with its owner.
 pub(super) fn owners<'b>(
-    survey: &Survey<'_>,
+    index: &Index<'_>,
     members: &[Member<'_>],
     answer: Option<&'b GroupAnswer>,
-) -> Vec<(&'b RemoteBackend, Owner<'b>)> {
+) -> Vec<(&'b RegisteredBackend, Owner<'b>)> {
     let backends = answer.into_iter().flat_map(|answer| &answer.backends);
-    backends.map(|backend| (backend, owner(survey, members, backend))).collect()
+    backends.map(|backend| (backend, owner(index, members, backend))).collect()
 }
 
-fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBackend) -> Owner<'b> {
-    let Some(key) = Key::parse(&backend.description) else {
+fn owner<'b>(
+    index: &Index<'_>,
+    members: &[Member<'_>],
+    backend: &'b RegisteredBackend,
+) -> Owner<'b> {
+    let Some(key) = NamedKey::parse(&backend.description) else {
         return Owner::External(&backend.server_id, backend.id());
     };
-    let clusters = survey.world.clusters.iter().enumerate();
+    let clusters = index.snapshot.clusters.iter().enumerate();
     let mut candidates = clusters
         .filter(|(_, cluster)| match &cluster.id {
             Some(id) => id == key.cluster_id,
@@ -59,11 +63,13 @@ fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBac
     // Clusters that share an id (rule CLB201) are told apart by their instances.
     let index = match candidates.next() {
         None => first,
-        Some(_) => survey.cluster_of_instance(&backend.server_id).unwrap_or(first),
+        Some(_) => index.cluster_of_instance(&backend.server_id).unwrap_or(first),
     };
     let is_same = |member: &Member<'_>| {
-        let meta = &member.seat.service.metadata;
-        member.seat.index == index && meta.name == key.service && meta.namespace() == key.namespace
+        let meta = &member.service_ref.service.metadata;
+        member.service_ref.cluster_index == index
+            && meta.name == key.service
+            && meta.namespace() == key.namespace
     };
     match members.iter().position(is_same) {
         Some(member) => Owner::Member(member),
@@ -74,11 +80,11 @@ fn owner<'b>(survey: &Survey<'_>, members: &[Member<'_>], backend: &'b RemoteBac
 /// Why backends that look like another cluster's may be those of a Service that changes: its
 /// cluster's id is unknown, and there is nothing to know its servers by.
 pub(super) fn may_be_changed(
-    survey: &Survey<'_>,
-    key: &Key<'_>,
+    index: &Index<'_>,
+    key: &NamedKey<'_>,
     prediction: &Prediction,
 ) -> Option<String> {
-    let mut clusters = survey.world.clusters.iter().enumerate();
+    let mut clusters = index.snapshot.clusters.iter().enumerate();
     clusters.find(|(index, cluster)| {
         cluster.id.is_none()
             && cluster.all_nodes().is_none()

@@ -1,10 +1,10 @@
 use super::{Held, Owner, Participant, ParticipantKind, RouteBackend, owner::UNCERTAIN};
 use crate::{
-    backends::{Backends, Mode, ignores_weight_update, setting},
-    cloud::RemoteBackend,
+    backends::{Backends, Mode, ignores_weight_update, weight_setting},
+    clb_answers::RegisteredBackend,
+    index::{Index, Member, ServiceRef},
     object::EndpointSlice,
     outcome::{Outcome, PortResult},
-    survey::{Member, Seat, Survey},
 };
 
 /// A Service's part in a route.
@@ -17,14 +17,14 @@ pub(super) struct Found<'a> {
 
 /// The part of a Service at hand: as it stands in the group, or as CCM's next round will write it.
 pub(super) fn of_member<'a>(
-    survey: &Survey<'a>,
+    index: &Index<'a>,
     member: &Member<'a>,
-    actual: Option<&[&'a RemoteBackend]>,
+    actual: Option<&[&'a RegisteredBackend]>,
     predicted: bool,
-    owners: &[(&RemoteBackend, Owner<'_>)],
+    owners: &[(&RegisteredBackend, Owner<'_>)],
 ) -> Found<'a> {
-    let seat = member.seat;
-    let round = survey.round(&seat);
+    let service_ref = member.service_ref;
+    let round = index.round(&service_ref);
     let result = round.port(member.port);
     let expected = match result {
         Some(result) => result.expected(),
@@ -44,9 +44,9 @@ pub(super) fn of_member<'a>(
         None if round.frozen_by.is_empty() => Outcome::Misrouted,
         None => Outcome::Frozen,
     };
-    let is_uncertain = actual.is_some() && is_uncertain(&seat, round.mode, owners);
+    let is_uncertain = actual.is_some() && is_uncertain(&service_ref, round.mode, owners);
     let held = match (expected, actual) {
-        (Some(expected), actual) if predicted && ignores_weight_update(seat.service) => {
+        (Some(expected), actual) if predicted && ignores_weight_update(service_ref.service) => {
             actual.map(|measured| Held::Kept(keep_weights(&by_model(expected), measured)))
         }
         (Some(expected), _) if predicted => Some(by_model(expected)),
@@ -63,24 +63,24 @@ pub(super) fn of_member<'a>(
             }
             _ => "it is frozen, so the weights it had before stay".to_owned(),
         };
-        format!("{}: {why}", seat.label())
+        format!("{}: {why}", service_ref.label())
     });
-    let healthy = actual.filter(|_| !predicted).and_then(|actual| healthy(survey, actual));
-    let meta = &seat.service.metadata;
+    let healthy = actual.filter(|_| !predicted).and_then(|actual| healthy(index, actual));
+    let meta = &service_ref.service.metadata;
     let participant = Participant {
-        seat: Some(seat),
-        context: seat.cluster.context.clone(),
+        service_ref: Some(service_ref),
+        context: service_ref.cluster.context.clone(),
         kind: ParticipantKind::Service,
         namespace: meta.namespace().to_owned(),
         name: meta.name.clone(),
         mode: Some(round.mode),
         outcome: Some(outcome),
         reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
-        weight: setting(seat.service).ok().and_then(|setting| setting.total),
+        weight: weight_setting(service_ref.service).ok().and_then(|setting| setting.total),
         backends: held.as_ref().map(Held::len),
         expected_backends: expected.map_or(0, Backends::len),
         is_measured: actual.is_some() && !predicted && !is_uncertain,
-        ready: seat.cluster.slices_of(seat.service).map(EndpointSlice::ready_in),
+        ready: service_ref.cluster.slices_of(service_ref.service).map(EndpointSlice::ready_in),
         healthy,
         weight_sum: held.as_ref().map(Held::weight_sum),
         expected_weight_sum: expected.map(Backends::weight_sum),
@@ -93,9 +93,9 @@ pub(super) fn of_member<'a>(
 
 /// What a round leaves under `ignore-weight-update`: new backends with the computed weight, known
 /// ones with the weight they have (CCM 2.14: `vgroups.go`).
-fn keep_weights<'a>(expected: &Held<'a>, measured: &[&RemoteBackend]) -> Vec<RouteBackend<'a>> {
+fn keep_weights<'a>(expected: &Held<'a>, measured: &[&RegisteredBackend]) -> Vec<RouteBackend<'a>> {
     let kept = expected.iter().map(|wanted| {
-        let same = |known: &&&RemoteBackend| {
+        let same = |known: &&&RegisteredBackend| {
             known.id() == wanted.id
                 && known.port == wanted.port
                 && *known.description == *wanted.description
@@ -108,13 +108,17 @@ fn keep_weights<'a>(expected: &Held<'a>, measured: &[&RemoteBackend]) -> Vec<Rou
 
 /// Whether backends of a Service of the same name might be this one's: the cluster's id is unknown,
 /// and there is nothing to know its servers by.
-fn is_uncertain(seat: &Seat<'_>, mode: Mode, owners: &[(&RemoteBackend, Owner<'_>)]) -> bool {
+fn is_uncertain(
+    service_ref: &ServiceRef<'_>,
+    mode: Mode,
+    owners: &[(&RegisteredBackend, Owner<'_>)],
+) -> bool {
     let knows_servers = match mode {
-        Mode::Eni => seat.cluster.slices_of(seat.service).is_some(),
-        Mode::Cluster | Mode::Local => seat.cluster.all_nodes().is_some(),
+        Mode::Eni => service_ref.cluster.slices_of(service_ref.service).is_some(),
+        Mode::Cluster | Mode::Local => service_ref.cluster.all_nodes().is_some(),
     };
-    let meta = &seat.service.metadata;
-    seat.cluster.id.is_none()
+    let meta = &service_ref.service.metadata;
+    service_ref.cluster.id.is_none()
         && !knows_servers
         && owners.iter().any(|(_, owner)| {
             matches!(owner, Owner::Remote(key)
@@ -124,13 +128,13 @@ fn is_uncertain(seat: &Seat<'_>, mode: Mode, owners: &[(&RemoteBackend, Owner<'_
 
 /// The part of whatever no Service at hand accounts for.
 pub(super) fn of_others<'a>(
-    survey: &Survey<'a>,
+    index: &Index<'a>,
     owner: Owner<'_>,
-    backends: &[&RemoteBackend],
+    backends: &[&RegisteredBackend],
 ) -> Participant<'a> {
     let (kind, context, namespace, name) = match owner {
-        Owner::Orphan(index, key) => {
-            let context = survey.world.clusters.get(index).and_then(|c| c.context.clone());
+        Owner::Orphan(cluster, key) => {
+            let context = index.snapshot.clusters.get(cluster).and_then(|c| c.context.clone());
             (ParticipantKind::Orphan, context, key.namespace, key.service)
         }
         Owner::Remote(key) => (ParticipantKind::Remote, None, key.namespace, key.service),
@@ -139,7 +143,7 @@ pub(super) fn of_others<'a>(
     };
     let sum = backends.iter().map(|backend| u64::from(backend.weight)).sum();
     Participant {
-        seat: None,
+        service_ref: None,
         context,
         kind,
         namespace: namespace.to_owned(),
@@ -152,7 +156,7 @@ pub(super) fn of_others<'a>(
         expected_backends: 0,
         is_measured: true,
         ready: None,
-        healthy: healthy(survey, backends),
+        healthy: healthy(index, backends),
         weight_sum: Some(sum),
         // Nobody's controller writes it: it is expected to stay.
         expected_weight_sum: (kind == ParticipantKind::External).then_some(sum),
@@ -162,8 +166,8 @@ pub(super) fn of_others<'a>(
 }
 
 /// How many of the backends are healthy; `None` where there are none, or one's health is unknown.
-fn healthy(survey: &Survey<'_>, backends: &[&RemoteBackend]) -> Option<usize> {
-    let states = backends.iter().map(|backend| survey.world.cloud.is_healthy(backend));
+fn healthy(index: &Index<'_>, backends: &[&RegisteredBackend]) -> Option<usize> {
+    let states = backends.iter().map(|backend| index.snapshot.clb_answers.is_healthy(backend));
     let states: Vec<bool> = states.collect::<Option<_>>()?;
     (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
 }

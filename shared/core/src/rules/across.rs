@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Judge, Rule};
+use super::{Check, CheckedService, Rule};
 use crate::{
-    annotation::{self, Found},
+    annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::{Findings, Severity},
+    index::{Binding, Index, ServiceRef},
     listener,
     object::{Service, TargetPort},
     patch::PatchOp,
-    survey::{Binding, Seat, Survey},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-force-override-listeners: \"false\" beside a mapping",
         fix: "set it to \"false\": a mapping needs no listener of CCM's",
         hides: &[],
-        judge: Judge::OnClb(force_override),
+        check: Check::OnClb(force_override),
     },
     Rule {
         id: "CLB101",
@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
         fix: "use a group for each port",
         hides: &[],
-        judge: Judge::Migrated(two_ports),
+        check: Check::Migrated(two_ports),
     },
     Rule {
         id: "CLB102",
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "one group, one port",
         fix: "use a group for each port",
         hides: &[],
-        judge: Judge::Migrated(other_port),
+        check: Check::Migrated(other_port),
     },
     Rule {
         id: "CLB103",
@@ -60,7 +60,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "both name the CLB the group belongs to",
         fix: "name the CLB the group belongs to",
         hides: &[],
-        judge: Judge::Migrated(other_clb),
+        check: Check::Migrated(other_clb),
     },
     Rule {
         id: "CLB104",
@@ -72,55 +72,59 @@ pub(super) const RULES: &[Rule] = &[
         good: "one Service a cluster in a group",
         fix: "keep one Service of this cluster in the group",
         hides: &[],
-        judge: Judge::Migrated(same_cluster),
+        check: Check::Migrated(same_cluster),
     },
 ];
 
-fn force_override(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::FORCE_OVERRIDE) else {
+fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::FORCE_OVERRIDE)
+    else {
         return;
     };
     if text != "true" {
         return;
     }
-    let own: BTreeSet<(u16, String)> = listeners(case.service()).collect();
-    let mut rivals = case.survey.on_clb(case.clb()).filter_map(|seat| {
-        let (port, _) = listeners(seat.service).find(|listener| own.contains(listener))?;
-        let takes = !seat.is(&case.seat) && takes_listener(seat.service, port);
-        takes.then(|| (seat.label(), port))
+    let own: BTreeSet<(u16, String)> = listeners(checked.service()).collect();
+    let mut rivals = checked.index.on_clb(checked.clb()).filter_map(|service_ref| {
+        let (port, _) = listeners(service_ref.service).find(|listener| own.contains(listener))?;
+        let takes =
+            !service_ref.is_same(&checked.service_ref) && takes_listener(service_ref.service, port);
+        takes.then(|| (service_ref.label(), port))
     });
-    let was_on = case
+    let was_on = checked
         .old
         .is_some_and(|old| old.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true");
-    let is_turned_on = case.old.is_some() && !was_on;
+    let is_turned_on = checked.old.is_some() && !was_on;
     let draft = if let Some((rival, port)) = rivals.next() {
         let message = format!(
             "CCM makes listener {port} of CLB {} its own, which Service {rival} uses too: it changes its settings, and deletes it with this Service",
-            case.clb()
+            checked.clb()
         );
         (Severity::Error, message)
-    } else if is_turned_on && case.mapping().is_some() && case.carries_weight() {
+    } else if is_turned_on && checked.mapping().is_some() && checked.carries_weight() {
         let message = format!(
             "turned on while this Service carries traffic: CCM makes the listeners of CLB {} its own, and deletes them with this Service",
-            case.clb()
+            checked.clb()
         );
         (Severity::Error, message)
-    } else if case.mapping().is_some() {
+    } else if checked.mapping().is_some() {
         let message = format!(
             "CCM makes the listeners of CLB {} its own, and deletes them with this Service; a mapping does not need that",
-            case.clb()
+            checked.clb()
         );
         (Severity::Warning, message)
     } else {
         return;
     };
     let (severity, message) = draft;
-    case.draft(out)
+    checked
+        .finding(out)
         .annotation(key, text)
         .severity(severity)
         .fix(format!("set {key}: \"false\""))
         .patch([PatchOp::set_annotation(key, "false")])
-        .say(message);
+        .emit(message);
 }
 
 /// Port and protocol of each listener of a Service.
@@ -137,17 +141,17 @@ fn takes_listener(service: &Service, port: u16) -> bool {
     overrides || maps
 }
 
-fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) =
-        (case.mapping(), case.annotations().find(annotation::VGROUP_PORT))
+fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), checked.annotations().effective(annotation::VGROUP_PORT))
     else {
         return;
     };
-    if case.service().spec.ports.len() < 2 {
+    if checked.service().spec.ports.len() < 2 {
         return;
     }
     let mut by_group: BTreeMap<&str, Vec<(u16, TargetPort)>> = BTreeMap::new();
-    for port in &case.service().spec.ports {
+    for port in &checked.service().spec.ports {
         if let Ok(Some(group)) = mapping.group_of(port.port) {
             by_group.entry(group).or_default().push((port.port, port.target()));
         }
@@ -156,16 +160,16 @@ fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
         let numbers: Vec<String> = ports.iter().map(|(port, _)| port.to_string()).collect();
         let first = ports.first().map(|(_, target)| target);
         let is_stable =
-            case.mode() == Mode::Eni && ports.iter().all(|(_, target)| Some(target) == first);
-        let draft = case.draft(out).annotation(key, text);
+            checked.mode() == Mode::Eni && ports.iter().all(|(_, target)| Some(target) == first);
+        let draft = checked.finding(out).annotation(key, text);
         let draft = draft.parts([format!("{group}:{}", numbers.join("+"))]);
         if is_stable {
-            draft.severity(Severity::Info).say(format!(
+            draft.severity(Severity::Info).emit(format!(
                 "ports {} share group {group}; stable, for both lead to the same pods and target port",
                 numbers.join(" and ")
             ));
         } else {
-            draft.fix(format!("use a group of its own for each of the ports {}", numbers.join(", "))).say(format!(
+            draft.fix(format!("use a group of its own for each of the ports {}", numbers.join(", "))).emit(format!(
                 "ports {} share group {group}: each round of CCM removes the other port's backends, so they flip-flop",
                 numbers.join(" and ")
             ));
@@ -174,71 +178,90 @@ fn two_ports(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 /// Bindings of other Services to the groups of this one, with this one's port.
-fn rivals<'s, 'a>(case: &'s Case<'s, 'a>) -> impl Iterator<Item = (u16, &'s Binding<'a>)> {
-    let own = case.service().spec.ports.iter().filter_map(|port| {
-        let group = case.mapping()?.group_of(port.port).ok().flatten()?;
+fn rivals<'s, 'a>(
+    checked: &'s CheckedService<'s, 'a>,
+) -> impl Iterator<Item = (u16, &'s Binding<'a>)> {
+    let own = checked.service().spec.ports.iter().filter_map(|port| {
+        let group = checked.mapping()?.group_of(port.port).ok().flatten()?;
         Some((port.port, group))
     });
     own.flat_map(|(port, group)| {
-        let bound = case.survey.bound_to(group).filter(|binding| !binding.seat.is(&case.seat));
+        let bound = checked
+            .index
+            .bound_to(group)
+            .filter(|binding| !binding.service_ref.is_same(&checked.service_ref));
         bound.map(move |binding| (port, binding))
     })
 }
 
 /// A conflict with another Service, as a part of the mapping.
 fn part(rival: &Binding<'_>) -> String {
-    format!("{}:{} of {}", rival.vgroup, rival.port, rival.seat.label())
+    format!("{}:{} of {}", rival.vgroup, rival.port, rival.service_ref.label())
 }
 
-fn other_port(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+fn other_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::VGROUP_PORT)
+    else {
         return;
     };
     for (port, rival) in
-        rivals(case).filter(|(port, rival)| rival.clb == case.clb() && rival.port != *port)
+        rivals(checked).filter(|(port, rival)| rival.clb == checked.clb() && rival.port != *port)
     {
-        case.draft(out)
+        checked.finding(out)
             .annotation(key, text)
             .parts([part(rival)])
             .fix(format!("use another group for port {port}"))
-            .say(format!(
+            .emit(format!(
                 "group {} serves port {port} here and port {} of Service {}: clients of one reach the other",
                 rival.vgroup,
                 rival.port,
-                rival.seat.label()
+                rival.service_ref.label()
             ));
     }
 }
 
-fn other_clb(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::VGROUP_PORT)
+    else {
         return;
     };
-    for (_, rival) in rivals(case).filter(|(_, rival)| rival.clb != case.clb()) {
-        let owner = case.survey.world.cloud.groups.get(rival.vgroup).and_then(|g| g.clb.as_deref());
+    for (_, rival) in rivals(checked).filter(|(_, rival)| rival.clb != checked.clb()) {
+        let owner = checked
+            .index
+            .snapshot
+            .clb_answers
+            .groups
+            .get(rival.vgroup)
+            .and_then(|g| g.clb.as_deref());
         let fix = owner.map_or_else(
             || "name the CLB the group belongs to in both Services".to_owned(),
             |owner| format!("name CLB {owner} in both Services: the group belongs to it"),
         );
-        case.draft(out).annotation(key, text).parts([part(rival)]).fix(fix).say(format!(
+        checked.finding(out).annotation(key, text).parts([part(rival)]).fix(fix).emit(format!(
             "group {} is mapped under CLB {} here and under CLB {} by Service {}; it belongs to one, and the other Service is drained in silence",
             rival.vgroup,
-            case.clb(),
+            checked.clb(),
             rival.clb,
-            rival.seat.label()
+            rival.service_ref.label()
         ));
     }
 }
 
-fn same_cluster(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::VGROUP_PORT) else {
+fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::VGROUP_PORT)
+    else {
         return;
     };
     let same = |(port, rival): &(u16, &Binding<'_>)| {
-        rival.seat.index == case.seat.index && rival.port == *port && rival.clb == case.clb()
+        rival.service_ref.cluster_index == checked.service_ref.cluster_index
+            && rival.port == *port
+            && rival.clb == checked.clb()
     };
-    for (_, rival) in rivals(case).filter(same) {
-        let shares_pods = share_pods(&case.seat, &rival.seat);
+    for (_, rival) in rivals(checked).filter(same) {
+        let shares_pods = share_pods(&checked.service_ref, &rival.service_ref);
         let (severity, what) = if shares_pods {
             (
                 Severity::Error,
@@ -247,18 +270,18 @@ fn same_cluster(case: &Case<'_, '_>, out: &mut Findings) {
         } else {
             (Severity::Warning, "their weights add up")
         };
-        let draft = case.draft(out).annotation(key, text).parts([part(rival)]);
-        draft.severity(severity).say(format!(
+        let draft = checked.finding(out).annotation(key, text).parts([part(rival)]);
+        draft.severity(severity).emit(format!(
             "Service {} of the same cluster is in group {} too; {what}",
-            rival.seat.label(),
+            rival.service_ref.label(),
             rival.vgroup
         ));
     }
 }
 
 /// Whether two Services with pods as backends register the same pods.
-fn share_pods(a: &Seat<'_>, b: &Seat<'_>) -> bool {
-    if Survey::mode(a) != Mode::Eni || Survey::mode(b) != Mode::Eni {
+fn share_pods(a: &ServiceRef<'_>, b: &ServiceRef<'_>) -> bool {
+    if Index::mode(a) != Mode::Eni || Index::mode(b) != Mode::Eni {
         return false;
     }
     let (x, y) = (&a.service.spec.selector, &b.service.spec.selector);
@@ -266,8 +289,8 @@ fn share_pods(a: &Seat<'_>, b: &Seat<'_>) -> bool {
         !inner.is_empty() && inner.iter().all(|(key, value)| outer.get(key) == Some(value))
     };
     let same_namespace = a.service.metadata.namespace == b.service.metadata.namespace;
-    let addresses = |seat: &Seat<'_>| -> BTreeSet<String> {
-        let slices = seat.cluster.slices_of(seat.service).unwrap_or_default();
+    let addresses = |service_ref: &ServiceRef<'_>| -> BTreeSet<String> {
+        let slices = service_ref.cluster.slices_of(service_ref.service).unwrap_or_default();
         slices.iter().flat_map(|slice| &slice.endpoints).flat_map(|e| e.addresses.clone()).collect()
     };
     // A workload that both select, though neither selector contains the other.

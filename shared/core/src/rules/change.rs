@@ -1,14 +1,14 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{Case, ChangeCase, Evidence, Judge, Rule};
+use super::{Check, CheckedChange, CheckedService, Evidence, Rule};
 use crate::{
     annotation::{self},
     backends::{self, Mode},
     finding::{Findings, Severity},
+    index::routes_of,
     object::{EndpointSlice, Service},
     outcome::{Outcome, PortResult},
     route::Route,
-    survey::routes_of,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-weight: \"100\", and the others at 0",
         fix: "set the weight you mean instead of removing it",
         hides: &[],
-        judge: Judge::Change(weight_removed),
+        check: Check::Change(weight_removed),
     },
     Rule {
         id: "CLB404",
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "weight 0 first, then delete",
         fix: "set the weight to 0 first, see that others carry the traffic, then delete",
         hides: &[],
-        judge: Judge::Change(deleted),
+        check: Check::Change(deleted),
     },
     Rule {
         id: "CLB410",
@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "raise another participant first",
         fix: "raise another participant first, then lower this one",
         hides: &[],
-        judge: Judge::Change(nobody_serves),
+        check: Check::Change(nobody_serves),
     },
     Rule {
         id: "CLB411",
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "wait until all pods are ready, then raise",
         fix: "wait until the wanted endpoints are ready, then raise the weight",
         hides: &[],
-        judge: Judge::Change(too_few_serve),
+        check: Check::Change(too_few_serve),
     },
     Rule {
         id: "CLB412",
@@ -70,7 +70,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "a selector that matches running pods",
         fix: "see that the new selector, port and policy leave ready endpoints",
         hides: &[],
-        judge: Judge::Change(no_endpoint_left),
+        check: Check::Change(no_endpoint_left),
     },
     Rule {
         id: "CLB414",
@@ -82,7 +82,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "weight 0, change, verify, weight 80",
         fix: "set the weight to 0, make the change, see the group settle, then set the weight again",
         hides: &[],
-        judge: Judge::Change(reshaped),
+        check: Check::Change(reshaped),
     },
 ];
 
@@ -91,75 +91,76 @@ pub(super) fn text<'a>(service: &'a Service, suffix: &str) -> &'a str {
     service.metadata.annotations.text(suffix)
 }
 
-fn weight_removed(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let old = text(case.old(), annotation::WEIGHT);
-    let Some(after) = case.after.filter(|_| !old.is_empty()) else { return };
+fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let old = text(checked.old(), annotation::WEIGHT);
+    let Some(after) = checked.after.filter(|_| !old.is_empty()) else { return };
     let new = after.service();
     if !text(new, annotation::WEIGHT).is_empty() || after.mapping().is_none() {
         return;
     }
-    let routes = case.routes_after();
+    let routes = checked.routes_after();
     let may_hold = |route: &Route<'_>| {
-        let others = route
-            .participants
-            .iter()
-            .filter(|participant| participant.seat.is_none_or(|seat| !seat.is(&case.before.seat)));
+        let others = route.participants.iter().filter(|participant| {
+            participant
+                .service_ref
+                .is_none_or(|service_ref| !service_ref.is_same(&checked.before.service_ref))
+        });
         !route.complete || others.map(|other| other.weight_sum.unwrap_or(1)).sum::<u64>() > 0
     };
     if !routes.iter().any(may_hold) {
         return;
     }
-    let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
-    case.draft(out)
+    let key = checked.old().metadata.annotations.key_of(annotation::WEIGHT);
+    checked.finding(out)
         .annotation(&key, old)
         .fix(format!("set {key}: \"{old}\" again, or the weight you mean"))
-        .say(format!(
+        .emit(format!(
             "without a weight each backend gets {}: a surge while another participant may hold weight",
-            match backends::setting(new).ok().and_then(|setting| setting.default) {
+            match backends::weight_setting(new).ok().and_then(|setting| setting.default) {
                 Some(default) => default.to_string(),
-                None if case.after.is_some_and(|after| after.mode() == Mode::Local) => "the number of its pods".to_owned(),
+                None if checked.after.is_some_and(|after| after.mode() == Mode::Local) => "the number of its pods".to_owned(),
                 None => "100".to_owned(),
             }
         ));
 }
 
-fn deleted(case: &ChangeCase<'_, '_>, out: &mut Findings) {
+fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
     // Handed to another controller it stays a load balancer, and CCM leaves its backends alone.
-    let goes = case.next.is_none_or(|next| !next.is_load_balancer());
-    if !goes || !case.before.carries_weight() {
+    let goes = checked.next.is_none_or(|next| !next.is_load_balancer());
+    if !goes || !checked.before.carries_weight() {
         return;
     }
-    let mut ports = case.before.round().ports.iter();
+    let mut ports = checked.before.round().ports.iter();
     if !ports.any(|port| port.result.outcome() == Outcome::Applied) {
         return;
     }
-    let weight = text(case.old(), annotation::WEIGHT);
-    let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
+    let weight = text(checked.old(), annotation::WEIGHT);
+    let key = checked.old().metadata.annotations.key_of(annotation::WEIGHT);
     let carries = if weight.is_empty() { "full weight" } else { weight };
-    case.draft(out).fix(format!("set {key}: \"0\" first")).say(format!(
+    checked.finding(out).fix(format!("set {key}: \"0\" first")).emit(format!(
         "the Service goes, or is no load balancer any more, at {carries}: CCM takes all its backends out of the group at once"
     ));
 }
 
-fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    if is_same_but_for_the_weight(case) || still_serves(case) || is_said_already(case) {
+fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    if is_same_but_for_the_weight(checked) || still_serves(checked) || is_said_already(checked) {
         return;
     }
-    let after = case.routes_after();
-    for (before, after) in case.before.routes().iter().zip(&after) {
+    let after = checked.routes_after();
+    for (before, after) in checked.before.routes().iter().zip(&after) {
         if !somebody_may_hold(before) || somebody_may_hold(after) || after.participants.is_empty() {
             continue;
         }
-        let key = case.old().metadata.annotations.key_of(annotation::WEIGHT);
-        let value = case.present().map_or("", |new| text(new, annotation::WEIGHT));
-        let draft = case.draft(out).annotation(&key, value);
+        let key = checked.old().metadata.annotations.key_of(annotation::WEIGHT);
+        let value = checked.present().map_or("", |new| text(new, annotation::WEIGHT));
+        let draft = checked.finding(out).annotation(&key, value);
         let group = after.key.vgroup;
         if after.complete {
-            draft.say(format!(
+            draft.emit(format!(
                 "after this change nobody in group {group} has weight above 0: nobody serves"
             ));
         } else {
-            draft.severity(Severity::Warning).say(format!(
+            draft.severity(Severity::Warning).emit(format!(
                 "after this change nobody known in group {group} has weight above 0; not known: {}",
                 after.unknown.join("; ")
             ));
@@ -169,16 +170,16 @@ fn nobody_serves(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 
 /// Whether the weight cannot be used, which CLB001 and CLB012 refuse, while nothing is known of anybody
 /// else in any group: then there is nothing to add.
-fn is_said_already(case: &ChangeCase<'_, '_>) -> bool {
-    case.after.is_some_and(|after| after.setting().is_none())
-        && case.survey.world.cloud.groups.is_empty()
+fn is_said_already(checked: &CheckedChange<'_, '_>) -> bool {
+    checked.after.is_some_and(|after| after.weight_setting().is_none())
+        && checked.index.snapshot.clb_answers.groups.is_empty()
 }
 
 /// Whether nothing changes but a weight that stays above 0: then whoever served goes on.
-fn is_same_but_for_the_weight(case: &ChangeCase<'_, '_>) -> bool {
-    let Some(after) = case.after else { return false };
-    let (old, new) = (case.old(), after.service());
-    case.before.carries_weight()
+fn is_same_but_for_the_weight(checked: &CheckedChange<'_, '_>) -> bool {
+    let Some(after) = checked.after else { return false };
+    let (old, new) = (checked.old(), after.service());
+    checked.before.carries_weight()
         && after.carries_weight()
         && old.spec == new.spec
         && all_but_weight(old).eq(all_but_weight(new))
@@ -190,12 +191,12 @@ fn all_but_weight(service: &Service) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Whether the Service itself goes on holding weight, or may, in every route it was in.
-fn still_serves(case: &ChangeCase<'_, '_>) -> bool {
-    let Some(after) = case.after.filter(|after| after.carries_weight()) else { return false };
-    let is_on_clb = after.clb() == case.before.clb();
+fn still_serves(checked: &CheckedChange<'_, '_>) -> bool {
+    let Some(after) = checked.after.filter(|after| after.carries_weight()) else { return false };
+    let is_on_clb = after.clb() == checked.before.clb();
     let routes = routes_of(after.service());
     is_on_clb
-        && routes_of(case.old()).iter().all(|route| {
+        && routes_of(checked.old()).iter().all(|route| {
             let expected = after.round().port(route.1).map(PortResult::expected);
             routes.contains(route)
                 && match expected {
@@ -214,41 +215,43 @@ fn somebody_may_hold(route: &Route<'_>) -> bool {
     })
 }
 
-fn too_few_serve(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(after) = case.after else { return };
-    let total = |case: &Case<'_, '_>| case.setting().and_then(|setting| setting.total);
-    let (Some(was), Some(is)) = (total(case.before), total(after)) else { return };
+fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let Some(after) = checked.after else { return };
+    let total = |checked: &CheckedService<'_, '_>| {
+        checked.weight_setting().and_then(|setting| setting.total)
+    };
+    let (Some(was), Some(is)) = (total(checked.before), total(after)) else { return };
     if is <= was {
         return;
     }
     let Some(slices) = after.slices(out) else { return };
     let ready = EndpointSlice::ready_in(slices);
-    let workloads = after.seat.cluster.workloads_of(after.service());
+    let workloads = after.service_ref.cluster.workloads_of(after.service());
     let replicas: usize =
         workloads.filter_map(|workload| workload.replicas).map(|n| n as usize).sum();
     let wanted = replicas.max(1);
     if ready < wanted {
         let key = after.annotations().key_of(annotation::WEIGHT);
-        case.draft(out).annotation(&key, after.annotations().text(annotation::WEIGHT)).say(format!(
+        checked.finding(out).annotation(&key, after.annotations().text(annotation::WEIGHT)).emit(format!(
             "the weight rises from {was} to {is} while {ready} of {wanted} wanted endpoints serve"
         ));
     }
 }
 
-fn no_endpoint_left(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(after) = case.after else { return };
-    let (old, new) = (case.old(), after.service());
+fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let Some(after) = checked.after else { return };
+    let (old, new) = (checked.old(), after.service());
     if after.mode() == Mode::Cluster || !after.carries_weight() {
         return;
     }
     let selects_anew = old.spec.selector != new.spec.selector;
-    if !selects_anew && !is_reshaped(case, after.mode()) {
+    if !selects_anew && !is_reshaped(checked, after.mode()) {
         return;
     }
     let Some(slices) = after.slices(out) else { return };
     let had = EndpointSlice::ready_in(slices) > 0;
-    let cluster = after.seat.cluster;
-    let known = case.before.seat.cluster.workloads_of(old).next().is_some();
+    let cluster = after.service_ref.cluster;
+    let known = checked.before.service_ref.cluster.workloads_of(old).next().is_some();
     if selects_anew && !known && after.workloads(out).is_none() {
         return;
     }
@@ -262,28 +265,28 @@ fn no_endpoint_left(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     });
     if (had && matches_nothing) || is_emptied {
         let path = if selects_anew { "spec.selector" } else { "spec" };
-        case.draft(out).at(path).say(
+        checked.finding(out).at(path).emit(
             "after this change no endpoint is left, while the weight is above 0: CCM empties the group of this Service",
         );
     }
 }
 
-fn is_reshaped(case: &ChangeCase<'_, '_>, mode: Mode) -> bool {
-    case.old().spec.ports != case.present().map_or(Vec::new(), |new| new.spec.ports.clone())
-        || case.before.mode() != mode
+fn is_reshaped(checked: &CheckedChange<'_, '_>, mode: Mode) -> bool {
+    checked.old().spec.ports != checked.present().map_or(Vec::new(), |new| new.spec.ports.clone())
+        || checked.before.mode() != mode
 }
 
 fn backend_type(service: &Service) -> &str {
     service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default()
 }
 
-fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(after) = case.after else { return };
-    if !case.before.carries_weight() {
+fn reshaped(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let Some(after) = checked.after else { return };
+    if !checked.before.carries_weight() {
         return;
     }
-    let (old, new) = (&case.old().spec, &after.service().spec);
-    if old == new && backend_type(case.old()) == backend_type(after.service()) {
+    let (old, new) = (&checked.old().spec, &after.service().spec);
+    if old == new && backend_type(checked.old()) == backend_type(after.service()) {
         return;
     }
     let mut what = Vec::new();
@@ -303,16 +306,16 @@ fn reshaped(case: &ChangeCase<'_, '_>, out: &mut Findings) {
     if old.external_traffic_policy != new.external_traffic_policy {
         what.push("externalTrafficPolicy");
     }
-    if backend_type(case.old()) != backend_type(after.service()) {
+    if backend_type(checked.old()) != backend_type(after.service()) {
         what.push("backend-type");
     }
     if !what.is_empty() {
         let path = if what == ["backend-type"] {
-            annotation::path(annotation::BACKEND_TYPE)
+            annotation::field_path(annotation::BACKEND_TYPE)
         } else {
             "spec".to_owned()
         };
-        case.draft(out).at(path).value(what.join(",")).say(format!(
+        checked.finding(out).at(path).value(what.join(",")).emit(format!(
             "{} changed while the Service carries traffic: CCM adds the new backends before it removes the old ones, which may not serve any more",
             what.join(" and ")
         ));

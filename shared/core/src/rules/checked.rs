@@ -1,46 +1,46 @@
 use std::cell::OnceCell;
 
 use crate::{
-    annotation::{self, Found, Known},
+    annotation::{self, EffectiveValue, KnownAnnotation},
     backends::{self, Mode, NodeSet},
-    cloud::{GroupAnswer, Listener},
-    finding::{Draft, Findings},
+    clb_answers::{GroupAnswer, Listener},
+    finding::{FindingBuilder, Findings},
+    index::{Index, ServiceRef, routes_of},
+    mapping::Mapping,
     object::{Annotations, EndpointSlice, ObjectRef, Service, Workload},
     outcome::{Outcome, Round},
     prediction::Prediction,
     route::{Participant, Route, RouteKey},
     snapshot::Cluster,
-    survey::{Seat, Survey, routes_of},
-    vgroup::Mapping,
-    weight::Setting,
+    weight::WeightSetting,
 };
 
 /// A Service under judgement, with everything a rule may ask about it.
-pub struct Case<'s, 'a> {
-    /// The world it lives in.
-    pub survey: &'s Survey<'a>,
+pub struct CheckedService<'s, 'a> {
+    /// The snapshot it lives in.
+    pub index: &'s Index<'a>,
     /// The Service and its cluster.
-    pub seat: Seat<'a>,
+    pub service_ref: ServiceRef<'a>,
     /// How it was before the change that is judged, if one is.
     pub old: Option<&'a Service>,
     prediction: &'s Prediction,
     mapping: OnceCell<Option<Mapping<'a>>>,
-    setting: OnceCell<Option<Setting>>,
-    known: OnceCell<Vec<(&'static Known, Found<'a>)>>,
+    setting: OnceCell<Option<WeightSetting>>,
+    known: OnceCell<Vec<(&'static KnownAnnotation, EffectiveValue<'a>)>>,
     round: OnceCell<Round<'a>>,
     routes: OnceCell<Vec<Route<'a>>>,
 }
 
-impl<'s, 'a> Case<'s, 'a> {
+impl<'s, 'a> CheckedService<'s, 'a> {
     pub(crate) fn new(
-        survey: &'s Survey<'a>,
-        seat: Seat<'a>,
+        index: &'s Index<'a>,
+        service_ref: ServiceRef<'a>,
         old: Option<&'a Service>,
         prediction: &'s Prediction,
     ) -> Self {
         Self {
-            survey,
-            seat,
+            index,
+            service_ref,
             old,
             prediction,
             mapping: OnceCell::new(),
@@ -53,12 +53,12 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// The Service.
     pub fn service(&self) -> &'a Service {
-        self.seat.service
+        self.service_ref.service
     }
 
     /// Its annotations.
     pub fn annotations(&self) -> &'a Annotations {
-        &self.seat.service.metadata.annotations
+        &self.service_ref.service.metadata.annotations
     }
 
     /// The id of its CLB, empty without one.
@@ -68,32 +68,32 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// The mapping CCM honours.
     pub fn mapping(&self) -> Option<&Mapping<'a>> {
-        self.mapping.get_or_init(|| backends::mapping(self.seat.service)).as_ref()
+        self.mapping.get_or_init(|| backends::mapping(self.service_ref.service)).as_ref()
     }
 
     /// Its annotations that CCM reads.
-    pub(crate) fn known(&self) -> &[(&'static Known, Found<'a>)] {
+    pub(crate) fn known(&self) -> &[(&'static KnownAnnotation, EffectiveValue<'a>)] {
         self.known.get_or_init(|| annotation::known_in(self.annotations()))
     }
 
     /// The weights in effect; `None` where CCM refuses them.
-    pub fn setting(&self) -> Option<Setting> {
-        *self.setting.get_or_init(|| backends::setting(self.seat.service).ok())
+    pub fn weight_setting(&self) -> Option<WeightSetting> {
+        *self.setting.get_or_init(|| backends::weight_setting(self.service_ref.service).ok())
     }
 
     /// Whether its backends are given traffic: a weight above 0, or none, which means full weight.
     pub fn carries_weight(&self) -> bool {
-        self.setting().is_some_and(|setting| setting.total != Some(0))
+        self.weight_setting().is_some_and(|setting| setting.total != Some(0))
     }
 
     /// The mode CCM uses.
     pub fn mode(&self) -> Mode {
-        Survey::mode(&self.seat)
+        Index::mode(&self.service_ref)
     }
 
     /// What a round of CCM makes of it.
     pub fn round(&self) -> &Round<'a> {
-        self.round.get_or_init(|| self.survey.round(&self.seat))
+        self.round.get_or_init(|| self.index.round(&self.service_ref))
     }
 
     /// The outcome of that round.
@@ -117,31 +117,31 @@ impl<'s, 'a> Case<'s, 'a> {
         self.routes.get_or_init(|| {
             let routes = routes_of(self.service()).into_iter();
             let key = |(vgroup, port)| RouteKey { clb: self.clb(), vgroup, port: Some(port) };
-            routes.map(|at| Route::build(self.survey, key(at), self.prediction)).collect()
+            routes.map(|at| Route::build(self.index, key(at), self.prediction)).collect()
         })
     }
 
     /// Whether a participant of a route is this Service.
     pub fn is(&self, participant: &Participant<'_>) -> bool {
-        participant.seat.is_some_and(|seat| seat.is(&self.seat))
+        participant.service_ref.is_some_and(|service_ref| service_ref.is_same(&self.service_ref))
     }
 
     /// Its name in findings.
     pub fn object(&self) -> ObjectRef {
-        self.seat.service.object_ref(self.seat.cluster.context.as_ref())
+        self.service_ref.service.object_ref(self.service_ref.cluster.context.as_ref())
     }
 
     /// Begins a finding on it.
-    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
-        out.on(&self.seat.service.metadata, self.object())
+    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
+        out.finding(&self.service_ref.service.metadata, self.object())
     }
 
     /// All nodes of its cluster, or a note that they are missing.
     pub fn nodes(&self, out: &mut Findings) -> Option<&'a NodeSet> {
-        let nodes = self.seat.cluster.all_nodes();
+        let nodes = self.service_ref.cluster.all_nodes();
         if nodes.is_none() {
             out.missing(
-                || format!("nodes{}", of_context(self.seat.cluster)),
+                || format!("nodes{}", of_context(self.service_ref.cluster)),
                 "there is neither a List of nodes nor every node that the EndpointSlices name",
             );
         }
@@ -150,10 +150,10 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// Its EndpointSlices, or a note that they are missing.
     pub fn slices(&self, out: &mut Findings) -> Option<&'a [EndpointSlice]> {
-        let slices = self.seat.cluster.slices_of(self.service());
+        let slices = self.service_ref.cluster.slices_of(self.service());
         if slices.is_none() {
             out.missing(
-                || format!("endpoints of Service {}", self.seat.label()),
+                || format!("endpoints of Service {}", self.service_ref.label()),
                 "no EndpointSlice carries its name in the label kubernetes.io/service-name",
             );
         }
@@ -161,7 +161,7 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// Notes which of nodes and endpoints is missing to compute the backends.
-    pub fn missing_ground(&self, out: &mut Findings) {
+    pub fn note_missing_inputs(&self, out: &mut Findings) {
         let _ = self.nodes(out);
         if self.mode() != Mode::Cluster {
             let _ = self.slices(out);
@@ -171,10 +171,10 @@ impl<'s, 'a> Case<'s, 'a> {
     /// The workloads it selects, or a note that there are none.
     pub fn workloads(&self, out: &mut Findings) -> Option<Vec<&'a Workload>> {
         let service = self.service();
-        let workloads: Vec<&Workload> = self.seat.cluster.workloads_of(service).collect();
+        let workloads: Vec<&Workload> = self.service_ref.cluster.workloads_of(service).collect();
         if workloads.is_empty() && !service.spec.selector.is_empty() {
             out.missing(
-                || format!("workloads of Service {}", self.seat.label()),
+                || format!("workloads of Service {}", self.service_ref.label()),
                 "its selector matches no workload",
             );
         }
@@ -183,16 +183,16 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// Its cluster's id, or a note that it is unknown.
     pub fn cluster_id(&self, out: &mut Findings) -> Option<&'a str> {
-        let id = self.seat.cluster.id.as_deref();
+        let id = self.service_ref.cluster.id.as_deref();
         if id.is_none() {
-            missing_cluster_id(self.seat.cluster, out);
+            missing_cluster_id(self.service_ref.cluster, out);
         }
         id
     }
 
     /// All groups of its CLB as `(id, name)`, or a note that they are missing.
     pub fn groups(&self, out: &mut Findings) -> Option<Vec<(&'a str, &'a str)>> {
-        let groups = self.survey.groups_of(self.clb());
+        let groups = self.index.groups_of(self.clb());
         if groups.is_none() {
             out.missing(
                 || format!("groups of CLB {}", self.clb()),
@@ -204,7 +204,7 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// A group's answer, or a note that it is missing.
     pub fn answer(&self, vgroup: &str, out: &mut Findings) -> Option<&'a GroupAnswer> {
-        let answer = self.survey.world.cloud.groups.get(vgroup);
+        let answer = self.index.snapshot.clb_answers.groups.get(vgroup);
         if answer.is_none() {
             missing_answer(vgroup, out);
         }
@@ -214,7 +214,7 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Whether no group's answer is at hand at all, with a note for each that is missing: then no
     /// route need be put together to learn that it is not complete.
     pub fn no_answers(&self, out: &mut Findings) -> bool {
-        let is_bare = self.survey.world.cloud.groups.is_empty();
+        let is_bare = self.index.snapshot.clb_answers.groups.is_empty();
         if is_bare && out.is_terse() {
             missing_answer("", out);
         } else if is_bare {
@@ -227,7 +227,7 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// The listeners that forward to its groups, or a note that they are missing.
     pub fn listeners(&self, out: &mut Findings) -> Option<Vec<&'a Listener>> {
-        let all = self.survey.world.cloud.listeners_of(self.clb());
+        let all = self.index.snapshot.clb_answers.listeners_of(self.clb());
         if all.is_none() {
             out.missing(
                 || format!("listeners of CLB {}", self.clb()),
@@ -264,59 +264,59 @@ pub(super) fn missing_answer(vgroup: &str, out: &mut Findings) {
 }
 
 /// A workload under judgement, with the Service that selects it.
-pub struct WorkloadCase<'s, 'a> {
+pub struct CheckedWorkload<'s, 'a> {
     /// The Service.
-    pub case: &'s Case<'s, 'a>,
+    pub checked: &'s CheckedService<'s, 'a>,
     /// The workload.
     pub workload: &'a Workload,
 }
 
-impl WorkloadCase<'_, '_> {
+impl CheckedWorkload<'_, '_> {
     /// Begins a finding on the workload.
-    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
-        let object = self.workload.object_ref(self.case.seat.cluster.context.as_ref());
-        out.on(&self.workload.metadata, object)
+    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
+        let object = self.workload.object_ref(self.checked.service_ref.cluster.context.as_ref());
+        out.finding(&self.workload.metadata, object)
     }
 }
 
 /// A change of a migrated Service under judgement.
-pub struct ChangeCase<'s, 'a> {
-    /// The Service as it was, in its world.
-    pub before: &'s Case<'s, 'a>,
+pub struct CheckedChange<'s, 'a> {
+    /// The Service as it was, in its snapshot.
+    pub before: &'s CheckedService<'s, 'a>,
     /// The Service as it becomes; `None` where CCM no longer takes it.
-    pub after: Option<&'s Case<'s, 'a>>,
+    pub after: Option<&'s CheckedService<'s, 'a>>,
     /// The object as it becomes, whoever takes it; `None` where it is deleted.
     pub next: Option<&'a Service>,
-    /// The world after the change.
-    pub survey: &'s Survey<'a>,
+    /// The snapshot after the change.
+    pub index: &'s Index<'a>,
     /// What CCM's next round does.
     pub prediction: &'s Prediction,
 }
 
-impl<'a> ChangeCase<'_, 'a> {
+impl<'a> CheckedChange<'_, 'a> {
     /// The Service as it was.
     pub fn old(&self) -> &'a Service {
-        self.before.seat.service
+        self.before.service_ref.service
     }
 
     /// The Service as it becomes, if CCM still takes it.
     pub fn present(&self) -> Option<&'a Service> {
-        self.after.map(|case| case.seat.service)
+        self.after.map(|checked| checked.service_ref.service)
     }
 
     /// The mapping that CCM honours from now on.
     pub fn mapping_after(&self) -> Option<&Mapping<'a>> {
-        self.after.and_then(Case::mapping)
+        self.after.and_then(CheckedService::mapping)
     }
 
     /// Begins a finding on the Service: on the new version where there is one.
-    pub fn draft<'f>(&'f self, out: &'f mut Findings) -> Draft<'f> {
-        self.after.unwrap_or(self.before).draft(out)
+    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
+        self.after.unwrap_or(self.before).finding(out)
     }
 
     /// The routes the Service was in, as they stand after the change.
     pub fn routes_after(&self) -> Vec<Route<'a>> {
         let keys = self.before.routes().iter().map(|route| route.key);
-        keys.map(|key| Route::build(self.survey, key, self.prediction)).collect()
+        keys.map(|key| Route::build(self.index, key, self.prediction)).collect()
     }
 }

@@ -1,14 +1,14 @@
 use std::collections::HashSet;
 
-use super::{AnyObject, Case, ChangeCase, Judge, Rule, WorkloadCase};
+use super::{AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Rule};
 use crate::{
     annotation, backends,
     finding::{Finding, Findings, Report, Severity},
+    index::{Index, ServiceRef},
     object::{ObjectRef, Service, Workload, WorkloadKind},
     prediction::Prediction,
     preview::ServiceChange,
-    snapshot::{Cluster, World},
-    survey::{Seat, Survey},
+    snapshot::{Cluster, Snapshot},
 };
 
 /// Which objects are judged.
@@ -16,24 +16,24 @@ pub type Scope<'f> = &'f dyn Fn(&ObjectRef) -> bool;
 
 /// A change that is judged.
 #[derive(Clone, Copy)]
-pub struct Change<'s, 'a> {
-    /// The world before it.
-    pub before: &'s Survey<'a>,
+pub struct ChangeSet<'s, 'a> {
+    /// The snapshot before it.
+    pub before: &'s Index<'a>,
     /// The Services that differ.
     pub services: &'s [ServiceChange<'a>],
     /// What CCM's next round does.
     pub prediction: &'s Prediction,
 }
 
-/// Runs all rules. With a change, `survey` is the world after it.
-pub fn check<'a>(survey: &Survey<'a>, change: Option<Change<'_, 'a>>, scope: Scope<'_>) -> Report {
-    run(survey, change, scope, false, |engine, out| {
-        for (index, cluster) in survey.world.clusters.iter().enumerate() {
+/// Runs all rules. With a change, `index` is the snapshot after it.
+pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Scope<'_>) -> Report {
+    run(index, change, scope, false, |engine, out| {
+        for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             for service in cluster.services() {
-                engine.service(Seat { index, cluster, service }, out);
+                engine.service(ServiceRef { cluster_index, cluster, service }, out);
             }
-            engine.gone(index, out);
-            engine.workloads(index, cluster, out);
+            engine.gone(cluster_index, out);
+            engine.workloads(cluster_index, cluster, out);
             engine.others(cluster, out);
         }
         engine.groups(out);
@@ -41,44 +41,45 @@ pub fn check<'a>(survey: &Survey<'a>, change: Option<Change<'_, 'a>>, scope: Sco
 }
 
 /// Runs the rules over one Service, and those of the workloads it selects over these; whatever else
-/// is in the world is evidence. With a change, `survey` is the world after it. Of what could not be
+/// is in the snapshot is evidence. With a change, `index` is the snapshot after it. Of what could not be
 /// looked at, the report names the rules alone: this is for reviews, which must be quick.
 pub fn check_service<'a>(
-    survey: &Survey<'a>,
-    change: Option<Change<'_, 'a>>,
-    seat: Seat<'a>,
+    index: &Index<'a>,
+    change: Option<ChangeSet<'_, 'a>>,
+    service_ref: ServiceRef<'a>,
 ) -> Report {
     let is_it = |object: &ObjectRef| {
         object.kind == "Service"
-            && object.name == seat.service.metadata.name
-            && object.namespace.as_deref() == Some(seat.service.metadata.namespace())
+            && object.name == service_ref.service.metadata.name
+            && object.namespace.as_deref() == Some(service_ref.service.metadata.namespace())
     };
-    run(survey, change, &is_it, true, |engine, out| {
-        engine.service(seat, out);
-        engine.workloads_of(seat, &mut HashSet::new(), out);
+    run(index, change, &is_it, true, |engine, out| {
+        engine.service(service_ref, out);
+        engine.workloads_of(service_ref, &mut HashSet::new(), out);
     })
 }
 
-/// Runs the rules of changes over the Services that a change takes away; `survey` is the world
+/// Runs the rules of changes over the Services that a change takes away; `index` is the snapshot
 /// after it.
-pub fn check_gone<'a>(survey: &Survey<'a>, change: Change<'_, 'a>) -> Report {
-    run(survey, Some(change), &|_| true, true, |engine, out| {
-        (0..change.before.world.clusters.len()).for_each(|index| engine.gone(index, out));
+pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report {
+    run(index, Some(change), &|_| true, true, |engine, out| {
+        (0..change.before.snapshot.clusters.len())
+            .for_each(|cluster_index| engine.gone(cluster_index, out));
     })
 }
 
-/// Runs the rules over the workloads of the world, and over nothing else of it.
-pub fn check_workloads(survey: &Survey<'_>) -> Report {
-    run(survey, None, &|_| true, true, |engine, out| {
-        for (index, cluster) in survey.world.clusters.iter().enumerate() {
-            engine.workloads(index, cluster, out);
+/// Runs the rules over the workloads of the snapshot, and over nothing else of it.
+pub fn check_workloads(index: &Index<'_>) -> Report {
+    run(index, None, &|_| true, true, |engine, out| {
+        for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
+            engine.workloads(cluster_index, cluster, out);
         }
     })
 }
 
 fn run<'a>(
-    survey: &Survey<'a>,
-    change: Option<Change<'_, 'a>>,
+    index: &Index<'a>,
+    change: Option<ChangeSet<'_, 'a>>,
     scope: Scope<'_>,
     is_terse: bool,
     over: impl FnOnce(&Engine<'_, 'a>, &mut Findings),
@@ -88,49 +89,51 @@ fn run<'a>(
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
     let mut out = Findings::new(first, is_terse);
-    over(&Engine { survey, change, prediction, rules, scope }, &mut out);
+    over(&Engine { index, change, prediction, rules, scope }, &mut out);
     out.finish()
 }
 
 /// Rule, object and path of a finding.
-type Said = (&'static str, ObjectRef, String);
+type FindingKey = (&'static str, ObjectRef, String);
 
 struct Engine<'s, 'a> {
-    survey: &'s Survey<'a>,
-    change: Option<Change<'s, 'a>>,
+    index: &'s Index<'a>,
+    change: Option<ChangeSet<'s, 'a>>,
     prediction: &'s Prediction,
     rules: &'static [&'static Rule],
     scope: Scope<'s>,
 }
 
 impl<'a> Engine<'_, 'a> {
-    fn service(&self, seat: Seat<'a>, out: &mut Findings) {
-        let object = seat.service.object_ref(seat.cluster.context.as_ref());
+    fn service(&self, service_ref: ServiceRef<'a>, out: &mut Findings) {
+        let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
         if !(self.scope)(&object) {
             return;
         }
         let start = out.len();
-        let meta = &seat.service.metadata;
-        let misplaced = Some(("spec.annotations", &seat.service.spec.annotations));
+        let meta = &service_ref.service.metadata;
+        let misplaced = Some(("spec.annotations", &service_ref.service.spec.annotations));
         let any = AnyObject { object, meta, misplaced };
-        let old = self.old_of(&seat);
+        let old = self.old_of(&service_ref);
         let none = Prediction::default();
-        let case = Case::new(self.survey, seat, old, self.prediction);
-        let before = old.and_then(|old| self.before(seat.index, old, &none));
-        let is_taken = seat.service.is_taken_by_ccm();
-        let is_candidate = is_taken && has_clb_keys(seat.service, old);
-        let is_migrated = is_candidate && case.mapping().is_some();
+        let checked = CheckedService::new(self.index, service_ref, old, self.prediction);
+        let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
+        let is_taken = service_ref.service.is_taken_by_ccm();
+        let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
+        let is_migrated = is_candidate && checked.mapping().is_some();
         for rule in self.rules {
             out.begin(rule);
-            match rule.judge {
-                Judge::Object(judge) => judge(&any, out),
-                Judge::Candidate(judge) if is_candidate => judge(&case, out),
-                Judge::OnClb(judge) if is_candidate && !case.clb().is_empty() => judge(&case, out),
-                Judge::Migrated(judge) if is_migrated => judge(&case, out),
-                Judge::Change(judge) => {
+            match rule.check {
+                Check::Object(check) => check(&any, out),
+                Check::Candidate(check) if is_candidate => check(&checked, out),
+                Check::OnClb(check) if is_candidate && !checked.clb().is_empty() => {
+                    check(&checked, out)
+                }
+                Check::Migrated(check) if is_migrated => check(&checked, out),
+                Check::Change(check) => {
                     if let Some(before) = &before {
-                        let after = is_taken.then_some(&case);
-                        judge(&self.change_case(before, after, Some(seat.service)), out);
+                        let after = is_taken.then_some(&checked);
+                        check(&self.checked_change(before, after, Some(service_ref.service)), out);
                     }
                 }
                 _ => {}
@@ -140,17 +143,17 @@ impl<'a> Engine<'_, 'a> {
     }
 
     /// Services that the change takes away.
-    fn gone(&self, index: usize, out: &mut Findings) {
+    fn gone(&self, cluster_index: usize, out: &mut Findings) {
         let changes = self.change.map(|change| change.services).unwrap_or_default();
         let none = Prediction::default();
-        for change in changes.iter().filter(|change| change.cluster == index) {
+        for change in changes.iter().filter(|change| change.cluster == cluster_index) {
             let (Some(old), None) = (change.old, change.new) else { continue };
-            let Some(before) = self.before(index, old, &none) else { continue };
+            let Some(before) = self.before(cluster_index, old, &none) else { continue };
             let start = out.len();
             for rule in self.rules {
                 out.begin(rule);
-                if let Judge::Change(judge) = rule.judge {
-                    judge(&self.change_case(&before, None, None), out);
+                if let Check::Change(check) = rule.check {
+                    check(&self.checked_change(&before, None, None), out);
                 }
             }
             let object = change.object.clone();
@@ -158,7 +161,7 @@ impl<'a> Engine<'_, 'a> {
         }
     }
 
-    fn workloads(&self, index: usize, cluster: &'a Cluster, out: &mut Findings) {
+    fn workloads(&self, cluster_index: usize, cluster: &'a Cluster, out: &mut Findings) {
         for workload in cluster.workloads() {
             let any = any_of_workload(cluster, workload);
             if (self.scope)(&any.object) {
@@ -170,14 +173,19 @@ impl<'a> Engine<'_, 'a> {
         let mut said = HashSet::new();
         for service in cluster.services() {
             if (self.scope)(&service.object_ref(cluster.context.as_ref())) {
-                self.workloads_of(Seat { index, cluster, service }, &mut said, out);
+                self.workloads_of(ServiceRef { cluster_index, cluster, service }, &mut said, out);
             }
         }
     }
 
     /// The workloads that a migrated Service selects. What was `said` of one is not said again.
-    fn workloads_of(&self, seat: Seat<'a>, said: &mut HashSet<Said>, out: &mut Findings) {
-        let Seat { cluster, service, .. } = seat;
+    fn workloads_of(
+        &self,
+        service_ref: ServiceRef<'a>,
+        said: &mut HashSet<FindingKey>,
+        out: &mut Findings,
+    ) {
+        let ServiceRef { cluster, service, .. } = service_ref;
         if !service.is_candidate() || !backends::is_mapped(service) {
             return;
         }
@@ -185,16 +193,16 @@ impl<'a> Engine<'_, 'a> {
         if workloads.is_empty() && out.is_terse() {
             return;
         }
-        let case = Case::new(self.survey, seat, None, self.prediction);
+        let checked = CheckedService::new(self.index, service_ref, None, self.prediction);
         for rule in self.rules {
-            let Judge::Workload(judge) = rule.judge else { continue };
+            let Check::Workload(check) = rule.check else { continue };
             out.begin(rule);
             if workloads.is_empty() {
-                case.workloads(out);
+                checked.workloads(out);
             }
             for workload in workloads.iter().copied() {
                 let start = out.len();
-                judge(&WorkloadCase { case: &case, workload }, out);
+                check(&CheckedWorkload { checked: &checked, workload }, out);
                 // Two Services may select one workload; once is enough.
                 let new = out.since(start).into_iter().filter(|finding| {
                     said.insert((finding.rule, finding.object.clone(), finding.path.clone()))
@@ -225,27 +233,27 @@ impl<'a> Engine<'_, 'a> {
 
     fn groups(&self, out: &mut Findings) {
         for rule in self.rules {
-            if let Judge::Groups(judge) = rule.judge {
+            if let Check::Groups(check) = rule.check {
                 out.begin(rule);
-                judge(self.survey, self.prediction, out);
+                check(self.index, self.prediction, out);
             }
         }
     }
 
     fn objects(&self, any: &AnyObject<'_>, out: &mut Findings) {
         for rule in self.rules {
-            if let Judge::Object(judge) = rule.judge {
+            if let Check::Object(check) = rule.check {
                 out.begin(rule);
-                judge(any, out);
+                check(any, out);
             }
         }
     }
 
-    fn old_of(&self, seat: &Seat<'a>) -> Option<&'a Service> {
+    fn old_of(&self, service_ref: &ServiceRef<'a>) -> Option<&'a Service> {
         let services = self.change?.services;
         let same = |change: &&ServiceChange<'a>| {
-            change.cluster == seat.index
-                && change.new.is_some_and(|new| std::ptr::eq(new, seat.service))
+            change.cluster == service_ref.cluster_index
+                && change.new.is_some_and(|new| std::ptr::eq(new, service_ref.service))
         };
         services.iter().find(same)?.old
     }
@@ -253,23 +261,28 @@ impl<'a> Engine<'_, 'a> {
     /// The case of a migrated Service before the change.
     fn before<'s>(
         &'s self,
-        index: usize,
+        cluster_index: usize,
         old: &'a Service,
         none: &'s Prediction,
-    ) -> Option<Case<'s, 'a>> {
-        let survey = self.change?.before;
-        let cluster = survey.world.clusters.get(index)?;
-        let case = Case::new(survey, Seat { index, cluster, service: old }, None, none);
-        (old.is_taken_by_ccm() && backends::is_mapped(old)).then_some(case)
+    ) -> Option<CheckedService<'s, 'a>> {
+        let index = self.change?.before;
+        let cluster = index.snapshot.clusters.get(cluster_index)?;
+        let checked = CheckedService::new(
+            index,
+            ServiceRef { cluster_index, cluster, service: old },
+            None,
+            none,
+        );
+        (old.is_taken_by_ccm() && backends::is_mapped(old)).then_some(checked)
     }
 
-    fn change_case<'s>(
+    fn checked_change<'s>(
         &'s self,
-        before: &'s Case<'s, 'a>,
-        after: Option<&'s Case<'s, 'a>>,
+        before: &'s CheckedService<'s, 'a>,
+        after: Option<&'s CheckedService<'s, 'a>>,
         next: Option<&'a Service>,
-    ) -> ChangeCase<'s, 'a> {
-        ChangeCase { before, after, next, survey: self.survey, prediction: self.prediction }
+    ) -> CheckedChange<'s, 'a> {
+        CheckedChange { before, after, next, index: self.index, prediction: self.prediction }
     }
 }
 
@@ -319,8 +332,8 @@ fn allowances(text: Option<&str>) -> impl Iterator<Item = &str> {
 }
 
 /// Ids in `clbmigrate.io/allow` that are no rule's, with the Service that carries them.
-pub fn unknown_allowances(world: &World) -> Vec<(ObjectRef, String)> {
-    let services = world.clusters.iter().flat_map(|cluster| {
+pub fn unknown_allowances(snapshot: &Snapshot) -> Vec<(ObjectRef, String)> {
+    let services = snapshot.clusters.iter().flat_map(|cluster| {
         cluster.services().map(move |service| (service, cluster.context.as_ref()))
     });
     let unknown = services.flat_map(|(service, context)| {

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Case, Evidence, Judge, Rule,
-    case::{missing_answer, missing_cluster_id},
+    Check, CheckedService, Evidence, Rule,
+    checked::{missing_answer, missing_cluster_id},
 };
 use crate::{
-    annotation::{self, Found},
+    annotation::{self, EffectiveValue},
     backends::{self},
     finding::{Findings, Severity},
+    index::Index,
     object::ObjectRef,
     outcome::Outcome,
     prediction::Prediction,
     route::{Participant, ParticipantKind, Route},
-    survey::Survey,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "only backends that somebody looks after",
         fix: "remove the backend from the group",
         hides: &[],
-        judge: Judge::Groups(orphans),
+        check: Check::Groups(orphans),
     },
     Rule {
         id: "CLB409",
@@ -40,19 +40,21 @@ pub(super) const RULES: &[Rule] = &[
         good: "the group carries what the annotations say",
         fix: "make CCM write the group again: any annotation edit of the Service does",
         hides: &[],
-        judge: Judge::Migrated(drift),
+        check: Check::Migrated(drift),
     },
 ];
 
-fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
-    for cluster in survey.world.clusters.iter().filter(|_| !survey.world.cloud.groups.is_empty()) {
+fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings) {
+    for cluster in
+        index.snapshot.clusters.iter().filter(|_| !index.snapshot.clb_answers.groups.is_empty())
+    {
         if cluster.id.is_none() {
             missing_cluster_id(cluster, out);
         }
     }
     let mut vgroups: Vec<&str> = Vec::new();
-    for (key, members) in survey.routes() {
-        let Some(answer) = survey.world.cloud.groups.get(key.vgroup) else {
+    for (key, members) in index.routes() {
+        let Some(answer) = index.snapshot.clb_answers.groups.get(key.vgroup) else {
             if !members.is_empty() {
                 missing_answer(key.vgroup, out);
             }
@@ -62,18 +64,17 @@ fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
             continue;
         }
         vgroups.push(key.vgroup);
-        let route = Route::build(survey, *key, prediction);
+        let route = Route::build(index, *key, prediction);
         let is_bound = |p: &&Participant<'_>| {
-            survey.bound_to(key.vgroup).any(|binding| {
-                let meta = &binding.seat.service.metadata;
-                binding.seat.cluster.context == p.context
+            index.bound_to(key.vgroup).any(|binding| {
+                let meta = &binding.service_ref.service.metadata;
+                binding.service_ref.cluster.context == p.context
                     && meta.name == p.name
                     && meta.namespace() == p.namespace
             })
         };
-        for (index, participant) in route.participants.iter().enumerate() {
-            let ours =
-                route.backends_of(index).find(|b| survey.cluster_of_instance(b.id).is_some());
+        for (at, participant) in route.participants.iter().enumerate() {
+            let ours = route.backends_of(at).find(|b| index.cluster_of_instance(b.id).is_some());
             let problem = match (participant.kind, ours) {
                 (ParticipantKind::Orphan, _) if is_bound(&participant) => continue,
                 (ParticipantKind::Orphan, _) => format!(
@@ -92,16 +93,17 @@ fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
                 namespace: None,
                 name: key.vgroup.to_owned(),
             };
-            let meta = crate::object::Meta { origin: answer.origin.clone(), ..Default::default() };
+            let meta =
+                crate::object::ObjectMeta { origin: answer.origin.clone(), ..Default::default() };
             let sum = participant.weight_sum.unwrap_or_default();
-            out.on(&meta, object)
+            out.finding(&meta, object)
                 .at(participant.path())
                 .value(sum.to_string())
                 .fix(format!(
                     "if nobody needs it: aliyun slb RemoveVServerGroupBackendServers --VServerGroupId {} --BackendServers '[…]' with its ServerId, Port and Type",
                     key.vgroup
                 ))
-                .say(format!(
+                .emit(format!(
                     "{problem}; nobody will remove it, and it takes {:.1} % of the traffic",
                     participant.share_of_known * 100.0
                 ));
@@ -109,13 +111,13 @@ fn orphans(survey: &Survey<'_>, prediction: &Prediction, out: &mut Findings) {
     }
 }
 
-fn drift(case: &Case<'_, '_>, out: &mut Findings) {
-    if case.no_answers(out) {
+fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if checked.no_answers(out) {
         return;
     }
-    for route in case.routes() {
-        let Some(answer) = case.answer(route.key.vgroup, out) else { continue };
-        let Some((index, own)) = route.participants.iter().enumerate().find(|(_, p)| case.is(p))
+    for route in checked.routes() {
+        let Some(answer) = checked.answer(route.key.vgroup, out) else { continue };
+        let Some((at, own)) = route.participants.iter().enumerate().find(|(_, p)| checked.is(p))
         else {
             continue;
         };
@@ -124,18 +126,18 @@ fn drift(case: &Case<'_, '_>, out: &mut Findings) {
             continue;
         }
         let Some(port) = route.key.port else { continue };
-        let Some(expected) = case.round().port(port).and_then(|result| result.expected()) else {
-            case.missing_ground(out);
+        let Some(expected) = checked.round().port(port).and_then(|result| result.expected()) else {
+            checked.note_missing_inputs(out);
             continue;
         };
         let wanted: BTreeMap<(&str, u16), u32> =
-            expected.iter().map(|b| ((b.server.id(), b.port), b.weight)).collect();
+            expected.iter().map(|b| ((b.target.id(), b.port), b.weight)).collect();
         let there: BTreeMap<(&str, u16), u32> = route
-            .backends_of(index)
+            .backends_of(at)
             .map(|backend| ((backend.id, backend.port), backend.weight))
             .collect();
         // Under ignore-weight-update a weight that differs is none of CCM's writing.
-        let is_as_written = if backends::ignores_weight_update(case.service()) {
+        let is_as_written = if backends::ignores_weight_update(checked.service()) {
             wanted.keys().eq(there.keys())
         } else {
             wanted == there
@@ -143,8 +145,10 @@ fn drift(case: &Case<'_, '_>, out: &mut Findings) {
         if is_as_written {
             continue;
         }
-        let Found { key, text } =
-            case.annotations().find(annotation::VGROUP_PORT).unwrap_or(Found { key: "", text: "" });
+        let EffectiveValue { key, text } = checked
+            .annotations()
+            .effective(annotation::VGROUP_PORT)
+            .unwrap_or(EffectiveValue { key: "", text: "" });
         let message = if there.is_empty() {
             format!(
                 "group emptied: group {} has none of the {} backends CCM would have registered, so this Service's share is 0",
@@ -154,15 +158,15 @@ fn drift(case: &Case<'_, '_>, out: &mut Findings) {
         } else {
             format!("group {}: {}", answer.id, differences(&wanted, &there).join("; "))
         };
-        let meta = &case.service().metadata;
-        case.draft(out)
+        let meta = &checked.service().metadata;
+        checked.finding(out)
             .annotation(key, text)
             .fix(format!(
                 "make CCM write the group again, by any annotation edit: kubectl annotate service {} -n {} --overwrite clbmigrate.io/resync=$(date +%s)",
                 meta.name,
                 meta.namespace()
             ))
-            .say(message);
+            .emit(message);
     }
 }
 

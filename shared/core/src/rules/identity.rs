@@ -1,6 +1,6 @@
 //! 2xx: whose backend is whose.
 
-use super::{Case, Evidence, Judge, Rule};
+use super::{Check, CheckedService, Evidence, Rule};
 use crate::{
     finding::{Findings, Severity},
     identity::DEFAULT_CLUSTER_ID,
@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "a clusterID of its own in each cluster's cloud-config, or Services named web-a and web-b",
         fix: "give the cluster an id of its own in CCM's cloud-config, or end the Service's name in the cluster's suffix (--cluster-suffix)",
         hides: &[],
-        judge: Judge::Migrated(not_unique),
+        check: Check::Migrated(not_unique),
     },
     Rule {
         id: "CLB202",
@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "clusterid: c0123456789abcdef0123456789abcdef",
         fix: "set an id of at most 40 letters, digits, '-', '.' or '_'",
         hides: &[],
-        judge: Judge::Migrated(malformed),
+        check: Check::Migrated(malformed),
     },
     Rule {
         id: "CLB203",
@@ -41,26 +41,28 @@ pub(super) const RULES: &[Rule] = &[
         good: "Service web-a in the cluster whose suffix is -a",
         fix: "apply it to the other cluster, or rename it",
         hides: &[],
-        judge: Judge::Migrated(wrong_suffix),
+        check: Check::Migrated(wrong_suffix),
     },
 ];
 
 /// Longest id that makes sense: ACK's have 33 characters, a UUID has 36.
 const LONGEST_ID: usize = 40;
 
-fn has_own_suffix(case: &Case<'_, '_>) -> bool {
-    let suffix = case.seat.cluster.suffix.as_deref().unwrap_or_default();
-    !suffix.is_empty() && case.service().metadata.name.ends_with(suffix)
+fn has_own_suffix(checked: &CheckedService<'_, '_>) -> bool {
+    let suffix = checked.service_ref.cluster.suffix.as_deref().unwrap_or_default();
+    !suffix.is_empty() && checked.service().metadata.name.ends_with(suffix)
 }
 
-fn not_unique(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(id) = case.cluster_id(out) else { return };
-    if has_own_suffix(case) {
+fn not_unique(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(id) = checked.cluster_id(out) else { return };
+    if has_own_suffix(checked) {
         return;
     }
-    let clusters = case.survey.world.clusters.iter().enumerate();
+    let clusters = checked.index.snapshot.clusters.iter().enumerate();
     let mut twins = clusters
-        .filter(|(index, cluster)| *index != case.seat.index && cluster.id.as_deref() == Some(id))
+        .filter(|(index, cluster)| {
+            *index != checked.service_ref.cluster_index && cluster.id.as_deref() == Some(id)
+        })
         .map(|(_, cluster)| cluster.context.as_deref().unwrap_or("another cluster"));
     let problem = if let Some(twin) = twins.next() {
         format!("cluster id {id:?} is {twin}'s too")
@@ -69,14 +71,14 @@ fn not_unique(case: &Case<'_, '_>, out: &mut Findings) {
     } else {
         return;
     };
-    let name = &case.service().metadata.name;
-    case.draft(out).at("metadata.name").value(name).say(format!(
+    let name = &checked.service().metadata.name;
+    checked.finding(out).at("metadata.name").value(name).emit(format!(
         "{problem}: a Service of this name and namespace in another such cluster and this one delete each other's backends"
     ));
 }
 
-fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(id) = case.cluster_id(out) else { return };
+fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(id) = checked.cluster_id(out) else { return };
     let is_known = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let problem = if id.is_empty() {
         "is empty".to_owned()
@@ -87,22 +89,22 @@ fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
     } else {
         return;
     };
-    case.draft(out).value(id).say(format!(
+    checked.finding(out).value(id).emit(format!(
         "cluster id {id:?} {problem}: CCM could not tell its own backends by their description"
     ));
 }
 
-fn wrong_suffix(case: &Case<'_, '_>, out: &mut Findings) {
-    let name = &case.service().metadata.name;
-    if has_own_suffix(case) {
+fn wrong_suffix(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let name = &checked.service().metadata.name;
+    if has_own_suffix(checked) {
         return;
     }
-    for (index, cluster) in case.survey.world.clusters.iter().enumerate() {
+    for (index, cluster) in checked.index.snapshot.clusters.iter().enumerate() {
         let suffix = cluster.suffix.as_deref().filter(|suffix| !suffix.is_empty());
-        if let (true, Some(suffix)) = (index != case.seat.index, suffix)
+        if let (true, Some(suffix)) = (index != checked.service_ref.cluster_index, suffix)
             && name.ends_with(suffix)
         {
-            case.draft(out).at("metadata.name").value(name).say(format!(
+            checked.finding(out).at("metadata.name").value(name).emit(format!(
                 "the name ends in {suffix:?}, the suffix of {}",
                 cluster.context.as_deref().unwrap_or("another cluster")
             ));

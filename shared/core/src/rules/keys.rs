@@ -1,8 +1,8 @@
 //! 0xx: annotation keys, and where they stand.
 
-use super::{AnyObject, Case, Judge, Rule};
+use super::{AnyObject, Check, CheckedService, Rule};
 use crate::{
-    annotation::{self, Found, LEGACY_PREFIX, PREFIX},
+    annotation::{self, EffectiveValue, LEGACY_PREFIX, PREFIX},
     finding::{Findings, Severity},
     patch::PatchOp,
 };
@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "only …/alibaba-cloud-loadbalancer-weight",
         fix: "remove the key with the old prefix",
         hides: &[],
-        judge: Judge::Candidate(two_prefixes),
+        check: Check::Candidate(two_prefixes),
     },
     Rule {
         id: "CLB015",
@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "set these in the CLB console",
         fix: "remove the annotation and set the property on the CLB itself",
         hides: &[],
-        judge: Judge::OnClb(shared_clb),
+        check: Check::OnClb(shared_clb),
     },
     Rule {
         id: "CLB018",
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"20\"",
         fix: "check the key against the documentation of your CCM",
         hides: &[],
-        judge: Judge::Candidate(unknown_key),
+        check: Check::Candidate(unknown_key),
     },
     Rule {
         id: "CLB021",
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-id under metadata.annotations of the Service",
         fix: "move the annotation to metadata.annotations of the Service",
         hides: &[],
-        judge: Judge::Object(misplaced),
+        check: Check::Object(misplaced),
     },
     Rule {
         id: "CLB027",
@@ -66,50 +66,53 @@ pub(super) const RULES: &[Rule] = &[
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"80\"",
         fix: "put the value in quotes",
         hides: &[],
-        judge: Judge::Object(not_a_string),
+        check: Check::Object(not_a_string),
     },
 ];
 
-fn two_prefixes(case: &Case<'_, '_>, out: &mut Findings) {
-    for (old_key, old) in case.annotations().iter() {
+fn two_prefixes(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    for (old_key, old) in checked.annotations().iter() {
         let Some(suffix) = old_key.strip_prefix(LEGACY_PREFIX) else { continue };
         let new_key = format!("{PREFIX}{suffix}");
-        let Some(new) = case.annotations().get(&new_key).filter(|new| *new != old) else {
+        let Some(new) = checked.annotations().get(&new_key).filter(|new| *new != old) else {
             continue;
         };
-        case.draft(out)
+        checked
+            .finding(out)
             .annotation(old_key, old)
             .fix(format!("remove {old_key}, or set both to the same value"))
             .patch([PatchOp::remove_annotation(old_key)])
-            .say(format!("{old:?} is not read: {new_key} is set too, to {new:?}, and wins"));
+            .emit(format!("{old:?} is not read: {new_key} is set too, to {new:?}, and wins"));
     }
 }
 
-fn shared_clb(case: &Case<'_, '_>, out: &mut Findings) {
-    for (known, Found { key, text }) in case.known().iter().copied() {
-        if known.reads.changes_clb() && !text.is_empty() {
-            case.draft(out)
+fn shared_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    for (known, EffectiveValue { key, text }) in checked.known().iter().copied() {
+        if known.kind.changes_clb() && !text.is_empty() {
+            checked
+                .finding(out)
                 .annotation(key, text)
                 .fix(format!("remove {key} and set it on the CLB itself"))
                 .patch([PatchOp::remove_annotation(key)])
-                .say(format!(
+                .emit(format!(
                     "CCM applies this to CLB {} itself, whoever else uses it",
-                    case.clb()
+                    checked.clb()
                 ));
         }
     }
 }
 
-fn unknown_key(case: &Case<'_, '_>, out: &mut Findings) {
-    let annotations = case.annotations();
+fn unknown_key(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let annotations = checked.annotations();
     for (key, value) in annotations.iter() {
-        if let Some(meant) = annotation::nearest(key) {
+        if let Some(meant) = annotation::nearest_known_key(key) {
             let is_there = annotation::suffix_of(&meant).map_or_else(
                 || annotations.get(&meant).is_some(),
-                |suffix| annotations.find(suffix).is_some(),
+                |suffix| annotations.effective(suffix).is_some(),
             );
             let add = (!is_there).then(|| PatchOp::add_annotation(&meant, value));
-            case.draft(out)
+            checked
+                .finding(out)
                 .annotation(key, value)
                 .fix(if is_there {
                     format!("remove {key}; {meant} is set already")
@@ -117,19 +120,20 @@ fn unknown_key(case: &Case<'_, '_>, out: &mut Findings) {
                     format!("write {meant}: {value:?}")
                 })
                 .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
-                .say(format!("CCM does not read this key; {meant} was probably meant"));
+                .emit(format!("CCM does not read this key; {meant} was probably meant"));
         } else if is_unknown(key) {
-            case.draft(out)
+            checked
+                .finding(out)
                 .annotation(key, value)
                 .severity(Severity::Info)
-                .say("CCM 2.14 does not know this key; a newer CCM may");
+                .emit("CCM 2.14 does not know this key; a newer CCM may");
         }
     }
 }
 
 fn is_unknown(key: &str) -> bool {
     annotation::suffix_of(key).is_some_and(|suffix| {
-        suffix != annotation::VGROUP_IDS && annotation::find(suffix).is_none()
+        suffix != annotation::VGROUP_IDS && annotation::find_known(suffix).is_none()
     })
 }
 
@@ -151,11 +155,11 @@ fn misplaced(any: &AnyObject<'_>, out: &mut Findings) {
     for (path, annotations) in own.into_iter().chain(any.misplaced) {
         for key in annotations.keys().filter(|key| is_ccms(key)) {
             let value = annotations.get(key).unwrap_or_default();
-            out.on(any.meta, any.object.clone())
+            out.finding(any.meta, any.object.clone())
                 .at(format!("{path}[{key}]"))
                 .value(value)
                 .fix(format!("move {key} to metadata.annotations of the Service"))
-                .say(format!("nobody reads this key under {path} of a {}", any.object.kind));
+                .emit(format!("nobody reads this key under {path} of a {}", any.object.kind));
         }
     }
 }
@@ -183,12 +187,12 @@ fn not_a_string(any: &AnyObject<'_>, out: &mut Findings) {
                 key.replace('~', "~0").replace('/', "~1")
             );
             let patch = quoted.map(|text| PatchOp::Replace { path: pointer, value: text.into() });
-            out.on(any.meta, any.object.clone())
+            out.finding(any.meta, any.object.clone())
                 .at(format!("{path}[{key}]"))
                 .value(value.to_string())
                 .fix(fix)
                 .patch(patch)
-                .say(format!("{value} is not a string, and the API server refuses the object"));
+                .emit(format!("{value} is not a string, and the API server refuses the object"));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! 0xx: the mapping of vServer groups to Service ports.
 
-use super::{Case, Evidence, Judge, Rule};
+use super::{Check, CheckedService, Evidence, Rule};
 use crate::{
-    annotation::{self, Found},
+    annotation::{self, EffectiveValue},
     backends,
     finding::{Findings, Severity},
-    identity::Key,
+    identity::NamedKey,
+    mapping::{Mapping, MappingEntry, is_decimal},
     patch::PatchOp,
-    vgroup::{Entry, Mapping, is_decimal},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         fix: "write GROUP:PORT, several separated by commas",
         hides: &["CLB019"],
-        judge: Judge::Migrated(malformed),
+        check: Check::Migrated(malformed),
     },
     Rule {
         id: "CLB004",
@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
         fix: "remove the spaces",
         hides: &["CLB005", "CLB019"],
-        judge: Judge::Migrated(spaces),
+        check: Check::Migrated(spaces),
     },
     Rule {
         id: "CLB005",
@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         fix: "name the Service port",
         hides: &["CLB019"],
-        judge: Judge::Migrated(no_such_port),
+        check: Check::Migrated(no_such_port),
     },
     Rule {
         id: "CLB006",
@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         fix: "keep one entry a port",
         hides: &["CLB019"],
-        judge: Judge::Migrated(two_entries),
+        check: Check::Migrated(two_entries),
     },
     Rule {
         id: "CLB007",
@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         fix: "use …-loadbalancer-vgroup-port: \"GROUP:PORT\"",
         hides: &["CLB002", "CLB018", "CLB019"],
-        judge: Judge::Candidate(old_key),
+        check: Check::Candidate(old_key),
     },
     Rule {
         id: "CLB008",
@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-id: \"lb-bp1example\" beside the mapping",
         fix: "add the CLB's id",
         hides: &["CLB002"],
-        judge: Judge::Candidate(no_clb),
+        check: Check::Candidate(no_clb),
     },
     Rule {
         id: "CLB019",
@@ -93,7 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
         fix: "add an entry for the port, or take the port out of the Service",
         hides: &[],
-        judge: Judge::Migrated(unmapped),
+        check: Check::Migrated(unmapped),
     },
     Rule {
         id: "CLB022",
@@ -105,7 +105,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "a group of this very CLB",
         fix: "name a group that exists in this CLB",
         hides: &[],
-        judge: Judge::Migrated(unknown_group),
+        check: Check::Migrated(unknown_group),
     },
     Rule {
         id: "CLB023",
@@ -117,12 +117,12 @@ pub(super) const RULES: &[Rule] = &[
         good: "a group made by hand, with a name of your own",
         fix: "make a group in the console and map that",
         hides: &[],
-        judge: Judge::Migrated(group_of_ccm),
+        check: Check::Migrated(group_of_ccm),
     },
 ];
 
-fn found<'a>(case: &Case<'_, 'a>) -> Option<Found<'a>> {
-    case.annotations().find(annotation::VGROUP_PORT)
+fn found<'a>(checked: &CheckedService<'_, 'a>) -> Option<EffectiveValue<'a>> {
+    checked.annotations().effective(annotation::VGROUP_PORT)
 }
 
 /// A corrected mapping as fix and patch.
@@ -134,24 +134,29 @@ fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     entries.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
-    let bad: Vec<&Entry<'_>> = mapping.entries().iter().filter(|e| e.port.is_none()).collect();
+fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
+    let bad: Vec<&MappingEntry<'_>> =
+        mapping.entries().iter().filter(|e| e.port.is_none()).collect();
     if let Some(first) = bad.first() {
         let problem = if first.text.trim().is_empty() {
             format!("empty entry at character {}", first.position)
         } else {
             format!("entry {:?} at character {} has no colon", first.text, first.position)
         };
-        let draft = case.draft(out).annotation(key, text).parts(bad.iter().map(|e| e.text.trim()));
-        let draft = match completed(case, mapping) {
+        let draft =
+            checked.finding(out).annotation(key, text).parts(bad.iter().map(|e| e.text.trim()));
+        let draft = match completed(checked, mapping) {
             Some(value) => {
                 let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
             }
             None => draft,
         };
-        draft.say(format!(
+        draft.emit(format!(
             "{problem}: CCM fails the whole round, nothing is written, weights and backends freeze"
         ));
     }
@@ -162,20 +167,20 @@ fn malformed(case: &Case<'_, '_>, out: &mut Findings) {
         });
         let (fix, patch) = corrected(key, &cut.collect::<Vec<_>>().join(","));
         let long = mapping.entries().iter().filter(|entry| entry.has_more);
-        let draft = case.draft(out).annotation(key, text).parts(long.map(|entry| entry.text));
+        let draft = checked.finding(out).annotation(key, text).parts(long.map(|entry| entry.text));
         draft
             .severity(Severity::Warning)
             .fix(fix)
             .patch(patch)
-            .say("CCM drops what follows a second colon");
+            .emit("CCM drops what follows a second colon");
     }
 }
 
 /// The mapping without its empty entries, and with the port where only one is possible.
-fn completed(case: &Case<'_, '_>, mapping: &Mapping<'_>) -> Option<String> {
-    let entries: Vec<&Entry<'_>> =
+fn completed(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>) -> Option<String> {
+    let entries: Vec<&MappingEntry<'_>> =
         mapping.entries().iter().filter(|entry| !entry.text.trim().is_empty()).collect();
-    match (entries.as_slice(), case.service().spec.ports.as_slice()) {
+    match (entries.as_slice(), checked.service().spec.ports.as_slice()) {
         ([only], [port]) if only.port.is_none() => {
             Some(format!("{}:{}", only.group.trim(), port.port))
         }
@@ -186,25 +191,28 @@ fn completed(case: &Case<'_, '_>, mapping: &Mapping<'_>) -> Option<String> {
     }
 }
 
-fn spaces(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = found(case) else { return };
+fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) = found(checked) else { return };
     let Some(position) = text.chars().position(char::is_whitespace) else { return };
     let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (fix, patch) = corrected(key, &tidy);
     let spaced = text.split(',').filter(|entry| entry.contains(char::is_whitespace));
-    let draft = case.draft(out).annotation(key, text).parts(spaced);
-    draft.fix(fix).patch(patch).say(format!(
+    let draft = checked.finding(out).annotation(key, text).parts(spaced);
+    draft.fix(fix).patch(patch).emit(format!(
         "white space at character {}: CCM trims nothing, so it looks for a group or port of that very name, and this Service's backends leave the group or go where no listener points",
         position + 1
     ));
 }
 
-fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
-    let ports = &case.service().spec.ports;
+fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
+    let ports = &checked.service().spec.ports;
     let numbers = || ports.iter().map(|port| port.port.to_string()).collect::<Vec<_>>().join(", ");
     let entries = mapping.entries();
-    never_held(case, mapping, out);
+    never_held(checked, mapping, out);
     for entry in entries.iter().filter(|entry| !entry.is_release()) {
         let Some(written) = entry.port else { continue };
         if ports.iter().any(|port| is_decimal(written, port.port)) {
@@ -215,7 +223,7 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
             .filter(|(_, port)| ports.iter().any(|known| known.port == *port))
             .map(|(group, port)| format!("{group}:{port}"));
         let tidy: String = entry.text.chars().filter(|c| !c.is_whitespace()).collect();
-        let draft = case.draft(out).annotation(key, text).parts([tidy]);
+        let draft = checked.finding(out).annotation(key, text).parts([tidy]);
         let draft = match &meant {
             Some(meant) => {
                 let is_taken = |port| entries.iter().any(|e| e.port == Some(port));
@@ -227,7 +235,7 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
             }
             None => draft.fix(format!("name one of the Service's ports: {}", numbers())),
         };
-        draft.say(format!(
+        draft.emit(format!(
             "entry {:?} names port {written:?}; this Service has {}. CCM maps nothing to {} and makes a group of its own, to which no listener points",
             entry.text,
             numbers(),
@@ -237,28 +245,31 @@ fn no_such_port(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 /// Release entries of groups that the Service neither held nor released before.
-fn never_held(case: &Case<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
-    let Some(Found { key, text }) = found(case) else { return };
-    let Some(was) = case.old.and_then(backends::mapping) else { return };
+fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) = found(checked) else { return };
+    let Some(was) = checked.old.and_then(backends::mapping) else { return };
     for entry in mapping.entries().iter().filter(|entry| entry.is_release()) {
         if was.entries().iter().any(|known| known.group == entry.group) {
             continue;
         }
         let rest = mapping.entries().iter().filter(|e| *e != entry).map(|e| e.text);
         let (fix, patch) = corrected(key, &join(rest));
-        let draft = case.draft(out).annotation(key, text).parts([entry.text]);
-        draft.fix(fix).patch(patch).say(format!(
+        let draft = checked.finding(out).annotation(key, text).parts([entry.text]);
+        draft.fix(fix).patch(patch).emit(format!(
             "entry {:?} releases group {}, which this Service never held",
             entry.text, entry.group
         ));
     }
 }
 
-fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
+fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
     let entries = mapping.entries();
-    let mut kept: Vec<&Entry<'_>> = Vec::new();
-    let mut double: Vec<&Entry<'_>> = Vec::new();
+    let mut kept: Vec<&MappingEntry<'_>> = Vec::new();
+    let mut double: Vec<&MappingEntry<'_>> = Vec::new();
     for entry in entries {
         let is_known = kept.iter().any(|known| known.port == entry.port);
         let counts = entry.port.is_some() && !entry.is_release();
@@ -267,21 +278,22 @@ fn two_entries(case: &Case<'_, '_>, out: &mut Findings) {
     let Some(first) = double.first() else { return };
     let winner = kept.iter().find(|entry| entry.port == first.port).map_or("", |entry| entry.group);
     let (fix, patch) = corrected(key, &join(kept.iter().map(|entry| entry.text)));
-    let draft = case.draft(out).annotation(key, text).parts(double.iter().map(|e| e.text.trim()));
-    draft.fix(fix).patch(patch).say(format!(
+    let draft =
+        checked.finding(out).annotation(key, text).parts(double.iter().map(|e| e.text.trim()));
+    draft.fix(fix).patch(patch).emit(format!(
         "port {} has two entries: the first wins, so {winner} is used, and CCM takes its backends out of {}",
         first.port.unwrap_or_default(),
         first.group,
     ));
 }
 
-fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
-    let keys = case.annotations().iter();
+fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let keys = checked.annotations().iter();
     for (key, text) in
         keys.filter(|(k, _)| annotation::suffix_of(k) == Some(annotation::VGROUP_IDS))
     {
         let mapping = Mapping::parse(text);
-        let ports = &case.service().spec.ports;
+        let ports = &checked.service().spec.ports;
         let turned: Vec<String> = mapping
             .entries()
             .iter()
@@ -294,11 +306,11 @@ fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
                 },
             })
             .collect();
-        let works = annotation::key(annotation::VGROUP_PORT);
+        let works = annotation::full_key(annotation::VGROUP_PORT);
         let value = turned.join(",");
-        let is_mapped = case.annotations().find(annotation::VGROUP_PORT).is_some();
+        let is_mapped = checked.annotations().effective(annotation::VGROUP_PORT).is_some();
         let add = (!is_mapped).then(|| PatchOp::add_annotation(&works, value.clone()));
-        case.draft(out)
+        checked.finding(out)
             .annotation(key, text)
             .fix(if is_mapped {
                 format!("remove {key}; {works} is set already")
@@ -306,30 +318,34 @@ fn old_key(case: &Case<'_, '_>, out: &mut Findings) {
                 format!("replace it by {works}: \"{value}\"")
             })
             .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
-            .say("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
+            .emit("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
     }
 }
 
-fn no_clb(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = found(case) else { return };
-    if !text.is_empty() && case.clb().is_empty() {
-        let id = annotation::key(annotation::ID);
-        case.draft(out)
+fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) = found(checked) else { return };
+    if !text.is_empty() && checked.clb().is_empty() {
+        let id = annotation::full_key(annotation::ID);
+        checked
+            .finding(out)
             .annotation(key, text)
             .fix(format!("add {id} with the id of the CLB these groups belong to"))
-            .say("without a CLB id CCM ignores the mapping and makes a CLB of its own");
+            .emit("without a CLB id CCM ignores the mapping and makes a CLB of its own");
     }
 }
 
-fn unmapped(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
-    for port in &case.service().spec.ports {
+fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
+    for port in &checked.service().spec.ports {
         if mapping.group_of(port.port) == Ok(None) {
-            case.draft(out)
+            checked.finding(out)
                 .annotation(key, text)
                 .parts([port.port.to_string()])
                 .fix(format!("add an entry GROUP:{} to {key}, or take the port out of the Service", port.port))
-                .say(format!(
+                .emit(format!(
                     "port {} has no entry: CCM makes a group of its own for it, to which no listener points",
                     port.port
                 ));
@@ -337,32 +353,39 @@ fn unmapped(case: &Case<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn unknown_group(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
-    let Some(groups) = case.groups(out) else { return };
+fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
+    let Some(groups) = checked.groups(out) else { return };
     let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
     for group in named.map(|entry| entry.group.trim()) {
         if !groups.iter().any(|(id, _)| *id == group) {
             let ids: Vec<&str> = groups.iter().map(|(id, _)| *id).take(8).collect();
-            case.draft(out)
+            checked
+                .finding(out)
                 .annotation(key, text)
-                .fix(format!("name a group of CLB {}, which has {}", case.clb(), ids.join(", ")))
-                .say(format!(
+                .fix(format!("name a group of CLB {}, which has {}", checked.clb(), ids.join(", ")))
+                .emit(format!(
                     "group {group} is not in CLB {}: CCM registers nothing and reports success",
-                    case.clb()
+                    checked.clb()
                 ));
         }
     }
 }
 
-fn group_of_ccm(case: &Case<'_, '_>, out: &mut Findings) {
-    let (Some(mapping), Some(Found { key, text })) = (case.mapping(), found(case)) else { return };
-    let Some(groups) = case.groups(out) else { return };
+fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    else {
+        return;
+    };
+    let Some(groups) = checked.groups(out) else { return };
     let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
     for group in named.map(|entry| entry.group.trim()) {
-        let ccms = groups.iter().find(|(id, name)| *id == group && Key::parse(name).is_some());
+        let ccms = groups.iter().find(|(id, name)| *id == group && NamedKey::parse(name).is_some());
         if let Some((_, name)) = ccms {
-            case.draft(out).annotation(key, text).say(format!(
+            checked.finding(out).annotation(key, text).emit(format!(
                 "group {group} is named {name}, so CCM made it itself and refuses to reuse it: it registers nothing and reports success"
             ));
         }

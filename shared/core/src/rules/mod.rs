@@ -4,8 +4,8 @@
 //! `explain` and the tests come from the same list. Ids never change their meaning.
 
 mod across;
-mod case;
 mod change;
+mod checked;
 mod engine;
 mod groups;
 mod identity;
@@ -17,18 +17,18 @@ mod traffic;
 mod values;
 mod workloads;
 
-pub use case::{Case, ChangeCase, WorkloadCase};
+pub use checked::{CheckedChange, CheckedService, CheckedWorkload};
 pub use engine::{
-    Change, Scope, check, check_gone, check_service, check_workloads, unknown_allowances,
+    ChangeSet, Scope, check, check_removed, check_service, check_workloads, unknown_allowances,
 };
 
 use std::sync::LazyLock;
 
 use crate::{
     finding::{Findings, Severity},
-    object::{Meta, ObjectRef},
+    index::Index,
+    object::{ObjectMeta, ObjectRef},
     prediction::Prediction,
-    survey::Survey,
 };
 
 /// A rule.
@@ -52,26 +52,26 @@ pub struct Rule {
     /// Rules that stay silent where this one speaks of the same object: they follow from it.
     pub hides: &'static [&'static str],
     /// What it judges.
-    pub judge: Judge,
+    pub check: Check,
 }
 
 /// What a rule judges, and its function.
 #[derive(Clone, Copy)]
-pub enum Judge {
+pub enum Check {
     /// Any object that can carry annotations.
     Object(fn(&AnyObject<'_>, &mut Findings)),
     /// A Service CCM takes that carries a CLB annotation, or a key meant as one.
-    Candidate(fn(&Case<'_, '_>, &mut Findings)),
+    Candidate(fn(&CheckedService<'_, '_>, &mut Findings)),
     /// A candidate that names a CLB.
-    OnClb(fn(&Case<'_, '_>, &mut Findings)),
+    OnClb(fn(&CheckedService<'_, '_>, &mut Findings)),
     /// A candidate with CLB and mapping.
-    Migrated(fn(&Case<'_, '_>, &mut Findings)),
+    Migrated(fn(&CheckedService<'_, '_>, &mut Findings)),
     /// A workload that a migrated Service selects.
-    Workload(fn(&WorkloadCase<'_, '_>, &mut Findings)),
+    Workload(fn(&CheckedWorkload<'_, '_>, &mut Findings)),
     /// A migrated Service, old against new.
-    Change(fn(&ChangeCase<'_, '_>, &mut Findings)),
+    Change(fn(&CheckedChange<'_, '_>, &mut Findings)),
     /// The groups' answers.
-    Groups(fn(&Survey<'_>, &Prediction, &mut Findings)),
+    Groups(fn(&Index<'_>, &Prediction, &mut Findings)),
 }
 
 /// What a rule may need to look at.
@@ -110,7 +110,7 @@ pub struct AnyObject<'o> {
     /// Its name.
     pub object: ObjectRef,
     /// Its metadata.
-    pub meta: &'o Meta,
+    pub meta: &'o ObjectMeta,
     /// Annotations found elsewhere than in `metadata`, with their path.
     pub misplaced: Option<(&'static str, &'o crate::object::Annotations)>,
 }
@@ -128,15 +128,15 @@ impl Rule {
     }
 
     /// What it judges, in words.
-    pub fn judges(&self) -> &'static str {
-        match self.judge {
-            Judge::Object(_) => "any object",
-            Judge::Candidate(_) => "a candidate: a Service CCM takes with a CLB annotation",
-            Judge::OnClb(_) => "a candidate with a CLB id",
-            Judge::Migrated(_) => "a migrated Service: CLB id and mapping",
-            Judge::Workload(_) => "a workload that a migrated Service selects",
-            Judge::Change(_) => "a change of a migrated Service",
-            Judge::Groups(_) => "a vServer group",
+    pub fn subject(&self) -> &'static str {
+        match self.check {
+            Check::Object(_) => "any object",
+            Check::Candidate(_) => "a candidate: a Service CCM takes with a CLB annotation",
+            Check::OnClb(_) => "a candidate with a CLB id",
+            Check::Migrated(_) => "a migrated Service: CLB id and mapping",
+            Check::Workload(_) => "a workload that a migrated Service selects",
+            Check::Change(_) => "a change of a migrated Service",
+            Check::Groups(_) => "a vServer group",
         }
     }
 }

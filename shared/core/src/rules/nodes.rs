@@ -1,11 +1,11 @@
 //! 0xx: nodes, endpoints and names that CCM cannot register.
 
-use super::{Case, Evidence, Judge, Rule};
+use super::{Check, CheckedService, Evidence, Rule};
 use crate::{
-    annotation::{self, Found},
+    annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::{Findings, Severity},
-    identity::{Key, MAX_DESCRIPTION, UNKNOWN_CLUSTER_ID},
+    identity::{MAX_DESCRIPTION, NamedKey, UNKNOWN_CLUSTER_ID},
     object::EndpointSlice,
     outcome::PortResult,
 };
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "a Service and namespace of at most 35 characters together, with an ACK cluster id",
         fix: "use a shorter Service or namespace name",
         hides: &[],
-        judge: Judge::Candidate(long_description),
+        check: Check::Candidate(long_description),
     },
     Rule {
         id: "CLB020",
@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-backend-label: \"pool=web\"",
         fix: "write labels that at least one node carries",
         hides: &[],
-        judge: Judge::OnClb(no_labelled_node),
+        check: Check::OnClb(no_labelled_node),
     },
     Rule {
         id: "CLB024",
@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "spec.providerID: cn-example.i-bp1example",
         fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
         hides: &[],
-        judge: Judge::Migrated(no_provider_id),
+        check: Check::Migrated(no_provider_id),
     },
     Rule {
         id: "CLB025",
@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "endpoints with nodeName, as Kubernetes writes them",
         fix: "give every endpoint its nodeName",
         hides: &[],
-        judge: Judge::Migrated(no_node_name),
+        check: Check::Migrated(no_node_name),
     },
     Rule {
         id: "CLB026",
@@ -69,57 +69,61 @@ pub(super) const RULES: &[Rule] = &[
         good: "at least one Ready node without an excluding label",
         fix: "make a node Ready, or remove the label or taint that keeps it out",
         hides: &[],
-        judge: Judge::Migrated(no_node),
+        check: Check::Migrated(no_node),
     },
 ];
 
-fn long_description(case: &Case<'_, '_>, out: &mut Findings) {
-    let meta = &case.service().metadata;
-    let cluster_id = case.seat.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
-    let ports = &case.service().spec.ports;
-    let longest = ports.iter().map(|port| match (case.mode(), port.node_port) {
+fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let meta = &checked.service().metadata;
+    let cluster_id = checked.service_ref.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
+    let ports = &checked.service().spec.ports;
+    let longest = ports.iter().map(|port| match (checked.mode(), port.node_port) {
         (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
         (Mode::Cluster | Mode::Local, node_port) => node_port.to_string(),
         (Mode::Eni, _) => port.target().to_string(),
     });
     let Some(port) = longest.max_by_key(String::len) else { return };
-    let key = Key { port: &port, service: &meta.name, namespace: meta.namespace(), cluster_id };
+    let key =
+        NamedKey { port: &port, service: &meta.name, namespace: meta.namespace(), cluster_id };
     let length = key.length();
     if length > MAX_DESCRIPTION {
         let spare = length - MAX_DESCRIPTION;
-        case.draft(out)
+        checked.finding(out)
             .at("metadata.name")
             .value(&meta.name)
             .fix(format!("make the names of Service and namespace {spare} characters shorter in all"))
-            .say(format!(
+            .emit(format!(
                 "its backends' description would have {length} characters, the cloud documents {MAX_DESCRIPTION}"
             ));
     }
 }
 
-fn no_labelled_node(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::BACKEND_LABEL) else {
+fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::BACKEND_LABEL)
+    else {
         return;
     };
-    if text.is_empty() || case.mode() == Mode::Eni {
+    if text.is_empty() || checked.mode() == Mode::Eni {
         return;
     }
-    let Some(nodes) = case.nodes(out) else { return };
-    if backends::labelled(case.service(), nodes).is_ok_and(|labelled| labelled == 0) {
-        let severity = if case.carries_weight() { Severity::Error } else { Severity::Warning };
-        case.draft(out).annotation(key, text).severity(severity).say(format!(
+    let Some(nodes) = checked.nodes(out) else { return };
+    if backends::count_labelled_nodes(checked.service(), nodes).is_ok_and(|labelled| labelled == 0)
+    {
+        let severity = if checked.carries_weight() { Severity::Error } else { Severity::Warning };
+        checked.finding(out).annotation(key, text).severity(severity).emit(format!(
             "none of {} nodes carries {text}: CCM takes all backends out of the group and reports success",
             nodes.len()
         ));
     }
 }
 
-fn no_provider_id(case: &Case<'_, '_>, out: &mut Findings) {
-    if case.mode() != Mode::Cluster {
+fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if checked.mode() != Mode::Cluster {
         return;
     }
-    let Some(nodes) = case.nodes(out) else { return };
-    let Ok(accepted) = backends::accepted(case.service(), nodes) else { return };
+    let Some(nodes) = checked.nodes(out) else { return };
+    let Ok(accepted) = backends::accepted_nodes(checked.service(), nodes) else { return };
     let bad: Vec<String> = accepted
         .iter()
         .filter(|node| !node.is_excluded)
@@ -130,47 +134,49 @@ fn no_provider_id(case: &Case<'_, '_>, out: &mut Findings) {
             1 => String::new(),
             n => format!(" (and {} more)", n - 1),
         };
-        case.draft(out).value(bad.join("; ")).say(format!(
+        checked.finding(out).value(bad.join("; ")).emit(format!(
             "{first}{more}: at the next edit of this Service CCM would take all its backends out of the group and report success"
         ));
     }
 }
 
-fn no_node_name(case: &Case<'_, '_>, out: &mut Findings) {
-    if case.mode() == Mode::Eni {
+fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if checked.mode() == Mode::Eni {
         return;
     }
-    let Some(slices) = case.slices(out) else { return };
-    let pods = case.seat.cluster.pods();
+    let Some(slices) = checked.slices(out) else { return };
+    let pods = checked.service_ref.cluster.pods();
     let bad: Vec<&str> = EndpointSlice::endpoints_of(slices)
         .filter(|endpoint| endpoint.node_name.is_none())
-        .filter(|endpoint| backends::counts(case.service(), pods, endpoint))
+        .filter(|endpoint| backends::is_counted(checked.service(), pods, endpoint))
         .flat_map(|endpoint| &endpoint.addresses)
         .map(String::as_str)
         .collect();
     if !bad.is_empty() {
-        case.draft(out).value(bad.join(",")).say(format!(
+        checked.finding(out).value(bad.join(",")).emit(format!(
             "endpoint {} has no nodeName: at the next edit of this Service CCM would take all its backends out of the group and report success",
             bad.join(", ")
         ));
     }
 }
 
-fn no_node(case: &Case<'_, '_>, out: &mut Findings) {
-    if case.mode() == Mode::Eni {
+fn no_node(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if checked.mode() == Mode::Eni {
         return;
     }
-    let Some(nodes) = case.nodes(out) else { return };
-    if backends::any_eligible(case.service(), nodes) {
+    let Some(nodes) = checked.nodes(out) else { return };
+    if backends::has_eligible_node(checked.service(), nodes) {
         return;
     }
-    let is_drained = case.round().ports.iter().any(|p| matches!(p.result, PortResult::NoNode(_)));
-    let matched = backends::labelled(case.service(), nodes).unwrap_or_default();
+    let is_drained =
+        checked.round().ports.iter().any(|p| matches!(p.result, PortResult::NoNode(_)));
+    let matched = backends::count_labelled_nodes(checked.service(), nodes).unwrap_or_default();
     // Nodes that carry the label but are all rejected; where none carries it, CLB020 speaks.
-    if is_drained && (matched > 0 || case.annotations().text(annotation::BACKEND_LABEL).is_empty())
+    if is_drained
+        && (matched > 0 || checked.annotations().text(annotation::BACKEND_LABEL).is_empty())
     {
-        let severity = if case.carries_weight() { Severity::Error } else { Severity::Warning };
-        case.draft(out).severity(severity).say(format!(
+        let severity = if checked.carries_weight() { Severity::Error } else { Severity::Warning };
+        checked.finding(out).severity(severity).emit(format!(
             "none of {} nodes is eligible: CCM takes all backends out of the group and reports success",
             nodes.len()
         ));

@@ -1,16 +1,16 @@
 //! 4xx: changes of a migrated Service's mapping and CLB.
 
-use super::{ChangeCase, Evidence, Judge, Rule, change::text};
+use super::{Check, CheckedChange, Evidence, Rule, change::text};
 use crate::{
-    annotation::{self, Found},
-    backends::{self, Skip},
-    cloud::RemoteBackend,
+    annotation::{self, EffectiveValue},
+    backends::{self, SkipReason},
+    clb_answers::RegisteredBackend,
     finding::{Findings, Severity},
-    identity::Key,
+    identity::NamedKey,
+    mapping::Mapping,
     object::Service,
     outcome::PortResult,
     patch::PatchOp,
-    vgroup::Mapping,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "first \"rsp-bp2example:80,rsp-bp1example:0\", then \"rsp-bp2example:80\"",
         fix: "add a release entry for the old group, and drop it in a second step",
         hides: &[],
-        judge: Judge::Change(moved),
+        check: Check::Change(moved),
     },
     Rule {
         id: "CLB406",
@@ -36,15 +36,17 @@ pub(super) const RULES: &[Rule] = &[
         good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
         fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
         hides: &[],
-        judge: Judge::Change(unbound),
+        check: Check::Change(unbound),
     },
 ];
 
-fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(new) = case.present() else { return };
-    let (Some(was), Some(is)) = (case.before.mapping(), case.mapping_after()) else { return };
-    let moves = left_behind(case, new, was, is);
-    let Some(Found { key, text }) = new.metadata.annotations.find(annotation::VGROUP_PORT) else {
+fn moved(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let Some(new) = checked.present() else { return };
+    let (Some(was), Some(is)) = (checked.before.mapping(), checked.mapping_after()) else { return };
+    let moves = left_behind(checked, new, was, is);
+    let Some(EffectiveValue { key, text }) =
+        new.metadata.annotations.effective(annotation::VGROUP_PORT)
+    else {
         return;
     };
     let real: Vec<&(&str, u16, Option<&str>)> =
@@ -54,11 +56,11 @@ fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
         groups.dedup();
         let releases = groups.iter().map(|group| format!("{group}:0"));
         let first = std::iter::once(text.to_owned()).chain(releases).collect::<Vec<_>>().join(",");
-        case.draft(out)
+        checked.finding(out)
             .annotation(key, text)
             .fix(format!("in two steps: first {key}: \"{first}\", and once the group is clean {key}: \"{text}\""))
             .patch([PatchOp::set_annotation(key, first)])
-            .say(format!(
+            .emit(format!(
                 "port {port} moves from group {from} to {to} in one step: the backends in {from} stay there with their weights, and nobody updates them"
             ));
     }
@@ -67,24 +69,24 @@ fn moved(case: &ChangeCase<'_, '_>, out: &mut Findings) {
 /// Groups that a port was mapped to and that the new mapping does not name any more, with the group
 /// the port is mapped to now.
 fn left_behind<'a>(
-    case: &ChangeCase<'_, '_>,
+    checked: &CheckedChange<'_, '_>,
     new: &Service,
     was: &Mapping<'a>,
     is: &Mapping<'a>,
 ) -> Vec<(&'a str, u16, Option<&'a str>)> {
     let mut left = Vec::new();
-    for port in case.old().spec.ports.iter().map(|port| port.port) {
+    for port in checked.old().spec.ports.iter().map(|port| port.port) {
         let Ok(Some(from)) = was.group_of(port) else { continue };
         if is.entries().iter().any(|entry| entry.group == from) {
             continue;
         }
         // A group that CCM could not use never held anything of this Service.
-        if !backends::can_be_group(from) {
+        if !backends::is_possible_group_id(from) {
             continue;
         }
         if matches!(
-            case.before.round().port(port),
-            Some(PortResult::Skipped(Skip::NoSuchGroup(_) | Skip::MadeByCcm(_)))
+            checked.before.round().port(port),
+            Some(PortResult::Skipped(SkipReason::NoSuchGroup(_) | SkipReason::MadeByCcm(_)))
         ) {
             continue;
         }
@@ -95,9 +97,9 @@ fn left_behind<'a>(
     left
 }
 
-fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
-    let Some(new) = case.present() else { return };
-    let old = case.old();
+fn unbound(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+    let Some(new) = checked.present() else { return };
+    let old = checked.old();
     let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));
     if old_id != new_id {
         let key = old.metadata.annotations.key_of(annotation::ID);
@@ -114,54 +116,55 @@ fn unbound(case: &ChangeCase<'_, '_>, out: &mut Findings) {
                 "the CLB changes from {old_id} to {new_id}: CCM refuses that once the Service has an address, and its backends stay behind"
             )
         };
-        case.draft(out)
+        checked
+            .finding(out)
             .annotation(&key, new_id)
             .fix(format!("set {key}: \"{old_id}\" again; for another CLB make a new Service"))
             .patch([Some(PatchOp::add_annotation(&key, old_id)), mapping].into_iter().flatten())
-            .say(message);
+            .emit(message);
         return;
     }
     let key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);
     let written = text(old, annotation::VGROUP_PORT);
-    let Some(is) = case.mapping_after() else {
-        case.draft(out)
+    let Some(is) = checked.mapping_after() else {
+        checked.finding(out)
             .annotation(&key, "")
             .fix(format!("set {key}: \"{written}\" again"))
             .patch([PatchOp::add_annotation(&key, written)])
-            .say("the mapping is removed: CCM makes a group of its own, and the backends stay in the old one as orphans");
+            .emit("the mapping is removed: CCM makes a group of its own, and the backends stay in the old one as orphans");
         return;
     };
-    let Some(was) = case.before.mapping() else { return };
+    let Some(was) = checked.before.mapping() else { return };
     let present = text(new, annotation::VGROUP_PORT);
-    for (from, port, to) in left_behind(case, new, was, is) {
+    for (from, port, to) in left_behind(checked, new, was, is) {
         if to.is_none() {
-            case.draft(out)
+            checked.finding(out)
                 .annotation(&key, present)
                 .fix(format!("add a release entry first: {key}: \"{present},{from}:0\""))
                 .patch([PatchOp::set_annotation(&key, format!("{present},{from}:0"))])
-                .say(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
+                .emit(format!("the entry of port {port} is removed: its backends stay in group {from} as orphans"));
         }
     }
-    for group in dropped_releases(case, was, is) {
-        case.draft(out)
+    for group in dropped_releases(checked, was, is) {
+        checked.finding(out)
             .annotation(&key, present)
             .fix(format!("keep {group}:0 until the group is clean: {key}: \"{present},{group}:0\""))
             .patch([PatchOp::set_annotation(&key, format!("{present},{group}:0"))])
-            .say(format!("the release entry of group {group} is dropped while backends of this Service are still in it: nobody will remove them"));
+            .emit(format!("the release entry of group {group} is dropped while backends of this Service are still in it: nobody will remove them"));
     }
 }
 
 /// Groups whose release entry goes while the group's answer still shows the Service's backends.
 fn dropped_releases<'a>(
-    case: &ChangeCase<'_, '_>,
+    checked: &CheckedChange<'_, '_>,
     was: &Mapping<'a>,
     is: &Mapping<'_>,
 ) -> Vec<&'a str> {
     let released = was.entries().iter().filter(|entry| entry.is_release()).map(|entry| entry.group);
     let dropped = released.filter(|group| !is.entries().iter().any(|entry| entry.group == *group));
-    let (old, cluster) = (case.old(), case.before.seat.cluster);
-    let is_own = |backend: &RemoteBackend| {
-        Key::parse(&backend.description).is_some_and(|key| {
+    let (old, cluster) = (checked.old(), checked.before.service_ref.cluster);
+    let is_own = |backend: &RegisteredBackend| {
+        NamedKey::parse(&backend.description).is_some_and(|key| {
             key.service == old.metadata.name
                 && key.namespace == old.metadata.namespace()
                 && match &cluster.id {
@@ -170,7 +173,7 @@ fn dropped_releases<'a>(
                 }
         })
     };
-    let groups = &case.survey.world.cloud.groups;
+    let groups = &checked.index.snapshot.clb_answers.groups;
     let held = |group: &&str| groups.get(*group).is_some_and(|g| g.backends.iter().any(is_own));
     dropped.filter(held).collect()
 }

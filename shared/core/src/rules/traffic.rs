@@ -1,15 +1,15 @@
 //! 4xx: weights and listeners.
 
-use super::{Case, Evidence, Judge, Rule};
+use super::{Check, CheckedService, Evidence, Rule};
 use crate::{
-    annotation::{self, Found},
+    annotation::{self, EffectiveValue},
     backends::{Backends, Mode},
     finding::{Findings, Severity},
     object::EndpointSlice,
     outcome::Outcome,
     patch::PatchOp,
     route::Route,
-    weight::Setting,
+    weight::WeightSetting,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "weights that are multiples of the number of backends",
         fix: "use a weight that the number of backends divides",
         hides: &[],
-        judge: Judge::Migrated(effective_share),
+        check: Check::Migrated(effective_share),
     },
     Rule {
         id: "CLB402",
@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "weight 3 over 3 nodes, or 0",
         fix: "use 0, or at least the number of backends",
         hides: &[],
-        judge: Judge::Migrated(floor),
+        check: Check::Migrated(floor),
     },
     Rule {
         id: "CLB407",
@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "Scheduler: wrr",
         fix: "set the listener's scheduler to wrr in the console or by the API: the annotation has no effect on a reused CLB",
         hides: &[],
-        judge: Judge::Migrated(scheduler),
+        check: Check::Migrated(scheduler),
     },
     Rule {
         id: "CLB413",
@@ -59,38 +59,38 @@ pub(super) const RULES: &[Rule] = &[
         good: "PersistenceTimeout: 0 and StickySession: off during the move",
         fix: "switch persistence off on the listener for the time of the move, or wait for the clients",
         hides: &[],
-        judge: Judge::Migrated(persistence),
+        check: Check::Migrated(persistence),
     },
 ];
 
 /// Points between nominal and effective share that are worth a word.
 const TOLERANCE: f64 = 0.02;
 
-fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Setting { total: Some(weight), .. }) = case.setting() else { return };
-    if case.no_answers(out) {
+fn effective_share(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(WeightSetting { total: Some(weight), .. }) = checked.weight_setting() else { return };
+    if checked.no_answers(out) {
         return;
     }
-    for route in case.routes() {
+    for route in checked.routes() {
         if !route.complete {
-            missing_parts(case, route, out);
+            missing_parts(checked, route, out);
             continue;
         }
-        let Some(own) = route.participants.iter().find(|p| case.is(p)) else { continue };
+        let Some(own) = route.participants.iter().find(|p| checked.is(p)) else { continue };
         if own.outcome != Some(Outcome::Applied) {
             continue;
         }
         let Some(sum) = own.expected_weight_sum else {
-            case.missing_ground(out);
+            checked.note_missing_inputs(out);
             continue;
         };
-        let (others_nominal, others_sum) = others(route, case);
+        let (others_nominal, others_sum) = others(route, checked);
         let nominal = ratio(u64::from(weight), u64::from(weight) + others_nominal);
         let effective = ratio(sum, sum + others_sum);
         if (nominal - effective).abs() <= TOLERANCE {
             continue;
         }
-        let better = better_weights(case, route, others_nominal, others_sum, weight);
+        let better = better_weights(checked, route, others_nominal, others_sum, weight);
         let fix = match better.as_slice() {
             [] => "no weight of this Service comes closer; use a weight that the number of backends divides, or fewer backends".to_owned(),
             weights => format!(
@@ -98,8 +98,8 @@ fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
                 weights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             ),
         };
-        let Found { key, text } = found_weight(case);
-        case.draft(out).annotation(key, text).fix(fix).say(format!(
+        let EffectiveValue { key, text } = found_weight(checked);
+        checked.finding(out).annotation(key, text).fix(fix).emit(format!(
             "nominal {:.1} %, effective {:.1} % ({sum} of {}): CCM divides {weight} by {} backends",
             nominal * 100.0,
             effective * 100.0,
@@ -109,19 +109,22 @@ fn effective_share(case: &Case<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn found_weight<'a>(case: &Case<'_, 'a>) -> Found<'a> {
-    case.annotations().find(annotation::WEIGHT).unwrap_or(Found { key: "", text: "" })
+fn found_weight<'a>(checked: &CheckedService<'_, 'a>) -> EffectiveValue<'a> {
+    checked
+        .annotations()
+        .effective(annotation::WEIGHT)
+        .unwrap_or(EffectiveValue { key: "", text: "" })
 }
 
-fn missing_parts(case: &Case<'_, '_>, route: &Route<'_>, out: &mut Findings) {
-    if case.answer(route.key.vgroup, out).is_some() {
+fn missing_parts(checked: &CheckedService<'_, '_>, route: &Route<'_>, out: &mut Findings) {
+    if checked.answer(route.key.vgroup, out).is_some() {
         out.missing(|| format!("all of group {}", route.key.vgroup), &route.unknown.join("; "));
     }
 }
 
 /// What the others hold: by their nominal weights, and as CCM would have written it.
-fn others(route: &Route<'_>, case: &Case<'_, '_>) -> (u64, u64) {
-    let others = route.participants.iter().filter(|p| !case.is(p));
+fn others(route: &Route<'_>, checked: &CheckedService<'_, '_>) -> (u64, u64) {
+    let others = route.participants.iter().filter(|p| !checked.is(p));
     others.fold((0, 0), |(nominal, sum), participant| {
         let actual = participant.weight_sum.unwrap_or_default();
         let expected = participant.expected_weight_sum.unwrap_or(actual);
@@ -138,7 +141,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// The weights nearest to `weight` whose effective share is within the tolerance of their nominal
 /// one, one below and one above.
 fn better_weights(
-    case: &Case<'_, '_>,
+    checked: &CheckedService<'_, '_>,
     route: &Route<'_>,
     others_nominal: u64,
     others_sum: u64,
@@ -146,7 +149,7 @@ fn better_weights(
 ) -> Vec<u32> {
     let Some(port) = route.key.port else { return Vec::new() };
     let fits = |candidate: &u32| {
-        let sum = case.survey.sum_with(&case.seat, port, *candidate);
+        let sum = checked.index.weight_sum_with(&checked.service_ref, port, *candidate);
         let nominal = ratio(u64::from(*candidate), u64::from(*candidate) + others_nominal);
         (nominal - ratio(sum, sum + others_sum)).abs() <= TOLERANCE
     };
@@ -155,12 +158,16 @@ fn better_weights(
     below.into_iter().chain(above).collect()
 }
 
-fn floor(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Setting { total: Some(weight @ 1..), .. }) = case.setting() else { return };
+fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(WeightSetting { total: Some(weight @ 1..), .. }) = checked.weight_setting() else {
+        return;
+    };
     // In Cluster mode there are no more backends than nodes and pods.
-    let (nodes, slices) =
-        (case.seat.cluster.all_nodes(), case.seat.cluster.slices_of(case.service()));
-    if let (Mode::Cluster, Some(nodes)) = (case.mode(), nodes) {
+    let (nodes, slices) = (
+        checked.service_ref.cluster.all_nodes(),
+        checked.service_ref.cluster.slices_of(checked.service()),
+    );
+    if let (Mode::Cluster, Some(nodes)) = (checked.mode(), nodes) {
         let pods = slices.map_or(0, |slices| {
             EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()
         });
@@ -170,19 +177,20 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
         }
     }
     let mut most = Backends::none();
-    for port in &case.round().ports {
+    for port in &checked.round().ports {
         match port.result.expected() {
             Some(backends) if backends.len() > most.len() => most = backends,
-            None if case.outcome() != Outcome::Frozen => case.missing_ground(out),
+            None if checked.outcome() != Outcome::Frozen => checked.note_missing_inputs(out),
             _ => {}
         }
     }
     let count = u32::try_from(most.len()).unwrap_or(u32::MAX);
     if weight < count {
         let sum = most.weight_sum();
-        let Found { key, text } = found_weight(case);
+        let EffectiveValue { key, text } = found_weight(checked);
         let enough = (count <= 100).then(|| PatchOp::set_annotation(key, count.to_string()));
-        case.draft(out)
+        checked
+            .finding(out)
             .annotation(key, text)
             .fix(if count <= 100 {
                 format!("set {key}: \"{count}\" or more, or \"0\"")
@@ -191,36 +199,38 @@ fn floor(case: &Case<'_, '_>, out: &mut Findings) {
                     .to_owned()
             })
             .patch(enough)
-            .say(format!(
+            .emit(format!(
                 "weight {weight} over {count} backends: each gets at least 1, {sum} in all"
             ));
     }
 }
 
-fn scheduler(case: &Case<'_, '_>, out: &mut Findings) {
-    for listener in case.listeners(out).unwrap_or_default() {
+fn scheduler(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    for listener in checked.listeners(out).unwrap_or_default() {
         if !matches!(listener.scheduler.as_str(), "" | "wrr" | "wlc") {
-            let key = case.annotations().key_of(annotation::VGROUP_PORT);
-            case.draft(out).at(annotation::path(&key)).value(&listener.scheduler).say(format!(
-                "listener {}/{} of CLB {} has scheduler {}: weights are not expected to count",
-                listener.protocol,
-                listener.port,
-                case.clb(),
-                listener.scheduler
-            ));
+            let key = checked.annotations().key_of(annotation::VGROUP_PORT);
+            checked.finding(out).at(annotation::field_path(&key)).value(&listener.scheduler).emit(
+                format!(
+                    "listener {}/{} of CLB {} has scheduler {}: weights are not expected to count",
+                    listener.protocol,
+                    listener.port,
+                    checked.clb(),
+                    listener.scheduler
+                ),
+            );
         }
     }
 }
 
-fn persistence(case: &Case<'_, '_>, out: &mut Findings) {
-    for listener in case.listeners(out).unwrap_or_default() {
+fn persistence(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    for listener in checked.listeners(out).unwrap_or_default() {
         if let Some(persistence) = listener.persistence() {
-            let key = case.annotations().key_of(annotation::VGROUP_PORT);
-            case.draft(out).at(annotation::path(&key)).value(&persistence).say(format!(
+            let key = checked.annotations().key_of(annotation::VGROUP_PORT);
+            checked.finding(out).at(annotation::field_path(&key)).value(&persistence).emit(format!(
                 "listener {}/{} of CLB {} has {persistence}: weights steer new clients only, and the share moves slowly",
                 listener.protocol,
                 listener.port,
-                case.clb()
+                checked.clb()
             ));
         }
     }

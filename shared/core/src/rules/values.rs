@@ -1,8 +1,8 @@
 //! 0xx: annotation values that CCM cannot use, or uses otherwise than meant.
 
-use super::{Case, Judge, Rule};
+use super::{Check, CheckedService, Rule};
 use crate::{
-    annotation::{self, Found, ValueError},
+    annotation::{self, EffectiveValue, ValueError},
     backends::{self},
     finding::{Findings, Severity},
     listener,
@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"100\"",
         fix: "set an integer from 0 to 100, without spaces or percent sign",
         hides: &[],
-        judge: Judge::Migrated(weight),
+        check: Check::Migrated(weight),
     },
     Rule {
         id: "CLB002",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-id, …-loadbalancer-vgroup-port and …-loadbalancer-weight together",
         fix: "add the CLB's id and the mapping, or remove the weight",
         hides: &[],
-        judge: Judge::Candidate(ignored_weight),
+        check: Check::Candidate(ignored_weight),
     },
     Rule {
         id: "CLB011",
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "no …-loadbalancer-ignore-weight-update",
         fix: "remove the annotation before moving traffic",
         hides: &[],
-        judge: Judge::Candidate(ignored_updates),
+        check: Check::Candidate(ignored_updates),
     },
     Rule {
         id: "CLB012",
@@ -56,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-default-weight: \"100\"",
         fix: "set an integer from 0 to 100, or remove the annotation",
         hides: &[],
-        judge: Judge::Candidate(default_weight),
+        check: Check::Candidate(default_weight),
     },
     Rule {
         id: "CLB013",
@@ -68,7 +68,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "service.beta.kubernetes.io/backend-type: \"eni\"",
         fix: "write eni or ecs in lower case",
         hides: &[],
-        judge: Judge::Candidate(backend_type),
+        check: Check::Candidate(backend_type),
     },
     Rule {
         id: "CLB014",
@@ -80,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-healthy-threshold: \"3\" and …-loadbalancer-protocol-port: \"https:443\"",
         fix: "write the plain number, or PROTOCOL:PORT without quotes",
         hides: &[],
-        judge: Judge::Candidate(unreadable),
+        check: Check::Candidate(unreadable_annotations),
     },
     Rule {
         id: "CLB016",
@@ -92,29 +92,32 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-backend-label: \"pool=web,zone=a\"",
         fix: "write KEY=VALUE, several separated by commas without spaces",
         hides: &["CLB020"],
-        judge: Judge::Candidate(backend_label),
+        check: Check::Candidate(backend_label),
     },
 ];
 
 /// What a careless value was meant to be, where that leaves no doubt.
 fn tidy_percent(text: &str) -> Option<String> {
     let tidy = text.trim().trim_matches(['"', '\'']).trim_end_matches('%').trim();
-    annotation::percent(tidy).is_ok().then(|| tidy.to_owned())
+    annotation::parse_weight(tidy).is_ok().then(|| tidy.to_owned())
 }
 
-fn weight(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::WEIGHT) else { return };
+fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) = checked.annotations().effective(annotation::WEIGHT)
+    else {
+        return;
+    };
     if text.is_empty() {
-        let draft = case.draft(out).annotation(key, text).severity(Severity::Warning);
+        let draft = checked.finding(out).annotation(key, text).severity(Severity::Warning);
         draft
             .fix(format!("set a weight, for example {key}: \"0\""))
-            .say("an empty weight counts as not set: CCM gives each backend 100");
-    } else if let Err(error) = annotation::percent(text) {
-        let groups = case.vgroups().join(", ");
+            .emit("an empty weight counts as not set: CCM gives each backend 100");
+    } else if let Err(error) = annotation::parse_weight(text) {
+        let groups = checked.vgroups().join(", ");
         percent_finding(
-            case,
+            checked,
             out,
-            Found { key, text },
+            EffectiveValue { key, text },
             &error,
             &format!(
                 "CCM would take every backend of this Service out of group {groups} and report success"
@@ -124,9 +127,9 @@ fn weight(case: &Case<'_, '_>, out: &mut Findings) {
 }
 
 fn percent_finding(
-    case: &Case<'_, '_>,
+    checked: &CheckedService<'_, '_>,
     out: &mut Findings,
-    Found { key, text }: Found<'_>,
+    EffectiveValue { key, text }: EffectiveValue<'_>,
     error: &ValueError,
     consequence: &str,
 ) {
@@ -135,47 +138,54 @@ fn percent_finding(
         Some(tidy) => format!("set {key}: \"{tidy}\""),
         None => format!("set {key} to an integer from 0 to 100"),
     };
-    case.draft(out)
+    checked
+        .finding(out)
         .annotation(key, text)
         .fix(fix)
         .patch(tidy.map(|tidy| PatchOp::set_annotation(key, tidy)))
-        .say(format!("{text:?}: {error}; {consequence}"));
+        .emit(format!("{text:?}: {error}; {consequence}"));
 }
 
-fn ignored_weight(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::WEIGHT) else { return };
-    if text.is_empty() || case.mapping().is_some() {
+fn ignored_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) = checked.annotations().effective(annotation::WEIGHT)
+    else {
+        return;
+    };
+    if text.is_empty() || checked.mapping().is_some() {
         return;
     }
-    let missing = match (case.clb(), case.annotations().text(annotation::VGROUP_PORT)) {
+    let missing = match (checked.clb(), checked.annotations().text(annotation::VGROUP_PORT)) {
         ("", "") => "neither a CLB id nor a mapping is",
         ("", _) => "no CLB id is",
         _ => "no mapping is",
     };
-    case.draft(out)
+    checked
+        .finding(out)
         .annotation(key, text)
-        .say(format!("weight {text} is ignored, for {missing} set: each backend has weight 100"));
+        .emit(format!("weight {text} is ignored, for {missing} set: each backend has weight 100"));
 }
 
-fn ignored_updates(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::IGNORE_WEIGHT_UPDATE)
+fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::IGNORE_WEIGHT_UPDATE)
     else {
         return;
     };
-    if text.eq_ignore_ascii_case("on") && !case.annotations().text(annotation::WEIGHT).is_empty() {
-        case.draft(out)
+    if text.eq_ignore_ascii_case("on") && !checked.annotations().text(annotation::WEIGHT).is_empty()
+    {
+        checked.finding(out)
             .annotation(key, text)
             .fix(format!("remove {key}"))
             .patch([PatchOp::remove_annotation(key)])
-            .say("while this is on, edits of the weight do nothing: CCM suppresses updates that differ in weight only");
+            .emit("while this is on, edits of the weight do nothing: CCM suppresses updates that differ in weight only");
     }
 }
 
-fn default_weight(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(found) = case.annotations().find(annotation::DEFAULT_WEIGHT) else { return };
-    if let (false, Err(error)) = (found.text.is_empty(), annotation::percent(found.text)) {
+fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(found) = checked.annotations().effective(annotation::DEFAULT_WEIGHT) else { return };
+    if let (false, Err(error)) = (found.text.is_empty(), annotation::parse_weight(found.text)) {
         percent_finding(
-            case,
+            checked,
             out,
             found,
             &error,
@@ -184,9 +194,9 @@ fn default_weight(case: &Case<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn backend_type(case: &Case<'_, '_>, out: &mut Findings) {
+fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     let key = annotation::BACKEND_TYPE;
-    let Some(text) = case.annotations().get(key) else { return };
+    let Some(text) = checked.annotations().get(key) else { return };
     if matches!(text, "" | "eni" | "ecs") {
         return;
     }
@@ -196,44 +206,47 @@ fn backend_type(case: &Case<'_, '_>, out: &mut Findings) {
         || format!("set {key}: \"eni\" for pods or \"ecs\" for nodes"),
         |meant| format!("set {key}: \"{meant}\""),
     );
-    case.draft(out)
+    checked
+        .finding(out)
         .annotation(key, text)
         .fix(fix)
         .patch(known.map(|meant| PatchOp::set_annotation(key, meant)))
-        .say(format!("{text:?} means nodes to CCM: only exactly \"eni\" means pods"));
+        .emit(format!("{text:?} means nodes to CCM: only exactly \"eni\" means pods"));
 }
 
-fn unreadable(case: &Case<'_, '_>, out: &mut Findings) {
-    for listener::Unreadable { key, text, problem } in
-        listener::unreadable_of(case.service(), case.known())
+fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    for listener::UnreadableAnnotation { key, text, problem } in
+        listener::unreadable_among(checked.service(), checked.known())
     {
         let tidy: String =
             text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
         let is_number = !key.ends_with(annotation::PROTOCOL_PORT);
         let tidy = if is_number { tidy } else { tidy.to_lowercase() };
         let is_good = if is_number {
-            annotation::integer(&tidy).is_ok()
+            annotation::parse_integer(&tidy).is_ok()
         } else {
-            case.service().spec.ports.iter().all(|port| listener::protocol(&tidy, port).is_ok())
+            checked.service().spec.ports.iter().all(|port| listener::protocol(&tidy, port).is_ok())
         };
         let fix = if is_good {
             format!("set {key}: \"{tidy}\"")
         } else {
             format!("correct or remove {key}")
         };
-        case.draft(out)
+        checked.finding(out)
             .annotation(key, text)
             .fix(fix)
             .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
-            .say(format!("{problem}. CCM fails the whole round: nothing is written, weights and backends freeze"));
+            .emit(format!("{problem}. CCM fails the whole round: nothing is written, weights and backends freeze"));
     }
 }
 
-fn backend_label(case: &Case<'_, '_>, out: &mut Findings) {
-    let Some(Found { key, text }) = case.annotations().find(annotation::BACKEND_LABEL) else {
+fn backend_label(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    let Some(EffectiveValue { key, text }) =
+        checked.annotations().effective(annotation::BACKEND_LABEL)
+    else {
         return;
     };
-    let problem = match backends::label_error(case.service()) {
+    let problem = match backends::backend_label_error(checked.service()) {
         Some(error) => format!("{error}. CCM fails the whole round"),
         None if text.contains(char::is_whitespace) => {
             "CCM trims nothing, so an entry with a space matches no node, and all nodes leave the group".to_owned()
@@ -250,9 +263,10 @@ fn backend_label(case: &Case<'_, '_>, out: &mut Findings) {
     } else {
         format!("set {key}: \"KEY=VALUE\"")
     };
-    case.draft(out)
+    checked
+        .finding(out)
         .annotation(key, text)
         .fix(fix)
         .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
-        .say(problem);
+        .emit(problem);
 }

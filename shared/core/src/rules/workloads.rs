@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Evidence, Judge, Rule, WorkloadCase};
+use super::{Check, CheckedService, CheckedWorkload, Evidence, Rule};
 use crate::{
     annotation,
     backends::{Mode, readiness_gate},
     finding::{Findings, Severity},
     inject,
-    object::{Container, DEFAULT_GRACE, EndpointSlice, Hook, TargetPort, Workload, WorkloadKind},
+    object::{
+        Container, DEFAULT_GRACE_PERIOD_SECONDS, EndpointSlice, PreStopHook, TargetPort, Workload,
+        WorkloadKind,
+    },
     patch::PatchOp,
 };
 
@@ -23,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "readinessProbe: {httpGet: {path: /healthz, port: http}}",
         fix: "add a readinessProbe to the container, for example readinessProbe: {tcpSocket: {port: PORT}, periodSeconds: 2}",
         hides: &[],
-        judge: Judge::Workload(no_probe),
+        check: Check::Workload(no_probe),
     },
     Rule {
         id: "CLB302",
@@ -35,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "readinessGates: [{conditionType: service.readiness.alibabacloud.com/web}]",
         fix: "add the Service's gate to the pod template",
         hides: &[],
-        judge: Judge::Workload(no_gate),
+        check: Check::Workload(no_gate),
     },
     Rule {
         id: "CLB303",
@@ -47,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "lifecycle: {preStop: {sleep: {seconds: 30}}} and terminationGracePeriodSeconds: 75",
         fix: "add lifecycle: {preStop: {sleep: {seconds: 30}}}, and 30 s to terminationGracePeriodSeconds",
         hides: &[],
-        judge: Judge::Workload(no_hook),
+        check: Check::Workload(no_hook),
     },
     Rule {
         id: "CLB304",
@@ -59,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "preStop sleep of 30 s with terminationGracePeriodSeconds: 75",
         fix: "make terminationGracePeriodSeconds larger than the longest preStop, and leave the process time to end",
         hides: &[],
-        judge: Judge::Workload(hook_is_cut),
+        check: Check::Workload(hook_is_cut),
     },
     Rule {
         id: "CLB305",
@@ -71,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "externalTrafficPolicy: Cluster, or several pods on each node, or preStop hooks on Kubernetes 1.26 and newer, or ENI",
         fix: "use externalTrafficPolicy Cluster, more pods a node, preStop hooks, or ENI",
         hides: &[],
-        judge: Judge::Migrated(lonely_pod),
+        check: Check::Migrated(lonely_pod),
     },
     Rule {
         id: "CLB306",
@@ -83,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "replicas: 3 and rollingUpdate: {maxUnavailable: 1}",
         fix: "run at least two replicas and replace them one by one",
         hides: &[],
-        judge: Judge::Workload(gap),
+        check: Check::Workload(gap),
     },
     Rule {
         id: "CLB307",
@@ -95,14 +98,20 @@ pub(super) const RULES: &[Rule] = &[
         good: "pods ready first, weight second",
         fix: "set the weight to 0 until pods are ready",
         hides: &[],
-        judge: Judge::Migrated(black_hole),
+        check: Check::Migrated(black_hole),
     },
 ];
 
 /// The containers that declare a target port of the Service; empty where none declares one.
-fn serving<'a>(case: &WorkloadCase<'_, 'a>) -> Vec<&'a Container> {
-    let targets: Vec<TargetPort> =
-        case.case.service().spec.ports.iter().map(crate::object::ServicePort::target).collect();
+fn serving<'a>(checked: &CheckedWorkload<'_, 'a>) -> Vec<&'a Container> {
+    let targets: Vec<TargetPort> = checked
+        .checked
+        .service()
+        .spec
+        .ports
+        .iter()
+        .map(crate::object::ServicePort::target)
+        .collect();
     let declares = |container: &&Container| {
         container.ports.iter().any(|port| {
             targets.iter().any(|target| match target {
@@ -111,18 +120,18 @@ fn serving<'a>(case: &WorkloadCase<'_, 'a>) -> Vec<&'a Container> {
             })
         })
     };
-    case.workload.template.spec.long_running().filter(declares).collect()
+    checked.workload.template.spec.long_running().filter(declares).collect()
 }
 
 /// The containers that lack something: of those that serve, or, where no container declares the
 /// port, all of them if not one has it.
 fn lacking<'a>(
-    case: &WorkloadCase<'_, 'a>,
+    checked: &CheckedWorkload<'_, 'a>,
     has: impl Fn(&Container) -> bool,
 ) -> Vec<&'a Container> {
-    let serving = serving(case);
+    let serving = serving(checked);
     if serving.is_empty() {
-        let all: Vec<&Container> = case.workload.template.spec.containers.iter().collect();
+        let all: Vec<&Container> = checked.workload.template.spec.containers.iter().collect();
         return if all.iter().any(|container| has(container)) { Vec::new() } else { all };
     }
     serving.into_iter().filter(|container| !has(container)).collect()
@@ -132,50 +141,54 @@ fn container_path(workload: &Workload, container: &Container) -> String {
     format!("{}.containers[{}]", workload.kind.pod_path(), container.name)
 }
 
-fn no_probe(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
-    for container in lacking(case, |container| container.has_readiness_probe) {
-        case.draft(out).at(container_path(case.workload, container)).say(format!(
+fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+    for container in lacking(checked, |container| container.has_readiness_probe) {
+        checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no readinessProbe: requests reach pods that cannot serve yet",
             container.name,
-            case.case.seat.label()
+            checked.checked.service_ref.label()
         ));
     }
 }
 
-fn no_gate(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
-    if case.case.mode() != Mode::Eni {
+fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+    if checked.checked.mode() != Mode::Eni {
         return;
     }
-    let gate = readiness_gate(&case.case.service().metadata.name);
-    let gates = &case.workload.template.spec.readiness_gates;
+    let gate = readiness_gate(&checked.checked.service().metadata.name);
+    let gates = &checked.workload.template.spec.readiness_gates;
     if gates.contains(&gate) {
         return;
     }
     let prefix = readiness_gate("");
     let message = match gates.iter().find_map(|gate| gate.strip_prefix(&prefix)) {
         Some(other) => {
-            format!("its readiness gate is for Service {other}, not for {}", case.case.seat.label())
+            format!(
+                "its readiness gate is for Service {other}, not for {}",
+                checked.checked.service_ref.label()
+            )
         }
         None => {
             "it has no readiness gate: a rollout does not wait until CCM has registered the new pod"
                 .to_owned()
         }
     };
-    case.draft(out)
-        .at(format!("{}.readinessGates", case.workload.kind.pod_path()))
+    checked
+        .finding(out)
+        .at(format!("{}.readinessGates", checked.workload.kind.pod_path()))
         .fix(format!("add readinessGates: [{{conditionType: {gate}}}] to the pod template"))
-        .say(message);
+        .emit(message);
 }
 
-fn no_hook(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
-    if will_be_injected(case) {
+fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+    if will_be_injected(checked) {
         return;
     }
-    for container in lacking(case, |container| container.pre_stop.is_some()) {
-        case.draft(out).at(container_path(case.workload, container)).say(format!(
+    for container in lacking(checked, |container| container.pre_stop.is_some()) {
+        checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no preStop hook: requests that still arrive while it ends are lost",
             container.name,
-            case.case.seat.label()
+            checked.checked.service_ref.label()
         ));
     }
 }
@@ -184,59 +197,60 @@ fn no_hook(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
 const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
 
 /// Whether this project's webhook will give the workload its hook.
-fn will_be_injected(case: &WorkloadCase<'_, '_>) -> bool {
-    let cluster = case.case.seat.cluster;
-    let switch = case.workload.metadata.annotations.get(annotation::INJECT);
-    let namespace = case.workload.metadata.namespace();
-    let kind = case.workload.kind;
+fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
+    let cluster = checked.checked.service_ref.cluster;
+    let switch = checked.workload.metadata.annotations.get(annotation::INJECT);
+    let namespace = checked.workload.metadata.namespace();
+    let kind = checked.workload.kind;
     let wanted = inject::switched_off(kind, switch).is_none()
         && (kind != WorkloadKind::Pod || cluster.injects_into_pods_of(namespace));
     let nodes = cluster.nodes();
     // The hook's scope, and what it never changes: templates that a controller writes.
-    let in_scope = namespace != "kube-system" && !case.workload.metadata.controlled;
+    let in_scope = namespace != "kube-system" && !checked.workload.metadata.controlled;
     let new_enough =
         nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= inject::NATIVE_SLEEP));
-    cluster.injects_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
+    cluster.injects_pre_stop_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
 }
 
-fn hook_is_cut(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
-    let spec = &case.workload.template.spec;
-    let path = format!("{}.terminationGracePeriodSeconds", case.workload.kind.pod_path());
-    let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE.into());
+fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+    let spec = &checked.workload.template.spec;
+    let path = format!("{}.terminationGracePeriodSeconds", checked.workload.kind.pod_path());
+    let grace =
+        spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS.into());
     if let Some(seconds) = spec.longest_sleep().filter(|seconds| *seconds >= grace) {
-        let enough = seconds.saturating_add(DEFAULT_GRACE.into());
+        let enough = seconds.saturating_add(DEFAULT_GRACE_PERIOD_SECONDS.into());
         let raise =
             PatchOp::Add { path: format!("/{}", path.replace('.', "/")), value: enough.into() };
-        case.draft(out)
+        checked.finding(out)
             .at(path)
             .value(grace.to_string())
             .fix(format!("set terminationGracePeriodSeconds: {enough}"))
             .patch([raise])
-            .say(format!(
+            .emit(format!(
                 "the preStop hook takes {seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
             ));
-    } else if spec.long_running().any(|container| container.pre_stop == Some(Hook::Other)) {
-        case.draft(out)
+    } else if spec.long_running().any(|container| container.pre_stop == Some(PreStopHook::Other)) {
+        checked.finding(out)
             .at(path)
             .value(grace.to_string())
             .severity(Severity::Info)
             .fix("see that the hook ends well within the grace period")
-            .say(format!("how long the preStop hook takes cannot be read from it; the grace period is {grace} s"));
+            .emit(format!("how long the preStop hook takes cannot be read from it; the grace period is {grace} s"));
     }
 }
 
-fn lonely_pod(case: &Case<'_, '_>, out: &mut Findings) {
-    if case.mode() != Mode::Local {
+fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if checked.mode() != Mode::Local {
         return;
     }
-    let Some(slices) = case.slices(out) else { return };
+    let Some(slices) = checked.slices(out) else { return };
     let mut by_node: BTreeMap<&str, usize> = BTreeMap::new();
     for endpoint in EndpointSlice::endpoints_of(slices).filter(|e| e.is_ready()) {
         *by_node.entry(endpoint.node_name.as_deref().unwrap_or_default()).or_default() += 1;
     }
     let Some((node, _)) = by_node.iter().find(|(_, pods)| **pods == 1) else { return };
-    let Some(workloads) = case.workloads(out) else { return };
-    let Some(nodes) = case.nodes(out) else { return };
+    let Some(workloads) = checked.workloads(out) else { return };
+    let Some(nodes) = checked.nodes(out) else { return };
     let has_hooks = workloads.iter().all(|workload| {
         workload.template.spec.containers.iter().any(|container| container.pre_stop.is_some())
     });
@@ -247,15 +261,15 @@ fn lonely_pod(case: &Case<'_, '_>, out: &mut Findings) {
         (true, true) => "its kube-proxy is older than 1.26",
         (true, false) => "the preStop hook bridges that on Kubernetes 1.26 and newer",
     };
-    case.draft(out).at("spec.externalTrafficPolicy").value("Local").severity(severity).say(format!(
+    checked.finding(out).at("spec.externalTrafficPolicy").value("Local").severity(severity).emit(format!(
         "node {node} has a single serving pod: when that ends, kube-proxy drops requests that the CLB still sends; {why}"
     ));
 }
 
-fn gap(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
-    let workload = case.workload;
+fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+    let workload = checked.workload;
     let Some(replicas) = workload.replicas else { return };
-    if replicas == 0 || case.case.seat.cluster.is_autoscaled(workload) {
+    if replicas == 0 || checked.checked.service_ref.cluster.is_autoscaled(workload) {
         return;
     }
     let max_unavailable = workload.strategy.max_unavailable.as_deref().unwrap_or_default();
@@ -278,27 +292,28 @@ fn gap(case: &WorkloadCase<'_, '_>, out: &mut Findings) {
     } else {
         return;
     };
-    case.draft(out).at(path).value(value).say(message);
+    checked.finding(out).at(path).value(value).emit(message);
 }
 
-fn black_hole(case: &Case<'_, '_>, out: &mut Findings) {
-    if !case.carries_weight() {
+fn black_hole(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+    if !checked.carries_weight() {
         return;
     }
-    let Some(slices) = case.slices(out) else { return };
+    let Some(slices) = checked.slices(out) else { return };
     if EndpointSlice::ready_in(slices) > 0 {
         return;
     }
-    let what = match case.mode() {
+    let what = match checked.mode() {
         Mode::Cluster => {
             "in Cluster mode its nodes keep their full weight, and requests go where nothing answers"
         }
         Mode::Local | Mode::Eni => "CCM takes all its backends out of the group",
     };
-    let key = case.annotations().key_of(annotation::WEIGHT);
-    let weight = case.annotations().text(annotation::WEIGHT);
-    case.draft(out)
+    let key = checked.annotations().key_of(annotation::WEIGHT);
+    let weight = checked.annotations().text(annotation::WEIGHT);
+    checked
+        .finding(out)
         .annotation(&key, weight)
         .fix(format!("set {key}: \"0\" until pods are ready"))
-        .say(format!("no endpoint is ready; {what}"));
+        .emit(format!("no endpoint is ready; {what}"));
 }

@@ -3,16 +3,16 @@
 use std::{cmp::Ordering, ops::RangeInclusive};
 
 use super::{
-    Goal, Reached, Side, Spread, TOLERANCE, Unsolvable,
-    spread::{capacity, share_out},
+    BackendLayout, RouteGoal, RouteSolution, Side, TOLERANCE, Unsolvable,
+    layout::{capacity, distribute},
 };
 
 /// What differs by less than this is the same.
 const EQUAL: f64 = 1e-9;
 
 /// What can be chosen in one route.
-pub(super) struct Options<'g> {
-    goal: &'g Goal,
+pub(super) struct RouteOptions<'g> {
+    goal: &'g RouteGoal,
     wish: f64,
     /// What others hold now, 0..=1; `None` where nobody knows.
     others: Option<f64>,
@@ -22,7 +22,7 @@ pub(super) struct Options<'g> {
 
 /// A choice for one route.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
+pub(super) struct Choice {
     weights: [Option<u32>; 2],
     sums: [u32; 2],
     share: f64,
@@ -32,7 +32,7 @@ pub(super) struct Candidate {
     range: [f64; 2],
 }
 
-impl Candidate {
+impl Choice {
     fn is_near(&self) -> bool {
         self.distance <= TOLERANCE + EQUAL
     }
@@ -43,8 +43,8 @@ impl Candidate {
     }
 }
 
-impl<'g> Options<'g> {
-    pub fn new(goal: &'g Goal, wish: f64) -> Result<Self, Unsolvable> {
+impl<'g> RouteOptions<'g> {
+    pub fn new(goal: &'g RouteGoal, wish: f64) -> Result<Self, Unsolvable> {
         let others = (goal.total > 0).then(|| ratio(goal.others, goal.total));
         let held = others.unwrap_or(0.0);
         if wish > 1.0 - held + TOLERANCE {
@@ -62,15 +62,15 @@ impl<'g> Options<'g> {
 
     /// The best there is with these weights of Services; `None` where a side would have nothing that
     /// is to have something, or the other way round.
-    pub fn best(&self, weights: [Option<u32>; 2]) -> Option<Candidate> {
+    pub fn best(&self, weights: [Option<u32>; 2]) -> Option<Choice> {
         let [to, from] = weights;
-        let mut best: Option<Candidate> = None;
+        let mut best: Option<Choice> = None;
         for to_sum in self.sums(&self.goal.to, to, None) {
             for from_sum in self.sums(&self.goal.from, from, Some(to_sum)) {
                 if (to_sum > 0) != (self.wish > 0.0) || (from_sum > 0) == self.is_all {
                     continue;
                 }
-                let next = self.candidate(weights, [to_sum, from_sum]);
+                let next = self.choice(weights, [to_sum, from_sum]);
                 if best.as_ref().is_none_or(|known| compare(&next, known) == Ordering::Less) {
                     best = Some(next);
                 }
@@ -111,7 +111,7 @@ impl<'g> Options<'g> {
         bounded((sum - slack).floor(), (sum + slack).ceil(), present)
     }
 
-    fn candidate(&self, weights: [Option<u32>; 2], sums: [u32; 2]) -> Candidate {
+    fn choice(&self, weights: [Option<u32>; 2], sums: [u32; 2]) -> Choice {
         let share = self.share(sums);
         let [to_sum, from_sum] = sums;
         let others = ratio(self.goal.others, to_sum + from_sum + self.goal.others);
@@ -123,7 +123,7 @@ impl<'g> Options<'g> {
         let percent = [self.wish, 1.0 - self.wish - self.others.unwrap_or(0.0)];
         let is_nominal =
             written.iter().zip(percent).all(|(weight, part)| is_percent(*weight, part));
-        Candidate { weights, sums, share, distance, is_nominal, range: self.range(weights, sums) }
+        Choice { weights, sums, share, distance, is_nominal, range: self.range(weights, sums) }
     }
 
     fn share(&self, [to, from]: [u32; 2]) -> f64 {
@@ -148,27 +148,27 @@ impl<'g> Options<'g> {
         shares.fold([present, present], |[low, high], share| [low.min(share), high.max(share)])
     }
 
-    pub fn reached(&self, candidate: &Candidate) -> Reached {
-        let [to, from] = candidate.sums;
+    pub fn reached(&self, choice: &Choice) -> RouteSolution {
+        let [to, from] = choice.sums;
         let servers = |side: &Side, sum| match side {
-            Side::Servers(present) => share_out(sum, present),
+            Side::Servers(present) => distribute(sum, present),
             Side::Service(_) => Vec::new(),
         };
-        Reached {
-            sums: candidate.sums,
+        RouteSolution {
+            sums: choice.sums,
             to_servers: servers(&self.goal.to, to),
             from_servers: servers(&self.goal.from, from),
-            share: candidate.share,
-            range: candidate.range,
-            distance: candidate.distance,
+            share: choice.share,
+            range: choice.range,
+            distance: choice.distance,
         }
     }
 }
 
 /// Whether one choice for all routes is better than another.
-pub(super) fn is_better(new: &[Candidate], known: &[Candidate]) -> bool {
-    let worst = |all: &[Candidate]| {
-        all.iter().copied().reduce(|a, b| Candidate {
+pub(super) fn is_better(new: &[Choice], known: &[Choice]) -> bool {
+    let worst = |all: &[Choice]| {
+        all.iter().copied().reduce(|a, b| Choice {
             distance: a.distance.max(b.distance),
             is_nominal: a.is_nominal && b.is_nominal,
             // As far apart as the widest.
@@ -184,7 +184,7 @@ pub(super) fn is_better(new: &[Candidate], known: &[Candidate]) -> bool {
 }
 
 /// `Less` for the better one.
-fn compare(a: &Candidate, b: &Candidate) -> Ordering {
+fn compare(a: &Choice, b: &Choice) -> Ordering {
     let nearer = order(a.distance, b.distance);
     let steadier = order(a.sensitivity(), b.sensitivity());
     // Weights that people know their way about with: small changes of what is written.
@@ -199,8 +199,8 @@ fn compare(a: &Candidate, b: &Candidate) -> Ordering {
     }
 }
 
-fn written(candidate: &Candidate) -> u32 {
-    candidate.weights.into_iter().flatten().sum()
+fn written(choice: &Choice) -> u32 {
+    choice.weights.into_iter().flatten().sum()
 }
 
 fn is_percent(weight: u32, part: f64) -> bool {
@@ -213,7 +213,7 @@ fn order(a: f64, b: f64) -> Ordering {
 
 fn highest(side: &Side) -> u32 {
     match side {
-        Side::Service(Spread::Even(0)) => 0,
+        Side::Service(BackendLayout::Even(0)) => 0,
         Side::Service(spread) => spread.sum(100),
         Side::Servers(present) => capacity(present),
     }

@@ -1,10 +1,10 @@
 //! How a weight becomes a sum of backend weights.
 
-use crate::weight::Setting;
+use crate::weight::WeightSetting;
 
 /// The backends of one Service in one group, as far as they decide the sum of their weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spread {
+pub enum BackendLayout {
     /// Cluster and ENI mode: this many nodes or pods, each with the same weight.
     Even(usize),
     /// Local mode: the pods of each node, and pods that are backends themselves.
@@ -16,10 +16,10 @@ pub enum Spread {
     },
 }
 
-impl Spread {
+impl BackendLayout {
     /// The sum of the backends' weights under a Service's weight of 0..=100.
     pub fn sum(&self, weight: u32) -> u32 {
-        let setting = Setting { total: Some(weight), default: None };
+        let setting = WeightSetting { total: Some(weight), default: None };
         match self {
             Self::Even(backends) => setting.even(*backends).saturating_mul(number(*backends)),
             Self::Local { nodes, eci } => {
@@ -94,7 +94,7 @@ pub fn capacity(present: &[u32]) -> u32 {
 
 /// Shares a sum out to servers, in the proportion of their present weights as far as integers and the
 /// bound of 100 allow. What is above [`capacity`] is not given to anybody.
-pub fn share_out(sum: u32, present: &[u32]) -> Vec<u32> {
+pub fn distribute(sum: u32, present: &[u32]) -> Vec<u32> {
     let open = is_open(present);
     let none_has = present.iter().all(|weight| *weight == 0);
     let part = |weight: u32| if none_has { 1 } else { weight };

@@ -2,13 +2,13 @@
 //! shares cannot be had exactly; of those that come near, the one is chosen that people can read and
 //! that stays where it is when a backend comes or goes.
 
-mod candidate;
-mod spread;
+mod choice;
+mod layout;
 
 use thiserror::Error;
 
-use self::candidate::{Candidate, Options};
-pub use self::spread::{Spread, capacity, share_out};
+use self::choice::{Choice, RouteOptions};
+pub use self::layout::{BackendLayout, capacity, distribute};
 
 /// How far from the wish a share may be, as a part of the whole: one point.
 pub const TOLERANCE: f64 = 0.01;
@@ -17,14 +17,14 @@ pub const TOLERANCE: f64 = 0.01;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
     /// A Service: one weight, the same in every route it is in.
-    Service(Spread),
+    Service(BackendLayout),
     /// Servers outside of clusters with their present weights, each 0..=100.
     Servers(Vec<u32>),
 }
 
 /// A route and what is wanted of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Goal {
+pub struct RouteGoal {
     /// The side that is to have the wanted share.
     pub to: Side,
     /// The side that what it gains is taken from.
@@ -43,7 +43,7 @@ pub struct Solution {
     /// The weight of the Service on the losing side.
     pub from: Option<u32>,
     /// Every route, in the order of the goals.
-    pub routes: Vec<Reached>,
+    pub routes: Vec<RouteSolution>,
 }
 
 impl Solution {
@@ -55,7 +55,7 @@ impl Solution {
 
 /// What a route comes to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reached {
+pub struct RouteSolution {
     /// The sums of both sides' weights.
     pub sums: [u32; 2],
     /// The weights of the gaining side's servers, in the order of the goal.
@@ -100,7 +100,7 @@ pub enum Unsolvable {
 /// Where several are within [`TOLERANCE`], weights that are the shares in percent come first, then
 /// those least moved by a backend more or less. Where none is, the nearest is given: see
 /// [`Solution::distance`].
-pub fn solve(goals: &[Goal], wish: f64) -> Result<Solution, Unsolvable> {
+pub fn solve(goals: &[RouteGoal], wish: f64) -> Result<Solution, Unsolvable> {
     if !(0.0..=1.0).contains(&wish) {
         return Err(Unsolvable::Share);
     }
@@ -108,14 +108,14 @@ pub fn solve(goals: &[Goal], wish: f64) -> Result<Solution, Unsolvable> {
         return Err(Unsolvable::NoRoute);
     }
     let options =
-        goals.iter().map(|goal| Options::new(goal, wish)).collect::<Result<Vec<_>, _>>()?;
-    let mut best: Option<(Vec<Candidate>, [Option<u32>; 2])> = None;
+        goals.iter().map(|goal| RouteOptions::new(goal, wish)).collect::<Result<Vec<_>, _>>()?;
+    let mut best: Option<(Vec<Choice>, [Option<u32>; 2])> = None;
     for to in weights(goals, |goal| &goal.to) {
         for from in weights(goals, |goal| &goal.from) {
-            let all: Option<Vec<Candidate>> =
+            let all: Option<Vec<Choice>> =
                 options.iter().map(|options| options.best([to, from])).collect();
             let Some(all) = all else { continue };
-            if best.as_ref().is_none_or(|(known, _)| candidate::is_better(&all, known)) {
+            if best.as_ref().is_none_or(|(known, _)| choice::is_better(&all, known)) {
                 best = Some((all, [to, from]));
             }
         }
@@ -126,7 +126,7 @@ pub fn solve(goals: &[Goal], wish: f64) -> Result<Solution, Unsolvable> {
 }
 
 /// The weights that a side's Service can have; none at all where it is servers in every route.
-fn weights(goals: &[Goal], side: fn(&Goal) -> &Side) -> Vec<Option<u32>> {
+fn weights(goals: &[RouteGoal], side: fn(&RouteGoal) -> &Side) -> Vec<Option<u32>> {
     let is_service = goals.iter().any(|goal| matches!(side(goal), Side::Service(_)));
     if is_service { (0..=100).map(Some).collect() } else { vec![None] }
 }

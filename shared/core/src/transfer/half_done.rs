@@ -1,7 +1,7 @@
 use super::{Part, Standing, Whole};
 use crate::{
     history::{self, History},
-    snapshot::World,
+    snapshot::Snapshot,
 };
 
 /// A change that came to an end between its parts.
@@ -32,9 +32,9 @@ impl HalfDone {
 
 /// The changes that are half done, as far as both what is done and what is missing is at hand. One of
 /// which somebody has changed any part since is over: nobody can say what was meant.
-pub fn half_done(world: &World) -> Vec<HalfDone> {
+pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
     let mut found: Vec<HalfDone> = Vec::new();
-    for (index, cluster) in world.clusters.iter().enumerate() {
+    for (index, cluster) in snapshot.clusters.iter().enumerate() {
         for service in cluster.services() {
             let meta = &service.metadata;
             let Some(text) = meta.annotations.get(history::KEY) else { continue };
@@ -45,7 +45,7 @@ pub fn half_done(world: &World) -> Vec<HalfDone> {
                 continue;
             }
             let standings: Vec<Standing> =
-                whole.parts.iter().map(|part| part.standing(world)).collect();
+                whole.parts.iter().map(|part| part.standing(snapshot)).collect();
             let of = |wanted: &[Standing]| -> Vec<usize> {
                 let all = standings.iter().enumerate();
                 all.filter(|(_, standing)| wanted.contains(standing)).map(|(at, _)| at).collect()

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     annotation,
-    cloud::RemoteBackend,
-    snapshot::{Cluster, World},
+    clb_answers::RegisteredBackend,
+    snapshot::{Cluster, Snapshot},
 };
 
 /// All that a change touches, in the order in which it is written. Every entry of a history that is a
@@ -125,7 +125,7 @@ impl Part {
                 // Without a weight every backend gets 100 (CCM 2.14: `backend.go`).
                 let weight = |text: &Option<String>| match text {
                     None => u32::MAX,
-                    Some(text) => annotation::percent(text).unwrap_or_default(),
+                    Some(text) => annotation::parse_weight(text).unwrap_or_default(),
                 };
                 weight(&of.to) > weight(&of.from)
             }
@@ -151,11 +151,11 @@ impl Part {
         }
     }
 
-    /// How it stands in a world.
-    pub fn standing(&self, world: &World) -> Standing {
+    /// How it stands in a snapshot.
+    pub fn standing(&self, snapshot: &Snapshot) -> Standing {
         match self {
-            Self::Service(of) => of.standing(world),
-            Self::Servers(of) => of.standing(world),
+            Self::Service(of) => of.standing(snapshot),
+            Self::Servers(of) => of.standing(snapshot),
         }
     }
 }
@@ -169,8 +169,8 @@ impl OneService {
         }
     }
 
-    fn standing(&self, world: &World) -> Standing {
-        let mut clusters = world.clusters.iter().filter(|cluster| self.is_in(cluster));
+    fn standing(&self, snapshot: &Snapshot) -> Standing {
+        let mut clusters = snapshot.clusters.iter().filter(|cluster| self.is_in(cluster));
         let Some(cluster) = clusters.next() else {
             let name = self.context.as_deref().or(self.cluster.as_deref()).unwrap_or("its cluster");
             return Standing::Unknown(format!("{name} is not looked at"));
@@ -178,7 +178,7 @@ impl OneService {
         let Some(service) = cluster.service(&self.namespace, &self.name) else {
             return Standing::Other("the Service is gone".to_owned());
         };
-        let found = service.metadata.annotations.find(annotation::WEIGHT);
+        let found = service.metadata.annotations.effective(annotation::WEIGHT);
         let now = found.map(|found| found.text);
         if now == self.to.as_deref() {
             Standing::After
@@ -199,15 +199,15 @@ impl Servers {
         Self { servers: self.servers.iter().map(back).collect(), ..self.clone() }
     }
 
-    fn standing(&self, world: &World) -> Standing {
-        match world.cloud.groups.get(&self.vgroup) {
+    fn standing(&self, snapshot: &Snapshot) -> Standing {
+        match snapshot.clb_answers.groups.get(&self.vgroup) {
             Some(group) => self.standing_in(&group.backends),
             None => Standing::Unknown(format!("group {} was not read", self.vgroup)),
         }
     }
 
     /// How it stands beside these backends of its group.
-    pub fn standing_in(&self, backends: &[RemoteBackend]) -> Standing {
+    pub fn standing_in(&self, backends: &[RegisteredBackend]) -> Standing {
         let (mut is_before, mut is_after) = (true, true);
         let mut others = Vec::new();
         for server in &self.servers {
@@ -234,8 +234,8 @@ impl Servers {
 
 impl Server {
     /// Its weight among these backends; `None` where it is not there.
-    pub fn weight_in(&self, backends: &[RemoteBackend]) -> Option<u32> {
-        let is_it = |of: &&RemoteBackend| of.is_server(&self.id, self.port);
+    pub fn weight_in(&self, backends: &[RegisteredBackend]) -> Option<u32> {
+        let is_it = |of: &&RegisteredBackend| of.is_server(&self.id, self.port);
         backends.iter().find(is_it).map(|backend| backend.weight)
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use clbmigrate_core::{
     finding::{Finding, NotLooked, Severity},
+    index::Index,
     preview::preview,
     rules,
-    snapshot::World,
-    survey::Survey,
+    snapshot::Snapshot,
 };
 
 use crate::support::Scene;
@@ -56,18 +56,18 @@ pub struct Case {
 
 /// What is judged.
 pub enum Given {
-    /// A world as it stands.
+    /// A snapshot as it stands.
     State(Scene),
     /// A change, of which only what it introduces counts.
     Change { before: Scene, after: Scene, how: How },
 }
 
-/// How the world after a change comes about.
+/// How the snapshot after a change comes about.
 #[derive(Clone, Copy)]
 pub enum How {
     /// It is written down.
     Written,
-    /// Its objects are applied over the world before; those that are left out stay.
+    /// Its objects are applied over the snapshot before; those that are left out stay.
     Applied,
 }
 
@@ -155,12 +155,12 @@ impl Given {
     /// Runs all rules.
     pub fn judge(&self) -> Said {
         match self {
-            Self::State(scene) => check(&scene.world()),
+            Self::State(scene) => check(&scene.snapshot()),
             Self::Change { before, after, how } => {
-                let before = before.world();
+                let before = before.snapshot();
                 let after = match how {
-                    How::Written => after.world(),
-                    How::Applied => before.overlaid(&after.world(), false),
+                    How::Written => after.snapshot(),
+                    How::Applied => before.overlaid(&after.snapshot(), false),
                 };
                 introduced(&before, &after)
             }
@@ -168,15 +168,15 @@ impl Given {
     }
 }
 
-/// What all rules say of a world.
-pub fn check(world: &World) -> Said {
-    let report = rules::check(&Survey::new(world), None, &|_| true);
+/// What all rules say of a snapshot.
+pub fn check(snapshot: &Snapshot) -> Said {
+    let report = rules::check(&Index::new(snapshot), None, &|_| true);
     Said { findings: report.findings, not_looked: report.not_looked }
 }
 
 /// What all rules say of a change.
-pub fn introduced(before: &World, after: &World) -> Said {
-    let (before, after) = (Survey::new(before), Survey::new(after));
+pub fn introduced(before: &Snapshot, after: &Snapshot) -> Said {
+    let (before, after) = (Index::new(before), Index::new(after));
     let preview = preview(&before, &after);
     Said { findings: preview.introduced, not_looked: preview.not_looked }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use clbmigrate_core::{
     annotation::{self, ALLOW, BACKEND_TYPE, CLASS, ID, TUNNEL_TYPE, VGROUP_PORT, WEIGHT},
     finding::{Finding, Severity},
+    index::Index,
     preview::preview,
     rules,
-    survey::Survey,
 };
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn hopeless() -> Scene {
 #[test]
 fn services_that_ccm_does_not_take_are_not_judged() {
     let spec = |patch: Value| hopeless().edit("Service", &json!({"spec": patch}));
-    assert!(check(&hopeless().world()).findings.len() > 8);
+    assert!(check(&hopeless().snapshot()).findings.len() > 8);
     for scene in [
         spec(json!({"type": "ClusterIP"})),
         spec(json!({"type": "NodePort"})),
@@ -50,22 +50,22 @@ fn services_that_ccm_does_not_take_are_not_judged() {
         hopeless().key(CLASS, "other"),
         hopeless().key(TUNNEL_TYPE, ""),
     ] {
-        assert_eq!(check(&scene.world()).findings, []);
+        assert_eq!(check(&scene.snapshot()).findings, []);
     }
-    let empty_class = check(&hopeless().key(CLASS, "").world());
+    let empty_class = check(&hopeless().key(CLASS, "").snapshot());
     assert!(empty_class.findings.len() > 8, "an empty class is CCM's");
 }
 
 #[test]
 fn a_service_without_any_of_ccms_keys_is_no_candidate() {
     let scene = hopeless().edit("Service", &json!({"metadata": {"annotations": null}}));
-    assert_eq!(check(&scene.key(BACKEND_TYPE, "ENI").world()).findings, []);
+    assert_eq!(check(&scene.key(BACKEND_TYPE, "ENI").snapshot()).findings, []);
 }
 
 #[test]
 fn a_service_that_was_a_candidate_is_judged_still() {
     let bare = healthy().edit("Service", &json!({"metadata": {"annotations": null}}));
-    let said = introduced(&healthy().world(), &bare.key(BACKEND_TYPE, "ENI").world());
+    let said = introduced(&healthy().snapshot(), &bare.key(BACKEND_TYPE, "ENI").snapshot());
     assert!(said.findings.iter().any(|f| f.rule == "CLB013"), "{:#?}", said.findings);
 }
 
@@ -73,7 +73,7 @@ fn a_service_that_was_a_candidate_is_judged_still() {
 
 #[test]
 fn what_an_object_is_exempt_from_becomes_a_warning() {
-    let said = check(&hopeless().key(ALLOW, "CLB014,CLB012, CLB015").world());
+    let said = check(&hopeless().key(ALLOW, "CLB014,CLB012, CLB015").snapshot());
     for finding in &said.findings {
         let exempt = ["CLB012", "CLB014", "CLB015"].contains(&finding.rule);
         assert_eq!(finding.allowed, exempt, "{finding:?}");
@@ -86,7 +86,7 @@ fn what_an_object_is_exempt_from_becomes_a_warning() {
 #[test]
 fn an_exemption_makes_nothing_worse() {
     let scene = healthy().note("loadbalancer-brand-new", "on").key(ALLOW, "CLB018");
-    let said = check(&scene.world());
+    let said = check(&scene.snapshot());
     assert!(said.findings.iter().all(|f| f.severity == Severity::Info && f.allowed));
 }
 
@@ -98,7 +98,7 @@ fn an_exemption_counts_on_its_own_object_only() {
         .containers(&[probeless])
         .edit("Deployment", &json!({"metadata": {"annotations": {ALLOW: "CLB301"}}}));
     let severity = |scene: &Scene| {
-        let said = check(&scene.world());
+        let said = check(&scene.snapshot());
         said.findings.iter().find(|f| f.rule == "CLB301").map(|f| f.severity)
     };
     assert_eq!(severity(&on_service), Some(Severity::Error));
@@ -107,9 +107,9 @@ fn an_exemption_counts_on_its_own_object_only() {
 
 #[test]
 fn an_exemption_from_a_rule_that_is_none_is_named() {
-    let world = healthy().key(ALLOW, "CLB403, CLB999,weight,").world();
+    let snapshot = healthy().key(ALLOW, "CLB403, CLB999,weight,").snapshot();
     let unknown: Vec<String> =
-        rules::unknown_allowances(&world).into_iter().map(|(_, id)| id).collect();
+        rules::unknown_allowances(&snapshot).into_iter().map(|(_, id)| id).collect();
     assert_eq!(unknown, ["CLB999", "weight"]);
 }
 
@@ -132,7 +132,7 @@ fn a_rule_that_follows_from_another_is_hidden() {
         ("CLB016", "CLB020", healthy().note("loadbalancer-backend-label", "a=b, c=d")),
     ];
     for (speaks, hidden, scene) in cases {
-        let said = check(&scene.world());
+        let said = check(&scene.snapshot());
         let has = |id: &str| said.findings.iter().any(|f| f.rule == id);
         assert!(has(speaks) && !has(hidden), "{speaks} and {hidden}: {:#?}", said.findings);
         let hides = rules::find(speaks).map_or(&[][..], |rule| rule.hides);
@@ -149,7 +149,7 @@ fn a_rule_hides_nothing_on_another_object() {
             {"name": "b", "port": 443, "nodePort": 30082},
         ]}}),
     ));
-    let said = check(&scene.world());
+    let said = check(&scene.snapshot());
     let of = |id: &str| said.findings.iter().find(|f| f.rule == id).map(|f| f.object.name.clone());
     assert_eq!(of("CLB005").as_deref(), Some("web"));
     assert_eq!(of("CLB019").as_deref(), Some("api"));
@@ -158,7 +158,7 @@ fn a_rule_hides_nothing_on_another_object() {
 // The first law: nothing that lowers a risk or repairs is refused.
 
 fn errors(before: &Scene, after: &Scene) -> Vec<String> {
-    let said = introduced(&before.world(), &after.world());
+    let said = introduced(&before.snapshot(), &after.snapshot());
     let errors = said.findings.into_iter().filter(|f| f.severity == Severity::Error);
     errors.map(|f| format!("{}: {}", f.rule, f.message)).collect()
 }
@@ -195,8 +195,8 @@ fn a_repair_is_never_an_error() {
     for scene in broken {
         let found = errors(&scene, &healthy());
         if !found.is_empty() {
-            let world = scene.world();
-            let service = world.clusters[0].services().next().expect("the Service");
+            let snapshot = scene.snapshot();
+            let service = snapshot.clusters[0].services().next().expect("the Service");
             let mapping = service.metadata.annotations.text(VGROUP_PORT);
             complaints.push(format!("from {mapping:?}: {found:?}"));
         }
@@ -217,7 +217,7 @@ fn what_carries_no_traffic_may_be_deleted() {
 fn a_release_entry_of_a_group_that_the_service_never_held_is_reported() {
     let before = healthy();
     let after = before.clone().note(VGROUP_PORT, "rsp-a:80,rsp-old:0");
-    let said = introduced(&before.world(), &after.world());
+    let said = introduced(&before.snapshot(), &after.snapshot());
     assert!(!said.findings.is_empty());
 }
 
@@ -243,12 +243,12 @@ fn a_release_entry_is_not_dropped_while_own_backends_are_in_the_group() {
 
 #[test]
 fn an_annotation_is_edited_in_place() {
-    let before = healthy().world();
-    let key = annotation::key(WEIGHT);
+    let before = healthy().snapshot();
+    let key = annotation::full_key(WEIGHT);
     let edited = before.with_annotation(0, "shop", "web", &key, None);
     assert_eq!(
         introduced(&before, &edited).findings,
-        introduced(&before, &healthy().bare(WEIGHT).world()).findings
+        introduced(&before, &healthy().bare(WEIGHT).snapshot()).findings
     );
     let edited = before.with_annotation(0, "shop", "web", &key, Some("101"));
     let said = introduced(&before, &edited);
@@ -259,8 +259,8 @@ fn an_annotation_is_edited_in_place() {
 
 #[test]
 fn services_left_out_of_a_manifest_go_only_if_it_prunes() {
-    let before = healthy().add(sibling("api")).world();
-    let newer = healthy().only("Service").world();
+    let before = healthy().add(sibling("api")).snapshot();
+    let newer = healthy().only("Service").snapshot();
     let said = |prune| introduced(&before, &before.overlaid(&newer, prune)).findings;
     assert_eq!(said(false), []);
     let gone = said(true);
@@ -271,8 +271,8 @@ fn services_left_out_of_a_manifest_go_only_if_it_prunes() {
 #[test]
 fn what_a_change_leaves_as_it_was_is_not_introduced() {
     let before = healthy().note("loadbalancer-name", "shop").group("rsp-a", &[backend(1, 5)]);
-    let (before, after) = (before.world(), before.clone().note(WEIGHT, "60").world());
-    let (before, after) = (Survey::new(&before), Survey::new(&after));
+    let (before, after) = (before.snapshot(), before.clone().note(WEIGHT, "60").snapshot());
+    let (before, after) = (Index::new(&before), Index::new(&after));
     let preview = preview(&before, &after);
     let ids = |list: &[Finding]| list.iter().map(|f| f.rule).collect::<BTreeSet<_>>();
     assert!(ids(&preview.unchanged).contains("CLB015"));
@@ -282,8 +282,8 @@ fn what_a_change_leaves_as_it_was_is_not_introduced() {
 
 #[test]
 fn the_cluster_id_is_read_off_the_group_where_nobody_tells_it() {
-    let mut world = healthy().id(None).world();
-    world.infer_cluster_ids();
-    assert_eq!(world.clusters[0].id.as_deref(), Some(CLUSTER_ID));
-    assert_eq!(check(&world).findings, []);
+    let mut snapshot = healthy().id(None).snapshot();
+    snapshot.infer_cluster_ids();
+    assert_eq!(snapshot.clusters[0].id.as_deref(), Some(CLUSTER_ID));
+    assert_eq!(check(&snapshot).findings, []);
 }

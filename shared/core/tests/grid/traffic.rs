@@ -9,7 +9,7 @@ use crate::support::{
     listener, merged, node, outside, pod_backend, sibling,
 };
 
-/// The healthy world, with these backends in the group.
+/// The healthy snapshot, with these backends in the group.
 fn holding(backends: &[Value]) -> Scene {
     healthy().group("rsp-a", backends)
 }

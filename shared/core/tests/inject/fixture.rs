@@ -1,21 +1,28 @@
 //! Workloads, and an API server in small: defaults, the merges of `kubectl apply`, and the hook.
 
 use clbmigrate_core::{
-    inject::{INJECTED, Note, Operation, Outcome, Reason, Record, Request, Settings, examine},
+    inject::{
+        Action, INJECTED, InjectionContext, InjectionRecord, Note, Operation, Reason, Request,
+        examine,
+    },
     object::{PodSpec, WorkloadKind},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Everything speaks for a hook of 30 s.
-pub const READY: Settings =
-    Settings { seconds: 30, nodes_sleep: true, is_selected: true, namespace_is_labelled: true };
+pub const READY: InjectionContext = InjectionContext {
+    seconds: 30,
+    nodes_sleep: true,
+    is_selected: true,
+    namespace_is_labelled: true,
+};
 
-pub const NOT_SELECTED: Settings = Settings { is_selected: false, ..READY };
+pub const NOT_SELECTED: InjectionContext = InjectionContext { is_selected: false, ..READY };
 
 /// The settings with another default.
-pub fn seconds(seconds: u32) -> Settings {
-    Settings { seconds, ..READY }
+pub fn seconds(seconds: u32) -> InjectionContext {
+    InjectionContext { seconds, ..READY }
 }
 
 pub fn container(name: &str) -> Value {
@@ -100,16 +107,17 @@ pub struct Admitted {
 }
 
 /// Sends an object through the hook, as it is, twice: the second time must find nothing to do.
-pub fn admit(object: &Value, old: Option<&Value>, settings: Settings) -> Admitted {
+pub fn admit(object: &Value, old: Option<&Value>, settings: InjectionContext) -> Admitted {
     let admitted = admit_once(object, old, settings);
     let again = admit_once(&admitted.object, old, settings);
     assert_eq!(again.patch, json!([]), "the second time: {admitted:#?}");
     admitted
 }
 
-fn admit_once(object: &Value, old: Option<&Value>, settings: Settings) -> Admitted {
+fn admit_once(object: &Value, old: Option<&Value>, settings: InjectionContext) -> Admitted {
     let operation = old.map_or(Operation::Create, |old| Operation::Update { old });
-    let request = Request { kind: kind_of(object), operation, object, owner: None };
+    let request =
+        Request { kind: kind_of(object), operation, object, controller_annotations: None };
     let candidate = match examine(request) {
         Ok(candidate) => candidate,
         Err(reason) => {
@@ -121,22 +129,22 @@ fn admit_once(object: &Value, old: Option<&Value>, settings: Settings) -> Admitt
             };
         }
     };
-    let verdict = candidate.decide(settings);
+    let decision = candidate.decide(settings);
     let mut object = object.clone();
-    let (reason, patch) = match verdict.outcome {
-        Outcome::Untouched(reason) => (Some(reason), json!([])),
-        Outcome::Patched(patch) => {
+    let (reason, patch) = match decision.action {
+        Action::Untouched(reason) => (Some(reason), json!([])),
+        Action::Patched(patch) => {
             assert!(!patch.is_empty());
             (None, json!(patch))
         }
     };
     let operations: json_patch::Patch = serde_json::from_value(patch.clone()).expect("a patch");
     json_patch::patch(&mut object, &operations).expect("the patch applies");
-    Admitted { object, reason, patch, notes: verdict.notes }
+    Admitted { object, reason, patch, notes: decision.notes }
 }
 
 /// Makes an object.
-pub fn create(manifest: &Value, settings: Settings) -> Admitted {
+pub fn create(manifest: &Value, settings: InjectionContext) -> Admitted {
     admit(&defaulted(manifest.clone()), None, settings)
 }
 
@@ -154,10 +162,10 @@ pub fn hooks_of(object: &Value) -> Vec<Value> {
     containers.iter().map(|container| container["lifecycle"]["preStop"].clone()).collect()
 }
 
-pub fn record_of(object: &Value) -> Option<Record> {
+pub fn record_of(object: &Value) -> Option<InjectionRecord> {
     let template = if object["kind"] == "Pod" { object } else { &object["spec"]["template"] };
     let text = template["metadata"]["annotations"][INJECTED].as_str()?;
-    Some(Record::parse(text).expect("a record"))
+    Some(InjectionRecord::parse(text).expect("a record"))
 }
 
 /// Whether no hook is cut (CLB304).
@@ -176,45 +184,49 @@ pub struct Store {
 
 impl Store {
     /// Applies a manifest for the first time.
-    pub fn new(manifest: &Value, settings: Settings) -> Self {
+    pub fn new(manifest: &Value, settings: InjectionContext) -> Self {
         Self { object: create(manifest, settings).object, applied: manifest.clone() }
     }
 
     /// `kubectl apply` of a manifest, client-side or server-side: for fields that nobody else writes
     /// both come to the same. What was applied before and is not in the manifest goes, what only
     /// the server or the hook has put there stays.
-    pub fn apply(&mut self, manifest: &Value, settings: Settings) -> Admitted {
+    pub fn apply(&mut self, manifest: &Value, settings: InjectionContext) -> Admitted {
         let sent = merge(&self.applied, manifest, &self.object);
         self.applied = manifest.clone();
         self.put(sent, settings)
     }
 
     /// `kubectl replace`: the manifest, whole.
-    pub fn replace(&mut self, manifest: &Value, settings: Settings) -> Admitted {
+    pub fn replace(&mut self, manifest: &Value, settings: InjectionContext) -> Admitted {
         self.applied = manifest.clone();
         self.put(manifest.clone(), settings)
     }
 
     /// `kubectl edit` or `patch`: some fields of the stored object.
-    pub fn edit(&mut self, more: &Value, settings: Settings) -> Admitted {
+    pub fn edit(&mut self, more: &Value, settings: InjectionContext) -> Admitted {
         self.put(merged(self.object.clone(), more), settings)
     }
 
     /// An edit of the stored object by a function.
-    pub fn change(&mut self, edit: impl FnOnce(&mut Value), settings: Settings) -> Admitted {
+    pub fn change(
+        &mut self,
+        edit: impl FnOnce(&mut Value),
+        settings: InjectionContext,
+    ) -> Admitted {
         let mut sent = self.object.clone();
         edit(&mut sent);
         self.put(sent, settings)
     }
 
     /// `kubectl rollout undo` to a template that lived before.
-    pub fn undo_to(&mut self, before: &Value, settings: Settings) -> Admitted {
+    pub fn undo_to(&mut self, before: &Value, settings: InjectionContext) -> Admitted {
         let mut sent = self.object.clone();
         sent["spec"]["template"] = before["spec"]["template"].clone();
         self.put(sent, settings)
     }
 
-    fn put(&mut self, sent: Value, settings: Settings) -> Admitted {
+    fn put(&mut self, sent: Value, settings: InjectionContext) -> Admitted {
         let admitted = admit(&defaulted(sent), Some(&self.object), settings);
         self.object = admitted.object.clone();
         admitted

@@ -1,13 +1,13 @@
 //! What a hook looks like.
 
-use clbmigrate_core::inject::{INJECTED, Note, PRE_STOP_SECONDS, Reason, Record};
+use clbmigrate_core::inject::{INJECTED, InjectionRecord, Note, PRE_STOP_SECONDS, Reason};
 use serde_json::{Value, json};
 
 use super::fixture::*;
 
-fn record(containers: &[&str], seconds: u32, grace_before: i64, grace: i64) -> Record {
+fn record(containers: &[&str], seconds: u32, grace_before: i64, grace: i64) -> InjectionRecord {
     let containers = containers.iter().map(|name| (*name).to_owned()).collect();
-    Record { containers, seconds, grace_before, grace }
+    InjectionRecord { containers, seconds, grace_before, grace }
 }
 
 const RECORD: &str = r#"{"containers":["web"],"seconds":30,"graceBefore":30,"grace":60}"#;

@@ -1,6 +1,6 @@
 //! What holds for every workload.
 
-use clbmigrate_core::inject::{INJECTED, Settings};
+use clbmigrate_core::inject::{INJECTED, InjectionContext};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ fn manifests(numbers: &Numbers) -> impl Strategy<Value = Value> + use<> {
     })
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = InjectionContext> {
     select(DEFAULTS.to_vec()).prop_map(seconds)
 }
 
@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn what_nobody_selects_stays(manifest in manifests(&Numbers::any()), settings in settings()) {
         let sent = defaulted(manifest);
-        let settings = Settings { is_selected: false, ..settings };
+        let settings = InjectionContext { is_selected: false, ..settings };
         prop_assert_eq!(admit(&sent, None, settings).object, sent);
     }
 
@@ -169,7 +169,7 @@ proptest! {
         let before = store.object.clone();
         store.apply(&second, changed);
         let seconds = |object| record_of(object).map(|record| record.seconds);
-        // Hooks as long as those that run look like an edit of what runs, and get new seconds.
+        // MissingHooks as long as those that run look like an edit of what runs, and get new seconds.
         let is_like_an_edit = seconds(&before) == seconds(&store.object);
         store.undo_to(&before, changed);
         let template = |object: &Value| object["spec"]["template"].clone();

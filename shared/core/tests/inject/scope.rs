@@ -2,7 +2,9 @@
 
 use clbmigrate_core::{
     annotation::INJECT,
-    inject::{INJECTED, Note, Operation, PRE_STOP_SECONDS, Reason, Request, Settings, examine},
+    inject::{
+        INJECTED, InjectionContext, Note, Operation, PRE_STOP_SECONDS, Reason, Request, examine,
+    },
     object::{Annotations, WorkloadKind},
 };
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ fn owned(object: Value, kind: &str) -> Value {
 
 /// The object is stored as it was sent, for that reason.
 #[track_caller]
-fn stays(manifest: Value, settings: Settings) -> Option<Reason> {
+fn stays(manifest: Value, settings: InjectionContext) -> Option<Reason> {
     let sent = defaulted(manifest);
     let admitted = admit(&sent, None, settings);
     assert_eq!(admitted.object, sent);
@@ -75,7 +77,7 @@ fn a_switch_that_means_nothing_is_named() {
 
 #[test]
 fn nobody_gets_a_hook_while_a_kubelet_is_too_old() {
-    let settings = Settings { nodes_sleep: false, ..READY };
+    let settings = InjectionContext { nodes_sleep: false, ..READY };
     assert_eq!(stays(web(), settings), Some(Reason::NodesTooOld));
     let own = deployment(&[with_hook("web", &sleep(5))]);
     assert_eq!(stays(own, settings), Some(Reason::OwnHooks));
@@ -120,7 +122,7 @@ fn bare_pods_and_pods_of_workloads_get_a_hook_in_labelled_namespaces_only() {
     for manifest in [pod(&[container("web")]), owned(pod(&[container("web")]), "ReplicaSet")] {
         let object = create(&manifest, READY).object;
         assert_eq!((hooks_of(&object), grace_of(&object)), (vec![sleep(30)], 60));
-        let elsewhere = Settings { namespace_is_labelled: false, ..READY };
+        let elsewhere = InjectionContext { namespace_is_labelled: false, ..READY };
         assert_eq!(stays(manifest, elsewhere), Some(Reason::NamespaceNotLabelled));
     }
 }
@@ -147,7 +149,7 @@ fn reason_of_pod(object: &Value, owner: &Annotations) -> Option<Reason> {
         kind: WorkloadKind::Pod,
         operation: Operation::Create,
         object,
-        owner: Some(owner),
+        controller_annotations: Some(owner),
     };
     examine(request).err()
 }

@@ -3,12 +3,12 @@
 mod objects;
 
 use clbmigrate_core::{
-    annotation::{self, LEGACY_PREFIX, PREFIX, key},
-    cloud::Answer,
+    annotation::{self, LEGACY_PREFIX, PREFIX, full_key},
+    clb_answers::ClbAnswer,
     finding::Finding,
-    object::{Meta, ObjectRef, Other, Workload, WorkloadKind},
+    object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
     patch::PatchOp,
-    snapshot::{Cluster, Object, World},
+    snapshot::{Cluster, Object, Snapshot},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ pub const CLUSTER_ID: &str = "c0123456789abcdef0123456789abcdef";
 /// The id of another cluster.
 pub const OTHER_ID: &str = "cfedcba9876543210fedcba9876543210";
 
-/// A world on paper: its objects are JSON until it is asked for.
+/// A snapshot on paper: its objects are JSON until it is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
     clusters: Vec<Part>,
@@ -39,7 +39,7 @@ pub struct Part {
     objects: Vec<Value>,
 }
 
-/// A world in which nothing is wrong: three nodes and a pod on each carry 30 of 100, a machine
+/// A snapshot in which nothing is wrong: three nodes and a pod on each carry 30 of 100, a machine
 /// outside the rest.
 pub fn healthy() -> Scene {
     let endpoints = [endpoint(1, 1), endpoint(2, 2), endpoint(3, 3)];
@@ -123,17 +123,17 @@ impl Scene {
 
     /// Sets an annotation of the first Service by its suffix.
     pub fn note(self, suffix: &str, value: &str) -> Self {
-        self.key(&key(suffix), value)
+        self.key(&full_key(suffix), value)
     }
 
     /// Sets an annotation of the first Service to something that may be no string.
     pub fn note_value(self, suffix: &str, value: Value) -> Self {
-        self.key(&key(suffix), value)
+        self.key(&full_key(suffix), value)
     }
 
     /// Takes an annotation off the first Service by its suffix.
     pub fn bare(self, suffix: &str) -> Self {
-        self.edit("Service", &json!({"metadata": {"annotations": {key(suffix): null}}}))
+        self.edit("Service", &json!({"metadata": {"annotations": {full_key(suffix): null}}}))
     }
 
     /// Sets an annotation of the first Service by its full key.
@@ -265,9 +265,9 @@ impl Scene {
         Some(self)
     }
 
-    /// The world.
-    pub fn world(&self) -> World {
-        let mut world = World::default();
+    /// The snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
         for part in &self.clusters {
             let mut cluster = Cluster::default();
             cluster.context = part.context.map(Into::into);
@@ -277,16 +277,16 @@ impl Scene {
             for object in &part.objects {
                 cluster.insert(read(object));
             }
-            world.clusters.push(cluster);
+            snapshot.clusters.push(cluster);
         }
         for answer in &self.answers {
-            world.cloud.insert(match sort(answer) {
-                "BackendServers" => Answer::Group(from(answer)),
-                "VServerGroups" => Answer::GroupList(from(answer)),
-                _ => Answer::Listeners(from(answer)),
+            snapshot.clb_answers.insert(match sort(answer) {
+                "BackendServers" => ClbAnswer::Group(from(answer)),
+                "VServerGroups" => ClbAnswer::GroupList(from(answer)),
+                _ => ClbAnswer::Listeners(from(answer)),
             });
         }
-        world
+        snapshot
     }
 
     /// This scene with a finding's patch applied to its object.
@@ -346,10 +346,10 @@ fn read(object: &Value) -> Object {
         "DaemonSet" => of(WorkloadKind::DaemonSet),
         "HorizontalPodAutoscaler" => Object::Autoscaler(Box::new(from(object))),
         "Namespace" => Object::Namespace(Box::new(from(&object["metadata"]))),
-        "InjectionHook" => Object::InjectionHook,
+        "InjectionHook" => Object::InjectionWebhook,
         kind => {
-            let meta: Meta = from(&object["metadata"]);
-            Object::Other(Box::new(Other { kind: kind.to_owned(), meta }))
+            let meta: ObjectMeta = from(&object["metadata"]);
+            Object::Other(Box::new(OtherObject { kind: kind.to_owned(), meta }))
         }
     }
 }

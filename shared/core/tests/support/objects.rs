@@ -1,6 +1,6 @@
 //! Kubernetes objects and answers of the CLB API, of the few fields that matter.
 
-use clbmigrate_core::annotation::{self, key};
+use clbmigrate_core::annotation::{self, full_key};
 use serde_json::{Value, json};
 
 use super::CLUSTER_ID;
@@ -13,9 +13,9 @@ pub fn service() -> Value {
             "name": "web",
             "namespace": "shop",
             "annotations": {
-                key(annotation::ID): "lb-a",
-                key(annotation::VGROUP_PORT): "rsp-a:80",
-                key(annotation::WEIGHT): "30",
+                full_key(annotation::ID): "lb-a",
+                full_key(annotation::VGROUP_PORT): "rsp-a:80",
+                full_key(annotation::WEIGHT): "30",
             },
         },
         "spec": {
