@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 use clbmigrate_core::{
-    backends::{self, Groups, Inputs, Model, NodeSet, PodSet, Server},
+    backends::{self, BackendTarget, KnownGroups, LocalModel, ModelInputs, NodeSet, PodSet},
     object::{EndpointSlice, Pod, Service},
 };
 use flate2::read::MultiGzDecoder;
@@ -110,12 +110,12 @@ fn difference(case: &Case) -> Option<String> {
     let slices: Vec<EndpointSlice> = case.endpoint_slices.iter().flatten().cloned().collect();
     let pods: PodSet = case.pods.iter().flatten().cloned().collect();
     let known = case.known_vgroups.iter().flatten().map(|id| (id.as_str(), "")).collect();
-    let result = backends::local_model(&Inputs {
+    let result = backends::local_model(&ModelInputs {
         service: &case.service,
         nodes: &nodes,
         slices: &slices,
         pods: &pods,
-        groups: Groups::Listed(known),
+        groups: KnownGroups::Listed(known),
         cluster_id: &case.cluster_id,
         eni_by_default: false,
     });
@@ -127,7 +127,7 @@ fn difference(case: &Case) -> Option<String> {
     }
 }
 
-fn model_difference(model: &Model<'_>, expected: &Expected) -> Option<String> {
+fn model_difference(model: &LocalModel<'_>, expected: &Expected) -> Option<String> {
     let skipped: Vec<u16> = model.skipped.iter().map(|(port, _)| *port).collect();
     let wanted = expected.skipped_ports.clone().unwrap_or_default();
     if skipped != wanted {
@@ -147,9 +147,9 @@ fn model_difference(model: &Model<'_>, expected: &Expected) -> Option<String> {
             .backends
             .iter()
             .map(|backend| {
-                let (kind, server_id, ip) = match backend.server {
-                    Server::Ecs(id) => ("ecs", id.to_owned(), String::new()),
-                    Server::Pod(ip) => ("eni", format!("eni-{ip}"), ip.to_owned()),
+                let (kind, server_id, ip) = match backend.target {
+                    BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
+                    BackendTarget::Pod(ip) => ("eni", format!("eni-{ip}"), ip.to_owned()),
                 };
                 Backend {
                     kind: kind.to_owned(),

@@ -11,10 +11,10 @@ mod support;
 
 use clbmigrate_core::{
     annotation::{
-        ALLOW, BACKEND_TYPE, CLASS, DEFAULT_WEIGHT, INJECT, KNOWN, LEGACY_PREFIX, PREFIX,
-        VGROUP_PORT, WEIGHT, key,
+        ALLOW, BACKEND_TYPE, CLASS, DEFAULT_WEIGHT, INJECT, KNOWN_ANNOTATIONS, LEGACY_PREFIX,
+        PREFIX, VGROUP_PORT, WEIGHT, full_key,
     },
-    backends::{self, Groups, Inputs, Mode, NodeSet, PodSet, Server},
+    backends::{self, BackendTarget, KnownGroups, Mode, ModelInputs, NodeSet, PodSet},
     finding::Severity,
     index::Index,
     object::Service,
@@ -36,8 +36,11 @@ use support::{
 // What may stand in an annotation.
 
 fn keys() -> impl Strategy<Value = String> {
-    let suffixes: Vec<&str> =
-        KNOWN.iter().map(|known| known.suffix).chain(["loadbalancer-vgroup-ids"]).collect();
+    let suffixes: Vec<&str> = KNOWN_ANNOTATIONS
+        .iter()
+        .map(|known| known.suffix)
+        .chain(["loadbalancer-vgroup-ids"])
+        .collect();
     let known = (select(vec![PREFIX, LEGACY_PREFIX]), select(suffixes));
     prop_oneof![
         6 => known.prop_map(|(prefix, suffix)| format!("{prefix}{suffix}")),
@@ -164,12 +167,12 @@ proptest! {
         let (before, after) = (scene.snapshot(), annotated(scene, &annotations).snapshot());
         let (before, after) = (Index::new(&before), Index::new(&after));
         for service_ref in after.services() {
-            let inputs = Inputs {
+            let inputs = ModelInputs {
                 service: service_ref.service,
                 nodes: service_ref.cluster.nodes(),
                 slices: service_ref.cluster.slices_of(service_ref.service).unwrap_or_default(),
                 pods: service_ref.cluster.pods(),
-                groups: Groups::Unknown,
+                groups: KnownGroups::Unknown,
                 cluster_id: CLUSTER_ID,
                 eni_by_default: false,
             };
@@ -190,12 +193,12 @@ proptest! {
         let at = at % text.len();
         text.splice(at..at, bytes);
         if let Ok(service) = serde_json::from_slice::<Service>(&text) {
-            let inputs = Inputs {
+            let inputs = ModelInputs {
                 service: &service,
                 nodes: NodeSet::empty(),
                 slices: &[],
                 pods: &PodSet::default(),
-                groups: Groups::Unknown,
+                groups: KnownGroups::Unknown,
                 cluster_id: "",
                 eni_by_default: false,
             };
@@ -222,7 +225,7 @@ proptest! {
     #[test]
     fn every_backend_gets_something_of_a_weight(scene in grounds(), weight in 1_u32..=100) {
         applied(&scene.note(WEIGHT, &weight.to_string()).snapshot(), |mode, backend| {
-            let is_eci = matches!(backend.server, Server::Pod(_));
+            let is_eci = matches!(backend.target, BackendTarget::Pod(_));
             assert!(backend.weight >= 1 || (mode == Mode::Local && is_eci), "{mode:?} {backend:?}");
             assert!(backend.weight <= weight, "{backend:?}");
         });
@@ -333,10 +336,10 @@ proptest! {
         let weight = weight.to_string();
         let list = |scene: Scene| {
             let mut all = Vec::new();
-            applied(&scene.snapshot(), |_, b| all.push((b.server.id().to_owned(), b.port, b.weight)));
+            applied(&scene.snapshot(), |_, b| all.push((b.target.id().to_owned(), b.port, b.weight)));
             all
         };
         let old = scene.clone().bare(WEIGHT).key(&format!("{LEGACY_PREFIX}{WEIGHT}"), weight.clone());
-        prop_assert_eq!(list(scene.key(&key(WEIGHT), weight)), list(old));
+        prop_assert_eq!(list(scene.key(&full_key(WEIGHT), weight)), list(old));
     }
 }

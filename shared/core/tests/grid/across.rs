@@ -1,6 +1,8 @@
 //! 1xx: Services that share a group, and the listener they share.
 
-use clbmigrate_core::annotation::{BACKEND_TYPE, FORCE_OVERRIDE, ID, VGROUP_PORT, WEIGHT, key};
+use clbmigrate_core::annotation::{
+    BACKEND_TYPE, FORCE_OVERRIDE, ID, VGROUP_PORT, WEIGHT, full_key,
+};
 use serde_json::{Value, json};
 
 use super::{Rule, change, rule};
@@ -9,12 +11,12 @@ use crate::support::{
 };
 
 fn annotated(service: Value, suffix: &str, value: &str) -> Value {
-    merged(service, &json!({"metadata": {"annotations": {key(suffix): value}}}))
+    merged(service, &json!({"metadata": {"annotations": {full_key(suffix): value}}}))
 }
 
 fn without(service: Value, suffixes: &[&str]) -> Value {
     suffixes.iter().fold(service, |service, suffix| {
-        merged(service, &json!({"metadata": {"annotations": {key(suffix): null}}}))
+        merged(service, &json!({"metadata": {"annotations": {full_key(suffix): null}}}))
     })
 }
 

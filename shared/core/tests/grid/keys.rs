@@ -1,7 +1,7 @@
 //! 0xx: annotation keys, and where they stand.
 
 use clbmigrate_core::annotation::{
-    BACKEND_TYPE, FORCE_OVERRIDE, ID, LEGACY_PREFIX, PREFIX, VGROUP_PORT, WEIGHT, key,
+    BACKEND_TYPE, FORCE_OVERRIDE, ID, LEGACY_PREFIX, PREFIX, VGROUP_PORT, WEIGHT, full_key,
 };
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn shared(suffix: &str, value: &str) -> Scene {
 
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn rules() -> Vec<Rule> {
-    let weight = key(WEIGHT);
+    let weight = full_key(WEIGHT);
     vec![
         rule("CLB009")
             .error("both prefixes, different weights", legacy(WEIGHT, "80"))
@@ -122,7 +122,7 @@ pub fn rules() -> Vec<Rule> {
             })
             .saying("spec.annotations")
             .warning("each key by itself", {
-                let both = json!({key(ID): "lb-a", &weight: "20"});
+                let both = json!({full_key(ID): "lb-a", &weight: "20"});
                 healthy().edit("Deployment", &json!({"metadata": {"annotations": both}}))
             })
             .times(2)
