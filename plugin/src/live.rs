@@ -63,6 +63,11 @@ impl Live {
         &self.connections
     }
 
+    /// Why there is no connection with the other contexts.
+    pub fn unreachable(&self) -> &[live::Error] {
+        &self.unreachable
+    }
+
     /// The only connection, for commands that write.
     pub fn only(&self) -> Result<&Connection, Error> {
         match self.connections.as_slice() {

@@ -57,6 +57,9 @@ fn last_of_several(
         let history = service.and_then(|service| service.history().ok());
         found.extend(history.and_then(|history| history.last_to_undo().cloned()));
     }
+    if found.is_empty() && input.contexts.len() > 1 {
+        return Err(nothing_to_undo(name, live));
+    }
     let of_several = found.iter().find(|entry| entry.whole.is_some());
     let Some(entry) = of_several else { return Ok(None) };
     let other = found.iter().find(|other| other.change != entry.change);
@@ -69,6 +72,22 @@ fn last_of_several(
             ),
             hints: vec!["name the cluster whose last change is meant: --context NAME".to_owned()],
         }),
+    }
+}
+
+/// No cluster of several holds a change to take back.
+fn nothing_to_undo(name: &str, live: &Live) -> Error {
+    let contexts = live.connections().iter().filter_map(|of| of.context.as_deref());
+    let contexts: Vec<&str> = contexts.collect();
+    let unreachable = live.unreachable().iter().map(ToString::to_string);
+    let mut hints: Vec<String> = unreachable.collect();
+    hints.push("set a weight by hand: kubectl clbmigrate set".to_owned());
+    Error::NotFound {
+        message: format!(
+            "svc/{name} has no change of this tool to undo in {}",
+            contexts.join(", ")
+        ),
+        hints,
     }
 }
 
