@@ -47,6 +47,8 @@ pub enum FaultEffect {
     LoseAnswer {},
     /// The connection is cut; it is not carried out.
     LoseRequest {},
+    /// It is carried out, then a gateway on the way answers 502 in HTML.
+    BadGateway {},
     /// It is not carried out, and this is the answer, with status 200.
     WrongAnswer(String),
 }
@@ -100,6 +102,7 @@ impl FaultEffect {
             Self::DelayMs(_) => "delayMs",
             Self::LoseAnswer {} => "loseAnswer",
             Self::LoseRequest {} => "loseRequest",
+            Self::BadGateway {} => "badGateway",
             Self::WrongAnswer(_) => "wrongAnswer",
         }
     }
@@ -182,6 +185,7 @@ mod tests {
             r#"{"skip":2,"do":{"delayMs":500}}"#,
             r#"{"accessKeyId":"k","skip":0,"do":{"loseAnswer":{}}}"#,
             r#"{"skip":0,"do":{"loseRequest":{}}}"#,
+            r#"{"skip":0,"do":{"badGateway":{}}}"#,
             r#"{"skip":0,"do":{"error":{"status":500,"code":"InternalError","message":"m"}}}"#,
             r#"{"skip":0,"do":{"wrongAnswer":"<html>"}}"#,
         ];

@@ -90,7 +90,11 @@ impl MetadataService {
 impl HttpService for MetadataService {
     async fn answer(&self, request: Request) -> Reply {
         match (request.method(), request.path()) {
-            ("PUT", "/latest/api/token") => self.token(&request),
+            ("PUT", "/latest/api/token")
+                if !self.shared.read(|state| state.metadata.without_tokens) =>
+            {
+                self.token(&request)
+            }
             ("GET", path) => match path.strip_prefix("/latest/meta-data/") {
                 Some(_) if !self.is_authorized(&request) => {
                     Reply::text(403, "the token is missing or bad\n")

@@ -1,4 +1,4 @@
-//! Environment and options of tests.
+//! The environment of a client under test.
 
 use std::{
     collections::BTreeMap,
@@ -6,16 +6,14 @@ use std::{
     path::{Path, PathBuf},
     process::Output,
     sync::Arc,
-    time::Duration,
 };
 
 use clbmigrate_clb::{ClbClient, Environment, Error, Options, SystemEnvironment};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::server::Server;
-
-/// Environment and files that a test has made up; the rest is the machine's.
+/// Variables and files that a test has made up, and nothing of the machine's. Programs are really
+/// run, and the clock is the machine's unless a test sets it.
 #[derive(Clone, Default)]
 pub(crate) struct FakeEnvironment {
     variables: BTreeMap<String, String>,
@@ -24,8 +22,8 @@ pub(crate) struct FakeEnvironment {
 }
 
 impl FakeEnvironment {
-    /// Somebody with an access key and a region in the environment.
-    pub(crate) fn with_keys() -> Self {
+    /// An access key and a region in environment variables.
+    pub(crate) fn with_access_key() -> Self {
         Self::default()
             .variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIexample")
             .variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-1")
@@ -47,31 +45,10 @@ impl FakeEnvironment {
         self
     }
 
-    /// A client of a server that is CLB API, STS and metadata at once.
-    pub(crate) async fn connect(&self, server: &Server) -> Result<ClbClient, Error> {
-        self.connect_with(options(server)).await
-    }
-
+    /// A client that finds its credentials in this environment.
     pub(crate) async fn connect_with(&self, options: Options) -> Result<ClbClient, Error> {
         ClbClient::connect_in_environment(options, Arc::new(self.clone())).await
     }
-}
-
-/// Short times: a test that waits for their end should not wait long.
-pub(crate) fn options(server: &Server) -> Options {
-    Options {
-        endpoint: Some(server.http()),
-        sts_endpoint: Some(server.http()),
-        metadata_endpoint: Some(server.http()),
-        attempt_timeout: Duration::from_secs(5),
-        operation_timeout: Duration::from_secs(10),
-        ..Options::default()
-    }
-}
-
-/// A client with an access key.
-pub(crate) async fn client(server: &Server) -> ClbClient {
-    FakeEnvironment::with_keys().connect(server).await.expect("a client")
 }
 
 impl Environment for FakeEnvironment {

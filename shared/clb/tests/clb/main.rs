@@ -1,4 +1,4 @@
-//! The client against a real HTTP server.
+//! The client against the CLB double, and against servers that break off.
 
 #![allow(
     clippy::expect_used,
@@ -8,12 +8,13 @@
     reason = "a test may fail"
 )]
 
+mod agreement;
+mod cloud;
 mod credentials;
-mod double;
 mod environment;
 mod errors;
+mod raw_server;
 mod reads;
-mod server;
 mod signature;
 mod transport;
 mod writes;

@@ -1,86 +1,75 @@
-//! Signatures, computed anew from what is on the wire.
+//! Signatures, checked by the double, which knows the secret and computes them anew.
 
-use ring::{digest, hmac};
+use clbmigrate_clb::ErrorKind;
 use serde_json::json;
 
 use crate::{
-    environment::{FakeEnvironment, client},
-    server::{Reply, Seen, Server},
+    cloud::{CLB, TestCloud, options},
+    environment::FakeEnvironment,
+    raw_server::{RawAnswer, RawServer},
 };
 
-fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
-}
-
-fn sha256(text: &str) -> String {
-    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
-}
-
-/// The signature that a server expects which has this secret.
-fn expected(seen: &Seen, secret: &str) -> String {
-    let authorization = &seen.headers["authorization"];
-    let names = authorization.split("SignedHeaders=").nth(1).expect("names");
-    let names = names.split(',').next().expect("names");
-    let headers: Vec<String> =
-        names.split(';').map(|name| format!("{name}:{}\n", seen.headers[name])).collect();
-    let headers = headers.concat();
-    let canonical = format!(
-        "{}\n{}\n{}\n{headers}\n{names}\n{}",
-        seen.method,
-        seen.path,
-        seen.raw_query,
-        sha256("")
-    );
-    let signed = format!("ACS3-HMAC-SHA256\n{}", sha256(&canonical));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    hex(hmac::sign(&key, signed.as_bytes()).as_ref())
-}
+const NO_SERVERS: &str = r#"{"BackendServers": {"BackendServer": []}}"#;
 
 #[tokio::test]
 async fn a_server_that_knows_the_secret_computes_the_same_signature() {
-    let server =
-        Server::script(vec![Reply::ok(json!({"BackendServers": {"BackendServer": []}}))]).await;
-    client(&server).await.health("lb *+~/example", 80, "tcp").await.expect("an answer");
-    let seen = &server.seen()[0];
-    assert_eq!(seen.method, "POST");
-    assert_eq!(seen.headers["x-acs-version"], "2014-05-15");
-    assert_eq!(seen.headers["host"], server.authority);
-    assert_eq!(seen.parameter("LoadBalancerId"), "lb *+~/example");
-    assert_eq!(seen.parameter("RegionId"), "cn-example");
-    let authorization = &seen.headers["authorization"];
-    assert!(
-        authorization.starts_with("ACS3-HMAC-SHA256 Credential=LTAIexample,SignedHeaders=host;")
-    );
-    assert!(authorization.ends_with(&format!(",Signature={}", expected(seen, "secret-1"))));
+    let id = "lb *+~/example";
+    let balancer = json!({"id": id, "listeners": [{"port": 80, "protocol": "tcp"}]});
+    let cloud = TestCloud::start(json!({"loadBalancers": [balancer]})).await;
+    cloud.client().await.health(id, 80, "tcp").await.expect("an answer");
+    let call = &cloud.calls()[0];
+    assert_eq!((call.method.as_str(), call.version.as_str()), ("POST", "2014-05-15"));
+    assert_eq!(call.parameters["LoadBalancerId"], id);
+    assert_eq!(call.parameters["RegionId"], "cn-example");
+    assert_eq!(call.access_key_id.as_deref(), Some("LTAIexample"));
+}
+
+#[tokio::test]
+async fn the_headers_say_who_signed_what() {
+    let server = RawServer::start(vec![RawAnswer::http(200, NO_SERVERS)]).await;
+    let environment = FakeEnvironment::with_access_key().at("2026-01-02T03:04:05Z");
+    let clb = environment.connect_with(options(&server.http())).await.expect("a client");
+    clb.health(CLB, 80, "tcp").await.expect("an answer");
+    let request = &server.requests()[0];
+    assert!(request.starts_with("POST /?"), "{request}");
+    let headers = [
+        "authorization: ACS3-HMAC-SHA256 Credential=LTAIexample,SignedHeaders=host;x-acs-",
+        "x-acs-date: 2026-01-02T03:04:05Z\r\n",
+        &format!("host: {}\r\n", server.authority),
+    ];
+    for header in headers {
+        assert!(request.contains(header), "{header}: {request}");
+    }
 }
 
 #[tokio::test]
 async fn a_token_is_sent_and_signed_with_the_rest() {
-    let server =
-        Server::script(vec![Reply::ok(json!({"BackendServers": {"BackendServer": []}}))]).await;
-    let environment =
-        FakeEnvironment::with_keys().variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
-    let clb = environment.connect(&server).await.expect("a client");
-    clb.health("lb-bp1example", 80, "tcp").await.expect("an answer");
-    let seen = &server.seen()[0];
-    assert_eq!(seen.headers["x-acs-security-token"], "token-1");
-    let authorization = &seen.headers["authorization"];
-    assert!(authorization.contains("x-acs-security-token;"), "{authorization}");
-    assert!(authorization.ends_with(&expected(seen, "secret-1")));
+    let balancer = json!({"id": CLB, "listeners": [{"port": 80, "protocol": "tcp"}]});
+    let token = json!({
+        "accessKeyId": "STS.1", "accessKeySecret": "secret-2", "securityToken": "token-1",
+        "expiration": "2999-01-01T00:00:00Z", "arn": "acs:ram::1:assumed-role/clb/ann",
+    });
+    let cloud = TestCloud::start(json!({"loadBalancers": [balancer], "stsTokens": [token]})).await;
+    let environment = FakeEnvironment::with_access_key()
+        .variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "STS.1")
+        .variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret-2");
+    let without = cloud.connect(environment.clone()).await.expect("a client");
+    let error = without.health(CLB, 80, "tcp").await.expect_err("no token");
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error}");
+    let environment = environment.variable("ALIBABA_CLOUD_SECURITY_TOKEN", "token-1");
+    let with = cloud.connect(environment).await.expect("a client");
+    with.health(CLB, 80, "tcp").await.expect("an answer");
 }
 
 #[tokio::test]
 async fn no_two_calls_have_the_same_nonce() {
-    let server =
-        Server::script(vec![Reply::ok(json!({"BackendServers": {"BackendServer": []}}))]).await;
-    let clb = client(&server).await;
+    let balancer = json!({"id": CLB, "listeners": [{"port": 80, "protocol": "tcp"}]});
+    let cloud = TestCloud::start(json!({"loadBalancers": [balancer]})).await;
+    let clb = cloud.client().await;
     for _ in 0..3 {
-        clb.health("lb-bp1example", 80, "tcp").await.expect("an answer");
+        clb.health(CLB, 80, "tcp").await.expect("an answer");
     }
-    let mut nonces: Vec<_> =
-        server.seen().iter().map(|seen| seen.headers["x-acs-signature-nonce"].clone()).collect();
-    nonces.sort();
-    nonces.dedup();
-    assert_eq!(nonces.len(), 3);
+    // The double refuses a nonce that it has seen, and a read would then be repeated.
+    let codes: Vec<_> = cloud.calls().into_iter().map(|call| call.code).collect();
+    assert_eq!(codes, [None, None, None]);
 }

@@ -1,36 +1,33 @@
 //! Connections: missing, broken, silent, over TLS, through a proxy.
 
-use std::{io::Write as _, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clbmigrate_clb::{ErrorKind, Options};
-use futures::FutureExt as _;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
-use tempfile::NamedTempFile;
+use clbmigrate_clb_double::{Fault, FaultEffect};
+use rstest::rstest;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    environment::{FakeEnvironment, client, options},
-    server::{Reply, Server},
+    cloud::{CLB, GROUP, TestCloud, options},
+    environment::FakeEnvironment,
+    raw_server::{RawAnswer, RawServer},
 };
 
-fn groups() -> Value {
-    json!({"VServerGroups": {"VServerGroup": [{"VServerGroupId": "rsp-bp1example"}]}})
-}
+const READ: &str = "DescribeVServerGroups";
 
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let options = Options { endpoint: Some(format!("http://{address}")), ..Options::default() };
-    let clb = FakeEnvironment::with_keys().connect_with(options).await.expect("a client");
-    let error = clb.groups("lb-bp1example").await.expect_err("nobody there");
+    let options = options(&format!("http://{address}"));
+    let clb = FakeEnvironment::with_access_key().connect_with(options).await.expect("a client");
+    let error = clb.groups(CLB).await.expect_err("nobody there");
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert_eq!(
         error.to_string(),
@@ -41,112 +38,109 @@ async fn where_nobody_listens_nothing_was_sent() {
 
 #[tokio::test]
 async fn a_read_whose_answer_is_lost_is_asked_again() {
-    let server = Server::script(vec![Reply::Cut, Reply::ok(groups())]).await;
-    client(&server).await.groups("lb-bp1example").await.expect("the second attempt");
-    assert_eq!(server.seen().len(), 2);
+    let cloud = TestCloud::with_backends(1).await;
+    cloud.fault(Fault::new(FaultEffect::LoseAnswer {}).for_action(READ).times(1));
+    cloud.client().await.groups(CLB).await.expect("the second attempt");
+    assert_eq!(cloud.calls().len(), 2);
 }
 
+#[rstest]
+#[case::nothing(RawAnswer::cut(), "the connection with {} broke before the answer")]
+#[case::no_http(
+    RawAnswer::Bytes("SSH-2.0-OpenSSH_9.9\r\n".to_owned()),
+    "the connection with {} broke before the answer"
+)]
+#[case::half_an_answer(
+    RawAnswer::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_owned()),
+    "the answer of {} broke off"
+)]
 #[tokio::test]
-async fn a_server_that_always_cuts_is_told_as_lost() {
-    let server = Server::script(vec![Reply::Cut]).await;
-    let clb = client(&server).await.with_operation_timeout(Duration::from_secs(1));
-    let error = clb.groups("lb-bp1example").await.expect_err("cut");
+async fn a_server_that_always_cuts_is_told_as_lost(
+    #[case] answer: RawAnswer,
+    #[case] message: &str,
+) {
+    let server = RawServer::start(vec![answer]).await;
+    let environment = FakeEnvironment::with_access_key();
+    let clb = environment.connect_with(options(&server.http())).await.expect("a client");
+    let clb = clb.with_operation_timeout(Duration::from_secs(1));
+    let error = clb.groups(CLB).await.expect_err("cut");
     assert_eq!(error.kind, ErrorKind::ConnectionLost);
     assert!(error.is_lost_answer());
-    let told = format!("the connection with {} broke before the answer", server.authority);
-    assert!(error.message.starts_with(&told), "{error}");
+    let message = message.replace("{}", &server.authority);
+    assert!(error.message.starts_with(&message), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_is_silent_costs_no_more_than_the_time_of_a_call() {
-    let server = Server::script(vec![Reply::Silence, Reply::ok(groups())]).await;
-    let options = Options { attempt_timeout: Duration::from_millis(300), ..options(&server) };
-    let clb = FakeEnvironment::with_keys().connect_with(options).await.expect("a client");
-    clb.groups("lb-bp1example").await.expect("the second attempt");
+    let answer = json!({"VServerGroups": {"VServerGroup": [{"VServerGroupId": GROUP}]}});
+    let answers = vec![RawAnswer::Silence, RawAnswer::http(200, &answer.to_string())];
+    let server = RawServer::start(answers).await;
+    let attempt_timeout = Duration::from_millis(300);
+    let options = Options { attempt_timeout, ..options(&server.http()) };
+    let clb = FakeEnvironment::with_access_key().connect_with(options).await.expect("a client");
+    clb.groups(CLB).await.expect("the second attempt");
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn a_deadline_that_is_over_ends_the_operation() {
-    let server = Server::script(vec![Reply::Silence]).await;
-    let clb = client(&server)
-        .await
-        .with_deadline(tokio::time::Instant::now() + Duration::from_millis(300));
-    let error = clb.groups("lb-bp1example").await.expect_err("late");
+    let server = RawServer::start(vec![RawAnswer::Silence]).await;
+    let environment = FakeEnvironment::with_access_key();
+    let clb = environment.connect_with(options(&server.http())).await.expect("a client");
+    let clb = clb.with_deadline(Instant::now() + Duration::from_millis(300));
+    let error = clb.groups(CLB).await.expect_err("late");
     assert_eq!(error.kind, ErrorKind::Timeout);
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn after_the_deadline_nothing_is_sent() {
-    let server = Server::script(vec![Reply::ok(groups())]).await;
-    let clb = client(&server).await.with_deadline(tokio::time::Instant::now());
-    let error = clb.groups("lb-bp1example").await.expect_err("too late");
+    let cloud = TestCloud::with_backends(1).await;
+    let clb = cloud.client().await.with_deadline(Instant::now());
+    let error = clb.groups(CLB).await.expect_err("too late");
     assert_eq!(error.kind, ErrorKind::Deadline);
     assert!(!error.is_lost_answer());
-    assert!(server.seen().is_empty());
+    assert_eq!(cloud.calls(), []);
 }
 
-/// A server over TLS as `slb.test.example`, and a file with its authority.
-async fn tls_server() -> (Server, NamedTempFile) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    let authority = CertifiedIssuer::self_signed(params, key).expect("an authority");
-    let names = ["slb.test.example", "127.0.0.1"].map(str::to_owned);
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(names).expect("names");
-    let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("protocols")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        )
-        .expect("a configuration");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let accept = move |stream: TcpStream| acceptor.accept(stream).boxed();
-    let server = Server::start_with(|_| Reply::ok(groups()), accept).await;
-    let mut file = NamedTempFile::new().expect("a file");
-    file.write_all(authority.pem().as_bytes()).expect("written");
-    (server, file)
+/// An environment in which `/ca.pem` holds the authority of the cloud's certificate.
+fn environment_with_authority_of(cloud: &TestCloud) -> FakeEnvironment {
+    let authority = cloud.ca_pem().expect("an authority");
+    FakeEnvironment::with_access_key().file("/ca.pem", authority)
 }
 
-/// A world in which that file can be read.
-fn environment_with(file: &NamedTempFile) -> FakeEnvironment {
-    let content = std::fs::read(file.path()).expect("a file");
-    FakeEnvironment::with_keys().file(file.path().to_str().expect("a path"), content)
+/// Options for a cloud over HTTPS, with `/ca.pem` trusted.
+fn options_over_tls(cloud: &TestCloud) -> Options {
+    let endpoint = cloud.https().map(|address| address.to_string());
+    Options { endpoint, ca: Some("/ca.pem".into()), ..cloud.options() }
 }
 
 #[tokio::test]
 async fn an_authority_of_one_s_own_is_trusted_when_it_is_named() {
-    let (server, ca) = tls_server().await;
-    let endpoint = Some(server.authority.clone());
-    let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let clb = environment_with(&ca).connect_with(options).await.expect("a client");
-    assert_eq!(clb.groups("lb-bp1example").await.expect("groups").groups.len(), 1);
+    let cloud = TestCloud::with_backends(1).await;
+    let environment = environment_with_authority_of(&cloud);
+    let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+    assert_eq!(clb.groups(CLB).await.expect("groups").groups.len(), 1);
 }
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused_before_anything_is_sent() {
-    let (server, _) = tls_server().await;
-    let (_, other) = tls_server().await;
-    let endpoint = Some(server.authority.clone());
-    let options = Options { endpoint, ca: Some(other.path().into()), ..options(&server) };
-    let clb = environment_with(&other).connect_with(options).await.expect("a client");
-    let error = clb.groups("lb-bp1example").await.expect_err("not trusted");
+    let cloud = TestCloud::with_backends(1).await;
+    let other = TestCloud::with_backends(1).await;
+    let environment = environment_with_authority_of(&other);
+    let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+    let error = clb.groups(CLB).await.expect_err("not trusted");
     assert_eq!(error.kind, ErrorKind::Certificate);
     assert!(!error.is_lost_answer());
-    assert!(server.seen().is_empty());
+    assert_eq!(cloud.calls(), []);
 }
 
 #[tokio::test]
 async fn a_file_of_certificates_that_has_none_is_told_by_name() {
-    let server = Server::script(vec![Reply::ok(groups())]).await;
-    let options = Options { ca: Some("/ca.pem".into()), ..options(&server) };
-    let clb = FakeEnvironment::with_keys().file("/ca.pem", "hello").connect_with(options).await;
-    let error = clb.expect("a client").groups("lb-bp1example").await.expect_err("no certificate");
+    let cloud = TestCloud::with_backends(1).await;
+    let environment = FakeEnvironment::with_access_key().file("/ca.pem", "hello");
+    let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+    let error = clb.groups(CLB).await.expect_err("no certificate");
     assert_eq!(error.kind, ErrorKind::Config);
     assert_eq!(error.message, "certificates /ca.pem: no certificate in it");
 }
@@ -155,46 +149,44 @@ async fn a_file_of_certificates_that_has_none_is_told_by_name() {
 async fn proxy(to: String) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut inner, _)) = listener.accept().await {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(inner.read_u8().await.expect("a request"));
             }
-            tell.send(String::from_utf8(head).expect("text")).expect("a test");
+            sender.send(String::from_utf8(head).expect("text")).expect("a test");
             inner.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("an answer");
             let mut outer = TcpStream::connect(&to).await.expect("the server");
             // The test ends before the connection.
             tokio::spawn(async move { copy_bidirectional(&mut inner, &mut outer).await });
         }
     });
-    (address, told)
+    (address, receiver)
 }
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_used_for_https() {
-    let (server, ca) = tls_server().await;
-    let (address, mut told) = proxy(server.authority.clone()).await;
-    let endpoint = Some("slb.test.example".to_owned());
-    let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let environment =
-        environment_with(&ca).variable("HTTPS_PROXY", &format!("http://ann:pass@{address}"));
+    let cloud = TestCloud::with_backends(1).await;
+    let (address, mut requests) = proxy(cloud.https().expect("HTTPS").to_string()).await;
+    // Nobody listens there: only by way of the proxy can the cloud be reached.
+    let options = Options { endpoint: Some("localhost:1".to_owned()), ..options_over_tls(&cloud) };
+    let environment = environment_with_authority_of(&cloud)
+        .variable("HTTPS_PROXY", &format!("http://ann:pass@{address}"));
     let clb = environment.connect_with(options).await.expect("a client");
-    clb.groups("lb-bp1example").await.expect("groups");
-    let asked = told.recv().await.expect("a CONNECT").to_lowercase();
-    assert!(asked.starts_with("connect slb.test.example:443 http/1.1\r\n"), "{asked}");
-    assert!(asked.contains("proxy-authorization: basic "), "{asked}");
+    clb.groups(CLB).await.expect("groups");
+    let request = requests.recv().await.expect("a CONNECT").to_lowercase();
+    assert!(request.starts_with("connect localhost:1 http/1.1\r\n"), "{request}");
+    assert!(request.contains("proxy-authorization: basic "), "{request}");
 }
 
 #[tokio::test]
 async fn a_proxy_is_left_aside_where_no_proxy_says_so() {
-    let (server, ca) = tls_server().await;
-    let endpoint = Some(server.authority.clone());
-    let options = Options { endpoint, ca: Some(ca.path().into()), ..options(&server) };
-    let environment = environment_with(&ca)
+    let cloud = TestCloud::with_backends(1).await;
+    let environment = environment_with_authority_of(&cloud)
         .variable("HTTPS_PROXY", "http://127.0.0.1:1")
         .variable("NO_PROXY", "127.0.0.1");
-    let clb = environment.connect_with(options).await.expect("a client");
-    clb.groups("lb-bp1example").await.expect("groups");
+    let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+    clb.groups(CLB).await.expect("groups");
 }

@@ -37,6 +37,15 @@ pub(super) async fn call(shared: &SharedState, request: &Request) -> Reply {
             let _lost: Answer = run(shared, request);
             return Reply::CutConnection;
         }
+        Some(FaultEffect::BadGateway {}) => {
+            let _lost: Answer = run(shared, request);
+            shared.calls.update(&id, |call| call.status = Some(502));
+            return Reply::Answer {
+                status: 502,
+                content_type: "text/html",
+                body: "<html>502 Bad Gateway</html>".into(),
+            };
+        }
         Some(FaultEffect::Throttle {}) => {
             let message = "Request was denied due to user flow control.";
             Err(ApiError::new(400, "Throttling.User", message))

@@ -71,6 +71,8 @@ pub struct Metadata {
     pub vswitch_id: String,
     /// Answer only to those who bring a token (`IMDSv2`).
     pub tokens_only: bool,
+    /// Have no tokens: answer as `IMDSv1` alone did.
+    pub without_tokens: bool,
     /// Seconds that the role's credentials last.
     pub session_seconds: u32,
 }
@@ -115,6 +117,7 @@ impl Default for Metadata {
             zone_id: "cn-example-a".to_owned(),
             vswitch_id: "vsw-bp1example".to_owned(),
             tokens_only: false,
+            without_tokens: false,
             session_seconds: 3600,
         }
     }

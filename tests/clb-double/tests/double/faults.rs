@@ -54,6 +54,16 @@ async fn a_fault_can_be_one_clients_alone() {
 }
 
 #[tokio::test]
+async fn a_bad_gateway_speaks_for_a_call_that_was_carried_out() {
+    let fixture = Fixture::new().await;
+    fixture.double.fault(Fault::new(FaultEffect::BadGateway {}).for_action(RENAME).times(1));
+    let answer = fixture.client.call(SLB, RENAME, &RENAMED).await.expect("an answer");
+    assert_eq!(answer.status, 502);
+    assert!(answer.text.starts_with("<html>"), "{}", answer.text);
+    assert_eq!(fixture.double.state().load_balancers[0].name, "new");
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_of_a_call_that_was_carried_out() {
     let fixture = Fixture::new().await;
     fixture.double.fault(Fault::new(FaultEffect::LoseAnswer {}).for_action(RENAME).times(1));

@@ -85,3 +85,13 @@ async fn what_is_wrong_is_refused() {
     assert_eq!(ask(address, "PUT", "/latest/api/token", (TTL, "21601")).await.status, 400);
     assert_eq!(ask(address, "GET", ROLES, (TOKEN, "invented")).await.status, 403);
 }
+
+#[tokio::test]
+async fn without_tokens_there_is_only_the_old_way_to_ask() {
+    let (double, address) = double().await;
+    double.edit(|state| state.metadata.without_tokens = true);
+    assert_eq!(ask(address, "PUT", "/latest/api/token", (TTL, "21600")).await.status, 404);
+    assert_eq!(ask(address, "GET", ROLES, (TOKEN, "guessed")).await.status, 403);
+    let role = ask(address, "GET", ROLES, ("accept", "*/*")).await;
+    assert_eq!((role.status, role.text.as_str()), (200, "clb"));
+}
