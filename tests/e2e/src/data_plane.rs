@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clbmigrate_testbed::{Bed, Place, programs};
+use clbmigrate_testbed::{Network, Testbed, programs};
 use clbmigrate_testkit::HttpProcess;
 use serde_json::json;
 
@@ -37,12 +37,12 @@ impl DataPlane {
     /// and pods of these addresses by interfaces of their own. Its listeners count weights and check
     /// health every second.
     pub fn start(
-        bed: &Bed,
+        testbed: &Testbed,
         machine: &str,
         listeners: &[Listener],
         pods: &[String],
     ) -> anyhow::Result<Self> {
-        let machine = bed.machine(machine)?;
+        let machine = testbed.machine(machine)?;
         let groups = listeners.iter().map(|of| {
             let server = |(id, port, weight): &(String, u16, u8)| json!({"serverId": id, "port": port, "weight": weight});
             json!({"id": of.group, "backends": of.servers.iter().map(server).collect::<Vec<_>>()})
@@ -59,17 +59,17 @@ impl DataPlane {
             "accounts": accounts(),
             // Where ccm-double says that its cluster is, if it is told nothing else.
             "vpc": {"id": "vpc-example", "cidrs": ["10.0.0.0/8"]},
-            "instances": bed.instances(),
+            "instances": testbed.instances(),
             "networkInterfaces": pods.iter().map(interface).collect::<Vec<_>>(),
             "loadBalancers": [{
                 "id": "lb-bp1example", "name": "shop", "address": machine.address,
                 "groups": groups.collect::<Vec<_>>(), "listeners": of_state.collect::<Vec<_>>(),
             }],
         });
-        let file = bed.folder().join("clb.json");
+        let file = testbed.folder().join("clb.json");
         fs::write(&file, state.to_string())?;
         let program = programs::build(&["clb-double"])?.pop().context("no clb-double")?;
-        let mut command = bed.inside(Place::Machine(&machine.name), program)?;
+        let mut command = testbed.command_in(Network::Machine(&machine.name), program)?;
         command.arg("--state").arg(&file).arg("--data-plane");
         command.args(["--listen", &SocketAddr::from((machine.address, 0)).to_string()]);
         let (process, lines) = HttpProcess::start_and_read(&mut command, listeners.len())?;

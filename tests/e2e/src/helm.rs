@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Context;
-use clbmigrate_testbed::{Binaries, Cluster, Need, isolate, programs::workspace};
+use clbmigrate_testbed::{
+    Binaries, Cluster, RequiredBinaries, clean_environment, programs::workspace,
+};
 use clbmigrate_testkit::{CommandOutput, run};
 
 /// The namespace the webhook lives in.
@@ -23,7 +25,7 @@ pub struct Helm {
 impl Helm {
     /// Finds it, or builds it.
     pub fn provide() -> anyhow::Result<Self> {
-        let need = Need { versions: Vec::new(), nodes: false, helm: true };
+        let need = RequiredBinaries { versions: Vec::new(), nodes: false, helm: true };
         let program = Binaries::provide(&need)?.helm();
         Ok(Self { program, chart: workspace()?.join("deploy/chart") })
     }
@@ -54,7 +56,7 @@ impl Helm {
     /// Runs it without a cluster and without a home folder.
     fn run_offline(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
         let mut command = Command::new(&self.program);
-        isolate(&mut command, Path::new("/nonexistent")).args(self.arguments(arguments));
+        clean_environment(&mut command, Path::new("/nonexistent")).args(self.arguments(arguments));
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
         run(&mut command)
     }

@@ -105,7 +105,7 @@ impl<'b> Release<'b> {
     fn state(&self) -> String {
         let ask = |arguments: &str| {
             let arguments = arguments.split_whitespace().collect::<Vec<_>>();
-            self.cluster.ask(&arguments).unwrap_or_else(|error| format!("{error:#}"))
+            self.cluster.run_kubectl(&arguments).unwrap_or_else(|error| format!("{error:#}"))
         };
         let pods = ask(&format!("describe pods -n {NAMESPACE}"));
         let logs = ask(&format!(

@@ -9,8 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use clbmigrate_fault_proxy::{Gate, Upstream};
-use clbmigrate_testbed::{Bed, Cluster};
+use clbmigrate_fault_proxy::{FaultProxy, Upstream};
+use clbmigrate_testbed::{Cluster, Testbed};
 use clbmigrate_testkit::{
     CommandOutput, Kubectl,
     manifests::{endpoint_slice, key, list, node, service_in},
@@ -37,15 +37,15 @@ pub struct User<'b> {
 impl<'b> User<'b> {
     /// An admin in a new namespace.
     pub fn new(
-        bed: &'b Bed,
+        testbed: &'b Testbed,
         tools: &Tools,
         cluster: &str,
         namespace: &str,
     ) -> anyhow::Result<Self> {
-        let cluster = bed.cluster(cluster)?;
+        let cluster = testbed.cluster(cluster)?;
         let kubectl = Kubectl::new(cluster.clone(), &[tools.folder()])?;
         let user = Self { cluster, namespace: namespace.to_owned(), kubectl };
-        user.cluster.ask(&["create", "namespace", namespace])?;
+        user.cluster.run_kubectl(&["create", "namespace", namespace])?;
         user.apply(service_in(namespace, "web", &[("weight", "20")]))?;
         user.apply(endpoint_slice(namespace, "web", &["n1", "n2"]))?;
         Ok(user)
@@ -63,7 +63,7 @@ impl<'b> User<'b> {
         let ready = ready.to_string();
         for (name, _) in nodes {
             let patch = ["patch", "node", name, "--subresource=status", "--type=merge", "-p"];
-            cluster.ask(&[&patch[..], &[&ready]].concat())?;
+            cluster.run_kubectl(&[&patch[..], &[&ready]].concat())?;
         }
         Ok(())
     }
@@ -75,14 +75,14 @@ impl<'b> User<'b> {
     }
 
     /// This user behind a fault proxy, in a context of the same name.
-    pub fn behind_proxy(&self) -> anyhow::Result<(Self, Gate)> {
+    pub fn behind_proxy(&self) -> anyhow::Result<(Self, FaultProxy)> {
         self.behind_proxy_as(self.cluster.name())
     }
 
     /// This user behind a fault proxy, in a context of another name.
-    pub fn behind_proxy_as(&self, context: &str) -> anyhow::Result<(Self, Gate)> {
+    pub fn behind_proxy_as(&self, context: &str) -> anyhow::Result<(Self, FaultProxy)> {
         let identity = self.cluster.client_certificate()?;
-        let proxy = Gate::start(&Upstream {
+        let proxy = FaultProxy::start(&Upstream {
             url: self.cluster.server(),
             ca_pem: self.cluster.ca_pem()?,
             client_cert_pem: Some(identity.certificate),
@@ -134,7 +134,7 @@ impl<'b> User<'b> {
     /// Runs plain kubectl in the namespace as admin, with arguments separated by spaces. It must succeed.
     pub fn ask(&self, arguments: &str) -> anyhow::Result<String> {
         let arguments = arguments.split_whitespace().chain(["-n", &self.namespace]);
-        self.cluster.ask(&arguments.collect::<Vec<_>>())
+        self.cluster.run_kubectl(&arguments.collect::<Vec<_>>())
     }
 
     /// Somebody else sets an annotation of Service `web`, written `KEY=VALUE`.

@@ -12,7 +12,7 @@ pub enum Fault {
     CutAfterAnswer,
     /// The client's connection is closed without a byte; the API server never hears of it.
     CutBefore,
-    /// The gate answers itself; the API server never hears of it.
+    /// The proxy answers itself; the API server never hears of it.
     Answer {
         /// Such as 403.
         status: StatusCode,
@@ -40,7 +40,7 @@ impl Fault {
     /// 429, with the seconds after which the client may try again.
     pub fn too_many_requests(retry_after: u64) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut body = failure(status, "TooManyRequests", "too many requests, by the gate");
+        let mut body = failure(status, "TooManyRequests", "too many requests, by the proxy");
         if let Some(body) = body.as_object_mut() {
             body.insert("details".to_owned(), json!({"retryAfterSeconds": retry_after}));
         }

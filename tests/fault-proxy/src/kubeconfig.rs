@@ -1,4 +1,4 @@
-//! The file with which a client finds the gate.
+//! The file with which a client finds the proxy.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What went through the gate.
+//! What went through the proxy.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use crate::Request;
 
 /// A request and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logged {
+pub struct LoggedRequest {
     /// As the client sent it.
     pub request: Request,
     /// What the client was told; nothing as long as it waits, and when its connection was cut.
@@ -19,36 +19,36 @@ pub struct Logged {
 
 /// All requests in the order they arrived.
 #[derive(Debug, Default)]
-pub(crate) struct Log(Mutex<Vec<Logged>>);
+pub(crate) struct Log(Mutex<Vec<LoggedRequest>>);
 
 /// The place of a request in the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry(usize);
+pub(crate) struct LogIndex(usize);
 
 impl Log {
-    pub(crate) fn arrived(&self, request: Request) -> Entry {
+    pub(crate) fn add(&self, request: Request) -> LogIndex {
         let mut log = self.lock();
-        log.push(Logged { request, status: None, upstream_status: None });
-        Entry(log.len() - 1)
+        log.push(LoggedRequest { request, status: None, upstream_status: None });
+        LogIndex(log.len() - 1)
     }
 
-    pub(crate) fn told(&self, entry: Entry, status: StatusCode) {
+    pub(crate) fn set_status(&self, entry: LogIndex, status: StatusCode) {
         if let Some(logged) = self.lock().get_mut(entry.0) {
             logged.status = Some(status.as_u16());
         }
     }
 
-    pub(crate) fn heard(&self, entry: Entry, status: StatusCode) {
+    pub(crate) fn set_upstream_status(&self, entry: LogIndex, status: StatusCode) {
         if let Some(logged) = self.lock().get_mut(entry.0) {
             logged.upstream_status = Some(status.as_u16());
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Logged> {
+    pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Logged>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<LoggedRequest>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The gate as a test holds it.
+//! The proxy as a test holds it.
 
 use std::{
     io,
@@ -16,53 +16,53 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    Fault, Logged, Match, Rule, Upstream,
+    Fault, LoggedRequest, Match, Rule, Upstream,
     kubeconfig::kubeconfig,
     log::Log,
-    serve::{Shared, serve},
+    serve::{ProxyState, serve},
     tls,
-    upstream::Backend,
+    upstream::UpstreamClient,
 };
 
 /// A running front of an API server. Dropping it stops everything and closes all connections.
-pub struct Gate {
+pub struct FaultProxy {
     address: SocketAddr,
     ca_pem: String,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     /// Dropped first, which is the signal to stop.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Gate {
-    /// Starts a gate on a free port of 127.0.0.1.
+impl FaultProxy {
+    /// Starts a proxy on a free port of 127.0.0.1.
     ///
     /// Fails when `upstream` is incomplete or its PEM is none. That the API server cannot be reached
     /// is told to the clients, with a 502.
     pub fn start(upstream: &Upstream) -> anyhow::Result<Self> {
-        let front = tls::front().context("the gate's own certificate")?;
-        let shared = Arc::new(Shared {
+        let front = tls::server_tls().context("the proxy's own certificate")?;
+        let shared = Arc::new(ProxyState {
             rules: Mutex::default(),
             log: Log::default(),
-            backend: Backend::new(upstream).context("upstream of the gate")?,
+            upstream: UpstreamClient::new(upstream).context("upstream of the proxy")?,
         });
 
         let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().context("gate")?;
-        let listener = listener(&runtime).context("a port for the gate")?;
-        let address = listener.local_addr().context("a port for the gate")?;
+            runtime::Builder::new_current_thread().enable_all().build().context("proxy")?;
+        let listener = listener(&runtime).context("a port for the proxy")?;
+        let address = listener.local_addr().context("a port for the proxy")?;
 
         let (stop, stopped) = oneshot::channel();
         let service = serve(listener, TlsAcceptor::from(front.config), Arc::clone(&shared));
         let thread = thread::Builder::new()
-            .name("gate".to_owned())
+            .name("proxy".to_owned())
             .spawn(move || {
                 runtime.spawn(service);
                 // Nothing is ever sent: the sender is dropped.
                 let _ = runtime.block_on(stopped);
                 runtime.shutdown_background();
             })
-            .context("a thread for the gate")?;
+            .context("a thread for the proxy")?;
         let ca_pem = front.ca_pem;
         Ok(Self { address, ca_pem, shared, stop: Some(stop), thread: Some(thread) })
     }
@@ -72,36 +72,36 @@ impl Gate {
         format!("https://{}", self.address)
     }
 
-    /// The authority that a client of the gate must trust.
+    /// The authority that a client of the proxy must trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// A kubeconfig, in YAML, for clients that go through the gate, whose one and current context
+    /// A kubeconfig, in YAML, for clients that go through the proxy, whose one and current context
     /// has this name.
     ///
     /// It holds a token that only keeps `kubectl` from asking for a password: the API server knows
-    /// the gate by its certificate. Without one, use [`Gate::kubeconfig_with_token`].
+    /// the proxy by its certificate. Without one, use [`FaultProxy::kubeconfig_with_token`].
     pub fn kubeconfig(&self, context: &str) -> String {
         self.kubeconfig_with_token(context, "unused")
     }
 
-    /// The same for a gate without a certificate of its own, which passes the token on.
+    /// The same for a proxy without a certificate of its own, which passes the token on.
     pub fn kubeconfig_with_token(&self, context: &str, token: &str) -> String {
         kubeconfig(context, &self.url(), &self.ca_pem, token)
     }
 
     /// Gives the requests a fault, from now on. Of several rules for a request the oldest counts
     /// that still takes it.
-    pub fn on(&self, requests: Match, fault: Fault) -> Rule {
+    pub fn add_rule(&self, requests: Match, fault: Fault) -> Rule {
         let rule = Rule::new(requests, fault);
         self.shared.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule.clone());
         rule
     }
 
     /// All requests so far, in the order they arrived.
-    pub fn requests(&self) -> Vec<Logged> {
-        self.shared.log.all()
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.log.requests()
     }
 }
 
@@ -113,7 +113,7 @@ fn listener(runtime: &Runtime) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-impl Drop for Gate {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

@@ -14,7 +14,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Self {
+    pub(crate) fn from_http<B>(request: &http::Request<B>) -> Self {
         Self {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
@@ -98,7 +98,7 @@ impl Match {
         self
     }
 
-    pub(crate) fn holds(&self, request: &Request) -> bool {
+    pub(crate) fn matches(&self, request: &Request) -> bool {
         self.conditions.iter().all(|condition| condition(request))
     }
 }

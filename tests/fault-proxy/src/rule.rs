@@ -13,9 +13,9 @@ use crate::{Fault, Match, Request};
 
 /// The test's hold on a rule; a copy is the same rule. Dropping it leaves the rule in force.
 #[derive(Clone)]
-pub struct Rule(Arc<Armed>);
+pub struct Rule(Arc<RuleState>);
 
-struct Armed {
+struct RuleState {
     requests: Match,
     fault: Fault,
     counts: Mutex<Counts>,
@@ -32,7 +32,7 @@ struct Counts {
 
 impl Rule {
     pub(crate) fn new(requests: Match, fault: Fault) -> Self {
-        Self(Arc::new(Armed {
+        Self(Arc::new(RuleState {
             requests,
             fault,
             counts: Mutex::default(),
@@ -79,8 +79,8 @@ impl Rule {
     }
 
     /// Whether this request meets the fault; it is counted.
-    pub(crate) fn takes(&self, request: &Request) -> bool {
-        if !self.0.requests.holds(request) {
+    pub(crate) fn applies_to(&self, request: &Request) -> bool {
+        if !self.0.requests.matches(request) {
             return false;
         }
         let mut counts = self.counts();

@@ -1,4 +1,4 @@
-//! The gate's own side: from a client's request to what it is told.
+//! The proxy's own side: from a client's request to what it is told.
 
 use std::{
     convert::Infallible,
@@ -26,18 +26,18 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     Fault, Request, Rule,
     fault::failure,
-    log::{Entry, Log},
-    upstream::Backend,
+    log::{Log, LogIndex},
+    upstream::UpstreamClient,
 };
 
 /// What all connections share with the test.
-pub(crate) struct Shared {
+pub(crate) struct ProxyState {
     pub(crate) rules: Mutex<Vec<Rule>>,
     pub(crate) log: Log,
-    pub(crate) backend: Backend,
+    pub(crate) upstream: UpstreamClient,
 }
 
-/// The API server's own body as it comes, or one that the gate made.
+/// The API server's own body as it comes, or one that the proxy made.
 type Body = Either<Incoming, Full<Bytes>>;
 
 /// Why the client gets nothing.
@@ -56,7 +56,7 @@ impl std::error::Error for Cut {}
 pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
 ) -> Infallible {
     loop {
         // A client that gave up before it was accepted is no reason to stop.
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
 }
 
 /// One client. What goes wrong here is the client's to notice.
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<ProxyState>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -80,35 +80,35 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
 }
 
 async fn answer(
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     request: http::Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
-    let arrived = Request::of(&request);
-    let entry = shared.log.arrived(arrived.clone());
+    let arrived = Request::from_http(&request);
+    let entry = shared.log.add(arrived.clone());
     let rule = {
         let rules = shared.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        rules.iter().find(|rule| rule.takes(&arrived)).cloned()
+        rules.iter().find(|rule| rule.applies_to(&arrived)).cloned()
     };
     let answer = match rule {
-        None => shared.pass(entry, request).await,
-        Some(rule) => shared.meet(&rule, entry, request).await?,
+        None => shared.forward(entry, request).await,
+        Some(rule) => shared.apply_fault(&rule, entry, request).await?,
     };
-    shared.log.told(entry, answer.status());
+    shared.log.set_status(entry, answer.status());
     Ok(answer)
 }
 
-impl Shared {
+impl ProxyState {
     /// What a request with a fault is answered.
-    async fn meet(
+    async fn apply_fault(
         &self,
         rule: &Rule,
-        entry: Entry,
+        entry: LogIndex,
         mut request: http::Request<Incoming>,
     ) -> Result<Response<Body>, Cut> {
         match rule.fault() {
             Fault::CutBefore => Err(Cut),
             Fault::CutAfterAnswer => {
-                let answer = self.pass(entry, request).await;
+                let answer = self.forward(entry, request).await;
                 // Only when all of it is here has the API server surely said all of it.
                 let _ = answer.into_body().collect().await;
                 Err(Cut)
@@ -116,26 +116,26 @@ impl Shared {
             Fault::Answer { status, body } => Ok(json_answer(*status, body)),
             Fault::Delay(time) => {
                 tokio::time::sleep(*time).await;
-                Ok(self.pass(entry, request).await)
+                Ok(self.forward(entry, request).await)
             }
             Fault::Hang => pending().await,
             Fault::Rewrite(change) => {
                 request.headers_mut().remove(header::ACCEPT_ENCODING);
-                let answer = self.pass(entry, request).await;
+                let answer = self.forward(entry, request).await;
                 Ok(rewritten(answer, change).await.unwrap_or_else(|error| bad_gateway(&error)))
             }
             Fault::Hold => {
                 rule.until_released().await;
-                Ok(self.pass(entry, request).await)
+                Ok(self.forward(entry, request).await)
             }
         }
     }
 
     /// The API server's answer, or a 502 that says why there is none.
-    async fn pass(&self, entry: Entry, request: http::Request<Incoming>) -> Response<Body> {
-        match self.backend.forward(request).await {
+    async fn forward(&self, entry: LogIndex, request: http::Request<Incoming>) -> Response<Body> {
+        match self.upstream.forward(request).await {
             Ok(answer) => {
-                self.log.heard(entry, answer.status());
+                self.log.set_upstream_status(entry, answer.status());
                 answer.map(Either::Left)
             }
             Err(error) => bad_gateway(&error),
@@ -156,7 +156,7 @@ async fn rewritten(
 
 fn bad_gateway(error: &anyhow::Error) -> Response<Body> {
     let status = StatusCode::BAD_GATEWAY;
-    json_answer(status, &failure(status, "ServiceUnavailable", &format!("gate: {error:#}")))
+    json_answer(status, &failure(status, "ServiceUnavailable", &format!("proxy: {error:#}")))
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {

@@ -1,4 +1,4 @@
-//! Certificates: the gate's own, and those it trusts and shows upstream.
+//! Certificates: the proxy's own, and those it trusts and shows upstream.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
 };
 
-/// What the gate shows its clients.
-pub(crate) struct Front {
+/// What the proxy shows its clients.
+pub(crate) struct ServerTls {
     /// The authority that clients must trust.
     pub(crate) ca_pem: String,
     pub(crate) config: Arc<ServerConfig>,
 }
 
 /// Makes an authority and with it a certificate for this machine's own addresses.
-pub(crate) fn front() -> anyhow::Result<Front> {
+pub(crate) fn server_tls() -> anyhow::Result<ServerTls> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "gate-ca");
+    params.distinguished_name.push(DnType::CommonName, "proxy-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
     let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
     let mut params = CertificateParams::new(names)?;
-    params.distinguished_name.push(DnType::CommonName, "gate");
+    params.distinguished_name.push(DnType::CommonName, "proxy");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate()?;
@@ -44,11 +44,11 @@ pub(crate) fn front() -> anyhow::Result<Front> {
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         )?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Front { ca_pem: authority.pem(), config: Arc::new(config) })
+    Ok(ServerTls { ca_pem: authority.pem(), config: Arc::new(config) })
 }
 
-/// How the gate connects upstream: whom it trusts, and as whom it comes.
-pub(crate) fn back(
+/// How the proxy connects upstream: whom it trusts, and as whom it comes.
+pub(crate) fn client_config(
     ca_pem: &str,
     identity: Option<(&str, &str)>,
 ) -> anyhow::Result<Arc<ClientConfig>> {

@@ -13,14 +13,14 @@ use tokio_rustls::TlsConnector;
 
 use crate::tls;
 
-/// The API server behind the gate, and how the gate authenticates to it.
+/// The API server behind the proxy, and how the proxy authenticates to it.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// `https://HOST:PORT`, without a path.
     pub url: String,
     /// The authorities its certificate may come from.
     pub ca_pem: String,
-    /// The certificate the gate shows; only together with its key. Then `Authorization` of the
+    /// The certificate the proxy shows; only together with its key. Then `Authorization` of the
     /// clients is dropped, else it is passed on and the clients need a token.
     pub client_cert_pem: Option<String>,
     /// The key of that certificate.
@@ -28,7 +28,7 @@ pub struct Upstream {
 }
 
 /// An API server that can be asked.
-pub(crate) struct Backend {
+pub(crate) struct UpstreamClient {
     host: String,
     port: u16,
     authority: HeaderValue,
@@ -37,7 +37,7 @@ pub(crate) struct Backend {
     pub(crate) has_identity: bool,
 }
 
-impl Backend {
+impl UpstreamClient {
     pub(crate) fn new(upstream: &Upstream) -> anyhow::Result<Self> {
         let url: Uri = upstream.url.parse().with_context(|| format!("url {}", upstream.url))?;
         let wrong = || format!("url {}: give https://HOST:PORT, without a path", upstream.url);
@@ -56,7 +56,7 @@ impl Backend {
             authority: authority.as_str().parse().with_context(wrong)?,
             name: ServerName::try_from(host.clone()).with_context(wrong)?,
             host,
-            connector: tls::back(&upstream.ca_pem, identity)?.into(),
+            connector: tls::client_config(&upstream.ca_pem, identity)?.into(),
             has_identity: identity.is_some(),
         })
     }

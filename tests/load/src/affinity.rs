@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 /// Keeps the calling thread, and those it starts from now on, on one core, counted from 0.
 #[cfg(target_os = "linux")]
-pub fn keep_to(core: usize) -> Result<()> {
+pub fn pin_to_core(core: usize) -> Result<()> {
     use rustix::thread::{CpuSet, sched_setaffinity};
 
     anyhow::ensure!(core < CpuSet::MAX_CPU, "there is no core {core}");
@@ -18,16 +18,16 @@ pub fn keep_to(core: usize) -> Result<()> {
 
 /// Keeps the calling thread, and those it starts from now on, on one core, counted from 0.
 #[cfg(not(target_os = "linux"))]
-pub fn keep_to(_core: usize) -> Result<()> {
+pub fn pin_to_core(_core: usize) -> Result<()> {
     anyhow::bail!("keeping to one core needs Linux")
 }
 
 /// Starts a program that stays on one core, counted from 0.
-pub fn spawn_on(core: usize, command: &mut Command) -> Result<Child> {
+pub fn spawn_pinned(core: usize, command: &mut Command) -> Result<Child> {
     let what = command.get_program().display().to_string();
     // A child begins with the cores of the thread that starts it.
     let start = || {
-        keep_to(core)?;
+        pin_to_core(core)?;
         command.spawn().with_context(|| format!("start {what}"))
     };
     thread::scope(|scope| scope.spawn(start).join())
@@ -39,14 +39,14 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread::available_parallelism;
 
-    use super::{keep_to, spawn_on};
+    use super::{pin_to_core, spawn_pinned};
 
     #[test]
     fn a_program_stays_on_its_core_and_its_starter_does_not() {
         let before = available_parallelism().expect("the number of cores");
         let mut command = Command::new("grep");
         command.args(["Cpus_allowed_list", "/proc/self/status"]).stdout(Stdio::piped());
-        let output = spawn_on(0, &mut command).expect("grep").wait_with_output().expect("grep");
+        let output = spawn_pinned(0, &mut command).expect("grep").wait_with_output().expect("grep");
         let told = String::from_utf8(output.stdout).expect("text");
         assert_eq!(told.split_whitespace().last(), Some("0"), "{told}");
         assert_eq!(available_parallelism().expect("the number of cores"), before);
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_core_that_is_not_there_is_an_error() {
-        let error = keep_to(100_000).expect_err("more cores than any machine has");
+        let error = pin_to_core(100_000).expect_err("more cores than any machine has");
         assert_eq!(error.to_string(), "there is no core 100000");
     }
 }

@@ -1,13 +1,13 @@
 //! What benchmarks that `cargo bench` runs have in common.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clbmigrate_testbed::stderr::write_line;
 
 /// What cargo tells a benchmark.
 #[derive(Debug, clap::Args)]
-pub struct Choice {
+pub struct BenchArgs {
     /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
     #[arg(long)]
     bench: bool,
@@ -16,7 +16,7 @@ pub struct Choice {
     filter: Option<String>,
 }
 
-impl Choice {
+impl BenchArgs {
     /// Whether the benchmark of that name is to be run.
     pub fn takes(&self, name: &str) -> bool {
         self.bench && self.filter.as_deref().is_none_or(|filter| name.contains(filter))
@@ -24,19 +24,14 @@ impl Choice {
 }
 
 /// How a benchmark ends: with what went wrong, if something did.
-pub fn end(result: Result<()>) -> ExitCode {
+pub fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            write_line(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
-}
-
-/// A line on stderr. Nobody may be there to read it any more, which must not matter.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The middle one, or the mean of the two in the middle; 0 of none.

@@ -35,7 +35,7 @@ pub async fn serve(
 }
 
 /// A review's answer of about this many bytes, at least 150, which fits no review.
-pub fn same_answer(bytes: usize) -> Bytes {
+pub fn fixed_answer(bytes: usize) -> Bytes {
     let review = |message: &str| {
         let status = json!({"code": 403, "message": message});
         let response = json!({"uid": "0", "allowed": false, "status": status});
@@ -67,14 +67,14 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, answer: Answer) {
 
 #[cfg(test)]
 mod tests {
-    use super::same_answer;
+    use super::fixed_answer;
 
     #[test]
-    fn the_same_answer_is_a_review_of_the_size_that_was_asked_for() {
-        let answer = same_answer(400);
+    fn a_fixed_answer_is_a_review_of_the_size_that_was_asked_for() {
+        let answer = fixed_answer(400);
         assert_eq!(answer.len(), 400);
         let review: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
         assert_eq!(review["kind"], "AdmissionReview");
-        assert!(same_answer(1).len() <= 150);
+        assert!(fixed_answer(1).len() <= 150);
     }
 }

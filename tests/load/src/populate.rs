@@ -63,10 +63,10 @@ where
     stream::iter(numbers.map(patch)).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Stops the controllers and schedulers of a bed's clusters, which would write objects of their own
-/// for minutes, on the cores that are measured. They end with the bed all the same.
-pub fn rest(folder: &Path, clusters: usize) -> Result<()> {
-    let folder = folder.to_str().context("folders of beds are ASCII")?;
+/// Stops the controllers and schedulers of a testbed's clusters, which would write objects of their own
+/// for minutes, on the cores that are measured. They end with the testbed all the same.
+pub fn stop_controllers(folder: &Path, clusters: usize) -> Result<()> {
+    let folder = folder.to_str().context("folders of testbeds are ASCII")?;
     let mut stopped = 0;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();

@@ -18,11 +18,11 @@ const WEIGHT: &str = "60";
 
 /// What the webhook must say of a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// The weight becomes 61.
     Allowed,
     /// The weight becomes 101, which CLB001 refuses.
-    Refused,
+    Denied,
 }
 
 /// A Service to create, by its number.
@@ -103,13 +103,13 @@ pub struct Review {
     request: Vec<u8>,
     uid: usize,
     numbers: Vec<usize>,
-    verdict: Verdict,
+    decision: Decision,
 }
 
 impl Review {
     /// A review to be posted to a path on a host, such as `/validate-services` on `127.0.0.1:9443`.
-    pub fn new(host: &str, path: &str, verdict: Verdict) -> Result<Self> {
-        let body = body(verdict);
+    pub fn new(host: &str, path: &str, decision: Decision) -> Result<Self> {
+        let body = body(decision);
         // As the API server of Kubernetes 1.36 writes it.
         let head = format!(
             "POST {path}?timeout=5s HTTP/1.1\r\n\
@@ -126,7 +126,7 @@ impl Review {
         ensure!(uids.len() == 1, "a review has {} uids", uids.len());
         let uid = uids.first().copied().context("a review has a uid")?;
         let numbers = request.match_indices(NUMBER).map(|(at, _)| at).collect();
-        let mut review = Self { request: request.into_bytes(), uid, numbers, verdict };
+        let mut review = Self { request: request.into_bytes(), uid, numbers, decision };
         review.put(uid, b"00000000-0000-4000-8000-000000000000")?;
         review.fill(0, 0, 0)?;
         Ok(review)
@@ -163,8 +163,8 @@ impl Review {
     }
 
     /// What the webhook must say.
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
+    pub fn decision(&self) -> Decision {
+        self.decision
     }
 }
 
@@ -179,10 +179,10 @@ fn digits<const N: usize>(mut number: u64, base: u8) -> [u8; N] {
     digits
 }
 
-fn body(verdict: Verdict) -> String {
-    let weight = match verdict {
-        Verdict::Allowed => "61",
-        Verdict::Refused => "101",
+fn body(decision: Decision) -> String {
+    let weight = match decision {
+        Decision::Allowed => "61",
+        Decision::Denied => "101",
     };
     let kind = json!({"group": "", "version": "v1", "kind": "Service"});
     let resource = json!({"group": "", "version": "v1", "resource": "services"});
@@ -219,10 +219,10 @@ fn body(verdict: Verdict) -> String {
 mod tests {
     use serde_json::Value;
 
-    use super::{MOST_SERVICES, NAMESPACE, Review, Verdict, manifest};
+    use super::{Decision, MOST_SERVICES, NAMESPACE, Review, manifest};
 
-    fn review(verdict: Verdict) -> Review {
-        Review::new("127.0.0.1:9443", "/validate-services", verdict).expect("a review")
+    fn review(decision: Decision) -> Review {
+        Review::new("127.0.0.1:9443", "/validate-services", decision).expect("a review")
     }
 
     fn body(review: &Review) -> Value {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_review_is_about_one_service_of_which_only_the_weight_changes() {
-        let mut review = review(Verdict::Refused);
+        let mut review = review(Decision::Denied);
         review.fill(7, 9, 42).expect("a Service");
         let body = body(&review);
         let request = &body["request"];
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn no_slot_stays_open_and_a_review_can_be_filled_again() {
-        let mut review = review(Verdict::Allowed);
+        let mut review = review(Decision::Allowed);
         let length = review.request().len();
         for (id, service) in [(1, 99_999), (2, 0)] {
             review.fill(1, id, service).expect("a Service");
@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn a_body_has_the_size_of_those_that_were_measured_before() {
-        for verdict in [Verdict::Allowed, Verdict::Refused] {
-            let review = review(verdict);
+        for decision in [Decision::Allowed, Decision::Denied] {
+            let review = review(decision);
             let size = body(&review).to_string().len();
             assert!((3_300..=3_500).contains(&size), "{size}");
         }

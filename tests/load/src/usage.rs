@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 /// The time that a process has spent on any core, in steps of 10 ms.
-pub fn cpu(pid: u32) -> Result<Duration> {
+pub fn cpu_time(pid: u32) -> Result<Duration> {
     let file = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&file).context(file)?;
     time(&text, OWN).with_context(|| format!("/proc/{pid}/stat: {text}"))
 }
 
 /// The time that all children of this process which have ended have spent, in steps of 10 ms.
-pub fn cpu_of_children() -> Result<Duration> {
+pub fn cpu_time_of_children() -> Result<Duration> {
     let text = fs::read_to_string("/proc/self/stat").context("/proc/self/stat")?;
     time(&text, CHILDREN).with_context(|| format!("/proc/self/stat: {text}"))
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clbmigrate_load::drive::{Expect, Job, Measured, Pace, Server, run};
+use clbmigrate_load::load_generator::{Expect, LoadTest, Measurement, Pace, Server, run};
 use clbmigrate_load::{certificates, echo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -14,14 +14,14 @@ use tokio::net::TcpListener;
 /// What a server of these tests says of a review.
 type Judge = fn(&Value) -> Value;
 
-struct Scene {
+struct ReviewServer {
     address: SocketAddr,
     tls: tempfile::TempDir,
     uids: Arc<Mutex<Vec<String>>>,
 }
 
 /// A server that answers reviews as it is told.
-async fn scene(judge: Judge) -> Scene {
+async fn review_server(judge: Judge) -> ReviewServer {
     let tls = tempfile::tempdir().expect("a folder");
     certificates::make(tls.path(), &["127.0.0.1"]).expect("certificates");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -42,13 +42,13 @@ async fn scene(judge: Judge) -> Scene {
         });
         reply.to_string().into()
     }));
-    Scene { address, tls, uids }
+    ReviewServer { address, tls, uids }
 }
 
-impl Scene {
-    async fn drive(&self, pace: Pace, expect: Expect) -> anyhow::Result<Measured> {
+impl ReviewServer {
+    async fn run_load(&self, pace: Pace, expect: Expect) -> anyhow::Result<Measurement> {
         let tls = certificates::client(self.tls.path())?;
-        run(Job {
+        run(LoadTest {
             server: Server { address: self.address, tls },
             path: "/validate-services".to_owned(),
             connections: 4,
@@ -79,9 +79,10 @@ fn right(request: &Value) -> Value {
 
 #[tokio::test]
 async fn a_right_server_is_measured_and_never_sees_a_uid_twice() {
-    let scene = scene(right).await;
-    let measured = scene.drive(Pace::Closed, Expect::Verdict).await.expect("right answers");
-    let uids = scene.uids();
+    let server = review_server(right).await;
+    let measured =
+        server.run_load(Pace::ClosedLoop, Expect::Decision).await.expect("right answers");
+    let uids = server.uids();
     let sent = u64::try_from(uids.len()).expect("a number");
     assert!((1..=sent).contains(&measured.requests), "{} of {sent}", measured.requests);
     assert!(measured.p50_us <= measured.p99_us && measured.p99_us <= measured.max_us * 1.01);
@@ -91,24 +92,24 @@ async fn a_right_server_is_measured_and_never_sees_a_uid_twice() {
 
 #[tokio::test]
 async fn at_a_rate_every_review_that_is_due_is_sent() {
-    let scene = scene(right).await;
-    let pace = Pace::Open { rate: 100.0 };
-    let measured = scene.drive(pace, Expect::Verdict).await.expect("right answers");
+    let server = review_server(right).await;
+    let pace = Pace::OpenLoop { rate: 100.0 };
+    let measured = server.run_load(pace, Expect::Decision).await.expect("right answers");
     // Due in the measured 400 ms, however late the machine is.
     assert_eq!(measured.requests, 40);
-    assert_eq!(scene.uids().len(), 45);
+    assert_eq!(server.uids().len(), 45);
 }
 
 #[tokio::test]
 async fn latency_counts_from_when_a_review_was_due() {
     // One core for client and server, which sleeps: all others wait behind it.
-    let scene = scene(|request| {
+    let server = review_server(|request| {
         std::thread::sleep(Duration::from_millis(20));
         right(request)
     })
     .await;
-    let pace = Pace::Open { rate: 100.0 };
-    let measured = scene.drive(pace, Expect::Verdict).await.expect("right answers");
+    let pace = Pace::OpenLoop { rate: 100.0 };
+    let measured = server.run_load(pace, Expect::Decision).await.expect("right answers");
     assert_eq!(measured.requests, 40);
     // Twice as many are due as can be answered, so the last ones are late by half of the time. A
     // client that waits for its server would see 4 connections times 20 ms.
@@ -126,19 +127,20 @@ async fn any_wrong_answer_ends_the_job() {
             response
         },
     ] {
-        let scene = scene(wrong).await;
-        let error = scene.drive(Pace::Closed, Expect::Verdict).await.expect_err("wrong answers");
+        let server = review_server(wrong).await;
+        let error =
+            server.run_load(Pace::ClosedLoop, Expect::Decision).await.expect_err("wrong answers");
         assert!(error.to_string().starts_with("the answer to "), "{error}");
-        assert!(scene.drive(Pace::Closed, Expect::Anything).await.is_ok());
+        assert!(server.run_load(Pace::ClosedLoop, Expect::Anything).await.is_ok());
     }
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_trusted_gets_no_review() {
-    let mut scene = scene(right).await;
-    scene.tls = tempfile::tempdir().expect("a folder");
-    certificates::make(scene.tls.path(), &["127.0.0.1"]).expect("certificates");
-    let error = scene.drive(Pace::Closed, Expect::Anything).await.expect_err("no trust");
+    let mut server = review_server(right).await;
+    server.tls = tempfile::tempdir().expect("a folder");
+    certificates::make(server.tls.path(), &["127.0.0.1"]).expect("certificates");
+    let error = server.run_load(Pace::ClosedLoop, Expect::Anything).await.expect_err("no trust");
     assert!(error.to_string().starts_with("TLS with 127.0.0.1:"), "{error:#}");
-    assert_eq!(scene.uids(), Vec::<String>::new());
+    assert_eq!(server.uids(), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! The program in the bed's own images, which is linked statically because it is alone there.
+//! The program in the testbed's own images, which is linked statically because it is alone there.
 
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
     pub verb: String,
     /// In the plural, such as `services`; empty if the request is about no resource.
@@ -32,7 +32,7 @@ pub struct Entry {
     pub code: u16,
 }
 
-impl Entry {
+impl AuditEntry {
     /// Whether the request changed something that is kept.
     pub fn is_write(&self) -> bool {
         let reads = ["get", "list", "watch", "head", "options"];
@@ -83,14 +83,14 @@ struct Status {
 }
 
 /// Reads a log; one that does not exist yet has no entries.
-pub(crate) fn read(log: &Path) -> anyhow::Result<Vec<Entry>> {
+pub(crate) fn read(log: &Path) -> anyhow::Result<Vec<AuditEntry>> {
     match fs::read_to_string(log) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         text => parse(&text.with_context(|| format!("{}", log.display()))?),
     }
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
+fn parse(text: &str) -> anyhow::Result<Vec<AuditEntry>> {
     let mut entries = Vec::new();
     // The last line may not be written to its end yet.
     for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
@@ -102,10 +102,10 @@ fn parse(text: &str) -> anyhow::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn entry(event: Event) -> Entry {
+fn entry(event: Event) -> AuditEntry {
     let object = event.object_ref.unwrap_or_default();
     let query = event.request_uri.split_once('?').map_or("", |(_, query)| query);
-    Entry {
+    AuditEntry {
         dry_run: query.split('&').any(|part| part.starts_with("dryRun=")),
         verb: event.verb,
         resource: object.resource,

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::connection::{Connection, locked};
-use crate::enter;
 use crate::environment::environment;
-use crate::kubeconfig::{Access, kubeconfig};
-use crate::pki::{Authority, Identity, Validity};
-use crate::protocol::{Request, Stop};
-use crate::site::{ClusterSite, Node, Site};
+use crate::kubeconfig::{KubeconfigContext, kubeconfig};
+use crate::layout::{ClusterLayout, Layout, Node};
+use crate::netns;
+use crate::pki::{CertificateAuthority, Identity, Validity};
+use crate::protocol::{Request, StopMode};
 use crate::supervisor::leftovers::MARKER;
 use crate::supervisor::run;
 use crate::version::Version;
@@ -26,51 +26,51 @@ use crate::wait::try_wait_for;
 /// Long enough for an API server to write down what it has answered.
 const AUDITED: Duration = Duration::from_secs(30);
 
-/// One cluster of a bed.
+/// One cluster of a testbed.
 #[derive(Clone, Debug)]
 pub struct Cluster<'a> {
-    bed: &'a Site,
-    site: &'a ClusterSite,
+    testbed: &'a Layout,
+    layout: &'a ClusterLayout,
     connection: &'a Mutex<Connection>,
 }
 
 impl<'a> Cluster<'a> {
     pub(crate) fn new(
-        bed: &'a Site,
-        site: &'a ClusterSite,
+        testbed: &'a Layout,
+        layout: &'a ClusterLayout,
         connection: &'a Mutex<Connection>,
     ) -> Self {
-        Self { bed, site, connection }
+        Self { testbed, layout, connection }
     }
 
     /// Its name, and that of its context in kubeconfigs.
     pub fn name(&self) -> &'a str {
-        &self.site.name
+        &self.layout.name
     }
 
     /// Its version of Kubernetes.
     pub fn version(&self) -> Version {
-        self.site.version
+        self.layout.version
     }
 
     /// Its nodes.
     pub fn nodes(&self) -> &'a [Node] {
-        &self.site.nodes
+        &self.layout.nodes
     }
 
     /// The URL of its API server.
     pub fn server(&self) -> String {
-        self.site.server()
+        self.layout.server()
     }
 
     /// The admin's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.site.kubeconfig("admin")
+        self.layout.kubeconfig("admin")
     }
 
     /// The kubeconfig of `developer` in the group `developers`, who may do nothing at first.
     pub fn developer_kubeconfig(&self) -> PathBuf {
-        self.site.kubeconfig("developer")
+        self.layout.kubeconfig("developer")
     }
 
     /// Makes a kubeconfig for a user of any name in at most two groups, with a certificate that is
@@ -81,7 +81,7 @@ impl<'a> Cluster<'a> {
         groups: &[&str],
         validity: Validity,
     ) -> anyhow::Result<PathBuf> {
-        let authority = Authority::open(&self.site.pki())?;
+        let authority = CertificateAuthority::open(&self.layout.pki())?;
         self.kubeconfig_with(user, &authority.client(user, groups, validity)?)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Cluster<'a> {
     /// there.
     pub fn kubeconfig_with(&self, user: &str, identity: &Identity) -> anyhow::Result<PathBuf> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let text = kubeconfig(&[Access {
+        let text = kubeconfig(&[KubeconfigContext {
             cluster: self.name(),
             server: &self.server(),
             authority: Some(&self.ca_pem()?),
@@ -98,41 +98,41 @@ impl<'a> Cluster<'a> {
         }]);
         // Names of users may contain what names of files may not.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let file = self.site.folder.join(format!("user-{}-{number}", std::process::id()));
+        let file = self.layout.folder.join(format!("user-{}-{number}", std::process::id()));
         fs::write(&file, text).with_context(|| format!("{}", file.display()))?;
         Ok(file)
     }
 
     /// The certificate of the authority that signs the cluster's certificates, PEM.
     pub fn ca_pem(&self) -> anyhow::Result<String> {
-        Ok(Authority::open(&self.site.pki())?.certificate)
+        Ok(CertificateAuthority::open(&self.layout.pki())?.certificate)
     }
 
     /// The admin's certificate and key.
     pub fn client_certificate(&self) -> anyhow::Result<Identity> {
-        Identity::read(&self.site.pki(), "admin")
+        Identity::read(&self.layout.pki(), "admin")
     }
 
     /// A certificate for a server that clients of this cluster trust.
     pub fn server_certificate(&self, names: &[&str]) -> anyhow::Result<Identity> {
         let name = names.first().copied().unwrap_or("server");
-        Authority::open(&self.site.pki())?.server(name, names, Validity::Valid)
+        CertificateAuthority::open(&self.layout.pki())?.server(name, names, Validity::Valid)
     }
 
     /// A program of this cluster's version: `kubectl`, `kube-apiserver` and so on.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.bed.binaries.kubernetes(self.site.version).join(name)
+        self.testbed.binaries.kubernetes(self.layout.version).join(name)
     }
 
-    /// kubectl of the cluster's version as its admin, at home in an empty folder, in the bed's
-    /// network. It ends with the bed.
+    /// kubectl of the cluster's version as its admin, at home in an empty folder, in the testbed's
+    /// network. It ends with the testbed.
     pub fn kubectl(&self) -> Command {
         self.command(self.program("kubectl"))
     }
 
     /// Another program that is to find the cluster as [`Self::kubectl`] does.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = enter::inside(self.bed.namespace.as_deref(), program);
+        let mut command = netns::command_in(self.testbed.namespace.as_deref(), program);
         command.env_clear().envs(self.environment());
         command
     }
@@ -140,15 +140,15 @@ impl<'a> Cluster<'a> {
     /// The whole environment of such a program, for those who start it themselves: what
     /// [`environment`] keeps, an empty folder as its home, and the admin's kubeconfig.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut variables = environment(&self.bed.home());
+        let mut variables = environment(&self.testbed.home());
         variables.push(("KUBECONFIG", self.kubeconfig().display().to_string()));
-        variables.push((MARKER, self.bed.folder.display().to_string()));
+        variables.push((MARKER, self.testbed.folder.display().to_string()));
         variables
     }
 
     /// Runs kubectl and returns what it wrote to stdout; if it fails, what it wrote to stderr is
     /// in the error.
-    pub fn ask(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    pub fn run_kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
         run(self.kubectl().args(arguments))
     }
 
@@ -156,7 +156,7 @@ impl<'a> Cluster<'a> {
     pub fn apply(&self, manifests: &str) -> anyhow::Result<()> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let file = self.site.folder.join(format!("apply-{}-{number}.yaml", std::process::id()));
+        let file = self.layout.folder.join(format!("apply-{}-{number}.yaml", std::process::id()));
         fs::write(&file, manifests).with_context(|| format!("{}", file.display()))?;
         let applied = run(self.kubectl().arg("apply").arg("-f").arg(&file));
         fs::remove_file(&file).with_context(|| format!("{}", file.display()))?;
@@ -166,13 +166,13 @@ impl<'a> Cluster<'a> {
     /// All requests that the API server has answered, in the order of the answers. Requests that
     /// were answered before this call are among them; a server that does not answer makes this
     /// fail.
-    pub fn audit(&self) -> anyhow::Result<Vec<Entry>> {
+    pub fn audit(&self) -> anyhow::Result<Vec<AuditEntry>> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         // Entries are written in the order of answers, but a moment after them: the last one is
         // there when one that came after it is there.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("/version?mark={}-{number}", std::process::id());
-        self.ask(&["get", "--raw", &mark])?;
+        self.run_kubectl(&["get", "--raw", &mark])?;
         try_wait_for("the audit log to be complete", AUDITED, || {
             let entries = self.audit_as_written()?;
             let complete = entries.iter().any(|entry| entry.request_uri == mark);
@@ -183,12 +183,12 @@ impl<'a> Cluster<'a> {
     }
 
     /// What the API server has written down so far, whether it runs or not.
-    pub fn audit_as_written(&self) -> anyhow::Result<Vec<Entry>> {
-        audit::read(&self.site.audit_log())
+    pub fn audit_as_written(&self) -> anyhow::Result<Vec<AuditEntry>> {
+        audit::read(&self.layout.audit_log())
     }
 
     /// Stops the API server.
-    pub fn stop_api_server(&self, how: Stop) -> anyhow::Result<()> {
+    pub fn stop_api_server(&self, how: StopMode) -> anyhow::Result<()> {
         let cluster = self.name().to_owned();
         self.request(&Request::StopApiServer { cluster, how })
     }

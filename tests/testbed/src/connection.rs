@@ -10,10 +10,10 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::protocol::{Done, Request, Start, Started};
-use crate::site::Site;
+use crate::layout::Layout;
+use crate::protocol::{Request, RequestResult, StartRequest, StartResult};
 
-/// A supervisor, which ends its bed when this end of its stdin is closed: by [`Connection::close`],
+/// A supervisor, which ends its testbed when this end of its stdin is closed: by [`Connection::close`],
 /// by dropping this, or by the end of this process, whatever ended it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -24,16 +24,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Starts a supervisor and has it start a bed.
-    pub fn open(program: &Path, start: &Start) -> anyhow::Result<(Self, Site)> {
+    /// Starts a supervisor and has it start a testbed.
+    pub fn open(program: &Path, start: &StartRequest) -> anyhow::Result<(Self, Layout)> {
         let mut connection = Self::spawn(program, &["supervise"], Stdio::inherit())?;
-        let site = connection.start(start)?;
-        Ok((connection, site))
+        let layout = connection.start(start)?;
+        Ok((connection, layout))
     }
 
-    /// Starts a bed that outlives this process, but holds nothing of it: who reads this process'
-    /// output to its end must not wait for the bed's.
-    pub fn leave(program: &Path, start: &Start) -> anyhow::Result<Site> {
+    /// Starts a testbed that outlives this process, but holds nothing of it: who reads this process'
+    /// output to its end must not wait for the testbed's.
+    pub fn start_detached(program: &Path, start: &StartRequest) -> anyhow::Result<Layout> {
         let mut connection = Self::spawn(program, &["supervise", "--keep"], Stdio::piped())?;
         let mut words = connection.supervisor.stderr.take().context("no pipe")?;
         let talk = thread::spawn(move || io::copy(&mut words, &mut io::stderr()));
@@ -63,36 +63,36 @@ impl Connection {
         Ok(Self { supervisor, requests, replies })
     }
 
-    fn start(&mut self, start: &Start) -> anyhow::Result<Site> {
-        let started: Started = self.exchange(start)?;
-        started.map_err(anyhow::Error::msg).context("the bed does not start")
+    fn start(&mut self, start: &StartRequest) -> anyhow::Result<Layout> {
+        let started: StartResult = self.exchange(start)?;
+        started.map_err(anyhow::Error::msg).context("the testbed does not start")
     }
 
     /// Has the supervisor do something.
     pub fn request(&mut self, request: &Request) -> anyhow::Result<()> {
-        let done: Done = self.exchange(request)?;
+        let done: RequestResult = self.exchange(request)?;
         done.map_err(anyhow::Error::msg)
     }
 
     fn exchange<T: DeserializeOwned>(&mut self, said: &impl Serialize) -> anyhow::Result<T> {
         let mut line = serde_json::to_vec(said)?;
         line.push(b'\n');
-        let requests = self.requests.as_mut().context("the bed has ended")?;
-        requests.write_all(&line).context("the supervisor of the bed is gone")?;
+        let requests = self.requests.as_mut().context("the testbed has ended")?;
+        requests.write_all(&line).context("the supervisor of the testbed is gone")?;
         let mut reply = String::new();
-        self.replies.read_line(&mut reply).context("the supervisor of the bed")?;
-        ensure!(!reply.is_empty(), "the supervisor of the bed has ended; see its words above");
+        self.replies.read_line(&mut reply).context("the supervisor of the testbed")?;
+        ensure!(!reply.is_empty(), "the supervisor of the testbed has ended; see its words above");
         serde_json::from_str(&reply).with_context(|| format!("the supervisor said {reply}"))
     }
 
-    /// Ends the bed and waits until all of it is gone.
+    /// Ends the testbed and waits until all of it is gone.
     pub fn close(&mut self) -> anyhow::Result<()> {
         if self.requests.take().is_none() {
             return Ok(());
         }
-        let status = self.supervisor.wait().context("the supervisor of the bed")?;
+        let status = self.supervisor.wait().context("the supervisor of the testbed")?;
         if !status.success() {
-            bail!("the supervisor of the bed ended with {status}; see its words above");
+            bail!("the supervisor of the testbed ended with {status}; see its words above");
         }
         Ok(())
     }

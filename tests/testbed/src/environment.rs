@@ -23,7 +23,7 @@ pub fn environment(home: &Path) -> Vec<(&'static str, String)> {
 
 /// Gives a command the [`environment`] with this home folder and nothing else. What is set on the
 /// command before this call is lost.
-pub fn isolate<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
+pub fn clean_environment<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
     command.env_clear().envs(environment(home))
 }
 
@@ -32,12 +32,13 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    use super::isolate;
+    use super::clean_environment;
 
     #[test]
     fn only_what_is_listed_is_kept() {
         let mut command = Command::new("env");
-        let output = isolate(command.env("HTTPS_PROXY", "http://127.0.0.1:9"), Path::new("/none"));
+        let output =
+            clean_environment(command.env("HTTPS_PROXY", "http://127.0.0.1:9"), Path::new("/none"));
         let output = output.output().expect("env");
         let text = String::from_utf8(output.stdout).expect("text");
         let names = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);

@@ -28,7 +28,7 @@ pub struct Image<'a> {
 }
 
 /// The image of the pause program and that of the web server, which are one program.
-pub(crate) fn own(program: &Path, archive: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_testbed_images(program: &Path, archive: &Path) -> anyhow::Result<()> {
     let pause = Image { name: PAUSE, program, arguments: &["pause"] };
     let app = Image { name: APP, program, arguments: &["serve"] };
     write(archive, &[pause, app])

@@ -5,15 +5,15 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 
-use crate::enter::inside;
+use crate::netns::command_in;
 
 const TABLE: &str = "clbmigrate_cut";
 
-/// How packets from and to a place do not arrive.
+/// How packets from and to a network do not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum Isolation {
     /// They are answered: TCP with a reset, all others with ICMP.
-    Refuse,
+    Reject,
     /// They vanish.
     Drop,
 }
@@ -39,10 +39,10 @@ chain across { type filter hook forward priority -400; jump refuse; }
 chain out { type filter hook output priority -400; oifname eth0 jump refuse; }
 ";
 
-pub(crate) fn cut(namespace: &str, how: Cut) -> anyhow::Result<()> {
+pub(crate) fn isolate(namespace: &str, how: Isolation) -> anyhow::Result<()> {
     let rules = match how {
-        Cut::Drop => DROP,
-        Cut::Refuse => REFUSE,
+        Isolation::Drop => DROP,
+        Isolation::Reject => REFUSE,
     };
     // Adding it first makes deleting it succeed, so that one cut replaces another.
     nft(namespace, &format!("{CLEAR}table ip {TABLE} {{{rules}}}\n"))
@@ -50,12 +50,12 @@ pub(crate) fn cut(namespace: &str, how: Cut) -> anyhow::Result<()> {
 
 const CLEAR: &str = "add table ip clbmigrate_cut\ndelete table ip clbmigrate_cut\n";
 
-pub(crate) fn mend(namespace: &str) -> anyhow::Result<()> {
+pub(crate) fn reconnect(namespace: &str) -> anyhow::Result<()> {
     nft(namespace, CLEAR)
 }
 
 fn nft(namespace: &str, rules: &str) -> anyhow::Result<()> {
-    let mut child = inside(Some(namespace), "nft")
+    let mut child = command_in(Some(namespace), "nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::pki::Identity;
 
 /// One context: a user in a cluster.
-pub(crate) struct Access<'a> {
+pub(crate) struct KubeconfigContext<'a> {
     pub cluster: &'a str,
     pub server: &'a str,
     /// The certificate that signs the server's; without it whatever the server shows is taken.
@@ -17,8 +17,8 @@ pub(crate) struct Access<'a> {
 }
 
 /// A kubeconfig with one context a cluster; the first one is current.
-pub(crate) fn kubeconfig(accesses: &[Access<'_>]) -> String {
-    let user = |access: &Access<'_>| format!("{}-{}", access.cluster, access.user);
+pub(crate) fn kubeconfig(accesses: &[KubeconfigContext<'_>]) -> String {
+    let user = |access: &KubeconfigContext<'_>| format!("{}-{}", access.cluster, access.user);
     let clusters = accesses.iter().map(|access| {
         let cluster = match access.authority {
             Some(authority) => json!({

@@ -1,4 +1,4 @@
-//! Where everything of a bed is: names, addresses and folders, all derived from its plan, its
+//! Where everything of a testbed is: names, addresses and folders, all derived from its plan, its
 //! number and its folder. The supervisor builds by it and tests find their way by it.
 
 use std::net::Ipv4Addr;
@@ -11,24 +11,24 @@ use crate::binaries::Binaries;
 use crate::plan::{Plan, Size};
 use crate::version::Version;
 
-/// A bed as built.
+/// A testbed as built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Site {
+pub(crate) struct Layout {
     pub number: u8,
     pub folder: PathBuf,
     pub supervisor: u32,
     /// Whether it lasts until `bed down`, and not as long as a test.
     pub kept: bool,
     pub binaries: Binaries,
-    /// Of the network that joins all places; none for a bed of control planes only.
+    /// Of the network that joins all networks; none for a testbed of control planes only.
     pub namespace: Option<String>,
-    pub clusters: Vec<ClusterSite>,
+    pub clusters: Vec<ClusterLayout>,
     pub machines: Vec<Machine>,
 }
 
 /// A cluster as built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ClusterSite {
+pub(crate) struct ClusterLayout {
     pub name: String,
     pub version: Version,
     pub folder: PathBuf,
@@ -62,16 +62,16 @@ pub struct Node {
 pub struct Machine {
     /// Its name in the plan.
     pub name: String,
-    /// Its address on the network of the bed.
+    /// Its address on the network of the testbed.
     pub address: Ipv4Addr,
     /// An instance id as the cloud would give it, such as `i-ecs1`.
     pub instance: String,
     pub(crate) namespace: String,
 }
 
-/// Somewhere in a bed, with a network of its own.
+/// Somewhere in a testbed, with a network of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum Network<'a> {
     /// The network that joins all others: clients, the CLB and what else is outside.
     Internet,
     /// The control plane of a cluster.
@@ -84,15 +84,15 @@ pub enum Place<'a> {
 
 /// The region of all instances.
 pub(crate) const REGION: &str = "cn-bed";
-/// Of the network that joins all places.
+/// Of the network that joins all networks.
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 1);
 
-/// The name of a bed's namespace, the beginning of its others and the name of its cgroup.
+/// The name of a testbed's namespace, the beginning of its others and the name of its cgroup.
 pub(crate) fn base(number: u8) -> String {
     format!("clbm{number}")
 }
 
-impl Site {
+impl Layout {
     pub fn new(plan: &Plan, binaries: Binaries, number: u8, folder: &Path) -> Self {
         let base = base(number);
         let namespaces = plan.size() == Size::Nodes;
@@ -108,7 +108,7 @@ impl Site {
                 namespace: format!("{base}-{name}-{node}"),
             });
             let loopback = loopback(number, position);
-            ClusterSite {
+            ClusterLayout {
                 name: name.clone(),
                 version: cluster.version,
                 address: if namespaces { Ipv4Addr::new(10, 89, position, 1) } else { loopback },
@@ -139,28 +139,28 @@ impl Site {
         }
     }
 
-    /// The namespace of a place; none in a bed without namespaces.
-    pub fn namespace_of(&self, place: Place<'_>) -> anyhow::Result<Option<&str>> {
-        let unknown = || format!("the bed has no {place:?}");
-        Ok(match place {
-            Place::Internet => self.namespace.as_deref(),
-            Place::ControlPlane(name) => {
+    /// The namespace of a network; none in a testbed without namespaces.
+    pub fn namespace_of(&self, network: Network<'_>) -> anyhow::Result<Option<&str>> {
+        let unknown = || format!("the testbed has no {network:?}");
+        Ok(match network {
+            Network::Internet => self.namespace.as_deref(),
+            Network::ControlPlane(name) => {
                 let found = self.clusters.iter().find(|cluster| cluster.name == name);
                 found.with_context(unknown)?.namespace.as_deref()
             }
-            Place::Node(name) => {
+            Network::Node(name) => {
                 let mut nodes = self.clusters.iter().flat_map(|cluster| &cluster.nodes);
                 let found = nodes.find(|node| node.name == name).with_context(unknown)?;
                 Some(&found.namespace)
             }
-            Place::Machine(name) => {
+            Network::Machine(name) => {
                 let found = self.machines.iter().find(|machine| machine.name == name);
                 Some(&found.with_context(unknown)?.namespace)
             }
         })
     }
 
-    /// The file in which a bed tells other processes what it is.
+    /// The file in which a testbed tells other processes what it is.
     pub fn file(folder: &Path) -> PathBuf {
         folder.join("bed.json")
     }
@@ -180,7 +180,7 @@ impl Site {
     }
 }
 
-impl ClusterSite {
+impl ClusterLayout {
     pub fn server(&self) -> String {
         format!("https://{}:6443", self.address)
     }
@@ -198,7 +198,7 @@ impl ClusterSite {
     }
 }
 
-/// An address of its own for every cluster of every bed, so that standard ports never clash; the
+/// An address of its own for every cluster of every testbed, so that standard ports never clash; the
 /// second byte keeps users of one machine apart.
 pub(crate) fn loopback(number: u8, position: u8) -> Ipv4Addr {
     let user = rustix::process::getuid().as_raw() % 200;

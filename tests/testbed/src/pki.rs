@@ -36,12 +36,12 @@ pub struct Identity {
 }
 
 /// What signs the certificates of one cluster.
-pub(crate) struct Authority {
+pub(crate) struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     pub certificate: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// Makes an authority and keeps it as `ca.crt` and `ca.key` in the folder.
     pub fn create(folder: &Path) -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("key of the authority")?;

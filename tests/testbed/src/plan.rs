@@ -1,4 +1,4 @@
-//! What a bed shall consist of.
+//! What a testbed shall consist of.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const MOST_CLUSTERS: usize = 50;
 const MOST_NODES: u8 = 200;
 const MOST_MACHINES: usize = 200;
 
-/// What a bed shall consist of: clusters, and machines outside of them.
+/// What a testbed shall consist of: clusters, and machines outside of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     pub(crate) clusters: Vec<ClusterPlan>,
@@ -30,7 +30,7 @@ pub(crate) struct ClusterPlan {
     pub nodes: u8,
 }
 
-/// How much of a machine a bed needs.
+/// How much of a machine a testbed needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// Processes on loopback addresses; needs no root.
@@ -82,7 +82,7 @@ impl Plan {
         self
     }
 
-    /// How long a start may take until everything is Ready, in place of 120 s.
+    /// How long a start may take until everything is Ready, in network of 120 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::binaries::cache;
 
 #[derive(Deserialize)]
-struct Message {
+struct CargoMessage {
     #[serde(default)]
     target: Target,
     executable: Option<PathBuf>,
@@ -57,7 +57,7 @@ fn cargo_build(
     let mut command = Command::new(cargo);
     // What cargo tells this test about its package would make build scripts run again.
     let told = env::vars_os().map(|(name, _)| name);
-    told.filter(|name| is_told(&name.to_string_lossy())).for_each(|name| {
+    told.filter(|name| is_set_by_cargo(&name.to_string_lossy())).for_each(|name| {
         command.env_remove(name);
     });
     let output = command
@@ -75,7 +75,7 @@ fn cargo_build(
         bail!("cargo build {} failed; see its words above", arguments.join(" "));
     }
     let built = String::from_utf8(output.stdout).context("cargo build")?;
-    let messages = built.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let messages = built.lines().filter_map(|line| serde_json::from_str::<CargoMessage>(line).ok());
     let built = messages
         .filter_map(|message| Some((message.target.name, message.executable?)))
         .collect::<Vec<_>>();
@@ -88,7 +88,7 @@ fn cargo_build(
 }
 
 /// Whether cargo sets a variable for the package that it runs.
-fn is_told(name: &str) -> bool {
+fn is_set_by_cargo(name: &str) -> bool {
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"]
         .iter()
         .any(|prefix| name.starts_with(prefix))

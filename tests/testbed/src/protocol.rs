@@ -1,35 +1,35 @@
 //! What a test and the supervisor say to each other: one JSON value a line, a reply per request.
-//! The end of the requests is the end of the bed.
+//! The end of the requests is the end of the testbed.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::binaries::Binaries;
+use crate::layout::Layout;
 use crate::pki::Validity;
 use crate::plan::Plan;
-use crate::site::Site;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Start {
+pub(crate) struct StartRequest {
     pub plan: Plan,
     pub binaries: Binaries,
-    /// The static program of the images; a bed without nodes has none.
+    /// The static program of the images; a testbed without nodes has none.
     pub app: Option<PathBuf>,
 }
 
 /// All other lines.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    StopApiServer { cluster: String, how: Stop },
+    StopApiServer { cluster: String, how: StopMode },
     StartApiServer { cluster: String, certificate: Validity },
     ImportImage { cluster: String, archive: PathBuf },
 }
 
 /// How an API server stops answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stop {
+pub enum StopMode {
     /// Its process is killed: connections are refused.
     Kill,
     /// Its process stands still: connections are made and nothing answers.
@@ -37,6 +37,6 @@ pub enum Stop {
 }
 
 /// What became of the start; a start that failed has been cleared already.
-pub(crate) type Started = Result<Site, String>;
+pub(crate) type StartResult = Result<Layout, String>;
 /// What became of a request.
-pub(crate) type Done = Result<(), String>;
+pub(crate) type RequestResult = Result<(), String>;

@@ -1,23 +1,23 @@
-//! Whether a bed can run on this machine.
+//! Whether a testbed can run on this machine.
 
 use std::env;
 use std::process::{Command, Stdio};
 
 use crate::plan::Size;
 
-/// What every bed needs from the distribution: util-linux.
+/// What every testbed needs from the distribution: util-linux.
 const ALWAYS: [&str; 2] = ["setpriv", "setsid"];
-/// What a bed with nodes needs: util-linux, iproute2, nftables, procps, runc.
+/// What a testbed with nodes needs: util-linux, iproute2, nftables, procps, runc.
 const NODES: [&str; 8] = ["ip", "mount", "nft", "nsenter", "runc", "sh", "sysctl", "unshare"];
 
-/// Whether a bed of this size can run here; the error is the reason why not, for a person.
+/// Whether a testbed of this size can run here; the error is the reason why not, for a person.
 pub fn can_run(size: Size) -> Result<(), String> {
     if !cfg!(target_os = "linux") {
-        return Err("a bed needs Linux".to_owned());
+        return Err("a testbed needs Linux".to_owned());
     }
     let nodes = size == Size::Nodes;
     if nodes && !rustix::process::getuid().is_root() {
-        return Err("a bed with nodes needs root".to_owned());
+        return Err("a testbed with nodes needs root".to_owned());
     }
     let needed = ALWAYS.iter().chain(nodes.then_some(&NODES).into_iter().flatten());
     let missing = needed.copied().filter(|program| !on_path(program)).collect::<Vec<_>>();
@@ -25,7 +25,9 @@ pub fn can_run(size: Size) -> Result<(), String> {
         return Err(format!("missing on PATH: {}; run make deps", missing.join(", ")));
     }
     if nodes && !may_make_namespaces() {
-        return Err("a bed with nodes needs to make namespaces, which root may not here".to_owned());
+        return Err(
+            "a testbed with nodes needs to make namespaces, which root may not here".to_owned()
+        );
     }
     Ok(())
 }

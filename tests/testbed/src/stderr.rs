@@ -3,6 +3,6 @@
 use std::io::{self, Write as _};
 
 /// A line on stderr. Nobody may be there to read it any more, which must not matter.
-pub(crate) fn say(line: &str) {
+pub fn write_line(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

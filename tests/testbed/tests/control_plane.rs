@@ -6,9 +6,9 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use clbmigrate_testbed::suite::{Shared, run, trial};
+use clbmigrate_testbed::suite::{SharedTestbed, run, trial};
 use clbmigrate_testbed::{
-    Bed, Cluster, Place, Plan, Size, Stop, Validity, Version, faked_clock, try_wait_for,
+    Cluster, Network, Plan, Size, StopMode, Testbed, Validity, Version, faked_clock, try_wait_for,
 };
 
 /// Long enough for anything that shall happen at all.
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         .cluster("a", Version::NEWEST)
         .cluster("b", Version::OLDEST)
         .cluster("c", Version::NEWEST);
-    let shared = Shared::new(plan);
+    let shared = SharedTestbed::new(plan);
     let trials = vec![
         shared
             .trial("a developer may do nothing until it is allowed, the admin everything", rights),
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         shared.trial("a killed API server refuses, and comes back with its objects", killed),
         shared.trial("an API server with an expired certificate is not trusted", expired_server),
         shared.trial("a program believes in the clock that it is given", clock),
-        trial("two beds run at once and do not meet", Size::ControlPlane, two_beds),
+        trial("two testbeds run at once and do not meet", Size::ControlPlane, two_beds),
         trial(
             "a start that takes too long shows a log and leaves nothing",
             Size::ControlPlane,
@@ -57,23 +57,29 @@ fn as_user(
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn rights(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn rights(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     let developer = cluster.developer_kubeconfig();
     let get = ["get", "services", "-n", "default", "-o", "name"];
-    ensure!(cluster.ask(&get)?.contains("service/kubernetes"));
+    ensure!(cluster.run_kubectl(&get)?.contains("service/kubernetes"));
     let refused = refusal(as_user(&cluster, &developer, &get))?;
     ensure!(refused.contains(r#"User "developer" cannot list resource "services""#), "{refused}");
 
-    cluster.ask(&["create", "rolebinding", "view", "--clusterrole=view", "--group=developers"])?;
+    cluster.run_kubectl(&[
+        "create",
+        "rolebinding",
+        "view",
+        "--clusterrole=view",
+        "--group=developers",
+    ])?;
     try_wait_for("the right to take effect", DEADLINE, || {
         Ok(as_user(&cluster, &developer, &get).ok())
     })?;
     refusal(as_user(&cluster, &developer, &["delete", "service", "kubernetes"])).map(drop)
 }
 
-fn any_user(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn any_user(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     let user = cluster.kubeconfig_for("ops:alice/night", &["ops", "night"], Validity::Valid)?;
     let told = as_user(&cluster, &user, &["auth", "whoami", "-o", "json"])?;
     let told: serde_json::Value = serde_json::from_str(&told)?;
@@ -88,8 +94,8 @@ fn any_user(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn expired_client(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn expired_client(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     let get = ["get", "--raw", "/api"];
     let good = cluster.kubeconfig_for("carol", &["system:masters"], Validity::Valid)?;
     as_user(&cluster, &good, &get)?;
@@ -99,15 +105,15 @@ fn expired_client(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn contexts(bed: &Bed) -> anyhow::Result<()> {
+fn contexts(testbed: &Testbed) -> anyhow::Result<()> {
     for (name, version) in [("a", Version::NEWEST), ("b", Version::OLDEST)] {
-        let cluster = bed.cluster(name)?;
+        let cluster = testbed.cluster(name)?;
         let arguments = ["--context", name, "get", "--raw", "/version"];
-        let told = as_user(&cluster, &bed.kubeconfig(), &arguments)?;
+        let told = as_user(&cluster, &testbed.kubeconfig(), &arguments)?;
         ensure!(told.contains(&format!(r#""gitVersion": "{version}""#)), "{told}");
         let refused = refusal(as_user(
             &cluster,
-            &bed.developer_kubeconfig(),
+            &testbed.developer_kubeconfig(),
             &["--context", name, "get", "ns"],
         ))?;
         ensure!(refused.contains("Forbidden"), "{refused}");
@@ -115,21 +121,21 @@ fn contexts(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn audit(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn audit(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     let writes = || -> anyhow::Result<Vec<_>> {
         let entries = cluster.audit()?;
-        let ours = |entry: &clbmigrate_testbed::Entry| {
+        let ours = |entry: &clbmigrate_testbed::AuditEntry| {
             entry.resource == "configmaps" && entry.name == "audited" && entry.verb != "get"
         };
         Ok(entries.into_iter().filter(ours).collect())
     };
     let create = ["create", "configmap", "audited", "-n", "default"];
-    cluster.ask(&[&create[..], &["--dry-run=server"]].concat())?;
+    cluster.run_kubectl(&[&create[..], &["--dry-run=server"]].concat())?;
     let dry = writes()?;
     ensure!(dry.iter().all(|entry| entry.dry_run && !entry.is_write()), "{dry:?}");
 
-    cluster.ask(&create)?;
+    cluster.run_kubectl(&create)?;
     let found = writes()?;
     let written = found.iter().filter(|entry| entry.is_write()).collect::<Vec<_>>();
     ensure!(written.len() == 1, "{found:?}");
@@ -144,47 +150,47 @@ fn address(cluster: &Cluster<'_>) -> anyhow::Result<SocketAddr> {
     Ok(cluster.server().trim_start_matches("https://").parse()?)
 }
 
-fn killed(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("b")?;
-    cluster.ask(&["create", "namespace", "kept"])?;
+fn killed(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("b")?;
+    cluster.run_kubectl(&["create", "namespace", "kept"])?;
 
-    cluster.stop_api_server(Stop::Kill)?;
+    cluster.stop_api_server(StopMode::Kill)?;
     let refused = TcpStream::connect(address(&cluster)?).map_err(|error| error.kind());
     ensure!(refused.err() == Some(std::io::ErrorKind::ConnectionRefused));
-    let again = cluster.stop_api_server(Stop::Kill);
+    let again = cluster.stop_api_server(StopMode::Kill);
     ensure!(again.is_err_and(|error| format!("{error:#}").contains("ended with")));
 
     cluster.start_api_server(Validity::Valid)?;
-    cluster.ask(&["get", "namespace", "kept"])?;
+    cluster.run_kubectl(&["get", "namespace", "kept"])?;
 
     // The same cluster, because no other test may ask it meanwhile.
-    cluster.stop_api_server(Stop::Hang)?;
+    cluster.stop_api_server(StopMode::Hang)?;
     TcpStream::connect(address(&cluster)?).context("a hanging server has stopped listening")?;
-    let silent = refusal(cluster.ask(&["get", "ns", "kept", "--request-timeout=1s"]))?;
+    let silent = refusal(cluster.run_kubectl(&["get", "ns", "kept", "--request-timeout=1s"]))?;
     ensure!(silent.contains("imeout"), "{silent}");
     cluster.start_api_server(Validity::Valid)?;
-    cluster.ask(&["get", "namespace", "kept"]).map(drop)
+    cluster.run_kubectl(&["get", "namespace", "kept"]).map(drop)
 }
 
-fn expired_server(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("c")?;
+fn expired_server(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("c")?;
     cluster.start_api_server(Validity::Expired)?;
-    let refused = refusal(cluster.ask(&["get", "namespaces"]))?;
+    let refused = refusal(cluster.run_kubectl(&["get", "namespaces"]))?;
     ensure!(refused.contains("certificate has expired"), "{refused}");
     cluster.start_api_server(Validity::Valid)?;
-    cluster.ask(&["get", "namespaces"]).map(drop)
+    cluster.run_kubectl(&["get", "namespaces"]).map(drop)
 }
 
-fn clock(bed: &Bed) -> anyhow::Result<()> {
+fn clock(testbed: &Testbed) -> anyhow::Result<()> {
     let seconds = |command: &mut Command| -> anyhow::Result<i64> {
         Ok(String::from_utf8(command.arg("+%s").output()?.stdout)?.trim().parse()?)
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let now = i64::try_from(now)?;
-    let mut date = bed.inside(Place::Internet, "date")?;
+    let mut date = testbed.command_in(Network::Internet, "date")?;
     ensure!((seconds(&mut date)? - now).abs() < 300);
     for (offset, hours) in [("+1h", 1), ("-90m", -1)] {
-        let mut date = bed.inside(Place::Internet, "date")?;
+        let mut date = testbed.command_in(Network::Internet, "date")?;
         faked_clock(&mut date, offset)?;
         let found = seconds(&mut date)? - now;
         ensure!(found.abs() > 3300 && found.signum() == hours, "{offset}: {found} s");
@@ -194,21 +200,21 @@ fn clock(bed: &Bed) -> anyhow::Result<()> {
 
 fn two_beds() -> anyhow::Result<()> {
     let plan = Plan::new().cluster("a", Version::NEWEST);
-    let (one, two) = (Bed::start(&plan)?, Bed::start(&plan)?);
+    let (one, two) = (Testbed::start(&plan)?, Testbed::start(&plan)?);
     ensure!(one.number() != two.number());
-    one.cluster("a")?.ask(&["create", "namespace", "only-here"])?;
-    refusal(two.cluster("a")?.ask(&["get", "namespace", "only-here"]))?;
+    one.cluster("a")?.run_kubectl(&["create", "namespace", "only-here"])?;
+    refusal(two.cluster("a")?.run_kubectl(&["get", "namespace", "only-here"]))?;
     let folder = one.folder().to_owned();
-    one.end()?;
+    one.stop()?;
     ensure!(!folder.exists());
-    two.cluster("a")?.ask(&["get", "namespaces"])?;
-    two.end()
+    two.cluster("a")?.run_kubectl(&["get", "namespaces"])?;
+    two.stop()
 }
 
 fn late() -> anyhow::Result<()> {
     let plan = Plan::new().cluster("a", Version::NEWEST).deadline(Duration::ZERO);
-    let told = match Bed::start(&plan) {
-        Ok(bed) => anyhow::bail!("bed {} was Ready at once", bed.number()),
+    let told = match Testbed::start(&plan) {
+        Ok(testbed) => anyhow::bail!("bed {} was Ready at once", testbed.number()),
         Err(error) => format!("{error:#}"),
     };
     ensure!(told.contains("the API server to be ready within 0 s"), "{told}");

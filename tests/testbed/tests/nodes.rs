@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clbmigrate_testbed::image::{APP, Image, write};
-use clbmigrate_testbed::suite::{Shared, run};
-use clbmigrate_testbed::{Bed, Cluster, Cut, Place, Plan, Version, try_wait_for, wait_for};
+use clbmigrate_testbed::suite::{SharedTestbed, run};
+use clbmigrate_testbed::{
+    Cluster, Isolation, Network, Plan, Testbed, Version, try_wait_for, wait_for,
+};
 
 /// Long enough for anything that shall happen at all.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Where the web server of the bed's image listens.
+/// Where the web server of the testbed's image listens.
 const PORT: u16 = 8080;
 
 fn main() -> ExitCode {
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
         .cluster("b", Version::OLDEST)
         .nodes(1)
         .machine("ecs1");
-    let shared = Shared::new(plan);
+    let shared = SharedTestbed::new(plan);
     let trials = vec![
         shared.trial("nodes have the ids that the cloud would give them", ids),
         shared.trial("kubelets take requests of the API server and of nobody unknown", kubelets),
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
     run(trials, Some(&shared))
 }
 
-/// A deployment of the bed's web server, one pod a node at most, and a Service with a node port.
+/// A deployment of the testbed's web server, one pod a node at most, and a Service with a node port.
 fn web(name: &str, replicas: u8, policy: &str, image: &str, pre_stop: u8) -> String {
     let labels = serde_json::json!({"app": name});
     let pod = serde_json::json!({
@@ -82,12 +84,12 @@ fn web(name: &str, replicas: u8, policy: &str, image: &str, pre_stop: u8) -> Str
 fn deploy(cluster: &Cluster<'_>, name: &str, manifests: &str) -> anyhow::Result<()> {
     cluster.apply(manifests)?;
     let deployment = format!("deployment/{name}");
-    cluster.ask(&["rollout", "status", &deployment, "--timeout=60s"]).map(drop)
+    cluster.run_kubectl(&["rollout", "status", &deployment, "--timeout=60s"]).map(drop)
 }
 
 fn node_port(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<u16> {
     let path = "jsonpath={.spec.ports[0].nodePort}";
-    Ok(cluster.ask(&["get", "service", name, "-o", path])?.parse()?)
+    Ok(cluster.run_kubectl(&["get", "service", name, "-o", path])?.parse()?)
 }
 
 struct Pod {
@@ -97,7 +99,7 @@ struct Pod {
 }
 
 fn pods(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<Vec<Pod>> {
-    let list = cluster.ask(&["get", "pods", "-l", &format!("app={name}"), "-o", "json"])?;
+    let list = cluster.run_kubectl(&["get", "pods", "-l", &format!("app={name}"), "-o", "json"])?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let pod = |pod: &serde_json::Value| -> anyhow::Result<Pod> {
@@ -110,9 +112,13 @@ fn pods(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<Vec<Pod>> {
     list["items"].as_array().context("no list")?.iter().map(pod).collect()
 }
 
-/// What a server answers to somebody at a place; the error is why it does not.
-fn fetch(bed: &Bed, from: Place<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
-    let output = bed.inside(from, bed.app()?)?.arg("fetch").arg(format!("{to}:{port}")).output()?;
+/// What a server answers to somebody at a network; the error is why it does not.
+fn fetch(testbed: &Testbed, from: Network<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
+    let output = testbed
+        .command_in(from, testbed.app()?)?
+        .arg("fetch")
+        .arg(format!("{to}:{port}"))
+        .output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
@@ -120,36 +126,43 @@ fn fetch(bed: &Bed, from: Place<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<
 }
 
 /// Waits for an answer: rules for a Service are there a moment after its pods are ready.
-fn answer(bed: &Bed, from: Place<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
+fn answer(testbed: &Testbed, from: Network<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
     let what = format!("an answer of {to}:{port}");
-    wait_for(&what, DEADLINE, || fetch(bed, from, to, port).ok())
+    wait_for(&what, DEADLINE, || fetch(testbed, from, to, port).ok())
 }
 
 /// Waits until there is none, and says why.
-fn no_answer(bed: &Bed, from: Place<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
+fn no_answer(
+    testbed: &Testbed,
+    from: Network<'_>,
+    to: Ipv4Addr,
+    port: u16,
+) -> anyhow::Result<String> {
     let what = format!("no answer of {to}:{port}");
-    wait_for(&what, DEADLINE, || fetch(bed, from, to, port).err().map(|error| error.to_string()))
+    wait_for(&what, DEADLINE, || {
+        fetch(testbed, from, to, port).err().map(|error| error.to_string())
+    })
 }
 
-fn ids(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn ids(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     let path = r#"jsonpath={range .items[*]}{.metadata.name} {.spec.providerID} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}"#;
-    let told = cluster.ask(&["get", "nodes", "-o", path])?;
+    let told = cluster.run_kubectl(&["get", "nodes", "-o", path])?;
     let wanted = cluster
         .nodes()
         .iter()
         .map(|node| format!("{} cn-bed.{} {}\n", node.name, node.instance, node.address));
     ensure!(told == wanted.collect::<String>(), "{told}");
     ensure!(told.starts_with("a-1 cn-bed.i-a1 10."), "{told}");
-    let machine = bed.machine("ecs1")?;
+    let machine = testbed.machine("ecs1")?;
     ensure!(machine.instance == "i-ecs1");
-    let (all, node) = (bed.instances(), &cluster.nodes()[0]);
+    let (all, node) = (testbed.instances(), &cluster.nodes()[0]);
     ensure!(all.len() == 5 && all["i-ecs1"] == machine.address && all["i-a1"] == node.address);
     Ok(())
 }
 
-fn kubelets(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("b")?;
+fn kubelets(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("b")?;
     deploy(&cluster, "logged", &web("logged", 1, "Cluster", APP, 1))?;
     // Through the API server, which shows its certificate.
     let told = cluster.kubectl().args(["exec", "deploy/logged", "--", "/app", "help"]).output()?;
@@ -172,7 +185,7 @@ fn kubelets(bed: &Bed) -> anyhow::Result<()> {
     // Straight to the kubelet, whose certificate is of the same authority.
     let server = format!("--server=https://{}:10250", cluster.nodes()[0].address);
     let pods = ["get", "--raw", "/pods", &server];
-    ensure!(cluster.ask(&pods)?.contains("PodList"));
+    ensure!(cluster.run_kubectl(&pods)?.contains("PodList"));
     let refused = |user: std::path::PathBuf| -> anyhow::Result<String> {
         let output = cluster.kubectl().env("KUBECONFIG", user).args(pods).output()?;
         ensure!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -181,25 +194,25 @@ fn kubelets(bed: &Bed) -> anyhow::Result<()> {
     let told = refused(cluster.developer_kubeconfig())?;
     ensure!(told.contains("Forbidden"), "{told}");
     // Valid for the other cluster, whose authority this kubelet does not know.
-    let certificate = bed.cluster("a")?.client_certificate()?;
+    let certificate = testbed.cluster("a")?.client_certificate()?;
     let told = refused(cluster.kubeconfig_with("stranger", &certificate)?)?;
     ensure!(told.contains("must be logged in"), "{told}");
     Ok(())
 }
 
-fn pre_stop(bed: &Bed) -> anyhow::Result<()> {
+fn pre_stop(testbed: &Testbed) -> anyhow::Result<()> {
     const SECONDS: u8 = 4;
-    let cluster = bed.cluster("b")?;
+    let cluster = testbed.cluster("b")?;
     deploy(&cluster, "slow", &web("slow", 1, "Cluster", APP, SECONDS))?;
     let found = pods(&cluster, "slow")?;
     let pod = found.first().context("no pod")?;
-    answer(bed, Place::Machine("ecs1"), pod.address, PORT)?;
+    answer(testbed, Network::Machine("ecs1"), pod.address, PORT)?;
 
-    cluster.ask(&["scale", "deployment/slow", "--replicas=0"])?;
+    cluster.run_kubectl(&["scale", "deployment/slow", "--replicas=0"])?;
     let begin = Instant::now();
     let mut answers = 0;
     try_wait_for("the end of the pod", DEADLINE, || {
-        let gone = fetch(bed, Place::Machine("ecs1"), pod.address, PORT).is_err();
+        let gone = fetch(testbed, Network::Machine("ecs1"), pod.address, PORT).is_err();
         answers += u32::from(!gone);
         Ok(gone.then_some(()))
     })?;
@@ -207,24 +220,26 @@ fn pre_stop(bed: &Bed) -> anyhow::Result<()> {
     let lasted = begin.elapsed();
     ensure!(lasted >= Duration::from_secs(u64::from(SECONDS) - 1), "it ended after {lasted:?}");
     ensure!(answers > 0, "it did not answer while the hook ran");
-    cluster.ask(&["wait", "--for=delete", &format!("pod/{}", pod.name), "--timeout=60s"]).map(drop)
+    cluster
+        .run_kubectl(&["wait", "--for=delete", &format!("pod/{}", pod.name), "--timeout=60s"])
+        .map(drop)
 }
 
-fn ports(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn ports(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     deploy(&cluster, "everywhere", &web("everywhere", 2, "Cluster", APP, 0))?;
     deploy(&cluster, "local", &web("local", 2, "Local", APP, 0))?;
-    let outside = [Place::Internet, Place::Machine("ecs1")];
+    let outside = [Network::Internet, Network::Machine("ecs1")];
 
     let port = node_port(&cluster, "everywhere")?;
     for node in cluster.nodes() {
-        for place in outside {
-            answer(bed, place, node.address, port)?;
+        for network in outside {
+            answer(testbed, network, node.address, port)?;
         }
     }
     for pod in pods(&cluster, "everywhere")? {
-        for place in outside {
-            ensure!(answer(bed, place, pod.address, PORT)? == pod.name);
+        for network in outside {
+            ensure!(answer(testbed, network, pod.address, PORT)? == pod.name);
         }
     }
 
@@ -233,71 +248,73 @@ fn ports(bed: &Bed) -> anyhow::Result<()> {
     for node in cluster.nodes() {
         match pods.iter().find(|pod| pod.node == node.name) {
             // Never another one: the node must not pass it on.
-            Some(pod) => ensure!(answer(bed, Place::Internet, node.address, port)? == pod.name),
-            None => no_answer(bed, Place::Internet, node.address, port).map(drop)?,
+            Some(pod) => {
+                ensure!(answer(testbed, Network::Internet, node.address, port)? == pod.name)
+            }
+            None => no_answer(testbed, Network::Internet, node.address, port).map(drop)?,
         }
     }
     ensure!(pods.len() < cluster.nodes().len(), "every node has a pod: nothing was compared");
     Ok(())
 }
 
-fn services(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("a")?;
+fn services(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("a")?;
     deploy(&cluster, "hook", &web("hook", 1, "Cluster", APP, 0))?;
     let path = "jsonpath={.spec.clusterIP}";
-    let address = cluster.ask(&["get", "service", "hook", "-o", path])?.parse()?;
-    let name = answer(bed, Place::ControlPlane("a"), address, 80)?;
+    let address = cluster.run_kubectl(&["get", "service", "hook", "-o", path])?.parse()?;
+    let name = answer(testbed, Network::ControlPlane("a"), address, 80)?;
     ensure!(name.starts_with("hook-"), "{name}");
     Ok(())
 }
 
-fn cuts(bed: &Bed) -> anyhow::Result<()> {
-    let cluster = bed.cluster("b")?;
+fn cuts(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("b")?;
     deploy(&cluster, "cut", &web("cut", 1, "Cluster", APP, 0))?;
     let node = &cluster.nodes()[0];
-    let place = Place::Node(&node.name);
+    let network = Network::Node(&node.name);
     let port = node_port(&cluster, "cut")?;
     let pod = pods(&cluster, "cut")?.first().context("no pod")?.address;
     let targets = [(node.address, port), (pod, PORT)];
-    let from = Place::Machine("ecs1");
+    let from = Network::Machine("ecs1");
     for (address, port) in targets {
-        answer(bed, from, address, port)?;
+        answer(testbed, from, address, port)?;
     }
     // The second one replaces the first.
-    for (how, why) in [(Cut::Refuse, "ConnectionRefused"), (Cut::Drop, "TimedOut")] {
-        bed.cut(place, how)?;
+    for (how, why) in [(Isolation::Reject, "ConnectionRefused"), (Isolation::Drop, "TimedOut")] {
+        testbed.isolate(network, how)?;
         for (address, port) in targets {
-            let told = no_answer(bed, from, address, port)?;
+            let told = no_answer(testbed, from, address, port)?;
             ensure!(told.contains(why), "{how:?} of {address}:{port}: {told}");
         }
         // Others are not cut off.
-        let other = bed.cluster("a")?.ask(&["get", "--raw", "/readyz"])?;
+        let other = testbed.cluster("a")?.run_kubectl(&["get", "--raw", "/readyz"])?;
         ensure!(other == "ok");
     }
-    bed.mend(place)?;
+    testbed.reconnect(network)?;
     for (address, port) in targets {
-        answer(bed, from, address, port)?;
+        answer(testbed, from, address, port)?;
     }
 
-    bed.cut(Place::ControlPlane("b"), Cut::Refuse)?;
-    let refused = cluster.ask(&["get", "--raw", "/readyz"]);
+    testbed.isolate(Network::ControlPlane("b"), Isolation::Reject)?;
+    let refused = cluster.run_kubectl(&["get", "--raw", "/readyz"]);
     let told = refused.map_err(|error| format!("{error:#}"));
     ensure!(told.as_ref().is_err_and(|told| told.contains("refused")), "{told:?}");
-    bed.mend(Place::ControlPlane("b"))?;
-    cluster.ask(&["get", "--raw", "/readyz"])?;
+    testbed.reconnect(Network::ControlPlane("b"))?;
+    cluster.run_kubectl(&["get", "--raw", "/readyz"])?;
 
-    bed.cut(from, Cut::Drop)?;
-    let told = no_answer(bed, from, node.address, port)?;
+    testbed.isolate(from, Isolation::Drop)?;
+    let told = no_answer(testbed, from, node.address, port)?;
     ensure!(told.contains("TimedOut"), "{told}");
-    bed.mend(from)?;
-    answer(bed, from, node.address, port).map(drop)
+    testbed.reconnect(from)?;
+    answer(testbed, from, node.address, port).map(drop)
 }
 
-fn images(bed: &Bed) -> anyhow::Result<()> {
+fn images(testbed: &Testbed) -> anyhow::Result<()> {
     const NAME: &str = "clbmigrate.test/own:2";
-    let cluster = bed.cluster("a")?;
-    let archive = bed.folder().join("own.tar");
-    let image = Image { name: NAME, program: bed.app()?, arguments: &["serve"] };
+    let cluster = testbed.cluster("a")?;
+    let archive = testbed.folder().join("own.tar");
+    let image = Image { name: NAME, program: testbed.app()?, arguments: &["serve"] };
     write(&archive, &[image])?;
     cluster.import_image(&archive)?;
     deploy(&cluster, "own", &web("own", 3, "Cluster", NAME, 0))?;

@@ -14,7 +14,7 @@ pub const TESTS: &[Test] = &[
     ("listings and watches that are cut, refused or garbled are tried again", storms),
 ];
 
-/// More Services than a page holds, and fewer than the bed has addresses for.
+/// More Services than a page holds, and fewer than the testbed has addresses for.
 const COUNT: usize = 550;
 
 fn services() -> Match {
@@ -32,9 +32,9 @@ fn watches() -> Match {
 fn malformed_item(scene: &Scene<'_>) -> Result<()> {
     scene.create("good")?;
     scene.create("odd")?;
-    let gate = scene.gate()?;
+    let proxy = scene.proxy()?;
     let namespace = scene.namespace.clone();
-    let rule = gate.on(
+    let rule = proxy.add_rule(
         listings(),
         Fault::rewrite(move |mut list| {
             for item in list["items"].as_array_mut().into_iter().flatten() {
@@ -45,7 +45,7 @@ fn malformed_item(scene: &Scene<'_>) -> Result<()> {
             list
         }),
     );
-    let following = cache_through(&gate)?.synced()?;
+    let following = cache_through(&proxy)?.synced()?;
     let cache = &following.cache;
     ensure!(rule.hits() > 0, "the listing was rewritten");
     ensure!(cache.service(&scene.namespace, "good").is_some(), "the good one is there");
@@ -59,11 +59,12 @@ fn malformed_item(scene: &Scene<'_>) -> Result<()> {
 
 fn malformed_event(scene: &Scene<'_>) -> Result<()> {
     scene.create("known")?;
-    let gate = scene.gate()?;
+    let proxy = scene.proxy()?;
     let meta = json!({"name": "known", "namespace": scene.namespace, "resourceVersion": ""});
     let event = json!({"type": "MODIFIED", "object": {"metadata": meta, "spec": {"ports": 5}}});
-    let rule = gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: event });
-    let following = cache_through(&gate)?.synced()?;
+    let rule =
+        proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: event });
+    let following = cache_through(&proxy)?.synced()?;
     rule.wait_for_hits(1, DEADLINE)?;
     let cache = &following.cache;
     try_wait_for("the event to be noticed", DEADLINE, || {
@@ -75,7 +76,7 @@ fn malformed_event(scene: &Scene<'_>) -> Result<()> {
 }
 
 fn too_old(scene: &Scene<'_>) -> Result<()> {
-    let gate = scene.gate()?;
+    let proxy = scene.proxy()?;
     let ghost = {
         let mut ghost = scene.service("ghost", "rsp-ghost");
         ghost["metadata"]["resourceVersion"] = json!("1");
@@ -87,9 +88,9 @@ fn too_old(scene: &Scene<'_>) -> Result<()> {
         }
         list
     };
-    gate.on(listings().times(1), Fault::rewrite(add));
-    let cut = gate.on(watches(), Fault::CutBefore);
-    let following = cache_through(&gate)?.synced()?;
+    proxy.add_rule(listings().times(1), Fault::rewrite(add));
+    let cut = proxy.add_rule(watches(), Fault::CutBefore);
+    let following = cache_through(&proxy)?.synced()?;
     let cache = &following.cache;
     ensure!(cache.service(&scene.namespace, "ghost").is_some(), "listed though it is not there");
 
@@ -100,14 +101,14 @@ fn too_old(scene: &Scene<'_>) -> Result<()> {
         .apply(&json!({"apiVersion": "v1", "kind": "List", "items": services}).to_string())?;
     let gone =
         json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
-    gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: gone });
+    proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: gone });
     cut.remove();
     scene.wait_for(cache, "ghost", false)?;
     scene.wait_for(cache, "web-549", true)?;
     let is_there = |n: &usize| cache.service(&scene.namespace, &format!("web-{n}")).is_some();
     let count = (0..COUNT).filter(is_there).count();
     ensure!(count == COUNT, "{count} of {COUNT}");
-    let pages = gate.requests().into_iter().filter(|logged| {
+    let pages = proxy.requests().into_iter().filter(|logged| {
         logged.request.path.ends_with("/services") && logged.request.parameter("continue").is_some()
     });
     ensure!(pages.count() > 0, "in pages");
@@ -115,20 +116,20 @@ fn too_old(scene: &Scene<'_>) -> Result<()> {
 }
 
 fn storms(scene: &Scene<'_>) -> Result<()> {
-    let gate = scene.gate()?;
-    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the gate");
-    gate.on(listings().times(1), refused);
-    gate.on(listings().times(1), Fault::CutAfterAnswer);
-    gate.on(
+    let proxy = scene.proxy()?;
+    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the proxy");
+    proxy.add_rule(listings().times(1), refused);
+    proxy.add_rule(listings().times(1), Fault::CutAfterAnswer);
+    proxy.add_rule(
         listings().times(1),
         Fault::Answer { status: StatusCode::OK, body: json!("not a list") },
     );
-    gate.on(listings().times(1), Fault::too_many_requests(1));
-    gate.on(watches().times(2), Fault::CutBefore);
-    gate.on(watches().times(1), Fault::Answer { status: StatusCode::OK, body: json!(5) });
+    proxy.add_rule(listings().times(1), Fault::too_many_requests(1));
+    proxy.add_rule(watches().times(2), Fault::CutBefore);
+    proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: json!(5) });
     let gone = Fault::status(StatusCode::GONE, "Expired", "too old resource version");
-    let last = gate.on(watches().times(1), gone);
-    let following = cache_through(&gate)?.synced()?;
+    let last = proxy.add_rule(watches().times(1), gone);
+    let following = cache_through(&proxy)?.synced()?;
     last.wait_for_hits(1, DEADLINE).context("the watches")?;
     scene.create("web")?;
     scene.wait_for(&following.cache, "web", true)

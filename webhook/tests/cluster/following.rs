@@ -92,7 +92,7 @@ fn workloads(scene: &Scene<'_>) -> Result<()> {
 fn places(scene: &Scene<'_>) -> Result<()> {
     let following = scene.cache()?.synced()?;
     let cache = &following.cache;
-    ensure!(cache.nodes().is_some_and(|nodes| nodes.is_empty()), "a bed without nodes");
+    ensure!(cache.nodes().is_some_and(|nodes| nodes.is_empty()), "a testbed without nodes");
     ensure!(cache.cluster_id().is_none(), "no profile yet");
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "paper-node"},
         "spec": {"providerID": "cn-example.i-bp1paper"}});
@@ -105,7 +105,12 @@ fn places(scene: &Scene<'_>) -> Result<()> {
     for object in [&node, &profile, &scaler] {
         scene.cluster.apply(&object.to_string())?;
     }
-    scene.cluster.ask(&["label", "namespace", &scene.namespace, "clbmigrate.io/inject=enabled"])?;
+    scene.cluster.run_kubectl(&[
+        "label",
+        "namespace",
+        &scene.namespace,
+        "clbmigrate.io/inject=enabled",
+    ])?;
     try_wait_for("all of them", DEADLINE, || {
         let has_node = cache.nodes().is_some_and(|nodes| nodes.by_name("paper-node").is_some());
         let has_id = cache.cluster_id().is_some_and(|id| *id == "c0123456789abcdef");
@@ -113,8 +118,14 @@ fn places(scene: &Scene<'_>) -> Result<()> {
         let is_labelled = cache.injects_into_pods_of(&scene.namespace);
         Ok((has_node && has_id && is_scaled && is_labelled).then_some(()))
     })?;
-    scene.cluster.ask(&["delete", "node", "paper-node"])?;
-    scene.cluster.ask(&["delete", "-n", "kube-system", "configmap", "ack-cluster-profile"])?;
+    scene.cluster.run_kubectl(&["delete", "node", "paper-node"])?;
+    scene.cluster.run_kubectl(&[
+        "delete",
+        "-n",
+        "kube-system",
+        "configmap",
+        "ack-cluster-profile",
+    ])?;
     try_wait_for("node and id to be gone", DEADLINE, || {
         let is_empty = cache.nodes().is_some_and(|nodes| nodes.is_empty());
         Ok((is_empty && cache.cluster_id().is_none()).then_some(()))
@@ -150,7 +161,7 @@ fn restart(scene: &Scene<'_>) -> Result<()> {
     let following = scene.cache()?.synced()?;
     scene.create("before")?;
     scene.wait_for(&following.cache, "before", true)?;
-    scene.cluster.stop_api_server(clbmigrate_testbed::Stop::Kill)?;
+    scene.cluster.stop_api_server(clbmigrate_testbed::StopMode::Kill)?;
     scene.cluster.start_api_server(clbmigrate_testbed::Validity::Valid)?;
     ensure!(following.cache.service(&scene.namespace, "before").is_some(), "it stays known");
     scene.create("after")?;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clbmigrate_fault_proxy::{Gate, Upstream};
-use clbmigrate_testbed::{Bed, Cluster, Validity, try_wait_for};
+use clbmigrate_fault_proxy::{FaultProxy, Upstream};
+use clbmigrate_testbed::{Cluster, Testbed, Validity, try_wait_for};
 use clbmigrate_webhook::cache::Cache;
 use kube::{
     Client, Config,
@@ -33,16 +33,16 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub fn new(bed: &'a Bed) -> Result<Self> {
+    pub fn new(testbed: &'a Testbed) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let cluster = bed.cluster("a")?;
+        let cluster = testbed.cluster("a")?;
         let namespace = format!("cache-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        cluster.ask(&["create", "namespace", &namespace])?;
+        cluster.run_kubectl(&["create", "namespace", &namespace])?;
         Ok(Self { cluster, namespace })
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.ask(&[&["--namespace", &self.namespace], arguments].concat())
+        self.cluster.run_kubectl(&[&["--namespace", &self.namespace], arguments].concat())
     }
 
     /// A migrated Service.
@@ -71,10 +71,10 @@ impl<'a> Scene<'a> {
         Following::start(&self.cluster.kubeconfig_for(user, &[], Validity::Valid)?)
     }
 
-    /// A gate in front of the API server.
-    pub fn gate(&self) -> Result<Gate> {
+    /// A proxy in front of the API server.
+    pub fn proxy(&self) -> Result<FaultProxy> {
         let identity = self.cluster.client_certificate()?;
-        Gate::start(&Upstream {
+        FaultProxy::start(&Upstream {
             url: self.cluster.server(),
             ca_pem: self.cluster.ca_pem()?,
             client_cert_pem: Some(identity.certificate),
@@ -91,9 +91,9 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A cache that follows a cluster through a gate.
-pub fn cache_through(gate: &Gate) -> Result<Following> {
-    Following::with(Kubeconfig::from_yaml(&gate.kubeconfig("gate"))?)
+/// A cache that follows a cluster through a proxy.
+pub fn cache_through(proxy: &FaultProxy) -> Result<Following> {
+    Following::with(Kubeconfig::from_yaml(&proxy.kubeconfig("proxy"))?)
 }
 
 /// The whole key of a load balancer annotation.

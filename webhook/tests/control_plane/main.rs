@@ -11,14 +11,14 @@ use std::process::ExitCode;
 
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{Shared, run},
+    suite::{SharedTestbed, run},
 };
 
 fn main() -> ExitCode {
-    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
+    let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
     for (name, test) in [authority::TESTS, publishing::TESTS].concat() {
-        trials.push(shared.trial(name, move |bed| test(&scene::Scene::new(bed)?)));
+        trials.push(shared.trial(name, move |testbed| test(&scene::Scene::new(testbed)?)));
     }
     run(trials, Some(&shared))
 }

@@ -49,13 +49,20 @@ fn wiped(scene: &Scene<'_>) -> Result<()> {
     let wrong =
         r#"[{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "eA=="}]"#;
     let kind = "validatingwebhookconfiguration";
-    scene.cluster.ask(&["patch", kind, HOOK.configuration(), "--type=json", "-p", wipe])?;
+    scene.cluster.run_kubectl(&["patch", kind, HOOK.configuration(), "--type=json", "-p", wipe])?;
     scene.published(HOOK)?;
-    scene.cluster.ask(&["patch", kind, HOOK.configuration(), "--type=json", "-p", wrong])?;
+    scene.cluster.run_kubectl(&[
+        "patch",
+        kind,
+        HOOK.configuration(),
+        "--type=json",
+        "-p",
+        wrong,
+    ])?;
     scene.published(HOOK)?;
     scene.replace(HOOK)?;
     scene.published(HOOK)?;
-    scene.cluster.ask(&["delete", kind, HOOK.configuration()])?;
+    scene.cluster.run_kubectl(&["delete", kind, HOOK.configuration()])?;
     scene.configure(HOOK, &json!({}))?;
     scene.published(HOOK)
 }
@@ -186,7 +193,7 @@ fn called(scene: &Scene<'_>) -> Result<()> {
     let client = json!([{"op": "replace", "path": "/webhooks/0/clientConfig", "value": {"url": url}}, {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]);
     let kind = "validatingwebhookconfiguration";
     let arguments = ["patch", kind, HOOK.configuration(), "--type=json", "-p", &client.to_string()];
-    scene.cluster.ask(&arguments)?;
+    scene.cluster.run_kubectl(&arguments)?;
     scene.published(HOOK)?;
     // API servers learn of a configuration a moment after it was stored.
     try_wait_for("a Service to be judged", DEADLINE, || {
@@ -201,7 +208,7 @@ fn called(scene: &Scene<'_>) -> Result<()> {
             "--tcp=80",
             "--dry-run=server",
         ];
-        let told = scene.cluster.ask(&create);
+        let told = scene.cluster.run_kubectl(&create);
         let line = r#"latency_seconds_count{hook="validate-services"}"#;
         let seen = program.metric(line, &scene.bundle()?, &scene.server_name())?;
         Ok((told.is_ok() && seen > 0.0).then_some(()))

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clbmigrate_testbed::{Bed, Cluster, Place, Validity, try_wait_for};
+use clbmigrate_testbed::{Cluster, Network, Testbed, Validity, try_wait_for};
 use clbmigrate_webhook::{Hook, tls::GENERATION};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const SECRET: &str = "clbmigrate-webhook-ca";
 
 /// One test's namespace. Configurations have one name each in a cluster, so there is one at a time.
 pub struct Scene<'a> {
-    bed: &'a Bed,
+    testbed: &'a Testbed,
     pub cluster: Cluster<'a>,
     pub namespace: String,
     /// As whom programs ask; each test has its own, for the audit log.
@@ -34,16 +34,16 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub fn new(bed: &'a Bed) -> Result<Self> {
+    pub fn new(testbed: &'a Testbed) -> Result<Self> {
         static ALONE: Mutex<()> = Mutex::new(());
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let cluster = bed.cluster("a")?;
+        let cluster = testbed.cluster("a")?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let (namespace, user) = (format!("scene-{number}"), format!("webhook-{number}"));
         cluster.apply(include_str!("rbac.json"))?;
-        cluster.ask(&["create", "namespace", &namespace])?;
-        let scene = Self { bed, cluster, namespace, user, _alone: alone };
+        cluster.run_kubectl(&["create", "namespace", &namespace])?;
+        let scene = Self { testbed, cluster, namespace, user, _alone: alone };
         scene.cluster.apply(&scene.role().to_string())?;
         scene.forget_configurations()?;
         Ok(scene)
@@ -71,7 +71,7 @@ impl<'a> Scene<'a> {
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let kubeconfig = self.cluster.kubeconfig_for(&self.user, &["webhooks"], Validity::Valid)?;
         let program = env!("CARGO_BIN_EXE_clbmigrate-webhook");
-        let mut command = self.bed.inside(Place::ControlPlane("a"), program)?;
+        let mut command = self.testbed.command_in(Network::ControlPlane("a"), program)?;
         command.arg("--kubeconfig").arg(kubeconfig);
         command.args(["--listen", "127.0.0.1:0", "--namespace", &self.namespace]);
         command.args(["--reload-interval", "100ms"]).args(arguments);
@@ -124,7 +124,7 @@ impl<'a> Scene<'a> {
     }
 
     pub fn delete_secret(&self) -> Result<()> {
-        self.cluster.ask(&["-n", &self.namespace, "delete", "secret", SECRET]).map(drop)
+        self.cluster.run_kubectl(&["-n", &self.namespace, "delete", "secret", SECRET]).map(drop)
     }
 
     /// What API servers shall trust, PEM.
@@ -139,7 +139,7 @@ impl<'a> Scene<'a> {
     fn get(&self, kind: &str, name: &str) -> Result<Value> {
         let arguments =
             ["-n", &self.namespace, "get", kind, name, "--show-managed-fields", "-o", "json"];
-        Ok(serde_json::from_str(&self.cluster.ask(&arguments)?)?)
+        Ok(serde_json::from_str(&self.cluster.run_kubectl(&arguments)?)?)
     }
 
     /// A hook's configuration, null if there is none.
@@ -153,7 +153,7 @@ impl<'a> Scene<'a> {
             "-o",
             "json",
         ];
-        let found = self.cluster.ask(&arguments)?;
+        let found = self.cluster.run_kubectl(&arguments)?;
         if found.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&found)?) }
     }
 
@@ -164,10 +164,10 @@ impl<'a> Scene<'a> {
 
     /// Puts the chart's configuration in place of what is there, as `helm upgrade --force` does.
     pub fn replace(&self, hook: Hook) -> Result<()> {
-        let file = self.bed.folder().join(format!("{}.json", hook.configuration()));
+        let file = self.testbed.folder().join(format!("{}.json", hook.configuration()));
         std::fs::write(&file, self.manifest(hook, &json!({})).to_string())?;
         let file = file.to_str().context("a path")?;
-        self.cluster.ask(&["replace", "-f", file]).map(drop)
+        self.cluster.run_kubectl(&["replace", "-f", file]).map(drop)
     }
 
     fn manifest(&self, hook: Hook, change: &Value) -> Value {
@@ -234,7 +234,7 @@ impl<'a> Scene<'a> {
 
     fn forget_configurations(&self) -> Result<()> {
         for hook in Hook::ALL {
-            self.cluster.ask(&[
+            self.cluster.run_kubectl(&[
                 "delete",
                 kind(hook),
                 hook.configuration(),

@@ -104,7 +104,14 @@ impl<'a, 'b> TestNode<'a, 'b> {
         namespace.cluster.apply(&node.to_string())?;
         let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
         let patch = ready.to_string();
-        namespace.cluster.ask(&["patch", "node", name, "--subresource=status", "-p", &patch])?;
+        namespace.cluster.run_kubectl(&[
+            "patch",
+            "node",
+            name,
+            "--subresource=status",
+            "-p",
+            &patch,
+        ])?;
         Ok(Self(namespace, name))
     }
 }
@@ -112,7 +119,7 @@ impl<'a, 'b> TestNode<'a, 'b> {
 impl Drop for TestNode<'_, '_> {
     fn drop(&mut self) {
         // What fails here was gone already.
-        let _ = self.0.cluster.ask(&["delete", "node", self.1]);
+        let _ = self.0.cluster.run_kubectl(&["delete", "node", self.1]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ends, other types, restarts.
 
 use anyhow::{Result, ensure};
-use clbmigrate_testbed::{Stop, Validity, try_wait_for};
+use clbmigrate_testbed::{StopMode, Validity, try_wait_for};
 use serde_json::json;
 
 use crate::test_namespace::{DEADLINE, HASH, Test, TestNamespace, marks, same, text};
@@ -100,7 +100,7 @@ fn away(namespace: &TestNamespace<'_>) -> Result<()> {
     let double = namespace.double(&[])?;
     namespace.create("web")?;
     double.outcome(namespace, "web", "applied")?;
-    namespace.cluster.stop_api_server(Stop::Kill)?;
+    namespace.cluster.stop_api_server(StopMode::Kill)?;
     namespace.cluster.start_api_server(Validity::Valid)?;
     namespace.annotate("web", "weight", "101")?;
     double.outcome(namespace, "web", "drained")?;

@@ -9,14 +9,16 @@ mod test_namespace;
 
 use std::process::ExitCode;
 
-use clbmigrate_testbed::suite::{Shared, run};
+use clbmigrate_testbed::suite::{SharedTestbed, run};
 use clbmigrate_testbed::{Plan, Version};
 
 fn main() -> ExitCode {
-    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST));
+    let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
     for (name, test) in [rounds::TESTS, behaviour::TESTS, lifecycle::TESTS, cloud::TESTS].concat() {
-        trials.push(shared.trial(name, move |bed| test(&test_namespace::TestNamespace::new(bed)?)));
+        trials.push(
+            shared.trial(name, move |testbed| test(&test_namespace::TestNamespace::new(testbed)?)),
+        );
     }
     run(trials, Some(&shared))
 }

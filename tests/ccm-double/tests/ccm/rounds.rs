@@ -187,10 +187,10 @@ fn nodes(namespace: &TestNamespace<'_>) -> Result<()> {
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "drifter"}, "spec": {"providerID": "cn-bed.i-1"}});
     namespace.cluster.apply(&node.to_string())?;
     double.rounds(namespace, "web", 2)?;
-    namespace.cluster.ask(&["taint", "node", "drifter", "example.io/odd=1:NoSchedule"])?;
-    namespace.cluster.ask(&["cordon", "drifter"])?;
+    namespace.cluster.run_kubectl(&["taint", "node", "drifter", "example.io/odd=1:NoSchedule"])?;
+    namespace.cluster.run_kubectl(&["cordon", "drifter"])?;
     double.rounds(namespace, "web", 3)?;
-    namespace.cluster.ask(&["delete", "node", "drifter"])?;
+    namespace.cluster.run_kubectl(&["delete", "node", "drifter"])?;
     let entry = double.rounds(namespace, "web", 4)?;
     same("rounds, none for the taint", &entry["rounds"], &json!(4))?;
     same("rounds with Pods", &double.entry(namespace, "pods")?["rounds"], &json!(1))?;

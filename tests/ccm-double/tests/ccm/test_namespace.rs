@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clbmigrate_ccm_double::events::COMPONENT;
-use clbmigrate_testbed::{Bed, Cluster, Place, Validity, try_wait_for};
+use clbmigrate_testbed::{Cluster, Network, Testbed, Validity, try_wait_for};
 use serde_json::{Value, json};
 
 /// Long enough for anything that shall happen at all.
@@ -29,23 +29,23 @@ pub type Test = (&'static str, fn(&TestNamespace<'_>) -> Result<()>);
 
 /// A namespace of its own. A double sees all Services of its cluster, so there is one namespace at a time.
 pub struct TestNamespace<'a> {
-    bed: &'a Bed,
+    testbed: &'a Testbed,
     pub cluster: Cluster<'a>,
     pub namespace: String,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl<'a> TestNamespace<'a> {
-    pub fn new(bed: &'a Bed) -> Result<Self> {
+    pub fn new(testbed: &'a Testbed) -> Result<Self> {
         static ALONE: Mutex<()> = Mutex::new(());
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let cluster = bed.cluster("a")?;
+        let cluster = testbed.cluster("a")?;
         let namespace = format!("namespace-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         cluster.apply(include_str!("../../rbac.yaml"))?;
         cluster.apply(&binding().to_string())?;
-        cluster.ask(&["create", "namespace", &namespace])?;
-        Ok(Self { bed, cluster, namespace, _alone: alone })
+        cluster.run_kubectl(&["create", "namespace", &namespace])?;
+        Ok(Self { testbed, cluster, namespace, _alone: alone })
     }
 
     /// Starts a double with more arguments, and waits until it is ready.
@@ -56,8 +56,9 @@ impl<'a> TestNamespace<'a> {
     /// The same with more environment.
     pub fn double_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Result<CcmProcess> {
         let kubeconfig = self.cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
-        let mut command =
-            self.bed.inside(Place::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
+        let mut command = self
+            .testbed
+            .command_in(Network::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
         command.arg("--kubeconfig").arg(kubeconfig).args([
             "--context",
             "a",
@@ -70,11 +71,11 @@ impl<'a> TestNamespace<'a> {
 
     /// A program beside the API server.
     pub fn inside(&self, program: &std::path::Path) -> Result<Command> {
-        self.bed.inside(Place::ControlPlane("a"), program)
+        self.testbed.command_in(Network::ControlPlane("a"), program)
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.ask(&[&["--namespace", &self.namespace], arguments].concat())
+        self.cluster.run_kubectl(&[&["--namespace", &self.namespace], arguments].concat())
     }
 
     /// Creates a LoadBalancer Service with a healthy mapping on CLB `lb-bp1example`.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use clbmigrate_e2e::{CcmDouble, Helm, Release, Tools};
 use clbmigrate_testbed::{
-    Bed, Cluster, Plan, Version,
+    Cluster, Plan, Testbed, Version,
     image::{self, Image},
     try_wait_for,
 };
@@ -118,9 +118,9 @@ fn show(args: &Args) -> Result<()> {
     let (tools, helm) = (Tools::build()?, Helm::provide()?);
     let webhook = Release::program()?;
     say("Starting: a cluster of three nodes.")?;
-    let bed = Bed::start(&Plan::new().cluster("demo", Version::NEWEST).nodes(3))?;
-    let cluster = bed.cluster("demo")?;
-    give_web(&bed, &cluster)?;
+    let testbed = Testbed::start(&Plan::new().cluster("demo", Version::NEWEST).nodes(3))?;
+    let cluster = testbed.cluster("demo")?;
+    give_web(&testbed, &cluster)?;
     let ccm = CcmDouble::of(&cluster, &tools, &[])?;
     say("Installing: the chart.")?;
     let release = Release::of(cluster.clone(), helm.clone());
@@ -137,7 +137,7 @@ fn show(args: &Args) -> Result<()> {
         }
     }
     drop(ccm);
-    bed.end()
+    testbed.stop()
 }
 
 fn show_step(
@@ -159,9 +159,9 @@ fn show_step(
 }
 
 /// The web server under the name that the examples give it.
-fn give_web(bed: &Bed, cluster: &Cluster<'_>) -> Result<()> {
-    let archive = bed.folder().join("web.tar");
-    image::write(&archive, &[Image { name: WEB, program: bed.app()?, arguments: &["serve"] }])?;
+fn give_web(testbed: &Testbed, cluster: &Cluster<'_>) -> Result<()> {
+    let archive = testbed.folder().join("web.tar");
+    image::write(&archive, &[Image { name: WEB, program: testbed.app()?, arguments: &["serve"] }])?;
     cluster.import_image(&archive)
 }
 
@@ -169,7 +169,7 @@ fn give_web(bed: &Bed, cluster: &Cluster<'_>) -> Result<()> {
 fn seen_by_ccm(cluster: &Cluster<'_>) -> Result<()> {
     try_wait_for("CCM to write the Service's address", DEADLINE, || {
         let jsonpath = "jsonpath={.status.loadBalancer.ingress[*].ip}";
-        let address = cluster.ask(&["get", "service/web", "-n", "shop", "-o", jsonpath])?;
+        let address = cluster.run_kubectl(&["get", "service/web", "-n", "shop", "-o", jsonpath])?;
         Ok((!address.is_empty()).then_some(()))
     })
 }

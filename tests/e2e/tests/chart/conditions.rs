@@ -91,7 +91,7 @@ impl<'s, 'b> UnreachableHook<'s, 'b> {
 
 impl Drop for UnreachableHook<'_, '_> {
     fn drop(&mut self) {
-        let removed = self.cluster.ask(&["delete", &self.kind, &self.name]);
+        let removed = self.cluster.run_kubectl(&["delete", &self.kind, &self.name]);
         // Tests that follow would fail, and not say why.
         removed.expect("a webhook configuration that can be removed");
     }

@@ -18,7 +18,7 @@ use std::{
 use clbmigrate_e2e::Helm;
 use clbmigrate_testbed::{
     Cluster, Plan, Version,
-    suite::{Shared, run},
+    suite::{SharedTestbed, run},
 };
 use clbmigrate_testkit::{CommandOutput, Kubectl};
 use libtest_mimic::{Failed, Trial};
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     static OLD: Mutex<()> = Mutex::new(());
     let plan =
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
-    let shared = Shared::new(plan);
+    let shared = SharedTestbed::new(plan);
     let mut trials: Vec<Trial> = files::CASES.iter().copied().map(file_trial).collect();
     for ((cluster, version), lock) in CLUSTERS.into_iter().zip([&NEW, &OLD]) {
         let groups: [&[ClusterCase]; 4] =
@@ -95,16 +95,16 @@ fn file_trial((name, body): FileCase) -> Trial {
 }
 
 fn cluster_trial(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedTestbed>,
     name: &str,
     cluster: &'static str,
     lock: &'static Mutex<()>,
     body: fn(&TestCluster<'_>) -> anyhow::Result<()>,
 ) -> Trial {
-    shared.trial(name, move |bed| {
+    shared.trial(name, move |testbed| {
         let exclusive = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let helm = Helm::provide()?;
-        let kubectl = Kubectl::new(bed.cluster(cluster)?, &[helm.folder()?])?;
+        let kubectl = Kubectl::new(testbed.cluster(cluster)?, &[helm.folder()?])?;
         body(&TestCluster { kubectl, helm, _exclusive: exclusive })
     })
 }

@@ -50,7 +50,7 @@ fn publish(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
 /// An authority as Kubernetes has it in kubeconfigs and hooks alike.
 fn base64(cluster: &Cluster<'_>) -> anyhow::Result<String> {
     let flags = ["config", "view", "--raw", "-o", "json"];
-    let config: Value = serde_json::from_str(&cluster.ask(&flags)?)?;
+    let config: Value = serde_json::from_str(&cluster.run_kubectl(&flags)?)?;
     let authority = config["clusters"][0]["cluster"]["certificate-authority-data"].as_str();
     authority.map(ToOwned::to_owned).context("no authority")
 }
@@ -59,7 +59,7 @@ fn base64(cluster: &Cluster<'_>) -> anyhow::Result<String> {
 fn hooks(cluster: &TestCluster<'_>) -> anyhow::Result<Vec<Value>> {
     let mut hooks = Vec::new();
     for (kind, name) in HOOKS {
-        let told = cluster.ask(&["get", kind, name, "--ignore-not-found", "-o", "json"])?;
+        let told = cluster.run_kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?;
         if !told.trim().is_empty() {
             hooks.push(serde_json::from_str(&told)?);
         }
@@ -82,7 +82,7 @@ fn has_all(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
 
 fn policy(cluster: &TestCluster<'_>) -> anyhow::Result<String> {
     let path = "jsonpath={.webhooks[0].failurePolicy}";
-    cluster.ask(&["get", HOOKS[0].0, HOOKS[0].1, "-o", path])
+    cluster.run_kubectl(&["get", HOOKS[0].0, HOOKS[0].1, "-o", path])
 }
 
 fn by_server(cluster: &TestCluster<'_>) -> anyhow::Result<()> {

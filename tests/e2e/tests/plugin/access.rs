@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{Tools, User};
 use clbmigrate_fault_proxy::{Fault, Match};
-use clbmigrate_testbed::{Stop, Validity};
+use clbmigrate_testbed::{StopMode, Validity};
 use serde_json::Value;
 
 use crate::{Case, QUIET, SHAKY};
@@ -93,10 +93,10 @@ subjects: [{kind: Group, name: nonodes, apiGroup: rbac.authorization.k8s.io}]
 
 fn roles(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let file = clbmigrate_testbed::programs::workspace()?.join("deploy/people.yaml");
-    user.cluster.ask(&["apply", "-f", &file.display().to_string()])?;
+    user.cluster.run_kubectl(&["apply", "-f", &file.display().to_string()])?;
     let person = |name: &str, group: &str, role: &str| -> anyhow::Result<User<'_>> {
         let (role, group_flag) = (format!("--clusterrole={role}"), format!("--group={group}"));
-        user.cluster.ask(&["create", "clusterrolebinding", group, &role, &group_flag])?;
+        user.cluster.run_kubectl(&["create", "clusterrolebinding", group, &role, &group_flag])?;
         let file = user.cluster.kubeconfig_for(name, &[group], Validity::Valid)?;
         let person = user.with_kubeconfig(file);
         clbmigrate_testbed::try_wait_for("the role", std::time::Duration::from_secs(60), || {
@@ -188,7 +188,7 @@ fn one_cluster_twice(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn dies_in_the_middle(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let _rule = proxy.on(Match::method("GET").path("endpointslices"), Fault::CutBefore);
+    let _rule = proxy.add_rule(Match::method("GET").path("endpointslices"), Fault::CutBefore);
     proxied.run("status")?.expect_code(1)?.expect_stderr("cannot be reached")?;
     ensure!(proxied.run("set web 40 --yes")?.code == 1);
     ensure!(user.writes()? == 0);
@@ -196,7 +196,7 @@ fn dies_in_the_middle(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 }
 
 fn gone(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
-    user.cluster.stop_api_server(Stop::Kill)?;
+    user.cluster.stop_api_server(StopMode::Kill)?;
     let output = user.run("status");
     user.cluster.start_api_server(Validity::Expired)?;
     let with_expired = user.run("status");

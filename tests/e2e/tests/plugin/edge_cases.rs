@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{Terminal, Tools, User};
-use clbmigrate_fault_proxy::{Fault, Gate, Match, StatusCode};
+use clbmigrate_fault_proxy::{Fault, FaultProxy, Match, StatusCode};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{
     CommandOutput,
@@ -44,7 +44,7 @@ fn appears(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     user.ask("delete service web")?;
     user.apply(service_in("appears", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
     let (proxied, proxy) = user.behind_proxy()?;
-    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let hold = proxy.add_rule(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
     let join = spawned(&mut proxied.command(JOIN))?;
     hold.wait_for_hits(1, DEADLINE)?;
     user.set_weight("70")?;
@@ -58,7 +58,7 @@ fn appears(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn made_anew(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let hold = proxy.add_rule(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
     let set = spawned(&mut proxied.command("set web 40 --yes"))?;
     hold.wait_for_hits(1, DEADLINE)?;
     user.ask("delete service web")?;
@@ -82,10 +82,10 @@ fn already(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn broken(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
     let refusal = || Fault::status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
-    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
+    let hold = proxy.add_rule(Match::method("PATCH").path("/services/web").times(1), Fault::Hold);
     let set = spawned(&mut proxied.command("set web 40 --yes --wait --timeout 60s -o json"))?;
     hold.wait_for_hits(1, DEADLINE)?;
-    let _rule = proxy.on(Match::method("GET").path("/services/web"), refusal());
+    let _rule = proxy.add_rule(Match::method("GET").path("/services/web"), refusal());
     hold.release();
     let set = set.wait_with_output()?;
     ensure!(set.status.code() == Some(1), "{set:?}");
@@ -98,7 +98,7 @@ fn broken(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn unseen(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
     let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "events is forbidden");
-    let _rule = proxy.on(Match::method("GET").path("/events"), refusal);
+    let _rule = proxy.add_rule(Match::method("GET").path("/events"), refusal);
     proxied
         .run("set web 40 --yes --wait --timeout 1s")?
         .expect_code(4)?
@@ -151,7 +151,7 @@ fn watchless(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn piped(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
     let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "nodes is forbidden");
-    let _rule = proxy.on(Match::method("GET").path("/api/v1/nodes"), refusal);
+    let _rule = proxy.add_rule(Match::method("GET").path("/api/v1/nodes"), refusal);
     let output = interrupted(&proxied, "status -w -o json", &proxy)?;
     let output = output.expect_code(0)?.expect_stderr("nodes may not be listed")?;
     let mut documents = serde_json::Deserializer::from_str(&output.stdout).into_iter();
@@ -168,7 +168,7 @@ fn silent(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
     let mut terminal = Terminal::start(&proxied, "clbmigrate status -w -n silent", 24, 100)?;
     terminal.wait_for("silent/web")?;
-    let silence = proxy.on(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
+    let silence = proxy.add_rule(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
     user.set_weight("30")?;
     silence.wait_for_hits(1, DEADLINE)?;
     let begun = std::time::Instant::now();
@@ -183,7 +183,11 @@ fn spawned(command: &mut Command) -> anyhow::Result<std::process::Child> {
 }
 
 /// Runs a command and interrupts it once it has listed the Services a second time.
-fn interrupted(user: &User<'_>, arguments: &str, proxy: &Gate) -> anyhow::Result<CommandOutput> {
+fn interrupted(
+    user: &User<'_>,
+    arguments: &str,
+    proxy: &FaultProxy,
+) -> anyhow::Result<CommandOutput> {
     let child = spawned(&mut user.command(arguments))?;
     try_wait_for("listings", DEADLINE, || {
         let all = proxy.requests();

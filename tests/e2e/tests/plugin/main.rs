@@ -13,8 +13,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clbmigrate_e2e::{Tools, User};
 use clbmigrate_testbed::{
-    Bed, Plan, Version,
-    suite::{Shared, run_waiting},
+    Plan, Testbed, Version,
+    suite::{SharedTestbed, run_parallel},
 };
 use clbmigrate_testkit::Prepared;
 use libtest_mimic::Trial;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         .cluster(SERVED, Version::NEWEST)
         .cluster(SHAKY, Version::NEWEST)
         .cluster(CLOUD, Version::NEWEST);
-    let shared = Shared::new(plan);
+    let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
     let groups: [&[Case]; 7] = [
         reading::CASES,
@@ -58,28 +58,28 @@ fn main() -> ExitCode {
         terminal::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
-    run_waiting(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
 }
 
-fn trial(shared: &Arc<Shared>, tools: &Arc<Prepared<Tools>>, case: Case) -> Trial {
+fn trial(shared: &Arc<SharedTestbed>, tools: &Arc<Prepared<Tools>>, case: Case) -> Trial {
     let (name, cluster, namespace, body) = case;
     let tools = Arc::clone(tools);
-    shared.trial(name, move |bed| {
-        let tools = tools.get(|| prepare(bed))?;
+    shared.trial(name, move |testbed| {
+        let tools = tools.get(|| prepare(testbed))?;
         // Whoever stops an API server has it alone.
         let _alone = (cluster == SHAKY)
             .then(|| ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let user = User::new(bed, &tools, cluster, namespace)?;
+        let user = User::new(testbed, &tools, cluster, namespace)?;
         body(&user, &tools)
     })
 }
 
 /// What the first test prepares for all.
-fn prepare(bed: &Bed) -> anyhow::Result<Tools> {
+fn prepare(testbed: &Testbed) -> anyhow::Result<Tools> {
     let good = [("n1", "i-bp1n1"), ("n2", "i-bp1n2")];
     for name in [QUIET, SERVED, SHAKY, CLOUD] {
-        User::make_nodes(&bed.cluster(name)?, &good)?;
+        User::make_nodes(&testbed.cluster(name)?, &good)?;
     }
-    User::make_nodes(&bed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;
+    User::make_nodes(&testbed.cluster(FLAWED)?, &[("n1", "i-bp1n1"), ("n2", "")])?;
     Tools::build()
 }

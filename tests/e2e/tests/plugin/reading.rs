@@ -125,7 +125,7 @@ fn malformed(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         }
         list
     });
-    let _rule = proxy.on(Match::method("GET").path_end("/api/v1/services"), spoil);
+    let _rule = proxy.add_rule(Match::method("GET").path_end("/api/v1/services"), spoil);
     proxied
         .run("status")?
         .expect_code(1)?

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use clbmigrate_e2e::{Terminal, Tools, User};
-use clbmigrate_testbed::{Stop, Validity};
+use clbmigrate_testbed::{StopMode, Validity};
 
 use crate::{Case, QUIET, SHAKY};
 
@@ -33,7 +33,7 @@ fn watch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn restart(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let terminal = Terminal::start(user, "clbmigrate status -w -n restart", 24, 100)?;
     terminal.wait_for("restart/web")?;
-    user.cluster.stop_api_server(Stop::Kill)?;
+    user.cluster.stop_api_server(StopMode::Kill)?;
     let told = terminal.wait_for("trying again");
     user.cluster.start_api_server(Validity::Valid)?;
     told?;

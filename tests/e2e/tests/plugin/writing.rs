@@ -116,7 +116,7 @@ fn same(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn race(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let hold = proxy.on(Match::method("PATCH").path("/services/web").times(2), Fault::Hold);
+    let hold = proxy.add_rule(Match::method("PATCH").path("/services/web").times(2), Fault::Hold);
     let start = |weight: &str| {
         let mut command = proxied.command(&format!("set web {weight} --yes"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -137,8 +137,8 @@ fn race(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn lost_answer(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let cut =
-        proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutAfterAnswer);
+    let cut = proxy
+        .add_rule(Match::method("PATCH").path("/services/web").times(1), Fault::CutAfterAnswer);
     proxied
         .run("set web 40 --yes")?
         .expect_code(0)?
@@ -151,7 +151,8 @@ fn lost_answer(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn never_arrived(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let cut = proxy.on(Match::method("PATCH").path("/services/web").times(1), Fault::CutBefore);
+    let cut =
+        proxy.add_rule(Match::method("PATCH").path("/services/web").times(1), Fault::CutBefore);
     proxied.run("set web 40 --yes")?.expect_code(0)?;
     ensure!(cut.hits() == 1);
     ensure!(user.annotation("weight")? == "40");

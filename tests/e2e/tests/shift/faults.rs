@@ -114,7 +114,7 @@ fn begun(
 fn proxied<'b>(
     context: &TestContext<'b>,
     user: impl Fn(&TwoClusters<'b>) -> User<'b>,
-) -> anyhow::Result<(TwoClusters<'b>, clbmigrate_fault_proxy::Gate)> {
+) -> anyhow::Result<(TwoClusters<'b>, clbmigrate_fault_proxy::FaultProxy)> {
     let mut clusters = context.clusters(&[])?;
     let of = user(&clusters);
     let name = of.cluster.name().to_owned();
@@ -235,7 +235,7 @@ fn console(context: &TestContext<'_>) -> anyhow::Result<()> {
 fn lost(context: &TestContext<'_>) -> anyhow::Result<()> {
     let (clusters, proxy) = proxied(context, |clusters| clusters.new.clone())?;
     let writes = Match::method("PATCH").path("services").without_parameter("dryRun").times(1);
-    let rule = proxy.on(writes, Fault::CutAfterAnswer);
+    let rule = proxy.add_rule(writes, Fault::CutAfterAnswer);
     let told = clusters
         .shifts("40%", "")?
         .expect_code(0)?

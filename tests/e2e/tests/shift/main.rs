@@ -12,8 +12,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use clbmigrate_e2e::{Tools, User};
 use clbmigrate_testbed::{
-    Bed, Plan, Version,
-    suite::{Shared, run_waiting},
+    Plan, Testbed, Version,
+    suite::{SharedTestbed, run_parallel},
 };
 use clbmigrate_testkit::{Prepared, manifests::cluster_profile};
 use libtest_mimic::Trial;
@@ -25,32 +25,32 @@ type Case = (&'static str, &'static str, fn(&TestContext<'_>) -> anyhow::Result<
 
 fn main() -> ExitCode {
     let shared =
-        Shared::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
+        SharedTestbed::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Prepared::default());
     let groups: [&[Case]; 4] = [moves::CASES, faults::CASES, refusals::CASES, terminal::CASES];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
-    run_waiting(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
 }
 
 fn trial(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedTestbed>,
     tools: &Arc<Prepared<Tools>>,
     (name, namespace, body): Case,
 ) -> Trial {
     let tools = Arc::clone(tools);
-    shared.trial(name, move |bed| {
-        let tools = tools.get(|| prepare(bed))?;
-        body(&TestContext { bed, tools, namespace })
+    shared.trial(name, move |testbed| {
+        let tools = tools.get(|| prepare(testbed))?;
+        body(&TestContext { testbed, tools, namespace })
     })
 }
 
 /// What the first test prepares for all.
-fn prepare(bed: &Bed) -> anyhow::Result<Tools> {
-    User::make_nodes(&bed.cluster(OLD)?, &[("n1", "i-bp1o1"), ("n2", "i-bp1o2")])?;
+fn prepare(testbed: &Testbed) -> anyhow::Result<Tools> {
+    User::make_nodes(&testbed.cluster(OLD)?, &[("n1", "i-bp1o1"), ("n2", "i-bp1o2")])?;
     let new = [("n1", "i-bp1n1"), ("n2", "i-bp1n2"), ("n3", "i-bp1n3")];
-    User::make_nodes(&bed.cluster(NEW)?, &new)?;
+    User::make_nodes(&testbed.cluster(NEW)?, &new)?;
     for (cluster, id) in IDS {
-        bed.cluster(cluster)?.apply(&cluster_profile(id).to_string())?;
+        testbed.cluster(cluster)?.apply(&cluster_profile(id).to_string())?;
     }
     Tools::build()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User};
-use clbmigrate_testbed::{Bed, try_wait_for};
+use clbmigrate_testbed::{Testbed, try_wait_for};
 use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// What a test gets.
 pub struct TestContext<'b> {
-    pub bed: &'b Bed,
+    pub testbed: &'b Testbed,
     pub tools: Tools,
     pub namespace: &'static str,
 }
@@ -75,8 +75,8 @@ impl<'b> TestContext<'b> {
         of_old: &[(&str, String)],
         of_new: &[(&str, String)],
     ) -> anyhow::Result<TwoClusters<'b>> {
-        let old = User::new(self.bed, &self.tools, OLD, self.namespace)?;
-        let new = User::new(self.bed, &self.tools, NEW, self.namespace)?;
+        let old = User::new(self.testbed, &self.tools, OLD, self.namespace)?;
+        let new = User::new(self.testbed, &self.tools, NEW, self.namespace)?;
         for (user, annotations) in [(&old, of_old), (&new, of_new)] {
             let annotations: Vec<(&str, &str)> =
                 annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
@@ -85,7 +85,7 @@ impl<'b> TestContext<'b> {
         let [(_, id_of_old), (_, id_of_new)] = IDS;
         let ccm_of_old = CcmDouble::with_cloud(&old, &self.tools, &clb, Some(id_of_old))?;
         let ccm_of_new = CcmDouble::with_cloud(&new, &self.tools, &clb, Some(id_of_new))?;
-        let kubeconfig = self.bed.kubeconfig().display().to_string();
+        let kubeconfig = self.testbed.kubeconfig().display().to_string();
         let clusters = TwoClusters { old, new, clb, ccm_of_old, ccm_of_new, kubeconfig };
         clusters.settled()?;
         Ok(clusters)

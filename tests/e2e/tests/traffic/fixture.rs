@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, process::Child, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::{CcmDouble, DataPlane, Tools};
-use clbmigrate_load::sender::{Counter, Summary};
-use clbmigrate_testbed::{Bed, Cluster, Place, image::APP};
+use clbmigrate_load::sender::{FixedCountSender, Summary};
+use clbmigrate_testbed::{Cluster, Network, Testbed, image::APP};
 use clbmigrate_testkit::{
     CommandOutput, Kubectl,
     manifests::{self, cluster_profile, list},
@@ -41,11 +41,11 @@ pub enum Responder {
     Machine(String),
 }
 
-/// What runs on the bed for all tests.
+/// What runs on the testbed for all tests.
 #[derive(Debug)]
 pub struct Fixture {
     tools: Tools,
-    counter: Counter,
+    counter: FixedCountSender,
     clb: DataPlane,
     responders: BTreeMap<String, Responder>,
     _ccms: Vec<CcmDouble>,
@@ -55,16 +55,16 @@ pub struct Fixture {
 impl Fixture {
     /// Deploys pods and Services, then starts the machines' servers, the CLB, and CCM for both
     /// clusters.
-    pub fn start(bed: &Bed) -> Result<Self> {
-        let (tools, counter) = (Tools::build()?, Counter::build()?);
+    pub fn start(testbed: &Testbed) -> Result<Self> {
+        let (tools, counter) = (Tools::build()?, FixedCountSender::build()?);
         for (name, pods) in PODS {
-            bed.cluster(name)?.apply(&manifests(name, pods).to_string())?;
+            testbed.cluster(name)?.apply(&manifests(name, pods).to_string())?;
         }
         let mut responders = BTreeMap::new();
         for (name, _) in PODS {
-            let cluster = bed.cluster(name)?;
+            let cluster = testbed.cluster(name)?;
             let rollout = ["rollout", "status", "deployment/web", "-n", NAMESPACE, "--timeout=90s"];
-            cluster.ask(&rollout)?;
+            cluster.run_kubectl(&rollout)?;
             responders.extend(pods(&cluster, name)?);
         }
         let all: u8 = PODS.iter().map(|(_, pods)| pods).sum();
@@ -79,16 +79,16 @@ impl Fixture {
         let addresses = addresses.collect::<Vec<_>>();
         let mut machines = Vec::new();
         for name in MACHINES {
-            let instance = bed.machine(name)?.instance.clone();
-            let mut server = bed.inside(Place::Machine(name), bed.app()?)?;
+            let instance = testbed.machine(name)?.instance.clone();
+            let mut server = testbed.command_in(Network::Machine(name), testbed.app()?)?;
             server.args(["serve", &MACHINE_PORT.to_string()]).env("HOSTNAME", &instance);
             machines.push(server.spawn().with_context(|| format!("the server of {name}"))?);
             responders.insert(instance.clone(), Responder::Machine(instance));
         }
         let listeners = CASES.iter().map(|case| case.route.listener()).collect::<Vec<_>>();
-        let clb = DataPlane::start(bed, CLB, &listeners, &addresses)?;
+        let clb = DataPlane::start(testbed, CLB, &listeners, &addresses)?;
         let ccm =
-            |(name, _)| CcmDouble::with_endpoint(&bed.cluster(name)?, &tools, &clb.url(), name);
+            |(name, _)| CcmDouble::with_endpoint(&testbed.cluster(name)?, &tools, &clb.url(), name);
         let ccms = PODS.into_iter().map(ccm).collect::<Result<Vec<_>>>()?;
         Ok(Self { tools, counter, clb, responders, _ccms: ccms, _machines: machines })
     }
@@ -126,7 +126,7 @@ fn manifests(cluster: &str, pods: u8) -> Value {
 
 /// The pods of a cluster, by the names that they answer with.
 fn pods(cluster: &Cluster<'_>, name: &'static str) -> Result<Vec<(String, Responder)>> {
-    let list = cluster.ask(&["get", "pods", "-n", NAMESPACE, "-o", "json"])?;
+    let list = cluster.run_kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "json"])?;
     let list: Value = serde_json::from_str(&list)?;
     let pod = |pod: &Value| -> Result<(String, Responder)> {
         let text = |pointer: &str| {
@@ -143,22 +143,22 @@ fn pods(cluster: &Cluster<'_>, name: &'static str) -> Result<Vec<(String, Respon
 
 /// What tests do with it.
 pub struct TestContext<'s> {
-    pub bed: &'s Bed,
+    pub testbed: &'s Testbed,
     pub fixture: &'s Fixture,
 }
 
 impl TestContext<'_> {
     /// `kubectl clbmigrate` with the kubeconfig of both clusters and the credentials of the CLB.
     pub fn run_plugin(&self, arguments: &str) -> Result<CommandOutput> {
-        let kubectl = Kubectl::new(self.bed.cluster(NEW)?, &[self.fixture.tools.folder()])?;
-        let kubectl = kubectl.with_kubeconfig(self.bed.kubeconfig());
+        let kubectl = Kubectl::new(self.testbed.cluster(NEW)?, &[self.fixture.tools.folder()])?;
+        let kubectl = kubectl.with_kubeconfig(self.testbed.kubeconfig());
         let mut command = kubectl.command(&format!("clbmigrate {arguments} -n {NAMESPACE}"));
         run(self.fixture.clb.add_credentials(&mut command))
     }
 
     /// Sends so many requests to a listener, each on a connection of its own.
     pub fn count(&self, port: u16, requests: u64) -> Result<Summary> {
-        self.fixture.counter.count(self.bed, self.fixture.clb.listener(port), requests)
+        self.fixture.counter.send(self.testbed, self.fixture.clb.listener(port), requests)
     }
 
     /// Who answers with a name; an unknown one is an error.

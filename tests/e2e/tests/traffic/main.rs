@@ -20,7 +20,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::{Context, Result};
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{Shared, run},
+    suite::{SharedTestbed, run},
 };
 use clbmigrate_testkit::Prepared;
 
@@ -35,14 +35,15 @@ use crate::{
 fn main() -> ExitCode {
     let plan = Plan::new().cluster(OLD, Version::OLDEST).nodes(2);
     let plan = plan.cluster(NEW, Version::NEWEST).nodes(3).machine(CLB);
-    let shared = Shared::new(MACHINES.iter().fold(plan, |plan, machine| plan.machine(machine)));
+    let shared =
+        SharedTestbed::new(MACHINES.iter().fold(plan, |plan, machine| plan.machine(machine)));
     // Held until the testbed has ended: what runs there ends with it.
     let fixture = Arc::new(Prepared::default());
     let trials = CASES.iter().map(|case| {
         let fixture = Arc::clone(&fixture);
-        shared.trial(&format!("shares are what traffic does: {}", case.title), move |bed| {
-            let fixture: Arc<Fixture> = fixture.get(|| Fixture::start(bed).map(Arc::new))?;
-            run_case(&TestContext { bed, fixture: &fixture }, case)
+        shared.trial(&format!("shares are what traffic does: {}", case.title), move |testbed| {
+            let fixture: Arc<Fixture> = fixture.get(|| Fixture::start(testbed).map(Arc::new))?;
+            run_case(&TestContext { testbed, fixture: &fixture }, case)
         })
     });
     run(trials.collect(), Some(&shared))

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clbmigrate_e2e::{CcmDouble, NAMESPACE, commands};
-use clbmigrate_testbed::{Cut, Place, try_wait_for};
+use clbmigrate_testbed::{Isolation, Network, try_wait_for};
 use clbmigrate_testkit::CommandOutput;
 use serde_json::{Value, json};
 
@@ -65,7 +65,9 @@ fn set(cluster: &TestCluster<'_>, state: WebhookState) -> Result<()> {
         }
         WebhookState::Unreachable => {
             let mut nodes = cluster.nodes().iter();
-            nodes.try_for_each(|node| cluster.bed.cut(Place::Node(&node.name), Cut::Drop))
+            nodes.try_for_each(|node| {
+                cluster.testbed.isolate(Network::Node(&node.name), Isolation::Drop)
+            })
         }
     }
 }
@@ -79,7 +81,7 @@ fn restore(cluster: &TestCluster<'_>, state: WebhookState) -> Result<()> {
         }
         WebhookState::Unreachable => {
             let mut nodes = cluster.nodes().iter();
-            nodes.try_for_each(|node| cluster.bed.mend(Place::Node(&node.name)))?;
+            nodes.try_for_each(|node| cluster.testbed.reconnect(Network::Node(&node.name)))?;
         }
     }
     cluster.release.wait()

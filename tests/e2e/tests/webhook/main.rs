@@ -26,7 +26,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{Shared, run},
+    suite::{SharedTestbed, run},
 };
 use clbmigrate_testkit::manifests;
 use libtest_mimic::Trial;
@@ -56,7 +56,7 @@ type Case =
 fn main() -> ExitCode {
     let plan =
         Plan::new().cluster(NEW, Version::NEWEST).nodes(3).cluster(OLD, Version::OLDEST).nodes(2);
-    let shared = Shared::new(plan);
+    let shared = SharedTestbed::new(plan);
     let clusters = Arc::new(TestClusters::new(&[(NEW, Version::NEWEST), (OLD, Version::OLDEST)]));
     let groups: [&[Case]; 11] = [
         rollout::CASES,
@@ -81,12 +81,12 @@ fn main() -> ExitCode {
 }
 
 /// A test in each of its clusters.
-fn trials(shared: &Arc<Shared>, clusters: &Arc<TestClusters>, case: Case) -> Vec<Trial> {
+fn trials(shared: &Arc<SharedTestbed>, clusters: &Arc<TestClusters>, case: Case) -> Vec<Trial> {
     let (name, its_clusters, cluster_use, body) = case;
     let trial = |cluster: &&'static str| {
         let (cluster, clusters) = (*cluster, Arc::clone(clusters));
         let title = format!("{name} ({})", clusters.version(cluster));
-        shared.trial(&title, move |bed| clusters.run_case(bed, cluster, cluster_use, body))
+        shared.trial(&title, move |testbed| clusters.run_case(testbed, cluster, cluster_use, body))
     };
     its_clusters.iter().map(trial).collect()
 }

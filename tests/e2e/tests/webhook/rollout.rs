@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_load::sender::{Running, Summary};
+use clbmigrate_load::sender::{RunningSender, Summary};
 use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
@@ -104,8 +104,8 @@ fn rolled(
 
     let service = format!("{}/web", namespace.name);
     // From the moment that everything answers: kube-proxy writes rules a moment after pods are ready.
-    let trial = || -> Result<Running> {
-        let sender = Running::start(cluster.bed, cluster.name(), &service, RATE, &[])?;
+    let trial = || -> Result<RunningSender> {
+        let sender = RunningSender::start(cluster.testbed, cluster.name(), &service, RATE, &[])?;
         sender.wait_for_more(u64::from(RATE), DEADLINE)?;
         Ok(sender)
     };

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::{Helm, NAMESPACE, Release, Tools};
-use clbmigrate_testbed::{Bed, Cluster, Version};
+use clbmigrate_testbed::{Cluster, Testbed, Version};
 use clbmigrate_testkit::{CommandOutput, Kubectl, Prepared};
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ impl TestClusters {
     /// Runs a test in a cluster, after the webhook was installed there.
     pub fn run_case(
         &self,
-        bed: &Bed,
+        testbed: &Testbed,
         cluster: &str,
         cluster_use: ClusterUse,
         test: fn(&TestCluster<'_>) -> Result<()>,
@@ -75,11 +75,11 @@ impl TestClusters {
             })
         })?;
         let state = &self.states[cluster];
-        let cluster = bed.cluster(cluster)?;
+        let cluster = testbed.cluster(cluster)?;
         let release = Release::of(cluster.clone(), helm.clone());
         state.installed.get(|| install(&cluster, &release, &webhook))?;
         let kubectl = Kubectl::new(cluster, &[tools.folder(), helm.folder()?])?;
-        let cluster = TestCluster { bed, release, tools, kubectl };
+        let cluster = TestCluster { testbed, release, tools, kubectl };
         match cluster_use {
             ClusterUse::Parallel => {
                 let _parallel = state.exclusive.read().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ fn install(cluster: &Cluster<'_>, release: &Release<'_>, webhook: &Path) -> Resu
 
 /// A cluster with the webhook in it.
 pub struct TestCluster<'b> {
-    pub bed: &'b Bed,
+    pub testbed: &'b Testbed,
     pub release: Release<'b>,
     pub tools: Tools,
     kubectl: Kubectl<'b>,

@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use clbmigrate_fault_proxy::{Gate, Upstream};
+use clbmigrate_fault_proxy::{FaultProxy, Upstream};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::{
@@ -58,7 +58,7 @@ impl ApiServer {
     pub fn start() -> Self {
         let authority = Authority::new();
         let own = authority.sign("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
-        let gate = authority.sign("gate", ExtendedKeyUsagePurpose::ClientAuth);
+        let proxy = authority.sign("proxy", ExtendedKeyUsagePurpose::ClientAuth);
         let verifier = WebPkiClientVerifier::builder_with_provider(
             Arc::new(roots(&authority.pem())),
             provider(),
@@ -96,8 +96,8 @@ impl ApiServer {
             upstream: Upstream {
                 url: format!("https://{address}"),
                 ca_pem: authority.pem(),
-                client_cert_pem: Some(gate.certificate),
-                client_key_pem: Some(gate.key),
+                client_cert_pem: Some(proxy.certificate),
+                client_key_pem: Some(proxy.key),
             },
             uploaded,
             state,
@@ -106,8 +106,8 @@ impl ApiServer {
         }
     }
 
-    pub fn gate(&self) -> Gate {
-        Gate::start(&self.upstream).expect("a gate")
+    pub fn proxy(&self) -> FaultProxy {
+        FaultProxy::start(&self.upstream).expect("a proxy")
     }
 
     /// Every request so far as `METHOD path?query`.
@@ -116,7 +116,7 @@ impl ApiServer {
     }
 
     /// What is sent here goes out on the next `/watch`, which ends when this is dropped.
-    pub fn feed(&self) -> UnboundedSender<Bytes> {
+    pub fn watch_events(&self) -> UnboundedSender<Bytes> {
         let (sender, receiver) = unbounded_channel();
         *self.state.feed.lock().expect("the feed") = Some(receiver);
         sender
@@ -148,7 +148,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, state: Arc<State>)
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-type AnswerBody = Either<Full<Bytes>, Feed>;
+type AnswerBody = Either<Full<Bytes>, WatchBody>;
 
 async fn answer(
     state: Arc<State>,
@@ -162,7 +162,7 @@ async fn answer(
     Ok(match request.uri().path() {
         "/watch" => {
             let feed = state.feed.lock().expect("the feed").take().expect("a feed for the watch");
-            Response::new(Either::Right(Feed(feed)))
+            Response::new(Either::Right(WatchBody(feed)))
         }
         "/upload" => {
             while let Some(Ok(frame)) = request.body_mut().frame().await {
@@ -200,9 +200,9 @@ async fn answer(
     })
 }
 
-struct Feed(UnboundedReceiver<Bytes>);
+struct WatchBody(UnboundedReceiver<Bytes>);
 
-impl Body for Feed {
+impl Body for WatchBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clbmigrate_fault_proxy::Gate;
+use clbmigrate_fault_proxy::FaultProxy;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
@@ -39,13 +39,13 @@ impl Answer {
 }
 
 impl Client {
-    pub fn of(gate: &Gate) -> Self {
-        Self::connect(&gate.url(), trusting(gate.ca_pem()))
+    pub fn of_proxy(proxy: &FaultProxy) -> Self {
+        Self::connect(&proxy.url(), trusting(proxy.ca_pem()))
     }
 
     pub fn connect(url: &str, config: ClientConfig) -> Self {
         let address = url.strip_prefix("https://").expect("an https URL");
-        let socket = TcpStream::connect(address).expect("a connection to the gate");
+        let socket = TcpStream::connect(address).expect("a connection to the proxy");
         socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
         let name = "127.0.0.1".try_into().expect("a server name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("a TLS client");
@@ -56,7 +56,7 @@ impl Client {
     pub fn send(&mut self, method: &str, target: &str, headers: &str, body: &str) {
         let length = body.len();
         self.write(&format!(
-            "{method} {target} HTTP/1.1\r\nhost: gate\r\n{headers}content-length: {length}\r\n\r\n{body}"
+            "{method} {target} HTTP/1.1\r\nhost: proxy\r\n{headers}content-length: {length}\r\n\r\n{body}"
         ));
     }
 
@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Sends a request without a body and takes the answer.
-    pub fn ask(&mut self, method: &str, target: &str) -> Answer {
+    pub fn request(&mut self, method: &str, target: &str) -> Answer {
         self.send(method, target, "", "");
         self.answer()
     }

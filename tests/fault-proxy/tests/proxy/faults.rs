@@ -15,52 +15,52 @@ const SERVICE: &str = "/api/v1/namespaces/shop/services/web";
 #[test]
 fn a_lost_answer_is_one_to_a_request_that_was_carried_out() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let rule = gate.on(Match::method("PATCH"), Fault::CutAfterAnswer);
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let rule = proxy.add_rule(Match::method("PATCH"), Fault::CutAfterAnswer);
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("PATCH", SERVICE, "", "{}");
 
     assert_eq!(client.rest(), b"");
     assert_eq!(server.seen(), [format!("PATCH {SERVICE}")]);
     assert_eq!(rule.hits(), 1);
-    let logged = &gate.requests()[0];
+    let logged = &proxy.requests()[0];
     assert_eq!((logged.status, logged.upstream_status), (None, Some(200)));
 }
 
 #[test]
 fn a_request_that_is_cut_before_is_never_heard_of() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(Match::any(), Fault::CutBefore);
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    proxy.add_rule(Match::any(), Fault::CutBefore);
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("PATCH", SERVICE, "", "{}");
 
     assert_eq!(client.rest(), b"");
     assert!(server.seen().is_empty());
-    assert_eq!(gate.requests()[0].upstream_status, None);
+    assert_eq!(proxy.requests()[0].upstream_status, None);
 }
 
 #[test]
 fn a_cut_is_one_even_on_a_connection_that_was_used_before() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(Match::method("PATCH"), Fault::CutAfterAnswer);
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    proxy.add_rule(Match::method("PATCH"), Fault::CutAfterAnswer);
+    let mut client = Client::of_proxy(&proxy);
 
-    assert_eq!(client.ask("GET", SERVICE).status, 200);
+    assert_eq!(client.request("GET", SERVICE).status, 200);
     client.send("PATCH", SERVICE, "", "{}");
     assert_eq!(client.rest(), b"");
 }
 
 #[test]
-fn the_gate_answers_with_a_status_object_itself() {
+fn the_proxy_answers_with_a_status_object_itself() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(Match::any(), Fault::status(StatusCode::FORBIDDEN, "Forbidden", "not for you"));
+    let proxy = server.proxy();
+    proxy.add_rule(Match::any(), Fault::status(StatusCode::FORBIDDEN, "Forbidden", "not for you"));
 
-    let answer = Client::of(&gate).ask("GET", SERVICE);
+    let answer = Client::of_proxy(&proxy).request("GET", SERVICE);
 
     assert_eq!(answer.status, 403);
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -73,17 +73,17 @@ fn the_gate_answers_with_a_status_object_itself() {
         })
     );
     assert!(server.seen().is_empty());
-    let logged = &gate.requests()[0];
+    let logged = &proxy.requests()[0];
     assert_eq!((logged.status, logged.upstream_status), (Some(403), None));
 }
 
 #[test]
 fn too_many_requests_tell_when_to_try_again_in_header_and_body() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(Match::any(), Fault::too_many_requests(7));
+    let proxy = server.proxy();
+    proxy.add_rule(Match::any(), Fault::too_many_requests(7));
 
-    let answer = Client::of(&gate).ask("GET", SERVICE);
+    let answer = Client::of_proxy(&proxy).request("GET", SERVICE);
 
     assert_eq!(answer.status, 429);
     assert_eq!(answer.header("retry-after"), Some("7"));
@@ -93,29 +93,29 @@ fn too_many_requests_tell_when_to_try_again_in_header_and_body() {
 #[test]
 fn a_delayed_request_is_answered_after_the_delay() {
     let server = ApiServer::start();
-    let gate = server.gate();
+    let proxy = server.proxy();
     let delay = Duration::from_millis(300);
-    gate.on(Match::any(), Fault::Delay(delay));
-    let mut client = Client::of(&gate);
+    proxy.add_rule(Match::any(), Fault::Delay(delay));
+    let mut client = Client::of_proxy(&proxy);
 
     let start = Instant::now();
-    let answer = client.ask("GET", SERVICE);
+    let answer = client.request("GET", SERVICE);
 
     assert!(start.elapsed() >= delay);
     assert_eq!(answer.status, 200);
 }
 
 #[test]
-fn a_hanging_request_hangs_until_the_gate_is_dropped() {
+fn a_hanging_request_hangs_until_the_proxy_is_dropped() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let rule = gate.on(Match::any(), Fault::Hang);
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let rule = proxy.add_rule(Match::any(), Fault::Hang);
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", SERVICE, "", "");
     rule.wait_for_hits(1, DEADLINE).expect("the request to arrive");
     assert!(client.is_waiting());
-    drop(gate);
+    drop(proxy);
 
     assert_eq!(client.rest(), b"");
     assert!(server.seen().is_empty());
@@ -124,8 +124,8 @@ fn a_hanging_request_hangs_until_the_gate_is_dropped() {
 #[test]
 fn a_listing_can_get_a_malformed_object() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(
+    let proxy = server.proxy();
+    proxy.add_rule(
         Match::method("GET").path_end("/services"),
         Fault::rewrite(|mut list| {
             if let Some(items) = list["items"].as_array_mut() {
@@ -134,7 +134,7 @@ fn a_listing_can_get_a_malformed_object() {
             list
         }),
     );
-    let mut client = Client::of(&gate);
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/api/v1/services", "accept-encoding: gzip\r\n", "");
     let list = client.answer().json();
@@ -145,7 +145,7 @@ fn a_listing_can_get_a_malformed_object() {
     );
     assert_eq!(list["acceptEncoding"], Value::Null, "a packed answer could not be rewritten");
     assert_eq!(
-        client.ask("GET", "/api/v1/services/web").json()["items"].as_array().map(Vec::len),
+        client.request("GET", "/api/v1/services/web").json()["items"].as_array().map(Vec::len),
         Some(1)
     );
 }
@@ -153,27 +153,27 @@ fn a_listing_can_get_a_malformed_object() {
 #[test]
 fn an_answer_that_cannot_be_rewritten_is_a_502_that_says_so() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    gate.on(Match::any(), Fault::rewrite(|value| value));
+    let proxy = server.proxy();
+    proxy.add_rule(Match::any(), Fault::rewrite(|value| value));
 
-    let answer = Client::of(&gate).ask("GET", "/text");
+    let answer = Client::of_proxy(&proxy).request("GET", "/text");
 
     assert_eq!(answer.status, 502);
     let message = answer.json()["message"].to_string();
     assert!(message.contains("not JSON"), "{message}");
-    assert_eq!(gate.requests()[0].upstream_status, Some(200));
+    assert_eq!(proxy.requests()[0].upstream_status, Some(200));
 }
 
 #[test]
 fn a_held_writer_is_overtaken_by_another() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let rule = gate.on(Match::method("PATCH").times(1), Fault::Hold);
-    let (mut slow, mut fast) = (Client::of(&gate), Client::of(&gate));
+    let proxy = server.proxy();
+    let rule = proxy.add_rule(Match::method("PATCH").times(1), Fault::Hold);
+    let (mut slow, mut fast) = (Client::of_proxy(&proxy), Client::of_proxy(&proxy));
 
     slow.send("PATCH", "/slow", "", "{}");
     rule.wait_for_hits(1, DEADLINE).expect("the first request to be held");
-    assert_eq!(fast.ask("PATCH", "/fast").status, 200);
+    assert_eq!(fast.request("PATCH", "/fast").status, 200);
     assert!(slow.is_waiting());
     rule.release();
 
@@ -184,9 +184,9 @@ fn a_held_writer_is_overtaken_by_another() {
 #[test]
 fn held_writers_are_let_go_together_and_later_ones_are_not_held() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let rule = gate.on(Match::any(), Fault::Hold);
-    let mut writers = [Client::of(&gate), Client::of(&gate)];
+    let proxy = server.proxy();
+    let rule = proxy.add_rule(Match::any(), Fault::Hold);
+    let mut writers = [Client::of_proxy(&proxy), Client::of_proxy(&proxy)];
 
     for writer in &mut writers {
         writer.send("PATCH", SERVICE, "", "{}");
@@ -198,5 +198,5 @@ fn held_writers_are_let_go_together_and_later_ones_are_not_held() {
     for writer in &mut writers {
         assert_eq!(writer.answer().status, 200);
     }
-    assert_eq!(Client::of(&gate).ask("PATCH", SERVICE).status, 200);
+    assert_eq!(Client::of_proxy(&proxy).request("PATCH", SERVICE).status, 200);
 }

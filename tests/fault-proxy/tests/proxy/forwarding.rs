@@ -1,6 +1,6 @@
 //! Requests without a fault.
 
-use clbmigrate_fault_proxy::{Gate, Logged, Request, Upstream};
+use clbmigrate_fault_proxy::{FaultProxy, LoggedRequest, Request, Upstream};
 use hyper::body::Bytes;
 
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
 #[test]
 fn a_request_and_its_answer_pass_unchanged() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
     let target = "/api/v1/namespaces/shop/services/web?fieldManager=a%20b&dryRun=All";
     client.send("PATCH", target, "content-type: application/merge-patch+json\r\n", "{\"a\":1}");
@@ -32,28 +32,28 @@ fn a_request_and_its_answer_pass_unchanged() {
 #[test]
 fn every_request_is_in_the_log_with_what_was_answered() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
-    client.ask("GET", "/api?limit=5");
-    client.ask("DELETE", "/missing");
+    client.request("GET", "/api?limit=5");
+    client.request("DELETE", "/missing");
 
-    let logged = |method: &str, path: &str, query: &str, status| Logged {
+    let logged = |method: &str, path: &str, query: &str, status| LoggedRequest {
         request: Request { method: method.into(), path: path.into(), query: query.into() },
         status: Some(status),
         upstream_status: Some(status),
     };
     assert_eq!(
-        gate.requests(),
+        proxy.requests(),
         [logged("GET", "/api", "limit=5", 200), logged("DELETE", "/missing", "", 404)]
     );
 }
 
 #[test]
-fn a_gate_with_a_certificate_shows_it_and_drops_the_clients_token() {
+fn a_proxy_with_a_certificate_shows_it_and_drops_the_clients_token() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/api", "authorization: Bearer unused\r\n", "");
     let heard = client.answer().json();
@@ -63,12 +63,12 @@ fn a_gate_with_a_certificate_shows_it_and_drops_the_clients_token() {
 }
 
 #[test]
-fn a_gate_without_a_certificate_passes_the_clients_token_on() {
+fn a_proxy_without_a_certificate_passes_the_clients_token_on() {
     let server = ApiServer::start();
     let anonymous =
         Upstream { client_cert_pem: None, client_key_pem: None, ..server.upstream.clone() };
-    let gate = Gate::start(&anonymous).expect("a gate");
-    let mut client = Client::of(&gate);
+    let proxy = FaultProxy::start(&anonymous).expect("a proxy");
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/api", "authorization: Bearer secret\r\n", "");
     let heard = client.answer().json();
@@ -80,9 +80,9 @@ fn a_gate_without_a_certificate_passes_the_clients_token_on() {
 #[test]
 fn a_watch_flows_event_by_event_and_ends_with_the_api_servers() {
     let server = ApiServer::start();
-    let feed = server.feed();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let feed = server.watch_events();
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/watch?watch=1", "", "");
     assert_eq!(client.head().0, 200);
@@ -97,9 +97,9 @@ fn a_watch_flows_event_by_event_and_ends_with_the_api_servers() {
 #[test]
 fn a_watch_that_the_client_leaves_is_left_upstream_too() {
     let server = ApiServer::start();
-    let feed = server.feed();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let feed = server.watch_events();
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/watch", "", "");
     feed.send(Bytes::from("{}\n")).expect("an open watch");
@@ -114,10 +114,10 @@ fn a_watch_that_the_client_leaves_is_left_upstream_too() {
 #[test]
 fn a_body_flows_to_the_api_server_piece_by_piece() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let mut client = Client::of(&gate);
+    let proxy = server.proxy();
+    let mut client = Client::of_proxy(&proxy);
 
-    client.write("POST /upload HTTP/1.1\r\nhost: gate\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.write("POST /upload HTTP/1.1\r\nhost: proxy\r\ntransfer-encoding: chunked\r\n\r\n");
     for piece in ["first", "again"] {
         client.write(&format!("5\r\n{piece}\r\n"));
         let got = server.uploaded.recv_timeout(DEADLINE).expect("a piece before the next is sent");
@@ -130,18 +130,18 @@ fn a_body_flows_to_the_api_server_piece_by_piece() {
 #[test]
 fn an_api_server_that_is_gone_is_a_502_that_says_so() {
     let server = ApiServer::start();
-    let gate = server.gate();
+    let proxy = server.proxy();
     let address = server.upstream.url.strip_prefix("https://").expect("an https URL").to_owned();
     drop(server);
 
-    let answer = Client::of(&gate).ask("GET", "/api");
+    let answer = Client::of_proxy(&proxy).request("GET", "/api");
 
     assert_eq!(answer.status, 502);
     let status = answer.json();
     assert_eq!(status["kind"], "Status");
     let message = status["message"].as_str().expect("a message");
     assert!(message.contains(&format!("connect to the API server at {address}")), "{message}");
-    assert_eq!(gate.requests()[0].upstream_status, None);
+    assert_eq!(proxy.requests()[0].upstream_status, None);
 }
 
 #[test]
@@ -149,8 +149,8 @@ fn an_api_server_of_another_authority_is_not_trusted() {
     let server = ApiServer::start();
     let other = ApiServer::start();
     let upstream = Upstream { ca_pem: other.upstream.ca_pem.clone(), ..server.upstream.clone() };
-    let gate = Gate::start(&upstream).expect("a gate");
+    let proxy = FaultProxy::start(&upstream).expect("a proxy");
 
-    assert_eq!(Client::of(&gate).ask("GET", "/api").status, 502);
+    assert_eq!(Client::of_proxy(&proxy).request("GET", "/api").status, 502);
     assert!(server.seen().is_empty());
 }

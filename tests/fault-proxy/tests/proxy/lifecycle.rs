@@ -1,20 +1,20 @@
-//! Starting, finding and stopping a gate.
+//! Starting, finding and stopping a proxy.
 
 use std::net::TcpStream;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use clbmigrate_fault_proxy::{Gate, Upstream};
+use clbmigrate_fault_proxy::{FaultProxy, Upstream};
 use serde_json::Value;
 
 use crate::{api_server::ApiServer, certificates::trusting, client::Client};
 
 #[test]
-fn the_kubeconfig_leads_through_the_gate() {
+fn the_kubeconfig_leads_through_the_proxy() {
     let server = ApiServer::start();
-    let gate = server.gate();
+    let proxy = server.proxy();
 
     let context = "a: \"b\" #c";
-    let text = gate.kubeconfig_with_token(context, "secret");
+    let text = proxy.kubeconfig_with_token(context, "secret");
     let kubeconfig: Value = serde_saphyr::from_str(&text).expect("YAML");
 
     assert_eq!(kubeconfig["current-context"], context);
@@ -29,45 +29,45 @@ fn the_kubeconfig_leads_through_the_gate() {
     let ca = BASE64_STANDARD.decode(cluster["certificate-authority-data"].as_str().expect("text"));
     let ca = String::from_utf8(ca.expect("base64")).expect("PEM");
     let mut client = Client::connect(cluster["server"].as_str().expect("a URL"), trusting(&ca));
-    assert_eq!(client.ask("GET", "/api").status, 200);
+    assert_eq!(client.request("GET", "/api").status, 200);
 }
 
 #[test]
 fn only_http_1_is_spoken() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let mut config = trusting(gate.ca_pem());
+    let proxy = server.proxy();
+    let mut config = trusting(proxy.ca_pem());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
 
-    let mut client = Client::connect(&gate.url(), config);
+    let mut client = Client::connect(&proxy.url(), config);
 
-    assert_eq!(client.ask("GET", "/api").status, 200);
+    assert_eq!(client.request("GET", "/api").status, 200);
     assert_eq!(client.protocol(), Some(&b"http/1.1"[..]));
 }
 
 #[test]
-fn a_dropped_gate_closes_its_connections_and_its_port() {
+fn a_dropped_proxy_closes_its_connections_and_its_port() {
     let server = ApiServer::start();
-    let gate = server.gate();
-    let address = gate.url().strip_prefix("https://").expect("an https URL").to_owned();
-    let mut client = Client::of(&gate);
-    client.ask("GET", "/api");
+    let proxy = server.proxy();
+    let address = proxy.url().strip_prefix("https://").expect("an https URL").to_owned();
+    let mut client = Client::of_proxy(&proxy);
+    client.request("GET", "/api");
 
-    drop(gate);
+    drop(proxy);
 
     assert_eq!(client.rest(), b"");
     TcpStream::connect(address).expect_err("nobody listens any more");
 }
 
 #[test]
-fn a_gate_starts_and_stops_in_a_test_that_is_asynchronous() {
+fn a_proxy_starts_and_stops_in_a_test_that_is_asynchronous() {
     let server = ApiServer::start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
 
     let requests = runtime.block_on(async {
-        let gate = server.gate();
-        Client::of(&gate).ask("GET", "/api");
-        gate.requests().len()
+        let proxy = server.proxy();
+        Client::of_proxy(&proxy).request("GET", "/api");
+        proxy.requests().len()
     });
 
     assert_eq!(requests, 1);
@@ -97,7 +97,7 @@ fn an_upstream_that_cannot_be_is_refused_with_the_field_that_is_wrong() {
     ];
 
     for (upstream, place) in wrong {
-        let error = Gate::start(&upstream).err().map(|error| format!("{error:#}"));
+        let error = FaultProxy::start(&upstream).err().map(|error| format!("{error:#}"));
         assert!(error.as_ref().is_some_and(|e| e.contains(place)), "{place}: {error:?}");
     }
 }

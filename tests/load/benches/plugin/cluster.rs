@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clbmigrate_load::populate;
 use clbmigrate_load::review::{NAMESPACE, manifest};
-use clbmigrate_testbed::{Bed, Cluster, Plan, Version};
+use clbmigrate_testbed::{Cluster, Plan, Testbed, Version};
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
@@ -17,17 +17,17 @@ const MIGRATED: u32 = 5;
 /// Ready pods of each Service, on different nodes.
 const PODS: u32 = 2;
 
-pub(crate) struct Large {
-    bed: Bed,
+pub(crate) struct LargeCluster {
+    testbed: Testbed,
 }
 
-impl Large {
+impl LargeCluster {
     /// Starts it; some Services are migrated, and every one has an EndpointSlice.
     pub fn start(services: u32, nodes: u32) -> Result<Self> {
-        let bed = Bed::start(&Plan::new().cluster(NAME, Version::NEWEST))?;
-        bed.cluster(NAME)?.ask(&["create", "namespace", NAMESPACE])?;
-        populate::rest(bed.folder(), 1)?;
-        let kubeconfig = bed.cluster(NAME)?.kubeconfig();
+        let testbed = Testbed::start(&Plan::new().cluster(NAME, Version::NEWEST))?;
+        testbed.cluster(NAME)?.run_kubectl(&["create", "namespace", NAMESPACE])?;
+        populate::stop_controllers(testbed.folder(), 1)?;
+        let kubeconfig = testbed.cluster(NAME)?.kubeconfig();
         runtime()?.block_on(async {
             let client = populate::client(&kubeconfig).await?;
             let all = Api::<Node>::all(client.clone());
@@ -38,11 +38,11 @@ impl Large {
             let api = Api::<EndpointSlice>::namespaced(client, NAMESPACE);
             populate::create(&api, (0..services).map(|number| slice(number, nodes))).await
         })?;
-        Ok(Self { bed })
+        Ok(Self { testbed })
     }
 
     pub fn cluster(&self) -> Result<Cluster<'_>> {
-        self.bed.cluster(NAME)
+        self.testbed.cluster(NAME)
     }
 
     /// How long it takes to read the three lists as bytes, at once, over one new connection, and to

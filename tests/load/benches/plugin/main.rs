@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use clbmigrate_load::benchmark::{self, Choice, median, say};
-use clbmigrate_load::{summary, usage};
+use clbmigrate_load::benchmark::{self, BenchArgs, median};
+use clbmigrate_load::{bench_summary, usage};
+use clbmigrate_testbed::stderr::write_line;
 use clbmigrate_testbed::{Size, can_run, programs};
 
-use self::cluster::Large;
+use self::cluster::LargeCluster;
 use self::runs::{Run, run};
 
 /// Compares the plugin's status of a large cluster with kubectl and with the bare lists
@@ -24,7 +25,7 @@ use self::runs::{Run, run};
 #[command(name = "plugin")]
 struct Args {
     #[command(flatten)]
-    choice: Choice,
+    choice: BenchArgs,
     /// Rounds; figures are medians over them
     #[arg(long, value_name = "N", default_value_t = 7)]
     rounds: usize,
@@ -38,7 +39,7 @@ const GOALS: [(&str, f64); 2] =
     [("plugin_status_of_kubectl_get", 0.2), ("plugin_status_of_raw_lists", 1.5)];
 
 fn main() -> ExitCode {
-    benchmark::end(measure(&Args::parse()))
+    benchmark::exit_code(measure(&Args::parse()))
 }
 
 fn measure(args: &Args) -> Result<()> {
@@ -49,14 +50,16 @@ fn measure(args: &Args) -> Result<()> {
     can_run(Size::ControlPlane).map_err(anyhow::Error::msg)?;
     let programs = programs::build(&["kubectl-clbmigrate"])?;
     let [plugin] = programs.as_slice() else { bail!("cargo has built too little") };
-    say(&format!("starting a cluster with {SERVICES} Services and EndpointSlices, {NODES} nodes"));
-    let large = Large::start(SERVICES, NODES)?;
+    write_line(&format!(
+        "starting a cluster with {SERVICES} Services and EndpointSlices, {NODES} nodes"
+    ));
+    let large = LargeCluster::start(SERVICES, NODES)?;
     let cluster = large.cluster()?;
 
     let mut rounds: Vec<[Run; 3]> = Vec::new();
     // The first one fills the API server's and the machine's caches.
     for round in 0..=args.rounds {
-        say(&format!("round {round} of {}", args.rounds));
+        write_line(&format!("round {round} of {}", args.rounds));
         let kubectl = run(cluster.kubectl().args(["get", "svc", "-A", "-o", "json"]))?;
         let raw = Run { wall: large.raw_lists()?, ..Run::default() };
         let status = run(cluster.command(plugin).args(["status", "-A"]))?;
@@ -86,7 +89,7 @@ fn measure(args: &Args) -> Result<()> {
         ("raw_lists_s".to_owned(), of(1, wall)),
         ("plugin_help_ms_cpu".to_owned(), help(plugin)?.as_secs_f64() * 1000.0),
     ]);
-    summary::add(&summary::file(), &figures)?;
+    bench_summary::add(&bench_summary::file(), &figures)?;
     let mut out = io::stdout().lock();
     for (name, figure) in &figures {
         let goal = GOALS.iter().find(|(goal, _)| goal == name);
@@ -95,17 +98,17 @@ fn measure(args: &Args) -> Result<()> {
         let missed = if missed { "  MISSED" } else { "" };
         writeln!(out, "{name:<30} {figure:>9.3}{goal}{missed}").context("the figures")?;
     }
-    say(&format!("written to {}", summary::file().display()));
+    write_line(&format!("written to {}", bench_summary::file().display()));
     Ok(())
 }
 
 /// The processor's time of one `--help`, from many.
 fn help(plugin: &std::path::Path) -> Result<Duration> {
     const TIMES: u32 = 100;
-    let before = usage::cpu_of_children()?;
+    let before = usage::cpu_time_of_children()?;
     for _ in 0..TIMES {
         let output = Command::new(plugin).arg("--help").output().context("--help")?;
         ensure!(output.status.success() && !output.stdout.is_empty(), "--help says nothing");
     }
-    Ok(usage::cpu_of_children()?.saturating_sub(before) / TIMES)
+    Ok(usage::cpu_time_of_children()?.saturating_sub(before) / TIMES)
 }

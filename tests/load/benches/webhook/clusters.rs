@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clbmigrate_load::populate;
 use clbmigrate_load::review::{NAMESPACE, manifest};
-use clbmigrate_testbed::{Bed, Plan, Version};
+use clbmigrate_testbed::{Plan, Testbed, Version};
 use k8s_openapi::api::core::v1::{Node, Service};
 use kube::Api;
 
@@ -14,22 +14,22 @@ const NODES: u32 = 3;
 
 /// The clusters `few` and `many`, whose nodes are objects only.
 pub(crate) struct Clusters {
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Clusters {
     /// Starts them and creates so many Services in either.
     pub fn start(few: u32, many: u32) -> Result<Self> {
         let plan = Plan::new().cluster("few", Version::NEWEST).cluster("many", Version::NEWEST);
-        let bed = Bed::start(&plan)?;
+        let testbed = Testbed::start(&plan)?;
         let sizes = [("few", few), ("many", many)];
         for (cluster, _) in sizes {
-            bed.cluster(cluster)?.ask(&["create", "namespace", NAMESPACE])?;
+            testbed.cluster(cluster)?.run_kubectl(&["create", "namespace", NAMESPACE])?;
         }
-        populate::rest(bed.folder(), sizes.len())?;
+        populate::stop_controllers(testbed.folder(), sizes.len())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         for (cluster, services) in sizes {
-            let kubeconfig = bed.cluster(cluster)?.kubeconfig();
+            let kubeconfig = testbed.cluster(cluster)?.kubeconfig();
             let filled = runtime.block_on(async {
                 let client = populate::client(&kubeconfig).await?;
                 let nodes = Api::<Node>::all(client.clone());
@@ -40,16 +40,16 @@ impl Clusters {
             });
             filled.with_context(|| format!("fill the cluster {cluster}"))?;
         }
-        Ok(Self { bed })
+        Ok(Self { testbed })
     }
 
     /// Where their files are.
     pub fn folder(&self) -> &Path {
-        self.bed.folder()
+        self.testbed.folder()
     }
 
     /// The kubeconfig of a cluster's admin.
     pub fn kubeconfig(&self, cluster: &str) -> Result<PathBuf> {
-        Ok(self.bed.cluster(cluster)?.kubeconfig())
+        Ok(self.testbed.cluster(cluster)?.kubeconfig())
     }
 }

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod clusters;
-mod figures;
 mod processes;
+mod results;
 mod rounds;
 
 use std::io::{self, Write as _};
@@ -12,15 +12,16 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use clbmigrate_load::benchmark::{self, Choice, say};
+use clbmigrate_load::bench_summary;
+use clbmigrate_load::benchmark::{self, BenchArgs};
 use clbmigrate_load::certificates;
-use clbmigrate_load::drive::Expect;
-use clbmigrate_load::summary;
+use clbmigrate_load::load_generator::Expect;
+use clbmigrate_testbed::stderr::write_line;
 use clbmigrate_testbed::{Size, can_run, programs};
 
 use self::clusters::Clusters;
-use self::figures::Figures;
-use self::processes::{Program, Seat, answers};
+use self::processes::{Program, ServerSettings, answers};
+use self::results::Results;
 use self::rounds::{Runner, Subject};
 
 /// Compares the webhook with a plain TLS echo, with 10 and with many Services in its cache
@@ -28,7 +29,7 @@ use self::rounds::{Runner, Subject};
 #[command(name = "webhook")]
 struct Args {
     #[command(flatten)]
-    choice: Choice,
+    choice: BenchArgs,
     /// Rounds; figures are medians over them
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
@@ -46,7 +47,7 @@ const CLIENT_CORE: usize = 0;
 const SERVER_CORE: usize = 1;
 
 fn main() -> ExitCode {
-    benchmark::end(measure(&Args::parse()))
+    benchmark::exit_code(measure(&Args::parse()))
 }
 
 fn measure(args: &Args) -> Result<()> {
@@ -65,30 +66,30 @@ fn measure(args: &Args) -> Result<()> {
     let programs = programs::build(&names)?;
     let [echo, load, webhook] = programs.as_slice() else { bail!("cargo has built too little") };
 
-    say(&format!("starting clusters with {FEW} and {MANY} Services"));
+    write_line(&format!("starting clusters with {FEW} and {MANY} Services"));
     let clusters = Clusters::start(FEW, MANY)?;
     let folder = clusters.folder().join("bench");
     let certificate = folder.join("tls");
     certificates::make(&certificate, &[ADDRESS])?;
-    let seat = Seat { folder: &folder, certificate: &certificate, core: SERVER_CORE };
+    let settings = ServerSettings { folder: &folder, certificate: &certificate, core: SERVER_CORE };
 
-    let few = Program::webhook(&seat, webhook, "few", &clusters.kubeconfig("few")?)?;
-    let many = Program::webhook(&seat, webhook, "many", &clusters.kubeconfig("many")?)?;
+    let few = Program::webhook(&settings, webhook, "few", &clusters.kubeconfig("few")?)?;
+    let many = Program::webhook(&settings, webhook, "many", &clusters.kubeconfig("many")?)?;
     for webhook in [&few, &many] {
         webhook.wait_until_ready(&certificate)?;
     }
     let answers = answers(&few, &certificate)?;
     for answer in &answers {
-        say(&format!("the webhook says {answer}"));
+        write_line(&format!("the webhook says {answer}"));
     }
     let size = answers.iter().map(String::len).sum::<usize>() / answers.len().max(1);
-    let echo = Program::echo(&seat, echo, size)?;
+    let echo = Program::echo(&settings, echo, size)?;
 
     let subject = |name, program, services, expect| Subject { name, program, services, expect };
     let subjects = [
         subject("echo", &echo, MANY, Expect::Anything),
-        subject("webhook, 10 Services", &few, FEW, Expect::Verdict),
-        subject("webhook, 10,000 Services", &many, MANY, Expect::Verdict),
+        subject("webhook, 10 Services", &few, FEW, Expect::Decision),
+        subject("webhook, 10,000 Services", &many, MANY, Expect::Decision),
     ];
     let runner = Runner {
         load,
@@ -98,11 +99,11 @@ fn measure(args: &Args) -> Result<()> {
         seconds: args.seconds,
     };
     let measured = runner.all(&subjects)?;
-    let figures = Figures::new(&measured, [few.memory()?, many.memory()?])?;
-    let file = summary::file();
-    summary::add(&file, &figures.summary())?;
+    let figures = Results::new(&measured, [few.memory()?, many.memory()?])?;
+    let file = bench_summary::file();
+    bench_summary::add(&file, &figures.summary())?;
     let table = figures.table(&subjects.map(|subject| subject.name));
     writeln!(io::stdout(), "{table}").context("the table")?;
-    say(&format!("written to {}", file.display()));
+    write_line(&format!("written to {}", file.display()));
     Ok(())
 }

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use clbmigrate_load::affinity::spawn_pinned;
 use clbmigrate_load::certificates;
-use clbmigrate_load::core::spawn_on;
-use clbmigrate_load::drive::{Connection, Expect, Server};
-use clbmigrate_load::review::{Review, Verdict};
+use clbmigrate_load::load_generator::{Connection, Expect, Server};
+use clbmigrate_load::review::{Decision, Review};
 use clbmigrate_load::usage::{self, Memory};
 use clbmigrate_testbed::try_wait_for;
 
@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const LISTENING: &str = "listening on https://";
 
 /// Where servers run.
-pub(crate) struct Seat<'a> {
+pub(crate) struct ServerSettings<'a> {
     /// For what they write.
     pub folder: &'a Path,
     /// Folder of their certificate.
@@ -38,27 +38,32 @@ pub(crate) struct Program {
 
 impl Program {
     /// The server to compare with, whose answers have this size.
-    pub fn echo(seat: &Seat<'_>, program: &Path, answer: usize) -> Result<Self> {
+    pub fn echo(settings: &ServerSettings<'_>, program: &Path, answer: usize) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--answer-bytes", &answer.to_string()]);
-        Self::start(seat, "echo", &mut command)
+        Self::start(settings, "echo", &mut command)
     }
 
     /// The webhook with the Services of a cluster, all settings at their defaults.
-    pub fn webhook(seat: &Seat<'_>, program: &Path, name: &str, kubeconfig: &Path) -> Result<Self> {
-        let config = seat.folder.join(format!("{name}.yaml"));
+    pub fn webhook(
+        settings: &ServerSettings<'_>,
+        program: &Path,
+        name: &str,
+        kubeconfig: &Path,
+    ) -> Result<Self> {
+        let config = settings.folder.join(format!("{name}.yaml"));
         fs::write(&config, "{}\n").with_context(|| format!("{}", config.display()))?;
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).arg("--config").arg(config);
-        Self::start(seat, name, &mut command)
+        Self::start(settings, name, &mut command)
     }
 
-    fn start(seat: &Seat<'_>, name: &str, command: &mut Command) -> Result<Self> {
-        let log = seat.folder.join(format!("{name}.log"));
+    fn start(settings: &ServerSettings<'_>, name: &str, command: &mut Command) -> Result<Self> {
+        let log = settings.folder.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| format!("{}", log.display()))?;
-        command.args(["--listen", "127.0.0.1:0"]).arg("--tls-cert-dir").arg(seat.certificate);
+        command.args(["--listen", "127.0.0.1:0"]).arg("--tls-cert-dir").arg(settings.certificate);
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let child = spawn_on(seat.core, command)?;
+        let child = spawn_pinned(settings.core, command)?;
         let mut program = Self { child, log, address: ([0, 0, 0, 0], 0).into() };
         program.address = program.wait(&format!("{name} to listen"), |log| Ok(address(log)))?;
         Ok(program)
@@ -72,7 +77,7 @@ impl Program {
         self.wait("the webhook to be ready", |_| {
             let ready = runtime.block_on(async {
                 let mut connection = Connection::open(&server).await?;
-                anyhow::Ok(connection.ask(request.as_bytes()).await?.status == 200)
+                anyhow::Ok(connection.send(request.as_bytes()).await?.status == 200)
             })?;
             Ok(ready.then_some(()))
         })
@@ -82,7 +87,7 @@ impl Program {
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&str) -> Result<Option<T>>) -> Result<T> {
         let log = || fs::read_to_string(&self.log).unwrap_or_default();
         let found = try_wait_for(what, DEADLINE, || {
-            if usage::cpu(self.pid()).is_err() || is_dead(self.pid()) {
+            if usage::cpu_time(self.pid()).is_err() || is_dead(self.pid()) {
                 bail!("it has ended");
             }
             look(&log())
@@ -118,16 +123,16 @@ impl Drop for Program {
     }
 }
 
-/// What a webhook answers to a review of each verdict, both of which must be right.
+/// What a webhook answers to a review of each decision, both of which must be right.
 pub(crate) fn answers(webhook: &Program, certificate: &Path) -> Result<Vec<String>> {
     let server = webhook.server(certificate)?;
     runtime()?.block_on(async {
         let mut connection = Connection::open(&server).await?;
         let mut answers = Vec::new();
-        for verdict in [Verdict::Allowed, Verdict::Refused] {
-            let review = Review::new(&webhook.address.to_string(), "/validate-services", verdict)?;
-            let answer = connection.ask(review.request()).await?;
-            Expect::Verdict.judge(&review, answer)?;
+        for decision in [Decision::Allowed, Decision::Denied] {
+            let review = Review::new(&webhook.address.to_string(), "/validate-services", decision)?;
+            let answer = connection.send(review.request()).await?;
+            Expect::Decision.judge(&review, answer)?;
             answers.push(String::from_utf8_lossy(answer.body).into_owned());
         }
         Ok(answers)

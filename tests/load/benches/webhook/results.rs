@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 use clbmigrate_load::benchmark::median;
-use clbmigrate_load::drive::Measured;
+use clbmigrate_load::load_generator::Measurement;
 use clbmigrate_load::usage::Memory;
 
 use crate::rounds::{CONNECTIONS, Round, Rounds};
@@ -23,7 +23,7 @@ enum Goal {
 }
 
 /// Ratios with their goals, and what they come from.
-pub(crate) struct Figures {
+pub(crate) struct Results {
     ratios: Vec<(&'static str, f64, Goal)>,
     /// The p99 over a whole round, standstills of the machine included, times the echo's.
     whole: f64,
@@ -50,16 +50,16 @@ struct Medians {
     server_cpu_us: f64,
 }
 
-impl Figures {
+impl Results {
     /// From all rounds and the memory of the two webhooks. Ratios are medians of the rounds' own
     /// ratios: what slows a whole round down does not change them.
     pub fn new(rounds: &Rounds, memory: [Memory; 2]) -> Result<Self> {
-        let ratio = |rounds: &[Round], of: usize, to: usize, value: fn(&Measured) -> f64| {
+        let ratio = |rounds: &[Round], of: usize, to: usize, value: fn(&Measurement) -> f64| {
             let ratio = |round: &Round| Some(value(round.get(of)?) / value(round.get(to)?));
             median(rounds.iter().filter_map(ratio))
         };
-        let rps: fn(&Measured) -> f64 = |measured| measured.rps;
-        let p99: fn(&Measured) -> f64 = |measured| measured.p99_us;
+        let rps: fn(&Measurement) -> f64 = |measured| measured.rps;
+        let p99: fn(&Measurement) -> f64 = |measured| measured.p99_us;
         let Rounds { one, saturated, paced, rate } = rounds;
         ensure!(!paced.is_empty(), "there were no rounds");
         let ratios = vec![
@@ -154,7 +154,7 @@ impl Figures {
 
 impl Medians {
     fn new(rounds: &[Round], index: usize) -> Self {
-        let of = |value: fn(&Measured) -> Option<f64>| {
+        let of = |value: fn(&Measurement) -> Option<f64>| {
             median(rounds.iter().filter_map(|round| value(round.get(index)?)))
         };
         Self {
@@ -169,7 +169,7 @@ impl Medians {
 }
 
 /// Where so little is answered that no slot has a p99, there is but the whole.
-fn typical_p99(measured: &Measured) -> f64 {
+fn typical_p99(measured: &Measurement) -> f64 {
     measured.typical_p99_us.unwrap_or(measured.p99_us)
 }
 

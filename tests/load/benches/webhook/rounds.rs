@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_load::benchmark::{median, say};
-use clbmigrate_load::core::spawn_on;
-use clbmigrate_load::drive::{Expect, Measured};
+use clbmigrate_load::affinity::spawn_pinned;
+use clbmigrate_load::benchmark::median;
+use clbmigrate_load::load_generator::{Expect, Measurement};
+use clbmigrate_testbed::stderr::write_line;
 
 use crate::processes::Program;
 
@@ -32,14 +33,14 @@ pub(crate) struct Subject<'a> {
 
 /// The three ways in which each subject is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
+enum Workload {
     One,
     Saturated,
     Rate(f64),
 }
 
 /// One round: all subjects, in their order.
-pub(crate) type Round = [Measured; 3];
+pub(crate) type Round = [Measurement; 3];
 
 /// All rounds by the way they were measured.
 pub(crate) struct Rounds {
@@ -72,33 +73,33 @@ impl Runner<'_> {
     pub fn all(&self, subjects: &[Subject<'_>; 3]) -> Result<Rounds> {
         let (mut one, mut saturated) = (Vec::new(), Vec::new());
         for round in 1..=self.rounds {
-            say(&format!("round {round} of {}: as fast as they answer", self.rounds));
-            one.push(self.round(subjects, Way::One)?);
-            saturated.push(self.round(subjects, Way::Saturated)?);
+            write_line(&format!("round {round} of {}: as fast as they answer", self.rounds));
+            one.push(self.round(subjects, Workload::One)?);
+            saturated.push(self.round(subjects, Workload::Saturated)?);
         }
         warn(subjects, &saturated);
         let rate = PART * median(saturated.iter().map(|[echo, ..]| echo.rps));
         let mut paced = Vec::new();
         for round in 1..=self.rounds {
-            say(&format!("round {round} of {}: at {rate:.0} reviews a second", self.rounds));
-            paced.push(self.round(subjects, Way::Rate(rate))?);
+            write_line(&format!("round {round} of {}: at {rate:.0} reviews a second", self.rounds));
+            paced.push(self.round(subjects, Workload::Rate(rate))?);
         }
         Ok(Rounds { one, saturated, paced, rate })
     }
 
-    fn round(&self, [a, b, c]: &[Subject<'_>; 3], way: Way) -> Result<Round> {
-        Ok([self.measure(a, way)?, self.measure(b, way)?, self.measure(c, way)?])
+    fn round(&self, [a, b, c]: &[Subject<'_>; 3], workload: Workload) -> Result<Round> {
+        Ok([self.measure(a, workload)?, self.measure(b, workload)?, self.measure(c, workload)?])
     }
 
-    fn measure(&self, subject: &Subject<'_>, way: Way) -> Result<Measured> {
+    fn measure(&self, subject: &Subject<'_>, workload: Workload) -> Result<Measurement> {
         let mut command = Command::new(self.load);
         command.arg(subject.program.address().to_string());
         command.arg("--tls-cert-dir").arg(self.certificate);
         let expect = match subject.expect {
-            Expect::Verdict => "verdict",
+            Expect::Decision => "verdict",
             Expect::Anything => "anything",
         };
-        let connections = if way == Way::One { 1 } else { CONNECTIONS };
+        let connections = if workload == Workload::One { 1 } else { CONNECTIONS };
         let flags = [
             ("--connections", connections.to_string()),
             ("--services", subject.services.to_string()),
@@ -110,11 +111,11 @@ impl Runner<'_> {
         for (flag, value) in flags {
             command.args([flag, &value]);
         }
-        if let Way::Rate(rate) = way {
+        if let Workload::Rate(rate) = workload {
             command.args(["--rate", &rate.to_string()]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let output = spawn_on(self.core, &mut command)?.wait_with_output().context("load")?;
+        let output = spawn_pinned(self.core, &mut command)?.wait_with_output().context("load")?;
         let name = subject.name;
         ensure!(output.status.success(), "load on {name} failed; see its words above");
         serde_json::from_slice(&output.stdout).with_context(|| format!("load on {name}"))
@@ -127,7 +128,7 @@ fn warn(subjects: &[Subject<'_>; 3], rounds: &[Round]) {
         let busy = |round: &Round| round.get(index).and_then(|measured| measured.server_busy);
         let busy = median(rounds.iter().filter_map(busy));
         if busy < SATURATED {
-            say(&format!(
+            write_line(&format!(
                 "warning: {} was only {:.0} % busy; something else uses the cores, or the \
                  client is what limits",
                 subject.name,

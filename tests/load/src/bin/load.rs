@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use clbmigrate_load::drive::{Expect, Job, Pace, Server, run};
-use clbmigrate_load::{certificates, core};
+use clbmigrate_load::load_generator::{Expect, LoadTest, Pace, Server, run};
+use clbmigrate_load::{affinity, certificates};
 
 /// Sends reviews of Services over kept-alive connections, judges every answer, prints figures as JSON
 #[derive(Debug, Parser)]
@@ -31,7 +31,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 10)]
     services: u32,
     /// What answers must say
-    #[arg(long, value_enum, default_value_t = Expect::Verdict)]
+    #[arg(long, value_enum, default_value_t = Expect::Decision)]
     expect: Expect,
     /// Reviews a second, with latency from when each is due [default: as fast as it answers]
     #[arg(long, value_name = "N")]
@@ -54,15 +54,15 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(core) = args.core {
-        core::keep_to(core)?;
+        affinity::pin_to_core(core)?;
     }
-    let measured = run(Job {
+    let measured = run(LoadTest {
         server: Server { address: args.server, tls: certificates::client(&args.tls_cert_dir)? },
         path: args.path,
         connections: args.connections,
         services: args.services,
         expect: args.expect,
-        pace: args.rate.map_or(Pace::Closed, |rate| Pace::Open { rate }),
+        pace: args.rate.map_or(Pace::ClosedLoop, |rate| Pace::OpenLoop { rate }),
         warm_up: Duration::try_from_secs_f64(args.warm_up_seconds)?,
         time: Duration::try_from_secs_f64(args.seconds)?,
         server_pid: args.server_pid,

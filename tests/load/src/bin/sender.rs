@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use clbmigrate_load::sender::{Count, Follow, Line, Settings, count, follow, late, send};
+use clbmigrate_load::sender::{
+    FixedCount, OutputLine, ServicePort, Settings, delayed, send, send_fixed_count, watch_targets,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::{mpsc, oneshot};
 
@@ -64,8 +66,10 @@ async fn main() -> Result<()> {
     let time_out = Duration::try_from_secs_f64(args.time_out_seconds)?;
     if let Some(requests) = args.requests {
         let [target] = args.targets[..] else { bail!("--requests takes one --target") };
-        let counted = count(Count { target, requests, at_once: args.at_once, time_out }).await?;
-        tell(&Line::Summary(Box::new(counted)));
+        let counted =
+            send_fixed_count(FixedCount { target, requests, at_once: args.at_once, time_out })
+                .await?;
+        print_line(&OutputLine::Summary(Box::new(counted)));
         return Ok(());
     }
     let settings = Settings { rate: args.rate, time_out };
@@ -73,17 +77,17 @@ async fn main() -> Result<()> {
     let (now, changes) = match args.service {
         Some((namespace, name)) => {
             let client = client(args.kubeconfig, args.context).await?;
-            follow(client, &Follow { namespace, name, port: args.port }).await?
+            watch_targets(client, &ServicePort { namespace, name, port: args.port }).await?
         }
         None => (args.targets, mpsc::unbounded_channel().1),
     };
-    let targets = late(delay, now, changes);
-    let summary = send(settings, targets, end_of_input(), tell).await?;
-    tell(&Line::Summary(Box::new(summary)));
+    let targets = delayed(delay, now, changes);
+    let summary = send(settings, targets, end_of_input(), print_line).await?;
+    print_line(&OutputLine::Summary(Box::new(summary)));
     Ok(())
 }
 
-fn tell(line: &Line) {
+fn print_line(line: &OutputLine) {
     // Whoever started this may not read on; then its standard input ends soon.
     if let Ok(text) = serde_json::to_string(line) {
         let _ = writeln!(std::io::stdout(), "{text}");
@@ -92,10 +96,10 @@ fn tell(line: &Line) {
 
 /// A thread of its own, which a runtime would wait for when it ends.
 async fn end_of_input() {
-    let (say, ended) = oneshot::channel();
+    let (sender, ended) = oneshot::channel();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        let _ = say.send(());
+        let _ = sender.send(());
     });
     let _ = ended.await;
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use clbmigrate_load::{certificates, core, echo};
+use clbmigrate_load::{affinity, certificates, echo};
 use tokio::net::TcpListener;
 
 /// Answers every request with the same review, over TLS and HTTP/1.1, on one thread
@@ -32,7 +32,7 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(core) = args.core {
-        core::keep_to(core)?;
+        affinity::pin_to_core(core)?;
     }
     let address = args.listen.ip().to_string();
     if !args.tls_cert_dir.join("tls.crt").exists() {
@@ -44,6 +44,6 @@ async fn main() -> Result<()> {
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     // Whoever started this may not read on.
     let _ = writeln!(std::io::stdout(), "listening on https://{}", listener.local_addr()?);
-    let answer = echo::same_answer(args.answer_bytes);
+    let answer = echo::fixed_answer(args.answer_bytes);
     match echo::serve(listener, tls, move |_| answer.clone()).await {}
 }

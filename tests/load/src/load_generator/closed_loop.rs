@@ -16,7 +16,7 @@ pub(super) fn spawn(tasks: &mut JoinSet<Result<()>>, workers: Vec<Worker>, windo
                 if now >= window.end {
                     return Ok(());
                 }
-                worker.ask(now, window, true).await?;
+                worker.send_review(now, window, true).await?;
             }
         });
     }

@@ -59,7 +59,7 @@ impl Connection {
 
     /// Sends a request and reads its answer; connects anew where the last answer has ended the
     /// connection, as servers may.
-    pub async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+    pub async fn send(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         if self.closing {
             self.stream = connect(&self.server).await?;
         }

@@ -1,4 +1,4 @@
-//! What a job finds out.
+//! What a load_test finds out.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::{benchmark::median, usage};
 /// The longest latency that is told apart, ns.
 const LONGEST: u64 = 60_000_000_000;
 
-/// What a job has found out. Times are in microseconds.
+/// What a load_test has found out. Times are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measurement {
     /// Answers in the time that is measured.
     pub requests: u64,
     /// Answers a second.
@@ -40,7 +40,7 @@ pub struct Measured {
     pub server_cpu_us: Option<f64>,
 }
 
-/// See [`Measured::typical_p99_us`].
+/// See [`Measurement::typical_p99_us`].
 const SLOT: Duration = Duration::from_millis(50);
 /// Fewer answers have no p99.
 const ENOUGH: usize = 100;
@@ -81,13 +81,13 @@ impl Latencies {
         (!all.is_empty()).then(|| median(micros))
     }
 
-    pub fn measured(&self, time: Duration, used: Used) -> Result<Measured> {
+    pub fn measured(&self, time: Duration, used: CpuUsage) -> Result<Measurement> {
         let requests = self.answered.len();
         ensure!(requests > 0, "no answer came in {} s", time.as_secs_f64());
         let count = f64::from(u32::try_from(requests).context("too many answers")?);
         let micros = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64() * 1e6;
         let part = |busy: Duration| busy.as_secs_f64() / used.time.as_secs_f64();
-        Ok(Measured {
+        Ok(Measurement {
             requests,
             rps: count / time.as_secs_f64(),
             p50_us: micros(self.answered.value_at_quantile(0.5)),
@@ -109,35 +109,35 @@ fn p99(mut latencies: Vec<Duration>) -> Option<Duration> {
 
 /// What client and server took of cores in a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Used {
+pub(super) struct CpuUsage {
     time: Duration,
     client: Duration,
     server: Option<Duration>,
 }
 
 /// Reads what processes take.
-pub(super) struct Meter {
+pub(super) struct CpuMeter {
     at: Instant,
     client: Duration,
     server: Option<Duration>,
 }
 
-impl Meter {
+impl CpuMeter {
     fn read(server: Option<u32>) -> Result<Self> {
         Ok(Self {
             at: Instant::now(),
-            client: usage::cpu(process::id())?,
-            server: server.map(usage::cpu).transpose()?,
+            client: usage::cpu_time(process::id())?,
+            server: server.map(usage::cpu_time).transpose()?,
         })
     }
 
     /// Tells what was taken in the window.
-    pub async fn watch(server: Option<u32>, window: Window) -> Result<Used> {
+    pub async fn watch(server: Option<u32>, window: Window) -> Result<CpuUsage> {
         tokio::time::sleep_until(window.begin.into()).await;
         let before = Self::read(server)?;
         tokio::time::sleep_until(window.end.into()).await;
         let after = Self::read(server)?;
-        Ok(Used {
+        Ok(CpuUsage {
             time: after.at.duration_since(before.at),
             client: after.client.saturating_sub(before.client),
             server: after
@@ -152,7 +152,7 @@ impl Meter {
 mod tests {
     use std::time::Duration;
 
-    use super::{Latencies, Used};
+    use super::{CpuUsage, Latencies};
 
     #[test]
     fn figures_come_from_every_answer() {
@@ -161,7 +161,7 @@ mod tests {
             latencies.add(Duration::ZERO, Duration::from_micros(micros), Duration::ZERO);
         }
         let half = Duration::from_millis(500);
-        let used = Used { time: Duration::from_secs(1), client: half, server: Some(half) };
+        let used = CpuUsage { time: Duration::from_secs(1), client: half, server: Some(half) };
         let measured = latencies.measured(Duration::from_secs(2), used).expect("answers");
         assert_eq!(measured.requests, 1_000);
         assert!((measured.rps - 500.0).abs() < 1e-9);
@@ -183,7 +183,7 @@ mod tests {
             }
         }
         let second = Duration::from_secs(1);
-        let used = Used { time: second, client: second, server: None };
+        let used = CpuUsage { time: second, client: second, server: None };
         let measured = latencies.measured(second, used).expect("answers");
         assert!(measured.p99_us > 8_000.0, "{measured:?}");
         assert!(
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_job_without_answers_has_no_figures() {
-        let used = Used { time: Duration::from_secs(1), client: Duration::ZERO, server: None };
+        let used = CpuUsage { time: Duration::from_secs(1), client: Duration::ZERO, server: None };
         let latencies = Latencies::new().expect("a histogram");
         let error = latencies.measured(Duration::from_secs(1), used).expect_err("no answers");
         assert_eq!(error.to_string(), "no answer came in 1 s");

@@ -1,10 +1,10 @@
 //! Sends reviews to a server as fast as it answers, or at a rate, and measures.
 
-mod closed;
+mod closed_loop;
 mod connection;
-mod measured;
-mod open;
-mod verdict;
+mod expect;
+mod measurement;
+mod open_loop;
 mod worker;
 
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 
 pub use connection::{Answer, Connection, Server};
-pub use measured::Measured;
-pub use verdict::Expect;
+pub use expect::Expect;
+pub use measurement::Measurement;
 
-use self::measured::Meter;
-use self::worker::{Shared, Worker};
+use self::measurement::CpuMeter;
+use self::worker::{SharedState, Worker};
 use crate::review::MOST_SERVICES;
 
 /// How long a server may take to answer what is under way when the time is over.
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is sent, to whom, and for how long.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct LoadTest {
     /// The server.
     pub server: Server,
     /// The path to post to.
@@ -51,10 +51,10 @@ pub struct Job {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// The next one as soon as the last one of the connection is answered.
-    Closed,
+    ClosedLoop,
     /// This many a second, whether the server keeps up or not; latency counts from when a review
     /// should have been sent, so that a slow answer does not hide those that wait behind it.
-    Open {
+    OpenLoop {
         /// Reviews a second over all connections.
         rate: f64,
     },
@@ -67,33 +67,33 @@ struct Window {
     end: Instant,
 }
 
-/// Runs a job on the current thread's runtime. Any answer that is not right is an error.
-pub async fn run(job: Job) -> Result<Measured> {
-    ensure!(job.connections > 0, "a job needs at least one connection");
+/// Runs a load_test on the current thread's runtime. Any answer that is not right is an error.
+pub async fn run(load_test: LoadTest) -> Result<Measurement> {
+    ensure!(load_test.connections > 0, "a load_test needs at least one connection");
     ensure!(
-        (1..=MOST_SERVICES).contains(&job.services),
+        (1..=MOST_SERVICES).contains(&load_test.services),
         "{} Services; take 1 to {MOST_SERVICES}",
-        job.services
+        load_test.services
     );
-    if let Pace::Open { rate } = job.pace {
+    if let Pace::OpenLoop { rate } = load_test.pace {
         ensure!(rate.is_finite() && rate >= 1.0, "a rate of {rate}; take at least 1 a second");
     }
-    let shared = Arc::new(Shared::new(job)?);
-    let job = shared.job();
+    let shared = Arc::new(SharedState::new(load_test)?);
+    let load_test = shared.load_test();
     let mut workers = Vec::new();
-    for _ in 0..job.connections {
+    for _ in 0..load_test.connections {
         workers.push(Worker::open(&shared).await?);
     }
 
     let start = Instant::now();
-    let begin = start + job.warm_up;
-    let window = Window { begin, end: begin + job.time };
+    let begin = start + load_test.warm_up;
+    let window = Window { begin, end: begin + load_test.time };
     let mut tasks = JoinSet::new();
-    match job.pace {
-        Pace::Closed => closed::spawn(&mut tasks, workers, window),
-        Pace::Open { rate } => open::spawn(&mut tasks, workers, rate, start, window),
+    match load_test.pace {
+        Pace::ClosedLoop => closed_loop::spawn(&mut tasks, workers, window),
+        Pace::OpenLoop { rate } => open_loop::spawn(&mut tasks, workers, rate, start, window),
     }
-    let meter = tokio::spawn(Meter::watch(job.server_pid, window));
+    let meter = tokio::spawn(CpuMeter::watch(load_test.server_pid, window));
     let all = async {
         while let Some(ended) = tasks.join_next().await {
             ended.context("a connection's task")??;
@@ -102,8 +102,8 @@ pub async fn run(job: Job) -> Result<Measured> {
     };
     let most = window.end.saturating_duration_since(Instant::now()) + PATIENCE;
     tokio::time::timeout(most, all).await.with_context(|| {
-        format!("{} has not answered for {} s", job.server.address, PATIENCE.as_secs())
+        format!("{} has not answered for {} s", load_test.server.address, PATIENCE.as_secs())
     })??;
     let used = meter.await.context("the meter's task")??;
-    shared.measured(job.time, used)
+    shared.measured(load_test.time, used)
 }

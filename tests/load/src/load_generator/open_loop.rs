@@ -18,16 +18,16 @@ pub(super) fn spawn(
     start: Instant,
     window: Window,
 ) {
-    let (say, due) = mpsc::unbounded_channel();
+    let (sender, due) = mpsc::unbounded_channel();
     let due = Arc::new(Mutex::new(due));
-    tasks.spawn(schedule(say, rate, start, window.end));
+    tasks.spawn(schedule(sender, rate, start, window.end));
     for mut worker in workers {
         let due = Arc::clone(&due);
         tasks.spawn(async move {
             loop {
                 let next = due.lock().await.recv().await;
                 let Some(next) = next else { return Ok(()) };
-                worker.ask(next, window, false).await?;
+                worker.send_review(next, window, false).await?;
             }
         });
     }
@@ -36,7 +36,7 @@ pub(super) fn spawn(
 /// Looks at the clock all the time instead of sleeping: the runtime's timer has steps of a
 /// millisecond, which is more than most answers take.
 async fn schedule(
-    say: mpsc::UnboundedSender<Instant>,
+    sender: mpsc::UnboundedSender<Instant>,
     rate: f64,
     start: Instant,
     end: Instant,
@@ -49,8 +49,8 @@ async fn schedule(
         while Instant::now() < due {
             yield_now().await;
         }
-        // Nobody listens only when a worker has failed, which ends the job.
-        if say.send(due).is_err() {
+        // Nobody listens only when a worker has failed, which ends the load_test.
+        if sender.send(due).is_err() {
             break;
         }
     }
@@ -67,11 +67,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_due_does_not_depend_on_when_it_could_be_said() {
-        let (say, mut due) = mpsc::unbounded_channel();
+        let (sender, mut due) = mpsc::unbounded_channel();
         // All of it is late already.
         let start = Instant::now().checked_sub(Duration::from_secs(2)).expect("a time");
         let end = start + Duration::from_secs(1);
-        schedule(say, 8.0, start, end).await.expect("a schedule");
+        schedule(sender, 8.0, start, end).await.expect("a schedule");
         let mut all = Vec::new();
         while let Some(due) = due.recv().await {
             all.push(due.duration_since(start).as_millis());

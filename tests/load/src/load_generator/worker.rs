@@ -7,72 +7,72 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::connection::Connection;
-use super::measured::{Latencies, Measured, Used};
-use super::{Job, Window};
-use crate::review::{Review, Verdict};
+use super::measurement::{CpuUsage, Latencies, Measurement};
+use super::{LoadTest, Window};
+use crate::review::{Decision, Review};
 
-/// What all connections of a job share.
-pub(super) struct Shared {
-    job: Job,
+/// What all connections of a load_test share.
+pub(super) struct SharedState {
+    load_test: LoadTest,
     /// Told in uids, so that they differ from those of an earlier run.
     run: u32,
     next: AtomicU64,
     latencies: Mutex<Latencies>,
 }
 
-impl Shared {
-    pub fn new(job: Job) -> Result<Self> {
+impl SharedState {
+    pub fn new(load_test: LoadTest) -> Result<Self> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Ok(Self {
-            job,
+            load_test,
             run: u32::try_from(seconds & 0xffff_ffff).unwrap_or_default(),
             next: AtomicU64::new(1),
             latencies: Mutex::new(Latencies::new()?),
         })
     }
 
-    pub fn job(&self) -> &Job {
-        &self.job
+    pub fn load_test(&self) -> &LoadTest {
+        &self.load_test
     }
 
-    pub fn measured(&self, time: Duration, used: Used) -> Result<Measured> {
+    pub fn measured(&self, time: Duration, used: CpuUsage) -> Result<Measurement> {
         let latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
         latencies.measured(time, used)
     }
 }
 
-/// One connection with a review of each verdict.
+/// One connection with a review of each decision.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     connection: Connection,
     allowed: Review,
     refused: Review,
 }
 
 impl Worker {
-    pub async fn open(shared: &Arc<Shared>) -> Result<Self> {
-        let job = shared.job();
-        let host = job.server.address.to_string();
-        let review = |verdict| Review::new(&host, &job.path, verdict);
+    pub async fn open(shared: &Arc<SharedState>) -> Result<Self> {
+        let load_test = shared.load_test();
+        let host = load_test.server.address.to_string();
+        let review = |decision| Review::new(&host, &load_test.path, decision);
         Ok(Self {
             shared: Arc::clone(shared),
-            connection: Connection::open(&job.server).await?,
-            allowed: review(Verdict::Allowed)?,
-            refused: review(Verdict::Refused)?,
+            connection: Connection::open(&load_test.server).await?,
+            allowed: review(Decision::Allowed)?,
+            refused: review(Decision::Denied)?,
         })
     }
 
     /// Sends the next review, every second of all to be refused, and judges the answer. It counts
     /// if it should have been sent in the window and, where `within`, was answered there.
-    pub async fn ask(&mut self, due: Instant, window: Window, within: bool) -> Result<()> {
-        let Shared { job, run, next, .. } = &*self.shared;
+    pub async fn send_review(&mut self, due: Instant, window: Window, within: bool) -> Result<()> {
+        let SharedState { load_test, run, next, .. } = &*self.shared;
         let id = next.fetch_add(1, Ordering::Relaxed);
         let review = if id % 2 == 0 { &mut self.allowed } else { &mut self.refused };
-        review.fill(*run, id, scattered(id, job.services))?;
+        review.fill(*run, id, scattered(id, load_test.services))?;
         let sent = Instant::now();
-        let answer = self.connection.ask(review.request()).await?;
+        let answer = self.connection.send(review.request()).await?;
         let answered = Instant::now();
-        job.expect.judge(review, answer)?;
+        load_test.expect.judge(review, answer)?;
         let counts = if within { answered <= window.end } else { due < window.end };
         if due >= window.begin && counts {
             let mut latencies =
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn every_service_has_its_turn_with_either_verdict() {
-        for verdict in [0, 1] {
-            let ids = (0..1_000_u64).map(|id| 2 * id + verdict);
+        for decision in [0, 1] {
+            let ids = (0..1_000_u64).map(|id| 2 * id + decision);
             let services = ids.map(|id| scattered(id, 10)).collect::<BTreeSet<_>>();
             assert_eq!(services, (0..10).collect());
         }

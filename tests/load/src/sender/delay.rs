@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 /// Passes values on, each as long after its arrival as `delay` says. `now` is in force at once.
 /// Every value has its turn, in order: a change that is taken back within the delay is felt, too.
-pub fn late<T: Send + Sync + 'static>(
+pub fn delayed<T: Send + Sync + 'static>(
     delay: Duration,
     now: T,
     mut changes: mpsc::UnboundedReceiver<T>,
 ) -> watch::Receiver<T> {
-    let (say, said) = watch::channel(now);
+    let (sender, receiver) = watch::channel(now);
     let (stamp, mut stamped) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(change) = changes.recv().await {
@@ -23,12 +23,12 @@ pub fn late<T: Send + Sync + 'static>(
     tokio::spawn(async move {
         while let Some((at, change)) = stamped.recv().await {
             sleep_until(at).await;
-            let _ = say.send(change);
+            let _ = sender.send(change);
         }
         // The last value stays in force, so the channel must not look ended.
-        say.closed().await;
+        sender.closed().await;
     });
-    said
+    receiver
 }
 
 #[cfg(test)]
@@ -38,23 +38,23 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio::time::{Instant, sleep};
 
-    use super::late;
+    use super::delayed;
 
     #[tokio::test(start_paused = true)]
     async fn every_change_is_late_by_the_same_time() {
-        let (say, changes) = mpsc::unbounded_channel();
+        let (sender, changes) = mpsc::unbounded_channel();
         let start = Instant::now();
-        let mut said = late(Duration::from_secs(5), 0, changes);
-        assert_eq!(*said.borrow_and_update(), 0);
+        let mut receiver = delayed(Duration::from_secs(5), 0, changes);
+        assert_eq!(*receiver.borrow_and_update(), 0);
         tokio::spawn(async move {
             for (second, value) in [(1, 1), (3, 2)] {
                 sleep((start + Duration::from_secs(second)).duration_since(Instant::now())).await;
-                say.send(value).expect("somebody listens");
+                sender.send(value).expect("somebody listens");
             }
         });
         for (second, value) in [(6, 1), (8, 2)] {
-            said.changed().await.expect("a change");
-            assert_eq!(*said.borrow_and_update(), value);
+            receiver.changed().await.expect("a change");
+            assert_eq!(*receiver.borrow_and_update(), value);
             assert_eq!(start.elapsed().as_secs(), second);
         }
     }

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clbmigrate_testbed::{Bed, Place, programs};
+use clbmigrate_testbed::{Network, Testbed, programs};
 use tokio::task::JoinSet;
 
-use super::request::ask_to_the_end;
-use super::summary::{Line, Summary, Tally};
+use super::request::request_until_closed;
+use super::summary::{OutputLine, RequestCounts, Summary};
 
 /// What to count.
 #[derive(Debug, Clone, Copy)]
-pub struct Count {
+pub struct FixedCount {
     /// Where requests go, such as a CLB's listener.
     pub target: SocketAddr,
     /// How many, at least 1.
@@ -27,21 +27,21 @@ pub struct Count {
 
 /// Sends them, each on a connection of its own and as soon as an earlier one has ended. An error
 /// means that the client itself could not send, which says nothing about the target.
-pub async fn count(what: Count) -> Result<Summary> {
-    let Count { target, requests, at_once, time_out } = what;
+pub async fn send_fixed_count(what: FixedCount) -> Result<Summary> {
+    let FixedCount { target, requests, at_once, time_out } = what;
     ensure!(requests > 0 && at_once > 0, "{requests} requests, {at_once} at once; take at least 1");
-    let tally = Arc::new(Mutex::new(Tally::new()?));
+    let counts = Arc::new(Mutex::new(RequestCounts::new()?));
     let mut workers = JoinSet::new();
     let start = Instant::now();
     for first in (0..requests).take(at_once) {
-        let tally = Arc::clone(&tally);
+        let counts = Arc::clone(&counts);
         workers.spawn(async move {
             for _ in (first..requests).step_by(at_once) {
                 let begin = Instant::now();
-                let outcome = ask_to_the_end(target, time_out).await?;
-                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                let outcome = request_until_closed(target, time_out).await?;
+                let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
                 let at = begin.duration_since(start);
-                tally.add(at, Some(target), begin.elapsed(), outcome);
+                counts.add(at, Some(target), begin.elapsed(), outcome);
             }
             anyhow::Ok(())
         });
@@ -49,23 +49,23 @@ pub async fn count(what: Count) -> Result<Summary> {
     while let Some(ended) = workers.join_next().await {
         ended.context("a request's task")??;
     }
-    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(tally.summary(start.elapsed()))
+    let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(counts.summary(start.elapsed()))
 }
 
 /// The program `sender` as a test uses it to count.
 #[derive(Debug, Clone)]
-pub struct Counter(PathBuf);
+pub struct FixedCountSender(PathBuf);
 
-impl Counter {
+impl FixedCountSender {
     /// Builds it.
     pub fn build() -> Result<Self> {
         Ok(Self(programs::build(&["sender"])?.pop().context("cargo has built no sender")?))
     }
 
     /// Counts, outside of all clusters.
-    pub fn count(&self, bed: &Bed, target: SocketAddr, requests: u64) -> Result<Summary> {
-        let mut command = bed.inside(Place::Internet, &self.0)?;
+    pub fn send(&self, testbed: &Testbed, target: SocketAddr, requests: u64) -> Result<Summary> {
+        let mut command = testbed.command_in(Network::Internet, &self.0)?;
         command.args(["--target", &target.to_string(), "--requests", &requests.to_string()]);
         let output = command.output().context("the sender")?;
         let told = String::from_utf8_lossy(&output.stdout);
@@ -73,7 +73,7 @@ impl Counter {
             format!("the sender: {}", String::from_utf8_lossy(&output.stderr).trim())
         })?;
         match serde_json::from_str(line).with_context(|| format!("the sender said {line}"))? {
-            Line::Summary(summary) => Ok(*summary),
+            OutputLine::Summary(summary) => Ok(*summary),
             other => anyhow::bail!("the sender has ended with {other:?}"),
         }
     }
@@ -86,7 +86,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    use super::{Count, count};
+    use super::{FixedCount, send_fixed_count};
 
     /// Three requests at a time to a server that answers its first connection with nothing, and
     /// others with whether their number is even.
@@ -110,7 +110,7 @@ mod tests {
             }
             connections
         });
-        let summary = count(Count { target, requests, at_once: 3, time_out }).await;
+        let summary = send_fixed_count(FixedCount { target, requests, at_once: 3, time_out }).await;
         (summary.expect("sent"), server.await.expect("a server"))
     }
 
@@ -133,7 +133,9 @@ mod tests {
         let target = "127.0.0.1:9".parse().expect("an address");
         let time_out = Duration::from_secs(1);
         for (requests, at_once) in [(0, 1), (1, 0)] {
-            assert!(count(Count { target, requests, at_once, time_out }).await.is_err());
+            assert!(
+                send_fixed_count(FixedCount { target, requests, at_once, time_out }).await.is_err()
+            );
         }
     }
 }

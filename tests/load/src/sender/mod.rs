@@ -1,8 +1,8 @@
 //! Stands for a CLB and CCM: sends one request a connection to what CCM would have put into the
 //! CLB's group, as late as CCM would, and counts every request. Nothing is ever sent again.
 
-mod count;
-mod late;
+mod delay;
+mod fixed_count;
 mod request;
 mod rotation;
 mod running;
@@ -18,21 +18,21 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use count::{Count, Counter, count};
-pub use late::late;
-pub use request::Loss;
-pub use running::Running;
-pub use summary::{Line, LostRequest, Progress, Summary, Target};
-pub use targets::{Follow, follow};
+pub use delay::delayed;
+pub use fixed_count::{FixedCount, FixedCountSender, send_fixed_count};
+pub use request::LossReason;
+pub use running::RunningSender;
+pub use summary::{LostRequest, OutputLine, Progress, Summary, Target};
+pub use targets::{ServicePort, watch_targets};
 
-use self::request::ask;
+use self::request::request_once;
 use self::rotation::Rotation;
-use self::summary::Tally;
+use self::summary::RequestCounts;
 
 /// Between two looks at what is due.
 const STEP: Duration = Duration::from_millis(1);
 /// Between two words about how it goes.
-const TELL: Duration = Duration::from_millis(200);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// Files that a process has open besides its connections.
 const OTHER_FILES: u64 = 100;
 
@@ -69,14 +69,14 @@ pub async fn send(
     settings: Settings,
     mut targets: watch::Receiver<Vec<SocketAddr>>,
     stop: impl Future<Output = ()>,
-    mut tell: impl FnMut(&Line),
+    mut print_line: impl FnMut(&OutputLine),
 ) -> Result<Summary> {
     settings.check()?;
-    let tally = Arc::new(Mutex::new(Tally::new()?));
+    let counts = Arc::new(Mutex::new(RequestCounts::new()?));
     let mut rotation = Rotation::default();
     let mut requests = JoinSet::new();
     let mut clock = tokio::time::interval(STEP);
-    let mut told = Instant::now();
+    let mut last_progress = Instant::now();
     let start = Instant::now();
     let mut sent = 0;
     targets.mark_changed();
@@ -92,17 +92,17 @@ pub async fn send(
             _ = clock.tick() => {
                 if targets.has_changed().unwrap_or_default() {
                     let now = targets.borrow_and_update().clone();
-                    tell(&Line::Targets(now.clone()));
+                    print_line(&OutputLine::Targets(now.clone()));
                     rotation.set(now);
                 }
                 while due(sent, settings.rate) <= start.elapsed() {
                     sent += 1;
-                    let request = one(rotation.next(), settings.time_out, start, Arc::clone(&tally));
+                    let request = send_one(rotation.next(), settings.time_out, start, Arc::clone(&counts));
                     requests.spawn(request);
                 }
-                if told.elapsed() >= TELL {
-                    told = Instant::now();
-                    tell(&Line::Progress(progress(&tally)));
+                if last_progress.elapsed() >= PROGRESS_INTERVAL {
+                    last_progress = Instant::now();
+                    print_line(&OutputLine::Progress(progress(&counts)));
                 }
             }
         }
@@ -110,8 +110,8 @@ pub async fn send(
     while let Some(ended) = requests.join_next().await {
         ended.context("a request's task")??;
     }
-    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(tally.summary(start.elapsed()))
+    let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(counts.summary(start.elapsed()))
 }
 
 /// When the next request is due, after so many.
@@ -119,23 +119,23 @@ fn due(sent: u64, rate: u32) -> Duration {
     Duration::from_nanos(sent.saturating_mul(1_000_000_000) / u64::from(rate.max(1)))
 }
 
-fn progress(tally: &Mutex<Tally>) -> Progress {
-    tally.lock().unwrap_or_else(PoisonError::into_inner).progress()
+fn progress(counts: &Mutex<RequestCounts>) -> Progress {
+    counts.lock().unwrap_or_else(PoisonError::into_inner).progress()
 }
 
-async fn one(
+async fn send_one(
     target: Option<SocketAddr>,
     time_out: Duration,
     start: Instant,
-    tally: Arc<Mutex<Tally>>,
+    counts: Arc<Mutex<RequestCounts>>,
 ) -> Result<()> {
     let begin = Instant::now();
     let outcome = match target {
-        Some(target) => ask(target, time_out).await?,
-        None => Err(Loss::NoTarget),
+        Some(target) => request_once(target, time_out).await?,
+        None => Err(LossReason::NoTarget),
     };
-    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    tally.add(begin.duration_since(start), target, begin.elapsed(), outcome);
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    counts.add(begin.duration_since(start), target, begin.elapsed(), outcome);
     Ok(())
 }
 

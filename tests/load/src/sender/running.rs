@@ -7,61 +7,61 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use clbmigrate_testbed::{Bed, Place, programs, try_wait_for};
+use clbmigrate_testbed::{Network, Testbed, programs, try_wait_for};
 
-use super::summary::{Line, Progress, Summary};
+use super::summary::{OutputLine, Progress, Summary};
 
-/// A sender in a bed, outside of all clusters. It ends when this value is dropped.
+/// A sender in a testbed, outside of all clusters. It ends when this value is dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningSender {
     child: Child,
     /// The program sends for as long as it can read from here.
     stdin: Option<ChildStdin>,
-    said: Arc<Mutex<Said>>,
-    listener: Option<JoinHandle<Result<()>>>,
+    output: Arc<Mutex<SenderOutput>>,
+    reader: Option<JoinHandle<Result<()>>>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct SenderOutput {
     targets: Option<Vec<std::net::SocketAddr>>,
     progress: Progress,
     summary: Option<Summary>,
     ended: bool,
 }
 
-impl Running {
-    /// Starts sending to a Service with a node port, `NAMESPACE/NAME` of a cluster of the bed, at
+impl RunningSender {
+    /// Starts sending to a Service with a node port, `NAMESPACE/NAME` of a cluster of the testbed, at
     /// so many requests a second; `arguments` are more of the program's.
     pub fn start(
-        bed: &Bed,
+        testbed: &Testbed,
         cluster: &str,
         service: &str,
         rate: u32,
         arguments: &[&str],
     ) -> Result<Self> {
         let program = programs::build(&["sender"])?.pop().context("cargo has built no sender")?;
-        let mut command = bed.inside(Place::Internet, program)?;
-        command.arg("--kubeconfig").arg(bed.cluster(cluster)?.kubeconfig());
+        let mut command = testbed.command_in(Network::Internet, program)?;
+        command.arg("--kubeconfig").arg(testbed.cluster(cluster)?.kubeconfig());
         command.args(["--service", service, "--rate", &rate.to_string()]).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("start the sender")?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let said = Arc::new(Mutex::new(Said::default()));
-        let listener = {
-            let (said, stdout) = (Arc::clone(&said), stdout.context("its standard output")?);
-            thread::spawn(move || listen(stdout, &said))
+        let output = Arc::new(Mutex::new(SenderOutput::default()));
+        let reader = {
+            let (output, stdout) = (Arc::clone(&output), stdout.context("its standard output")?);
+            thread::spawn(move || read_output(stdout, &output))
         };
-        Ok(Self { child, stdin, said, listener: Some(listener) })
+        Ok(Self { child, stdin, output, reader: Some(reader) })
     }
 
     /// What has become of requests so far.
     pub fn progress(&self) -> Progress {
-        self.said().progress
+        self.output().progress
     }
 
     /// The targets that are in force; none before the first ones are.
     pub fn targets(&self) -> Option<Vec<std::net::SocketAddr>> {
-        self.said().targets.clone()
+        self.output().targets.clone()
     }
 
     /// Waits until what has become of requests is as wanted; `what` says so in the error.
@@ -72,11 +72,11 @@ impl Running {
         mut wanted: impl FnMut(Progress) -> bool,
     ) -> Result<Progress> {
         let found = try_wait_for(what, deadline, || {
-            let said = self.said();
-            if said.ended {
+            let output = self.output();
+            if output.ended {
                 bail!("the sender has ended; see its words above");
             }
-            Ok(wanted(said.progress).then_some(said.progress))
+            Ok(wanted(output.progress).then_some(output.progress))
         });
         found.with_context(|| format!("the sender is at {:?}", self.progress()))
     }
@@ -93,19 +93,19 @@ impl Running {
     pub fn finish(mut self) -> Result<Summary> {
         drop(self.stdin.take());
         let status = self.child.wait().context("the sender")?;
-        if let Some(listener) = self.listener.take() {
-            listener.join().map_err(|_| anyhow::anyhow!("the sender's listener has ended"))??;
+        if let Some(reader) = self.reader.take() {
+            reader.join().map_err(|_| anyhow::anyhow!("the sender's reader has ended"))??;
         }
-        let summary = self.said().summary.take();
+        let summary = self.output().summary.take();
         summary.with_context(|| format!("the sender told no summary and ended with {status}"))
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    fn output(&self) -> MutexGuard<'_, SenderOutput> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningSender {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -113,25 +113,25 @@ impl Drop for Running {
     }
 }
 
-fn listen(stdout: ChildStdout, said: &Mutex<Said>) -> Result<()> {
+fn read_output(stdout: ChildStdout, output: &Mutex<SenderOutput>) -> Result<()> {
     let mut lines = BufReader::new(stdout);
-    let heard = hear(&mut lines, said);
+    let result = read_lines(&mut lines, output);
     // It must not block while nobody reads.
     let _ = lines.read_to_end(&mut Vec::new());
-    said.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
-    heard
+    output.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+    result
 }
 
-fn hear(lines: &mut BufReader<ChildStdout>, said: &Mutex<Said>) -> Result<()> {
+fn read_lines(lines: &mut BufReader<ChildStdout>, output: &Mutex<SenderOutput>) -> Result<()> {
     for line in lines.lines() {
         let line = line.context("the sender's words")?;
         let line =
             serde_json::from_str(&line).with_context(|| format!("the sender said {line}"))?;
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
         match line {
-            Line::Targets(targets) => said.targets = Some(targets),
-            Line::Progress(progress) => said.progress = progress,
-            Line::Summary(summary) => said.summary = Some(*summary),
+            OutputLine::Targets(targets) => output.targets = Some(targets),
+            OutputLine::Progress(progress) => output.progress = progress,
+            OutputLine::Summary(summary) => output.summary = Some(*summary),
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::request::Loss;
+use super::request::LossReason;
 
 /// So many losses are told one by one.
 const LOSSES: usize = 100;
@@ -18,7 +18,7 @@ const LONGEST: u64 = 60_000_000;
 /// A line that the program writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Line {
+pub enum OutputLine {
     /// These targets are in force from now on.
     Targets(Vec<SocketAddr>),
     /// How it goes.
@@ -78,10 +78,10 @@ pub struct LostRequest {
     /// Where to.
     pub target: Option<SocketAddr>,
     /// Why it is lost.
-    pub loss: Loss,
+    pub loss: LossReason,
 }
 
-impl Loss {
+impl LossReason {
     /// Its name in [`Summary::reasons`].
     pub fn name(&self) -> String {
         match self {
@@ -98,7 +98,7 @@ impl Loss {
 }
 
 /// Counts.
-pub(super) struct Tally {
+pub(super) struct RequestCounts {
     progress: Progress,
     reasons: BTreeMap<String, u64>,
     targets: BTreeMap<SocketAddr, Target>,
@@ -108,7 +108,7 @@ pub(super) struct Tally {
     latencies: Histogram<u64>,
 }
 
-impl Tally {
+impl RequestCounts {
     pub fn new() -> Result<Self> {
         Ok(Self {
             progress: Progress::default(),
@@ -126,7 +126,7 @@ impl Tally {
         at: Duration,
         target: Option<SocketAddr>,
         time: Duration,
-        outcome: Result<String, Loss>,
+        outcome: Result<String, LossReason>,
     ) {
         let missed = u64::from(outcome.is_err());
         self.progress.requests += 1;
@@ -179,27 +179,27 @@ impl Tally {
 mod tests {
     use std::time::Duration;
 
-    use super::{Line, Loss, LostRequest, Tally, Target};
+    use super::{LossReason, LostRequest, OutputLine, RequestCounts, Target};
 
     #[test]
     fn every_request_is_in_the_summary_with_what_became_of_it() {
-        let mut tally = Tally::new().expect("a histogram");
+        let mut counts = RequestCounts::new().expect("a histogram");
         let target = "10.89.1.11:30080".parse().expect("an address");
         let time = Duration::from_millis(2);
-        tally.add(Duration::ZERO, Some(target), time, Ok("web-1".to_owned()));
-        tally.add(time, Some(target), time, Err(Loss::Status(503)));
-        tally.add(time, None, Duration::ZERO, Err(Loss::NoTarget));
-        let summary = tally.summary(Duration::from_secs(3));
+        counts.add(Duration::ZERO, Some(target), time, Ok("web-1".to_owned()));
+        counts.add(time, Some(target), time, Err(LossReason::Status(503)));
+        counts.add(time, None, Duration::ZERO, Err(LossReason::NoTarget));
+        let summary = counts.summary(Duration::from_secs(3));
         assert_eq!((summary.requests, summary.lost), (3, 2));
         assert_eq!(summary.targets[&target], Target { requests: 2, lost: 1 });
         assert_eq!(summary.answered_by["web-1"], 1);
         assert_eq!(summary.reasons.keys().collect::<Vec<_>>(), ["noTarget", "status 503"]);
-        let lost = LostRequest { at_ms: 2, target: None, loss: Loss::NoTarget };
+        let lost = LostRequest { at_ms: 2, target: None, loss: LossReason::NoTarget };
         assert_eq!(summary.losses[1], lost);
         assert!((summary.p50_ms - 2.0).abs() < 0.01, "{summary:?}");
 
-        let line = Line::Summary(Box::new(summary));
+        let line = OutputLine::Summary(Box::new(summary));
         let text = serde_json::to_string(&line).expect("JSON");
-        assert_eq!(serde_json::from_str::<Line>(&text).expect("a line"), line);
+        assert_eq!(serde_json::from_str::<OutputLine>(&text).expect("a line"), line);
     }
 }

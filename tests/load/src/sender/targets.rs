@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 /// A Service whose targets are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Follow {
+pub struct ServicePort {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -30,25 +30,25 @@ pub struct Follow {
 /// Finds the Service's targets and follows them for as long as the receiver is kept: in `Cluster`
 /// mode all nodes, in `Local` mode nodes with an endpoint that is ready and not terminating, each
 /// at the node port. Waits for nothing but the API server.
-pub async fn follow(
+pub async fn watch_targets(
     client: Client,
-    follow: &Follow,
+    port: &ServicePort,
 ) -> Result<(Vec<SocketAddr>, mpsc::UnboundedReceiver<Vec<SocketAddr>>)> {
-    let what = || format!("Service {}/{}", follow.namespace, follow.name);
-    let services = Api::<Service>::namespaced(client.clone(), &follow.namespace);
-    let service = services.get(&follow.name).await.with_context(what)?;
-    let port = node_port(&service, follow.port.as_deref()).with_context(what)?;
+    let what = || format!("Service {}/{}", port.namespace, port.name);
+    let services = Api::<Service>::namespaced(client.clone(), &port.namespace);
+    let service = services.get(&port.name).await.with_context(what)?;
+    let node_port = node_port(&service, port.port.as_deref()).with_context(what)?;
     let local = is_local(&service);
 
-    let of_service = format!("kubernetes.io/service-name={}", follow.name);
-    let slices = Api::<EndpointSlice>::namespaced(client.clone(), &follow.namespace);
+    let of_service = format!("kubernetes.io/service-name={}", port.name);
+    let slices = Api::<EndpointSlice>::namespaced(client.clone(), &port.namespace);
     let (slices, slice_events) = watched(slices, watcher::Config::default().labels(&of_service));
     let (nodes, node_events) = watched(Api::<Node>::all(client), watcher::Config::default());
     let mut events = select_all([slice_events, node_events]);
-    let (say, said) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     let targets = {
         let (nodes, slices) = (nodes.clone(), slices.clone());
-        move || targets(&nodes.state(), &slices.state(), local, port)
+        move || targets(&nodes.state(), &slices.state(), local, node_port)
     };
     let (first, listed) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
@@ -65,17 +65,17 @@ pub async fn follow(
         let _ = first.send(now.clone());
         loop {
             tokio::select! {
-                () = say.closed() => break,
+                () = sender.closed() => break,
                 event = events.next() => if event.is_none() { break },
             }
             let then = targets();
             if then != now {
                 now.clone_from(&then);
-                let _ = say.send(then);
+                let _ = sender.send(then);
             }
         }
     });
-    Ok((listed.await.context("the watch has ended")?, said))
+    Ok((listed.await.context("the watch has ended")?, receiver))
 }
 
 /// A store and what drives it; errors are met by trying again.

@@ -1,18 +1,18 @@
-//! The sender on a bed with nodes: it loses nothing while nothing changes, and tells what is lost.
+//! The sender on a testbed with nodes: it loses nothing while nothing changes, and tells what is lost.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-mod scene;
+mod deployment;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use clbmigrate_load::sender::Running;
-use clbmigrate_testbed::suite::{Shared, run};
-use clbmigrate_testbed::{Bed, Plan, Version, try_wait_for, wait_for};
+use clbmigrate_load::sender::RunningSender;
+use clbmigrate_testbed::stderr::write_line;
+use clbmigrate_testbed::suite::{SharedTestbed, run};
+use clbmigrate_testbed::{Plan, Testbed, Version, try_wait_for, wait_for};
 
-use self::scene::{DEADLINE, Scene};
+use self::deployment::{DEADLINE, TestDeployment};
 
 /// Requests a second.
 const RATE: u32 = 300;
@@ -20,36 +20,32 @@ const RATE: u32 = 300;
 const MANY: u64 = 1_500;
 
 fn main() -> ExitCode {
-    let shared = Shared::new(Plan::new().cluster("a", Version::NEWEST).nodes(3));
+    let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST).nodes(3));
     let trials = vec![
-        shared.trial("a Deployment that stays loses no request, in Cluster mode", |bed| {
-            nothing_changes(bed, "Cluster", 3)
+        shared.trial("a Deployment that stays loses no request, in Cluster mode", |testbed| {
+            nothing_changes(testbed, "Cluster", 3)
         }),
-        shared.trial("a Deployment that stays loses no request, in Local mode", |bed| {
-            nothing_changes(bed, "Local", 2)
+        shared.trial("a Deployment that stays loses no request, in Local mode", |testbed| {
+            nothing_changes(testbed, "Local", 2)
         }),
-        shared.trial("pods without a hook take requests with them, in Cluster mode", |bed| {
-            pods_end(bed, "Cluster")
+        shared.trial("pods without a hook take requests with them, in Cluster mode", |testbed| {
+            pods_end(testbed, "Cluster")
         }),
-        shared.trial("pods without a hook take requests with them, in Local mode", |bed| {
-            pods_end(bed, "Local")
+        shared.trial("pods without a hook take requests with them, in Local mode", |testbed| {
+            pods_end(testbed, "Local")
         }),
         shared.trial("a change of endpoints is in force as late as it shall be", late),
     ];
     run(trials, Some(&shared))
 }
 
-/// Figures for people; nobody may read them.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn nothing_changes(bed: &Bed, policy: &str, targets: usize) -> Result<()> {
-    let scene = Scene::new(bed, &format!("still-{}", policy.to_lowercase()), policy, 2)?;
-    let sender = Running::start(bed, "a", &scene.service(), RATE, &[])?;
+fn nothing_changes(testbed: &Testbed, policy: &str, targets: usize) -> Result<()> {
+    let deployment =
+        TestDeployment::new(testbed, &format!("still-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = RunningSender::start(testbed, "a", &deployment.service(), RATE, &[])?;
     sender.wait_for_more(MANY, DEADLINE)?;
     let summary = sender.finish()?;
-    say(&format!(
+    write_line(&format!(
         "{policy}, nothing changes: {} requests, {} lost",
         summary.requests, summary.lost
     ));
@@ -63,19 +59,20 @@ fn nothing_changes(bed: &Bed, policy: &str, targets: usize) -> Result<()> {
     Ok(())
 }
 
-fn pods_end(bed: &Bed, policy: &str) -> Result<()> {
-    let scene = Scene::new(bed, &format!("ends-{}", policy.to_lowercase()), policy, 2)?;
-    let sender = Running::start(bed, "a", &scene.service(), RATE, &[])?;
+fn pods_end(testbed: &Testbed, policy: &str) -> Result<()> {
+    let deployment =
+        TestDeployment::new(testbed, &format!("ends-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = RunningSender::start(testbed, "a", &deployment.service(), RATE, &[])?;
     sender.wait_for_more(100, DEADLINE)?;
     // How many are lost depends on who is faster, so it may take more than one.
     try_wait_for("a lost request", DEADLINE, || {
-        scene.delete_a_pod()?;
+        deployment.delete_a_pod()?;
         let progress = sender.wait_for_more(100, DEADLINE)?;
         Ok((progress.lost > 0).then_some(()))
     })?;
-    scene.wait_until_complete()?;
+    deployment.wait_until_complete()?;
     let summary = sender.finish()?;
-    say(&format!(
+    write_line(&format!(
         "{policy}, pods end without a hook: {} requests, {} lost: {:?}",
         summary.requests, summary.lost, summary.reasons
     ));
@@ -86,17 +83,23 @@ fn pods_end(bed: &Bed, policy: &str) -> Result<()> {
     Ok(())
 }
 
-fn late(bed: &Bed) -> Result<()> {
+fn late(testbed: &Testbed) -> Result<()> {
     const DELAY: Duration = Duration::from_secs(3);
-    let scene = Scene::new(bed, "late", "Local", 1)?;
+    let deployment = TestDeployment::new(testbed, "late", "Local", 1)?;
     let delay = DELAY.as_secs().to_string();
-    let sender = Running::start(bed, "a", &scene.service(), 50, &["--delay-seconds", &delay])?;
+    let sender = RunningSender::start(
+        testbed,
+        "a",
+        &deployment.service(),
+        50,
+        &["--delay-seconds", &delay],
+    )?;
     sender.wait_for_more(10, DEADLINE)?;
     let before = sender.targets();
     ensure!(before.as_ref().is_some_and(|targets| targets.len() == 1), "{before:?}");
 
     let begin = Instant::now();
-    scene.scale(0)?;
+    deployment.scale(0)?;
     wait_for("no target", DEADLINE, || sender.targets().filter(Vec::is_empty))?;
     // A lower bound, which a slow machine does not break.
     let passed = begin.elapsed();

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use super::catalogue::Program;
 use crate::digest::sha256;
 use crate::programs::workspace;
-use crate::talk::say;
+use crate::stderr::write_line;
 
 /// Builds those programs that the folder does not have, or has from another source.
 pub(super) fn build(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
@@ -25,11 +25,11 @@ pub(super) fn build(folder: &Path, programs: &[Program]) -> anyhow::Result<()> {
     let missing = missing(folder, programs)?;
     for (position, (program, stamp)) in (1..).zip(&missing) {
         let name = program.path.display();
-        say(&format!("bed: building {name} ({position} of {})", missing.len()));
+        write_line(&format!("bed: building {name} ({position} of {})", missing.len()));
         let start = Instant::now();
         build_one(folder, program)?;
         fs::write(stamp_file(folder, program), stamp)?;
-        say(&format!("bed: built {name} in {} s", start.elapsed().as_secs()));
+        write_line(&format!("bed: built {name} in {} s", start.elapsed().as_secs()));
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            say("bed: another process builds programs; waiting for it");
+            write_line("bed: another process builds programs; waiting for it");
             lock.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(io::Error::into(error)),

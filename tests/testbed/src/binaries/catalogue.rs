@@ -1,4 +1,4 @@
-//! Which programs a bed consists of and from which Go module each is built.
+//! Which programs a testbed consists of and from which Go module each is built.
 
 use std::path::{Path, PathBuf};
 
@@ -15,20 +15,20 @@ pub(crate) struct Program {
     pub tags: &'static str,
     pub ldflags: String,
     /// How it tells its version, and what it must say then.
-    pub ask: Ask,
+    pub version_check: VersionCheck,
 }
 
 /// How to see that a file is the program it shall be.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct VersionCheck {
     pub arguments: &'static [&'static str],
     pub environment: Option<(&'static str, &'static str)>,
-    pub answer: String,
+    pub expected: String,
 }
 
 /// Which programs are needed.
 #[derive(Clone, Debug, Default)]
-pub struct Need {
+pub struct RequiredBinaries {
     /// Versions of Kubernetes.
     pub versions: Vec<Version>,
     /// Also what runs on nodes.
@@ -37,14 +37,14 @@ pub struct Need {
     pub helm: bool,
 }
 
-/// Everything of Kubernetes that a bed without nodes needs.
+/// Everything of Kubernetes that a testbed without nodes needs.
 const CONTROL_PLANE: [&str; 4] =
     ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
 const NODE: [&str; 2] = ["kubelet", "kube-proxy"];
 const CONTAINERD: [&str; 3] = ["containerd", "containerd-shim-runc-v2", "ctr"];
 const CNI: [&str; 3] = ["ipam/host-local", "main/loopback", "main/ptp"];
 
-impl Need {
+impl RequiredBinaries {
     /// All programs of this need, each once.
     pub(crate) fn programs(&self) -> Vec<Program> {
         let mut programs = vec![tool("etcd", "go.etcd.io/etcd/server/v3", "etcd", "etcd Version")];
@@ -54,7 +54,7 @@ impl Need {
         }
         if self.helm {
             let mut helm = tool("helm", "helm.sh/helm/v4/cmd/helm", "helm", "v4.");
-            helm.ask.arguments = &["version"];
+            helm.version_check.arguments = &["version"];
             programs.push(helm);
         }
         let mut versions = self.versions.clone();
@@ -70,14 +70,18 @@ impl Need {
     }
 }
 
-fn tool(module: &str, package: &str, name: &str, answer: &str) -> Program {
+fn tool(module: &str, package: &str, name: &str, expected: &str) -> Program {
     Program {
         module: module.to_owned(),
         package: package.to_owned(),
         path: Path::new("bin").join(name),
         tags: "",
         ldflags: "-s -w".to_owned(),
-        ask: Ask { arguments: &["--version"], environment: None, answer: answer.to_owned() },
+        version_check: VersionCheck {
+            arguments: &["--version"],
+            environment: None,
+            expected: expected.to_owned(),
+        },
     }
 }
 
@@ -87,7 +91,7 @@ fn containerd(name: &str) -> Program {
     // Drivers of file systems that need C libraries.
     program.tags = "no_btrfs no_zfs";
     if name == "containerd-shim-runc-v2" {
-        program.ask.arguments = &["-v"];
+        program.version_check.arguments = &["-v"];
     }
     program
 }
@@ -96,8 +100,8 @@ fn cni(plugin: &str) -> Program {
     let package = format!("github.com/containernetworking/plugins/plugins/{plugin}");
     let name = plugin.rsplit('/').next().unwrap_or(plugin);
     let mut program = tool("containerd", &package, name, "supportedVersions");
-    program.ask.arguments = &[];
-    program.ask.environment = Some(("CNI_COMMAND", "VERSION"));
+    program.version_check.arguments = &[];
+    program.version_check.environment = Some(("CNI_COMMAND", "VERSION"));
     program
 }
 
@@ -113,7 +117,7 @@ fn kubernetes(version: Version, name: &str) -> Program {
         version.minor()
     );
     if name == "kubectl" {
-        program.ask.arguments = &["version", "--client"];
+        program.version_check.arguments = &["version", "--client"];
     }
     program
 }

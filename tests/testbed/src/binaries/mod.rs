@@ -1,4 +1,4 @@
-//! The programs of a bed: built once from Go modules into a cache, or taken from a folder.
+//! The programs of a testbed: built once from Go modules into a cache, or taken from a folder.
 
 mod build;
 mod catalogue;
@@ -14,10 +14,10 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::version::Version;
-pub use catalogue::Need;
 use catalogue::Program;
+pub use catalogue::RequiredBinaries;
 
-/// The environment variable with a folder of programs, in place of the cache.
+/// The environment variable with a folder of programs, in network of the cache.
 const FOLDER: &str = "CLBMIGRATE_BED";
 
 /// A folder of programs: `bin/` and one folder per version of Kubernetes.
@@ -29,7 +29,7 @@ pub struct Binaries {
 impl Binaries {
     /// Makes sure that what is needed is there: looks into the folder in `CLBMIGRATE_BED` if that
     /// is set, else builds what the user's cache does not have yet, with progress on stderr.
-    pub fn provide(need: &Need) -> anyhow::Result<Self> {
+    pub fn provide(need: &RequiredBinaries) -> anyhow::Result<Self> {
         let programs = need.programs();
         if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
             let folder = PathBuf::from(folder);
@@ -62,12 +62,12 @@ impl Binaries {
     }
 }
 
-/// The user's cache of this bed.
+/// The user's cache of this testbed.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for a cache")?;
+        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no network for a cache")?;
     Ok(caches.join("clbmigrate").join("bed"))
 }
 
@@ -100,8 +100,8 @@ fn check_one(file: &Path, program: &Program) -> anyhow::Result<()> {
         bail!("is missing");
     }
     let output = Command::new(file)
-        .args(program.ask.arguments)
-        .envs(program.ask.environment)
+        .args(program.version_check.arguments)
+        .envs(program.version_check.environment)
         .stdin(Stdio::null())
         .output()
         .context("does not start")?;
@@ -110,8 +110,8 @@ fn check_one(file: &Path, program: &Program) -> anyhow::Result<()> {
     if !output.status.success() {
         bail!("fails with {}: {}", output.status, said.trim());
     }
-    if !said.contains(&program.ask.answer) {
-        bail!("is another version than {}: {}", program.ask.answer, said.trim());
+    if !said.contains(&program.version_check.expected) {
+        bail!("is another version than {}: {}", program.version_check.expected, said.trim());
     }
     Ok(())
 }

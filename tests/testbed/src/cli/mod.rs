@@ -1,6 +1,6 @@
 //! The command line of `bed`.
 
-mod beds;
+mod commands;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
-use crate::binaries::{Binaries, Need};
+use crate::binaries::{Binaries, RequiredBinaries};
 use crate::plan::Plan;
-use crate::supervisor::{Owner, supervise};
-use crate::talk::say;
+use crate::stderr::write_line;
+use crate::supervisor::{Lifetime, supervise};
 use crate::version::Version;
 
 /// Real Kubernetes clusters on this machine
@@ -48,7 +48,7 @@ enum Command {
         /// Which bed; else the first that `bed up` started
         #[arg(long)]
         number: Option<u8>,
-        /// What to run in place of a shell
+        /// What to run in network of a shell
         #[arg(trailing_var_arg = true)]
         command: Vec<String>,
     },
@@ -78,7 +78,7 @@ pub fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            write_line(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -87,17 +87,17 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up { nodes, machine, clusters } => {
-            beds::up(&plan(nodes, &machine, &clusters)?)?;
+            commands::up(&plan(nodes, &machine, &clusters)?)?;
         }
-        Command::Down { number } => beds::down(number)?,
-        Command::Status => beds::status()?,
-        Command::Shell { number, command } => return beds::shell(number, &command),
+        Command::Down { number } => commands::down(number)?,
+        Command::Status => commands::status()?,
+        Command::Shell { number, command } => return commands::shell(number, &command),
         Command::Build { nodes, helm, versions } => {
-            let binaries = Binaries::provide(&Need { versions, nodes, helm })?;
+            let binaries = Binaries::provide(&RequiredBinaries { versions, nodes, helm })?;
             writeln!(io::stdout(), "{}", binaries.folder().display())?;
         }
         Command::Supervise { keep } => {
-            supervise(if keep { Owner::Itself } else { Owner::Stdin })?;
+            supervise(if keep { Lifetime::UntilKilled } else { Lifetime::UntilStdinEnds })?;
         }
     }
     Ok(ExitCode::SUCCESS)

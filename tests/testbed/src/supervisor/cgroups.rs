@@ -1,4 +1,4 @@
-//! The cgroups of a bed: one in every hierarchy, with one below it for the pods of each node.
+//! The cgroups of a testbed: one in every hierarchy, with one below it for the pods of each node.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::leftovers::DEADLINE;
-use super::seat::absent;
-use crate::site::base;
+use super::reservation::is_not_found;
+use crate::layout::base;
 use crate::wait::try_wait_for;
 
 /// A node's cgroup below the mount of a hierarchy.
@@ -25,7 +25,7 @@ pub(super) fn create(number: u8, node: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes those of a bed whose processes have ended.
+/// Removes those of a testbed whose processes have ended.
 pub(super) fn remove(number: u8) -> anyhow::Result<()> {
     for hierarchy in hierarchies()? {
         let cgroup = hierarchy.join(base(number));
@@ -59,7 +59,7 @@ fn remove_tree(cgroup: &Path) -> anyhow::Result<()> {
     try_wait_for(&format!("{} to be empty", cgroup.display()), DEADLINE, || {
         match fs::remove_dir(cgroup) {
             Ok(()) => Ok(Some(())),
-            Err(error) if absent(&error) => Ok(Some(())),
+            Err(error) if is_not_found(&error) => Ok(Some(())),
             Err(error) if error.kind() == ErrorKind::ResourceBusy => Ok(None),
             Err(error) => Err(error).with_context(|| format!("{}", cgroup.display())),
         }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::process::Launch;
-use crate::kubeconfig::{Access, kubeconfig};
-use crate::pki::{Authority, Identity, Validity};
-use crate::site::{ClusterSite, Site};
+use super::process::ProcessSpec;
+use crate::kubeconfig::{KubeconfigContext, kubeconfig};
+use crate::layout::{ClusterLayout, Layout};
+use crate::pki::{CertificateAuthority, Identity, Validity};
 
 /// How the API server shows itself to kubelets.
 const KUBELET_CLIENT: &str = "kube-apiserver-kubelet-client";
@@ -33,22 +33,22 @@ const USERS: [(&str, &str, Option<&str>); 6] = [
 
 /// What the cluster needs beyond the objects that the API server makes itself.
 const OBJECTS: &str = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding",
-"metadata":{"name":"clbmigrate-testbed:kube-apiserver-to-kubelet"},
+"metadata":{"name":"clbmigrate-bed:kube-apiserver-to-kubelet"},
 "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"system:kubelet-api-admin"},
 "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"kube-apiserver-kubelet-client"}]}
 "#;
 
 /// Writes everything that the processes of the control plane read.
-pub(super) fn write(cluster: &ClusterSite) -> anyhow::Result<()> {
+pub(super) fn write_files(cluster: &ClusterLayout) -> anyhow::Result<()> {
     let pki = cluster.pki();
     fs::create_dir_all(&pki).with_context(|| format!("{}", pki.display()))?;
-    let authority = Authority::create(&pki)?;
+    let authority = CertificateAuthority::create(&pki)?;
     server_certificate(&authority, cluster, Validity::Valid)?;
     authority.client(KUBELET_CLIENT, &[], Validity::Valid)?.write(&pki, KUBELET_CLIENT)?;
     // It vouches for other users, so it must not be of the authority that vouches for it.
     let front = front_proxy(cluster);
     fs::create_dir_all(&front).with_context(|| format!("{}", front.display()))?;
-    Authority::create(&front)?
+    CertificateAuthority::create(&front)?
         .client(FRONT_PROXY, &[], Validity::Valid)?
         .write(&front, FRONT_PROXY)?;
     Identity::signing_keys(&pki, "tokens")?;
@@ -70,17 +70,17 @@ pub(super) fn write(cluster: &ClusterSite) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn front_proxy(cluster: &ClusterSite) -> PathBuf {
+fn front_proxy(cluster: &ClusterLayout) -> PathBuf {
     cluster.pki().join("front-proxy")
 }
 
 /// The file with the objects that the cluster begins with.
-pub(super) fn objects(cluster: &ClusterSite) -> PathBuf {
+pub(super) fn objects(cluster: &ClusterLayout) -> PathBuf {
     cluster.folder.join("objects.json")
 }
 
 pub(super) fn write_kubeconfig(
-    cluster: &ClusterSite,
+    cluster: &ClusterLayout,
     file: &Path,
     authority: Option<&str>,
     user: &str,
@@ -88,14 +88,14 @@ pub(super) fn write_kubeconfig(
 ) -> anyhow::Result<()> {
     let server = cluster.server();
     let name = &cluster.name;
-    let access = Access { cluster: name, server: &server, authority, user, identity };
+    let access = KubeconfigContext { cluster: name, server: &server, authority, user, identity };
     fs::write(file, kubeconfig(&[access])).with_context(|| format!("{}", file.display()))
 }
 
 /// Writes the certificate that the API server shows after its next start.
 pub(super) fn server_certificate(
-    authority: &Authority,
-    cluster: &ClusterSite,
+    authority: &CertificateAuthority,
+    cluster: &ClusterLayout,
     validity: Validity,
 ) -> anyhow::Result<()> {
     let address = cluster.address.to_string();
@@ -112,28 +112,26 @@ pub(super) fn server_certificate(
     identity.write(&cluster.pki(), "server")
 }
 
-pub(super) fn etcd(site: &Site, cluster: &ClusterSite) -> Launch {
-    let mut launch = launch(cluster, "etcd", site.binaries.tool("etcd"));
+pub(super) fn etcd(layout: &Layout, cluster: &ClusterLayout) -> ProcessSpec {
+    let mut spec = spec(cluster, "etcd", layout.binaries.tool("etcd"));
     let clients = format!("http://{}:2379", cluster.local);
     let peers = format!("http://{}:2380", cluster.local);
-    launch
-        .flag("data-dir", cluster.folder.join("etcd"))
-        // A bed does not outlive a crash of the machine, and waiting for a disk takes most of a start.
+    spec.flag("data-dir", cluster.folder.join("etcd"))
+        // A testbed does not outlive a crash of the machine, and waiting for a disk takes most of a start.
         .flag("unsafe-no-fsync", "true")
         .flag("listen-client-urls", &clients)
         .flag("advertise-client-urls", &clients)
         .flag("listen-peer-urls", &peers)
         .flag("initial-advertise-peer-urls", &peers)
         .flag("initial-cluster", format!("default={peers}"));
-    launch
+    spec
 }
 
-pub(super) fn api_server(site: &Site, cluster: &ClusterSite) -> Launch {
+pub(super) fn api_server(layout: &Layout, cluster: &ClusterLayout) -> ProcessSpec {
     let (pki, front) = (cluster.pki(), front_proxy(cluster));
     let address = cluster.address.to_string();
-    let mut launch = kubernetes(site, cluster, "kube-apiserver");
-    launch
-        .flag("etcd-servers", format!("http://{}:2379", cluster.local))
+    let mut spec = kubernetes(layout, cluster, "kube-apiserver");
+    spec.flag("etcd-servers", format!("http://{}:2379", cluster.local))
         .flag("bind-address", &address)
         .flag("advertise-address", &address)
         .flag("secure-port", "6443")
@@ -165,17 +163,16 @@ pub(super) fn api_server(site: &Site, cluster: &ClusterSite) -> Launch {
         .flag("audit-log-maxsize", "100000");
     if cluster.namespace.is_none() {
         // Loopback addresses are refused as endpoints of the API server's own Service.
-        launch.flag("endpoint-reconciler-type", "none");
+        spec.flag("endpoint-reconciler-type", "none");
     }
-    launch
+    spec
 }
 
-pub(super) fn controller_manager(site: &Site, cluster: &ClusterSite) -> Launch {
+pub(super) fn controller_manager(layout: &Layout, cluster: &ClusterLayout) -> ProcessSpec {
     let pki = cluster.pki();
-    let mut launch = kubernetes(site, cluster, "kube-controller-manager");
-    controller(&mut launch, cluster, "controller-manager");
-    launch
-        .flag("use-service-account-credentials", "true")
+    let mut spec = kubernetes(layout, cluster, "kube-controller-manager");
+    controller(&mut spec, cluster, "controller-manager");
+    spec.flag("use-service-account-credentials", "true")
         // It would make a folder of the system.
         .flag("flex-volume-plugin-dir", cluster.folder.join("volume-plugins"))
         .flag("service-account-private-key-file", pki.join("tokens.key"))
@@ -184,21 +181,20 @@ pub(super) fn controller_manager(site: &Site, cluster: &ClusterSite) -> Launch {
         .flag("cluster-signing-key-file", pki.join("ca.key"));
     if cluster.nodes.is_empty() {
         // No kubelet reports: a node that a test makes would be NotReady after 40 s.
-        launch.flag("controllers", "*,-node-lifecycle-controller");
+        spec.flag("controllers", "*,-node-lifecycle-controller");
     }
-    launch
+    spec
 }
 
-pub(super) fn scheduler(site: &Site, cluster: &ClusterSite) -> Launch {
-    let mut launch = kubernetes(site, cluster, "kube-scheduler");
-    controller(&mut launch, cluster, "scheduler");
-    launch
+pub(super) fn scheduler(layout: &Layout, cluster: &ClusterLayout) -> ProcessSpec {
+    let mut spec = kubernetes(layout, cluster, "kube-scheduler");
+    controller(&mut spec, cluster, "scheduler");
+    spec
 }
 
-fn controller(launch: &mut Launch, cluster: &ClusterSite, name: &str) {
+fn controller(spec: &mut ProcessSpec, cluster: &ClusterLayout, name: &str) {
     let kubeconfig = cluster.kubeconfig(name);
-    launch
-        .flag("kubeconfig", &kubeconfig)
+    spec.flag("kubeconfig", &kubeconfig)
         .flag("authentication-kubeconfig", &kubeconfig)
         .flag("authorization-kubeconfig", &kubeconfig)
         .flag("bind-address", cluster.local.to_string())
@@ -207,12 +203,12 @@ fn controller(launch: &mut Launch, cluster: &ClusterSite, name: &str) {
         .flag("leader-elect", "false");
 }
 
-fn kubernetes(site: &Site, cluster: &ClusterSite, program: &str) -> Launch {
-    let file = site.binaries.kubernetes(cluster.version).join(program);
-    launch(cluster, program, file)
+fn kubernetes(layout: &Layout, cluster: &ClusterLayout, program: &str) -> ProcessSpec {
+    let file = layout.binaries.kubernetes(cluster.version).join(program);
+    spec(cluster, program, file)
 }
 
-fn launch(cluster: &ClusterSite, program: &str, file: PathBuf) -> Launch {
+fn spec(cluster: &ClusterLayout, program: &str, file: PathBuf) -> ProcessSpec {
     let name = format!("{}-{program}", cluster.name);
-    Launch::new(name, cluster.namespace.as_deref(), file)
+    ProcessSpec::new(name, cluster.namespace.as_deref(), file)
 }

@@ -1,4 +1,4 @@
-//! Clearing everything of a bed: the same way at its end and after an owner that was killed.
+//! Clearing everything of a testbed: the same way at its end and after an owner that was killed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,21 +14,21 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::cgroups;
 use super::process::run;
-use crate::enter::NAMESPACES;
-use crate::site::base;
+use crate::layout::base;
+use crate::netns;
 use crate::wait::try_wait_for;
 
-/// The environment variable by which processes of a bed are found; its value is the bed's folder.
+/// The environment variable by which processes of a testbed are found; its value is the testbed's folder.
 pub(crate) const MARKER: &str = "CLBMIGRATE_BED_FOLDER";
 
 /// Long enough for a process that must first finish writing to a disk.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Ends all processes of a bed, then removes its namespaces, cgroups and folder.
+/// Ends all processes of a testbed, then removes its namespaces, cgroups and folder.
 pub(crate) fn clear(number: u8, folder: &Path) -> anyhow::Result<()> {
     let namespaces = namespaces(number)?;
     // Until none is found: a process may start another one before it is killed.
-    try_wait_for("the processes of the bed to end", DEADLINE, || {
+    try_wait_for("the processes of the testbed to end", DEADLINE, || {
         let found = processes(number, folder, &namespaces)?;
         for &pid in &found {
             // It may be gone by now.
@@ -41,7 +41,7 @@ pub(crate) fn clear(number: u8, folder: &Path) -> anyhow::Result<()> {
     }
     cgroups::remove(number)?;
     match fs::remove_dir_all(folder) {
-        Err(error) if !super::seat::absent(&error) => {
+        Err(error) if !super::reservation::is_not_found(&error) => {
             Err(error).with_context(|| format!("{}", folder.display()))
         }
         _ => Ok(()),
@@ -51,7 +51,7 @@ pub(crate) fn clear(number: u8, folder: &Path) -> anyhow::Result<()> {
 fn namespaces(number: u8) -> anyhow::Result<Vec<String>> {
     let base = base(number);
     let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(NAMESPACES) else { return Ok(found) };
+    let Ok(entries) = fs::read_dir(netns::FOLDER) else { return Ok(found) };
     for entry in entries {
         let Ok(name) = entry?.file_name().into_string() else { continue };
         let rest = name.strip_prefix(&base);
@@ -62,11 +62,11 @@ fn namespaces(number: u8) -> anyhow::Result<Vec<String>> {
     Ok(found)
 }
 
-/// Everything that runs in a namespace or a cgroup of the bed, or was started for it.
+/// Everything that runs in a namespace or a cgroup of the testbed, or was started for it.
 fn processes(number: u8, folder: &Path, namespaces: &[String]) -> anyhow::Result<Vec<Pid>> {
     let networks = namespaces
         .iter()
-        .filter_map(|name| fs::metadata(Path::new(NAMESPACES).join(name)).ok())
+        .filter_map(|name| fs::metadata(Path::new(netns::FOLDER).join(name)).ok())
         .map(|namespace| namespace.ino())
         .collect::<BTreeSet<_>>();
     let cgroup = format!("/{}/", base(number));
@@ -97,7 +97,7 @@ fn number_of(name: &OsStr) -> Option<i32> {
     name.to_str()?.parse().ok()
 }
 
-/// This process and those that started it: `bed down` may run inside the bed.
+/// This process and those that started it: `bed down` may run inside the testbed.
 fn ancestors() -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
     let mut next = i32::try_from(std::process::id()).ok();

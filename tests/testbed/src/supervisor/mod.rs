@@ -1,4 +1,4 @@
-//! The process that owns a bed: it starts everything, and clears everything when its own owner
+//! The process that owns a testbed: it starts everything, and clears everything when its own owner
 //! is gone.
 
 mod cgroups;
@@ -8,7 +8,7 @@ mod network;
 mod node;
 mod process;
 mod proxy;
-pub(crate) mod seat;
+pub(crate) mod reservation;
 mod start;
 
 use std::io::{self, BufRead as _, Write as _};
@@ -21,65 +21,73 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::protocol::{Done, Request, Start, Started};
+use crate::protocol::{Request, RequestResult, StartRequest, StartResult};
 pub(crate) use process::run;
-use seat::Seat;
-use start::Running;
+use reservation::Reservation;
+use start::RunningTestbed;
 
-/// Who ends a bed.
+/// How long a testbed lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// Whoever holds the other end of stdin.
-    Stdin,
-    /// The supervisor itself, until it is killed.
-    Itself,
+pub(crate) enum Lifetime {
+    /// Until the process that started the supervisor closes the supervisor's stdin.
+    UntilStdinEnds,
+    /// Until somebody kills the supervisor.
+    UntilKilled,
 }
 
-/// Starts a bed as the first line of stdin says, then does what the other lines say.
+/// Starts a testbed as the first line of stdin says, then does what the other lines say.
 ///
 /// All processes are started on the thread that calls this, which must be the main thread: they
 /// end with the thread that started them.
-pub(crate) fn supervise(owner: Owner) -> anyhow::Result<()> {
-    let inbox = Inbox::open();
-    let start: Start = inbox.next()?.context("no plan on stdin; other programs start this")?;
-    let wanted = || match owner {
-        Owner::Stdin if inbox.closed() => bail!("nobody waits for this bed any more"),
-        Owner::Stdin | Owner::Itself => Ok(()),
+pub(crate) fn supervise(lifetime: Lifetime) -> anyhow::Result<()> {
+    let requests = StdinLines::open();
+    let start: StartRequest =
+        requests.next()?.context("no plan on stdin; other programs start this")?;
+    let wanted = || match lifetime {
+        Lifetime::UntilStdinEnds if requests.closed() => {
+            bail!("nobody waits for this testbed any more")
+        }
+        Lifetime::UntilStdinEnds | Lifetime::UntilKilled => Ok(()),
     };
-    let seat = match Seat::take() {
-        Ok(seat) => seat,
-        Err(error) => return reply(&Started::Err(format!("{error:#}"))),
+    let reservation = match Reservation::acquire() {
+        Ok(reservation) => reservation,
+        Err(error) => return reply(&StartResult::Err(format!("{error:#}"))),
     };
-    let mut running = match Running::start(&start, &seat, owner == Owner::Itself, &wanted) {
+    let mut running = match RunningTestbed::start(
+        &start,
+        &reservation,
+        lifetime == Lifetime::UntilKilled,
+        &wanted,
+    ) {
         Ok(running) => running,
         Err(error) => {
             // The reply comes last, so that whoever reads it finds nothing left.
-            let cleared = seat.clear();
-            reply(&Started::Err(format!("{error:#}")))?;
+            let cleared = reservation.clear();
+            reply(&StartResult::Err(format!("{error:#}")))?;
             return cleared;
         }
     };
-    reply(&Started::Ok(running.site().clone()))?;
-    while let Some(request) = inbox.next::<Request>()? {
-        let done = running.serve(request).map_err(|error| format!("{error:#}"));
-        reply::<Done>(&done)?;
+    reply(&StartResult::Ok(running.layout().clone()))?;
+    while let Some(request) = requests.next::<Request>()? {
+        let done = running.handle(request).map_err(|error| format!("{error:#}"));
+        reply::<RequestResult>(&done)?;
     }
-    match owner {
-        Owner::Stdin => seat.clear(),
-        // Whoever kills this process clears what is left, or the next bed does.
-        Owner::Itself => loop {
+    match lifetime {
+        Lifetime::UntilStdinEnds => reservation.clear(),
+        // Whoever kills this process clears what is left, or the next testbed does.
+        Lifetime::UntilKilled => loop {
             thread::park();
         },
     }
 }
 
 /// The lines of stdin, read on a thread of their own, so that its end is seen at any time.
-struct Inbox {
+struct StdinLines {
     lines: Receiver<String>,
     closed: Arc<AtomicBool>,
 }
 
-impl Inbox {
+impl StdinLines {
     fn open() -> Self {
         let (sender, lines) = mpsc::channel();
         let closed = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! Network namespaces and what joins them: a bridge that stands for the internet, with every place
+//! Network namespaces and what joins them: a bridge that stands for the internet, with every network
 //! on it, and routes to the pods of every node, as in a VPC.
 
 use std::fs;
@@ -9,25 +9,26 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 
 use super::process::run;
-use crate::enter::inside;
-use crate::site::{GATEWAY, Site};
+use crate::layout::{GATEWAY, Layout};
+use crate::netns::command_in;
 
 /// The bridge in the namespace of the internet.
 const BRIDGE: &str = "internet";
 
 /// How many inotify instances a user may have, and how many it should be: every kubelet, containerd
-/// and kube-proxy has some, and Linux's 128 are used up by a second bed with nodes.
+/// and kube-proxy has some, and Linux's 128 are used up by a second testbed with nodes.
 const WATCHERS: (&str, u32) = ("/proc/sys/fs/inotify/max_user_instances", 1024);
 
-/// Makes all namespaces of a bed; none for a bed of control planes only.
-pub(super) fn build(site: &Site) -> anyhow::Result<()> {
-    let Some(internet) = site.namespace.as_deref() else { return Ok(()) };
+/// Makes all namespaces of a testbed; none for a testbed of control planes only.
+pub(super) fn build(layout: &Layout) -> anyhow::Result<()> {
+    let Some(internet) = layout.namespace.as_deref() else { return Ok(()) };
     allow_watchers();
-    let places = places(site);
-    for namespace in [internet].into_iter().chain(places.iter().map(|&(namespace, _)| namespace)) {
+    let networks = networks(layout);
+    for namespace in [internet].into_iter().chain(networks.iter().map(|&(namespace, _)| namespace))
+    {
         run(Command::new("ip").args(["netns", "add", namespace]))?;
         // Every namespace begins with the defaults of the kernel.
-        run(inside(Some(namespace), "sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))?;
+        run(command_in(Some(namespace), "sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))?;
     }
 
     let mut lines = vec![
@@ -36,30 +37,30 @@ pub(super) fn build(site: &Site) -> anyhow::Result<()> {
         format!("addr add {GATEWAY}/16 dev {BRIDGE}"),
         format!("link set {BRIDGE} up"),
     ];
-    for (position, (namespace, _)) in places.iter().enumerate() {
+    for (position, (namespace, _)) in networks.iter().enumerate() {
         lines.push(format!("link add v{position} type veth peer name eth0 netns {namespace}"));
         lines.push(format!("link set v{position} master {BRIDGE} up"));
     }
-    lines.extend(routes(site, None));
+    lines.extend(routes(layout, None));
     ip(internet, &lines)?;
 
-    for (namespace, address) in places {
+    for (namespace, address) in networks {
         let mut lines = vec![
             "link set lo up".to_owned(),
             format!("addr add {address}/16 dev eth0"),
             "link set eth0 up".to_owned(),
-            // Nothing leads out of the bed; with a default route programs find an address of
+            // Nothing leads out of the testbed; with a default route programs find an address of
             // their own and packets to nowhere are answered.
             format!("route add default via {GATEWAY}"),
         ];
-        lines.extend(routes(site, Some(address)));
+        lines.extend(routes(layout, Some(address)));
         ip(namespace, &lines)?;
     }
     Ok(())
 }
 
 /// Lets this machine's users watch files from more programs at once, if they may not yet. Where that
-/// cannot be set, a single bed runs all the same.
+/// cannot be set, a single testbed runs all the same.
 fn allow_watchers() {
     let allowed = fs::read_to_string(WATCHERS.0).ok().and_then(|text| text.trim().parse().ok());
     if allowed.is_some_and(|allowed: u32| allowed < WATCHERS.1) {
@@ -68,20 +69,21 @@ fn allow_watchers() {
 }
 
 /// The namespaces on the bridge, with their addresses.
-fn places(site: &Site) -> Vec<(&str, Ipv4Addr)> {
-    let mut places = Vec::new();
-    for cluster in &site.clusters {
-        places.extend(cluster.namespace.as_deref().map(|name| (name, cluster.address)));
-        places.extend(cluster.nodes.iter().map(|node| (node.namespace.as_str(), node.address)));
+fn networks(layout: &Layout) -> Vec<(&str, Ipv4Addr)> {
+    let mut networks = Vec::new();
+    for cluster in &layout.clusters {
+        networks.extend(cluster.namespace.as_deref().map(|name| (name, cluster.address)));
+        networks.extend(cluster.nodes.iter().map(|node| (node.namespace.as_str(), node.address)));
     }
-    places
-        .extend(site.machines.iter().map(|machine| (machine.namespace.as_str(), machine.address)));
-    places
+    networks.extend(
+        layout.machines.iter().map(|machine| (machine.namespace.as_str(), machine.address)),
+    );
+    networks
 }
 
 /// To the pods of all nodes, but those of the node itself.
-fn routes(site: &Site, own: Option<Ipv4Addr>) -> impl Iterator<Item = String> {
-    let nodes = site.clusters.iter().flat_map(|cluster| &cluster.nodes);
+fn routes(layout: &Layout, own: Option<Ipv4Addr>) -> impl Iterator<Item = String> {
+    let nodes = layout.clusters.iter().flat_map(|cluster| &cluster.nodes);
     nodes
         .filter(move |node| Some(node.address) != own)
         .map(|node| format!("route add {} via {}", node.pods, node.address))
@@ -89,7 +91,7 @@ fn routes(site: &Site, own: Option<Ipv4Addr>) -> impl Iterator<Item = String> {
 
 /// Runs many `ip` commands in a namespace with one process.
 fn ip(namespace: &str, lines: &[String]) -> anyhow::Result<()> {
-    let mut child = inside(Some(namespace), "ip")
+    let mut child = command_in(Some(namespace), "ip")
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

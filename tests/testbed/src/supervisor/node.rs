@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::cgroups;
 use super::control_plane::write_kubeconfig;
-use super::process::{Launch, Process, run};
-use crate::enter::inside;
+use super::process::{Process, ProcessSpec, run};
 use crate::image;
-use crate::pki::{Authority, Validity};
-use crate::site::{ClusterSite, Node, Site};
+use crate::layout::{ClusterLayout, Layout, Node};
+use crate::netns::command_in;
+use crate::pki::{CertificateAuthority, Validity};
 
 const PRIVATE: &str = include_str!("private.sh");
 
@@ -25,12 +25,16 @@ fn socket(node: &Node) -> PathBuf {
 }
 
 /// Writes everything that the processes of the node read.
-pub(super) fn write(site: &Site, cluster: &ClusterSite, node: &Node) -> anyhow::Result<()> {
-    cgroups::create(site.number, &node.name)?;
+pub(super) fn write_files(
+    layout: &Layout,
+    cluster: &ClusterLayout,
+    node: &Node,
+) -> anyhow::Result<()> {
+    cgroups::create(layout.number, &node.name)?;
     let folder = &node.folder;
     fs::create_dir_all(folder.join("cni")).with_context(|| format!("{}", folder.display()))?;
     let pki = cluster.pki();
-    let authority = Authority::open(&pki)?;
+    let authority = CertificateAuthority::open(&pki)?;
     let address = node.address.to_string();
     authority
         .server(&node.name, &[&node.name, &address], Validity::Valid)?
@@ -56,14 +60,14 @@ pub(super) fn write(site: &Site, cluster: &ClusterSite, node: &Node) -> anyhow::
         }],
     });
     fs::write(folder.join("cni").join("pods.conflist"), pods.to_string())?;
-    fs::write(folder.join("containerd.toml"), containerd_config(site, node)?)?;
-    // A bed has no name server.
+    fs::write(folder.join("containerd.toml"), containerd_config(layout, node)?)?;
+    // A testbed has no name server.
     fs::write(folder.join("resolv.conf"), "")?;
-    fs::write(folder.join("kubelet.json"), kubelet_config(site, cluster, node).to_string())?;
+    fs::write(folder.join("kubelet.json"), kubelet_config(layout, cluster, node).to_string())?;
     Ok(())
 }
 
-fn containerd_config(site: &Site, node: &Node) -> anyhow::Result<String> {
+fn containerd_config(layout: &Layout, node: &Node) -> anyhow::Result<String> {
     let runc = found_on_path("runc").context("runc is not on PATH; run make deps")?;
     let folder = node.folder.display();
     Ok(format!(
@@ -100,12 +104,12 @@ BinaryName = "{runc}"
 "#,
         socket = socket(node).display(),
         pause = image::PAUSE,
-        programs = site.binaries.tool("").display(),
+        programs = layout.binaries.tool("").display(),
         runc = runc.display(),
     ))
 }
 
-fn kubelet_config(site: &Site, cluster: &ClusterSite, node: &Node) -> serde_json::Value {
+fn kubelet_config(layout: &Layout, cluster: &ClusterLayout, node: &Node) -> serde_json::Value {
     let folder = &node.folder;
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -123,9 +127,9 @@ fn kubelet_config(site: &Site, cluster: &ClusterSite, node: &Node) -> serde_json
         "resolvConf": folder.join("resolv.conf"),
         "volumePluginDir": folder.join("volume-plugins"),
         "makeIPTablesUtilChains": false,
-        // Every kubelet removes pods that it does not know from its own, and by that of the bed
+        // Every kubelet removes pods that it does not know from its own, and by that of the testbed
         // their processes are found.
-        "cgroupRoot": cgroups::path(site.number, &node.name),
+        "cgroupRoot": cgroups::path(layout.number, &node.name),
         "cgroupDriver": "cgroupfs",
         "cgroupsPerQOS": true,
         "enforceNodeAllocatable": [],
@@ -138,23 +142,23 @@ fn kubelet_config(site: &Site, cluster: &ClusterSite, node: &Node) -> serde_json
     })
 }
 
-pub(super) fn containerd(site: &Site, node: &Node) -> anyhow::Result<Launch> {
-    let program = site.binaries.tool("containerd");
-    let mut launch =
-        Launch::new(format!("{}-containerd", node.name), Some(&node.namespace), program);
-    launch.prefix = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", PRIVATE]
+pub(super) fn containerd(layout: &Layout, node: &Node) -> anyhow::Result<ProcessSpec> {
+    let program = layout.binaries.tool("containerd");
+    let mut spec =
+        ProcessSpec::new(format!("{}-containerd", node.name), Some(&node.namespace), program);
+    spec.prefix = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", PRIVATE]
         .map(OsString::from)
         .to_vec();
     // The first one is the name of the script in its own messages.
-    launch.prefix.push("private.sh".into());
-    launch.prefix.push(node.folder.join("private").into());
-    launch.prefix.push(site.folder.clone().into());
-    launch.flag("config", node.folder.join("containerd.toml"));
+    spec.prefix.push("private.sh".into());
+    spec.prefix.push(node.folder.join("private").into());
+    spec.prefix.push(layout.folder.clone().into());
+    spec.flag("config", node.folder.join("containerd.toml"));
     // containerd looks there for its shim.
-    let mut path = vec![site.binaries.tool("")];
+    let mut path = vec![layout.binaries.tool("")];
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    launch.environment.push(("PATH".to_owned(), env::join_paths(path)?));
-    Ok(launch)
+    spec.environment.push(("PATH".to_owned(), env::join_paths(path)?));
+    Ok(spec)
 }
 
 /// Words that make a program see the files of a node.
@@ -164,50 +168,49 @@ fn mounts(containerd: &Process) -> Vec<OsString> {
 }
 
 pub(super) fn kubelet(
-    site: &Site,
-    cluster: &ClusterSite,
+    layout: &Layout,
+    cluster: &ClusterLayout,
     node: &Node,
     containerd: &Process,
-) -> Launch {
+) -> ProcessSpec {
     let folder = &node.folder;
-    let program = site.binaries.kubernetes(cluster.version).join("kubelet");
+    let program = layout.binaries.kubernetes(cluster.version).join("kubelet");
     let name = format!("{}-kubelet", node.name);
-    let mut launch = Launch::new(name, Some(&node.namespace), program);
-    launch.prefix = mounts(containerd);
-    launch
-        .flag("config", folder.join("kubelet.json"))
+    let mut spec = ProcessSpec::new(name, Some(&node.namespace), program);
+    spec.prefix = mounts(containerd);
+    spec.flag("config", folder.join("kubelet.json"))
         .flag("kubeconfig", folder.join("kubelet.kubeconfig"))
         .flag("hostname-override", &node.name)
         .flag("node-ip", node.address.to_string())
         .flag("root-dir", folder.join("kubelet"))
         .flag("cert-dir", folder.join("kubelet-certificates"));
-    launch
+    spec
 }
 
 /// Whether containerd takes requests.
-pub(super) fn answers(site: &Site, node: &Node) -> bool {
-    socket(node).exists() && run(ctr(site, node, None).args(["version"])).is_ok()
+pub(super) fn containerd_answers(layout: &Layout, node: &Node) -> bool {
+    socket(node).exists() && run(ctr(layout, node, None).args(["version"])).is_ok()
 }
 
 /// Gives the node the images of an archive.
-pub(super) fn import(
-    site: &Site,
+pub(super) fn import_image(
+    layout: &Layout,
     node: &Node,
     containerd: &Process,
     archive: &Path,
 ) -> anyhow::Result<()> {
-    let mut command = ctr(site, node, Some(containerd));
+    let mut command = ctr(layout, node, Some(containerd));
     run(command.args(["images", "import"]).arg(archive))
         .with_context(|| format!("import of an image on {}", node.name))?;
     Ok(())
 }
 
-fn ctr(site: &Site, node: &Node, containerd: Option<&Process>) -> Command {
-    let program = OsString::from(site.binaries.tool("ctr"));
+fn ctr(layout: &Layout, node: &Node, containerd: Option<&Process>) -> Command {
+    let program = OsString::from(layout.binaries.tool("ctr"));
     let mut words = containerd.map(mounts).unwrap_or_default();
     words.push(program);
     let mut words = words.into_iter();
-    let mut command = inside(Some(&node.namespace), words.next().unwrap_or_default());
+    let mut command = command_in(Some(&node.namespace), words.next().unwrap_or_default());
     command.args(words).arg("--address").arg(socket(node)).args(["--namespace", "k8s.io"]);
     command
 }

@@ -9,15 +9,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::enter::enter;
+use crate::netns::nsenter;
 
 /// How much of a log an error shows.
 const TAIL: usize = 20;
 
 /// What to start: a program that runs until it is stopped.
 #[derive(Clone, Debug)]
-pub(crate) struct Launch {
-    /// Unique in the bed; also the name of the log.
+pub(crate) struct ProcessSpec {
+    /// Unique in the testbed; also the name of the log.
     pub name: String,
     pub namespace: Option<String>,
     /// Between the namespace and the program: commands that start what follows them.
@@ -27,15 +27,15 @@ pub(crate) struct Launch {
     pub environment: Vec<(String, OsString)>,
 }
 
-/// A process of the bed.
+/// A process of the testbed.
 #[derive(Debug)]
 pub(crate) struct Process {
-    launch: Launch,
+    spec: ProcessSpec,
     child: Child,
     log: PathBuf,
 }
 
-impl Launch {
+impl ProcessSpec {
     pub fn new(name: String, namespace: Option<&str>, program: PathBuf) -> Self {
         Self {
             name,
@@ -65,12 +65,12 @@ impl Launch {
         let output = open().with_context(|| format!("{}", log.display()))?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]);
-        command.args(enter(self.namespace.as_deref()));
+        command.args(nsenter(self.namespace.as_deref()));
         command.args(&self.prefix).arg(&self.program).args(&self.arguments);
         command.env(&marker.0, &marker.1).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("start {} with setpriv", self.name))?;
-        Ok(Process { launch: self, child, log })
+        Ok(Process { spec: self, child, log })
     }
 }
 
@@ -79,20 +79,20 @@ impl Process {
         self.child.id()
     }
 
-    pub fn launch(&self) -> &Launch {
-        &self.launch
+    pub fn spec(&self) -> &ProcessSpec {
+        &self.spec
     }
 
     /// Fails with the end of its log if it does not run any more.
     pub fn check(&mut self) -> anyhow::Result<()> {
         match self.ended()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended with {status}; {}", self.launch.name, self.tail()),
+            Some(status) => bail!("{} ended with {status}; {}", self.spec.name, self.tail()),
         }
     }
 
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("state of {}", self.launch.name))
+        self.child.try_wait().with_context(|| format!("state of {}", self.spec.name))
     }
 
     /// The end of its log, for an error.
@@ -106,14 +106,14 @@ impl Process {
 
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        let pid = pid.with_context(|| format!("process id of {}", self.launch.name))?;
-        kill_process(pid, signal).with_context(|| format!("signal to {}", self.launch.name))
+        let pid = pid.with_context(|| format!("process id of {}", self.spec.name))?;
+        kill_process(pid, signal).with_context(|| format!("signal to {}", self.spec.name))
     }
 
     /// Kills it and waits until it is gone.
     pub fn kill(&mut self) -> anyhow::Result<()> {
-        self.child.kill().with_context(|| format!("kill {}", self.launch.name))?;
-        self.child.wait().with_context(|| format!("wait for {}", self.launch.name))?;
+        self.child.kill().with_context(|| format!("kill {}", self.spec.name))?;
+        self.child.wait().with_context(|| format!("wait for {}", self.spec.name))?;
         Ok(())
     }
 }

@@ -7,56 +7,60 @@ use std::net::Ipv4Addr;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::process::{Launch, run};
-use crate::enter::inside;
-use crate::site::{ClusterSite, Node, Site};
+use super::process::{ProcessSpec, run};
+use crate::layout::{ClusterLayout, Layout, Node};
+use crate::netns::command_in;
 
-pub(super) fn on_node(site: &Site, cluster: &ClusterSite, node: &Node) -> anyhow::Result<Launch> {
-    launch(site, cluster, &node.name, node, &node.namespace, node.address)
+pub(super) fn on_node(
+    layout: &Layout,
+    cluster: &ClusterLayout,
+    node: &Node,
+) -> anyhow::Result<ProcessSpec> {
+    spec(layout, cluster, &node.name, node, &node.namespace, node.address)
 }
 
 /// It says that it is on a node, for without an object of its own it would look for that for half
 /// a minute before it works.
 pub(super) fn beside_api_server(
-    site: &Site,
-    cluster: &ClusterSite,
+    layout: &Layout,
+    cluster: &ClusterLayout,
     node: &Node,
     namespace: &str,
-) -> anyhow::Result<Launch> {
-    launch(site, cluster, &cluster.name, node, namespace, cluster.address)
+) -> anyhow::Result<ProcessSpec> {
+    spec(layout, cluster, &cluster.name, node, namespace, cluster.address)
 }
 
-/// The name of the process at a place.
-pub(super) fn name(place: &str) -> String {
-    format!("{place}-kube-proxy")
+/// The name of the process at a network.
+pub(super) fn name(network: &str) -> String {
+    format!("{network}-kube-proxy")
 }
 
 /// Where a cluster has one, with the namespaces.
-pub(super) fn places(cluster: &ClusterSite) -> Vec<(&str, &str)> {
+pub(super) fn networks(cluster: &ClusterLayout) -> Vec<(&str, &str)> {
     let nodes = cluster.nodes.iter();
-    let mut places =
+    let mut networks =
         nodes.map(|node| (node.name.as_str(), node.namespace.as_str())).collect::<Vec<_>>();
-    if !places.is_empty() {
-        places.extend(cluster.namespace.as_deref().map(|name| (cluster.name.as_str(), name)));
+    if !networks.is_empty() {
+        networks.extend(cluster.namespace.as_deref().map(|name| (cluster.name.as_str(), name)));
     }
-    places
+    networks
 }
 
 /// Whether it has written its rules once.
-pub(super) fn has_worked(namespace: &str) -> bool {
-    let mut command = inside(Some(namespace), "nft");
+pub(super) fn has_written_rules(namespace: &str) -> bool {
+    let mut command = command_in(Some(namespace), "nft");
     run(command.args(["list", "map", "ip", "kube-proxy", "service-ips"]))
         .is_ok_and(|rules| rules.contains(" . tcp . "))
 }
 
-fn launch(
-    site: &Site,
-    cluster: &ClusterSite,
-    place: &str,
+fn spec(
+    layout: &Layout,
+    cluster: &ClusterLayout,
+    network: &str,
     node: &Node,
     namespace: &str,
     address: Ipv4Addr,
-) -> anyhow::Result<Launch> {
+) -> anyhow::Result<ProcessSpec> {
     let config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -70,10 +74,10 @@ fn launch(
         // The size of the machine's connection table is not a node's to set.
         "conntrack": {"maxPerCore": 0},
     });
-    let file = cluster.folder.join(format!("{}.json", name(place)));
+    let file = cluster.folder.join(format!("{}.json", name(network)));
     fs::write(&file, config.to_string()).with_context(|| format!("{}", file.display()))?;
-    let program = site.binaries.kubernetes(cluster.version).join("kube-proxy");
-    let mut launch = Launch::new(name(place), Some(namespace), program);
-    launch.flag("config", file);
-    Ok(launch)
+    let program = layout.binaries.kubernetes(cluster.version).join("kube-proxy");
+    let mut spec = ProcessSpec::new(name(network), Some(namespace), program);
+    spec.flag("config", file);
+    Ok(spec)
 }

@@ -1,6 +1,6 @@
-//! The number of a bed, and who owns it.
+//! The number of a testbed, and who owns it.
 //!
-//! A bed's owner is the process that holds the lock on `N.lock`. The lock ends with the process,
+//! A testbed's owner is the process that holds the lock on `N.lock`. The lock ends with the process,
 //! however that ends, so whatever still exists under a number whose lock is free is left over.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 
 use super::leftovers;
-use crate::enter;
-use crate::site::{base, loopback};
+use crate::layout::{base, loopback};
+use crate::netns;
 
 /// Numbers are one byte of an address.
 const NUMBERS: std::ops::Range<u8> = 0..250;
 
-/// A number that no other bed of this machine has, as long as this value lives.
+/// A number that no other testbed of this machine has, as long as this value lives.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Reservation {
     pub number: u8,
     pub folder: PathBuf,
     lock_file: PathBuf,
@@ -28,25 +28,25 @@ pub(crate) struct Seat {
     _lock: File,
 }
 
-impl Seat {
-    /// Clears what beds without an owner have left, and takes the lowest free number.
-    pub fn take() -> anyhow::Result<Self> {
-        let root = root()?;
-        clear_all(&root)?;
+impl Reservation {
+    /// Clears what testbeds without an owner have left, and takes the lowest free number.
+    pub fn acquire() -> anyhow::Result<Self> {
+        let root = root_folder()?;
+        clear_unowned(&root)?;
         for number in NUMBERS {
-            let Some(seat) = Self::try_take(&root, number)? else { continue };
+            let Some(reservation) = Self::try_acquire(&root, number)? else { continue };
             if is_used_elsewhere(number) {
-                seat.free()?;
+                reservation.release()?;
                 continue;
             }
-            make_private(&seat.folder)?;
-            return Ok(seat);
+            make_private(&reservation.folder)?;
+            return Ok(reservation);
         }
         bail!("{} beds run already; end some with `bed down`", NUMBERS.len());
     }
 
     /// Takes a number if it has no owner, whatever is left of it.
-    pub fn try_take(root: &Path, number: u8) -> anyhow::Result<Option<Self>> {
+    pub fn try_acquire(root: &Path, number: u8) -> anyhow::Result<Option<Self>> {
         let folder = root.join(number.to_string());
         let lock_file = root.join(format!("{number}.lock"));
         let lock = lock(root, &lock_file).with_context(|| format!("{}", lock_file.display()))?;
@@ -57,30 +57,30 @@ impl Seat {
     pub fn clear(self) -> anyhow::Result<()> {
         leftovers::clear(self.number, &self.folder)
             .with_context(|| format!("clearing bed {}", self.number))?;
-        self.free()
+        self.release()
     }
 
-    fn free(self) -> anyhow::Result<()> {
+    fn release(self) -> anyhow::Result<()> {
         fs::remove_file(&self.lock_file)?;
         if let Some(root) = self.lock_file.parent() {
-            // Fails as long as there are other beds.
+            // Fails as long as there are other testbeds.
             let _ = fs::remove_dir(root);
         }
         Ok(())
     }
 }
 
-/// The folder of all beds of this user.
-pub(crate) fn root() -> anyhow::Result<PathBuf> {
+/// The folder of all testbeds of this user.
+pub(crate) fn root_folder() -> anyhow::Result<PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let base = runtime.filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"));
     let base = base.canonicalize().with_context(|| format!("{}", base.display()))?;
     let user = rustix::process::getuid().as_raw();
-    Ok(base.join(format!("clbmigrate-testbed-{user}")))
+    Ok(base.join(format!("clbmigrate-bed-{user}")))
 }
 
-/// The folders of all beds, with or without an owner.
-pub(crate) fn all(root: &Path) -> anyhow::Result<Vec<u8>> {
+/// The folders of all testbeds, with or without an owner.
+pub(crate) fn numbers(root: &Path) -> anyhow::Result<Vec<u8>> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.with_context(|| format!("{}", root.display()))?,
@@ -94,11 +94,11 @@ pub(crate) fn all(root: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(numbers)
 }
 
-/// Clears what beds without an owner have left.
-pub(crate) fn clear_all(root: &Path) -> anyhow::Result<()> {
-    for number in all(root)? {
-        if let Some(seat) = Seat::try_take(root, number)? {
-            seat.clear()?;
+/// Clears what testbeds without an owner have left.
+pub(crate) fn clear_unowned(root: &Path) -> anyhow::Result<()> {
+    for number in numbers(root)? {
+        if let Some(reservation) = Reservation::try_acquire(root, number)? {
+            reservation.clear()?;
         }
     }
     Ok(())
@@ -108,7 +108,7 @@ fn lock(root: &Path, path: &Path) -> anyhow::Result<Option<File>> {
     loop {
         make_private(root)?;
         let file = match File::options().create(true).append(true).open(path) {
-            // The last bed that ended has just removed the folder.
+            // The last testbed that ended has just removed the folder.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             file => file?,
         };
@@ -127,12 +127,12 @@ fn lock(root: &Path, path: &Path) -> anyhow::Result<Option<File>> {
     }
 }
 
-/// Whether a bed has this number whose folder is elsewhere, because its `XDG_RUNTIME_DIR` was
+/// Whether a testbed has this number whose folder is elsewhere, because its `XDG_RUNTIME_DIR` was
 /// another: what exists outside of folders tells.
 fn is_used_elsewhere(number: u8) -> bool {
-    // Where the first etcd of a bed without namespaces listens.
+    // Where the first etcd of a testbed without namespaces listens.
     let etcd = (loopback(number, 1), 2379);
-    enter::file(&base(number)).exists() || TcpListener::bind(etcd).is_err()
+    netns::path(&base(number)).exists() || TcpListener::bind(etcd).is_err()
 }
 
 /// Makes a folder that only this user can enter, or sees to it that it is one.
@@ -151,6 +151,6 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether the error says that something is not there.
-pub(crate) fn absent(error: &io::Error) -> bool {
+pub(crate) fn is_not_found(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }

@@ -1,11 +1,11 @@
-//! What is left of a bed, found without the bed's own code.
+//! What is left of a testbed, found without the testbed's own code.
 
 use std::fs;
 use std::path::Path;
 
-/// Everything that still belongs to a bed: processes, namespaces, mounts, cgroups, folders.
+/// Everything that still belongs to a testbed: processes, namespaces, mounts, cgroups, folders.
 pub fn left(number: u8, folder: &Path) -> Vec<String> {
-    let path = folder.to_str().expect("folders of beds are ASCII");
+    let path = folder.to_str().expect("folders of testbeds are ASCII");
     let mut left = Vec::new();
     left.extend(processes(number, path));
     left.extend(names("/run/netns").into_iter().filter(|name| is_of(name, number)));
@@ -35,7 +35,7 @@ fn processes(number: u8, path: &str) -> Vec<String> {
         let command = read("cmdline");
         let in_cgroup = read("cgroup").split(['/', '\n']).any(|name| is_of(name, number));
         let dead = read("stat").rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"));
-        // With what follows, so that bed 1 is not bed 10.
+        // With what follows, so that testbed 1 is not testbed 10.
         let belongs = [&command, &read("environ")]
             .iter()
             .any(|text| text.contains(&format!("{path}/")) || text.contains(&format!("{path} ")));
