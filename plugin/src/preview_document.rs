@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use clbmigrate_core::{
+    change::ServiceChange,
     finding::Finding,
     index::Index,
     object::{ExternalTrafficPolicy, ObjectRef, Service},
-    preview::{Preview, ServiceChange},
+    preview::Preview,
 };
 
 use crate::{

@@ -7,10 +7,11 @@ use clbmigrate_cluster::{
 };
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX},
+    change::ServiceChange,
     index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     patch::AnnotationEdit,
-    preview::{self, Preview, ServiceChange},
+    preview::{self, Preview},
     snapshot::Snapshot,
 };
 

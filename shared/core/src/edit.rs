@@ -85,21 +85,6 @@ impl Snapshot {
     }
 }
 
-/// What the API server keeps when a manifest that leaves it out is applied: assigned node ports.
-pub(crate) fn keep_node_ports(old: &Service, new: &mut Service) {
-    for port in new.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
-        let same =
-            |known: &&_| port_key(known) == (port.port, port.protocol.as_str(), port.name.as_str());
-        if let Some(known) = old.spec.ports.iter().find(same) {
-            port.node_port = known.node_port;
-        }
-    }
-}
-
-fn port_key(port: &crate::object::ServicePort) -> (u16, &str, &str) {
-    (port.port, &port.protocol, &port.name)
-}
-
 impl ClbAnswers {
     fn overlay(&mut self, newer: &Self) {
         self.groups.extend(newer.groups.iter().map(|(id, group)| (id.clone(), group.clone())));

@@ -1,14 +1,8 @@
-//! What rules emit: findings, and what could not be looked at.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What rules report: findings, and what could not be looked at.
 
 use serde::Serialize;
 
-use crate::{
-    object::{ObjectMeta, ObjectRef},
-    patch::PatchOp,
-    rules::Rule,
-};
+use crate::{object::ObjectRef, patch::PatchOp};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -64,7 +58,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether both emit the same of the same place: what a change did not change.
+    /// Whether both say the same of the same place: what a change did not change.
     pub fn is_same(&self, other: &Self) -> bool {
         self.rule == other.rule
             && self.severity == other.severity
@@ -112,165 +106,5 @@ impl Report {
     /// How many findings have that severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
-    }
-}
-
-/// Collects what rules emit while they run one after the other.
-pub struct Findings {
-    rule: &'static Rule,
-    said: Vec<Finding>,
-    hidden: Vec<Finding>,
-    missing: Missing,
-}
-
-/// What could not be looked at.
-enum Missing {
-    /// What and why, with the rules that needed it.
-    InWords(BTreeMap<(String, String), BTreeSet<&'static str>>),
-    /// The rules alone.
-    Terse(Vec<&'static str>),
-}
-
-impl Findings {
-    pub(crate) fn new(first: &'static Rule, is_terse: bool) -> Self {
-        let missing =
-            if is_terse { Missing::Terse(Vec::new()) } else { Missing::InWords(BTreeMap::new()) };
-        Self { rule: first, said: Vec::new(), hidden: Vec::new(), missing }
-    }
-
-    /// Everything said from here on is said by `rule`.
-    pub(crate) fn begin(&mut self, rule: &'static Rule) {
-        self.rule = rule;
-    }
-
-    /// Begins a finding on an object.
-    pub fn finding<'f>(
-        &'f mut self,
-        meta: &'f ObjectMeta,
-        object: ObjectRef,
-    ) -> FindingBuilder<'f> {
-        let finding = Finding {
-            rule: self.rule.id,
-            severity: self.rule.severity,
-            object,
-            path: String::new(),
-            value: None,
-            parts: Vec::new(),
-            message: String::new(),
-            fix: self.rule.fix.to_owned(),
-            patch: Vec::new(),
-            source: meta.source(""),
-            allowed: false,
-        };
-        FindingBuilder { into: &mut self.said, meta, finding }
-    }
-
-    /// Notes that the rule could not look at something it needs.
-    pub fn missing(&mut self, what: impl FnOnce() -> String, why: &str) {
-        match &mut self.missing {
-            Missing::InWords(notes) => {
-                notes.entry((what(), why.to_owned())).or_default().insert(self.rule.id);
-            }
-            // A rule notes what it misses while it runs: one after the other.
-            Missing::Terse(rules) if rules.last() == Some(&self.rule.id) => {}
-            Missing::Terse(rules) => rules.push(self.rule.id),
-        }
-    }
-
-    /// Whether it is of no interest what could not be looked at.
-    pub(crate) fn is_terse(&self) -> bool {
-        matches!(self.missing, Missing::Terse(_))
-    }
-
-    pub(crate) fn since(&mut self, start: usize) -> Vec<Finding> {
-        self.said.split_off(start)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.said.len()
-    }
-
-    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        self.said.extend(findings);
-    }
-
-    pub(crate) fn hide(&mut self, finding: Finding) {
-        self.hidden.push(finding);
-    }
-
-    pub(crate) fn finish(self) -> Report {
-        let not_looked = match self.missing {
-            Missing::InWords(notes) => notes
-                .into_iter()
-                .map(|((what, why), rules)| NotLooked {
-                    what,
-                    why,
-                    rules: rules.into_iter().collect(),
-                })
-                .collect(),
-            Missing::Terse(rules) if rules.is_empty() => Vec::new(),
-            Missing::Terse(rules) => {
-                vec![NotLooked { what: String::new(), why: String::new(), rules }]
-            }
-        };
-        Report { findings: self.said, hidden: self.hidden, not_looked }
-    }
-}
-
-/// A finding being written.
-#[must_use = "a draft says nothing until `say`"]
-pub struct FindingBuilder<'f> {
-    into: &'f mut Vec<Finding>,
-    meta: &'f ObjectMeta,
-    finding: Finding,
-}
-
-impl FindingBuilder<'_> {
-    /// The field it is about.
-    pub fn at(mut self, path: impl Into<String>) -> Self {
-        self.finding.path = path.into();
-        self.finding.source = self.meta.source(&self.finding.path);
-        self
-    }
-
-    /// The annotation it is about, with its value.
-    pub fn annotation(self, key: &str, value: &str) -> Self {
-        self.at(crate::annotation::field_path(key)).value(value)
-    }
-
-    /// The value found there.
-    pub fn value(mut self, value: impl Into<String>) -> Self {
-        self.finding.value = Some(value.into());
-        self
-    }
-
-    /// The parts of the value that are wrong, where the rest of it is not.
-    pub fn parts<S: Into<String>>(mut self, parts: impl IntoIterator<Item = S>) -> Self {
-        self.finding.parts = parts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// How bad it is here, where that is not the rule's own severity.
-    pub fn severity(mut self, severity: Severity) -> Self {
-        self.finding.severity = severity;
-        self
-    }
-
-    /// What to type instead, where that is more than the rule's own advice.
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.finding.fix = fix.into();
-        self
-    }
-
-    /// The fix as a JSON Patch.
-    pub fn patch(mut self, patch: impl IntoIterator<Item = PatchOp>) -> Self {
-        self.finding.patch = patch.into_iter().collect();
-        self
-    }
-
-    /// Says it.
-    pub fn emit(mut self, message: impl Into<String>) {
-        self.finding.message = message.into();
-        self.into.push(self.finding);
     }
 }

@@ -13,7 +13,6 @@ use crate::{
     mapping::{Mapping, is_decimal},
     object::{Service, ServicePort},
     outcome::{self, Round},
-    route::RouteKey,
     snapshot::{Cluster, Snapshot},
     solver::BackendLayout,
 };
@@ -78,6 +77,17 @@ pub struct Binding<'a> {
     pub vgroup: &'a str,
     /// The Service port.
     pub port: u16,
+}
+
+/// What names a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteKey<'a> {
+    /// The CLB's id; empty where a group's answer does not name it.
+    pub clb: &'a str,
+    /// The vServer group's id.
+    pub vgroup: &'a str,
+    /// The port; `None` for a group that no Service at hand is mapped to and no listener names.
+    pub port: Option<u16>,
 }
 
 /// A Service whose mapping means a route.

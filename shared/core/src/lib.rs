@@ -1,4 +1,4 @@
-//! What Alibaba ClbAnswers's ClbAnswers Controller Manager (CCM) makes of Kubernetes Services that share one
+//! What Alibaba Cloud's Cloud Controller Manager (CCM) makes of Kubernetes Services that share one
 //! CLB, and the rules that find mistakes before CCM carries them out in silence.
 //!
 //! Pure: no I/O, no clock, no Kubernetes client. Facts about CCM are those of its release 2.14 and
@@ -8,6 +8,7 @@
 pub mod annotation;
 pub mod backends;
 pub mod causes;
+pub mod change;
 pub mod clb_answers;
 mod edit;
 pub mod finding;

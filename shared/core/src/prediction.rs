@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     annotation, backends,
+    change::ServiceChange,
     index::{Index, ServiceRef},
     object::Service,
-    preview::ServiceChange,
 };
 
 /// Services whose next round is taken as done, and the groups it cleans. Without any: the snapshot as

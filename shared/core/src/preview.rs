@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    change::{ServiceChange, service_changes},
     finding::{Finding, NotLooked},
     index::Index,
-    object::{Annotations, ObjectRef, Service},
+    object::ObjectRef,
     outcome::Outcome,
     prediction::Prediction,
     route::{Route, RouteKey},
     rules,
-    snapshot::{Cluster, Snapshot},
 };
 
 /// A change and what comes of it.
@@ -31,32 +31,6 @@ pub struct Preview<'a> {
     pub unchanged: Vec<Finding>,
     /// What could not be looked at after the change.
     pub not_looked: Vec<NotLooked>,
-}
-
-/// A Service, old and new.
-pub struct ServiceChange<'a> {
-    /// The Service.
-    pub object: ObjectRef,
-    /// Index of its cluster.
-    pub cluster: usize,
-    /// How it was; `None` where it is new.
-    pub old: Option<&'a Service>,
-    /// How it becomes; `None` where it goes.
-    pub new: Option<&'a Service>,
-}
-
-impl<'a> ServiceChange<'a> {
-    /// Annotations that differ, as `(key, old, new)`.
-    pub fn annotations(&self) -> Vec<(&'a str, Option<&'a str>, Option<&'a str>)> {
-        let of = |service: Option<&'a Service>| service.map(|s| &s.metadata.annotations);
-        let (old, new) = (of(self.old), of(self.new));
-        let keys: BTreeSet<&str> = old.into_iter().chain(new).flat_map(Annotations::keys).collect();
-        let value = |annotations: Option<&'a Annotations>, key: &str| {
-            annotations.and_then(|annotations| annotations.get(key))
-        };
-        let pairs = keys.into_iter().map(|key| (key, value(old, key), value(new, key)));
-        pairs.filter(|(_, old, new)| old != new).collect()
-    }
 }
 
 /// A route before the change, and after CCM's next round over the changed Services.
@@ -81,7 +55,7 @@ pub fn preview_including<'a>(
     after: &Index<'a>,
     named: &[ObjectRef],
 ) -> Preview<'a> {
-    let (looked_at, changes) = services(before.snapshot, after.snapshot, named);
+    let (looked_at, changes) = service_changes(before.snapshot, after.snapshot, named);
     let prediction = Prediction::new(before, after, &looked_at);
     // Nothing calls CCM to a Service that stays as it is: what is wrong there stays, too.
     let of_changes =
@@ -139,42 +113,4 @@ pub fn preview_including<'a>(
         unchanged,
         not_looked: is.not_looked,
     }
-}
-
-/// The Services to look at: those that differ in what CCM or a rule reads, and the `named` ones.
-/// Those that differ are given apart as well.
-fn services<'a>(
-    before: &'a Snapshot,
-    after: &'a Snapshot,
-    named: &[ObjectRef],
-) -> (Vec<ServiceChange<'a>>, Vec<ServiceChange<'a>>) {
-    let (mut looked_at, mut changes) = (Vec::new(), Vec::new());
-    let count = before.clusters.len().max(after.clusters.len());
-    for cluster in 0..count {
-        let (old, new) = (before.clusters.get(cluster), after.clusters.get(cluster));
-        let services = old.into_iter().chain(new).flat_map(Cluster::services);
-        let all: BTreeSet<(&str, &str)> =
-            services.map(|s| (s.metadata.namespace(), s.metadata.name.as_str())).collect();
-        for (namespace, name) in all {
-            let of =
-                |cluster: Option<&'a Cluster>| cluster.and_then(|c| c.service(namespace, name));
-            let (old, new) = (of(old), of(new));
-            let differs = match (old, new) {
-                (Some(old), Some(new)) => {
-                    old.spec != new.spec || old.metadata.annotations != new.metadata.annotations
-                }
-                _ => true,
-            };
-            let context = after.clusters.get(cluster).and_then(|c| c.context.as_ref());
-            let Some(service) = new.or(old) else { continue };
-            let object = service.object_ref(context);
-            if differs {
-                changes.push(ServiceChange { object: object.clone(), cluster, old, new });
-            }
-            if differs || named.contains(&object) {
-                looked_at.push(ServiceChange { object, cluster, old, new });
-            }
-        }
-    }
-    (looked_at, changes)
 }

@@ -9,7 +9,6 @@ use crate::{
     annotation,
     backends::{NodeSet, PodSet},
     clb_answers::ClbAnswers,
-    edit,
     identity::NamedKey,
     object::{
         EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod, Service,
@@ -190,7 +189,7 @@ impl Cluster {
         for (key, service) in &newer.services {
             let mut service = Arc::clone(service);
             if let Some(old) = self.services.get(key) {
-                edit::keep_node_ports(old, Arc::make_mut(&mut service));
+                Arc::make_mut(&mut service).keep_node_ports(old);
             }
             self.services.insert(key.clone(), service);
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clbmigrate_core::{
     annotation,
+    change::ServiceChange,
     finding::Report,
     index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     prediction::Prediction,
-    preview::ServiceChange,
     rules::{self, ChangeSet},
     snapshot::{Cluster, Snapshot},
 };

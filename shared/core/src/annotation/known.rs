@@ -218,7 +218,7 @@ pub fn nearest_known_key(key: &str) -> Option<String> {
 fn is_known(key: &str) -> bool {
     key == BACKEND_TYPE
         || key == CLASS
-        || suffix_of(key).is_some_and(|suffix| find_known(&suffix).is_some())
+        || suffix_of(key).is_some_and(|suffix| find_known(suffix).is_some())
 }
 
 /// `loadbalancer-…` out of a name whose vendor part may be missing or another's.

@@ -1,6 +1,7 @@
 //! CCM's annotations: keys, the two prefixes and their precedence, typed values.
 
 mod known;
+mod service;
 mod value;
 
 pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, find_known, nearest_known_key};

@@ -100,7 +100,7 @@ fn give(
                 made.notes.push(Note::OwnHook { container: name });
             }
             PreStopState::Own if given.is_some() => {
-                made.notes.push(Note::OwnHook { container: name })
+                made.notes.push(Note::OwnHook { container: name });
             }
             PreStopState::None | PreStopState::Own => {}
         }

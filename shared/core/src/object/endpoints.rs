@@ -63,7 +63,7 @@ pub struct Endpoint {
     pub node_name: Option<String>,
 }
 
-/// EndpointConditions of an endpoint.
+/// The conditions of an endpoint.
 #[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct EndpointConditions {

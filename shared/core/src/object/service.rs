@@ -3,7 +3,6 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::Deserialize;
 
 use super::{Annotations, ObjectMeta, ObjectRef, meta, nullable};
-use crate::annotation;
 
 /// A Service.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -79,6 +78,10 @@ impl ServicePort {
     pub fn target(&self) -> TargetPort {
         self.target_port.clone().unwrap_or(TargetPort::Number(self.port))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.port == other.port && self.protocol == other.protocol && self.name == other.name
+    }
 }
 
 /// `targetPort`: a number, or the name of a container port.
@@ -101,29 +104,6 @@ impl fmt::Display for TargetPort {
 }
 
 impl Service {
-    /// Whether CCM's CLB controller takes this Service (CCM 2.14: `NeedCLB`, without the feature
-    /// gate for the type annotation, which is off by default).
-    pub fn is_taken_by_ccm(&self) -> bool {
-        let annotations = &self.metadata.annotations;
-        self.is_load_balancer()
-            && self.spec.load_balancer_class.is_none()
-            && annotations.get(annotation::TUNNEL_TYPE).is_none()
-            && annotations.get(annotation::CLASS).is_none_or(str::is_empty)
-    }
-
-    /// Whether CCM takes this Service and it carries a CLB annotation, or a key that was probably
-    /// meant as one.
-    pub fn is_candidate(&self) -> bool {
-        self.is_taken_by_ccm() && self.has_clb_keys()
-    }
-
-    /// Whether it carries a CLB annotation, or a key that was probably meant as one.
-    pub fn has_clb_keys(&self) -> bool {
-        let annotations = &self.metadata.annotations;
-        annotations.has_clb_keys()
-            || annotations.keys().any(|key| annotation::nearest_known_key(key).is_some())
-    }
-
     /// Whether `spec.type` is `LoadBalancer`.
     pub fn is_load_balancer(&self) -> bool {
         self.spec.kind.as_deref() == Some("LoadBalancer")
@@ -143,5 +123,14 @@ impl Service {
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         let selector = &self.spec.selector;
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+
+    /// Takes over the node ports of `old` for the ports that leave theirs out, as the API server
+    /// does when a manifest is applied. Ports are the same by number, protocol and name.
+    pub(crate) fn keep_node_ports(&mut self, old: &Self) {
+        for port in self.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
+            let known = old.spec.ports.iter().find(|known| known.is_same(port));
+            port.node_port = known.map_or(0, |known| known.node_port);
+        }
     }
 }

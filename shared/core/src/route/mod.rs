@@ -10,6 +10,7 @@ use self::{
     held::Held,
     owner::{Owner, owners},
 };
+pub use crate::index::RouteKey;
 use crate::{
     backends::Mode,
     clb_answers::RegisteredBackend,
@@ -17,17 +18,6 @@ use crate::{
     outcome::Outcome,
     prediction::Prediction,
 };
-
-/// What names a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RouteKey<'a> {
-    /// The CLB's id; empty where a group's answer does not name it.
-    pub clb: &'a str,
-    /// The vServer group's id.
-    pub vgroup: &'a str,
-    /// The port; `None` for a group that no Service at hand is mapped to and no listener names.
-    pub port: Option<u16>,
-}
 
 /// One thing whose traffic is split.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, CheckedService, Rule};
+use super::{Check, CheckedService, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
-    finding::{Findings, Severity},
+    finding::Severity,
     index::{Binding, Index, ServiceRef},
     listener,
     object::{Service, TargetPort},
@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::FORCE_OVERRIDE)
     else {
@@ -141,7 +141,7 @@ fn takes_listener(service: &Service, port: u16) -> bool {
     overrides || maps
 }
 
-fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) =
         (checked.mapping(), checked.annotations().effective(annotation::VGROUP_PORT))
     else {
@@ -199,7 +199,7 @@ fn part(rival: &Binding<'_>) -> String {
     format!("{}:{} of {}", rival.vgroup, rival.port, rival.service_ref.label())
 }
 
-fn other_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn other_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::VGROUP_PORT)
     else {
@@ -221,7 +221,7 @@ fn other_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::VGROUP_PORT)
     else {
@@ -249,7 +249,7 @@ fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::VGROUP_PORT)
     else {

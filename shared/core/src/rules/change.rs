@@ -1,10 +1,10 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{Check, CheckedChange, CheckedService, Evidence, Rule};
+use super::{Check, CheckedChange, CheckedService, Evidence, Findings, Rule};
 use crate::{
     annotation::{self},
     backends::{self, Mode},
-    finding::{Findings, Severity},
+    finding::Severity,
     index::routes_of,
     object::{EndpointSlice, Service},
     outcome::{Outcome, PortResult},
@@ -91,7 +91,7 @@ pub(super) fn text<'a>(service: &'a Service, suffix: &str) -> &'a str {
     service.metadata.annotations.text(suffix)
 }
 
-fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let old = text(checked.old(), annotation::WEIGHT);
     let Some(after) = checked.after.filter(|_| !old.is_empty()) else { return };
     let new = after.service();
@@ -124,7 +124,7 @@ fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
         ));
 }
 
-fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     // Handed to another controller it stays a load balancer, and CCM leaves its backends alone.
     let goes = checked.next.is_none_or(|next| !next.is_load_balancer());
     if !goes || !checked.before.carries_weight() {
@@ -142,7 +142,7 @@ fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     if is_same_but_for_the_weight(checked) || still_serves(checked) || is_said_already(checked) {
         return;
     }
@@ -215,7 +215,7 @@ fn somebody_may_hold(route: &Route<'_>) -> bool {
     })
 }
 
-fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
     let total = |checked: &CheckedService<'_, '_>| {
         checked.weight_setting().and_then(|setting| setting.total)
@@ -238,7 +238,7 @@ fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
     let (old, new) = (checked.old(), after.service());
     if after.mode() == Mode::Cluster || !after.carries_weight() {
@@ -280,7 +280,7 @@ fn backend_type(service: &Service) -> &str {
     service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default()
 }
 
-fn reshaped(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn reshaped(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
     if !checked.before.carries_weight() {
         return;

@@ -1,10 +1,10 @@
 use std::cell::OnceCell;
 
+use super::{FindingBuilder, Findings};
 use crate::{
     annotation::{self, EffectiveValue, KnownAnnotation},
     backends::{self, Mode, NodeSet},
     clb_answers::{GroupAnswer, Listener},
-    finding::{FindingBuilder, Findings},
     index::{Index, ServiceRef, routes_of},
     mapping::Mapping,
     object::{Annotations, EndpointSlice, ObjectRef, Service, Workload},
@@ -132,12 +132,12 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// Begins a finding on it.
-    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
+    pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         out.finding(&self.service_ref.service.metadata, self.object())
     }
 
     /// All nodes of its cluster, or a note that they are missing.
-    pub fn nodes(&self, out: &mut Findings) -> Option<&'a NodeSet> {
+    pub fn nodes(&self, out: &mut Findings<'_>) -> Option<&'a NodeSet> {
         let nodes = self.service_ref.cluster.all_nodes();
         if nodes.is_none() {
             out.missing(
@@ -149,7 +149,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// Its EndpointSlices, or a note that they are missing.
-    pub fn slices(&self, out: &mut Findings) -> Option<&'a [EndpointSlice]> {
+    pub fn slices(&self, out: &mut Findings<'_>) -> Option<&'a [EndpointSlice]> {
         let slices = self.service_ref.cluster.slices_of(self.service());
         if slices.is_none() {
             out.missing(
@@ -161,7 +161,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// Notes which of nodes and endpoints is missing to compute the backends.
-    pub fn note_missing_inputs(&self, out: &mut Findings) {
+    pub fn note_missing_inputs(&self, out: &mut Findings<'_>) {
         let _ = self.nodes(out);
         if self.mode() != Mode::Cluster {
             let _ = self.slices(out);
@@ -169,7 +169,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// The workloads it selects, or a note that there are none.
-    pub fn workloads(&self, out: &mut Findings) -> Option<Vec<&'a Workload>> {
+    pub fn workloads(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Workload>> {
         let service = self.service();
         let workloads: Vec<&Workload> = self.service_ref.cluster.workloads_of(service).collect();
         if workloads.is_empty() && !service.spec.selector.is_empty() {
@@ -182,7 +182,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// Its cluster's id, or a note that it is unknown.
-    pub fn cluster_id(&self, out: &mut Findings) -> Option<&'a str> {
+    pub fn cluster_id(&self, out: &mut Findings<'_>) -> Option<&'a str> {
         let id = self.service_ref.cluster.id.as_deref();
         if id.is_none() {
             missing_cluster_id(self.service_ref.cluster, out);
@@ -191,7 +191,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// All groups of its CLB as `(id, name)`, or a note that they are missing.
-    pub fn groups(&self, out: &mut Findings) -> Option<Vec<(&'a str, &'a str)>> {
+    pub fn groups(&self, out: &mut Findings<'_>) -> Option<Vec<(&'a str, &'a str)>> {
         let groups = self.index.groups_of(self.clb());
         if groups.is_none() {
             out.missing(
@@ -203,7 +203,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// A group's answer, or a note that it is missing.
-    pub fn answer(&self, vgroup: &str, out: &mut Findings) -> Option<&'a GroupAnswer> {
+    pub fn answer(&self, vgroup: &str, out: &mut Findings<'_>) -> Option<&'a GroupAnswer> {
         let answer = self.index.snapshot.clb_answers.groups.get(vgroup);
         if answer.is_none() {
             missing_answer(vgroup, out);
@@ -213,7 +213,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// Whether no group's answer is at hand at all, with a note for each that is missing: then no
     /// route need be put together to learn that it is not complete.
-    pub fn no_answers(&self, out: &mut Findings) -> bool {
+    pub fn no_answers(&self, out: &mut Findings<'_>) -> bool {
         let is_bare = self.index.snapshot.clb_answers.groups.is_empty();
         if is_bare && out.is_terse() {
             missing_answer("", out);
@@ -226,7 +226,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// The listeners that forward to its groups, or a note that they are missing.
-    pub fn listeners(&self, out: &mut Findings) -> Option<Vec<&'a Listener>> {
+    pub fn listeners(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Listener>> {
         let all = self.index.snapshot.clb_answers.listeners_of(self.clb());
         if all.is_none() {
             out.missing(
@@ -248,7 +248,7 @@ fn of_context(cluster: &Cluster) -> String {
 }
 
 /// Notes that a cluster's id is missing.
-pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings) {
+pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings<'_>) {
     out.missing(
         || format!("cluster id{}", of_context(cluster)),
         "neither --cluster-id, nor the ConfigMap kube-system/ack-cluster-profile, nor a group's answer tells it",
@@ -256,7 +256,7 @@ pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings) {
 }
 
 /// Notes that a group's answer is missing.
-pub(super) fn missing_answer(vgroup: &str, out: &mut Findings) {
+pub(super) fn missing_answer(vgroup: &str, out: &mut Findings<'_>) {
     out.missing(
         || format!("group {vgroup}"),
         "the answer of DescribeVServerGroupAttribute is not at hand",
@@ -266,15 +266,15 @@ pub(super) fn missing_answer(vgroup: &str, out: &mut Findings) {
 /// A workload under judgement, with the Service that selects it.
 pub struct CheckedWorkload<'s, 'a> {
     /// The Service.
-    pub checked: &'s CheckedService<'s, 'a>,
+    pub service: &'s CheckedService<'s, 'a>,
     /// The workload.
     pub workload: &'a Workload,
 }
 
 impl CheckedWorkload<'_, '_> {
     /// Begins a finding on the workload.
-    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
-        let object = self.workload.object_ref(self.checked.service_ref.cluster.context.as_ref());
+    pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
+        let object = self.workload.object_ref(self.service.service_ref.cluster.context.as_ref());
         out.finding(&self.workload.metadata, object)
     }
 }
@@ -310,7 +310,7 @@ impl<'a> CheckedChange<'_, 'a> {
     }
 
     /// Begins a finding on the Service: on the new version where there is one.
-    pub fn finding<'f>(&'f self, out: &'f mut Findings) -> FindingBuilder<'f> {
+    pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         self.after.unwrap_or(self.before).finding(out)
     }
 

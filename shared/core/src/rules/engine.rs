@@ -1,13 +1,15 @@
 use std::collections::HashSet;
 
-use super::{AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Rule};
+use super::{
+    AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Rule, findings::ReportBuilder,
+};
 use crate::{
     annotation, backends,
-    finding::{Finding, Findings, Report, Severity},
+    change::ServiceChange,
+    finding::{Finding, Report, Severity},
     index::{Index, ServiceRef},
     object::{ObjectRef, Service, Workload, WorkloadKind},
     prediction::Prediction,
-    preview::ServiceChange,
     snapshot::{Cluster, Snapshot},
 };
 
@@ -27,16 +29,16 @@ pub struct ChangeSet<'s, 'a> {
 
 /// Runs all rules. With a change, `index` is the snapshot after it.
 pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Scope<'_>) -> Report {
-    run(index, change, scope, false, |engine, out| {
+    run(index, change, scope, false, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             for service in cluster.services() {
-                engine.service(ServiceRef { cluster_index, cluster, service }, out);
+                engine.service(ServiceRef { cluster_index, cluster, service }, report);
             }
-            engine.gone(cluster_index, out);
-            engine.workloads(cluster_index, cluster, out);
-            engine.others(cluster, out);
+            engine.gone(cluster_index, report);
+            engine.workloads(cluster_index, cluster, report);
+            engine.others(cluster, report);
         }
-        engine.groups(out);
+        engine.groups(report);
     })
 }
 
@@ -53,26 +55,26 @@ pub fn check_service<'a>(
             && object.name == service_ref.service.metadata.name
             && object.namespace.as_deref() == Some(service_ref.service.metadata.namespace())
     };
-    run(index, change, &is_it, true, |engine, out| {
-        engine.service(service_ref, out);
-        engine.workloads_of(service_ref, &mut HashSet::new(), out);
+    run(index, change, &is_it, true, |engine, report| {
+        engine.service(service_ref, report);
+        engine.workloads_of(service_ref, &mut HashSet::new(), report);
     })
 }
 
 /// Runs the rules of changes over the Services that a change takes away; `index` is the snapshot
 /// after it.
 pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report {
-    run(index, Some(change), &|_| true, true, |engine, out| {
+    run(index, Some(change), &|_| true, true, |engine, report| {
         (0..change.before.snapshot.clusters.len())
-            .for_each(|cluster_index| engine.gone(cluster_index, out));
+            .for_each(|cluster_index| engine.gone(cluster_index, report));
     })
 }
 
 /// Runs the rules over the workloads of the snapshot, and over nothing else of it.
 pub fn check_workloads(index: &Index<'_>) -> Report {
-    run(index, None, &|_| true, true, |engine, out| {
+    run(index, None, &|_| true, true, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
-            engine.workloads(cluster_index, cluster, out);
+            engine.workloads(cluster_index, cluster, report);
         }
     })
 }
@@ -82,15 +84,14 @@ fn run<'a>(
     change: Option<ChangeSet<'_, 'a>>,
     scope: Scope<'_>,
     is_terse: bool,
-    over: impl FnOnce(&Engine<'_, 'a>, &mut Findings),
+    over: impl FnOnce(&Engine<'_, 'a>, &mut ReportBuilder),
 ) -> Report {
     let rules = super::all();
-    let Some(first) = rules.first().copied() else { return Report::default() };
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
-    let mut out = Findings::new(first, is_terse);
-    over(&Engine { index, change, prediction, rules, scope }, &mut out);
-    out.finish()
+    let mut report = ReportBuilder::new(is_terse);
+    over(&Engine { index, change, prediction, rules, scope }, &mut report);
+    report.finish()
 }
 
 /// Rule, object and path of a finding.
@@ -105,12 +106,12 @@ struct Engine<'s, 'a> {
 }
 
 impl<'a> Engine<'_, 'a> {
-    fn service(&self, service_ref: ServiceRef<'a>, out: &mut Findings) {
+    fn service(&self, service_ref: ServiceRef<'a>, report: &mut ReportBuilder) {
         let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
         if !(self.scope)(&object) {
             return;
         }
-        let start = out.len();
+        let mut found = Vec::new();
         let meta = &service_ref.service.metadata;
         let misplaced = Some(("spec.annotations", &service_ref.service.spec.annotations));
         let any = AnyObject { object, meta, misplaced };
@@ -122,99 +123,107 @@ impl<'a> Engine<'_, 'a> {
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
         let is_migrated = is_candidate && checked.mapping().is_some();
         for rule in self.rules {
-            out.begin(rule);
+            let mut out = report.findings_of(rule, &mut found);
             match rule.check {
-                Check::Object(check) => check(&any, out),
-                Check::Candidate(check) if is_candidate => check(&checked, out),
+                Check::Object(check) => check(&any, &mut out),
+                Check::Candidate(check) if is_candidate => check(&checked, &mut out),
                 Check::OnClb(check) if is_candidate && !checked.clb().is_empty() => {
-                    check(&checked, out)
+                    check(&checked, &mut out);
                 }
-                Check::Migrated(check) if is_migrated => check(&checked, out),
+                Check::Migrated(check) if is_migrated => check(&checked, &mut out),
                 Check::Change(check) => {
                     if let Some(before) = &before {
                         let after = is_taken.then_some(&checked);
-                        check(&self.checked_change(before, after, Some(service_ref.service)), out);
+                        check(
+                            &self.checked_change(before, after, Some(service_ref.service)),
+                            &mut out,
+                        );
                     }
                 }
                 _ => {}
             }
         }
-        settle(&any, start, out);
+        add_filtered(&any, found, report);
     }
 
     /// Services that the change takes away.
-    fn gone(&self, cluster_index: usize, out: &mut Findings) {
+    fn gone(&self, cluster_index: usize, report: &mut ReportBuilder) {
         let changes = self.change.map(|change| change.services).unwrap_or_default();
         let none = Prediction::default();
         for change in changes.iter().filter(|change| change.cluster == cluster_index) {
             let (Some(old), None) = (change.old, change.new) else { continue };
             let Some(before) = self.before(cluster_index, old, &none) else { continue };
-            let start = out.len();
+            let mut found = Vec::new();
             for rule in self.rules {
-                out.begin(rule);
+                let mut out = report.findings_of(rule, &mut found);
                 if let Check::Change(check) = rule.check {
-                    check(&self.checked_change(&before, None, None), out);
+                    check(&self.checked_change(&before, None, None), &mut out);
                 }
             }
             let object = change.object.clone();
-            settle(&AnyObject { object, meta: &old.metadata, misplaced: None }, start, out);
+            add_filtered(
+                &AnyObject { object, meta: &old.metadata, misplaced: None },
+                found,
+                report,
+            );
         }
     }
 
-    fn workloads(&self, cluster_index: usize, cluster: &'a Cluster, out: &mut Findings) {
+    fn workloads(&self, cluster_index: usize, cluster: &'a Cluster, report: &mut ReportBuilder) {
         for workload in cluster.workloads() {
             let any = any_of_workload(cluster, workload);
             if (self.scope)(&any.object) {
-                let start = out.len();
-                self.objects(&any, out);
-                settle(&any, start, out);
+                self.object(&any, report);
             }
         }
-        let mut said = HashSet::new();
+        let mut reported = HashSet::new();
         for service in cluster.services() {
             if (self.scope)(&service.object_ref(cluster.context.as_ref())) {
-                self.workloads_of(ServiceRef { cluster_index, cluster, service }, &mut said, out);
+                self.workloads_of(
+                    ServiceRef { cluster_index, cluster, service },
+                    &mut reported,
+                    report,
+                );
             }
         }
     }
 
-    /// The workloads that a migrated Service selects. What was `said` of one is not said again.
+    /// The workloads that a migrated Service selects. What is `reported` of one already is not
+    /// reported again.
     fn workloads_of(
         &self,
         service_ref: ServiceRef<'a>,
-        said: &mut HashSet<FindingKey>,
-        out: &mut Findings,
+        reported: &mut HashSet<FindingKey>,
+        report: &mut ReportBuilder,
     ) {
         let ServiceRef { cluster, service, .. } = service_ref;
         if !service.is_candidate() || !backends::is_mapped(service) {
             return;
         }
         let workloads: Vec<&Workload> = cluster.workloads_of(service).collect();
-        if workloads.is_empty() && out.is_terse() {
+        if workloads.is_empty() && report.is_terse() {
             return;
         }
         let checked = CheckedService::new(self.index, service_ref, None, self.prediction);
         for rule in self.rules {
             let Check::Workload(check) = rule.check else { continue };
-            out.begin(rule);
             if workloads.is_empty() {
-                checked.workloads(out);
+                checked.workloads(&mut report.findings_of(rule, &mut Vec::new()));
             }
             for workload in workloads.iter().copied() {
-                let start = out.len();
-                check(&CheckedWorkload { checked: &checked, workload }, out);
+                let mut found = Vec::new();
+                let mut out = report.findings_of(rule, &mut found);
+                check(&CheckedWorkload { service: &checked, workload }, &mut out);
                 // Two Services may select one workload; once is enough.
-                let new = out.since(start).into_iter().filter(|finding| {
-                    said.insert((finding.rule, finding.object.clone(), finding.path.clone()))
+                found.retain(|finding: &Finding| {
+                    reported.insert((finding.rule, finding.object.clone(), finding.path.clone()))
                 });
-                let new: Vec<Finding> = new.collect();
-                out.extend(new);
-                settle(&any_of_workload(cluster, workload), start, out);
+                add_filtered(&any_of_workload(cluster, workload), found, report);
             }
         }
     }
 
-    fn others(&self, cluster: &'a Cluster, out: &mut Findings) {
+    fn others(&self, cluster: &'a Cluster, report: &mut ReportBuilder) {
         for other in cluster.others() {
             let object = ObjectRef {
                 context: cluster.context.clone(),
@@ -224,29 +233,30 @@ impl<'a> Engine<'_, 'a> {
             };
             let any = AnyObject { object, meta: &other.meta, misplaced: None };
             if (self.scope)(&any.object) {
-                let start = out.len();
-                self.objects(&any, out);
-                settle(&any, start, out);
+                self.object(&any, report);
             }
         }
     }
 
-    fn groups(&self, out: &mut Findings) {
+    fn groups(&self, report: &mut ReportBuilder) {
+        let mut found = Vec::new();
         for rule in self.rules {
             if let Check::Groups(check) = rule.check {
-                out.begin(rule);
-                check(self.index, self.prediction, out);
+                check(self.index, self.prediction, &mut report.findings_of(rule, &mut found));
             }
         }
+        report.add(found);
     }
 
-    fn objects(&self, any: &AnyObject<'_>, out: &mut Findings) {
+    /// The rules that judge any object.
+    fn object(&self, any: &AnyObject<'_>, report: &mut ReportBuilder) {
+        let mut found = Vec::new();
         for rule in self.rules {
             if let Check::Object(check) = rule.check {
-                out.begin(rule);
-                check(any, out);
+                check(any, &mut report.findings_of(rule, &mut found));
             }
         }
+        add_filtered(any, found, report);
     }
 
     fn old_of(&self, service_ref: &ServiceRef<'a>) -> Option<&'a Service> {
@@ -301,29 +311,28 @@ fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
     [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
 }
 
-/// Drops what follows from another finding on the same object, and softens what the object is
-/// exempt from.
-fn settle(any: &AnyObject<'_>, start: usize, out: &mut Findings) {
-    if out.len() == start {
+/// Adds the findings about one object to a report: hides those that follow from another one, and
+/// softens those that the object is exempt from.
+fn add_filtered(any: &AnyObject<'_>, found: Vec<Finding>, report: &mut ReportBuilder) {
+    if found.is_empty() {
         return;
     }
-    let findings = out.since(start);
-    let hidden: HashSet<&str> = findings
+    let hidden: HashSet<&str> = found
         .iter()
         .filter_map(|finding| super::find(finding.rule))
         .flat_map(|rule| rule.hides.iter().copied())
         .collect();
     let allowed: Vec<&str> = allowances(any.meta.annotations.get(annotation::ALLOW)).collect();
-    for mut finding in findings {
+    for mut finding in found {
         if hidden.contains(finding.rule) {
-            out.hide(finding);
+            report.hide(finding);
             continue;
         }
         if finding.object == any.object && allowed.contains(&finding.rule) {
             finding.allowed = true;
             finding.severity = finding.severity.min(Severity::Warning);
         }
-        out.extend([finding]);
+        report.add([finding]);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Check, CheckedService, Evidence, Rule,
+    Check, CheckedService, Evidence, Findings, Rule,
     checked::{missing_answer, missing_cluster_id},
 };
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self},
-    finding::{Findings, Severity},
+    finding::Severity,
     index::Index,
     object::ObjectRef,
     outcome::Outcome,
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings) {
+fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings<'_>) {
     for cluster in
         index.snapshot.clusters.iter().filter(|_| !index.snapshot.clb_answers.groups.is_empty())
     {
@@ -111,7 +111,7 @@ fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings) {
     }
 }
 
-fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if checked.no_answers(out) {
         return;
     }

@@ -1,10 +1,7 @@
 //! 2xx: whose backend is whose.
 
-use super::{Check, CheckedService, Evidence, Rule};
-use crate::{
-    finding::{Findings, Severity},
-    identity::DEFAULT_CLUSTER_ID,
-};
+use super::{Check, CheckedService, Evidence, Findings, Rule};
+use crate::{finding::Severity, identity::DEFAULT_CLUSTER_ID};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -53,7 +50,7 @@ fn has_own_suffix(checked: &CheckedService<'_, '_>) -> bool {
     !suffix.is_empty() && checked.service().metadata.name.ends_with(suffix)
 }
 
-fn not_unique(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn not_unique(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(id) = checked.cluster_id(out) else { return };
     if has_own_suffix(checked) {
         return;
@@ -77,7 +74,7 @@ fn not_unique(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(id) = checked.cluster_id(out) else { return };
     let is_known = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let problem = if id.is_empty() {
@@ -94,7 +91,7 @@ fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn wrong_suffix(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn wrong_suffix(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let name = &checked.service().metadata.name;
     if has_own_suffix(checked) {
         return;

@@ -1,9 +1,9 @@
 //! 0xx: annotation keys, and where they stand.
 
-use super::{AnyObject, Check, CheckedService, Rule};
+use super::{AnyObject, Check, CheckedService, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue, LEGACY_PREFIX, PREFIX},
-    finding::{Findings, Severity},
+    finding::Severity,
     patch::PatchOp,
 };
 
@@ -70,7 +70,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn two_prefixes(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn two_prefixes(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for (old_key, old) in checked.annotations().iter() {
         let Some(suffix) = old_key.strip_prefix(LEGACY_PREFIX) else { continue };
         let new_key = format!("{PREFIX}{suffix}");
@@ -86,7 +86,7 @@ fn two_prefixes(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn shared_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn shared_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for (known, EffectiveValue { key, text }) in checked.known().iter().copied() {
         if known.kind.changes_clb() && !text.is_empty() {
             checked
@@ -102,7 +102,7 @@ fn shared_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn unknown_key(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn unknown_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let annotations = checked.annotations();
     for (key, value) in annotations.iter() {
         if let Some(meant) = annotation::nearest_known_key(key) {
@@ -149,7 +149,7 @@ const WORKLOADS: [&str; 8] = [
     "ReplicationController",
 ];
 
-fn misplaced(any: &AnyObject<'_>, out: &mut Findings) {
+fn misplaced(any: &AnyObject<'_>, out: &mut Findings<'_>) {
     let of_workload = WORKLOADS.contains(&any.object.kind.as_str());
     let own = of_workload.then_some(("metadata.annotations", &any.meta.annotations));
     for (path, annotations) in own.into_iter().chain(any.misplaced) {
@@ -168,7 +168,7 @@ fn is_ccms(key: &str) -> bool {
     annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
 }
 
-fn not_a_string(any: &AnyObject<'_>, out: &mut Findings) {
+fn not_a_string(any: &AnyObject<'_>, out: &mut Findings<'_>) {
     let own = ("metadata.annotations", &any.meta.annotations);
     for (path, annotations) in [own].into_iter().chain(any.misplaced) {
         for (key, value) in annotations.not_strings() {

@@ -1,10 +1,10 @@
 //! 0xx: the mapping of vServer groups to Service ports.
 
-use super::{Check, CheckedService, Evidence, Rule};
+use super::{Check, CheckedService, Evidence, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue},
     backends,
-    finding::{Findings, Severity},
+    finding::Severity,
     identity::NamedKey,
     mapping::{Mapping, MappingEntry, is_decimal},
     patch::PatchOp,
@@ -134,7 +134,7 @@ fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     entries.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;
@@ -191,7 +191,7 @@ fn completed(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>) -> Option<
     }
 }
 
-fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = found(checked) else { return };
     let Some(position) = text.chars().position(char::is_whitespace) else { return };
     let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
@@ -204,7 +204,7 @@ fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;
@@ -245,7 +245,7 @@ fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings) {
 }
 
 /// Release entries of groups that the Service neither held nor released before.
-fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings) {
+fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = found(checked) else { return };
     let Some(was) = checked.old.and_then(backends::mapping) else { return };
     for entry in mapping.entries().iter().filter(|entry| entry.is_release()) {
@@ -262,7 +262,7 @@ fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut
     }
 }
 
-fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;
@@ -287,7 +287,7 @@ fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let keys = checked.annotations().iter();
     for (key, text) in
         keys.filter(|(k, _)| annotation::suffix_of(k) == Some(annotation::VGROUP_IDS))
@@ -322,7 +322,7 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = found(checked) else { return };
     if !text.is_empty() && checked.clb().is_empty() {
         let id = annotation::full_key(annotation::ID);
@@ -334,7 +334,7 @@ fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;
@@ -353,7 +353,7 @@ fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;
@@ -375,7 +375,7 @@ fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
     else {
         return;

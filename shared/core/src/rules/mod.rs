@@ -7,6 +7,7 @@ mod across;
 mod change;
 mod checked;
 mod engine;
+mod findings;
 mod groups;
 mod identity;
 mod keys;
@@ -21,11 +22,12 @@ pub use checked::{CheckedChange, CheckedService, CheckedWorkload};
 pub use engine::{
     ChangeSet, Scope, check, check_removed, check_service, check_workloads, unknown_allowances,
 };
+pub use findings::{FindingBuilder, Findings};
 
 use std::sync::LazyLock;
 
 use crate::{
-    finding::{Findings, Severity},
+    finding::Severity,
     index::Index,
     object::{ObjectMeta, ObjectRef},
     prediction::Prediction,
@@ -59,19 +61,19 @@ pub struct Rule {
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Any object that can carry annotations.
-    Object(fn(&AnyObject<'_>, &mut Findings)),
+    Object(fn(&AnyObject<'_>, &mut Findings<'_>)),
     /// A Service CCM takes that carries a CLB annotation, or a key meant as one.
-    Candidate(fn(&CheckedService<'_, '_>, &mut Findings)),
+    Candidate(fn(&CheckedService<'_, '_>, &mut Findings<'_>)),
     /// A candidate that names a CLB.
-    OnClb(fn(&CheckedService<'_, '_>, &mut Findings)),
+    OnClb(fn(&CheckedService<'_, '_>, &mut Findings<'_>)),
     /// A candidate with CLB and mapping.
-    Migrated(fn(&CheckedService<'_, '_>, &mut Findings)),
+    Migrated(fn(&CheckedService<'_, '_>, &mut Findings<'_>)),
     /// A workload that a migrated Service selects.
-    Workload(fn(&CheckedWorkload<'_, '_>, &mut Findings)),
+    Workload(fn(&CheckedWorkload<'_, '_>, &mut Findings<'_>)),
     /// A migrated Service, old against new.
-    Change(fn(&CheckedChange<'_, '_>, &mut Findings)),
+    Change(fn(&CheckedChange<'_, '_>, &mut Findings<'_>)),
     /// The groups' answers.
-    Groups(fn(&Index<'_>, &Prediction, &mut Findings)),
+    Groups(fn(&Index<'_>, &Prediction, &mut Findings<'_>)),
 }
 
 /// What a rule may need to look at.

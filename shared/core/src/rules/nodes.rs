@@ -1,10 +1,10 @@
 //! 0xx: nodes, endpoints and names that CCM cannot register.
 
-use super::{Check, CheckedService, Evidence, Rule};
+use super::{Check, CheckedService, Evidence, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
-    finding::{Findings, Severity},
+    finding::Severity,
     identity::{MAX_DESCRIPTION, NamedKey, UNKNOWN_CLUSTER_ID},
     object::EndpointSlice,
     outcome::PortResult,
@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let meta = &checked.service().metadata;
     let cluster_id = checked.service_ref.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
     let ports = &checked.service().spec.ports;
@@ -98,7 +98,7 @@ fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::BACKEND_LABEL)
     else {
@@ -118,7 +118,7 @@ fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if checked.mode() != Mode::Cluster {
         return;
     }
@@ -140,7 +140,7 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if checked.mode() == Mode::Eni {
         return;
     }
@@ -160,7 +160,7 @@ fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn no_node(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn no_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if checked.mode() == Mode::Eni {
         return;
     }

@@ -1,11 +1,11 @@
 //! 4xx: changes of a migrated Service's mapping and CLB.
 
-use super::{Check, CheckedChange, Evidence, Rule, change::text};
+use super::{Check, CheckedChange, Evidence, Findings, Rule, change::text};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, SkipReason},
     clb_answers::RegisteredBackend,
-    finding::{Findings, Severity},
+    finding::Severity,
     identity::NamedKey,
     mapping::Mapping,
     object::Service,
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn moved(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn moved(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(new) = checked.present() else { return };
     let (Some(was), Some(is)) = (checked.before.mapping(), checked.mapping_after()) else { return };
     let moves = left_behind(checked, new, was, is);
@@ -97,7 +97,7 @@ fn left_behind<'a>(
     left
 }
 
-fn unbound(checked: &CheckedChange<'_, '_>, out: &mut Findings) {
+fn unbound(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(new) = checked.present() else { return };
     let old = checked.old();
     let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));

@@ -1,10 +1,10 @@
 //! 4xx: weights and listeners.
 
-use super::{Check, CheckedService, Evidence, Rule};
+use super::{Check, CheckedService, Evidence, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{Backends, Mode},
-    finding::{Findings, Severity},
+    finding::Severity,
     object::EndpointSlice,
     outcome::Outcome,
     patch::PatchOp,
@@ -66,7 +66,7 @@ pub(super) const RULES: &[Rule] = &[
 /// Points between nominal and effective share that are worth a word.
 const TOLERANCE: f64 = 0.02;
 
-fn effective_share(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn effective_share(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(WeightSetting { total: Some(weight), .. }) = checked.weight_setting() else { return };
     if checked.no_answers(out) {
         return;
@@ -116,7 +116,7 @@ fn found_weight<'a>(checked: &CheckedService<'_, 'a>) -> EffectiveValue<'a> {
         .unwrap_or(EffectiveValue { key: "", text: "" })
 }
 
-fn missing_parts(checked: &CheckedService<'_, '_>, route: &Route<'_>, out: &mut Findings) {
+fn missing_parts(checked: &CheckedService<'_, '_>, route: &Route<'_>, out: &mut Findings<'_>) {
     if checked.answer(route.key.vgroup, out).is_some() {
         out.missing(|| format!("all of group {}", route.key.vgroup), &route.unknown.join("; "));
     }
@@ -158,7 +158,7 @@ fn better_weights(
     below.into_iter().chain(above).collect()
 }
 
-fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(WeightSetting { total: Some(weight @ 1..), .. }) = checked.weight_setting() else {
         return;
     };
@@ -205,7 +205,7 @@ fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn scheduler(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn scheduler(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for listener in checked.listeners(out).unwrap_or_default() {
         if !matches!(listener.scheduler.as_str(), "" | "wrr" | "wlc") {
             let key = checked.annotations().key_of(annotation::VGROUP_PORT);
@@ -222,7 +222,7 @@ fn scheduler(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn persistence(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn persistence(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for listener in checked.listeners(out).unwrap_or_default() {
         if let Some(persistence) = listener.persistence() {
             let key = checked.annotations().key_of(annotation::VGROUP_PORT);

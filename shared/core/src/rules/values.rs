@@ -1,10 +1,10 @@
 //! 0xx: annotation values that CCM cannot use, or uses otherwise than meant.
 
-use super::{Check, CheckedService, Rule};
+use super::{Check, CheckedService, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue, ValueError},
     backends::{self},
-    finding::{Findings, Severity},
+    finding::Severity,
     listener,
     patch::PatchOp,
 };
@@ -102,7 +102,7 @@ fn tidy_percent(text: &str) -> Option<String> {
     annotation::parse_weight(tidy).is_ok().then(|| tidy.to_owned())
 }
 
-fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = checked.annotations().effective(annotation::WEIGHT)
     else {
         return;
@@ -128,7 +128,7 @@ fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
 
 fn percent_finding(
     checked: &CheckedService<'_, '_>,
-    out: &mut Findings,
+    out: &mut Findings<'_>,
     EffectiveValue { key, text }: EffectiveValue<'_>,
     error: &ValueError,
     consequence: &str,
@@ -146,7 +146,7 @@ fn percent_finding(
         .emit(format!("{text:?}: {error}; {consequence}"));
 }
 
-fn ignored_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn ignored_weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = checked.annotations().effective(annotation::WEIGHT)
     else {
         return;
@@ -165,7 +165,7 @@ fn ignored_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
         .emit(format!("weight {text} is ignored, for {missing} set: each backend has weight 100"));
 }
 
-fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::IGNORE_WEIGHT_UPDATE)
     else {
@@ -181,7 +181,7 @@ fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(found) = checked.annotations().effective(annotation::DEFAULT_WEIGHT) else { return };
     if let (false, Err(error)) = (found.text.is_empty(), annotation::parse_weight(found.text)) {
         percent_finding(
@@ -194,7 +194,7 @@ fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let key = annotation::BACKEND_TYPE;
     let Some(text) = checked.annotations().get(key) else { return };
     if matches!(text, "" | "eni" | "ecs") {
@@ -214,7 +214,7 @@ fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings) {
         .emit(format!("{text:?} means nodes to CCM: only exactly \"eni\" means pods"));
 }
 
-fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for listener::UnreadableAnnotation { key, text, problem } in
         listener::unreadable_among(checked.service(), checked.known())
     {
@@ -240,7 +240,7 @@ fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings) 
     }
 }
 
-fn backend_label(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn backend_label(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) =
         checked.annotations().effective(annotation::BACKEND_LABEL)
     else {

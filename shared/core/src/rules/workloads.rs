@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, CheckedService, CheckedWorkload, Evidence, Rule};
+use super::{Check, CheckedService, CheckedWorkload, Evidence, Findings, Rule};
 use crate::{
     annotation,
     backends::{Mode, readiness_gate},
-    finding::{Findings, Severity},
+    finding::Severity,
     inject,
     object::{
         Container, DEFAULT_GRACE_PERIOD_SECONDS, EndpointSlice, PreStopHook, TargetPort, Workload,
@@ -105,7 +105,7 @@ pub(super) const RULES: &[Rule] = &[
 /// The containers that declare a target port of the Service; empty where none declares one.
 fn serving<'a>(checked: &CheckedWorkload<'_, 'a>) -> Vec<&'a Container> {
     let targets: Vec<TargetPort> = checked
-        .checked
+        .service
         .service()
         .spec
         .ports
@@ -141,21 +141,21 @@ fn container_path(workload: &Workload, container: &Container) -> String {
     format!("{}.containers[{}]", workload.kind.pod_path(), container.name)
 }
 
-fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     for container in lacking(checked, |container| container.has_readiness_probe) {
         checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no readinessProbe: requests reach pods that cannot serve yet",
             container.name,
-            checked.checked.service_ref.label()
+            checked.service.service_ref.label()
         ));
     }
 }
 
-fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
-    if checked.checked.mode() != Mode::Eni {
+fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
+    if checked.service.mode() != Mode::Eni {
         return;
     }
-    let gate = readiness_gate(&checked.checked.service().metadata.name);
+    let gate = readiness_gate(&checked.service.service().metadata.name);
     let gates = &checked.workload.template.spec.readiness_gates;
     if gates.contains(&gate) {
         return;
@@ -165,7 +165,7 @@ fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
         Some(other) => {
             format!(
                 "its readiness gate is for Service {other}, not for {}",
-                checked.checked.service_ref.label()
+                checked.service.service_ref.label()
             )
         }
         None => {
@@ -180,7 +180,7 @@ fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
         .emit(message);
 }
 
-fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     if will_be_injected(checked) {
         return;
     }
@@ -188,7 +188,7 @@ fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
         checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no preStop hook: requests that still arrive while it ends are lost",
             container.name,
-            checked.checked.service_ref.label()
+            checked.service.service_ref.label()
         ));
     }
 }
@@ -198,7 +198,7 @@ const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
 
 /// Whether this project's webhook will give the workload its hook.
 fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
-    let cluster = checked.checked.service_ref.cluster;
+    let cluster = checked.service.service_ref.cluster;
     let switch = checked.workload.metadata.annotations.get(annotation::INJECT);
     let namespace = checked.workload.metadata.namespace();
     let kind = checked.workload.kind;
@@ -212,7 +212,7 @@ fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
     cluster.injects_pre_stop_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
 }
 
-fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     let spec = &checked.workload.template.spec;
     let path = format!("{}.terminationGracePeriodSeconds", checked.workload.kind.pod_path());
     let grace =
@@ -239,7 +239,7 @@ fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
     }
 }
 
-fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if checked.mode() != Mode::Local {
         return;
     }
@@ -266,10 +266,10 @@ fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings) {
     ));
 }
 
-fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
+fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     let workload = checked.workload;
     let Some(replicas) = workload.replicas else { return };
-    if replicas == 0 || checked.checked.service_ref.cluster.is_autoscaled(workload) {
+    if replicas == 0 || checked.service.service_ref.cluster.is_autoscaled(workload) {
         return;
     }
     let max_unavailable = workload.strategy.max_unavailable.as_deref().unwrap_or_default();
@@ -295,7 +295,7 @@ fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings) {
     checked.finding(out).at(path).value(value).emit(message);
 }
 
-fn black_hole(checked: &CheckedService<'_, '_>, out: &mut Findings) {
+fn black_hole(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if !checked.carries_weight() {
         return;
     }

@@ -8,4 +8,6 @@ mod part;
 
 pub use course::{Act, Came, Course, Ending};
 pub use half_done::{HalfDone, half_done};
-pub use part::{OneService, Part, Server, Servers, Standing, Whole};
+pub use part::Standing;
+
+pub use crate::history::{OneService, Part, Server, Servers, Whole};

@@ -1,12 +1,14 @@
 //! The record of changes that a Service carries with it: annotation `clbmigrate.io/history`.
 
+mod whole;
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::transfer::Whole;
+pub use whole::{OneService, Part, Server, Servers, Whole};
 
 /// The annotation's key.
 pub const KEY: &str = "clbmigrate.io/history";

@@ -1,0 +1,188 @@
+//! What a rule writes to while it runs: its findings, and what it could not look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Rule;
+use crate::{
+    annotation,
+    finding::{Finding, NotLooked, Report, Severity},
+    object::{ObjectMeta, ObjectRef},
+    patch::PatchOp,
+};
+
+/// Where one rule writes to while it runs.
+pub struct Findings<'r> {
+    rule: &'static Rule,
+    into: &'r mut Vec<Finding>,
+    missing: &'r mut MissingEvidence,
+}
+
+/// Evidence that rules needed and that is not at hand.
+enum MissingEvidence {
+    /// What is missing and why, with the rules that needed it.
+    InWords(BTreeMap<(String, String), BTreeSet<&'static str>>),
+    /// The rules alone.
+    RulesOnly(Vec<&'static str>),
+}
+
+impl Findings<'_> {
+    /// Begins a finding of the rule about an object, with the rule's own severity and fix.
+    pub fn finding<'f>(
+        &'f mut self,
+        meta: &'f ObjectMeta,
+        object: ObjectRef,
+    ) -> FindingBuilder<'f> {
+        let finding = Finding {
+            rule: self.rule.id,
+            severity: self.rule.severity,
+            object,
+            path: String::new(),
+            value: None,
+            parts: Vec::new(),
+            message: String::new(),
+            fix: self.rule.fix.to_owned(),
+            patch: Vec::new(),
+            source: meta.source(""),
+            allowed: false,
+        };
+        FindingBuilder { into: self.into, meta, finding }
+    }
+
+    /// Notes that the rule needs evidence that is not at hand: what is missing, and why. `what` is
+    /// not called where the report names the rules alone.
+    pub fn missing(&mut self, what: impl FnOnce() -> String, why: &str) {
+        match self.missing {
+            MissingEvidence::InWords(notes) => {
+                notes.entry((what(), why.to_owned())).or_default().insert(self.rule.id);
+            }
+            // Rules run one after the other, and each notes what it misses while it runs.
+            MissingEvidence::RulesOnly(rules) if rules.last() == Some(&self.rule.id) => {}
+            MissingEvidence::RulesOnly(rules) => rules.push(self.rule.id),
+        }
+    }
+
+    /// Whether the report names the rules alone that miss evidence.
+    pub(super) fn is_terse(&self) -> bool {
+        matches!(self.missing, MissingEvidence::RulesOnly(_))
+    }
+}
+
+/// A report that is being written.
+pub(super) struct ReportBuilder {
+    findings: Vec<Finding>,
+    hidden: Vec<Finding>,
+    missing: MissingEvidence,
+}
+
+impl ReportBuilder {
+    /// An empty report. If `is_terse`, it names the rules alone that miss evidence.
+    pub(super) fn new(is_terse: bool) -> Self {
+        let missing = if is_terse {
+            MissingEvidence::RulesOnly(Vec::new())
+        } else {
+            MissingEvidence::InWords(BTreeMap::new())
+        };
+        Self { findings: Vec::new(), hidden: Vec::new(), missing }
+    }
+
+    /// Where `rule` writes to: findings to `findings`, missing evidence to this report.
+    pub(super) fn findings_of<'r>(
+        &'r mut self,
+        rule: &'static Rule,
+        findings: &'r mut Vec<Finding>,
+    ) -> Findings<'r> {
+        Findings { rule, into: findings, missing: &mut self.missing }
+    }
+
+    /// Adds findings to the report.
+    pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+    }
+
+    /// Adds a finding that follows from another one.
+    pub(super) fn hide(&mut self, finding: Finding) {
+        self.hidden.push(finding);
+    }
+
+    /// Whether the report names the rules alone that miss evidence.
+    pub(super) fn is_terse(&self) -> bool {
+        matches!(self.missing, MissingEvidence::RulesOnly(_))
+    }
+
+    /// The report.
+    pub(super) fn finish(self) -> Report {
+        let not_looked = match self.missing {
+            MissingEvidence::InWords(notes) => notes
+                .into_iter()
+                .map(|((what, why), rules)| NotLooked {
+                    what,
+                    why,
+                    rules: rules.into_iter().collect(),
+                })
+                .collect(),
+            MissingEvidence::RulesOnly(rules) if rules.is_empty() => Vec::new(),
+            MissingEvidence::RulesOnly(rules) => {
+                vec![NotLooked { what: String::new(), why: String::new(), rules }]
+            }
+        };
+        Report { findings: self.findings, hidden: self.hidden, not_looked }
+    }
+}
+
+/// A finding being written.
+#[must_use = "a draft says nothing until `say`"]
+pub struct FindingBuilder<'f> {
+    into: &'f mut Vec<Finding>,
+    meta: &'f ObjectMeta,
+    finding: Finding,
+}
+
+impl FindingBuilder<'_> {
+    /// The field it is about.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.finding.path = path.into();
+        self.finding.source = self.meta.source(&self.finding.path);
+        self
+    }
+
+    /// The annotation it is about, with its value.
+    pub fn annotation(self, key: &str, value: &str) -> Self {
+        self.at(annotation::field_path(key)).value(value)
+    }
+
+    /// The value found there.
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.finding.value = Some(value.into());
+        self
+    }
+
+    /// The parts of the value that are wrong, where the rest of it is not.
+    pub fn parts<S: Into<String>>(mut self, parts: impl IntoIterator<Item = S>) -> Self {
+        self.finding.parts = parts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How bad it is here, where that is not the rule's own severity.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.finding.severity = severity;
+        self
+    }
+
+    /// What to type instead, where that is more than the rule's own advice.
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.finding.fix = fix.into();
+        self
+    }
+
+    /// The fix as a JSON Patch.
+    pub fn patch(mut self, patch: impl IntoIterator<Item = PatchOp>) -> Self {
+        self.finding.patch = patch.into_iter().collect();
+        self
+    }
+
+    /// Says it.
+    pub fn emit(mut self, message: impl Into<String>) {
+        self.finding.message = message.into();
+        self.into.push(self.finding);
+    }
+}
