@@ -23,24 +23,24 @@ const MOST_GROUPS: usize = 100;
 
 /// The CLB API, as far as it is at hand.
 #[derive(Debug, Default)]
-pub struct Api {
-    state: RefCell<State>,
+pub struct ClbConnection {
+    state: RefCell<ConnectionState>,
 }
 
 /// What is known of the connection. It is made when the first route is at hand: its nodes name the
 /// region, and without a route nobody need be asked.
 #[derive(Debug, Clone, Default)]
-enum State {
+enum ConnectionState {
     #[default]
     NotTried,
     /// There are no credentials, or none are wanted.
-    Off,
-    On(ClbClient),
+    Disabled,
+    Connected(ClbClient),
 }
 
 /// What to ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Questions {
+struct Queries {
     /// By CLB: the groups.
     clbs: BTreeMap<String, BTreeSet<String>>,
     /// Groups that are left out.
@@ -48,37 +48,37 @@ struct Questions {
 }
 
 /// An answer, or why there is none.
-type Told = Result<ClbAnswer, ApiError>;
+type QueryResult = Result<ClbAnswer, ApiError>;
 
-impl Api {
+impl ClbConnection {
     /// Asks about the routes of the selected Services, and adds the answers to the snapshot. What is
     /// there already, from `--overlay`, is not asked for.
-    pub async fn ask(
+    pub async fn query(
         &self,
         snapshot: &mut Snapshot,
         selection: &Selection<'_>,
         args: &ClbArgs,
         printer: &mut Printer,
     ) -> Result<(), Error> {
-        let questions = Questions::about(snapshot, selection);
-        if questions.clbs.is_empty() {
+        let queries = Queries::for_services(snapshot, selection);
+        if queries.clbs.is_empty() {
             return Ok(());
         }
         let Some(clb) = self.connected(snapshot, args, printer).await? else { return Ok(()) };
-        if questions.left_out > 0 {
+        if queries.left_out > 0 {
             printer.warning(&format!(
                 "the CLB API is asked about {MOST_GROUPS} groups; {} more are left out, narrow it down with -n or -l",
-                questions.left_out
+                queries.left_out
             ));
         }
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
-        for told in questions.ask(&clb).await {
-            match told {
+        for results in queries.run(&clb).await {
+            match results {
                 Ok(answer) => snapshot.clb_answers.insert(answer),
                 // The list of the CLB's groups tells that, and a rule says so.
                 Err(error) if is_unknown_group(&error) => {}
                 Err(error) if args.is_asked_for() => return Err(error.into()),
-                Err(error) => *failures.entry(in_words(&error)).or_default() += 1,
+                Err(error) => *failures.entry(describe(&error)).or_default() += 1,
             }
         }
         for (failure, times) in failures {
@@ -89,10 +89,10 @@ impl Api {
     }
 
     /// The client, if there is a connection.
-    pub fn get(&self) -> Option<ClbClient> {
+    pub fn client(&self) -> Option<ClbClient> {
         match &*self.state.borrow() {
-            State::On(clb) => Some(clb.clone()),
-            State::NotTried | State::Off => None,
+            ConnectionState::Connected(clb) => Some(clb.clone()),
+            ConnectionState::NotTried | ConnectionState::Disabled => None,
         }
     }
 
@@ -104,13 +104,17 @@ impl Api {
     ) -> Result<Option<ClbClient>, Error> {
         let known = self.state.borrow().clone();
         match known {
-            State::On(clb) => return Ok(Some(clb)),
-            State::Off => return Ok(None),
-            State::NotTried => {}
+            ConnectionState::Connected(clb) => return Ok(Some(clb)),
+            ConnectionState::Disabled => return Ok(None),
+            ConnectionState::NotTried => {}
         }
-        let state = if args.no_clb { State::Off } else { connect(snapshot, args, printer).await? };
+        let state = if args.no_clb {
+            ConnectionState::Disabled
+        } else {
+            connect(snapshot, args, printer).await?
+        };
         *self.state.borrow_mut() = state.clone();
-        Ok(if let State::On(clb) = state { Some(clb) } else { None })
+        Ok(if let ConnectionState::Connected(clb) = state { Some(clb) } else { None })
     }
 }
 
@@ -119,7 +123,7 @@ fn is_unknown_group(error: &ApiError) -> bool {
 }
 
 /// An error without what differs from call to call.
-fn in_words(error: &ApiError) -> String {
+fn describe(error: &ApiError) -> String {
     match error.code() {
         Some(code) => format!("{} ({code})", error.message),
         None => error.message.clone(),
@@ -131,17 +135,17 @@ async fn connect(
     snapshot: &Snapshot,
     args: &ClbArgs,
     printer: &mut Printer,
-) -> Result<State, Error> {
+) -> Result<ConnectionState, Error> {
     match ClbClient::connect(args.options(region_of(snapshot))).await {
         Ok(clb) => {
             printer.note(&format!("CLB API of {}, {}", clb.region(), clb.source()));
-            Ok(State::On(clb))
+            Ok(ConnectionState::Connected(clb))
         }
         Err(error) if args.is_asked_for() => Err(error.into()),
-        Err(error) if error.kind == ErrorKind::NoCredentials => Ok(State::Off),
+        Err(error) if error.kind == ErrorKind::NoCredentials => Ok(ConnectionState::Disabled),
         Err(error) => {
             printer.warning(&format!("CLB API: {error}"));
-            Ok(State::Off)
+            Ok(ConnectionState::Disabled)
         }
     }
 }
@@ -154,41 +158,41 @@ fn region_of(snapshot: &Snapshot) -> Option<String> {
     regions.next().filter(|_| regions.next().is_none()).map(str::to_owned)
 }
 
-impl Questions {
-    fn about(snapshot: &Snapshot, selection: &Selection<'_>) -> Self {
+impl Queries {
+    fn for_services(snapshot: &Snapshot, selection: &Selection<'_>) -> Self {
         let mut groups: BTreeSet<(&str, &str)> = BTreeSet::new();
         for cluster in &snapshot.clusters {
-            let looked_at = cluster
-                .services()
-                .filter(|service| selection.takes(cluster, service) && service.is_taken_by_ccm());
+            let looked_at = cluster.services().filter(|service| {
+                selection.includes(cluster, service) && service.is_taken_by_ccm()
+            });
             for service in looked_at {
                 let clb = service.metadata.annotations.text(annotation::ID);
                 groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
         }
         groups.retain(|(_, vgroup)| !snapshot.clb_answers.groups.contains_key(*vgroup));
-        let mut questions =
+        let mut queries =
             Self { left_out: groups.len().saturating_sub(MOST_GROUPS), ..Self::default() };
         for (clb, vgroup) in groups.into_iter().take(MOST_GROUPS) {
-            questions.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
+            queries.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
         }
-        questions
+        queries
     }
 
-    async fn ask(self, clb: &ClbClient) -> Vec<Told> {
+    async fn run(self, clb: &ClbClient) -> Vec<QueryResult> {
         let groups = self.clbs.values().flatten();
         let attributes =
             groups.map(|id| async move { vec![clb.group(id).await.map(ClbAnswer::Group)] });
-        let mut told = gathered(attributes).await;
-        let lists = self.clbs.iter().map(|(id, groups)| of_clb(clb, id, groups));
-        told.extend(gathered(lists).await);
-        told
+        let mut results = gathered(attributes).await;
+        let lists = self.clbs.iter().map(|(id, groups)| query_clb(clb, id, groups));
+        results.extend(gathered(lists).await);
+        results
     }
 }
 
 /// What is told of a whole CLB, and of its listeners that forward to these groups.
-async fn of_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<Told> {
-    let mut told = vec![
+async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<QueryResult> {
+    let mut results = vec![
         clb.load_balancer(id).await.map(ClbAnswer::LoadBalancer),
         clb.groups(id).await.map(ClbAnswer::GroupList),
     ];
@@ -200,18 +204,20 @@ async fn of_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<Tol
                 .filter(|listener| groups.contains(&listener.vgroup))
                 .cloned()
                 .collect();
-            told.push(Ok(ClbAnswer::Listeners(list)));
+            results.push(Ok(ClbAnswer::Listeners(list)));
             for listener in ours {
                 let health = clb.health(id, listener.port, &listener.protocol).await;
-                told.push(health.map(ClbAnswer::Health));
+                results.push(health.map(ClbAnswer::Health));
             }
         }
-        Err(error) => told.push(Err(error)),
+        Err(error) => results.push(Err(error)),
     }
-    told
+    results
 }
 
-async fn gathered(asked: impl Iterator<Item = impl Future<Output = Vec<Told>>>) -> Vec<Told> {
-    let all: Vec<Vec<Told>> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+async fn gathered(
+    asked: impl Iterator<Item = impl Future<Output = Vec<QueryResult>>>,
+) -> Vec<QueryResult> {
+    let all: Vec<Vec<QueryResult>> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
     all.into_iter().flatten().collect()
 }

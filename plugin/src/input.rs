@@ -10,77 +10,88 @@ use clbmigrate_core::snapshot::{Cluster, Snapshot};
 
 use crate::{
     cli::InputArgs,
-    error::Error,
-    live::{Answer, Live},
+    error::{Error, Exit},
     output::Printer,
     selection::Selection,
+    session::{ClusterReadResult, Session},
 };
 
 /// What a command looks at.
-pub struct Intake {
+pub struct Input {
     /// The snapshot, and what of it could not be read.
     pub loaded: Loaded,
     /// The connections, where it is not files.
-    pub live: Option<Live>,
+    pub session: Option<Session>,
     /// The namespace to look at, if only one.
     pub namespace: Option<String>,
 }
 
 /// Reads what the flags name: files, or the clusters of the kubeconfig. Says what could not be read.
-pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Intake, Error> {
+pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
-        return read_live(Live::open(args)?, args, overlay.as_ref(), printer);
+        return read_live(Session::open(args)?, args, overlay.as_ref(), printer);
     }
-    sole_stdin(args.files.iter())?;
-    let mut loaded = load(&args.files, args);
-    printer.intake(&loaded);
-    settle(&mut loaded.snapshot, args, &args.files.iter().collect::<Vec<_>>())?;
-    Ok(Intake { loaded, live: None, namespace: args.namespace.clone() })
+    require_one_stdin(args.files.iter())?;
+    let mut loaded = load_files(&args.files, args);
+    printer.report_loaded(&loaded);
+    apply_cluster_flags(&mut loaded.snapshot, args, &args.files.iter().collect::<Vec<_>>())?;
+    Ok(Input { loaded, session: None, namespace: args.namespace.clone() })
 }
 
 /// Reads the clusters' state, with an overlay over it.
 pub fn read_live(
-    live: Live,
+    session: Session,
     args: &InputArgs,
     overlay: Option<&Loaded>,
     printer: &mut Printer,
-) -> Result<Intake, Error> {
-    let namespace = live.namespace(args);
-    let gathered = live.wait_for(live.fetch(namespace.as_deref()));
-    unite(live, gathered, args, overlay, printer)
+) -> Result<Input, Error> {
+    let namespace = session.namespace(args);
+    let gathered = session.block_on(session.read_clusters(namespace.as_deref()));
+    merge(session, gathered, args, overlay, printer)
 }
 
 /// Makes one snapshot of what the clusters said, with an overlay over it.
-pub fn unite(
-    live: Live,
-    answers: Vec<Answer>,
+pub fn merge(
+    session: Session,
+    answers: Vec<ClusterReadResult>,
     args: &InputArgs,
     overlay: Option<&Loaded>,
     printer: &mut Printer,
-) -> Result<Intake, Error> {
-    let namespace = live.namespace(args);
-    let mut loaded = live.unite(answers, printer)?;
+) -> Result<Input, Error> {
+    let namespace = session.namespace(args);
+    let mut loaded = session.merge(answers, printer)?;
     if let Some(newer) = overlay {
-        fits(newer, &loaded.snapshot)?;
+        require_known_clusters(newer, &loaded.snapshot)?;
         loaded.snapshot = loaded.snapshot.overlaid(&newer.snapshot, false);
         loaded.merge_report(newer);
     }
     let selection = Selection::new(args, namespace.as_deref());
-    live.wait_for(live.clb().ask(&mut loaded.snapshot, &selection, &args.clb, printer))?;
-    printer.intake(&loaded);
-    settle(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
-    Ok(Intake { loaded, live: Some(live), namespace })
+    session.block_on(session.clb().query(&mut loaded.snapshot, &selection, &args.clb, printer))?;
+    printer.report_loaded(&loaded);
+    apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
+    Ok(Input { loaded, session: Some(session), namespace })
 }
 
 /// Reads what `--overlay` names, if anything. Once: standard input is gone after that.
 pub fn overlay(args: &InputArgs) -> Result<Option<Loaded>, Error> {
-    sole_stdin(args.overlay.iter())?;
-    Ok((!args.overlay.is_empty()).then(|| load(&args.overlay, args)))
+    require_one_stdin(args.overlay.iter())?;
+    Ok((!args.overlay.is_empty()).then(|| load_files(&args.overlay, args)))
+}
+
+/// How a command over files ends: what could not be read wins over what was found.
+pub fn exit(loaded: &Loaded, has_findings: bool) -> Exit {
+    if !loaded.problems.is_empty() {
+        Exit::Error
+    } else if has_findings {
+        Exit::Findings
+    } else {
+        Exit::Done
+    }
 }
 
 /// Refuses an overlay of which nobody can say which cluster it is for.
-pub fn fits(overlay: &Loaded, snapshot: &Snapshot) -> Result<(), Error> {
+pub fn require_known_clusters(overlay: &Loaded, snapshot: &Snapshot) -> Result<(), Error> {
     let known = |cluster: &Cluster| match &cluster.context {
         Some(name) => snapshot.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
         None => cluster.services().next().is_none() || snapshot.clusters.len() == 1,
@@ -90,18 +101,18 @@ pub fn fits(overlay: &Loaded, snapshot: &Snapshot) -> Result<(), Error> {
         Some(cluster) => Err(Error::usage(match &cluster.context {
             Some(name) => format!(
                 "--overlay {name}=…: no context {name} is looked at; there is {}",
-                contexts(snapshot)
+                context_names(snapshot)
             ),
             None => format!(
                 "--overlay: for which cluster? There is {}; write --overlay NAME=PATH",
-                contexts(snapshot)
+                context_names(snapshot)
             ),
         })),
     }
 }
 
 /// Refuses an empty command line where files are needed.
-pub fn need_files(files: &[Source], command: &str, example: &str) -> Result<(), Error> {
+pub fn require_files(files: &[Source], command: &str, example: &str) -> Result<(), Error> {
     if !files.is_empty() {
         return Ok(());
     }
@@ -112,7 +123,7 @@ pub fn need_files(files: &[Source], command: &str, example: &str) -> Result<(), 
 }
 
 /// Refuses a second `-`: standard input can be read once.
-pub fn sole_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), Error> {
+pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), Error> {
     match sources.filter(|source| source.path == Path::new("-")).count() {
         0 | 1 => Ok(()),
         _ => {
@@ -122,7 +133,7 @@ pub fn sole_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), E
 }
 
 /// Reads files without applying any flag to the snapshot.
-pub fn load(sources: &[Source], args: &InputArgs) -> Loaded {
+pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
     let mut options = Options::default();
     if let Some(namespace) = &args.namespace {
         options.default_namespace.clone_from(namespace);
@@ -132,7 +143,11 @@ pub fn load(sources: &[Source], args: &InputArgs) -> Loaded {
 
 /// Applies what flags say about clusters, and finds the ids that nothing says. A cluster that only
 /// `sources` name may be missing: its files could not be read, or hold no object.
-pub fn settle(snapshot: &mut Snapshot, args: &InputArgs, sources: &[&Source]) -> Result<(), Error> {
+pub fn apply_cluster_flags(
+    snapshot: &mut Snapshot,
+    args: &InputArgs,
+    sources: &[&Source],
+) -> Result<(), Error> {
     let is_source = |name: &str| sources.iter().any(|of| of.context.as_deref() == Some(name));
     if let Some(name) = &args.context
         && !is_source(name)
@@ -144,8 +159,9 @@ pub fn settle(snapshot: &mut Snapshot, args: &InputArgs, sources: &[&Source]) ->
     {
         return Err(unknown_context("--context", name, snapshot));
     }
-    let mut each =
-        |flag: &str, text: &str, apply: Apply<'_>| each(snapshot, flag, text, &is_source, apply);
+    let mut each = |flag: &str, text: &str, apply: ClusterSetter<'_>| {
+        apply_to_cluster(snapshot, flag, text, &is_source, apply)
+    };
     for text in &args.cluster_id {
         each("--cluster-id", text, &mut |cluster, id| {
             cluster.id = Some(id.to_owned());
@@ -176,15 +192,15 @@ pub fn settle(snapshot: &mut Snapshot, args: &InputArgs, sources: &[&Source]) ->
 }
 
 /// What a flag does to a cluster.
-type Apply<'f> = &'f mut dyn FnMut(&mut Cluster, &str) -> Result<(), Error>;
+type ClusterSetter<'f> = &'f mut dyn FnMut(&mut Cluster, &str) -> Result<(), Error>;
 
 /// Applies `[CTX=]VALUE` to the cluster it is for.
-fn each(
+fn apply_to_cluster(
     snapshot: &mut Snapshot,
     flag: &str,
     text: &str,
     is_source: &dyn Fn(&str) -> bool,
-    apply: Apply<'_>,
+    apply: ClusterSetter<'_>,
 ) -> Result<(), Error> {
     let (context, value) = match text.rsplit_once('=') {
         Some((context, value)) => (Some(context), value),
@@ -201,7 +217,7 @@ fn each(
             [cluster] => apply(cluster, value),
             _ => Err(Error::usage(format!(
                 "{flag} {value}: for which cluster? There are {}; write {flag} CTX={value}",
-                contexts(snapshot)
+                context_names(snapshot)
             ))),
         };
     };
@@ -217,12 +233,12 @@ fn each(
 fn unknown_context(flag: &str, name: &str, snapshot: &Snapshot) -> Error {
     Error::usage(format!(
         "{flag}: no cluster is named {name:?}; there is {}. Give files a name with -f {name}=PATH",
-        contexts(snapshot)
+        context_names(snapshot)
     ))
 }
 
 /// The clusters' names, in words.
-pub fn contexts(snapshot: &Snapshot) -> String {
+pub fn context_names(snapshot: &Snapshot) -> String {
     let names = snapshot.clusters.iter().map(|cluster| match &cluster.context {
         Some(name) => name.to_string(),
         None => "one without a name".to_owned(),

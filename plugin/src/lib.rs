@@ -9,18 +9,16 @@ mod change;
 mod clb;
 pub mod cli;
 mod commands;
+mod document;
 mod error;
 mod input;
-mod live;
 pub mod output;
-mod preview_document;
-mod problems;
 mod selection;
 mod selector;
+mod session;
 mod signals;
 mod target;
 mod transfer;
-mod view;
 
 use std::{
     ffi::OsString,
@@ -41,7 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return answer(&error),
+        Err(error) => return print_clap_error(&error),
     };
     let mut printer = Printer::new(cli.color, cli.verbose);
     let result = dispatch(&cli, &mut printer);
@@ -85,7 +83,7 @@ fn early_color(arguments: &[OsString]) -> Color {
 }
 
 /// Help, the version, or what is wrong with the command line.
-fn answer(error: &clap::Error) -> ExitCode {
+fn print_clap_error(error: &clap::Error) -> ExitCode {
     let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
     match error.print().and_then(|()| io::stdout().flush()) {
         Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => Exit::Error.into(),

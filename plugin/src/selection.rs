@@ -41,40 +41,42 @@ impl<'f> Selection<'f> {
     }
 
     /// Whether a Service is looked at.
-    pub fn takes(&self, cluster: &Cluster, service: &Service) -> bool {
+    pub fn includes(&self, cluster: &Cluster, service: &Service) -> bool {
         let meta = &service.metadata;
-        self.takes_place(cluster.context.as_deref(), Some(meta.namespace()))
+        self.includes_place(cluster.context.as_deref(), Some(meta.namespace()))
             && self.selector.is_none_or(|selector| selector.matches(&meta.labels))
     }
 
     /// Whether a participant's route is looked at for its sake.
-    pub fn takes_participant(&self, participant: &Participant<'_>) -> bool {
+    pub fn includes_participant(&self, participant: &Participant<'_>) -> bool {
         match &participant.service_ref {
-            Some(service_ref) => self.takes(service_ref.cluster, service_ref.service),
+            Some(service_ref) => self.includes(service_ref.cluster, service_ref.service),
             // Without its object, its labels are unknown.
             None => {
                 self.selector.is_none()
                     && !participant.namespace.is_empty()
-                    && self
-                        .takes_place(participant.context.as_deref(), Some(&participant.namespace))
+                    && self.includes_place(
+                        participant.context.as_deref(),
+                        Some(&participant.namespace),
+                    )
             }
         }
     }
 
-    fn takes_place(&self, context: Option<&str>, namespace: Option<&str>) -> bool {
+    fn includes_place(&self, context: Option<&str>, namespace: Option<&str>) -> bool {
         self.context.is_none_or(|wanted| context == Some(wanted))
             && self.namespace.is_none_or(|wanted| namespace == Some(wanted))
     }
 
     /// The selected objects of a snapshot, for rules that judge one object after the other; `None` if
     /// that is all of them.
-    pub fn objects(&self, snapshot: &Snapshot) -> Option<Objects> {
+    pub fn objects(&self, snapshot: &Snapshot) -> Option<SelectedObjects> {
         if self.is_everything() {
             return None;
         }
-        let mut objects = Objects::default();
+        let mut objects = SelectedObjects::default();
         for cluster in &snapshot.clusters {
-            for service in cluster.services().filter(|service| self.takes(cluster, service)) {
+            for service in cluster.services().filter(|service| self.includes(cluster, service)) {
                 objects.named.insert(service.object_ref(cluster.context.as_ref()));
                 for workload in cluster.workloads_of(service) {
                     objects.named.insert(workload.object_ref(cluster.context.as_ref()));
@@ -85,9 +87,9 @@ impl<'f> Selection<'f> {
     }
 
     /// Whether an object of no selected Service is looked at nevertheless.
-    pub fn takes_object(&self, object: &ObjectRef) -> bool {
+    pub fn includes_object(&self, object: &ObjectRef) -> bool {
         self.selector.is_none()
-            && self.takes_place(object.context.as_deref(), object.namespace.as_deref())
+            && self.includes_place(object.context.as_deref(), object.namespace.as_deref())
     }
 
     /// The restriction in words, with a space before it; empty where there is none.
@@ -101,11 +103,11 @@ impl<'f> Selection<'f> {
 
 /// Objects by name.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub struct SelectedObjects {
     named: BTreeSet<ObjectRef>,
 }
 
-impl Objects {
+impl SelectedObjects {
     /// Whether an object is among them.
     pub fn contains(&self, object: &ObjectRef) -> bool {
         self.named.contains(object)

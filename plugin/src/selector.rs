@@ -13,11 +13,11 @@ pub struct Selector {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Requirement {
     key: String,
-    test: Test,
+    operator: Operator,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Test {
+enum Operator {
     Exists,
     Absent,
     In(Vec<String>),
@@ -40,11 +40,11 @@ impl Selector {
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.requirements.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
-            match &requirement.test {
-                Test::Exists => value.is_some(),
-                Test::Absent => value.is_none(),
-                Test::In(values) => value.is_some_and(|value| values.contains(value)),
-                Test::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+            match &requirement.operator {
+                Operator::Exists => value.is_some(),
+                Operator::Absent => value.is_none(),
+                Operator::In(values) => value.is_some_and(|value| values.contains(value)),
+                Operator::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
             }
         })
     }
@@ -54,25 +54,25 @@ impl FromStr for Selector {
     type Err = SelectorError;
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
-        let mut reader = Reader { text, rest: text };
+        let mut parser = Parser { text, rest: text };
         let mut requirements = Vec::new();
         loop {
-            requirements.push(reader.requirement()?);
-            reader.skip_spaces();
-            if reader.rest.is_empty() {
+            requirements.push(parser.requirement()?);
+            parser.skip_spaces();
+            if parser.rest.is_empty() {
                 return Ok(Self { requirements });
             }
-            reader.expect(",", "expected a comma")?;
+            parser.expect(",", "expected a comma")?;
         }
     }
 }
 
-struct Reader<'t> {
+struct Parser<'t> {
     text: &'t str,
     rest: &'t str,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Parser<'t> {
     fn requirement(&mut self) -> Result<Requirement, SelectorError> {
         self.skip_spaces();
         let is_negated = self.accept("!");
@@ -81,24 +81,24 @@ impl<'t> Reader<'t> {
             return Err(self.error("expected a label's key"));
         }
         let key = key.to_owned();
-        let test = if is_negated { Test::Absent } else { self.test()? };
-        Ok(Requirement { key, test })
+        let operator = if is_negated { Operator::Absent } else { self.operator()? };
+        Ok(Requirement { key, operator })
     }
 
-    fn test(&mut self) -> Result<Test, SelectorError> {
+    fn operator(&mut self) -> Result<Operator, SelectorError> {
         self.skip_spaces();
         if self.accept("!=") {
-            return Ok(Test::NotIn(vec![self.word().to_owned()]));
+            return Ok(Operator::NotIn(vec![self.word().to_owned()]));
         }
         if self.accept("==") || self.accept("=") {
-            return Ok(Test::In(vec![self.word().to_owned()]));
+            return Ok(Operator::In(vec![self.word().to_owned()]));
         }
         if self.rest.is_empty() || self.rest.starts_with(',') {
-            return Ok(Test::Exists);
+            return Ok(Operator::Exists);
         }
         match self.word() {
-            "in" => Ok(Test::In(self.values()?)),
-            "notin" => Ok(Test::NotIn(self.values()?)),
+            "in" => Ok(Operator::In(self.values()?)),
+            "notin" => Ok(Operator::NotIn(self.values()?)),
             _ => Err(self.error("expected =, !=, in, notin, a comma or the end")),
         }
     }
@@ -155,7 +155,6 @@ impl<'t> Reader<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -212,16 +211,22 @@ mod tests {
         assert_eq!(error.position, position, "{error}");
     }
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_parser_panic(text in any::<String>()) {
-            let _ = text.parse::<Selector>();
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn nothing_that_looks_like_a_selector_makes_the_parser_panic(text in "[a-z!=,() ]{0,40}") {
-            if let Ok(selector) = text.parse::<Selector>() {
-                let _ = selector.matches(&BTreeMap::new());
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_text_makes_the_parser_panic(text in any::<String>()) {
+                let _ = text.parse::<Selector>();
+            }
+
+            #[test]
+            fn nothing_that_looks_like_a_selector_makes_the_parser_panic(text in "[a-z!=,() ]{0,40}") {
+                if let Ok(selector) = text.parse::<Selector>() {
+                    let _ = selector.matches(&BTreeMap::new());
+                }
             }
         }
     }

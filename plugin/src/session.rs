@@ -9,25 +9,25 @@ use clbmigrate_cluster::{
 use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{clb::Api, cli::InputArgs, error::Error, output::Printer};
+use crate::{clb::ClbConnection, cli::InputArgs, error::Error, output::Printer};
 
 /// How many threads read what the clusters send. Each holds memory of its own.
 const READERS: usize = 2;
 
 /// What a cluster said of its state.
-pub type Answer = Result<ClusterState, live::Error>;
+pub type ClusterReadResult = Result<ClusterState, live::Error>;
 
 /// Open connections, and what carries their work.
 #[derive(Clone)]
-pub struct Live {
+pub struct Session {
     runtime: Rc<Runtime>,
     connections: Vec<Connection>,
     /// Contexts that no connection could be made for.
     unreachable: Vec<live::Error>,
-    clb: Rc<Api>,
+    clb: Rc<ClbConnection>,
 }
 
-impl Live {
+impl Session {
     /// Connects as the flags say. Of several contexts, some may fail.
     pub fn open(args: &InputArgs) -> Result<Self, Error> {
         let mut runtime = Builder::new_current_thread();
@@ -68,8 +68,16 @@ impl Live {
         &self.unreachable
     }
 
+    /// The names of the contexts that there are connections with, each once.
+    pub fn contexts(&self) -> Vec<&str> {
+        let mut contexts: Vec<&str> =
+            self.connections.iter().filter_map(|of| of.context.as_deref()).collect();
+        contexts.dedup();
+        contexts
+    }
+
     /// The only connection, for commands that write.
-    pub fn only(&self) -> Result<&Connection, Error> {
+    pub fn single_connection(&self) -> Result<&Connection, Error> {
         match self.connections.as_slice() {
             [one] => Ok(one),
             _ => Err(Error::usage("this command writes in one cluster; name it with --context")),
@@ -77,7 +85,7 @@ impl Live {
     }
 
     /// Waits for work to be done.
-    pub fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
@@ -92,7 +100,7 @@ impl Live {
     }
 
     /// Asks all clusters for their state.
-    pub async fn fetch(&self, namespace: Option<&str>) -> Vec<Answer> {
+    pub async fn read_clusters(&self, namespace: Option<&str>) -> Vec<ClusterReadResult> {
         let all = self.connections.iter().map(|connection| {
             let namespace = namespace.unwrap_or(&connection.namespace);
             live::read_cluster(connection, namespace)
@@ -101,19 +109,23 @@ impl Live {
     }
 
     /// The CLB API.
-    pub fn clb(&self) -> &Api {
+    pub fn clb(&self) -> &ClbConnection {
         &self.clb
     }
 
     /// Makes one snapshot of what the clusters said. Of several, some may have failed.
-    pub fn unite(&self, answers: Vec<Answer>, printer: &mut Printer) -> Result<Loaded, Error> {
+    pub fn merge(
+        &self,
+        answers: Vec<ClusterReadResult>,
+        printer: &mut Printer,
+    ) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
         let mut seen = BTreeMap::new();
         let mut failed: Vec<live::Error> = self.unreachable.clone();
         for (connection, gathered) in self.connections.iter().zip(answers) {
             match gathered {
                 Ok(gathered) => {
-                    differ(connection, &gathered, &mut seen)?;
+                    refuse_duplicate_cluster(connection, &gathered, &mut seen)?;
                     for limit in &gathered.limits {
                         printer.warning(&limit.to_string());
                     }
@@ -140,7 +152,7 @@ impl Live {
 
 /// Refuses a cluster that is there already under another context: every participant would count
 /// twice.
-fn differ(
+fn refuse_duplicate_cluster(
     connection: &Connection,
     gathered: &ClusterState,
     seen: &mut BTreeMap<String, String>,

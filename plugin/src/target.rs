@@ -8,7 +8,7 @@ use crate::{error::Error, selection::Selection};
 const LISTED: usize = 10;
 
 /// Reads `svc/NAME`, `service/NAME` or `NAME`.
-pub fn name_of(text: &str) -> Result<&str, Error> {
+pub fn parse_name(text: &str) -> Result<&str, Error> {
     let name = match text.split_once('/') {
         None => text,
         Some(("svc" | "service" | "services", name)) => name,
@@ -31,15 +31,19 @@ pub fn resolve<'a>(
     text: &str,
     selection: &Selection<'_>,
 ) -> Result<ServiceRef<'a>, Error> {
-    let name = name_of(text)?;
-    let mut found = all(index).filter(|service_ref| {
+    let name = parse_name(text)?;
+    let mut found = all_services(index).filter(|service_ref| {
         service_ref.service.metadata.name == name
-            && selection.takes(service_ref.cluster, service_ref.service)
+            && selection.includes(service_ref.cluster, service_ref.service)
     });
     let Some(first) = found.next() else { return Err(not_found(index, name, selection)) };
     let mut others: Vec<ServiceRef<'a>> = found.collect();
     if others.is_empty() {
-        return if first.service.is_taken_by_ccm() { Ok(first) } else { Err(not_ours(&first)) };
+        return if first.service.is_taken_by_ccm() {
+            Ok(first)
+        } else {
+            Err(not_taken_by_ccm(&first))
+        };
     }
     others.insert(0, first);
     // A headless or internal Service of the same name is not meant.
@@ -47,20 +51,20 @@ pub fn resolve<'a>(
         others.iter().filter(|service_ref| service_ref.service.is_taken_by_ccm()).collect();
     match taken.as_slice() {
         [one] => Ok(**one),
-        [] => Err(not_ours(&first)),
+        [] => Err(not_taken_by_ccm(&first)),
         many => Err(ambiguous(name, many)),
     }
 }
 
 /// Every Service, whether CCM takes it or not.
-fn all<'a>(index: &Index<'a>) -> impl Iterator<Item = ServiceRef<'a>> {
+fn all_services<'a>(index: &Index<'a>) -> impl Iterator<Item = ServiceRef<'a>> {
     let clusters = index.snapshot.clusters.iter().enumerate();
     clusters.flat_map(|(index, cluster)| {
         cluster.services().map(move |service| ServiceRef { cluster_index: index, cluster, service })
     })
 }
 
-fn not_ours(service_ref: &ServiceRef<'_>) -> Error {
+fn not_taken_by_ccm(service_ref: &ServiceRef<'_>) -> Error {
     let why = if service_ref.service.is_load_balancer() {
         "it names another controller (loadBalancerClass or annotation), so".to_owned()
     } else {
@@ -75,11 +79,15 @@ fn not_ours(service_ref: &ServiceRef<'_>) -> Error {
 }
 
 fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error {
-    let elsewhere: Vec<ServiceRef<'_>> =
-        all(index).filter(|service_ref| service_ref.service.metadata.name == name).collect();
+    let elsewhere: Vec<ServiceRef<'_>> = all_services(index)
+        .filter(|service_ref| service_ref.service.metadata.name == name)
+        .collect();
     let message = format!("no Service {name:?}{}", selection.describe());
     let (title, mut candidates): (&str, Vec<ServiceRef<'_>>) = if elsewhere.is_empty() {
-        ("there is", index.services().filter(|s| selection.takes(s.cluster, s.service)).collect())
+        (
+            "there is",
+            index.services().filter(|s| selection.includes(s.cluster, s.service)).collect(),
+        )
     } else {
         ("of that name there is", elsewhere)
     };
@@ -87,7 +95,7 @@ fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error 
     candidates.truncate(LISTED);
     let mut hints: Vec<String> = candidates
         .iter()
-        .map(|service_ref| format!("{title} {}", arguments(service_ref)))
+        .map(|service_ref| format!("{title} {}", arguments_for(service_ref)))
         .collect();
     if left_out > 0 {
         hints.push(format!("and {left_out} more"));
@@ -102,7 +110,7 @@ fn ambiguous(name: &str, service_refs: &[&ServiceRef<'_>]) -> Error {
     let mut hints: Vec<String> = service_refs
         .iter()
         .take(LISTED)
-        .map(|service_ref| format!("give {}", arguments(service_ref)))
+        .map(|service_ref| format!("give {}", arguments_for(service_ref)))
         .collect();
     if service_refs.len() > LISTED {
         hints.push(format!("and {} more", service_refs.len() - LISTED));
@@ -114,12 +122,12 @@ fn ambiguous(name: &str, service_refs: &[&ServiceRef<'_>]) -> Error {
 }
 
 /// What to type for a Service.
-pub fn arguments(service_ref: &ServiceRef<'_>) -> String {
-    format!("svc/{} {}", service_ref.service.metadata.name, place(service_ref))
+pub fn arguments_for(service_ref: &ServiceRef<'_>) -> String {
+    format!("svc/{} {}", service_ref.service.metadata.name, location_flags(service_ref))
 }
 
 /// What to type for a Service's namespace and cluster.
-pub fn place(service_ref: &ServiceRef<'_>) -> String {
+pub fn location_flags(service_ref: &ServiceRef<'_>) -> String {
     let context = service_ref.cluster.context.as_ref().map(|c| format!(" --context {c}"));
     format!("-n {}{}", service_ref.service.metadata.namespace(), context.unwrap_or_default())
 }

@@ -2,50 +2,36 @@
 
 use std::io::{self, IsTerminal};
 
-use clbmigrate_core::{index::Index, preview::Preview};
-
 use super::Change;
 use crate::{
+    document::preview::PreviewAnswer,
     error::Error,
-    output::{Printer, human},
-    preview_document,
+    output::{Printable, Printer},
 };
 
-/// Shows the whole preview, apart from the data.
-pub fn show(
-    change: &Change<'_>,
-    indexes: (&Index<'_>, &Index<'_>),
-    preview: &Preview<'_>,
-    printer: &mut Printer,
-) -> Result<(), Error> {
-    let document = preview_document::new(indexes, preview);
-    let options = human::Options { is_wide: false, has_contexts: false };
-    let look = printer.look;
-    human::preview(&document, &[change.object()], look, options, printer.talk())?;
+/// Shows the whole preview, on stderr.
+pub fn show(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), Error> {
+    let terminal = printer.terminal;
+    preview.write_text(terminal, false, printer.stderr())?;
     Ok(())
 }
 
-/// Says in a line what the change comes to, and what it brings.
-pub fn summary(
-    indexes: (&Index<'_>, &Index<'_>),
-    preview: &Preview<'_>,
-    printer: &mut Printer,
-) -> Result<(), Error> {
-    let document = preview_document::new(indexes, preview);
-    let look = printer.look;
-    human::preview_summary(&document, look, printer.talk())?;
+/// Says in a line what the change comes to, and what it brings, on stderr.
+pub fn show_brief(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), Error> {
+    let terminal = printer.terminal;
+    preview.write_brief(terminal, printer.stderr())?;
     Ok(())
 }
 
-/// Asks; anything but a clear yes ends it.
+/// Says what is about to be written where, and asks; anything but a clear yes ends it.
 pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
-    no_terminal(printer)?;
+    require_terminal(printer)?;
     let connection = change.connection;
     let meta = &change.service_ref.service.metadata;
-    let who = change.live.wait_for(connection.whoami());
-    let talk = printer.talk();
-    writeln!(talk)?;
-    let mut line = |name: &str, value: &str| writeln!(talk, "  {name:<10} {value}");
+    let who = change.session.block_on(connection.whoami());
+    let stderr = printer.stderr();
+    writeln!(stderr)?;
+    let mut line = |name: &str, value: &str| writeln!(stderr, "  {name:<10} {value}");
     line("context", connection.context.as_deref().unwrap_or("-"))?;
     line("cluster", &format!("{} ({})", connection.cluster, connection.server))?;
     line("user", &who)?;
@@ -55,11 +41,11 @@ pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
         let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
         line("change", &format!("{}: {} -> {}", edit.key, value(&edit.old), value(&edit.new)))?;
     }
-    is_confirmed(printer)
+    ask_confirmation(printer)
 }
 
 /// Refuses where there is nobody to ask.
-pub fn no_terminal(printer: &mut Printer) -> Result<(), Error> {
+pub fn require_terminal(printer: &mut Printer) -> Result<(), Error> {
     printer.flush()?;
     if io::stdin().is_terminal() {
         return Ok(());
@@ -71,10 +57,10 @@ pub fn no_terminal(printer: &mut Printer) -> Result<(), Error> {
 }
 
 /// Asks; anything but a clear yes ends it.
-pub fn is_confirmed(printer: &mut Printer) -> Result<(), Error> {
-    let talk = printer.talk();
-    write!(talk, "Write it? [y/N] ")?;
-    talk.flush()?;
+pub fn ask_confirmation(printer: &mut Printer) -> Result<(), Error> {
+    let stderr = printer.stderr();
+    write!(stderr, "Write it? [y/N] ")?;
+    stderr.flush()?;
     let mut answer = String::new();
     // What cannot be read is no yes.
     io::stdin().read_line(&mut answer).map_err(|_| Error::Aborted)?;

@@ -8,14 +8,14 @@ use crate::{error::Error, target};
 
 /// A write that failed.
 #[derive(Debug)]
-pub enum Unsent {
+pub enum WriteFailure {
     /// Nothing was written.
     NotWritten(Error),
     /// Nobody knows.
-    Perhaps(Error),
+    Unknown(Error),
 }
 
-impl Unsent {
+impl WriteFailure {
     /// A write that failed, in words.
     pub fn new(change: &Change<'_>, error: WriteError) -> Self {
         let is_known = match &error {
@@ -24,14 +24,14 @@ impl Unsent {
             WriteError::Unknown(_) => false,
         };
         let error = explain(change, error);
-        if is_known { Self::NotWritten(error) } else { Self::Perhaps(error) }
+        if is_known { Self::NotWritten(error) } else { Self::Unknown(error) }
     }
 }
 
-impl From<Unsent> for Error {
-    fn from(unsent: Unsent) -> Self {
+impl From<WriteFailure> for Error {
+    fn from(unsent: WriteFailure) -> Self {
         match unsent {
-            Unsent::NotWritten(error) | Unsent::Perhaps(error) => error,
+            WriteFailure::NotWritten(error) | WriteFailure::Unknown(error) => error,
         }
     }
 }
@@ -44,7 +44,7 @@ fn explain(change: &Change<'_>, error: WriteError) -> Error {
                 format!("nobody knows whether the change was written: {}", error.message);
             let hint = format!(
                 "look before anything else: kubectl clbmigrate status {}",
-                target::place(&change.service_ref)
+                target::location_flags(&change.service_ref)
             );
             Error::Cluster(error.hint(hint))
         }

@@ -32,7 +32,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Judges a change of the Services at these seats, as they were before.
+    /// Judges a change of these Services, as they were before.
     pub fn new(
         preview: &Preview<'_>,
         after: &Index<'_>,

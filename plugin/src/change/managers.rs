@@ -15,7 +15,7 @@ enum Tool {
 
 /// An annotation that such a tool owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GitOps {
+pub struct GitOpsTool {
     tool: Tool,
     /// The field manager's name.
     pub manager: String,
@@ -23,13 +23,13 @@ pub struct GitOps {
 }
 
 /// The tools that own one of the annotations.
-pub fn of(service: &LiveService, keys: &[&str]) -> Vec<GitOps> {
-    let mut found: Vec<GitOps> = Vec::new();
+pub fn gitops_tools(service: &LiveService, keys: &[&str]) -> Vec<GitOpsTool> {
+    let mut found: Vec<GitOpsTool> = Vec::new();
     for key in keys {
         for manager in service.field_managers_of(key) {
             let Some(tool) = tool_of(&manager.name) else { continue };
             if !found.iter().any(|known| known.tool == tool) {
-                found.push(GitOps { tool, manager: manager.name, key: (*key).to_owned() });
+                found.push(GitOpsTool { tool, manager: manager.name, key: (*key).to_owned() });
             }
         }
     }
@@ -52,7 +52,7 @@ fn tool_of(manager: &str) -> Option<Tool> {
     }
 }
 
-impl GitOps {
+impl GitOpsTool {
     /// Says that the change may not last, and what makes it last.
     pub fn warn(&self, service: &Service, printer: &mut Printer) {
         let Self { manager, key, .. } = self;
@@ -65,7 +65,7 @@ impl GitOps {
             "{name} (field manager {manager}) owns {key} and may put it back; change it in the repository (-o patch prints the change), or have it ignored:"
         ));
         for line in self.rule(service) {
-            printer.remark(&format!("    {line}"));
+            printer.info(&format!("    {line}"));
         }
     }
 

@@ -1,7 +1,6 @@
 //! A change of one Service: judged, confirmed, written under guard, and waited for.
 
 mod confirm;
-mod document;
 mod failure;
 mod judge;
 mod managers;
@@ -24,31 +23,33 @@ use clbmigrate_core::{
     transfer::Whole,
 };
 
-use self::document::Report;
 use crate::{
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
+    document::{
+        change::{self, ChangeAnswer},
+        preview::PreviewAnswer,
+    },
     error::{Error, Exit},
-    input::{self, Intake},
-    live::Live,
-    output::Printer,
+    input::{self, Input},
+    output::{Printer, yaml},
     selection::Selection,
+    session::Session,
     target,
 };
 
 pub use self::{
-    confirm::{is_confirmed, no_terminal},
-    document::print_patch,
-    failure::Unsent,
+    confirm::{ask_confirmation, require_terminal, show, show_brief},
+    failure::WriteFailure,
     judge::{Judgement, Leniency},
-    managers::GitOps,
-    recover::TakeBack,
-    truth::Truth,
-    wait::{End, Proof},
-    write::{Begun, Patience},
+    managers::GitOpsTool,
+    recover::Rollback,
+    truth::GroupCheck,
+    wait::{Verification, WaitResult},
+    write::{Patience, WrittenChange},
 };
 
 /// How often the state is read anew where it changes while it is read.
-pub const READS: usize = 3;
+pub const MAX_READS: usize = 3;
 
 /// A change of one Service, made of its present state.
 pub struct Plan {
@@ -103,39 +104,39 @@ pub fn carry_out(
     args: (&WriteArgs, &InputArgs),
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    target::name_of(target)?;
-    carry_out_over(Live::open(args.1)?, target, plan, args, printer)
+    target::parse_name(target)?;
+    carry_out_with(Session::open(args.1)?, target, plan, args, printer)
 }
 
 /// The same over connections that are made already.
-pub fn carry_out_over(
-    live: Live,
+pub fn carry_out_with(
+    session: Session,
     target: &str,
     plan: Planner<'_>,
     (write, input): (&WriteArgs, &InputArgs),
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    let overlay = evidence(input)?;
-    let mut live = Some(live);
-    for _ in 0..READS {
-        let Some(open) = live.take() else { break };
-        let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
-        let Intake { loaded, live: connected, namespace } = intake;
+    let overlay = read_overlay(input)?;
+    let mut session = Some(session);
+    for _ in 0..MAX_READS {
+        let Some(open) = session.take() else { break };
+        let Input { loaded, session: connected, namespace } =
+            input::read_live(open, input, overlay.as_ref(), printer)?;
         let Some(connected) = connected else { break };
         let selection = Selection::new(input, namespace.as_deref());
         let before = Index::new(&loaded.snapshot);
         let service_ref = target::resolve(&before, target, &selection)?;
         let meta = &service_ref.service.metadata;
-        let connection = connected.only()?;
-        let present = connected.wait_for(connection.service(meta.namespace(), &meta.name))?;
-        let present = present.filter(|present| is_same(present, service_ref.service));
+        let connection = connected.single_connection()?;
+        let present = connected.block_on(connection.service(meta.namespace(), &meta.name))?;
+        let present = present.filter(|present| matches_listed(present, service_ref.service));
         let Some(present) = present else {
-            live = Some(connected);
+            session = Some(connected);
             continue;
         };
         let plan = plan(&present, service_ref.service)?;
         let change =
-            Change { live: &connected, connection, present, plan, before: &before, service_ref };
+            Change { session: &connected, connection, present, plan, before: &before, service_ref };
         return change.run(write, printer);
     }
     Err(Error::Conflict {
@@ -146,7 +147,7 @@ pub fn carry_out_over(
 
 /// The CLB API's answers that `--overlay` names. Manifests are refused: a change is judged by what is
 /// there, and so is one whose evidence cannot be read.
-pub fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
+pub fn read_overlay(input: &InputArgs) -> Result<Option<Loaded>, Error> {
     let Some(overlay) = input::overlay(input)? else { return Ok(None) };
     if !overlay.problems.is_empty() {
         let lines: Vec<String> = overlay.problems.iter().map(ToString::to_string).collect();
@@ -165,7 +166,7 @@ pub fn evidence(input: &InputArgs) -> Result<Option<Loaded>, Error> {
 }
 
 /// Whether what was listed is what is there.
-pub fn is_same(present: &LiveService, listed: &Service) -> bool {
+pub fn matches_listed(present: &LiveService, listed: &Service) -> bool {
     present.service().is_ok_and(|now| {
         now.spec == listed.spec && now.metadata.annotations == listed.metadata.annotations
     })
@@ -174,7 +175,7 @@ pub fn is_same(present: &LiveService, listed: &Service) -> bool {
 /// A planned change with all it needs.
 pub struct Change<'c> {
     /// All connections.
-    pub live: &'c Live,
+    pub session: &'c Session,
     /// That with the Service's cluster.
     pub connection: &'c Connection,
     /// The Service as it was read.
@@ -192,81 +193,93 @@ impl Change<'_> {
         let changed = self.changed_snapshot();
         let after = Index::new(&changed);
         let preview = preview::preview_including(self.before, &after, &[self.object()]);
-        let report = Report::new(self, preview.outcome);
+        let answer = ChangeAnswer::new(
+            self.plan.verb,
+            &self.object(),
+            &self.plan.edits,
+            self.plan.undoes.clone(),
+            preview.outcome,
+        );
         if self.plan.is_unchanged() {
-            return self.leave(args, report, printer);
+            return self.answer_unchanged(args, answer, printer);
         }
         let judgement = Judgement::new(&preview, &after, &[self.service_ref], self.plan.leniency);
         let is_patch = args.output == ChangeFormat::Patch;
         let is_asked = !args.yes && args.dry_run.is_none() && !is_patch;
+        let shown = PreviewAnswer::new((self.before, &after), &preview, &[self.object()], true);
         if is_asked || (args.dry_run == Some(DryRun::Client) && !is_patch) {
-            confirm::show(self, (self.before, &after), &preview, printer)?;
+            show(&shown, printer)?;
         } else if !is_patch {
-            confirm::summary((self.before, &after), &preview, printer)?;
+            show_brief(&shown, printer)?;
         }
         for warning in judgement.warnings() {
             printer.warning(&warning);
         }
         judgement.refuse(args.force)?;
         if is_patch {
-            return document::patch(&self.service_ref, &self.plan.edits, printer);
+            return self.print_patch(printer);
         }
         let managers = self.managers();
         for manager in &managers {
             manager.warn(self.service_ref.service, printer);
         }
         match args.dry_run {
-            Some(DryRun::Client) => return report.dry("client", args.output, printer),
-            Some(DryRun::Server) => {
-                self.try_out(args, printer)?;
-                return report.dry("server", args.output, printer);
+            Some(DryRun::Client) => {
+                printer.answer(args.output, &answer.dry_run("client"))?;
+                return Ok(Exit::Done);
+            }
+            Some(DryRun::ApiServer) => {
+                self.dry_run(args, printer)?;
+                printer.answer(args.output, &answer.dry_run("server"))?;
+                return Ok(Exit::Done);
             }
             None => {}
         }
         if is_asked {
             confirm::ask(self, printer)?;
         }
-        self.write(args, report, !managers.is_empty(), printer)
+        self.write(args, answer, !managers.is_empty(), printer)
     }
 
     /// Nothing is to be written; what was written before may still be waited for.
-    fn leave(
+    fn answer_unchanged(
         &self,
         args: &WriteArgs,
-        report: Report,
+        answer: ChangeAnswer,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
         if args.output == ChangeFormat::Patch {
-            return document::patch(&self.service_ref, &self.plan.edits, printer);
+            return self.print_patch(printer);
         }
-        let report = report.unchanged(&self.present);
+        let history = self.present.history().ok();
+        let answer = answer.unchanged(history.as_ref().and_then(|history| history.last()));
         if !args.wait {
-            report.show(args.output, printer)?;
+            printer.answer(args.output, &answer)?;
             return Ok(Exit::Done);
         }
-        let begun = Begun { marks: self.marks(printer)?, edits: self.plan.edits.clone() };
-        self.wait(begun, None, args, report, printer)
+        let begun = WrittenChange { marks: self.observe(printer)?, edits: self.plan.edits.clone() };
+        self.wait(begun, None, args, answer, printer)
     }
 
     fn write(
         &self,
         args: &WriteArgs,
-        report: Report,
+        answer: ChangeAnswer,
         is_guarded: bool,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
         let id = new_change_id();
         let exit = if args.wait {
-            let begun = self.begin(&id, args, printer)?;
-            self.wait(begun, Some((&id, is_guarded)), args, report.written(&id), printer)?
+            let begun = self.write_recorded(&id, args, printer)?;
+            self.wait(begun, Some((&id, is_guarded)), args, answer.written(&id), printer)?
         } else {
             let edits = record::with_history(self, &id, args, printer);
             self.send(&self.present, &edits, &id, printer)?;
-            report.written(&id).show(args.output, printer)?;
+            printer.answer(args.output, &answer.written(&id))?;
             Exit::Done
         };
         if let (Some(next), Exit::Done) = (&self.plan.next, exit) {
-            printer.remark(next);
+            printer.info(next);
         }
         Ok(exit)
     }
@@ -275,28 +288,45 @@ impl Change<'_> {
     /// `written` is the change that can be taken back, and whether a tool may do that.
     fn wait(
         &self,
-        begun: Begun,
+        begun: WrittenChange,
         written: Option<(&str, bool)>,
         args: &WriteArgs,
-        report: Report,
+        answer: ChangeAnswer,
         printer: &mut Printer,
     ) -> Result<Exit, Error> {
         let is_guarded = written.is_some_and(|(_, is_guarded)| is_guarded);
-        let end = self.seen(begun, is_guarded, Patience::Short, args, printer);
+        let end = self.wait_and_verify(begun, is_guarded, Patience::Short, args, printer);
         let end = end.and_then(|end| match end {
-            End::Differs(how) => self.recover(&how, written.map(|(id, _)| id), args, printer),
+            WaitResult::Differs(how) => {
+                self.recover(&how, written.map(|(id, _)| id), args, printer)
+            }
             end => Ok(end),
         });
         match end {
             Ok(end) => {
-                report.ended(&end).show(args.output, printer)?;
+                let answer = answer.ended(end.state(), end.is_verified(), end.message());
+                printer.answer(args.output, &answer)?;
                 Ok(end.exit())
             }
             Err(error) => {
-                report.show(args.output, printer)?;
+                printer.answer(args.output, &answer)?;
                 Err(error)
             }
         }
+    }
+
+    /// Prints a manifest with the changed annotations alone.
+    pub fn print_patch(&self, printer: &mut Printer) -> Result<Exit, Error> {
+        let manifest = change::manifest(self.service_ref.service, &self.plan.edits);
+        yaml::write(&manifest, printer.data())?;
+        printer.flush()?;
+        if self.plan.edits.iter().any(|edit| edit.new.is_none()) {
+            printer.info(
+                "null takes an annotation away with kubectl patch --type=merge --patch-file; \
+                 in a repository, delete its line",
+            );
+        }
+        Ok(Exit::Done)
     }
 
     /// The Service, as findings name it.
@@ -322,8 +352,8 @@ impl Change<'_> {
     }
 
     /// Tools that may put its values back.
-    pub fn managers(&self) -> Vec<GitOps> {
-        managers::of(&self.present, &self.keys())
+    pub fn managers(&self) -> Vec<GitOpsTool> {
+        managers::gitops_tools(&self.present, &self.keys())
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -37,7 +37,7 @@ pub fn with_history(
         change: id.to_owned(),
         verb: change.plan.verb.to_owned(),
         when: change.present.now(),
-        who: change.live.wait_for(change.connection.whoami()),
+        who: change.session.block_on(change.connection.whoami()),
         from: weight.map_or_else(unchanged, |edit| edit.old.clone()),
         to: weight.map_or_else(unchanged, |edit| edit.new.clone()),
         reason: args.reason.clone(),

@@ -6,9 +6,9 @@ use clbmigrate_cluster::live::{LiveService, new_change_id};
 use clbmigrate_core::patch::AnnotationEdit;
 
 use super::{
-    Begun, Change, Patience, Plan,
+    Change, Patience, Plan, WrittenChange,
     judge::Leniency,
-    wait::{End, put_back},
+    wait::{WaitResult, describe_overwrite},
 };
 use crate::{cli::WriteArgs, error::Error, output::Printer};
 
@@ -16,13 +16,13 @@ use crate::{cli::WriteArgs, error::Error, output::Printer};
 const RESYNC: &str = "clbmigrate.io/resync";
 
 /// What became of taking a change back.
-pub enum TakeBack<'c> {
+pub enum Rollback<'c> {
     /// It is written.
-    Begun(Box<Change<'c>>, Begun),
+    Written(Box<Change<'c>>, WrittenChange),
     /// Everything is as before already.
-    IsSo,
+    NotNeeded,
     /// Somebody wrote something else, which stays. Says what.
-    Taken(String),
+    ChangedByOthers(String),
 }
 
 impl<'c> Change<'c> {
@@ -34,20 +34,20 @@ impl<'c> Change<'c> {
         written: Option<&str>,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<End, Error> {
+    ) -> Result<WaitResult, Error> {
         let how = match (self.resync(how, Patience::Short, args, printer)?, written) {
-            (End::Differs(how), Some(_)) => how,
+            (WaitResult::Differs(how), Some(_)) => how,
             (end, _) => return Ok(end),
         };
         printer.warning(&format!("{how} still; the change is taken back"));
         let end = match self.take_back(written, args, printer)? {
-            TakeBack::Begun(back, begun) => {
-                back.seen(begun, false, Patience::Short, args, printer)?.message()
+            Rollback::Written(back, begun) => {
+                back.wait_and_verify(begun, false, Patience::Short, args, printer)?.message()
             }
-            TakeBack::IsSo => "it was taken back already".to_owned(),
-            TakeBack::Taken(how) => return Ok(End::PutBack(how)),
+            Rollback::NotNeeded => "it was taken back already".to_owned(),
+            Rollback::ChangedByOthers(how) => return Ok(WaitResult::PutBack(how)),
         };
-        Ok(End::RolledBack(format!(
+        Ok(WaitResult::RolledBack(format!(
             "taken back, because CCM reported success while {how}. Now: {end}"
         )))
     }
@@ -59,15 +59,15 @@ impl<'c> Change<'c> {
         patience: Patience,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<End, Error> {
+    ) -> Result<WaitResult, Error> {
         printer.warning(&format!("CCM reports success, but {how}; CCM is called once more"));
-        let now = self.now()?;
+        let now = self.read_service()?;
         let old = now.annotation(RESYNC).map(str::to_owned);
         let id = new_change_id();
         let edits = vec![AnnotationEdit { key: RESYNC.to_owned(), old, new: Some(id.clone()) }];
-        let marks = self.marks(printer)?;
+        let marks = self.observe(printer)?;
         self.send(&now, &edits, &id, printer)?;
-        self.seen(Begun { marks, edits }, false, patience, args, printer)
+        self.wait_and_verify(WrittenChange { marks, edits }, false, patience, args, printer)
     }
 
     /// Writes what was there before the change of that id, unless somebody wrote something else since.
@@ -76,18 +76,18 @@ impl<'c> Change<'c> {
         written: Option<&str>,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<TakeBack<'c>, Error> {
-        let present = self.now()?;
+    ) -> Result<Rollback<'c>, Error> {
+        let present = self.read_service()?;
         if self.is_as_before(&present) {
-            return Ok(TakeBack::IsSo);
+            return Ok(Rollback::NotNeeded);
         }
         let edits = &self.plan.edits;
         if edits.iter().any(|edit| present.annotation(&edit.key) != edit.new.as_deref()) {
-            return Ok(TakeBack::Taken(self.taken(&present)));
+            return Ok(Rollback::ChangedByOthers(self.taken(&present)));
         }
         let back = Change { present, plan: self.reversed(written), ..*self };
-        let begun = back.begin(&new_change_id(), args, printer)?;
-        Ok(TakeBack::Begun(Box::new(back), begun))
+        let begun = back.write_recorded(&new_change_id(), args, printer)?;
+        Ok(Rollback::Written(Box::new(back), begun))
     }
 
     /// Whether the values are those before the change.
@@ -104,15 +104,15 @@ impl<'c> Change<'c> {
             .iter()
             .find(|edit| present.annotation(&edit.key) != edit.new.as_deref());
         match other {
-            Some(edit) => put_back(present, &edit.key, present.annotation(&edit.key)),
+            Some(edit) => describe_overwrite(present, &edit.key, present.annotation(&edit.key)),
             None => "it is as it was written".to_owned(),
         }
     }
 
     /// The Service as it is now.
-    pub fn now(&self) -> Result<LiveService, Error> {
+    pub fn read_service(&self) -> Result<LiveService, Error> {
         let meta = &self.service_ref.service.metadata;
-        let now = self.live.wait_for(self.connection.service(meta.namespace(), &meta.name))?;
+        let now = self.session.block_on(self.connection.service(meta.namespace(), &meta.name))?;
         now.ok_or_else(|| Error::NotFound {
             message: format!("Service {} is gone", self.service_ref.label()),
             hints: Vec::new(),

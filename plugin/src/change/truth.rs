@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Truth {
+pub enum GroupCheck {
     /// Every group carries what CCM should have written.
     Agrees,
     /// A group carries something else.
@@ -42,7 +42,7 @@ struct Difference {
 impl Change<'_> {
     /// Reads the Service's groups until they carry the weights of the change, or time is over: the
     /// limit where the API does not tell, sooner where it does.
-    pub async fn truth(&self, clb: &ClbClient, limit: Duration) -> Truth {
+    pub async fn check_groups(&self, clb: &ClbClient, limit: Duration) -> GroupCheck {
         let mut snapshot = self.changed_snapshot();
         let start = Instant::now();
         let clb = clb.with_deadline(start + limit);
@@ -57,7 +57,7 @@ impl Change<'_> {
                     let words: Vec<String> =
                         differences.into_iter().map(|difference| difference.words).collect();
                     if words.is_empty() {
-                        return Truth::Agrees;
+                        return GroupCheck::Agrees;
                     }
                     // Nodes and Pods may have come and gone since everything was read.
                     if !is_fresh {
@@ -65,13 +65,13 @@ impl Change<'_> {
                         self.refresh(&mut snapshot).await;
                         continue;
                     }
-                    Truth::Differs(words.join("; "))
+                    GroupCheck::Differs(words.join("; "))
                 }
-                Err(error) if error.is_transient() => Truth::Unknown(error.to_string()),
-                Err(error) => return Truth::Unknown(error.to_string()),
+                Err(error) if error.is_transient() => GroupCheck::Unknown(error.to_string()),
+                Err(error) => return GroupCheck::Unknown(error.to_string()),
             };
             let limit = match &truth {
-                Truth::Unknown(_) => limit,
+                GroupCheck::Unknown(_) => limit,
                 _ => PATIENCE.min(limit),
             };
             if (was_empty && is_empty) || start.elapsed() + PAUSE >= limit {

@@ -24,9 +24,9 @@ const GUARD: Duration = Duration::from_secs(10);
 
 /// How the wait ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum WaitResult {
     /// CCM finished a round over the change.
-    Done(CompletionSign, Proof),
+    Done(CompletionSign, Verification),
     /// CCM reports success, and the CLB holds something else.
     Differs(String),
     /// CCM tried and failed.
@@ -41,7 +41,7 @@ pub enum End {
     Gone,
 }
 
-impl End {
+impl WaitResult {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
@@ -56,7 +56,7 @@ impl End {
     /// How it is called in documents.
     pub fn state(&self) -> ChangeState {
         match self {
-            Self::Done(_, Proof::Clb) => ChangeState::Done,
+            Self::Done(_, Verification::AtClb) => ChangeState::Done,
             Self::Done(..) => ChangeState::Unverified,
             Self::Differs(_) => ChangeState::Differs,
             Self::Failed(_) => ChangeState::Failed,
@@ -69,7 +69,7 @@ impl End {
 
     /// Whether the CLB has confirmed it.
     pub fn is_verified(&self) -> bool {
-        matches!(self, Self::Done(_, Proof::Clb))
+        matches!(self, Self::Done(_, Verification::AtClb))
     }
 
     /// In words.
@@ -83,11 +83,13 @@ impl End {
                     }
                 };
                 match proof {
-                    Proof::None => {
+                    Verification::NotAsked => {
                         format!("{done}; not verified at the CLB, which takes its credentials")
                     }
-                    Proof::Unread(why) => format!("{done}; not verified at the CLB: {why}"),
-                    Proof::Clb => format!("{done}, and the CLB's groups carry the weights"),
+                    Verification::Failed(why) => format!("{done}; not verified at the CLB: {why}"),
+                    Verification::AtClb => {
+                        format!("{done}, and the CLB's groups carry the weights")
+                    }
                 }
             }
             Self::Differs(how) => format!("CCM reports success, but {how}"),
@@ -100,19 +102,19 @@ impl End {
 
 /// What besides CCM's word there is for a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum Verification {
     /// Nothing: nobody could be asked.
-    None,
+    NotAsked,
     /// The CLB could be asked, and did not tell.
-    Unread(String),
+    Failed(String),
     /// The groups carry the weights.
-    Clb,
+    AtClb,
 }
 
 /// A wait for one change.
 pub struct Waiting<'w, 'c> {
     change: &'w Change<'c>,
-    settling: PendingChange,
+    pending: PendingChange,
     is_guarded: bool,
     /// What Ctrl-C does meanwhile.
     on_end: &'static str,
@@ -129,50 +131,50 @@ impl<'w, 'c> Waiting<'w, 'c> {
     ) -> Self {
         let edits = edits.into_iter().filter(|edit| edit.key != history::KEY).collect();
         let on_end = "Ctrl-C leaves the change written and stops waiting";
-        Self { change, settling: PendingChange::new(before, edits), is_guarded, on_end }
+        Self { change, pending: PendingChange::new(before, edits), is_guarded, on_end }
     }
 
     /// The same as a step of something longer, which listens to Ctrl-C.
-    pub fn in_a_row(self) -> Self {
+    pub fn as_step(self) -> Self {
         Self { on_end: "Ctrl-C ends it after this step", ..self }
     }
 
     /// Looks until the verdict is clear or the time is over.
-    pub async fn run(&self, limit: Duration, printer: &mut Printer) -> Result<End, Error> {
-        if self.settling.hashes_differently() {
-            printer.remark("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
+    pub async fn run(&self, limit: Duration, printer: &mut Printer) -> Result<WaitResult, Error> {
+        if self.pending.hashes_differently() {
+            printer.info("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
         }
         printer.note(&format!("waiting for CCM; {}", self.on_end));
         let deadline = Instant::now() + limit;
-        let mut told = Told::default();
+        let mut told = LastMessage::default();
         let mut done: Option<(CompletionSign, Instant)> = None;
         loop {
             let look = timeout_at(deadline, self.look()).await;
             match look {
                 Err(_) => {}
                 Ok(Err(error)) if error.is_transient() => {
-                    told.tell(&format!("{error}; trying again"), printer);
+                    told.report_once(&format!("{error}; trying again"), printer);
                 }
                 Ok(Err(error)) => return Err(error.into()),
-                Ok(Ok(None)) => return Ok(End::Gone),
+                Ok(Ok(None)) => return Ok(WaitResult::Gone),
                 Ok(Ok(Some((now, verdict)))) => match verdict {
                     Progress::Done(mark) => {
                         let since = done.get_or_insert((mark, Instant::now())).1;
                         if !self.is_guarded || since.elapsed() >= GUARD {
-                            return Ok(End::Done(mark, Proof::None));
+                            return Ok(WaitResult::Done(mark, Verification::NotAsked));
                         }
-                        told.tell("CCM reports success; looking on, for another tool may put the value back", printer);
+                        told.report_once("CCM reports success; looking on, for another tool may put the value back", printer);
                     }
                     Progress::Failed { rounds, message } => {
-                        return Ok(End::Failed(format!("{message} ({rounds} rounds)")));
+                        return Ok(WaitResult::Failed(format!("{message} ({rounds} rounds)")));
                     }
                     Progress::Overwritten { key, value } => {
-                        let how = put_back(&now, &key, value.as_deref());
-                        return Ok(End::PutBack(format!("put back: {how}")));
+                        let how = describe_overwrite(&now, &key, value.as_deref());
+                        return Ok(WaitResult::PutBack(format!("put back: {how}")));
                     }
                     Progress::Waiting { failed, message } => {
                         if let (1.., Some(message)) = (failed, message) {
-                            told.tell(
+                            told.report_once(
                                 &format!("a round of CCM failed, it will try again: {message}"),
                                 printer,
                             );
@@ -182,11 +184,11 @@ impl<'w, 'c> Waiting<'w, 'c> {
             }
             if Instant::now() >= deadline {
                 return Ok(match (done, told.last) {
-                    (Some((mark, _)), _) => End::Done(mark, Proof::None),
+                    (Some((mark, _)), _) => WaitResult::Done(mark, Verification::NotAsked),
                     (None, Some(said)) => {
-                        End::TimedOut(format!("CCM was not done in time: {said}"))
+                        WaitResult::TimedOut(format!("CCM was not done in time: {said}"))
                     }
-                    (None, None) => End::TimedOut(
+                    (None, None) => WaitResult::TimedOut(
                         "CCM was not done in time, and left no sign of having seen the change; \
                          see whether it runs: kubectl get pods -n kube-system"
                             .to_owned(),
@@ -207,28 +209,28 @@ impl<'w, 'c> Waiting<'w, 'c> {
             return Ok(None);
         }
         let (marks, _) = connection.marks(&now).await?;
-        let verdict = self.settling.judge(&marks);
+        let verdict = self.pending.judge(&marks);
         Ok(Some((now, verdict)))
     }
 }
 
 /// What was said last, so that it is not said again.
 #[derive(Default)]
-struct Told {
+struct LastMessage {
     last: Option<String>,
 }
 
-impl Told {
-    fn tell(&mut self, message: &str, printer: &mut Printer) {
+impl LastMessage {
+    fn report_once(&mut self, message: &str, printer: &mut Printer) {
         if self.last.as_deref() != Some(message) {
-            printer.remark(message);
+            printer.info(message);
             self.last = Some(message.to_owned());
         }
     }
 }
 
 /// Who put a value back.
-pub fn put_back(now: &LiveService, key: &str, value: Option<&str>) -> String {
+pub fn describe_overwrite(now: &LiveService, key: &str, value: Option<&str>) -> String {
     let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
     let who = now.field_managers_of(key).into_iter().next();
     let by = who.map_or_else(

@@ -7,10 +7,10 @@ use clbmigrate_core::{patch::AnnotationEdit, reconciliation::ObservedService};
 
 use super::{
     Change,
-    failure::Unsent,
+    failure::WriteFailure,
     record,
-    truth::{self, Truth},
-    wait::{End, Proof, Waiting},
+    truth::{self, GroupCheck},
+    wait::{Verification, WaitResult, Waiting},
 };
 use crate::{cli::WriteArgs, error::Error, output::Printer};
 
@@ -24,29 +24,29 @@ pub enum Patience {
 }
 
 /// A change that is written, as it is waited for.
-pub struct Begun {
+pub struct WrittenChange {
     pub(super) marks: ObservedService,
     pub(super) edits: Vec<AnnotationEdit>,
 }
 
 impl Change<'_> {
     /// Has the API server judge the write, record included.
-    pub fn try_out(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
+    pub fn dry_run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
         let edits = record::with_history(self, &new_change_id(), args, printer);
-        Ok(self.live.wait_for(self.connection.dry_run(&self.present, &edits))?)
+        Ok(self.session.block_on(self.connection.dry_run(&self.present, &edits))?)
     }
 
     /// Writes it, and says what there is to say of it.
-    pub fn begin(
+    pub fn write_recorded(
         &self,
         id: &str,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<Begun, Unsent> {
+    ) -> Result<WrittenChange, WriteFailure> {
         let edits = record::with_history(self, id, args, printer);
-        let marks = self.marks(printer).map_err(Unsent::NotWritten)?;
+        let marks = self.observe(printer).map_err(WriteFailure::NotWritten)?;
         self.send(&self.present, &edits, id, printer)?;
-        Ok(Begun { marks, edits })
+        Ok(WrittenChange { marks, edits })
     }
 
     /// Writes, and says what there is to say of it.
@@ -56,11 +56,11 @@ impl Change<'_> {
         edits: &[AnnotationEdit],
         id: &str,
         printer: &mut Printer,
-    ) -> Result<(), Unsent> {
-        let written = self.live.wait_for(self.connection.write(present, edits, id));
-        let written = written.map_err(|error| Unsent::new(self, error))?;
+    ) -> Result<(), WriteFailure> {
+        let written = self.session.block_on(self.connection.write(present, edits, id));
+        let written = written.map_err(|error| WriteFailure::new(self, error))?;
         if written.recovered {
-            printer.remark("the answer to the write was lost; the change is there");
+            printer.info("the answer to the write was lost; the change is there");
         }
         for warning in &written.service.warnings {
             printer.warning(warning);
@@ -69,38 +69,38 @@ impl Change<'_> {
     }
 
     /// Waits for CCM, and asks the CLB what came of it.
-    pub fn seen(
+    pub fn wait_and_verify(
         &self,
-        begun: Begun,
+        begun: WrittenChange,
         is_guarded: bool,
         patience: Patience,
         args: &WriteArgs,
         printer: &mut Printer,
-    ) -> Result<End, Error> {
+    ) -> Result<WaitResult, Error> {
         let waiting = Waiting::new(self, begun.marks, begun.edits, is_guarded);
         let (waiting, limit) = match patience {
             Patience::Short => (waiting, truth::PATIENCE),
-            Patience::Long => (waiting.in_a_row(), args.timeout.0.max(truth::PATIENCE)),
+            Patience::Long => (waiting.as_step(), args.timeout.0.max(truth::PATIENCE)),
         };
-        let end = self.live.wait_for(waiting.run(args.timeout.0, printer))?;
-        Ok(self.live.wait_for(self.verified(end, limit)))
+        let end = self.session.block_on(waiting.run(args.timeout.0, printer))?;
+        Ok(self.session.block_on(self.verify_at_clb(end, limit)))
     }
 
     /// Holds CCM's success against what the CLB says, where that can be asked.
-    async fn verified(&self, end: End, limit: Duration) -> End {
-        let End::Done(mark, _) = end else { return end };
-        let Some(clb) = self.live.clb().get() else { return end };
-        match self.truth(&clb, limit).await {
-            Truth::Agrees => End::Done(mark, Proof::Clb),
-            Truth::Unknown(why) => End::Done(mark, Proof::Unread(why)),
-            Truth::Differs(how) => End::Differs(how),
+    async fn verify_at_clb(&self, end: WaitResult, limit: Duration) -> WaitResult {
+        let WaitResult::Done(mark, _) = end else { return end };
+        let Some(clb) = self.session.clb().client() else { return end };
+        match self.check_groups(&clb, limit).await {
+            GroupCheck::Agrees => WaitResult::Done(mark, Verification::AtClb),
+            GroupCheck::Unknown(why) => WaitResult::Done(mark, Verification::Failed(why)),
+            GroupCheck::Differs(how) => WaitResult::Differs(how),
         }
     }
 
     /// What CCM left on the Service so far: read anew, for the question may have stood for long.
-    pub fn marks(&self, printer: &mut Printer) -> Result<ObservedService, Error> {
+    pub fn observe(&self, printer: &mut Printer) -> Result<ObservedService, Error> {
         let meta = &self.service_ref.service.metadata;
-        let marks = self.live.wait_for(async {
+        let marks = self.session.block_on(async {
             let now = self.connection.service(meta.namespace(), &meta.name).await?;
             self.connection.marks(now.as_ref().unwrap_or(&self.present)).await
         });

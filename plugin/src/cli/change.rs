@@ -1,6 +1,6 @@
 use clap::{Arg, Args};
 
-use super::{ChangeFormat, DryRun, InputArgs, ServerWeight, Span, VgroupPort};
+use super::{ChangeFormat, DryRun, DurationArg, InputArgs, SERVICE, ServerWeight, VgroupPort};
 
 /// Hides flags that only commands that read take: here they are refused, each with its reason.
 fn hidden(flag: Arg) -> Arg {
@@ -29,7 +29,7 @@ pub struct WriteArgs {
 
     /// How long to wait for CCM, for example 90s or 5m
     #[arg(long, value_name = "TIME", default_value = "5m")]
-    pub timeout: Span,
+    pub timeout: DurationArg,
 
     /// Do not ask
     #[arg(short, long)]
@@ -52,7 +52,7 @@ pub struct WriteArgs {
 #[derive(Debug, Args)]
 #[command(mut_args = hidden, after_help = "\
 Examples:
-  # Look, ask, write, and wait until CCM has done it
+  # Terminal, ask, write, and wait until CCM has done it
   kubectl clbmigrate set svc/web 40 -n shop --wait
 
   # The way back to safety is never refused
@@ -71,7 +71,7 @@ Examples:
   kubectl clbmigrate set svc/web --external i-bp1a=30,i-bp1b=30 -n shop")]
 pub struct SetArgs {
     /// The Service: svc/NAME, service/NAME or NAME
-    #[arg(value_name = "[svc/]NAME")]
+    #[arg(value_name = SERVICE)]
     pub target: String,
 
     /// The weight, 0 to 100: the total of this Service's backends in each of its groups
@@ -110,7 +110,7 @@ Examples:
   kubectl clbmigrate undo svc/web -n shop --contexts old,new")]
 pub struct UndoArgs {
     /// The Service: svc/NAME, service/NAME or NAME
-    #[arg(value_name = "[svc/]NAME")]
+    #[arg(value_name = SERVICE)]
     pub target: String,
 
     /// Of a shift: take CCM's word where the CLB cannot be asked
@@ -139,7 +139,7 @@ Examples:
     --vgroup rsp-bp1example:80 --vgroup rsp-bp1example2:443 -o patch")]
 pub struct AttachArgs {
     /// The Service: svc/NAME, service/NAME or NAME
-    #[arg(value_name = "[svc/]NAME")]
+    #[arg(value_name = SERVICE)]
     pub target: String,
 
     /// The CLB's id

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use clbmigrate_cluster::live::ConnectionOptions;
 
-use super::Span;
+use super::DurationArg;
 
 /// kubectl's connection flags.
 #[derive(Debug, Clone, Args)]
@@ -35,7 +35,7 @@ pub struct ConnectArgs {
 
     /// How long a request may take, for example 10s or 1m; 0 for no limit
     #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub request_timeout: Span,
+    pub request_timeout: DurationArg,
 
     /// Do not check the API server's certificate
     #[arg(long)]

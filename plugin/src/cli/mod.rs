@@ -13,15 +13,18 @@ use clbmigrate_cluster::files::Source;
 
 use crate::selector::Selector;
 
+pub use crate::output::{ChangeFormat, Color, Format, ReportFormat};
 pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
 pub use clb::ClbArgs;
 pub use connect::ConnectArgs;
-pub use shift::{Share, ShiftArgs, Side};
-pub use values::{
-    ChangeFormat, Color, CompletionTarget, DryRun, FailOn, Format, ReportFormat, ServerWeight,
-    Span, VgroupPort,
-};
+pub use shift::{Share, ShiftArgs, ShiftSide};
+pub use values::{CompletionTarget, DryRun, DurationArg, FailOn, ServerWeight, VgroupPort};
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
+
+/// How help names an argument that is a Service; completion offers the cluster's.
+pub const SERVICE: &str = "[svc/]NAME";
+/// How help names an argument that is a rule; completion offers the catalogue's.
+pub const RULE: &str = "CLBnnn";
 
 /// Move live traffic behind one Alibaba Cloud CLB without losing a request
 ///
@@ -271,7 +274,7 @@ Examples:
 )]
 pub struct PreviewArgs {
     /// The Service: svc/NAME, service/NAME or NAME
-    #[arg(value_name = "[svc/]NAME", requires = "weight")]
+    #[arg(value_name = SERVICE, requires = "weight")]
     pub target: Option<String>,
 
     /// The weight to try, 0 to 100, or none for no weight annotation; taken as it is
@@ -352,7 +355,7 @@ Examples:
   kubectl clbmigrate explain")]
 pub struct ExplainArgs {
     /// The rules, for example CLB001; without any, all are listed
-    #[arg(value_name = "CLBnnn")]
+    #[arg(value_name = RULE)]
     pub rules: Vec<String>,
 }
 

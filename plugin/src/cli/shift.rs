@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use clap::{Arg, Args};
 
-use super::{InputArgs, WriteArgs};
+use super::{InputArgs, SERVICE, WriteArgs};
 
 /// What names the servers outside of clusters.
 const EXTERNAL: &str = "external";
@@ -17,7 +17,7 @@ fn hidden(flag: Arg) -> Arg {
 
 /// A side of a shift: `CONTEXT`, `CONTEXT=NAMESPACE/NAME`, `external` or `external=ID,ID`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
+pub enum ShiftSide {
     /// A Service of this context.
     Context {
         /// The context's name.
@@ -29,7 +29,7 @@ pub enum Side {
     External(Vec<String>),
 }
 
-impl Side {
+impl ShiftSide {
     /// The context, if it is one.
     pub fn context(&self) -> Option<&str> {
         match self {
@@ -39,7 +39,7 @@ impl Side {
     }
 }
 
-impl std::fmt::Display for Side {
+impl std::fmt::Display for ShiftSide {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Context { context, .. } => f.write_str(context),
@@ -49,7 +49,7 @@ impl std::fmt::Display for Side {
     }
 }
 
-impl FromStr for Side {
+impl FromStr for ShiftSide {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -150,7 +150,7 @@ Examples:
 )]
 pub struct ShiftArgs {
     /// The Service in --to, or in --from if that is the only context
-    #[arg(value_name = "[svc/]NAME")]
+    #[arg(value_name = SERVICE)]
     pub target: String,
 
     /// What --to carries of the whole route afterwards, 0% to 100%
@@ -159,11 +159,11 @@ pub struct ShiftArgs {
 
     /// Who gives traffic up
     #[arg(long, value_name = "SIDE", required_unless_present = "finish")]
-    pub from: Option<Side>,
+    pub from: Option<ShiftSide>,
 
     /// Who gets it
     #[arg(long, value_name = "SIDE", required_unless_present = "finish")]
-    pub to: Option<Side>,
+    pub to: Option<ShiftSide>,
 
     /// Finish a change that is half done; status names it
     #[arg(long, conflicts_with_all = ["share", "from", "to"])]
@@ -184,14 +184,13 @@ pub struct ShiftArgs {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
 
-    fn context(context: &str, service: Option<(&str, &str)>) -> Side {
+    fn context(context: &str, service: Option<(&str, &str)>) -> ShiftSide {
         let service = service.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-        Side::Context { context: context.to_owned(), service }
+        ShiftSide::Context { context: context.to_owned(), service }
     }
 
     #[rstest]
@@ -199,8 +198,8 @@ mod tests {
     #[case("admin@cs:eu/new", Some(context("admin@cs:eu/new", None)))]
     #[case("old=shop/web", Some(context("old", Some(("shop", "web")))))]
     #[case("a=b=shop/web", Some(context("a=b", Some(("shop", "web")))))]
-    #[case("external", Some(Side::External(Vec::new())))]
-    #[case("external=i-a,i-b", Some(Side::External(vec!["i-a".to_owned(), "i-b".to_owned()])))]
+    #[case("external", Some(ShiftSide::External(Vec::new())))]
+    #[case("external=i-a,i-b", Some(ShiftSide::External(vec!["i-a".to_owned(), "i-b".to_owned()])))]
     #[case("external=", None)]
     #[case("external=i-a,,i-b", None)]
     #[case("external=i a", None)]
@@ -210,7 +209,7 @@ mod tests {
     #[case("old=shop/", None)]
     #[case("old=shop/web/80", None)]
     #[case("=shop/web", None)]
-    fn a_side_is_a_context_or_servers(#[case] text: &str, #[case] expected: Option<Side>) {
+    fn a_side_is_a_context_or_servers(#[case] text: &str, #[case] expected: Option<ShiftSide>) {
         assert_eq!(text.parse().ok(), expected);
     }
 
@@ -233,11 +232,17 @@ mod tests {
         assert_eq!(read.as_deref(), expected);
     }
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_readers_panic(text in any::<String>()) {
-            let _ = text.parse::<Share>();
-            let _ = text.parse::<Side>();
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_text_makes_the_readers_panic(text in any::<String>()) {
+                let _ = text.parse::<Share>();
+                let _ = text.parse::<ShiftSide>();
+            }
         }
     }
 }

@@ -36,51 +36,6 @@ impl CompletionTarget {
     }
 }
 
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Everywhere.
-    Always,
-    /// Nowhere.
-    Never,
-}
-
-/// Output formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// For people, with more columns and nothing shortened.
-    Wide,
-    /// One JSON document.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// Names, one a line, as kubectl takes them.
-    Name,
-}
-
-/// Output formats of `check`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    Table,
-    /// For people, with patches and what each rule says of CCM.
-    Wide,
-    /// One JSON document.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// Names of objects with findings, one a line.
-    Name,
-    /// SARIF 2.1.0, for code scanning.
-    Sarif,
-    /// JUnit XML, for test reports.
-    Junit,
-}
-
 /// Which findings make exit code 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
@@ -112,29 +67,15 @@ pub enum DryRun {
     /// Nothing is sent but what reads.
     Client,
     /// The API server judges the change, and stores nothing.
-    Server,
-}
-
-/// Output formats of the commands that write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ChangeFormat {
-    /// For people
-    Table,
-    /// One JSON document
-    Json,
-    /// The same as YAML
-    Yaml,
-    /// The Service's name
-    Name,
-    /// A manifest with the changed annotations alone; nothing is written
-    Patch,
+    #[value(name = "server")]
+    ApiServer,
 }
 
 /// A time as kubectl's flags have it: `90s`, `1m30s`, `2h`, or seconds without a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct DurationArg(pub Duration);
 
-impl FromStr for Span {
+impl FromStr for DurationArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -223,7 +164,6 @@ impl FromStr for ServerWeight {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -241,7 +181,7 @@ mod tests {
     #[case("1d", None)]
     #[case("-1s", None)]
     fn a_time_is_written_as_for_kubectl(#[case] text: &str, #[case] milliseconds: Option<u64>) {
-        let read = text.parse::<Span>().ok().map(|span| span.0);
+        let read = text.parse::<DurationArg>().ok().map(|span| span.0);
         assert_eq!(read, milliseconds.map(Duration::from_millis));
     }
 
@@ -272,12 +212,18 @@ mod tests {
         assert_eq!(text.parse::<ServerWeight>().ok().map(|of| of.weight), weight);
     }
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_readers_panic(text in any::<String>()) {
-            let _ = text.parse::<Span>();
-            let _ = text.parse::<VgroupPort>();
-            let _ = text.parse::<ServerWeight>();
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_text_makes_the_readers_panic(text in any::<String>()) {
+                let _ = text.parse::<DurationArg>();
+                let _ = text.parse::<VgroupPort>();
+                let _ = text.parse::<ServerWeight>();
+            }
         }
     }
 }

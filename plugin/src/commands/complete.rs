@@ -3,38 +3,28 @@
 
 use std::time::Duration;
 
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clbmigrate_cluster::live;
 use clbmigrate_core::{annotation, object::Service, rules, snapshot::Cluster};
 
 use crate::{
-    cli::{Cli, Command as Verb, CompleteArgs, InputArgs, Side, Span},
+    cli::{
+        self, Cli, Command as Subcommand, CompleteArgs, ConnectArgs, DurationArg, InputArgs,
+        ShiftSide, StatusArgs,
+    },
     error::{Error, Exit},
-    live::Live,
     output::Printer,
+    session::Session,
 };
 
 /// Nobody waits longer for a completion.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Flags that say which cluster and namespace names come from.
-const PLACE: [&str; 9] = [
-    "--kubeconfig",
-    "--context",
-    "--cluster",
-    "--user",
-    "--as",
-    "--token",
-    "--namespace",
-    "-n",
-    "--as-group",
-];
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a shell does beside the candidates.
 #[derive(Clone, Copy)]
 enum Directive {
     /// Nothing.
-    Only = 4,
+    NoFiles = 4,
     /// Offers files as well.
     Files = 0,
 }
@@ -57,45 +47,58 @@ type Candidates = Vec<(String, String)>;
 
 fn candidates(before: &[String], last: &str) -> (Candidates, Directive) {
     let root = Cli::command();
-    let place = before.iter().position(|word| root.find_subcommand(word).is_some());
-    let command = place.and_then(|at| root.find_subcommand(before.get(at)?));
+    let index = before.iter().position(|word| root.find_subcommand(word).is_some());
+    let command = index.and_then(|at| root.find_subcommand(before.get(at)?));
     let Some(command) = command else {
         let is_flag = last.starts_with('-');
-        let names = if is_flag { flags(&root, &root) } else { verbs(&root) };
-        return (names, Directive::Only);
+        let names = if is_flag { flags(&root, &root) } else { subcommands(&root) };
+        return (names, Directive::NoFiles);
     };
     if let Some(flag) = before.last().and_then(|word| valued(&root, command, word)) {
         return values(flag, before);
     }
     if last.starts_with('-') {
-        return (flags(&root, command), Directive::Only);
+        return (flags(&root, command), Directive::NoFiles);
     }
-    let after = before.get(place.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let place = positionals(&root, command, after);
-    let names = match (command.get_name(), place) {
-        ("preview" | "set" | "undo" | "attach" | "shift", 0) => services(before, last),
-        ("explain", _) => {
+    let after = before.get(index.map_or(0, |at| at + 1)..).unwrap_or_default();
+    let argument = positional(command, positionals(&root, command, after));
+    let names = match argument.map(|argument| (argument, value_name(argument))) {
+        Some((_, Some(cli::SERVICE))) => services(before, last),
+        Some((_, Some(cli::RULE))) => {
             rules::catalogue().map(|rule| (rule.id.to_owned(), rule.title.to_owned())).collect()
         }
-        ("completion", 0) => command.get_positionals().next().map(possible).unwrap_or_default(),
-        _ => Vec::new(),
+        Some((argument, _)) => possible(argument),
+        None => Vec::new(),
     };
-    (names, Directive::Only)
+    (names, Directive::NoFiles)
 }
 
-fn verbs(root: &Command) -> Candidates {
+/// The positional argument after so many others: the last one again, where it takes several values.
+fn positional(command: &Command, count: usize) -> Option<&Arg> {
+    let repeated = || {
+        let last = command.get_positionals().last();
+        last.filter(|last| matches!(last.get_action(), ArgAction::Append))
+    };
+    command.get_positionals().nth(count).or_else(repeated)
+}
+
+fn value_name(argument: &Arg) -> Option<&str> {
+    argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str())
+}
+
+fn subcommands(root: &Command) -> Candidates {
     let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
     let about =
         |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
     visible.map(|command| (command.get_name().to_owned(), about(command))).collect()
 }
 
-fn all<'c>(root: &'c Command, command: &'c Command) -> impl Iterator<Item = &'c Arg> {
+fn all_flags<'c>(root: &'c Command, command: &'c Command) -> impl Iterator<Item = &'c Arg> {
     command.get_arguments().chain(root.get_arguments().filter(|arg| arg.is_global_set()))
 }
 
 fn flags(root: &Command, command: &Command) -> Candidates {
-    let visible = all(root, command).filter(|arg| !arg.is_hide_set());
+    let visible = all_flags(root, command).filter(|arg| !arg.is_hide_set());
     let named = visible.filter_map(|arg| {
         let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
         Some((format!("--{}", arg.get_long()?), about))
@@ -105,11 +108,14 @@ fn flags(root: &Command, command: &Command) -> Candidates {
 
 /// The flag that a word is, if it takes a value.
 fn valued<'c>(root: &'c Command, command: &'c Command, word: &str) -> Option<&'c Arg> {
-    all(root, command).find(|arg| {
-        let is_long = arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
-        let is_short = arg.get_short().is_some_and(|short| word == format!("-{short}"));
-        (is_long || is_short) && arg.get_action().takes_values()
-    })
+    all_flags(root, command).find(|arg| is_flag(arg, word) && arg.get_action().takes_values())
+}
+
+/// Whether a word is this flag, without a value behind it.
+fn is_flag(arg: &Arg, word: &str) -> bool {
+    let is_long = arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
+    let is_short = arg.get_short().is_some_and(|short| word == format!("-{short}"));
+    is_long || is_short
 }
 
 /// How many words are no flags and no flags' values.
@@ -139,28 +145,57 @@ fn possible(arg: &Arg) -> Candidates {
 fn values(flag: &Arg, before: &[String]) -> (Candidates, Directive) {
     let plain = |names: Vec<String>| names.into_iter().map(|name| (name, String::new())).collect();
     match flag.get_long() {
-        Some("context" | "contexts") => (plain(contexts(before)), Directive::Only),
+        Some("context" | "contexts") => (plain(contexts(before)), Directive::NoFiles),
         Some("from" | "to") => {
             let sides = contexts(before).into_iter().chain(["external".to_owned()]);
-            (plain(sides.collect()), Directive::Only)
+            (plain(sides.collect()), Directive::NoFiles)
         }
-        Some("namespace") => (plain(namespaces(before)), Directive::Only),
-        Some("filename" | "against" | "overlay" | "kubeconfig" | "dir") => {
-            (Vec::new(), Directive::Files)
-        }
-        _ => (possible(flag), Directive::Only),
+        Some("namespace") => (plain(namespaces(before)), Directive::NoFiles),
+        _ if is_path(flag) => (Vec::new(), Directive::Files),
+        _ => (possible(flag), Directive::NoFiles),
     }
+}
+
+fn is_path(flag: &Arg) -> bool {
+    matches!(flag.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath)
+}
+
+/// The flags that say which cluster and namespace names come from.
+fn location_flags() -> Vec<Arg> {
+    let connect = ConnectArgs::augment_args(Command::new("connect"));
+    let status = StatusArgs::augment_args(Command::new("status"));
+    let is_location = |arg: &&Arg| matches!(arg.get_long(), Some("namespace" | "context"));
+    let narrowing = status.get_arguments().filter(is_location);
+    connect.get_arguments().chain(narrowing).cloned().collect()
 }
 
 /// The flags of the command line that say which cluster is meant.
 fn input(before: &[String]) -> Option<InputArgs> {
-    let mut words = vec!["kubectl-clbmigrate".to_owned(), "status".to_owned()];
+    let line = ["kubectl-clbmigrate", "status"].map(str::to_owned);
+    match Cli::try_parse_from(line.into_iter().chain(location_words(before))).ok()?.command {
+        Subcommand::Status(args) => {
+            let mut input = args.input;
+            input.connect.request_timeout = DurationArg(COMPLETION_TIMEOUT);
+            Some(input)
+        }
+        _ => None,
+    }
+}
+
+/// The words of the command line that say which cluster is meant.
+fn location_words(before: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    let flags = location_flags();
     for (index, word) in before.iter().enumerate() {
-        let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
-        let is_joined = word.starts_with("-n") && word.len() > 2;
-        if PLACE.contains(&name) || is_joined {
+        let (name, has_value) =
+            word.split_once('=').map_or((word.as_str(), false), |(name, _)| (name, true));
+        let is_joined = |flag: &Arg| {
+            let short = flag.get_short().map(|short| format!("-{short}"));
+            short.is_some_and(|short| word.starts_with(&short) && word.len() > short.len())
+        };
+        if let Some(flag) = flags.iter().find(|flag| is_flag(flag, name) || is_joined(flag)) {
             words.push(word.clone());
-            if !word.contains('=') && !is_joined {
+            if flag.get_action().takes_values() && !has_value && !is_joined(flag) {
                 words.extend(before.get(index + 1).cloned());
             }
         }
@@ -168,19 +203,12 @@ fn input(before: &[String]) -> Option<InputArgs> {
         if word == "--to"
             && let Some(context) = before
                 .get(index + 1)
-                .and_then(|side| side.parse::<Side>().ok()?.context().map(str::to_owned))
+                .and_then(|side| side.parse::<ShiftSide>().ok()?.context().map(str::to_owned))
         {
             words.extend(["--context".to_owned(), context]);
         }
     }
-    match Cli::try_parse_from(words).ok()?.command {
-        Verb::Status(args) => {
-            let mut input = args.input;
-            input.connect.request_timeout = Span(PATIENCE);
-            Some(input)
-        }
-        _ => None,
-    }
+    words
 }
 
 fn contexts(before: &[String]) -> Vec<String> {
@@ -190,9 +218,9 @@ fn contexts(before: &[String]) -> Vec<String> {
 
 fn namespaces(before: &[String]) -> Vec<String> {
     let listed = input(before).and_then(|input| {
-        let live = Live::open(&input).ok()?;
-        let connection = live.only().ok()?;
-        live.wait_for(live::namespaces(connection)).ok()
+        let session = Session::open(&input).ok()?;
+        let connection = session.single_connection().ok()?;
+        session.block_on(live::namespaces(connection)).ok()
     });
     listed.unwrap_or_default()
 }
@@ -200,9 +228,9 @@ fn namespaces(before: &[String]) -> Vec<String> {
 /// The Services that CCM takes, in the form that was begun: `attach` is for those without annotations.
 fn services(before: &[String], last: &str) -> Candidates {
     let listed = input(before).and_then(|input| {
-        let live = Live::open(&input).ok()?;
-        let namespace = live.namespace(&input)?;
-        live.wait_for(live::services(live.only().ok()?, &namespace)).ok()
+        let session = Session::open(&input).ok()?;
+        let namespace = session.namespace(&input)?;
+        session.block_on(live::services(session.single_connection().ok()?, &namespace)).ok()
     });
     let kind = last.split_once('/').map(|(kind, _)| format!("{kind}/")).unwrap_or_default();
     let listed = listed.unwrap_or_default();
@@ -213,4 +241,51 @@ fn services(before: &[String], last: &str) -> Candidates {
         if weight.is_empty() { String::new() } else { format!("weight {weight}") }
     };
     candidates.map(|service| (format!("{kind}{}", service.metadata.name), about(service))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[rstest]
+    #[case::joined("set -nshop svc/", "-nshop")]
+    #[case::with_equals("set --token=x svc/", "--token=x")]
+    #[case::apart("set -n shop svc/", "-n shop")]
+    #[case::without_a_value("set --insecure-skip-tls-verify svc/", "--insecure-skip-tls-verify")]
+    #[case::the_gaining_side("shift --from a --to b svc/", "--context b")]
+    fn the_cluster_is_that_of_the_command_line(#[case] before: &str, #[case] flags: &str) {
+        let line = location_words(&words(before));
+        assert_eq!(line.join(" "), flags);
+    }
+
+    #[test]
+    fn every_flag_that_connects_says_where_names_come_from() {
+        let flags = location_flags();
+        let known = |long: &str| flags.iter().any(|flag| flag.get_long() == Some(long));
+        for long in ["kubeconfig", "cluster", "user", "as", "as-group", "token", "namespace"] {
+            assert!(known(long), "{long}");
+        }
+        assert!(known("insecure-skip-tls-verify") && known("context"));
+        assert!(!known("output") && !known("watch") && !known("selector"));
+    }
+
+    #[test]
+    fn every_subcommand_that_names_a_service_completes_its_name() {
+        let root = Cli::command();
+        let named = root.get_subcommands().filter(|command| {
+            command.get_positionals().next().and_then(value_name) == Some(cli::SERVICE)
+        });
+        let named: Vec<&str> = named.map(Command::get_name).collect();
+        assert_eq!(named, ["preview", "set", "shift", "undo", "attach"]);
+        let rules = root.find_subcommand("explain").and_then(|explain| positional(explain, 3));
+        assert_eq!(rules.and_then(value_name), Some(cli::RULE));
+        let set = root.find_subcommand("set").expect("a subcommand");
+        assert!(positional(set, 2).is_none());
+    }
 }

@@ -10,9 +10,9 @@ use crate::{
 
 /// Explains rules, or lists them all.
 pub fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let look = printer.look;
+    let terminal = printer.terminal;
     if args.rules.is_empty() {
-        human::rules(rules::catalogue(), look, printer.text())?;
+        human::rules(rules::catalogue(), terminal, printer.text())?;
         return Ok(Exit::Done);
     }
     let found: Vec<&Rule> = args.rules.iter().map(|id| find(id)).collect::<Result<_, _>>()?;
@@ -20,7 +20,7 @@ pub fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Error> {
         if index > 0 {
             writeln!(printer.text())?;
         }
-        human::rule(rule, look, printer.text())?;
+        human::rule(rule, terminal, printer.text())?;
     }
     Ok(Exit::Done)
 }

@@ -15,17 +15,15 @@ use clbmigrate_core::{
     snapshot::Snapshot,
 };
 
-use super::{exit, write_names};
 use crate::{
-    cli::{Format, PreviewArgs},
+    cli::PreviewArgs,
+    document::preview::PreviewAnswer,
     error::{Error, Exit},
-    input::{self, Intake},
-    live::Live,
-    output::{Printer, human, json, yaml},
-    preview_document,
+    input::{self, Input},
+    output::{Printer, text::count},
     selection::Selection,
+    session::Session,
     target,
-    view::count,
 };
 
 /// What stands for no weight at all.
@@ -34,9 +32,9 @@ const NONE: &str = "none";
 /// Shows what a change would do.
 pub fn run(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     match (&args.target, &args.weight) {
-        (Some(target), Some(weight)) => of_weight(args, target, weight, printer),
-        _ if !args.against.is_empty() => of_files(args, printer),
-        _ if !args.input.overlay.is_empty() => of_overlay(args, printer),
+        (Some(target), Some(weight)) => preview_weight(args, target, weight, printer),
+        _ if !args.against.is_empty() => preview_files(args, printer),
+        _ if !args.input.overlay.is_empty() => preview_overlay(args, printer),
         _ => Err(Error::Usage {
             message: "preview needs a Service and a weight, --overlay NEW, or -f NEW --against OLD"
                 .to_owned(),
@@ -49,14 +47,14 @@ pub fn run(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
 }
 
 /// Another weight of one Service.
-fn of_weight(
+fn preview_weight(
     args: &PreviewArgs,
     target: &str,
     weight: &str,
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    target::name_of(target)?;
-    let Intake { loaded, live, namespace } = input::read(&args.input, printer)?;
+    target::parse_name(target)?;
+    let Input { loaded, session, namespace } = input::read(&args.input, printer)?;
     let selection = Selection::new(&args.input, namespace.as_deref());
     let before = Index::new(&loaded.snapshot);
     let service_ref = target::resolve(&before, target, &selection)?;
@@ -65,71 +63,75 @@ fn of_weight(
     let named = [service_ref.service.object_ref(service_ref.cluster.context.as_ref())];
     let preview = preview::preview_including(&before, &after, &named);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &named, printer)?;
-    if let Some(live) = &live {
-        server_verdict(live, &preview, printer)?;
+    if let Some(session) = &session {
+        dry_run_on_api_servers(session, &preview, printer)?;
     }
     Ok(exit)
 }
 
 /// Manifests laid over the clusters' state.
-fn of_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
+fn preview_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let newer = input::overlay(&args.input)?.unwrap_or_default();
-    let live = Live::open(&args.input)?;
-    let namespace = live.namespace(&args.input);
+    let session = Session::open(&args.input)?;
+    let namespace = session.namespace(&args.input);
     let selection = Selection::new(&args.input, namespace.as_deref());
-    let answers = live.wait_for(live.fetch(namespace.as_deref()));
-    let mut loaded = live.unite(answers, printer)?;
-    input::fits(&newer, &loaded.snapshot)?;
+    let answers = session.block_on(session.read_clusters(namespace.as_deref()));
+    let mut loaded = session.merge(answers, printer)?;
+    input::require_known_clusters(&newer, &loaded.snapshot)?;
     let mut changed = loaded.snapshot.overlaid(&newer.snapshot, false);
     // The CLB API's answers are evidence, not a part of the change.
     loaded.snapshot.clb_answers = changed.clb_answers.clone();
     loaded.merge_report(&newer);
-    printer.intake(&loaded);
+    printer.report_loaded(&loaded);
     let sources: Vec<&Source> = args.input.overlay.iter().collect();
-    input::settle(&mut loaded.snapshot, &args.input, &sources)?;
-    input::settle(&mut changed, &args.input, &sources)?;
+    input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
+    input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
     let (before, after) = (Index::new(&loaded.snapshot), Index::new(&changed));
     let preview = preview::preview(&before, &after);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;
-    server_verdict(&live, &preview, printer)?;
+    dry_run_on_api_servers(&session, &preview, printer)?;
     Ok(exit)
 }
 
 /// What the API servers would say of the change of each Service's annotations, and which changes they
 /// were not asked about; nothing is written.
-fn server_verdict(live: &Live, preview: &Preview<'_>, printer: &mut Printer) -> Result<(), Error> {
+fn dry_run_on_api_servers(
+    session: &Session,
+    preview: &Preview<'_>,
+    printer: &mut Printer,
+) -> Result<(), Error> {
     printer.flush()?;
     for change in &preview.changes {
         let object = &change.object;
         let (Some(old), Some(new)) = (change.old, change.new) else {
-            printer.remark(&format!("the API server was not asked about {object}, which is new"));
+            printer.info(&format!("the API server was not asked about {object}, which is new"));
             continue;
         };
         let edits: Vec<AnnotationEdit> = change.annotations().into_iter().map(edit).collect();
         if old.spec != new.spec {
-            printer.remark(&format!(
+            printer.info(&format!(
                 "the API server was not asked about the spec of {object}; \
                  kubectl apply --server-side --dry-run=server -f FILE asks it"
             ));
         }
         if !edits.is_empty() {
-            let verdict = verdict(live, change, old, &edits);
-            say(object, verdict, printer);
+            let result = dry_run(session, change, old, &edits);
+            report_dry_run(object, result, printer);
         }
     }
     Ok(())
 }
 
-fn verdict(
-    live: &Live,
+fn dry_run(
+    session: &Session,
     change: &ServiceChange<'_>,
     old: &Service,
     edits: &[AnnotationEdit],
 ) -> Result<bool, live::Error> {
     let is_its = |connection: &&Connection| connection.context == change.object.context;
-    let Some(connection) = live.connections().iter().find(is_its) else { return Ok(false) };
+    let Some(connection) = session.connections().iter().find(is_its) else { return Ok(false) };
     let meta = &old.metadata;
-    live.wait_for(async {
+    session.block_on(async {
         match connection.service(meta.namespace(), &meta.name).await? {
             Some(present) => connection.dry_run(&present, edits).await.map(|()| true),
             None => Ok(false),
@@ -137,15 +139,15 @@ fn verdict(
     })
 }
 
-fn say(object: &ObjectRef, verdict: Result<bool, live::Error>, printer: &mut Printer) {
-    match verdict {
+fn report_dry_run(object: &ObjectRef, result: Result<bool, live::Error>, printer: &mut Printer) {
+    match result {
         Ok(true) => {
             printer.note(&format!(
                 "the API server would accept the change of annotations of {object}"
             ));
         }
         Ok(false) => printer.warning(&format!("{object} is gone since it was read")),
-        Err(error) if error.kind == ErrorKind::Forbidden => printer.remark(&format!(
+        Err(error) if error.kind == ErrorKind::Forbidden => printer.info(&format!(
             "the API server was not asked about {object}, which the user may not change"
         )),
         Err(error) if error.is_transient() => {
@@ -182,35 +184,36 @@ fn with_weight(snapshot: &Snapshot, service_ref: &ServiceRef<'_>, weight: &str) 
 }
 
 /// Files as they shall be, laid over files as they are.
-fn of_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
+fn preview_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let example = "preview -f NEW.yaml --against OLD.yaml";
-    input::need_files(&args.input.files, "preview --against", example)?;
-    input::sole_stdin(args.input.files.iter().chain(&args.against))?;
+    input::require_files(&args.input.files, "preview --against", example)?;
+    input::require_one_stdin(args.input.files.iter().chain(&args.against))?;
     let sources: Vec<&Source> = args.input.files.iter().chain(&args.against).collect();
 
-    let mut intake = input::load(&args.against, &args.input);
-    let newer = input::load(&named(&args.input.files, args.input.context.as_deref()), &args.input);
-    let fits = fits(&intake.snapshot, &newer.snapshot);
-    let overlaid = intake.snapshot.overlaid(&newer.snapshot, args.prune);
-    let left_out = intake.snapshot.left_out_by(&newer.snapshot).count();
-    intake.merge_report(&newer);
-    printer.intake(&intake);
+    let mut loaded = input::load_files(&args.against, &args.input);
+    let newer =
+        input::load_files(&named(&args.input.files, args.input.context.as_deref()), &args.input);
+    let fits = fits(&loaded.snapshot, &newer.snapshot);
+    let overlaid = loaded.snapshot.overlaid(&newer.snapshot, args.prune);
+    let left_out = loaded.snapshot.left_out_by(&newer.snapshot).count();
+    loaded.merge_report(&newer);
+    printer.report_loaded(&loaded);
     fits?;
     if left_out > 0 && !args.prune {
-        printer.remark(&format!(
+        printer.info(&format!(
             "note: {} of --against not in -f, taken as unchanged; --prune takes what is missing as deleted",
             count(left_out, "Service")
         ));
     }
 
     let mut changed = overlaid;
-    input::settle(&mut intake.snapshot, &args.input, &sources)?;
-    input::settle(&mut changed, &args.input, &sources)?;
-    let before = Index::new(&intake.snapshot);
+    input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
+    input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
+    let before = Index::new(&loaded.snapshot);
     let after = Index::new(&changed);
     let preview = preview::preview(&before, &after);
     let selection = Selection::new(&args.input, args.input.namespace.as_deref());
-    show(args, (&intake, &selection), (&before, &after), &preview, &[], printer)
+    show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)
 }
 
 /// Files without a name belong to the cluster of `--context`.
@@ -228,7 +231,7 @@ fn fits(old: &Snapshot, new: &Snapshot) -> Result<(), Error> {
     if old.clusters.len() > 1 && is_named(old) && !is_named(new) {
         return Err(Error::usage(format!(
             "-f: for which cluster? --against has {}; write -f NAME=PATH or --context NAME",
-            input::contexts(old)
+            input::context_names(old)
         )));
     }
     if !old.clusters.is_empty()
@@ -237,7 +240,7 @@ fn fits(old: &Snapshot, new: &Snapshot) -> Result<(), Error> {
     {
         return Err(Error::usage(format!(
             "-f names {}, but the cluster of --against has no name; write --against NAME=PATH",
-            input::contexts(new)
+            input::context_names(new)
         )));
     }
     Ok(())
@@ -245,33 +248,15 @@ fn fits(old: &Snapshot, new: &Snapshot) -> Result<(), Error> {
 
 fn show(
     args: &PreviewArgs,
-    (intake, selection): (&Loaded, &Selection<'_>),
+    (loaded, selection): (&Loaded, &Selection<'_>),
     indexes: (&Index<'_>, &Index<'_>),
     preview: &Preview<'_>,
     targets: &[ObjectRef],
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    match args.output {
-        Format::Name => {
-            let objects = preview.changes.iter().map(|change| &change.object);
-            write_names(objects, selection, printer.data())?;
-        }
-        Format::Json => {
-            json::write(&preview_document::new(indexes, preview), printer.data())?;
-        }
-        Format::Yaml => {
-            yaml::write(&preview_document::new(indexes, preview), printer.data())?;
-        }
-        Format::Table | Format::Wide => {
-            let document = preview_document::new(indexes, preview);
-            let options = human::Options {
-                is_wide: args.output == Format::Wide,
-                has_contexts: indexes.1.snapshot.clusters.len() > 1,
-            };
-            let look = printer.look;
-            human::preview(&document, targets, look, options, printer.text())?;
-        }
-    }
+    let is_namespace_given = selection.namespace().is_some();
+    printer
+        .answer(args.output, &PreviewAnswer::new(indexes, preview, targets, is_namespace_given))?;
     let fails = preview.introduced.iter().any(|finding| args.fail_on.covers(finding.severity));
-    Ok(exit(intake, fails))
+    Ok(input::exit(loaded, fails))
 }

@@ -18,7 +18,7 @@ use crate::{
     output::Printer,
     selection::Selection,
     target,
-    transfer::{self, Intent, Means, Scene},
+    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// What stands for no weight at all.
@@ -28,9 +28,9 @@ const NONE: &str = "none";
 pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
     change::refuse_flags((&args.write, &args.input), "set")?;
     let Some(weight) = &args.weight else {
-        let means = Means { write: &args.write, is_unverified: false };
-        let plan = |scene: &Scene<'_>| of_servers(args, scene);
-        return transfer::carry_out(&plan, &means, &args.input, printer);
+        let options = WriteOptions { write: &args.write, is_unverified: false };
+        let plan = |plan_context: &PlanContext<'_>| plan_servers(args, plan_context);
+        return transfer::carry_out(&plan, &options, &args.input, printer);
     };
     if weight == NONE {
         return Err(Error::Usage {
@@ -71,17 +71,17 @@ fn plan(args: &SetArgs, weight: &str, service: &Service) -> Result<Plan, Error> 
 }
 
 /// Other weights for servers outside, in every group of the Service that they are in.
-fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
-    let selection = Selection::new(scene.input, scene.namespace);
-    let service_ref = target::resolve(scene.index, &args.target, &selection)?;
+fn plan_servers(args: &SetArgs, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
+    let selection = Selection::new(plan_context.input, plan_context.namespace);
+    let service_ref = target::resolve(plan_context.index, &args.target, &selection)?;
     let mut groups: BTreeSet<&str> = BTreeSet::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
-    for key in scene.index.routes_with(&service_ref) {
+    for key in plan_context.index.routes_with(&service_ref) {
         if !groups.insert(key.vgroup) {
             continue;
         }
-        let route = Route::build(scene.index, key, &Prediction::default());
+        let route = Route::build(plan_context.index, key, &Prediction::default());
         let mut servers = Vec::new();
         for backend in route.backends() {
             let owner = route.participants.get(backend.participant).map(|of| of.kind);
@@ -127,7 +127,7 @@ fn of_servers(args: &SetArgs, scene: &Scene<'_>) -> Result<Intent, Error> {
     let back = (!back.is_empty()).then(|| {
         format!(
             "no Service keeps a record of this; back: kubectl clbmigrate set {} --external {}",
-            target::arguments(&service_ref),
+            target::arguments_for(&service_ref),
             back.join(",")
         )
     });

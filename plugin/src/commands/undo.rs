@@ -15,50 +15,51 @@ use crate::{
     change::{self, Leniency, Plan},
     cli::{InputArgs, UndoArgs},
     error::{Error, Exit},
-    live::Live,
     output::Printer,
+    session::Session,
     target,
-    transfer::{self, Intent, Means, Scene},
+    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
     transfer::refuse_flags((&args.write, &args.input), "undo")?;
-    let name = target::name_of(&args.target)?;
-    let live = Live::open(&args.input)?;
-    let Some(entry) = last_of_several(name, &live, &args.input)? else {
+    let name = target::parse_name(&args.target)?;
+    let session = Session::open(&args.input)?;
+    let Some(entry) = last_of_several(name, &session, &args.input)? else {
         change::refuse_flags((&args.write, &args.input), "undo")?;
-        return change::carry_out_over(
-            live,
+        return change::carry_out_with(
+            session,
             &args.target,
-            &plan,
+            &plan_service,
             (&args.write, &args.input),
             printer,
         );
     };
-    let input = InputArgs { contexts: contexts(&entry, &live, &args.input), ..args.input.clone() };
-    drop(live);
-    let means = Means { write: &args.write, is_unverified: args.unverified };
-    let plan = |scene: &Scene<'_>| whole(&entry, scene);
-    transfer::carry_out(&plan, &means, &input, printer)
+    let input =
+        InputArgs { contexts: contexts(&entry, &session, &args.input), ..args.input.clone() };
+    drop(session);
+    let options = WriteOptions { write: &args.write, is_unverified: args.unverified };
+    let plan = |plan_context: &PlanContext<'_>| plan_whole(&entry, plan_context);
+    transfer::carry_out(&plan, &options, &input, printer)
 }
 
 /// The last change of the Service of that name, if it is one of several sides.
 fn last_of_several(
     name: &str,
-    live: &Live,
+    session: &Session,
     input: &InputArgs,
 ) -> Result<Option<HistoryEntry>, Error> {
-    let namespace = live.namespace(input);
+    let namespace = session.namespace(input);
     let mut found: Vec<HistoryEntry> = Vec::new();
-    for connection in live.connections() {
+    for connection in session.connections() {
         let namespace = namespace.as_deref().unwrap_or(&connection.namespace);
-        let service = live.wait_for(connection.service(namespace, name))?;
+        let service = session.block_on(connection.service(namespace, name))?;
         let history = service.and_then(|service| service.history().ok());
         found.extend(history.and_then(|history| history.last_to_undo().cloned()));
     }
     if found.is_empty() && input.contexts.len() > 1 {
-        return Err(nothing_to_undo(name, live));
+        return Err(nothing_to_undo(name, session));
     }
     let of_several = found.iter().find(|entry| entry.whole.is_some());
     let Some(entry) = of_several else { return Ok(None) };
@@ -76,25 +77,23 @@ fn last_of_several(
 }
 
 /// No cluster of several holds a change to take back.
-fn nothing_to_undo(name: &str, live: &Live) -> Error {
-    let contexts = live.connections().iter().filter_map(|of| of.context.as_deref());
-    let contexts: Vec<&str> = contexts.collect();
-    let unreachable = live.unreachable().iter().map(ToString::to_string);
+fn nothing_to_undo(name: &str, session: &Session) -> Error {
+    let unreachable = session.unreachable().iter().map(ToString::to_string);
     let mut hints: Vec<String> = unreachable.collect();
     hints.push("set a weight by hand: kubectl clbmigrate set".to_owned());
     Error::NotFound {
         message: format!(
             "svc/{name} has no change of this tool to undo in {}",
-            contexts.join(", ")
+            session.contexts().join(", ")
         ),
         hints,
     }
 }
 
 /// All contexts that a change has touched, and those that are looked at already.
-fn contexts(entry: &HistoryEntry, live: &Live, input: &InputArgs) -> Vec<String> {
+fn contexts(entry: &HistoryEntry, session: &Session, input: &InputArgs) -> Vec<String> {
     let mut contexts = input.contexts.clone();
-    let open = live.connections().iter().filter_map(|of| of.context.as_deref());
+    let open = session.connections().iter().filter_map(|of| of.context.as_deref());
     let touched = entry.whole.iter().flat_map(Whole::contexts);
     for context in open.chain(touched) {
         if !contexts.iter().any(|known| known == context) {
@@ -105,10 +104,10 @@ fn contexts(entry: &HistoryEntry, live: &Live, input: &InputArgs) -> Vec<String>
 }
 
 /// What takes a change of several sides back: the parts that are as it left them.
-fn whole(entry: &HistoryEntry, scene: &Scene<'_>) -> Result<Intent, Error> {
+fn plan_whole(entry: &HistoryEntry, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
     let mut parts = Vec::new();
     for part in entry.whole.iter().flat_map(|whole| &whole.parts) {
-        let how = match part.standing(scene.index.snapshot) {
+        let how = match part.standing(plan_context.index.snapshot) {
             Standing::After | Standing::Between => {
                 parts.push(part.clone());
                 continue;
@@ -151,7 +150,7 @@ fn whole(entry: &HistoryEntry, scene: &Scene<'_>) -> Result<Intent, Error> {
     })
 }
 
-fn plan(present: &LiveService, service: &Service) -> Result<Plan, Error> {
+fn plan_service(present: &LiveService, service: &Service) -> Result<Plan, Error> {
     let history = present.history().map_err(|error| Error::NotFound {
         message: format!("svc/{}: {error}", service.metadata.name),
         hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
@@ -162,16 +161,20 @@ fn plan(present: &LiveService, service: &Service) -> Result<Plan, Error> {
             hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
         });
     };
-    if entry.annotations.is_empty() { weight(entry, service) } else { detach(entry, service) }
+    if entry.annotations.is_empty() {
+        plan_weight(entry, service)
+    } else {
+        plan_detach(entry, service)
+    }
 }
 
 /// The weight before a change.
-fn weight(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
+fn plan_weight(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     let annotations = &service.metadata.annotations;
     let key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&key);
     if present != entry.to.as_deref() {
-        return Err(not_ours(entry, service, &key, present, entry.to.as_deref()));
+        return Err(changed_since(entry, service, &key, present, entry.to.as_deref()));
     }
     Ok(Plan {
         verb: "undo",
@@ -186,7 +189,7 @@ fn weight(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
 
 /// Out of the groups that `attach` joined: first no traffic, then release entries, for which CCM
 /// takes its own backends out. Never both keys away in one step: CCM would orphan the backends.
-fn detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
+fn plan_detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     let annotations = &service.metadata.annotations;
     let weight_key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&weight_key);
@@ -207,11 +210,11 @@ fn detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     }
     let mapping = annotations.key_of(annotation::VGROUP_PORT);
     let Some(ValueChange { to: Some(joined), .. }) = entry.annotations.get(&mapping) else {
-        return Err(not_ours(entry, service, &mapping, annotations.get(&mapping), None));
+        return Err(changed_since(entry, service, &mapping, annotations.get(&mapping), None));
     };
     let now = annotations.get(&mapping);
     if now != Some(joined.as_str()) {
-        return Err(not_ours(entry, service, &mapping, now, Some(joined)));
+        return Err(changed_since(entry, service, &mapping, now, Some(joined)));
     }
     let groups = joined.split(',').filter_map(|entry| entry.split(':').next());
     // Two ports may share a group, which is released once.
@@ -235,7 +238,7 @@ fn detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
     })
 }
 
-fn not_ours(
+fn changed_since(
     entry: &HistoryEntry,
     service: &Service,
     key: &str,

@@ -1,6 +1,9 @@
-//! A preview as a document.
+//! What `preview` answers, and what a command that writes shows before it asks.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use clbmigrate_core::{
     change::ServiceChange,
@@ -10,17 +13,70 @@ use clbmigrate_core::{
     preview::Preview,
 };
 
-use crate::{
-    output::json::{
+use super::{names::names, routes::RouteDocumentBuilder};
+use crate::output::{
+    Printable, Terminal,
+    human::{self, TableOptions},
+    json::{
         self, AnnotationChange, ApiVersion, Change, ChangeFindings, ChangedRoute, FieldChange,
         PreviewKind, Summary,
     },
-    view::View,
 };
 
-/// The document of a preview between two indexes.
-pub fn new((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) -> json::Preview {
-    let (old, new) = (View::new(before, &[]), View::new(after, &[]));
+/// What a change would do.
+pub struct PreviewAnswer {
+    document: json::Preview,
+    targets: Vec<ObjectRef>,
+    changed: Vec<ObjectRef>,
+    has_contexts: bool,
+    is_namespace_given: bool,
+}
+
+impl PreviewAnswer {
+    /// The answer of a preview between two indexes. `targets` are the Services that it is about,
+    /// changed or not; `is_namespace_given` is whether the command line names their namespace.
+    pub fn new(
+        indexes: (&Index<'_>, &Index<'_>),
+        preview: &Preview<'_>,
+        targets: &[ObjectRef],
+        is_namespace_given: bool,
+    ) -> Self {
+        Self {
+            document: document(indexes, preview),
+            targets: targets.to_vec(),
+            changed: preview.changes.iter().map(|change| change.object.clone()).collect(),
+            has_contexts: indexes.1.snapshot.clusters.len() > 1,
+            is_namespace_given,
+        }
+    }
+
+    /// Writes what would happen, the diff and the findings that the change introduces: enough for a
+    /// change that nobody is asked about.
+    pub fn write_brief(&self, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
+        human::preview_brief(&self.document, terminal, out)
+    }
+}
+
+impl Printable for PreviewAnswer {
+    type Document = json::Preview;
+
+    fn document(&self) -> &json::Preview {
+        &self.document
+    }
+
+    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        let options = TableOptions { is_wide, has_contexts: self.has_contexts };
+        human::preview(&self.document, &self.targets, terminal, options, out)
+    }
+
+    fn names(&self) -> Vec<String> {
+        names(&self.changed, self.is_namespace_given)
+    }
+}
+
+fn document((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) -> json::Preview {
+    let (old, new) =
+        (RouteDocumentBuilder::new(before, &[]), RouteDocumentBuilder::new(after, &[]));
     let several =
         preview.reasons.iter().any(|(object, _)| preview.reasons.iter().any(|(o, _)| o != object));
     let reasons = preview.reasons.iter().map(|(object, reason)| {
@@ -39,8 +95,8 @@ pub fn new((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) -> 
                 clb: route.key.clb.to_owned(),
                 vserver_group: route.key.vgroup.to_owned(),
                 port: route.key.port,
-                before: old.side(&route.before),
-                after: new.side(&route.after),
+                before: old.state(&route.before),
+                after: new.state(&route.after),
             })
             .collect(),
         findings: ChangeFindings {

@@ -16,14 +16,14 @@ use crate::output::json::Problem;
 const GROUP: &str = "VServerGroup";
 
 /// Findings by what they concern.
-pub struct Problems<'f> {
+pub struct ProblemIndex<'f> {
     on: HashMap<&'f ObjectRef, Vec<&'f Finding>>,
     /// Workloads with findings, by cluster, namespace and label: a Service's first selector pair
     /// finds them without a look at all others.
     by_label: HashMap<(usize, &'f str, &'f str, &'f str), Vec<&'f Workload>>,
 }
 
-impl<'f> Problems<'f> {
+impl<'f> ProblemIndex<'f> {
     /// Sorts findings.
     pub fn new(snapshot: &'f Snapshot, findings: &'f [Finding]) -> Self {
         let mut on: HashMap<&ObjectRef, Vec<&Finding>> = HashMap::new();
@@ -47,9 +47,9 @@ impl<'f> Problems<'f> {
     }
 
     /// What is wrong with a Service and the workloads behind it.
-    pub fn of_service(&self, index: usize, cluster: &Cluster, service: &Service) -> Vec<Problem> {
+    pub fn for_service(&self, index: usize, cluster: &Cluster, service: &Service) -> Vec<Problem> {
         let object = service.object_ref(cluster.context.as_ref());
-        let mut problems: Vec<Problem> = self.of(&object).map(of_finding).collect();
+        let mut problems: Vec<Problem> = self.of(&object).map(from_finding).collect();
         if let Some((key, value)) = service.spec.selector.first_key_value() {
             let label = (index, service.metadata.namespace(), key.as_str(), value.as_str());
             let candidates = self.by_label.get(&label).into_iter().flatten();
@@ -57,7 +57,7 @@ impl<'f> Problems<'f> {
                 let object = workload.object_ref(cluster.context.as_ref());
                 let name = format!("{} {}", object.kind, object.name);
                 problems.extend(self.of(&object).map(|finding| {
-                    let problem = of_finding(finding);
+                    let problem = from_finding(finding);
                     Problem { message: format!("{name}: {}", problem.message), ..problem }
                 }));
             }
@@ -66,21 +66,21 @@ impl<'f> Problems<'f> {
     }
 
     /// What is wrong with one participant of a group, by the group's own findings.
-    pub fn of_backends(&self, vgroup: &str, participant: &Participant<'_>) -> Vec<Problem> {
+    pub fn for_participant(&self, vgroup: &str, participant: &Participant<'_>) -> Vec<Problem> {
         let path = participant.path();
-        let own = self.of_group(vgroup).filter(|finding| finding.path == path);
+        let own = self.on_group(vgroup).filter(|finding| finding.path == path);
         // The rule's title speaks of the group; the message, of this participant.
-        let at_length = own.map(|of| Problem { message: of.message.clone(), ..of_finding(of) });
+        let at_length = own.map(|of| Problem { message: of.message.clone(), ..from_finding(of) });
         at_length.collect()
     }
 
     /// What is wrong with a group, and with none of its participants in particular.
-    pub fn of_route(&self, key: &RouteKey<'_>, participants: &[Participant<'_>]) -> Vec<Problem> {
+    pub fn for_route(&self, key: &RouteKey<'_>, participants: &[Participant<'_>]) -> Vec<Problem> {
         let is_apart = |finding: &&Finding| participants.iter().all(|p| finding.path != p.path());
-        self.of_group(key.vgroup).filter(is_apart).map(of_finding).collect()
+        self.on_group(key.vgroup).filter(is_apart).map(from_finding).collect()
     }
 
-    fn of_group(&self, vgroup: &str) -> impl Iterator<Item = &'f Finding> + use<'_, 'f> {
+    fn on_group(&self, vgroup: &str) -> impl Iterator<Item = &'f Finding> + use<'_, 'f> {
         let group = ObjectRef {
             context: None,
             kind: GROUP.to_owned(),
@@ -101,7 +101,7 @@ pub fn is_on_group(object: &ObjectRef) -> bool {
 }
 
 /// A finding in a line: the rule's title says what it is, `check` says it at length.
-fn of_finding(finding: &Finding) -> Problem {
+fn from_finding(finding: &Finding) -> Problem {
     let title = rules::find(finding.rule).map_or(finding.message.as_str(), |rule| rule.title);
     let allowed = if finding.allowed { " (allowed)" } else { "" };
     Problem {
@@ -112,7 +112,7 @@ fn of_finding(finding: &Finding) -> Problem {
 }
 
 /// The worst first, and what is said several times in one line.
-pub fn in_order(problems: Vec<Problem>) -> Vec<Problem> {
+pub fn ordered(problems: Vec<Problem>) -> Vec<Problem> {
     let mut counted: Vec<(Problem, usize)> = Vec::new();
     for problem in problems {
         let same = |(known, _): &&mut (Problem, usize)| {
@@ -132,6 +132,6 @@ pub fn in_order(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Something seen without a rule.
-pub fn seen(severity: Severity, message: impl Into<String>) -> Problem {
+pub fn without_rule(severity: Severity, message: impl Into<String>) -> Problem {
     Problem { rule: None, severity: severity.into(), message: message.into() }
 }

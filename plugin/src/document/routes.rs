@@ -11,29 +11,32 @@ use clbmigrate_core::{
     object::Service,
     outcome::Outcome,
     route::{Participant, ParticipantKind, Route},
+    snapshot::Cluster,
     transfer::{HalfDone, half_done},
 };
 
-use crate::{
-    output::json::{self, Problem, Standing},
-    problems::{Problems, in_order, seen},
-    selection::Selection,
-    transfer,
+use super::{
+    half_done::half_done_in_words,
+    problems::{ProblemIndex, ordered, without_rule},
+};
+use crate::output::{
+    json::{self, ParticipantDisplay, Problem},
+    text::count,
 };
 
 /// Turns routes into documents.
-pub struct View<'v, 'a> {
+pub struct RouteDocumentBuilder<'v, 'a> {
     index: &'v Index<'a>,
-    problems: Problems<'v>,
+    problems: ProblemIndex<'v>,
     half_done: Vec<HalfDone>,
 }
 
-impl<'v, 'a> View<'v, 'a> {
-    /// A view of a index with these findings.
+impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
+    /// A builder over these findings of the index's snapshot.
     pub fn new(index: &'v Index<'a>, findings: &'v [Finding]) -> Self {
         Self {
             index,
-            problems: Problems::new(index.snapshot, findings),
+            problems: ProblemIndex::new(index.snapshot, findings),
             half_done: half_done(index.snapshot),
         }
     }
@@ -52,7 +55,7 @@ impl<'v, 'a> View<'v, 'a> {
             weight_sum: route.weight_sum(),
             participants: self.participants(route),
             problems: self.problems_of_route(route),
-            names: json::Names {
+            names: json::RouteNames {
                 clb: balancer.map(|balancer| balancer.name.clone()).unwrap_or_default(),
                 address: balancer.map(|balancer| balancer.address.clone()).unwrap_or_default(),
                 vserver_group: group.map(|group| group.name.clone()).unwrap_or_default(),
@@ -61,7 +64,7 @@ impl<'v, 'a> View<'v, 'a> {
     }
 
     fn problems_of_route(&self, route: &Route<'a>) -> Vec<Problem> {
-        let mut problems = self.problems.of_route(&route.key, &route.participants);
+        let mut problems = self.problems.for_route(&route.key, &route.participants);
         let is_here = |half: &&HalfDone| {
             let (index, namespace, name) = &half.holder;
             let mut members = self.index.members(&route.key).iter();
@@ -73,14 +76,14 @@ impl<'v, 'a> View<'v, 'a> {
             })
         };
         for half in self.half_done.iter().filter(is_here) {
-            problems.push(seen(Severity::Warning, transfer::half_done_in_words(half)));
+            problems.push(without_rule(Severity::Warning, half_done_in_words(half)));
         }
         problems
     }
 
     /// A route at one time.
-    pub fn side(&self, route: &Route<'a>) -> json::Side {
-        json::Side {
+    pub fn state(&self, route: &Route<'a>) -> json::RouteState {
+        json::RouteState {
             complete: route.complete,
             unknown: route.unknown.clone(),
             weight_sum: route.weight_sum(),
@@ -122,7 +125,7 @@ impl<'v, 'a> View<'v, 'a> {
             share: of.share,
             share_of_known: of.share_of_known,
             problems: self.problems_of(route, index, of),
-            standing: Standing {
+            display: ParticipantDisplay {
                 odd_weight: of.service_ref.and_then(|service_ref| odd_weight(service_ref.service)),
                 label: match of.kind {
                     ParticipantKind::External => of.name.clone(),
@@ -133,7 +136,7 @@ impl<'v, 'a> View<'v, 'a> {
                     ParticipantKind::Orphan => Some("orphan"),
                     ParticipantKind::Service | ParticipantKind::External => None,
                 },
-                is_at_hand: of.service_ref.is_some(),
+                is_in_snapshot: of.service_ref.is_some(),
                 expected_backends: of.expected_backends,
             },
         }
@@ -151,14 +154,14 @@ impl<'v, 'a> View<'v, 'a> {
                 ),
             });
         }
-        let mut on_backends = self.problems.of_backends(route.key.vgroup, of);
+        let mut on_backends = self.problems.for_participant(route.key.vgroup, of);
         match of.kind {
             ParticipantKind::Remote => {
                 let cluster = route.backends_of(index).find_map(|backend| {
                     NamedKey::parse(&backend.description).map(|key| key.cluster_id.to_owned())
                 });
                 let cluster = cluster.as_deref().unwrap_or("?");
-                problems.push(seen(
+                problems.push(without_rule(
                     Severity::Info,
                     format!("other cluster {cluster}, which is not at hand"),
                 ));
@@ -173,7 +176,7 @@ impl<'v, 'a> View<'v, 'a> {
         if let (Some(healthy), Some(backends)) = (of.healthy, of.backends)
             && healthy < backends
         {
-            problems.push(seen(
+            problems.push(without_rule(
                 Severity::Warning,
                 format!("{} of {} not healthy", backends - healthy, count(backends, "backend")),
             ));
@@ -181,24 +184,31 @@ impl<'v, 'a> View<'v, 'a> {
         if let Some(service_ref) = &of.service_ref {
             problems.extend(
                 self.problems
-                    .of_service(service_ref.cluster_index, service_ref.cluster, service_ref.service)
+                    .for_service(
+                        service_ref.cluster_index,
+                        service_ref.cluster,
+                        service_ref.service,
+                    )
                     .into_iter()
                     // An emptied group has been named already.
                     .filter(|p| !(of.is_emptied() && p.rule.as_deref() == Some("CLB409"))),
             );
         }
         problems.extend(on_backends);
-        in_order(problems)
+        ordered(problems)
     }
 
-    /// Services with CLB annotations that are in no route.
-    pub fn unrouted(&self, selection: &Selection<'_>) -> Vec<json::Unrouted> {
+    /// Services with CLB annotations that are in no route, as far as they are selected.
+    pub fn unrouted(
+        &self,
+        is_selected: &dyn Fn(&Cluster, &Service) -> bool,
+    ) -> Vec<json::Unrouted> {
         let members = self.index.routes().flat_map(|(_, members)| members);
         let routed: HashSet<(usize, &str, &str)> =
             members.map(|member| name_of(&member.service_ref)).collect();
         let candidates = self.index.services().filter(|service_ref| {
             service_ref.service.is_candidate()
-                && selection.takes(service_ref.cluster, service_ref.service)
+                && is_selected(service_ref.cluster, service_ref.service)
                 && !routed.contains(&name_of(service_ref))
         });
         candidates.map(|service_ref| self.unrouted_service(&service_ref)).collect()
@@ -217,7 +227,7 @@ impl<'v, 'a> View<'v, 'a> {
             name: meta.name.clone(),
             outcome: round.outcome().into(),
             reasons,
-            problems: in_order(self.problems.of_service(
+            problems: ordered(self.problems.for_service(
                 service_ref.cluster_index,
                 service_ref.cluster,
                 service_ref.service,
@@ -251,12 +261,4 @@ fn why_unrouted(service: &Service) -> &'static str {
 fn odd_weight(service: &Service) -> Option<String> {
     let text = service.metadata.annotations.text(annotation::WEIGHT);
     (!text.is_empty() && annotation::parse_weight(text).is_err()).then(|| text.to_owned())
-}
-
-/// `1 backend`, `2 backends`.
-pub fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::output::json::{ChangedRoute, Participant, ShareChange, Side, TransferRoute};
+use clbmigrate_core::route::RouteKey;
+
+use crate::output::json::{ChangedRoute, Participant, RouteState, ShareChange, TransferRoute};
 
 /// What tells a participant from the others of its route.
 type Name<'r> = (Option<&'r str>, Option<&'r str>, &'r str, Option<&'static str>);
 
 /// The participant's.
 fn name_of(of: &Participant) -> Name<'_> {
-    (of.context.as_deref(), of.namespace.as_deref(), &of.name, of.standing.mark)
+    (of.context.as_deref(), of.namespace.as_deref(), &of.name, of.display.mark)
 }
 
 /// The shares of one side.
-fn by_name(side: &Side) -> BTreeMap<Name<'_>, Option<f64>> {
+fn by_name(side: &RouteState) -> BTreeMap<Name<'_>, Option<f64>> {
     side.participants.iter().map(|of| (name_of(of), of.share)).collect()
 }
 
@@ -34,4 +36,10 @@ pub fn shares(route: &ChangedRoute) -> TransferRoute {
         port: route.port,
         shares: shares.collect(),
     }
+}
+
+/// A route in a line: `lb-bp1example/rsp-bp1example:80`.
+pub fn route_name(key: &RouteKey<'_>) -> String {
+    let port = key.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}/{}{port}", key.clb, key.vgroup)
 }

@@ -1,55 +1,74 @@
-//! What a change of several sides answers.
+//! What `shift`, and `undo` of it, answer.
 
-use clbmigrate_core::transfer::{Ending, Part};
+use std::io::{self, Write};
+
+use clbmigrate_core::{
+    route::RouteKey,
+    transfer::{Ending, Part},
+};
 
 use super::{
-    Intent,
-    build::{Built, Hand},
-    run::Ran,
-    shares::shares,
-    words::{colour, go_on, in_words, route_line, state_word, step_line},
+    half_done::{next_steps, part_in_words, step_line},
+    shares::{route_name, shares},
 };
 use crate::{
-    cli::ChangeFormat,
     error::{Error, Exit},
     output::{
-        Printer,
+        Printable, Printer, Terminal, human,
         json::{
-            self, ApiVersion, ChangedRoute, PartState, ParticipantKind, TransferKind, TransferPart,
-            TransferReport, TransferState, WeightChange,
+            ApiVersion, ChangedRoute, PartState, ParticipantKind, TransferKind, TransferPart,
+            TransferReport, TransferRoute, TransferState, WeightChange,
         },
         style::STRONG,
         text::Text,
-        yaml,
     },
 };
 
-/// The answer, as far as it is known.
-pub struct Report {
+/// What a change of several sides is about.
+#[derive(Clone, Copy)]
+pub struct TransferSubject<'t> {
+    /// The command.
+    pub verb: &'t str,
+    /// The change in a line: `20 % of shop/web to b, from a`.
+    pub title: &'t str,
+    /// The parts, in the order in which they are written.
+    pub parts: &'t [Part],
+    /// The id of the change that this one takes back.
+    pub undoes: Option<&'t str>,
+    /// What is to be said of the routes besides their shares.
+    pub remarks: &'t [String],
+}
+
+/// What a change of several sides answers, as far as it is known.
+pub struct TransferAnswer {
     title: String,
     remarks: Vec<String>,
+    parts: Vec<Part>,
     /// The parts in words.
-    lines: Vec<String>,
+    part_lines: Vec<String>,
     /// The routes in words.
-    outlook: Vec<String>,
+    route_lines: Vec<String>,
     document: TransferReport,
     exit: Exit,
 }
 
-impl Report {
-    fn of(intent: &Intent, parts: Vec<TransferPart>, routes: &[ChangedRoute]) -> Self {
+impl TransferAnswer {
+    /// The answer about a change that is not written yet.
+    pub fn new(subject: TransferSubject<'_>, routes: &[ChangedRoute]) -> Self {
+        let parts = subject.parts.iter();
         Self {
-            title: intent.title.clone(),
-            remarks: intent.remarks.clone(),
-            lines: intent.parts.parts.iter().map(in_words).collect(),
-            outlook: routes.iter().map(route_line).collect(),
+            title: subject.title.to_owned(),
+            remarks: subject.remarks.to_vec(),
+            parts: subject.parts.to_vec(),
+            part_lines: subject.parts.iter().map(part_in_words).collect(),
+            route_lines: routes.iter().map(route_line).collect(),
             document: TransferReport {
                 api_version: ApiVersion::V1Alpha1,
                 kind: TransferKind::Transfer,
-                verb: intent.verb.to_owned(),
+                verb: subject.verb.to_owned(),
                 change: None,
-                undoes: intent.undoes.clone(),
-                parts,
+                undoes: subject.undoes.map(str::to_owned),
+                parts: parts.map(|part| described(part, PartState::Untouched)).collect(),
                 routes: routes.iter().map(shares).collect(),
                 state: TransferState::Unchanged,
                 verified: false,
@@ -60,67 +79,93 @@ impl Report {
         }
     }
 
-    /// A change that is not written yet.
-    pub fn new(intent: &Intent, built: &Built<'_>, preview: &json::Preview) -> Self {
-        let parts = built.parts.iter().map(|part| described(part, PartState::Untouched));
-        Self::of(intent, parts.collect(), &preview.routes)
+    /// The answer where there is nothing to write.
+    pub fn unchanged(subject: TransferSubject<'_>) -> Self {
+        let mut answer = Self::new(subject, &[]);
+        answer.document.message = format!("{}: is so already, nothing was written", subject.title);
+        answer
     }
 
-    /// There is nothing to write.
-    pub fn unchanged(intent: &Intent) -> Self {
-        let mut report = Self::of(intent, Vec::new(), &[]);
-        report.document.message = format!("{}: is so already, nothing was written", intent.title);
-        report
-    }
-
-    /// Says what is about to happen.
+    /// Says on stderr what is about to happen.
+    ///
+    /// # Errors
+    /// Where stderr cannot be written.
     pub fn announce(&self, printer: &mut Printer) -> Result<(), Error> {
-        let width = printer.look.width;
-        let talk = printer.talk();
-        Text::styled(STRONG, &self.title).write_lines(talk, 0, width)?;
-        for line in self.lines.iter().chain(&self.outlook).chain(&self.remarks) {
-            Text::plain(line).write_lines(talk, 2, width)?;
+        let width = printer.terminal.width;
+        let stderr = printer.stderr();
+        Text::styled(STRONG, &self.title).write_lines(stderr, 0, width)?;
+        for line in self.part_lines.iter().chain(&self.route_lines).chain(&self.remarks) {
+            Text::plain(line).write_lines(stderr, 2, width)?;
         }
-        writeln!(talk)?;
+        writeln!(stderr)?;
         Ok(())
     }
 
-    /// Ends a dry run.
-    pub fn dry(mut self, kind: &str) -> Self {
+    /// The answer of a dry run; `kind` is `client` or `server`.
+    #[must_use]
+    pub fn dry_run(mut self, kind: &str) -> Self {
         self.document.state = TransferState::DryRun;
         self.document.message = format!("{kind} dry run: nothing was written");
         self
     }
 
-    /// Ends it as it ended.
-    pub fn ended(mut self, id: &str, ran: &Ran, built: &Built<'_>) -> Self {
-        for (part, state) in self.document.parts.iter_mut().zip(&ran.states) {
+    /// The answer when the change of that id has ended. `states` says how far each part came,
+    /// `is_proven` whether the CLB was seen to carry all of them, `contexts` what it touched.
+    #[must_use]
+    pub fn ended(
+        mut self,
+        id: &str,
+        ending: &Ending,
+        states: &[PartState],
+        is_proven: bool,
+        contexts: &[&str],
+    ) -> Self {
+        for (part, state) in self.document.parts.iter_mut().zip(states) {
             part.state = *state;
         }
-        let name = |at: &usize| built.parts.get(*at).map(Part::label).unwrap_or_default();
-        let names = |parts: &[usize]| parts.iter().map(name).collect::<Vec<_>>().join(", ");
         let is_undo = self.document.undoes.is_some();
-        let is_proven = built.hands.iter().all(Hand::is_proven);
-        self.document.change = Some(id.to_owned());
-        let (state, exit, message) = match &ran.ending {
+        let (state, exit, message) = self.outcome(ending, is_proven);
+        let written = match ending {
+            Ending::Held(done) => Some(*done),
+            Ending::Standing { standing, .. } => Some((*standing).max(1)),
+            Ending::Done | Ending::Untouched(_) | Ending::RolledBack { .. } => None,
+        };
+        if let Some(written) = written {
+            self.document.next = next_steps(&self.parts, written, contexts, is_undo);
+        }
+        let is_untouched = matches!(ending, Ending::Untouched(_));
+        self.document.change = (!is_untouched).then(|| id.to_owned());
+        self.document.verified = matches!(ending, Ending::Done) && is_proven;
+        self.document.state = state;
+        self.document.message = message;
+        self.exit = exit;
+        self
+    }
+
+    /// How far the whole came, how the command ends, and both in words.
+    fn outcome(&self, ending: &Ending, is_proven: bool) -> (TransferState, Exit, String) {
+        let name = |at: &usize| self.parts.get(*at).map(Part::label).unwrap_or_default();
+        let names = |parts: &[usize]| parts.iter().map(name).collect::<Vec<_>>().join(", ");
+        let not_ours = |mut message: String, taken: &[usize]| {
+            if !taken.is_empty() {
+                message = format!("{message}; {} is somebody else's and stays", names(taken));
+            }
+            message
+        };
+        match ending {
+            Ending::Done if is_proven => {
+                (TransferState::Done, Exit::Done, "done, seen at the CLB".to_owned())
+            }
             Ending::Done => {
-                self.document.verified = is_proven;
-                let (state, message) = if is_proven {
-                    (TransferState::Done, "done, seen at the CLB")
-                } else {
-                    let message =
-                        "CCM reports success; not verified at the CLB, which takes its credentials";
-                    (TransferState::Unverified, message)
-                };
-                (state, Exit::Done, message.to_owned())
+                let message =
+                    "CCM reports success; not verified at the CLB, which takes its credentials";
+                (TransferState::Unverified, Exit::Done, message.to_owned())
             }
             Ending::Untouched(why) => {
-                self.document.change = None;
                 let why = why.as_deref().unwrap_or("asked to end");
                 (TransferState::Unchanged, Exit::PutBack, format!("nothing was written: {why}"))
             }
             Ending::Held(done) => {
-                self.document.next = go_on(built, *done, is_undo);
                 let done: Vec<usize> = (0..*done).collect();
                 let message = format!(
                     "half done, for it was asked to end: {} is written, the rest is not",
@@ -136,13 +181,9 @@ impl Report {
                         names(unconfirmed)
                     );
                 }
-                if !taken.is_empty() {
-                    message = format!("{message}; {} is somebody else's and stays", names(taken));
-                }
-                (TransferState::RolledBack, Exit::PutBack, message)
+                (TransferState::RolledBack, Exit::PutBack, not_ours(message, taken))
             }
             Ending::Standing { why, standing, left, taken } => {
-                self.document.next = go_on(built, (*standing).max(1), is_undo);
                 let stays: Vec<usize> = (0..*standing).collect();
                 let mut message = format!("half done: {why}");
                 if !stays.is_empty() {
@@ -151,62 +192,56 @@ impl Report {
                 for (at, because) in left {
                     message = format!("{message}; {} could not be put back: {because}", name(at));
                 }
-                if !taken.is_empty() {
-                    message = format!("{message}; {} is somebody else's and stays", names(taken));
-                }
                 let exit = if left.is_empty() { Exit::PutBack } else { Exit::Error };
-                (TransferState::HalfDone, exit, message)
+                (TransferState::HalfDone, exit, not_ours(message, taken))
             }
-        };
-        self.document.state = state;
-        self.document.message = message;
-        self.exit = exit;
-        self
+        }
     }
 
-    /// Writes the answer.
-    pub fn show(self, format: ChangeFormat, printer: &mut Printer) -> Result<Exit, Error> {
-        match format {
-            ChangeFormat::Json => json::write(&self.document, printer.data())?,
-            ChangeFormat::Yaml => yaml::write(&self.document, printer.data())?,
-            ChangeFormat::Name => {
-                let services = self.document.parts.iter().filter_map(|part| part.name.as_ref());
-                for name in services {
-                    writeln!(printer.data(), "service/{name}")?;
-                }
-            }
-            // Patches are printed without ever coming here.
-            ChangeFormat::Table | ChangeFormat::Patch => self.words(printer)?,
-        }
-        printer.flush()?;
+    /// Says on stderr how to go on where the change is half done.
+    pub fn print_next_steps(&self, printer: &mut Printer) {
         for step in &self.document.next {
-            printer.remark(&format!("  {}", step_line(step)));
+            printer.info(&format!("  {}", step_line(step)));
         }
-        Ok(self.exit)
     }
 
-    fn words(&self, printer: &mut Printer) -> Result<(), Error> {
-        let TransferReport { parts, change, message, state, .. } = &self.document;
-        let width = printer.look.width;
-        let out = printer.text();
-        for (part, line) in parts.iter().zip(&self.lines) {
-            Text::plain(format!("{line}: "))
-                .and(colour(part.state), state_word(part.state))
-                .write_lines(out, 0, width)?;
-        }
-        let is_all = [TransferState::Done, TransferState::Unverified, TransferState::DryRun];
-        if is_all.contains(state) {
-            for line in &self.outlook {
-                Text::plain(line).write_lines(out, 0, width)?;
-            }
-        }
-        let message = match change {
-            Some(id) => format!("change {id}: {message}"),
-            None => message.clone(),
-        };
-        Text::plain(message).write_lines(out, 0, width)?;
-        Ok(())
+    /// How the command ends.
+    pub fn exit(&self) -> Exit {
+        self.exit
     }
+}
+
+impl Printable for TransferAnswer {
+    type Document = TransferReport;
+
+    fn document(&self) -> &TransferReport {
+        &self.document
+    }
+
+    fn write_text(&self, terminal: Terminal, _: bool, out: &mut dyn Write) -> io::Result<()> {
+        let (parts, routes) = (&self.part_lines, &self.route_lines);
+        human::transfer_report(&self.document, parts, routes, terminal, out)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let services = self.document.parts.iter().filter_map(|part| part.name.as_ref());
+        services.map(|name| format!("service/{name}")).collect()
+    }
+}
+
+/// A route's shares in a line:
+/// `lb-bp1example/rsp-bp1example:80: shop/web (b) 20.0 % -> 40.0 %, i-bp1old 80.0 % -> 60.0 %`.
+fn route_line(route: &ChangedRoute) -> String {
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0))
+    };
+    let TransferRoute { clb, vserver_group, port, shares } = shares(route);
+    let shares = route.after.participants.iter().zip(shares).map(|(of, share)| {
+        format!("{} {} -> {}", human::label(of, true), percent(share.before), percent(share.after))
+    });
+    let key = RouteKey { clb: &clb, vgroup: &vserver_group, port };
+    let shares = shares.collect::<Vec<_>>();
+    format!("{}: {}", route_name(&key), shares.join(", "))
 }
 
 fn described(part: &Part, state: PartState) -> TransferPart {

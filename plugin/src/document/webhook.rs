@@ -1,69 +1,60 @@
-//! `webhook status`.
+//! What `webhook status` answers.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use clbmigrate_cluster::live::{
     Probe, RegistrationState, WEBHOOK_REGISTRATIONS, WebhookInstallation, WebhookRegistration,
 };
 use clbmigrate_core::inject::DEFAULT_SECONDS;
 use serde::Deserialize;
-use tokio::runtime::Builder;
 
-use crate::{
-    cli::{Format, WebhookArgs, WebhookCommand, WebhookStatusArgs},
-    error::{Error, Exit},
-    output::{
-        Printer, human,
-        json::{
-            self, ApiVersion, HookStatus, Recovery, WebhookConfiguration, WebhookStatus,
-            WebhookStatusKind,
-        },
-        yaml,
+use crate::output::{
+    Printable, Terminal, human,
+    json::{
+        ApiVersion, HookStatus, Recovery, WebhookConfiguration, WebhookStatus, WebhookStatusKind,
     },
 };
 
-/// Does what the subcommand says.
-pub fn run(args: &WebhookArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    match &args.command {
-        WebhookCommand::Status(args) => status(args, printer),
+/// What `webhook status` answers.
+pub struct WebhookAnswer {
+    document: WebhookStatus,
+    /// The configuration objects that are installed, as kubectl takes them.
+    names: Vec<String>,
+}
+
+impl WebhookAnswer {
+    /// The answer about the webhook of the cluster of that context.
+    pub fn new(context: Option<String>, webhook: &WebhookInstallation) -> Self {
+        let installed = webhook.registrations.iter().filter(|hook| is_present(hook));
+        let name = |hook: &WebhookRegistration| {
+            format!("{}.admissionregistration.k8s.io/{}", hook.resource, hook.name)
+        };
+        Self { names: installed.map(name).collect(), document: document(context, webhook) }
+    }
+
+    /// Whether something is wrong.
+    pub fn has_problems(&self) -> bool {
+        !self.document.problems.is_empty()
     }
 }
 
-fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (context, webhook) = runtime.block_on(async {
-        let mut connection = args.connect.access(args.context.as_deref()).connect().await?;
-        if let Some(namespace) = &args.namespace {
-            connection.namespace.clone_from(namespace);
-        }
-        let webhook = connection.webhook_installation().await?;
-        Ok::<_, Error>((connection.context.as_deref().map(str::to_owned), webhook))
-    })?;
-    let document = document(context, &webhook);
-    match args.output {
-        Format::Json => json::write(&document, printer.data())?,
-        Format::Yaml => yaml::write(&document, printer.data())?,
-        Format::Name => {
-            for (hook, _) in webhook
-                .registrations
-                .iter()
-                .zip(&document.hooks)
-                .filter(|(_, status)| status.installed == Some(true))
-            {
-                writeln!(
-                    printer.data(),
-                    "{}.admissionregistration.k8s.io/{}",
-                    hook.resource,
-                    hook.name
-                )?;
-            }
-        }
-        Format::Table | Format::Wide => {
-            let look = printer.look;
-            human::webhook(&document, look, printer.text())?;
-        }
+impl Printable for WebhookAnswer {
+    type Document = WebhookStatus;
+
+    fn document(&self) -> &WebhookStatus {
+        &self.document
     }
-    Ok(if document.problems.is_empty() { Exit::Done } else { Exit::Findings })
+
+    fn write_text(&self, terminal: Terminal, _: bool, out: &mut dyn Write) -> io::Result<()> {
+        human::webhook(&self.document, terminal, out)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
 }
 
 fn document(context: Option<String>, webhook: &WebhookInstallation) -> WebhookStatus {
@@ -193,9 +184,10 @@ fn recovery(webhook: &WebhookInstallation) -> Vec<Recovery> {
     commands
 }
 
+/// What is shown of the configuration that the webhook reads.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct File {
+struct ConfigFile {
     cluster: Cluster,
     inject: Inject,
     pre_stop_seconds: Option<u32>,
@@ -224,7 +216,7 @@ struct Namespace {
 /// What a configuration says of what is shown; nothing where it cannot be read, which is for the
 /// webhook to complain of.
 fn configuration(text: &str) -> Option<WebhookConfiguration> {
-    let file: File = serde_saphyr::from_str(text).ok()?;
+    let file: ConfigFile = serde_saphyr::from_str(text).ok()?;
     let seconds = file.pre_stop_seconds.unwrap_or(DEFAULT_SECONDS);
     Some(WebhookConfiguration {
         cluster_id: Some(file.cluster.id).filter(|id| !id.is_empty()),

@@ -41,7 +41,6 @@ fn filled(fraction: f64, steps: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
     use unicode_width::UnicodeWidthStr;
 
@@ -67,25 +66,31 @@ mod tests {
         assert_eq!(bar(fraction, 4, false), shown);
     }
 
-    proptest! {
-        #[test]
-        fn a_bar_is_always_as_wide_as_asked(
-            fraction in any::<f64>(),
-            width in 0_usize..300,
-            unicode in any::<bool>(),
-        ) {
-            prop_assert_eq!(bar(fraction, width, unicode).width(), width);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn a_larger_share_never_has_a_shorter_bar(
-            a in 0.0_f64..=1.0,
-            b in 0.0_f64..=1.0,
-            width in 1_usize..80,
-        ) {
-            let (less, more) = if a < b { (a, b) } else { (b, a) };
-            let steps = width * EIGHTHS.len();
-            prop_assert!(filled(less, steps) <= filled(more, steps));
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn a_bar_is_always_as_wide_as_asked(
+                fraction in any::<f64>(),
+                width in 0_usize..300,
+                unicode in any::<bool>(),
+            ) {
+                prop_assert_eq!(bar(fraction, width, unicode).width(), width);
+            }
+
+            #[test]
+            fn a_larger_share_never_has_a_shorter_bar(
+                a in 0.0_f64..=1.0,
+                b in 0.0_f64..=1.0,
+                width in 1_usize..80,
+            ) {
+                let (less, more) = if a < b { (a, b) } else { (b, a) };
+                let steps = width * EIGHTHS.len();
+                prop_assert!(filled(less, steps) <= filled(more, steps));
+            }
         }
     }
 }

@@ -5,24 +5,21 @@ use std::io::{self, Write};
 
 use clbmigrate_cluster::Problem;
 use clbmigrate_core::{
-    finding::{Finding, Report},
+    finding::Finding,
     rules::{self, Check, Family, Rule},
 };
 use quick_xml::{Writer, events::BytesText};
 
-use crate::{cli::FailOn, error::Error};
+use super::printable::FindingsReport;
+use crate::error::Error;
 
-/// Writes the report. Findings that `--fail-on` covers are failures, others are told; a rule that
+/// Writes the report. FindingsReport that fail the run are failures, others are told; a rule that
 /// could not look is skipped, not passed.
-pub fn write(
-    report: &Report,
-    problems: &[Problem],
-    fail_on: FailOn,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Error> {
+    let problems = findings.problems;
     let cases: Vec<Case<'_>> = rules::catalogue()
         .filter(|rule| !matches!(rule.check, Check::Change(_)))
-        .map(|rule| Case::new(rule, report, fail_on))
+        .map(|rule| Case::new(rule, findings))
         .collect();
     let mut families: Vec<Family> = cases.iter().map(|case| case.rule.family()).collect();
     families.dedup();
@@ -58,9 +55,10 @@ struct Case<'r> {
 }
 
 impl<'r> Case<'r> {
-    fn new(rule: &'static Rule, report: &'r Report, fail_on: FailOn) -> Self {
+    fn new(rule: &'static Rule, findings: FindingsReport<'r>) -> Self {
+        let report = findings.report;
         let own = report.findings.iter().filter(|finding| finding.rule == rule.id);
-        let (failing, telling) = own.partition(|finding| fail_on.covers(finding.severity));
+        let (failing, telling) = own.partition(|finding| (findings.fails)(finding));
         let missing = report.not_looked.iter().filter(|missing| missing.rules.contains(&rule.id));
         let not_looked =
             missing.map(|missing| format!("{} ({})", missing.what, missing.why)).collect();

@@ -1,10 +1,12 @@
 //! Output: data on stdout, talk on stderr.
 
 mod bar;
+mod format;
 pub mod human;
 pub mod json;
-pub mod junit;
-pub mod sarif;
+mod junit;
+mod printable;
+mod sarif;
 mod screen;
 pub(crate) mod style;
 mod table;
@@ -20,24 +22,26 @@ use anstream::{AutoStream, ColorChoice, adapter::StripBytes};
 use clbmigrate_cluster::Loaded;
 
 use self::{
-    screen::Kept,
+    screen::Buffer,
     style::{ERROR, FAINT, WARNING},
     text::Text,
 };
-use crate::{cli::Color, error::Error};
+use crate::error::Error;
 
-pub use screen::{Frame, Screen};
-pub use style::Look;
+pub use format::{ChangeFormat, Color, Format, Rendering, ReportFormat};
+pub use printable::{FindingsReport, Printable};
+pub use screen::{CapturedOutput, Screen};
+pub use style::Terminal;
 
 /// Where output goes.
 pub struct Printer {
     /// What stdout can show.
-    pub look: Look,
+    pub terminal: Terminal,
     text: Box<dyn Write>,
     data: Box<dyn Write>,
-    talk: Box<dyn Write>,
+    stderr: Box<dyn Write>,
     colours: bool,
-    is_talkative: bool,
+    shows_notes: bool,
     is_verbose: bool,
 }
 
@@ -46,30 +50,42 @@ impl Printer {
     pub fn new(color: Color, is_verbose: bool) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let data_choice = choice(color, stdout.is_terminal());
-        let talk_choice = choice(color, stderr.is_terminal());
+        let stderr_choice = choice(color, stderr.is_terminal());
         Self {
-            look: Look::of_stdout(),
+            terminal: Terminal::from_stdout(),
             text: Box::new(BufWriter::new(AutoStream::new(stdout, data_choice))),
             data: Box::new(BufWriter::new(io::stdout())),
-            talk: Box::new(AutoStream::new(stderr, talk_choice)),
+            stderr: Box::new(AutoStream::new(stderr, stderr_choice)),
             colours: data_choice == ColorChoice::Always,
-            is_talkative: is_verbose || io::stderr().is_terminal(),
+            shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
         }
     }
 
-    /// A printer that keeps everything in a frame.
-    fn into_frame(frame: &Frame, colours: bool) -> Self {
-        let data = || frame.data.clone();
+    /// A printer that keeps everything in a captured.
+    fn into_captured(captured: &CapturedOutput, colours: bool) -> Self {
+        let data = || captured.data.clone();
         Self {
-            look: Look::of_stdout(),
-            text: if colours { Box::new(data()) } else { Box::new(Plain::new(data())) },
+            terminal: Terminal::from_stdout(),
+            text: if colours { Box::new(data()) } else { Box::new(Uncoloured::new(data())) },
             data: Box::new(data()),
-            talk: Box::new(Plain::new(frame.talk.clone())),
+            stderr: Box::new(Uncoloured::new(captured.stderr.clone())),
             colours,
-            is_talkative: false,
+            shows_notes: false,
             is_verbose: false,
         }
+    }
+
+    /// Prints what a command answers, and writes out what is held back.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written.
+    pub fn answer(
+        &mut self,
+        format: impl Into<Rendering>,
+        answer: &impl Printable,
+    ) -> Result<(), Error> {
+        format::print(format.into(), answer, self)
     }
 
     /// For people: colours are dropped where they do not belong.
@@ -109,31 +125,31 @@ impl Printer {
     }
 
     /// A remark that is no part of the answer.
-    pub fn remark(&mut self, message: &str) {
+    pub fn info(&mut self, message: &str) {
         self.say(&Text::plain(message));
     }
 
     /// A remark for people, not for pipes.
     pub fn note(&mut self, message: &str) {
-        if self.is_talkative {
+        if self.shows_notes {
             self.say(&Text::styled(FAINT, message));
         }
     }
 
     /// Talk that is more than a line.
-    pub fn talk(&mut self) -> &mut dyn Write {
-        &mut self.talk
+    pub fn stderr(&mut self) -> &mut dyn Write {
+        &mut self.stderr
     }
 
     /// Says what could not be read and, to people, what was skipped.
-    pub fn intake(&mut self, intake: &Loaded) {
-        for problem in &intake.problems {
+    pub fn report_loaded(&mut self, loaded: &Loaded) {
+        for problem in &loaded.problems {
             let text = format!(": {problem}");
             self.say(&Text::styled(ERROR, "error").and(style::PLAIN, text));
         }
-        let skipped: usize = intake.skipped.values().sum();
-        if self.is_talkative && skipped > 0 {
-            let kinds = intake.skipped.iter();
+        let skipped: usize = loaded.skipped.values().sum();
+        if self.shows_notes && skipped > 0 {
+            let kinds = loaded.skipped.iter();
             let kinds: Vec<String> =
                 kinds.map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
             let objects = if skipped == 1 { "object" } else { "objects" };
@@ -147,9 +163,9 @@ impl Printer {
         if self.is_verbose {
             let message = format!(
                 "read {} objects and {} answers of the CLB API from {} files",
-                grouped(intake.objects),
-                grouped(intake.answers),
-                grouped(intake.files)
+                grouped(loaded.objects),
+                grouped(loaded.answers),
+                grouped(loaded.files)
             );
             self.say(&Text::styled(FAINT, message));
         }
@@ -157,27 +173,27 @@ impl Printer {
 
     /// A line on stderr. Whether it arrives changes nothing.
     fn say(&mut self, line: &Text) {
-        let written = line.write(&mut self.talk).and_then(|()| writeln!(self.talk));
+        let written = line.write(&mut self.stderr).and_then(|()| writeln!(self.stderr));
         written.unwrap_or_default();
     }
 }
 
-/// A frame that takes no colours.
-struct Plain {
-    kept: Kept,
+/// A captured that takes no colours.
+struct Uncoloured {
+    buffer: Buffer,
     state: StripBytes,
 }
 
-impl Plain {
-    fn new(kept: Kept) -> Self {
-        Self { kept, state: StripBytes::new() }
+impl Uncoloured {
+    fn new(buffer: Buffer) -> Self {
+        Self { buffer, state: StripBytes::new() }
     }
 }
 
-impl Write for Plain {
+impl Write for Uncoloured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for printable in self.state.strip_next(bytes) {
-            self.kept.write_all(printable)?;
+            self.buffer.write_all(printable)?;
         }
         Ok(bytes.len())
     }

@@ -8,7 +8,7 @@ use std::{
 
 use unicode_width::UnicodeWidthChar;
 
-use super::{Printer, style::Look};
+use super::{Printer, style::Terminal};
 
 /// The terminal while something is watched: the alternate screen, without cursor. Dropping it gives
 /// the terminal back as it was.
@@ -30,7 +30,7 @@ impl Screen {
     /// Draws `text` over what is there, as much as has room, and `failure` in the last line.
     pub fn draw(&mut self, text: &str, failure: Option<&str>) -> io::Result<()> {
         let rows = terminal_size::terminal_size_of(stdout()).map_or(24, |(_, rows)| rows.0);
-        let width = Look::of_stdout().width.unwrap_or(80);
+        let width = Terminal::from_stdout().width.unwrap_or(80);
         let lines: Vec<&str> = text.lines().collect();
         let room = usize::from(rows).saturating_sub(2).max(1);
         let mut out = String::from(HOME);
@@ -82,14 +82,14 @@ fn clip(line: &str, width: usize) -> &str {
     line
 }
 
-/// Output that is kept for later: data and talk, apart.
+/// Output that is kept for later: data and messages, apart.
 #[derive(Default)]
-pub struct Frame {
-    pub(super) data: Kept,
-    pub(super) talk: Kept,
+pub struct CapturedOutput {
+    pub(super) data: Buffer,
+    pub(super) stderr: Buffer,
 }
 
-impl Frame {
+impl CapturedOutput {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
@@ -97,12 +97,12 @@ impl Frame {
 
     /// A printer into it without colours.
     pub fn printer(&self) -> Printer {
-        Printer::into_frame(self, false)
+        Printer::into_captured(self, false)
     }
 
     /// A printer into it that colours as another does.
     pub fn printer_like(&self, other: &Printer) -> Printer {
-        Printer::into_frame(self, other.colours)
+        Printer::into_captured(self, other.colours)
     }
 
     /// The data that was written.
@@ -111,22 +111,22 @@ impl Frame {
     }
 
     /// The talk that was written.
-    pub fn talk(&self) -> String {
-        self.talk.text()
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
     }
 }
 
 /// One stream that is kept.
 #[derive(Clone, Default)]
-pub(super) struct Kept(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Buffer(Rc<RefCell<Vec<u8>>>);
 
-impl Kept {
+impl Buffer {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.borrow()).into_owned()
     }
 }
 
-impl Write for Kept {
+impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().write(bytes)
     }

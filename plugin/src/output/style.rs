@@ -27,7 +27,7 @@ pub const FAINT: Style = Style::new().dimmed();
 pub const PLAIN: Style = Style::new();
 
 /// The style of a severity.
-pub fn of_severity(severity: Severity) -> Style {
+pub fn severity_style(severity: Severity) -> Style {
     match severity {
         Severity::Error => ERROR,
         Severity::Warning => WARNING,
@@ -36,7 +36,7 @@ pub fn of_severity(severity: Severity) -> Style {
 }
 
 /// The style of an outcome.
-pub fn of_outcome(outcome: Outcome) -> Style {
+pub fn outcome_style(outcome: Outcome) -> Style {
     match outcome {
         Outcome::Applied => GOOD,
         Outcome::Misrouted | Outcome::Drained | Outcome::Frozen => ERROR,
@@ -45,16 +45,16 @@ pub fn of_outcome(outcome: Outcome) -> Style {
 
 /// What the place that output goes to can show.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Terminal {
     /// Columns; `None` where there is no limit, as in a pipe.
     pub width: Option<usize>,
     /// Whether characters beyond ASCII are shown.
     pub unicode: bool,
 }
 
-impl Look {
+impl Terminal {
     /// Of standard output: `COLUMNS`, else the terminal's width.
-    pub fn of_stdout() -> Self {
+    pub fn from_stdout() -> Self {
         let stdout = io::stdout();
         let columns = env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
         let terminal = || {
@@ -64,7 +64,7 @@ impl Look {
         let width = columns.filter(|columns| *columns > 0).or_else(|| {
             stdout.is_terminal().then(terminal).flatten().filter(|columns| *columns > 0)
         });
-        Self { width, unicode: shows_unicode(|name| env::var(name).ok()) }
+        Self { width, unicode: supports_unicode(|name| env::var(name).ok()) }
     }
 
     /// An arrow from the old to the new.
@@ -79,7 +79,7 @@ impl Look {
 }
 
 /// Whether the locale is UTF-8 and the terminal not a dumb one.
-fn shows_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+fn supports_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
     if variable("TERM").as_deref() == Some("dumb") {
         return false;
     }
@@ -123,7 +123,7 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        assert_eq!(shows_unicode(get), shown);
+        assert_eq!(supports_unicode(get), shown);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    style::{FAINT, Look, STRONG},
+    style::{FAINT, STRONG, Terminal},
     text::Text,
 };
 
@@ -44,6 +44,40 @@ impl Column {
     /// A column of numbers, which end at the same place.
     pub fn number(title: &'static str) -> Self {
         Self { title, is_number: true }
+    }
+}
+
+/// The columns of items of one kind, each with what it shows of an item: all that there is to say of
+/// a column stands in one place.
+pub struct ItemColumns<'c, T>(Vec<(Column, Box<dyn Fn(&T) -> Text + 'c>)>);
+
+impl<'c, T> ItemColumns<'c, T> {
+    /// No columns.
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// These columns and one more.
+    #[must_use]
+    pub fn with(mut self, column: Column, cell: impl Fn(&T) -> Text + 'c) -> Self {
+        self.0.push((column, Box::new(cell)));
+        self
+    }
+
+    /// These columns, and one more where the condition holds.
+    #[must_use]
+    pub fn with_if(self, is_shown: bool, column: Column, cell: impl Fn(&T) -> Text + 'c) -> Self {
+        if is_shown { self.with(column, cell) } else { self }
+    }
+
+    /// A table without rows, of which the first `lead` columns name a row.
+    pub fn table(&self, lead: usize) -> Table {
+        Table::new(self.0.iter().map(|(column, _)| *column).collect(), lead)
+    }
+
+    /// The cells of an item's row.
+    pub fn cells(&self, item: &T) -> Vec<Text> {
+        self.0.iter().map(|(_, cell)| cell(item)).collect()
     }
 }
 
@@ -98,16 +132,21 @@ impl Table {
     }
 
     /// Writes the table; where its lines do not fit, every row as a paragraph.
-    pub fn write(&self, out: &mut dyn Write, look: Look, widths: &[usize]) -> io::Result<()> {
-        if look.width.is_some_and(|width| Self::total_width(widths) > width) {
-            return self.write_paragraphs(out, look);
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        terminal: Terminal,
+        widths: &[usize],
+    ) -> io::Result<()> {
+        if terminal.width.is_some_and(|width| Self::total_width(widths) > width) {
+            return self.write_paragraphs(out, terminal);
         }
         let titles = self.columns.iter().map(|column| Text::styled(STRONG, column.title));
         self.write_line(out, &titles.collect::<Vec<_>>(), widths)?;
         for row in &self.rows {
             self.write_line(out, &row.cells, widths)?;
             for note in &row.notes {
-                note.write_lines(out, 2, look.width)?;
+                note.write_lines(out, 2, terminal.width)?;
             }
         }
         Ok(())
@@ -134,7 +173,7 @@ impl Table {
         writeln!(out)
     }
 
-    fn write_paragraphs(&self, out: &mut dyn Write, look: Look) -> io::Result<()> {
+    fn write_paragraphs(&self, out: &mut dyn Write, terminal: Terminal) -> io::Result<()> {
         for row in &self.rows {
             let cells = self.columns.iter().zip(&row.cells);
             let cells =
@@ -145,12 +184,12 @@ impl Table {
                 (!cell.is_empty()).then_some((column.title.to_lowercase(), cell))
             };
             let head = head.into_iter().filter_map(known).map(|(_, cell)| cell);
-            write_items(out, head, 0, look)?;
+            write_items(out, head, 0, terminal)?;
             let body = body.into_iter().filter_map(known);
             let titled = body.map(|(title, cell)| Text::styled(FAINT, title + " ").join(cell));
-            write_items(out, titled, 2, look)?;
+            write_items(out, titled, 2, terminal)?;
             for note in &row.notes {
-                note.write_lines(out, 2, look.width)?;
+                note.write_lines(out, 2, terminal.width)?;
             }
         }
         Ok(())
@@ -162,9 +201,9 @@ fn write_items(
     out: &mut dyn Write,
     items: impl Iterator<Item = Text>,
     indent: usize,
-    look: Look,
+    terminal: Terminal,
 ) -> io::Result<()> {
-    let room = look.width.unwrap_or(usize::MAX).saturating_sub(indent);
+    let room = terminal.width.unwrap_or(usize::MAX).saturating_sub(indent);
     let mut taken = 0;
     for item in items {
         if taken == 0 {
@@ -185,7 +224,6 @@ fn write_items(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn table() -> Table {
         let columns = vec![Column::text("NAME"), Column::number("WEIGHT"), Column::text("SHARE")];
@@ -198,8 +236,8 @@ mod tests {
 
     fn written(table: &Table, width: Option<usize>) -> String {
         let mut out = Vec::new();
-        let look = Look { width, unicode: true };
-        table.write(&mut out, look, &table.widths()).expect("memory");
+        let terminal = Terminal { width, unicode: true };
+        table.write(&mut out, terminal, &table.widths()).expect("memory");
         String::from_utf8(anstream::adapter::strip_bytes(&out).into_vec()).expect("text")
     }
 
@@ -244,20 +282,26 @@ i-bp1
         assert_eq!(Table::common_widths([&table(), &other]), [18, 6, 6]);
     }
 
-    proptest! {
-        #[test]
-        fn no_content_makes_a_table_panic_or_lose_a_word(
-            cells in proptest::collection::vec(proptest::collection::vec("[a-z0-9/.-]{0,30}", 0..5), 0..8),
-            width in proptest::option::of(0_usize..120),
-        ) {
-            let columns = ["ONE", "TWO", "THREE"].map(Column::text).to_vec();
-            let mut table = Table::new(columns, 1);
-            for row in &cells {
-                table.row(row.iter().map(Text::plain).collect());
-            }
-            let shown = written(&table, width);
-            for cell in cells.iter().flat_map(|row| row.iter().take(3)) {
-                prop_assert!(shown.contains(cell.as_str()), "{cell} in {shown}");
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_content_makes_a_table_panic_or_lose_a_word(
+                cells in proptest::collection::vec(proptest::collection::vec("[a-z0-9/.-]{0,30}", 0..5), 0..8),
+                width in proptest::option::of(0_usize..120),
+            ) {
+                let columns = ["ONE", "TWO", "THREE"].map(Column::text).to_vec();
+                let mut table = Table::new(columns, 1);
+                for row in &cells {
+                    table.row(row.iter().map(Text::plain).collect());
+                }
+                let shown = written(&table, width);
+                for cell in cells.iter().flat_map(|row| row.iter().take(3)) {
+                    prop_assert!(shown.contains(cell.as_str()), "{cell} in {shown}");
+                }
             }
         }
     }

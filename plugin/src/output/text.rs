@@ -163,11 +163,18 @@ impl From<String> for Text {
     }
 }
 
+/// A number of things, in words: `1 backend`, `2 backends`.
+pub fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::output::style::ERROR;
-    use proptest::prelude::*;
 
     fn lines(text: &Text, width: usize) -> String {
         let mut out = Vec::new();
@@ -194,12 +201,18 @@ mod tests {
         assert_eq!(text.lines(21).len(), 2);
     }
 
-    proptest! {
-        #[test]
-        fn breaking_lines_loses_no_word(words in "[a-z]{1,12}( [a-z]{1,12}){0,30}", room in 1_usize..60) {
-            let broken = Text::plain(&words).lines(room);
-            let texts = broken.iter().flat_map(|line| &line.pieces).map(|(_, text)| text.trim());
-            prop_assert_eq!(texts.filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" "), words);
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn breaking_lines_loses_no_word(words in "[a-z]{1,12}( [a-z]{1,12}){0,30}", room in 1_usize..60) {
+                let broken = Text::plain(&words).lines(room);
+                let texts = broken.iter().flat_map(|line| &line.pieces).map(|(_, text)| text.trim());
+                prop_assert_eq!(texts.filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" "), words);
+            }
         }
     }
 }

@@ -11,26 +11,26 @@ use clbmigrate_core::{
     transfer::{OneService, Part, Servers},
 };
 
-use super::{Intent, servers::OfServers, service::OfService};
+use super::{Intent, servers::ServersWriter, service::ServiceWriter};
 use crate::{
     change::{self, Change, Plan},
     error::{Error, Exit},
-    live::Live,
     output::Printer,
+    session::Session,
 };
 
 /// One part, ready to be written.
-pub enum Hand<'t> {
+pub enum PartWriter<'t> {
     /// A Service.
-    Service(Box<OfService<'t>>),
+    Service(Box<ServiceWriter<'t>>),
     /// Servers outside of clusters.
-    Servers(OfServers<'t>),
+    Servers(ServersWriter<'t>),
 }
 
 /// All parts.
-pub struct Built<'t> {
+pub struct PreparedChange<'t> {
     /// In order.
-    pub hands: Vec<Hand<'t>>,
+    pub writers: Vec<PartWriter<'t>>,
     /// What each of them is.
     pub parts: Vec<Part>,
     /// Everything as it was read.
@@ -38,10 +38,10 @@ pub struct Built<'t> {
     /// Everything after the change.
     pub after: Snapshot,
     /// What connects.
-    pub live: &'t Live,
+    pub session: &'t Session,
 }
 
-impl Hand<'_> {
+impl PartWriter<'_> {
     /// Whether it gains.
     pub fn is_raise(&self) -> bool {
         self.part().is_raise()
@@ -66,45 +66,47 @@ impl Hand<'_> {
     }
 }
 
-impl<'t> Built<'t> {
+impl<'t> PreparedChange<'t> {
     /// Reads every Service anew; `None` where one is not what was listed any more.
     pub fn new(
         intent: &Intent,
-        live: &'t Live,
+        session: &'t Session,
         before: &'t Index<'t>,
     ) -> Result<Option<Self>, Error> {
-        let mut hands = Vec::new();
+        let mut writers = Vec::new();
         let mut after = before.snapshot.clone();
         for part in &intent.parts.parts {
             match part {
                 Part::Service(of) => {
-                    let Some(change) = service(of, intent, live, before)? else { return Ok(None) };
+                    let Some(change) = service(of, intent, session, before)? else {
+                        return Ok(None);
+                    };
                     for edit in &change.plan.edits {
                         let new = edit.new.as_deref();
                         let (index, key) = (change.service_ref.cluster_index, edit.key.as_str());
                         after = after.with_annotation(index, &of.namespace, &of.name, key, new);
                     }
-                    hands.push(Hand::Service(Box::new(OfService::new(change))));
+                    writers.push(PartWriter::Service(Box::new(ServiceWriter::new(change))));
                 }
                 Part::Servers(of) => {
                     for server in &of.servers {
                         let (id, port) = (&server.id, server.port);
                         after = after.with_server_weight(&of.vgroup, id, port, server.to);
                     }
-                    hands.push(Hand::Servers(servers(of, live)?));
+                    writers.push(PartWriter::Servers(servers(of, session)?));
                 }
             }
         }
-        Ok(Some(Self { hands, parts: intent.parts.parts.clone(), before, after, live }))
+        Ok(Some(Self { writers, parts: intent.parts.parts.clone(), before, after, session }))
     }
 
     /// The Services.
     pub fn service_refs(&self) -> Vec<ServiceRef<'t>> {
-        let of = |hand: &Hand<'t>| match hand {
-            Hand::Service(of) => Some(of.change.service_ref),
-            Hand::Servers(_) => None,
+        let of = |writer: &PartWriter<'t>| match writer {
+            PartWriter::Service(of) => Some(of.change.service_ref),
+            PartWriter::Servers(_) => None,
         };
-        self.hands.iter().filter_map(of).collect()
+        self.writers.iter().filter_map(of).collect()
     }
 
     /// The Services that are written, as findings name them.
@@ -128,10 +130,10 @@ impl<'t> Built<'t> {
     /// The groups it concerns.
     pub fn groups(&self) -> BTreeSet<String> {
         let mut groups = BTreeSet::new();
-        for hand in &self.hands {
-            match hand {
-                Hand::Servers(of) => drop(groups.insert(of.servers.vgroup.clone())),
-                Hand::Service(of) => {
+        for writer in &self.writers {
+            match writer {
+                PartWriter::Servers(of) => drop(groups.insert(of.servers.vgroup.clone())),
+                PartWriter::Service(of) => {
                     let routes = clbmigrate_core::index::routes_of(of.change.service_ref.service);
                     groups.extend(routes.into_iter().map(|(group, _)| group.to_owned()));
                 }
@@ -142,13 +144,13 @@ impl<'t> Built<'t> {
 
     /// Says as whom the CLB API will be written to, where it will be.
     pub fn name_account(&self, printer: &mut Printer) {
-        let writes = self.hands.iter().find_map(|hand| match hand {
-            Hand::Servers(of) => Some(&of.clb),
-            Hand::Service(_) => None,
+        let writes = self.writers.iter().find_map(|writer| match writer {
+            PartWriter::Servers(of) => Some(&of.clb),
+            PartWriter::Service(_) => None,
         });
         let Some(clb) = writes else { return };
-        match self.live.wait_for(clb.account()) {
-            Ok(account) => printer.remark(&format!(
+        match self.session.block_on(clb.account()) {
+            Ok(account) => printer.info(&format!(
                 "  CLB API: account {} ({}), region {}, {}",
                 account.id, account.arn, account.region, account.source
             )),
@@ -162,17 +164,17 @@ impl<'t> Built<'t> {
 
     /// Prints the changes of Services as manifests for a repository.
     pub fn print_patches(&self, printer: &mut Printer) -> Result<Exit, Error> {
-        for (number, hand) in self.hands.iter().enumerate() {
-            match hand {
-                Hand::Service(of) => {
+        for (number, writer) in self.writers.iter().enumerate() {
+            match writer {
+                PartWriter::Service(of) => {
                     let context = of.change.service_ref.cluster.context.as_deref().unwrap_or("-");
                     let rule = if number > 0 { "---\n" } else { "" };
                     writeln!(printer.data(), "{rule}# context {context}")?;
-                    change::print_patch(&of.change, printer)?;
+                    of.change.print_patch(printer)?;
                 }
-                Hand::Servers(of) => {
+                PartWriter::Servers(of) => {
                     let label = Part::Servers(of.servers.clone()).label();
-                    printer.remark(&format!("{label}: no manifest, the CLB API is to write it"));
+                    printer.info(&format!("{label}: no manifest, the CLB API is to write it"));
                 }
             }
         }
@@ -183,7 +185,7 @@ impl<'t> Built<'t> {
 fn service<'t>(
     of: &OneService,
     intent: &Intent,
-    live: &'t Live,
+    session: &'t Session,
     before: &'t Index<'t>,
 ) -> Result<Option<Change<'t>>, Error> {
     let is_it = |service_ref: &ServiceRef<'_>| {
@@ -192,7 +194,7 @@ fn service<'t>(
     };
     let service_ref = before.services().find(is_it);
     let connection = service_ref.and_then(|service_ref| {
-        live.connections().iter().find(|known| known.context == service_ref.cluster.context)
+        session.connections().iter().find(|known| known.context == service_ref.cluster.context)
     });
     let (Some(service_ref), Some(connection)) = (service_ref, connection) else {
         return Err(Error::NotFound {
@@ -200,8 +202,9 @@ fn service<'t>(
             hints: vec!["name all clusters of the change: --contexts A,B".to_owned()],
         });
     };
-    let present = live.wait_for(connection.service(&of.namespace, &of.name))?;
-    let Some(present) = present.filter(|present| change::is_same(present, service_ref.service))
+    let present = session.block_on(connection.service(&of.namespace, &of.name))?;
+    let Some(present) =
+        present.filter(|present| change::matches_listed(present, service_ref.service))
     else {
         return Ok(None);
     };
@@ -215,11 +218,11 @@ fn service<'t>(
         leniency: intent.leniency,
         next: None,
     };
-    Ok(Some(Change { live, connection, present, plan, before, service_ref }))
+    Ok(Some(Change { session, connection, present, plan, before, service_ref }))
 }
 
-fn servers<'t>(of: &Servers, live: &'t Live) -> Result<OfServers<'t>, Error> {
-    let clb = live.clb().get().ok_or_else(|| Error::Refused {
+fn servers<'t>(of: &Servers, session: &'t Session) -> Result<ServersWriter<'t>, Error> {
+    let clb = session.clb().client().ok_or_else(|| Error::Refused {
         message: format!(
             "the weights of {} are written by the CLB API, for which there are no credentials",
             Part::Servers(of.clone()).label()
@@ -228,5 +231,5 @@ fn servers<'t>(of: &Servers, live: &'t Live) -> Result<OfServers<'t>, Error> {
             "give them: --clb-profile NAME, or ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET".to_owned(),
         ],
     })?;
-    Ok(OfServers { live, clb, servers: of.clone() })
+    Ok(ServersWriter { session, clb, servers: of.clone() })
 }

@@ -4,38 +4,33 @@
 
 mod build;
 mod preflight;
-mod report;
 mod run;
 mod servers;
 mod service;
-mod shares;
 mod stop;
-mod words;
 
 use clbmigrate_core::{
     index::Index,
     preview,
-    route::RouteKey,
     transfer::{Course, Whole},
 };
 
-pub use self::words::half_done_in_words;
-use self::{
-    build::{Built, Hand},
-    report::Report,
-};
+use self::build::{PartWriter, PreparedChange};
 use crate::{
     change::{self, Judgement, Leniency},
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
+    document::{
+        preview::PreviewAnswer,
+        transfer::{TransferAnswer, TransferSubject},
+    },
     error::{Error, Exit},
-    input::{self, Intake},
-    live::Live,
-    output::{Printer, human},
-    preview_document,
+    input::{self, Input},
+    output::{Printable, Printer},
+    session::Session,
 };
 
 /// How it is written.
-pub struct Means<'a> {
+pub struct WriteOptions<'a> {
     /// The flags of all commands that write.
     pub write: &'a WriteArgs,
     /// Whether CCM's word is enough.
@@ -43,7 +38,7 @@ pub struct Means<'a> {
 }
 
 /// Everything as it was read.
-pub struct Scene<'s> {
+pub struct PlanContext<'s> {
     /// The clusters and the CLB's answers.
     pub index: &'s Index<'s>,
     /// The namespace to look at.
@@ -74,8 +69,21 @@ pub struct Intent {
     pub against: Vec<String>,
 }
 
+impl Intent {
+    /// What it is about, for the answer.
+    fn subject(&self) -> TransferSubject<'_> {
+        TransferSubject {
+            verb: self.verb,
+            title: &self.title,
+            parts: &self.parts.parts,
+            undoes: self.undoes.as_deref(),
+            remarks: &self.remarks,
+        }
+    }
+}
+
 /// Makes an intent of everything as it was read.
-pub type Planner<'p> = &'p dyn Fn(&Scene<'_>) -> Result<Intent, Error>;
+pub type Planner<'p> = &'p dyn Fn(&PlanContext<'_>) -> Result<Intent, Error>;
 
 /// Refuses flags that make no sense for a change of several sides.
 pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Result<(), Error> {
@@ -86,16 +94,16 @@ pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Res
 /// Carries a change out, as far as the flags say. `contexts` are all that it touches.
 pub fn carry_out(
     plan: Planner<'_>,
-    means: &Means<'_>,
+    options: &WriteOptions<'_>,
     input: &InputArgs,
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    let overlay = change::evidence(input)?;
-    let mut live = Some(Live::open(input)?);
-    for _ in 0..change::READS {
-        let Some(open) = live.take() else { break };
-        let intake = input::read_live(open, input, overlay.as_ref(), printer)?;
-        let Intake { loaded, live: connected, namespace } = intake;
+    let overlay = change::read_overlay(input)?;
+    let mut session = Some(Session::open(input)?);
+    for _ in 0..change::MAX_READS {
+        let Some(open) = session.take() else { break };
+        let Input { loaded, session: connected, namespace } =
+            input::read_live(open, input, overlay.as_ref(), printer)?;
         let Some(connected) = connected else { break };
         if loaded.snapshot.clusters.len() < input.contexts.len() {
             // What could not be read was said already.
@@ -105,11 +113,11 @@ pub fn carry_out(
             });
         }
         let before = Index::new(&loaded.snapshot);
-        let scene = Scene { index: &before, namespace: namespace.as_deref(), input };
-        let intent = plan(&scene)?;
-        match Built::new(&intent, &connected, &before)? {
-            Some(built) => return Transfer { intent, built, means }.run(printer),
-            None => live = Some(connected),
+        let plan_context = PlanContext { index: &before, namespace: namespace.as_deref(), input };
+        let intent = plan(&plan_context)?;
+        match PreparedChange::new(&intent, &connected, &before)? {
+            Some(prepared) => return Transfer { intent, prepared, options }.run(printer),
+            None => session = Some(connected),
         }
     }
     Err(Error::Conflict {
@@ -121,91 +129,95 @@ pub fn carry_out(
 /// A change with all it needs.
 struct Transfer<'t> {
     intent: Intent,
-    built: Built<'t>,
-    means: &'t Means<'t>,
+    prepared: PreparedChange<'t>,
+    options: &'t WriteOptions<'t>,
 }
 
 impl Transfer<'_> {
     fn run(mut self, printer: &mut Printer) -> Result<Exit, Error> {
-        let write = self.means.write;
-        if self.built.hands.is_empty() {
-            return Report::unchanged(&self.intent).show(write.output, printer);
+        let write = self.options.write;
+        if self.prepared.writers.is_empty() {
+            let answer = TransferAnswer::unchanged(self.intent.subject());
+            printer.answer(write.output, &answer)?;
+            return Ok(answer.exit());
         }
-        let after = Index::new(&self.built.after);
-        let objects = self.built.looked_at();
-        let preview = preview::preview_including(self.built.before, &after, &objects);
-        let document = preview_document::new((self.built.before, &after), &preview);
-        let report = Report::new(&self.intent, &self.built, &document);
+        let after = Index::new(&self.prepared.after);
+        let objects = self.prepared.looked_at();
+        let preview = preview::preview_including(self.prepared.before, &after, &objects);
+        let shown = PreviewAnswer::new((self.prepared.before, &after), &preview, &objects, true);
+        let answer = TransferAnswer::new(self.intent.subject(), &shown.document().routes);
         let is_patch = write.output == ChangeFormat::Patch;
         let is_asked = !write.yes && write.dry_run.is_none() && !is_patch;
-        let look = printer.look;
         if !is_patch {
-            report.announce(printer)?;
+            answer.announce(printer)?;
         }
         if is_asked || (write.dry_run == Some(DryRun::Client) && !is_patch) {
-            let has_contexts = self.built.before.snapshot.clusters.len() > 1;
-            let options = human::Options { is_wide: false, has_contexts };
-            human::preview(&document, &objects, look, options, printer.talk())?;
+            change::show(&shown, printer)?;
         } else if !is_patch {
-            human::preview_summary(&document, look, printer.talk())?;
+            change::show_brief(&shown, printer)?;
         }
         let judgement =
-            Judgement::new(&preview, &after, &self.built.service_refs(), self.intent.leniency);
+            Judgement::new(&preview, &after, &self.prepared.service_refs(), self.intent.leniency);
         for warning in judgement.warnings() {
             printer.warning(&warning);
         }
         judgement.with(&self.intent.against).refuse(write.force)?;
         if is_patch {
-            return self.built.print_patches(printer);
+            return self.prepared.print_patches(printer);
         }
-        for hand in &self.built.hands {
-            if let Hand::Service(of) = hand {
+        for writer in &self.prepared.writers {
+            if let PartWriter::Service(of) = writer {
                 let service = of.change.service_ref.service;
                 of.change.managers().iter().for_each(|tool| tool.warn(service, printer));
             }
         }
         if write.dry_run == Some(DryRun::Client) {
-            return report.dry("client").show(write.output, printer);
+            printer.answer(write.output, &answer.dry_run("client"))?;
+            return Ok(Exit::Done);
         }
         let is_way_back = self.intent.leniency == Leniency::Undo;
-        preflight::check(&self.built, &document, self.means, is_way_back, printer)?;
-        if write.dry_run == Some(DryRun::Server) {
-            return report.dry("server").show(write.output, printer);
+        preflight::check(&self.prepared, shown.document(), self.options, is_way_back, printer)?;
+        if write.dry_run == Some(DryRun::ApiServer) {
+            printer.answer(write.output, &answer.dry_run("server"))?;
+            return Ok(Exit::Done);
         }
-        self.built.name_account(printer);
+        self.prepared.name_account(printer);
         if is_asked {
             self.confirm(printer)?;
         }
-        self.carry(report, printer)
+        self.write_parts(answer, printer)
     }
 
     fn confirm(&self, printer: &mut Printer) -> Result<(), Error> {
-        change::no_terminal(printer)?;
-        for hand in &self.built.hands {
-            if let Hand::Service(of) = hand {
+        change::require_terminal(printer)?;
+        for writer in &self.prepared.writers {
+            if let PartWriter::Service(of) = writer {
                 let connection = of.change.connection;
-                let who = of.change.live.wait_for(connection.whoami());
+                let who = of.change.session.block_on(connection.whoami());
                 let context = connection.context.as_deref().unwrap_or("-");
                 let (cluster, server) = (&connection.cluster, &connection.server);
-                printer.remark(&format!("  {context}: cluster {cluster} ({server}), user {who}"));
+                printer.info(&format!("  {context}: cluster {cluster} ({server}), user {who}"));
             }
         }
-        change::is_confirmed(printer)
+        change::ask_confirmation(printer)
     }
 
-    fn carry(&mut self, report: Report, printer: &mut Printer) -> Result<Exit, Error> {
+    fn write_parts(
+        &mut self,
+        answer: TransferAnswer,
+        printer: &mut Printer,
+    ) -> Result<Exit, Error> {
         let id = self.intent.id.clone().unwrap_or_else(clbmigrate_cluster::live::new_change_id);
-        let raises = self.built.hands.iter().map(Hand::is_raise).collect();
-        let ran = run::run(Course::new(raises), &id, &mut self.built, self.means, printer)?;
-        if let run::Ran { error: Some(error), is_untouched: true, .. } = ran {
+        let raises = self.prepared.writers.iter().map(PartWriter::is_raise).collect();
+        let result = run::run(Course::new(raises), &id, &mut self.prepared, self.options, printer)?;
+        if let run::RunResult { error: Some(error), is_untouched: true, .. } = result {
             return Err(error);
         }
-        report.ended(&id, &ran, &self.built).show(self.means.write.output, printer)
+        let is_proven = self.prepared.writers.iter().all(PartWriter::is_proven);
+        let contexts = self.prepared.session.contexts();
+        let answer = answer.ended(&id, &result.ending, &result.states, is_proven, &contexts);
+        printer.answer(self.options.write.output, &answer)?;
+        answer.print_next_steps(printer);
+        Ok(answer.exit())
     }
-}
-
-/// What names a route in a line.
-pub fn route_name(key: &RouteKey<'_>) -> String {
-    let port = key.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}/{}{port}", key.clb, key.vgroup)
 }

@@ -9,12 +9,12 @@ use clbmigrate_core::{
 };
 
 use super::{
-    Means,
-    build::{Built, Hand},
-    route_name,
+    WriteOptions,
+    build::{PartWriter, PreparedChange},
 };
 use crate::{
     change::Change,
+    document::route_name,
     error::Error,
     output::{Printer, json},
 };
@@ -27,35 +27,35 @@ const NOT_BY_WEIGHT: &str = "CLB407";
 /// Makes sure that the change can be written and proven on every side, and says what is in its way.
 /// On the way back, what does not stand against the write itself is only said.
 pub fn check(
-    built: &Built<'_>,
+    prepared: &PreparedChange<'_>,
     document: &json::Preview,
-    means: &Means<'_>,
+    options: &WriteOptions<'_>,
     is_way_back: bool,
     printer: &mut Printer,
 ) -> Result<(), Error> {
-    for hand in &built.hands {
-        if let Hand::Service(of) = hand {
-            of.change.try_out(means.write, printer)?;
+    for writer in &prepared.writers {
+        if let PartWriter::Service(of) = writer {
+            of.change.dry_run(options.write, printer)?;
         }
     }
-    let (unverified, mut against) = (unproven(built, document), Vec::new());
-    against.extend(credentials(built, means, printer));
-    for hand in &built.hands {
-        if let Hand::Service(of) = hand {
-            against.extend(settled(&of.change, printer)?);
+    let (unverified, mut against) = (unproven(prepared, document), Vec::new());
+    against.extend(credentials(prepared, options, printer));
+    for writer in &prepared.writers {
+        if let PartWriter::Service(of) = writer {
+            against.extend(unfinished_round(&of.change, printer)?);
         }
     }
-    against.extend(routes(built));
+    against.extend(routes(prepared));
     let mut hints = Vec::new();
     let mut reasons = Vec::new();
-    if !unverified.is_empty() && !means.is_unverified {
+    if !unverified.is_empty() && !options.is_unverified {
         reasons.extend(unverified);
         hints.push("--unverified takes CCM's word where the CLB cannot be asked".to_owned());
     }
     if is_way_back {
         against.drain(..).for_each(|reason| printer.warning(&reason));
     }
-    if !against.is_empty() && !means.write.force {
+    if !against.is_empty() && !options.write.force {
         reasons.extend(against);
         hints.push("--force writes all the same".to_owned());
     }
@@ -67,8 +67,8 @@ pub fn check(
 }
 
 /// What keeps the CLB from proving it.
-fn unproven(built: &Built<'_>, document: &json::Preview) -> Vec<String> {
-    if built.live.clb().get().is_none() {
+fn unproven(prepared: &PreparedChange<'_>, document: &json::Preview) -> Vec<String> {
+    if prepared.session.clb().client().is_none() {
         return vec![
             "there are no credentials for the CLB API, so nobody can see what the groups really hold"
                 .to_owned(),
@@ -87,12 +87,16 @@ fn unproven(built: &Built<'_>, document: &json::Preview) -> Vec<String> {
 }
 
 /// Whether the credentials end before the change may have ended.
-fn credentials(built: &Built<'_>, means: &Means<'_>, printer: &mut Printer) -> Option<String> {
-    let clb = built.live.clb().get()?;
+fn credentials(
+    prepared: &PreparedChange<'_>,
+    options: &WriteOptions<'_>,
+    printer: &mut Printer,
+) -> Option<String> {
+    let clb = prepared.session.clb().client()?;
     // Every part may be written, and be taken back.
-    let steps = u32::try_from(built.hands.len()).unwrap_or(u32::MAX).saturating_mul(2);
-    let time = means.write.timeout.0.saturating_mul(steps);
-    match built.live.wait_for(clb.credentials_valid_for(time)) {
+    let steps = u32::try_from(prepared.writers.len()).unwrap_or(u32::MAX).saturating_mul(2);
+    let time = options.write.timeout.0.saturating_mul(steps);
+    match prepared.session.block_on(clb.credentials_valid_for(time)) {
         Some(false) => Some(format!(
             "the credentials ({}) end within the {} minutes that this may take",
             clb.source(),
@@ -107,8 +111,8 @@ fn credentials(built: &Built<'_>, means: &Means<'_>, printer: &mut Printer) -> O
 }
 
 /// What shows that CCM has not carried out what is there already.
-fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>, Error> {
-    let marks = change.marks(printer)?;
+fn unfinished_round(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>, Error> {
+    let marks = change.observe(printer)?;
     let label = change.service_ref.label();
     if marks.is_failing() {
         let said = marks.failure().unwrap_or_default();
@@ -120,7 +124,9 @@ fn settled(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>,
             "{label}: {how}; let CCM write it again first: kubectl clbmigrate set with the present weight and --wait"
         )),
         (None, None) => Some(format!("{label}: CCM has not finished a round over it yet")),
-        (Some(hash), None) if *hash != marks.computed && change.live.clb().get().is_none() => {
+        (Some(hash), None)
+            if *hash != marks.computed && change.session.clb().client().is_none() =>
+        {
             Some(format!(
                 "{label}: CCM is busy with an earlier change, or hashes differently from 2.14, and the CLB cannot be asked"
             ))
@@ -147,10 +153,10 @@ fn in_groups(change: &Change<'_>) -> Option<String> {
 }
 
 /// What in the routes themselves speaks against moving shares by weights.
-fn routes(built: &Built<'_>) -> Vec<String> {
-    let index = built.before;
-    let groups = built.groups();
-    let objects = built.objects();
+fn routes(prepared: &PreparedChange<'_>) -> Vec<String> {
+    let index = prepared.before;
+    let groups = prepared.groups();
+    let objects = prepared.objects();
     if objects.is_empty() {
         // Nobody asked for a share.
         return Vec::new();

@@ -3,18 +3,18 @@
 use clbmigrate_core::transfer::{Act, Came, Course, Ending};
 
 use super::{
-    Means,
-    build::{Built, Hand},
+    WriteOptions,
+    build::{PartWriter, PreparedChange},
     stop::Stop,
-    words::in_words,
 };
 use crate::{
+    document::half_done::part_in_words,
     error::Error,
     output::{Printer, json::PartState},
 };
 
 /// How it went.
-pub struct Ran {
+pub struct RunResult {
     /// How it ended.
     pub ending: Ending,
     /// How far each part came.
@@ -29,12 +29,12 @@ pub struct Ran {
 pub fn run(
     mut course: Course,
     id: &str,
-    built: &mut Built<'_>,
-    means: &Means<'_>,
+    prepared: &mut PreparedChange<'_>,
+    options: &WriteOptions<'_>,
     printer: &mut Printer,
-) -> Result<Ran, Error> {
-    let stop = Stop::listen(built.live)?;
-    let mut states = vec![PartState::Untouched; built.hands.len()];
+) -> Result<RunResult, Error> {
+    let stop = Stop::listen(prepared.session)?;
+    let mut states = vec![PartState::Untouched; prepared.writers.len()];
     let mut first = None;
     loop {
         if stop.is_asked() {
@@ -44,25 +44,25 @@ pub fn run(
         let (at, came) = match act {
             Act::End(ending) => {
                 let is_untouched = matches!(ending, Ending::Untouched(Some(_)));
-                return Ok(Ran { ending, states, error: first, is_untouched });
+                return Ok(RunResult { ending, states, error: first, is_untouched });
             }
             Act::Write(at) | Act::Verify(at) | Act::Restore(at) | Act::Confirm(at) => {
-                let name = built.parts.get(at).map(in_words).unwrap_or_default();
-                let Some(hand) = built.hands.get_mut(at) else {
+                let name = prepared.parts.get(at).map(part_in_words).unwrap_or_default();
+                let Some(writer) = prepared.writers.get_mut(at) else {
                     return Err(Error::usage("a part is missing"));
                 };
                 let place = format!("[{}/{}]", at + 1, states.len());
                 let (came, error) = match act {
                     Act::Write(_) => {
-                        printer.remark(&format!("{place} {name}"));
-                        hand.write(id, means, printer)
+                        printer.info(&format!("{place} {name}"));
+                        writer.write(id, options, printer)
                     }
-                    Act::Verify(_) => (hand.verify(means, printer), None),
+                    Act::Verify(_) => (writer.verify(options, printer), None),
                     Act::Restore(_) => {
                         printer.warning(&format!("{place} {name}: it is taken back"));
-                        (hand.restore(id, means, printer), None)
+                        (writer.restore(id, options, printer), None)
                     }
-                    _ => (hand.confirm(means, printer), None),
+                    _ => (writer.confirm(options, printer), None),
                 };
                 first = first.or(error.filter(|_| at == 0));
                 (at, came)
@@ -72,7 +72,7 @@ pub fn run(
             printer.warning(why);
         }
         if let Some(state) = states.get_mut(at) {
-            let is_proven = built.hands.get(at).is_some_and(Hand::is_proven);
+            let is_proven = prepared.writers.get(at).is_some_and(PartWriter::is_proven);
             *state = after(&act, &came, is_proven, *state);
         }
         course.came(came);
@@ -93,45 +93,45 @@ fn after(act: &Act, came: &Came, is_proven: bool, now: PartState) -> PartState {
     }
 }
 
-impl Hand<'_> {
+impl PartWriter<'_> {
     /// Whether the CLB was seen to carry what was written.
     pub fn is_proven(&self) -> bool {
         match self {
-            Hand::Service(of) => of.is_proven,
-            Hand::Servers(_) => true,
+            PartWriter::Service(of) => of.is_proven,
+            PartWriter::Servers(_) => true,
         }
     }
 
     fn write(
         &mut self,
         id: &str,
-        means: &Means<'_>,
+        options: &WriteOptions<'_>,
         printer: &mut Printer,
     ) -> (Came, Option<Error>) {
         match self {
-            Hand::Service(of) => of.write(id, means, printer),
-            Hand::Servers(of) => of.write(means),
+            PartWriter::Service(of) => of.write(id, options, printer),
+            PartWriter::Servers(of) => of.write(options),
         }
     }
 
-    fn verify(&mut self, means: &Means<'_>, printer: &mut Printer) -> Came {
+    fn verify(&mut self, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         match self {
-            Hand::Service(of) => of.verify(means, printer),
-            Hand::Servers(of) => of.verify(means),
+            PartWriter::Service(of) => of.verify(options, printer),
+            PartWriter::Servers(of) => of.verify(options),
         }
     }
 
-    fn restore(&mut self, id: &str, means: &Means<'_>, printer: &mut Printer) -> Came {
+    fn restore(&mut self, id: &str, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         match self {
-            Hand::Service(of) => of.restore(id, means, printer),
-            Hand::Servers(of) => of.restore(means),
+            PartWriter::Service(of) => of.restore(id, options, printer),
+            PartWriter::Servers(of) => of.restore(options),
         }
     }
 
-    fn confirm(&mut self, means: &Means<'_>, printer: &mut Printer) -> Came {
+    fn confirm(&mut self, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         match self {
-            Hand::Service(of) => of.confirm(means, printer),
-            Hand::Servers(of) => of.confirm(means),
+            PartWriter::Service(of) => of.confirm(options, printer),
+            PartWriter::Servers(of) => of.confirm(options),
         }
     }
 }

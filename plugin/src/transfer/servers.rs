@@ -6,16 +6,16 @@ use clbmigrate_clb::{BackendKey, ClbClient, SetWeightsError, Weight};
 use clbmigrate_core::transfer::{Came, Part, Servers, Standing};
 use tokio::time::{Instant, sleep};
 
-use super::Means;
-use crate::{error::Error, live::Live};
+use super::WriteOptions;
+use crate::{error::Error, session::Session};
 
 /// Between two looks at the group.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Servers' part.
-pub struct OfServers<'t> {
+pub struct ServersWriter<'t> {
     /// What connects.
-    pub live: &'t Live,
+    pub session: &'t Session,
     /// The CLB API.
     pub clb: ClbClient,
     /// The weights.
@@ -33,31 +33,36 @@ fn changed(wanted: &Servers, how: &str) -> String {
     format!("{}: somebody changed it: {how}", Part::Servers(wanted.clone()).label())
 }
 
-impl OfServers<'_> {
+impl ServersWriter<'_> {
     /// Writes the weights, unless somebody has changed them.
-    pub fn write(&self, means: &Means<'_>) -> (Came, Option<Error>) {
-        self.set(&self.servers, false, means)
+    pub fn write(&self, options: &WriteOptions<'_>) -> (Came, Option<Error>) {
+        self.set(&self.servers, false, options)
     }
 
     /// Sees whether the group carries them.
-    pub fn verify(&self, means: &Means<'_>) -> Came {
-        self.see(&self.servers, means)
+    pub fn verify(&self, options: &WriteOptions<'_>) -> Came {
+        self.see(&self.servers, options)
     }
 
     /// Writes the weights from before.
-    pub fn restore(&self, means: &Means<'_>) -> Came {
-        self.set(&self.servers.reversed(), true, means).0
+    pub fn restore(&self, options: &WriteOptions<'_>) -> Came {
+        self.set(&self.servers.reversed(), true, options).0
     }
 
     /// Sees whether the group carries those.
-    pub fn confirm(&self, means: &Means<'_>) -> Came {
-        self.see(&self.servers.reversed(), means)
+    pub fn confirm(&self, options: &WriteOptions<'_>) -> Came {
+        self.see(&self.servers.reversed(), options)
     }
 
     /// `is_ours` is whether what stands in between is of our own writing.
-    fn set(&self, wanted: &Servers, is_ours: bool, means: &Means<'_>) -> (Came, Option<Error>) {
-        let clb = self.clb.with_operation_timeout(means.write.timeout.0);
-        let standing = self.live.wait_for(async {
+    fn set(
+        &self,
+        wanted: &Servers,
+        is_ours: bool,
+        options: &WriteOptions<'_>,
+    ) -> (Came, Option<Error>) {
+        let clb = self.clb.with_operation_timeout(options.write.timeout.0);
+        let standing = self.session.block_on(async {
             clb.group(&wanted.vgroup).await.map(|group| wanted.standing_in(&group.backends))
         });
         match standing {
@@ -74,7 +79,7 @@ impl OfServers<'_> {
                 Err(error) => return (Came::Nothing(error.to_string()), None),
             }
         }
-        match self.live.wait_for(clb.set_weights(&wanted.vgroup, &weights)) {
+        match self.session.block_on(clb.set_weights(&wanted.vgroup, &weights)) {
             Ok(_) => (Came::Done, None),
             // Whether it was written shows in the group.
             Err(interrupted)
@@ -93,11 +98,11 @@ impl OfServers<'_> {
         }
     }
 
-    fn see(&self, wanted: &Servers, means: &Means<'_>) -> Came {
-        let deadline = Instant::now() + means.write.timeout.0;
+    fn see(&self, wanted: &Servers, options: &WriteOptions<'_>) -> Came {
+        let deadline = Instant::now() + options.write.timeout.0;
         let clb = self.clb.with_deadline(deadline);
         loop {
-            let error = match self.live.wait_for(clb.group(&wanted.vgroup)) {
+            let error = match self.session.block_on(clb.group(&wanted.vgroup)) {
                 Ok(group) => {
                     return match wanted.standing_in(&group.backends) {
                         Standing::After => Came::Done,
@@ -119,7 +124,7 @@ impl OfServers<'_> {
             if !error.is_transient() || Instant::now() + PAUSE >= deadline {
                 return Came::Failed(error.to_string());
             }
-            self.live.wait_for(async { sleep(PAUSE).await });
+            self.session.block_on(async { sleep(PAUSE).await });
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use crate::{live::Live, signals::Signals};
+use crate::{session::Session, signals::Signals};
 
 /// Listens to Ctrl-C, SIGTERM and the loss of the terminal, which no longer end the process.
 pub struct Stop {
@@ -20,10 +20,10 @@ pub struct Stop {
 
 impl Stop {
     /// Begins to listen.
-    pub fn listen(live: &Live) -> io::Result<Self> {
+    pub fn listen(session: &Session) -> io::Result<Self> {
         let is_asked = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_asked);
-        let listener = live.wait_for(async {
+        let listener = session.block_on(async {
             let mut signals = Signals::new()?;
             io::Result::Ok(tokio::spawn(async move {
                 signals.end().await;

@@ -11,25 +11,22 @@ use clbmigrate_core::{
     transfer::{OneService, Part, Server, Servers},
 };
 
-use super::sides::{Pair, Place};
-use crate::{
-    error::Error,
-    transfer::{Scene, route_name},
-};
+use super::sides::{ResolvedSide, ResolvedSides};
+use crate::{document::route_name, error::Error, transfer::PlanContext};
 
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
     /// What is asked, a route each.
-    pub asked: Vec<RouteGoal>,
+    pub route_goals: Vec<RouteGoal>,
     /// The routes' names, in the same order.
     pub names: Vec<String>,
     /// What of the sides' other routes speaks against it.
     pub against: Vec<String>,
-    routes: Vec<Found<'a>>,
+    routes: Vec<RouteServers<'a>>,
 }
 
 /// A route, and the servers of each side in it.
-struct Found<'a> {
+struct RouteServers<'a> {
     key: RouteKey<'a>,
     to: Vec<Server>,
     from: Vec<Server>,
@@ -37,33 +34,39 @@ struct Found<'a> {
 
 impl<'a> Goals<'a> {
     /// The routes that both sides are in.
-    pub fn new(pair: &Pair<'a>, scene: &Scene<'a>) -> Result<Self, Error> {
-        let index = scene.index;
-        let of = |place: &Place<'a>| -> Option<BTreeSet<RouteKey<'a>>> {
-            match place {
-                Place::Service(service_ref) => Some(index.routes_with(service_ref).collect()),
-                Place::Servers(_) => None,
+    pub fn new(sides: &ResolvedSides<'a>, plan_context: &PlanContext<'a>) -> Result<Self, Error> {
+        let index = plan_context.index;
+        let of = |side: &ResolvedSide<'a>| -> Option<BTreeSet<RouteKey<'a>>> {
+            match side {
+                ResolvedSide::Service(service_ref) => {
+                    Some(index.routes_with(service_ref).collect())
+                }
+                ResolvedSide::Servers(_) => None,
             }
         };
-        let (to, from) = (of(&pair.to), of(&pair.from));
+        let (to, from) = (of(&sides.to), of(&sides.from));
         let all: BTreeSet<RouteKey<'a>> =
             [&to, &from].into_iter().flatten().flatten().copied().collect();
-        let mut goals =
-            Self { asked: Vec::new(), names: Vec::new(), against: Vec::new(), routes: Vec::new() };
+        let mut goals = Self {
+            route_goals: Vec::new(),
+            names: Vec::new(),
+            against: Vec::new(),
+            routes: Vec::new(),
+        };
         for key in all {
             let route = Route::build(index, key, &Prediction::default());
             let is_in = |side: &Option<BTreeSet<RouteKey<'a>>>| {
                 side.as_ref().is_none_or(|keys| keys.contains(&key))
             };
-            let servers = [&pair.to, &pair.from].map(|place| in_route(&route, place));
-            let is_empty = |place: &Place<'_>, found: &[Server]| {
-                matches!(place, Place::Servers(_)) && found.is_empty()
+            let servers = [&sides.to, &sides.from].map(|side| in_route(&route, side));
+            let is_empty = |side: &ResolvedSide<'_>, found: &[Server]| {
+                matches!(side, ResolvedSide::Servers(_)) && found.is_empty()
             };
             let [of_to, of_from] = servers;
             if !is_in(&to)
                 || !is_in(&from)
-                || is_empty(&pair.to, &of_to)
-                || is_empty(&pair.from, &of_from)
+                || is_empty(&sides.to, &of_to)
+                || is_empty(&sides.from, &of_from)
             {
                 goals.against.push(format!(
                     "{}: only one of the sides is in this route, and its share would change there, too",
@@ -71,26 +74,26 @@ impl<'a> Goals<'a> {
                 ));
                 continue;
             }
-            goals.add(index, pair, &route, [of_to, of_from])?;
+            goals.add(index, sides, &route, [of_to, of_from])?;
         }
-        goals.know_all(pair)?;
+        goals.require_known_servers(sides)?;
         Ok(goals)
     }
 
     fn add(
         &mut self,
         index: &Index<'a>,
-        pair: &Pair<'a>,
+        sides: &ResolvedSides<'a>,
         route: &Route<'a>,
         [to, from]: [Vec<Server>; 2],
     ) -> Result<(), Error> {
         let mut ours: u64 = 0;
-        let mut side = |place: &Place<'a>, servers: &[Server]| match place {
-            Place::Servers(_) => {
+        let mut side = |side: &ResolvedSide<'a>, servers: &[Server]| match side {
+            ResolvedSide::Servers(_) => {
                 ours += servers.iter().map(|server| u64::from(server.from)).sum::<u64>();
                 Ok(Side::Servers(servers.iter().map(|server| server.from).collect()))
             }
-            Place::Service(service_ref) => {
+            ResolvedSide::Service(service_ref) => {
                 let of = route.participant_of(service_ref);
                 ours += of.and_then(|of| of.weight_sum).unwrap_or_default();
                 let port = route.key.port.unwrap_or_default();
@@ -100,25 +103,27 @@ impl<'a> Goals<'a> {
                     .ok_or_else(|| unknown(service_ref, of))
             }
         };
-        let (to_side, from_side) = (side(&pair.to, &to)?, side(&pair.from, &from)?);
+        let (to_side, from_side) = (side(&sides.to, &to)?, side(&sides.from, &from)?);
         let number = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
         let total = route.weight_sum();
-        self.asked.push(RouteGoal {
+        self.route_goals.push(RouteGoal {
             to: to_side,
             from: from_side,
             others: number(total.saturating_sub(ours)),
             total: number(total),
         });
         self.names.push(route_name(&route.key));
-        self.routes.push(Found { key: route.key, to, from });
+        self.routes.push(RouteServers { key: route.key, to, from });
         Ok(())
     }
 
     /// Refuses servers that are in no route.
-    fn know_all(&self, pair: &Pair<'_>) -> Result<(), Error> {
-        for (place, is_to) in [(&pair.to, true), (&pair.from, false)] {
-            let Place::Servers(ids) = place else { continue };
-            let of = |found: &Found<'_>| if is_to { found.to.clone() } else { found.from.clone() };
+    fn require_known_servers(&self, sides: &ResolvedSides<'_>) -> Result<(), Error> {
+        for (side, is_to) in [(&sides.to, true), (&sides.from, false)] {
+            let ResolvedSide::Servers(ids) = side else { continue };
+            let of = |found: &RouteServers<'_>| {
+                if is_to { found.to.clone() } else { found.from.clone() }
+            };
             let known: BTreeSet<String> =
                 self.routes.iter().flat_map(of).map(|server| server.id).collect();
             let missing: Vec<&String> = ids.iter().filter(|id| !known.contains(*id)).collect();
@@ -128,10 +133,14 @@ impl<'a> Goals<'a> {
                     message: match missing.as_slice() {
                         [] => format!(
                             "no servers outside of clusters are known in the routes of {}",
-                            pair.label()
+                            sides.label()
                         ),
                         _ => {
-                            format!("not in the routes of {}: {}", pair.label(), missing.join(", "))
+                            format!(
+                                "not in the routes of {}: {}",
+                                sides.label(),
+                                missing.join(", ")
+                            )
                         }
                     },
                     hints: vec![
@@ -145,7 +154,7 @@ impl<'a> Goals<'a> {
     }
 
     /// The parts of one side's servers, a group each.
-    pub fn of_servers(&self, solution: &Solution, is_to: bool) -> Vec<Part> {
+    pub fn server_parts(&self, solution: &Solution, is_to: bool) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         for (found, reached) in self.routes.iter().zip(&solution.routes) {
             let (servers, weights) = if is_to {
@@ -172,7 +181,7 @@ impl<'a> Goals<'a> {
 }
 
 /// The part of a Service, if its weight changes.
-pub fn of_service(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
+pub fn service_part(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
     let meta = &service_ref.service.metadata;
     let now = meta.annotations.effective(annotation::WEIGHT).map(|found| found.text.to_owned());
     let to = weight.to_string();
@@ -189,8 +198,8 @@ pub fn of_service(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
 }
 
 /// A side's servers in a route, with their weights as they are.
-fn in_route(route: &Route<'_>, place: &Place<'_>) -> Vec<Server> {
-    let Place::Servers(ids) = place else { return Vec::new() };
+fn in_route(route: &Route<'_>, side: &ResolvedSide<'_>) -> Vec<Server> {
+    let ResolvedSide::Servers(ids) = side else { return Vec::new() };
     let participants = route.participants.iter().enumerate();
     let wanted = participants.filter(|(_, of)| {
         of.kind == ParticipantKind::External && (ids.is_empty() || ids.contains(&of.name))

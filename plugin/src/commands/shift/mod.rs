@@ -10,36 +10,37 @@ use clbmigrate_core::{
 
 use self::{
     goals::Goals,
-    sides::{Pair, Place},
+    sides::{ResolvedSide, ResolvedSides},
 };
 use crate::{
     change::Leniency,
-    cli::{InputArgs, Share, ShiftArgs, Side},
+    cli::{InputArgs, Share, ShiftArgs, ShiftSide},
     error::{Error, Exit},
     output::Printer,
     target,
-    transfer::{self, Intent, Means, Scene},
+    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// Moves traffic from one side to another.
 pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
     transfer::refuse_flags((&args.write, &args.input), "shift")?;
-    target::name_of(&args.target)?;
-    let means = Means { write: &args.write, is_unverified: args.unverified };
+    target::parse_name(&args.target)?;
+    let options = WriteOptions { write: &args.write, is_unverified: args.unverified };
     let (Some(from), Some(to), Some(share)) = (&args.from, &args.to, args.share) else {
-        let plan = |scene: &Scene<'_>| finish(&args.target, scene);
-        return transfer::carry_out(&plan, &means, &args.input, printer);
+        let plan = |plan_context: &PlanContext<'_>| finish(&args.target, plan_context);
+        return transfer::carry_out(&plan, &options, &args.input, printer);
     };
     if args.input.context.is_some() {
         return Err(Error::usage("shift: --from and --to name the contexts, --context none"));
     }
     let input = InputArgs { contexts: contexts(from, to, &args.input)?, ..args.input.clone() };
-    let plan = |scene: &Scene<'_>| intent(&args.target, (from, to), share, scene);
-    transfer::carry_out(&plan, &means, &input, printer)
+    let plan =
+        |plan_context: &PlanContext<'_>| intent(&args.target, (from, to), share, plan_context);
+    transfer::carry_out(&plan, &options, &input, printer)
 }
 
 /// The contexts to look at: those of the sides, and those that are named besides.
-fn contexts(from: &Side, to: &Side, input: &InputArgs) -> Result<Vec<String>, Error> {
+fn contexts(from: &ShiftSide, to: &ShiftSide, input: &InputArgs) -> Result<Vec<String>, Error> {
     let mut contexts = input.contexts.clone();
     for side in [from, to] {
         if let Some(context) = side.context()
@@ -62,14 +63,14 @@ fn contexts(from: &Side, to: &Side, input: &InputArgs) -> Result<Vec<String>, Er
 /// The weights that bring the share about.
 fn intent(
     target: &str,
-    sides: (&Side, &Side),
+    sides: (&ShiftSide, &ShiftSide),
     share: Share,
-    scene: &Scene<'_>,
+    plan_context: &PlanContext<'_>,
 ) -> Result<Intent, Error> {
-    let pair = Pair::resolve(target, sides, scene)?;
-    let goals = Goals::new(&pair, scene)?;
+    let pair = ResolvedSides::resolve(target, sides, plan_context)?;
+    let goals = Goals::new(&pair, plan_context)?;
     let solution =
-        solver::solve(&goals.asked, share.0).map_err(|error| unsolvable(error, &pair))?;
+        solver::solve(&goals.route_goals, share.0).map_err(|error| unsolvable(error, &pair))?;
     let (from, to) = sides;
     let mut remarks = Vec::new();
     for (route, reached) in goals.names.iter().zip(&solution.routes) {
@@ -92,10 +93,10 @@ fn intent(
         [(&pair.to, solution.to, true), (&pair.from, solution.from, false)]
     {
         match (place, weight) {
-            (Place::Service(service_ref), Some(weight)) => {
-                parts.extend(goals::of_service(service_ref, weight))
+            (ResolvedSide::Service(service_ref), Some(weight)) => {
+                parts.extend(goals::service_part(service_ref, weight))
             }
-            _ => parts.extend(goals.of_servers(&solution, is_to)),
+            _ => parts.extend(goals.server_parts(&solution, is_to)),
         }
     }
     // Who gains comes first, and of two that do, the one that is to have more.
@@ -114,7 +115,7 @@ fn intent(
     })
 }
 
-fn unsolvable(error: Unsolvable, pair: &Pair<'_>) -> Error {
+fn unsolvable(error: Unsolvable, pair: &ResolvedSides<'_>) -> Error {
     let hint = match error {
         Unsolvable::NoBackends => "see who has none: kubectl clbmigrate status -o wide",
         Unsolvable::Others { .. } => "move others' traffic, too: name them as --from",
@@ -127,15 +128,16 @@ fn unsolvable(error: Unsolvable, pair: &Pair<'_>) -> Error {
 }
 
 /// What is missing of a change that ended half-way.
-fn finish(target: &str, scene: &Scene<'_>) -> Result<Intent, Error> {
-    let name = target::name_of(target)?;
+fn finish(target: &str, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
+    let name = target::parse_name(target)?;
     let is_it = |part: &Part| match part {
         Part::Service(of) => {
-            of.name == name && scene.namespace.is_none_or(|namespace| of.namespace == namespace)
+            of.name == name
+                && plan_context.namespace.is_none_or(|namespace| of.namespace == namespace)
         }
         Part::Servers(_) => false,
     };
-    let mut found = half_done(scene.index.snapshot);
+    let mut found = half_done(plan_context.index.snapshot);
     found.retain(|half| half.whole.parts.iter().any(is_it));
     let [half] = found.as_slice() else {
         let changes: Vec<String> = found.iter().map(|half| half.change.clone()).collect();

@@ -2,10 +2,10 @@
 
 use clbmigrate_core::index::ServiceRef;
 
-use crate::{cli::Side, error::Error, selection::Selection, target, transfer::Scene};
+use crate::{cli::ShiftSide, error::Error, selection::Selection, target, transfer::PlanContext};
 
 /// A side as it was found.
-pub enum Place<'a> {
+pub enum ResolvedSide<'a> {
     /// A Service.
     Service(ServiceRef<'a>),
     /// Servers outside: these ids, or all.
@@ -13,32 +13,34 @@ pub enum Place<'a> {
 }
 
 /// Both sides.
-pub struct Pair<'a> {
+pub struct ResolvedSides<'a> {
     /// Who gains.
-    pub to: Place<'a>,
+    pub to: ResolvedSide<'a>,
     /// Who loses.
-    pub from: Place<'a>,
+    pub from: ResolvedSide<'a>,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> ResolvedSides<'a> {
     /// Finds both sides: the target in `to`, or in `from` if that is the only context; its
     /// counterpart by CLB and group.
     pub fn resolve(
         target: &str,
-        (from, to): (&Side, &Side),
-        scene: &Scene<'a>,
+        (from, to): (&ShiftSide, &ShiftSide),
+        plan_context: &PlanContext<'a>,
     ) -> Result<Self, Error> {
         Ok(match (from, to) {
-            (Side::External(ids), to) => {
-                Self { to: Place::Service(main(target, to, scene)?), from: servers(ids) }
-            }
-            (from, Side::External(ids)) => {
-                Self { to: servers(ids), from: Place::Service(main(target, from, scene)?) }
-            }
+            (ShiftSide::External(ids), to) => Self {
+                to: ResolvedSide::Service(target_service(target, to, plan_context)?),
+                from: servers(ids),
+            },
+            (from, ShiftSide::External(ids)) => Self {
+                to: servers(ids),
+                from: ResolvedSide::Service(target_service(target, from, plan_context)?),
+            },
             (from, to) => {
-                let service_ref = main(target, to, scene)?;
-                let other = counterpart(&service_ref, from, scene)?;
-                Self { to: Place::Service(service_ref), from: Place::Service(other) }
+                let service_ref = target_service(target, to, plan_context)?;
+                let other = counterpart(&service_ref, from, plan_context)?;
+                Self { to: ResolvedSide::Service(service_ref), from: ResolvedSide::Service(other) }
             }
         })
     }
@@ -46,56 +48,60 @@ impl<'a> Pair<'a> {
     /// What moves, in words.
     pub fn label(&self) -> String {
         match (&self.to, &self.from) {
-            (Place::Service(service_ref), _) | (_, Place::Service(service_ref)) => {
+            (ResolvedSide::Service(service_ref), _) | (_, ResolvedSide::Service(service_ref)) => {
                 let meta = &service_ref.service.metadata;
                 format!("{}/{}", meta.namespace(), meta.name)
             }
-            (Place::Servers(_), Place::Servers(_)) => "the route".to_owned(),
+            (ResolvedSide::Servers(_), ResolvedSide::Servers(_)) => "the route".to_owned(),
         }
     }
 }
 
-fn servers<'a>(ids: &[String]) -> Place<'a> {
-    Place::Servers(ids.to_vec())
+fn servers<'a>(ids: &[String]) -> ResolvedSide<'a> {
+    ResolvedSide::Servers(ids.to_vec())
 }
 
 /// The Service that the command names.
-fn main<'a>(target: &str, side: &Side, scene: &Scene<'a>) -> Result<ServiceRef<'a>, Error> {
-    let Side::Context { context, service } = side else {
+fn target_service<'a>(
+    target: &str,
+    side: &ShiftSide,
+    plan_context: &PlanContext<'a>,
+) -> Result<ServiceRef<'a>, Error> {
+    let ShiftSide::Context { context, service } = side else {
         return Err(Error::usage("one side is a context"));
     };
     if let Some(name) = service {
-        return named(name, context, scene);
+        return service_by_name(name, context, plan_context);
     }
-    let selection = Selection::new(scene.input, scene.namespace).in_context(context);
-    target::resolve(scene.index, target, &selection)
+    let selection = Selection::new(plan_context.input, plan_context.namespace).in_context(context);
+    target::resolve(plan_context.index, target, &selection)
 }
 
 /// The Service of that namespace and name.
-fn named<'a>(
+fn service_by_name<'a>(
     (namespace, name): &(String, String),
     context: &str,
-    scene: &Scene<'a>,
+    plan_context: &PlanContext<'a>,
 ) -> Result<ServiceRef<'a>, Error> {
-    let selection = Selection::new(scene.input, Some(namespace)).in_context(context);
-    target::resolve(scene.index, name, &selection)
+    let selection = Selection::new(plan_context.input, Some(namespace)).in_context(context);
+    target::resolve(plan_context.index, name, &selection)
 }
 
 /// The Service of the other context that is in a route of this one.
 fn counterpart<'a>(
     service_ref: &ServiceRef<'a>,
-    side: &Side,
-    scene: &Scene<'a>,
+    side: &ShiftSide,
+    plan_context: &PlanContext<'a>,
 ) -> Result<ServiceRef<'a>, Error> {
-    let Side::Context { context, service } = side else {
+    let ShiftSide::Context { context, service } = side else {
         return Err(Error::usage("one side is a context"));
     };
     if let Some(name) = service {
-        return named(name, context, scene);
+        return service_by_name(name, context, plan_context);
     }
     let mut found: Vec<ServiceRef<'a>> = Vec::new();
-    for key in scene.index.routes_with(service_ref) {
-        for member in scene.index.members(&key) {
+    for key in plan_context.index.routes_with(service_ref) {
+        for member in plan_context.index.members(&key) {
             let is_there = member.service_ref.cluster.context.as_deref() == Some(context.as_str());
             let is_new = !member.service_ref.is_same(service_ref)
                 && !found.iter().any(|of| of.is_same(&member.service_ref));

@@ -9,13 +9,13 @@ use clbmigrate_cluster::Loaded;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::time::sleep;
 
-use super::status;
+use super::show;
 use crate::{
     cli::StatusArgs,
     error::{Error, Exit},
-    input::{self, Intake},
-    live::{Answer, Live},
-    output::{Frame, Printer, Screen},
+    input::{self, Input},
+    output::{CapturedOutput, Printer, Screen},
+    session::{ClusterReadResult, Session},
     signals::{Signal, Signals},
 };
 
@@ -29,47 +29,53 @@ const AGE_OF_CLB: Duration = Duration::from_secs(15);
 /// Shows what traffic goes where, until Ctrl-C.
 pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let overlay = input::overlay(&args.input)?;
-    let live = Live::open(&args.input)?;
-    let connections = live.connections().to_vec();
+    let session = Session::open(&args.input)?;
+    let connections = session.connections().to_vec();
     let changes = connections.iter().map(|connection| Box::pin(connection.changes()));
     let mut changes = stream::select_all(changes);
-    let mut signals = live.wait_for(async { Signals::new() })?;
-    let mut view = View::new(args, overlay, printer)?;
+    let mut signals = session.block_on(async { Signals::new() })?;
+    let mut display = WatchDisplay::new(args, overlay, printer)?;
     let mut pause = BURST;
     let mut is_stale = true;
     loop {
         if is_stale {
             let begun = Instant::now();
-            let Some(answers) = live.wait_for(fetch(&live, args, &mut signals)) else { break };
-            view.take(&live, answers)?;
+            let Some(answers) = session.block_on(fetch(&session, args, &mut signals)) else {
+                break;
+            };
+            display.update(&session, answers)?;
             // A large cluster that never rests is not read without a break.
-            let (burst, _) = pace(&live);
+            let (burst, _) = pace(&session);
             pause = burst.max(begun.elapsed());
         }
-        view.show(printer)?;
-        let (_, age) = pace(&live);
-        match live.wait_for(next(&mut changes, pause, age, &mut signals)) {
+        display.show(printer)?;
+        let (_, age) = pace(&session);
+        match session.block_on(next(&mut changes, pause, age, &mut signals)) {
             None => is_stale = true,
             Some(Signal::Resize) => is_stale = false,
             Some(Signal::End) => break,
         }
     }
-    view.leave(printer)?;
+    display.close(printer)?;
     Ok(Exit::Done)
 }
 
 /// The clusters' state; nothing where a signal ends it all before they answer.
-async fn fetch(live: &Live, args: &StatusArgs, signals: &mut Signals) -> Option<Vec<Answer>> {
-    let namespace = live.namespace(&args.input);
+async fn fetch(
+    session: &Session,
+    args: &StatusArgs,
+    signals: &mut Signals,
+) -> Option<Vec<ClusterReadResult>> {
+    let namespace = session.namespace(&args.input);
     tokio::select! {
-        answers = live.fetch(namespace.as_deref()) => Some(answers),
+        answers = session.read_clusters(namespace.as_deref()) => Some(answers),
         () = signals.end() => None,
     }
 }
 
 /// How long changes are collected, and after how long it is looked again without any.
-fn pace(live: &Live) -> (Duration, Duration) {
-    match live.clb().get() {
+fn pace(session: &Session) -> (Duration, Duration) {
+    match session.clb().client() {
         Some(_) => (BURST_OF_CLB, AGE_OF_CLB),
         None => (BURST, Duration::MAX),
     }
@@ -95,11 +101,11 @@ async fn next(
 }
 
 /// What is shown, and where.
-struct View<'a> {
+struct WatchDisplay<'a> {
     args: &'a StatusArgs,
     overlay: Option<Loaded>,
     screen: Option<Screen>,
-    intake: Option<Intake>,
+    input: Option<Input>,
     /// What there was to say of the reading.
     remarks: String,
     failure: Option<String>,
@@ -107,7 +113,7 @@ struct View<'a> {
     last: (String, String),
 }
 
-impl<'a> View<'a> {
+impl<'a> WatchDisplay<'a> {
     fn new(
         args: &'a StatusArgs,
         overlay: Option<Loaded>,
@@ -119,7 +125,7 @@ impl<'a> View<'a> {
             args,
             overlay,
             screen,
-            intake: None,
+            input: None,
             remarks: String::new(),
             failure: None,
             last: (String::new(), String::new()),
@@ -128,17 +134,17 @@ impl<'a> View<'a> {
 
     /// Takes the state; what was known stays where a cluster does not answer any more. One that never
     /// did is an error.
-    fn take(&mut self, live: &Live, answers: Vec<Answer>) -> Result<(), Error> {
-        let frame = Frame::new();
-        let mut into = frame.printer();
+    fn update(&mut self, session: &Session, answers: Vec<ClusterReadResult>) -> Result<(), Error> {
+        let captured = CapturedOutput::new();
+        let mut into = captured.printer();
         let overlay = self.overlay.as_ref();
-        match input::unite(live.clone(), answers, &self.args.input, overlay, &mut into) {
-            Ok(intake) => {
-                self.intake = Some(intake);
-                self.remarks = frame.talk();
+        match input::merge(session.clone(), answers, &self.args.input, overlay, &mut into) {
+            Ok(input) => {
+                self.input = Some(input);
+                self.remarks = captured.stderr();
                 self.failure = None;
             }
-            Err(error @ (Error::Cluster(_) | Error::Clb(_))) if self.intake.is_some() => {
+            Err(error @ (Error::Cluster(_) | Error::Clb(_))) if self.input.is_some() => {
                 self.failure = Some(error.to_string());
             }
             Err(error) => return Err(error),
@@ -147,11 +153,11 @@ impl<'a> View<'a> {
     }
 
     fn show(&mut self, printer: &mut Printer) -> Result<(), Error> {
-        let frame = Frame::new();
-        if let Some(intake) = &self.intake {
-            status::show(self.args, intake, &mut frame.printer_like(printer))?;
+        let captured = CapturedOutput::new();
+        if let Some(input) = &self.input {
+            show::show(self.args, input, &mut captured.printer_like(printer))?;
         }
-        let now = (frame.text(), format!("{}{}", frame.talk(), self.remarks));
+        let now = (captured.text(), format!("{}{}", captured.stderr(), self.remarks));
         match &mut self.screen {
             Some(screen) => {
                 screen.draw(&format!("{}{}", now.0, now.1), self.failure.as_deref())?;
@@ -161,7 +167,7 @@ impl<'a> View<'a> {
                     printer.warning(&format!("{failure}; trying again"));
                 }
                 if now.1 != self.last.1 {
-                    printer.talk().write_all(now.1.as_bytes())?;
+                    printer.stderr().write_all(now.1.as_bytes())?;
                 }
                 if now.0 != self.last.0 {
                     printer.data().write_all(now.0.as_bytes())?;
@@ -174,10 +180,10 @@ impl<'a> View<'a> {
     }
 
     /// Leaves the last answer on the terminal.
-    fn leave(mut self, printer: &mut Printer) -> Result<(), Error> {
+    fn close(mut self, printer: &mut Printer) -> Result<(), Error> {
         if self.screen.take().is_some() {
             printer.data().write_all(self.last.0.as_bytes())?;
-            printer.talk().write_all(self.last.1.as_bytes())?;
+            printer.stderr().write_all(self.last.1.as_bytes())?;
             printer.flush()?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use clbmigrate_core::rules::Rule;
 
 use super::severity_word;
 use crate::output::{
-    style::{FAINT, Look, PLAIN, STRONG},
+    style::{FAINT, PLAIN, STRONG, Terminal},
     table::{Column, Table},
     text::Text,
 };
@@ -14,7 +14,7 @@ use crate::output::{
 /// Writes all rules in a table, family by family.
 pub fn rules(
     rules: impl Iterator<Item = &'static Rule>,
-    look: Look,
+    terminal: Terminal,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let columns = vec![Column::text("RULE"), Column::text("SEVERITY"), Column::text("TITLE")];
@@ -37,17 +37,19 @@ pub fn rules(
         if index > 0 {
             writeln!(out)?;
         }
-        Text::styled(FAINT, family).write_lines(out, 0, look.width)?;
-        table.write(out, look, &widths)?;
+        Text::styled(FAINT, family).write_lines(out, 0, terminal.width)?;
+        table.write(out, terminal, &widths)?;
     }
     Ok(())
 }
 
 /// Writes one rule in full.
-pub fn rule(rule: &Rule, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    Text::styled(STRONG, rule.id)
-        .and(PLAIN, format!(": {}", rule.title))
-        .write_lines(out, 0, look.width)?;
+pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
+    Text::styled(STRONG, rule.id).and(PLAIN, format!(": {}", rule.title)).write_lines(
+        out,
+        0,
+        terminal.width,
+    )?;
     writeln!(out)?;
     let evidence: Vec<&str> = rule.evidence.iter().map(|evidence| evidence.as_str()).collect();
     let evidence =
@@ -59,21 +61,25 @@ pub fn rule(rule: &Rule, look: Look, out: &mut dyn Write) -> io::Result<()> {
         ("CCM", Text::plain(rule.ccm)),
     ];
     for (title, text) in lines {
-        Text::styled(STRONG, format!("{title}: ")).join(text).write_lines(out, 0, look.width)?;
+        Text::styled(STRONG, format!("{title}: ")).join(text).write_lines(
+            out,
+            0,
+            terminal.width,
+        )?;
     }
     for (title, example) in [("bad", rule.bad), ("good", rule.good)] {
-        Text::styled(STRONG, format!("{title}:")).write_lines(out, 0, look.width)?;
+        Text::styled(STRONG, format!("{title}:")).write_lines(out, 0, terminal.width)?;
         for line in example.lines() {
             // An example stays as it is typed.
             Text::plain(format!("  {line}")).write(out)?;
             writeln!(out)?;
         }
     }
-    Text::styled(STRONG, "fix: ").and(PLAIN, rule.fix).write_lines(out, 0, look.width)?;
+    Text::styled(STRONG, "fix: ").and(PLAIN, rule.fix).write_lines(out, 0, terminal.width)?;
     if !rule.hides.is_empty() {
         Text::styled(STRONG, "hides: ")
             .and(PLAIN, format!("{}, which follow from it", rule.hides.join(", ")))
-            .write_lines(out, 0, look.width)?;
+            .write_lines(out, 0, terminal.width)?;
     }
     Ok(())
 }

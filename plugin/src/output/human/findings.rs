@@ -5,21 +5,18 @@ use std::{
     io::{self, Write},
 };
 
-use clbmigrate_core::{
-    finding::{Report, Severity},
-    rules,
-};
+use clbmigrate_core::{finding::Severity, rules};
 
-use super::{count, headline, not_looked_lines};
+use super::{headline, not_looked_lines};
 use crate::output::{
-    json::{CheckReport, Finding, PatchOp},
-    style::{FAINT, GOOD, Look, PLAIN, STRONG, WARNING, of_severity},
-    text::Text,
+    json::{CheckReport, Finding, PatchOp, Summary},
+    style::{FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, severity_style},
+    text::{Text, count},
 };
 
 /// What was judged.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Judged {
+pub struct CheckScope {
     /// Services that CCM takes and that carry CLB annotations.
     pub services: usize,
     /// Workloads behind the migrated ones.
@@ -32,13 +29,12 @@ pub struct Judged {
 
 /// Writes findings by object, what was not looked at, and the count.
 pub fn check(
-    report: &Report,
-    judged: Judged,
-    look: Look,
+    document: &CheckReport,
+    scope: CheckScope,
+    terminal: Terminal,
     is_wide: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let document = CheckReport::new(report);
     // Rules that look at groups, or at workloads, speak later of an object that came before.
     let mut first = HashMap::new();
     for (index, finding) in document.findings.iter().enumerate() {
@@ -47,33 +43,33 @@ pub fn check(
     let mut findings: Vec<&Finding> = document.findings.iter().collect();
     findings.sort_by_key(|finding| first.get(&finding.object));
     for finding in findings {
-        write_finding(finding, 0, look, is_wide, out)?;
+        write_finding(finding, 0, terminal, is_wide, out)?;
         writeln!(out)?;
     }
     let lines = not_looked_lines(&document.not_looked, is_wide);
     for line in &lines {
-        line.write_lines(out, 0, look.width)?;
+        line.write_lines(out, 0, terminal.width)?;
     }
     if !lines.is_empty() {
         writeln!(out)?;
     }
-    summary(report, judged).write_lines(out, 0, look.width)
+    summary_line(document.summary, scope).write_lines(out, 0, terminal.width)
 }
 
 /// A finding in full, indented by that many columns.
 pub fn write_finding(
     finding: &Finding,
     indent: usize,
-    look: Look,
+    terminal: Terminal,
     is_wide: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    headline(finding).write_lines(out, indent, look.width)?;
-    Text::plain(&finding.message).write_lines(out, indent + 2, look.width)?;
+    headline(finding).write_lines(out, indent, terminal.width)?;
+    Text::plain(&finding.message).write_lines(out, indent + 2, terminal.width)?;
     Text::styled(STRONG, "fix").and(PLAIN, format!(": {}", finding.fix)).write_lines(
         out,
         indent + 2,
-        look.width,
+        terminal.width,
     )?;
     if !is_wide {
         return Ok(());
@@ -82,7 +78,7 @@ pub fn write_finding(
         Text::styled(STRONG, "CCM").and(PLAIN, format!(": {}", rule.ccm)).write_lines(
             out,
             indent + 2,
-            look.width,
+            terminal.width,
         )?;
     }
     for operation in &finding.patch {
@@ -94,14 +90,14 @@ pub fn write_finding(
         Text::styled(STRONG, "patch").and(FAINT, format!(": {text}")).write_lines(
             out,
             indent + 2,
-            look.width,
+            terminal.width,
         )?;
     }
     Ok(())
 }
 
 /// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
-fn summary(report: &Report, judged: Judged) -> Text {
+fn summary_line(summary: Summary, judged: CheckScope) -> Text {
     let scope = format!(
         "{}, {} judged by {}",
         count(judged.services, "Service"),
@@ -112,16 +108,16 @@ fn summary(report: &Report, judged: Judged) -> Text {
         0 => String::new(),
         number => format!("; {} could not be read", count(number, "input")),
     };
-    if report.findings.is_empty() {
+    if summary == Summary::default() {
         let style = if judged.unread == 0 { GOOD } else { PLAIN };
         let text = Text::plain(format!("{scope}: ")).and(style, "no findings");
         return text.and(WARNING, unread);
     }
     let mut text = Text::plain(format!("{scope}: "));
     for (index, severity) in Severity::ALL.into_iter().enumerate() {
-        let number = report.count(severity);
+        let number = summary.count(severity);
         let gap = if index == 0 { "" } else { ", " };
-        let style = if number > 0 { of_severity(severity) } else { FAINT };
+        let style = if number > 0 { severity_style(severity) } else { FAINT };
         text = text.and(PLAIN, gap).and(style, count(number, severity.as_str()));
     }
     text.and(WARNING, unread)

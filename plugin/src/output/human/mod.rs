@@ -1,29 +1,33 @@
 //! Output for people.
 
 mod change;
-mod check;
 mod explain;
+mod findings;
 mod preview;
+mod preview_lines;
 mod shares;
 mod status;
+mod transfer;
 mod webhook;
 
 use super::{
     json::{Finding, NotLooked, Object},
-    style::{self, FAINT, PLAIN, STRONG, of_severity},
+    style::{self, FAINT, PLAIN, STRONG, severity_style},
     text::Text,
 };
 
-pub use change::label;
-pub use check::{Judged, check};
+pub use change::change_report;
 pub use explain::{rule, rules};
-pub use preview::{preview, summary as preview_summary};
+pub use findings::{CheckScope, check};
+pub use preview::{preview, preview_brief};
+pub use preview_lines::label;
 pub use status::status;
+pub use transfer::transfer_report;
 pub use webhook::webhook;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct TableOptions {
     /// All columns, and nothing shortened.
     pub is_wide: bool,
     /// Whether there is more than one cluster, so that names need it.
@@ -54,7 +58,7 @@ fn headline(finding: &Finding) -> Text {
 }
 
 fn severity_word(severity: clbmigrate_core::finding::Severity) -> Text {
-    Text::styled(of_severity(severity), severity.as_str())
+    Text::styled(severity_style(severity), severity.as_str())
 }
 
 /// `not looked at: …`, with what is missing for the same reason and the same rules in one line.
@@ -79,9 +83,4 @@ fn not_looked_lines(not_looked: &[NotLooked], is_wide: bool) -> Vec<Text> {
             .and(PLAIN, format!(": {what} ({why}), so silent: {}", rules.join(", ")))
     });
     lines.collect()
-}
-
-/// `1 error`, `2 errors`.
-fn count(number: usize, what: &str) -> String {
-    crate::view::count(number, what)
 }

@@ -5,14 +5,18 @@ use std::io::{self, Write};
 use clbmigrate_core::object::ObjectRef;
 
 use super::{
-    Options, change, check, count, headline, not_looked_lines,
-    shares::{BAR, SMALLEST_BAR, number, share, weight},
+    TableOptions,
+    findings::write_finding,
+    headline, not_looked_lines, preview_lines,
+    shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
 };
 use crate::output::{
-    json::{ChangedRoute, Finding, GroupBackend, Participant, ParticipantKind, Preview, Side},
-    style::{ERROR, FAINT, Look, PLAIN, STRONG, WARNING},
-    table::{Column, Table},
-    text::Text,
+    json::{
+        ChangedRoute, Finding, GroupBackend, Participant, ParticipantKind, Preview, RouteState,
+    },
+    style::{ERROR, FAINT, PLAIN, STRONG, Terminal, WARNING},
+    table::{Column, ItemColumns, Table},
+    text::{Text, count},
 };
 
 /// How many backends are shown of a group with more.
@@ -22,20 +26,23 @@ const SHOWN: usize = 12;
 pub fn preview(
     preview: &Preview,
     targets: &[ObjectRef],
-    look: Look,
-    options: Options,
+    terminal: Terminal,
+    options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    change::verdict(preview, targets).write_lines(out, 0, look.width)?;
+    preview_lines::summary_line(preview, targets).write_lines(out, 0, terminal.width)?;
     for reason in &preview.reasons {
-        Text::plain(format!("because {reason}")).write_lines(out, 2, look.width)?;
+        Text::plain(format!("because {reason}")).write_lines(out, 2, terminal.width)?;
     }
     if preview.summary.errors > 0 {
         let errors = count(preview.summary.errors, "error");
-        Text::styled(ERROR, format!("introduces {errors}, see below"))
-            .write_lines(out, 2, look.width)?;
+        Text::styled(ERROR, format!("introduces {errors}, see below")).write_lines(
+            out,
+            2,
+            terminal.width,
+        )?;
     }
-    let diff = change::diff(preview);
+    let diff = preview_lines::diff(preview);
     if !diff.is_empty() {
         writeln!(out)?;
     }
@@ -46,93 +53,97 @@ pub fn preview(
     }
     for route in &preview.routes {
         writeln!(out)?;
-        write_route(route, look, options, out)?;
+        write_route(route, terminal, options, out)?;
     }
     writeln!(out)?;
-    write_findings(preview, look, options, out)?;
+    write_findings(preview, terminal, options, out)?;
     for line in not_looked_lines(&preview.not_looked, options.is_wide) {
-        line.write_lines(out, 0, look.width)?;
+        line.write_lines(out, 0, terminal.width)?;
     }
     Ok(())
 }
 
 /// The verdict, the diff and what is introduced: for a change that nobody is asked about.
-pub fn summary(preview: &Preview, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    change::verdict(preview, &[]).write_lines(out, 0, look.width)?;
-    for line in change::diff(preview) {
+pub fn preview_brief(preview: &Preview, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
+    preview_lines::summary_line(preview, &[]).write_lines(out, 0, terminal.width)?;
+    for line in preview_lines::diff(preview) {
         line.write(out)?;
         writeln!(out)?;
     }
     for finding in &preview.findings.introduced {
-        check::write_finding(finding, 2, look, false, out)?;
+        write_finding(finding, 2, terminal, false, out)?;
     }
     Ok(())
 }
 
 fn write_route(
     route: &ChangedRoute,
-    look: Look,
-    options: Options,
+    terminal: Terminal,
+    options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let clb = if route.clb.is_empty() { "?" } else { &route.clb };
     let port = route.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
     Text::styled(STRONG, format!("CLB {clb}   group {}   port {port}", route.vserver_group))
-        .write_lines(out, 0, look.width)?;
-    for line in change::arithmetic(route, options) {
-        line.write_lines(out, 0, look.width)?;
+        .write_lines(out, 0, terminal.width)?;
+    for line in preview_lines::arithmetic(route, options) {
+        line.write_lines(out, 0, terminal.width)?;
     }
     writeln!(out)?;
     let (table, left_out) = backends(route, options);
     if !table.is_empty() {
-        table.write(out, look, &table.widths())?;
+        table.write(out, terminal, &table.widths())?;
         if left_out > 0 {
             Text::styled(
                 FAINT,
-                format!("{} and {left_out} more backends (-o wide shows all)", look.ellipsis()),
+                format!("{} and {left_out} more backends (-o wide shows all)", terminal.ellipsis()),
             )
-            .write_lines(out, 0, look.width)?;
+            .write_lines(out, 0, terminal.width)?;
         }
         writeln!(out)?;
     }
-    let mut table = shares(route, 0, look, options);
-    let room = look.width.map_or(BAR, |width| {
+    let mut table = shares(route, 0, terminal, options);
+    let room = terminal.width.map_or(BAR, |width| {
         (width.saturating_sub(Table::total_width(&table.widths()) + 2) / 2).min(BAR)
     });
     if room >= SMALLEST_BAR {
-        table = shares(route, room, look, options);
+        table = shares(route, room, terminal, options);
     }
-    table.write(out, look, &table.widths())?;
+    table.write(out, terminal, &table.widths())?;
     for unknown in &route.after.unknown {
-        Text::styled(WARNING, "unknown")
-            .and(PLAIN, format!(": {unknown}"))
-            .write_lines(out, 0, look.width)?;
+        Text::styled(WARNING, "unknown").and(PLAIN, format!(": {unknown}")).write_lines(
+            out,
+            0,
+            terminal.width,
+        )?;
     }
     Ok(())
 }
 
 /// A backend, before and after.
-struct Row<'r> {
+struct BackendRow<'r> {
     backend: &'r GroupBackend,
-    owner: String,
+    participant: String,
     before: Option<u32>,
     after: Option<u32>,
 }
 
 /// The backends, those that change first where not all are shown; and how many are not.
-fn backends(route: &ChangedRoute, options: Options) -> (Table, usize) {
-    let mut rows: Vec<Row<'_>> = Vec::new();
-    let owner =
-        |side: &Side, backend: &GroupBackend| match side.participants.get(backend.participant) {
-            Some(of) if of.kind == ParticipantKind::External => "external".to_owned(),
-            Some(of) => change::label(of, options.has_contexts),
-            None => String::new(),
-        };
+fn backends(route: &ChangedRoute, options: TableOptions) -> (Table, usize) {
+    let mut rows: Vec<BackendRow<'_>> = Vec::new();
+    let participant = |side: &RouteState, backend: &GroupBackend| match side
+        .participants
+        .get(backend.participant)
+    {
+        Some(of) if of.kind == ParticipantKind::External => "external".to_owned(),
+        Some(of) => preview_lines::label(of, options.has_contexts),
+        None => String::new(),
+    };
     let mut known = std::collections::HashMap::new();
     for backend in &route.before.backends {
         known.insert((&backend.id, backend.port, &backend.description), rows.len());
-        let owner = owner(&route.before, backend);
-        rows.push(Row { backend, owner, before: Some(backend.weight), after: None });
+        let participant = participant(&route.before, backend);
+        rows.push(BackendRow { backend, participant, before: Some(backend.weight), after: None });
     }
     for backend in &route.after.backends {
         let same = known.get(&(&backend.id, backend.port, &backend.description));
@@ -140,8 +151,8 @@ fn backends(route: &ChangedRoute, options: Options) -> (Table, usize) {
         match same.and_then(|index| rows.get_mut(*index)) {
             Some(row) => row.after = after,
             None => {
-                let owner = owner(&route.after, backend);
-                rows.push(Row { backend, owner, before: None, after });
+                let participant = participant(&route.after, backend);
+                rows.push(BackendRow { backend, participant, before: None, after });
             }
         }
     }
@@ -150,44 +161,42 @@ fn backends(route: &ChangedRoute, options: Options) -> (Table, usize) {
         rows.sort_by_key(|row| row.before == row.after);
         rows.truncate(SHOWN);
     }
-    let mut columns = vec![Column::text("BACKEND"), Column::number("PORT")];
-    columns.extend([Column::number("BEFORE"), Column::number("AFTER"), Column::text("OF")]);
-    if options.is_wide {
-        columns.push(Column::text("DESCRIPTION"));
-    }
-    let mut table = Table::new(columns, 1);
+    let columns = ItemColumns::<BackendRow<'_>>::new()
+        .with(Column::text("BACKEND"), |row| Text::plain(&row.backend.id))
+        .with(Column::number("PORT"), |row| Text::plain(row.backend.port.to_string()))
+        .with(Column::number("BEFORE"), |row| number_if_any(row.before))
+        .with(Column::number("AFTER"), weight_after)
+        .with(Column::text("OF"), |row| Text::plain(&row.participant))
+        .with_if(options.is_wide, Column::text("DESCRIPTION"), |row| {
+            Text::styled(FAINT, &row.backend.description)
+        });
+    let mut table = columns.table(1);
     for row in &rows {
-        let after = match row.after {
-            None => Text::styled(ERROR, "-"),
-            Some(_) if row.after == row.before => number(row.after),
-            Some(weight) => Text::styled(STRONG, weight.to_string()),
-        };
-        let mut cells = vec![
-            Text::plain(&row.backend.id),
-            Text::plain(row.backend.port.to_string()),
-            Text::plain(row.before.map_or_else(|| "-".to_owned(), |weight| weight.to_string())),
-            after,
-            Text::plain(&row.owner),
-        ];
-        if options.is_wide {
-            cells.push(Text::styled(FAINT, &row.backend.description));
-        }
-        table.row(cells);
+        table.row(columns.cells(row));
     }
     (table, left_out)
 }
 
+/// A backend's weight afterwards, in bold where it changes.
+fn weight_after(row: &BackendRow<'_>) -> Text {
+    match row.after {
+        None => Text::styled(ERROR, "-"),
+        Some(_) if row.after == row.before => number(row.after),
+        Some(weight) => Text::styled(STRONG, weight.to_string()),
+    }
+}
+
 /// Weights, sums and shares of all participants, before and after.
-fn shares(route: &ChangedRoute, bar: usize, look: Look, options: Options) -> Table {
+fn shares(route: &ChangedRoute, bar: usize, terminal: Terminal, options: TableOptions) -> Table {
     let columns = ["NAME", "WEIGHT", "SUM", "SHARE BEFORE", "AFTER"].map(Column::text).to_vec();
     let mut table = Table::new(columns, 1);
     let is_same = |a: &Participant, b: &Participant| {
-        a.kind == b.kind && a.context == b.context && a.standing.label == b.standing.label
+        a.kind == b.kind && a.context == b.context && a.display.label == b.display.label
     };
     let (before, after) = (&route.before.participants, &route.after.participants);
     // A Service may stand beside backends of its name whose cluster nobody knows.
     let is_exact = |a: &Participant, b: &Participant| {
-        is_same(a, b) && a.standing.is_at_hand == b.standing.is_at_hand
+        is_same(a, b) && a.display.is_in_snapshot == b.display.is_in_snapshot
     };
     let old_of = |new: &Participant| {
         let exact = before.iter().find(|old| is_exact(old, new));
@@ -206,15 +215,15 @@ fn shares(route: &ChangedRoute, bar: usize, look: Look, options: Options) -> Tab
         let nothing = || Text::plain("-");
         let change = |value: fn(&Participant) -> Text| {
             let (was, is) = (old.map_or_else(nothing, value), new.map_or_else(nothing, value));
-            if was == is { is } else { was.and(PLAIN, format!(" {} ", look.arrow())).join(is) }
+            if was == is { is } else { was.and(PLAIN, format!(" {} ", terminal.arrow())).join(is) }
         };
         let sum = |of: &Participant| number(of.weight_sum);
         table.row(vec![
-            Text::plain(change::label(of, options.has_contexts)),
+            Text::plain(preview_lines::label(of, options.has_contexts)),
             change(weight),
             change(sum),
-            old.map_or_else(nothing, |of| share(of, bar, look)),
-            new.map_or_else(nothing, |of| share(of, bar, look)),
+            old.map_or_else(nothing, |of| share(of, bar, terminal)),
+            new.map_or_else(nothing, |of| share(of, bar, terminal)),
         ]);
     }
     table
@@ -222,8 +231,8 @@ fn shares(route: &ChangedRoute, bar: usize, look: Look, options: Options) -> Tab
 
 fn write_findings(
     preview: &Preview,
-    look: Look,
-    options: Options,
+    terminal: Terminal,
+    options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let title = |name: &str, findings: &[Finding]| {
@@ -234,17 +243,17 @@ fn write_findings(
         Text::styled(STRONG, format!("{name}: ")).join(number)
     };
     let findings = &preview.findings;
-    title("findings introduced", &findings.introduced).write_lines(out, 0, look.width)?;
+    title("findings introduced", &findings.introduced).write_lines(out, 0, terminal.width)?;
     for finding in &findings.introduced {
-        check::write_finding(finding, 2, look, options.is_wide, out)?;
+        write_finding(finding, 2, terminal, options.is_wide, out)?;
     }
     for (name, findings) in [("fixed", &findings.fixed), ("unchanged", &findings.unchanged)] {
-        title(name, findings).write_lines(out, 0, look.width)?;
+        title(name, findings).write_lines(out, 0, terminal.width)?;
         for finding in findings {
             if options.is_wide {
-                check::write_finding(finding, 2, look, true, out)?;
+                write_finding(finding, 2, terminal, true, out)?;
             } else {
-                headline(finding).write_lines(out, 2, look.width)?;
+                headline(finding).write_lines(out, 2, terminal.width)?;
             }
         }
     }

@@ -1,10 +1,10 @@
 //! A change in words: the verdict, the diff, the arithmetic.
 
-use super::{Options, count, name_of};
+use super::{TableOptions, name_of};
 use crate::output::{
-    json::{ChangedRoute, Mode, Outcome, Participant, Preview, Side, Standing},
-    style::{ERROR, FAINT, GOOD, PLAIN, STRONG, of_outcome},
-    text::Text,
+    json::{ChangedRoute, Mode, Outcome, Participant, ParticipantDisplay, Preview, RouteState},
+    style::{ERROR, FAINT, GOOD, PLAIN, STRONG, outcome_style},
+    text::{Text, count},
 };
 use clbmigrate_core::object::ObjectRef;
 
@@ -12,14 +12,14 @@ use clbmigrate_core::object::ObjectRef;
 const LISTED: usize = 8;
 
 /// The first line: what would happen, in plain words.
-pub fn verdict(preview: &Preview, targets: &[ObjectRef]) -> Text {
-    let changed = Changed { preview, targets };
-    let word = Text::styled(of_outcome(preview.outcome.into()), outcome_word(preview.outcome));
+pub fn summary_line(preview: &Preview, targets: &[ObjectRef]) -> Text {
+    let changed = ChangedParticipants { preview, targets };
+    let word = Text::styled(outcome_style(preview.outcome.into()), outcome_word(preview.outcome));
     if preview.outcome == Outcome::Applied {
         let text = applied(&changed);
         return if preview.changes.is_empty() { text } else { word.and(PLAIN, ": ").join(text) };
     }
-    let (names, groups) = changed.of_outcome(preview.outcome);
+    let (names, groups) = changed.names_with_outcome(preview.outcome);
     let what = match preview.outcome {
         Outcome::Drained => {
             format!("CCM would take every backend of {names} out of {groups} and report success")
@@ -43,15 +43,15 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 }
 
 /// Which participants the change is about.
-struct Changed<'p> {
+struct ChangedParticipants<'p> {
     preview: &'p Preview,
     targets: &'p [ObjectRef],
 }
 
-impl Changed<'_> {
+impl ChangedParticipants<'_> {
     fn has(&self, of: &Participant) -> bool {
         let is = |context: Option<&str>, namespace: Option<&str>, name: &str| {
-            of.standing.is_at_hand
+            of.display.is_in_snapshot
                 && of.context.as_deref() == context
                 && of.namespace.as_deref() == namespace
                 && of.name == name
@@ -75,7 +75,7 @@ impl Changed<'_> {
     }
 
     /// The Services with that outcome, and their groups, in words.
-    fn of_outcome(&self, outcome: Outcome) -> (String, String) {
+    fn names_with_outcome(&self, outcome: Outcome) -> (String, String) {
         let (mut names, mut groups) = (Vec::new(), Vec::new());
         for (route, of) in self.with_outcome(outcome) {
             push_new(&mut names, label(of, false));
@@ -99,7 +99,7 @@ fn push_new(list: &mut Vec<String>, text: String) {
 }
 
 /// What an applied change comes to.
-fn applied(changed: &Changed<'_>) -> Text {
+fn applied(changed: &ChangedParticipants<'_>) -> Text {
     let Preview { changes, routes, .. } = changed.preview;
     if changes.is_empty() {
         let Some(target) = changed.targets.first() else {
@@ -176,7 +176,7 @@ fn of_traffic(share: f64) -> String {
 
 /// `shop/web (a)`; `shop/web (other cluster)` for one whose object is not at hand.
 pub fn label(of: &Participant, has_contexts: bool) -> String {
-    let Standing { label, mark, .. } = &of.standing;
+    let ParticipantDisplay { label, mark, .. } = &of.display;
     match (&of.context, mark) {
         (Some(context), Some(mark)) if has_contexts => format!("{label} ({context}, {mark})"),
         (Some(context), None) if has_contexts => format!("{label} ({context})"),
@@ -210,9 +210,9 @@ pub fn diff(preview: &Preview) -> Vec<Text> {
 }
 
 /// `shop/web: 80 over three nodes: 26, 26, 26 = 78 of 98`, a line for each Service at hand.
-pub fn arithmetic(route: &ChangedRoute, options: Options) -> Vec<Text> {
+pub fn arithmetic(route: &ChangedRoute, options: TableOptions) -> Vec<Text> {
     let side = &route.after;
-    let ours = side.participants.iter().enumerate().filter(|(_, of)| of.standing.is_at_hand);
+    let ours = side.participants.iter().enumerate().filter(|(_, of)| of.display.is_in_snapshot);
     ours.map(|(index, of)| {
         let name = Text::styled(STRONG, label(of, options.has_contexts)).and(PLAIN, ": ");
         match of.weight_sum {
@@ -223,7 +223,7 @@ pub fn arithmetic(route: &ChangedRoute, options: Options) -> Vec<Text> {
     .collect()
 }
 
-fn sentence(side: &Side, index: usize, of: &Participant, sum: u64) -> String {
+fn sentence(side: &RouteState, index: usize, of: &Participant, sum: u64) -> String {
     let backends = side.backends.iter().filter(|backend| backend.participant == index);
     let weights: Vec<u32> = backends.map(|backend| backend.weight).collect();
     let known = if side.complete { "" } else { " known" };

@@ -5,7 +5,7 @@ use anstyle::Style;
 use crate::output::{
     bar::bar,
     json::{Outcome, Participant, ParticipantKind},
-    style::{ERROR, EXTERNAL, FAINT, GOOD, Look, PLAIN, WARNING},
+    style::{ERROR, EXTERNAL, FAINT, GOOD, PLAIN, Terminal, WARNING},
     text::Text,
 };
 
@@ -15,7 +15,7 @@ pub const BAR: usize = 20;
 pub const SMALLEST_BAR: usize = 6;
 
 /// `79.6 %` with a bar of `width` columns; `? of known 78.0 %` where a participant is unknown.
-pub fn share(of: &Participant, width: usize, look: Look) -> Text {
+pub fn share(of: &Participant, width: usize, terminal: Terminal) -> Text {
     let number = match of.share {
         Some(share) => Text::plain(format!("{:5.1} %", share * 100.0)),
         // Without its own sum, its part of what is known says nothing.
@@ -26,7 +26,7 @@ pub fn share(of: &Participant, width: usize, look: Look) -> Text {
     if width == 0 || of.weight_sum.is_none() {
         return number;
     }
-    number.and(PLAIN, " ").and(style_of(of), bar(of.share_of_known, width, look.unicode))
+    number.and(PLAIN, " ").and(style_of(of), bar(of.share_of_known, width, terminal.unicode))
 }
 
 /// The colour of a participant's bar.
@@ -34,7 +34,7 @@ fn style_of(of: &Participant) -> Style {
     match of.outcome {
         Some(Outcome::Drained | Outcome::Misrouted | Outcome::Frozen) => ERROR,
         _ if of.kind == ParticipantKind::External => EXTERNAL,
-        _ if !of.standing.is_at_hand => WARNING,
+        _ if !of.display.is_in_snapshot => WARNING,
         _ if of.share.is_none() => FAINT,
         _ => GOOD,
     }
@@ -42,7 +42,7 @@ fn style_of(of: &Participant) -> Style {
 
 /// The nominal weight as it stands: what CCM cannot read in quotes.
 pub fn weight(of: &Participant) -> Text {
-    match (&of.standing.odd_weight, of.weight) {
+    match (&of.display.odd_weight, of.weight) {
         (Some(odd), _) => Text::styled(ERROR, format!("{odd:?}")),
         (None, Some(weight)) => Text::plain(weight.to_string()),
         (None, None) => Text::plain("-"),

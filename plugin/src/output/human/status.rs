@@ -3,47 +3,49 @@
 use std::io::{self, Write};
 
 use super::{
-    Options,
+    TableOptions,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
 };
 use crate::output::{
-    json::{Outcome, Participant, Problem, Route, RouteList, Unrouted},
-    style::{ERROR, FAINT, GOOD, Look, PLAIN, STRONG, WARNING, of_outcome, of_severity},
-    table::{Column, Table},
+    json::{Mode, Outcome, Participant, Problem, Route, RouteList, Unrouted},
+    style::{ERROR, FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, outcome_style, severity_style},
+    table::{Column, ItemColumns, Table},
     text::Text,
 };
 
 /// Writes all routes, then the Services in none.
 pub fn status(
     list: &RouteList,
-    look: Look,
-    options: Options,
+    terminal: Terminal,
+    options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let build = |bar: usize| -> Vec<Table> {
-        list.routes.iter().map(|route| table(route, bar, look, options)).collect()
+        list.routes.iter().map(|route| table(route, bar, terminal, options)).collect()
     };
-    let (tables, widths) = fitting(&build, look.width);
+    let (tables, widths) = fitting(&build, terminal.width);
     for (index, (route, table)) in list.routes.iter().zip(&tables).enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
-        header(route).write_lines(out, 0, look.width)?;
+        header(route).write_lines(out, 0, terminal.width)?;
         for problem in &route.problems {
-            problem_line(problem).write_lines(out, 2, look.width)?;
+            problem_line(problem).write_lines(out, 2, terminal.width)?;
         }
-        table.write(out, look, &widths)?;
+        table.write(out, terminal, &widths)?;
         for unknown in &route.unknown {
-            Text::styled(WARNING, "unknown")
-                .and(PLAIN, format!(": {unknown}"))
-                .write_lines(out, 0, look.width)?;
+            Text::styled(WARNING, "unknown").and(PLAIN, format!(": {unknown}")).write_lines(
+                out,
+                0,
+                terminal.width,
+            )?;
         }
     }
     if !list.unrouted.is_empty() {
         if !list.routes.is_empty() {
             writeln!(out)?;
         }
-        unrouted(&list.unrouted, look, options, out)?;
+        unrouted(&list.unrouted, terminal, options, out)?;
     }
     Ok(())
 }
@@ -101,25 +103,11 @@ fn header(route: &Route) -> Text {
     }
 }
 
-fn table(route: &Route, bar: usize, look: Look, options: Options) -> Table {
-    let mut columns = Vec::new();
-    if options.has_contexts {
-        columns.push(Column::text("CONTEXT"));
-    }
-    columns.extend([Column::text("NAME"), Column::text("MODE")]);
-    columns.extend([Column::number("WEIGHT"), Column::number("BACKENDS"), Column::number("READY")]);
-    if options.is_wide {
-        columns.push(Column::number("HEALTHY"));
-    }
-    columns.push(Column::number("SUM"));
-    if options.is_wide {
-        columns.extend([Column::number("WANT"), Column::text("OUTCOME")]);
-    }
-    columns.push(Column::text("SHARE"));
-
-    let mut table = Table::new(columns, if options.has_contexts { 2 } else { 1 });
+fn table(route: &Route, bar: usize, terminal: Terminal, options: TableOptions) -> Table {
+    let columns = columns(bar, terminal, options);
+    let mut table = columns.table(if options.has_contexts { 2 } else { 1 });
     for of in &route.participants {
-        table.row(row(of, bar, look, options));
+        table.row(columns.cells(of));
         for note in notes(of) {
             table.note(note);
         }
@@ -127,31 +115,37 @@ fn table(route: &Route, bar: usize, look: Look, options: Options) -> Table {
     table
 }
 
-fn row(of: &Participant, bar: usize, look: Look, options: Options) -> Vec<Text> {
-    let mut cells = Vec::new();
-    if options.has_contexts {
-        cells.push(Text::plain(of.context.as_deref().unwrap_or("-")));
-    }
-    cells.push(Text::plain(&of.standing.label));
-    cells.push(Text::plain(of.mode.map_or("-", |mode| mode.as_str())));
-    cells.extend([weight(of), number(of.backends), number_if_any(of.ready)]);
-    if options.is_wide {
-        cells.push(number_if_any(of.healthy));
-    }
-    cells.push(sum(of, options));
-    if options.is_wide {
-        cells.push(number_if_any(of.expected_weight_sum));
-        cells.push(match of.outcome {
-            Some(outcome) => outcome_word(outcome),
-            None => Text::plain("-"),
-        });
-    }
-    cells.push(share(of, bar, look));
-    cells
+/// The columns of a route's table: when each is shown, its title, and what it says of a participant.
+fn columns<'c>(
+    bar: usize,
+    terminal: Terminal,
+    options: TableOptions,
+) -> ItemColumns<'c, Participant> {
+    let TableOptions { is_wide, has_contexts } = options;
+    ItemColumns::<Participant>::new()
+        .with_if(has_contexts, Column::text("CONTEXT"), |of| or_dash(of.context.as_deref()))
+        .with(Column::text("NAME"), |of| Text::plain(&of.display.label))
+        .with(Column::text("MODE"), |of| or_dash(of.mode.map(Mode::as_str)))
+        .with(Column::number("WEIGHT"), weight)
+        .with(Column::number("BACKENDS"), |of| number(of.backends))
+        .with(Column::number("READY"), |of| number_if_any(of.ready))
+        .with_if(is_wide, Column::number("HEALTHY"), |of| number_if_any(of.healthy))
+        .with(Column::number("SUM"), move |of| sum(of, options))
+        .with_if(is_wide, Column::number("WANT"), |of| number_if_any(of.expected_weight_sum))
+        .with_if(is_wide, Column::text("OUTCOME"), |of| of.outcome.map_or_else(dash, outcome_word))
+        .with(Column::text("SHARE"), move |of| share(of, bar, terminal))
+}
+
+fn or_dash(word: Option<&str>) -> Text {
+    word.map_or_else(dash, Text::plain)
+}
+
+fn dash() -> Text {
+    Text::plain("-")
 }
 
 /// `78`, or `0, want 78` where CCM would have written something else.
-fn sum(of: &Participant, options: Options) -> Text {
+fn sum(of: &Participant, options: TableOptions) -> Text {
     let sum = number(of.weight_sum);
     match (of.weight_sum, of.expected_weight_sum) {
         (Some(is), Some(want)) if is != want && !options.is_wide => {
@@ -163,7 +157,7 @@ fn sum(of: &Participant, options: Options) -> Text {
 
 fn outcome_word(outcome: Outcome) -> Text {
     let outcome = outcome.into();
-    Text::styled(of_outcome(outcome), outcome.as_str())
+    Text::styled(outcome_style(outcome), outcome.as_str())
 }
 
 /// Lines under a row.
@@ -187,31 +181,24 @@ fn problem_line(problem: &Problem) -> Text {
     let severity = problem.severity.into();
     let rule = problem.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
     super::severity_word(severity)
-        .and(of_severity(severity), rule)
+        .and(severity_style(severity), rule)
         .and(PLAIN, format!(" {}", problem.message))
 }
 
 fn unrouted(
     list: &[Unrouted],
-    look: Look,
-    options: Options,
+    terminal: Terminal,
+    options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    Text::styled(STRONG, "In no route").write_lines(out, 0, look.width)?;
-    let mut columns = Vec::new();
-    if options.has_contexts {
-        columns.push(Column::text("CONTEXT"));
-    }
-    columns.extend([Column::text("NAME"), Column::text("OUTCOME")]);
-    let mut table = Table::new(columns, if options.has_contexts { 2 } else { 1 });
+    Text::styled(STRONG, "In no route").write_lines(out, 0, terminal.width)?;
+    let columns = ItemColumns::<Unrouted>::new()
+        .with_if(options.has_contexts, Column::text("CONTEXT"), |of| or_dash(of.context.as_deref()))
+        .with(Column::text("NAME"), |of| Text::plain(format!("{}/{}", of.namespace, of.name)))
+        .with(Column::text("OUTCOME"), |of| outcome_word(of.outcome));
+    let mut table = columns.table(if options.has_contexts { 2 } else { 1 });
     for of in list {
-        let mut cells = Vec::new();
-        if options.has_contexts {
-            cells.push(Text::plain(of.context.as_deref().unwrap_or("-")));
-        }
-        cells.push(Text::plain(format!("{}/{}", of.namespace, of.name)));
-        cells.push(outcome_word(of.outcome));
-        table.row(cells);
+        table.row(columns.cells(of));
         for reason in &of.reasons {
             table.note(Text::styled(FAINT, reason));
         }
@@ -219,5 +206,5 @@ fn unrouted(
             table.note(problem_line(problem));
         }
     }
-    table.write(out, look, &table.widths())
+    table.write(out, terminal, &table.widths())
 }

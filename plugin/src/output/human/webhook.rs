@@ -7,23 +7,23 @@ use std::{
 
 use crate::output::{
     json::{HookStatus, WebhookConfiguration, WebhookStatus},
-    style::{ERROR, FAINT, GOOD, Look, PLAIN, STRONG, WARNING},
+    style::{ERROR, FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING},
     table::{Column, Table},
     text::Text,
 };
 
 /// Writes it.
-pub fn webhook(status: &WebhookStatus, look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
     let columns =
         vec![Column::text("HOOK"), Column::text("ON FAILURE"), Column::text("TRUSTED UNTIL")];
     let mut table = Table::new(columns, 1);
     for hook in &status.hooks {
         table.row(row(hook));
     }
-    table.write(out, look, &table.widths())?;
+    table.write(out, terminal, &table.widths())?;
     writeln!(out)?;
     let mut line = |name: &str, text: Text| {
-        Text::styled(STRONG, name).and(PLAIN, ": ").join(text).write_lines(out, 0, look.width)
+        Text::styled(STRONG, name).and(PLAIN, ": ").join(text).write_lines(out, 0, terminal.width)
     };
     let ready = match status.ready {
         Some(ready) => format!("{ready} in {}", status.namespace),
@@ -41,15 +41,17 @@ pub fn webhook(status: &WebhookStatus, look: Look, out: &mut dyn Write) -> io::R
         None => line("configuration", Text::styled(WARNING, "?"))?,
     }
     for problem in &status.problems {
-        Text::styled(ERROR, "problem")
-            .and(PLAIN, format!(": {problem}"))
-            .write_lines(out, 0, look.width)?;
+        Text::styled(ERROR, "problem").and(PLAIN, format!(": {problem}")).write_lines(
+            out,
+            0,
+            terminal.width,
+        )?;
     }
     if !status.recovery.is_empty() {
         writeln!(out)?;
     }
     for recovery in &status.recovery {
-        Text::styled(FAINT, format!("# {}", recovery.does)).write_lines(out, 0, look.width)?;
+        Text::styled(FAINT, format!("# {}", recovery.does)).write_lines(out, 0, terminal.width)?;
         // A command is copied: it is never broken into lines.
         writeln!(out, "{}", recovery.command)?;
     }

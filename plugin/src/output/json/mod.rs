@@ -15,12 +15,12 @@ use crate::error::Error;
 pub use change::{ChangeKind, ChangeReport, ChangeState};
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend, Preview,
-    PreviewKind, Side,
+    PreviewKind, RouteState,
 };
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, PatchOp, Summary};
 pub use routes::{
-    Mode, Names, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind, Standing,
-    Unrouted,
+    Mode, Participant, ParticipantDisplay, ParticipantKind, Problem, Route, RouteList,
+    RouteListKind, RouteNames, Unrouted,
 };
 pub use transfer::{
     Next, NextStep, PartState, ShareChange, TransferKind, TransferPart, TransferReport,

@@ -80,15 +80,16 @@ pub struct ChangedRoute {
     /// The port; null for a group that nobody is mapped to.
     pub port: Option<u16>,
     /// As it stands.
-    pub before: Side,
+    pub before: RouteState,
     /// After CCM's next round over the changed Services.
-    pub after: Side,
+    pub after: RouteState,
 }
 
 /// A route at one time.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Side {
+#[schemars(rename = "Side")]
+pub struct RouteState {
     /// Whether all that holds weight in it is known.
     pub complete: bool,
     /// What is not known, in words.

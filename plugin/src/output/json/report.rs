@@ -137,6 +137,15 @@ impl Summary {
             infos: count(finding::Severity::Info),
         }
     }
+
+    /// How many findings of that severity there are.
+    pub fn count(self, severity: finding::Severity) -> usize {
+        match severity {
+            finding::Severity::Error => self.errors,
+            finding::Severity::Warning => self.warnings,
+            finding::Severity::Info => self.infos,
+        }
+    }
 }
 
 impl From<&finding::Finding> for Finding {

@@ -46,12 +46,12 @@ pub struct Route {
     pub problems: Vec<Problem>,
     /// The CLB's name and address, the group's name.
     #[serde(skip)]
-    pub names: Names,
+    pub names: RouteNames,
 }
 
 /// What a route's parts are called besides their ids.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub struct RouteNames {
     /// The CLB's name.
     pub clb: String,
     /// The CLB's address.
@@ -98,12 +98,12 @@ pub struct Participant {
     pub problems: Vec<Problem>,
     /// What people see besides.
     #[serde(skip)]
-    pub standing: Standing,
+    pub display: ParticipantDisplay,
 }
 
 /// What is known of a participant besides its numbers.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct ParticipantDisplay {
     /// The weight annotation as written, where it is not a weight.
     pub odd_weight: Option<String>,
     /// `namespace/name`, or a server's id.
@@ -111,7 +111,7 @@ pub struct Standing {
     /// What it is where its object is not at hand, for example `orphan`.
     pub mark: Option<&'static str>,
     /// Whether its object is at hand.
-    pub is_at_hand: bool,
+    pub is_in_snapshot: bool,
     /// How many backends CCM would have registered.
     pub expected_backends: usize,
 }

@@ -1,0 +1,23 @@
+//! `status`.
+
+mod show;
+mod watch;
+
+use std::mem::ManuallyDrop;
+
+use crate::{
+    cli::StatusArgs,
+    error::{Error, Exit},
+    input,
+    output::Printer,
+};
+
+/// Shows what traffic goes where, once or at every change.
+pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    if args.watch {
+        return watch::run(args, printer);
+    }
+    // The program ends after that: to take a large snapshot apart would only take time.
+    let input = ManuallyDrop::new(input::read(&args.input, printer)?);
+    show::show(args, &input, printer)
+}

@@ -1,0 +1,32 @@
+//! `webhook status`.
+
+use tokio::runtime::Builder;
+
+use crate::{
+    cli::{WebhookArgs, WebhookCommand, WebhookStatusArgs},
+    document::webhook::WebhookAnswer,
+    error::{Error, Exit},
+    output::Printer,
+};
+
+/// Does what the subcommand says.
+pub fn run(args: &WebhookArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    match &args.command {
+        WebhookCommand::Status(args) => status(args, printer),
+    }
+}
+
+fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (context, webhook) = runtime.block_on(async {
+        let mut connection = args.connect.access(args.context.as_deref()).connect().await?;
+        if let Some(namespace) = &args.namespace {
+            connection.namespace.clone_from(namespace);
+        }
+        let webhook = connection.webhook_installation().await?;
+        Ok::<_, Error>((connection.context.as_deref().map(str::to_owned), webhook))
+    })?;
+    let answer = WebhookAnswer::new(context, &webhook);
+    printer.answer(args.output, &answer)?;
+    Ok(if answer.has_problems() { Exit::Findings } else { Exit::Done })
+}

@@ -1,0 +1,57 @@
+//! What `check` answers.
+
+use std::io::{self, Write};
+
+use clbmigrate_cluster::Problem;
+use clbmigrate_core::finding::{Finding, Report};
+
+use super::names::names;
+use crate::output::{
+    FindingsReport, Printable, Terminal,
+    human::{self, CheckScope},
+    json::CheckReport,
+};
+
+/// What `check` answers.
+pub struct CheckAnswer<'r> {
+    document: CheckReport,
+    scope: CheckScope,
+    findings: FindingsReport<'r>,
+    is_namespace_given: bool,
+}
+
+impl<'r> CheckAnswer<'r> {
+    /// The answer of a report. `problems` is what of the input could not be read, `fails` whether a
+    /// finding makes the command fail.
+    pub fn new(
+        report: &'r Report,
+        problems: &'r [Problem],
+        scope: CheckScope,
+        fails: &'r dyn Fn(&Finding) -> bool,
+        is_namespace_given: bool,
+    ) -> Self {
+        let findings = FindingsReport { report, problems, fails };
+        Self { document: CheckReport::new(report), scope, findings, is_namespace_given }
+    }
+}
+
+impl Printable for CheckAnswer<'_> {
+    type Document = CheckReport;
+
+    fn document(&self) -> &CheckReport {
+        &self.document
+    }
+
+    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        human::check(&self.document, self.scope, terminal, is_wide, out)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let objects = self.findings.report.findings.iter().map(|finding| &finding.object);
+        names(objects, self.is_namespace_given)
+    }
+
+    fn findings(&self) -> Option<FindingsReport<'_>> {
+        Some(self.findings)
+    }
+}

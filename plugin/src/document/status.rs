@@ -1,0 +1,86 @@
+//! What `status` answers.
+
+use std::io::{self, Write};
+
+use clbmigrate_core::{
+    finding::Finding,
+    index::Index,
+    object::{ObjectRef, Service},
+    route::Route,
+    snapshot::Cluster,
+};
+
+use super::{names::names, routes::RouteDocumentBuilder};
+use crate::output::{
+    Printable, Terminal,
+    human::{self, TableOptions},
+    json::{ApiVersion, RouteList, RouteListKind},
+};
+
+/// What `status` answers.
+pub struct StatusAnswer {
+    document: RouteList,
+    has_contexts: bool,
+    is_namespace_given: bool,
+}
+
+impl StatusAnswer {
+    /// The answer about `routes` and about the Services in no route that `is_selected` lets through.
+    /// Routes are built one at a time: a route holds every backend, its document only their sums.
+    pub fn new<'s, 'a>(
+        index: &'s Index<'a>,
+        findings: &'s [Finding],
+        routes: impl Iterator<Item = Route<'a>>,
+        is_selected: &dyn Fn(&Cluster, &Service) -> bool,
+        is_namespace_given: bool,
+    ) -> Self {
+        let builder = RouteDocumentBuilder::new(index, findings);
+        let document = RouteList {
+            api_version: ApiVersion::V1Alpha1,
+            kind: RouteListKind::RouteList,
+            routes: routes.map(|route| builder.route(&route)).collect(),
+            unrouted: builder.unrouted(is_selected),
+        };
+        Self { document, has_contexts: index.snapshot.clusters.len() > 1, is_namespace_given }
+    }
+
+    /// Whether there is no route.
+    pub fn has_no_route(&self) -> bool {
+        self.document.routes.is_empty()
+    }
+
+    /// The Services of the snapshot, routed or not.
+    fn objects(&self) -> Vec<ObjectRef> {
+        let routed = self.document.routes.iter().flat_map(|route| &route.participants);
+        let routed = routed.filter(|of| of.display.is_in_snapshot).map(|of| ObjectRef {
+            context: of.context.as_deref().map(Into::into),
+            kind: "Service".to_owned(),
+            namespace: of.namespace.clone(),
+            name: of.name.clone(),
+        });
+        let unrouted = self.document.unrouted.iter().map(|of| ObjectRef {
+            context: of.context.as_deref().map(Into::into),
+            kind: "Service".to_owned(),
+            namespace: Some(of.namespace.clone()),
+            name: of.name.clone(),
+        });
+        routed.chain(unrouted).collect()
+    }
+}
+
+impl Printable for StatusAnswer {
+    type Document = RouteList;
+
+    fn document(&self) -> &RouteList {
+        &self.document
+    }
+
+    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        let options = TableOptions { is_wide, has_contexts: self.has_contexts };
+        human::status(&self.document, terminal, options, out)
+    }
+
+    fn names(&self) -> Vec<String> {
+        names(&self.objects(), self.is_namespace_given)
+    }
+}
