@@ -1,11 +1,9 @@
 //! `check`, `explain` and the exit codes.
-#![allow(clippy::expect_used, reason = "tests")]
 
-mod common;
-
-use common::{Folder, TWO_CLUSTERS, run, run_with_input, service};
 use insta::assert_snapshot;
 use rstest::rstest;
+
+use crate::program::{Folder, TWO_CLUSTERS, run, run_with_input, service};
 
 const DRAINS: &str = "deploy/examples/mistakes/CLB001-weight-101.yaml";
 const WARNS: &str = "deploy/examples/mistakes/CLB011-ignore-weight-update.yaml";

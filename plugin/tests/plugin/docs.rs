@@ -1,47 +1,81 @@
 //! `docs/` is generated: the schemas from the documents' types, the rules from the catalogue.
-//! `CLBMIGRATE_UPDATE=1 cargo test -p kubectl-clbmigrate --test docs` writes them anew.
-#![allow(clippy::expect_used, reason = "tests")]
+//! With `CLBMIGRATE_UPDATE` set they are written anew, which `make docs` does.
 
-mod common;
-
-use std::{fmt::Write, fs};
+use std::{env, ffi::OsStr, fmt::Write, fs};
 
 use clbmigrate_core::rules::{Rule, catalogue};
 use kubectl_clbmigrate::output::json::{
     ChangeReport, CheckReport, Preview, RouteList, TransferReport, WebhookStatus,
 };
-use schemars::{JsonSchema, generate::SchemaSettings};
+use rstest::rstest;
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+
+use crate::program::root;
+
+/// How the pages are written anew.
+const COMMAND: &str =
+    "CLBMIGRATE_UPDATE=1 cargo test -p kubectl-clbmigrate --test plugin -- docs::";
 
 /// Compares a file of `docs/` with what it should be, or writes it.
 fn keep(path: &str, content: &str) {
-    let path = common::root().join("docs").join(path);
-    if std::env::var_os("CLBMIGRATE_UPDATE").is_some() {
+    let path = root().join("docs").join(path);
+    if is_update(env::var_os("CLBMIGRATE_UPDATE").as_deref(), env::var_os("CI").as_deref()) {
         fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
         fs::write(&path, content).expect("the file");
         return;
     }
     let is = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        is == content,
-        "{} is out of step; CLBMIGRATE_UPDATE=1 cargo test -p kubectl-clbmigrate --test docs",
-        path.display()
-    );
+    assert!(is == content, "{} is out of step; {COMMAND}", path.display());
 }
 
-fn schema<T: JsonSchema>() -> String {
-    let schema =
-        SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>();
-    serde_json::to_string_pretty(&schema).expect("JSON") + "\n"
+/// Whether files are written instead of compared. Where CI would write them, nobody would compare.
+fn is_update(update: Option<&OsStr>, ci: Option<&OsStr>) -> bool {
+    let is_ci = ci.is_some_and(|ci| ci == "true");
+    assert!(update.is_none() || !is_ci, "CLBMIGRATE_UPDATE writes files, which is not for CI");
+    update.is_some()
+}
+
+#[rstest]
+#[case(None, None, false)]
+#[case(None, Some("true"), false)]
+#[case(Some("1"), None, true)]
+#[case(Some("1"), Some(""), true)]
+fn files_are_written_where_somebody_asks_for_it(
+    #[case] update: Option<&str>,
+    #[case] ci: Option<&str>,
+    #[case] is_written: bool,
+) {
+    assert_eq!(is_update(update.map(OsStr::new), ci.map(OsStr::new)), is_written);
+}
+
+#[test]
+#[should_panic(expected = "not for CI")]
+fn ci_never_writes_what_it_should_compare() {
+    is_update(Some(OsStr::new("1")), Some(OsStr::new("true")));
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
+/// The schemas of all documents, as the program's types are today.
+pub fn schemas() -> [(&'static str, Schema); 6] {
+    [
+        ("change", schema::<ChangeReport>()),
+        ("check-report", schema::<CheckReport>()),
+        ("preview", schema::<Preview>()),
+        ("route-list", schema::<RouteList>()),
+        ("transfer", schema::<TransferReport>()),
+        ("webhook-status", schema::<WebhookStatus>()),
+    ]
 }
 
 #[test]
 fn the_schemas_are_in_step_with_the_documents() {
-    keep("schema/change.schema.json", &schema::<ChangeReport>());
-    keep("schema/check-report.schema.json", &schema::<CheckReport>());
-    keep("schema/route-list.schema.json", &schema::<RouteList>());
-    keep("schema/preview.schema.json", &schema::<Preview>());
-    keep("schema/transfer.schema.json", &schema::<TransferReport>());
-    keep("schema/webhook-status.schema.json", &schema::<WebhookStatus>());
+    for (name, schema) in schemas() {
+        let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+        keep(&format!("schema/{name}.schema.json"), &text);
+    }
 }
 
 #[test]

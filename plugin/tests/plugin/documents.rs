@@ -1,25 +1,30 @@
 //! Machine formats: real output against the schemas, YAML against JSON, SARIF, JUnit.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
-mod common;
-
-use common::{Folder, TWO_CLUSTERS, root, run, service};
 use quick_xml::{Reader, XmlVersion, events::Event};
 use rstest::rstest;
 use serde_json::Value;
 
+use crate::{
+    program::{Folder, TWO_CLUSTERS, root, run, service},
+    released,
+};
+
+/// A schema of `docs/schema`.
 fn schema(name: &str) -> Value {
     let path = root().join(format!("docs/schema/{name}.schema.json"));
     serde_json::from_str(&std::fs::read_to_string(path).expect("the schema")).expect("JSON")
 }
 
+/// Holds a document against its schema, today's and the released one.
 fn assert_valid(name: &str, document: &Value) {
-    let validator = jsonschema::validator_for(&schema(name)).expect("a schema");
-    let problems: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| format!("{error} at {}", error.instance_path()))
-        .collect();
-    assert!(problems.is_empty(), "{problems:#?}");
+    for schema in [schema(name), released::schema(name)] {
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let problems: Vec<String> = validator
+            .iter_errors(document)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
 }
 
 /// Every mistake that is one file.
@@ -83,9 +88,9 @@ fn yaml_says_what_json_says(#[case] command: &str) {
 fn yaml_says_what_json_says_of_a_preview_with_odd_values() {
     for weight in ["1e3", "on", "~", "0x10", "-5", "a: b", "#", "'", "\"\\", "null", "é\t"] {
         let preview = |format: &str| {
-            let mut command = common::command();
+            let mut command = crate::program::command();
             command.args(["preview", "web", weight, "-f", "deploy/examples/canary/", "-o", format]);
-            common::finish(&mut command)
+            crate::program::finish(&mut command)
         };
         let read: Value = serde_saphyr::from_str(&preview("yaml").out).expect("YAML");
         assert_eq!(read, preview("json").json(), "{weight:?}");

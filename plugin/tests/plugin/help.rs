@@ -1,18 +1,17 @@
 //! Help texts, whose examples work; the version; completion scripts.
-#![allow(clippy::expect_used, reason = "tests")]
-
-mod common;
 
 use std::{
     fs,
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
 use clap::CommandFactory;
-use common::{program, root, run};
 use kubectl_clbmigrate::cli::Cli;
 use rstest::rstest;
+
+use crate::program::{isolated, program, root, run};
 
 /// The examples of all help texts, each as one line of shell.
 fn examples() -> Vec<String> {
@@ -73,11 +72,10 @@ fn every_example_of_every_help_text_works() {
         needs_nothing(line) && !line.starts_with("kubectl get") && !line.contains("fpath")
     });
     for line in runnable {
-        let output = Command::new("bash")
+        let output = isolated(Path::new("bash"))
             .args(["-c", line])
             .current_dir(root())
             .env("PATH", &path)
-            .stdin(Stdio::null())
             .output()
             .expect("bash");
         let code = output.status.code().expect("a code");
@@ -134,7 +132,7 @@ fn completion_scripts_complete_the_plugin(#[case] shell: &str, #[case] part: &st
 
 #[test]
 fn the_bash_script_is_valid() {
-    let mut bash = Command::new("bash")
+    let mut bash = isolated(Path::new("bash"))
         .arg("-n")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,11 +1,9 @@
 //! `preview`: what a change would do.
-#![allow(clippy::expect_used, reason = "tests")]
 
-mod common;
-
-use common::{Folder, TWO_CLUSTERS, run, service};
 use insta::assert_snapshot;
 use rstest::rstest;
+
+use crate::program::{Folder, TWO_CLUSTERS, run, service};
 
 const CANARY: &str = "-f deploy/examples/canary/";
 
@@ -19,9 +17,10 @@ fn eighty_over_three_nodes_is_78_of_98() {
 
 #[test]
 fn eighty_over_three_nodes_is_78_of_98_also_where_it_is_a_change() {
-    let a =
-        std::fs::read_to_string(common::root().join("deploy/examples/two-clusters/a/service.yaml"))
-            .expect("the example");
+    let a = std::fs::read_to_string(
+        crate::program::root().join("deploy/examples/two-clusters/a/service.yaml"),
+    )
+    .expect("the example");
     let folder = Folder::new(&[("new.yaml", &a.replace("weight: \"80\"", "weight: \"50\""))]);
     let ran = run(&format!(
         "preview -f a={} --against a={} --against a=deploy/examples/two-clusters/a/cluster \

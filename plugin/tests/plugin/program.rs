@@ -1,5 +1,4 @@
-//! What the tests share: the program, run in the workspace's root with a plain environment.
-#![allow(dead_code, reason = "each test file uses its part")]
+//! The program, run in the workspace's root with an environment of its own.
 
 use std::{
     io::Write,
@@ -12,7 +11,7 @@ pub const TWO_CLUSTERS: &str = "-f a=deploy/examples/two-clusters/a \
     -f b=deploy/examples/two-clusters/b -f deploy/examples/two-clusters/clb";
 
 /// What a run left.
-pub struct Ran {
+pub struct Output {
     /// The exit code.
     pub code: i32,
     /// Standard output.
@@ -21,7 +20,7 @@ pub struct Ran {
     pub err: String,
 }
 
-impl Ran {
+impl Output {
     /// Standard output as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).expect("JSON on stdout")
@@ -38,23 +37,31 @@ pub fn program() -> PathBuf {
     assert_cmd::cargo::cargo_bin!("kubectl-clbmigrate").to_owned()
 }
 
-/// The program with a plain environment: no terminal, no colours, UTF-8.
+/// The program with an environment of its own: no terminal, no colours, UTF-8.
 pub fn command() -> Command {
-    let mut command = Command::new(program());
-    for name in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "LC_ALL", "LC_CTYPE"] {
-        command.env_remove(name);
-    }
-    for name in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST"] {
-        command.env_remove(name);
-    }
-    // A home folder without kubeconfig.
-    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
-    command.env("LANG", "C.UTF-8").env("TERM", "xterm").current_dir(root()).stdin(Stdio::null());
+    let mut command = isolated(&program());
+    command.current_dir(root());
     command
 }
 
+/// A command to which nothing of the user's environment gets but `PATH`: no keys of a cloud, no
+/// kubeconfig, no proxy, and a home folder without any file.
+pub fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", home()).env("LANG", "C.UTF-8").env("TERM", "xterm");
+    command.env("PATH", std::env::var_os("PATH").expect("PATH")).stdin(Stdio::null());
+    command
+}
+
+/// The home folder of [`isolated`] commands, which stays empty.
+pub fn home() -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("home");
+    std::fs::create_dir_all(&home).expect("a folder");
+    home
+}
+
 /// Runs the program with arguments in one string, split at spaces.
-pub fn run(arguments: &str) -> Ran {
+pub fn run(arguments: &str) -> Output {
     finish(command().args(arguments.split_whitespace()))
 }
 
@@ -70,7 +77,7 @@ pub fn spawn(arguments: &str) -> Child {
 }
 
 /// Runs the program with something on standard input.
-pub fn run_with_input(arguments: &str, input: &[u8]) -> Ran {
+pub fn run_with_input(arguments: &str, input: &[u8]) -> Output {
     let mut child = spawn(arguments);
     // A program that refuses its command line reads nothing.
     let _ = child.stdin.take().expect("a pipe").write_all(input);
@@ -78,12 +85,12 @@ pub fn run_with_input(arguments: &str, input: &[u8]) -> Ran {
 }
 
 /// Runs a command to its end.
-pub fn finish(command: &mut Command) -> Ran {
+pub fn finish(command: &mut Command) -> Output {
     ran(&command.output().expect("the program runs"))
 }
 
-fn ran(output: &std::process::Output) -> Ran {
-    Ran {
+fn ran(output: &std::process::Output) -> Output {
+    Output {
         code: output.status.code().expect("an exit code, no signal"),
         out: String::from_utf8(output.stdout.clone()).expect("UTF-8"),
         err: String::from_utf8(output.stderr.clone()).expect("UTF-8"),

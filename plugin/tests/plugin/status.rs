@@ -1,11 +1,9 @@
 //! `status` over the examples, and over what is odd.
-#![allow(clippy::expect_used, reason = "tests")]
 
-mod common;
-
-use common::{Folder, TWO_CLUSTERS, run, service};
 use insta::assert_snapshot;
 use rstest::rstest;
+
+use crate::program::{Folder, TWO_CLUSTERS, run, service};
 
 #[rstest]
 #[case("canary")]

@@ -1,10 +1,8 @@
 //! Which Service, which cluster, which labels: flags that narrow.
-#![allow(clippy::expect_used, reason = "tests")]
 
-mod common;
-
-use common::{Folder, TWO_CLUSTERS, run, service};
 use rstest::rstest;
+
+use crate::program::{Folder, TWO_CLUSTERS, run, service};
 
 const CANARY: &str = "-f deploy/examples/canary/";
 
@@ -119,9 +117,9 @@ fn namespace_and_labels_narrow_status_and_check(#[case] flags: &str, #[case] nam
 #[test]
 fn set_based_selectors_work_and_broken_ones_are_refused() {
     let folder = shops();
-    let mut command = common::command();
+    let mut command = crate::program::command();
     command.args(["status", "-f", &folder.path("s.yaml"), "-o", "name"]);
-    let ran = common::finish(command.args(["-l", "app in (web, pay),tier notin (back)"]));
+    let ran = crate::program::finish(command.args(["-l", "app in (web, pay),tier notin (back)"]));
     assert_eq!(ran.out, "service/web -n shop\n");
     let ran = run(&format!("status -f {} -l app=web;x", folder.path("s.yaml")));
     assert_eq!(ran.code, 2);

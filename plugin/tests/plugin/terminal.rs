@@ -1,20 +1,19 @@
 //! Colours, widths, characters, and pipes that close early.
-#![allow(clippy::expect_used, reason = "tests")]
-
-mod common;
 
 use std::{
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
-use common::{TWO_CLUSTERS, command, finish, run, service, spawn};
 use insta::assert_snapshot;
 use rstest::rstest;
 
+use crate::program::{TWO_CLUSTERS, command, finish, isolated, root, run, service, spawn};
+
 const ESCAPE: char = '\u{1b}';
 
-fn status(setup: impl Fn(&mut Command)) -> common::Ran {
+fn status(setup: impl Fn(&mut Command)) -> crate::program::Output {
     let mut command = command();
     command.args(["status", "-f", "deploy/examples/canary/"]);
     setup(&mut command);
@@ -192,8 +191,10 @@ fn a_reader_that_goes_away_is_no_error(#[case] arguments: &str) {
 #[case("--help")]
 #[case("status --help")]
 fn a_reader_that_was_never_there_is_no_error(#[case] arguments: &str) {
-    let script = format!("sleep 0.1; {} {arguments}; echo $? >&2", common::program().display());
-    let mut child = Command::new("sh")
+    let script =
+        format!("sleep 0.1; {} {arguments}; echo $? >&2", crate::program::program().display());
+    let mut child = isolated(Path::new("sh"))
+        .current_dir(root())
         .args(["-c", &script])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,4 @@
 //! `undo` over two API servers that only know one Service each.
-#![allow(clippy::expect_used, reason = "tests")]
-
-mod common;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -9,7 +6,7 @@ use std::{
     thread,
 };
 
-use common::{Folder, run};
+use crate::program::{Folder, run};
 
 /// An API server that answers every request with this Service.
 fn api_server(service: &serde_json::Value) -> String {

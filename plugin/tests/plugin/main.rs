@@ -1,0 +1,15 @@
+//! The program as its users run it: over files, without a cluster.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod check;
+mod docs;
+mod documents;
+mod environment;
+mod help;
+mod preview;
+mod program;
+mod released;
+mod status;
+mod targets;
+mod terminal;
+mod undo;
