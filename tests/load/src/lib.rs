@@ -2,13 +2,11 @@
 //! while traffic moves, and whether they go where they shall.
 //!
 //! [`load_generator`] sends the reviews of [`review`] to a webhook, or to the server of [`echo`] to compare
-//! with; [`sender`] stands for a CLB and CCM, or asks one, and counts every request; [`agreement`]
-//! holds counts against shares. See `README.md` beside this crate for the programs and for
-//! `make bench`.
+//! with; [`sender`] stands for a CLB and CCM, or asks one, and counts every request. See `README.md`
+//! beside this crate for the programs and for `make bench`.
 #![forbid(unsafe_code)]
 
 pub mod affinity;
-pub mod agreement;
 pub mod bench_summary;
 pub mod benchmark;
 pub mod certificates;

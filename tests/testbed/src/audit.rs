@@ -1,5 +1,6 @@
 //! What an API server writes down about requests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -30,6 +31,8 @@ pub struct AuditEntry {
     pub dry_run: bool,
     /// The HTTP status; 0 if there was none.
     pub code: u16,
+    /// What admission webhooks and authorizers have noted about the request, by key.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl AuditEntry {
@@ -56,6 +59,8 @@ struct Event {
     user_agent: String,
     object_ref: Option<Object>,
     response_status: Option<Status>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +121,7 @@ fn entry(event: Event) -> AuditEntry {
         user_agent: event.user_agent,
         request_uri: event.request_uri,
         code: event.response_status.map_or(0, |status| status.code),
+        annotations: event.annotations,
     }
 }
 

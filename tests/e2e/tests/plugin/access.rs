@@ -17,7 +17,12 @@ pub const CASES: &[Case] = &[
     ("credentials come from a plugin", QUIET, "exec", exec_plugin),
     ("several kubeconfig files are one", QUIET, "files", two_files),
     ("two contexts of one cluster are refused", QUIET, "twice", one_cluster_twice),
-    ("an API server that dies in the middle is told", QUIET, "middle", dies_in_the_middle),
+    (
+        "an API server that cuts connections in the middle is told",
+        QUIET,
+        "middle",
+        cut_in_the_middle,
+    ),
     ("an API server that is gone is told", SHAKY, "gone", gone),
 ];
 
@@ -186,7 +191,7 @@ fn one_cluster_twice(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn dies_in_the_middle(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+fn cut_in_the_middle(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
     let _rule = proxy.add_rule(Match::method("GET").path("endpointslices"), Fault::CutBefore);
     proxied.run("status")?.expect_code(1)?.expect_stderr("cannot be reached")?;

@@ -166,15 +166,16 @@ fn piped(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn silent(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let (proxied, proxy) = user.behind_proxy()?;
-    let mut terminal = Terminal::start(&proxied, "clbmigrate status -w -n silent", 24, 100)?;
+    // Who waits for an answer waits far longer than this test waits for the end.
+    let watch = "clbmigrate status -w -n silent --request-timeout 10m";
+    let mut terminal = Terminal::start(&proxied, watch, 24, 100)?;
     terminal.wait_for("silent/web")?;
     let silence = proxy.add_rule(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
     user.set_weight("30")?;
     silence.wait_for_hits(1, DEADLINE)?;
-    let begun = std::time::Instant::now();
     terminal.types("\u{3}")?;
     ensure!(terminal.ends()? == 0);
-    ensure!(begun.elapsed().as_secs() < 15, "it has waited for the API server");
+    ensure!(silence.hits() >= 1, "the API server was not silent");
     Ok(())
 }
 

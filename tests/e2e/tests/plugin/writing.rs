@@ -191,7 +191,7 @@ fn attach(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn attach_refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let join = "attach svc/web --clb lb-bp1other --vgroup rsp-bp1new:80 --yes";
-    user.run(join)?.expect_code(3)?.expect_stderr("has")?;
+    user.run(join)?.expect_code(3)?.expect_stderr(&format!("svc/web has {} already", key("id")))?;
     user.ask("delete service web")?;
     user.apply(service_in("attached", "web", &[("id", "-"), ("vgroup-port", "-")]))?;
     let status = r#"{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.7"}]}}}"#;

@@ -19,8 +19,16 @@ pub const CASES: &[Case] = &[
     ("CCM of the winner is stuck: nothing moves", "winner-stuck", winner_stuck),
     ("CCM of the loser is stuck: all is as before", "loser-stuck", loser_stuck),
     ("CCM of the loser fails: all is as before", "loser-fails", loser_fails),
-    ("the loser's API server dies in the middle: all is as before", "dies", dies),
-    ("the winner's API server dies in the middle: what stands is said", "vanishes", vanishes),
+    (
+        "the loser's API server cannot be reached from the middle on, while CCM goes on: all is as before",
+        "loser-cut-off",
+        loser_cut_off,
+    ),
+    (
+        "the winner's API server cannot be reached from the middle on, while CCM goes on: what stands is said",
+        "winner-cut-off",
+        winner_cut_off,
+    ),
     ("the CLB API throttles for a minute: it is waited for", "throttled", throttled),
     ("the token ends in the middle: what is written is taken back", "ends", token_ends),
     (
@@ -124,10 +132,10 @@ fn proxied<'b>(
     Ok((clusters, proxy))
 }
 
-fn dies(context: &TestContext<'_>) -> anyhow::Result<()> {
+fn loser_cut_off(context: &TestContext<'_>) -> anyhow::Result<()> {
     let (clusters, proxy) = proxied(context, |clusters| clusters.old.clone())?;
     let running = begun_with_winner_stuck(&clusters)?;
-    // From here on nothing reaches the loser.
+    // From here on the plugin does not reach the loser; CCM, which is not behind the proxy, does.
     drop(proxy);
     clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
     let told = running.wait()?.expect_code(5)?.expect_stderr("cannot be reached")?;
@@ -136,7 +144,7 @@ fn dies(context: &TestContext<'_>) -> anyhow::Result<()> {
     all_is_as_before(&clusters)
 }
 
-fn vanishes(context: &TestContext<'_>) -> anyhow::Result<()> {
+fn winner_cut_off(context: &TestContext<'_>) -> anyhow::Result<()> {
     let (clusters, proxy) = proxied(context, |clusters| clusters.new.clone())?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
     let running = begun(&clusters, &line)?;

@@ -9,22 +9,19 @@ use crate::route::{
 pub struct Case {
     pub title: &'static str,
     pub route: Route,
-    /// Whether CCM's floors make other shares of its weights, by more than the connections can
-    /// overlook.
+    /// Whether CCM's integer division makes other shares of the weights that people write.
     pub floors: bool,
-    /// How many are counted each time.
-    pub connections: u64,
     pub steps: &'static [Step],
 }
 
-/// A change, as `shift` is told it.
+/// A change that `shift` makes.
 #[derive(Debug)]
 pub struct Step {
     /// Responder loses: a cluster, `external`, or `external=ID,ID`.
     pub from: &'static str,
     /// Responder gains.
     pub to: &'static str,
-    /// Percent of the whole route that the gaining side has afterwards.
+    /// Percent of the whole route that the receiving side has afterwards.
     pub share: u8,
 }
 
@@ -38,7 +35,6 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 20), ("ecs2", 10)],
         },
         floors: true,
-        connections: 20_000,
         steps: &[Step { from: OLD, to: NEW, share: 40 }],
     },
     Case {
@@ -50,7 +46,6 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 5), ("ecs2", 5)],
         },
         floors: true,
-        connections: 20_000,
         steps: &[Step { from: NEW, to: OLD, share: 50 }],
     },
     Case {
@@ -62,7 +57,6 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 10), ("ecs2", 3)],
         },
         floors: true,
-        connections: 20_000,
         steps: &[Step { from: "external", to: NEW, share: 50 }],
     },
     Case {
@@ -74,7 +68,6 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 15), ("ecs2", 0)],
         },
         floors: true,
-        connections: 20_000,
         steps: &[Step { from: OLD, to: "external=i-ecs1", share: 40 }],
     },
     Case {
@@ -86,7 +79,6 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 100), ("ecs2", 100)],
         },
         floors: false,
-        connections: 5_000,
         steps: &[
             Step { from: "external", to: NEW, share: 5 },
             Step { from: "external", to: NEW, share: 25 },
@@ -103,7 +95,6 @@ pub const CASES: &[Case] = &[
             machines: &[],
         },
         floors: false,
-        connections: 5_000,
         steps: &[Step { from: OLD, to: NEW, share: 50 }, Step { from: OLD, to: NEW, share: 100 }],
     },
 ];

@@ -51,13 +51,13 @@ fn main() -> ExitCode {
 
 /// Measures, and again after each change.
 fn run_case(context: &TestContext<'_>, case: &Case) -> Result<()> {
-    let mut last = measure(context, &case.route, case.connections).context("before")?;
+    let mut last = measure(context, &case.route).context("before")?;
     if case.floors {
         last.differs_from_nominal()?;
     }
     for step in case.steps {
         apply(context, &case.route, step)?;
-        let next = measure(context, &case.route, case.connections);
+        let next = measure(context, &case.route);
         let next = next.with_context(|| format!("after {step:?}"))?;
         step.has_moved(&last, &next)?;
         last = next;

@@ -1,9 +1,12 @@
-//! What `status` prints, held against who answers 20,000 connections, or 5,000 at each of many steps.
+//! What `status` and `preview` print, held against who answers connections.
+//!
+//! The CLB double deals connections out by smooth weighted round robin: in each run of as many as all
+//! weights sum up to, it gives every backend exactly its weight. So a few hundred connections show
+//! every error, and nothing is left to chance.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_load::agreement::Agreement;
 use clbmigrate_testbed::try_wait_for;
 use serde_json::Value;
 
@@ -12,22 +15,46 @@ use crate::{
     route::{Mode, NEW, OLD, Route},
 };
 
-/// Connections and what is held against them: a share or a weight, by participant or backend.
-type Classes = BTreeMap<String, (u64, f64)>;
+/// How often every backend is served as often as its weight says.
+const ROUNDS: u64 = 5;
+/// What expected counts may miss integers by, for shares are fractions.
+const ROUNDING: f64 = 1e-6;
+
+/// Some of a route's backends, which are counted together.
+#[derive(Debug, Clone, Default)]
+struct Class {
+    /// Connections that they have answered.
+    count: u64,
+    /// What they should have had, as a part of all: a weight or a share, in the same unit for all
+    /// classes.
+    part: f64,
+    /// How many backends they are.
+    backends: u64,
+}
+
+/// Classes by participant or backend.
+type Classes = BTreeMap<String, Class>;
 
 /// A route that has been measured.
 #[derive(Debug)]
 pub struct Measurement {
-    /// Connections and shares.
+    /// Participants and their shares, 0 to 1.
     shares: Classes,
-    /// Connections and the shares of nominal weights, those that people write.
+    /// Participants and their nominal weights, those that people write.
     nominal: Classes,
 }
 
-/// Waits until a route is as it shall be, counts connections by who answers, and demands that
-/// participants have the shares that `status` prints, and backends those that `preview` prints.
-pub fn measure(context: &TestContext<'_>, route: &Route, connections: u64) -> Result<Measurement> {
+/// Waits until a route has settled, counts connections by who answers, and demands that
+/// participants have the shares that `status` prints, and backends the weights that `preview` prints.
+pub fn measure(context: &TestContext<'_>, route: &Route) -> Result<Measurement> {
     let participants = settled(context, route)?;
+    let mut backends = backends(context, route)?;
+    let sum: f64 = backends.values().map(|class| class.part).sum();
+    // Weights are integers, and few.
+    ensure!(sum.fract() == 0.0 && (1.0..10_000.0).contains(&sum), "weights of {sum}");
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    let connections = ROUNDS * sum as u64;
+
     let counted = context.count(route.port, connections)?;
     println!("{}: {connections} connections in {:.1} s", route.name, counted.seconds);
     ensure!(counted.lost == 0, "{:?} {:?}", counted.reasons, counted.losses);
@@ -36,38 +63,38 @@ pub fn measure(context: &TestContext<'_>, route: &Route, connections: u64) -> Re
     let (mut shares, mut nominal) = (Classes::new(), Classes::new());
     for of in &participants {
         let name = of["context"].as_str().or(of["name"].as_str()).context("no name")?;
-        let share = of["share"].as_f64().context("no share")?;
-        shares.insert(name.to_owned(), (0, share));
-        nominal.insert(name.to_owned(), (0, of["weight"].as_f64().context("no weight")?));
+        let backends = of["backends"].as_u64().context("no backends")?;
+        let class = |part| Class { count: 0, part, backends };
+        shares.insert(name.to_owned(), class(of["share"].as_f64().context("no share")?));
+        nominal.insert(name.to_owned(), class(of["weight"].as_f64().context("no weight")?));
     }
-    let mut backends = backends(context, route)?;
     for (answer, count) in &counted.answered_by {
         let responder = context.responder(answer)?;
         for (classes, name) in [
-            (&mut shares, participant(responder)),
-            (&mut nominal, participant(responder)),
-            (&mut backends, backend(responder, route)),
+            (&mut shares, participant_name(responder)),
+            (&mut nominal, participant_name(responder)),
+            (&mut backends, backend_name(responder, route)),
         ] {
             let class = classes.get_mut(&name).with_context(|| format!("{name} is not in it"))?;
-            class.0 += count;
+            class.count += count;
         }
     }
-    agree(&shares, &format!("{}, participants", route.name))?;
-    agree(&normal(&backends), &format!("{}, backends", route.name))?;
-    Ok(Measurement { shares, nominal: normal(&nominal) })
+    agree(&shares).with_context(|| format!("{}, participants", route.name))?;
+    agree(&backends).with_context(|| format!("{}, backends", route.name))?;
+    Ok(Measurement { shares, nominal })
 }
 
 impl Measurement {
-    /// The share, 0 to 1, of all participants that are meant, by their clusters or instances.
+    /// The share, 0 to 1, of all participants for which `is_meant` holds, by their clusters or
+    /// instances.
     pub fn share_of(&self, is_meant: impl Fn(&str) -> bool) -> f64 {
         let meant = self.shares.iter().filter(|(name, _)| is_meant(name));
-        meant.map(|(_, (_, share))| share).sum()
+        meant.map(|(_, class)| class.part).sum()
     }
 
-    /// Demands that the shares of the nominal weights are wrong: so fine is the measurement.
+    /// Demands that the counts do not agree with the nominal weights: so fine is the measurement.
     pub fn differs_from_nominal(&self) -> Result<()> {
-        let found = Agreement::of(&self.nominal.values().copied().collect::<Vec<_>>())?;
-        ensure!(!found.holds(), "nominal weights would pass, too: {found:?} {:?}", self.nominal);
+        ensure!(agree(&self.nominal).is_err(), "nominal weights would pass, too: {self:?}");
         Ok(())
     }
 }
@@ -107,13 +134,14 @@ fn backends(context: &TestContext<'_>, route: &Route) -> Result<Classes> {
             route.mode(cluster) == Some(Mode::Cluster) && id.starts_with(&format!("i-{cluster}"))
         };
         let name = [OLD, NEW].into_iter().find(is_one_of);
-        let weight = of["weight"].as_f64().context("no weight")?;
-        classes.entry(name.unwrap_or(id).to_owned()).or_default().1 += weight;
+        let class = classes.entry(name.unwrap_or(id).to_owned()).or_default();
+        class.part += of["weight"].as_f64().context("no weight")?;
+        class.backends += 1;
     }
     Ok(classes)
 }
 
-fn participant(responder: &Responder) -> String {
+fn participant_name(responder: &Responder) -> String {
     match responder {
         Responder::Pod { cluster, .. } => (*cluster).to_owned(),
         Responder::Machine(instance) => instance.clone(),
@@ -121,7 +149,7 @@ fn participant(responder: &Responder) -> String {
 }
 
 /// The backend that an answer came through. In Cluster mode it may be any node of the cluster.
-fn backend(responder: &Responder, route: &Route) -> String {
+fn backend_name(responder: &Responder, route: &Route) -> String {
     match responder {
         Responder::Machine(instance) => instance.clone(),
         Responder::Pod { cluster, node, address } => match route.mode(cluster) {
@@ -132,24 +160,21 @@ fn backend(responder: &Responder, route: &Route) -> String {
     }
 }
 
-/// Shares in place of weights.
-fn normal(classes: &Classes) -> Classes {
-    let sum: f64 = classes.values().map(|(_, weight)| weight).sum();
-    let of = classes.iter().map(|(name, (count, weight))| (name.clone(), (*count, weight / sum)));
-    of.collect()
-}
-
-fn agree(classes: &Classes, what: &str) -> Result<()> {
-    let found = Agreement::of(&classes.values().copied().collect::<Vec<_>>())?;
-    let Agreement { statistic, limit } = found;
-    println!("{what}: chi-square {statistic:.2}, at most {limit}: {}", told(classes));
-    ensure!(found.holds(), "{what}: chi-square {statistic:.2} over {limit}: {}", told(classes));
+/// Demands that every class has answered as many connections as its part of all says, give or take
+/// one for each of its backends, for the count may begin in the middle of a round; and none if it has
+/// no part.
+fn agree(classes: &Classes) -> Result<()> {
+    let as_float = |number: u64| u32::try_from(number).map(f64::from).context("too many");
+    let total = as_float(classes.values().map(|class| class.count).sum())?;
+    let whole: f64 = classes.values().map(|class| class.part).sum();
+    for (name, Class { count, part, backends }) in classes {
+        let expected = total * part / whole;
+        let allowed = if *part > 0.0 { as_float(*backends)? } else { 0.0 };
+        let difference = (as_float(*count)? - expected).abs();
+        ensure!(
+            difference <= allowed + ROUNDING,
+            "{name} has {count} of {total}, not {expected}: {classes:?}"
+        );
+    }
     Ok(())
-}
-
-fn told(classes: &Classes) -> String {
-    let class = |(name, (count, share)): (&String, &(u64, f64))| {
-        format!("{name} {count} for {:.2} %", share * 100.0)
-    };
-    classes.iter().map(class).collect::<Vec<_>>().join(", ")
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clbmigrate_e2e::NAMESPACE;
 use clbmigrate_testbed::{programs::workspace, try_wait_for};
 use clbmigrate_testkit::CommandOutput;
@@ -49,7 +49,7 @@ fn rewritten(manifest: &str, namespace: &str, kinds: &[&str]) -> Result<String> 
     Ok(documents.join("\n---\n"))
 }
 
-fn read(folder: &Path, file: &str, namespace: &str) -> Result<String> {
+pub fn read(folder: &Path, file: &str, namespace: &str) -> Result<String> {
     let path = folder.join(file);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     rewritten(&text, namespace, &APPLIED).with_context(|| path.display().to_string())
@@ -105,8 +105,12 @@ fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
         (mistake.path.clone(), None)
     };
     let manifest = read(&folder, &file, &namespace.name)?;
+    let audited_before = match mistake.expected {
+        Expected::Audited => audited(cluster, &mistake.rule)?,
+        _ => 0,
+    };
     let output = namespace.kubectl("apply", &manifest)?;
-    judge(&namespace, mistake, &output)?;
+    judge(&namespace, mistake, &output, audited_before)?;
     let refused = matches!(mistake.expected, Expected::Refused | Expected::Invalid);
     match before {
         Some(before) if refused => ensure!(objects(&namespace)? == before, "it was stored"),
@@ -145,14 +149,11 @@ fn judge(
     namespace: &TestNamespace<'_, '_>,
     mistake: &Mistake,
     output: &CommandOutput,
+    audited_before: u64,
 ) -> Result<()> {
     let rule = &mistake.rule;
     match mistake.expected {
-        Expected::Refused => {
-            refused(output, rule)?;
-            ensure!(rules(&output.stderr) == [rule.as_str()], "not alone: {}", output.stderr);
-            Ok(())
-        }
+        Expected::Refused => refused_for_one(output, rule),
         Expected::Warned => {
             warned(output, rule)?;
             ensure!(rules(&output.stderr) == [rule.as_str()], "not alone: {}", output.stderr);
@@ -160,11 +161,19 @@ fn judge(
         }
         Expected::Audited => {
             silent(output)?;
-            let counted = format!("rule=\"{rule}\"");
-            let metrics = metrics(namespace.cluster)?;
-            let line =
-                metrics.lines().find(|line| line.contains(&counted) && line.contains("audited"));
-            line.map(drop).with_context(|| format!("no metric counts {rule}:\n{metrics}"))
+            let entries = namespace.cluster.audit()?;
+            let noted = format!("{rule}=audited");
+            let is_noted = entries.iter().any(|entry| {
+                let mut notes = entry.annotations.values();
+                entry.namespace == namespace.name && notes.any(|note| note.contains(&noted))
+            });
+            ensure!(is_noted, "the API server's audit log has no {noted} in {}", namespace.name);
+            let now = audited(namespace.cluster, rule)?;
+            ensure!(
+                now > audited_before,
+                "the metric counts {now} findings of {rule}, as many as before"
+            );
+            Ok(())
         }
         Expected::Injected => {
             silent(output)?;
@@ -183,7 +192,7 @@ fn judge(
             ensure!(!output.stderr.contains(rule), "it is seen, although {why}: {}", output.stderr);
             Ok(())
         }
-        Expected::NeedsNodes | Expected::NeedsClusterId => Ok(()),
+        Expected::NeedsNodes | Expected::NeedsClusterId => bail!("it belongs to another test"),
     }
 }
 
@@ -195,6 +204,29 @@ fn rules(text: &str) -> Vec<&str> {
     rules.sort_unstable();
     rules.dedup();
     rules
+}
+
+/// How many findings of a rule all replicas count that only the audit log tells of.
+fn audited(cluster: &TestCluster<'_>, rule: &str) -> Result<u64> {
+    let metrics = metrics(cluster)?;
+    let rule = format!("rule=\"{rule}\"");
+    let of_rule = metrics.lines().filter(|line| {
+        line.starts_with("clbmigrate_webhook_findings_total{")
+            && line.contains(&rule)
+            && line.contains("verdict=\"audited\"")
+    });
+    let counts = of_rule.map(|line| {
+        let count = line.rsplit(' ').next().unwrap_or_default();
+        count.parse::<u64>().with_context(|| line.to_owned())
+    });
+    counts.sum()
+}
+
+/// Demands that something was refused for this rule and for no other.
+pub fn refused_for_one(output: &CommandOutput, rule: &str) -> Result<()> {
+    refused(output, rule)?;
+    ensure!(rules(&output.stderr) == [rule], "not for {rule} alone: {}", output.stderr);
+    Ok(())
 }
 
 /// What all replicas count.

@@ -1,14 +1,18 @@
 //! Settings that change while the webhook runs.
 
+use std::{fs, path::Path};
+
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::NAMESPACE;
-use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testbed::{programs::workspace, try_wait_for};
 use clbmigrate_testkit::CommandOutput;
+use serde_json::Value;
 
 use crate::{
     BOTH, Case,
     ClusterUse::Exclusive,
-    expected::{Expected, mistakes},
+    examples,
+    expected::{Expected, Mistake, mistakes},
     manifests::{deployment, migrated, service},
     test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent, warned},
 };
@@ -58,6 +62,15 @@ fn settle(
     settled.with_context(|| last.map_or_else(String::new, |error| format!("{error:#}")))
 }
 
+/// The cluster's id in an example: `data.clusterid` of its `ConfigMap`.
+fn cluster_id(example: &Path) -> Result<String> {
+    let text = fs::read_to_string(example)?;
+    let documents = text.split("\n---\n").map(serde_saphyr::from_str::<Value>);
+    let documents: Vec<Value> = documents.collect::<Result<_, _>>()?;
+    let mut ids = documents.iter().filter_map(|document| document["data"]["clusterid"].as_str());
+    Ok(ids.next().with_context(|| format!("{}: no clusterid", example.display()))?.to_owned())
+}
+
 fn settings(cluster: &TestCluster<'_>) -> Result<()> {
     let namespace = cluster.namespace("settings")?;
     let apply = |manifest: String| {
@@ -67,13 +80,21 @@ fn settings(cluster: &TestCluster<'_>) -> Result<()> {
     let web = migrated(&namespace.name, "web", "20").to_string();
     silent(&apply(web.clone())()?)?;
 
-    // The cluster's id, and the examples that are about it.
-    let about_id =
-        mistakes()?.into_iter().filter(|mistake| mistake.expected == Expected::NeedsClusterId);
-    ensure!(about_id.count() == 2);
-    set(&namespace, "--set cluster.id=clusterid", apply(web.clone()), |output| {
-        refused(output, "CLB201")
-    })?;
+    // The cluster's id: each of the examples that are about it is good under another id, and refused
+    // under its own.
+    let mistakes = mistakes()?.into_iter();
+    let about_id: Vec<Mistake> =
+        mistakes.filter(|mistake| mistake.expected == Expected::NeedsClusterId).collect();
+    ensure!(about_id.len() == 2, "{about_id:?}");
+    let folder = workspace()?.join("deploy/examples/mistakes");
+    for mistake in &about_id {
+        let manifest = examples::read(&folder, &mistake.path, &namespace.name)?;
+        silent(&apply(manifest.clone())()?).with_context(|| mistake.path.clone())?;
+        let values = format!("--set cluster.id={}", cluster_id(&folder.join(&mistake.path))?);
+        let refused = |output: &CommandOutput| examples::refused_for_one(output, &mistake.rule);
+        set(&namespace, &values, apply(manifest), refused)?;
+        set(&namespace, "", apply(web.clone()), silent)?;
+    }
 
     // Modes, for all namespaces and for one.
     let bad = service(
