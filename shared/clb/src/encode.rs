@@ -37,8 +37,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// The opposite of [`percent`], written apart from it.
@@ -64,41 +62,47 @@ mod tests {
         assert_eq!(percent("权重"), "%E6%9D%83%E9%87%8D");
     }
 
-    proptest! {
-        #[test]
-        fn what_is_encoded_can_be_read_back(text in any::<String>()) {
-            prop_assert_eq!(decoded(&percent(&text)), text);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn only_unreserved_characters_and_escapes_are_left(text in any::<String>()) {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.~%".contains(c);
-            prop_assert!(percent(&text).chars().all(allowed));
-        }
+        use super::*;
 
-        #[test]
-        fn the_order_of_the_parameters_does_not_matter(
-            mut pairs in proptest::collection::vec((any::<String>(), any::<String>()), 0..8),
-        ) {
-            let query_before = query(&pairs);
-            pairs.reverse();
-            prop_assert_eq!(query(&pairs), query_before);
-        }
+        proptest! {
+            #[test]
+            fn what_is_encoded_can_be_read_back(text in any::<String>()) {
+                prop_assert_eq!(decoded(&percent(&text)), text);
+            }
 
-        #[test]
-        fn a_query_holds_every_parameter_once(
-            pairs in proptest::collection::vec((any::<String>(), any::<String>()), 1..8),
-        ) {
-            let text = query(&pairs);
-            let mut read: Vec<_> = text
-                .split('&')
-                .map(|pair| pair.split_once('=').expect("a pair"))
-                .map(|(name, value)| (decoded(name), decoded(value)))
-                .collect();
-            let mut wanted = pairs;
-            wanted.sort();
-            read.sort();
-            prop_assert_eq!(read, wanted);
+            #[test]
+            fn only_unreserved_characters_and_escapes_are_left(text in any::<String>()) {
+                let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.~%".contains(c);
+                prop_assert!(percent(&text).chars().all(allowed));
+            }
+
+            #[test]
+            fn the_order_of_the_parameters_does_not_matter(
+                mut pairs in proptest::collection::vec((any::<String>(), any::<String>()), 0..8),
+            ) {
+                let query_before = query(&pairs);
+                pairs.reverse();
+                prop_assert_eq!(query(&pairs), query_before);
+            }
+
+            #[test]
+            fn a_query_holds_every_parameter_once(
+                pairs in proptest::collection::vec((any::<String>(), any::<String>()), 1..8),
+            ) {
+                let text = query(&pairs);
+                let mut read: Vec<_> = text
+                    .split('&')
+                    .map(|pair| pair.split_once('=').expect("a pair"))
+                    .map(|(name, value)| (decoded(name), decoded(value)))
+                    .collect();
+                let mut wanted = pairs;
+                wanted.sort();
+                read.sort();
+                prop_assert_eq!(read, wanted);
+            }
         }
     }
 }

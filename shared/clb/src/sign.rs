@@ -50,8 +50,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::encode::query;
 
@@ -98,36 +96,42 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn the_order_of_parameters_does_not_change_the_signature(
-            mut parameters in proptest::collection::vec((any::<String>(), any::<String>()), 0..6),
-        ) {
-            let headers = documented_headers();
-            let sign = |parameters: &[(String, String)]| {
-                let query = query(parameters);
-                Signable { method: "POST", query: &query, headers: &headers, body: b"" }
-                    .authorization(&credentials("s"))
-            };
-            let signed = sign(&parameters);
-            parameters.reverse();
-            prop_assert_eq!(sign(&parameters), signed);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn secret_method_query_and_body_all_count(
-            secret in "[a-z]{1,9}", query in "[a-z=&]{0,9}", body in "[a-z]{0,9}",
-        ) {
-            let headers = documented_headers();
-            let sign = |secret: &str, method: &str, query: &str, body: &str| {
-                Signable { method, query, headers: &headers, body: body.as_bytes() }
-                    .authorization(&credentials(secret))
-            };
-            let signed = sign(&secret, "POST", &query, &body);
-            prop_assert_ne!(sign(&format!("{secret}x"), "POST", &query, &body), signed.clone());
-            prop_assert_ne!(sign(&secret, "GET", &query, &body), signed.clone());
-            prop_assert_ne!(sign(&secret, "POST", &format!("{query}x"), &body), signed.clone());
-            prop_assert_ne!(sign(&secret, "POST", &query, &format!("{body}x")), signed);
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn the_order_of_parameters_does_not_change_the_signature(
+                mut parameters in proptest::collection::vec((any::<String>(), any::<String>()), 0..6),
+            ) {
+                let headers = documented_headers();
+                let sign = |parameters: &[(String, String)]| {
+                    let query = query(parameters);
+                    Signable { method: "POST", query: &query, headers: &headers, body: b"" }
+                        .authorization(&credentials("s"))
+                };
+                let signed = sign(&parameters);
+                parameters.reverse();
+                prop_assert_eq!(sign(&parameters), signed);
+            }
+
+            #[test]
+            fn secret_method_query_and_body_all_count(
+                secret in "[a-z]{1,9}", query in "[a-z=&]{0,9}", body in "[a-z]{0,9}",
+            ) {
+                let headers = documented_headers();
+                let sign = |secret: &str, method: &str, query: &str, body: &str| {
+                    Signable { method, query, headers: &headers, body: body.as_bytes() }
+                        .authorization(&credentials(secret))
+                };
+                let signed = sign(&secret, "POST", &query, &body);
+                prop_assert_ne!(sign(&format!("{secret}x"), "POST", &query, &body), signed.clone());
+                prop_assert_ne!(sign(&secret, "GET", &query, &body), signed.clone());
+                prop_assert_ne!(sign(&secret, "POST", &format!("{query}x"), &body), signed.clone());
+                prop_assert_ne!(sign(&secret, "POST", &query, &format!("{body}x")), signed);
+            }
         }
     }
 }

@@ -77,14 +77,18 @@ impl fmt::Display for Weight {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    proptest! {
-        #[test]
-        fn a_weight_is_0_to_100(number in 0_u32..1000) {
-            prop_assert_eq!(Weight::try_from(number).map(Weight::get).ok(), Some(number).filter(|n| *n <= 100));
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn a_weight_is_0_to_100(number in 0_u32..1000) {
+                prop_assert_eq!(Weight::try_from(number).map(Weight::get).ok(), Some(number).filter(|n| *n <= 100));
+            }
         }
     }
 

@@ -62,8 +62,6 @@ fn with_jitter(pause: Duration) -> Duration {
 mod tests {
     use std::cell::RefCell;
 
-    use proptest::prelude::*;
-
     use super::*;
     use crate::ErrorKind;
 
@@ -130,12 +128,18 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn jitter_keeps_at_least_half_the_pause(millis in 1_u64..100_000) {
-            let pause = Duration::from_millis(millis);
-            let wait = with_jitter(pause);
-            prop_assert!(wait >= pause / 2 && wait <= pause);
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn jitter_keeps_at_least_half_the_pause(millis in 1_u64..100_000) {
+                let pause = Duration::from_millis(millis);
+                let wait = with_jitter(pause);
+                prop_assert!(wait >= pause / 2 && wait <= pause);
+            }
         }
     }
 }

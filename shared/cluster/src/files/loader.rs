@@ -50,7 +50,7 @@ impl<'o> Loader<'o> {
                         self.input(Target { path, cluster, with_answers: true }, Ok(stdin));
                     }
                     None if is_new => {
-                        self.loaded.report(path.display(), None, &LoadError::StdinTwice)
+                        self.loaded.report(path.display(), None, &LoadError::StdinTwice);
                     }
                     None => {}
                 }

@@ -77,7 +77,7 @@ impl Connection {
         for _ in 1..TRIES {
             match self.send(Method::GET, path, None).await {
                 Err(error) if error.kind == ErrorKind::ServerError => {
-                    tokio::time::sleep(pause).await
+                    tokio::time::sleep(pause).await;
                 }
                 answer => return answer,
             }

@@ -201,7 +201,6 @@ fn read_all_ways(content: &[u8]) {
 }
 
 proptest! {
-    // PROPTEST_CASES sets their number.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

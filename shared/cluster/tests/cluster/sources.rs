@@ -163,9 +163,9 @@ fn standard_input_is_told_by_its_content(#[case] content: Vec<u8>) {
 }
 
 /// Input that comes a byte at a time, as from a slow pipe.
-struct FailingRead<'a>(&'a [u8]);
+struct SlowPipe<'a>(&'a [u8]);
 
-impl io::Read for FailingRead<'_> {
+impl io::Read for SlowPipe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = buffer.len().min(1);
         io::Read::read(&mut self.0, &mut buffer[..count])
@@ -176,7 +176,7 @@ impl io::Read for FailingRead<'_> {
 fn a_slow_pipe_changes_nothing() {
     let packed = gzip([service("a"), service("b")].concat());
     let source = Source::from_str("ctx=-").expect("a source");
-    let loaded = load(&[source], FailingRead(&packed), &Options::default());
+    let loaded = load(&[source], SlowPipe(&packed), &Options::default());
     assert_eq!(services(cluster(&loaded)), ["default/a", "default/b"]);
     assert_eq!(cluster(&loaded).context.as_deref(), Some("ctx"));
 }
@@ -196,9 +196,9 @@ fn standard_input_is_there_once() {
 }
 
 /// Input that breaks off.
-struct Broken<'a>(&'a [u8]);
+struct BrokenPipe<'a>(&'a [u8]);
 
-impl io::Read for Broken<'_> {
+impl io::Read for BrokenPipe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match io::Read::read(&mut self.0, buffer)? {
             0 => Err(io::Error::other("the line went dead")),
@@ -211,7 +211,7 @@ impl io::Read for Broken<'_> {
 fn what_was_read_before_the_input_broke_off_stays() {
     let source = Source { context: None, path: "-".into() };
     let input = format!("[{}, {}", service("a"), service("b"));
-    let loaded = load(&[source], Broken(input.as_bytes()), &Options::default());
+    let loaded = load(&[source], BrokenPipe(input.as_bytes()), &Options::default());
     assert_eq!(services(cluster(&loaded)), ["default/a", "default/b"]);
     let problems: Vec<String> = loaded.problems.iter().map(Problem::to_string).collect();
     assert_eq!(problems, ["-: cannot be read: the line went dead"]);
