@@ -23,7 +23,7 @@ use crate::events::Recorder;
 use crate::reconcile::Reconciler;
 use crate::reports::Reports;
 use crate::service::{Key, ServiceExt};
-use crate::standalone::Standalone;
+use crate::standalone_cloud::StandaloneCloud;
 use crate::work_queue::{Backoff, WorkQueue};
 
 /// Rounds at the same time, of different Services.
@@ -64,12 +64,14 @@ impl Handle {
 impl Controller {
     /// Starts watching and, when it has seen everything, working. Runs in the present tokio runtime.
     ///
-    /// Without a cloud it makes one up in which everything exists that a Service names. With a
-    /// namespace it is for the Services there alone, so that others may work beside it.
+    /// With a `namespace` it handles the Services of that namespace alone, so that others may work beside it. A
+    /// `standalone` cloud, which `cloud` is then a client of, is given everything that a Service names before the
+    /// Service's round.
     pub fn start(
         client: Client,
         namespace: Option<&str>,
-        cloud: Option<CloudClient>,
+        cloud: CloudClient,
+        standalone: Option<Arc<StandaloneCloud>>,
         control: SharedBehaviour,
         backoff: Backoff,
     ) -> Self {
@@ -97,13 +99,6 @@ impl Controller {
         tasks.spawn(Arc::clone(&state).watch_services(client.clone()));
         tasks.spawn(Arc::clone(&state).watch_nodes(client.clone()));
         tasks.spawn(Arc::clone(&state).watch_slices(client.clone()));
-        let (cloud, standalone) = match cloud {
-            Some(cloud) => (cloud, None),
-            None => {
-                let standalone = Arc::new(Standalone::default());
-                (CloudClient::new(standalone.cloud(), "vpc-made-up"), Some(standalone))
-            }
-        };
         let kubernetes = ApiServer {
             client,
             recorder: Arc::clone(&state.recorder),

@@ -22,5 +22,5 @@ pub mod outcome;
 pub mod reconcile;
 pub mod reports;
 pub mod service;
-pub mod standalone;
+pub mod standalone_cloud;
 pub mod work_queue;

@@ -14,6 +14,7 @@ use clbmigrate_ccm_double::behaviour::{BackendType, Behaviour, Fail, SharedBehav
 use clbmigrate_ccm_double::cloud_client::{AccessKey, CloudClient, HttpTransport};
 use clbmigrate_ccm_double::controller::Controller;
 use clbmigrate_ccm_double::http_api;
+use clbmigrate_ccm_double::standalone_cloud::StandaloneCloud;
 use clbmigrate_ccm_double::work_queue::Backoff;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
@@ -47,7 +48,7 @@ struct Args {
 #[derive(Debug, clap::Args)]
 struct CloudArgs {
     /// The cloud API, as http://HOST:PORT, with the key in `ACCESS_KEY_ID` and `ACCESS_KEY_SECRET`
-    /// [default: a cloud in this process in which everything exists that a Service names]
+    /// [default: a CLB double in this process in which everything exists that a Service names]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// The region of the cluster
@@ -142,14 +143,22 @@ impl From<BehaviourArgs> for Behaviour {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let cloud = args.cloud.connect(&args.behaviour.cluster_id)?;
+    let cluster_id = &args.behaviour.cluster_id;
+    let (cloud, standalone) = match args.cloud.connect(cluster_id)? {
+        Some(cloud) => (cloud, None),
+        None => {
+            let standalone = StandaloneCloud::start().await?;
+            (standalone.client(cluster_id)?, Some(Arc::new(standalone)))
+        }
+    };
     let client = client(args.kubeconfig, args.context).await?;
     let listener = tokio::net::TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;
     let backoff = Backoff { base: Duration::from_millis(args.retry_base_ms), ..Backoff::default() };
     let control = SharedBehaviour::new(args.behaviour.into());
-    let controller = Controller::start(client, args.namespace.as_deref(), cloud, control, backoff);
+    let controller =
+        Controller::start(client, args.namespace.as_deref(), cloud, standalone, control, backoff);
     // Whoever started this may not read on.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
     axum::serve(listener, http_api::router(controller.handle().clone()))

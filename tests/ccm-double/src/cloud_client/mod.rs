@@ -1,11 +1,10 @@
-//! The cloud as CCM talks to it: calls of the cloud API, who answers them, and what the answers say.
+//! The client of the cloud API: the calls that CCM makes, how they are sent, and what it reads of the answers.
 
 pub mod backend;
 mod client;
 mod http;
 pub mod listener;
 pub mod load_balancer;
-pub mod memory;
 mod request;
 mod signature;
 

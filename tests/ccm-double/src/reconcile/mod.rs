@@ -26,7 +26,7 @@ use crate::model::{Inputs, Pods};
 use crate::outcome::{self, Outcome};
 use crate::reports::Report;
 use crate::service::{CLB_LABEL, HASH_LABEL, Key, ServiceExt};
-use crate::standalone::Standalone;
+use crate::standalone_cloud::StandaloneCloud;
 use apply::{DesiredState, SyncError};
 use kubernetes::{Kubernetes, KubernetesError};
 
@@ -44,8 +44,8 @@ pub struct Reconciler<K> {
     pub cloud: CloudClient,
     /// How CCM behaves.
     pub control: SharedBehaviour,
-    /// Without a cloud: who makes up what the Services name.
-    pub standalone: Option<Arc<Standalone>>,
+    /// The cloud, where it is one that has to be given what the Services name.
+    pub standalone: Option<Arc<StandaloneCloud>>,
 }
 
 /// Waits for all futures, several at a time (CCM 2.14: `--max-concurrent-actions`), and keeps their order.
@@ -58,6 +58,8 @@ async fn at_once<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
 pub struct Reconciled {
     /// What became of the Service.
     pub report: Report,
+    /// The error that CCM's round returns, in full: an event shows less of it. `None` after a success.
+    pub error: Option<String>,
     /// When to come again, though all is well.
     pub requeue_after: Option<Duration>,
 }
@@ -86,6 +88,7 @@ impl<'a> Context<'a> {
 /// A step that did not succeed: the event about it, if there is one, and how the round ends with it.
 struct ReconcileError {
     event: Option<ServiceEvent>,
+    error: String,
     report: Report,
 }
 
@@ -104,8 +107,9 @@ impl<K: Kubernetes> Reconciler<K> {
         let service = match self.kubernetes.service(key).await {
             Ok(service) => service?,
             Err(error) => {
-                let report = Report::failed(format!("cannot read it: {error}"));
-                return Some(Reconciled { report, requeue_after: None });
+                let error = format!("cannot read it: {error}");
+                let report = Report::failed(error.clone());
+                return Some(Reconciled { report, error: Some(error), requeue_after: None });
             }
         };
         let is_wanted = service.needs_clb() && !service.needs_cleanup();
@@ -113,12 +117,12 @@ impl<K: Kubernetes> Reconciler<K> {
             if is_wanted { self.ensure(key).await } else { self.clean(key, &service).await };
         Some(match reconciled {
             Ok(reconciled) => reconciled,
-            Err(ReconcileError { event, mut report }) => {
+            Err(ReconcileError { event, error, mut report }) => {
                 report.hash = hash::compute(&service, &self.control.get().salt);
                 if let Some(event) = event {
                     self.kubernetes.record_event(&service, event).await;
                 }
-                Reconciled { report, requeue_after: None }
+                Reconciled { report, error: Some(error), requeue_after: None }
             }
         })
     }
@@ -158,16 +162,21 @@ impl<K: Kubernetes> Reconciler<K> {
             ReconcileError::refused("FailedUpdateStatus", "updating load balancer status", &error)
         })?;
         if done.local.model.groups.iter().any(|group| !group.unknown.is_empty()) {
-            let reason = "has invalid backend in vservergroups".to_owned();
-            let report = Report { outcome: Outcome::Frozen, reason, clb, hash: String::new() };
-            return Err(ReconcileError { event: None, report });
+            let error = "has invalid backend in vservergroups".to_owned();
+            let (outcome, reason, hash) = (Outcome::Frozen, error.clone(), String::new());
+            let report = Report { outcome, reason, clb, hash };
+            return Err(ReconcileError { event: None, error, report });
         }
         let ensured = format!("Ensured load balancer [{clb}]");
         self.kubernetes
             .record_event(&service, ServiceEvent::normal("EnsuredLoadBalancer", ensured))
             .await;
         let report = Report { outcome: done.outcome, reason: done.reasons.join("; "), clb, hash };
-        Ok(Reconciled { report, requeue_after: done.local.model.may_grow.then_some(SOON) })
+        Ok(Reconciled {
+            report,
+            error: None,
+            requeue_after: done.local.model.may_grow.then_some(SOON),
+        })
     }
 
     async fn clean(&self, key: &Key, service: &Service) -> Result<Reconciled, ReconcileError> {
@@ -215,7 +224,11 @@ impl<K: Kubernetes> Reconciler<K> {
         let event = ServiceEvent::normal("CleanLoadBalancer", "Clean load balancer");
         self.kubernetes.record_event(service, event).await;
         let (outcome, reason, hash) = (Outcome::Cleaned, String::new(), String::new());
-        Ok(Reconciled { report: Report { outcome, reason, clb, hash }, requeue_after: None })
+        Ok(Reconciled {
+            report: Report { outcome, reason, clb, hash },
+            error: None,
+            requeue_after: None,
+        })
     }
 
     /// Makes the cloud what the Service wants, unless a test wants this round to fail.
@@ -224,11 +237,11 @@ impl<K: Kubernetes> Reconciler<K> {
             return Err(SyncError { clb: service.annotations().get("id").to_owned(), message });
         }
         let behaviour = self.control.get();
-        if let Some(standalone) = &self.standalone {
-            standalone.make_up(service, &behaviour);
-        }
         let key = Key::from_object(service);
         let (nodes, slices) = (self.kubernetes.nodes(), self.kubernetes.slices(&key));
+        if let Some(standalone) = &self.standalone {
+            standalone.create_missing(service, &slices, &behaviour);
+        }
         let known = service.label(HASH_LABEL);
         let context = Context {
             service,
@@ -312,15 +325,19 @@ impl ReconcileError {
     fn refused(reason: &'static str, doing: &str, error: &KubernetesError) -> Self {
         let message = format!("Error {doing}: {error}");
         let report = Report::failed(message.clone());
-        Self { event: Some(ServiceEvent::warning(reason, message)), report }
+        Self {
+            event: Some(ServiceEvent::warning(reason, message)),
+            error: error.to_string(),
+            report,
+        }
     }
 
     /// The cloud, or a value, stands against it.
     fn frozen(reason: &'static str, doing: &str, failure: SyncError) -> Self {
-        let SyncError { clb, message } = failure;
-        let message = format!("Error {doing} load balancer [{clb}]: {}", errors::shown(&message));
+        let SyncError { clb, message: error } = failure;
+        let message = format!("Error {doing} load balancer [{clb}]: {}", errors::shown(&error));
         let report =
             Report { outcome: Outcome::Frozen, reason: message.clone(), clb, hash: String::new() };
-        Self { event: Some(ServiceEvent::warning(reason, message)), report }
+        Self { event: Some(ServiceEvent::warning(reason, message)), error, report }
     }
 }

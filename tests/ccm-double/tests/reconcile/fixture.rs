@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use clbmigrate_ccm_double::behaviour::{Behaviour, SharedBehaviour};
-use clbmigrate_ccm_double::cloud_client::memory::{Logged, Memory};
-use clbmigrate_ccm_double::cloud_client::{ApiProduct, ApiRequest, CloudClient, Transport};
+use clbmigrate_ccm_double::cloud_client::{
+    ApiProduct, ApiRequest, CloudClient, HttpTransport, Transport,
+};
 use clbmigrate_ccm_double::reconcile::{Reconciled, Reconciler};
 use clbmigrate_ccm_double::service::Key;
+use clbmigrate_clb_double::LoggedCall;
 use serde_json::{Map, Value, json};
 
+use crate::cloud::TestCloud;
 use crate::fake_kubernetes::FakeKubernetes;
 
 const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
@@ -16,32 +19,40 @@ pub const ENI: &str = "service.beta.kubernetes.io/backend-type";
 
 pub struct Fixture {
     pub reconciler: Reconciler<FakeKubernetes>,
-    pub cloud: Arc<Memory>,
+    pub cloud: TestCloud,
 }
 
 impl Fixture {
     /// A healthy Service with ports 80 and 443 in groups `rsp-a` and `rsp-b`, one node, and these annotations
-    /// beside; `null` takes one away, and a key with a slash is a whole key.
-    pub fn new(annotations: &Value) -> Self {
-        Self::over(Arc::new(Memory::logging()), |cloud| cloud, annotations)
+    /// beside; `null` takes one away, and a key with a slash is a whole key. The addresses 10.0.0.1 and 10.0.0.2
+    /// have network interfaces.
+    pub async fn new(annotations: &Value) -> Self {
+        Self::through(Arc::new, annotations).await
     }
 
     /// The same with something between the double and the cloud.
-    pub fn over<A: Transport + 'static>(
-        cloud: Arc<Memory>,
-        between: impl FnOnce(Arc<Memory>) -> Arc<A>,
+    pub async fn through<T: Transport + 'static>(
+        between: impl FnOnce(HttpTransport) -> Arc<T>,
         annotations: &Value,
     ) -> Self {
-        cloud.put_balancer("lb-a", "a", "192.0.2.10");
-        for group in ["rsp-a", "rsp-b"] {
-            cloud.put_group("lb-a", group, &format!("name of {group}"));
-        }
+        let group = |id: &str| json!({"id": id, "name": format!("name of {id}")});
+        let load_balancers = json!([{
+            "id": "lb-a", "name": "a", "address": "192.0.2.10",
+            "groups": [group("rsp-a"), group("rsp-b")],
+        }]);
+        let interface = |ip: &str| json!({"id": format!("eni-{ip}"), "ip": ip});
+        let interfaces = json!([interface("10.0.0.1"), interface("10.0.0.2")]);
+        let cloud = TestCloud::start(&load_balancers, &interfaces).await;
         let kubernetes = FakeKubernetes::default();
         kubernetes.put(&service(annotations));
         kubernetes.put(&node("node-1"));
-        let control = SharedBehaviour::new(Behaviour::default());
-        let clb = CloudClient::new(between(Arc::clone(&cloud)), "vpc-test");
-        Self { reconciler: Reconciler { kubernetes, cloud: clb, control, standalone: None }, cloud }
+        let reconciler = Reconciler {
+            kubernetes,
+            cloud: CloudClient::new(between(cloud.transport()), "vpc-test"),
+            control: SharedBehaviour::new(Behaviour::default()),
+            standalone: None,
+        };
+        Self { reconciler, cloud }
     }
 
     pub fn kubernetes(&self) -> &FakeKubernetes {
@@ -54,37 +65,39 @@ impl Fixture {
     }
 
     /// A round, with the calls it made.
-    pub async fn round(&self) -> (Reconciled, Vec<Logged>) {
+    pub async fn round(&self) -> (Reconciled, Vec<LoggedCall>) {
         let key = Key { namespace: "default".to_owned(), name: "web".to_owned() };
         let ended = self.reconciler.reconcile(&key).await.expect("a Service");
         (ended, self.cloud.take_calls())
     }
 
     /// The actions that a round asks for.
-    pub async fn actions(&self) -> Vec<&'static str> {
+    pub async fn actions(&self) -> Vec<String> {
         actions(&self.round().await.1)
     }
 
     /// The writes that a round asks for.
-    pub async fn writes(&self) -> Vec<&'static str> {
+    pub async fn writes(&self) -> Vec<String> {
         let is_write =
-            |action: &&str| !action.starts_with("Describe") && !action.starts_with("List");
+            |action: &String| !action.starts_with("Describe") && !action.starts_with("List");
         self.actions().await.into_iter().filter(is_write).collect()
+    }
+
+    /// Asks the cloud for something by hand, as a call that no round has made.
+    pub async fn by_hand(&self, action: &'static str, parameters: &[(&str, &str)]) -> Value {
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let request = ApiRequest { product: ApiProduct::Slb, action, parameters };
+        let answer = self.cloud.transport().call(request).await.expect("an answer");
+        self.cloud.take_calls();
+        answer
     }
 }
 
-pub fn actions(calls: &[Logged]) -> Vec<&'static str> {
-    calls.iter().map(|logged| logged.call.action).collect()
-}
-
-/// Asks the cloud for something by hand.
-pub async fn by_hand(cloud: &Memory, action: &'static str, parameters: &[(&str, &str)]) -> Value {
-    let parameters =
-        parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let call = ApiRequest { product: ApiProduct::Slb, action, parameters };
-    let answer = cloud.call(call).await.expect("an answer");
-    cloud.take_calls();
-    answer
+pub fn actions(calls: &[LoggedCall]) -> Vec<String> {
+    calls.iter().map(|call| call.action.clone()).collect()
 }
 
 fn keys(annotations: &Value) -> Map<String, Value> {

@@ -3,26 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clbmigrate_ccm_double::cloud_client::memory::{Fault, Memory};
-use clbmigrate_ccm_double::cloud_client::{ApiError, ApiRequest, Transport};
+use clbmigrate_ccm_double::cloud_client::{ApiError, ApiRequest, HttpTransport, Transport};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
+use crate::cloud::parameter;
 use crate::fixture::{Fixture, actions, node};
 
-/// A cloud that answers some calls only when they have all been asked.
+/// Sends some requests only when all of them have been asked for.
 #[derive(Debug)]
 struct BarrierTransport {
-    cloud: Arc<Memory>,
+    transport: HttpTransport,
     groups: Vec<(&'static [&'static str], Barrier)>,
 }
 
 impl BarrierTransport {
-    fn new(cloud: Arc<Memory>, groups: &[&'static [&'static str]]) -> Arc<Self> {
+    fn new(transport: HttpTransport, groups: &[&'static [&'static str]]) -> Arc<Self> {
         let groups = groups.iter().map(|all| (*all, Barrier::new(all.len()))).collect();
-        Arc::new(Self { cloud, groups })
+        Arc::new(Self { transport, groups })
     }
 }
 
@@ -33,7 +33,7 @@ impl Transport for BarrierTransport {
             if let Some((_, barrier)) = waits {
                 barrier.wait().await;
             }
-            self.cloud.call(call).await
+            self.transport.call(call).await
         }
         .boxed()
     }
@@ -46,8 +46,8 @@ async fn what_ccm_does_at_the_same_time_is_asked_at_the_same_time() {
         &["ListTagResources", "DescribeVServerGroupAttribute", "DescribeVServerGroupAttribute"],
         &["TagResources", "AddVServerGroupBackendServers", "AddVServerGroupBackendServers"],
     ];
-    let cloud = Arc::new(Memory::logging());
-    let fixture = Fixture::over(cloud, |cloud| BarrierTransport::new(cloud, &together), &json!({}));
+    let fixture =
+        Fixture::through(|cloud| BarrierTransport::new(cloud, &together), &json!({})).await;
     let round = tokio::time::timeout(Duration::from_secs(20), fixture.round());
     let (_, calls) = round.await.expect("one waits for an answer to another");
     assert_eq!(calls.len(), 2 + 1 + 4 + 3, "{:?}", actions(&calls));
@@ -55,31 +55,27 @@ async fn what_ccm_does_at_the_same_time_is_asked_at_the_same_time() {
 
 #[tokio::test]
 async fn where_there_is_no_room_adding_is_tried_again_after_the_removal() {
-    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80,rsp-b:443"}));
+    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80"})).await;
+    let port = json!({"port": 80, "protocol": "TCP", "targetPort": 8080, "nodePort": 30080});
+    fixture.kubernetes().patch("Service", "web", &json!({"spec": {"ports": [port]}}));
+    fixture.cloud.edit(|state| state.quotas.backends_per_load_balancer = 1);
     fixture.round().await;
     fixture.kubernetes().remove("Node", "node-1");
     fixture.kubernetes().put(&node("node-2"));
-    fixture.cloud.refuse(Fault {
-        action: "AddVServerGroupBackendServers".to_owned(),
-        skip: 0,
-        count: 2,
-        code: "InstanceBackendServerNumberOverLimit".to_owned(),
-        message: "full".to_owned(),
-    });
     let (ended, calls) = fixture.round().await;
     assert!(ended.report.outcome.is_success(), "{ended:?}");
     let of_a: Vec<_> = calls
         .iter()
-        .filter(|logged| logged.call.parameter("VServerGroupId") == "rsp-a")
-        .map(|logged| (logged.call.action, logged.refused.is_some()))
+        .filter(|logged| parameter(logged, "VServerGroupId") == "rsp-a")
+        .map(|logged| (logged.action.as_str(), logged.code.as_deref()))
         .collect();
     assert_eq!(
         of_a,
         [
-            ("DescribeVServerGroupAttribute", false),
-            ("AddVServerGroupBackendServers", true),
-            ("RemoveVServerGroupBackendServers", false),
-            ("AddVServerGroupBackendServers", false),
+            ("DescribeVServerGroupAttribute", None),
+            ("AddVServerGroupBackendServers", Some("InstanceBackendServerNumberOverLimit")),
+            ("RemoveVServerGroupBackendServers", None),
+            ("AddVServerGroupBackendServers", None),
         ]
     );
     assert_eq!(fixture.cloud.backends("rsp-a").len(), 1);
@@ -87,17 +83,11 @@ async fn where_there_is_no_room_adding_is_tried_again_after_the_removal() {
 
 #[tokio::test]
 async fn a_refused_write_stops_neither_the_others_nor_the_other_group() {
-    let fixture = Fixture::new(&json!({}));
+    let fixture = Fixture::new(&json!({})).await;
     fixture.round().await;
     fixture.kubernetes().remove("Node", "node-1");
     fixture.kubernetes().put(&node("node-2"));
-    fixture.cloud.refuse(Fault {
-        action: "AddVServerGroupBackendServers".to_owned(),
-        skip: 0,
-        count: 1,
-        code: "Throttling.User".to_owned(),
-        message: "slower".to_owned(),
-    });
+    fixture.cloud.refuse("AddVServerGroupBackendServers", 0, 1, "Throttling.User", "slower");
     let (ended, _) = fixture.round().await;
     assert!(!ended.report.outcome.is_success(), "{ended:?}");
     let mut left = [fixture.cloud.backends("rsp-a").len(), fixture.cloud.backends("rsp-b").len()];
@@ -107,29 +97,30 @@ async fn a_refused_write_stops_neither_the_others_nor_the_other_group() {
 
 #[tokio::test]
 async fn cleaning_up_comes_last_and_only_with_another_hash() {
-    let fixture = Fixture::new(&json!({}));
+    let fixture = Fixture::new(&json!({})).await;
     fixture.round().await;
     fixture.annotate(&json!({"vgroup-port": "rsp-a:443,rsp-b:0"}));
     let (_, calls) = fixture.round().await;
     let writes: Vec<_> = calls
         .iter()
-        .filter(|logged| !logged.call.action.starts_with("Describe"))
-        .map(|logged| (logged.call.action, logged.call.parameter("VServerGroupId")))
+        .filter(|logged| !logged.action.starts_with("Describe"))
+        .map(|logged| (logged.action.as_str(), parameter(logged, "VServerGroupId")))
         .collect();
     assert_eq!(writes.last(), Some(&("RemoveVServerGroupBackendServers", "rsp-b")), "{writes:?}");
     // The same again by hand: no event, no clean-up.
     let left = fixture.cloud.backends("rsp-a").into_iter().next().expect("a backend");
     fixture.cloud.put_backend("rsp-b", left);
     let (_, calls) = fixture.round().await;
-    assert!(!actions(&calls).contains(&"RemoveVServerGroupBackendServers"));
+    assert!(!actions(&calls).iter().any(|action| action == "RemoveVServerGroupBackendServers"));
     assert_eq!(fixture.cloud.backends("rsp-b").len(), 1);
 }
 
 #[tokio::test]
 async fn a_group_of_ccm_that_a_person_put_something_into_is_emptied_but_stays() {
-    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80"}));
+    let fixture = Fixture::new(&json!({"vgroup-port": "rsp-a:80"})).await;
     fixture.round().await;
-    let own = fixture.cloud.groups("lb-a").pop().expect("the group of port 443");
+    let mut groups = fixture.cloud.load_balancer("lb-a").expect("the CLB").groups;
+    let own = groups.pop().expect("the group of port 443").id;
     let mut by_hand = fixture.cloud.backends(&own).pop().expect("a backend");
     by_hand.server_id = "i-person".to_owned();
     by_hand.description = "mine".to_owned();

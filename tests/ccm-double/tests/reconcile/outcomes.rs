@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fixture::{ENI, Fixture, node};
 
 async fn outcome(annotations: &Value) -> (Outcome, String) {
-    let report = Fixture::new(annotations).round().await.0.report;
+    let report = Fixture::new(annotations).await.round().await.0.report;
     (report.outcome, report.reason)
 }
 
@@ -82,11 +82,11 @@ async fn drained_is_worse_than_misrouted() {
 #[case::domains(json!({"domain-extensions": "example.com"}), "invalid domain extension example.com")]
 #[tokio::test]
 async fn frozen_before_anything_is_written(#[case] annotations: Value, #[case] why: &str) {
-    let fixture = Fixture::new(&annotations);
+    let fixture = Fixture::new(&annotations).await;
     let (ended, calls) = fixture.round().await;
     assert_eq!(ended.report.outcome, Outcome::Frozen);
     assert!(ended.report.reason.contains(why), "{:?}", ended.report);
-    assert!(calls.iter().all(|logged| logged.call.action.starts_with("Describe")), "{calls:?}");
+    assert!(calls.iter().all(|logged| logged.action.starts_with("Describe")), "{calls:?}");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_node_without_provider_id_drains_where_all_nodes_are_backends_only() {
         (json!({}), "Local", Outcome::Applied),
         (json!({ENI: "eni"}), "Cluster", Outcome::Applied),
     ] {
-        let fixture = Fixture::new(&annotations);
+        let fixture = Fixture::new(&annotations).await;
         let mut new = node("new");
         new["spec"] = json!({});
         fixture.kubernetes().put(&new);

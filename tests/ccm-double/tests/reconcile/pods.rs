@@ -26,13 +26,13 @@ fn told(fixture: &Fixture, pod: &str) -> Value {
     gate.map(|gate| json!([gate["status"], gate["reason"]])).unwrap_or_default()
 }
 
-fn fixture() -> Fixture {
-    Fixture::new(&json!({ENI: "eni", "vgroup-port": "rsp-a:80,rsp-a:443"}))
+async fn fixture() -> Fixture {
+    Fixture::new(&json!({ENI: "eni", "vgroup-port": "rsp-a:80,rsp-a:443"})).await
 }
 
 #[tokio::test]
 async fn a_gated_pod_is_served_when_its_containers_are_ready_and_awaited_before() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", true), ("10.0.0.2", "web-2", false)]));
     fixture.kubernetes().put(&pod("web-2", GATE, false));
     let (ended, _) = fixture.round().await;
@@ -47,7 +47,7 @@ async fn a_gated_pod_is_served_when_its_containers_are_ready_and_awaited_before(
 
 #[tokio::test]
 async fn a_pod_that_is_not_there_yet_is_awaited_and_one_with_another_gate_is_not() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", false)]));
     assert_eq!(fixture.round().await.0.requeue_after, Some(Duration::from_secs(10)));
     fixture.kubernetes().put(&pod("web-1", "service.readiness.alibabacloud.com/other", true));
@@ -58,7 +58,7 @@ async fn a_pod_that_is_not_there_yet_is_awaited_and_one_with_another_gate_is_not
 
 #[tokio::test]
 async fn behind_nodes_gated_pods_are_told_too() {
-    let fixture = Fixture::new(&json!({}));
+    let fixture = Fixture::new(&json!({})).await;
     fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", false)]));
     fixture.kubernetes().put(&pod("web-1", GATE, true));
     fixture.round().await;
@@ -67,10 +67,9 @@ async fn behind_nodes_gated_pods_are_told_too() {
 
 #[tokio::test]
 async fn with_an_unknown_interface_others_are_added_and_nothing_else_is_touched() {
-    let fixture = fixture();
+    let fixture = fixture().await;
     fixture.kubernetes().put(&slice(&[("10.0.0.1", "web-1", true)]));
     fixture.round().await;
-    fixture.cloud.put_missing_interface("10.0.0.9");
     fixture.kubernetes().put(&slice(&[("10.0.0.2", "web-2", true), ("10.0.0.9", "web-9", true)]));
     fixture.kubernetes().put(&pod("web-9", GATE, true));
     let (ended, _) = fixture.round().await;
@@ -88,8 +87,7 @@ async fn with_an_unknown_interface_others_are_added_and_nothing_else_is_touched(
 
 #[tokio::test]
 async fn an_address_outside_the_network_is_left_out_for_good() {
-    let fixture = fixture();
-    fixture.cloud.put_missing_interface("192.168.0.9");
+    let fixture = fixture().await;
     fixture
         .kubernetes()
         .put(&slice(&[("10.0.0.1", "web-1", true), ("192.168.0.9", "web-9", true)]));

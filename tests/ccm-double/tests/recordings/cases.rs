@@ -2,25 +2,26 @@
 //!
 //! `CCM_CASES=FILE` names another file of the same format, .jsonl or .jsonl.gz; a relative path means the
 //! workspace root.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::io::Write as _;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result, ensure};
 use clbmigrate_ccm_double::behaviour::BackendType;
-use clbmigrate_ccm_double::cloud_client::CloudClient;
-use clbmigrate_ccm_double::cloud_client::memory::Memory;
 use clbmigrate_ccm_double::model::{self, Inputs, Model, Pods};
 use clbmigrate_ccm_double::service::Key;
-use flate2::read::MultiGzDecoder;
+use clbmigrate_clb_double::State;
+use clbmigrate_clb_double::state::{Group as CloudGroup, LoadBalancer, NetworkInterface};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::Deserialize;
+use serde_json::json;
+
+use crate::cloud::TestCloud;
+use crate::workspace_lines;
+
+const CLB: &str = "lb-bp1test";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,44 +74,32 @@ struct ExpectedBackend {
     description: String,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<ExitCode> {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let path = match std::env::var_os("CCM_CASES") {
-        Some(file) => root.join(file),
-        None => root.join("shared/core/tests/data/cases.jsonl.gz"),
-    };
-    let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-    let reader: Box<dyn Read> = match path.extension() {
-        Some(extension) if extension == "gz" => Box::new(MultiGzDecoder::new(file)),
-        _ => Box::new(file),
-    };
-    let (mut cases, mut equal) = (0, 0);
-    let mut out = io::stdout().lock();
-    for (index, line) in BufReader::new(reader).lines().enumerate() {
-        let line = line.with_context(|| format!("read {}", path.display()))?;
-        if line.trim().is_empty() {
-            continue;
+/// Compares all cases, and prints `cases: N, equal: N`. Fails where one differs or there is none.
+pub fn compare_all() -> Result<()> {
+    let file = std::env::var_os("CCM_CASES");
+    let file = file.unwrap_or_else(|| "shared/core/tests/data/cases.jsonl.gz".into());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let cloud = TestCloud::start(&json!([]), &json!([])).await;
+        let (mut cases, mut equal) = (0, 0);
+        for (index, line) in workspace_lines(&file)?.iter().enumerate() {
+            cases += 1;
+            let case: Case =
+                serde_json::from_str(line).with_context(|| format!("case {}", index + 1))?;
+            match difference(&case, &cloud).await {
+                None => equal += 1,
+                Some(found) => writeln!(std::io::stdout(), "{}: {found}", case.name)?,
+            }
         }
-        cases += 1;
-        let case: Case =
-            serde_json::from_str(&line).with_context(|| format!("line {}", index + 1))?;
-        match difference(&case).await {
-            None => equal += 1,
-            Some(found) => writeln!(out, "{}: {found}", case.name)?,
-        }
-    }
-    writeln!(out, "cases: {cases}, equal: {equal}")?;
-    Ok(if cases > 0 && cases == equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        writeln!(std::io::stdout(), "cases: {cases}, equal: {equal}")?;
+        ensure!(cases > 0 && cases == equal, "cases: {cases}, equal: {equal}");
+        Ok(())
+    })
 }
 
 /// The first difference between what CCM computed and what the double does.
-async fn difference(case: &Case) -> Option<String> {
-    let cloud = Arc::new(Memory::new());
-    cloud.put_balancer("lb-bp1test", "test", "192.0.2.1");
-    for group in &case.known_vgroups {
-        cloud.put_group("lb-bp1test", group, &format!("name of {group}"));
-    }
+async fn difference(case: &Case, cloud: &TestCloud) -> Option<String> {
+    cloud.edit(|state| prepare(state, case));
     let nodes: Vec<_> = case.nodes.iter().cloned().map(Arc::new).collect();
     let slices: Vec<_> = case.endpoint_slices.iter().cloned().map(Arc::new).collect();
     let pods: Pods = case.pods.iter().map(|pod| (Key::from_object(pod), pod.clone())).collect();
@@ -122,13 +111,34 @@ async fn difference(case: &Case) -> Option<String> {
         cluster_id: &case.cluster_id,
         default_type: BackendType::Ecs,
     };
-    let built = model::build(&inputs, &CloudClient::new(cloud, "vpc-test"), &mut Vec::new()).await;
+    let built = model::build(&inputs, &cloud.client(), &mut Vec::new()).await;
     match built {
         Err(_) if case.expected.fails => None,
         Err(error) => Some(format!("fails: CCM builds it, here: {error}")),
         Ok(_) if case.expected.fails => Some("fails: in CCM only".to_owned()),
         Ok(model) => model_difference(&model, &case.expected),
     }
+}
+
+/// The cloud of a case: the groups it knows on the one CLB, and an interface for every address.
+fn prepare(state: &mut State, case: &Case) {
+    let mut lb = LoadBalancer::new(CLB, "test");
+    lb.groups = case
+        .known_vgroups
+        .iter()
+        .map(|id| CloudGroup {
+            id: id.clone(),
+            name: format!("name of {id}"),
+            backends: Vec::new(),
+        })
+        .collect();
+    state.load_balancers = vec![lb];
+    let endpoints = case.endpoint_slices.iter().flat_map(|slice| &slice.endpoints);
+    let addresses: BTreeSet<&String> = endpoints.flat_map(|one| &one.addresses).collect();
+    state.network_interfaces = addresses
+        .into_iter()
+        .filter_map(|ip| Some(NetworkInterface { id: format!("eni-{ip}"), ip: ip.parse().ok()? }))
+        .collect();
 }
 
 fn model_difference(model: &Model, expected: &Expected) -> Option<String> {

@@ -1,9 +1,13 @@
 //! Calls as lines of text, in the phases of a round. Within a phase some run at the same time, so that only the
 //! order of what belongs together counts.
 
-use clbmigrate_ccm_double::cloud_client::memory::Logged;
-use clbmigrate_ccm_double::cloud_client::{ApiProduct, ApiRequest};
+use clbmigrate_clb_double::LoggedCall;
 use serde_json::Value;
+
+use crate::cloud::parameter;
+
+/// The version of the network's API.
+const VPC: &str = "2016-04-28";
 
 /// Parameters that the recordings show.
 const SHOWN: [&str; 8] = [
@@ -18,27 +22,26 @@ const SHOWN: [&str; 8] = [
 ];
 
 /// A call in the recordings' format. Those to the network's API were not recorded.
-pub fn line(logged: &Logged) -> Option<String> {
-    let call = &logged.call;
-    if call.product == ApiProduct::Vpc {
+pub fn line(call: &LoggedCall) -> Option<String> {
+    if call.version == VPC {
         return None;
     }
-    let mut words = vec![call.product.version().to_owned(), call.action.to_owned()];
-    for name in SHOWN.iter().filter(|name| !call.parameter(name).is_empty()) {
-        words.push(format!("{name}={}", call.parameter(name)));
+    let mut words = vec![call.version.clone(), call.action.clone()];
+    for name in SHOWN.iter().filter(|name| !parameter(call, name).is_empty()) {
+        words.push(format!("{name}={}", parameter(call, name)));
     }
-    if !call.parameter("BackendServers").is_empty() {
+    if !parameter(call, "BackendServers").is_empty() {
         words.push(format!("BackendServers={}", backends(call).join(",")));
     }
-    if let Some(code) = &logged.refused {
+    if let Some(code) = &call.code {
         words.push(format!("!{code}"));
     }
     Some(words.join(" "))
 }
 
 /// The backends of a call: `id:port wWEIGHT`, the address after the id.
-pub fn backends(call: &ApiRequest) -> Vec<String> {
-    let sent: Value = serde_json::from_str(call.parameter("BackendServers")).expect("JSON");
+pub fn backends(call: &LoggedCall) -> Vec<String> {
+    let sent: Value = serde_json::from_str(parameter(call, "BackendServers")).expect("JSON");
     let backend = |one: &Value| {
         let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
         format!("{}{}:{} w{}", text("serverId"), text("serverIp"), one["port"], one["weight"])

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use clbmigrate_clb_double::state::{Backend, BackendType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -34,20 +35,33 @@ pub struct Cloud {
 #[serde(deny_unknown_fields)]
 pub struct Group {
     pub name: String,
-    pub backends: Vec<Backend>,
+    pub backends: Vec<ConsoleBackend>,
 }
 
-/// A backend that a person adds.
+/// A backend that a person adds, as the API writes it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Backend {
-    pub server_id: String,
-    pub server_ip: String,
-    pub port: i32,
-    pub weight: u32,
-    pub description: String,
+pub struct ConsoleBackend {
+    server_id: String,
+    server_ip: String,
+    port: u16,
+    weight: u8,
+    description: String,
     #[serde(rename = "Type")]
-    pub kind: clbmigrate_ccm_double::cloud_client::backend::ServerType,
+    kind: BackendType,
+}
+
+impl From<&ConsoleBackend> for Backend {
+    fn from(backend: &ConsoleBackend) -> Self {
+        Self {
+            server_id: backend.server_id.clone(),
+            server_ip: backend.server_ip.clone(),
+            port: backend.port,
+            weight: backend.weight,
+            kind: backend.kind,
+            description: backend.description.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,7 +88,7 @@ pub enum Step {
     /// The cloud refuses calls from now on.
     Refuse { action: String, skip: u32, count: u32, code: String, message: String },
     /// Somebody changes a backend in the console.
-    Console { group: String, backend: Backend },
+    Console { group: String, backend: ConsoleBackend },
 }
 
 /// A round, and everything that is known of it. What is absent was not recorded.

@@ -130,7 +130,10 @@ fn change(backend: &mut Backend, element: &Element) {
 }
 
 fn elements(state: &State, context: &CallContext<'_>) -> Result<Option<Vec<Element>>, ApiError> {
-    let most = state.quotas.backends_per_call;
+    let key = &context.caller.access_key_id;
+    let account = state.accounts.iter().find(|account| account.access_key_id == *key);
+    let own = account.and_then(|account| account.backends_per_call);
+    let most = own.unwrap_or(state.quotas.backends_per_call);
     context.params.optional("BackendServers").map(|text| backends::read(text, most)).transpose()
 }
 

@@ -1,4 +1,6 @@
-//! Listeners: all are described, TCP ones can be made and changed.
+//! Listeners. The data plane forwards those for TCP; the others are stored and described.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,27 @@ use crate::state::{
 };
 
 use super::{Answer, ApiError, CallContext, TokenPage};
+
+/// Parameters that the double stores and describes, and does nothing with.
+const STORED_ONLY: [&str; 17] = [
+    "AclId",
+    "AclStatus",
+    "AclType",
+    "Cookie",
+    "CookieTimeout",
+    "EnableHttp2",
+    "HealthCheckDomain",
+    "HealthCheckHttpCode",
+    "HealthCheckMethod",
+    "HealthCheckTimeout",
+    "HealthCheckURI",
+    "IdleTimeout",
+    "RequestTimeout",
+    "ServerCertificateId",
+    "StickySession",
+    "StickySessionType",
+    "TLSCipherPolicy",
+];
 
 pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
     let ids = context.params.list("LoadBalancerId");
@@ -34,13 +57,30 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
     }))
 }
 
-pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
+pub(super) fn create_tcp(state: &mut State, context: &CallContext<'_>) -> Answer {
+    create(state, context, Protocol::Tcp)
+}
+
+pub(super) fn create_udp(state: &mut State, context: &CallContext<'_>) -> Answer {
+    create(state, context, Protocol::Udp)
+}
+
+pub(super) fn create_http(state: &mut State, context: &CallContext<'_>) -> Answer {
+    create(state, context, Protocol::Http)
+}
+
+pub(super) fn create_https(state: &mut State, context: &CallContext<'_>) -> Answer {
+    context.required("ServerCertificateId")?;
+    create(state, context, Protocol::Https)
+}
+
+fn create(state: &mut State, context: &CallContext<'_>, protocol: Protocol) -> Answer {
     let most = state.quotas.listeners_per_load_balancer;
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     let port = context.params.port("ListenerPort")?;
     let mut listener = Listener {
         port,
-        protocol: Protocol::Tcp,
+        protocol,
         scheduler: Scheduler::Wrr,
         v_server_group_id: None,
         status: Status::Stopped,
@@ -50,8 +90,11 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
         connection_drain: false,
         connection_drain_timeout: default_drain(),
         health_check: HealthCheck::default(),
+        forward_port: None,
+        attributes: BTreeMap::new(),
     };
-    if lb.listeners.iter().any(|other| other.port == port && !other.transport()) {
+    let is_taken = |other: &Listener| other.port == port && other.is_udp() == listener.is_udp();
+    if lb.listeners.iter().any(is_taken) {
         let message = format!("The listener of port {port} already exists.");
         return Err(ApiError::new(400, "ListenerAlreadyExists", message));
     }
@@ -64,12 +107,28 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     Ok(json!({}))
 }
 
-pub(super) fn set(state: &mut State, context: &CallContext<'_>) -> Answer {
+pub(super) fn set_tcp(state: &mut State, context: &CallContext<'_>) -> Answer {
+    set(state, context, Protocol::Tcp)
+}
+
+pub(super) fn set_udp(state: &mut State, context: &CallContext<'_>) -> Answer {
+    set(state, context, Protocol::Udp)
+}
+
+pub(super) fn set_http(state: &mut State, context: &CallContext<'_>) -> Answer {
+    set(state, context, Protocol::Http)
+}
+
+pub(super) fn set_https(state: &mut State, context: &CallContext<'_>) -> Answer {
+    set(state, context, Protocol::Https)
+}
+
+fn set(state: &mut State, context: &CallContext<'_>, protocol: Protocol) -> Answer {
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     let port = context.params.port("ListenerPort")?;
-    let mut listener = lb.listener(port, Some(Protocol::Tcp))?.clone();
+    let mut listener = lb.listener(port, Some(protocol))?.clone();
     apply(&mut listener, lb, context)?;
-    *lb.listener_mut(port, Some(Protocol::Tcp))? = listener;
+    *lb.listener_mut(port, Some(protocol))? = listener;
     Ok(json!({}))
 }
 
@@ -139,8 +198,19 @@ fn apply(
     let drain = params.number("ConnectionDrainTimeout", 10..=900)?;
     replace(&mut listener.connection_drain_timeout, drain);
 
+    if params.switch("ListenerForward")? == Some(true) {
+        listener.forward_port = Some(params.port("ForwardPort")?);
+    }
+    for name in STORED_ONLY {
+        if let Some(value) = params.optional(name) {
+            listener.attributes.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     let check = &mut listener.health_check;
+    // The second is the name of HTTP and HTTPS listeners.
     replace(&mut check.enabled, params.switch("HealthCheckSwitch")?);
+    replace(&mut check.enabled, params.switch("HealthCheck")?);
     replace(
         &mut check.kind,
         word::<HealthCheckType>(context, "HealthCheckType", &["tcp", "http"])?,
@@ -202,8 +272,15 @@ fn details(listener: &Listener) -> Value {
         "ConnectionDrain": on_off(listener.connection_drain),
         "ConnectionDrainTimeout": listener.connection_drain_timeout,
     });
-    if let (Value::Object(fields), Some(port)) = (&mut details, check.port) {
-        fields.insert("HealthCheckConnectPort".to_owned(), json!(port));
+    if let Value::Object(fields) = &mut details {
+        if let Some(port) = check.port {
+            fields.insert("HealthCheckConnectPort".to_owned(), json!(port));
+        }
+        if let Some(port) = listener.forward_port {
+            fields.insert("ListenerForward".to_owned(), json!("on"));
+            fields.insert("ForwardPort".to_owned(), json!(port));
+        }
+        fields.extend(listener.attributes.iter().map(|(name, value)| (name.clone(), json!(value))));
     }
     details
 }

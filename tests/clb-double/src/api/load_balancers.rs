@@ -1,10 +1,13 @@
 //! CLBs themselves.
 
+use std::net::IpAddr;
+
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::state::{LoadBalancer, ModificationProtection, State};
+use crate::state::{AddressType, LoadBalancer, ModificationProtection, State};
 
-use super::{Answer, ApiError, CallContext, Page, tags};
+use super::{Answer, ApiError, CallContext, Page, Params, fresh_id, tags};
 
 pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
     let lb = state.load_balancer(context.required("LoadBalancerId")?)?;
@@ -61,6 +64,84 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
     }))
 }
 
+/// Makes a CLB. Without `Address` it gets the first free one of 192.0.2.0/24, which is set aside for
+/// documentation.
+pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let params = context.params;
+    let text = |name: &str| params.optional(name).unwrap_or_default().to_owned();
+    let mut lb = LoadBalancer::new(fresh_id("lb")?, text("LoadBalancerName"));
+    lb.address_type = word(params, "AddressType")?.unwrap_or(AddressType::Internet);
+    lb.ip_version = word(params, "AddressIPVersion")?.unwrap_or_default();
+    lb.address = match params.optional("Address") {
+        Some(address) => Some(address.parse().map_err(|_| invalid("Address", address))?),
+        None => free_address(state),
+    };
+    lb.slave_zone_id = text("SlaveZoneId");
+    lb.master_zone_id = params.optional("MasterZoneId").map(str::to_owned);
+    lb.resource_group_id = text("ResourceGroupId");
+    set_sizes(&mut lb, params)?;
+    lb.delete_protection = params.switch("DeleteProtection")?.unwrap_or_default();
+    if params.optional("ModificationProtectionStatus").is_some() {
+        lb.modification_protection = modification_protection(context)?;
+    }
+    let answer = summary(state, &lb);
+    state.load_balancers.push(lb);
+    Ok(answer)
+}
+
+/// Deletes a CLB with its groups and listeners.
+pub(super) fn delete(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let id = context.required("LoadBalancerId")?;
+    if state.load_balancer(id)?.delete_protection {
+        let message = "The load balancer is protected from deletion.";
+        return Err(ApiError::new(400, "OperationDenied.DeleteProtection", message));
+    }
+    state.load_balancers.retain(|lb| lb.id != id);
+    Ok(json!({}))
+}
+
+pub(super) fn modify_spec(state: &mut State, context: &CallContext<'_>) -> Answer {
+    context.required("LoadBalancerSpec")?;
+    modify_internet_spec(state, context)
+}
+
+pub(super) fn modify_internet_spec(state: &mut State, context: &CallContext<'_>) -> Answer {
+    let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
+    set_sizes(lb, context.params)?;
+    Ok(json!({}))
+}
+
+/// Takes over specification, charge type and bandwidth, as far as the parameters name them.
+fn set_sizes(lb: &mut LoadBalancer, params: &Params) -> Result<(), ApiError> {
+    if let Some(spec) = params.optional("LoadBalancerSpec") {
+        spec.clone_into(&mut lb.spec);
+    }
+    match params.optional("InternetChargeType") {
+        None => {}
+        Some(kind @ ("paybytraffic" | "paybybandwidth")) => {
+            kind.clone_into(&mut lb.internet_charge_type);
+        }
+        Some(other) => return Err(invalid("InternetChargeType", other)),
+    }
+    lb.bandwidth = params.number("Bandwidth", -1..=10_000)?.unwrap_or(lb.bandwidth);
+    Ok(())
+}
+
+fn free_address(state: &State) -> Option<IpAddr> {
+    let is_free = |ip: &IpAddr| state.load_balancers.iter().all(|lb| lb.address != Some(*ip));
+    (1..255).map(|number| IpAddr::from([192, 0, 2, number])).find(is_free)
+}
+
+/// A parameter whose values are the words of an enum.
+fn word<T: DeserializeOwned>(params: &Params, name: &str) -> Result<Option<T>, ApiError> {
+    let Some(text) = params.optional(name) else { return Ok(None) };
+    serde_json::from_value(json!(text)).map(Some).map_err(|_| invalid(name, text))
+}
+
+fn invalid(name: &str, value: &str) -> ApiError {
+    ApiError::invalid(format!("The specified {name} {value:?} is invalid."))
+}
+
 pub(super) fn set_name(state: &mut State, context: &CallContext<'_>) -> Answer {
     let name = context.required("LoadBalancerName")?;
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
@@ -76,24 +157,27 @@ pub(super) fn set_delete_protection(state: &mut State, context: &CallContext<'_>
 }
 
 pub(super) fn set_modification_protection(state: &mut State, context: &CallContext<'_>) -> Answer {
-    let protection = match context.required("ModificationProtectionStatus")? {
-        "NonProtection" => None,
-        "ConsoleProtection" => {
-            let reason =
-                context.params.optional("ModificationProtectionReason").unwrap_or_default();
-            Some(ModificationProtection { reason: reason.to_owned() })
-        }
-        other => {
-            let message = format!(
-                "The specified ModificationProtectionStatus {other:?} is not NonProtection or \
-                 ConsoleProtection."
-            );
-            return Err(ApiError::invalid(message));
-        }
-    };
+    let protection = modification_protection(context)?;
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     lb.modification_protection = protection;
     Ok(json!({}))
+}
+
+fn modification_protection(
+    context: &CallContext<'_>,
+) -> Result<Option<ModificationProtection>, ApiError> {
+    match context.required("ModificationProtectionStatus")? {
+        "NonProtection" => Ok(None),
+        "ConsoleProtection" => {
+            let reason =
+                context.params.optional("ModificationProtectionReason").unwrap_or_default();
+            Ok(Some(ModificationProtection { reason: reason.to_owned() }))
+        }
+        other => Err(ApiError::invalid(format!(
+            "The specified ModificationProtectionStatus {other:?} is not NonProtection or \
+             ConsoleProtection."
+        ))),
+    }
 }
 
 /// What a list tells of a CLB.
@@ -112,9 +196,12 @@ fn summary(state: &State, lb: &LoadBalancer) -> Value {
         "VSwitchId": state.metadata.vswitch_id,
         "RegionId": state.region,
         "RegionIdAlias": state.region,
-        "MasterZoneId": state.metadata.zone_id,
+        "MasterZoneId": lb.master_zone_id.as_ref().unwrap_or(&state.metadata.zone_id),
+        "SlaveZoneId": lb.slave_zone_id,
+        "ResourceGroupId": lb.resource_group_id,
         "PayType": "PayOnDemand",
-        "InternetChargeType": "paybytraffic",
+        "InternetChargeType": lb.internet_charge_type,
+        "Bandwidth": lb.bandwidth,
         "DeleteProtection": if lb.delete_protection { "on" } else { "off" },
         "ModificationProtectionStatus":
             protection.map_or("NonProtection", |_| "ConsoleProtection"),

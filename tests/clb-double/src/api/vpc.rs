@@ -1,4 +1,4 @@
-//! What CCM asks of the VPC: its ranges.
+//! What CCM asks of the VPC: its ranges, and elastic addresses, of which the double has none.
 
 use serde_json::json;
 
@@ -21,5 +21,15 @@ pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
         "Status": "Available",
         "CidrBlock": first,
         "SecondaryCidrBlocks": {"SecondaryCidrBlock": others},
+    }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is a handler like others")]
+pub(super) fn elastic_addresses(_: &State, _: &CallContext<'_>) -> Answer {
+    Ok(json!({
+        "EipAddresses": {"EipAddress": []},
+        "PageNumber": 1,
+        "PageSize": 10,
+        "TotalCount": 0,
     }))
 }

@@ -17,6 +17,9 @@ pub struct Account {
     /// Who holds the key; absent: the account itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+    /// How many backends a call with this key may carry; absent: what the quotas say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backends_per_call: Option<usize>,
 }
 
 /// Credentials that expire.

@@ -1,5 +1,7 @@
 //! A listener: where clients connect, and who takes them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::parse;
@@ -41,6 +43,13 @@ pub struct Listener {
     /// How a backend is found to be well.
     #[serde(default)]
     pub health_check: HealthCheck,
+    /// The port of the HTTPS listener to which an HTTP listener redirects its clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_port: Option<u16>,
+    /// Parameters that are stored and described only, by their name in the API, such as
+    /// `StickySession`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What a listener's clients speak.

@@ -28,9 +28,24 @@ pub struct LoadBalancer {
     /// Of its address.
     #[serde(default)]
     pub ip_version: IpVersion,
-    /// Size.
+    /// Its specification, such as `slb.s1.small`.
     #[serde(default = "default_spec")]
     pub spec: String,
+    /// Its primary zone; absent: the zone of the metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_zone_id: Option<String>,
+    /// Its backup zone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub slave_zone_id: String,
+    /// Its resource group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resource_group_id: String,
+    /// `paybytraffic` or `paybybandwidth`.
+    #[serde(default = "default_charge_type")]
+    pub internet_charge_type: String,
+    /// Mbit/s; -1 is no limit.
+    #[serde(default = "default_bandwidth")]
+    pub bandwidth: i64,
     /// Whether deleting it is refused.
     #[serde(default)]
     pub delete_protection: bool,
@@ -151,6 +166,31 @@ pub enum BackendType {
     Eci,
 }
 
+impl LoadBalancer {
+    /// A CLB without groups and listeners; everything else has the default of the state's JSON.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            address: None,
+            address_type: AddressType::default(),
+            network_type: NetworkType::default(),
+            ip_version: IpVersion::default(),
+            spec: default_spec(),
+            master_zone_id: None,
+            slave_zone_id: String::new(),
+            resource_group_id: String::new(),
+            internet_charge_type: default_charge_type(),
+            bandwidth: default_bandwidth(),
+            delete_protection: false,
+            modification_protection: None,
+            tags: BTreeMap::new(),
+            groups: Vec::new(),
+            listeners: Vec::new(),
+        }
+    }
+}
+
 impl Backend {
     /// What tells it from others of its group.
     pub fn key(&self) -> BackendKey {
@@ -164,6 +204,14 @@ impl Backend {
 
 fn default_spec() -> String {
     "slb.s1.small".to_owned()
+}
+
+fn default_charge_type() -> String {
+    "paybytraffic".to_owned()
+}
+
+fn default_bandwidth() -> i64 {
+    -1
 }
 
 fn default_weight() -> u8 {

@@ -75,8 +75,9 @@ impl Listener {
         self.port == port && protocol.is_none_or(|protocol| protocol == self.protocol)
     }
 
-    /// TCP and UDP can have the same port, what runs over TCP cannot.
-    pub(crate) fn transport(&self) -> bool {
+    /// Whether it takes datagrams. A UDP listener may have the port of another one, what runs over
+    /// TCP may not.
+    pub(crate) fn is_udp(&self) -> bool {
         self.protocol == Protocol::Udp
     }
 }

@@ -105,7 +105,8 @@ pub struct Quotas {
     pub backends_per_load_balancer: usize,
     /// Listeners of one CLB.
     pub listeners_per_load_balancer: usize,
-    /// Entries in one call. The cloud documents 20; CCM 2.14 sends up to 40.
+    /// Entries in one call, for keys without a limit of their own. The cloud documents 20 for
+    /// `AddVServerGroupBackendServers`; CCM 2.14 sends up to 40.
     pub backends_per_call: usize,
 }
 
@@ -134,7 +135,7 @@ impl Default for Quotas {
         Self {
             backends_per_load_balancer: 200,
             listeners_per_load_balancer: 50,
-            backends_per_call: 40,
+            backends_per_call: 20,
         }
     }
 }

@@ -66,7 +66,7 @@ impl LoadBalancer {
                 StateError::new(place, format!("{}:{} is there twice", key.server_id, key.port))
             })?;
         }
-        once(self.listeners.iter().map(|listener| (listener.port, listener.transport())), |key| {
+        once(self.listeners.iter().map(|listener| (listener.port, listener.is_udp())), |key| {
             StateError::new(format!("{place}.listeners"), format!("port {} is there twice", key.0))
         })?;
         for (index, listener) in self.listeners.iter().enumerate() {

@@ -43,3 +43,12 @@ async fn the_ranges_of_the_vpc_are_told() {
     assert_eq!(answer["SecondaryCidrBlocks"]["SecondaryCidrBlock"][0], "172.16.0.0/12");
     assert_eq!(ask("vpc-x").await.refused(), (404, "InvalidVpcID.NotFound".to_owned()));
 }
+
+#[tokio::test]
+async fn there_are_no_elastic_addresses() {
+    let fixture = Fixture::new().await;
+    let params = [("AssociatedInstanceType", "SlbInstance"), ("AssociatedInstanceId", "lb-1")];
+    let answer = fixture.client.call(VPC, "DescribeEipAddresses", &params).await;
+    let answer = answer.expect("an answer").done();
+    assert_eq!(answer["EipAddresses"]["EipAddress"], serde_json::json!([]));
+}

@@ -145,17 +145,25 @@ async fn a_clb_has_room_for_so_many_backends_in_all_its_groups() {
 }
 
 #[tokio::test]
-async fn a_call_carries_40_backends_and_no_more() {
+async fn a_call_carries_20_backends_unless_its_key_may_carry_more() {
     let fixture = Fixture::new().await;
-    let servers = |count: u32| {
-        let list = (1..=count).map(|port| json!({"ServerId": "i-1", "Port": port}));
-        list.collect::<Vec<_>>()
-    };
-    let add = async |count| {
-        let servers = json!(servers(count)).to_string();
+    let add = async |count: u32| {
+        let servers = (1..=count).map(|port| json!({"ServerId": "i-1", "Port": port}));
+        let servers = json!(servers.collect::<Vec<_>>()).to_string();
         let params = [("VServerGroupId", "rsp-b"), ("BackendServers", servers.as_str())];
         fixture.client.slb("AddVServerGroupBackendServers", &params).await
     };
-    assert_eq!(add(41).await.refused(), (400, "TooManyBackendServers".to_owned()));
+    let too_many = (400, "TooManyBackendServers".to_owned());
+    assert_eq!(add(21).await.refused(), too_many);
+    add(20).await.done();
+    fixture.double.edit(|state| state.accounts[0].backends_per_call = Some(40));
+    assert_eq!(add(41).await.refused(), too_many);
     add(40).await.done();
+    fixture.double.edit(|state| state.accounts.swap(0, 1));
+    add(40).await.done();
+    fixture.double.edit(|state| {
+        let own = state.accounts[1].backends_per_call.take();
+        state.accounts[0].backends_per_call = own;
+    });
+    assert_eq!(add(40).await.refused(), too_many, "it is another key that may");
 }

@@ -129,3 +129,37 @@ async fn a_clb_has_so_many_listeners_and_they_come_in_stretches() {
     }
     assert_eq!(ports, [80, 81, 82]);
 }
+
+#[tokio::test]
+async fn listeners_of_other_protocols_are_stored_and_described() {
+    let fixture = Fixture::new().await;
+    let create = async |action: &str, more: &[(&'static str, &'static str)]| {
+        fixture.client.slb(action, &[&[LB], more].concat()).await
+    };
+    let udp = [("ListenerPort", "80"), ("VServerGroupId", "rsp-b")];
+    create("CreateLoadBalancerUDPListener", &udp).await.done();
+    let https = [("ListenerPort", "443"), ("VServerGroupId", "rsp-b"), ("StickySession", "off")];
+    let missing = create("CreateLoadBalancerHTTPSListener", &https).await.refused();
+    assert_eq!(missing, (400, "MissingParameter".to_owned()), "no certificate");
+    let certificate = [&https[..], &[("ServerCertificateId", "cert")]].concat();
+    create("CreateLoadBalancerHTTPSListener", &certificate).await.done();
+    let http = [("ListenerPort", "8080"), ("ListenerForward", "on"), ("ForwardPort", "443")];
+    create("CreateLoadBalancerHTTPListener", &http).await.done();
+    let taken = create("CreateLoadBalancerHTTPListener", &[("ListenerPort", "80")]).await;
+    assert_eq!(taken.refused(), (400, "ListenerAlreadyExists".to_owned()));
+
+    let https = described(&fixture, 443).await;
+    assert_eq!(https["HTTPSListenerConfig"]["ServerCertificateId"], "cert");
+    assert_eq!(https["HTTPSListenerConfig"]["StickySession"], "off");
+    let http = described(&fixture, 8080).await;
+    assert_eq!(http["HTTPListenerConfig"]["ListenerForward"], "on");
+    assert_eq!(http["HTTPListenerConfig"]["ForwardPort"], 443);
+    let set = [LB, ("ListenerPort", "443"), ("StickySession", "on"), ("HealthCheck", "off")];
+    fixture.done("SetLoadBalancerHTTPSListenerAttribute", &set).await;
+    let https = described(&fixture, 443).await;
+    assert_eq!(https["HTTPSListenerConfig"]["StickySession"], "on");
+    assert_eq!(https["HTTPSListenerConfig"]["HealthCheck"], "off");
+    let both = [LB, ("ListenerPort", "80")];
+    let refused = fixture.refused("StopLoadBalancerListener", &both).await;
+    assert_eq!(refused, (400, "TooManyListeners".to_owned()), "TCP or UDP?");
+}

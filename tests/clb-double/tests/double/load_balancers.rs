@@ -120,3 +120,56 @@ async fn a_clb_has_no_more_than_20_tags() {
     params.pop();
     fixture.done("TagResources", &params).await;
 }
+
+#[tokio::test]
+async fn a_clb_is_created_as_the_call_says_and_deleted() {
+    let fixture = Fixture::new().await;
+    let params = [
+        ("LoadBalancerName", "new"),
+        ("AddressType", "internet"),
+        ("AddressIPVersion", "ipv4"),
+        ("LoadBalancerSpec", "slb.s2.small"),
+        ("InternetChargeType", "paybybandwidth"),
+        ("Bandwidth", "20"),
+        ("MasterZoneId", "cn-example-b"),
+        ("SlaveZoneId", "cn-example-c"),
+        ("ResourceGroupId", "rg-1"),
+        ("DeleteProtection", "on"),
+        ("ModificationProtectionStatus", "ConsoleProtection"),
+    ];
+    let id = fixture.done("CreateLoadBalancer", &params).await["LoadBalancerId"].clone();
+    let lb = [("LoadBalancerId", id.as_str().expect("an id"))];
+    let answer = fixture.done("DescribeLoadBalancerAttribute", &lb).await;
+    assert_eq!(answer["Bandwidth"], 20);
+    for (name, value) in params.iter().filter(|(name, _)| *name != "Bandwidth") {
+        assert_eq!(answer[name], *value, "{name}");
+    }
+    assert_eq!(answer["Address"], "192.0.2.1", "the first free one of those for documentation");
+    let second = fixture.done("CreateLoadBalancer", &[]).await;
+    assert_eq!(second["Address"], "192.0.2.2");
+
+    let refused = fixture.refused("DeleteLoadBalancer", &lb).await;
+    assert_eq!(refused, (400, "OperationDenied.DeleteProtection".to_owned()));
+    let unprotect = [lb[0], ("DeleteProtection", "off")];
+    fixture.done("SetLoadBalancerDeleteProtection", &unprotect).await;
+    fixture.done("DeleteLoadBalancer", &lb).await;
+    let gone = fixture.refused("DescribeLoadBalancerAttribute", &lb).await;
+    assert_eq!(gone, (404, "InvalidLoadBalancerId.NotFound".to_owned()));
+}
+
+#[tokio::test]
+async fn specification_and_bandwidth_are_modified() {
+    let fixture = Fixture::new().await;
+    let spec = [LB, ("LoadBalancerSpec", "slb.s3.large")];
+    fixture.done("ModifyLoadBalancerInstanceSpec", &spec).await;
+    let internet = [LB, ("InternetChargeType", "paybybandwidth"), ("Bandwidth", "50")];
+    fixture.done("ModifyLoadBalancerInternetSpec", &internet).await;
+    let answer = fixture.done("DescribeLoadBalancerAttribute", &[LB]).await;
+    assert_eq!(answer["LoadBalancerSpec"], "slb.s3.large");
+    assert_eq!(answer["InternetChargeType"], "paybybandwidth");
+    assert_eq!(answer["Bandwidth"], 50);
+    for wrong in [("InternetChargeType", "free"), ("Bandwidth", "-2")] {
+        let refused = fixture.refused("ModifyLoadBalancerInternetSpec", &[LB, wrong]).await;
+        assert_eq!(refused, (400, "InvalidParameter".to_owned()));
+    }
+}
