@@ -67,7 +67,6 @@ impl fmt::Display for NamedKey<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_name_of_four_parts_is_the_users() {
@@ -86,18 +85,24 @@ mod tests {
         assert!(!a.is_same_service(&c));
     }
 
-    proptest! {
-        #[test]
-        fn a_description_is_read_back(parts in proptest::array::uniform4("[^/]*")) {
-            let [port, service, namespace, cluster_id] = &parts;
-            let key = NamedKey { port, service, namespace, cluster_id };
-            let text = key.to_string();
-            prop_assert_eq!(NamedKey::parse(&text), Some(key));
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn no_text_makes_the_reader_panic(text in any::<String>()) {
-            let _ = NamedKey::parse(&text);
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn a_description_is_read_back(parts in proptest::array::uniform4("[^/]*")) {
+                let [port, service, namespace, cluster_id] = &parts;
+                let key = NamedKey { port, service, namespace, cluster_id };
+                let text = key.to_string();
+                prop_assert_eq!(NamedKey::parse(&text), Some(key));
+            }
+
+            #[test]
+            fn no_text_makes_the_reader_panic(text in any::<String>()) {
+                let _ = NamedKey::parse(&text);
+            }
         }
     }
 }

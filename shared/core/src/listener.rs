@@ -83,7 +83,6 @@ pub fn protocol(text: &str, port: &ServicePort) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     fn port(port: u16) -> ServicePort {
@@ -111,10 +110,16 @@ mod tests {
         assert_eq!(read.as_deref().map_err(|_| ()), is, "{read:?}");
     }
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_reader_panic(text in any::<String>(), number in any::<u16>()) {
-            let _ = protocol(&text, &port(number));
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_text_makes_the_reader_panic(text in any::<String>(), number in any::<u16>()) {
+                let _ = protocol(&text, &port(number));
+            }
         }
     }
 }

@@ -152,7 +152,6 @@ fn is_stray(c: char) -> bool {
 mod tests {
     use super::*;
     use crate::object::TargetPort;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     // The table of what CCM makes of a mapping for the ports 80 and 443.
@@ -230,22 +229,28 @@ mod tests {
         assert_eq!(mapping.entries().first().and_then(|entry| entry.meant(&ports)), meant);
     }
 
-    proptest! {
-        #[test]
-        fn no_value_makes_the_parser_panic(value in any::<String>(), port in any::<u16>()) {
-            let mapping = Mapping::parse(&value);
-            let _ = mapping.group_of(port);
-            let _ = mapping.format_error();
-            for entry in mapping.entries() {
-                let _ = (entry.meant(&ports(&[(80, "http", 0)])), entry.is_release());
-            }
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn entries_joined_again_give_the_value(value in ".+") {
-            let mapping = Mapping::parse(&value);
-            let texts: Vec<&str> = mapping.entries().iter().map(|entry| entry.text).collect();
-            prop_assert_eq!(texts.join(","), value);
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_value_makes_the_parser_panic(value in any::<String>(), port in any::<u16>()) {
+                let mapping = Mapping::parse(&value);
+                let _ = mapping.group_of(port);
+                let _ = mapping.format_error();
+                for entry in mapping.entries() {
+                    let _ = (entry.meant(&ports(&[(80, "http", 0)])), entry.is_release());
+                }
+            }
+
+            #[test]
+            fn entries_joined_again_give_the_value(value in ".+") {
+                let mapping = Mapping::parse(&value);
+                let texts: Vec<&str> = mapping.entries().iter().map(|entry| entry.text).collect();
+                prop_assert_eq!(texts.join(","), value);
+            }
         }
     }
 }

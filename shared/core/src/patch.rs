@@ -101,7 +101,6 @@ pub fn guarded(has_annotations: bool, edits: &[AnnotationEdit]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -151,39 +150,45 @@ mod tests {
         assert!(guarded(false, &[edit("a", None, None)]).is_empty());
     }
 
-    proptest! {
-        #[test]
-        fn the_patch_makes_just_the_edits(
-            present in proptest::collection::btree_map("[a-z/~.]{1,6}", "[a-z0-9]{0,4}", 1..5),
-            wanted in proptest::collection::btree_map("[a-z/~.]{1,6}", proptest::option::of("[a-z0-9]{0,4}"), 0..5),
-        ) {
-            let edits: Vec<AnnotationEdit> = wanted
-                .iter()
-                .filter(|(key, _)| present.contains_key(*key) || wanted[*key].is_some())
-                .map(|(key, new)| edit(key, present.get(key).map(String::as_str), new.as_deref()))
-                .collect();
-            let mut expected = present.clone();
-            for edit in &edits {
-                match &edit.new {
-                    Some(new) => drop(expected.insert(edit.key.clone(), new.clone())),
-                    None => drop(expected.remove(&edit.key)),
-                }
-            }
-            // The library here fails a test of an absent member, other than the API server's.
-            let is_of_absent = |op: &Value| op["op"] == "test" && op["value"].is_null();
-            let patch: Vec<Value> =
-                guarded(true, &edits).into_iter().filter(|op| !is_of_absent(op)).collect();
-            let mut object = json!({"metadata": {"annotations": present}});
-            apply(&mut object, &patch).expect("the patch applies");
-            prop_assert_eq!(&object["metadata"]["annotations"], &json!(expected));
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn the_patch_fails_where_a_value_has_changed(old in "[a-z]{1,3}", now in "[A-Z]{1,3}") {
-            let patch = guarded(true, &[edit("k", Some(&old), Some("new"))]);
-            let mut object = json!({"metadata": {"annotations": {"k": now.clone()}}});
-            prop_assert!(apply(&mut object, &patch).is_err());
-            prop_assert_eq!(&object["metadata"]["annotations"]["k"], &json!(now));
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn the_patch_makes_just_the_edits(
+                present in proptest::collection::btree_map("[a-z/~.]{1,6}", "[a-z0-9]{0,4}", 1..5),
+                wanted in proptest::collection::btree_map("[a-z/~.]{1,6}", proptest::option::of("[a-z0-9]{0,4}"), 0..5),
+            ) {
+                let edits: Vec<AnnotationEdit> = wanted
+                    .iter()
+                    .filter(|(key, _)| present.contains_key(*key) || wanted[*key].is_some())
+                    .map(|(key, new)| edit(key, present.get(key).map(String::as_str), new.as_deref()))
+                    .collect();
+                let mut expected = present.clone();
+                for edit in &edits {
+                    match &edit.new {
+                        Some(new) => drop(expected.insert(edit.key.clone(), new.clone())),
+                        None => drop(expected.remove(&edit.key)),
+                    }
+                }
+                // The library here fails a test of an absent member, other than the API server's.
+                let is_of_absent = |op: &Value| op["op"] == "test" && op["value"].is_null();
+                let patch: Vec<Value> =
+                    guarded(true, &edits).into_iter().filter(|op| !is_of_absent(op)).collect();
+                let mut object = json!({"metadata": {"annotations": present}});
+                apply(&mut object, &patch).expect("the patch applies");
+                prop_assert_eq!(&object["metadata"]["annotations"], &json!(expected));
+            }
+
+            #[test]
+            fn the_patch_fails_where_a_value_has_changed(old in "[a-z]{1,3}", now in "[A-Z]{1,3}") {
+                let patch = guarded(true, &[edit("k", Some(&old), Some("new"))]);
+                let mut object = json!({"metadata": {"annotations": {"k": now.clone()}}});
+                prop_assert!(apply(&mut object, &patch).is_err());
+                prop_assert_eq!(&object["metadata"]["annotations"]["k"], &json!(now));
+            }
         }
     }
 }

@@ -49,7 +49,6 @@ fn count(number: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     fn total(weight: u32) -> WeightSetting {
@@ -103,24 +102,30 @@ mod tests {
         assert_eq!(WeightSetting { total: None, default: Some(5) }.even(3), 5);
     }
 
-    proptest! {
-        #[test]
-        fn zero_stays_zero(backends in 0_usize..5000, pods in 0_usize..5000) {
-            prop_assert_eq!(total(0).even(backends), 0);
-            prop_assert_eq!(total(0).local_node(pods, backends), 0);
-            prop_assert_eq!(total(0).local_eci(backends), 0);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn every_backend_gets_at_least_one(weight in 1_u32..=100, backends in 1_usize..5000) {
-            prop_assert!(total(weight).even(backends) >= 1);
-            prop_assert!(total(weight).local_node(1, backends) >= 1);
-        }
+        use super::*;
 
-        #[test]
-        fn the_sum_never_exceeds_weight_or_floor(weight in 0_u32..=100, backends in 1_usize..5000) {
-            let sum = total(weight).even(backends) * count(backends);
-            prop_assert!(sum <= weight.max(count(backends)));
+        proptest! {
+            #[test]
+            fn zero_stays_zero(backends in 0_usize..5000, pods in 0_usize..5000) {
+                prop_assert_eq!(total(0).even(backends), 0);
+                prop_assert_eq!(total(0).local_node(pods, backends), 0);
+                prop_assert_eq!(total(0).local_eci(backends), 0);
+            }
+
+            #[test]
+            fn every_backend_gets_at_least_one(weight in 1_u32..=100, backends in 1_usize..5000) {
+                prop_assert!(total(weight).even(backends) >= 1);
+                prop_assert!(total(weight).local_node(1, backends) >= 1);
+            }
+
+            #[test]
+            fn the_sum_never_exceeds_weight_or_floor(weight in 0_u32..=100, backends in 1_usize..5000) {
+                let sum = total(weight).even(backends) * count(backends);
+                prop_assert!(sum <= weight.max(count(backends)));
+            }
         }
     }
 }

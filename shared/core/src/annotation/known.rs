@@ -263,7 +263,6 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -312,24 +311,30 @@ mod tests {
         assert_eq!(nearest_known_key(key), None);
     }
 
-    proptest! {
-        #[test]
-        fn no_key_makes_the_search_panic(key in any::<String>()) {
-            let _ = nearest_known_key(&key);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn one_slip_in_a_long_suffix_is_found(
-            known in proptest::sample::select(KNOWN_ANNOTATIONS.to_vec()),
-            at in any::<proptest::sample::Index>(),
-        ) {
-            let tail = known.suffix.trim_start_matches(INFIX);
-            prop_assume!(tail.len() > 4);
-            let cut = at.index(tail.len());
-            let slipped = format!("{}{}", &tail[..cut], &tail[cut + 1..]);
-            let key = format!("{PREFIX}{INFIX}{slipped}");
-            prop_assume!(!is_known(&key));
-            prop_assert!(nearest_known_key(&key).is_some(), "{}", key);
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_key_makes_the_search_panic(key in any::<String>()) {
+                let _ = nearest_known_key(&key);
+            }
+
+            #[test]
+            fn one_slip_in_a_long_suffix_is_found(
+                known in proptest::sample::select(KNOWN_ANNOTATIONS.to_vec()),
+                at in any::<proptest::sample::Index>(),
+            ) {
+                let tail = known.suffix.trim_start_matches(INFIX);
+                prop_assume!(tail.len() > 4);
+                let cut = at.index(tail.len());
+                let slipped = format!("{}{}", &tail[..cut], &tail[cut + 1..]);
+                let key = format!("{PREFIX}{INFIX}{slipped}");
+                prop_assume!(!is_known(&key));
+                prop_assert!(nearest_known_key(&key).is_some(), "{}", key);
+            }
         }
     }
 }

@@ -54,7 +54,6 @@ pub fn parse_weight(text: &str) -> Result<u32, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -84,17 +83,23 @@ mod tests {
         assert!(error.contains(message), "{error}");
     }
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_reader_panic(text in any::<String>()) {
-            let _ = parse_integer(&text);
-            let _ = parse_weight(&text);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn every_weight_in_range_is_read_back(weight in 0_u32..=100, zeros in 0_usize..5) {
-            let text = format!("{}{weight}", "0".repeat(zeros));
-            prop_assert_eq!(parse_weight(&text), Ok(weight));
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_text_makes_the_reader_panic(text in any::<String>()) {
+                let _ = parse_integer(&text);
+                let _ = parse_weight(&text);
+            }
+
+            #[test]
+            fn every_weight_in_range_is_read_back(weight in 0_u32..=100, zeros in 0_usize..5) {
+                let text = format!("{}{weight}", "0".repeat(zeros));
+                prop_assert_eq!(parse_weight(&text), Ok(weight));
+            }
         }
     }
 }

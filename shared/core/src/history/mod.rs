@@ -134,7 +134,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -216,17 +215,23 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn a_history_is_read_back(who in any::<String>(), reason in proptest::option::of(any::<String>())) {
-            let history = History::default().with(HistoryEntry { who, reason, ..entry("a", None) });
-            let read = History::parse(Some(&history.to_text())).expect("a history");
-            prop_assert_eq!(read, history);
-        }
+    mod properties {
+        use proptest::prelude::*;
 
-        #[test]
-        fn no_text_makes_the_reader_panic(text in any::<String>()) {
-            let _ = History::parse(Some(&text));
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn a_history_is_read_back(who in any::<String>(), reason in proptest::option::of(any::<String>())) {
+                let history = History::default().with(HistoryEntry { who, reason, ..entry("a", None) });
+                let read = History::parse(Some(&history.to_text())).expect("a history");
+                prop_assert_eq!(read, history);
+            }
+
+            #[test]
+            fn no_text_makes_the_reader_panic(text in any::<String>()) {
+                let _ = History::parse(Some(&text));
+            }
         }
     }
 }

@@ -64,15 +64,21 @@ mod tests {
         })
     }
 
-    proptest! {
-        #[test]
-        fn the_patch_makes_the_one_of_the_other(before in values(), after in values()) {
-            let ops = between("/x", &json!({"x": before})["x"], &after);
-            let patch: json_patch::Patch = serde_json::from_value(json!(ops)).expect("a patch");
-            let mut object = json!({"x": before, "y": 1});
-            json_patch::patch(&mut object, &patch).expect("it applies");
-            prop_assert_eq!(object, json!({"x": after, "y": 1}));
-            prop_assert_eq!(ops.is_empty(), before == after);
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn the_patch_makes_the_one_of_the_other(before in values(), after in values()) {
+                let ops = between("/x", &json!({"x": before})["x"], &after);
+                let patch: json_patch::Patch = serde_json::from_value(json!(ops)).expect("a patch");
+                let mut object = json!({"x": before, "y": 1});
+                json_patch::patch(&mut object, &patch).expect("it applies");
+                prop_assert_eq!(object, json!({"x": after, "y": 1}));
+                prop_assert_eq!(ops.is_empty(), before == after);
+            }
         }
     }
 

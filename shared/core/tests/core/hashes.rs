@@ -2,8 +2,6 @@
 //!
 //! `data/hashes.jsonl.gz`: one object a line, `name`, `service` and the `hash` that CCM 2.14's
 //! calls to `k8s.io/api` 0.28.15, Go's `encoding/json`, `sigs.k8s.io/yaml` 1.3.0 and SHA-224 give.
-#![allow(clippy::expect_used, reason = "a test may fail")]
-
 use std::{
     fs::File,
     io::{BufRead, BufReader},

@@ -1,14 +1,4 @@
 //! What holds for every Service, every group and every change.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
-
-#[allow(dead_code, reason = "the grid of rules uses the rest")]
-mod support;
-
 use clbmigrate_core::{
     annotation::{
         ALLOW, BACKEND_TYPE, CLASS, DEFAULT_WEIGHT, INJECT, KNOWN_ANNOTATIONS, LEGACY_PREFIX,
@@ -28,9 +18,9 @@ use clbmigrate_core::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use support::{
-    CLUSTER_ID, OTHER_ID, Scene, backend, endpoint, healthy, healthy_eni, healthy_local, merged,
-    node, outside, service, slice,
+use crate::support::{
+    CLUSTER_ID, OTHER_ID, TestSnapshot, backend, endpoint, healthy, healthy_eni, healthy_local,
+    merged, node, outside, service, slice,
 };
 
 // What may stand in an annotation.
@@ -67,25 +57,25 @@ fn annotations() -> impl Strategy<Value = Vec<(String, Value)>> {
     vec((keys(), values()), 0..8)
 }
 
-fn bases() -> impl Strategy<Value = Scene> {
+fn bases() -> impl Strategy<Value = TestSnapshot> {
     (select(vec![healthy(), healthy_local(), healthy_eni()]), any::<[bool; 4]>()).prop_map(
-        |(mut scene, [ports, nodes, slices, answers])| {
+        |(mut setup, [ports, nodes, slices, answers])| {
             if ports {
-                scene = scene.two_ports();
+                setup = setup.two_ports();
             }
             if nodes {
-                scene = scene.without("Node");
+                setup = setup.without("Node");
             }
             if slices {
-                scene = scene.without("EndpointSlice");
+                setup = setup.without("EndpointSlice");
             }
-            if answers { scene.no_answers() } else { scene }
+            if answers { setup.no_answers() } else { setup }
         },
     )
 }
 
-fn annotated(scene: Scene, annotations: &[(String, Value)]) -> Scene {
-    annotations.iter().fold(scene, |scene, (key, value)| scene.key(key, value.clone()))
+fn annotated(setup: TestSnapshot, annotations: &[(String, Value)]) -> TestSnapshot {
+    annotations.iter().fold(setup, |setup, (key, value)| setup.key(key, value.clone()))
 }
 
 // Where pods run.
@@ -103,22 +93,22 @@ fn node_of(number: usize, sort: u8) -> Value {
 }
 
 /// Nodes, each with its sort and its number of pods, under a Service of any mode.
-fn grounds() -> impl Strategy<Value = Scene> {
+fn grounds() -> impl Strategy<Value = TestSnapshot> {
     let nodes = vec((0_u8..8, 0_usize..40), 0..12);
     (nodes, any::<bool>(), any::<bool>()).prop_map(|(nodes, is_local, is_eni)| {
         let mut endpoints = Vec::new();
-        let mut scene = healthy().without("Node").all_nodes_listed().without("EndpointSlice");
+        let mut setup = healthy().without("Node").all_nodes_listed().without("EndpointSlice");
         for (index, (sort, pods)) in nodes.iter().enumerate() {
-            scene = scene.add(node_of(index + 1, *sort));
+            setup = setup.add(node_of(index + 1, *sort));
             let new = (0..*pods).map(|pod| endpoint(index * 100 + pod, index + 1));
             endpoints.extend(new);
         }
         let policy = if is_local { "Local" } else { "Cluster" };
-        scene = scene.edit("Service", &json!({"spec": {"externalTrafficPolicy": policy}}));
+        setup = setup.edit("Service", &json!({"spec": {"externalTrafficPolicy": policy}}));
         if is_eni {
-            scene = scene.key(BACKEND_TYPE, "eni");
+            setup = setup.key(BACKEND_TYPE, "eni");
         }
-        scene.add(slice("web", &endpoints))
+        setup.add(slice("web", &endpoints))
     })
 }
 
@@ -163,8 +153,8 @@ fn routes_of(snapshot: &Snapshot, mut each: impl FnMut(&Route<'_>)) {
 
 proptest! {
     #[test]
-    fn no_annotation_makes_anything_panic(scene in bases(), annotations in annotations()) {
-        let (before, after) = (scene.snapshot(), annotated(scene, &annotations).snapshot());
+    fn no_annotation_makes_anything_panic(setup in bases(), annotations in annotations()) {
+        let (before, after) = (setup.snapshot(), annotated(setup, &annotations).snapshot());
         let (before, after) = (Index::new(&before), Index::new(&after));
         for service_ref in after.services() {
             let inputs = ModelInputs {
@@ -207,8 +197,8 @@ proptest! {
     }
 
     #[test]
-    fn nothing_changes_where_nothing_changes(scene in bases(), annotations in annotations()) {
-        let snapshot = annotated(scene, &annotations).snapshot();
+    fn nothing_changes_where_nothing_changes(setup in bases(), annotations in annotations()) {
+        let snapshot = annotated(setup, &annotations).snapshot();
         let (before, after) = (Index::new(&snapshot), Index::new(&snapshot));
         let preview = preview(&before, &after);
         prop_assert!(preview.changes.is_empty());
@@ -217,14 +207,14 @@ proptest! {
     }
 
     #[test]
-    fn weight_0_is_0_for_every_backend(scene in grounds(), default in 0_u32..=100) {
-        let scene = scene.note(WEIGHT, "0").note(DEFAULT_WEIGHT, &default.to_string());
-        applied(&scene.snapshot(), |_, backend| assert_eq!(backend.weight, 0, "{backend:?}"));
+    fn weight_0_is_0_for_every_backend(setup in grounds(), default in 0_u32..=100) {
+        let setup = setup.note(WEIGHT, "0").note(DEFAULT_WEIGHT, &default.to_string());
+        applied(&setup.snapshot(), |_, backend| assert_eq!(backend.weight, 0, "{backend:?}"));
     }
 
     #[test]
-    fn every_backend_gets_something_of_a_weight(scene in grounds(), weight in 1_u32..=100) {
-        applied(&scene.note(WEIGHT, &weight.to_string()).snapshot(), |mode, backend| {
+    fn every_backend_gets_something_of_a_weight(setup in grounds(), weight in 1_u32..=100) {
+        applied(&setup.note(WEIGHT, &weight.to_string()).snapshot(), |mode, backend| {
             let is_eci = matches!(backend.target, BackendTarget::Pod(_));
             assert!(backend.weight >= 1 || (mode == Mode::Local && is_eci), "{mode:?} {backend:?}");
             assert!(backend.weight <= weight, "{backend:?}");
@@ -232,9 +222,9 @@ proptest! {
     }
 
     #[test]
-    fn a_weight_is_never_exceeded_but_by_its_floor(scene in grounds(), weight in 0_u32..=100) {
+    fn a_weight_is_never_exceeded_but_by_its_floor(setup in grounds(), weight in 0_u32..=100) {
         let (mut sum, mut count) = (0, 0);
-        applied(&scene.note(WEIGHT, &weight.to_string()).snapshot(), |_, backend| {
+        applied(&setup.note(WEIGHT, &weight.to_string()).snapshot(), |_, backend| {
             sum += backend.weight;
             count += 1;
         });
@@ -244,24 +234,24 @@ proptest! {
 
     #[test]
     fn shares_are_parts_of_one_whole(
-        scene in bases(),
+        setup in bases(),
         answer in proptest::option::of(group_backends()),
         weights in any::<[u8; 2]>(),
         knows_id in any::<bool>(),
     ) {
         let twin = merged(service(), &json!({"spec": {"externalTrafficPolicy": "Local"}}));
-        let mut scene = scene.context("old").beside("new", OTHER_ID, &[twin]);
+        let mut setup = setup.context("old").beside("new", OTHER_ID, &[twin]);
         for (cluster, weight) in weights.iter().enumerate() {
-            scene = scene.within(cluster).note(WEIGHT, &(weight % 101).to_string());
+            setup = setup.within(cluster).note(WEIGHT, &(weight % 101).to_string());
         }
-        scene = match answer {
-            Some(backends) => scene.group("rsp-a", &backends),
-            None => scene.unanswered("BackendServers"),
+        setup = match answer {
+            Some(backends) => setup.group("rsp-a", &backends),
+            None => setup.unanswered("BackendServers"),
         };
         if !knows_id {
-            scene = scene.within(0).id(None);
+            setup = setup.within(0).id(None);
         }
-        let snapshot = scene.snapshot();
+        let snapshot = setup.snapshot();
         routes_of(&snapshot, |route| {
             let is_whole = |sum: f64| {
                 if route.weight_sum() == 0 { sum == 0.0 } else { (sum - 1.0).abs() < 1e-9 }
@@ -297,13 +287,13 @@ proptest! {
             (VGROUP_PORT, " rsp-a:80"),
             (VGROUP_PORT, "rsp-x:80"),
         ]),
-        scene in bases(),
+        setup in bases(),
     ) {
-        let drains = scene.clone().note(drained.0, drained.1);
+        let drains = setup.clone().note(drained.0, drained.1);
         // A mapping that freezes replaces one that drains.
         let both = drains.clone().note(frozen.0, frozen.1);
-        let outcome = |scene: &Scene| {
-            let snapshot = scene.snapshot();
+        let outcome = |setup: &TestSnapshot| {
+            let snapshot = setup.snapshot();
             let index = Index::new(&snapshot);
             let service_ref = index.services().next().expect("a Service");
             let round = index.round(&service_ref);
@@ -318,13 +308,13 @@ proptest! {
 
     #[test]
     fn lowering_a_weight_is_never_an_error_while_others_serve(
-        scene in bases(),
+        setup in bases(),
         high in 1_u32..=100,
         low in 0_u32..100,
     ) {
         prop_assume!(low < high);
-        let before = scene.clone().note(WEIGHT, &high.to_string()).snapshot();
-        let after = scene.note(WEIGHT, &low.to_string()).snapshot();
+        let before = setup.clone().note(WEIGHT, &high.to_string()).snapshot();
+        let after = setup.note(WEIGHT, &low.to_string()).snapshot();
         let (before, after) = (Index::new(&before), Index::new(&after));
         let found = preview(&before, &after).introduced;
         let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
@@ -332,14 +322,14 @@ proptest! {
     }
 
     #[test]
-    fn a_key_of_either_prefix_weighs_the_same(scene in grounds(), weight in 0_u32..=100) {
+    fn a_key_of_either_prefix_weighs_the_same(setup in grounds(), weight in 0_u32..=100) {
         let weight = weight.to_string();
-        let list = |scene: Scene| {
+        let list = |setup: TestSnapshot| {
             let mut all = Vec::new();
-            applied(&scene.snapshot(), |_, b| all.push((b.target.id().to_owned(), b.port, b.weight)));
+            applied(&setup.snapshot(), |_, b| all.push((b.target.id().to_owned(), b.port, b.weight)));
             all
         };
-        let old = scene.clone().bare(WEIGHT).key(&format!("{LEGACY_PREFIX}{WEIGHT}"), weight.clone());
-        prop_assert_eq!(list(scene.key(&full_key(WEIGHT), weight)), list(old));
+        let old = setup.clone().bare(WEIGHT).key(&format!("{LEGACY_PREFIX}{WEIGHT}"), weight.clone());
+        prop_assert_eq!(list(setup.key(&full_key(WEIGHT), weight)), list(old));
     }
 }

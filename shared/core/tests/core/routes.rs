@@ -1,14 +1,5 @@
 //! Who holds how much of a route, as it stands and after a change.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
-
-#[allow(dead_code, reason = "the grid of rules uses the rest")]
-mod support;
-
+use crate::support::{TestSnapshot, backend, healthy, healthy_eni, healthy_local, outside};
 use clbmigrate_core::{
     annotation::{BACKEND_TYPE, IGNORE_WEIGHT_UPDATE, VGROUP_PORT, WEIGHT},
     index::Index,
@@ -20,7 +11,6 @@ use clbmigrate_core::{
     snapshot::Snapshot,
 };
 use serde_json::{Value, json};
-use support::{Scene, backend, healthy, healthy_eni, healthy_local, outside};
 
 /// Every participant of every route: label, backends, sum of weights, share in percent.
 fn held(routes: &[Route<'_>]) -> Vec<String> {
@@ -40,19 +30,24 @@ fn routes<'a>(index: &Index<'a>) -> Vec<Route<'a>> {
     index.routes().map(|(key, _)| Route::build(index, *key, &Prediction::default())).collect()
 }
 
-fn standing(scene: &Scene) -> Vec<String> {
-    let snapshot = scene.snapshot();
+fn standing(setup: &TestSnapshot) -> Vec<String> {
+    let snapshot = setup.snapshot();
     held(&routes(&Index::new(&snapshot)))
 }
 
-fn after<T>(before: &Scene, after: &Scene, look: impl FnOnce(&Preview<'_>) -> T) -> T {
+fn after<T>(
+    before: &TestSnapshot,
+    after: &TestSnapshot,
+    look: impl FnOnce(&Preview<'_>) -> T,
+) -> T {
     let (before, after): (Snapshot, Snapshot) = (before.snapshot(), after.snapshot());
     look(&preview(&Index::new(&before), &Index::new(&after)))
 }
 
-fn held_after(before: &Scene, edited: &Scene) -> Vec<String> {
-    after(before, edited, |said| {
-        let routes: Vec<Route<'_>> = said.routes.iter().map(|route| route.after.clone()).collect();
+fn held_after(before: &TestSnapshot, edited: &TestSnapshot) -> Vec<String> {
+    after(before, edited, |reported| {
+        let routes: Vec<Route<'_>> =
+            reported.routes.iter().map(|route| route.after.clone()).collect();
         held(&routes)
     })
 }
@@ -106,10 +101,10 @@ fn all_shares_are_zero_where_the_sum_is() {
 #[test]
 fn another_clusters_backends_are_a_participant_of_their_own() {
     let remote = json!({"ServerId": "i-far", "Port": 31080, "Weight": 30, "Type": "ecs",
-        "Description": format!("k8s/31080/web/shop/{}", support::OTHER_ID)});
-    let scene = healthy().group("rsp-a", &[backend(1, 10), backend(2, 10), backend(3, 10), remote]);
+        "Description": format!("k8s/31080/web/shop/{}", crate::support::OTHER_ID)});
+    let setup = healthy().group("rsp-a", &[backend(1, 10), backend(2, 10), backend(3, 10), remote]);
     let expected = ["shop/web: 3 backends, 30, 50.0 %", "shop/web: 1 backends, 30, 50.0 %"];
-    assert_eq!(standing(&scene), expected);
+    assert_eq!(standing(&setup), expected);
 }
 
 #[test]
@@ -118,12 +113,12 @@ fn a_frozen_service_keeps_what_it_has() {
     let expected = ["shop/web: 3 backends, 30, 30.0 %", "i-ext: 1 backends, 70, 70.0 %"];
     assert_eq!(standing(&broken), expected);
     assert_eq!(held_after(&healthy(), &broken), expected);
-    assert_eq!(after(&healthy(), &broken, |said| said.outcome), Outcome::Frozen);
+    assert_eq!(after(&healthy(), &broken, |reported| reported.outcome), Outcome::Frozen);
     // Its backends are its own, not left over.
     let snapshot = broken.snapshot();
     let report = rules::check(&Index::new(&snapshot), None, &|_| true);
-    let said: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
-    assert_eq!(said, ["CLB003"]);
+    let reported: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(reported, ["CLB003"]);
 }
 
 #[test]
@@ -131,7 +126,7 @@ fn a_drained_service_leaves_the_group_and_the_rest_goes_to_the_others() {
     let edited = healthy().note(WEIGHT, "101");
     let expected = ["shop/web: 0 backends, 0, 0.0 %", "i-ext: 1 backends, 70, 100.0 %"];
     assert_eq!(held_after(&healthy(), &edited), expected);
-    assert_eq!(after(&healthy(), &edited, |said| said.outcome), Outcome::Drained);
+    assert_eq!(after(&healthy(), &edited, |reported| reported.outcome), Outcome::Drained);
 }
 
 #[test]
@@ -165,8 +160,8 @@ fn a_group_that_is_released_is_cleaned_and_one_that_is_dropped_is_not() {
     let moved = |mapping| {
         let edited = healthy().note(VGROUP_PORT, mapping).group("rsp-b", &[]);
         let before = healthy().group("rsp-b", &[]);
-        after(&before, &edited, |said| {
-            let route = said.routes.iter().find(|route| route.key.vgroup == "rsp-a");
+        after(&before, &edited, |reported| {
+            let route = reported.routes.iter().find(|route| route.key.vgroup == "rsp-a");
             held(&[route.expect("the old group").after.clone()])
         })
     };
@@ -190,8 +185,8 @@ fn from_nodes_to_pods_the_backends_change_and_the_weight_is_divided_anew() {
     let edited = healthy().key(BACKEND_TYPE, "eni").note(WEIGHT, "31");
     let expected = ["shop/web: 3 backends, 30, 30.0 %", "i-ext: 1 backends, 70, 70.0 %"];
     assert_eq!(held_after(&healthy(), &edited), expected);
-    let ids = after(&healthy(), &edited, |said| {
-        let own = said.routes[0].after.backends_of(0);
+    let ids = after(&healthy(), &edited, |reported| {
+        let own = reported.routes[0].after.backends_of(0);
         own.map(|backend| backend.id.to_owned()).collect::<Vec<_>>()
     });
     assert_eq!(ids, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
@@ -199,9 +194,9 @@ fn from_nodes_to_pods_the_backends_change_and_the_weight_is_divided_anew() {
 
 #[test]
 fn healthy_snapshots_of_each_mode_hold_thirty_of_a_hundred() {
-    for scene in [healthy(), healthy_local(), healthy_eni()] {
+    for setup in [healthy(), healthy_local(), healthy_eni()] {
         let expected = ["shop/web: 3 backends, 30, 30.0 %", "i-ext: 1 backends, 70, 70.0 %"];
-        assert_eq!(standing(&scene), expected);
+        assert_eq!(standing(&setup), expected);
     }
 }
 
@@ -218,10 +213,10 @@ fn without_id_and_nodes_it_is_unknown_whose_backends_they_are() {
 fn the_id_is_found_where_the_clusters_own_instances_carry_it() {
     let mut snapshot = healthy().id(None).snapshot();
     snapshot.infer_cluster_ids();
-    assert_eq!(snapshot.clusters[0].id.as_deref(), Some(support::CLUSTER_ID));
+    assert_eq!(snapshot.clusters[0].id.as_deref(), Some(crate::support::CLUSTER_ID));
     // Two ids on the cluster's own instances prove nothing.
     let other = json!({"ServerId": "i-2", "Port": 30080, "Weight": 10, "Type": "ecs",
-        "Description": format!("k8s/30080/web/shop/{}", support::OTHER_ID)});
+        "Description": format!("k8s/30080/web/shop/{}", crate::support::OTHER_ID)});
     let mut snapshot = healthy().id(None).group("rsp-a", &[backend(1, 10), other]).snapshot();
     snapshot.infer_cluster_ids();
     assert_eq!(snapshot.clusters[0].id, None);
@@ -234,8 +229,13 @@ fn a_named_service_is_looked_at_even_where_it_stays_as_it_is() {
     let index = Index::new(&snapshot);
     assert!(preview(&index, &index).routes.is_empty());
     let service_ref = index.services().next().expect("a Service");
-    let said = preview_including(&index, &index, &[service_ref.service.object_ref(None)]);
-    assert!(said.changes.is_empty() && said.introduced.is_empty() && said.fixed.is_empty());
+    let reported = preview_including(&index, &index, &[service_ref.service.object_ref(None)]);
+    assert!(
+        reported.changes.is_empty() && reported.introduced.is_empty() && reported.fixed.is_empty()
+    );
     let sums = |route: &Route<'_>| route.participants[0].weight_sum;
-    assert_eq!((sums(&said.routes[0].before), sums(&said.routes[0].after)), (Some(50), Some(30)));
+    assert_eq!(
+        (sums(&reported.routes[0].before), sums(&reported.routes[0].after)),
+        (Some(50), Some(30))
+    );
 }

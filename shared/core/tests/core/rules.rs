@@ -1,14 +1,4 @@
 //! The grid of rules: the specification as a table of snapshots, and what each rule says of them.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
-
-mod grid;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
@@ -16,18 +6,18 @@ use clbmigrate_core::{
     rules::{self, Evidence, catalogue},
 };
 
-use grid::{Given, Rule, Then, check, introduced};
-use support::{Scene, healthy, healthy_eni, healthy_local};
+use crate::grid::{self, Expectation, Input, Rule, check, introduced};
+use crate::support::{TestSnapshot, healthy, healthy_eni, healthy_local};
 
 fn try_all(rules: &[Rule]) {
     let complaints: Vec<String> = rules
         .iter()
         .flat_map(|rule| rule.cases.iter().filter_map(|case| case.complaint(rule.id)))
         .collect();
-    none(&complaints);
+    assert_no_complaints(&complaints);
 }
 
-fn none(complaints: &[String]) {
+pub(crate) fn assert_no_complaints(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} cases differ:\n{}", complaints.len(), complaints.join("\n"));
 }
 
@@ -78,10 +68,10 @@ fn changes_that_lose_traffic_are_found() {
 
 #[test]
 fn where_nothing_is_wrong_nothing_is_said() {
-    for scene in [healthy(), healthy_local(), healthy_eni()] {
-        let said = check(&scene.snapshot());
-        assert_eq!(said.findings, [], "{:#?}", said.findings);
-        assert_eq!(said.not_looked, []);
+    for setup in [healthy(), healthy_local(), healthy_eni()] {
+        let reported = check(&setup.snapshot());
+        assert_eq!(reported.findings, [], "{:#?}", reported.findings);
+        assert_eq!(reported.not_looked, []);
     }
 }
 
@@ -94,12 +84,14 @@ fn every_rule_has_a_case_that_fires_and_one_that_is_silent() {
     let tried: BTreeSet<&str> = grid.iter().map(|rule| rule.id).collect();
     assert_eq!(tried.len(), grid.len(), "a rule has two entries");
     assert_eq!(tried, known.iter().copied().collect());
-    let has = |rule: &Rule, what: fn(Then) -> bool| rule.cases.iter().any(|case| what(case.then));
+    let has = |rule: &Rule, what: fn(Expectation) -> bool| {
+        rule.cases.iter().any(|case| what(case.expected))
+    };
     let lacking: Vec<&str> = grid
         .iter()
         .filter(|rule| {
-            !has(rule, |then| matches!(then, Then::Says(_)))
-                || !has(rule, |then| then == Then::Silent)
+            !has(rule, |expected| matches!(expected, Expectation::Fires(_)))
+                || !has(rule, |expected| expected == Expectation::Silent)
         })
         .map(|rule| rule.id)
         .collect();
@@ -125,8 +117,8 @@ fn every_rule_is_described() {
 #[test]
 fn every_rule_has_a_case_as_bad_as_the_catalogue_says_and_none_worse() {
     let worst = |rule: &Rule| {
-        let severities = rule.cases.iter().filter_map(|case| match case.then {
-            Then::Says(severity) => Some(severity),
+        let severities = rule.cases.iter().filter_map(|case| match case.expected {
+            Expectation::Fires(severity) => Some(severity),
             _ => None,
         });
         severities.max()
@@ -147,12 +139,12 @@ fn every_rule_that_needs_evidence_has_a_case_without_it() {
         .iter()
         // CLB410 does not fall silent: it warns, and names what is unknown.
         .filter(|rule| needs(rule.id) && rule.id != "CLB410")
-        .filter(|rule| !rule.cases.iter().any(|case| case.then == Then::Blind))
+        .filter(|rule| !rule.cases.iter().any(|case| case.expected == Expectation::Blind))
         .map(|rule| rule.id)
         .collect();
     assert!(lacking.is_empty(), "{lacking:?}");
     for rule in &grid {
-        for not in rule.cases.iter().flat_map(|case| case.given.judge().not_looked) {
+        for not in rule.cases.iter().flat_map(|case| case.input.judge().not_looked) {
             assert!(!not.what.is_empty() && !not.why.is_empty());
             for id in not.rules {
                 assert!(needs(id), "{id} looked for {} and declares no evidence", not.what);
@@ -164,7 +156,7 @@ fn every_rule_that_needs_evidence_has_a_case_without_it() {
 #[test]
 fn every_finding_names_its_object_and_a_fix() {
     for rule in grid::all() {
-        for finding in rule.cases.iter().flat_map(|case| case.given.judge().findings) {
+        for finding in rule.cases.iter().flat_map(|case| case.input.judge().findings) {
             assert!(!finding.message.is_empty(), "{finding:?}");
             assert!(!finding.fix.is_empty(), "{finding:?}");
             assert!(!finding.object.kind.is_empty() && !finding.object.name.is_empty());
@@ -183,27 +175,27 @@ fn count(findings: &[Finding], like: &Finding) -> usize {
 }
 
 /// What is wrong with a finding's patch.
-fn patch_complaint(given: &Given, said: &[Finding], finding: &Finding) -> Option<String> {
-    let (before, after) = match given {
-        Given::State(scene) => (scene, scene),
-        Given::Change { before, after, .. } => (before, after),
+fn patch_complaint(input: &Input, reported: &[Finding], finding: &Finding) -> Option<String> {
+    let (before, after) = match input {
+        Input::State(setup) => (setup, setup),
+        Input::Change { before, after, .. } => (before, after),
     };
     let patched = match after.clone().patched(finding) {
         Ok(patched) => patched.snapshot(),
         Err(error) => return Some(error),
     };
     let brought = introduced(&before.snapshot(), &patched).findings;
-    let now = match given {
-        Given::State(_) => check(&patched).findings,
-        Given::Change { .. } => brought.clone(),
+    let now = match input {
+        Input::State(_) => check(&patched).findings,
+        Input::Change { .. } => brought.clone(),
     };
-    if count(&now, finding) >= count(said, finding) {
+    if count(&now, finding) >= count(reported, finding) {
         return Some("the rule still speaks".to_owned());
     }
     // What shows once the worse mistake is gone.
     let uncovers = |f: &Finding| finding.rule == "CLB007" && f.rule == "CLB008";
     let is_new = |f: &&Finding| {
-        f.severity == Severity::Error && count(&brought, f) > count(said, f) && !uncovers(f)
+        f.severity == Severity::Error && count(&brought, f) > count(reported, f) && !uncovers(f)
     };
     brought.iter().find(is_new).map(|f| format!("it brings {}: {}", f.rule, f.message))
 }
@@ -213,14 +205,15 @@ fn every_patch_applies_silences_its_rule_and_brings_no_error() {
     let mut complaints = Vec::new();
     for rule in grid::all() {
         for case in &rule.cases {
-            let old = match &case.given {
-                Given::State(scene) => scene.clone().under_the_old_prefix().map(Given::State),
-                Given::Change { .. } => None,
+            let old = match &case.input {
+                Input::State(setup) => setup.clone().under_the_old_prefix().map(Input::State),
+                Input::Change { .. } => None,
             };
-            for given in old.iter().chain([&case.given]) {
-                let said = given.judge().findings;
-                for finding in said.iter().filter(|f| f.rule == rule.id && !f.patch.is_empty()) {
-                    if let Some(complaint) = patch_complaint(given, &said, finding) {
+            for input in old.iter().chain([&case.input]) {
+                let reported = input.judge().findings;
+                for finding in reported.iter().filter(|f| f.rule == rule.id && !f.patch.is_empty())
+                {
+                    if let Some(complaint) = patch_complaint(input, &reported, finding) {
                         let (id, name, patch) = (rule.id, case.name, &finding.patch);
                         complaints.push(format!("{id}: {name}: {patch:?}\n  {complaint}"));
                     }
@@ -228,7 +221,7 @@ fn every_patch_applies_silences_its_rule_and_brings_no_error() {
             }
         }
     }
-    none(&complaints);
+    assert_no_complaints(&complaints);
 }
 
 // Prefixes.
@@ -238,20 +231,20 @@ fn the_old_prefix_is_judged_as_the_new_one() {
     let mut complaints = Vec::new();
     for rule in grid::all() {
         for case in &rule.cases {
-            let Given::State(scene) = &case.given else { continue };
-            let Some(old) = scene.clone().under_the_old_prefix() else { continue };
-            let of = |scene: &Scene| {
+            let Input::State(setup) = &case.input else { continue };
+            let Some(old) = setup.clone().under_the_old_prefix() else { continue };
+            let of = |setup: &TestSnapshot| {
                 let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
-                for finding in check(&scene.snapshot()).findings {
+                for finding in check(&setup.snapshot()).findings {
                     *counts.entry((finding.rule, finding.severity)).or_default() += 1;
                 }
                 counts
             };
-            let (new, old) = (of(scene), of(&old));
+            let (new, old) = (of(setup), of(&old));
             if new != old {
                 complaints.push(format!("{}: {}: {new:?} became {old:?}", rule.id, case.name));
             }
         }
     }
-    none(&complaints);
+    assert_no_complaints(&complaints);
 }

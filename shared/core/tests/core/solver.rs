@@ -1,10 +1,7 @@
 //! Weights for a wanted share.
-#![allow(clippy::expect_used, reason = "a test may fail")]
-
 use clbmigrate_core::solver::{
     BackendLayout, RouteGoal, Side, Solution, TOLERANCE, Unsolvable, capacity, distribute, solve,
 };
-use proptest::prelude::*;
 use rstest::rstest;
 
 fn even(backends: usize) -> Side {
@@ -134,85 +131,123 @@ fn a_side_without_backends_carries_nothing() {
     assert_eq!((solution.to, solution.from), (Some(100), Some(0)));
 }
 
-fn spread() -> impl Strategy<Value = BackendLayout> {
-    prop_oneof![
-        (1_usize..30).prop_map(BackendLayout::Even),
-        (prop::collection::vec(1_usize..20, 1..8), 0_usize..4)
-            .prop_map(|(nodes, eci)| BackendLayout::Local { nodes, eci }),
-    ]
-}
+mod properties {
+    use std::collections::BTreeMap;
 
-/// The nearest that any two weights come to the wish, tried one by one.
-fn nearest(to: &BackendLayout, from: &BackendLayout, wish: f64) -> f64 {
-    let mut nearest = f64::INFINITY;
-    for a in 0..=100 {
-        for b in 0..=100 {
-            let (a, b) = (to.sum(a), from.sum(b));
-            let is_meant = (a > 0) == (wish > 0.0) && (b > 0) == (wish < 1.0);
-            if is_meant {
-                nearest = nearest.min((f64::from(a) / f64::from(a + b) - wish).abs());
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spread() -> impl Strategy<Value = BackendLayout> {
+        prop_oneof![
+            (1_usize..30).prop_map(BackendLayout::Even),
+            (prop::collection::vec(1_usize..20, 1..8), 0_usize..4)
+                .prop_map(|(nodes, eci)| BackendLayout::Local { nodes, eci }),
+        ]
+    }
+
+    /// The nearest that any two weights come to the wish, tried one by one.
+    fn nearest(to: &BackendLayout, from: &BackendLayout, wish: f64) -> f64 {
+        let mut nearest = f64::INFINITY;
+        for a in 0..=100 {
+            for b in 0..=100 {
+                let (a, b) = (to.sum(a), from.sum(b));
+                let is_meant = (a > 0) == (wish > 0.0) && (b > 0) == (wish < 1.0);
+                if is_meant {
+                    nearest = nearest.min((f64::from(a) / f64::from(a + b) - wish).abs());
+                }
             }
         }
-    }
-    nearest
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_is_possible_within_a_point_is_found(
-        to in spread(), from in spread(), percent in 0_u32..=100,
-    ) {
-        let wish = f64::from(percent) / 100.0;
-        let best = nearest(&to, &from, wish);
-        let solution = solve(&[goal(Side::Service(to), Side::Service(from))], wish).unwrap();
-        if best <= TOLERANCE {
-            prop_assert!(solution.distance() <= TOLERANCE + 1e-9, "{:?}", solution);
-        } else {
-            prop_assert!((solution.distance() - best).abs() < 1e-9, "{best}: {:?}", solution);
-        }
+        nearest
     }
 
-    #[test]
-    fn machines_beside_a_service_are_found_as_by_trying_all(
-        to in spread(), weights in prop::collection::vec(0_u32..=100, 1..4), percent in 1_u32..100,
-    ) {
-        let wish = f64::from(percent) / 100.0;
-        let most = capacity(&weights);
-        let mut best = f64::INFINITY;
-        for a in (1..=100).map(|weight| to.sum(weight)) {
-            for b in 1..=most {
-                best = best.min((f64::from(a) / f64::from(a + b) - wish).abs());
-            }
-        }
-        let solution = solve(&[goal(Side::Service(to), Side::Servers(weights))], wish).unwrap();
-        prop_assert!(solution.distance() <= best.max(TOLERANCE) + 1e-9, "{best}: {:?}", solution);
-    }
-
-    #[test]
-    fn sums_are_shared_out_to_the_last(
-        weights in prop::collection::vec(0_u32..=100, 1..12), sum in 0_u32..2000,
-    ) {
-        let given = distribute(sum, &weights);
-        prop_assert_eq!(given.iter().sum::<u32>(), sum.min(capacity(&weights)));
-        prop_assert!(given.iter().all(|weight| *weight <= 100));
-        let stays_out = |(given, weight): (&u32, &u32)| *weight > 0 || *given == 0;
-        if weights.iter().any(|weight| *weight > 0) {
-            prop_assert!(given.iter().zip(&weights).all(stays_out), "{:?}", given);
-        }
-    }
-
-    #[test]
-    fn bigger_shares_never_get_less_weight_in_proportion(
-        to in spread(), from in spread(), percent in 1_u32..99,
-    ) {
-        let goals = [goal(Side::Service(to), Side::Service(from))];
-        let share = |percent: u32| {
-            let solution = solve(&goals, f64::from(percent) / 100.0).unwrap();
-            (solution.routes[0].share, solution.distance())
+    /// The weights of both sides whose share is within a point of the wish, each with how far the
+    /// share moves at most when one side has a backend less or more.
+    fn near(to: &BackendLayout, from: &BackendLayout, wish: f64) -> BTreeMap<(u32, u32), f64> {
+        let share = |to: u32, from: u32| f64::from(to) / f64::from((to + from).max(1));
+        let sums = |layout: &BackendLayout| -> Vec<(u32, Vec<u32>)> {
+            let others: Vec<_> = layout.one_less().into_iter().chain([layout.one_more()]).collect();
+            let of_weight = |weight| {
+                (layout.sum(weight), others.iter().map(|other| other.sum(weight)).collect())
+            };
+            (0..=100).map(of_weight).collect()
         };
-        let ((low, low_gap), (high, high_gap)) = (share(percent), share(percent + 1));
-        prop_assert!(high + 1e-9 >= low - low_gap.max(TOLERANCE) - high_gap.max(TOLERANCE));
+        let (to, from) = (sums(to), sums(from));
+        let mut near = BTreeMap::new();
+        for (a, (to, to_moved)) in (0..).zip(&to) {
+            for (b, (from, from_moved)) in (0..).zip(&from) {
+                let present = share(*to, *from);
+                if *to > 0 && *from > 0 && (present - wish).abs() <= TOLERANCE + 1e-9 {
+                    let moved = to_moved.iter().map(|to| share(*to, *from));
+                    let moved = moved.chain(from_moved.iter().map(|from| share(*to, *from)));
+                    let most = moved.map(|moved| (moved - present).abs()).fold(0.0, f64::max);
+                    near.insert((a, b), most);
+                }
+            }
+        }
+        near
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_possible_within_a_point_is_found(
+            to in spread(), from in spread(), percent in 0_u32..=100,
+        ) {
+            let wish = f64::from(percent) / 100.0;
+            let best = nearest(&to, &from, wish);
+            let solution = solve(&[goal(Side::Service(to), Side::Service(from))], wish).unwrap();
+            if best <= TOLERANCE {
+                prop_assert!(solution.distance() <= TOLERANCE + 1e-9, "{:?}", solution);
+            } else {
+                prop_assert!((solution.distance() - best).abs() < 1e-9, "{best}: {:?}", solution);
+            }
+        }
+
+        #[test]
+        fn machines_beside_a_service_are_found_as_by_trying_all(
+            to in spread(), weights in prop::collection::vec(0_u32..=100, 1..4), percent in 1_u32..100,
+        ) {
+            let wish = f64::from(percent) / 100.0;
+            let most = capacity(&weights);
+            let mut best = f64::INFINITY;
+            for a in (1..=100).map(|weight| to.sum(weight)) {
+                for b in 1..=most {
+                    best = best.min((f64::from(a) / f64::from(a + b) - wish).abs());
+                }
+            }
+            let solution = solve(&[goal(Side::Service(to), Side::Servers(weights))], wish).unwrap();
+            prop_assert!(solution.distance() <= best.max(TOLERANCE) + 1e-9, "{best}: {:?}", solution);
+        }
+
+        #[test]
+        fn sums_are_shared_out_to_the_last(
+            weights in prop::collection::vec(0_u32..=100, 1..12), sum in 0_u32..2000,
+        ) {
+            let given = distribute(sum, &weights);
+            prop_assert_eq!(given.iter().sum::<u32>(), sum.min(capacity(&weights)));
+            prop_assert!(given.iter().all(|weight| *weight <= 100));
+            let stays_out = |(given, weight): (&u32, &u32)| *weight > 0 || *given == 0;
+            if weights.iter().any(|weight| *weight > 0) {
+                prop_assert!(given.iter().zip(&weights).all(stays_out), "{:?}", given);
+            }
+        }
+
+        #[test]
+        fn within_a_point_percentages_come_first_and_then_what_one_backend_moves_least(
+            to in spread(), from in spread(), percent in 1_u32..100,
+        ) {
+            let wish = f64::from(percent) / 100.0;
+            let near = near(&to, &from, wish);
+            let solution = solve(&[goal(Side::Service(to), Side::Service(from))], wish).unwrap();
+            let weights = (solution.to.unwrap(), solution.from.unwrap());
+            let percentages = (percent, 100 - percent);
+            if near.contains_key(&percentages) {
+                prop_assert_eq!(weights, percentages);
+            } else if let Some(steadiest) = near.values().copied().reduce(f64::min) {
+                prop_assert!(near[&weights] <= steadiest + 1e-8, "{steadiest}: {:?}", solution);
+            }
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! A change of several sides: whatever fails at whatever step, nobody who lost traffic is left without
 //! those who gained it.
-#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
 use clbmigrate_core::{
     annotation,
     history::{self, History, HistoryEntry},
@@ -16,7 +14,7 @@ use serde_json::json;
 
 /// What is really the case with a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Is {
+enum PartState {
     Before,
     /// Written, not proven.
     Written,
@@ -29,19 +27,19 @@ enum Is {
 }
 
 #[derive(Clone)]
-struct Scene {
+struct CourseRun {
     raises: Vec<bool>,
     course: Course,
-    parts: Vec<Is>,
+    parts: Vec<PartState>,
     steps: usize,
 }
 
-impl Scene {
+impl CourseRun {
     fn new(raises: &[bool]) -> Self {
         Self {
             raises: raises.to_vec(),
             course: Course::new(raises.to_vec()),
-            parts: vec![Is::Before; raises.len()],
+            parts: vec![PartState::Before; raises.len()],
             steps: 0,
         }
     }
@@ -77,14 +75,14 @@ impl Scene {
             return;
         };
         self.parts[*at] = match (act, came) {
-            (_, Came::Taken(_)) => Is::Others,
+            (_, Came::Taken(_)) => PartState::Others,
             (Act::Write(_) | Act::Verify(_), Came::Nothing(_)) | (Act::Confirm(_), Came::Done) => {
-                Is::Before
+                PartState::Before
             }
-            (Act::Write(_), Came::Done) => Is::Written,
-            (Act::Write(_), _) => Is::Unsure,
-            (Act::Verify(_), Came::Done) => Is::After,
-            (Act::Restore(_), Came::Done) => Is::Back,
+            (Act::Write(_), Came::Done) => PartState::Written,
+            (Act::Write(_), _) => PartState::Unsure,
+            (Act::Verify(_), Came::Done) => PartState::After,
+            (Act::Restore(_), Came::Done) => PartState::Back,
             _ => self.parts[*at],
         };
     }
@@ -93,48 +91,54 @@ impl Scene {
         match act {
             Act::Write(at) => {
                 let before = &self.parts[..*at];
-                assert!(before.iter().all(|is| *is == Is::After), "{act:?} after {before:?}");
-                assert_eq!(self.parts[*at], Is::Before);
+                assert!(
+                    before.iter().all(|is| *is == PartState::After),
+                    "{act:?} after {before:?}"
+                );
+                assert_eq!(self.parts[*at], PartState::Before);
             }
             Act::Restore(at) if self.raises[*at] => {
                 let losses = self.parts.iter().zip(&self.raises).filter(|(_, raise)| !**raise);
                 let mut losses = losses.map(|(is, _)| *is);
-                assert!(losses.all(|is| is == Is::Before), "{act:?} with {:?}", self.parts);
+                assert!(losses.all(|is| is == PartState::Before), "{act:?} with {:?}", self.parts);
             }
             _ => {}
         }
     }
 
     fn is_true(&self, ending: &Ending) {
-        let count = |wanted: Is| self.parts.iter().filter(|is| **is == wanted).count();
+        let count = |wanted: PartState| self.parts.iter().filter(|is| **is == wanted).count();
         match ending {
-            Ending::Done => assert_eq!(count(Is::After), self.parts.len()),
+            Ending::Done => assert_eq!(count(PartState::After), self.parts.len()),
             Ending::Untouched(_) => {
                 // Somebody else's, if any, is the first one.
                 let (first, rest) = self.parts.split_at(1);
-                assert!(matches!(first[0], Is::Before | Is::Others));
-                assert!(rest.iter().all(|is| *is == Is::Before));
+                assert!(matches!(first[0], PartState::Before | PartState::Others));
+                assert!(rest.iter().all(|is| *is == PartState::Before));
             }
             Ending::Held(done) => {
-                assert!(self.parts[..*done].iter().all(|is| *is == Is::After));
-                assert!(self.parts[*done..].iter().all(|is| *is == Is::Before));
+                assert!(self.parts[..*done].iter().all(|is| *is == PartState::After));
+                assert!(self.parts[*done..].iter().all(|is| *is == PartState::Before));
             }
             Ending::RolledBack { unconfirmed, taken, .. } => {
                 for (at, is) in self.parts.iter().enumerate() {
                     let known = match is {
-                        Is::Before => true,
-                        Is::Back => unconfirmed.contains(&at),
-                        Is::Others => taken.contains(&at),
+                        PartState::Before => true,
+                        PartState::Back => unconfirmed.contains(&at),
+                        PartState::Others => taken.contains(&at),
                         _ => false,
                     };
                     assert!(known, "part {at} is {is:?}, told: {ending:?}");
                 }
             }
             Ending::Standing { standing, left, taken, .. } => {
-                assert!(self.parts[..*standing].iter().all(|is| *is == Is::After), "{ending:?}");
+                assert!(
+                    self.parts[..*standing].iter().all(|is| *is == PartState::After),
+                    "{ending:?}"
+                );
                 let told = |at: usize| left.iter().any(|(of, _)| *of == at) || taken.contains(&at);
                 for (at, is) in self.parts.iter().enumerate().skip(*standing) {
-                    let is_back = matches!(is, Is::Before | Is::Back);
+                    let is_back = matches!(is, PartState::Before | PartState::Back);
                     assert!(is_back || told(at), "part {at} is {is:?}, told: {ending:?}");
                 }
             }
@@ -165,7 +169,7 @@ fn outcomes(act: &Act) -> Vec<Came> {
 #[case::servers_of_two_groups_gain(&[true, true, false])]
 #[case::many(&[true, true, false, false])]
 fn whatever_fails_nobody_is_left_without_what_is_to_carry_its_traffic(#[case] raises: &[bool]) {
-    assert!(Scene::new(raises).explore() > raises.len());
+    assert!(CourseRun::new(raises).explore() > raises.len());
 }
 
 #[test]

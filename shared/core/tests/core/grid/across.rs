@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Rule, change, rule};
 use crate::support::{
-    OTHER_ID, Scene, endpoint, healthy, healthy_eni, merged, pod, sibling, slice,
+    OTHER_ID, TestSnapshot, endpoint, healthy, healthy_eni, merged, pod, sibling, slice,
 };
 
 fn annotated(service: Value, suffix: &str, value: &str) -> Value {
@@ -44,18 +44,18 @@ fn selecting(service: Value, selector: &Value) -> Value {
 }
 
 /// Service `shop/web` beside `shop/web-new`.
-fn beside(service: Value) -> Scene {
+fn beside(service: Value) -> TestSnapshot {
     healthy().add(service)
 }
 
 /// Ports 80 and 443, both in group `rsp-a`.
-fn one_group(scene: Scene) -> Scene {
-    scene.two_ports().note(VGROUP_PORT, "rsp-a:80,rsp-a:443")
+fn one_group(setup: TestSnapshot) -> TestSnapshot {
+    setup.two_ports().note(VGROUP_PORT, "rsp-a:80,rsp-a:443")
 }
 
 fn override_listeners() -> Rule {
     let on = healthy().note(FORCE_OVERRIDE, "true");
-    let alone = |scene: Scene| scene.bare(VGROUP_PORT).bare(WEIGHT);
+    let alone = |setup: TestSnapshot| setup.bare(VGROUP_PORT).bare(WEIGHT);
     rule("CLB010")
         .error("another Service overrides the same listener, both without mapping", {
             alone(on.clone()).add(overriding(unmapped(sibling("api"))))
@@ -135,9 +135,9 @@ fn two_services() -> Rule {
         .error("one pod carries the labels of both selectors, which neither contains", {
             let labelled = merged(pod("web-x"), &json!({"metadata": {"labels": both}}));
             let twin = selecting(eni(sibling("web-new")), &json!({"app": "web"}));
-            let scene = web().without("EndpointSlice").without("Deployment");
+            let setup = web().without("EndpointSlice").without("Deployment");
             let only_tier = json!({"spec": {"selector": {"app": null}}});
-            scene.edit("Service", &only_tier).add(twin).add(labelled)
+            setup.edit("Service", &only_tier).add(twin).add(labelled)
         })
         .times(2)
         .silent("one Service", healthy())

@@ -5,48 +5,48 @@ use clbmigrate_core::annotation::{
 };
 use serde_json::{Value, json};
 
-use super::{Given, Rule, applied, change, rule};
+use super::{Input, Rule, applied, change, rule};
 use crate::support::{
-    OTHER_ID, Scene, backend, endpoint, groups, healthy, healthy_eni, healthy_local, merged,
+    OTHER_ID, TestSnapshot, backend, endpoint, groups, healthy, healthy_eni, healthy_local, merged,
     outside, service, sibling, slice, workload,
 };
 
 /// An annotation is set.
-fn set(before: Scene, suffix: &str, value: &str) -> Given {
+fn set(before: TestSnapshot, suffix: &str, value: &str) -> Input {
     change(before.clone(), before.note(suffix, value))
 }
 
 /// An annotation is removed.
-fn removed(before: Scene, suffix: &str) -> Given {
+fn removed(before: TestSnapshot, suffix: &str) -> Input {
     change(before.clone(), before.bare(suffix))
 }
 
 /// The Service's spec changes.
-fn respecified(before: Scene, patch: &Value) -> Given {
+fn respecified(before: TestSnapshot, patch: &Value) -> Input {
     change(before.clone(), before.edit("Service", &json!({"spec": patch})))
 }
 
 /// The Service is deleted.
-fn deleted(before: Scene) -> Given {
+fn deleted(before: TestSnapshot) -> Input {
     change(before.clone(), before.without("Service"))
 }
 
 /// The group holds the Service's backends and a machine with that weight.
-fn beside(weight: u32) -> Scene {
+fn beside(weight: u32) -> TestSnapshot {
     healthy().group("rsp-a", &[backend(1, 10), backend(2, 10), backend(3, 10), outside(weight)])
 }
 
 /// Alone in the group.
-fn alone() -> Scene {
+fn alone() -> TestSnapshot {
     healthy().group("rsp-a", &[backend(1, 10), backend(2, 10), backend(3, 10)])
 }
 
 /// Ports 80 and 443, each with its group.
-fn two_groups() -> Scene {
+fn two_groups() -> TestSnapshot {
     healthy().two_ports().note(VGROUP_PORT, "rsp-a:80,rsp-b:443")
 }
 
-fn mapped(text: &str) -> Scene {
+fn mapped(text: &str) -> TestSnapshot {
     healthy().note(VGROUP_PORT, text)
 }
 
@@ -54,7 +54,7 @@ fn legacy(suffix: &str) -> String {
     format!("{LEGACY_PREFIX}{suffix}")
 }
 
-fn ready(count: usize) -> Scene {
+fn ready(count: usize) -> TestSnapshot {
     let waits = json!({"conditions": {"ready": false}});
     let endpoints = (1..=3).map(|number| {
         let patch = if number > count { waits.clone() } else { json!({}) };
@@ -144,7 +144,7 @@ fn deletions() -> Rule {
 }
 
 fn moves() -> Rule {
-    let to = |before: Scene, text: &str| set(before, VGROUP_PORT, text);
+    let to = |before: TestSnapshot, text: &str| set(before, VGROUP_PORT, text);
     rule("CLB405")
         .error("to another group in one step", to(healthy(), "rsp-b:80"))
         .saying("\"rsp-b:80,rsp-a:0\"")
@@ -349,8 +349,8 @@ fn reshaped() -> Rule {
         })
         .silent("target port 80 said instead of implied", {
             let implied = json!([{"name": "http", "port": 80, "nodePort": 30080}]);
-            let said = port(&json!({"targetPort": 80}));
-            respecified(healthy().ports(&implied), &said)
+            let reported = port(&json!({"targetPort": 80}));
+            respecified(healthy().ports(&implied), &reported)
         })
         .silent("a weight", set(healthy(), WEIGHT, "40"))
 }

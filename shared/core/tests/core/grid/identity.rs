@@ -4,21 +4,21 @@ use clbmigrate_core::annotation::{VGROUP_PORT, WEIGHT};
 use serde_json::json;
 
 use super::{Rule, rule};
-use crate::support::{CLUSTER_ID, OTHER_ID, Scene, healthy, service, sibling};
+use crate::support::{CLUSTER_ID, OTHER_ID, TestSnapshot, healthy, service, sibling};
 
-fn id(id: &'static str) -> Scene {
+fn id(id: &'static str) -> TestSnapshot {
     healthy().id(Some(id))
 }
 
-fn named(scene: Scene, name: &str) -> Scene {
-    scene.edit("Service", &json!({"metadata": {"name": name}}))
+fn named(setup: TestSnapshot, name: &str) -> TestSnapshot {
+    setup.edit("Service", &json!({"metadata": {"name": name}}))
 }
 
 /// Cluster `old` with suffix `-a` beside cluster `new` with suffix `-b`.
-fn two_clusters(name: &str) -> Scene {
+fn two_clusters(name: &str) -> TestSnapshot {
     let new = [sibling("web-b")];
-    let scene = named(healthy(), name).context("old").suffix("-a").beside("new", OTHER_ID, &new);
-    scene.within(1).suffix("-b").within(0)
+    let setup = named(healthy(), name).context("old").suffix("-a").beside("new", OTHER_ID, &new);
+    setup.within(1).suffix("-b").within(0)
 }
 
 pub fn rules() -> Vec<Rule> {

@@ -6,15 +6,15 @@ use clbmigrate_core::annotation::{
 use serde_json::json;
 
 use super::{Rule, rule};
-use crate::support::{Scene, healthy, merged, pod, workload};
+use crate::support::{TestSnapshot, healthy, merged, pod, workload};
 
 const DOMAIN: &str = "service.beta.kubernetes.io/";
 
-fn legacy(suffix: &str, value: &str) -> Scene {
+fn legacy(suffix: &str, value: &str) -> TestSnapshot {
     healthy().key(&format!("{LEGACY_PREFIX}{suffix}"), value)
 }
 
-fn shared(suffix: &str, value: &str) -> Scene {
+fn shared(suffix: &str, value: &str) -> TestSnapshot {
     healthy().note(suffix, value)
 }
 

@@ -4,15 +4,15 @@ use clbmigrate_core::annotation::{ID, LEGACY_PREFIX, VGROUP_PORT, WEIGHT};
 use serde_json::json;
 
 use super::{Rule, rule};
-use crate::support::{Scene, groups, healthy};
+use crate::support::{TestSnapshot, groups, healthy};
 
 const OLD_KEY: &str = "loadbalancer-vgroup-ids";
 
-fn mapping(text: &str) -> Scene {
+fn mapping(text: &str) -> TestSnapshot {
     healthy().note(VGROUP_PORT, text)
 }
 
-fn two_ports(text: &str) -> Scene {
+fn two_ports(text: &str) -> TestSnapshot {
     mapping(text).two_ports()
 }
 

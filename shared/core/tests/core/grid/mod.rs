@@ -10,7 +10,7 @@ use clbmigrate_core::{
     snapshot::Snapshot,
 };
 
-use crate::support::Scene;
+use crate::support::TestSnapshot;
 
 pub mod across;
 pub mod change;
@@ -48,23 +48,23 @@ pub struct Rule {
 /// One line of the grid.
 pub struct Case {
     pub name: &'static str,
-    pub given: Given,
-    pub then: Then,
+    pub input: Input,
+    pub expected: Expectation,
     times: usize,
     words: Vec<&'static str>,
 }
 
 /// What is judged.
-pub enum Given {
+pub enum Input {
     /// A snapshot as it stands.
-    State(Scene),
+    State(TestSnapshot),
     /// A change, of which only what it introduces counts.
-    Change { before: Scene, after: Scene, how: How },
+    Change { before: TestSnapshot, after: TestSnapshot, how: AfterChange },
 }
 
 /// How the snapshot after a change comes about.
 #[derive(Clone, Copy)]
-pub enum How {
+pub enum AfterChange {
     /// It is written down.
     Written,
     /// Its objects are applied over the snapshot before; those that are left out stay.
@@ -73,27 +73,27 @@ pub enum How {
 
 /// What the rule has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    Says(Severity),
+pub enum Expectation {
+    Fires(Severity),
     Silent,
     /// Silent, and named under `notLooked`.
     Blind,
 }
 
-impl From<Scene> for Given {
-    fn from(scene: Scene) -> Self {
-        Self::State(scene)
+impl From<TestSnapshot> for Input {
+    fn from(setup: TestSnapshot) -> Self {
+        Self::State(setup)
     }
 }
 
 /// `before` becomes `after`.
-pub fn change(before: Scene, after: Scene) -> Given {
-    Given::Change { before, after, how: How::Written }
+pub fn change(before: TestSnapshot, after: TestSnapshot) -> Input {
+    Input::Change { before, after, how: AfterChange::Written }
 }
 
 /// The objects of `newer` are applied to `before`.
-pub fn applied(before: Scene, newer: Scene) -> Given {
-    Given::Change { before, after: newer, how: How::Applied }
+pub fn applied(before: TestSnapshot, newer: TestSnapshot) -> Input {
+    Input::Change { before, after: newer, how: AfterChange::Applied }
 }
 
 /// The cases of a rule.
@@ -102,29 +102,29 @@ pub fn rule(id: &'static str) -> Rule {
 }
 
 impl Rule {
-    pub fn error(self, name: &'static str, given: impl Into<Given>) -> Self {
-        self.case(name, given, Then::Says(Severity::Error))
+    pub fn error(self, name: &'static str, input: impl Into<Input>) -> Self {
+        self.case(name, input, Expectation::Fires(Severity::Error))
     }
 
-    pub fn warning(self, name: &'static str, given: impl Into<Given>) -> Self {
-        self.case(name, given, Then::Says(Severity::Warning))
+    pub fn warning(self, name: &'static str, input: impl Into<Input>) -> Self {
+        self.case(name, input, Expectation::Fires(Severity::Warning))
     }
 
-    pub fn info(self, name: &'static str, given: impl Into<Given>) -> Self {
-        self.case(name, given, Then::Says(Severity::Info))
+    pub fn info(self, name: &'static str, input: impl Into<Input>) -> Self {
+        self.case(name, input, Expectation::Fires(Severity::Info))
     }
 
-    pub fn silent(self, name: &'static str, given: impl Into<Given>) -> Self {
-        self.case(name, given, Then::Silent)
+    pub fn silent(self, name: &'static str, input: impl Into<Input>) -> Self {
+        self.case(name, input, Expectation::Silent)
     }
 
-    pub fn blind(self, name: &'static str, given: impl Into<Given>) -> Self {
-        self.case(name, given, Then::Blind)
+    pub fn blind(self, name: &'static str, input: impl Into<Input>) -> Self {
+        self.case(name, input, Expectation::Blind)
     }
 
-    fn case(mut self, name: &'static str, given: impl Into<Given>, then: Then) -> Self {
-        let given = given.into();
-        self.cases.push(Case { name, given, then, times: 1, words: Vec::new() });
+    fn case(mut self, name: &'static str, input: impl Into<Input>, expected: Expectation) -> Self {
+        let input = input.into();
+        self.cases.push(Case { name, input, expected, times: 1, words: Vec::new() });
         self
     }
 
@@ -146,21 +146,21 @@ impl Rule {
 }
 
 /// What all rules say.
-pub struct Said {
+pub struct Reported {
     pub findings: Vec<Finding>,
     pub not_looked: Vec<NotLooked>,
 }
 
-impl Given {
+impl Input {
     /// Runs all rules.
-    pub fn judge(&self) -> Said {
+    pub fn judge(&self) -> Reported {
         match self {
-            Self::State(scene) => check(&scene.snapshot()),
+            Self::State(setup) => check(&setup.snapshot()),
             Self::Change { before, after, how } => {
                 let before = before.snapshot();
                 let after = match how {
-                    How::Written => after.snapshot(),
-                    How::Applied => before.overlaid(&after.snapshot(), false),
+                    AfterChange::Written => after.snapshot(),
+                    AfterChange::Applied => before.overlaid(&after.snapshot(), false),
                 };
                 introduced(&before, &after)
             }
@@ -169,47 +169,47 @@ impl Given {
 }
 
 /// What all rules say of a snapshot.
-pub fn check(snapshot: &Snapshot) -> Said {
+pub fn check(snapshot: &Snapshot) -> Reported {
     let report = rules::check(&Index::new(snapshot), None, &|_| true);
-    Said { findings: report.findings, not_looked: report.not_looked }
+    Reported { findings: report.findings, not_looked: report.not_looked }
 }
 
 /// What all rules say of a change.
-pub fn introduced(before: &Snapshot, after: &Snapshot) -> Said {
+pub fn introduced(before: &Snapshot, after: &Snapshot) -> Reported {
     let (before, after) = (Index::new(before), Index::new(after));
     let preview = preview(&before, &after);
-    Said { findings: preview.introduced, not_looked: preview.not_looked }
+    Reported { findings: preview.introduced, not_looked: preview.not_looked }
 }
 
 impl Case {
-    /// What the rule should have said and did not.
+    /// What the rule should have reported and did not.
     pub fn complaint(&self, id: &str) -> Option<String> {
-        let said = self.given.judge();
-        let mine: Vec<&Finding> = said.findings.iter().filter(|f| f.rule == id).collect();
-        let is_blind = said.not_looked.iter().any(|not| not.rules.contains(&id));
-        let fits = match self.then {
-            Then::Says(severity) => {
+        let reported = self.input.judge();
+        let mine: Vec<&Finding> = reported.findings.iter().filter(|f| f.rule == id).collect();
+        let is_blind = reported.not_looked.iter().any(|not| not.rules.contains(&id));
+        let fits = match self.expected {
+            Expectation::Fires(severity) => {
                 mine.len() == self.times && mine.iter().all(|f| f.severity == severity)
             }
-            Then::Silent => mine.is_empty() && !is_blind,
-            Then::Blind => mine.is_empty() && is_blind,
+            Expectation::Silent => mine.is_empty() && !is_blind,
+            Expectation::Blind => mine.is_empty() && is_blind,
         };
-        let unsaid = self.words.iter().find(|words| !mine.iter().any(|f| mentions(f, words)));
-        if fits && unsaid.is_none() {
+        let absent = self.words.iter().find(|words| !mine.iter().any(|f| mentions(f, words)));
+        if fits && absent.is_none() {
             return None;
         }
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        said.findings.iter().for_each(|f| *seen.entry(f.rule).or_default() += 1);
-        let unsaid = unsaid.map(|words| format!(" saying {words:?}")).unwrap_or_default();
+        reported.findings.iter().for_each(|f| *seen.entry(f.rule).or_default() += 1);
+        let absent = absent.map(|words| format!(" saying {words:?}")).unwrap_or_default();
         let mine = mine.iter().map(|f| {
             let Finding { object, path, message, fix, patch, .. } = f;
             let severity = f.severity.as_str();
             format!("\n  {severity} {object} at {path}: {message} / {fix} / {patch:?}")
         });
         Some(format!(
-            "{id}: {}\n  expected: {:?} x {}{unsaid}\n  blind: {is_blind}; all rules: {seen:?}{}",
+            "{id}: {}\n  expected: {:?} x {}{absent}\n  blind: {is_blind}; all rules: {seen:?}{}",
             self.name,
-            self.then,
+            self.expected,
             self.times,
             mine.collect::<String>()
         ))

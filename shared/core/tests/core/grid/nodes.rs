@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::{Rule, rule};
 use crate::support::{
-    Scene, endpoint, healthy, healthy_eni, healthy_local, merged, node, pod, slice,
+    TestSnapshot, endpoint, healthy, healthy_eni, healthy_local, merged, node, pod, slice,
 };
 
 const EXCLUDE: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-fn all_nodes(patch: &Value) -> Scene {
+fn all_nodes(patch: &Value) -> TestSnapshot {
     healthy().each("Node", patch)
 }
 
@@ -21,19 +21,19 @@ fn labelled(labels: &Value) -> Value {
 }
 
 /// The Service under another name and namespace, of so many characters together.
-fn named(characters: usize) -> Scene {
+fn named(characters: usize) -> TestSnapshot {
     let name = "w".repeat(characters - 4);
     healthy().edit("Service", &json!({"metadata": {"name": name}}))
 }
 
 /// The first endpoint, with a patch.
-fn first_endpoint(scene: Scene, patch: &Value) -> Scene {
+fn first_endpoint(setup: TestSnapshot, patch: &Value) -> TestSnapshot {
     let endpoints = [merged(endpoint(1, 1), patch), endpoint(2, 2), endpoint(3, 3)];
-    scene.edit("EndpointSlice", &json!({"endpoints": endpoints}))
+    setup.edit("EndpointSlice", &json!({"endpoints": endpoints}))
 }
 
-fn no_node(scene: Scene) -> Scene {
-    first_endpoint(scene, &json!({"nodeName": null}))
+fn no_node(setup: TestSnapshot) -> TestSnapshot {
+    first_endpoint(setup, &json!({"nodeName": null}))
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]

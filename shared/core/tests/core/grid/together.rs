@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 
 use super::{check, introduced};
 use crate::{
-    none,
+    rules::assert_no_complaints,
     support::{
-        self, CLUSTER_ID, Scene, backend, container, healthy, healthy_eni, healthy_local, merged,
-        sibling,
+        self, CLUSTER_ID, TestSnapshot, backend, container, healthy, healthy_eni, healthy_local,
+        merged, sibling,
     },
 };
 
 // Whose Services these are.
 
 /// A Service with a dozen mistakes.
-fn hopeless() -> Scene {
+fn hopeless() -> TestSnapshot {
     healthy()
         .two_ports()
         .note(WEIGHT, "101")
@@ -42,7 +42,7 @@ fn hopeless() -> Scene {
 fn services_that_ccm_does_not_take_are_not_judged() {
     let spec = |patch: Value| hopeless().edit("Service", &json!({"spec": patch}));
     assert!(check(&hopeless().snapshot()).findings.len() > 8);
-    for scene in [
+    for setup in [
         spec(json!({"type": "ClusterIP"})),
         spec(json!({"type": "NodePort"})),
         spec(json!({"type": null})),
@@ -50,7 +50,7 @@ fn services_that_ccm_does_not_take_are_not_judged() {
         hopeless().key(CLASS, "other"),
         hopeless().key(TUNNEL_TYPE, ""),
     ] {
-        assert_eq!(check(&scene.snapshot()).findings, []);
+        assert_eq!(check(&setup.snapshot()).findings, []);
     }
     let empty_class = check(&hopeless().key(CLASS, "").snapshot());
     assert!(empty_class.findings.len() > 8, "an empty class is CCM's");
@@ -58,36 +58,36 @@ fn services_that_ccm_does_not_take_are_not_judged() {
 
 #[test]
 fn a_service_without_any_of_ccms_keys_is_no_candidate() {
-    let scene = hopeless().edit("Service", &json!({"metadata": {"annotations": null}}));
-    assert_eq!(check(&scene.key(BACKEND_TYPE, "ENI").snapshot()).findings, []);
+    let setup = hopeless().edit("Service", &json!({"metadata": {"annotations": null}}));
+    assert_eq!(check(&setup.key(BACKEND_TYPE, "ENI").snapshot()).findings, []);
 }
 
 #[test]
 fn a_service_that_was_a_candidate_is_judged_still() {
     let bare = healthy().edit("Service", &json!({"metadata": {"annotations": null}}));
-    let said = introduced(&healthy().snapshot(), &bare.key(BACKEND_TYPE, "ENI").snapshot());
-    assert!(said.findings.iter().any(|f| f.rule == "CLB013"), "{:#?}", said.findings);
+    let reported = introduced(&healthy().snapshot(), &bare.key(BACKEND_TYPE, "ENI").snapshot());
+    assert!(reported.findings.iter().any(|f| f.rule == "CLB013"), "{:#?}", reported.findings);
 }
 
 // Exemptions.
 
 #[test]
 fn what_an_object_is_exempt_from_becomes_a_warning() {
-    let said = check(&hopeless().key(ALLOW, "CLB014,CLB012, CLB015").snapshot());
-    for finding in &said.findings {
+    let reported = check(&hopeless().key(ALLOW, "CLB014,CLB012, CLB015").snapshot());
+    for finding in &reported.findings {
         let exempt = ["CLB012", "CLB014", "CLB015"].contains(&finding.rule);
         assert_eq!(finding.allowed, exempt, "{finding:?}");
         assert!(!exempt || finding.severity == Severity::Warning, "{finding:?}");
     }
-    assert!(said.findings.iter().any(|f| f.allowed));
-    assert!(said.findings.iter().any(|f| f.severity == Severity::Error));
+    assert!(reported.findings.iter().any(|f| f.allowed));
+    assert!(reported.findings.iter().any(|f| f.severity == Severity::Error));
 }
 
 #[test]
 fn an_exemption_makes_nothing_worse() {
-    let scene = healthy().note("loadbalancer-brand-new", "on").key(ALLOW, "CLB018");
-    let said = check(&scene.snapshot());
-    assert!(said.findings.iter().all(|f| f.severity == Severity::Info && f.allowed));
+    let setup = healthy().note("loadbalancer-brand-new", "on").key(ALLOW, "CLB018");
+    let reported = check(&setup.snapshot());
+    assert!(reported.findings.iter().all(|f| f.severity == Severity::Info && f.allowed));
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn an_exemption_counts_on_its_own_object_only() {
     let on_workload = healthy()
         .containers(&[probeless])
         .edit("Deployment", &json!({"metadata": {"annotations": {ALLOW: "CLB301"}}}));
-    let severity = |scene: &Scene| {
-        let said = check(&scene.snapshot());
-        said.findings.iter().find(|f| f.rule == "CLB301").map(|f| f.severity)
+    let severity = |setup: &TestSnapshot| {
+        let reported = check(&setup.snapshot());
+        reported.findings.iter().find(|f| f.rule == "CLB301").map(|f| f.severity)
     };
     assert_eq!(severity(&on_service), Some(Severity::Error));
     assert_eq!(severity(&on_workload), Some(Severity::Warning));
@@ -131,10 +131,10 @@ fn a_rule_that_follows_from_another_is_hidden() {
         ("CLB008", "CLB002", healthy().bare(ID)),
         ("CLB016", "CLB020", healthy().note("loadbalancer-backend-label", "a=b, c=d")),
     ];
-    for (speaks, hidden, scene) in cases {
-        let said = check(&scene.snapshot());
-        let has = |id: &str| said.findings.iter().any(|f| f.rule == id);
-        assert!(has(speaks) && !has(hidden), "{speaks} and {hidden}: {:#?}", said.findings);
+    for (speaks, hidden, setup) in cases {
+        let reported = check(&setup.snapshot());
+        let has = |id: &str| reported.findings.iter().any(|f| f.rule == id);
+        assert!(has(speaks) && !has(hidden), "{speaks} and {hidden}: {:#?}", reported.findings);
         let hides = rules::find(speaks).map_or(&[][..], |rule| rule.hides);
         assert!(hides.contains(&hidden), "{speaks} does not hide {hidden}");
     }
@@ -142,32 +142,33 @@ fn a_rule_that_follows_from_another_is_hidden() {
 
 #[test]
 fn a_rule_hides_nothing_on_another_object() {
-    let scene = healthy().note(VGROUP_PORT, "rsp-a:8080").add(merged(
+    let setup = healthy().note(VGROUP_PORT, "rsp-a:8080").add(merged(
         sibling("api"),
         &json!({"spec": {"ports": [
             {"name": "a", "port": 80, "nodePort": 30081},
             {"name": "b", "port": 443, "nodePort": 30082},
         ]}}),
     ));
-    let said = check(&scene.snapshot());
-    let of = |id: &str| said.findings.iter().find(|f| f.rule == id).map(|f| f.object.name.clone());
+    let reported = check(&setup.snapshot());
+    let of =
+        |id: &str| reported.findings.iter().find(|f| f.rule == id).map(|f| f.object.name.clone());
     assert_eq!(of("CLB005").as_deref(), Some("web"));
     assert_eq!(of("CLB019").as_deref(), Some("api"));
 }
 
 // The first law: nothing that lowers a risk or repairs is refused.
 
-fn errors(before: &Scene, after: &Scene) -> Vec<String> {
-    let said = introduced(&before.snapshot(), &after.snapshot());
-    let errors = said.findings.into_iter().filter(|f| f.severity == Severity::Error);
+fn errors(before: &TestSnapshot, after: &TestSnapshot) -> Vec<String> {
+    let reported = introduced(&before.snapshot(), &after.snapshot());
+    let errors = reported.findings.into_iter().filter(|f| f.severity == Severity::Error);
     errors.map(|f| format!("{}: {}", f.rule, f.message)).collect()
 }
 
 #[test]
 fn lowering_a_weight_while_others_serve_is_never_an_error() {
-    for scene in [healthy(), healthy_local(), healthy_eni()] {
+    for setup in [healthy(), healthy_local(), healthy_eni()] {
         for weight in ["29", "20", "3", "1", "0"] {
-            assert_eq!(errors(&scene, &scene.clone().note(WEIGHT, weight)), [""; 0], "{weight}");
+            assert_eq!(errors(&setup, &setup.clone().note(WEIGHT, weight)), [""; 0], "{weight}");
         }
     }
 }
@@ -192,22 +193,22 @@ fn a_repair_is_never_an_error() {
         healthy().note("loadbalancer-default-weight", "x"),
         healthy().note("loadbalancer-force-override-listeners", "true"),
     ];
-    for scene in broken {
-        let found = errors(&scene, &healthy());
+    for setup in broken {
+        let found = errors(&setup, &healthy());
         if !found.is_empty() {
-            let snapshot = scene.snapshot();
+            let snapshot = setup.snapshot();
             let service = snapshot.clusters[0].services().next().expect("the Service");
             let mapping = service.metadata.annotations.text(VGROUP_PORT);
             complaints.push(format!("from {mapping:?}: {found:?}"));
         }
     }
-    none(&complaints);
+    assert_no_complaints(&complaints);
 }
 
 #[test]
 fn what_carries_no_traffic_may_be_deleted() {
-    for scene in [healthy().note(WEIGHT, "0"), hopeless(), healthy().bare(ID)] {
-        assert_eq!(errors(&scene, &scene.clone().without("Service")), [""; 0]);
+    for setup in [healthy().note(WEIGHT, "0"), hopeless(), healthy().bare(ID)] {
+        assert_eq!(errors(&setup, &setup.clone().without("Service")), [""; 0]);
     }
 }
 
@@ -217,8 +218,8 @@ fn what_carries_no_traffic_may_be_deleted() {
 fn a_release_entry_of_a_group_that_the_service_never_held_is_reported() {
     let before = healthy();
     let after = before.clone().note(VGROUP_PORT, "rsp-a:80,rsp-old:0");
-    let said = introduced(&before.snapshot(), &after.snapshot());
-    assert!(!said.findings.is_empty());
+    let reported = introduced(&before.snapshot(), &after.snapshot());
+    assert!(!reported.findings.is_empty());
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn a_release_entry_is_not_dropped_while_own_backends_are_in_the_group() {
     let releasing = healthy().note(VGROUP_PORT, "rsp-b:80,rsp-a:0");
     let dropped = healthy().note(VGROUP_PORT, "rsp-b:80");
     assert_ne!(errors(&releasing, &dropped), [""; 0]);
-    let clean = |scene: Scene| scene.group("rsp-a", &[support::outside(70)]);
+    let clean = |setup: TestSnapshot| setup.group("rsp-a", &[support::outside(70)]);
     assert_eq!(errors(&clean(releasing), &clean(dropped)), [""; 0]);
 }
 
@@ -251,8 +252,8 @@ fn an_annotation_is_edited_in_place() {
         introduced(&before, &healthy().bare(WEIGHT).snapshot()).findings
     );
     let edited = before.with_annotation(0, "shop", "web", &key, Some("101"));
-    let said = introduced(&before, &edited);
-    assert!(said.findings.iter().any(|f| f.rule == "CLB001"));
+    let reported = introduced(&before, &edited);
+    assert!(reported.findings.iter().any(|f| f.rule == "CLB001"));
     let nobody = before.with_annotation(0, "shop", "nobody", &key, Some("101"));
     assert_eq!(introduced(&before, &nobody).findings, []);
 }
@@ -261,9 +262,9 @@ fn an_annotation_is_edited_in_place() {
 fn services_left_out_of_a_manifest_go_only_if_it_prunes() {
     let before = healthy().add(sibling("api")).snapshot();
     let newer = healthy().only("Service").snapshot();
-    let said = |prune| introduced(&before, &before.overlaid(&newer, prune)).findings;
-    assert_eq!(said(false), []);
-    let gone = said(true);
+    let reported = |prune| introduced(&before, &before.overlaid(&newer, prune)).findings;
+    assert_eq!(reported(false), []);
+    let gone = reported(true);
     let deleted = gone.iter().find(|f| f.rule == "CLB404").expect("a deletion");
     assert_eq!(deleted.object.name, "api");
 }

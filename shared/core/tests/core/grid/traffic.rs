@@ -5,23 +5,23 @@ use serde_json::{Value, json};
 
 use super::{Rule, change, rule};
 use crate::support::{
-    CLUSTER_ID, OTHER_ID, Scene, backend, endpoint, group, healthy, healthy_eni, healthy_local,
-    listener, merged, node, outside, pod_backend, sibling,
+    CLUSTER_ID, OTHER_ID, TestSnapshot, backend, endpoint, group, healthy, healthy_eni,
+    healthy_local, listener, merged, node, outside, pod_backend, sibling,
 };
 
 /// The healthy snapshot, with these backends in the group.
-fn holding(backends: &[Value]) -> Scene {
+fn holding(backends: &[Value]) -> TestSnapshot {
     healthy().group("rsp-a", backends)
 }
 
 /// The three backends with those weights, beside the machine outside.
-fn weighing(weights: [u32; 3], others: u32) -> Scene {
+fn weighing(weights: [u32; 3], others: u32) -> TestSnapshot {
     let own = weights.iter().zip(1..).map(|(weight, number)| backend(number, *weight));
     holding(&own.chain([outside(others)]).collect::<Vec<_>>())
 }
 
 /// The healthy group with one more backend.
-fn with_backend(patch: &Value) -> Scene {
+fn with_backend(patch: &Value) -> TestSnapshot {
     let more = merged(backend(9, 10), patch);
     holding(&[backend(1, 10), backend(2, 10), backend(3, 10), outside(70), more])
 }
@@ -30,11 +30,11 @@ fn described(description: &str) -> Value {
     json!({"Description": description})
 }
 
-fn listening(patch: &Value) -> Scene {
+fn listening(patch: &Value) -> TestSnapshot {
     healthy().answer(listener(patch))
 }
 
-fn sticky(config: &str, patch: &Value) -> Scene {
+fn sticky(config: &str, patch: &Value) -> TestSnapshot {
     listening(&json!({config: patch}))
 }
 

@@ -7,10 +7,10 @@ use clbmigrate_core::annotation::{
 use serde_json::json;
 
 use super::{Rule, rule};
-use crate::support::{Scene, healthy, healthy_eni};
+use crate::support::{TestSnapshot, healthy, healthy_eni};
 
 /// The nodes carry `zone: a` too.
-fn zoned() -> Scene {
+fn zoned() -> TestSnapshot {
     healthy().each("Node", &json!({"metadata": {"labels": {"zone": "a"}}}))
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Rule, rule};
 use crate::support::{
-    Scene, container, endpoint, healthy, healthy_eni, healthy_local, merged, pod, slice, workload,
+    TestSnapshot, container, endpoint, healthy, healthy_eni, healthy_local, merged, pod, slice,
+    workload,
 };
 
 fn no_probe() -> Value {
@@ -31,7 +32,7 @@ fn exec(command: &[&str]) -> Value {
 }
 
 /// The Deployment's grace period in seconds and its only container.
-fn grace(seconds: Option<u64>, container: Value) -> Scene {
+fn grace(seconds: Option<u64>, container: Value) -> TestSnapshot {
     healthy()
         .template(&json!({"spec": {"terminationGracePeriodSeconds": seconds}}))
         .containers(&[container])
@@ -41,12 +42,12 @@ fn gate(service: &str) -> Value {
     json!([{"conditionType": format!("service.readiness.alibabacloud.com/{service}")}])
 }
 
-fn gates(gates: &Value) -> Scene {
+fn gates(gates: &Value) -> TestSnapshot {
     healthy_eni().template(&json!({"spec": {"readinessGates": gates}}))
 }
 
 /// The Deployment has no hook, and the webhook would give it one.
-fn injecting() -> Scene {
+fn injecting() -> TestSnapshot {
     healthy().containers(&[no_hook()]).add(json!({"kind": "InjectionHook"}))
 }
 
@@ -55,38 +56,38 @@ fn kubelet(version: &str) -> Value {
 }
 
 /// Everything lives in that namespace instead.
-fn moved_to(scene: Scene, namespace: &str) -> Scene {
+fn moved_to(setup: TestSnapshot, namespace: &str) -> TestSnapshot {
     let patch = json!({"metadata": {"namespace": namespace}});
-    scene.edit("Service", &patch).edit("Deployment", &patch).edit("EndpointSlice", &patch)
+    setup.edit("Service", &patch).edit("Deployment", &patch).edit("EndpointSlice", &patch)
 }
 
-fn instead(kind: &str, container: &Value) -> Scene {
+fn instead(kind: &str, container: &Value) -> TestSnapshot {
     let spec = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
     healthy().without("Deployment").add(merged(workload(kind, "web"), &spec))
 }
 
-fn bare_pod(container: &Value) -> Scene {
+fn bare_pod(container: &Value) -> TestSnapshot {
     let spec = json!({"spec": {"containers": [container]}});
     healthy().without("Deployment").add(merged(pod("web-0"), &spec))
 }
 
 /// Local mode with that many pods on node `n1`, and two on the others.
-fn local(on_first: usize) -> Scene {
+fn local(on_first: usize) -> TestSnapshot {
     let mut endpoints: Vec<Value> = (1..=on_first).map(|n| endpoint(n, 1)).collect();
     endpoints.extend([endpoint(11, 2), endpoint(12, 2), endpoint(13, 3), endpoint(14, 3)]);
     healthy_local().edit("EndpointSlice", &json!({"endpoints": endpoints}))
 }
 
-fn none_ready(scene: Scene) -> Scene {
+fn none_ready(setup: TestSnapshot) -> TestSnapshot {
     let waits = json!({"conditions": {"ready": false}});
-    scene.edit("EndpointSlice", &json!({"endpoints": [merged(endpoint(1, 1), &waits)]}))
+    setup.edit("EndpointSlice", &json!({"endpoints": [merged(endpoint(1, 1), &waits)]}))
 }
 
-fn replicas(replicas: impl Into<Value>) -> Scene {
+fn replicas(replicas: impl Into<Value>) -> TestSnapshot {
     healthy().edit("Deployment", &json!({"spec": {"replicas": replicas.into()}}))
 }
 
-fn strategy(strategy: &Value) -> Scene {
+fn strategy(strategy: &Value) -> TestSnapshot {
     healthy().edit("Deployment", &json!({"spec": {"strategy": strategy}}))
 }
 
@@ -94,20 +95,20 @@ fn max_unavailable(value: impl Into<Value>) -> Value {
     json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": value.into()}})
 }
 
-fn autoscaled(scene: Scene) -> Scene {
-    scene.add(json!({
+fn autoscaled(setup: TestSnapshot) -> TestSnapshot {
+    setup.add(json!({
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
     }))
 }
 
-fn not_migrated(scene: Scene) -> Scene {
-    scene.bare(VGROUP_PORT).bare(WEIGHT)
+fn not_migrated(setup: TestSnapshot) -> TestSnapshot {
+    setup.bare(VGROUP_PORT).bare(WEIGHT)
 }
 
-fn no_selector(scene: Scene) -> Scene {
-    scene.edit("Service", &json!({"spec": {"selector": null}}))
+fn no_selector(setup: TestSnapshot) -> TestSnapshot {
+    setup.edit("Service", &json!({"spec": {"selector": null}}))
 }
 
 pub fn rules() -> Vec<Rule> {

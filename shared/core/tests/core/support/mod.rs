@@ -1,4 +1,4 @@
-//! Worlds made of a few lines of JSON, each a change of one in which nothing is wrong.
+//! Snapshots made of a few lines of JSON, each a change of one in which nothing is wrong.
 
 mod objects;
 
@@ -23,15 +23,15 @@ pub const OTHER_ID: &str = "cfedcba9876543210fedcba9876543210";
 
 /// A snapshot on paper: its objects are JSON until it is asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Scene {
-    clusters: Vec<Part>,
+pub struct TestSnapshot {
+    clusters: Vec<TestCluster>,
     answers: Vec<Value>,
     focus: usize,
 }
 
 /// A cluster on paper.
 #[derive(Debug, Clone, Default)]
-pub struct Part {
+pub struct TestCluster {
     context: Option<&'static str>,
     id: Option<&'static str>,
     suffix: Option<&'static str>,
@@ -41,7 +41,7 @@ pub struct Part {
 
 /// A snapshot in which nothing is wrong: three nodes and a pod on each carry 30 of 100, a machine
 /// outside the rest.
-pub fn healthy() -> Scene {
+pub fn healthy() -> TestSnapshot {
     let endpoints = [endpoint(1, 1), endpoint(2, 2), endpoint(3, 3)];
     let objects = vec![
         service(),
@@ -52,12 +52,12 @@ pub fn healthy() -> Scene {
         workload("Deployment", "web"),
     ];
     let backends = [backend(1, 10), backend(2, 10), backend(3, 10), outside(70)];
-    Scene {
-        clusters: vec![Part {
+    TestSnapshot {
+        clusters: vec![TestCluster {
             id: Some(CLUSTER_ID),
             nodes_listed: true,
             objects,
-            ..Part::default()
+            ..TestCluster::default()
         }],
         answers: vec![
             group("rsp-a", &backends),
@@ -69,7 +69,7 @@ pub fn healthy() -> Scene {
 }
 
 /// The same with `externalTrafficPolicy: Local` and two pods a node.
-pub fn healthy_local() -> Scene {
+pub fn healthy_local() -> TestSnapshot {
     let endpoints: Vec<Value> = (1..=6).map(|n| endpoint(n, n.div_ceil(2))).collect();
     healthy()
         .edit("Service", &json!({"spec": {"externalTrafficPolicy": "Local"}}))
@@ -78,7 +78,7 @@ pub fn healthy_local() -> Scene {
 }
 
 /// The same with pods as backends, and their readiness gate.
-pub fn healthy_eni() -> Scene {
+pub fn healthy_eni() -> TestSnapshot {
     let gate = json!([{"conditionType": "service.readiness.alibabacloud.com/web"}]);
     let backends = [pod_backend(1, 10), pod_backend(2, 10), pod_backend(3, 10), outside(70)];
     healthy()
@@ -87,14 +87,14 @@ pub fn healthy_eni() -> Scene {
         .group("rsp-a", &backends)
 }
 
-impl Scene {
+impl TestSnapshot {
     /// What follows is about the cluster of that index.
     pub fn within(mut self, cluster: usize) -> Self {
         self.focus = cluster;
         self
     }
 
-    fn part(&mut self) -> &mut Part {
+    fn part(&mut self) -> &mut TestCluster {
         &mut self.clusters[self.focus]
     }
 
@@ -210,12 +210,12 @@ impl Scene {
     pub fn beside(mut self, context: &'static str, id: &'static str, objects: &[Value]) -> Self {
         let mut objects = objects.to_vec();
         objects.extend([node(11), node(12)]);
-        self.clusters.push(Part {
+        self.clusters.push(TestCluster {
             context: Some(context),
             id: Some(id),
             nodes_listed: true,
             objects,
-            ..Part::default()
+            ..TestCluster::default()
         });
         self
     }
@@ -289,7 +289,7 @@ impl Scene {
         snapshot
     }
 
-    /// This scene with a finding's patch applied to its object.
+    /// This setup with a finding's patch applied to its object.
     pub fn patched(mut self, finding: &Finding) -> Result<Self, String> {
         let is_it = |object: &Value, at: &ObjectRef| {
             let meta = &object["metadata"];
@@ -312,7 +312,7 @@ impl Scene {
 }
 
 /// Whether a Service has keys of the old prefix.
-fn is_mixed(parts: &[Part]) -> bool {
+fn is_mixed(parts: &[TestCluster]) -> bool {
     let annotations = parts
         .iter()
         .flat_map(|part| &part.objects)

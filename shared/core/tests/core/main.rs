@@ -1,0 +1,17 @@
+//! The crate from outside: the rules, the routes, the solver, the hash and the injected hook.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail where it stands"
+)]
+
+mod grid;
+mod hashes;
+mod inject;
+mod properties;
+mod routes;
+mod rules;
+mod solver;
+mod support;
+mod transfer;
