@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -36,19 +37,29 @@ impl Terminal {
     /// The same with more environment.
     pub fn start_with(
         user: &User<'_>,
-        environment: &[(&str, String)],
+        environment: &[(&'static str, String)],
+        arguments: &str,
+        rows: u16,
+        cols: u16,
+    ) -> Result<Self> {
+        let mut variables = user.environment();
+        variables.extend(environment.iter().cloned());
+        Self::open(&user.cluster.program("kubectl"), &variables, arguments, rows, cols)
+    }
+
+    /// Starts a program with these arguments, separated by spaces, and these variables alone.
+    pub fn open(
+        program: &Path,
+        variables: &[(&str, String)],
         arguments: &str,
         rows: u16,
         cols: u16,
     ) -> Result<Self> {
         let pair = native_pty_system().openpty(size(rows, cols))?;
-        let mut command = CommandBuilder::new(user.cluster.program("kubectl"));
+        let mut command = CommandBuilder::new(program);
         command.env_clear();
         command.args(arguments.split_whitespace());
-        for (name, value) in user.environment() {
-            command.env(name, value);
-        }
-        for (name, value) in environment {
+        for (name, value) in variables {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command)?;

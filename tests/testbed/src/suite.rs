@@ -37,6 +37,12 @@ pub fn trial(
     }
 }
 
+/// Whether tests that take long are asked for: with `CLBMIGRATE_TEST_FULL=1`, as `make test-full` sets
+/// it. A test of over a minute belongs to the suite only then.
+pub fn is_full() -> bool {
+    env::var_os("CLBMIGRATE_TEST_FULL").is_some_and(|value| value == "1")
+}
+
 /// A testbed that several tests use: started by the first, ended after the last.
 #[derive(Debug)]
 pub struct SharedTestbed {

@@ -18,7 +18,7 @@ use std::{
 use clbmigrate_e2e::Helm;
 use clbmigrate_testbed::{
     Cluster, Plan, Version,
-    suite::{SharedTestbed, run},
+    suite::{SharedTestbed, run_parallel},
 };
 use clbmigrate_testkit::{CommandOutput, Kubectl};
 use libtest_mimic::{Failed, Trial};
@@ -67,24 +67,23 @@ impl TestCluster<'_> {
 fn main() -> ExitCode {
     static NEW: Mutex<()> = Mutex::new(());
     static OLD: Mutex<()> = Mutex::new(());
+    let locks = [&NEW, &OLD];
     let plan =
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = SharedTestbed::new(plan);
     let mut trials: Vec<Trial> = files::CASES.iter().copied().map(file_trial).collect();
-    for ((cluster, version), lock) in CLUSTERS.into_iter().zip([&NEW, &OLD]) {
-        let groups: [&[ClusterCase]; 4] =
-            [services::CASES, workloads::CASES, release::CASES, people::CASES];
-        for (name, body) in groups.into_iter().flatten().copied() {
-            trials.push(cluster_trial(
-                &shared,
-                &format!("{name} ({version})"),
-                cluster,
-                lock,
-                body,
-            ));
-        }
+    let groups: [&[ClusterCase]; 4] =
+        [services::CASES, workloads::CASES, release::CASES, people::CASES];
+    let both: Vec<ClusterCase> = groups.into_iter().flatten().copied().collect();
+    let new = [&both, release::NEW_CASES].concat().into_iter().map(|case| (0, case));
+    let old = [&both, release::OLD_CASES].concat().into_iter().map(|case| (1, case));
+    let mut cases: Vec<(usize, ClusterCase)> = new.chain(old).collect();
+    // In turns, so that both clusters always have something to do.
+    cases.sort_by_key(|(cluster, (name, _))| (both.iter().position(|of| of.0 == *name), *cluster));
+    for (cluster, case) in cases {
+        trials.push(cluster_trial(&shared, CLUSTERS[cluster], locks[cluster], case));
     }
-    run(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
 }
 
 fn file_trial((name, body): FileCase) -> Trial {
@@ -96,15 +95,14 @@ fn file_trial((name, body): FileCase) -> Trial {
 
 fn cluster_trial(
     shared: &Arc<SharedTestbed>,
-    name: &str,
-    cluster: &'static str,
+    (cluster, version): (&'static str, Version),
     lock: &'static Mutex<()>,
-    body: fn(&TestCluster<'_>) -> anyhow::Result<()>,
+    (name, body): ClusterCase,
 ) -> Trial {
-    shared.trial(name, move |testbed| {
+    shared.trial(&format!("{name} ({version})"), move |bed| {
         let exclusive = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let helm = Helm::provide()?;
-        let kubectl = Kubectl::new(testbed.cluster(cluster)?, &[helm.folder()?])?;
+        let kubectl = Kubectl::new(bed.cluster(cluster)?, &[helm.folder()?])?;
         body(&TestCluster { kubectl, helm, _exclusive: exclusive })
     })
 }

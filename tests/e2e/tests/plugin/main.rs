@@ -4,6 +4,7 @@
 mod access;
 mod cloud;
 mod edge_cases;
+mod isolation;
 mod reading;
 mod terminal;
 mod waiting;
@@ -40,6 +41,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 type Case = (&'static str, &'static str, &'static str, fn(&User<'_>, &Tools) -> anyhow::Result<()>);
 
 fn main() -> ExitCode {
+    if let Some(code) = isolation::probe() {
+        return code;
+    }
     let plan = Plan::new()
         .cluster(QUIET, Version::NEWEST)
         .cluster(FLAWED, Version::OLDEST)
@@ -48,13 +52,14 @@ fn main() -> ExitCode {
         .cluster(CLOUD, Version::NEWEST);
     let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 7] = [
+    let groups: [&[Case]; 8] = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
         edge_cases::CASES,
         waiting::CASES,
         access::CASES,
+        isolation::CASES,
         terminal::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();

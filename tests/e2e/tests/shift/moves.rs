@@ -56,11 +56,14 @@ fn moves(context: &TestContext<'_>) -> anyhow::Result<()> {
     clusters.has_weights("80", "20")?;
     clusters.has_share(NEW, 18.0 / 98.0)?;
     // There is nothing left to take back.
-    clusters.run(&format!("undo svc/web --contexts {OLD},{NEW} --yes"))?.expect_code(2)?;
+    clusters
+        .run(&format!("undo svc/web --contexts {OLD},{NEW} --yes"))?
+        .expect_code(1)?
+        .expect_stderr("svc/web has no change of this tool to undo in old, new")?;
     clusters
         .run(&format!("undo svc/web --context {OLD} --yes"))?
         .expect_code(1)?
-        .expect_stderr("no change")?;
+        .expect_stderr("svc/web has no change of this tool to undo")?;
     Ok(())
 }
 
@@ -171,10 +174,13 @@ fn by_hand(context: &TestContext<'_>) -> anyhow::Result<()> {
     clusters.has_weights("80", "20")?;
     clusters
         .run(&format!("set svc/web --external i-bp1none=30 --context {NEW} --yes"))?
-        .expect_code(1)?;
+        .expect_code(1)?
+        .expect_stderr("no server outside of clusters in the groups of")?
+        .expect_stderr(": i-bp1none")?;
     clusters
         .run(&format!("set svc/web --external i-bp1m1=101 --context {NEW} --yes"))?
-        .expect_code(2)?;
+        .expect_code(2)?
+        .expect_stderr("a weight is 0 to 100")?;
     Ok(())
 }
 

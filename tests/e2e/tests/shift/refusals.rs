@@ -154,7 +154,10 @@ fn candidates(context: &TestContext<'_>) -> anyhow::Result<()> {
     }
     nothing_written(&clusters)?;
     let unknown = format!("shift svc/web --from {OLD} --to elsewhere 40% --yes");
-    ensure!(clusters.run(&unknown)?.code != 0);
+    clusters
+        .run(&unknown)?
+        .expect_code(1)?
+        .expect_stderr("the kubeconfig has no context named \"elsewhere\"")?;
     let nobody = format!("shift svc/web --from external --to {NEW} 40% --yes");
     clusters.run(&nobody)?.expect_code(1)?.expect_stderr("no servers outside")?;
     let both = "shift svc/web --from external=i-a --to external=i-b 40% --yes";

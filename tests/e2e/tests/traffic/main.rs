@@ -20,7 +20,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::{Context, Result};
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{SharedTestbed, run},
+    suite::{SharedTestbed, run_parallel},
 };
 use clbmigrate_testkit::Prepared;
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             run_case(&TestContext { testbed, fixture: &fixture }, case)
         })
     });
-    run(trials.collect(), Some(&shared))
+    run_parallel(trials.collect(), Some(&shared))
 }
 
 /// Measures, and again after each change.

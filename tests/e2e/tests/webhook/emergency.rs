@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     BOTH, Case,
     ClusterUse::Exclusive,
+    OLD,
     manifests::{migrated, patch, set_weight},
     test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent},
 };
@@ -21,7 +22,7 @@ pub const CASES: &[Case] = &[
         Exclusive,
         states,
     ),
-    ("the page on recovery helps when the webhook's namespace is gone", BOTH, Exclusive, gone),
+    ("the page on recovery helps when the webhook's namespace is gone", &[OLD], Exclusive, gone),
 ];
 
 const FINALIZER: &str = "service.k8s.alibaba/resources";

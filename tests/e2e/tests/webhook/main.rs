@@ -26,7 +26,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{SharedTestbed, run},
+    suite::{SharedTestbed, is_full, run_parallel},
 };
 use clbmigrate_testkit::manifests;
 use libtest_mimic::Trial;
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Plan::new().cluster(NEW, Version::NEWEST).nodes(3).cluster(OLD, Version::OLDEST).nodes(2);
     let shared = SharedTestbed::new(plan);
     let clusters = Arc::new(TestClusters::new(&[(NEW, Version::NEWEST), (OLD, Version::OLDEST)]));
-    let groups: [&[Case]; 11] = [
+    let mut groups: Vec<&[Case]> = vec![
         rollout::CASES,
         examples::CASES,
         edits::CASES,
@@ -71,13 +71,16 @@ fn main() -> ExitCode {
         emergency::CASES,
         lifecycle::CASES,
     ];
+    if is_full() {
+        groups.push(rollout::FULL_CASES);
+    }
     let cases: Vec<Case> = groups.into_iter().flatten().copied().collect();
     // Those that need a cluster for themselves come last, so that nobody waits for them.
     let (parallel, exclusive): (Vec<Case>, Vec<Case>) =
         cases.into_iter().partition(|case| case.2 == ClusterUse::Parallel);
     let cases = parallel.into_iter().chain(exclusive);
     let trials = cases.flat_map(|case| trials(&shared, &clusters, case)).collect();
-    run(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
 }
 
 /// A test in each of its clusters.
