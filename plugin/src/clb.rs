@@ -1,4 +1,4 @@
-//! What the CLB API says of the routes that are looked at, where there are credentials for it.
+//! The CLB API: asked about the selected routes, where there are credentials for it.
 
 use std::{
     cell::RefCell,
@@ -21,14 +21,14 @@ const AT_ONCE: usize = 4;
 /// Groups that are asked about; beyond them a call for each would take the quota from CCM.
 const MOST_GROUPS: usize = 100;
 
-/// The CLB API, as far as it is at hand.
+/// A connection with the CLB API that is made when it is first needed.
 #[derive(Debug, Default)]
 pub struct ClbConnection {
     state: RefCell<ConnectionState>,
 }
 
-/// What is known of the connection. It is made when the first route is at hand: its nodes name the
-/// region, and without a route nobody need be asked.
+/// Whether there is a connection. It waits for the first route: the nodes behind it name the
+/// region, and without a route there is nothing to ask.
 #[derive(Debug, Clone, Default)]
 enum ConnectionState {
     #[default]
@@ -38,21 +38,26 @@ enum ConnectionState {
     Connected(ClbClient),
 }
 
-/// What to ask for.
+/// The groups to ask the CLB API about.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Queries {
-    /// By CLB: the groups.
+    /// The groups of each CLB.
     clbs: BTreeMap<String, BTreeSet<String>>,
-    /// Groups that are left out.
+    /// How many groups are left out.
     left_out: usize,
 }
 
-/// An answer, or why there is none.
+/// An answer of the CLB API, or why there is none.
 type QueryResult = Result<ClbAnswer, ApiError>;
 
 impl ClbConnection {
-    /// Asks about the routes of the selected Services, and adds the answers to the snapshot. What is
-    /// there already, from `--overlay`, is not asked for.
+    /// Asks about the routes of the selected Services, and adds the answers to the snapshot. Groups
+    /// that the snapshot holds already, from `--overlay`, are not asked about. Without credentials,
+    /// and with `--no-clb`, nothing is asked.
+    ///
+    /// # Errors
+    /// Where the flags ask for the API and it, or the search for credentials, fails. Without such
+    /// flags a failure is a warning.
     pub async fn query(
         &self,
         snapshot: &mut Snapshot,
@@ -88,7 +93,8 @@ impl ClbConnection {
         Ok(())
     }
 
-    /// The client, if there is a connection.
+    /// The client; `None` without credentials, with `--no-clb`, and before there was anything to
+    /// ask.
     pub fn client(&self) -> Option<ClbClient> {
         match &*self.state.borrow() {
             ConnectionState::Connected(clb) => Some(clb.clone()),

@@ -63,12 +63,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A usage error without hints.
+    /// A usage error with that message and no hints.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hints: Vec::new() }
     }
 
-    /// Lines that help on.
+    /// What to do next, one line each; empty where the message says it all.
     pub fn hints(&self) -> &[String] {
         match self {
             Self::Usage { hints, .. }
@@ -86,7 +86,7 @@ impl Error {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// How the program ends.
+    /// The exit that the error leads to.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,

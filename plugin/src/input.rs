@@ -1,4 +1,4 @@
-//! From flags to a snapshot.
+//! Reads what the flags name, files or clusters, into a snapshot.
 
 use std::{io, path::Path};
 
@@ -16,17 +16,22 @@ use crate::{
     session::{ClusterReadResult, Session},
 };
 
-/// What a command looks at.
+/// What a command has read.
 pub struct Input {
-    /// The snapshot, and what of it could not be read.
+    /// The snapshot, with what could not be read.
     pub loaded: Loaded,
-    /// The connections, where it is not files.
+    /// The connections; `None` where files were read.
     pub session: Option<Session>,
-    /// The namespace to look at, if only one.
+    /// The namespace to look at; `None` for all.
     pub namespace: Option<String>,
 }
 
-/// Reads what the flags name: files, or the clusters of the kubeconfig. Says what could not be read.
+/// Reads the files of `-f`, or else the clusters of the kubeconfig, and says on stderr what could
+/// not be read.
+///
+/// # Errors
+/// Where flags contradict each other or what was read, and where no cluster can be read. A file
+/// that cannot be read is no error: it is a problem of the result.
 pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
@@ -39,7 +44,10 @@ pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     Ok(Input { loaded, session: None, namespace: args.namespace.clone() })
 }
 
-/// Reads the clusters' state, with an overlay over it.
+/// Reads the clusters of a session and the CLB API, with an overlay over them.
+///
+/// # Errors
+/// As [`merge`] has them.
 pub fn read_live(
     session: Session,
     args: &InputArgs,
@@ -51,7 +59,12 @@ pub fn read_live(
     merge(session, gathered, args, overlay, printer)
 }
 
-/// Makes one snapshot of what the clusters said, with an overlay over it.
+/// Makes one snapshot of the clusters' states with the overlay over it, asks the CLB API about the
+/// selected routes, and applies the flags about clusters.
+///
+/// # Errors
+/// Where no cluster was read, where the overlay or a flag names an unknown cluster, and where the
+/// CLB API fails that the flags ask for.
 pub fn merge(
     session: Session,
     answers: Vec<ClusterReadResult>,
@@ -73,13 +86,17 @@ pub fn merge(
     Ok(Input { loaded, session: Some(session), namespace })
 }
 
-/// Reads what `--overlay` names, if anything. Once: standard input is gone after that.
+/// Reads what `--overlay` names; `None` without that flag. It can be read once only: standard input
+/// is gone after that.
+///
+/// # Errors
+/// Where standard input is named twice.
 pub fn overlay(args: &InputArgs) -> Result<Option<Loaded>, Error> {
     require_one_stdin(args.overlay.iter())?;
     Ok((!args.overlay.is_empty()).then(|| load_files(&args.overlay, args)))
 }
 
-/// How a command over files ends: what could not be read wins over what was found.
+/// How a command that has read `loaded` ends. What could not be read wins over findings.
 pub fn exit(loaded: &Loaded, has_findings: bool) -> Exit {
     if !loaded.problems.is_empty() {
         Exit::Error
@@ -90,7 +107,8 @@ pub fn exit(loaded: &Loaded, has_findings: bool) -> Exit {
     }
 }
 
-/// Refuses an overlay of which nobody can say which cluster it is for.
+/// Refuses an overlay of objects whose cluster is unknown: its context was not read, or it names
+/// none and there are several.
 pub fn require_known_clusters(overlay: &Loaded, snapshot: &Snapshot) -> Result<(), Error> {
     let known = |cluster: &Cluster| match &cluster.context {
         Some(name) => snapshot.clusters.iter().any(|of| of.context.as_ref() == Some(name)),
@@ -111,7 +129,7 @@ pub fn require_known_clusters(overlay: &Loaded, snapshot: &Snapshot) -> Result<(
     }
 }
 
-/// Refuses an empty command line where files are needed.
+/// Refuses a command line without `-f` where `command` needs it.
 pub fn require_files(files: &[Source], command: &str, example: &str) -> Result<(), Error> {
     if !files.is_empty() {
         return Ok(());
@@ -122,7 +140,7 @@ pub fn require_files(files: &[Source], command: &str, example: &str) -> Result<(
     })
 }
 
-/// Refuses a second `-`: standard input can be read once.
+/// Refuses a second `-`, since standard input can be read once.
 pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), Error> {
     match sources.filter(|source| source.path == Path::new("-")).count() {
         0 | 1 => Ok(()),
@@ -132,7 +150,7 @@ pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Resul
     }
 }
 
-/// Reads files without applying any flag to the snapshot.
+/// Reads files. Of the flags only `-n` counts: it is the namespace of objects that name none.
 pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
     let mut options = Options::default();
     if let Some(namespace) = &args.namespace {
@@ -141,8 +159,12 @@ pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
     files::load(sources, io::stdin().lock(), &options)
 }
 
-/// Applies what flags say about clusters, and finds the ids that nothing says. A cluster that only
-/// `sources` name may be missing: its files could not be read, or hold no object.
+/// Applies `--cluster-id`, `--cluster-suffix` and `--backend-type` to the clusters that they name,
+/// and infers the ids that nothing says. A cluster that `sources` name may be missing: its files
+/// could not be read, or hold no object.
+///
+/// # Errors
+/// A usage error where a flag names an unknown cluster, has no value, or fits several clusters.
 pub fn apply_cluster_flags(
     snapshot: &mut Snapshot,
     args: &InputArgs,
@@ -237,7 +259,7 @@ fn unknown_context(flag: &str, name: &str, snapshot: &Snapshot) -> Error {
     ))
 }
 
-/// The clusters' names, in words.
+/// The names of the clusters' contexts, separated by commas.
 pub fn context_names(snapshot: &Snapshot) -> String {
     let names = snapshot.clusters.iter().map(|cluster| match &cluster.context {
         Some(name) => name.to_string(),

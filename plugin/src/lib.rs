@@ -34,7 +34,8 @@ use crate::{
     output::Printer,
 };
 
-/// Runs the program with its arguments.
+/// Runs the program. `arguments` begin with the program's name. Errors are written to stderr, and
+/// the exit code says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match parse(&arguments) {

@@ -1,4 +1,4 @@
-//! What the flags `-n`, `--context` and `-l` leave of a snapshot.
+//! Which Services of a snapshot a command looks at, by `-n`, `--context` and `-l`.
 
 use std::collections::BTreeSet;
 
@@ -19,35 +19,36 @@ pub struct Selection<'f> {
 }
 
 impl<'f> Selection<'f> {
-    /// What the flags say; `namespace` is the one to look at, if only one.
+    /// The selection of the flags. `namespace` is `None` where all namespaces are looked at.
     pub fn new(args: &'f InputArgs, namespace: Option<&'f str>) -> Self {
         Self { namespace, context: args.context.as_deref(), selector: args.selector.as_ref() }
     }
 
-    /// The same of one context only.
+    /// The same selection, of one context only.
     #[must_use]
     pub fn in_context(self, context: &'f str) -> Self {
         Self { context: Some(context), ..self }
     }
 
-    /// Whether everything is looked at.
+    /// Whether no flag leaves anything out.
     pub fn is_everything(&self) -> bool {
         self.namespace.is_none() && self.context.is_none() && self.selector.is_none()
     }
 
-    /// The namespace, if only one is looked at.
+    /// The selected namespace; `None` for all.
     pub fn namespace(&self) -> Option<&'f str> {
         self.namespace
     }
 
-    /// Whether a Service is looked at.
+    /// Whether a Service is selected, by its cluster, namespace and labels.
     pub fn includes(&self, cluster: &Cluster, service: &Service) -> bool {
         let meta = &service.metadata;
         self.includes_place(cluster.context.as_deref(), Some(meta.namespace()))
             && self.selector.is_none_or(|selector| selector.matches(&meta.labels))
     }
 
-    /// Whether a participant's route is looked at for its sake.
+    /// Whether a participant is selected, and its route is shown for that. One whose Service is not
+    /// in the snapshot has unknown labels: with `-l` it is never selected.
     pub fn includes_participant(&self, participant: &Participant<'_>) -> bool {
         match &participant.service_ref {
             Some(service_ref) => self.includes(service_ref.cluster, service_ref.service),
@@ -68,8 +69,8 @@ impl<'f> Selection<'f> {
             && self.namespace.is_none_or(|wanted| namespace == Some(wanted))
     }
 
-    /// The selected objects of a snapshot, for rules that judge one object after the other; `None` if
-    /// that is all of them.
+    /// The selected Services of a snapshot, and the workloads behind them; `None` where everything
+    /// is selected.
     pub fn objects(&self, snapshot: &Snapshot) -> Option<SelectedObjects> {
         if self.is_everything() {
             return None;
@@ -86,13 +87,15 @@ impl<'f> Selection<'f> {
         Some(objects)
     }
 
-    /// Whether an object of no selected Service is looked at nevertheless.
+    /// Whether an object that belongs to no Service is selected, by its context and namespace. With
+    /// `-l` none is.
     pub fn includes_object(&self, object: &ObjectRef) -> bool {
         self.selector.is_none()
             && self.includes_place(object.context.as_deref(), object.namespace.as_deref())
     }
 
-    /// The restriction in words, with a space before it; empty where there is none.
+    /// The selection in words with a space before them, for example ` in namespace shop`; empty
+    /// where everything is selected.
     pub fn describe(&self) -> String {
         let namespace = self.namespace.map(|namespace| format!(" in namespace {namespace}"));
         let context = self.context.map(|context| format!(" in cluster {context}"));
@@ -101,7 +104,7 @@ impl<'f> Selection<'f> {
     }
 }
 
-/// Objects by name.
+/// The objects that a selection names.
 #[derive(Debug, Default)]
 pub struct SelectedObjects {
     named: BTreeSet<ObjectRef>,

@@ -1,4 +1,5 @@
-//! Connections with the clusters of the kubeconfig.
+//! The connections of one run of the program: with the clusters of the kubeconfig, and with the CLB
+//! API.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -11,24 +12,28 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{clb::ClbConnection, cli::InputArgs, error::Error, output::Printer};
 
-/// How many threads read what the clusters send. Each holds memory of its own.
+/// How many threads parse what API servers send. Each holds memory of its own.
 const READERS: usize = 2;
 
-/// What a cluster said of its state.
+/// The state of one cluster, or why it could not be read.
 pub type ClusterReadResult = Result<ClusterState, live::Error>;
 
-/// Open connections, and what carries their work.
+/// The open connections, and the runtime on which their requests run. A clone shares both.
 #[derive(Clone)]
 pub struct Session {
     runtime: Rc<Runtime>,
     connections: Vec<Connection>,
-    /// Contexts that no connection could be made for.
+    /// Why there is no connection with the other contexts that were asked for.
     unreachable: Vec<live::Error>,
     clb: Rc<ClbConnection>,
 }
 
 impl Session {
-    /// Connects as the flags say. Of several contexts, some may fail.
+    /// Connects with the contexts that the flags name, or with the current one.
+    ///
+    /// # Errors
+    /// Where a context is named twice, or where no context can be connected with. One of several
+    /// that fails is kept in [`Self::unreachable`].
     pub fn open(args: &InputArgs) -> Result<Self, Error> {
         let mut runtime = Builder::new_current_thread();
         let runtime = Rc::new(runtime.enable_all().max_blocking_threads(READERS).build()?);
@@ -58,17 +63,17 @@ impl Session {
         Ok(Self { runtime, connections, unreachable, clb: Rc::default() })
     }
 
-    /// The connections.
+    /// The connections with clusters, in the order of the flags; at least one.
     pub fn connections(&self) -> &[Connection] {
         &self.connections
     }
 
-    /// Why there is no connection with the other contexts.
+    /// Why contexts that were asked for have no connection; one error each.
     pub fn unreachable(&self) -> &[live::Error] {
         &self.unreachable
     }
 
-    /// The names of the contexts that there are connections with, each once.
+    /// The names of the connected contexts, in order. A connection without a context is left out.
     pub fn contexts(&self) -> Vec<&str> {
         let mut contexts: Vec<&str> =
             self.connections.iter().filter_map(|of| of.context.as_deref()).collect();
@@ -76,7 +81,10 @@ impl Session {
         contexts
     }
 
-    /// The only connection, for commands that write.
+    /// The connection of a command that writes in one cluster.
+    ///
+    /// # Errors
+    /// A usage error where there are several.
     pub fn single_connection(&self) -> Result<&Connection, Error> {
         match self.connections.as_slice() {
             [one] => Ok(one),
@@ -84,12 +92,13 @@ impl Session {
         }
     }
 
-    /// Waits for work to be done.
+    /// Runs a future to its end on this thread. It must not be called from within another one.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// The namespace to look at: that of the flags, else the contexts' own where they agree.
+    /// The namespace to look at: that of `-n`, else that of the contexts. `None` means all
+    /// namespaces: with `-A`, and where the contexts have different ones.
     pub fn namespace(&self, args: &InputArgs) -> Option<String> {
         if args.all_namespaces {
             return None;
@@ -99,7 +108,8 @@ impl Session {
         args.namespace.clone().or(own.filter(|_| agree))
     }
 
-    /// Asks all clusters for their state.
+    /// Reads the state of all clusters at the same time, in the order of [`Self::connections`].
+    /// Without a namespace, each is read in that of its own context.
     pub async fn read_clusters(&self, namespace: Option<&str>) -> Vec<ClusterReadResult> {
         let all = self.connections.iter().map(|connection| {
             let namespace = namespace.unwrap_or(&connection.namespace);
@@ -108,12 +118,16 @@ impl Session {
         join_all(all).await
     }
 
-    /// The CLB API.
+    /// The connection with the CLB API, which is made when it is first needed.
     pub fn clb(&self) -> &ClbConnection {
         &self.clb
     }
 
-    /// Makes one snapshot of what the clusters said. Of several, some may have failed.
+    /// Makes one snapshot of the clusters' states, and warns of what could not be read of each. A
+    /// cluster that failed becomes a problem of the result.
+    ///
+    /// # Errors
+    /// Where all clusters failed, or where two contexts are one cluster.
     pub fn merge(
         &self,
         answers: Vec<ClusterReadResult>,
@@ -150,8 +164,8 @@ impl Session {
     }
 }
 
-/// Refuses a cluster that is there already under another context: every participant would count
-/// twice.
+/// Refuses a cluster that was read already under another context: every participant would count
+/// twice. Clusters are told apart by the UID of `kube-system` and by the API server's address.
 fn refuse_duplicate_cluster(
     connection: &Connection,
     gathered: &ClusterState,

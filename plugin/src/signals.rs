@@ -1,4 +1,4 @@
-//! Signals that long work listens to.
+//! Signals that a command listens to while it goes on for long.
 
 use std::io;
 
@@ -11,7 +11,7 @@ pub enum Signal {
     End,
 }
 
-/// The signals of this process, from the moment they are made.
+/// The signals that this process gets from the moment when this is made.
 #[cfg(unix)]
 pub struct Signals {
     resize: tokio::signal::unix::Signal,
@@ -20,7 +20,10 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen: Ctrl-C no longer ends the process by itself.
+    ///
+    /// # Errors
+    /// Where the system installs no handler.
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -33,7 +36,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         let [interrupt, terminate, hangup] = &mut self.ends;
         tokio::select! {
@@ -46,24 +49,27 @@ impl Signals {
 }
 
 impl Signals {
-    /// Waits until the process shall end.
+    /// Waits for a signal that asks the process to end.
     pub async fn end(&mut self) {
         while self.next().await != Signal::End {}
     }
 }
 
-/// The signals of this process, from the moment they are made.
+/// The signals that this process gets from the moment when this is made.
 #[cfg(not(unix))]
 pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen: Ctrl-C no longer ends the process by itself.
+    ///
+    /// # Errors
+    /// Where the system installs no handler.
     pub fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         // Where Ctrl-C cannot be listened to, it ends the process by itself.
         match tokio::signal::ctrl_c().await {

@@ -1,4 +1,4 @@
-//! The Service a command is about.
+//! The Service that a command line names.
 
 use clbmigrate_core::index::{Index, ServiceRef};
 
@@ -7,7 +7,10 @@ use crate::{error::Error, selection::Selection};
 /// How many candidates a message lists.
 const LISTED: usize = 10;
 
-/// Reads `svc/NAME`, `service/NAME` or `NAME`.
+/// Takes the name out of `svc/NAME`, `service/NAME`, `services/NAME` or `NAME`.
+///
+/// # Errors
+/// A usage error for another kind, and for a name that no Service can have.
 pub fn parse_name(text: &str) -> Result<&str, Error> {
     let name = match text.split_once('/') {
         None => text,
@@ -25,7 +28,12 @@ pub fn parse_name(text: &str) -> Result<&str, Error> {
     Ok(name)
 }
 
-/// Finds the one Service that `text` means.
+/// Finds the one selected Service that `text` names. Where several have that name, the one that CCM
+/// takes is meant.
+///
+/// # Errors
+/// Where there is none, where CCM does not take it, or where several are meant; hints list the
+/// candidates.
 pub fn resolve<'a>(
     index: &Index<'a>,
     text: &str,
@@ -121,12 +129,12 @@ fn ambiguous(name: &str, service_refs: &[&ServiceRef<'_>]) -> Error {
     }
 }
 
-/// What to type for a Service.
+/// The words of a command line that name a Service: `svc/web -n shop --context a`.
 pub fn arguments_for(service_ref: &ServiceRef<'_>) -> String {
     format!("svc/{} {}", service_ref.service.metadata.name, location_flags(service_ref))
 }
 
-/// What to type for a Service's namespace and cluster.
+/// The flags that name a Service's namespace and cluster: `-n shop --context a`.
 pub fn location_flags(service_ref: &ServiceRef<'_>) -> String {
     let context = service_ref.cluster.context.as_ref().map(|c| format!(" --context {c}"));
     format!("-n {}{}", service_ref.service.metadata.namespace(), context.unwrap_or_default())

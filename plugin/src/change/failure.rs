@@ -11,12 +11,12 @@ use crate::{error::Error, target};
 pub enum WriteFailure {
     /// Nothing was written.
     NotWritten(Error),
-    /// Nobody knows.
+    /// Nobody knows whether it was written.
     Unknown(Error),
 }
 
 impl WriteFailure {
-    /// A write that failed, in words.
+    /// Puts the failure of a write into words.
     pub fn new(change: &Change<'_>, error: WriteError) -> Self {
         let is_known = match &error {
             WriteError::Request(_) => true,

@@ -12,14 +12,14 @@ use crate::error::Error;
 /// Rules under which no weight can work, whoever brought them in.
 const HOPELESS: [&str; 6] = ["CLB007", "CLB008", "CLB011", "CLB024", "CLB025", "CLB026"];
 
-/// What is let through.
+/// Which problems do not stop a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leniency {
-    /// Nothing that is wrong.
+    /// None: every problem stops it.
     None,
-    /// Only what would do harm at once: this takes a change back.
+    /// Findings; an outcome that does harm at once stops it. For a change that takes another back.
     Undo,
-    /// Everything: less traffic is the way to safety.
+    /// All of them, which become warnings. For a change to weight 0, the way to safety.
     Zero,
 }
 
@@ -71,14 +71,14 @@ impl Judgement {
         }
     }
 
-    /// With more that speaks against it.
+    /// The same judgement with more reasons against the change.
     #[must_use]
     pub fn with(mut self, reasons: &[String]) -> Self {
         self.reasons.extend_from_slice(reasons);
         self
     }
 
-    /// What is wrong, where it is written all the same.
+    /// The problems of a change that no problem stops; empty for others.
     pub fn warnings(&self) -> Vec<String> {
         match self.leniency {
             Leniency::Zero => self.reasons.iter().chain(&self.unknown).cloned().collect(),
@@ -86,7 +86,7 @@ impl Judgement {
         }
     }
 
-    /// Refuses the change, unless forced.
+    /// Refuses the change where a problem stops it and it is not forced.
     pub fn refuse(&self, is_forced: bool) -> Result<(), Error> {
         let against: Vec<&String> = self.reasons.iter().chain(&self.unknown).collect();
         if is_forced || self.leniency == Leniency::Zero || against.is_empty() {

@@ -13,7 +13,7 @@ enum Tool {
     Helm,
 }
 
-/// An annotation that such a tool owns.
+/// A `GitOps` tool, and an annotation that it owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitOpsTool {
     tool: Tool,
@@ -22,7 +22,8 @@ pub struct GitOpsTool {
     key: String,
 }
 
-/// The tools that own one of the annotations.
+/// The `GitOps` tools that own one of the annotations, by the Service's managed fields; each tool
+/// once.
 pub fn gitops_tools(service: &LiveService, keys: &[&str]) -> Vec<GitOpsTool> {
     let mut found: Vec<GitOpsTool> = Vec::new();
     for key in keys {

@@ -48,24 +48,24 @@ pub use self::{
     write::{Patience, WrittenChange},
 };
 
-/// How often the state is read anew where it changes while it is read.
+/// How many times the state is read where it changes while it is read.
 pub const MAX_READS: usize = 3;
 
-/// A change of one Service, made of its present state.
+/// What to write on one Service, made of its present state.
 pub struct Plan {
     /// The command.
     pub verb: &'static str,
-    /// What is written, but for the record.
+    /// The annotations to write, without the record of the change.
     pub edits: Vec<AnnotationEdit>,
-    /// The change that this one takes back.
+    /// The id of the change that this one takes back.
     pub undoes: Option<String>,
-    /// The change that this one is a step of.
+    /// The id of the change that this one is a step of.
     pub step_of: Option<String>,
     /// The change of several sides that this one is a part of.
     pub whole: Option<Whole>,
-    /// What is let through.
+    /// Which problems do not stop the change.
     pub leniency: Leniency,
-    /// What to do afterwards.
+    /// What the user should do afterwards, in words.
     pub next: Option<String>,
 }
 
@@ -76,10 +76,10 @@ impl Plan {
     }
 }
 
-/// Makes a plan of a Service's present state.
+/// Makes a plan of a Service's present state, as the API server and as the snapshot has it.
 pub type Planner<'p> = &'p dyn Fn(&LiveService, &Service) -> Result<Plan, Error>;
 
-/// Refuses flags that make no sense for a command that writes.
+/// Refuses flags that make no sense for a command that writes one Service.
 pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Result<(), Error> {
     let why = if input.all_namespaces {
         "-A names no namespace to write in; give one with -n"
@@ -97,7 +97,8 @@ pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Res
     Err(Error::usage(format!("{verb}: {why}")))
 }
 
-/// Carries a change out, as far as the flags say.
+/// Plans a change of the Service that `target` names, previews it, and writes it as far as the
+/// flags allow. Returns how the command ends.
 pub fn carry_out(
     target: &str,
     plan: Planner<'_>,
@@ -108,7 +109,7 @@ pub fn carry_out(
     carry_out_with(Session::open(args.1)?, target, plan, args, printer)
 }
 
-/// The same over connections that are made already.
+/// Does what [`carry_out`] does over connections that are open already.
 pub fn carry_out_with(
     session: Session,
     target: &str,
@@ -145,8 +146,11 @@ pub fn carry_out_with(
     })
 }
 
-/// The CLB API's answers that `--overlay` names. Manifests are refused: a change is judged by what is
-/// there, and so is one whose evidence cannot be read.
+/// The CLB API's answers that `--overlay` names; `None` without that flag.
+///
+/// # Errors
+/// Where it names manifests, since a change is judged by what the cluster holds, and where it
+/// cannot be read.
 pub fn read_overlay(input: &InputArgs) -> Result<Option<Loaded>, Error> {
     let Some(overlay) = input::overlay(input)? else { return Ok(None) };
     if !overlay.problems.is_empty() {
@@ -165,26 +169,26 @@ pub fn read_overlay(input: &InputArgs) -> Result<Option<Loaded>, Error> {
     Ok(Some(overlay))
 }
 
-/// Whether what was listed is what is there.
+/// Whether the Service that was read by itself is the one that was listed before.
 pub fn matches_listed(present: &LiveService, listed: &Service) -> bool {
     present.service().is_ok_and(|now| {
         now.spec == listed.spec && now.metadata.annotations == listed.metadata.annotations
     })
 }
 
-/// A planned change with all it needs.
+/// A planned change of one Service, with what is needed to write it.
 pub struct Change<'c> {
-    /// All connections.
+    /// The open connections.
     pub session: &'c Session,
-    /// That with the Service's cluster.
+    /// The connection with the Service's cluster.
     pub connection: &'c Connection,
-    /// The Service as it was read.
+    /// The Service as its API server has it.
     pub present: LiveService,
-    /// What to do.
+    /// What to write.
     pub plan: Plan,
-    /// Everything as it was read.
+    /// The index of the snapshot before the change.
     pub before: &'c Index<'c>,
-    /// The Service among it.
+    /// The Service in that snapshot.
     pub service_ref: ServiceRef<'c>,
 }
 

@@ -1,4 +1,4 @@
-//! What a change leaves on the Service beside its values.
+//! The record that a change leaves on its Service.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use clbmigrate_core::{
 use super::Change;
 use crate::{cli::WriteArgs, output::Printer};
 
-/// The edits with the record of the change of that id.
+/// The edits of a change that differ, and one that adds the record of the change of that id. A
+/// record that cannot be read is begun anew, with a warning.
 pub fn with_history(
     change: &Change<'_>,
     id: &str,

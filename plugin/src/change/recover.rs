@@ -15,19 +15,19 @@ use crate::{cli::WriteArgs, error::Error, output::Printer};
 /// Any value will do: what counts for CCM is that an annotation changes.
 const RESYNC: &str = "clbmigrate.io/resync";
 
-/// What became of taking a change back.
+/// What taking a change back has led to.
 pub enum Rollback<'c> {
-    /// It is written.
+    /// The old values are written.
     Written(Box<Change<'c>>, WrittenChange),
-    /// Everything is as before already.
+    /// The old values stand already.
     NotNeeded,
-    /// Somebody wrote something else, which stays. Says what.
+    /// Somebody wrote something else, which stays; what, in words.
     ChangedByOthers(String),
 }
 
 impl<'c> Change<'c> {
-    /// Lets CCM write the groups once more, and takes the change of that id back where that does not
-    /// help.
+    /// Lets CCM write the groups once more, and takes the change of that id back where that does
+    /// not help.
     pub(super) fn recover(
         &self,
         how: &str,
@@ -70,7 +70,8 @@ impl<'c> Change<'c> {
         self.wait_and_verify(WrittenChange { marks, edits }, false, patience, args, printer)
     }
 
-    /// Writes what was there before the change of that id, unless somebody wrote something else since.
+    /// Writes what was there before the change of that id, unless somebody wrote something else
+    /// since.
     pub fn take_back(
         &self,
         written: Option<&str>,
@@ -109,7 +110,10 @@ impl<'c> Change<'c> {
         }
     }
 
-    /// The Service as it is now.
+    /// Reads the Service anew.
+    ///
+    /// # Errors
+    /// Where it is gone, or cannot be read.
     pub fn read_service(&self) -> Result<LiveService, Error> {
         let meta = &self.service_ref.service.metadata;
         let now = self.session.block_on(self.connection.service(meta.namespace(), &meta.name))?;

@@ -1,4 +1,4 @@
-//! What the CLB's groups really hold after a change.
+//! Compares the CLB's groups with what CCM should have written after a change.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// by then. A group without a single backend is not waited for longer than the next look.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was found.
+/// How the groups compare with what CCM should have written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupCheck {
     /// Every group carries what CCM should have written.
     Agrees,
     /// A group carries something else.
     Differs(String),
-    /// The API did not tell.
+    /// The CLB API did not answer; the reason in words.
     Unknown(String),
 }
 

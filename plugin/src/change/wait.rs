@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long to look on after CCM's success where a tool may put the value back.
 const GUARD: Duration = Duration::from_secs(10);
 
-/// How the wait ended.
+/// How the wait for CCM ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitResult {
     /// CCM finished a round over the change.
@@ -42,7 +42,7 @@ pub enum WaitResult {
 }
 
 impl WaitResult {
-    /// The exit code.
+    /// The exit that it leads to.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Done(..) => Exit::Done,
@@ -53,7 +53,7 @@ impl WaitResult {
         }
     }
 
-    /// How it is called in documents.
+    /// The state that documents give it.
     pub fn state(&self) -> ChangeState {
         match self {
             Self::Done(_, Verification::AtClb) => ChangeState::Done,
@@ -67,12 +67,12 @@ impl WaitResult {
         }
     }
 
-    /// Whether the CLB has confirmed it.
+    /// Whether the groups were seen to carry the weights.
     pub fn is_verified(&self) -> bool {
         matches!(self, Self::Done(_, Verification::AtClb))
     }
 
-    /// In words.
+    /// What happened, in words.
     pub fn message(&self) -> String {
         match self {
             Self::Done(mark, proof) => {
@@ -100,14 +100,14 @@ impl WaitResult {
     }
 }
 
-/// What besides CCM's word there is for a success.
+/// Whether the groups were read after CCM's success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verification {
-    /// Nothing: nobody could be asked.
+    /// The CLB API is not connected.
     NotAsked,
-    /// The CLB could be asked, and did not tell.
+    /// The CLB API was asked and did not answer; the reason in words.
     Failed(String),
-    /// The groups carry the weights.
+    /// The groups carry the weights, by the CLB API.
     AtClb,
 }
 
@@ -214,7 +214,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
     }
 }
 
-/// What was said last, so that it is not said again.
+/// The last message, which is not repeated.
 #[derive(Default)]
 struct LastMessage {
     last: Option<String>,
@@ -229,7 +229,7 @@ impl LastMessage {
     }
 }
 
-/// Who put a value back.
+/// Says in words which value an annotation has now, and who wrote it.
 pub fn describe_overwrite(now: &LiveService, key: &str, value: Option<&str>) -> String {
     let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
     let who = now.field_managers_of(key).into_iter().next();

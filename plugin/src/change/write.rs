@@ -17,26 +17,32 @@ use crate::{cli::WriteArgs, error::Error, output::Printer};
 /// How long the CLB API is asked until it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Long enough for a throttled call; then CCM's word alone is told.
+    /// Long enough for a throttled call. After that the answer is that CCM reports success.
     Short,
     /// As long as CCM is waited for: it is a step, and without an answer nothing goes on.
     Long,
 }
 
-/// A change that is written, as it is waited for.
+/// A change that is written, and what is needed to wait for CCM.
 pub struct WrittenChange {
     pub(super) marks: ObservedService,
     pub(super) edits: Vec<AnnotationEdit>,
 }
 
 impl Change<'_> {
-    /// Has the API server judge the write, record included.
+    /// Asks the API server for a dry run of the write, record included.
+    ///
+    /// # Errors
+    /// Where the API server, or a webhook of it, refuses it.
     pub fn dry_run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
         let edits = record::with_history(self, &new_change_id(), args, printer);
         Ok(self.session.block_on(self.connection.dry_run(&self.present, &edits))?)
     }
 
-    /// Writes it, and says what there is to say of it.
+    /// Writes the change with its record, and tells the API server's warnings.
+    ///
+    /// # Errors
+    /// Says whether anything was written.
     pub fn write_recorded(
         &self,
         id: &str,
@@ -49,7 +55,7 @@ impl Change<'_> {
         Ok(WrittenChange { marks, edits })
     }
 
-    /// Writes, and says what there is to say of it.
+    /// Writes annotations, and tells the API server's warnings.
     pub(super) fn send(
         &self,
         present: &LiveService,
@@ -68,7 +74,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Waits for CCM, and asks the CLB what came of it.
+    /// Waits for CCM, and then reads the groups from the CLB API where that is connected.
     pub fn wait_and_verify(
         &self,
         begun: WrittenChange,
@@ -86,7 +92,7 @@ impl Change<'_> {
         Ok(self.session.block_on(self.verify_at_clb(end, limit)))
     }
 
-    /// Holds CCM's success against what the CLB says, where that can be asked.
+    /// Compares CCM's success with the groups, where the CLB API is connected.
     async fn verify_at_clb(&self, end: WaitResult, limit: Duration) -> WaitResult {
         let WaitResult::Done(mark, _) = end else { return end };
         let Some(clb) = self.session.clb().client() else { return end };
@@ -97,7 +103,8 @@ impl Change<'_> {
         }
     }
 
-    /// What CCM left on the Service so far: read anew, for the question may have stood for long.
+    /// Reads the marks that CCM has left on the Service so far. They are read anew: a question may
+    /// have stood for long.
     pub fn observe(&self, printer: &mut Printer) -> Result<ObservedService, Error> {
         let meta = &self.service_ref.service.metadata;
         let marks = self.session.block_on(async {

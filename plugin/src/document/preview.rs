@@ -23,7 +23,7 @@ use crate::output::{
     },
 };
 
-/// What a change would do.
+/// What `preview` answers.
 pub struct PreviewAnswer {
     document: json::Preview,
     targets: Vec<ObjectRef>,

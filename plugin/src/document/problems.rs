@@ -24,7 +24,7 @@ pub struct ProblemIndex<'f> {
 }
 
 impl<'f> ProblemIndex<'f> {
-    /// Sorts findings.
+    /// Sorts the findings on objects of a snapshot.
     pub fn new(snapshot: &'f Snapshot, findings: &'f [Finding]) -> Self {
         let mut on: HashMap<&ObjectRef, Vec<&Finding>> = HashMap::new();
         for finding in findings {
@@ -111,7 +111,8 @@ fn from_finding(finding: &Finding) -> Problem {
     }
 }
 
-/// The worst first, and what is said several times in one line.
+/// The problems with the worst first; one that is there several times becomes one with their
+/// number.
 pub fn ordered(problems: Vec<Problem>) -> Vec<Problem> {
     let mut counted: Vec<(Problem, usize)> = Vec::new();
     for problem in problems {
@@ -131,7 +132,7 @@ pub fn ordered(problems: Vec<Problem>) -> Vec<Problem> {
     once.collect()
 }
 
-/// Something seen without a rule.
+/// A problem that no rule has found.
 pub fn without_rule(severity: Severity, message: impl Into<String>) -> Problem {
     Problem { rule: None, severity: severity.into(), message: message.into() }
 }

@@ -24,7 +24,7 @@ use crate::output::{
     text::count,
 };
 
-/// Turns routes into documents.
+/// Makes the documents of routes and of Services in no route.
 pub struct RouteDocumentBuilder<'v, 'a> {
     index: &'v Index<'a>,
     problems: ProblemIndex<'v>,
@@ -32,7 +32,7 @@ pub struct RouteDocumentBuilder<'v, 'a> {
 }
 
 impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
-    /// A builder over these findings of the index's snapshot.
+    /// A builder of documents that tell these findings beside what they concern.
     pub fn new(index: &'v Index<'a>, findings: &'v [Finding]) -> Self {
         Self {
             index,
@@ -41,7 +41,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         }
     }
 
-    /// A route.
+    /// The document of a route, for `status`.
     pub fn route(&self, route: &Route<'a>) -> json::Route {
         let answers = &self.index.snapshot.clb_answers;
         let balancer = answers.balancers.get(route.key.clb);
@@ -81,7 +81,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         problems
     }
 
-    /// A route at one time.
+    /// The document of a route before or after a change, for `preview`.
     pub fn state(&self, route: &Route<'a>) -> json::RouteState {
         json::RouteState {
             complete: route.complete,
@@ -198,7 +198,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         ordered(problems)
     }
 
-    /// Services with CLB annotations that are in no route, as far as they are selected.
+    /// The documents of the selected Services that carry CLB annotations and are in no route.
     pub fn unrouted(
         &self,
         is_selected: &dyn Fn(&Cluster, &Service) -> bool,

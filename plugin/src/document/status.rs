@@ -25,8 +25,9 @@ pub struct StatusAnswer {
 }
 
 impl StatusAnswer {
-    /// The answer about `routes` and about the Services in no route that `is_selected` lets through.
-    /// Routes are built one at a time: a route holds every backend, its document only their sums.
+    /// The answer about `routes` and about the Services in no route that `is_selected` lets
+    /// through. Routes are built one at a time: a route holds every backend, its document only
+    /// their sums.
     pub fn new<'s, 'a>(
         index: &'s Index<'a>,
         findings: &'s [Finding],
@@ -44,7 +45,7 @@ impl StatusAnswer {
         Self { document, has_contexts: index.snapshot.clusters.len() > 1, is_namespace_given }
     }
 
-    /// Whether there is no route.
+    /// Whether the answer holds no route.
     pub fn has_no_route(&self) -> bool {
         self.document.routes.is_empty()
     }

@@ -205,7 +205,7 @@ impl TransferAnswer {
         }
     }
 
-    /// How the command ends.
+    /// How the command ends after this answer.
     pub fn exit(&self) -> Exit {
         self.exit
     }

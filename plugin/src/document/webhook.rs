@@ -35,7 +35,7 @@ impl WebhookAnswer {
         Self { names: installed.map(name).collect(), document: document(context, webhook) }
     }
 
-    /// Whether something is wrong.
+    /// Whether anything is wrong with the webhook.
     pub fn has_problems(&self) -> bool {
         !self.document.problems.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Output: data on stdout, talk on stderr.
+//! Output: what a command answers on stdout, messages on stderr.
 
 mod bar;
 mod format;
@@ -33,9 +33,9 @@ pub use printable::{FindingsReport, Printable};
 pub use screen::{CapturedOutput, Screen};
 pub use style::Terminal;
 
-/// Where output goes.
+/// The program's output: stdout, stderr, and what they can show.
 pub struct Printer {
-    /// What stdout can show.
+    /// The width and the characters that stdout can show.
     pub terminal: Terminal,
     text: Box<dyn Write>,
     data: Box<dyn Write>,
@@ -46,7 +46,7 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// The program's own stdout and stderr.
+    /// A printer to the program's own stdout and stderr.
     pub fn new(color: Color, is_verbose: bool) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let data_choice = choice(color, stdout.is_terminal());
@@ -62,7 +62,7 @@ impl Printer {
         }
     }
 
-    /// A printer that keeps everything in a captured.
+    /// A printer that keeps everything instead of writing it.
     fn into_captured(captured: &CapturedOutput, colours: bool) -> Self {
         let data = || captured.data.clone();
         Self {
@@ -76,7 +76,7 @@ impl Printer {
         }
     }
 
-    /// Prints what a command answers, and writes out what is held back.
+    /// Prints what a command answers in that format, and flushes stdout.
     ///
     /// # Errors
     /// Where stdout cannot be written.
@@ -88,24 +88,27 @@ impl Printer {
         format::print(format.into(), answer, self)
     }
 
-    /// For people: colours are dropped where they do not belong.
+    /// Stdout for text with colours, which are dropped where they do not belong.
     pub fn text(&mut self) -> &mut dyn Write {
         &mut self.text
     }
 
-    /// For programs: nothing is changed.
+    /// Stdout for programs: what is written arrives unchanged.
     pub fn data(&mut self) -> &mut dyn Write {
         &mut self.data
     }
 
-    /// Writes out what is held back.
+    /// Writes what is buffered to stdout.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.text.flush()?;
         self.data.flush()?;
         Ok(())
     }
 
-    /// Says what went wrong, and how to go on.
+    /// Writes an error with its hints to stderr.
     pub fn error(&mut self, error: &Error) {
         let message = error.to_string();
         let mut lines = message.lines();
@@ -119,29 +122,30 @@ impl Printer {
         }
     }
 
-    /// Warns of something that stops nothing.
+    /// Writes a warning to stderr: the command goes on.
     pub fn warning(&mut self, message: &str) {
         self.say(&Text::styled(WARNING, "warning").and(style::PLAIN, format!(": {message}")));
     }
 
-    /// A remark that is no part of the answer.
+    /// Writes a line to stderr that is no part of the answer.
     pub fn info(&mut self, message: &str) {
         self.say(&Text::plain(message));
     }
 
-    /// A remark for people, not for pipes.
+    /// Writes a line to stderr where it is a terminal, or with `--verbose`.
     pub fn note(&mut self, message: &str) {
         if self.shows_notes {
             self.say(&Text::styled(FAINT, message));
         }
     }
 
-    /// Talk that is more than a line.
+    /// Stderr, for more than a line.
     pub fn stderr(&mut self) -> &mut dyn Write {
         &mut self.stderr
     }
 
-    /// Says what could not be read and, to people, what was skipped.
+    /// Writes to stderr what could not be read; on a terminal also which kinds were skipped, and
+    /// with `--verbose` how much was read.
     pub fn report_loaded(&mut self, loaded: &Loaded) {
         for problem in &loaded.problems {
             let text = format!(": {problem}");
@@ -171,14 +175,14 @@ impl Printer {
         }
     }
 
-    /// A line on stderr. Whether it arrives changes nothing.
+    /// Writes a line to stderr. A failure to do so changes nothing.
     fn say(&mut self, line: &Text) {
         let written = line.write(&mut self.stderr).and_then(|()| writeln!(self.stderr));
         written.unwrap_or_default();
     }
 }
 
-/// A captured that takes no colours.
+/// A buffer that takes no colours.
 struct Uncoloured {
     buffer: Buffer,
     state: StripBytes,

@@ -10,7 +10,7 @@ use clbmigrate_core::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A log with one run.
+/// A SARIF log with one run of the tool.
 #[derive(Debug, Serialize)]
 pub struct Log {
     #[serde(rename = "$schema")]
@@ -20,7 +20,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log of a check.
+    /// The log of a check. `problems` is what of the input could not be read.
     pub fn new(report: &Report, problems: &[Problem]) -> Self {
         let rules: Vec<&Rule> = rules::catalogue().collect();
         let results = report.findings.iter().map(|finding| result(finding, &rules));

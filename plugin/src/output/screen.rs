@@ -1,4 +1,4 @@
-//! Output that is drawn in place, and collected for it.
+//! Output that is drawn over the last one, and the buffers that it is collected in.
 
 use std::{
     cell::RefCell,
@@ -21,13 +21,19 @@ const END_LINE: &str = "\x1b[0m\x1b[K\r\n";
 const END_SCREEN: &str = "\x1b[J";
 
 impl Screen {
-    /// Takes the terminal.
+    /// Switches the terminal to the alternate screen.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written.
     pub fn enter() -> io::Result<Self> {
         write!(stdout(), "{ENTER}")?;
         Ok(Self(()))
     }
 
-    /// Draws `text` over what is there, as much as has room, and `failure` in the last line.
+    /// Draws as much of `text` as has room over what is there, and `failure` in the last line.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written.
     pub fn draw(&mut self, text: &str, failure: Option<&str>) -> io::Result<()> {
         let rows = terminal_size::terminal_size_of(stdout()).map_or(24, |(_, rows)| rows.0);
         let width = Terminal::from_stdout().width.unwrap_or(80);
@@ -82,7 +88,7 @@ fn clip(line: &str, width: usize) -> &str {
     line
 }
 
-/// Output that is kept for later: data and messages, apart.
+/// Output that is kept for later: stdout and stderr apart.
 #[derive(Default)]
 pub struct CapturedOutput {
     pub(super) data: Buffer,
@@ -90,33 +96,33 @@ pub struct CapturedOutput {
 }
 
 impl CapturedOutput {
-    /// An empty one.
+    /// Buffers without any output.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A printer into it without colours.
+    /// A printer into these buffers, without colours.
     pub fn printer(&self) -> Printer {
         Printer::into_captured(self, false)
     }
 
-    /// A printer into it that colours as another does.
+    /// A printer into these buffers that colours as `other` does.
     pub fn printer_like(&self, other: &Printer) -> Printer {
         Printer::into_captured(self, other.colours)
     }
 
-    /// The data that was written.
+    /// What was written to stdout.
     pub fn text(&self) -> String {
         self.data.text()
     }
 
-    /// The talk that was written.
+    /// What was written to stderr.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 }
 
-/// One stream that is kept.
+/// The bytes of one stream. A clone shares them.
 #[derive(Clone, Default)]
 pub(super) struct Buffer(Rc<RefCell<Vec<u8>>>);
 

@@ -43,17 +43,18 @@ pub fn outcome_style(outcome: Outcome) -> Style {
     }
 }
 
-/// What the place that output goes to can show.
+/// What stdout can show.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
-    /// Columns; `None` where there is no limit, as in a pipe.
+    /// How many columns a line has; `None` where there is no limit, as in a pipe.
     pub width: Option<usize>,
     /// Whether characters beyond ASCII are shown.
     pub unicode: bool,
 }
 
 impl Terminal {
-    /// Of standard output: `COLUMNS`, else the terminal's width.
+    /// What stdout can show: the width by `COLUMNS` or else by the terminal, the characters by the
+    /// locale and `TERM`.
     pub fn from_stdout() -> Self {
         let stdout = io::stdout();
         let columns = env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
@@ -67,12 +68,12 @@ impl Terminal {
         Self { width, unicode: supports_unicode(|name| env::var(name).ok()) }
     }
 
-    /// An arrow from the old to the new.
+    /// An arrow, for example from an old value to a new one.
     pub fn arrow(self) -> &'static str {
         if self.unicode { "→" } else { "->" }
     }
 
-    /// What stands for things left out.
+    /// The character that stands for what is left out.
     pub fn ellipsis(self) -> &'static str {
         if self.unicode { "…" } else { "..." }
     }

@@ -12,7 +12,7 @@ use super::{
 /// Between two columns.
 const GAP: usize = 3;
 
-/// A table.
+/// A table of styled cells, and lines under its rows.
 #[derive(Debug)]
 pub struct Table {
     columns: Vec<Column>,
@@ -21,7 +21,7 @@ pub struct Table {
     rows: Vec<Row>,
 }
 
-/// A column.
+/// The title of a column, and where its cells end.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     title: &'static str,
@@ -36,19 +36,19 @@ struct Row {
 }
 
 impl Column {
-    /// A column of text.
+    /// A column whose cells begin at the same place.
     pub fn text(title: &'static str) -> Self {
         Self { title, is_number: false }
     }
 
-    /// A column of numbers, which end at the same place.
+    /// A column of numbers, whose cells end at the same place.
     pub fn number(title: &'static str) -> Self {
         Self { title, is_number: true }
     }
 }
 
-/// The columns of items of one kind, each with what it shows of an item: all that there is to say of
-/// a column stands in one place.
+/// The columns of items of one kind, each with what it shows of an item: all that there is to say
+/// of a column stands in one place.
 pub struct ItemColumns<'c, T>(Vec<(Column, Box<dyn Fn(&T) -> Text + 'c>)>);
 
 impl<'c, T> ItemColumns<'c, T> {
@@ -87,7 +87,7 @@ impl Table {
         Self { columns, lead, rows: Vec::new() }
     }
 
-    /// Whether there are no rows.
+    /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -104,7 +104,7 @@ impl Table {
         }
     }
 
-    /// Columns each column takes.
+    /// The width of each column: that of its widest cell or of its title.
     pub fn widths(&self) -> Vec<usize> {
         let widths = self.columns.iter().enumerate().map(|(index, column)| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(index));
@@ -113,7 +113,7 @@ impl Table {
         widths.collect()
     }
 
-    /// The widths that suit several tables, so that they line up.
+    /// The widths with which several tables line up: the largest of each column.
     pub fn common_widths<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Vec<usize> {
         let mut common: Vec<usize> = Vec::new();
         for table in tables {
@@ -126,7 +126,7 @@ impl Table {
         common
     }
 
-    /// Columns a line of such a table takes.
+    /// The width of a line of a table with these widths.
     pub fn total_width(widths: &[usize]) -> usize {
         widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
     }

@@ -24,14 +24,14 @@ impl Text {
         Self::default().and(style, text)
     }
 
-    /// This text and some more.
+    /// This text with `text` in that style behind it.
     #[must_use]
     pub fn and(mut self, style: Style, text: impl AsRef<str>) -> Self {
         self.push(style, &clean(text.as_ref()));
         self
     }
 
-    /// This text and another.
+    /// This text with another behind it.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         for (style, text) in other.pieces {
@@ -47,17 +47,20 @@ impl Text {
         }
     }
 
-    /// Columns it takes.
+    /// How many columns of a terminal it takes; a wide character takes two.
     pub fn width(&self) -> usize {
         self.pieces.iter().map(|(_, text)| text.width()).sum()
     }
 
-    /// Whether there is nothing to see.
+    /// Whether it holds no character.
     pub fn is_empty(&self) -> bool {
         self.pieces.iter().all(|(_, text)| text.is_empty())
     }
 
-    /// Writes it, without anything after it.
+    /// Writes it in one line, without an end of line.
+    ///
+    /// # Errors
+    /// Where `out` cannot be written.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for (style, text) in &self.pieces {
             // Spaces need no style, and codes around nothing are noise.
@@ -124,7 +127,7 @@ impl Text {
         words
     }
 
-    /// Without spaces at its start.
+    /// The text without the spaces at its start.
     #[must_use]
     pub fn trimmed_start(mut self) -> Self {
         if let Some((_, text)) = self.pieces.first_mut() {
@@ -137,7 +140,7 @@ impl Text {
         self.clone().trimmed().width()
     }
 
-    /// Without spaces at its end.
+    /// The text without the spaces at its end.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
         while let Some((_, text)) = self.pieces.last_mut() {

@@ -1,4 +1,4 @@
-//! The parts of a change with what they are written by.
+//! The parts of a change, each with what writes it.
 
 use std::collections::BTreeSet;
 
@@ -19,30 +19,30 @@ use crate::{
     session::Session,
 };
 
-/// One part, ready to be written.
+/// What writes one part of a change.
 pub enum PartWriter<'t> {
-    /// A Service.
+    /// A Service's weight, by its API server.
     Service(Box<ServiceWriter<'t>>),
-    /// Servers outside of clusters.
+    /// Weights of servers outside of clusters, by the CLB API.
     Servers(ServersWriter<'t>),
 }
 
-/// All parts.
+/// All parts of a change, ready to be written.
 pub struct PreparedChange<'t> {
-    /// In order.
+    /// What writes the parts, in order.
     pub writers: Vec<PartWriter<'t>>,
-    /// What each of them is.
+    /// The parts, in the same order.
     pub parts: Vec<Part>,
-    /// Everything as it was read.
+    /// The index of the snapshot before the change.
     pub before: &'t Index<'t>,
-    /// Everything after the change.
+    /// The snapshot after the change.
     pub after: Snapshot,
-    /// What connects.
+    /// The open connections.
     pub session: &'t Session,
 }
 
 impl PartWriter<'_> {
-    /// Whether it gains.
+    /// Whether the part gains weight.
     pub fn is_raise(&self) -> bool {
         self.part().is_raise()
     }
@@ -100,7 +100,7 @@ impl<'t> PreparedChange<'t> {
         Ok(Some(Self { writers, parts: intent.parts.parts.clone(), before, after, session }))
     }
 
-    /// The Services.
+    /// The Services that are written, in the snapshot.
     pub fn service_refs(&self) -> Vec<ServiceRef<'t>> {
         let of = |writer: &PartWriter<'t>| match writer {
             PartWriter::Service(of) => Some(of.change.service_ref),

@@ -1,6 +1,6 @@
 //! A change of several sides: Services of one or more clusters, and servers outside of them. Shown,
-//! confirmed, tried out, then written side by side under [`Course`]'s order, and taken back where it
-//! fails.
+//! confirmed, tried out, then written side by side under [`Course`]'s order, and taken back where
+//! it fails.
 
 mod build;
 mod preflight;
@@ -29,29 +29,29 @@ use crate::{
     session::Session,
 };
 
-/// How it is written.
+/// How a change of several sides is written.
 pub struct WriteOptions<'a> {
     /// The flags of all commands that write.
     pub write: &'a WriteArgs,
-    /// Whether CCM's word is enough.
+    /// Whether CCM's success counts where the CLB API cannot be asked.
     pub is_unverified: bool,
 }
 
-/// Everything as it was read.
+/// What a plan is made of.
 pub struct PlanContext<'s> {
-    /// The clusters and the CLB's answers.
+    /// The index of the clusters' objects and the CLB API's answers.
     pub index: &'s Index<'s>,
-    /// The namespace to look at.
+    /// The namespace to look at; `None` for all.
     pub namespace: Option<&'s str>,
-    /// What the flags select.
+    /// The flags about what is read.
     pub input: &'s InputArgs,
 }
 
-/// What is to be done.
+/// A planned change of several sides.
 pub struct Intent {
     /// The command.
     pub verb: &'static str,
-    /// In a line: `20 % of shop/web to b, from a`.
+    /// The change in a line: `20 % of shop/web to b, from a`.
     pub title: String,
     /// The parts to write.
     pub parts: Whole,
@@ -61,7 +61,7 @@ pub struct Intent {
     pub id: Option<String>,
     /// The change that this one takes back.
     pub undoes: Option<String>,
-    /// What is let through.
+    /// Which problems do not stop the change.
     pub leniency: Leniency,
     /// What is to be said of the routes besides their shares.
     pub remarks: Vec<String>,
@@ -82,7 +82,7 @@ impl Intent {
     }
 }
 
-/// Makes an intent of everything as it was read.
+/// Makes a plan of what was read.
 pub type Planner<'p> = &'p dyn Fn(&PlanContext<'_>) -> Result<Intent, Error>;
 
 /// Refuses flags that make no sense for a change of several sides.
@@ -91,7 +91,8 @@ pub fn refuse_flags((write, input): (&WriteArgs, &InputArgs), verb: &str) -> Res
     change::refuse_flags((write, &one), verb)
 }
 
-/// Carries a change out, as far as the flags say. `contexts` are all that it touches.
+/// Reads all clusters that `input` names, plans the change, previews it, and writes it as far as
+/// the flags allow. Returns how the command ends.
 pub fn carry_out(
     plan: Planner<'_>,
     options: &WriteOptions<'_>,
@@ -126,7 +127,7 @@ pub fn carry_out(
     })
 }
 
-/// A change with all it needs.
+/// A planned change of several sides, with what is needed to write it.
 struct Transfer<'t> {
     intent: Intent,
     prepared: PreparedChange<'t>,

@@ -24,8 +24,12 @@ const ORPHANS: f64 = 0.05;
 /// A listener that does not count weights.
 const NOT_BY_WEIGHT: &str = "CLB407";
 
-/// Makes sure that the change can be written and proven on every side, and says what is in its way.
-/// On the way back, what does not stand against the write itself is only said.
+/// Makes sure that every part can be written, and that the CLB API can prove it. On the way back,
+/// what does not prevent the write itself is only a warning.
+///
+/// # Errors
+/// Where an API server refuses the dry run of a part, and where something is in the way that no
+/// flag overrides.
 pub fn check(
     prepared: &PreparedChange<'_>,
     document: &json::Preview,

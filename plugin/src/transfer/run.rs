@@ -1,4 +1,4 @@
-//! The work: what the course says is next, and what came of it.
+//! Writes the parts one after the other, in the order of [`Course`].
 
 use clbmigrate_core::transfer::{Act, Came, Course, Ending};
 
@@ -13,9 +13,9 @@ use crate::{
     output::{Printer, json::PartState},
 };
 
-/// How it went.
+/// How the change went.
 pub struct RunResult {
-    /// How it ended.
+    /// How it ended, by the course.
     pub ending: Ending,
     /// How far each part came.
     pub states: Vec<PartState>,
@@ -25,7 +25,10 @@ pub struct RunResult {
     pub is_untouched: bool,
 }
 
-/// Goes all the way.
+/// Writes, verifies, restores and confirms parts until the course ends.
+///
+/// # Errors
+/// Where no signal can be listened to.
 pub fn run(
     mut course: Course,
     id: &str,

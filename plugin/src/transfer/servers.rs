@@ -12,13 +12,13 @@ use crate::{error::Error, session::Session};
 /// Between two looks at the group.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Servers' part.
+/// Writes the weights of servers outside of clusters.
 pub struct ServersWriter<'t> {
-    /// What connects.
+    /// The open connections.
     pub session: &'t Session,
-    /// The CLB API.
+    /// The CLB API's client.
     pub clb: ClbClient,
-    /// The weights.
+    /// The servers with their old and new weights.
     pub servers: Servers,
 }
 
@@ -39,7 +39,7 @@ impl ServersWriter<'_> {
         self.set(&self.servers, false, options)
     }
 
-    /// Sees whether the group carries them.
+    /// Reads the group until it answers, and says whether it carries the weights.
     pub fn verify(&self, options: &WriteOptions<'_>) -> Came {
         self.see(&self.servers, options)
     }
@@ -49,7 +49,7 @@ impl ServersWriter<'_> {
         self.set(&self.servers.reversed(), true, options).0
     }
 
-    /// Sees whether the group carries those.
+    /// Reads the group until it answers, and says whether it carries the weights from before.
     pub fn confirm(&self, options: &WriteOptions<'_>) -> Came {
         self.see(&self.servers.reversed(), options)
     }

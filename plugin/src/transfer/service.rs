@@ -20,21 +20,21 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long the CLB is asked where CCM does not answer.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// A Service's part, and how far it is.
+/// Writes a Service's weight, and remembers how far that is.
 pub struct ServiceWriter<'t> {
-    /// The change.
+    /// The change of the Service.
     pub change: Change<'t>,
     is_guarded: bool,
     begun: Option<WrittenChange>,
     back: Option<(Box<Change<'t>>, WrittenChange)>,
     /// CCM did not do it in time, so it is not waited for a second time.
     is_ccm_silent: bool,
-    /// Whether the CLB's groups were seen to carry it.
+    /// Whether the CLB's groups were seen to carry the weight.
     pub is_proven: bool,
 }
 
 impl<'t> ServiceWriter<'t> {
-    /// A part that is not begun.
+    /// A part of which nothing is written yet.
     pub fn new(change: Change<'t>) -> Self {
         let is_guarded = !change.managers().is_empty();
         Self { change, is_guarded, begun: None, back: None, is_ccm_silent: false, is_proven: false }
@@ -71,7 +71,7 @@ impl<'t> ServiceWriter<'t> {
         Some(self.change.is_as_before(&now))
     }
 
-    /// Waits until it is carried out.
+    /// Waits until CCM has carried it out and the CLB's groups carry it.
     pub fn verify(&mut self, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         let Some(begun) = self.begun.take() else {
             return Came::Failed("it was not written".to_owned());
@@ -122,7 +122,7 @@ impl<'t> ServiceWriter<'t> {
         }
     }
 
-    /// Waits until that is carried out.
+    /// Waits until CCM has carried out what [`Self::restore`] wrote.
     pub fn confirm(&mut self, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         let Some((back, begun)) = self.back.take() else {
             return Came::Done;

@@ -19,7 +19,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen.
+    /// Begins to listen, in the background of the session's requests.
     pub fn listen(session: &Session) -> io::Result<Self> {
         let is_asked = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_asked);
@@ -42,7 +42,7 @@ impl Stop {
         Ok(Self { is_asked, listener })
     }
 
-    /// Whether somebody asked.
+    /// Whether somebody has asked for the end.
     pub fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::Relaxed)
     }

@@ -16,11 +16,11 @@ use crate::{document::route_name, error::Error, transfer::PlanContext};
 
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
-    /// What is asked, a route each.
+    /// What the solver is asked, one goal a route.
     pub route_goals: Vec<RouteGoal>,
     /// The routes' names, in the same order.
     pub names: Vec<String>,
-    /// What of the sides' other routes speaks against it.
+    /// Reasons against the change: routes that only one of the sides is in.
     pub against: Vec<String>,
     routes: Vec<RouteServers<'a>>,
 }
@@ -33,7 +33,7 @@ struct RouteServers<'a> {
 }
 
 impl<'a> Goals<'a> {
-    /// The routes that both sides are in.
+    /// The goals for the routes that both sides are in.
     pub fn new(sides: &ResolvedSides<'a>, plan_context: &PlanContext<'a>) -> Result<Self, Error> {
         let index = plan_context.index;
         let of = |side: &ResolvedSide<'a>| -> Option<BTreeSet<RouteKey<'a>>> {

@@ -1,22 +1,22 @@
-//! Whom the sides of a shift mean.
+//! Finds what `--from` and `--to` of a shift name.
 
 use clbmigrate_core::index::ServiceRef;
 
 use crate::{cli::ShiftSide, error::Error, selection::Selection, target, transfer::PlanContext};
 
-/// A side as it was found.
+/// What a side names.
 pub enum ResolvedSide<'a> {
-    /// A Service.
+    /// A Service of a cluster.
     Service(ServiceRef<'a>),
-    /// Servers outside: these ids, or all.
+    /// Servers outside of clusters: those with these ids, or all of the route where there are none.
     Servers(Vec<String>),
 }
 
 /// Both sides.
 pub struct ResolvedSides<'a> {
-    /// Who gains.
+    /// The side that gains traffic.
     pub to: ResolvedSide<'a>,
-    /// Who loses.
+    /// The side that loses traffic.
     pub from: ResolvedSide<'a>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> ResolvedSides<'a> {
         })
     }
 
-    /// What moves, in words.
+    /// The name of what moves: `shop/web`.
     pub fn label(&self) -> String {
         match (&self.to, &self.from) {
             (ResolvedSide::Service(service_ref), _) | (_, ResolvedSide::Service(service_ref)) => {
@@ -61,7 +61,7 @@ fn servers<'a>(ids: &[String]) -> ResolvedSide<'a> {
     ResolvedSide::Servers(ids.to_vec())
 }
 
-/// The Service that the command names.
+/// The Service that the command's target names in the context of a side.
 fn target_service<'a>(
     target: &str,
     side: &ShiftSide,
@@ -77,7 +77,7 @@ fn target_service<'a>(
     target::resolve(plan_context.index, target, &selection)
 }
 
-/// The Service of that namespace and name.
+/// The Service of that namespace and name in a context.
 fn service_by_name<'a>(
     (namespace, name): &(String, String),
     context: &str,

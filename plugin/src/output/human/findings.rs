@@ -14,16 +14,16 @@ use crate::output::{
     text::{Text, count},
 };
 
-/// What was judged.
+/// How much the rules have looked at.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CheckScope {
-    /// Services that CCM takes and that carry CLB annotations.
+    /// How many Services CCM takes that carry CLB annotations.
     pub services: usize,
-    /// Workloads behind the migrated ones.
+    /// How many workloads stand behind the mapped ones of them.
     pub workloads: usize,
-    /// Rules.
+    /// How many rules were run.
     pub rules: usize,
-    /// Inputs that could not be read, and so were not judged.
+    /// How many inputs could not be read.
     pub unread: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Output for people.
+//! Answers as text for people: tables, bars and sentences.
 
 mod change;
 mod explain;
@@ -25,12 +25,12 @@ pub use status::status;
 pub use transfer::transfer_report;
 pub use webhook::webhook;
 
-/// How much is shown.
+/// How much a table shows.
 #[derive(Debug, Clone, Copy)]
 pub struct TableOptions {
-    /// All columns, and nothing shortened.
+    /// Whether all columns are shown, and nothing is shortened.
     pub is_wide: bool,
-    /// Whether there is more than one cluster, so that names need it.
+    /// Whether the snapshot has several clusters, so that names need their context.
     pub has_contexts: bool,
 }
 

@@ -12,7 +12,8 @@ use crate::output::{
     text::Text,
 };
 
-/// Writes it.
+/// Writes the table of the webhook's configuration objects, its state, its configuration, and
+/// commands that help.
 pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
     let columns =
         vec![Column::text("HOOK"), Column::text("ON FAILURE"), Column::text("TRUSTED UNTIL")];

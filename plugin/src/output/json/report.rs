@@ -73,21 +73,21 @@ pub struct Object {
 pub enum PatchOp {
     /// Adds a member, or replaces it.
     Add {
-        /// JSON Pointer.
+        /// The member's place, a JSON Pointer (RFC 6901).
         path: String,
-        /// The value.
+        /// The member's value.
         value: Value,
     },
     /// Replaces a member.
     Replace {
-        /// JSON Pointer.
+        /// The member's place, a JSON Pointer (RFC 6901).
         path: String,
-        /// The value.
+        /// The member's value.
         value: Value,
     },
     /// Removes a member.
     Remove {
-        /// JSON Pointer.
+        /// The member's place, a JSON Pointer (RFC 6901).
         path: String,
     },
 }
