@@ -10,10 +10,10 @@
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use clbmigrate_webhook::{
-    Hook,
-    admission::{Admission, NoEvidence},
+    Webhook,
+    admission::{AdmissionHandler, NoApiReader},
     cache::Cache,
-    claims::InMemory,
+    claims::InMemoryClaims,
     config::Config,
     metrics::Metrics,
 };
@@ -95,7 +95,7 @@ fn update(old: &Value, new: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-fn admission(services: usize, nodes: usize) -> Admission<InMemory, NoEvidence> {
+fn admission(services: usize, nodes: usize) -> AdmissionHandler<InMemoryClaims, NoApiReader> {
     let cache = Arc::new(Cache::default());
     for index in 0..services {
         cache.put_service(&service(index, "60").to_string()).expect("a Service");
@@ -112,8 +112,8 @@ fn admission(services: usize, nodes: usize) -> Admission<InMemory, NoEvidence> {
         }))
         .expect("nodes");
     let config = Arc::new(arc_swap::ArcSwap::from_pointee(Config::default()));
-    let claims = InMemory::new(Arc::clone(&cache));
-    Admission::new(cache, config, Arc::new(Metrics::default()), claims, NoEvidence)
+    let claims = InMemoryClaims::new(Arc::clone(&cache));
+    AdmissionHandler::new(cache, config, Arc::new(Metrics::default()), claims, NoApiReader)
 }
 
 /// The processor's time of this thread: what others do on the machine does not count.
@@ -163,7 +163,7 @@ fn review(criterion: &mut Criterion<CpuTime>) {
             let name = format!("{name}, {services} Services, {nodes} nodes");
             criterion.bench_function(&name, |bencher| {
                 bencher.iter(|| {
-                    block_on(admission.review(Hook::ValidateServices, black_box(body)))
+                    block_on(admission.review(Webhook::ValidateServices, black_box(body)))
                         .expect("an answer")
                 });
             });

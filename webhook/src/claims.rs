@@ -1,5 +1,5 @@
-//! Who is about to join a vServer group: two Services written in the same instant are both unknown to
-//! the cache, and would both pass.
+//! Claims on vServer groups: two Services written in the same instant are both unknown to the cache,
+//! and each would be allowed to join the same group.
 
 use std::{
     collections::HashMap,
@@ -13,134 +13,136 @@ use tokio::time::Instant;
 
 use crate::cache::Cache;
 
-/// How long a Service that was let through is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a claim lasts unless the Service is seen in the cluster before.
+const CLAIM_LIFETIME: Duration = Duration::from_secs(10);
 
-/// From this many groups on, all are looked through for reservations that have run out.
-const CROWD: usize = 1024;
+/// From this many claimed groups on, expired claims on all of them are removed.
+const SWEEP_THRESHOLD: usize = 1024;
 
-/// What became of a wish to join groups.
+/// The result of claiming the groups that a Service joins.
 #[derive(Debug, Clone)]
-pub enum Settlement {
-    /// Nobody else is about to join one of them.
+pub enum ClaimResult {
+    /// No other Service has a claim on one of the groups.
     Granted,
-    /// These Services are about to, or hold them unbeknown to the cache: they are judged together.
-    TakenBy(Vec<Arc<Service>>),
-    /// It cannot be told, for this reason; the request must be tried again.
-    Unsettled(String),
+    /// These Services have claims on them and may not be in the cache yet: the rules must see them, too.
+    HeldBy(Vec<Arc<Service>>),
+    /// Whether the groups are claimed is unknown, for this reason. The client must try again.
+    Unknown(String),
 }
 
-/// Keeps Services from joining a group behind each other's backs.
-pub trait Claims: Send + Sync + 'static {
-    /// Reserves the groups that `new` joins and `old` has not held. The reservation lasts until the
-    /// Service is seen in the cluster, or some seconds. A dry run asks, and reserves nothing.
-    fn settle(
+/// Keeps the claims of Services on vServer groups.
+pub trait ClaimStore: Send + Sync + 'static {
+    /// Claims the groups that `new` joins and `old` was not bound to. The claim lasts until the Service
+    /// is seen in the cluster, or ten seconds. A dry run looks for claims of others and makes none.
+    fn claim(
         &self,
         old: Option<&Service>,
         new: &Arc<Service>,
         is_dry_run: bool,
-    ) -> impl Future<Output = Settlement> + Send;
+    ) -> impl Future<Output = ClaimResult> + Send;
 
-    /// Gives up what was reserved for a Service: it was refused.
+    /// Removes the claims of a Service, because it was denied.
     fn release(&self, service: &Arc<Service>);
 }
 
-/// The groups that `new` joins and `old` has not held: group and port.
-pub fn joined<'s>(old: Option<&Service>, new: &'s Service) -> Vec<(&'s str, u16)> {
+/// The bindings of `new` that `old` did not have: the group's id and the port of its backends. All
+/// bindings of `new` where `old` is `None` or names another CLB.
+pub fn newly_bound_groups<'s>(old: Option<&Service>, new: &'s Service) -> Vec<(&'s str, u16)> {
     let clb = |service: &Service| service.metadata.annotations.text(annotation::ID).to_owned();
     let bound = bindings_of(new);
-    let held = old.filter(|old| clb(old) == clb(new)).map(bindings_of).unwrap_or_default();
-    bound.into_iter().filter(|binding| !held.contains(binding)).collect()
+    let before = old.filter(|old| clb(old) == clb(new)).map(bindings_of).unwrap_or_default();
+    bound.into_iter().filter(|binding| !before.contains(binding)).collect()
 }
 
-/// Reservations of this process: enough while there is one replica.
-pub struct InMemory {
+/// Claims in this process's memory: enough while there is one replica.
+pub struct InMemoryClaims {
     cache: Arc<Cache>,
-    groups: Mutex<HashMap<String, Vec<Reservation>>>,
+    groups: Mutex<HashMap<String, Vec<Claim>>>,
 }
 
-struct Reservation {
+struct Claim {
     service: Arc<Service>,
     port: u16,
     until: Instant,
 }
 
-impl InMemory {
-    /// Without reservations. What the cache shows needs none.
+impl InMemoryClaims {
+    /// A store without claims. What `cache` shows needs none.
     pub fn new(cache: Arc<Cache>) -> Self {
         Self { cache, groups: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Reservation>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Claim>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle_now(
+    fn claim_now(
         &self,
         old: Option<&Service>,
         new: &Arc<Service>,
         is_dry_run: bool,
-    ) -> Settlement {
-        let joined = joined(old, new);
+    ) -> ClaimResult {
+        let joined = newly_bound_groups(old, new);
         if joined.is_empty() {
-            return Settlement::Granted;
+            return ClaimResult::Granted;
         }
         let now = Instant::now();
         let mut others: Vec<Arc<Service>> = Vec::new();
         let mut groups = self.lock();
-        if groups.len() > CROWD {
-            groups.retain(|_, held| held.iter().any(|reservation| reservation.until > now));
+        if groups.len() > SWEEP_THRESHOLD {
+            groups.retain(|_, claims| claims.iter().any(|claim| claim.until > now));
         }
         for (group, port) in joined {
-            let held = groups.entry(group.to_owned()).or_default();
-            held.retain(|known| known.until > now && !self.is_seen(group, known));
-            for known in held.iter().filter(|known| !is_same(&known.service, new)) {
+            let claims = groups.entry(group.to_owned()).or_default();
+            claims.retain(|known| known.until > now && !self.is_seen(group, known));
+            for known in claims.iter().filter(|known| !is_same(&known.service, new)) {
                 if !others.iter().any(|other| is_same(other, &known.service)) {
                     others.push(Arc::clone(&known.service));
                 }
             }
             if !is_dry_run {
-                let until = now + PATIENCE;
-                held.push(Reservation { service: Arc::clone(new), port, until });
+                let until = now + CLAIM_LIFETIME;
+                claims.push(Claim { service: Arc::clone(new), port, until });
             }
-            if held.is_empty() {
+            if claims.is_empty() {
                 groups.remove(group);
             }
         }
-        if others.is_empty() { Settlement::Granted } else { Settlement::TakenBy(others) }
+        if others.is_empty() { ClaimResult::Granted } else { ClaimResult::HeldBy(others) }
     }
 
-    /// Whether the cache shows what was reserved.
-    fn is_seen(&self, group: &str, reservation: &Reservation) -> bool {
-        let meta = &reservation.service.metadata;
+    /// Whether the cache shows the binding that was claimed.
+    fn is_seen(&self, group: &str, claim: &Claim) -> bool {
+        let meta = &claim.service.metadata;
         let seen = self.cache.service(meta.namespace(), &meta.name);
-        seen.is_some_and(|service| bindings_of(&service).contains(&(group, reservation.port)))
+        seen.is_some_and(|service| bindings_of(&service).contains(&(group, claim.port)))
     }
 }
 
-impl Claims for InMemory {
-    fn settle(
+impl ClaimStore for InMemoryClaims {
+    fn claim(
         &self,
         old: Option<&Service>,
         new: &Arc<Service>,
         is_dry_run: bool,
-    ) -> impl Future<Output = Settlement> + Send {
-        ready(self.settle_now(old, new, is_dry_run))
+    ) -> impl Future<Output = ClaimResult> + Send {
+        ready(self.claim_now(old, new, is_dry_run))
     }
 
     fn release(&self, service: &Arc<Service>) {
         let mut groups = self.lock();
         for (group, _) in bindings_of(service) {
-            let Some(held) = groups.get_mut(group) else { continue };
-            held.retain(|known| !Arc::ptr_eq(&known.service, service));
-            if held.is_empty() {
+            let Some(claims) = groups.get_mut(group) else { continue };
+            claims.retain(|known| !Arc::ptr_eq(&known.service, service));
+            if claims.is_empty() {
                 groups.remove(group);
             }
         }
     }
 }
 
-/// Whether both are versions of one Service. One whose name is still to be made up is only itself.
+/// Whether both are versions of one Service. A Service whose name is still to be generated is the same
+/// as none.
 fn is_same(a: &Service, b: &Service) -> bool {
     let (a, b) = (&a.metadata, &b.metadata);
     !a.name.is_empty() && a.name == b.name && a.namespace == b.namespace

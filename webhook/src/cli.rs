@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use crate::log::{Format, Level};
+use crate::log::{LogFormat, LogLevel};
 
 /// Admission webhook: refuses Services that CCM would silently misread, and gives workloads the
 /// preStop hook without which requests are lost
@@ -58,11 +58,11 @@ pub struct Args {
 
     /// How log lines look
     #[arg(long, value_name = "FORMAT", default_value = "json")]
-    pub log_format: Format,
+    pub log_format: LogFormat,
 
     /// How much is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: Level,
+    pub log_level: LogLevel,
 }
 
 /// A time with a unit, as 500ms, 10s or 1m.

@@ -3,17 +3,17 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
-mod bare;
 pub mod cache;
 pub mod claims;
 pub mod cli;
 pub mod config;
-mod hook;
-pub mod judge;
 pub mod log;
 pub mod metrics;
 pub mod run;
 pub mod serve;
+pub mod setup;
+mod stripped;
 pub mod tls;
+mod webhook;
 
-pub use hook::Hook;
+pub use webhook::Webhook;

@@ -1,4 +1,4 @@
-//! Log lines on stderr, and how many refusals may write one.
+//! Log lines on stderr, and a limit for how many of one sort are written.
 
 use std::{
     str::FromStr,
@@ -14,20 +14,20 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum LogFormat {
     /// One JSON object a line, for machines.
     Json,
-    /// For people.
+    /// Plain text, for people.
     Text,
 }
 
-/// How much is told.
+/// The lowest level that is logged: error, warn, info, debug or trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level(LevelFilter);
+pub struct LogLevel(LevelFilter);
 
-impl FromStr for Level {
+impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -40,27 +40,28 @@ impl FromStr for Level {
     }
 }
 
-/// Sends everything that is told from here on to stderr.
+/// Sends all log events of this process to stderr from now on. Of other crates only warnings and
+/// errors are logged, unless the level is trace.
 ///
 /// # Errors
 /// If it was called before.
-pub fn start(format: Format, level: Level) -> anyhow::Result<()> {
-    // Of others only what they find worrying, unless somebody looks for a bug.
+pub fn init(format: LogFormat, level: LogLevel) -> anyhow::Result<()> {
     let others = if level.0 == LevelFilter::TRACE { level.0 } else { LevelFilter::WARN };
-    let told = Targets::new().with_target("clbmigrate", level.0).with_default(level.0.min(others));
+    let filter =
+        Targets::new().with_target("clbmigrate", level.0).with_default(level.0.min(others));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let layer = match format {
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-        Format::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => lines.boxed(),
     };
-    Ok(tracing_subscriber::registry().with(layer.with_filter(told)).try_init()?)
+    Ok(tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?)
 }
 
-/// So many lines a second and not more: a controller that tries a refused change again and again
-/// must not fill a disk.
+/// A limit of log lines a second: a controller that tries a denied change again and again must not
+/// fill a disk.
 #[derive(Debug)]
-pub struct Cap {
-    a_second: u32,
+pub struct RateLimit {
+    per_second: u32,
     state: Mutex<State>,
 }
 
@@ -71,28 +72,29 @@ struct State {
     suppressed: u64,
 }
 
-impl Cap {
-    /// A cap of so many lines a second.
-    pub fn new(a_second: u32) -> Self {
+impl RateLimit {
+    /// A limit of so many lines a second.
+    pub fn new(per_second: u32) -> Self {
         let state = State { second: Instant::now(), written: 0, suppressed: 0 };
-        Self { a_second, state: Mutex::new(state) }
+        Self { per_second, state: Mutex::new(state) }
     }
 
-    /// Whether a line may be written now, and how many were not since the one before.
+    /// Whether a line may be written now. Returns how many were suppressed since the last one that was
+    /// written.
     ///
     /// # Errors
-    /// Gives how many lines in a row were not written, this one included.
-    pub fn admit(&self) -> Result<u64, u64> {
-        self.admit_at(Instant::now())
+    /// When it may not: how many lines in a row were suppressed, this one included.
+    pub fn check(&self) -> Result<u64, u64> {
+        self.check_at(Instant::now())
     }
 
-    fn admit_at(&self, now: Instant) -> Result<u64, u64> {
+    fn check_at(&self, now: Instant) -> Result<u64, u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_duration_since(state.second) >= Duration::from_secs(1) {
             state.second = now;
             state.written = 0;
         }
-        if state.written < self.a_second {
+        if state.written < self.per_second {
             state.written += 1;
             return Ok(std::mem::take(&mut state.suppressed));
         }
@@ -106,22 +108,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_beyond_the_cap_are_counted_and_told_with_the_next() {
-        let cap = Cap::new(2);
+    fn lines_beyond_the_limit_are_counted_and_told_with_the_next() {
+        let limit = RateLimit::new(2);
         let start = Instant::now();
-        let admitted: Vec<_> = (0..4).map(|_| cap.admit_at(start)).collect();
-        assert_eq!(admitted, [Ok(0), Ok(0), Err(1), Err(2)]);
+        let results: Vec<_> = (0..4).map(|_| limit.check_at(start)).collect();
+        assert_eq!(results, [Ok(0), Ok(0), Err(1), Err(2)]);
         let later = start + Duration::from_secs(1);
-        assert_eq!(cap.admit_at(later), Ok(2));
-        assert_eq!(cap.admit_at(later), Ok(0));
-        assert_eq!(cap.admit_at(later), Err(1));
+        assert_eq!(limit.check_at(later), Ok(2));
+        assert_eq!(limit.check_at(later), Ok(0));
+        assert_eq!(limit.check_at(later), Err(1));
     }
 
     #[test]
     fn a_level_is_one_of_five_words() {
-        assert!("info".parse::<Level>().is_ok());
+        assert!("info".parse::<LogLevel>().is_ok());
         for text in ["off", "INFO", "3", ""] {
-            assert!(text.parse::<Level>().is_err(), "{text}");
+            assert!(text.parse::<LogLevel>().is_err(), "{text}");
         }
     }
 }

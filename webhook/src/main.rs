@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode, thread};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use clbmigrate_webhook::{cli::Args, judge::judge, log, run::run};
+use clbmigrate_webhook::{cli::Args, log, run::run, setup::admission_handler};
 use mimalloc::MiMalloc;
 
 /// A review is a few hundred small allocations, and a cache of many Services leaves the system's
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<()> {
-    log::start(args.log_format, args.log_level)?;
+    log::init(args.log_format, args.log_level)?;
     // On one core there is nobody to hand work over to, and handing over costs.
     let is_single = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
     let mut runtime = if is_single {
@@ -35,5 +35,5 @@ fn start(args: Args) -> anyhow::Result<()> {
         tokio::runtime::Builder::new_multi_thread()
     };
     let runtime = runtime.enable_all().build().context("no runtime")?;
-    runtime.block_on(run(args, judge))
+    runtime.block_on(run(args, admission_handler))
 }

@@ -1,4 +1,4 @@
-//! Everything put together, from the flags to the last connection.
+//! The program's life: from its flags to its last connection.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -18,51 +18,54 @@ use tokio::{
 };
 
 use crate::{
-    Hook,
+    Webhook,
     cli::Args,
-    config::{Config, Live, Reload, Watcher},
+    config::{ConfigWatcher, Reload, SharedConfig},
     metrics::Metrics,
-    serve::{Answer, Limits, Phase, Readiness, Server},
-    tls::{Bundle, Folder, Keeper, Mounted, Publisher, Resolver, SelfCall, Target, Trust, Vault},
+    serve::{Limits, Readiness, ReviewHandler, Server, ShutdownPhase},
+    tls::{
+        AuthoritySecret, CaBundle, CaBundlePublisher, CertDir, CertDirWatcher, CertResolver,
+        CertRotator, SelfCheck, TrustAnchor, WebhookService,
+    },
 };
 
-/// The namespace where nobody names one.
-const NAMESPACE: &str = "clbmigrate-system";
+/// The namespace where neither a flag nor a service account names one.
+const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
 
-/// What whoever judges reviews is given.
+/// What the handler of reviews is made from.
 #[derive(Clone)]
-pub struct Surroundings {
-    /// The API server.
+pub struct Dependencies {
+    /// A client of the API server.
     pub client: Client,
-    /// What the administrator decides, always the present state.
-    pub config: Live<Config>,
-    /// Where to count.
+    /// The configuration in force.
+    pub config: SharedConfig,
+    /// The program's metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// Whoever judges reviews.
-pub struct Judge<A> {
-    /// Answers them.
-    pub answer: A,
-    /// Whether everything is known that judging needs; if not, what is awaited.
-    pub is_informed: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// What it must do all the time; never ends.
+/// The handler of reviews, with what it needs while the program runs.
+pub struct HandlerSetup<H> {
+    /// Answers reviews.
+    pub handler: H,
+    /// Whether the handler knows all that it needs; the error says what is missing.
+    pub is_ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// What must run all the time beside the handler. It never ends.
     pub background: BoxFuture<'static, ()>,
 }
 
-/// Runs until a signal ends it.
+/// Serves reviews with the handler that `setup` makes, until SIGTERM or SIGINT ends the program.
 ///
 /// # Errors
-/// If it cannot start, or a second signal or a broken part ends it out of turn.
-pub async fn run<A: Answer>(
+/// When the program cannot start, or when a second signal or a broken part ends it early.
+pub async fn run<H: ReviewHandler>(
     args: Args,
-    judge: impl FnOnce(Surroundings) -> Judge<A>,
+    setup: impl FnOnce(Dependencies) -> HandlerSetup<H>,
 ) -> Result<()> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::default());
     let mut background = JoinSet::new();
 
-    let config = config(&args, &metrics, &mut background)?;
+    let config = start_config(&args, &metrics, &mut background)?;
     let (client, namespace) = connect(args.kubeconfig.as_deref()).await?;
     let listener = listen(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
@@ -71,29 +74,33 @@ pub async fn run<A: Answer>(
         None => None,
     };
 
-    let namespace = args.namespace.clone().or(namespace).unwrap_or_else(|| NAMESPACE.to_owned());
-    let target = Target { namespace, service: args.service.clone() };
-    let resolver = Resolver::new(Arc::clone(&metrics));
-    let bundle = certificates(&args, &client, &target, &resolver, &metrics, &mut background)?;
-    let call = SelfCall::new(address, Arc::clone(&resolver));
+    let namespace =
+        args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    let service = WebhookService { namespace, name: args.service.clone() };
+    let resolver = CertResolver::new(Arc::clone(&metrics));
+    let bundle =
+        start_certificates(&args, &client, &service, &resolver, &metrics, &mut background)?;
+    let self_check = SelfCheck::new(address, Arc::clone(&resolver));
     background.spawn({
-        let (call, resolver) = (Arc::clone(&call), Arc::clone(&resolver));
-        let trust = trust(&args, bundle, &target, resolver);
-        async move { call.run(trust).await }
+        let (self_check, resolver) = (Arc::clone(&self_check), Arc::clone(&resolver));
+        let anchor = trust_anchor(&args, bundle, &service, resolver);
+        async move { self_check.run(anchor).await }
     });
 
-    let surroundings = Surroundings { client, config, metrics: Arc::clone(&metrics) };
-    let Judge { answer, is_informed, background: work } = judge(surroundings);
-    background.spawn(work);
+    let dependencies = Dependencies { client, config, metrics: Arc::clone(&metrics) };
+    let HandlerSetup { handler, is_ready, background: handler_background } = setup(dependencies);
+    background.spawn(handler_background);
 
     let tls = resolver.server_config()?;
-    let ready = Readiness::new()
-        .and("caches", is_informed)
-        .and("certificate", move || resolver.current().map(drop).ok_or("none yet".to_owned()))
-        .and("self call", move || call.check());
+    let readiness = Readiness::new()
+        .with_check("caches", is_ready)
+        .with_check("certificate", move || {
+            resolver.current().map(drop).ok_or("none yet".to_owned())
+        })
+        .with_check("self call", move || self_check.check());
     let limits = Limits { drain: args.drain_timeout, ..Limits::default() };
-    let (phases, phase) = watch::channel(Phase::Serving);
-    let server = Server::new(answer, metrics, Arc::new(ready), limits, phase);
+    let (phases, phase) = watch::channel(ShutdownPhase::Serving);
+    let server = Server::new(handler, metrics, Arc::new(readiness), limits, phase);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on https://{address}");
 
     let serving = async {
@@ -119,45 +126,47 @@ pub async fn run<A: Answer>(
         // First new connections find other replicas; only then are those there are asked to, or
         // they would come back here, each request with a handshake.
         sleep(args.shutdown_delay / 2).await;
-        phases.send_replace(Phase::Leaving);
+        phases.send_replace(ShutdownPhase::Closing);
         sleep(args.shutdown_delay / 2).await;
-        phases.send_replace(Phase::Draining);
+        phases.send_replace(ShutdownPhase::Draining);
         broken
     };
-    let orderly = async { tokio::join!(serving, ending).1 };
-    let mut again = Signals::new()?;
-    let impatient = async {
-        again.next().await;
-        again.next().await
+    let graceful = async { tokio::join!(serving, ending).1 };
+    let mut more_signals = Signals::new()?;
+    let second_signal = async {
+        more_signals.next().await;
+        more_signals.next().await
     };
     tokio::select! {
-        broken = orderly => ensure!(!broken, "ended because a part had broken; its log says which"),
-        name = impatient => bail!("ended at once by a second signal, {name}"),
+        broken = graceful => ensure!(!broken, "ended because a part had broken; its log says which"),
+        name = second_signal => bail!("ended at once by a second signal, {name}"),
     }
     tracing::info!("ended");
     Ok(())
 }
 
-fn config(
+fn start_config(
     args: &Args,
     metrics: &Arc<Metrics>,
     background: &mut JoinSet<()>,
-) -> Result<Live<Config>> {
+) -> Result<SharedConfig> {
     let Some(file) = &args.config else { return Ok(Arc::new(ArcSwap::default())) };
-    let watcher = Watcher::open(file).map_err(anyhow::Error::msg).context("the configuration")?;
-    let live = watcher.live();
+    let watcher =
+        ConfigWatcher::open(file).map_err(anyhow::Error::msg).context("the configuration")?;
+    let config = watcher.config();
     let metrics = Arc::clone(metrics);
-    background.spawn(watcher.watch(args.reload_interval, move |reload| {
-        metrics.reloaded(&reload);
+    background.spawn(watcher.run(args.reload_interval, move |reload| {
+        metrics.count_config_reload(&reload);
         match reload {
-            Reload::Taken => tracing::info!("configuration reloaded"),
-            Reload::Refused(why) => tracing::error!(why, "the configuration stays as it was"),
+            Reload::Applied => tracing::info!("configuration reloaded"),
+            Reload::Rejected(why) => tracing::error!(why, "the configuration stays as it was"),
         }
     }));
-    Ok(live)
+    Ok(config)
 }
 
-/// A client, and the namespace of the service account in a cluster.
+/// A client of the API server, and the namespace of the service account if the program runs in a
+/// cluster.
 async fn connect(kubeconfig: Option<&Path>) -> Result<(Client, Option<String>)> {
     let (config, namespace) = match kubeconfig {
         Some(file) => {
@@ -185,38 +194,40 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}; choose another {flag}"))
 }
 
-/// Starts whatever keeps a certificate at hand and API servers trusting it. Tells the bundle.
-fn certificates(
+/// Starts what provides the serving certificate, and what makes API servers trust it. Returns the CA
+/// bundle of the moment: `None` before there is one, and where others publish it.
+fn start_certificates(
     args: &Args,
     client: &Client,
-    target: &Target,
-    resolver: &Arc<Resolver>,
+    service: &WebhookService,
+    resolver: &Arc<CertResolver>,
     metrics: &Arc<Metrics>,
     background: &mut JoinSet<()>,
-) -> Result<watch::Receiver<Option<Bundle>>> {
+) -> Result<watch::Receiver<Option<CaBundle>>> {
     let (bundles, bundle) = watch::channel(None);
-    let (behind, passed) = mpsc::channel(Hook::ALL.len());
+    let (newer_sender, newer) = mpsc::channel(Webhook::ALL.len());
     match &args.tls_cert_dir {
         Some(folder) => {
             ensure!(folder.is_dir(), "--tls-cert-dir {} is no folder", folder.display());
-            let mut mounted = Mounted::new(Folder::new(folder), Arc::clone(resolver), bundles);
-            mounted.look(std::time::SystemTime::now());
-            background.spawn(mounted.run(args.reload_interval, passed));
+            let mut watcher =
+                CertDirWatcher::new(CertDir::new(folder), Arc::clone(resolver), bundles);
+            watcher.poll(std::time::SystemTime::now());
+            background.spawn(watcher.run(args.reload_interval, newer));
         }
         None => {
-            let mut servers = vec![target.server_name()];
-            servers.extend(args.tls_name.iter().cloned());
-            let vault = Vault::new(client.clone(), &target.namespace);
-            let keeper = Keeper::new(vault, servers, Arc::clone(resolver), bundles);
-            background.spawn(keeper.run(passed));
+            let mut server_names = vec![service.server_name()];
+            server_names.extend(args.tls_name.iter().cloned());
+            let secret = AuthoritySecret::new(client.clone(), &service.namespace);
+            let rotator = CertRotator::new(secret, server_names, Arc::clone(resolver), bundles);
+            background.spawn(rotator.run(newer));
         }
     }
-    for hook in Hook::ALL {
-        let publisher = Publisher {
+    for webhook in Webhook::ALL {
+        let publisher = CaBundlePublisher {
             client: client.clone(),
-            hook,
-            target: target.clone(),
-            behind: behind.clone(),
+            webhook,
+            service: service.clone(),
+            newer: newer_sender.clone(),
             metrics: Arc::clone(metrics),
         };
         background.spawn(publisher.run(bundle.clone()));
@@ -224,26 +235,26 @@ fn certificates(
     Ok(bundle)
 }
 
-/// Whom the call to itself trusts, as far as it is known.
-fn trust(
+/// What the self-check trusts; `None` while that is not known.
+fn trust_anchor(
     args: &Args,
-    bundle: watch::Receiver<Option<Bundle>>,
-    target: &Target,
-    resolver: Arc<Resolver>,
-) -> impl Fn() -> Option<Trust> + use<> {
-    let own = args.tls_cert_dir.is_none().then(|| target.server_name());
+    bundle: watch::Receiver<Option<CaBundle>>,
+    service: &WebhookService,
+    resolver: Arc<CertResolver>,
+) -> impl Fn() -> Option<TrustAnchor> + use<> {
+    let own = args.tls_cert_dir.is_none().then(|| service.server_name());
     move || {
-        let pair = resolver.current()?;
+        let certificate = resolver.current()?;
         let bundle = bundle.borrow().clone();
-        match (bundle, own.clone().or_else(|| pair.server_name())) {
-            (Some(bundle), Some(name)) => Some(Trust::Authority(bundle, name)),
+        match (bundle, own.clone().or_else(|| certificate.server_name())) {
+            (Some(bundle), Some(name)) => Some(TrustAnchor::Authority(bundle, name)),
             _ if own.is_some() => None,
-            _ => Some(Trust::Pinned),
+            _ => Some(TrustAnchor::Pinned),
         }
     }
 }
 
-/// SIGTERM and SIGINT.
+/// The signals that end the program: SIGTERM and SIGINT.
 struct Signals {
     term: Signal,
     int: Signal,

@@ -1,39 +1,40 @@
-//! The cache and whoever judges with it, for the program.
+//! Puts together what the program judges reviews with: cache, claims and API reader.
 
 use std::sync::Arc;
 
 use crate::{
-    admission::{Admission, Live},
+    admission::{AdmissionHandler, LiveApiReader},
     cache::Cache,
-    claims::InMemory,
-    run::{Judge, Surroundings},
+    claims::InMemoryClaims,
+    run::{Dependencies, HandlerSetup},
 };
 
-/// Judges reviews by what the cluster holds.
-pub fn judge(around: Surroundings) -> Judge<Admission> {
-    let Surroundings { client, config, metrics } = around;
+/// A handler that judges reviews by a cache of the cluster. It is ready once the cache has been
+/// listed, and the cache is kept up to date in the background.
+pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHandler> {
+    let Dependencies { client, config, metrics } = dependencies;
     let cache = Arc::new(Cache::default());
     for kind in cache.kinds() {
         let cache = Arc::clone(&cache);
-        metrics.watch_cache(kind, move || cache.age_of(kind));
+        metrics.register_cache_age(kind, move || cache.age_of(kind));
     }
-    let claims = InMemory::new(Arc::clone(&cache));
-    let evidence = Live::new(client.clone());
-    let answer = Admission::new(Arc::clone(&cache), config, metrics, claims, evidence);
-    let is_informed = {
+    let claims = InMemoryClaims::new(Arc::clone(&cache));
+    let api_reader = LiveApiReader::new(client.clone());
+    let handler = AdmissionHandler::new(Arc::clone(&cache), config, metrics, claims, api_reader);
+    let is_ready = {
         let cache = Arc::clone(&cache);
         move || {
-            let missing = cache.waits_for().collect::<Vec<_>>();
-            if missing.is_empty() {
+            let unsynced = cache.unsynced().collect::<Vec<_>>();
+            if unsynced.is_empty() {
                 Ok(())
             } else {
-                Err(format!("not listed: {}", missing.join(", ")))
+                Err(format!("not listed: {}", unsynced.join(", ")))
             }
         }
     };
-    Judge {
-        answer,
-        is_informed: Box::new(is_informed),
-        background: Box::pin(async move { cache.follow(&client).await }),
+    HandlerSetup {
+        handler,
+        is_ready: Box::new(is_ready),
+        background: Box::pin(async move { cache.run(&client).await }),
     }
 }

@@ -1,24 +1,24 @@
-//! The four hooks.
+//! The four webhooks of this program.
 
-/// One of the hooks that API servers call, each with a configuration object of its own.
+/// One of the webhooks that API servers call, each with a configuration object of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hook {
-    /// Judges Services.
+pub enum Webhook {
+    /// Validates Services.
     ValidateServices,
-    /// Judges workloads: Deployments and their like.
+    /// Validates Deployments, `StatefulSets` and `DaemonSets`.
     ValidateWorkloads,
-    /// Gives them their preStop hook.
+    /// Adds the preStop hook to Deployments, `StatefulSets` and `DaemonSets`.
     MutateWorkloads,
-    /// Gives Pods theirs, in namespaces that ask for it.
+    /// Adds the preStop hook to Pods, in namespaces that are labelled for it.
     MutatePods,
 }
 
-impl Hook {
-    /// All of them.
+impl Webhook {
+    /// All webhooks.
     pub const ALL: [Self; 4] =
         [Self::ValidateServices, Self::ValidateWorkloads, Self::MutateWorkloads, Self::MutatePods];
 
-    /// The hook's name, in metrics and logs.
+    /// The webhook's name in metrics and logs, such as `validate-services`.
     pub fn name(self) -> &'static str {
         match self {
             Self::ValidateServices => "validate-services",
@@ -28,7 +28,7 @@ impl Hook {
         }
     }
 
-    /// The path that API servers post reviews to.
+    /// The path that API servers post its reviews to, such as `/validate-services`.
     pub fn path(self) -> &'static str {
         match self {
             Self::ValidateServices => "/validate-services",
@@ -38,7 +38,8 @@ impl Hook {
         }
     }
 
-    /// The name of its configuration object and of the hook in it, apart from the domain.
+    /// The name of its configuration object. The webhook in that object is called the same, followed by
+    /// `.clbmigrate.io`.
     pub fn configuration(self) -> &'static str {
         match self {
             Self::ValidateServices => "clbmigrate-validate-services",
@@ -48,7 +49,7 @@ impl Hook {
         }
     }
 
-    /// Whether its configuration is a `MutatingWebhookConfiguration`.
+    /// Whether its configuration is a `MutatingWebhookConfiguration`, and not a validating one.
     pub fn is_mutating(self) -> bool {
         matches!(self, Self::MutateWorkloads | Self::MutatePods)
     }

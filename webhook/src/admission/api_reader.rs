@@ -11,103 +11,103 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::time::timeout;
 
-/// How long evidence may take; API servers wait five seconds for the whole answer.
+/// How long an answer may take; API servers wait five seconds for the whole review.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long the Services behind a new workload may take.
 const SERVICES_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Why something could not be read. Rules that need it are silent.
+/// Why something could not be read from the API server. Rules that need it are silent.
 #[derive(Debug, Error)]
-pub enum EvidenceError {
-    /// No answer in time.
+pub enum ApiReadError {
+    /// The API server did not answer within this time.
     #[error("the API server gave no answer within {} s", .0.as_secs())]
-    Late(Duration),
-    /// The API server refuses or cannot be reached.
+    Timeout(Duration),
+    /// The API server refuses the request, or cannot be reached.
     #[error(transparent)]
     Client(#[from] kube::Error),
-    /// The answer is none.
+    /// The answer is no list in JSON.
     #[error("the API server's answer cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// There is nobody to ask.
+    /// There is no API server to ask.
     #[error("there is no API server to ask")]
-    Nobody,
+    Unavailable,
 }
 
-/// A workload whose past is asked for.
+/// Names a workload.
 #[derive(Debug, Clone, Copy)]
-pub struct Ancestor<'w> {
-    /// Its kind.
+pub struct WorkloadRef<'w> {
+    /// The workload's kind.
     pub kind: WorkloadKind,
-    /// Its namespace.
+    /// The workload's namespace.
     pub namespace: &'w str,
-    /// Its name.
+    /// The workload's name.
     pub name: &'w str,
 }
 
-/// Reads live what the cache does not hold.
-pub trait Evidence: Send + Sync + 'static {
+/// Reads from the API server what the cache does not hold.
+pub trait ApiReader: Send + Sync + 'static {
     /// The EndpointSlices of a Service.
-    fn slices<'e>(
-        &'e self,
-        namespace: &'e str,
-        service: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<EndpointSlice>, EvidenceError>>;
+    fn endpoint_slices<'r>(
+        &'r self,
+        namespace: &'r str,
+        service: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<EndpointSlice>, ApiReadError>>;
 
     /// The pod templates that a workload had before, as its `ReplicaSets` or `ControllerRevisions`
     /// keep them.
-    fn past<'e>(
-        &'e self,
-        of: Ancestor<'e>,
-    ) -> BoxFuture<'e, Result<Vec<PodTemplate>, EvidenceError>>;
+    fn past_templates<'r>(
+        &'r self,
+        workload: WorkloadRef<'r>,
+    ) -> BoxFuture<'r, Result<Vec<PodTemplate>, ApiReadError>>;
 
-    /// The Services of a namespace.
-    fn services<'e>(
-        &'e self,
-        namespace: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<Service>, EvidenceError>>;
+    /// All Services of a namespace.
+    fn services<'r>(
+        &'r self,
+        namespace: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>>;
 }
 
-/// Reads nothing.
+/// Reads nothing: every question ends with [`ApiReadError::Unavailable`].
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoEvidence;
+pub struct NoApiReader;
 
-impl Evidence for NoEvidence {
-    fn slices<'e>(
-        &'e self,
-        _: &'e str,
-        _: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<EndpointSlice>, EvidenceError>> {
-        Box::pin(async { Err(EvidenceError::Nobody) })
+impl ApiReader for NoApiReader {
+    fn endpoint_slices<'r>(
+        &'r self,
+        _: &'r str,
+        _: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<EndpointSlice>, ApiReadError>> {
+        Box::pin(async { Err(ApiReadError::Unavailable) })
     }
 
-    fn past<'e>(
-        &'e self,
-        _: Ancestor<'e>,
-    ) -> BoxFuture<'e, Result<Vec<PodTemplate>, EvidenceError>> {
-        Box::pin(async { Err(EvidenceError::Nobody) })
+    fn past_templates<'r>(
+        &'r self,
+        _: WorkloadRef<'r>,
+    ) -> BoxFuture<'r, Result<Vec<PodTemplate>, ApiReadError>> {
+        Box::pin(async { Err(ApiReadError::Unavailable) })
     }
 
-    fn services<'e>(&'e self, _: &'e str) -> BoxFuture<'e, Result<Vec<Service>, EvidenceError>> {
-        Box::pin(async { Err(EvidenceError::Nobody) })
+    fn services<'r>(&'r self, _: &'r str) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>> {
+        Box::pin(async { Err(ApiReadError::Unavailable) })
     }
 }
 
-/// Reads from the API server.
+/// Reads from a real API server.
 #[derive(Clone)]
-pub struct Live(Client);
+pub struct LiveApiReader(Client);
 
-impl Live {
-    /// Over this connection.
+impl LiveApiReader {
+    /// A reader that asks through this client.
     pub fn new(client: Client) -> Self {
         Self(client)
     }
 
-    /// The items of a listing.
+    /// The items of the list at a path.
     async fn items(
         &self,
         path: &str,
         deadline: Duration,
-    ) -> Result<Vec<Box<RawValue>>, EvidenceError> {
+    ) -> Result<Vec<Box<RawValue>>, ApiReadError> {
         #[derive(Deserialize)]
         struct List {
             items: Option<Vec<Box<RawValue>>>,
@@ -117,92 +117,94 @@ impl Live {
             .body(Vec::new())
             .map_err(kube::Error::HttpError)?;
         let text = timeout(deadline, self.0.request_text(request));
-        let text = text.await.map_err(|_| EvidenceError::Late(deadline))??;
+        let text = text.await.map_err(|_| ApiReadError::Timeout(deadline))??;
         Ok(serde_json::from_str::<List>(&text)?.items.unwrap_or_default())
     }
 }
 
-/// Items of a type; what cannot be read is no evidence.
-fn read<T: for<'a> Deserialize<'a>>(items: &[Box<RawValue>]) -> Vec<T> {
+/// The items that can be read as a `T`; the others are left out.
+fn readable<T: for<'a> Deserialize<'a>>(items: &[Box<RawValue>]) -> Vec<T> {
     items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect()
 }
 
-impl Evidence for Live {
-    fn slices<'e>(
-        &'e self,
-        namespace: &'e str,
-        service: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<EndpointSlice>, EvidenceError>> {
+impl ApiReader for LiveApiReader {
+    fn endpoint_slices<'r>(
+        &'r self,
+        namespace: &'r str,
+        service: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<EndpointSlice>, ApiReadError>> {
         Box::pin(async move {
             let path = format!(
                 "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
             );
-            Ok(read(&self.items(&path, DEADLINE).await?))
+            Ok(readable(&self.items(&path, DEADLINE).await?))
         })
     }
 
-    fn past<'e>(
-        &'e self,
-        of: Ancestor<'e>,
-    ) -> BoxFuture<'e, Result<Vec<PodTemplate>, EvidenceError>> {
+    fn past_templates<'r>(
+        &'r self,
+        workload: WorkloadRef<'r>,
+    ) -> BoxFuture<'r, Result<Vec<PodTemplate>, ApiReadError>> {
         Box::pin(async move {
-            let kind = match of.kind {
+            let kind = match workload.kind {
                 WorkloadKind::Deployment => "replicasets",
                 _ => "controllerrevisions",
             };
-            let path = format!("/apis/apps/v1/namespaces/{}/{kind}", of.namespace);
+            let path = format!("/apis/apps/v1/namespaces/{}/{kind}", workload.namespace);
             let items = self.items(&path, DEADLINE).await?;
-            let mine = read::<Revision>(&items).into_iter().filter(|it| it.metadata.is_of(&of));
-            Ok(mine.filter_map(Revision::template).collect())
+            let revisions = readable::<Revision>(&items).into_iter();
+            let own = revisions.filter(|revision| revision.metadata.is_owned_by(&workload));
+            Ok(own.filter_map(Revision::template).collect())
         })
     }
 
-    fn services<'e>(
-        &'e self,
-        namespace: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<Service>, EvidenceError>> {
+    fn services<'r>(
+        &'r self,
+        namespace: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>> {
         Box::pin(async move {
             let path = format!("/api/v1/namespaces/{namespace}/services");
-            Ok(read(&self.items(&path, SERVICES_DEADLINE).await?))
+            Ok(readable(&self.items(&path, SERVICES_DEADLINE).await?))
         })
     }
 }
 
-/// A `ReplicaSet` or a `ControllerRevision`: both keep a template, in different places.
+/// A `ReplicaSet` or a `ControllerRevision`: the first keeps its template in `spec`, the second in
+/// `data.spec`.
 #[derive(Deserialize)]
 struct Revision {
-    metadata: Owned,
-    spec: Option<Kept>,
-    data: Option<Data>,
+    metadata: RevisionMeta,
+    spec: Option<RevisionSpec>,
+    data: Option<RevisionData>,
 }
 
 #[derive(Deserialize)]
-struct Data {
-    spec: Option<Kept>,
+struct RevisionData {
+    spec: Option<RevisionSpec>,
 }
 
 #[derive(Deserialize)]
-struct Kept {
+struct RevisionSpec {
     template: Option<PodTemplate>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Owned {
+struct RevisionMeta {
     #[serde(default)]
-    owner_references: Vec<Owner>,
+    owner_references: Vec<OwnerReference>,
 }
 
 #[derive(Deserialize)]
-struct Owner {
+struct OwnerReference {
     kind: String,
     name: String,
 }
 
-impl Owned {
-    fn is_of(&self, of: &Ancestor<'_>) -> bool {
-        let owners = &self.owner_references;
-        owners.iter().any(|owner| owner.kind == of.kind.as_str() && owner.name == of.name)
+impl RevisionMeta {
+    fn is_owned_by(&self, workload: &WorkloadRef<'_>) -> bool {
+        let mut owners = self.owner_references.iter();
+        owners.any(|owner| owner.kind == workload.kind.as_str() && owner.name == workload.name)
     }
 }
 

@@ -16,23 +16,26 @@ use crate::{
     config::{BackendType, Config},
 };
 
-/// What is around the object under review.
+/// The objects that a Service under review is judged beside.
 #[derive(Clone, Default)]
-pub(super) struct Around {
+pub(super) struct Neighbours {
+    /// The Services that share a vServer group or a listener with it.
     pub services: Vec<Arc<Service>>,
+    /// The workloads whose pods it selects.
     pub workloads: Vec<Arc<Workload>>,
-    /// The EndpointSlices of the Service under review; `None` where nobody has read them.
+    /// Its EndpointSlices; `None` where they have not been read.
     pub slices: Option<Vec<EndpointSlice>>,
 }
 
-/// What all reviews share.
+/// What all reviews are judged by: the cache, and the configuration of this moment.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'g> {
-    pub cache: &'g Cache,
-    pub config: &'g Config,
+pub(super) struct ReviewContext<'c> {
+    pub cache: &'c Cache,
+    pub config: &'c Config,
 }
 
-impl Ground<'_> {
+impl ReviewContext<'_> {
+    /// A cluster with its id, settings and nodes, and nothing else.
     fn cluster(&self) -> Cluster {
         let config = &self.config.cluster;
         let mut cluster = Cluster::default();
@@ -46,19 +49,23 @@ impl Ground<'_> {
         cluster
     }
 
-    /// A snapshot with a Service in it, or without it where it is not there. Workloads behind it run as
-    /// they are: what they lack is brought by their next rollout only.
-    pub fn with_service(&self, service: Option<&Arc<Service>>, around: &Around) -> Snapshot {
+    /// A snapshot with one version of a Service, or without any where that is `None`, beside its
+    /// neighbours. The workloads count as they run: the next rollout alone brings them a hook.
+    pub fn snapshot_with_service(
+        &self,
+        service: Option<&Arc<Service>>,
+        neighbours: &Neighbours,
+    ) -> Snapshot {
         let mut cluster = self.cluster();
-        for neighbour in &around.services {
+        for neighbour in &neighbours.services {
             cluster.replace_service(Arc::clone(neighbour));
         }
-        for workload in &around.workloads {
+        for workload in &neighbours.workloads {
             cluster.replace_workload(Arc::clone(workload));
         }
         if let Some(service) = service {
             let namespace = service.metadata.namespace();
-            if let Some(slices) = &around.slices {
+            if let Some(slices) = &neighbours.slices {
                 cluster.endpoints_listed.insert(namespace.to_owned());
                 for slice in slices {
                     cluster.insert(Object::EndpointSlice(Box::new(slice.clone())));
@@ -70,7 +77,11 @@ impl Ground<'_> {
     }
 
     /// A snapshot with one workload and the Services that select its pods.
-    pub fn with_workload(&self, workload: &Arc<Workload>, services: &[Arc<Service>]) -> Snapshot {
+    pub fn snapshot_with_workload(
+        &self,
+        workload: &Arc<Workload>,
+        services: &[Arc<Service>],
+    ) -> Snapshot {
         let mut cluster = self.cluster();
         cluster.injects_pre_stop_hooks = self.config.inject.enabled;
         for service in services {

@@ -1,4 +1,4 @@
-//! From findings to an answer: modes, excuses, and the words people read.
+//! From findings to an admission decision: modes, exceptions, and the words people read.
 
 use std::fmt::Write as _;
 
@@ -8,127 +8,126 @@ use clbmigrate_core::{
     rules,
 };
 
-use super::Response;
+use super::AdmissionResponse;
 use crate::{
     config::{Config, Mode},
-    metrics::{Metrics, Outcome},
+    metrics::{EnforcementAction, Metrics},
 };
 
-/// A finding with what becomes of it.
+/// A finding, and what is done about it.
 #[derive(Debug)]
-pub(super) struct Ruling {
-    pub finding: Finding,
+struct JudgedFinding {
+    finding: Finding,
     /// What the configuration says.
-    pub mode: Mode,
-    /// What it comes to.
-    pub outcome: Outcome,
-    /// What is said in front of the message, where it is not held against the request.
-    pub remark: &'static str,
+    mode: Mode,
+    /// What is done: never more than the mode says.
+    action: EnforcementAction,
+    /// What stands before the message, where the finding is not held against the request.
+    remark: &'static str,
 }
 
-/// The rulings on one request.
+/// All findings on one request, and what is done about each.
 #[derive(Debug, Default)]
-pub(super) struct Rulings {
-    all: Vec<Ruling>,
+pub(super) struct AdmissionDecision {
+    findings: Vec<JudgedFinding>,
 }
 
-impl Rulings {
-    /// Rules on findings by mode alone; those in mode `off` are dropped. Findings on other objects
-    /// than the one under review never refuse it.
+impl AdmissionDecision {
+    /// Decides by mode alone; findings in mode `off` are dropped. A finding on another object than
+    /// the one under review never denies the request.
     pub fn new(
         findings: Vec<Finding>,
         config: &Config,
         namespace: &str,
         is_reviewed: impl Fn(&ObjectRef) -> bool,
     ) -> Self {
-        let rule = |finding: Finding| {
+        let judge = |finding: Finding| {
             let rule = rules::find(finding.rule)?;
             let mode = config.mode(rule, finding.severity, namespace);
-            let can_deny = super::ratchet::may_deny(finding.rule)
+            let can_deny = super::ratcheting::may_deny(finding.rule)
                 && !finding.allowed
                 && is_reviewed(&finding.object);
-            let (outcome, remark) = match mode {
+            let (action, remark) = match mode {
                 Mode::Off => return None,
-                Mode::Audit => (Outcome::Audited, ""),
-                Mode::Deny if can_deny => (Outcome::Denied, ""),
-                Mode::Deny if finding.allowed => (Outcome::Warned, "allowed here: "),
-                Mode::Deny | Mode::Warn => (Outcome::Warned, ""),
+                Mode::Audit => (EnforcementAction::Audited, ""),
+                Mode::Deny if can_deny => (EnforcementAction::Denied, ""),
+                Mode::Deny if finding.allowed => (EnforcementAction::Warned, "allowed here: "),
+                Mode::Deny | Mode::Warn => (EnforcementAction::Warned, ""),
             };
-            Some(Ruling { finding, mode, outcome, remark })
+            Some(JudgedFinding { finding, mode, action, remark })
         };
-        Self { all: findings.into_iter().filter_map(rule).collect() }
+        Self { findings: findings.into_iter().filter_map(judge).collect() }
     }
 
-    /// Whether the request is refused as it stands.
+    /// Whether the request is denied as it stands.
     pub fn denies(&self) -> bool {
-        self.all.iter().any(|ruling| ruling.outcome == Outcome::Denied)
+        self.with_action(EnforcementAction::Denied).next().is_some()
     }
 
-    /// Turns denials into warnings wherever there is an excuse.
-    pub fn excuse(&mut self, excuse: impl Fn(&Finding) -> Option<&'static str>) {
-        for ruling in self.all.iter_mut().filter(|ruling| ruling.outcome == Outcome::Denied) {
-            if let Some(remark) = excuse(&ruling.finding) {
-                ruling.outcome = Outcome::Warned;
-                ruling.remark = remark;
+    /// Turns each denial for which `exception` has a remark into a warning with that remark.
+    pub fn downgrade_denials(&mut self, exception: impl Fn(&Finding) -> Option<&'static str>) {
+        let denied = |judged: &&mut JudgedFinding| judged.action == EnforcementAction::Denied;
+        for judged in self.findings.iter_mut().filter(denied) {
+            if let Some(remark) = exception(&judged.finding) {
+                judged.action = EnforcementAction::Warned;
+                judged.remark = remark;
             }
         }
     }
 
-    /// Counts them and writes the answer.
-    pub fn answer(&self, metrics: &Metrics, of: &dyn Fn() -> String) -> Response {
-        for ruling in &self.all {
-            metrics.found(ruling.finding.rule, ruling.mode, ruling.outcome);
+    /// Counts the findings, and writes the response. `label` names the object; it is asked for only
+    /// when the request is denied.
+    pub fn respond(&self, metrics: &Metrics, label: &dyn Fn() -> String) -> AdmissionResponse {
+        for judged in &self.findings {
+            metrics.count_finding(judged.finding.rule, judged.mode, judged.action);
         }
-        let of_outcome = |outcome| self.all.iter().filter(move |r| r.outcome == outcome);
-        let denials: Vec<&Ruling> = of_outcome(Outcome::Denied).collect();
+        let denials: Vec<&JudgedFinding> = self.with_action(EnforcementAction::Denied).collect();
         let mut response = if denials.is_empty() {
-            Response::allow()
+            AdmissionResponse::allow()
         } else {
-            Response::deny(denial(&of(), &denials))
+            AdmissionResponse::deny(denial_message(&label(), &denials))
         };
-        for ruling in of_outcome(Outcome::Warned) {
-            response = response.warn(warning(ruling));
+        for judged in self.with_action(EnforcementAction::Warned) {
+            response = response.warn(warning(judged));
         }
-        if !self.all.is_empty() {
-            response = response.audit("findings", self.listed());
+        if !self.findings.is_empty() {
+            response = response.audit("findings", self.audit_annotation());
         }
         response
     }
 
     /// `CLB001=denied,CLB401=audited`, each once.
-    fn listed(&self) -> String {
-        let mut listed = String::new();
-        let mut known: Vec<(&str, Outcome)> = Vec::new();
-        for Ruling { finding, outcome, .. } in &self.all {
-            if known.contains(&(finding.rule, *outcome)) {
+    fn audit_annotation(&self) -> String {
+        let mut text = String::new();
+        let mut written: Vec<(&str, EnforcementAction)> = Vec::new();
+        for JudgedFinding { finding, action, .. } in &self.findings {
+            if written.contains(&(finding.rule, *action)) {
                 continue;
             }
-            known.push((finding.rule, *outcome));
-            let comma = if listed.is_empty() { "" } else { "," };
-            let outcome = match outcome {
-                Outcome::Denied => "denied",
-                Outcome::Warned => "warned",
-                Outcome::Audited => "audited",
-            };
-            let _ = write!(listed, "{comma}{}={outcome}", finding.rule);
+            written.push((finding.rule, *action));
+            let comma = if text.is_empty() { "" } else { "," };
+            let _ = write!(text, "{comma}{}={}", finding.rule, action.as_str());
         }
-        listed
+        text
     }
 
-    /// The rules that refuse, for the log.
-    pub fn refusing(&self) -> Vec<&'static str> {
-        let denied = self.all.iter().filter(|ruling| ruling.outcome == Outcome::Denied);
-        denied.map(|ruling| ruling.finding.rule).collect()
+    /// The ids of the rules that deny the request, for the log.
+    pub fn denying_rules(&self) -> Vec<&'static str> {
+        self.with_action(EnforcementAction::Denied).map(|judged| judged.finding.rule).collect()
+    }
+
+    fn with_action(&self, action: EnforcementAction) -> impl Iterator<Item = &JudgedFinding> {
+        self.findings.iter().filter(move |judged| judged.action == action)
     }
 }
 
-/// What one problem takes in words, in bytes.
-const USUAL: usize = 512;
+/// How long the text about one problem usually is, in bytes.
+const USUAL_LENGTH: usize = 512;
 
 /// All that is wrong, at once: one problem in a line, several below each other. kubectl prints both as
 /// they are.
-fn denial(object: &str, denials: &[&Ruling]) -> String {
-    let mut text = String::with_capacity(object.len() + denials.len() * USUAL);
+fn denial_message(object: &str, denials: &[&JudgedFinding]) -> String {
+    let mut text = String::with_capacity(object.len() + denials.len() * USUAL_LENGTH);
     text.push_str(object);
     let separator = match denials.len() {
         1 => ": ",
@@ -137,7 +136,7 @@ fn denial(object: &str, denials: &[&Ruling]) -> String {
             "\n  "
         }
     };
-    for Ruling { finding, .. } in denials {
+    for JudgedFinding { finding, .. } in denials {
         let Finding { rule, path, message, fix, .. } = finding;
         let space = if path.is_empty() { "" } else { " " };
         text.extend([separator, rule, space, path, ": ", message, ". Fix: ", fix, "."]);
@@ -148,10 +147,11 @@ fn denial(object: &str, denials: &[&Ruling]) -> String {
     text
 }
 
-fn warning(ruling: &Ruling) -> String {
-    let Ruling { finding: Finding { rule, severity, object, message, fix, .. }, remark, .. } =
-        ruling;
-    let mut text = String::with_capacity(USUAL);
+fn warning(judged: &JudgedFinding) -> String {
+    let JudgedFinding {
+        finding: Finding { rule, severity, object, message, fix, .. }, remark, ..
+    } = judged;
+    let mut text = String::with_capacity(USUAL_LENGTH);
     text.extend([rule, ": "]);
     if object.kind != "Service" {
         let _ = write!(text, "{object}: ");

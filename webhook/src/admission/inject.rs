@@ -11,36 +11,41 @@ use clbmigrate_core::{
 };
 use serde_json::Value;
 
-use super::{Admission, Operation, Request, Response, evidence::Evidence, workloads::is_migrated};
-use crate::{Hook, claims::Claims, metrics::Verdict};
+use super::{
+    AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation, api_reader::ApiReader,
+    workloads::is_migrated,
+};
+use crate::{Webhook, claims::ClaimStore, metrics::ReviewResult};
 
-impl<C: Claims, E: Evidence> Admission<C, E> {
-    /// Gives a workload or a Pod its hook, if it is to have one. Nothing is stored here, so a dry run
-    /// is answered like any other request.
+impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
+    /// Adds the preStop hook to a workload or a Pod, if it is to have one. Nothing is stored here, so a
+    /// dry run is answered like any other request.
     ///
     /// # Errors
     /// When an object is no JSON, or the patch cannot be written as such.
-    pub(super) async fn give_hook(
+    pub(super) async fn inject_pre_stop(
         &self,
-        hook: Hook,
-        request: &Request<'_>,
-    ) -> Result<(Response, Verdict), serde_json::Error> {
+        webhook: Webhook,
+        request: &AdmissionRequest<'_>,
+    ) -> Result<(AdmissionResponse, ReviewResult), serde_json::Error> {
         let config = self.config.load();
-        let pass = |verdict| Ok((Response::allow(), verdict));
-        if let Some(verdict) = Self::passes(&config, request) {
-            return pass(verdict);
+        let allow = |result| Ok((AdmissionResponse::allow(), result));
+        if let Some(result) = Self::allowed_unjudged(&config, request) {
+            return allow(result);
         }
-        let kind = kind_of(hook, request).filter(|_| config.inject.enabled);
-        let (Some(kind), Some(object)) = (kind, Request::read::<Value>(request.object)?) else {
-            return pass(Verdict::Allowed);
+        let kind = reviewed_kind(webhook, request).filter(|_| config.inject.enabled);
+        let (Some(kind), Some(object)) =
+            (kind, AdmissionRequest::parse_object::<Value>(request.object)?)
+        else {
+            return allow(ReviewResult::Allowed);
         };
-        let old = Request::read::<Value>(request.old_object)?;
+        let old = AdmissionRequest::parse_object::<Value>(request.old_object)?;
         let operation = match (request.operation, &old) {
             (Operation::Create, _) => inject::Operation::Create,
             (Operation::Update, Some(old)) => inject::Operation::Update { old },
-            _ => return pass(Verdict::Allowed),
+            _ => return allow(ReviewResult::Allowed),
         };
-        let controller = self.workload_behind(kind, &object, &request.namespace);
+        let controller = self.controller_of(kind, &object, &request.namespace);
         let controller_annotations =
             controller.as_ref().map(|workload| &workload.metadata.annotations);
         let decision = match inject::examine(inject::Request {
@@ -49,55 +54,56 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
             object: &object,
             controller_annotations,
         }) {
-            Ok(candidate) => {
-                let settings =
-                    self.settings(config.pre_stop_seconds, kind, request, &candidate).await;
-                candidate.decide(settings)
+            Ok(workload) => {
+                let context =
+                    self.injection_context(config.pre_stop_seconds, kind, request, &workload).await;
+                workload.decide(context)
             }
             Err(reason) => Decision { action: Action::Untouched(reason), notes: Vec::new() },
         };
-        self.answer_with(hook, request, &decision)
+        self.injection_response(webhook, request, &decision)
     }
 
-    fn answer_with(
+    fn injection_response(
         &self,
-        hook: Hook,
-        request: &Request<'_>,
+        webhook: Webhook,
+        request: &AdmissionRequest<'_>,
         decision: &Decision,
-    ) -> Result<(Response, Verdict), serde_json::Error> {
-        let Request { namespace, name, kind, .. } = request;
+    ) -> Result<(AdmissionResponse, ReviewResult), serde_json::Error> {
+        let AdmissionRequest { namespace, name, kind, .. } = request;
         let name = if name.is_empty() { "(new)" } else { name };
         let label = format!("{} {namespace}/{name}", kind.kind);
         let (mut response, result) = match &decision.action {
-            Action::Patched(patch) => (Response::allow().patch(patch)?, "patched"),
-            Action::Untouched(reason) => (Response::allow(), reason.as_str()),
+            Action::Patched(patch) => (AdmissionResponse::allow().patch(patch)?, "patched"),
+            Action::Untouched(reason) => (AdmissionResponse::allow(), reason.as_str()),
         };
-        self.metrics.hooked(hook, result);
-        tracing::debug!(hook = hook.name(), object = label, result, "preStop hooks");
+        self.metrics.count_injection(webhook, result);
+        tracing::debug!(hook = webhook.name(), object = label, result, "preStop hooks");
         response = response.audit("preStop", result);
         if let Action::Untouched(reason) = &decision.action
-            && let Some(why) = self.worth_telling(reason)
+            && let Some(why) = self.warning_about(reason)
         {
             response = response.warn(format!("{label}: no preStop hook is added: {why}"));
         }
         for note in decision.notes.iter().map(Note::to_string) {
             response = response.warn(format!("{label}: {note}"));
         }
-        let verdict = match &decision.action {
-            Action::Untouched(Reason::Unreadable(_)) => Verdict::Failed,
-            _ => response.verdict(),
+        let review_result = match &decision.action {
+            Action::Untouched(Reason::Unreadable(_)) => ReviewResult::Failed,
+            _ => response.result(),
         };
-        Ok((response, verdict))
+        Ok((response, review_result))
     }
 
-    /// What to say of an object that gets no hook although somebody may count on one. Who opts out
-    /// knows, and most objects are none of our business.
-    fn worth_telling(&self, reason: &Reason) -> Option<String> {
+    /// The warning about an object that gets no hook although somebody may count on one; `None` where
+    /// nobody does: whoever opts out knows, and most objects have nothing to do with a CLB.
+    fn warning_about(&self, reason: &Reason) -> Option<String> {
         match reason {
             Reason::NodesTooOld => {
                 let nodes = self.cache.nodes();
-                let old = nodes.iter().flat_map(|nodes| nodes.iter()).find(|node| !sleeps(node));
-                let which = old.map(|node| format!(" (node {})", node.metadata.name));
+                let too_old =
+                    nodes.iter().flat_map(|nodes| nodes.iter()).find(|node| !supports_sleep(node));
+                let which = too_old.map(|node| format!(" (node {})", node.metadata.name));
                 Some(format!("{reason}{}", which.unwrap_or_default()))
             }
             Reason::BadRecord(_) | Reason::Unreadable(_) => Some(reason.to_string()),
@@ -105,30 +111,30 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         }
     }
 
-    async fn settings(
+    async fn injection_context(
         &self,
         seconds: u32,
         kind: WorkloadKind,
-        request: &Request<'_>,
-        candidate: &ExaminedWorkload<'_>,
+        request: &AdmissionRequest<'_>,
+        workload: &ExaminedWorkload<'_>,
     ) -> InjectionContext {
         // Pods come in storms: for them, what is in the cache must do.
         let is_new = request.operation == Operation::Create && kind != WorkloadKind::Pod;
-        let services =
-            self.services_selecting(&request.namespace, candidate.labels(), is_new).await;
+        let services = self.services_selecting(&request.namespace, workload.labels(), is_new).await;
         let nodes = self.cache.nodes();
         let nodes = nodes.as_deref().filter(|nodes| !nodes.is_empty());
         InjectionContext {
             seconds,
-            nodes_sleep: nodes.is_some_and(|nodes| nodes.iter().all(sleeps)),
+            nodes_sleep: nodes.is_some_and(|nodes| nodes.iter().all(supports_sleep)),
             is_selected: services.iter().any(|service| is_migrated(service)),
             // API servers ask about Pods of labelled namespaces only, and know the label sooner.
             namespace_is_labelled: true,
         }
     }
 
-    /// The workload that a Pod is decision for: what it says of hooks holds for its Pods, too.
-    fn workload_behind(
+    /// The cached workload that a Pod is made for: its annotations hold for its Pods, too. `None` for
+    /// other kinds, for a Pod without a controller, and for a controller that the cache does not know.
+    fn controller_of(
         &self,
         kind: WorkloadKind,
         object: &Value,
@@ -140,14 +146,15 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
     }
 }
 
-/// The kind under review, if it is one that the hook is for.
-fn kind_of(hook: Hook, request: &Request<'_>) -> Option<WorkloadKind> {
-    let is_for = |kind: &WorkloadKind| (*kind == WorkloadKind::Pod) == (hook == Hook::MutatePods);
+/// The kind under review; `None` if the webhook is not for it, or for a subresource.
+fn reviewed_kind(webhook: Webhook, request: &AdmissionRequest<'_>) -> Option<WorkloadKind> {
+    let is_for =
+        |kind: &WorkloadKind| (*kind == WorkloadKind::Pod) == (webhook == Webhook::MutatePods);
     let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.as_str() == request.kind.kind)?;
     (is_for(&kind) && request.sub_resource.is_empty()).then_some(kind)
 }
 
 /// Whether the node's kubelet knows the native `sleep`.
-fn sleeps(node: &Node) -> bool {
+fn supports_sleep(node: &Node) -> bool {
     node.kubelet.is_some_and(|version| version >= NATIVE_SLEEP)
 }

@@ -1,118 +1,128 @@
-//! Reviews: how they are read, judged and answered.
+//! Admission reviews: how they are read, judged and answered.
 
-mod evidence;
+mod api_reader;
+mod context;
+mod decision;
 mod inject;
-mod pair;
-mod ratchet;
+mod ratcheting;
 mod response;
 mod review;
-mod ruling;
-mod scene;
+mod service_versions;
 mod services;
 mod workloads;
 
-pub use evidence::{Ancestor, Evidence, EvidenceError, Live, NoEvidence};
-pub use response::Response;
-pub use review::{API_VERSION, Kind, Operation, Request, Resource, ReviewError, Text, UserInfo};
+pub use api_reader::{ApiReadError, ApiReader, LiveApiReader, NoApiReader, WorkloadRef};
+pub use response::AdmissionResponse;
+pub use review::{
+    API_VERSION, AdmissionRequest, CowStr, GroupKind, GroupResource, Operation, ReviewError,
+    UserInfo,
+};
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use self::ruling::Rulings;
+use self::decision::AdmissionDecision;
 use crate::{
-    Hook,
-    bare::BareService,
+    Webhook,
     cache::Cache,
-    claims::{Claims, InMemory},
-    config::{self, Config},
-    log::Cap,
-    metrics::{Metrics, Verdict},
-    serve::{Answer, Reply},
+    claims::{ClaimStore, InMemoryClaims},
+    config::{Config, SharedConfig},
+    log::RateLimit,
+    metrics::{Metrics, ReviewResult},
+    serve::{Reply, ReviewHandler},
+    stripped::StrippedService,
 };
 
-/// Who deletes on behalf of the system itself: what belongs to a namespace or an owner that goes.
-const SYSTEM: [&str; 3] = [
+/// The users that delete on behalf of Kubernetes itself: what belongs to a namespace or to an owner
+/// that is deleted.
+const SYSTEM_USERS: [&str; 3] = [
     "system:serviceaccount:kube-system:namespace-controller",
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:kube-controller-manager",
 ];
 
-/// How many refusals are logged a second.
-const LOGGED: u32 = 10;
+/// How many denials are logged a second.
+const LOGGED_DENIALS: u32 = 10;
 
-/// Everything that is needed to answer reviews.
-pub struct Admission<C = InMemory, E = Live> {
+/// Answers the reviews of all four webhooks.
+pub struct AdmissionHandler<C = InMemoryClaims, R = LiveApiReader> {
     cache: Arc<Cache>,
-    config: config::Live<Config>,
+    config: SharedConfig,
     metrics: Arc<Metrics>,
     claims: C,
-    evidence: E,
-    log: Cap,
+    api_reader: R,
+    denial_log: RateLimit,
 }
 
-impl<C: Claims, E: Evidence> Admission<C, E> {
-    /// Puts it together.
+impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
+    /// A handler that judges by `cache` and `config`, asks `claims` before a Service joins a vServer
+    /// group, asks `api_reader` for what the cache does not hold, and counts in `metrics`.
     pub fn new(
         cache: Arc<Cache>,
-        config: config::Live<Config>,
+        config: SharedConfig,
         metrics: Arc<Metrics>,
         claims: C,
-        evidence: E,
+        api_reader: R,
     ) -> Self {
-        Self { cache, config, metrics, claims, evidence, log: Cap::new(LOGGED) }
+        let denial_log = RateLimit::new(LOGGED_DENIALS);
+        Self { cache, config, metrics, claims, api_reader, denial_log }
     }
 
-    /// Answers a review.
+    /// Answers one review of a webhook: takes the `AdmissionReview` that the API server posted, and
+    /// returns the one to send back, both as JSON. An object that cannot be read is allowed with a
+    /// warning.
     ///
     /// # Errors
     /// When the body is no review: without its uid there is no answer to give.
-    pub async fn review(&self, hook: Hook, body: &[u8]) -> Result<Bytes, ReviewError> {
-        let (uid, (response, verdict)) = match hook {
-            Hook::ValidateServices => match Request::<'_, BareService>::parse(body) {
-                Ok(request) => (request.uid.clone(), self.judge_service(request).await),
-                Err(_) => {
-                    let request: Request<'_> = Request::parse(body)?;
-                    let error = unreadable::<BareService>(&request);
-                    let answer = self.pass_unread(hook, &request, error);
-                    (request.uid, answer)
+    pub async fn review(&self, webhook: Webhook, body: &[u8]) -> Result<Bytes, ReviewError> {
+        let (uid, (response, result)) = match webhook {
+            Webhook::ValidateServices => {
+                match AdmissionRequest::<'_, StrippedService>::parse(body) {
+                    Ok(request) => (request.uid.clone(), self.validate_service(request).await),
+                    Err(_) => {
+                        let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
+                        let error = parse_error::<StrippedService>(&request);
+                        let reviewed = self.allow_unreadable(webhook, &request, error);
+                        (request.uid, reviewed)
+                    }
                 }
-            },
-            Hook::ValidateWorkloads => {
-                let request: Request<'_> = Request::parse(body)?;
-                let answer = match self.judge_workload(&request).await {
-                    Ok(answer) => answer,
-                    Err(error) => self.pass_unread(hook, &request, Some(error)),
-                };
-                (request.uid, answer)
             }
-            Hook::MutateWorkloads | Hook::MutatePods => {
-                let request: Request<'_> = Request::parse(body)?;
-                let answer = match self.give_hook(hook, &request).await {
-                    Ok(answer) => answer,
-                    Err(error) => self.pass_unread(hook, &request, Some(error)),
+            Webhook::ValidateWorkloads => {
+                let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
+                let reviewed = match self.validate_workload(&request).await {
+                    Ok(reviewed) => reviewed,
+                    Err(error) => self.allow_unreadable(webhook, &request, Some(error)),
                 };
-                (request.uid, answer)
+                (request.uid, reviewed)
+            }
+            Webhook::MutateWorkloads | Webhook::MutatePods => {
+                let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
+                let reviewed = match self.inject_pre_stop(webhook, &request).await {
+                    Ok(reviewed) => reviewed,
+                    Err(error) => self.allow_unreadable(webhook, &request, Some(error)),
+                };
+                (request.uid, reviewed)
             }
         };
-        self.metrics.answered(hook, verdict);
+        self.metrics.count_review(webhook, result);
         Ok(response.to_bytes(&uid))
     }
 
-    /// Lets an object pass that cannot be read although the API server could: to block what nobody
+    /// Allows an object that cannot be read although the API server could: to refuse what nobody
     /// here understands would be an outage of our making.
-    fn pass_unread(
+    fn allow_unreadable(
         &self,
-        hook: Hook,
-        request: &Request<'_>,
+        webhook: Webhook,
+        request: &AdmissionRequest<'_>,
         error: Option<serde_json::Error>,
-    ) -> (Response, Verdict) {
-        let Request { namespace, name, kind, .. } = request;
+    ) -> (AdmissionResponse, ReviewResult) {
+        let AdmissionRequest { namespace, name, kind, .. } = request;
         let why = error.map(|error| error.to_string()).unwrap_or_default();
-        if self.log.admit().is_ok() {
+        if self.denial_log.check().is_ok() {
             tracing::warn!(
-                hook = hook.name(),
+                hook = webhook.name(),
                 object = format!("{} {namespace}/{name}", kind.kind),
                 error = why,
                 "an object cannot be read and passes unjudged"
@@ -120,49 +130,54 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         }
         let warning =
             format!("clbmigrate: this {} was not judged, for it cannot be read: {why}", kind.kind);
-        (Response::allow().warn(warning), Verdict::Failed)
+        (AdmissionResponse::allow().warn(warning), ReviewResult::Failed)
     }
 
-    /// Whether a request passes whatever it changes, and as what.
-    fn passes<O>(config: &Config, request: &Request<'_, O>) -> Option<Verdict> {
+    /// The result of a request that is allowed whatever it changes: one of an exempt user, group or
+    /// namespace, a deletion by Kubernetes itself, or an operation that no webhook is for. `None` for
+    /// every other request, which must be judged.
+    fn allowed_unjudged<O>(
+        config: &Config,
+        request: &AdmissionRequest<'_, O>,
+    ) -> Option<ReviewResult> {
         let user = &request.user_info;
         let groups = user.groups.iter().map(|group| &*group.0);
         if config.exempt.covers(&user.username, groups, &request.namespace) {
-            return Some(Verdict::Exempt);
+            return Some(ReviewResult::Exempt);
         }
-        let is_system =
-            request.operation == Operation::Delete && SYSTEM.contains(&user.username.as_ref());
-        (is_system || request.operation == Operation::Other).then_some(Verdict::Allowed)
+        let is_system = request.operation == Operation::Delete
+            && SYSTEM_USERS.contains(&user.username.as_ref());
+        (is_system || request.operation == Operation::Other).then_some(ReviewResult::Allowed)
     }
 
-    fn log_denial(&self, user: &str, object: &str, rulings: &Rulings) {
-        match self.log.admit() {
+    fn log_denial(&self, user: &str, object: &str, decision: &AdmissionDecision) {
+        match self.denial_log.check() {
             Ok(suppressed) => tracing::info!(
                 object,
                 user,
-                rules = rulings.refusing().join(","),
+                rules = decision.denying_rules().join(","),
                 suppressed,
                 "refused"
             ),
-            Err(_) => self.metrics.suppressed(1),
+            Err(_) => self.metrics.count_suppressed_lines(1),
         }
     }
 }
 
-/// Why an object of a review cannot be read.
-fn unreadable<T: for<'a> serde::Deserialize<'a>>(
-    request: &Request<'_>,
+/// Why an object of a review cannot be read as a `T`; `None` if all of them can.
+fn parse_error<T: for<'a> serde::Deserialize<'a>>(
+    request: &AdmissionRequest<'_>,
 ) -> Option<serde_json::Error> {
     let objects = [request.object, request.old_object];
     objects.into_iter().flatten().find_map(|raw| serde_json::from_str::<T>(raw.get()).err())
 }
 
-impl<C: Claims, E: Evidence> Answer for Admission<C, E> {
-    async fn answer(&self, hook: Hook, body: Bytes) -> Reply {
-        match self.review(hook, &body).await {
-            Ok(answer) => Reply::review(answer),
+impl<C: ClaimStore, R: ApiReader> ReviewHandler for AdmissionHandler<C, R> {
+    async fn handle(&self, webhook: Webhook, body: Bytes) -> Reply {
+        match self.review(webhook, &body).await {
+            Ok(review) => Reply::review(review),
             Err(error) => {
-                self.metrics.answered(hook, Verdict::Failed);
+                self.metrics.count_review(webhook, ReviewResult::Failed);
                 Reply::error(StatusCode::BAD_REQUEST, error.to_string())
             }
         }

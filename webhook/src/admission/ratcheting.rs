@@ -1,4 +1,5 @@
-//! What a change is not held to: only what it introduces may refuse it, and never what lowers a risk.
+//! Ratcheting, as Kubernetes calls it: only what a change introduces may deny it, never what was
+//! there before, and never what lowers a risk.
 
 use clbmigrate_core::{
     annotation::{self, parse_weight},
@@ -8,22 +9,22 @@ use clbmigrate_core::{
     rules::{self, Family},
 };
 
-/// Keys of this project; no CCM reads them.
-const OWN: &str = "clbmigrate.io/";
+/// The prefix of this project's own annotations; no CCM reads them.
+const OWN_PREFIX: &str = "clbmigrate.io/";
 
 /// Rules that hang on nodes and endpoints, which come and go, or on what others hold: warnings here,
 /// whatever their severity. The plugin is the one that refuses to write under them.
 const NEVER_DENY: [&str; 7] =
     ["CLB020", "CLB024", "CLB025", "CLB026", "CLB307", "CLB410", "CLB411"];
 
-/// Whether a rule can refuse anything here.
+/// Whether findings of a rule, by its id, can deny a request.
 pub(super) fn may_deny(rule: &str) -> bool {
     !NEVER_DENY.contains(&rule)
 }
 
-/// Whether a change takes weight away and does nothing else: to 0 from whatever it was, or from one
-/// valid weight to a lower one.
-pub(super) fn only_brakes(old: &Service, new: &Service) -> bool {
+/// Whether a change lowers the weight and changes nothing else that CCM reads: to 0 from whatever it
+/// was, or from one valid weight to a lower one.
+pub(super) fn only_lowers_weight(old: &Service, new: &Service) -> bool {
     let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
     let weight =
         |annotations: &Annotations| parse_weight(annotations.text(annotation::WEIGHT)).ok();
@@ -32,13 +33,13 @@ pub(super) fn only_brakes(old: &Service, new: &Service) -> bool {
         (Some(was), Some(is)) => is < was,
         _ => false,
     };
-    lower && old.spec == new.spec && others(was).eq(others(is))
+    lower && old.spec == new.spec && other_annotations(was).eq(other_annotations(is))
 }
 
 /// All annotations but the weight and this project's own.
-fn others(annotations: &Annotations) -> impl Iterator<Item = (&str, &str)> {
+fn other_annotations(annotations: &Annotations) -> impl Iterator<Item = (&str, &str)> {
     annotations.iter().filter(|(key, _)| {
-        annotation::suffix_of(key) != Some(annotation::WEIGHT) && !key.starts_with(OWN)
+        annotation::suffix_of(key) != Some(annotation::WEIGHT) && !key.starts_with(OWN_PREFIX)
     })
 }
 
@@ -47,9 +48,10 @@ pub(super) fn is_unchanged(old: &Service, new: &Service) -> bool {
     old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
 }
 
-/// What is said of a finding that does not count against a change, given all that was found before it;
-/// `None` where it counts.
-pub(super) fn excuse(
+/// The remark on a finding that was there before the change, or whose wrong value the change removes;
+/// `None` where it counts against the change. `before` is what was found on the old version, `new`
+/// the annotations of the new one.
+pub(super) fn preexisting(
     finding: &Finding,
     before: &Report,
     new: &Annotations,
@@ -66,9 +68,10 @@ pub(super) fn excuse(
     (is_removed && known().any(was_wrong)).then_some("a wrong value goes, so it passes: ")
 }
 
-/// What is said of a finding that comes with a fix, taken over as it was proposed: it shows what the
-/// first mistake hid. What would harm other Services counts all the same.
-pub(super) fn excuse_by_fix(
+/// The remark on a finding that the fix of another one reveals, where the change is exactly the patch
+/// that an older finding proposed; `None` where it counts. What would harm other Services always
+/// counts.
+pub(super) fn revealed_by_fix(
     finding: &Finding,
     before: &Report,
     old: &Service,
@@ -101,9 +104,10 @@ fn patched(annotations: &Annotations, patch: &[PatchOp]) -> Option<Annotations> 
     Some(annotations)
 }
 
-/// The same for a template that lived before: going back to it is a way out of trouble.
-pub(super) fn excuse_by_past(finding: &Finding, past: &Report) -> Option<&'static str> {
-    let mut known = past.findings.iter().chain(&past.hidden);
+/// The remark on a finding that an earlier pod template of the workload had, too: going back to it is
+/// a way out of trouble. `None` where it counts.
+pub(super) fn in_earlier_template(finding: &Finding, earlier: &Report) -> Option<&'static str> {
+    let mut known = earlier.findings.iter().chain(&earlier.hidden);
     known
         .any(|older| finding.is_carried_over(older))
         .then_some("an earlier template had it too, so it passes: ")

@@ -1,4 +1,4 @@
-//! What is answered to a review.
+//! The response to an admission review.
 
 use std::fmt::Write as _;
 
@@ -7,36 +7,36 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::review::API_VERSION;
-use crate::metrics::Verdict;
+use crate::metrics::ReviewResult;
 
-/// The longest single warning, in bytes: what API servers pass on whole.
-const WARNING: usize = 256;
-/// All warnings together, in bytes: beyond it API servers cut.
-const WARNINGS: usize = 4096;
+/// The longest single warning, in bytes: API servers send no longer one to the client in full.
+const MAX_WARNING: usize = 256;
+/// The most bytes of all warnings together: API servers cut off the rest.
+const MAX_WARNINGS: usize = 4096;
 /// The longest message of a denial, in bytes. API servers have no limit; terminals do.
-const MESSAGE: usize = 8192;
+const MAX_MESSAGE: usize = 8192;
 
-/// The answer to a review, apart from its uid.
+/// The response to a review, apart from the uid that it must repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Response {
+pub struct AdmissionResponse {
     denied: Option<String>,
     warnings: Vec<String>,
     patch: Option<String>,
     audit: Vec<(&'static str, String)>,
 }
 
-impl Response {
-    /// Lets the request pass.
+impl AdmissionResponse {
+    /// A response that allows the request, without warnings or a patch.
     pub fn allow() -> Self {
         Self::default()
     }
 
-    /// Refuses it.
+    /// A response that denies the request with HTTP 403. The message is cut to 8 KiB.
     pub fn deny(message: impl Into<String>) -> Self {
-        Self { denied: Some(clean(message.into(), MESSAGE)), ..Self::default() }
+        Self { denied: Some(truncated(message.into(), MAX_MESSAGE)), ..Self::default() }
     }
 
-    /// Adds a warning, which kubectl prints. It is cut to what API servers pass on.
+    /// Adds a warning, which kubectl prints. It is cut to the 256 bytes that API servers let through.
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         // An API server drops a warning with a line break in it.
@@ -46,11 +46,11 @@ impl Response {
         } else {
             warning
         };
-        self.warnings.push(clean(warning, WARNING));
+        self.warnings.push(truncated(warning, MAX_WARNING));
         self
     }
 
-    /// Changes the object: a JSON Patch.
+    /// Adds the JSON Patch (RFC 6902) that the API server is to apply to the object.
     ///
     /// # Errors
     /// When the patch cannot be written as JSON.
@@ -59,59 +59,59 @@ impl Response {
         Ok(self)
     }
 
-    /// Notes something in the API server's audit log, under the hook's name and `key`.
+    /// Adds an audit annotation, which the API server logs under the webhook's name and `key`.
     #[must_use]
     pub fn audit(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.audit.push((key, value.into()));
         self
     }
 
-    /// Whether the request may pass.
+    /// Whether the request is allowed.
     pub fn is_allowed(&self) -> bool {
         self.denied.is_none()
     }
 
-    /// What it comes to.
-    pub fn verdict(&self) -> Verdict {
+    /// What metrics count it as.
+    pub fn result(&self) -> ReviewResult {
         if !self.is_allowed() {
-            Verdict::Denied
+            ReviewResult::Denied
         } else if self.patch.is_some() {
-            Verdict::Patched
+            ReviewResult::Patched
         } else if self.warnings.is_empty() {
-            Verdict::Allowed
+            ReviewResult::Allowed
         } else {
-            Verdict::Warned
+            ReviewResult::Warned
         }
     }
 
-    /// Why not.
+    /// The message of a denial; `None` if the request is allowed.
     pub fn message(&self) -> Option<&str> {
         self.denied.as_deref()
     }
 
-    /// The warnings.
+    /// All warnings, also those that the API server has no room for.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The notes for the audit log.
-    pub fn notes(&self) -> &[(&'static str, String)] {
+    /// The audit annotations: key and value.
+    pub fn audit_annotations(&self) -> &[(&'static str, String)] {
         &self.audit
     }
 
-    /// The patch, as base64 of its JSON.
+    /// The patch, as base64 of its JSON; `None` without one.
     pub fn encoded_patch(&self) -> Option<&str> {
         self.patch.as_deref()
     }
 
-    /// The review to send back.
+    /// The `AdmissionReview` to send back for the request of that uid, as JSON.
     pub fn to_bytes(&self, uid: &str) -> Bytes {
-        let warnings = self.fitting();
+        let warnings = self.warnings_within_limit();
         let is_patch = self.patch.is_some();
         let review = Review {
             api_version: API_VERSION,
             kind: "AdmissionReview",
-            response: Wire {
+            response: ResponseBody {
                 uid,
                 allowed: self.is_allowed(),
                 status: self.denied.as_deref().map(|message| Status {
@@ -122,30 +122,30 @@ impl Response {
                 patch_type: is_patch.then_some("JSONPatch"),
                 patch: self.patch.as_deref(),
                 warnings: &warnings,
-                audit_annotations: Notes(&self.audit),
+                audit_annotations: AuditAnnotations(&self.audit),
             },
         };
         // Texts and numbers alone: writing them does not fail.
-        let mut bytes = Vec::with_capacity(self.size());
+        let mut bytes = Vec::with_capacity(self.estimated_size());
         let written = serde_json::to_writer(&mut bytes, &review);
         written.map(|()| bytes.into()).unwrap_or_default()
     }
 
     /// About how many bytes it has when it is written.
-    fn size(&self) -> usize {
-        const AROUND: usize = 384;
+    fn estimated_size(&self) -> usize {
+        const FRAME: usize = 384;
         let texts = self.warnings.iter().chain(&self.denied).chain(&self.patch);
-        let notes = self.audit.iter().map(|(_, note)| note);
-        AROUND + texts.chain(notes).map(String::len).sum::<usize>()
+        let annotations = self.audit.iter().map(|(_, value)| value);
+        FRAME + texts.chain(annotations).map(String::len).sum::<usize>()
     }
 
-    /// As many warnings as API servers pass on, and how many there are besides.
-    fn fitting(&self) -> Vec<&str> {
+    /// As many warnings as API servers let through; where some are left out, the last one says so.
+    fn warnings_within_limit(&self) -> Vec<&str> {
         let all = || self.warnings.iter().map(String::as_str);
-        if all().map(str::len).sum::<usize>() <= WARNINGS {
+        if all().map(str::len).sum::<usize>() <= MAX_WARNINGS {
             return all().collect();
         }
-        let mut room = WARNINGS - OMITTED.len();
+        let mut room = MAX_WARNINGS - OMITTED.len();
         let mut fitting: Vec<&str> = all()
             .take_while(|warning| {
                 let fits = warning.len() <= room;
@@ -162,7 +162,7 @@ impl Response {
 const OMITTED: &str = "more warnings than fit; all of them: kubectl clbmigrate check";
 
 /// A text of at most so many bytes, cut between characters.
-fn clean(mut text: String, limit: usize) -> String {
+fn truncated(mut text: String, limit: usize) -> String {
     const MARK: &str = "…";
     if text.len() > limit {
         let cut = (0..=limit - MARK.len()).rev().find(|cut| text.is_char_boundary(*cut));
@@ -177,12 +177,12 @@ fn clean(mut text: String, limit: usize) -> String {
 struct Review<'r> {
     api_version: &'static str,
     kind: &'static str,
-    response: Wire<'r>,
+    response: ResponseBody<'r>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire<'r> {
+struct ResponseBody<'r> {
     uid: &'r str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,8 +193,8 @@ struct Wire<'r> {
     patch: Option<&'r str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'r [&'r str],
-    #[serde(skip_serializing_if = "Notes::is_empty")]
-    audit_annotations: Notes<'r>,
+    #[serde(skip_serializing_if = "AuditAnnotations::is_empty")]
+    audit_annotations: AuditAnnotations<'r>,
 }
 
 #[derive(Serialize)]
@@ -204,15 +204,15 @@ struct Status<'r> {
     message: &'r str,
 }
 
-struct Notes<'r>(&'r [(&'static str, String)]);
+struct AuditAnnotations<'r>(&'r [(&'static str, String)]);
 
-impl Notes<'_> {
+impl AuditAnnotations<'_> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl Serialize for Notes<'_> {
+impl Serialize for AuditAnnotations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (key, value) in self.0 {
@@ -228,21 +228,22 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn written(response: &Response) -> Value {
+    fn written(response: &AdmissionResponse) -> Value {
         serde_json::from_slice(&response.to_bytes("u-1")).expect("JSON")
     }
 
     #[test]
-    fn a_plain_pass_says_nothing_else() {
+    fn a_plain_approval_says_nothing_else() {
         let response = json!({"uid": "u-1", "allowed": true});
         let review =
             json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response});
-        assert_eq!(written(&Response::allow()), review);
+        assert_eq!(written(&AdmissionResponse::allow()), review);
     }
 
     #[test]
     fn a_denial_is_forbidden_with_its_message() {
-        let review = written(&Response::deny("no").warn("beware").audit("findings", "CLB001"));
+        let review =
+            written(&AdmissionResponse::deny("no").warn("beware").audit("findings", "CLB001"));
         assert_eq!(
             review["response"],
             json!({
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn a_patch_is_base64_of_json() {
         let patch = json!([{"op": "remove", "path": "/a"}]);
-        let review = written(&Response::allow().patch(&patch).expect("JSON"));
+        let review = written(&AdmissionResponse::allow().patch(&patch).expect("JSON"));
         let text = review["response"]["patch"].as_str().expect("text");
         let bytes = BASE64.decode(text).expect("base64");
         assert_eq!(serde_json::from_slice::<Value>(&bytes).expect("JSON"), patch);
@@ -268,13 +269,13 @@ mod tests {
         fn warnings_fit_into_what_api_servers_pass_on(
             warnings in proptest::collection::vec("[a-zé\n]{0,400}", 0..40),
         ) {
-            let response = warnings.iter().fold(Response::allow(), Response::warn);
+            let response = warnings.iter().fold(AdmissionResponse::allow(), AdmissionResponse::warn);
             let review = written(&response);
             let sent: Vec<&str> = review["response"]["warnings"]
                 .as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            prop_assert!(sent.iter().all(|warning| warning.len() <= WARNING));
+            prop_assert!(sent.iter().all(|warning| warning.len() <= MAX_WARNING));
             prop_assert!(sent.iter().all(|warning| !warning.contains('\n')));
-            prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= WARNINGS);
+            prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= MAX_WARNINGS);
             let is_cut = sent.last() == Some(&OMITTED);
             prop_assert!(is_cut || sent.len() == warnings.len());
         }

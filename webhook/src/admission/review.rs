@@ -1,4 +1,4 @@
-//! Reviews as API servers send them: `admission.k8s.io/v1`, borrowed from the body.
+//! Admission reviews as API servers send them, `admission.k8s.io/v1`, borrowed from the body.
 
 use std::borrow::Cow;
 
@@ -6,26 +6,27 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-/// The only version there is (Kubernetes 1.16 and newer).
+/// The version of reviews that are read here: the webhooks' configurations ask API servers for no
+/// other.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 
 /// Why a body is no review that can be answered. The API server gets it as HTTP 400: without the
 /// review's uid no answer would be valid.
 #[derive(Debug, Error)]
 pub enum ReviewError {
-    /// Not text.
+    /// The body is not UTF-8.
     #[error("the body is not UTF-8 (byte {})", .0.valid_up_to())]
     NotText(#[from] std::str::Utf8Error),
-    /// Not JSON, or not a review.
+    /// The body is not JSON, or not a review.
     #[error("the body is no AdmissionReview: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// A review of another version.
+    /// The review has another version than [`API_VERSION`].
     #[error("the review's apiVersion is {0:?}; this webhook speaks {API_VERSION}")]
     Version(String),
-    /// A review that is an answer already, or empty.
+    /// The review has no `request`: it is empty, or a response.
     #[error("the review has no request")]
     NoRequest,
-    /// A request that no answer can be matched to.
+    /// The request has no uid, which the response must repeat.
     #[error("the review's request has no uid")]
     NoUid,
 }
@@ -36,26 +37,26 @@ struct Review<'a, O> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow)]
-    request: Option<Request<'a, O>>,
+    request: Option<AdmissionRequest<'a, O>>,
 }
 
-/// What is asked. `O` is what objects are read as: their raw text, or a type.
+/// The request of a review. `O` is what objects are read as: their raw text, or a type.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
-pub struct Request<'a, O = &'a RawValue> {
-    /// What the answer must repeat.
+pub struct AdmissionRequest<'a, O = &'a RawValue> {
+    /// The request's uid, which the response must repeat.
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
     /// The object's kind.
     #[serde(borrow, default)]
-    pub kind: Kind<'a>,
+    pub kind: GroupKind<'a>,
     /// What is written to: `services`, `deployments`, …
     #[serde(borrow, default)]
-    pub resource: Resource<'a>,
+    pub resource: GroupResource<'a>,
     /// `status`, `scale`, …; empty for the object itself.
     #[serde(borrow, default)]
     pub sub_resource: Cow<'a, str>,
-    /// What is done.
+    /// What is done to the object.
     #[serde(default)]
     pub operation: Operation,
     /// The object's namespace; empty for cluster-wide kinds.
@@ -65,27 +66,27 @@ pub struct Request<'a, O = &'a RawValue> {
     /// for every object of a `deletecollection`.
     #[serde(borrow, default)]
     pub name: Cow<'a, str>,
-    /// Who asks.
+    /// The user whose request is under review.
     #[serde(borrow, default)]
     pub user_info: UserInfo<'a>,
-    /// Whether nothing will be stored.
+    /// Whether the request is a dry run; absent counts as no.
     #[serde(default)]
     pub dry_run: Option<bool>,
     /// The object as it is to become; `None` on DELETE.
-    #[serde(default = "none")]
+    #[serde(default = "absent")]
     pub object: Option<O>,
     /// The object as it is; `None` on CREATE.
-    #[serde(default = "none")]
+    #[serde(default = "absent")]
     pub old_object: Option<O>,
 }
 
-fn none<O>() -> Option<O> {
+fn absent<O>() -> Option<O> {
     None
 }
 
-/// Group and kind of an object.
+/// The API group and kind of an object; its version is not read.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Kind<'a> {
+pub struct GroupKind<'a> {
     /// The API group, empty for the core.
     #[serde(borrow, default)]
     pub group: Cow<'a, str>,
@@ -94,9 +95,9 @@ pub struct Kind<'a> {
     pub kind: Cow<'a, str>,
 }
 
-/// Group and resource that is written to.
+/// The API group and resource of a request; its version is not read.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Resource<'a> {
+pub struct GroupResource<'a> {
     /// The API group, empty for the core.
     #[serde(borrow, default)]
     pub group: Cow<'a, str>,
@@ -105,7 +106,7 @@ pub struct Resource<'a> {
     pub resource: Cow<'a, str>,
 }
 
-/// Who asks.
+/// The user of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct UserInfo<'a> {
     /// The user's name.
@@ -113,36 +114,36 @@ pub struct UserInfo<'a> {
     pub username: Cow<'a, str>,
     /// The groups the user is in.
     #[serde(borrow, default)]
-    pub groups: Vec<Text<'a>>,
+    pub groups: Vec<CowStr<'a>>,
 }
 
-/// A text, borrowed where it stands in the body as it is.
+/// A string that borrows from the body where it has no escapes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+pub struct CowStr<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// What is done to an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
-    /// It is new.
+    /// The object is created.
     Create,
-    /// It changes.
+    /// The object is changed.
     Update,
-    /// It goes.
+    /// The object is deleted.
     Delete,
-    /// Anything else; none of the hooks asks for it.
+    /// Any other operation; no webhook of this project is registered for one.
     #[default]
     #[serde(other)]
     Other,
 }
 
-impl<'a, O: Deserialize<'a>> Request<'a, O> {
-    /// Reads a body.
+impl<'a, O: Deserialize<'a>> AdmissionRequest<'a, O> {
+    /// Reads the request out of a posted body.
     ///
     /// # Errors
-    /// When it is no review of version 1, or its objects cannot be read as `O`. Whether the latter is
-    /// all that is wrong, reading it with raw objects tells.
+    /// When the body is no review of version 1, or its objects cannot be read as `O`. To tell these
+    /// two apart, parse it again with `O = &RawValue`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
         // All at once is faster than string by string.
         let text = std::str::from_utf8(body)?;
@@ -155,19 +156,19 @@ impl<'a, O: Deserialize<'a>> Request<'a, O> {
     }
 }
 
-impl<O> Request<'_, O> {
-    /// Whether nothing will be stored.
+impl<O> AdmissionRequest<'_, O> {
+    /// Whether the request is a dry run: the API server will store nothing.
     pub fn is_dry_run(&self) -> bool {
         self.dry_run == Some(true)
     }
 }
 
-impl<'a> Request<'a> {
-    /// Reads an object.
+impl<'a> AdmissionRequest<'a> {
+    /// Reads an object as a `T`; `None` where there is none.
     ///
     /// # Errors
-    /// When the API server lets something through that the type does not know.
-    pub fn read<T: Deserialize<'a>>(
+    /// When the object does not fit the type.
+    pub fn parse_object<T: Deserialize<'a>>(
         object: Option<&'a RawValue>,
     ) -> Result<Option<T>, serde_json::Error> {
         object.map(|raw| serde_json::from_str(raw.get())).transpose()
@@ -197,9 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_the_hooks_ask_for_is_read() {
+    fn everything_the_webhooks_need_is_read() {
         let body = review().to_string();
-        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        let request: AdmissionRequest<'_> =
+            AdmissionRequest::parse(body.as_bytes()).expect("a review");
         assert_eq!((&*request.uid, &*request.namespace, &*request.name), ("u-1", "shop", "web"));
         assert_eq!((&*request.kind.kind, &*request.resource.resource), ("Service", "services"));
         assert_eq!((&*request.sub_resource, request.operation), ("status", Operation::Update));
@@ -213,9 +215,10 @@ mod tests {
     #[test]
     fn a_text_without_escapes_is_not_copied() {
         let body = review().to_string();
-        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        let request: AdmissionRequest<'_> =
+            AdmissionRequest::parse(body.as_bytes()).expect("a review");
         assert!(matches!(request.uid, Cow::Borrowed(_)));
-        assert!(matches!(request.user_info.groups.first(), Some(Text(Cow::Borrowed(_)))));
+        assert!(matches!(request.user_info.groups.first(), Some(CowStr(Cow::Borrowed(_)))));
     }
 
     #[rstest]
@@ -230,21 +233,23 @@ mod tests {
         let mut review = review();
         json_patch::merge(&mut review, &patch);
         let body = review.to_string();
-        let error = Request::<'_, &RawValue>::parse(body.as_bytes()).expect_err("no review");
+        let error =
+            AdmissionRequest::<'_, &RawValue>::parse(body.as_bytes()).expect_err("no review");
         assert!(error.to_string().contains(reason), "{error}");
     }
 
     #[test]
     fn an_operation_of_a_later_kubernetes_is_no_error() {
         let body = review().to_string().replace("UPDATE", "CONNECT");
-        let request: Request<'_> = Request::parse(body.as_bytes()).expect("a review");
+        let request: AdmissionRequest<'_> =
+            AdmissionRequest::parse(body.as_bytes()).expect("a review");
         assert_eq!(request.operation, Operation::Other);
     }
 
     proptest! {
         #[test]
         fn no_body_makes_the_reader_panic(body in any::<Vec<u8>>()) {
-            let _ = Request::<'_, &RawValue>::parse(&body);
+            let _ = AdmissionRequest::<'_, &RawValue>::parse(&body);
         }
     }
 }

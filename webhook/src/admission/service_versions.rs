@@ -1,4 +1,4 @@
-//! A Service before and after, judged in its neighbourhood.
+//! The two versions of a Service under review, judged beside its neighbours.
 
 use std::sync::Arc;
 
@@ -14,35 +14,35 @@ use clbmigrate_core::{
 };
 
 use super::{
-    ratchet,
-    ruling::Rulings,
-    scene::{Around, Ground},
+    context::{Neighbours, ReviewContext},
+    decision::AdmissionDecision,
+    ratcheting,
 };
 use crate::config::{Config, Mode};
 
-/// The rule that asks for EndpointSlices before it refuses.
-const EMPTIED: &str = "CLB412";
+/// The rule that needs the EndpointSlices before it can deny.
+const ENDPOINTS_LOST: &str = "CLB412";
 
-/// A Service, before and after; at least one of them.
-pub(super) struct Pair {
+/// A Service before and after the change. On CREATE there is no old version, on DELETE no new one.
+pub(super) struct ServiceVersions {
     pub old: Option<Arc<Service>>,
     pub new: Option<Arc<Service>>,
-    /// Whether it begins to rule over workloads or groups that it did not before, or in another way.
-    /// Only then is something said of workloads: an edit of the weight is not the moment.
-    pub is_bound_anew: bool,
+    /// Whether the change may bind the Service to other workloads or vServer groups, or bind it in
+    /// another way. Only then is something said of workloads: an edit of the weight is not the moment.
+    pub changes_binding: bool,
 }
 
-/// What was made of a pair.
-pub(super) struct Judged {
-    pub rulings: Rulings,
-    /// Whether a rule that may refuse it has to see the EndpointSlices first.
-    pub wants_slices: bool,
+/// The decision on a change, as far as it can be taken.
+pub(super) struct Evaluation {
+    pub decision: AdmissionDecision,
+    /// Whether a rule that could deny the change was silent for want of the EndpointSlices.
+    pub needs_slices: bool,
 }
 
-impl Pair {
-    /// The two versions.
+impl ServiceVersions {
+    /// The versions before and after; at least one of them.
     pub fn new(old: Option<Arc<Service>>, new: Option<Arc<Service>>) -> Self {
-        let is_bound_anew = match (&old, &new) {
+        let changes_binding = match (&old, &new) {
             (Some(old), Some(new)) => {
                 let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
                 let differs = |suffix| was.text(suffix) != is.text(suffix);
@@ -53,102 +53,102 @@ impl Pair {
             }
             (_, new) => new.is_some(),
         };
-        Self { old, new, is_bound_anew }
+        Self { old, new, changes_binding }
     }
 
-    /// Both versions that there are.
-    pub fn both(&self) -> impl Iterator<Item = &Service> {
+    /// The versions that there are, the old one first.
+    pub fn all(&self) -> impl Iterator<Item = &Service> {
         self.old.iter().chain(&self.new).map(Arc::as_ref)
     }
 
-    /// The versions that may be bound to different groups.
-    pub fn bound(&self) -> impl Iterator<Item = &Service> {
-        let old = self.old.as_deref().filter(|_| self.new.is_none() || self.is_bound_anew);
+    /// The versions that may be bound to different groups: the old one counts only where the change
+    /// may bind the Service anew, or deletes it.
+    pub fn with_own_bindings(&self) -> impl Iterator<Item = &Service> {
+        let old = self.old.as_deref().filter(|_| self.new.is_none() || self.changes_binding);
         old.into_iter().chain(self.new.as_deref())
     }
 
-    /// The Service's name in messages.
+    /// How messages name the Service: `Service shop/web`.
     pub fn label(&self) -> String {
-        let meta = self.both().last().map(|service| &service.metadata);
+        let meta = self.all().last().map(|service| &service.metadata);
         let (namespace, name) = meta.map_or(("", ""), |meta| (meta.namespace(), &meta.name));
         let name = if name.is_empty() { "(new)" } else { name };
         format!("Service {namespace}/{name}")
     }
 
     /// Whether `other` is a version of this Service.
-    fn is(&self, other: &Service) -> bool {
-        self.both().any(|own| {
+    fn is_version_of_this(&self, other: &Service) -> bool {
+        self.all().any(|own| {
             own.metadata.name == other.metadata.name
                 && own.metadata.namespace == other.metadata.namespace
         })
     }
 
-    /// Runs the rules over the change, and those over the old version as far as there is something to
-    /// excuse.
-    pub fn judge(&self, ground: Ground<'_>, around: &Around) -> Judged {
-        let mut around = around.clone();
-        around.services.retain(|neighbour| !self.is(neighbour));
-        let snapshots = [&self.old, &self.new].map(|it| ground.with_service(it.as_ref(), &around));
+    /// Runs the rules over the change, and over the old version where the change would be denied.
+    pub fn evaluate(&self, context: ReviewContext<'_>, neighbours: &Neighbours) -> Evaluation {
+        let mut neighbours = neighbours.clone();
+        neighbours.services.retain(|neighbour| !self.is_version_of_this(neighbour));
+        let snapshots = [&self.old, &self.new]
+            .map(|it| context.snapshot_with_service(it.as_ref(), &neighbours));
         let [before, after] = snapshots.each_ref().map(Index::new);
-        let at_home = |snapshot, service: &Option<Arc<Service>>| {
-            service_ref_of(snapshot, service.as_deref()?)
-        };
-        let (old, new) = (at_home(before.snapshot, &self.old), at_home(after.snapshot, &self.new));
-        let Some(service_ref) = new.or(old) else {
-            return Judged { rulings: Rulings::default(), wants_slices: false };
+        let find =
+            |snapshot, service: &Option<Arc<Service>>| service_ref(snapshot, service.as_deref()?);
+        let (old, new) = (find(before.snapshot, &self.old), find(after.snapshot, &self.new));
+        let Some(service) = new.or(old) else {
+            return Evaluation { decision: AdmissionDecision::default(), needs_slices: false };
         };
         let changes = [ServiceChange {
-            object: service_ref.service.object_ref(None),
-            cluster: service_ref.cluster_index,
-            old: old.map(|service_ref| service_ref.service),
-            new: new.map(|service_ref| service_ref.service),
+            object: service.service.object_ref(None),
+            cluster: service.cluster_index,
+            old: old.map(|old| old.service),
+            new: new.map(|new| new.service),
         }];
         let prediction = Prediction::new(&before, &after, &changes);
         let change = ChangeSet { before: &before, services: &changes, prediction: &prediction };
         let report = match new {
-            Some(service_ref) => rules::check_service(&after, Some(change), service_ref),
+            Some(service) => rules::check_service(&after, Some(change), service),
             None => rules::check_removed(&after, change),
         };
-        let namespace = service_ref.service.metadata.namespace();
+        let namespace = service.service.metadata.namespace();
         let [ServiceChange { object, .. }] = &changes;
-        self.rule(report, ground.config, namespace, object, || {
-            old.map(|service_ref| rules::check_service(&before, None, service_ref))
-                .unwrap_or_default()
+        self.decide(report, context.config, namespace, object, || {
+            old.map(|old| rules::check_service(&before, None, old)).unwrap_or_default()
         })
     }
 
-    fn rule(
+    fn decide(
         &self,
         report: Report,
         config: &Config,
         namespace: &str,
         object: &ObjectRef,
         before: impl FnOnce() -> Report,
-    ) -> Judged {
-        let lacks = report.not_looked.iter().any(|what| what.rules.contains(&EMPTIED));
-        let brakes = match (&self.old, &self.new) {
-            (Some(old), Some(new)) => ratchet::only_brakes(old, new),
+    ) -> Evaluation {
+        let lacks = report.not_looked.iter().any(|what| what.rules.contains(&ENDPOINTS_LOST));
+        let only_lowers_weight = match (&self.old, &self.new) {
+            (Some(old), Some(new)) => ratcheting::only_lowers_weight(old, new),
             _ => false,
         };
-        let may_refuse = |id| {
+        let may_deny = |id| {
             let rule = rules::find(id);
             rule.is_some_and(|rule| config.mode(rule, rule.severity, namespace) == Mode::Deny)
         };
-        let wants_slices = lacks && !brakes && may_refuse(EMPTIED);
-        let mut rulings =
-            Rulings::new(report.findings, config, namespace, |reviewed| reviewed == object);
-        if let (true, Some(old), Some(new)) = (rulings.denies(), &self.old, &self.new) {
-            if brakes {
-                rulings.excuse(|_| Some("the weight is lowered, so it passes: "));
+        let needs_slices = lacks && !only_lowers_weight && may_deny(ENDPOINTS_LOST);
+        let mut decision = AdmissionDecision::new(report.findings, config, namespace, |reviewed| {
+            reviewed == object
+        });
+        if let (true, Some(old), Some(new)) = (decision.denies(), &self.old, &self.new) {
+            if only_lowers_weight {
+                decision.downgrade_denials(|_| Some("the weight is lowered, so it passes: "));
             } else {
                 let before = before();
-                rulings.excuse(|finding| {
-                    ratchet::excuse(finding, &before, &new.metadata.annotations)
-                        .or_else(|| ratchet::excuse_by_fix(finding, &before, old, new))
+                decision.downgrade_denials(|finding| {
+                    ratcheting::preexisting(finding, &before, &new.metadata.annotations)
+                        .or_else(|| ratcheting::revealed_by_fix(finding, &before, old, new))
                 });
             }
         }
-        Judged { rulings, wants_slices }
+        Evaluation { decision, needs_slices }
     }
 }
 
@@ -156,9 +156,9 @@ fn backend_type(service: &Service) -> Option<&str> {
     service.metadata.annotations.get(annotation::BACKEND_TYPE)
 }
 
-/// Where a Service sits in a small snapshot that was made for it.
-fn service_ref_of<'w>(snapshot: &'w Snapshot, service: &Service) -> Option<ServiceRef<'w>> {
-    let cluster: &Cluster = snapshot.clusters.first()?;
-    let service = cluster.services().find(|seated| std::ptr::eq(*seated, service))?;
+/// The reference to a Service in the small snapshot that was made for it.
+fn service_ref<'w>(world: &'w Snapshot, service: &Service) -> Option<ServiceRef<'w>> {
+    let cluster: &Cluster = world.clusters.first()?;
+    let service = cluster.services().find(|candidate| std::ptr::eq(*candidate, service))?;
     Some(ServiceRef { cluster_index: 0, cluster, service })
 }

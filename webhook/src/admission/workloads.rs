@@ -13,50 +13,50 @@ use clbmigrate_core::{
 use serde_json::value::RawValue;
 
 use super::{
-    Admission, Operation, Request, Response,
-    evidence::{Ancestor, Evidence},
-    ratchet,
-    ruling::Rulings,
-    scene::Ground,
+    AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation,
+    api_reader::{ApiReader, WorkloadRef},
+    context::ReviewContext,
+    decision::AdmissionDecision,
+    ratcheting,
 };
-use crate::{claims::Claims, config::Config, metrics::Verdict};
+use crate::{claims::ClaimStore, config::Config, metrics::ReviewResult};
 
-impl<C: Claims, E: Evidence> Admission<C, E> {
-    /// Judges a change of a workload.
+impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
+    /// Decides on a change of a workload.
     ///
     /// # Errors
     /// When an object cannot be read.
-    pub(super) async fn judge_workload(
+    pub(super) async fn validate_workload(
         &self,
-        request: &Request<'_>,
-    ) -> Result<(Response, Verdict), serde_json::Error> {
+        request: &AdmissionRequest<'_>,
+    ) -> Result<(AdmissionResponse, ReviewResult), serde_json::Error> {
         let config = self.config.load();
-        let Some(kind) = kind_of(request) else {
-            return Ok((Response::allow(), Verdict::Allowed));
+        let Some(kind) = reviewed_kind(request) else {
+            return Ok((AdmissionResponse::allow(), ReviewResult::Allowed));
         };
-        if let Some(verdict) = Self::passes(&config, request) {
-            return Ok((Response::allow(), verdict));
+        if let Some(result) = Self::allowed_unjudged(&config, request) {
+            return Ok((AdmissionResponse::allow(), result));
         }
         let Some(new) = read(kind, request, request.object)? else {
-            return Ok((Response::allow(), Verdict::Allowed));
+            return Ok((AdmissionResponse::allow(), ReviewResult::Allowed));
         };
         let old = read(kind, request, request.old_object)?;
-        let is_going = new.metadata.deletion_timestamp.is_some();
-        if is_going || old.as_deref().is_some_and(|old| is_unchanged(old, &new)) {
-            return Ok((Response::allow(), Verdict::Allowed));
+        let is_terminating = new.metadata.deletion_timestamp.is_some();
+        if is_terminating || old.as_deref().is_some_and(|old| is_unchanged(old, &new)) {
+            return Ok((AdmissionResponse::allow(), ReviewResult::Allowed));
         }
         let is_new = request.operation == Operation::Create;
         let services =
             self.services_selecting(new.metadata.namespace(), new.pod_labels(), is_new).await;
-        let rulings = self.rule_on(&config, old.as_ref(), &new, &services).await;
+        let decision = self.evaluate_workload(&config, old.as_ref(), &new, &services).await;
         let meta = &new.metadata;
         let label = || format!("{} {}/{}", kind.as_str(), meta.namespace(), meta.name);
-        let response = rulings.answer(&self.metrics, &label);
+        let response = decision.respond(&self.metrics, &label);
         if !response.is_allowed() {
-            self.log_denial(&request.user_info.username, &label(), &rulings);
+            self.log_denial(&request.user_info.username, &label(), &decision);
         }
-        let verdict = response.verdict();
-        Ok((response, verdict))
+        let result = response.result();
+        Ok((response, result))
     }
 
     /// The Services on a CLB that select pods with these labels. One `kubectl apply -f` brings Service
@@ -72,7 +72,7 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         if !is_new || labels.is_empty() || known.iter().any(|service| is_migrated(service)) {
             return known;
         }
-        match self.evidence.services(namespace).await {
+        match self.api_reader.services(namespace).await {
             Ok(services) => {
                 let selecting = services
                     .into_iter()
@@ -86,31 +86,42 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
         }
     }
 
-    async fn rule_on(
+    async fn evaluate_workload(
         &self,
         config: &Config,
         old: Option<&Arc<Workload>>,
         new: &Arc<Workload>,
         services: &[Arc<Service>],
-    ) -> Rulings {
-        let ground = Ground { cache: &self.cache, config };
-        let look = |workload: &Arc<Workload>| check(&ground.with_workload(workload, services));
+    ) -> AdmissionDecision {
+        let context = ReviewContext { cache: &self.cache, config };
+        let check = |workload: &Arc<Workload>| {
+            check_snapshot(&context.snapshot_with_workload(workload, services))
+        };
         let object = new.object_ref(None);
         let namespace = new.metadata.namespace();
-        let findings = look(new).findings;
-        let mut rulings = Rulings::new(findings, config, namespace, |reviewed| *reviewed == object);
-        let Some(old) = old else { return rulings };
-        if rulings.denies() {
-            let before = look(old);
-            rulings.excuse(|finding| ratchet::excuse(finding, &before, &new.metadata.annotations));
+        let findings = check(new).findings;
+        let mut decision =
+            AdmissionDecision::new(findings, config, namespace, |reviewed| *reviewed == object);
+        let Some(old) = old else { return decision };
+        if decision.denies() {
+            let before = check(old);
+            decision.downgrade_denials(|finding| {
+                ratcheting::preexisting(finding, &before, &new.metadata.annotations)
+            });
         }
-        if rulings.denies() {
+        if decision.denies() {
             let name = &new.metadata.name;
-            match self.evidence.past(Ancestor { kind: new.kind, namespace, name }).await {
-                Ok(past) => {
-                    for template in past {
-                        let before = look(&Arc::new(with_template(new, template)));
-                        rulings.excuse(|finding| ratchet::excuse_by_past(finding, &before));
+            match self
+                .api_reader
+                .past_templates(WorkloadRef { kind: new.kind, namespace, name })
+                .await
+            {
+                Ok(templates) => {
+                    for template in templates {
+                        let before = check(&Arc::new(with_template(new, template)));
+                        decision.downgrade_denials(|finding| {
+                            ratcheting::in_earlier_template(finding, &before)
+                        });
                     }
                 }
                 Err(error) => {
@@ -119,15 +130,16 @@ impl<C: Claims, E: Evidence> Admission<C, E> {
                         %error,
                         "its past templates cannot be read, so it passes with a warning"
                     );
-                    rulings.excuse(|_| Some("whether it lived before cannot be told: "));
+                    decision
+                        .downgrade_denials(|_| Some("whether it lived before cannot be told: "));
                 }
             }
         }
-        rulings
+        decision
     }
 }
 
-fn check(snapshot: &Snapshot) -> Report {
+fn check_snapshot(snapshot: &Snapshot) -> Report {
     rules::check_workloads(&Index::new(snapshot))
 }
 
@@ -141,14 +153,14 @@ pub(super) fn is_migrated(service: &Service) -> bool {
 }
 
 /// The kind under review, if it is one that is judged.
-fn kind_of(request: &Request<'_>) -> Option<WorkloadKind> {
+fn reviewed_kind(request: &AdmissionRequest<'_>) -> Option<WorkloadKind> {
     let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
     kinds.into_iter().find(|kind| kind.as_str() == request.kind.kind)
 }
 
 fn read(
     kind: WorkloadKind,
-    request: &Request<'_>,
+    request: &AdmissionRequest<'_>,
     object: Option<&RawValue>,
 ) -> Result<Option<Arc<Workload>>, serde_json::Error> {
     let Some(object) = object else { return Ok(None) };

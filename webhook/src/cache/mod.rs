@@ -1,27 +1,21 @@
-//! What the rules ask of the cluster besides the object under review: kept by watches, indexed so
-//! that a question about one object costs the same in a small cluster and in a large one.
+//! What the rules ask of the cluster besides the object under review: kept up to date by watches, and
+//! indexed so that a question about one object costs the same in a small cluster and in a large one.
 //!
-//! One task writes to each part; whoever reads waits for single objects at most, also while a whole
-//! listing is taken over.
+//! One task writes to each store. A reader waits for single objects at most, also while a whole list
+//! is taken over.
 
-mod feed;
+mod autoscalers;
+mod cluster_profile;
+mod namespaces;
 mod nodes;
-mod places;
 mod services;
-mod slim;
+mod strip;
 mod watch;
+mod watched_resource;
 mod workloads;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwapOption;
 use clbmigrate_core::{
     backends::NodeSet,
     object::{Service, Workload, WorkloadKind},
@@ -30,62 +24,64 @@ use futures::future::join_all;
 use kube::Client;
 
 use self::{
-    feed::Feed,
-    nodes::Nodes,
-    places::{Autoscalers, Namespaces, Profile},
-    services::Services,
-    workloads::Workloads,
+    autoscalers::Autoscalers,
+    cluster_profile::ClusterProfile,
+    namespaces::Namespaces,
+    nodes::NodeStore,
+    services::ServiceStore,
+    watched_resource::{ObjectStore, WatchedResource},
+    workloads::WorkloadStore,
 };
 
-/// Where ACK keeps the cluster's id; the role may name this one `ConfigMap`.
+/// The `ConfigMap` in which ACK keeps the cluster's id; the role of this program may name it alone.
 const PROFILE: &str =
     "/api/v1/namespaces/kube-system/configmaps?fieldSelector=metadata.name%3Dack-cluster-profile";
 
-/// A cluster's Services on CLBs, workloads, nodes and what else rules ask for.
+/// A cache of a cluster's Services on CLBs, workloads, nodes and what else rules ask for.
 pub struct Cache {
-    services: Services,
-    workloads: Workloads,
-    nodes: Nodes,
+    services: ServiceStore,
+    workloads: WorkloadStore,
+    nodes: NodeStore,
     namespaces: Namespaces,
     autoscalers: Autoscalers,
-    profile: Profile,
-    feeds: Vec<Feed>,
+    profile: ClusterProfile,
+    resources: Vec<WatchedResource>,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        let feeds = vec![
-            Feed::needed("services", "/api/v1/services"),
-            Feed::needed("deployments", "/apis/apps/v1/deployments"),
-            Feed::needed("statefulsets", "/apis/apps/v1/statefulsets"),
-            Feed::needed("daemonsets", "/apis/apps/v1/daemonsets"),
-            Feed::needed("nodes", "/api/v1/nodes"),
-            Feed::needed("namespaces", "/api/v1/namespaces"),
-            Feed::useful(
+        let resources = vec![
+            WatchedResource::required("services", "/api/v1/services"),
+            WatchedResource::required("deployments", "/apis/apps/v1/deployments"),
+            WatchedResource::required("statefulsets", "/apis/apps/v1/statefulsets"),
+            WatchedResource::required("daemonsets", "/apis/apps/v1/daemonsets"),
+            WatchedResource::required("nodes", "/api/v1/nodes"),
+            WatchedResource::required("namespaces", "/api/v1/namespaces"),
+            WatchedResource::optional(
                 "horizontalpodautoscalers",
                 "/apis/autoscaling/v2/horizontalpodautoscalers",
             ),
-            Feed::useful("configmaps", PROFILE),
+            WatchedResource::optional("configmaps", PROFILE),
         ];
         Self {
-            services: Services::default(),
-            workloads: Workloads::default(),
-            nodes: Nodes::default(),
+            services: ServiceStore::default(),
+            workloads: WorkloadStore::default(),
+            nodes: NodeStore::default(),
             namespaces: Namespaces::default(),
             autoscalers: Autoscalers::default(),
-            profile: Profile::default(),
-            feeds,
+            profile: ClusterProfile::default(),
+            resources,
         }
     }
 }
 
 impl Cache {
-    /// Follows the cluster for as long as it is polled.
-    pub async fn follow(&self, client: &Client) {
+    /// Lists and watches the cluster, and never ends.
+    pub async fn run(&self, client: &Client) {
         let workloads = |kind| self.workloads.of(kind);
         let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
         let [deployments, stateful_sets, daemon_sets] = kinds.map(workloads);
-        let sinks: [&dyn feed::Sink; 8] = [
+        let stores: [&dyn ObjectStore; 8] = [
             &self.services,
             &deployments,
             &stateful_sets,
@@ -95,53 +91,56 @@ impl Cache {
             &self.autoscalers,
             &self.profile,
         ];
-        let follow = |(feed, sink)| watch::follow(client, feed, sink);
-        join_all(self.feeds.iter().zip(sinks).map(follow)).await;
+        let watch = |(resource, store)| watch::run(client, resource, store);
+        join_all(self.resources.iter().zip(stores).map(watch)).await;
     }
 
-    /// Whether all that is needed has been listed once.
+    /// Whether all that is required has been listed once.
     pub fn is_synced(&self) -> bool {
-        self.feeds.iter().all(Feed::is_synced)
+        self.resources.iter().all(WatchedResource::is_synced)
     }
 
-    /// The paths that have not been listed yet.
-    pub fn waits_for(&self) -> impl Iterator<Item = &'static str> {
-        self.feeds.iter().filter(|feed| !feed.is_synced()).map(Feed::path)
+    /// The paths that are required and have not been listed yet.
+    pub fn unsynced(&self) -> impl Iterator<Item = &'static str> {
+        self.resources.iter().filter(|resource| !resource.is_synced()).map(WatchedResource::path)
     }
 
-    /// How long ago the API server was last heard of, by the part that has waited longest. An idle
-    /// cluster is heard of about once a minute.
+    /// How long ago the API server was last heard of, by the watch that has waited longest; zero before
+    /// any was. An idle cluster is heard of about once a minute.
     pub fn age(&self) -> Duration {
-        self.feeds.iter().filter_map(Feed::age).max().unwrap_or_default()
+        self.resources.iter().filter_map(WatchedResource::age).max().unwrap_or_default()
     }
 
-    /// What is followed, as plurals.
+    /// The kinds that are watched, as plurals.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
-        self.feeds.iter().map(Feed::kind)
+        self.resources.iter().map(WatchedResource::kind)
     }
 
-    /// How long ago the API server was last heard of about a kind; `None` before it was, and where it
-    /// does not give that kind.
+    /// How long ago the API server was last heard of about a kind, given as a plural; `None` before it
+    /// was, and where it does not serve that kind.
     pub fn age_of(&self, kind: &str) -> Option<Duration> {
-        self.feeds.iter().find(|feed| feed.kind() == kind).and_then(Feed::age)
+        self.resources
+            .iter()
+            .find(|resource| resource.kind() == kind)
+            .and_then(WatchedResource::age)
     }
 
     /// How many objects could not be read so far, by kind.
     pub fn unreadable(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.feeds.iter().map(|feed| (feed.kind(), feed.unreadable()))
+        self.resources.iter().map(|resource| (resource.kind(), resource.unreadable()))
     }
 
-    /// How many Services on a CLB there are.
+    /// How many Services on a CLB are cached.
     pub fn services(&self) -> usize {
         self.services.len()
     }
 
-    /// How many Deployments, `StatefulSets` and `DaemonSets` there are.
+    /// How many Deployments, `StatefulSets` and `DaemonSets` are cached.
     pub fn workloads(&self) -> usize {
         self.workloads.len()
     }
 
-    /// A Service on a CLB, by name.
+    /// The Service on a CLB of this name; `None` if there is none.
     pub fn service(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.services.get(namespace, name)
     }
@@ -161,7 +160,7 @@ impl Cache {
         self.services.selecting(namespace, labels)
     }
 
-    /// A Deployment, `StatefulSet` or `DaemonSet`, by name.
+    /// The Deployment, `StatefulSet` or `DaemonSet` of this name; `None` if there is none.
     pub fn workload(
         &self,
         kind: WorkloadKind,
@@ -172,47 +171,47 @@ impl Cache {
     }
 
     /// The workloads whose pods a Service selects.
-    pub fn workloads_of(&self, service: &Service) -> Vec<Arc<Workload>> {
+    pub fn workloads_selected_by(&self, service: &Service) -> Vec<Arc<Workload>> {
         self.workloads.selected_by(service)
     }
 
-    /// The nodes, once they have been listed.
+    /// The nodes; `None` before they have been listed.
     pub fn nodes(&self) -> Option<Arc<NodeSet>> {
         self.nodes.all()
     }
 
-    /// Whether an autoscaler rules a workload's replicas.
+    /// Whether an autoscaler scales a workload.
     pub fn is_autoscaled(&self, kind: WorkloadKind, namespace: &str, name: &str) -> bool {
-        self.autoscalers.rule(kind, namespace, name)
+        self.autoscalers.scale(kind, namespace, name)
     }
 
-    /// Whether a namespace is labelled for hooks in bare Pods.
-    pub fn injects_into_pods_of(&self, namespace: &str) -> bool {
+    /// Whether a namespace is labelled for preStop hooks in Pods.
+    pub fn is_labelled_for_injection(&self, namespace: &str) -> bool {
         self.namespaces.is_labelled(namespace)
     }
 
-    /// The cluster's id by its own profile.
+    /// The cluster's id by ACK's `ConfigMap`; `None` without one.
     pub fn cluster_id(&self) -> Option<Arc<String>> {
         self.profile.id()
     }
 
-    /// Takes a Service as if the API server had told of it.
+    /// Stores a Service, given as JSON, as a watch would.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn put_service(&self, object: &str) -> Result<(), serde_json::Error> {
-        feed::Sink::put(&self.services, object)
+        ObjectStore::put(&self.services, object)
     }
 
-    /// Takes a workload as if the API server had told of it.
+    /// Stores a workload, given as JSON, as a watch would.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn put_workload(&self, kind: WorkloadKind, object: &str) -> Result<(), serde_json::Error> {
-        feed::Sink::put(&self.workloads.of(kind), object)
+        ObjectStore::put(&self.workloads.of(kind), object)
     }
 
-    /// Takes nodes as if the API server had listed them.
+    /// Stores nodes, each given as JSON, as a complete list would.
     ///
     /// # Errors
     /// When one cannot be read.
@@ -221,17 +220,9 @@ impl Cache {
         objects: impl IntoIterator<Item = S>,
     ) -> Result<(), serde_json::Error> {
         for object in objects {
-            feed::Sink::put(&self.nodes, object.as_ref())?;
+            ObjectStore::put(&self.nodes, object.as_ref())?;
         }
-        feed::Sink::retain(&self.nodes, &|_, _| true);
+        ObjectStore::retain(&self.nodes, &|_, _| true);
         Ok(())
     }
-}
-
-/// A value that one task replaces and everybody reads.
-type Shared<T> = ArcSwapOption<T>;
-
-/// Counts.
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

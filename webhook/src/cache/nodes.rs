@@ -1,57 +1,58 @@
-//! The nodes. Heartbeats change nothing of what is asked of them, and reach no reader.
+//! The nodes. Their heartbeats change nothing that rules ask, and reach no reader.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwapOption;
 use clbmigrate_core::{
     backends::NodeSet,
     object::{Annotations, Node},
 };
 
-use super::{Shared, feed::Sink};
+use super::watched_resource::ObjectStore;
 
-/// See the module.
+/// All nodes, published as one set.
 #[derive(Default)]
-pub(super) struct Nodes {
-    known: Mutex<Known>,
-    all: Shared<NodeSet>,
+pub(super) struct NodeStore {
+    state: Mutex<State>,
+    published: ArcSwapOption<NodeSet>,
 }
 
 #[derive(Default)]
-struct Known {
+struct State {
     nodes: BTreeMap<String, Node>,
-    /// While the first listing is taken over, nobody is shown a part of it.
+    /// Whether all nodes have been listed once. Before, none are published: a part would mislead.
     is_listed: bool,
 }
 
-impl Nodes {
-    /// All of them, once they have been listed.
+impl NodeStore {
+    /// All nodes; `None` before they have been listed.
     pub fn all(&self) -> Option<Arc<NodeSet>> {
-        self.all.load_full()
+        self.published.load_full()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known) -> bool) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if change(&mut known) && known.is_listed {
-            self.all.store(Some(Arc::new(known.nodes.values().cloned().collect())));
+    fn change(&self, change: impl FnOnce(&mut State) -> bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if change(&mut state) && state.is_listed {
+            self.published.store(Some(Arc::new(state.nodes.values().cloned().collect())));
         }
     }
 }
 
-impl Sink for Nodes {
+impl ObjectStore for NodeStore {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
         let mut node: Node = serde_json::from_str(object)?;
         node.metadata.annotations = Annotations::default();
-        self.change(|known| match known.nodes.get_mut(&node.metadata.name) {
+        self.change(|state| match state.nodes.get_mut(&node.metadata.name) {
             Some(same) if *same == node => false,
             Some(other) => {
                 *other = node;
                 true
             }
             None => {
-                known.nodes.insert(node.metadata.name.clone(), node);
+                state.nodes.insert(node.metadata.name.clone(), node);
                 true
             }
         });
@@ -59,13 +60,13 @@ impl Sink for Nodes {
     }
 
     fn remove(&self, _: &str, name: &str) {
-        self.change(|known| known.nodes.remove(name).is_some());
+        self.change(|state| state.nodes.remove(name).is_some());
     }
 
     fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
-        self.change(|known| {
-            known.nodes.retain(|name, _| is_there("", name));
-            known.is_listed = true;
+        self.change(|state| {
+            state.nodes.retain(|name, _| is_there("", name));
+            state.is_listed = true;
             true
         });
     }

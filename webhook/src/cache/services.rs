@@ -7,45 +7,49 @@ use std::{
 
 use clbmigrate_core::{annotation, backends, index::routes_of, object::Service};
 
-use super::{feed::Sink, slim};
+use super::{strip, watched_resource::ObjectStore};
 
-/// How many Services behind a listener are looked at.
-const RIVALS: usize = 16;
+/// How many Services of one listener count as neighbours.
+const MAX_RIVALS: usize = 16;
 
-/// See the module.
+/// The Services on CLBs, each found by its name and by what it shares with others.
 #[derive(Default)]
-pub(super) struct Services(RwLock<Index>);
+pub(super) struct ServiceStore(RwLock<ServiceIndex>);
 
 #[derive(Default)]
-struct Index {
+struct ServiceIndex {
     names: HashMap<Arc<str>, Arc<Service>>,
     groups: Lists,
-    /// Of a CLB's listener there may be thousands, so they are found by name.
+    /// One listener may have thousands of Services, so they are found by name, too.
     listeners: HashMap<String, HashMap<Arc<str>, Arc<Service>>>,
     selectors: Lists,
 }
 
-/// Services with their names beside them: who is looked for by name is passed over without a look at
-/// the Service, which is not in the processor's caches where there are thousands.
+/// Services with their names beside them: to compare names needs no look at the Services, which are not
+/// in the processor's caches where there are thousands.
 type Lists = HashMap<String, Vec<(Arc<str>, Arc<Service>)>>;
 
-impl Services {
-    fn read<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+impl ServiceStore {
+    fn read<T>(&self, ask: impl FnOnce(&ServiceIndex) -> T) -> T {
         ask(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+    fn write<T>(&self, change: impl FnOnce(&mut ServiceIndex) -> T) -> T {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.read(|index| index.names.len())
     }
 
+    /// The Service of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.read(|index| index.names.get(key(&[namespace, name]).as_str()).cloned())
     }
 
+    /// The other Services that share a vServer group with one of these, or a listener that one of these
+    /// takes over.
     pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {
         let mut found: Vec<Arc<Service>> = Vec::new();
         self.read(|index| {
@@ -64,7 +68,7 @@ impl Services {
                     // The rule names one rival; among thousands, the first few will do.
                     for key in listeners(service) {
                         let rivals = index.listeners.get(&key).into_iter().flatten();
-                        rivals.take(RIVALS).for_each(|(name, rival)| add(name, rival));
+                        rivals.take(MAX_RIVALS).for_each(|(name, rival)| add(name, rival));
                     }
                 }
             }
@@ -72,6 +76,7 @@ impl Services {
         found
     }
 
+    /// The Services that select pods with these labels.
     pub fn selecting(
         &self,
         namespace: &str,
@@ -86,7 +91,7 @@ impl Services {
     }
 }
 
-impl Index {
+impl ServiceIndex {
     fn remove(&mut self, name: &str) {
         let Some(service) = self.names.remove(name) else { return };
         let take = |lists: &mut Lists, key: &str| {
@@ -135,13 +140,13 @@ impl Index {
     }
 }
 
-impl Sink for Services {
+impl ObjectStore for ServiceStore {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
         #[derive(serde::Deserialize)]
         struct Named {
             metadata: clbmigrate_core::object::ObjectMeta,
         }
-        match slim::service(object)? {
+        match strip::service(object)? {
             Some(service) => {
                 let name = name_of(&service);
                 self.write(|index| {
@@ -182,12 +187,12 @@ fn name_of(service: &Service) -> String {
     key(&[service.metadata.namespace(), &service.metadata.name])
 }
 
-/// Parts that cannot contain the separator, as one key.
+/// A key of several parts, none of which can contain a line break.
 fn key(parts: &[&str]) -> String {
     parts.join("\n")
 }
 
-/// The groups that a Service's mapping names, as written and as meant, each once.
+/// The groups that a Service's mapping names, as written and as CCM reads them, each once.
 fn groups(service: &Service) -> Vec<&str> {
     let Some(mapping) = backends::mapping(service) else { return Vec::new() };
     let written = mapping.entries().iter().map(|entry| entry.group);
@@ -200,11 +205,12 @@ fn groups(service: &Service) -> Vec<&str> {
     groups
 }
 
+/// Whether a Service takes over listeners of its CLB.
 fn overrides(service: &Service) -> bool {
     service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true"
 }
 
-/// The listeners that a Service takes, or whose backends it is.
+/// The listeners that a Service takes over, or whose backends it provides.
 fn listeners(service: &Service) -> Vec<String> {
     if !overrides(service) && !backends::is_mapped(service) {
         return Vec::new();

@@ -1,18 +1,19 @@
-//! Objects without what no rule asks of a neighbour: the cache holds all of a cluster.
+//! Strips objects of what no rule asks of a neighbour, because the cache holds those of a whole
+//! cluster.
 
 use clbmigrate_core::{
     annotation,
     object::{Annotations, Service, Workload, WorkloadKind},
 };
 
-use crate::bare::BareService;
+use crate::stripped::StrippedService;
 
-/// Keys of this project, which steer rules and hooks.
-const OWN: &str = "clbmigrate.io/";
+/// The prefix of this project's own annotations, which steer rules and hooks.
+const OWN_PREFIX: &str = "clbmigrate.io/";
 
-/// A Service that names a CLB, if CCM takes it.
+/// A stripped Service; `None` if it names no CLB, or CCM does not take it.
 pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error> {
-    let BareService(mut service) = serde_json::from_str(object)?;
+    let StrippedService(mut service) = serde_json::from_str(object)?;
     let annotations = &service.metadata.annotations;
     if !service.is_taken_by_ccm() || annotations.text(annotation::ID).is_empty() {
         return Ok(None);
@@ -24,7 +25,7 @@ pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error
     Ok(Some(service))
 }
 
-/// A workload.
+/// A stripped workload.
 pub(super) fn workload(kind: WorkloadKind, object: &str) -> Result<Workload, serde_json::Error> {
     let mut workload =
         Workload::deserialize(kind, &mut serde_json::Deserializer::from_str(object))?;
@@ -36,6 +37,7 @@ pub(super) fn workload(kind: WorkloadKind, object: &str) -> Result<Workload, ser
     Ok(workload)
 }
 
+/// The annotations that are needed, and this project's own.
 fn kept(annotations: &Annotations, is_needed: impl Fn(&str) -> bool) -> Annotations {
-    annotations.iter().filter(|(key, _)| is_needed(key) || key.starts_with(OWN)).collect()
+    annotations.iter().filter(|(key, _)| is_needed(key) || key.starts_with(OWN_PREFIX)).collect()
 }

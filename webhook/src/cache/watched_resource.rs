@@ -1,4 +1,4 @@
-//! One kind of objects that is followed: where it comes from, where it goes, and whether it flows.
+//! One kind of objects that is listed and watched: where it comes from, and how the watch fares.
 
 use std::{
     sync::{
@@ -8,53 +8,55 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::count;
-
-/// Takes what a watch tells.
-pub(super) trait Sink: Send + Sync {
-    /// An object as it is now, as JSON.
+/// Stores what lists and watches bring.
+pub(super) trait ObjectStore: Send + Sync {
+    /// Stores an object as it is now, given as JSON, in place of the one of that name.
+    ///
+    /// # Errors
+    /// When it cannot be read; what was stored stays.
     fn put(&self, object: &str) -> Result<(), serde_json::Error>;
 
-    /// An object is gone.
+    /// Removes an object.
     fn remove(&self, namespace: &str, name: &str);
 
-    /// A listing is complete: whatever is not in it is gone.
+    /// Removes all objects that are not there any more, by namespace and name: a list is complete.
     fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool);
 }
 
-/// A path that is listed and watched.
-pub(super) struct Feed {
+/// A path that is listed and watched, and the state of its watch.
+pub(super) struct WatchedResource {
     kind: &'static str,
     path: &'static str,
     /// Whether nothing is judged before it has been listed.
-    is_needed: bool,
+    is_required: bool,
     is_synced: AtomicBool,
-    is_refused: AtomicBool,
-    /// Milliseconds after the start of the program at which the API server was last heard of.
-    heard: AtomicU64,
+    is_unavailable: AtomicBool,
+    /// When the API server was last heard of, in milliseconds after the first such moment.
+    last_heard: AtomicU64,
     unreadable: AtomicU64,
 }
 
-impl Feed {
-    /// A feed without which rules would judge wrongly.
-    pub fn needed(kind: &'static str, path: &'static str) -> Self {
+impl WatchedResource {
+    /// A resource without which rules would judge wrongly. `kind` is a plural, for metrics; `path` may
+    /// have a query.
+    pub fn required(kind: &'static str, path: &'static str) -> Self {
         Self {
             kind,
             path,
-            is_needed: true,
+            is_required: true,
             is_synced: AtomicBool::new(false),
-            is_refused: AtomicBool::new(false),
-            heard: AtomicU64::new(NEVER),
+            is_unavailable: AtomicBool::new(false),
+            last_heard: AtomicU64::new(NEVER),
             unreadable: AtomicU64::new(0),
         }
     }
 
-    /// A feed that a cluster may not have, or not give.
-    pub fn useful(kind: &'static str, path: &'static str) -> Self {
-        Self { is_needed: false, ..Self::needed(kind, path) }
+    /// A resource that a cluster may not have, or may not let this program read.
+    pub fn optional(kind: &'static str, path: &'static str) -> Self {
+        Self { is_required: false, ..Self::required(kind, path) }
     }
 
-    /// What is followed: a plural, for metrics.
+    /// The kind as a plural, for metrics.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
@@ -64,52 +66,53 @@ impl Feed {
         self.path
     }
 
-    /// Whether it has been listed, or need not be.
+    /// Whether the resource has been listed, or need not be because it is optional and unavailable.
     pub fn is_synced(&self) -> bool {
-        self.is_synced.load(Ordering::Acquire) || (!self.is_needed && self.is_refused())
+        self.is_synced.load(Ordering::Acquire) || (!self.is_required && self.is_unavailable())
     }
 
-    /// Whether the API server does not give it.
-    pub fn is_refused(&self) -> bool {
-        self.is_refused.load(Ordering::Acquire)
+    /// Whether the API server has refused to list it, or does not know it.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_unavailable.load(Ordering::Acquire)
     }
 
-    /// How long ago the API server was heard of; `None` where it never was, or does not give this.
+    /// How long ago the API server was last heard of; `None` before it was, and for an optional resource
+    /// that is unavailable.
     pub fn age(&self) -> Option<Duration> {
-        let heard = self.heard.load(Ordering::Relaxed);
-        let is_dead = heard == NEVER || (!self.is_needed && self.is_refused());
+        let heard = self.last_heard.load(Ordering::Relaxed);
+        let is_dead = heard == NEVER || (!self.is_required && self.is_unavailable());
         (!is_dead).then(|| Duration::from_millis(now().saturating_sub(heard)))
     }
 
-    /// How many objects could not be read.
+    /// How many objects could not be read so far.
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
     }
 
-    /// The API server has said something.
-    pub(super) fn hear(&self) {
-        self.heard.store(now(), Ordering::Relaxed);
+    /// Notes that the API server was heard of now.
+    pub(super) fn mark_heard(&self) {
+        self.last_heard.store(now(), Ordering::Relaxed);
     }
 
-    /// The listing is complete.
-    pub(super) fn sync(&self) {
-        self.is_refused.store(false, Ordering::Release);
+    /// Notes that a list is complete.
+    pub(super) fn mark_synced(&self) {
+        self.is_unavailable.store(false, Ordering::Release);
         self.is_synced.store(true, Ordering::Release);
     }
 
-    /// The API server does not give it.
-    pub(super) fn refuse(&self) {
-        self.is_refused.store(true, Ordering::Release);
+    /// Notes that the API server refuses to list the resource, or does not know it.
+    pub(super) fn mark_unavailable(&self) {
+        self.is_unavailable.store(true, Ordering::Release);
     }
 
-    /// Notes an object that cannot be read; what was known of it stays.
-    pub(super) fn skip(&self, object: &str, error: &serde_json::Error) {
-        count(&self.unreadable);
+    /// Counts and logs an object that cannot be read; what was stored of it stays.
+    pub(super) fn skip_unreadable(&self, object: &str, error: &serde_json::Error) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(path = self.path, object, %error, "an object cannot be read and is left as it was");
     }
 }
 
-/// Stands for not having been heard of yet.
+/// The value of `last_heard` before the API server was heard of.
 const NEVER: u64 = u64::MAX;
 
 /// Milliseconds since the first call.

@@ -7,45 +7,48 @@ use std::{
 
 use clbmigrate_core::object::{Service, Workload, WorkloadKind};
 
-use super::{feed::Sink, slim};
+use super::{strip, watched_resource::ObjectStore};
 
-/// See the module.
+/// All workloads, each found by its name and by the labels of its pods.
 #[derive(Default)]
-pub(super) struct Workloads(RwLock<Index>);
+pub(super) struct WorkloadStore(RwLock<WorkloadIndex>);
 
-/// Those of one kind.
-pub(super) struct OfKind<'w> {
+/// The workloads of one kind, as a store of its own.
+pub(super) struct WorkloadsOfKind<'w> {
     kind: WorkloadKind,
-    all: &'w Workloads,
+    all: &'w WorkloadStore,
 }
 
 #[derive(Default)]
-struct Index {
+struct WorkloadIndex {
     by_name: HashMap<Name, Arc<Workload>>,
     by_label: HashMap<String, Vec<Arc<Workload>>>,
 }
 
 type Name = (WorkloadKind, String);
 
-impl Workloads {
-    pub fn of(&self, kind: WorkloadKind) -> OfKind<'_> {
-        OfKind { kind, all: self }
+impl WorkloadStore {
+    /// The store of one kind.
+    pub fn of(&self, kind: WorkloadKind) -> WorkloadsOfKind<'_> {
+        WorkloadsOfKind { kind, all: self }
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.read(|index| index.by_name.len())
     }
 
+    /// The workload of this kind and name.
     pub fn get(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<Arc<Workload>> {
         let name = (kind, format!("{namespace}/{name}"));
         self.read(|index| index.by_name.get(&name).cloned())
     }
 
-    fn read<T>(&self, ask: impl FnOnce(&Index) -> T) -> T {
+    fn read<T>(&self, ask: impl FnOnce(&WorkloadIndex) -> T) -> T {
         ask(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+    fn write<T>(&self, change: impl FnOnce(&mut WorkloadIndex) -> T) -> T {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -63,7 +66,7 @@ impl Workloads {
     }
 }
 
-impl Index {
+impl WorkloadIndex {
     fn remove(&mut self, name: &Name) {
         let Some(workload) = self.by_name.remove(name) else { return };
         for key in labels(&workload) {
@@ -76,9 +79,9 @@ impl Index {
     }
 }
 
-impl Sink for OfKind<'_> {
+impl ObjectStore for WorkloadsOfKind<'_> {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
-        let workload = Arc::new(slim::workload(self.kind, object)?);
+        let workload = Arc::new(strip::workload(self.kind, object)?);
         let meta = &workload.metadata;
         let name = (self.kind, format!("{}/{}", meta.namespace(), meta.name));
         self.all.write(|index| {

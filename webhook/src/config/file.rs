@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use super::{Allow, BackendType, ClusterConfig, Config, Exempt, InjectConfig, Mode};
+use super::{BackendType, ClusterConfig, Config, ExemptableRules, Exemptions, InjectConfig, Mode};
 
 /// What the length of a hook may be, in seconds.
 const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
@@ -40,24 +40,24 @@ pub struct ConfigError(pub Vec<Problem>);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    cluster: Option<Cluster>,
+    cluster: Option<ClusterSection>,
     #[serde(default)]
-    inject: Option<Inject>,
+    inject: Option<InjectSection>,
     #[serde(default)]
     pre_stop_seconds: Option<Spanned<i64>>,
     #[serde(default)]
-    rules: Option<Pairs<Word>>,
+    rules: Option<SpannedMap<ModeText>>,
     #[serde(default)]
-    namespaces: Option<Pairs<Namespace>>,
+    namespaces: Option<SpannedMap<NamespaceSection>>,
     #[serde(default)]
-    allow: Option<Spanned<Allowed>>,
+    allow: Option<Spanned<AllowText>>,
     #[serde(default)]
-    exempt: Option<Exempted>,
+    exempt: Option<ExemptSection>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Cluster {
+struct ClusterSection {
     #[serde(default)]
     id: Option<Spanned<String>>,
     #[serde(default)]
@@ -68,21 +68,21 @@ struct Cluster {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Inject {
+struct InjectSection {
     #[serde(default)]
     enabled: Option<bool>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Namespace {
+struct NamespaceSection {
     #[serde(default)]
-    rules: Option<Pairs<Word>>,
+    rules: Option<SpannedMap<ModeText>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Exempted {
+struct ExemptSection {
     #[serde(default)]
     users: Option<Vec<Spanned<String>>>,
     #[serde(default)]
@@ -92,85 +92,85 @@ struct Exempted {
 }
 
 /// A mode as it is written.
-struct Word(String);
+struct ModeText(String);
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for ModeText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Modes;
-        impl Visitor<'_> for Modes {
-            type Value = Word;
+        struct ModeVisitor;
+        impl Visitor<'_> for ModeVisitor {
+            type Value = ModeText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a mode: deny, warn, audit or off")
             }
 
             // Helm's YAML takes `off` for a boolean and writes `false` into the ConfigMap.
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Word, E> {
-                Ok(Word(if value { "on" } else { Mode::Off.as_str() }.to_owned()))
+            fn visit_bool<E: Error>(self, value: bool) -> Result<ModeText, E> {
+                Ok(ModeText(if value { "on" } else { Mode::Off.as_str() }.to_owned()))
             }
 
-            fn visit_str<E: Error>(self, value: &str) -> Result<Word, E> {
-                Ok(Word(value.to_owned()))
+            fn visit_str<E: Error>(self, value: &str) -> Result<ModeText, E> {
+                Ok(ModeText(value.to_owned()))
             }
         }
-        deserializer.deserialize_any(Modes)
+        deserializer.deserialize_any(ModeVisitor)
     }
 }
 
 /// `all`, `none` or a list.
-enum Allowed {
-    Word(String),
+enum AllowText {
+    Keyword(String),
     List(Vec<Spanned<String>>),
 }
 
-impl<'de> Deserialize<'de> for Allowed {
+impl<'de> Deserialize<'de> for AllowText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Allowed;
+        struct AllowVisitor;
+        impl<'de> Visitor<'de> for AllowVisitor {
+            type Value = AllowText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("all, none or a list of rule ids")
             }
 
-            fn visit_str<E: Error>(self, value: &str) -> Result<Allowed, E> {
-                Ok(Allowed::Word(value.to_owned()))
+            fn visit_str<E: Error>(self, value: &str) -> Result<AllowText, E> {
+                Ok(AllowText::Keyword(value.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Allowed, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<AllowText, A::Error> {
                 let mut list = Vec::new();
                 while let Some(item) = items.next_element()? {
                     list.push(item);
                 }
-                Ok(Allowed::List(list))
+                Ok(AllowText::List(list))
             }
         }
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(AllowVisitor)
     }
 }
 
 /// The entries of a map, each with its place.
-struct Pairs<V>(Vec<(Spanned<String>, Spanned<V>)>);
+struct SpannedMap<V>(Vec<(Spanned<String>, Spanned<V>)>);
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for SpannedMap<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-            type Value = Pairs<V>;
+        struct MapVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for MapVisitor<V> {
+            type Value = SpannedMap<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SpannedMap<V>, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
                 }
-                Ok(Pairs(pairs))
+                Ok(SpannedMap(pairs))
             }
         }
-        deserializer.deserialize_map(Entries(PhantomData))
+        deserializer.deserialize_map(MapVisitor(PhantomData))
     }
 }
 
@@ -184,18 +184,18 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     // A file of comments alone is an empty one: it says nothing, not something wrong.
     let file = serde_saphyr::from_str::<Option<File>>(text).map_err(|error| wrong(&error))?;
     let Some(file) = file else { return Ok(Config::default()) };
-    let mut reader = Reader::default();
-    let config = reader.config(file);
-    if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError(reader.problems)) }
+    let mut validator = Validator::default();
+    let config = validator.config(file);
+    if validator.problems.is_empty() { Ok(config) } else { Err(ConfigError(validator.problems)) }
 }
 
 /// Turns what is written into what is meant, and notes what cannot be meant.
 #[derive(Default)]
-struct Reader {
+struct Validator {
     problems: Vec<Problem>,
 }
 
-impl Reader {
+impl Validator {
     fn config(&mut self, file: File) -> Config {
         Config {
             cluster: file.cluster.map_or_else(ClusterConfig::default, |it| self.cluster(it)),
@@ -206,18 +206,18 @@ impl Reader {
                 .pre_stop_seconds
                 .and_then(|seconds| self.seconds(&seconds))
                 .unwrap_or(DEFAULT_SECONDS),
-            allow: file.allow.map_or(Allow::All, |allow| self.allow(&allow)),
-            exempt: file.exempt.map_or_else(Exempt::default, |exempt| self.exempt(exempt)),
+            allow: file.allow.map_or(ExemptableRules::All, |allow| self.allow(&allow)),
+            exempt: file.exempt.map_or_else(Exemptions::default, |exempt| self.exempt(exempt)),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
             namespaces: file.namespaces.map(|it| self.namespaces(it)).unwrap_or_default(),
         }
     }
 
-    fn wrong<T>(&mut self, place: &Spanned<T>, message: String) {
+    fn report<T>(&mut self, place: &Spanned<T>, message: String) {
         self.problems.push(Problem { line: place.referenced.line(), message });
     }
 
-    fn cluster(&mut self, cluster: Cluster) -> ClusterConfig {
+    fn cluster(&mut self, cluster: ClusterSection) -> ClusterConfig {
         ClusterConfig {
             id: cluster.id.and_then(|id| self.cluster_id(id)),
             suffix: cluster.suffix.and_then(|suffix| self.suffix(suffix)),
@@ -229,7 +229,7 @@ impl Reader {
                 "eni" => BackendType::Eni,
                 other => {
                     let message = format!("cluster.backendType is {other:?}; write eni or ecs");
-                    self.wrong(&kind, message);
+                    self.report(&kind, message);
                     BackendType::default()
                 }
             }),
@@ -243,7 +243,7 @@ impl Reader {
                 "cluster.id is {:?}, with a space in it; write the id as the console shows it",
                 id.value
             );
-            self.wrong(&id, message);
+            self.report(&id, message);
         }
         Some(id.value).filter(|id| !id.is_empty())
     }
@@ -258,7 +258,7 @@ impl Reader {
                 "cluster.suffix is {text:?}, in which no Service's name can end; \
                  write lower-case letters, digits and dashes, as -a"
             );
-            self.wrong(&suffix, message);
+            self.report(&suffix, message);
         }
         Some(suffix.value).filter(|suffix| !suffix.is_empty())
     }
@@ -270,7 +270,7 @@ impl Reader {
                 "preStopSeconds is {}; write {least} to {most}, or inject: {{enabled: false}} for no hooks",
                 seconds.value
             );
-            self.wrong(seconds, message);
+            self.report(seconds, message);
         }
         u32::try_from(seconds.value).ok()
     }
@@ -280,25 +280,25 @@ impl Reader {
         if rule.is_none() {
             let message =
                 format!("there is no rule {:?}; docs/rules.md lists all, as CLB001", id.value);
-            self.wrong(id, message);
+            self.report(id, message);
         }
         Some(rule?.id)
     }
 
-    fn rules(&mut self, pairs: Pairs<Word>) -> BTreeMap<&'static str, Mode> {
+    fn rules(&mut self, pairs: SpannedMap<ModeText>) -> BTreeMap<&'static str, Mode> {
         let mut rules = BTreeMap::new();
         for (id, word) in pairs.0 {
             let mode = Mode::ALL.into_iter().find(|mode| mode.as_str() == word.value.0);
             if mode.is_none() {
                 let message = format!("there is no mode {:?}; write {}", word.value.0, modes());
-                self.wrong(&word, message);
+                self.report(&word, message);
             }
             let rule = self.rule(&id);
             if let (Some(rule), Some(mode)) = (rule, mode)
                 && rules.insert(rule, mode).is_some()
             {
                 // Keys that differ in case only are different keys to YAML.
-                self.wrong(&id, format!("{rule} is here twice; remove one of the two"));
+                self.report(&id, format!("{rule} is here twice; remove one of the two"));
             }
         }
         rules
@@ -306,7 +306,7 @@ impl Reader {
 
     fn namespaces(
         &mut self,
-        pairs: Pairs<Namespace>,
+        pairs: SpannedMap<NamespaceSection>,
     ) -> BTreeMap<String, BTreeMap<&'static str, Mode>> {
         let mut namespaces = BTreeMap::new();
         for (name, namespace) in pairs.0 {
@@ -327,27 +327,29 @@ impl Reader {
             let message = format!(
                 "no namespace can be called {text:?}; write whole names, patterns are not known here"
             );
-            self.wrong(&name, message);
+            self.report(&name, message);
         }
         is_label.then_some(name.value)
     }
 
-    fn allow(&mut self, allow: &Spanned<Allowed>) -> Allow {
+    fn allow(&mut self, allow: &Spanned<AllowText>) -> ExemptableRules {
         match &allow.value {
-            Allowed::Word(word) if word == "all" => Allow::All,
-            Allowed::Word(word) if word == "none" => Allow::Only(BTreeSet::new()),
-            Allowed::Word(word) => {
+            AllowText::Keyword(word) if word == "all" => ExemptableRules::All,
+            AllowText::Keyword(word) if word == "none" => ExemptableRules::Only(BTreeSet::new()),
+            AllowText::Keyword(word) => {
                 let message = format!("allow is {word:?}; write all, none or a list, as [CLB404]");
-                self.wrong(allow, message);
-                Allow::All
+                self.report(allow, message);
+                ExemptableRules::All
             }
-            Allowed::List(ids) => Allow::Only(ids.iter().filter_map(|id| self.rule(id)).collect()),
+            AllowText::List(ids) => {
+                ExemptableRules::Only(ids.iter().filter_map(|id| self.rule(id)).collect())
+            }
         }
     }
 
-    fn exempt(&mut self, exempt: Exempted) -> Exempt {
+    fn exempt(&mut self, exempt: ExemptSection) -> Exemptions {
         let namespaces = exempt.namespaces.unwrap_or_default();
-        Exempt {
+        Exemptions {
             users: self.names("users", exempt.users),
             groups: self.names("groups", exempt.groups),
             namespaces: namespaces.into_iter().filter_map(|it| self.namespace(it)).collect(),
@@ -358,7 +360,7 @@ impl Reader {
         let mut known = BTreeSet::new();
         for name in names.unwrap_or_default() {
             if name.value.trim().is_empty() {
-                self.wrong(&name, format!("exempt.{what} has an empty name; remove it"));
+                self.report(&name, format!("exempt.{what} has an empty name; remove it"));
             }
             known.insert(name.value);
         }

@@ -1,30 +1,30 @@
-//! What the administrator decides: one YAML file, read strictly and read again when it changes.
+//! The administrator's configuration: one YAML file, read strictly and read again when it changes.
 
 mod file;
-mod live;
+mod watcher;
 
 pub use file::{ConfigError, Problem};
-pub use live::{Live, Reload, Watcher};
+pub use watcher::{ConfigWatcher, Reload, SharedConfig};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{finding::Severity, inject::DEFAULT_SECONDS, rules::Rule};
 
-/// What a finding leads to.
+/// What is done about a rule's findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mode {
-    /// The request is refused.
+    /// The request is denied.
     Deny,
-    /// It passes, and the client is told.
+    /// The request is allowed, and the client gets a warning.
     Warn,
-    /// It passes in silence; metrics and the API server's audit log know.
+    /// The request is allowed. The finding is counted, and noted in the API server's audit log.
     Audit,
-    /// Nobody looks.
+    /// The finding is dropped.
     Off,
 }
 
 impl Mode {
-    /// All of them, the strictest first.
+    /// All modes, the strictest first.
     pub const ALL: [Self; 4] = [Self::Deny, Self::Warn, Self::Audit, Self::Off];
 
     /// The mode as it is written in the file and in metrics.
@@ -37,7 +37,7 @@ impl Mode {
         }
     }
 
-    /// The mode where nobody has chosen one.
+    /// The mode of a severity where the administrator has chosen none.
     pub fn of(severity: Severity) -> Self {
         match severity {
             Severity::Error => Self::Deny,
@@ -57,12 +57,13 @@ pub enum BackendType {
     Eni,
 }
 
-/// What the webhook must know about its cluster.
+/// What the webhook must be told about its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterConfig {
-    /// The cluster's id, where it is not to be found out.
+    /// The cluster's id; `None` where the webhook is to read it from ACK's profile.
     pub id: Option<String>,
-    /// What this cluster's Services' names end in, where ids cannot differ.
+    /// What the names of this cluster's Services end in, where its id cannot differ from that of
+    /// another cluster.
     pub suffix: Option<String>,
     /// What CCM takes for backends where a Service does not say.
     pub backend_type: BackendType,
@@ -71,40 +72,40 @@ pub struct ClusterConfig {
 /// What becomes of workloads without a preStop hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InjectConfig {
-    /// Whether they are given one.
+    /// Whether a preStop hook is added to them.
     pub enabled: bool,
 }
 
 /// The rules that an object's annotation `clbmigrate.io/allow` may soften to warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allow {
+pub enum ExemptableRules {
     /// Every rule.
     All,
     /// These rules, by id; none if empty.
     Only(BTreeSet<&'static str>),
 }
 
-/// Whose requests pass unjudged.
+/// Whose requests are allowed unjudged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Exempt {
+pub struct Exemptions {
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
     namespaces: BTreeSet<String>,
 }
 
-/// All of it.
+/// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What the webhook must know about its cluster.
+    /// What the webhook must be told about its cluster.
     pub cluster: ClusterConfig,
     /// What becomes of workloads without a preStop hook.
     pub inject: InjectConfig,
-    /// The length of the hook that is added, in seconds: 1 to 3600.
+    /// How long the preStop hook that is added sleeps, in seconds: 1 to 3600.
     pub pre_stop_seconds: u32,
-    /// The rules that objects may soften for themselves.
-    pub allow: Allow,
-    /// Whose requests pass unjudged.
-    pub exempt: Exempt,
+    /// The rules that an object's annotation `clbmigrate.io/allow` may soften to warnings.
+    pub allow: ExemptableRules,
+    /// Whose requests are allowed unjudged.
+    pub exempt: Exemptions,
     rules: BTreeMap<&'static str, Mode>,
     namespaces: BTreeMap<String, BTreeMap<&'static str, Mode>>,
 }
@@ -115,8 +116,8 @@ impl Default for Config {
             cluster: ClusterConfig::default(),
             inject: InjectConfig { enabled: true },
             pre_stop_seconds: DEFAULT_SECONDS,
-            allow: Allow::All,
-            exempt: Exempt::default(),
+            allow: ExemptableRules::All,
+            exempt: Exemptions::default(),
             rules: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         }
@@ -124,7 +125,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file's text. An empty one gives the defaults.
+    /// Reads a file's text. An empty text gives the defaults.
     ///
     /// # Errors
     /// With the line and the remedy of every value that is wrong.
@@ -132,25 +133,25 @@ impl Config {
         file::parse(text)
     }
 
-    /// What a rule's finding of that severity leads to in that namespace: what is written for the
-    /// namespace and the rule, else for the rule, else what goes with the severity.
+    /// The mode of a rule's finding of that severity in that namespace: what is written for namespace
+    /// and rule, else what is written for the rule, else the severity's mode.
     pub fn mode(&self, rule: &Rule, severity: Severity, namespace: &str) -> Mode {
         let here = self.namespaces.get(namespace).and_then(|rules| rules.get(rule.id));
         let chosen = here.or_else(|| self.rules.get(rule.id));
         chosen.copied().unwrap_or_else(|| Mode::of(severity))
     }
 
-    /// Whether an object may soften that rule for itself.
-    pub fn may_allow(&self, rule: &str) -> bool {
+    /// Whether an object's annotation may soften the rule with this id to a warning.
+    pub fn may_exempt(&self, rule: &str) -> bool {
         match &self.allow {
-            Allow::All => true,
-            Allow::Only(rules) => rules.contains(rule),
+            ExemptableRules::All => true,
+            ExemptableRules::Only(rules) => rules.contains(rule),
         }
     }
 }
 
-impl Exempt {
-    /// Whether a request passes unjudged. `groups` are all groups of the user; `namespace` is the
+impl Exemptions {
+    /// Whether a request is allowed unjudged. `groups` are all groups of the user; `namespace` is the
     /// object's.
     pub fn covers<'g>(
         &self,
@@ -199,14 +200,14 @@ mod tests {
         assert!(exempt.covers("eve", ["dev", "ops"], "shop"));
         assert!(exempt.covers("eve", ["dev"], "lab"));
         assert!(!exempt.covers("eve", ["dev"], "shop"));
-        assert!(!Exempt::default().covers("", [""], ""));
+        assert!(!Exemptions::default().covers("", [""], ""));
     }
 
     #[test]
     fn objects_may_soften_what_the_administrator_allows() {
         let may = |text: &str| {
             let config = Config::parse(text).expect("a good file");
-            ["CLB403", "CLB404"].map(|rule| config.may_allow(rule))
+            ["CLB403", "CLB404"].map(|rule| config.may_exempt(rule))
         };
         assert_eq!(may(""), [true, true]);
         assert_eq!(may("allow: all"), [true, true]);

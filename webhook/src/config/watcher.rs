@@ -1,4 +1,4 @@
-//! The file as it is now: looked at every few seconds, the last good one kept.
+//! Follows the configuration file, and keeps the last good one.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,16 +10,16 @@ use arc_swap::ArcSwap;
 
 use super::Config;
 
-/// A value that is replaced as a whole while others read it.
-pub type Live<T> = Arc<ArcSwap<T>>;
+/// The configuration in force. It is replaced as a whole while others read it.
+pub type SharedConfig = Arc<ArcSwap<Config>>;
 
-/// What a look at a changed file gave.
+/// What became of a change of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reload {
-    /// It holds from now on.
-    Taken,
-    /// It is unreadable or wrong, for this reason; the one before holds on.
-    Refused(String),
+    /// The new configuration is in force.
+    Applied,
+    /// The file is unreadable or wrong, for this reason. The configuration before stays in force.
+    Rejected(String),
 }
 
 /// Watches one file by its content.
@@ -27,14 +27,14 @@ pub enum Reload {
 /// Not by inotify: a ConfigMap's volume swaps a link in the folder's depths, which a watch of the
 /// file never hears of. Reading a small file again costs nothing and cannot miss anything.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct ConfigWatcher {
     file: PathBuf,
-    live: Live<Config>,
-    /// What was seen last: the text, or why there was none.
+    config: SharedConfig,
+    /// The text that was read last, or why it could not be read.
     seen: Result<String, String>,
 }
 
-impl Watcher {
+impl ConfigWatcher {
     /// Reads the file for the first time.
     ///
     /// # Errors
@@ -44,18 +44,18 @@ impl Watcher {
         let config = parse(file, &text)?;
         Ok(Self {
             file: file.to_owned(),
-            live: Arc::new(ArcSwap::from_pointee(config)),
+            config: Arc::new(ArcSwap::from_pointee(config)),
             seen: Ok(text),
         })
     }
 
-    /// The configuration that holds.
-    pub fn live(&self) -> Live<Config> {
-        Arc::clone(&self.live)
+    /// The configuration in force, which this watcher goes on replacing.
+    pub fn config(&self) -> SharedConfig {
+        Arc::clone(&self.config)
     }
 
-    /// Looks again; none if the file is as it was at the last look.
-    pub fn look(&mut self) -> Option<Reload> {
+    /// Reads the file again; `None` if it is as it was the last time.
+    pub fn poll(&mut self) -> Option<Reload> {
         let now = read(&self.file);
         if now == self.seen {
             return None;
@@ -64,21 +64,21 @@ impl Watcher {
         let parsed = self.seen.as_ref().map_err(Clone::clone);
         Some(match parsed.and_then(|text| parse(&self.file, text)) {
             Ok(config) => {
-                self.live.store(Arc::new(config));
-                Reload::Taken
+                self.config.store(Arc::new(config));
+                Reload::Applied
             }
-            Err(why) => Reload::Refused(why),
+            Err(why) => Reload::Rejected(why),
         })
     }
 
-    /// Looks for ever, so often, and tells what each change gave.
-    pub async fn watch(mut self, every: Duration, mut told: impl FnMut(Reload)) {
+    /// Polls the file for ever at this interval, and calls `on_reload` after each change.
+    pub async fn run(mut self, every: Duration, mut on_reload: impl FnMut(Reload)) {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Some(reload) = self.look() {
-                told(reload);
+            if let Some(reload) = self.poll() {
+                on_reload(reload);
             }
         }
     }
@@ -126,23 +126,24 @@ mod tests {
     fn a_changed_volume_is_noticed_and_a_bad_file_keeps_the_last_good_one() {
         let folder = tempfile::tempdir().expect("a folder");
         mount(folder.path(), 1, "preStopSeconds: 10");
-        let mut watcher = Watcher::open(&folder.path().join("config.yaml")).expect("a good file");
-        let live = watcher.live();
-        assert_eq!(watcher.look(), None);
+        let mut watcher =
+            ConfigWatcher::open(&folder.path().join("config.yaml")).expect("a good file");
+        let config = watcher.config();
+        assert_eq!(watcher.poll(), None);
 
         mount(folder.path(), 2, "preStopSeconds: 20");
-        assert_eq!(watcher.look(), Some(Reload::Taken));
-        assert_eq!(live.load().pre_stop_seconds, 20);
+        assert_eq!(watcher.poll(), Some(Reload::Applied));
+        assert_eq!(config.load().pre_stop_seconds, 20);
 
         mount(folder.path(), 3, "\npreStopSeconds: 0");
-        let Some(Reload::Refused(why)) = watcher.look() else { panic!("a bad file was taken") };
+        let Some(Reload::Rejected(why)) = watcher.poll() else { panic!("a bad file was taken") };
         assert!(why.contains("config.yaml:2: preStopSeconds is 0"), "{why}");
-        assert_eq!(live.load().pre_stop_seconds, 20);
-        assert_eq!(watcher.look(), None, "the same mistake is told once");
+        assert_eq!(config.load().pre_stop_seconds, 20);
+        assert_eq!(watcher.poll(), None, "the same mistake is told once");
 
         mount(folder.path(), 4, "preStopSeconds: 40");
-        assert_eq!(watcher.look(), Some(Reload::Taken));
-        assert_eq!(live.load().pre_stop_seconds, 40);
+        assert_eq!(watcher.poll(), Some(Reload::Applied));
+        assert_eq!(config.load().pre_stop_seconds, 40);
     }
 
     #[test]
@@ -150,20 +151,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yaml");
         fs::write(&file, "preStopSeconds: 10").expect("a file");
-        let mut watcher = Watcher::open(&file).expect("a good file");
+        let mut watcher = ConfigWatcher::open(&file).expect("a good file");
         fs::remove_file(&file).expect("removed");
-        assert!(matches!(watcher.look(), Some(Reload::Refused(_))));
-        assert_eq!(watcher.live().load().pre_stop_seconds, 10);
+        assert!(matches!(watcher.poll(), Some(Reload::Rejected(_))));
+        assert_eq!(watcher.config().load().pre_stop_seconds, 10);
     }
 
     #[test]
     fn the_first_file_must_be_good() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yaml");
-        let missing = Watcher::open(&file).expect_err("there is none");
+        let missing = ConfigWatcher::open(&file).expect_err("there is none");
         assert!(missing.contains("config.yaml: No such file"), "{missing}");
         fs::write(&file, "prestopseconds: 10").expect("a file");
-        let wrong = Watcher::open(&file).expect_err("a wrong one");
+        let wrong = ConfigWatcher::open(&file).expect_err("a wrong one");
         assert!(wrong.contains("config.yaml:1: unknown field"), "{wrong}");
     }
 }

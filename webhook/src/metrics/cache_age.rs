@@ -1,4 +1,4 @@
-//! How old what is known is.
+//! The metric of how long ago each cache last heard from the API server.
 
 use std::{
     collections::BTreeMap,
@@ -16,23 +16,23 @@ use prometheus_client::{
 
 pub(super) type Age = Box<dyn Fn() -> Option<Duration> + Send + Sync>;
 
-/// The ages of the caches, asked for when somebody looks.
+/// The ages of the caches by kind, read when metrics are scraped.
 #[derive(Clone, Default)]
-pub(super) struct Caches(Arc<Mutex<BTreeMap<&'static str, Age>>>);
+pub(super) struct CacheAges(Arc<Mutex<BTreeMap<&'static str, Age>>>);
 
-impl Caches {
+impl CacheAges {
     pub fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Age>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Caches {
+impl fmt::Debug for CacheAges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.lock().keys()).finish()
     }
 }
 
-impl Collector for Caches {
+impl Collector for CacheAges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "cache_age",

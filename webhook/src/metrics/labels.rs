@@ -1,23 +1,23 @@
-//! What metrics' labels say.
+//! The values of labels.
 
 /// How a review ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Let through in silence.
+pub enum ReviewResult {
+    /// Allowed without a warning.
     Allowed,
-    /// Let through, and the client was told something.
+    /// Allowed with warnings.
     Warned,
-    /// Let through with changes.
+    /// Allowed with a patch.
     Patched,
-    /// Refused.
+    /// Denied.
     Denied,
-    /// Let through unjudged, for the user, group or namespace is exempt.
+    /// Allowed unjudged, because the user, group or namespace is exempt.
     Exempt,
-    /// Not understood, or not answered for an error of ours.
+    /// Not understood, or not answered because of an error of this program.
     Failed,
 }
 
-impl Verdict {
+impl ReviewResult {
     pub(super) const ALL: [Self; 6] =
         [Self::Allowed, Self::Warned, Self::Patched, Self::Denied, Self::Exempt, Self::Failed];
 
@@ -33,16 +33,16 @@ impl Verdict {
     }
 }
 
-/// Why a review was turned away without a look.
+/// Why a review was shed: turned away without being judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shed {
-    /// Too many at once.
+pub enum ShedReason {
+    /// Too many reviews at once.
     Busy,
-    /// No answer in the time that the API server waits.
+    /// No answer within the time that the API server waits.
     Late,
 }
 
-impl Shed {
+impl ShedReason {
     pub(super) const ALL: [Self; 2] = [Self::Busy, Self::Late];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -53,20 +53,20 @@ impl Shed {
     }
 }
 
-/// What a rule's finding came to. It can be milder than the mode: what an object had before is not
-/// held against it.
+/// What is done about a rule's finding. It can be milder than the rule's mode: what an object had
+/// before is not held against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The request was refused for it.
+pub enum EnforcementAction {
+    /// The request is denied for it.
     Denied,
-    /// The client was told.
+    /// The client gets a warning.
     Warned,
-    /// Only this counter and the API server's audit log know.
+    /// It is counted, and noted in the API server's audit log.
     Audited,
 }
 
-impl Outcome {
-    pub(super) fn as_str(self) -> &'static str {
+impl EnforcementAction {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Denied => "denied",
             Self::Warned => "warned",

@@ -1,9 +1,9 @@
-//! What the webhook counts, for Prometheus: everything is named `clbmigrate_webhook_…`.
+//! The metrics for Prometheus: all names begin with `clbmigrate_webhook_`.
 
-mod caches;
-mod words;
+mod cache_age;
+mod labels;
 
-pub use words::{Outcome, Shed, Verdict};
+pub use labels::{EnforcementAction, ReviewResult, ShedReason};
 
 use std::{
     fmt,
@@ -17,10 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::caches::Caches;
+use self::cache_age::CacheAges;
 
 use crate::{
-    Hook,
+    Webhook,
     config::{Mode, Reload},
 };
 
@@ -35,58 +35,58 @@ const LATENCY: [f64; 16] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     hook: &'static str,
     verdict: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Finding {
+struct FindingLabels {
     rule: &'static str,
     mode: &'static str,
     verdict: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Hooked {
+struct InjectionLabels {
     hook: &'static str,
     result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfHook {
+struct WebhookLabels {
     hook: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TurnedAway {
+struct ShedLabels {
     hook: &'static str,
     reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reloaded {
+struct ReloadLabels {
     result: &'static str,
 }
 
-/// All counters. Those of every request are found without a lookup.
+/// All metrics. The ones that every review changes are found without a lookup.
 pub struct Metrics {
     registry: Mutex<Registry>,
-    hooks: [OneHook; 4],
-    findings: Family<Finding, Counter>,
-    hooked: Family<Hooked, Counter>,
+    webhooks: [WebhookMetrics; 4],
+    findings: Family<FindingLabels, Counter>,
+    injections: Family<InjectionLabels, Counter>,
     suppressed: Counter,
-    reloads: Family<Reloaded, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     expiry: Gauge,
     published: Counter,
     connections: Gauge,
     panics: Counter,
-    caches: Caches,
+    caches: CacheAges,
 }
 
-/// The counters of one hook.
-struct OneHook {
-    verdicts: [Counter; 6],
+/// The metrics of one webhook.
+struct WebhookMetrics {
+    results: [Counter; 6],
     shed: [Counter; 2],
     in_flight: Gauge,
     latency: Histogram,
@@ -101,26 +101,27 @@ impl fmt::Debug for Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("clbmigrate_webhook");
-        let requests = Family::<Request, Counter>::default();
-        let shed = Family::<TurnedAway, Counter>::default();
-        let in_flight = Family::<OfHook, Gauge>::default();
-        let latency = Family::<OfHook, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-            Histogram::new(LATENCY)
-        });
-        let hooks = Hook::ALL.map(|hook| {
-            let name = hook.name();
-            let of_hook = OfHook { hook: name };
-            OneHook {
-                verdicts: Verdict::ALL.map(|verdict| {
-                    let verdict = verdict.as_str();
-                    requests.get_or_create_owned(&Request { hook: name, verdict })
+        let requests = Family::<RequestLabels, Counter>::default();
+        let shed = Family::<ShedLabels, Counter>::default();
+        let in_flight = Family::<WebhookLabels, Gauge>::default();
+        let latency =
+            Family::<WebhookLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                Histogram::new(LATENCY)
+            });
+        let webhooks = Webhook::ALL.map(|webhook| {
+            let name = webhook.name();
+            let labels = WebhookLabels { hook: name };
+            WebhookMetrics {
+                results: ReviewResult::ALL.map(|result| {
+                    let verdict = result.as_str();
+                    requests.get_or_create_owned(&RequestLabels { hook: name, verdict })
                 }),
-                shed: Shed::ALL.map(|reason| {
+                shed: ShedReason::ALL.map(|reason| {
                     let reason = reason.as_str();
-                    shed.get_or_create_owned(&TurnedAway { hook: name, reason })
+                    shed.get_or_create_owned(&ShedLabels { hook: name, reason })
                 }),
-                in_flight: in_flight.get_or_create_owned(&of_hook),
-                latency: latency.get_or_create_owned(&of_hook),
+                in_flight: in_flight.get_or_create_owned(&labels),
+                latency: latency.get_or_create_owned(&labels),
             }
         });
         registry.register("requests", "Reviews answered, by hook and verdict", requests);
@@ -133,47 +134,46 @@ impl Default for Metrics {
             latency,
         );
         let metrics = Self {
-            hooks,
+            webhooks,
             findings: Family::default(),
-            hooked: Family::default(),
+            injections: Family::default(),
             suppressed: Counter::default(),
             reloads: Family::default(),
             expiry: Gauge::default(),
             published: Counter::default(),
             connections: Gauge::default(),
             panics: Counter::default(),
-            caches: Caches::default(),
+            caches: CacheAges::default(),
             registry: Mutex::default(),
         };
-        let of = &metrics;
-        registry.register("findings", "What rules found", of.findings.clone());
+        registry.register("findings", "What rules found", metrics.findings.clone());
         registry.register(
             "pre_stop_hooks",
             "Workloads and Pods looked at: patched, or why not",
-            of.hooked.clone(),
+            metrics.injections.clone(),
         );
         registry.register(
             "log_suppressed",
             "Refusals not logged because there were too many",
-            of.suppressed.clone(),
+            metrics.suppressed.clone(),
         );
         registry.register(
             "config_reloads",
             "Changes of the configuration file, taken or refused",
-            of.reloads.clone(),
+            metrics.reloads.clone(),
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the certificate at hand ends, in seconds since 1970; 0 without one",
-            of.expiry.clone(),
+            metrics.expiry.clone(),
         );
         registry.register(
             "ca_published",
             "Times the CA was written into a webhook configuration",
-            of.published.clone(),
+            metrics.published.clone(),
         );
-        registry.register("connections", "Open connections", of.connections.clone());
-        registry.register("panics", "Handlers that broke; each is a bug", of.panics.clone());
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register("panics", "Handlers that broke; each is a bug", metrics.panics.clone());
         registry.register(
             "build",
             "The version that runs",
@@ -181,71 +181,71 @@ impl Default for Metrics {
         );
         registry.register_collector(Box::new(metrics.caches.clone()));
         for result in ["taken", "refused"] {
-            let _ = metrics.reloads.get_or_create(&Reloaded { result });
+            let _ = metrics.reloads.get_or_create(&ReloadLabels { result });
         }
         Self { registry: Mutex::new(registry), ..metrics }
     }
 }
 
 impl Metrics {
-    /// A review was answered.
-    pub fn answered(&self, hook: Hook, verdict: Verdict) {
-        let [allowed, warned, patched, denied, exempt, failed] = &self.of(hook).verdicts;
-        let counter = match verdict {
-            Verdict::Allowed => allowed,
-            Verdict::Warned => warned,
-            Verdict::Patched => patched,
-            Verdict::Denied => denied,
-            Verdict::Exempt => exempt,
-            Verdict::Failed => failed,
+    /// Counts a review that was answered.
+    pub fn count_review(&self, webhook: Webhook, result: ReviewResult) {
+        let [allowed, warned, patched, denied, exempt, failed] = &self.for_webhook(webhook).results;
+        let counter = match result {
+            ReviewResult::Allowed => allowed,
+            ReviewResult::Warned => warned,
+            ReviewResult::Patched => patched,
+            ReviewResult::Denied => denied,
+            ReviewResult::Exempt => exempt,
+            ReviewResult::Failed => failed,
         };
         counter.inc();
     }
 
-    /// A workload or Pod was given its preStop hook, or was not for that reason.
-    pub fn hooked(&self, hook: Hook, result: &'static str) {
-        self.hooked.get_or_create(&Hooked { hook: hook.name(), result }).inc();
+    /// Counts a workload or Pod that was asked about: `result` is `patched`, or the reason why not.
+    pub fn count_injection(&self, webhook: Webhook, result: &'static str) {
+        self.injections.get_or_create(&InjectionLabels { hook: webhook.name(), result }).inc();
     }
 
-    /// A rule found something. `rule` is its id.
-    pub fn found(&self, rule: &'static str, mode: Mode, outcome: Outcome) {
-        let labels = Finding { rule, mode: mode.as_str(), verdict: outcome.as_str() };
+    /// Counts a finding of the rule with this id.
+    pub fn count_finding(&self, rule: &'static str, mode: Mode, action: EnforcementAction) {
+        let labels = FindingLabels { rule, mode: mode.as_str(), verdict: action.as_str() };
         self.findings.get_or_create(&labels).inc();
     }
 
-    /// So many refusals were not logged.
-    pub fn suppressed(&self, lines: u64) {
+    /// Counts denials that were not logged, because there were too many a second.
+    pub fn count_suppressed_lines(&self, lines: u64) {
         self.suppressed.inc_by(lines);
     }
 
-    /// The configuration file has changed.
-    pub fn reloaded(&self, reload: &Reload) {
+    /// Counts a change of the configuration file, applied or rejected.
+    pub fn count_config_reload(&self, reload: &Reload) {
         let result = match reload {
-            Reload::Taken => "taken",
-            Reload::Refused(_) => "refused",
+            Reload::Applied => "taken",
+            Reload::Rejected(_) => "refused",
         };
-        self.reloads.get_or_create(&Reloaded { result }).inc();
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
     }
 
-    /// The certificate at hand ends then.
-    pub fn certificate_ends(&self, at: SystemTime) {
+    /// Shows when the serving certificate expires.
+    pub fn set_certificate_expiry(&self, at: SystemTime) {
         let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.expiry.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
-    /// The CA was written into a configuration.
-    pub fn published(&self) {
+    /// Counts a write of the CA bundle into a webhook configuration.
+    pub fn count_ca_publication(&self) {
         self.published.inc();
     }
 
-    /// A handler broke.
-    pub(crate) fn panicked(&self) {
+    /// Counts a handler that panicked.
+    pub(crate) fn count_panic(&self) {
         self.panics.inc();
     }
 
-    /// Shows the age of a cache: the time since it last heard from the API server, none before it
-    /// has. `kind` is a plural, as `services`.
-    pub fn watch_cache(
+    /// Shows the age of a cache: the time since it last heard from the API server. While `age` returns
+    /// `None` nothing is shown. `kind` is a plural, such as `services`.
+    pub fn register_cache_age(
         &self,
         kind: &'static str,
         age: impl Fn() -> Option<Duration> + Send + Sync + 'static,
@@ -253,47 +253,47 @@ impl Metrics {
         self.caches.lock().insert(kind, Box::new(age));
     }
 
-    /// Adds what other parts count.
+    /// Adds metrics of other parts of the program.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Everything, in the text format of the `OpenMetrics` standard.
+    /// All metrics in the text format of the `OpenMetrics` standard.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)
     }
 
-    pub(crate) fn turned_away(&self, hook: Hook, why: Shed) {
-        let [busy, late] = &self.of(hook).shed;
+    pub(crate) fn count_shed(&self, webhook: Webhook, why: ShedReason) {
+        let [busy, late] = &self.for_webhook(webhook).shed;
         match why {
-            Shed::Busy => busy.inc(),
-            Shed::Late => late.inc(),
+            ShedReason::Busy => busy.inc(),
+            ShedReason::Late => late.inc(),
         };
     }
 
-    pub(crate) fn begun(&self, hook: Hook) {
-        self.of(hook).in_flight.inc();
+    pub(crate) fn review_started(&self, webhook: Webhook) {
+        self.for_webhook(webhook).in_flight.inc();
     }
 
-    pub(crate) fn ended(&self, hook: Hook, after: Duration) {
-        let hook = self.of(hook);
-        hook.in_flight.dec();
-        hook.latency.observe(after.as_secs_f64());
+    pub(crate) fn review_finished(&self, webhook: Webhook, after: Duration) {
+        let webhook = self.for_webhook(webhook);
+        webhook.in_flight.dec();
+        webhook.latency.observe(after.as_secs_f64());
     }
 
     pub(crate) fn connections(&self) -> &Gauge {
         &self.connections
     }
 
-    fn of(&self, hook: Hook) -> &OneHook {
-        let [services, workloads, hooks, pods] = &self.hooks;
-        match hook {
-            Hook::ValidateServices => services,
-            Hook::ValidateWorkloads => workloads,
-            Hook::MutateWorkloads => hooks,
-            Hook::MutatePods => pods,
+    fn for_webhook(&self, webhook: Webhook) -> &WebhookMetrics {
+        let [services, workloads, mutate_workloads, pods] = &self.webhooks;
+        match webhook {
+            Webhook::ValidateServices => services,
+            Webhook::ValidateWorkloads => workloads,
+            Webhook::MutateWorkloads => mutate_workloads,
+            Webhook::MutatePods => pods,
         }
     }
 }
@@ -305,16 +305,16 @@ mod tests {
     #[test]
     fn everything_that_was_counted_is_shown() {
         let metrics = Metrics::default();
-        metrics.answered(Hook::ValidateServices, Verdict::Denied);
-        metrics.found("CLB001", Mode::Deny, Outcome::Denied);
-        metrics.turned_away(Hook::MutatePods, Shed::Busy);
-        metrics.begun(Hook::ValidateServices);
-        metrics.begun(Hook::ValidateServices);
-        metrics.ended(Hook::ValidateServices, Duration::from_micros(70));
-        metrics.reloaded(&Reload::Refused(String::new()));
-        metrics.certificate_ends(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        metrics.watch_cache("services", || Some(Duration::from_millis(1500)));
-        metrics.watch_cache("nodes", || None);
+        metrics.count_review(Webhook::ValidateServices, ReviewResult::Denied);
+        metrics.count_finding("CLB001", Mode::Deny, EnforcementAction::Denied);
+        metrics.count_shed(Webhook::MutatePods, ShedReason::Busy);
+        metrics.review_started(Webhook::ValidateServices);
+        metrics.review_started(Webhook::ValidateServices);
+        metrics.review_finished(Webhook::ValidateServices, Duration::from_micros(70));
+        metrics.count_config_reload(&Reload::Rejected(String::new()));
+        metrics.set_certificate_expiry(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        metrics.register_cache_age("services", || Some(Duration::from_millis(1500)));
+        metrics.register_cache_age("nodes", || None);
         let text = metrics.text().expect("text");
         for line in [
             r#"requests_total{hook="validate-services",verdict="denied"} 1"#,

@@ -21,92 +21,96 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Answer, Limits, Phase,
-    pulse::{Health, Pulse, Watchdog, Watched},
-    routes::{Part, Routes},
+    Limits, ReviewHandler, ShutdownPhase,
+    connection_state::{ConnectionHealth, ConnectionState, MonitoredStream, TimeoutMonitor},
+    router::{Endpoints, Router},
 };
 
 /// Requests at once on one connection of HTTP/2.
 const STREAMS: u32 = 32;
 
-/// Bytes that a request's head may have, and that are read at once.
+/// The most bytes that a request's head may have, and that are read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// How often a peer of HTTP/2 is asked whether it is there.
+/// How often the server pings a client of HTTP/2.
 const PING: Duration = Duration::from_secs(30);
 
-/// What all connections of a listener have in common.
-pub(super) struct Shared<A> {
-    pub routes: Arc<Routes<A>>,
-    pub part: Part,
+/// What all connections of a listener share.
+pub(super) struct ConnectionContext<H> {
+    pub router: Arc<Router<H>>,
+    pub endpoints: Endpoints,
     pub tls: Option<TlsAcceptor>,
     pub limits: Limits,
-    pub phase: watch::Receiver<Phase>,
+    pub phase: watch::Receiver<ShutdownPhase>,
 }
 
 /// Serves a connection until its end.
-pub(super) async fn serve<A: Answer>(shared: Arc<Shared<A>>, tcp: TcpStream) -> io::Result<()> {
+pub(super) async fn serve<H: ReviewHandler>(
+    context: Arc<ConnectionContext<H>>,
+    tcp: TcpStream,
+) -> io::Result<()> {
     // An answer is one small packet; nothing follows that it could wait for.
     tcp.set_nodelay(true)?;
-    let Some(tls) = &shared.tls else { return http1(&shared, tcp).await };
-    let stream = timeout(shared.limits.handshake, tls.accept(tcp)).await??;
+    let Some(tls) = &context.tls else { return http1(&context, tcp).await };
+    let stream = timeout(context.limits.handshake, tls.accept(tcp)).await??;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2(&shared, stream).await
+        http2(&context, stream).await
     } else {
-        http1(&shared, stream).await
+        http1(&context, stream).await
     }
 }
 
-async fn http1<A: Answer>(
-    shared: &Shared<A>,
+async fn http1<H: ReviewHandler>(
+    context: &ConnectionContext<H>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> io::Result<()> {
-    let pulse = Arc::new(Pulse::default());
+    let state = Arc::new(ConnectionState::default());
     let service = service_fn(|request: Request<Incoming>| {
-        let pulse = Arc::clone(&pulse);
+        let state = Arc::clone(&state);
         async move {
-            pulse.busy();
-            let mut response = shared.routes.respond(shared.part, request).await;
-            if pulse.is_leaving() {
+            state.set_busy();
+            let mut response = context.router.respond(context.endpoints, request).await;
+            if state.is_closing() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            pulse.idle();
+            state.set_idle();
             Ok::<Response<Full<Bytes>>, std::convert::Infallible>(response)
         }
     });
-    let watched = Watched { stream, pulse: Arc::clone(&pulse) };
+    let stream = MonitoredStream { stream, state: Arc::clone(&state) };
     let conversation = http1::Builder::new()
-        // It would end silence between requests, too; the watchdog knows the difference.
+        // It would end silence between requests, too; the monitor knows the difference.
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(watched), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
 
-    let period = (shared.limits.head / 2).max(Duration::from_millis(1));
-    let silent = shared.limits.idle.as_nanos() / period.as_nanos();
-    let mut dog = Watchdog::new(Arc::clone(&pulse), u32::try_from(silent).unwrap_or(u32::MAX));
-    let mut looks = interval(period);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut phase = shared.phase.clone();
-    let mut seen = Phase::Serving;
+    let period = (context.limits.head / 2).max(Duration::from_millis(1));
+    let idle_checks = context.limits.idle.as_nanos() / period.as_nanos();
+    let mut monitor =
+        TimeoutMonitor::new(Arc::clone(&state), u32::try_from(idle_checks).unwrap_or(u32::MAX));
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut phase = context.phase.clone();
+    let mut seen = ShutdownPhase::Serving;
     loop {
         tokio::select! {
             biased;
             ended = conversation.as_mut() => return ended.map_err(io::Error::other),
-            now = next(&mut phase, seen) => {
+            now = next_phase(&mut phase, seen) => {
                 seen = now;
-                pulse.leave();
-                if now == Phase::Draining {
+                state.set_closing();
+                if now == ShutdownPhase::Draining {
                     conversation.as_mut().graceful_shutdown();
                 }
             }
-            _ = looks.tick() => match dog.look() {
-                Health::Good => {}
-                Health::SlowHead => return Err(io::ErrorKind::TimedOut.into()),
-                // Where even this has no end, the next look ends it.
-                Health::Silent if pulse.is_leaving() => return Ok(()),
-                Health::Silent => {
-                    pulse.leave();
+            _ = ticks.tick() => match monitor.check() {
+                ConnectionHealth::Ok => {}
+                ConnectionHealth::HeaderTimeout => return Err(io::ErrorKind::TimedOut.into()),
+                // Where this does not end the connection, the next check does.
+                ConnectionHealth::IdleTimeout if state.is_closing() => return Ok(()),
+                ConnectionHealth::IdleTimeout => {
+                    state.set_closing();
                     conversation.as_mut().graceful_shutdown();
                 }
             },
@@ -114,16 +118,16 @@ async fn http1<A: Answer>(
     }
 }
 
-async fn http2<A: Answer>(
-    shared: &Arc<Shared<A>>,
+async fn http2<H: ReviewHandler>(
+    context: &Arc<ConnectionContext<H>>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> io::Result<()> {
     let service = {
-        let shared = Arc::clone(shared);
+        let context = Arc::clone(context);
         service_fn(move |request: Request<Incoming>| {
-            let shared = Arc::clone(&shared);
+            let context = Arc::clone(&context);
             async move {
-                let response = shared.routes.respond(shared.part, request).await;
+                let response = context.router.respond(context.endpoints, request).await;
                 Ok::<_, std::convert::Infallible>(response)
             }
         })
@@ -134,17 +138,20 @@ async fn http2<A: Answer>(
         .max_concurrent_streams(STREAMS)
         .serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
-    let mut phase = shared.phase.clone();
+    let mut phase = context.phase.clone();
     tokio::select! {
         biased;
         ended = conversation.as_mut() => return ended.map_err(io::Error::other),
-        _ = next(&mut phase, Phase::Leaving) => conversation.as_mut().graceful_shutdown(),
+        _ = next_phase(&mut phase, ShutdownPhase::Closing) => conversation.as_mut().graceful_shutdown(),
     }
     conversation.await.map_err(io::Error::other)
 }
 
-/// The first phase after that one; never, if whoever knows is gone.
-async fn next(phase: &mut watch::Receiver<Phase>, seen: Phase) -> Phase {
+/// Waits for a phase later than `seen`; for ever, if the sender of phases is gone.
+async fn next_phase(
+    phase: &mut watch::Receiver<ShutdownPhase>,
+    seen: ShutdownPhase,
+) -> ShutdownPhase {
     let later = phase.wait_for(|now| *now > seen).await.map(|now| *now);
     match later {
         Ok(now) => now,

@@ -1,7 +1,7 @@
-//! Where a connection of HTTP/1 stands: between requests, in the head of one, or at work.
+//! The state of an HTTP/1 connection: idle between requests, in the head of one, or busy answering.
 //!
-//! hyper has one time-out for silence between requests and for slow heads, but API servers leave
-//! connections silent for a minute and a half, and nobody needs that long for a head.
+//! hyper has one time-out for idle connections and for slow heads, but API servers leave connections
+//! idle for a minute and a half, and nobody needs that long for a head.
 
 use std::{
     io,
@@ -18,99 +18,102 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const IDLE: u32 = 0;
 const HEAD: u32 = 1;
 const BUSY: u32 = 2;
-/// The states are the two lowest bits, the rest counts changes.
-const STATE: u32 = 3;
-const ONE: u32 = 4;
+/// The state is in the two lowest bits; the others count its changes.
+const STATE_BITS: u32 = 3;
+const ONE_CHANGE: u32 = 4;
 
-/// The state of one connection. Only its own task writes, so nothing here is atomic but in name.
+/// The state of one connection. Only its own task writes it, so loads and stores need no order.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
-    beat: AtomicU32,
-    leaving: AtomicBool,
+pub(super) struct ConnectionState {
+    state: AtomicU32,
+    closing: AtomicBool,
 }
 
-impl Pulse {
+impl ConnectionState {
     fn enter(&self, state: u32) {
-        let beat = self.beat.load(Relaxed);
-        self.beat.store((beat & !STATE).wrapping_add(ONE) | state, Relaxed);
+        let before = self.state.load(Relaxed);
+        self.state.store((before & !STATE_BITS).wrapping_add(ONE_CHANGE) | state, Relaxed);
     }
 
-    /// Bytes have arrived: between requests, they begin the next one.
-    fn arrived(&self) {
-        if self.beat.load(Relaxed) & STATE == IDLE {
+    /// Notes that bytes have arrived: on an idle connection they begin the next request.
+    fn bytes_arrived(&self) {
+        if self.state.load(Relaxed) & STATE_BITS == IDLE {
             self.enter(HEAD);
         }
     }
 
-    /// A whole head was read.
-    pub fn busy(&self) {
+    /// Notes that a whole head was read.
+    pub fn set_busy(&self) {
         self.enter(BUSY);
     }
 
-    /// The request is answered.
-    pub fn idle(&self) {
+    /// Notes that the request was answered.
+    pub fn set_idle(&self) {
         self.enter(IDLE);
     }
 
-    /// From now on answers ask the client to close.
-    pub fn leave(&self) {
-        self.leaving.store(true, Relaxed);
+    /// From now on answers ask the client to close the connection.
+    pub fn set_closing(&self) {
+        self.closing.store(true, Relaxed);
     }
 
-    /// Whether answers ask the client to close.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
+    /// Whether answers ask the client to close the connection.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
     }
 }
 
-/// What a look at a connection shows.
+/// What a check of a connection shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Health {
-    Good,
-    /// The rest of a head does not come.
-    SlowHead,
-    /// Nothing was asked for long.
-    Silent,
+pub(super) enum ConnectionHealth {
+    Ok,
+    /// The rest of a head has not come in time.
+    HeaderTimeout,
+    /// The connection has been idle for too long.
+    IdleTimeout,
 }
 
-/// Looks at a pulse at even intervals. Requests cost no clock that way.
+/// Checks a connection's state at even intervals. Requests need not read a clock that way.
 #[derive(Debug)]
-pub(super) struct Watchdog {
-    pulse: Arc<Pulse>,
+pub(super) struct TimeoutMonitor {
+    state: Arc<ConnectionState>,
     last: u32,
+    /// How many checks in a row have shown the same.
     same: u32,
-    /// Looks that show the same before silence is too long.
-    silent: u32,
+    /// How many may show an idle connection before it has been idle for too long.
+    idle_checks: u32,
 }
 
-impl Watchdog {
-    /// Looks that show the same head before it is too slow.
-    const SLOW: u32 = 2;
+impl TimeoutMonitor {
+    /// How many checks may show the same head before it is too slow.
+    const HEAD_CHECKS: u32 = 2;
 
-    pub fn new(pulse: Arc<Pulse>, silent: u32) -> Self {
-        Self { last: pulse.beat.load(Relaxed), pulse, same: 0, silent }
+    /// A monitor of this connection, for which `idle_checks` checks in a row may find it idle.
+    pub fn new(state: Arc<ConnectionState>, idle_checks: u32) -> Self {
+        Self { last: state.state.load(Relaxed), state, same: 0, idle_checks }
     }
 
-    pub fn look(&mut self) -> Health {
-        let beat = self.pulse.beat.load(Relaxed);
-        self.same = if beat == self.last { self.same.saturating_add(1) } else { 0 };
-        self.last = beat;
-        match beat & STATE {
-            HEAD if self.same >= Self::SLOW => Health::SlowHead,
-            IDLE if self.same >= self.silent => Health::Silent,
-            _ => Health::Good,
+    /// Checks the connection; to be called at even intervals.
+    pub fn check(&mut self) -> ConnectionHealth {
+        let state = self.state.state.load(Relaxed);
+        self.same = if state == self.last { self.same.saturating_add(1) } else { 0 };
+        self.last = state;
+        match state & STATE_BITS {
+            HEAD if self.same >= Self::HEAD_CHECKS => ConnectionHealth::HeaderTimeout,
+            IDLE if self.same >= self.idle_checks => ConnectionHealth::IdleTimeout,
+            _ => ConnectionHealth::Ok,
         }
     }
 }
 
-/// A stream that tells when bytes arrive.
+/// A stream that notes in the connection's state when bytes arrive.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct MonitoredStream<S> {
     pub stream: S,
-    pub pulse: Arc<Pulse>,
+    pub state: Arc<ConnectionState>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,13 +122,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.pulse.arrived();
+            self.state.bytes_arrived();
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -159,31 +162,35 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
 
-    fn looks(dog: &mut Watchdog, times: u32) -> Health {
-        (0..times).fold(Health::Good, |_, _| dog.look())
+    fn checks(monitor: &mut TimeoutMonitor, times: u32) -> ConnectionHealth {
+        (0..times).fold(ConnectionHealth::Ok, |_, _| monitor.check())
     }
 
     #[test]
     fn a_head_that_does_not_end_is_slow_and_silence_is_not() {
-        let pulse = Arc::new(Pulse::default());
-        let mut dog = Watchdog::new(Arc::clone(&pulse), 10);
-        assert_eq!(looks(&mut dog, 9), Health::Good);
-        pulse.arrived();
-        assert_eq!(looks(&mut dog, 2), Health::Good);
-        pulse.arrived();
-        assert_eq!(looks(&mut dog, 1), Health::SlowHead, "more bytes buy no more time");
+        let state = Arc::new(ConnectionState::default());
+        let mut monitor = TimeoutMonitor::new(Arc::clone(&state), 10);
+        assert_eq!(checks(&mut monitor, 9), ConnectionHealth::Ok);
+        state.bytes_arrived();
+        assert_eq!(checks(&mut monitor, 2), ConnectionHealth::Ok);
+        state.bytes_arrived();
+        assert_eq!(
+            checks(&mut monitor, 1),
+            ConnectionHealth::HeaderTimeout,
+            "more bytes buy no more time"
+        );
     }
 
     #[test]
     fn a_long_silence_is_noticed_and_every_request_begins_a_new_one() {
-        let pulse = Arc::new(Pulse::default());
-        let mut dog = Watchdog::new(Arc::clone(&pulse), 3);
-        assert_eq!(looks(&mut dog, 2), Health::Good);
-        pulse.arrived();
-        pulse.busy();
-        assert_eq!(looks(&mut dog, 100), Health::Good, "work takes what it takes");
-        pulse.idle();
-        assert_eq!(looks(&mut dog, 3), Health::Good);
-        assert_eq!(looks(&mut dog, 1), Health::Silent);
+        let state = Arc::new(ConnectionState::default());
+        let mut monitor = TimeoutMonitor::new(Arc::clone(&state), 3);
+        assert_eq!(checks(&mut monitor, 2), ConnectionHealth::Ok);
+        state.bytes_arrived();
+        state.set_busy();
+        assert_eq!(checks(&mut monitor, 100), ConnectionHealth::Ok, "work takes what it takes");
+        state.set_idle();
+        assert_eq!(checks(&mut monitor, 3), ConnectionHealth::Ok);
+        assert_eq!(checks(&mut monitor, 1), ConnectionHealth::IdleTimeout);
     }
 }

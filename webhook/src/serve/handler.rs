@@ -1,32 +1,33 @@
-//! What the server asks of whoever judges.
+//! The interface between the server and whoever answers reviews.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use crate::Hook;
+use crate::Webhook;
 
 /// Answers the reviews that API servers post.
-pub trait Answer: Send + Sync + 'static {
-    /// Answers one review, whose whole body this is. Dropped when the API server waits no longer.
-    fn answer(&self, hook: Hook, body: Bytes) -> impl Future<Output = Reply> + Send;
+pub trait ReviewHandler: Send + Sync + 'static {
+    /// Answers one review, whose whole body this is. The future is dropped once the API server no
+    /// longer waits for the answer.
+    fn handle(&self, webhook: Webhook, body: Bytes) -> impl Future<Output = Reply> + Send;
 }
 
-/// An answer. With status 200 the body is JSON, else it is text for a log.
+/// The HTTP answer to a review. With status 200 the body is JSON, else it is text for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// 200 for a review that was understood, whatever the verdict.
+    /// 200 for a review that was understood, allowed or denied.
     pub status: StatusCode,
     /// The whole body.
     pub body: Bytes,
 }
 
 impl Reply {
-    /// A review's answer.
+    /// A reply of status 200 with a review's JSON.
     pub fn review(body: impl Into<Bytes>) -> Self {
         Self { status: StatusCode::OK, body: body.into() }
     }
 
-    /// A refusal to look at the request at all, with the reason for it.
+    /// A reply that says why the request was not answered by a review.
     pub fn error(status: StatusCode, why: impl Into<Bytes>) -> Self {
         Self { status, body: why.into() }
     }

@@ -1,4 +1,4 @@
-//! Accepting connections, and the end of all of them.
+//! Acceptor connections, and the end of all of them.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -11,87 +11,89 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
-    Answer, Limits, Readiness,
-    connection::{self, Shared},
-    routes::{Part, Routes},
+    Limits, Readiness, ReviewHandler,
+    connection::{self, ConnectionContext},
+    router::{Endpoints, Router},
 };
-use crate::{log::Cap, metrics::Metrics};
+use crate::{log::RateLimit, metrics::Metrics};
 
-/// First and longest wait after an accept that failed for want of something, as file descriptors:
-/// what is wanted comes back when a connection ends, not by asking faster.
+/// The first and the longest wait after an accept that failed for want of a resource such as file
+/// descriptors: it comes back when a connection ends, not by asking faster.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Where the server stands. It only goes on, never back.
+/// The phases of a server's life, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// At work.
+pub enum ShutdownPhase {
+    /// The server answers requests.
     Serving,
-    /// Still at work, but answers ask clients to use another connection next time: to close those
-    /// in use without a word would meet a request on its way now and then.
-    Leaving,
-    /// New connections are refused, running requests are ended.
+    /// The server still answers requests and accepts connections, but each answer of HTTP/1 says
+    /// `Connection: close`: to close a connection without a word would now and then lose a request that
+    /// is on its way.
+    Closing,
+    /// The server refuses new connections, closes idle ones, and ends once running requests are
+    /// answered.
     Draining,
 }
 
-/// A server for any number of listeners.
+/// Serves reviews, probes and metrics on any number of listeners.
 #[derive(Debug)]
-pub struct Server<A> {
-    routes: Arc<Routes<A>>,
+pub struct Server<H> {
+    router: Arc<Router<H>>,
     limits: Limits,
-    phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<ShutdownPhase>,
 }
 
-impl<A: Answer> Server<A> {
-    /// A server that ends as `phase` says.
+impl<H: ReviewHandler> Server<H> {
+    /// A server that answers reviews by `handler`, and shuts down as `phase` says.
     pub fn new(
-        answer: A,
+        handler: H,
         metrics: Arc<Metrics>,
-        ready: Arc<Readiness>,
+        readiness: Arc<Readiness>,
         limits: Limits,
-        phase: watch::Receiver<Phase>,
+        phase: watch::Receiver<ShutdownPhase>,
     ) -> Self {
-        let routes = Arc::new(Routes::new(answer, metrics, ready, &limits));
-        Self { routes, limits, phase }
+        let router = Arc::new(Router::new(handler, metrics, readiness, &limits));
+        Self { router, limits, phase }
     }
 
-    /// Serves reviews, probes and metrics over TLS until the last connection has ended, or the
-    /// time for that is over.
+    /// Serves reviews, probes and metrics over TLS. Returns when, after [`ShutdownPhase::Draining`], the
+    /// last connection has ended or [`Limits::drain`] is over.
     pub async fn serve(&self, listener: TcpListener, tls: Arc<ServerConfig>) {
-        self.accept(listener, Part::All, Some(tls.into())).await;
+        self.accept(listener, Endpoints::All, Some(tls.into())).await;
     }
 
-    /// Serves probes and metrics without TLS.
+    /// Serves probes and metrics without TLS, and returns as [`Self::serve`] does.
     pub async fn serve_probes(&self, listener: TcpListener) {
-        self.accept(listener, Part::Probes, None).await;
+        self.accept(listener, Endpoints::ProbesOnly, None).await;
     }
 
-    async fn accept(&self, listener: TcpListener, part: Part, tls: Option<TlsAcceptor>) {
-        let shared = Arc::new(Shared {
-            routes: Arc::clone(&self.routes),
-            part,
+    async fn accept(&self, listener: TcpListener, endpoints: Endpoints, tls: Option<TlsAcceptor>) {
+        let context = Arc::new(ConnectionContext {
+            router: Arc::clone(&self.router),
+            endpoints,
             tls,
             limits: self.limits.clone(),
             phase: self.phase.clone(),
         });
         let mut phase = self.phase.clone();
         let mut connections = JoinSet::new();
-        let mut accepting = Accepting::new(&listener);
+        let mut acceptor = Acceptor::new(&listener);
         loop {
             tokio::select! {
                 biased;
                 // The sender may be gone, too: then this server ends like all others.
-                _ = phase.wait_for(|now| *now == Phase::Draining) => break,
-                Some(ended) = connections.join_next() => self.ended(ended),
-                tcp = accepting.next(), if connections.len() < self.limits.connections => {
-                    self.routes.metrics().connections().inc();
-                    connections.spawn(connection::serve(Arc::clone(&shared), tcp));
+                _ = phase.wait_for(|now| *now == ShutdownPhase::Draining) => break,
+                Some(ended) = connections.join_next() => self.log_end(ended),
+                tcp = acceptor.next(), if connections.len() < self.limits.connections => {
+                    self.router.metrics().connections().inc();
+                    connections.spawn(connection::serve(Arc::clone(&context), tcp));
                 }
             }
         }
         drop(listener);
         let all = async {
             while let Some(ended) = connections.join_next().await {
-                self.ended(ended);
+                self.log_end(ended);
             }
         };
         if timeout(self.limits.drain, all).await.is_err() {
@@ -100,9 +102,10 @@ impl<A: Answer> Server<A> {
         }
     }
 
-    /// How a connection ended is its client's affair, unless somebody looks for a bug.
-    fn ended(&self, ended: Result<io::Result<()>, tokio::task::JoinError>) {
-        self.routes.metrics().connections().dec();
+    /// Counts the end of a connection. How it ended is logged for debugging only: it is the client's
+    /// affair.
+    fn log_end(&self, ended: Result<io::Result<()>, tokio::task::JoinError>) {
+        self.router.metrics().connections().dec();
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a connection has ended"),
@@ -112,15 +115,15 @@ impl<A: Answer> Server<A> {
 }
 
 /// Accepts, and waits longer and longer while that fails.
-struct Accepting<'l> {
+struct Acceptor<'l> {
     listener: &'l TcpListener,
     wait: Duration,
-    told: Cap,
+    log_limit: RateLimit,
 }
 
-impl<'l> Accepting<'l> {
+impl<'l> Acceptor<'l> {
     fn new(listener: &'l TcpListener) -> Self {
-        Self { listener, wait: BACKOFF.0, told: Cap::new(1) }
+        Self { listener, wait: BACKOFF.0, log_limit: RateLimit::new(1) }
     }
 
     async fn next(&mut self) -> TcpStream {
@@ -130,9 +133,9 @@ impl<'l> Accepting<'l> {
                     self.wait = BACKOFF.0;
                     return tcp;
                 }
-                Err(error) if is_of_client(&error) => {}
+                Err(error) if is_client_gone(&error) => {}
                 Err(error) => {
-                    if self.told.admit().is_ok() {
+                    if self.log_limit.check().is_ok() {
                         tracing::warn!(%error, "no connection can be accepted now");
                     }
                     let wait = self.wait;
@@ -144,8 +147,8 @@ impl<'l> Accepting<'l> {
     }
 }
 
-/// The client was gone before it was greeted.
-fn is_of_client(error: &io::Error) -> bool {
+/// Whether accepting failed because the client was gone already.
+fn is_client_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
 
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -1,16 +1,16 @@
-//! The server: connections, limits, routes, and an orderly end.
+//! The server: connections, limits, routes, and a graceful shutdown.
 
-mod answer;
 mod body;
 mod connection;
+mod connection_state;
+mod handler;
 mod limits;
 mod listener;
-mod load;
-mod pulse;
-mod ready;
-mod routes;
+mod load_shedding;
+mod readiness;
+mod router;
 
-pub use answer::{Answer, Reply};
+pub use handler::{Reply, ReviewHandler};
 pub use limits::Limits;
-pub use listener::{Phase, Server};
-pub use ready::Readiness;
+pub use listener::{Server, ShutdownPhase};
+pub use readiness::Readiness;

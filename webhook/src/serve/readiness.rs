@@ -4,21 +4,21 @@ use std::fmt;
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// Everything that must hold before the first review, each with a name.
+/// The conditions that must hold before the first review, each with a name.
 #[derive(Default)]
 pub struct Readiness {
     checks: Vec<(&'static str, Check)>,
 }
 
 impl Readiness {
-    /// Ready without any condition.
+    /// Readiness without conditions: always ready.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One condition more. The error says what is awaited, and why it may take long.
+    /// Adds a condition. The error of `check` says what is awaited, and why it may take long.
     #[must_use]
-    pub fn and(
+    pub fn with_check(
         mut self,
         name: &'static str,
         check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
@@ -27,8 +27,8 @@ impl Readiness {
         self
     }
 
-    /// What is missing, as `certificate: none yet`; empty when ready.
-    pub fn missing(&self) -> Vec<String> {
+    /// The conditions that do not hold, such as `certificate: none yet`; empty when ready.
+    pub fn failing(&self) -> Vec<String> {
         let checks = self.checks.iter();
         checks
             .filter_map(|(name, check)| check().err().map(|why| format!("{name}: {why}")))
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let ready = Readiness::new()
-            .and("caches", || Err("services not listed yet".to_owned()))
-            .and("certificate", || Ok(()));
-        assert_eq!(ready.missing(), ["caches: services not listed yet"]);
-        assert!(Readiness::new().missing().is_empty());
+            .with_check("caches", || Err("services not listed yet".to_owned()))
+            .with_check("certificate", || Ok(()));
+        assert_eq!(ready.failing(), ["caches: services not listed yet"]);
+        assert!(Readiness::new().failing().is_empty());
     }
 }

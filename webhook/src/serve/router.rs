@@ -1,4 +1,4 @@
-//! From a request to an answer.
+//! Routes requests by path, and answers them within their limits.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -13,13 +13,13 @@ use hyper::{
 use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
-    Answer, Limits, Readiness, Reply,
-    body::{self, Unread},
-    load::{self, Places},
+    Limits, Readiness, Reply, ReviewHandler,
+    body::{self, BodyError},
+    load_shedding::{self, ConcurrencyLimits},
 };
 use crate::{
-    Hook,
-    metrics::{self, Metrics, Shed},
+    Webhook,
+    metrics::{self, Metrics, ShedReason},
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -27,166 +27,186 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 const POST: HeaderValue = HeaderValue::from_static("POST");
 const GET: HeaderValue = HeaderValue::from_static("GET, HEAD");
-/// Seconds.
-const SOON: HeaderValue = HeaderValue::from_static("1");
+/// Seconds after which a client that was shed may try again.
+const RETRY_DELAY: HeaderValue = HeaderValue::from_static("1");
 
-/// Large bodies in memory at once.
-const LARGE: usize = 16;
+/// How many large bodies may be in memory at once.
+const LARGE_BODIES: usize = 16;
 
-type Whole = Response<Full<Bytes>>;
+type HttpResponse = Response<Full<Bytes>>;
 
-/// Everything that answers.
+/// Answers all requests of a server.
 #[derive(Debug)]
-pub(super) struct Routes<A> {
-    answer: A,
+pub(super) struct Router<H> {
+    handler: H,
     metrics: Arc<Metrics>,
-    ready: Arc<Readiness>,
-    places: Places,
-    large: Semaphore,
-    body: usize,
+    readiness: Arc<Readiness>,
+    concurrency: ConcurrencyLimits,
+    large_bodies: Semaphore,
+    max_body: usize,
 }
 
-/// What a listener is for.
+/// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Reviews and probes.
+pub(super) enum Endpoints {
+    /// Reviews, probes and metrics.
     All,
     /// Probes and metrics alone.
-    Probes,
+    ProbesOnly,
 }
 
-impl<A: Answer> Routes<A> {
-    pub fn new(answer: A, metrics: Arc<Metrics>, ready: Arc<Readiness>, limits: &Limits) -> Self {
-        let (places, large) = (Places::new(limits), Semaphore::new(LARGE));
-        Self { answer, metrics, ready, places, large, body: limits.body }
+impl<H: ReviewHandler> Router<H> {
+    pub fn new(
+        handler: H,
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+        limits: &Limits,
+    ) -> Self {
+        let (concurrency, large_bodies) =
+            (ConcurrencyLimits::new(limits), Semaphore::new(LARGE_BODIES));
+        Self { handler, metrics, readiness, concurrency, large_bodies, max_body: limits.body }
     }
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    pub async fn respond(&self, part: Part, request: Request<Incoming>) -> Whole {
-        let hook = match (part, request.uri().path()) {
-            (_, "/healthz") => return probe(&request, || text(StatusCode::OK, "ok\n")),
-            (_, "/readyz") => return probe(&request, || self.readyz()),
-            (_, "/metrics") => return probe(&request, || self.text()),
-            (Part::All, path) => Hook::ALL.into_iter().find(|hook| hook.path() == path),
-            (Part::Probes, _) => None,
+    pub async fn respond(&self, endpoints: Endpoints, request: Request<Incoming>) -> HttpResponse {
+        let webhook = match (endpoints, request.uri().path()) {
+            (_, "/healthz") => return answer_probe(&request, || text(StatusCode::OK, "ok\n")),
+            (_, "/readyz") => return answer_probe(&request, || self.readyz()),
+            (_, "/metrics") => return answer_probe(&request, || self.metrics_text()),
+            (Endpoints::All, path) => {
+                Webhook::ALL.into_iter().find(|webhook| webhook.path() == path)
+            }
+            (Endpoints::ProbesOnly, _) => None,
         };
-        match hook {
+        match webhook {
             Some(_) if request.method() != Method::POST => not_allowed(POST),
-            Some(hook) => self.review(hook, request).await,
+            Some(webhook) => self.review(webhook, request).await,
             None => text(StatusCode::NOT_FOUND, "no such path\n"),
         }
     }
 
-    fn readyz(&self) -> Whole {
-        let missing = self.ready.missing();
-        if missing.is_empty() {
+    fn readyz(&self) -> HttpResponse {
+        let failing = self.readiness.failing();
+        if failing.is_empty() {
             return text(StatusCode::OK, "ok\n");
         }
-        text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}\n", missing.join("\n")))
+        text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}\n", failing.join("\n")))
     }
 
-    fn text(&self) -> Whole {
+    fn metrics_text(&self) -> HttpResponse {
         match self.metrics.text() {
-            Ok(metrics) => with(text(StatusCode::OK, metrics), CONTENT_TYPE, METRICS),
+            Ok(metrics) => with_header(text(StatusCode::OK, metrics), CONTENT_TYPE, METRICS),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n"),
         }
     }
 
-    async fn review(&self, hook: Hook, request: Request<Incoming>) -> Whole {
+    async fn review(&self, webhook: Webhook, request: Request<Incoming>) -> HttpResponse {
         if !is_json(&request) {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json\n");
         }
         let start = Instant::now();
-        let deadline = (start + load::patience(request.uri().query())).into();
-        let _running = Running::begin(&self.metrics, hook, start);
-        let place = self.places.take(hook);
+        let deadline = (start + load_shedding::review_timeout(request.uri().query())).into();
+        let _in_flight = InFlight::begin(&self.metrics, webhook, start);
+        let permit = self.concurrency.try_acquire(webhook);
         // Who asks first whether to send a large body is told, not made to.
-        let is_asked = request.headers().contains_key(EXPECT) && is_larger(&request, self.body);
-        if is_asked {
+        let is_refused =
+            request.headers().contains_key(EXPECT) && is_larger(&request, self.max_body);
+        if is_refused {
             return self.too_large();
         }
-        let body = match place {
-            None if hook != Hook::MutatePods => {
+        let body = match permit {
+            None if webhook != Webhook::MutatePods => {
                 // The connection stays in use, which costs less than a new handshake.
                 let drained = body::drain(request.into_body(), body::SMALL);
                 let _ = timeout_at(deadline, drained).await;
-                return self.shed(hook, Shed::Busy, None);
+                return self.shed(webhook, ShedReason::Busy, None);
             }
-            _ => timeout_at(deadline, body::read(request.into_body(), self.body, &self.large)),
+            _ => timeout_at(
+                deadline,
+                body::read(request.into_body(), self.max_body, &self.large_bodies),
+            ),
         };
-        let whole = match body.await {
-            Ok(Ok(whole)) => whole,
-            Ok(Err(Unread::TooLarge)) => return self.too_large(),
-            Ok(Err(Unread::Broken)) => {
+        let body = match body.await {
+            Ok(Ok(body)) => body,
+            Ok(Err(BodyError::TooLarge)) => return self.too_large(),
+            Ok(Err(BodyError::Broken)) => {
                 return text(StatusCode::BAD_REQUEST, "the body did not arrive whole\n");
             }
             Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "the body came too slowly\n"),
         };
-        let kept = (hook == Hook::MutatePods).then(|| whole.bytes.clone());
-        if place.is_none() {
-            return self.shed(hook, Shed::Busy, kept);
+        let pod = (webhook == Webhook::MutatePods).then(|| body.bytes.clone());
+        if permit.is_none() {
+            return self.shed(webhook, ShedReason::Busy, pod);
         }
-        let answer = AssertUnwindSafe(self.answer.answer(hook, whole.bytes.clone())).catch_unwind();
+        let answer =
+            AssertUnwindSafe(self.handler.handle(webhook, body.bytes.clone())).catch_unwind();
         match timeout_at(deadline, answer).await {
             Ok(Ok(reply)) => response(reply),
             Ok(Err(_)) => {
-                self.metrics.panicked();
+                self.metrics.count_panic();
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the review broke the webhook; a bug\n")
             }
-            Err(_) => self.shed(hook, Shed::Late, kept),
+            Err(_) => self.shed(webhook, ShedReason::Late, pod),
         }
     }
 
-    fn shed(&self, hook: Hook, why: Shed, pod: Option<Bytes>) -> Whole {
-        self.metrics.turned_away(hook, why);
-        if let Some(reply) = pod.and_then(|body| load::unjudged(&body)) {
+    fn shed(&self, webhook: Webhook, why: ShedReason, pod: Option<Bytes>) -> HttpResponse {
+        self.metrics.count_shed(webhook, why);
+        if let Some(reply) = pod.and_then(|body| load_shedding::allow_unjudged(&body)) {
             return response(reply);
         }
-        let busy = response(load::busy());
+        let busy = response(load_shedding::too_many_requests());
         // Without it API servers do not try again, and what they may not skip must be tried again.
         // The others are better skipped than waited for.
-        if hook == Hook::ValidateServices { with(busy, RETRY_AFTER, SOON) } else { busy }
+        if webhook == Webhook::ValidateServices {
+            with_header(busy, RETRY_AFTER, RETRY_DELAY)
+        } else {
+            busy
+        }
     }
 
-    fn too_large(&self) -> Whole {
-        let why = format!("a review has at most {} bytes\n", self.body);
+    fn too_large(&self) -> HttpResponse {
+        let why = format!("a review has at most {} bytes\n", self.max_body);
         text(StatusCode::PAYLOAD_TOO_LARGE, why)
     }
 }
 
-/// A review that is being answered, for as long as this value lives: also when the client leaves.
-struct Running<'m> {
+/// Counts a review as being answered for as long as this value lives, also when the client leaves.
+struct InFlight<'m> {
     metrics: &'m Metrics,
-    hook: Hook,
+    webhook: Webhook,
     start: Instant,
 }
 
-impl<'m> Running<'m> {
-    fn begin(metrics: &'m Metrics, hook: Hook, start: Instant) -> Self {
-        metrics.begun(hook);
-        Self { metrics, hook, start }
+impl<'m> InFlight<'m> {
+    fn begin(metrics: &'m Metrics, webhook: Webhook, start: Instant) -> Self {
+        metrics.review_started(webhook);
+        Self { metrics, webhook, start }
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.metrics.ended(self.hook, self.start.elapsed());
+        self.metrics.review_finished(self.webhook, self.start.elapsed());
     }
 }
 
-fn probe(request: &Request<Incoming>, answer: impl FnOnce() -> Whole) -> Whole {
+fn answer_probe(
+    request: &Request<Incoming>,
+    answer: impl FnOnce() -> HttpResponse,
+) -> HttpResponse {
     match *request.method() {
         Method::GET | Method::HEAD => answer(),
         _ => not_allowed(GET),
     }
 }
 
-fn not_allowed(methods: HeaderValue) -> Whole {
+fn not_allowed(methods: HeaderValue) -> HttpResponse {
     let refused = text(StatusCode::METHOD_NOT_ALLOWED, "not by this method\n");
-    with(refused, ALLOW, methods)
+    with_header(refused, ALLOW, methods)
 }
 
 fn is_json(request: &Request<Incoming>) -> bool {
@@ -206,7 +226,7 @@ fn is_larger(request: &Request<Incoming>, limit: usize) -> bool {
     request.body().size_hint().lower() > limit
 }
 
-fn response(reply: Reply) -> Whole {
+fn response(reply: Reply) -> HttpResponse {
     let kind = if reply.status == StatusCode::OK { JSON } else { TEXT };
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
@@ -214,12 +234,12 @@ fn response(reply: Reply) -> Whole {
     response
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Whole {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
     let text = response(Reply { status, body: body.into() });
-    with(text, CONTENT_TYPE, TEXT)
+    with_header(text, CONTENT_TYPE, TEXT)
 }
 
-fn with(mut response: Whole, name: HeaderName, value: HeaderValue) -> Whole {
+fn with_header(mut response: HttpResponse, name: HeaderName, value: HeaderValue) -> HttpResponse {
     response.headers_mut().insert(name, value);
     response
 }

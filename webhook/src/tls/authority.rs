@@ -1,4 +1,4 @@
-//! The webhook's own authority, which all replicas share, and the certificates it signs.
+//! The webhook's own certificate authority, which all replicas share, and the certificates it signs.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,128 +8,136 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{Bundle, Pair, PairError};
+use super::{CaBundle, ServingCertificate, ServingCertificateError};
 
-/// Clocks of API servers may be behind ours.
-const BEFORE: Duration = Duration::from_secs(2 * 3600);
+/// How long before it is made a certificate begins to be valid: clocks of API servers may be behind.
+const CLOCK_SKEW: Duration = Duration::from_secs(2 * 3600);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Life of an authority.
-const AUTHORITY: Duration = Duration::from_secs(10 * 365 * DAY.as_secs());
+/// How long an authority is valid.
+const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * DAY.as_secs());
 
-/// Life of what it signs.
-const LEAF: Duration = Duration::from_secs(7 * DAY.as_secs());
+/// How long a certificate that it signs is valid.
+const LEAF_LIFETIME: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// Why an authority is of no use.
+/// Why an authority cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
+pub enum CertificateAuthorityError {
     /// No certificate can be made.
     #[error("no certificate can be made: {0}")]
     Make(#[from] rcgen::Error),
-    /// Its own certificate and key are of no use together.
+    /// Its own certificate and key cannot be used together.
     #[error(transparent)]
-    Pair(#[from] PairError),
-    /// API servers would not trust what it signs.
+    ServingCertificate(#[from] ServingCertificateError),
+    /// The bundle lacks its certificate, so API servers would not trust what it signs.
     #[error("the bundle has other certificates than the signer's")]
     NotInBundle,
 }
 
-/// Signs certificates.
-pub struct Authority {
+/// A certificate authority: signs serving certificates that API servers trust by its bundle.
+pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
     key: String,
-    bundle: Bundle,
+    bundle: CaBundle,
 }
 
-impl std::fmt::Debug for Authority {
+impl std::fmt::Debug for CertificateAuthority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the key.
-        f.debug_struct("Authority")
+        f.debug_struct("CertificateAuthority")
             .field("generation", &self.bundle.generation())
             .finish_non_exhaustive()
     }
 }
 
-impl Authority {
-    /// Makes one, with a new key.
+impl CertificateAuthority {
+    /// Makes an authority with a new key, valid for ten years from now. Its bundle is its own
+    /// certificate, with this generation.
     ///
     /// # Errors
-    /// If the system has no randomness to give.
-    pub fn create(generation: u64, now: SystemTime) -> Result<Self, AuthorityError> {
+    /// When the certificate cannot be made, for example for want of randomness.
+    pub fn create(generation: u64, now: SystemTime) -> Result<Self, CertificateAuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params(&format!("clbmigrate-webhook-ca-{generation}"), now, AUTHORITY);
+        let mut params =
+            params(&format!("clbmigrate-webhook-ca-{generation}"), now, AUTHORITY_LIFETIME);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
-        let bundle = Bundle::new(&certificate, generation)?;
+        let bundle = CaBundle::new(&certificate, generation)?;
         Ok(Self { key: key.serialize_pem(), issuer: Issuer::new(params, key), certificate, bundle })
     }
 
-    /// Takes one that was made before: its certificate and key, and what API servers shall trust.
+    /// Reads an authority that was made before, from its certificate and key in PEM and the bundle that
+    /// API servers trust.
     ///
     /// # Errors
-    /// If they do not belong together, or its time is over.
+    /// When they do not belong together, or the certificate has expired.
     pub fn open(
         certificate: &str,
         key: &str,
-        bundle: Bundle,
+        bundle: CaBundle,
         now: SystemTime,
-    ) -> Result<Self, AuthorityError> {
-        Pair::parse(certificate.as_bytes(), key.as_bytes(), now)?;
+    ) -> Result<Self, CertificateAuthorityError> {
+        ServingCertificate::parse(certificate.as_bytes(), key.as_bytes(), now)?;
         let own = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|error| PairError::Certificate(error.to_string()))?;
+            .map_err(|error| ServingCertificateError::Certificate(error.to_string()))?;
         if !bundle.certificates().contains(&own) {
-            return Err(AuthorityError::NotInBundle);
+            return Err(CertificateAuthorityError::NotInBundle);
         }
         let issuer = Issuer::from_ca_cert_der(&own, KeyPair::from_pem(key)?)?;
         Ok(Self { issuer, certificate: certificate.to_owned(), key: key.to_owned(), bundle })
     }
 
-    /// The same with a higher number.
+    /// The same authority, its bundle with another generation.
     #[must_use]
-    pub fn renumbered(mut self, generation: u64) -> Self {
-        self.bundle = self.bundle.renumbered(generation);
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.bundle = self.bundle.with_generation(generation);
         self
     }
 
-    /// What API servers shall trust.
-    pub fn bundle(&self) -> &Bundle {
+    /// The certificates that API servers are to trust.
+    pub fn bundle(&self) -> &CaBundle {
         &self.bundle
     }
 
-    /// Its own certificate, PEM.
+    /// The authority's own certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// Its key, PEM. Never to be told.
+    /// The authority's private key, PEM. It must never be logged.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Signs a certificate for a server of these names and addresses, with a new key.
+    /// Signs a serving certificate for these DNS names and IP addresses, with a new key, valid for seven
+    /// days from now.
     ///
     /// # Errors
-    /// If a name is none, or the system has no randomness to give.
-    pub fn sign(&self, servers: &[String], now: SystemTime) -> Result<Pair, AuthorityError> {
+    /// When a name is invalid, or the certificate cannot be made.
+    pub fn sign(
+        &self,
+        server_names: &[String],
+        now: SystemTime,
+    ) -> Result<ServingCertificate, CertificateAuthorityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params("clbmigrate-webhook", now, LEAF);
-        params.subject_alt_names = CertificateParams::new(servers)?.subject_alt_names;
+        let mut params = params("clbmigrate-webhook", now, LEAF_LIFETIME);
+        params.subject_alt_names = CertificateParams::new(server_names)?.subject_alt_names;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let leaf = params.signed_by(&key, &self.issuer)?;
-        Ok(Pair::parse(leaf.pem().as_bytes(), key.serialize_pem().as_bytes(), now)?)
+        Ok(ServingCertificate::parse(leaf.pem().as_bytes(), key.serialize_pem().as_bytes(), now)?)
     }
 }
 
-fn params(name: &str, now: SystemTime, life: Duration) -> CertificateParams {
+fn params(name: &str, now: SystemTime, lifetime: Duration) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = (now - BEFORE).into();
-    params.not_after = (now + life).into();
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + lifetime).into();
     params
 }

@@ -1,4 +1,4 @@
-//! The authority's Secret, which all replicas share.
+//! The Secret that holds the certificate authority, shared by all replicas.
 
 use std::{collections::BTreeMap, str, time::SystemTime};
 
@@ -8,143 +8,165 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use super::{Authority, AuthorityError, Bundle, MANAGER};
+use super::{CaBundle, CertificateAuthority, CertificateAuthorityError, FIELD_MANAGER};
 
 /// The Secret's name.
-pub const SECRET: &str = "clbmigrate-webhook-ca";
+pub const SECRET_NAME: &str = "clbmigrate-webhook-ca";
 
-/// Certificates that API servers shall trust: the signer's, and others while one follows another.
-const BUNDLE: &str = "ca.crt";
-/// What signs the replicas' certificates.
-const SIGNER: &str = "signer.crt";
-const SIGNER_KEY: &str = "signer.key";
-/// Counts the changes of the bundle.
-const GENERATION: &str = "generation";
+/// The certificates that API servers are to trust: the signer's, and others while one authority follows
+/// another.
+const BUNDLE_KEY: &str = "ca.crt";
+/// The certificate and the private key that sign the replicas' certificates.
+const SIGNER_CERT_KEY: &str = "signer.crt";
+const SIGNER_PRIVATE_KEY: &str = "signer.key";
+/// The bundle's generation: it grows with every change of the bundle.
+const GENERATION_KEY: &str = "generation";
 
-/// Why there is no authority.
+/// Why the authority can be neither read nor made.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The API server does not do what is asked.
-    #[error("Secret {SECRET}: {0}")]
+    /// The API server refuses the request, or cannot be reached.
+    #[error("Secret {SECRET_NAME}: {0}")]
     Api(#[from] kube::Error),
-    /// What is in it is of no use.
-    #[error("Secret {SECRET}: {0}")]
+    /// The Secret's contents are unusable.
+    #[error("Secret {SECRET_NAME}: {0}")]
     Useless(String),
-    /// No authority can be made.
+    /// A new authority cannot be made.
     #[error(transparent)]
-    Make(#[from] AuthorityError),
+    Make(#[from] CertificateAuthorityError),
 }
 
-/// Where the Secret is.
+/// Reads and writes the authority's Secret.
 #[derive(Debug, Clone)]
-pub struct Vault {
+pub struct AuthoritySecret {
     api: Api<Secret>,
 }
 
-impl Vault {
-    /// The Secret of that namespace.
+impl AuthoritySecret {
+    /// The Secret of this namespace.
     pub fn new(client: Client, namespace: &str) -> Self {
         Self { api: Api::namespaced(client, namespace) }
     }
 
-    /// For a watch.
+    /// The API of Secrets in its namespace, to watch it.
     pub fn api(&self) -> Api<Secret> {
         self.api.clone()
     }
 
-    /// The authority in the Secret. If there is none, or it is of no use, `known` or else a new one
-    /// is put there; of replicas that do this at once one succeeds, and the others take its.
+    /// The authority in the Secret. If the Secret is missing or unusable, `known` or else a new authority
+    /// is written. If several replicas do so at once, one of them succeeds, and all use its authority.
     ///
     /// # Errors
-    /// If the Secret can be neither read nor written.
-    pub async fn open(
+    /// When the Secret cannot be read or written.
+    pub async fn load_or_create(
         &self,
-        known: Option<&Authority>,
+        known: Option<&CertificateAuthority>,
         now: SystemTime,
-    ) -> Result<Authority, SecretError> {
-        let old = self.api.get_opt(SECRET).await?;
+    ) -> Result<CertificateAuthority, SecretError> {
+        let old = self.api.get_opt(SECRET_NAME).await?;
         let mut last = 0;
         if let Some(secret) = &old {
             match parse(secret, now) {
                 Ok(authority) => return Ok(authority),
                 Err(why) => {
-                    tracing::error!(secret = SECRET, why, "the authority is of no use; made anew");
-                    last =
-                        text(secret, GENERATION).ok().and_then(|it| it.parse().ok()).unwrap_or(0);
+                    tracing::error!(
+                        secret = SECRET_NAME,
+                        why,
+                        "the authority is of no use; made anew"
+                    );
+                    last = text(secret, GENERATION_KEY)
+                        .ok()
+                        .and_then(|it| it.parse().ok())
+                        .unwrap_or(0);
                 }
             }
         }
         match known.filter(|known| known.bundle().generation() >= last) {
             Some(known) => self.write(old, known, now).await,
             // What the bundle was is lost, so this one must count as newer.
-            None => self.write(old, &Authority::create(last.saturating_add(1), now)?, now).await,
+            None => {
+                self.write(old, &CertificateAuthority::create(last.saturating_add(1), now)?, now)
+                    .await
+            }
         }
     }
 
-    /// Counts the Secret's bundle beyond `published`, if it is behind.
+    /// The authority in the Secret, its bundle's generation raised beyond `published` if it is lower.
     ///
     /// # Errors
-    /// If the Secret can be neither read nor written.
-    pub async fn pass(&self, published: u64, now: SystemTime) -> Result<Authority, SecretError> {
-        let secret = self.api.get(SECRET).await?;
+    /// When the Secret cannot be read or written, or its contents are unusable.
+    pub async fn raise_generation(
+        &self,
+        published: u64,
+        now: SystemTime,
+    ) -> Result<CertificateAuthority, SecretError> {
+        let secret = self.api.get(SECRET_NAME).await?;
         let authority = parse(&secret, now).map_err(SecretError::Useless)?;
         if authority.bundle().generation() >= published {
             return Ok(authority);
         }
-        let authority = authority.renumbered(published.saturating_add(1));
+        let authority = authority.with_generation(published.saturating_add(1));
         self.write(Some(secret), &authority, now).await
     }
 
-    /// Writes over what was read, or creates, and gives what is there then.
+    /// Writes the Secret over the version that was read, or creates it, and returns the authority that is
+    /// stored then, which may be another replica's.
     async fn write(
         &self,
         old: Option<Secret>,
-        authority: &Authority,
+        authority: &CertificateAuthority,
         now: SystemTime,
-    ) -> Result<Authority, SecretError> {
+    ) -> Result<CertificateAuthority, SecretError> {
         let params =
-            PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let data = Some(data(authority));
         let written = match old {
             None => {
                 let metadata =
-                    ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() };
+                    ObjectMeta { name: Some(SECRET_NAME.to_owned()), ..ObjectMeta::default() };
                 let secret = Secret { metadata, data, ..Secret::default() };
                 self.api.create(&params, &secret).await
             }
             // With the resourceVersion that was read, so that nobody's write is lost.
-            Some(old) => self.api.replace(SECRET, &params, &Secret { data, ..old }).await,
+            Some(old) => self.api.replace(SECRET_NAME, &params, &Secret { data, ..old }).await,
         };
         let secret = match written {
             // AlreadyExists or Conflict: another replica was faster.
-            Err(kube::Error::Api(status)) if status.code == 409 => self.api.get(SECRET).await?,
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                self.api.get(SECRET_NAME).await?
+            }
             written => written?,
         };
         parse(&secret, now).map_err(SecretError::Useless)
     }
 }
 
-fn data(authority: &Authority) -> BTreeMap<String, ByteString> {
+fn data(authority: &CertificateAuthority) -> BTreeMap<String, ByteString> {
     let generation = authority.bundle().generation().to_string();
     [
-        (BUNDLE, authority.bundle().pem()),
-        (SIGNER, authority.certificate()),
-        (SIGNER_KEY, authority.key()),
-        (GENERATION, &generation),
+        (BUNDLE_KEY, authority.bundle().pem()),
+        (SIGNER_CERT_KEY, authority.certificate()),
+        (SIGNER_PRIVATE_KEY, authority.key()),
+        (GENERATION_KEY, &generation),
     ]
     .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
     .into()
 }
 
-/// The authority in a Secret. The error never shows what is in it.
-pub(super) fn parse(secret: &Secret, now: SystemTime) -> Result<Authority, String> {
-    let generation = text(secret, GENERATION)?;
+/// The authority in a Secret. The error never shows its contents.
+pub(super) fn parse(secret: &Secret, now: SystemTime) -> Result<CertificateAuthority, String> {
+    let generation = text(secret, GENERATION_KEY)?;
     let generation: u64 =
-        generation.trim().parse().map_err(|_| format!("{GENERATION} is no number"))?;
-    let bundle = Bundle::new(text(secret, BUNDLE)?, generation)
-        .map_err(|error| format!("{BUNDLE}: {error}"))?;
-    Authority::open(text(secret, SIGNER)?, text(secret, SIGNER_KEY)?, bundle, now)
-        .map_err(|error| format!("{SIGNER}: {error}"))
+        generation.trim().parse().map_err(|_| format!("{GENERATION_KEY} is no number"))?;
+    let bundle = CaBundle::new(text(secret, BUNDLE_KEY)?, generation)
+        .map_err(|error| format!("{BUNDLE_KEY}: {error}"))?;
+    CertificateAuthority::open(
+        text(secret, SIGNER_CERT_KEY)?,
+        text(secret, SIGNER_PRIVATE_KEY)?,
+        bundle,
+        now,
+    )
+    .map_err(|error| format!("{SIGNER_CERT_KEY}: {error}"))
 }
 
 fn text<'s>(secret: &'s Secret, key: &str) -> Result<&'s str, String> {
@@ -157,18 +179,18 @@ fn text<'s>(secret: &'s Secret, key: &str) -> Result<&'s str, String> {
 mod tests {
     use super::*;
 
-    fn secret(authority: &Authority) -> Secret {
+    fn secret(authority: &CertificateAuthority) -> Secret {
         Secret { data: Some(data(authority)), ..Secret::default() }
     }
 
     #[test]
     fn an_authority_is_read_back_and_signs_for_those_who_trust_it() {
         let now = SystemTime::now();
-        let made = Authority::create(7, now).expect("an authority");
+        let made = CertificateAuthority::create(7, now).expect("an authority");
         let read = parse(&secret(&made), now).expect("the same authority");
         assert_eq!(read.bundle(), made.bundle());
         assert_eq!(read.bundle().generation(), 7);
-        let pair = read.sign(&["web.shop.svc".to_owned()], now).expect("a certificate");
+        let certificate = read.sign(&["web.shop.svc".to_owned()], now).expect("a certificate");
         let mut roots = rustls::RootCertStore::empty();
         for certificate in made.bundle().certificates() {
             roots.add(certificate).expect("an authority's certificate");
@@ -183,7 +205,7 @@ mod tests {
             use rustls::client::danger::ServerCertVerifier as _;
             let name = name.to_owned().try_into().expect("a name");
             let time = rustls::pki_types::UnixTime::now();
-            verifier.verify_server_cert(pair.leaf().expect("a leaf"), &[], &name, &[], time)
+            verifier.verify_server_cert(certificate.leaf().expect("a leaf"), &[], &name, &[], time)
         };
         assert!(verify("web.shop.svc").is_ok());
         assert!(verify("web.other.svc").is_err());
@@ -192,8 +214,8 @@ mod tests {
     #[test]
     fn a_secret_that_is_not_whole_says_what_is_wrong_and_shows_nothing() {
         let now = SystemTime::now();
-        let made = Authority::create(7, now).expect("an authority");
-        let other = Authority::create(8, now).expect("an authority");
+        let made = CertificateAuthority::create(7, now).expect("an authority");
+        let other = CertificateAuthority::create(8, now).expect("an authority");
         let with = |key: &str, value: Option<&str>| {
             let mut secret = secret(&made);
             let data = secret.data.as_mut().expect("data");
@@ -203,13 +225,13 @@ mod tests {
             };
             parse(&secret, now).expect_err("of no use")
         };
-        assert_eq!(with(SIGNER_KEY, None), "it has no signer.key");
-        assert_eq!(with(GENERATION, Some("one")), "generation is no number");
-        assert!(with(BUNDLE, Some("")).contains("ca.crt: the certificate is unreadable"));
-        let mismatch = with(SIGNER_KEY, Some(other.key()));
+        assert_eq!(with(SIGNER_PRIVATE_KEY, None), "it has no signer.key");
+        assert_eq!(with(GENERATION_KEY, Some("one")), "generation is no number");
+        assert!(with(BUNDLE_KEY, Some("")).contains("ca.crt: the certificate is unreadable"));
+        let mismatch = with(SIGNER_PRIVATE_KEY, Some(other.key()));
         assert!(mismatch.contains("not that of the first certificate"), "{mismatch}");
         assert!(!mismatch.contains("PRIVATE"));
-        assert!(with(BUNDLE, Some(other.bundle().pem())).contains("other certificates"));
+        assert!(with(BUNDLE_KEY, Some(other.bundle().pem())).contains("other certificates"));
         let later = now + std::time::Duration::from_secs(11 * 365 * 24 * 3600);
         assert!(parse(&secret(&made), later).expect_err("over").contains("expired"));
     }

@@ -1,7 +1,8 @@
-//! Writing the bundle into the webhook configurations, so that API servers trust the certificate.
+//! Writes the CA bundle into the webhook configurations, so that API servers trust the serving
+//! certificate.
 //!
 //! Every replica does it: all of them compute the same. Server-side apply is no way to do it, for it
-//! would own the list's entry together with Helm, and no upgrade could rename a hook any more.
+//! would own the list's entry together with Helm, and no upgrade could rename a webhook any more.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -18,75 +19,76 @@ use tokio::{
 };
 
 use super::{
-    Bundle, MANAGER,
-    step::{Step, Target, step},
+    CaBundle, FIELD_MANAGER,
+    publish_step::{PublishStep, WebhookService, publish_step},
 };
-use crate::{Hook, metrics::Metrics};
+use crate::{Webhook, metrics::Metrics};
 
-/// Between two writes of one configuration, where somebody else keeps writing another bundle.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait between two writes of one configuration, where somebody else keeps writing another
+/// bundle.
+const MIN_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest wait after writes that failed.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Keeps the bundle in one hook's configuration, for ever. A configuration that is not there is
-/// waited for; none is ever created or deleted.
-pub struct Publisher {
-    /// The API server.
+/// Keeps the bundle in the configuration of one webhook. A configuration that is not there is waited
+/// for; none is ever created or deleted.
+pub struct CaBundlePublisher {
+    /// A client of the API server.
     pub client: Client,
-    /// The hook.
-    pub hook: Hook,
-    /// Where its reviews must go for the configuration to be ours.
-    pub target: Target,
-    /// Told of generations that are newer than ours.
-    pub behind: mpsc::Sender<u64>,
-    /// Counts writes.
+    /// The webhook whose configuration is written.
+    pub webhook: Webhook,
+    /// The Service that the configuration must send reviews to; others are left alone.
+    pub service: WebhookService,
+    /// Receives published generations that are higher than the bundle's.
+    pub newer: mpsc::Sender<u64>,
+    /// The metrics that count writes.
     pub metrics: Arc<Metrics>,
 }
 
-impl Publisher {
-    /// Publishes every bundle that comes.
-    pub async fn run(self, mut bundle: watch::Receiver<Option<Bundle>>) {
+impl CaBundlePublisher {
+    /// Publishes every bundle that `bundle` brings, for ever.
+    pub async fn run(self, mut bundle: watch::Receiver<Option<CaBundle>>) {
         let api = self.api();
         let mut versions =
-            watch_object(api.clone(), self.hook.configuration()).default_backoff().boxed();
+            watch_object(api.clone(), self.webhook.configuration()).default_backoff().boxed();
         let mut configuration = None;
-        let mut write = Pace::new();
+        let mut backoff = WriteBackoff::new();
         loop {
             tokio::select! {
                 version = versions.next() => match version {
                     Some(Ok(version)) => configuration = version,
                     Some(Err(error)) => {
-                        tracing::warn!(configuration = self.hook.configuration(), %error, "not watched");
+                        tracing::warn!(configuration = self.webhook.configuration(), %error, "not watched");
                         continue;
                     }
                     None => return,
                 },
                 changed = bundle.changed() => if changed.is_err() { return },
-                () = write.due() => {}
+                () = backoff.due() => {}
             }
-            if !write.may() {
+            if !backoff.is_over() {
                 continue;
             }
             let current = bundle.borrow().clone();
             let (Some(object), Some(bundle)) = (&configuration, current) else { continue };
-            match step(object, &bundle, &self.target) {
-                Step::Nothing => write.settled(),
-                Step::Behind(generation) => {
-                    // Where the channel is full somebody else has said it; and it is said again.
-                    let _ = self.behind.try_send(generation);
-                    write.again();
+            match publish_step(object, &bundle, &self.service) {
+                PublishStep::Nothing => backoff.reset(),
+                PublishStep::NewerPublished(generation) => {
+                    // Where the channel is full another publisher has sent it; and it is sent again.
+                    let _ = self.newer.try_send(generation);
+                    backoff.retry();
                 }
-                Step::Write(patch) => {
+                PublishStep::Write(patch) => {
                     let is_written = self.patch(&api, patch, bundle.generation()).await;
-                    write.done(is_written);
+                    backoff.written(is_written);
                 }
             }
         }
     }
 
     fn api(&self) -> Api<DynamicObject> {
-        let kind = if self.hook.is_mutating() {
+        let kind = if self.webhook.is_mutating() {
             "MutatingWebhookConfiguration"
         } else {
             "ValidatingWebhookConfiguration"
@@ -96,7 +98,7 @@ impl Publisher {
     }
 
     async fn patch(&self, api: &Api<DynamicObject>, patch: Value, generation: u64) -> bool {
-        let configuration = self.hook.configuration();
+        let configuration = self.webhook.configuration();
         let patch = match serde_json::from_value(patch) {
             Ok(patch) => Patch::Json::<()>(patch),
             Err(error) => {
@@ -105,10 +107,10 @@ impl Publisher {
             }
         };
         let params =
-            PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         match api.patch(configuration, &params, &patch).await {
             Ok(_) => {
-                self.metrics.published();
+                self.metrics.count_ca_publication();
                 tracing::info!(configuration, generation, "CA published");
                 true
             }
@@ -125,21 +127,21 @@ impl Publisher {
     }
 }
 
-/// When the next write may be.
-struct Pace {
+/// When the configuration may be written next.
+struct WriteBackoff {
     earliest: Instant,
     /// Whether there is something to look at when the time has come.
     pending: bool,
     wait: Duration,
 }
 
-impl Pace {
+impl WriteBackoff {
     fn new() -> Self {
-        Self { earliest: Instant::now(), pending: false, wait: PAUSE }
+        Self { earliest: Instant::now(), pending: false, wait: MIN_WAIT }
     }
 
-    /// Whether a write may be now. If not, [`Self::due`] tells when.
-    fn may(&mut self) -> bool {
+    /// Whether the configuration may be written now. If not, [`Self::due`] ends when it may.
+    fn is_over(&mut self) -> bool {
         self.pending = Instant::now() < self.earliest;
         !self.pending
     }
@@ -154,20 +156,20 @@ impl Pace {
         }
     }
 
-    fn settled(&mut self) {
-        self.wait = PAUSE;
+    fn reset(&mut self) {
+        self.wait = MIN_WAIT;
     }
 
-    /// What was found may be so for a while only, or for good.
-    fn again(&mut self) {
-        self.earliest = Instant::now() + PAUSE;
+    /// Looks again after the shortest wait, whether or not anything changes.
+    fn retry(&mut self) {
+        self.earliest = Instant::now() + MIN_WAIT;
         self.pending = true;
     }
 
-    /// After a write, whether it succeeded: the result is looked at again after the pause.
-    fn done(&mut self, is_written: bool) {
+    /// Waits after a write: longer each time that it fails.
+    fn written(&mut self, is_written: bool) {
         self.earliest = Instant::now() + self.wait;
         self.pending = !is_written;
-        self.wait = if is_written { PAUSE } else { (self.wait * 2).min(LONGEST) };
+        self.wait = if is_written { MIN_WAIT } else { (self.wait * 2).min(MAX_WAIT) };
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate from files that somebody else renews, as cert-manager does.
+//! A serving certificate in files that somebody else renews, as cert-manager does.
 
 use std::{
     fs,
@@ -6,62 +6,62 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Bundle, Pair};
+use super::{CaBundle, ServingCertificate};
 
-/// The names that Secrets of type `kubernetes.io/tls` give them.
+/// The file names in Secrets of type `kubernetes.io/tls`.
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 const AUTHORITY: &str = "ca.crt";
 
-/// Readings of a folder before it counts as one that changes all the time.
-const READINGS: usize = 3;
+/// How often the files are read at most until two readings agree.
+const MAX_READINGS: usize = 3;
 
-/// A folder with `tls.crt`, `tls.key` and, where API servers are to learn it from here, `ca.crt`.
+/// A directory with `tls.crt`, `tls.key` and, where this program is to publish the CA, `ca.crt`.
 #[derive(Debug)]
-pub struct Folder {
+pub struct CertDir {
     path: PathBuf,
-    seen: Option<Result<Contents, String>>,
+    last: Option<Result<CertDirFiles, String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Contents {
+struct CertDirFiles {
     certificate: Vec<u8>,
     key: Vec<u8>,
     authority: Option<String>,
 }
 
-/// What is in a folder.
+/// What a directory holds.
 #[derive(Debug, Clone)]
-pub struct Found {
-    /// The certificate and its key.
-    pub pair: Pair,
-    /// What signed it, if that is there, too.
-    pub bundle: Option<Bundle>,
+pub struct CertDirContents {
+    /// The serving certificate and its key.
+    pub certificate: ServingCertificate,
+    /// The authorities of `ca.crt`; `None` where that is missing or empty.
+    pub bundle: Option<CaBundle>,
 }
 
-impl Folder {
-    /// A folder that nobody has looked into yet.
+impl CertDir {
+    /// A directory that has not been read yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), seen: None }
+        Self { path: path.to_owned(), last: None }
     }
 
-    /// Looks into it; none if all is as it was at the last look.
+    /// Reads the files; `None` if they are as they were the last time.
     ///
     /// # Errors
-    /// With the file and the reason, where the contents are of no use.
-    pub fn look(&mut self, now: SystemTime) -> Option<Result<Found, String>> {
+    /// When a file is missing or of no use: its path and the reason.
+    pub fn poll(&mut self, now: SystemTime) -> Option<Result<CertDirContents, String>> {
         let contents = self.read();
-        if self.seen.as_ref() == Some(&contents) {
+        if self.last.as_ref() == Some(&contents) {
             return None;
         }
-        self.seen = Some(contents.clone());
+        self.last = Some(contents.clone());
         Some(contents.and_then(|contents| self.parse(&contents, now)))
     }
 
-    /// Reads until two readings agree: kubelet may exchange the folder between two files.
-    fn read(&self) -> Result<Contents, String> {
+    /// Reads the files until two readings agree: kubelet may replace all of them between two reads.
+    fn read(&self) -> Result<CertDirFiles, String> {
         let mut last = self.read_once();
-        for _ in 1..READINGS {
+        for _ in 1..MAX_READINGS {
             let next = self.read_once();
             if next == last {
                 break;
@@ -71,29 +71,29 @@ impl Folder {
         last
     }
 
-    fn read_once(&self) -> Result<Contents, String> {
-        let read = |name: &str| fs::read(self.path.join(name)).map_err(|e| self.about(name, &e));
+    fn read_once(&self) -> Result<CertDirFiles, String> {
+        let read = |name: &str| fs::read(self.path.join(name)).map_err(|e| self.error_in(name, &e));
         let authority = match fs::read_to_string(self.path.join(AUTHORITY)) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(self.about(AUTHORITY, &error)),
+            Err(error) => return Err(self.error_in(AUTHORITY, &error)),
         };
-        Ok(Contents { certificate: read(CERTIFICATE)?, key: read(KEY)?, authority })
+        Ok(CertDirFiles { certificate: read(CERTIFICATE)?, key: read(KEY)?, authority })
     }
 
-    fn parse(&self, contents: &Contents, now: SystemTime) -> Result<Found, String> {
-        let pair = Pair::parse(&contents.certificate, &contents.key, now)
-            .map_err(|error| self.about(CERTIFICATE, &error))?;
-        // cert-manager leaves it empty for issuers that do not tell theirs.
+    fn parse(&self, contents: &CertDirFiles, now: SystemTime) -> Result<CertDirContents, String> {
+        let certificate = ServingCertificate::parse(&contents.certificate, &contents.key, now)
+            .map_err(|error| self.error_in(CERTIFICATE, &error))?;
+        // cert-manager leaves it empty for issuers that do not tell their CA.
         let authority = contents.authority.as_deref().filter(|pem| !pem.trim().is_empty());
         let bundle = authority
-            .map(Bundle::of_file)
+            .map(CaBundle::from_file)
             .transpose()
-            .map_err(|error| self.about(AUTHORITY, &error))?;
-        Ok(Found { pair, bundle })
+            .map_err(|error| self.error_in(AUTHORITY, &error))?;
+        Ok(CertDirContents { certificate, bundle })
     }
 
-    fn about(&self, file: &str, error: &dyn std::fmt::Display) -> String {
+    fn error_in(&self, file: &str, error: &dyn std::fmt::Display) -> String {
         format!("{}: {error}", self.path.join(file).display())
     }
 }

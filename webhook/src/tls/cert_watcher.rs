@@ -1,4 +1,4 @@
-//! Keeps the certificate of a mounted folder at hand.
+//! Follows the serving certificate in a mounted directory.
 
 use std::{
     sync::Arc,
@@ -10,77 +10,78 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{Bundle, Folder, Resolver};
+use super::{CaBundle, CertDir, CertResolver};
 
-/// How long a replica may see an old folder after others see the new one. kubelet needs about two
+/// How long a replica may see old files after others see the new ones. kubelet needs about two
 /// minutes.
-const LATE: Duration = Duration::from_secs(300);
+const MAX_LAG: Duration = Duration::from_secs(300);
 
-/// Shows what a folder holds, as long as that is good.
+/// Serves the certificate that a directory holds; a bad one never replaces a good one.
 #[derive(Debug)]
-pub struct Mounted {
-    folder: Folder,
-    resolver: Arc<Resolver>,
-    bundle: watch::Sender<Option<Bundle>>,
-    /// Since when a bundle is published that is newer than the folder's.
-    behind: Option<Instant>,
+pub struct CertDirWatcher {
+    dir: CertDir,
+    resolver: Arc<CertResolver>,
+    bundle: watch::Sender<Option<CaBundle>>,
+    /// Since when a bundle is published that is newer than the directory's.
+    outdated_since: Option<Instant>,
 }
 
-impl Mounted {
-    /// The folder's certificate is shown by `resolver`, and its `ca.crt` told to `bundle`.
+impl CertDirWatcher {
+    /// A watcher that hands the directory's certificate to `resolver`, and its `ca.crt` to `bundle`.
     pub fn new(
-        folder: Folder,
-        resolver: Arc<Resolver>,
-        bundle: watch::Sender<Option<Bundle>>,
+        dir: CertDir,
+        resolver: Arc<CertResolver>,
+        bundle: watch::Sender<Option<CaBundle>>,
     ) -> Self {
-        Self { folder, resolver, bundle, behind: None }
+        Self { dir, resolver, bundle, outdated_since: None }
     }
 
-    /// Keeps for ever, looking so often. `behind` brings generations that are published and newer.
-    pub async fn run(mut self, every: Duration, mut behind: mpsc::Receiver<u64>) {
-        let mut looks = interval(every);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Polls the directory at this interval, for ever. `newer` brings generations that are published and
+    /// higher than the bundle's.
+    pub async fn run(mut self, every: Duration, mut newer: mpsc::Receiver<u64>) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = looks.tick() => self.look(SystemTime::now()),
-                Some(published) = behind.recv() => self.pass(published, Instant::now()),
+                _ = ticks.tick() => self.poll(SystemTime::now()),
+                Some(published) = newer.recv() => self.exceed(published, Instant::now()),
             }
         }
     }
 
-    /// Looks into the folder, and shows what is new and good there.
-    pub fn look(&mut self, now: SystemTime) {
-        match self.folder.look(now) {
+    /// Reads the directory once, and serves what is new and good there.
+    pub fn poll(&mut self, now: SystemTime) {
+        match self.dir.poll(now) {
             None => {}
             Some(Err(why)) => tracing::error!(why, "the certificate stays as it is"),
-            Some(Ok(found)) => {
+            Some(Ok(contents)) => {
                 tracing::info!("new certificate from files");
-                self.resolver.show(found.pair);
-                self.behind = None;
-                self.bundle.send_replace(found.bundle);
+                self.resolver.set(contents.certificate);
+                self.outdated_since = None;
+                self.bundle.send_replace(contents.bundle);
             }
         }
     }
 
-    /// Somebody has published a bundle that counts as newer than the folder's: another replica that
-    /// sees the folder's next contents already, or long ago an authority that is no more. In the
-    /// second case the folder's counts as newer when the first has become unlikely.
-    fn pass(&mut self, published: u64, now: Instant) {
-        let since = *self.behind.get_or_insert(now);
-        if now.duration_since(since) < LATE {
+    /// Raises the bundle's generation beyond one that is published, but only after [`MAX_LAG`]: before,
+    /// another replica may have published files that this one does not see yet; after that it was an
+    /// authority that is gone.
+    fn exceed(&mut self, published: u64, now: Instant) {
+        let since = *self.outdated_since.get_or_insert(now);
+        if now.duration_since(since) < MAX_LAG {
             return;
         }
-        self.behind = None;
+        self.outdated_since = None;
         let current = self.bundle.borrow().clone();
         if let Some(bundle) = current.filter(|bundle| bundle.generation() < published) {
-            self.bundle.send_replace(Some(bundle.renumbered(published.saturating_add(1))));
+            self.bundle.send_replace(Some(bundle.with_generation(published.saturating_add(1))));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Authority;
+    use super::super::CertificateAuthority;
     use super::*;
     use crate::metrics::Metrics;
 
@@ -88,18 +89,18 @@ mod tests {
     fn a_bundle_that_is_behind_for_long_counts_as_newer() {
         let folder = tempfile::tempdir().expect("a folder");
         let now = SystemTime::now();
-        let authority = Authority::create(1, now).expect("an authority");
-        let bundle = Bundle::new(authority.certificate(), 10).expect("a bundle");
+        let authority = CertificateAuthority::create(1, now).expect("an authority");
+        let bundle = CaBundle::new(authority.certificate(), 10).expect("a bundle");
         let (sender, receiver) = watch::channel(Some(bundle));
-        let resolver = Resolver::new(Arc::new(Metrics::default()));
-        let mut mounted = Mounted::new(Folder::new(folder.path()), resolver, sender);
-        let generation = || receiver.borrow().as_ref().map(Bundle::generation);
+        let resolver = CertResolver::new(Arc::new(Metrics::default()));
+        let mut watcher = CertDirWatcher::new(CertDir::new(folder.path()), resolver, sender);
+        let generation = || receiver.borrow().as_ref().map(CaBundle::generation);
 
         let start = Instant::now();
-        mounted.pass(20, start);
-        mounted.pass(20, start + LATE / 2);
+        watcher.exceed(20, start);
+        watcher.exceed(20, start + MAX_LAG / 2);
         assert_eq!(generation(), Some(10), "another replica may only be earlier");
-        mounted.pass(20, start + LATE);
+        watcher.exceed(20, start + MAX_LAG);
         assert_eq!(generation(), Some(21));
     }
 }

@@ -1,28 +1,28 @@
-//! Certificates: from files, or made here and trusted by writing `caBundle`.
+//! Certificates: from files, or made here and trusted because `caBundle` is written.
 
 mod authority;
-mod bundle;
-mod files;
-mod keeper;
-mod mounted;
-mod pair;
-mod publish;
+mod authority_secret;
+mod ca_bundle;
+mod ca_bundle_publisher;
+mod cert_dir;
+mod cert_rotator;
+mod cert_watcher;
+mod publish_step;
 mod resolver;
-mod secret;
-mod self_call;
-mod step;
+mod self_check;
+mod serving_certificate;
 
-pub use authority::{Authority, AuthorityError};
-pub use bundle::Bundle;
-pub use files::{Folder, Found};
-pub use keeper::Keeper;
-pub use mounted::Mounted;
-pub use pair::{Pair, PairError};
-pub use publish::Publisher;
-pub use resolver::Resolver;
-pub use secret::{SECRET, SecretError, Vault};
-pub use self_call::{SelfCall, Trust};
-pub use step::{GENERATION, Target};
+pub use authority::{CertificateAuthority, CertificateAuthorityError};
+pub use authority_secret::{AuthoritySecret, SECRET_NAME, SecretError};
+pub use ca_bundle::CaBundle;
+pub use ca_bundle_publisher::CaBundlePublisher;
+pub use cert_dir::{CertDir, CertDirContents};
+pub use cert_rotator::CertRotator;
+pub use cert_watcher::CertDirWatcher;
+pub use publish_step::{GENERATION_ANNOTATION, WebhookService};
+pub use resolver::CertResolver;
+pub use self_check::{SelfCheck, TrustAnchor};
+pub use serving_certificate::{ServingCertificate, ServingCertificateError};
 
 /// Who writes, for the API server's managedFields.
-const MANAGER: &str = "clbmigrate-webhook";
+const FIELD_MANAGER: &str = "clbmigrate-webhook";

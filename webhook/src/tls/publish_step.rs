@@ -1,97 +1,104 @@
-//! What a webhook configuration needs so that API servers trust the webhook.
+//! What must be written to a webhook configuration so that API servers trust the webhook.
 
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::Bundle;
+use super::CaBundle;
 
-/// The annotation on a configuration that says how new its bundle is.
-pub const GENERATION: &str = "clbmigrate.io/ca-generation";
+/// The annotation on a configuration that holds the generation of its bundle.
+pub const GENERATION_ANNOTATION: &str = "clbmigrate.io/ca-generation";
 
-/// What tells cert-manager to write the bundle.
-const INJECTED: &str = "cert-manager.io/inject-";
+/// The annotations that tell cert-manager to write the bundle begin so.
+const CERT_MANAGER_PREFIX: &str = "cert-manager.io/inject-";
 
-/// The Service that API servers reach the webhook by.
+/// The Service by which API servers reach the webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its namespace.
+pub struct WebhookService {
+    /// The Service's namespace.
     pub namespace: String,
-    /// Its name.
-    pub service: String,
+    /// The Service's name.
+    pub name: String,
 }
 
-impl Target {
-    /// The name that API servers ask for.
+impl WebhookService {
+    /// The DNS name that API servers ask for, such as `web.shop.svc`.
     pub fn server_name(&self) -> String {
-        format!("{}.{}.svc", self.service, self.namespace)
+        format!("{}.{}.svc", self.name, self.namespace)
     }
 }
 
-/// What a configuration needs.
+/// What must be done to a configuration.
 #[derive(Debug, PartialEq)]
-pub(super) enum Step {
-    /// Nothing: it is right, or not ours to write.
+pub(super) enum PublishStep {
+    /// Nothing: it carries the bundle already, or is not ours to write.
     Nothing,
-    /// A newer bundle is there than ours is, of this generation.
-    Behind(u64),
-    /// This JSON Patch.
+    /// Nothing, because it carries a bundle of this higher generation.
+    NewerPublished(u64),
+    /// Send this JSON Patch.
     Write(Value),
 }
 
-/// What the configuration needs to carry the bundle.
-pub(super) fn step(configuration: &DynamicObject, bundle: &Bundle, target: &Target) -> Step {
+/// What must be done so that a configuration carries the bundle in all its webhooks that send reviews
+/// to `service`.
+pub(super) fn publish_step(
+    configuration: &DynamicObject,
+    bundle: &CaBundle,
+    service: &WebhookService,
+) -> PublishStep {
     let annotations = configuration.metadata.annotations.as_ref();
-    if annotations.is_some_and(|all| all.keys().any(|key| key.starts_with(INJECTED))) {
-        return Step::Nothing;
+    if annotations.is_some_and(|all| all.keys().any(|key| key.starts_with(CERT_MANAGER_PREFIX))) {
+        return PublishStep::Nothing;
     }
-    let generation = annotations.and_then(|all| all.get(GENERATION));
+    let generation = annotations.and_then(|all| all.get(GENERATION_ANNOTATION));
     let published = generation.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let encoded = bundle.base64();
-    let hooks = configuration.data.get("webhooks").and_then(Value::as_array);
-    let ours = hooks.into_iter().flatten().enumerate().filter(|(_, hook)| is_ours(hook, target));
+    let webhooks = configuration.data.get("webhooks").and_then(Value::as_array);
+    let ours =
+        webhooks.into_iter().flatten().enumerate().filter(|(_, webhook)| is_ours(webhook, service));
     let ours = ours.collect::<Vec<_>>();
     if ours.is_empty() {
-        return Step::Nothing;
+        return PublishStep::Nothing;
     }
     if published > bundle.generation() {
-        return Step::Behind(published);
+        return PublishStep::NewerPublished(published);
     }
     let mut ops = Vec::new();
-    for (index, hook) in ours {
-        let client = hook.get("clientConfig");
+    for (index, webhook) in ours {
+        let client = webhook.get("clientConfig");
         if client.and_then(|it| it.get("caBundle")).and_then(Value::as_str) != Some(&encoded) {
             let at = format!("/webhooks/{index}");
             ops.push(
-                json!({"op": "test", "path": format!("{at}/name"), "value": hook.get("name")}),
+                json!({"op": "test", "path": format!("{at}/name"), "value": webhook.get("name")}),
             );
             let path = format!("{at}/clientConfig/caBundle");
             ops.push(json!({"op": "add", "path": path, "value": encoded}));
         }
     }
-    let numbered = bundle.generation().to_string();
-    if generation != Some(&numbered) {
+    let own_generation = bundle.generation().to_string();
+    if generation != Some(&own_generation) {
         if annotations.is_none() {
             ops.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
         }
-        let path = format!("/metadata/annotations/{}", GENERATION.replace('/', "~1"));
-        ops.push(json!({"op": "add", "path": path, "value": numbered}));
+        let path = format!("/metadata/annotations/{}", GENERATION_ANNOTATION.replace('/', "~1"));
+        ops.push(json!({"op": "add", "path": path, "value": own_generation}));
     }
     if ops.is_empty() {
-        return Step::Nothing;
+        return PublishStep::Nothing;
     }
     let version = &configuration.metadata.resource_version;
     ops.insert(0, json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
-    Step::Write(Value::Array(ops))
+    PublishStep::Write(Value::Array(ops))
 }
 
-/// Whether a hook's reviews come here. Where they go by URL, the configuration's name says so.
-fn is_ours(hook: &Value, target: &Target) -> bool {
-    match hook.pointer("/clientConfig/service") {
-        Some(service) => {
-            service.get("namespace").and_then(Value::as_str) == Some(&target.namespace)
-                && service.get("name").and_then(Value::as_str) == Some(&target.service)
+/// Whether a webhook sends its reviews to `service`, or to a URL: then the configuration's name alone
+/// says that it is ours.
+fn is_ours(webhook: &Value, service: &WebhookService) -> bool {
+    match webhook.pointer("/clientConfig/service") {
+        Some(target) => {
+            target.get("namespace").and_then(Value::as_str) == Some(&service.namespace)
+                && target.get("name").and_then(Value::as_str) == Some(&service.name)
         }
-        None => hook.pointer("/clientConfig/url").is_some(),
+        None => webhook.pointer("/clientConfig/url").is_some(),
     }
 }
 
@@ -99,19 +106,20 @@ fn is_ours(hook: &Value, target: &Target) -> bool {
 mod tests {
     use std::time::SystemTime;
 
-    use super::super::Authority;
+    use super::super::CertificateAuthority;
     use super::*;
 
-    fn bundle(generation: u64) -> Bundle {
-        let authority = Authority::create(generation, SystemTime::now()).expect("an authority");
+    fn bundle(generation: u64) -> CaBundle {
+        let authority =
+            CertificateAuthority::create(generation, SystemTime::now()).expect("an authority");
         authority.bundle().clone()
     }
 
-    fn target() -> Target {
-        Target { namespace: "here".to_owned(), service: "webhook".to_owned() }
+    fn own_service() -> WebhookService {
+        WebhookService { namespace: "here".to_owned(), name: "webhook".to_owned() }
     }
 
-    /// A configuration with one hook that comes here, one that does not, and one by URL.
+    /// A configuration with one webhook of our Service, one of another, and one with a URL.
     fn configuration(annotations: &Value, encoded: &Value) -> Value {
         let service = |namespace: &str| json!({"namespace": namespace, "name": "webhook"});
         json!({
@@ -124,14 +132,16 @@ mod tests {
         })
     }
 
-    fn look(configuration: &Value, bundle: &Bundle) -> Step {
+    fn step_for(configuration: &Value, bundle: &CaBundle) -> PublishStep {
         let object = serde_json::from_value(configuration.clone()).expect("an object");
-        step(&object, bundle, &target())
+        publish_step(&object, bundle, &own_service())
     }
 
     /// The configuration after the step.
-    fn after(mut configuration: Value, bundle: &Bundle) -> Value {
-        let Step::Write(ops) = look(&configuration, bundle) else { panic!("nothing to write") };
+    fn after(mut configuration: Value, bundle: &CaBundle) -> Value {
+        let PublishStep::Write(ops) = step_for(&configuration, bundle) else {
+            panic!("nothing to write")
+        };
         let ops: json_patch::Patch = serde_json::from_value(ops).expect("a JSON Patch");
         json_patch::patch(&mut configuration, &ops).expect("a patch that fits");
         configuration
@@ -141,10 +151,10 @@ mod tests {
     fn a_fresh_configuration_gets_bundle_and_generation() {
         let bundle = bundle(3);
         let before = configuration(&Value::Null, &Value::Null);
-        let expected = configuration(&json!({GENERATION: "3"}), &json!(bundle.base64()));
+        let expected = configuration(&json!({GENERATION_ANNOTATION: "3"}), &json!(bundle.base64()));
         let written = after(before, &bundle);
         assert_eq!(written, expected);
-        assert_eq!(look(&written, &bundle), Step::Nothing, "twice is once");
+        assert_eq!(step_for(&written, &bundle), PublishStep::Nothing, "twice is once");
     }
 
     #[test]
@@ -152,32 +162,39 @@ mod tests {
         let bundle = bundle(3);
         let before = configuration(&json!({"other": "kept"}), &json!("b2xk"));
         let written = after(before, &bundle);
-        assert_eq!(written["metadata"]["annotations"], json!({"other": "kept", GENERATION: "3"}));
+        assert_eq!(
+            written["metadata"]["annotations"],
+            json!({"other": "kept", GENERATION_ANNOTATION: "3"})
+        );
     }
 
     #[test]
     fn a_wiped_bundle_comes_back_whatever_the_annotation_says() {
         let bundle = bundle(3);
-        for annotations in
-            [json!({GENERATION: "3"}), json!({GENERATION: "2"}), json!({GENERATION: "x"})]
-        {
+        for annotations in [
+            json!({GENERATION_ANNOTATION: "3"}),
+            json!({GENERATION_ANNOTATION: "2"}),
+            json!({GENERATION_ANNOTATION: "x"}),
+        ] {
             let written = after(configuration(&annotations, &Value::Null), &bundle);
             assert_eq!(written["webhooks"][0]["clientConfig"]["caBundle"], json!(bundle.base64()));
-            assert_eq!(written["metadata"]["annotations"][GENERATION], "3");
+            assert_eq!(written["metadata"]["annotations"][GENERATION_ANNOTATION], "3");
         }
     }
 
     #[test]
     fn an_older_bundle_never_replaces_a_newer_one() {
-        let before = configuration(&json!({GENERATION: "4"}), &json!("bmV3"));
-        assert_eq!(look(&before, &bundle(3)), Step::Behind(4));
+        let before = configuration(&json!({GENERATION_ANNOTATION: "4"}), &json!("bmV3"));
+        assert_eq!(step_for(&before, &bundle(3)), PublishStep::NewerPublished(4));
     }
 
     #[test]
     fn a_change_in_between_makes_the_patch_fail() {
         let bundle = bundle(3);
         let before = configuration(&Value::Null, &Value::Null);
-        let Step::Write(ops) = look(&before, &bundle) else { panic!("nothing to write") };
+        let PublishStep::Write(ops) = step_for(&before, &bundle) else {
+            panic!("nothing to write")
+        };
         let ops: json_patch::Patch = serde_json::from_value(ops).expect("a JSON Patch");
         for change in [
             json!({"metadata": {"resourceVersion": "8"}}),
@@ -194,10 +211,13 @@ mod tests {
         let bundle = bundle(3);
         let mut elsewhere = configuration(&Value::Null, &Value::Null);
         elsewhere["webhooks"] = json!([elsewhere["webhooks"][1].clone()]);
-        assert_eq!(look(&elsewhere, &bundle), Step::Nothing);
+        assert_eq!(step_for(&elsewhere, &bundle), PublishStep::Nothing);
         let injected = json!({"cert-manager.io/inject-ca-from": "here/certificate"});
-        assert_eq!(look(&configuration(&injected, &Value::Null), &bundle), Step::Nothing);
+        assert_eq!(
+            step_for(&configuration(&injected, &Value::Null), &bundle),
+            PublishStep::Nothing
+        );
         let without = json!({"metadata": {"name": "x"}});
-        assert_eq!(look(&without, &bundle), Step::Nothing);
+        assert_eq!(step_for(&without, &bundle), PublishStep::Nothing);
     }
 }

@@ -1,4 +1,4 @@
-//! The certificate that connections are shown, exchangeable while they come.
+//! The serving certificate in use, which can be replaced while connections come in.
 
 use std::sync::Arc;
 
@@ -12,45 +12,45 @@ use rustls::{
 };
 use tokio::sync::watch;
 
-use super::Pair;
+use super::ServingCertificate;
 use crate::metrics::Metrics;
 
-/// Shows every connection the certificate at hand, whatever name it asks for: API servers ask for
-/// the Service's name, people who look for a mistake for another.
+/// Gives every connection the serving certificate in use, whatever name it asks for: API servers ask
+/// for the Service's name, people who look for a mistake for another.
 #[derive(Debug)]
-pub struct Resolver {
-    current: ArcSwapOption<Pair>,
+pub struct CertResolver {
+    current: ArcSwapOption<ServingCertificate>,
     changes: watch::Sender<u64>,
     metrics: Arc<Metrics>,
 }
 
-impl Resolver {
-    /// One that has no certificate yet.
+impl CertResolver {
+    /// A resolver that has no certificate yet. It shows in `metrics` when its certificate expires.
     pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { current: ArcSwapOption::empty(), changes: watch::Sender::new(0), metrics })
     }
 
-    /// Shows this one from now on. Connections there are keep theirs.
-    pub fn show(&self, pair: Pair) {
-        self.metrics.certificate_ends(pair.ends());
-        self.current.store(Some(Arc::new(pair)));
+    /// Uses this certificate from now on. Open connections keep the one they have.
+    pub fn set(&self, certificate: ServingCertificate) {
+        self.metrics.set_certificate_expiry(certificate.not_after());
+        self.current.store(Some(Arc::new(certificate)));
         self.changes.send_modify(|number| *number += 1);
     }
 
-    /// The certificate at hand.
-    pub fn current(&self) -> Option<Arc<Pair>> {
+    /// The certificate in use; `None` before the first one.
+    pub fn current(&self) -> Option<Arc<ServingCertificate>> {
         self.current.load_full()
     }
 
-    /// Tells of every new certificate.
+    /// Changes with every new certificate.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// The server's side of TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
+    /// The configuration of a TLS 1.2 and 1.3 server for HTTP/2 and HTTP/1.1 with this resolver.
     ///
     /// # Errors
-    /// If the cryptography that is built in knows neither.
+    /// When the built-in cryptography supports neither version of TLS.
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -62,8 +62,8 @@ impl Resolver {
     }
 }
 
-impl ResolvesServerCert for Resolver {
+impl ResolvesServerCert for CertResolver {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current.load().as_ref().map(|pair| pair.key())
+        self.current.load().as_ref().map(|certificate| certificate.key())
     }
 }

@@ -1,4 +1,4 @@
-//! A call to the webhook itself, as an API server would make it.
+//! The self-check: a call to this server, as an API server would make it.
 
 use std::{
     io,
@@ -24,37 +24,38 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Bundle, Resolver};
+use super::{CaBundle, CertResolver};
 
 /// The longest that a call may take.
-const CALL: Duration = Duration::from_secs(5);
-/// Between two calls until the first has succeeded, and after that.
-const SOON: Duration = Duration::from_secs(1);
-const LATER: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait between two calls until the first has succeeded.
+const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait between two calls after that.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: self\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 ";
 
-/// Whom the call trusts.
+/// What the call trusts.
 #[derive(Debug, Clone)]
-pub enum Trust {
-    /// A server of that name whose certificate the bundle's authorities have signed.
-    Authority(Bundle, String),
-    /// Whoever shows the certificate at hand: nobody has told us what signed it.
+pub enum TrustAnchor {
+    /// A certificate for this DNS name or IP address that one of the bundle's authorities has signed.
+    Authority(CaBundle, String),
+    /// The serving certificate in use alone: what has signed it is not known.
     Pinned,
 }
 
-/// How the last call ended that says anything about the certificate.
+/// Calls this server and remembers whether API servers could.
 #[derive(Debug)]
-pub struct SelfCall {
+pub struct SelfCheck {
     address: SocketAddr,
-    resolver: Arc<Resolver>,
+    resolver: Arc<CertResolver>,
     last: ArcSwap<Result<(), String>>,
 }
 
-impl SelfCall {
-    /// Calls to a server that listens there.
-    pub fn new(listening: SocketAddr, resolver: Arc<Resolver>) -> Arc<Self> {
+impl SelfCheck {
+    /// A self-check of the server that listens on this address with the certificates of `resolver`.
+    pub fn new(listening: SocketAddr, resolver: Arc<CertResolver>) -> Arc<Self> {
         let ip = match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -65,31 +66,31 @@ impl SelfCall {
         Arc::new(Self { address, resolver, last })
     }
 
-    /// For readiness.
+    /// Whether API servers can call this server, as a condition of readiness.
     ///
     /// # Errors
-    /// With the reason, until a call has succeeded, and while the certificate is not accepted.
+    /// Until a call has succeeded, and while the certificate is not trusted: the reason.
     pub fn check(&self) -> Result<(), String> {
         self.last.load().as_ref().clone()
     }
 
-    /// Calls for ever: often until a call has succeeded, then after each new certificate and now
-    /// and then. `trust` is asked before each call; none means there is nothing to trust yet.
-    pub async fn run(&self, trust: impl Fn() -> Option<Trust>) {
+    /// Calls for ever: each second until a call has succeeded, then each minute and after each new
+    /// certificate. `anchor` is asked before each call; there is none while it returns `None`.
+    pub async fn run(&self, anchor: impl Fn() -> Option<TrustAnchor>) {
         let mut changes = self.resolver.changes();
         loop {
-            if let Some(trust) = trust() {
-                self.note(self.call(&trust).await);
+            if let Some(anchor) = anchor() {
+                self.record(self.call(&anchor).await);
             }
-            let pause = if self.check().is_ok() { LATER } else { SOON };
+            let pause = if self.check().is_ok() { INTERVAL } else { FIRST_INTERVAL };
             // The sender lives in the resolver.
             let _ = timeout(pause, changes.changed()).await;
         }
     }
 
-    /// Once a call has succeeded, only what API servers would meet, too, counts against it: a server
-    /// that is merely busy must not look broken, or its load falls on the others.
-    fn note(&self, result: io::Result<()>) {
+    /// Records how a call ended. Once one has succeeded, only a certificate that is not trusted counts
+    /// as a failure: a server that is merely busy must not look broken, or its load falls on the others.
+    fn record(&self, result: io::Result<()>) {
         let Err(error) = result else {
             self.last.store(Arc::new(Ok(())));
             return;
@@ -100,12 +101,12 @@ impl SelfCall {
         }
     }
 
-    async fn call(&self, trust: &Trust) -> io::Result<()> {
-        timeout(CALL, self.call_without_limit(trust)).await?
+    async fn call(&self, anchor: &TrustAnchor) -> io::Result<()> {
+        timeout(CALL_TIMEOUT, self.call_without_timeout(anchor)).await?
     }
 
-    async fn call_without_limit(&self, trust: &Trust) -> io::Result<()> {
-        let (verifier, name) = self.verifier(trust)?;
+    async fn call_without_timeout(&self, anchor: &TrustAnchor) -> io::Result<()> {
+        let (verifier, name) = self.verifier(anchor)?;
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -122,15 +123,15 @@ impl SelfCall {
 
     fn verifier(
         &self,
-        trust: &Trust,
+        anchor: &TrustAnchor,
     ) -> io::Result<(Arc<dyn ServerCertVerifier>, ServerName<'static>)> {
         let provider = Arc::new(ring::default_provider());
-        let Trust::Authority(bundle, name) = trust else {
-            let leaf = self.resolver.current().and_then(|pair| pair.leaf().cloned());
+        let TrustAnchor::Authority(bundle, name) = anchor else {
+            let leaf = self.resolver.current().and_then(|current| current.leaf().cloned());
             let leaf = leaf.ok_or_else(|| io::Error::other("there is no certificate"))?;
             let algorithms = provider.signature_verification_algorithms;
             let name = ServerName::IpAddress(self.address.ip().into());
-            return Ok((Arc::new(Pin { leaf, algorithms }), name));
+            return Ok((Arc::new(PinnedVerifier { leaf, algorithms }), name));
         };
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(bundle.certificates());
@@ -142,20 +143,20 @@ impl SelfCall {
     }
 }
 
-/// Whether the failure is the certificate's.
+/// Whether a call failed because the certificate is not trusted.
 fn is_about_trust(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// Accepts one certificate, and that only from who has its key.
+/// Accepts one certificate alone, from a server that has its key.
 #[derive(Debug)]
-struct Pin {
+struct PinnedVerifier {
     leaf: CertificateDer<'static>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Pin {
+impl ServerCertVerifier for PinnedVerifier {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -167,7 +168,7 @@ impl ServerCertVerifier for Pin {
         if *shown != self.leaf {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
-        let ends = super::pair::validity(shown)
+        let ends = super::serving_certificate::validity(shown)
             .map_err(|error| rustls::Error::General(error.to_string()))?
             .1;
         let now = std::time::UNIX_EPOCH + Duration::from_secs(now.as_secs());
@@ -207,19 +208,19 @@ mod tests {
 
     #[test]
     fn once_it_has_succeeded_only_a_certificate_that_nobody_trusts_counts_against_it() {
-        let resolver = Resolver::new(Arc::new(Metrics::default()));
-        let call = SelfCall::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver);
-        assert_eq!(call.address.to_string(), "127.0.0.1:8443");
+        let resolver = CertResolver::new(Arc::new(Metrics::default()));
+        let self_check = SelfCheck::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver);
+        assert_eq!(self_check.address.to_string(), "127.0.0.1:8443");
         let busy = || Err(io::Error::from(io::ErrorKind::TimedOut));
-        call.note(busy());
-        assert!(call.check().is_err());
-        call.note(Ok(()));
-        call.note(busy());
-        assert_eq!(call.check(), Ok(()));
+        self_check.record(busy());
+        assert!(self_check.check().is_err());
+        self_check.record(Ok(()));
+        self_check.record(busy());
+        assert_eq!(self_check.check(), Ok(()));
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        call.note(Err(io::Error::new(io::ErrorKind::InvalidData, expired)));
-        assert!(call.check().is_err_and(|why| why.contains("Expired")));
-        call.note(Ok(()));
-        assert_eq!(call.check(), Ok(()));
+        self_check.record(Err(io::Error::new(io::ErrorKind::InvalidData, expired)));
+        assert!(self_check.check().is_err_and(|why| why.contains("Expired")));
+        self_check.record(Ok(()));
+        assert_eq!(self_check.check(), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate with its key.
+//! A serving certificate with its key.
 
 use std::{
     net::IpAddr,
@@ -13,72 +13,82 @@ use rustls::{
 };
 use x509_parser::extensions::GeneralName;
 
-/// Why a certificate and a key are of no use together.
+/// Why a certificate and a key cannot be used together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PairError {
-    /// The text of certificates is none, or has none.
+pub enum ServingCertificateError {
+    /// The certificates are not PEM, or there are none.
     #[error("the certificate is unreadable ({0}); it must be PEM, the server's own first")]
     Certificate(String),
-    /// The text of the key is none, or of an unknown kind.
+    /// The key is not PEM, or of an unknown kind.
     #[error("the key is unreadable ({0}); it must be one PEM key without a password")]
     Key(String),
-    /// They do not belong together.
+    /// The key is not that of the first certificate.
     #[error("the key is not that of the first certificate ({0})")]
     Mismatch(String),
-    /// It is over.
+    /// The certificate has expired.
     #[error("the certificate has expired")]
     Expired,
 }
 
-/// A certificate, what it was signed with up to the root or not as far, and its key.
+/// A server's certificate and its key, with the chain of certificates towards the root as far as it
+/// is given.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct ServingCertificate {
     key: Arc<CertifiedKey>,
-    begins: SystemTime,
-    ends: SystemTime,
+    not_before: SystemTime,
+    not_after: SystemTime,
 }
 
-impl Pair {
-    /// Reads PEM, and makes sure that both belong together and the certificate has not expired.
+impl ServingCertificate {
+    /// Reads a certificate chain, the server's own first, and its key, both PEM.
     ///
     /// # Errors
-    /// If not.
-    pub fn parse(certificates: &[u8], key: &[u8], now: SystemTime) -> Result<Self, PairError> {
-        let unreadable = |error: &dyn ToString| PairError::Certificate(error.to_string());
+    /// When one of them is unreadable, they do not belong together, or the certificate has expired at
+    /// `now`.
+    pub fn parse(
+        certificates: &[u8],
+        key: &[u8],
+        now: SystemTime,
+    ) -> Result<Self, ServingCertificateError> {
+        let unreadable =
+            |error: &dyn ToString| ServingCertificateError::Certificate(error.to_string());
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(&error))?;
         for certificate in chain.iter().skip(1) {
             validity(certificate)?;
         }
-        let (begins, ends) =
+        let (not_before, not_after) =
             validity(chain.first().ok_or_else(|| unreadable(&"no certificate in it"))?)?;
         let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| PairError::Key(error.to_string()))?;
+            .map_err(|error| ServingCertificateError::Key(error.to_string()))?;
         let key =
             CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| {
                 match error {
-                    rustls::Error::InconsistentKeys(_) => PairError::Mismatch(error.to_string()),
-                    _ => PairError::Key(error.to_string()),
+                    rustls::Error::InconsistentKeys(_) => {
+                        ServingCertificateError::Mismatch(error.to_string())
+                    }
+                    _ => ServingCertificateError::Key(error.to_string()),
                 }
             })?;
-        if now >= ends {
-            return Err(PairError::Expired);
+        if now >= not_after {
+            return Err(ServingCertificateError::Expired);
         }
-        Ok(Self { key: Arc::new(key), begins, ends })
+        Ok(Self { key: Arc::new(key), not_before, not_after })
     }
 
-    /// For rustls.
+    /// The certificate chain and its key, as rustls takes them.
     pub fn key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.key)
     }
 
-    /// The server's own certificate.
+    /// The server's own certificate in DER.
     pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
         self.key.cert.first()
     }
 
-    /// The first name or address that the certificate is for. A wildcard stands for some name.
+    /// The first DNS name or IP address that the certificate is for, where its wildcard, if it has one,
+    /// is replaced by `any`. `None` if there is no such name.
     pub fn server_name(&self) -> Option<String> {
         let (_, leaf) = x509_parser::parse_x509_certificate(self.leaf()?).ok()?;
         let names = leaf.subject_alternative_name().ok()??;
@@ -89,31 +99,31 @@ impl Pair {
         })
     }
 
-    /// When the certificate ends.
-    pub fn ends(&self) -> SystemTime {
-        self.ends
+    /// When the certificate expires: its `notAfter`.
+    pub fn not_after(&self) -> SystemTime {
+        self.not_after
     }
 
-    /// Whether it is time for a new one: two thirds of its life are over, or the clock was set back
-    /// to before it.
-    pub fn is_old(&self, now: SystemTime) -> bool {
-        let life = self.ends.duration_since(self.begins).unwrap_or_default();
-        now < self.begins || now >= self.begins + life * 2 / 3
+    /// Whether a new certificate should take its place: two thirds of its lifetime are over, or the
+    /// clock was set back to before its `notBefore`.
+    pub fn needs_renewal(&self, now: SystemTime) -> bool {
+        let lifetime = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        now < self.not_before || now >= self.not_before + lifetime * 2 / 3
     }
 }
 
-/// An address as certificates have it.
+/// An IP address from the bytes that certificates have it in.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// When a certificate begins and ends.
+/// A certificate's `notBefore` and `notAfter`.
 pub(super) fn validity(
     certificate: &CertificateDer<'_>,
-) -> Result<(SystemTime, SystemTime), PairError> {
+) -> Result<(SystemTime, SystemTime), ServingCertificateError> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate)
-        .map_err(|error| PairError::Certificate(error.to_string()))?;
+        .map_err(|error| ServingCertificateError::Certificate(error.to_string()))?;
     let validity = certificate.validity();
     let at =
         |seconds: i64| UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default());

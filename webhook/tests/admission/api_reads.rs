@@ -21,30 +21,34 @@ fn lost() -> Value {
     edited(&local(), &json!({"spec": {"selector": {"app": "wbe"}}}))
 }
 
-fn scene_of(told: Told) -> Scene {
-    scene().nodes(&[node(1)]).with(&local()).with_workload(&deployment()).told(told)
+fn cluster_with(api_reader: FakeApiReader) -> TestCluster {
+    test_cluster()
+        .nodes(&[node(1)])
+        .with_service(&local())
+        .with_workload(&deployment())
+        .api_reader(api_reader)
 }
 
 #[test]
 fn a_selector_that_loses_all_endpoints_is_refused_once_they_have_been_seen() {
-    let told = Told { slices: Some(vec![slice(true)]), ..Told::default() };
-    let reply = scene_of(told).update(&local(), &lost());
-    assert_eq!(reply.of("CLB412"), "denied", "{reply:?}");
+    let api_reader = FakeApiReader { slices: Some(vec![slice(true)]), ..FakeApiReader::default() };
+    let response = cluster_with(api_reader).update(&local(), &lost());
+    assert_eq!(response.action_on("CLB412"), "denied", "{response:?}");
 }
 
 #[test]
 fn without_the_endpoints_the_rule_is_silent() {
-    let reply = scene_of(Told::default()).update(&local(), &lost());
-    assert!(reply.allowed(), "{reply:?}");
-    assert_eq!(reply.of("CLB412"), "", "{reply:?}");
+    let response = cluster_with(FakeApiReader::default()).update(&local(), &lost());
+    assert!(response.allowed(), "{response:?}");
+    assert_eq!(response.action_on("CLB412"), "", "{response:?}");
 }
 
 #[test]
 fn at_weight_0_a_selector_may_change_and_nothing_is_read() {
-    let idle = |service: &Value| noted(service, &[("weight", json!("0"))]);
-    let told = Told { slices: Some(vec![slice(true)]), ..Told::default() };
-    let reply = scene_of(told).update(&idle(&local()), &idle(&lost()));
-    assert_eq!(reply.of("CLB412"), "", "{reply:?}");
+    let idle = |service: &Value| with_annotations(service, &[("weight", json!("0"))]);
+    let api_reader = FakeApiReader { slices: Some(vec![slice(true)]), ..FakeApiReader::default() };
+    let response = cluster_with(api_reader).update(&idle(&local()), &idle(&lost()));
+    assert_eq!(response.action_on("CLB412"), "", "{response:?}");
 }
 
 fn unfit() -> Value {
@@ -53,29 +57,36 @@ fn unfit() -> Value {
 
 #[test]
 fn a_rollback_to_a_template_that_lived_before_passes() {
-    let told = Told { past: Some(vec![unfit()["spec"]["template"].clone()]), ..Told::default() };
-    let reply = scene().with(&web()).told(told).update(&deployment(), &unfit());
-    assert_eq!(reply.of("CLB301"), "warned", "{reply:?}");
+    let api_reader = FakeApiReader {
+        past_templates: Some(vec![unfit()["spec"]["template"].clone()]),
+        ..FakeApiReader::default()
+    };
+    let response =
+        test_cluster().with_service(&web()).api_reader(api_reader).update(&deployment(), &unfit());
+    assert_eq!(response.action_on("CLB301"), "warned", "{response:?}");
 }
 
 #[test]
 fn a_template_that_never_lived_is_refused() {
-    let told =
-        Told { past: Some(vec![deployment()["spec"]["template"].clone()]), ..Told::default() };
-    let reply = scene().with(&web()).told(told).update(&deployment(), &unfit());
-    assert_eq!(reply.of("CLB301"), "denied", "{reply:?}");
+    let api_reader = FakeApiReader {
+        past_templates: Some(vec![deployment()["spec"]["template"].clone()]),
+        ..FakeApiReader::default()
+    };
+    let response =
+        test_cluster().with_service(&web()).api_reader(api_reader).update(&deployment(), &unfit());
+    assert_eq!(response.action_on("CLB301"), "denied", "{response:?}");
 }
 
 #[test]
 fn where_the_past_cannot_be_read_it_is_not_held_against_the_workload() {
-    let reply = scene().with(&web()).update(&deployment(), &unfit());
-    assert_eq!(reply.of("CLB301"), "warned", "{reply:?}");
+    let response = test_cluster().with_service(&web()).update(&deployment(), &unfit());
+    assert_eq!(response.action_on("CLB301"), "warned", "{response:?}");
 }
 
 #[test]
 fn a_service_that_came_milliseconds_before_its_workload_is_found() {
-    let told = Told { services: Some(vec![web()]), ..Told::default() };
-    let reply = scene().told(told).create(&unfit());
-    assert_eq!(reply.of("CLB301"), "denied", "{reply:?}");
-    assert!(scene().create(&unfit()).is_silent(), "nobody selects it");
+    let api_reader = FakeApiReader { services: Some(vec![web()]), ..FakeApiReader::default() };
+    let response = test_cluster().api_reader(api_reader).create(&unfit());
+    assert_eq!(response.action_on("CLB301"), "denied", "{response:?}");
+    assert!(test_cluster().create(&unfit()).is_silent(), "nobody selects it");
 }

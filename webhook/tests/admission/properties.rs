@@ -9,7 +9,7 @@ use clbmigrate_core::{
     rules,
     snapshot::{Cluster, Object, Snapshot},
 };
-use clbmigrate_webhook::Hook;
+use clbmigrate_webhook::Webhook;
 use futures::executor::block_on;
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -69,34 +69,28 @@ fn services() -> impl Strategy<Value = Value> {
             ("weight", weight.map_or(Value::Null, Value::from)),
         ];
         notes.extend(others.into_iter().map(|(key, value)| (key, value.into())));
-        noted(&service, &notes)
+        with_annotations(&service, &notes)
     })
 }
 
-/// A cluster that knows the Service, and others in its groups.
-fn around(service: &Value) -> Scene {
+/// A cluster with the Service, and others in its groups.
+fn cluster_around(service: &Value) -> TestCluster {
     let neighbour = |name: &str, notes: &[(&str, Value)]| {
-        neighbour(notes).tap(|it| it["metadata"]["name"] = name.into())
+        edited(&neighbour(notes), &json!({"metadata": {"name": name}}))
     };
-    scene()
+    test_cluster()
         .nodes(&[node(1), node(2), node(3)])
-        .with(service)
-        .with(&neighbour("n1", &[("vgroup-port", json!("rsp-b:80"))]))
-        .with(&neighbour("n2", &[("vgroup-port", json!("rsp-a:80")), ("id", json!("lb-other"))]))
+        .with_service(service)
+        .with_service(&neighbour("n1", &[("vgroup-port", json!("rsp-b:80"))]))
+        .with_service(&neighbour(
+            "n2",
+            &[("vgroup-port", json!("rsp-a:80")), ("id", json!("lb-other"))],
+        ))
 }
 
-trait Tap: Sized {
-    fn tap(mut self, change: impl FnOnce(&mut Self)) -> Self {
-        change(&mut self);
-        self
-    }
-}
-
-impl Tap for Value {}
-
-fn passes(old: &Value, new: &Value) -> Result<(), TestCaseError> {
-    let reply = around(old).update(old, new);
-    prop_assert!(reply.allowed(), "{}\n{old:#}\n{new:#}", reply.message());
+fn assert_allowed(old: &Value, new: &Value) -> Result<(), TestCaseError> {
+    let response = cluster_around(old).update(old, new);
+    prop_assert!(response.allowed(), "{}\n{old:#}\n{new:#}", response.message());
     Ok(())
 }
 
@@ -105,8 +99,8 @@ fn fixes(service: &Value) -> Vec<Value> {
     let mut cluster = Cluster::default();
     let typed: Service = serde_json::from_value(service.clone()).expect("a Service");
     cluster.insert(Object::Service(Box::new(typed)));
-    let snapshot = Snapshot { clusters: vec![cluster], ..Snapshot::default() };
-    let report = rules::check(&Index::new(&snapshot), None, &|_| true);
+    let world = Snapshot { clusters: vec![cluster], ..Snapshot::default() };
+    let report = rules::check(&Index::new(&world), None, &|_| true);
     let patches = report.findings.into_iter().map(|finding| finding.patch);
     patches.filter(|patch| !patch.is_empty()).map(|patch| patched(service, &patch)).collect()
 }
@@ -129,36 +123,36 @@ proptest! {
 
     #[test]
     fn a_change_of_what_no_rule_reads_is_never_refused(service in services(), label in "[a-z]{1,8}") {
-        passes(&service, &edited(&service, &json!({"metadata": {"labels": {"x": label}}})))?;
+        assert_allowed(&service, &edited(&service, &json!({"metadata": {"labels": {"x": label}}})))?;
         let note = json!({"metadata": {"annotations": {"example.com/note": label}}});
-        passes(&service, &edited(&service, &note))?;
-        passes(&service, &edited(&service, &json!({"spec": {"sessionAffinity": "ClientIP"}})))?;
+        assert_allowed(&service, &edited(&service, &note))?;
+        assert_allowed(&service, &edited(&service, &json!({"spec": {"sessionAffinity": "ClientIP"}})))?;
     }
 
     #[test]
     fn weight_0_is_never_refused(service in services()) {
-        passes(&service, &noted(&service, &[("weight", json!("0"))]))?;
+        assert_allowed(&service, &with_annotations(&service, &[("weight", json!("0"))]))?;
     }
 
     #[test]
     fn a_lower_weight_is_never_refused(service in services(), from in 1_u32..=100, by in 1_u32..=100) {
-        let old = noted(&service, &[("weight", from.to_string().into())]);
-        let new = noted(&old, &[("weight", from.saturating_sub(by).to_string().into())]);
-        passes(&old, &new)?;
+        let old = with_annotations(&service, &[("weight", from.to_string().into())]);
+        let new = with_annotations(&old, &[("weight", from.saturating_sub(by).to_string().into())]);
+        assert_allowed(&old, &new)?;
     }
 
     #[test]
     fn the_fix_of_one_finding_is_never_refused(service in services()) {
         for fixed in fixes(&service) {
-            let reply = scene().with(&service).update(&service, &fixed);
-            prop_assert!(reply.allowed(), "{}\n{service:#}\n{fixed:#}", reply.message());
+            let response = test_cluster().with_service(&service).update(&service, &fixed);
+            prop_assert!(response.allowed(), "{}\n{service:#}\n{fixed:#}", response.message());
         }
     }
 
     #[test]
     fn a_bad_service_is_judged_without_panic(old in services(), new in services()) {
-        let scene = around(&old);
-        let _ = (scene.create(&new), scene.update(&old, &new), scene.delete(&old));
+        let cluster = cluster_around(&old);
+        let _ = (cluster.create(&new), cluster.update(&old, &new), cluster.delete(&old));
     }
 }
 
@@ -180,17 +174,17 @@ proptest! {
         body in any::<Vec<u8>>(),
         service in services(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
-        hook in select(Hook::ALL.to_vec()),
+        webhook in select(Webhook::ALL.to_vec()),
     ) {
-        use clbmigrate_webhook::serve::Answer;
+        use clbmigrate_webhook::serve::ReviewHandler;
 
-        let admission = Arc::new(around(&service).admission());
-        let review = review(JANE, "UPDATE", Some(&web()), Some(&service)).to_string();
+        let admission = Arc::new(cluster_around(&service).admission());
+        let review = review(USER, "UPDATE", Some(&web()), Some(&service)).to_string();
         for body in [body, garbled(review, edits)] {
-            let reply = block_on(admission.answer(hook, body.into()));
-            prop_assert!([200, 400].contains(&reply.status.as_u16()));
-            if reply.status == 200 {
-                let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            let response = block_on(admission.handle(webhook, body.into()));
+            prop_assert!([200, 400].contains(&response.status.as_u16()));
+            if response.status == 200 {
+                let answer: Value = serde_json::from_slice(&response.body).expect("JSON");
                 prop_assert!(answer["response"]["uid"].is_string());
                 prop_assert!(answer["response"]["allowed"].is_boolean());
             }

@@ -5,47 +5,48 @@ use serde_json::{Value, json};
 
 use super::support::*;
 
-/// A mistake: the rule, the Service without and with it, the cluster around it, and what becomes of
-/// it at CREATE and at UPDATE.
+/// A mistake: the rule, the Service without and with it, its neighbours, and what is done about it at
+/// CREATE and at UPDATE.
 struct Mistake {
     rule: &'static str,
     good: Value,
     bad: Value,
-    around: Vec<Value>,
+    neighbours: Vec<Value>,
     create: &'static str,
     update: &'static str,
 }
 
 impl Mistake {
-    /// The annotations that make a good Service bad.
-    fn noted(rule: &'static str, notes: &[(&str, Value)]) -> Self {
-        Self::of(rule, web(), noted(&web(), notes))
+    /// A mistake that these annotations make in a good Service.
+    fn in_annotations(rule: &'static str, notes: &[(&str, Value)]) -> Self {
+        Self::of(rule, web(), with_annotations(&web(), notes))
     }
 
     fn of(rule: &'static str, good: Value, bad: Value) -> Self {
-        Self { rule, good, bad, around: Vec::new(), create: "denied", update: "denied" }
+        Self { rule, good, bad, neighbours: Vec::new(), create: "denied", update: "denied" }
     }
 
-    fn both(self, verdict: &'static str) -> Self {
-        Self { create: verdict, update: verdict, ..self }
+    fn both(self, action: &'static str) -> Self {
+        Self { create: action, update: action, ..self }
     }
 
     fn create(self, create: &'static str) -> Self {
         Self { create, ..self }
     }
 
-    fn around(self, around: &[Value]) -> Self {
-        Self { around: around.to_vec(), ..self }
+    fn beside(self, neighbours: &[Value]) -> Self {
+        Self { neighbours: neighbours.to_vec(), ..self }
     }
 
-    fn scene(&self) -> Scene {
-        let scene = scene().nodes(&[node(1), node(2)]).config("cluster: {id: clusterid-of-mine}");
-        self.around.iter().fold(scene, Scene::with)
+    fn cluster(&self) -> TestCluster {
+        let cluster =
+            test_cluster().nodes(&[node(1), node(2)]).config("cluster: {id: clusterid-of-mine}");
+        self.neighbours.iter().fold(cluster, TestCluster::with_service)
     }
 }
 
 fn mistakes() -> Vec<Mistake> {
-    let on = Mistake::noted;
+    let on = Mistake::in_annotations;
     let eni = (BACKEND_TYPE, json!("eni"));
     let other = |notes: &[(&str, Value)]| vec![neighbour(notes)];
     let at_443 = json!({"spec": {"ports": [{"name": "https", "port": 443, "targetPort": 8443}]}});
@@ -64,7 +65,7 @@ fn mistakes() -> Vec<Mistake> {
         on("CLB009", &[("service.beta.kubernetes.io/alicloud-loadbalancer-weight", json!("50"))]),
         on("CLB010", &[("force-override-listeners", json!("true"))]).create("warned"),
         on("CLB010", &[("force-override-listeners", json!("true"))])
-            .around(&other(&[("vgroup-port", json!("rsp-bp9example:80"))])),
+            .beside(&other(&[("vgroup-port", json!("rsp-bp9example:80"))])),
         on("CLB011", &[("ignore-weight-update", json!("on"))]).both("warned"),
         on("CLB012", &[("default-weight", json!("101"))]),
         on("CLB013", &[(BACKEND_TYPE, json!("ENI"))]),
@@ -83,7 +84,7 @@ fn mistakes() -> Vec<Mistake> {
         Mistake::of(
             "CLB019",
             two_ports(),
-            noted(&two_ports(), &[("vgroup-port", json!("rsp-bp1example:80"))]),
+            with_annotations(&two_ports(), &[("vgroup-port", json!("rsp-bp1example:80"))]),
         )
         .both("warned"),
         // Nodes come and go: no node is a reason to refuse an edit.
@@ -91,24 +92,36 @@ fn mistakes() -> Vec<Mistake> {
         Mistake::of(
             "CLB101",
             two_ports(),
-            noted(&two_ports(), &[("vgroup-port", json!("rsp-bp1example:80,rsp-bp1example:443"))]),
+            with_annotations(
+                &two_ports(),
+                &[("vgroup-port", json!("rsp-bp1example:80,rsp-bp1example:443"))],
+            ),
         ),
-        Mistake::of("CLB102", noted(&web(), &[("vgroup-port", json!("rsp-free:80"))]), web())
-            .around(&[edited(
-                &neighbour(&[("vgroup-port", json!("rsp-bp1example:443"))]),
-                &at_443,
-            )]),
-        Mistake::of("CLB103", noted(&web(), &[("vgroup-port", json!("rsp-free:80"))]), web())
-            .around(&other(&[("id", json!("lb-bp2example"))])),
-        Mistake::of("CLB104", noted(&web(), &[("vgroup-port", json!("rsp-free:80"))]), web())
-            .around(&other(&[]))
-            .both("warned"),
+        Mistake::of(
+            "CLB102",
+            with_annotations(&web(), &[("vgroup-port", json!("rsp-free:80"))]),
+            web(),
+        )
+        .beside(&[edited(&neighbour(&[("vgroup-port", json!("rsp-bp1example:443"))]), &at_443)]),
+        Mistake::of(
+            "CLB103",
+            with_annotations(&web(), &[("vgroup-port", json!("rsp-free:80"))]),
+            web(),
+        )
+        .beside(&other(&[("id", json!("lb-bp2example"))])),
         Mistake::of(
             "CLB104",
-            noted(&web(), &[("vgroup-port", json!("rsp-free:80")), eni.clone()]),
-            noted(&web(), std::slice::from_ref(&eni)),
+            with_annotations(&web(), &[("vgroup-port", json!("rsp-free:80"))]),
+            web(),
         )
-        .around(&[edited(
+        .beside(&other(&[]))
+        .both("warned"),
+        Mistake::of(
+            "CLB104",
+            with_annotations(&web(), &[("vgroup-port", json!("rsp-free:80")), eni.clone()]),
+            with_annotations(&web(), std::slice::from_ref(&eni)),
+        )
+        .beside(&[edited(
             &neighbour(std::slice::from_ref(&eni)),
             &json!({"spec": {"selector": {"app": "web"}}}),
         )]),
@@ -121,75 +134,79 @@ fn mistakes() -> Vec<Mistake> {
 fn a_mistake_is_refused_or_told_of_when_it_comes_and_never_refused_once_it_is_there() {
     for mistake in mistakes() {
         let Mistake { rule, good, bad, create, update, .. } = &mistake;
-        let reply = mistake.scene().create(bad);
-        assert_eq!(reply.of(rule), *create, "{rule} at CREATE of {bad:#}: {reply:?}");
-        assert_eq!(reply.allowed(), *create != "denied", "{rule}: {reply:?}");
+        let response = mistake.cluster().create(bad);
+        assert_eq!(response.action_on(rule), *create, "{rule} at CREATE of {bad:#}: {response:?}");
+        assert_eq!(response.allowed(), *create != "denied", "{rule}: {response:?}");
 
         if good["metadata"]["name"] == bad["metadata"]["name"] {
-            let scene = mistake.scene().with(good);
-            let reply = scene.update(good, bad);
-            assert_eq!(reply.of(rule), *update, "{rule} at UPDATE to {bad:#}: {reply:?}");
+            let cluster = mistake.cluster().with_service(good);
+            let response = cluster.update(good, bad);
+            assert_eq!(
+                response.action_on(rule),
+                *update,
+                "{rule} at UPDATE to {bad:#}: {response:?}"
+            );
         }
 
-        let elsewhere = noted(bad, &[("connection-drain", json!("on"))]);
-        let reply = mistake.scene().with(bad).update(bad, &elsewhere);
-        assert!(reply.allowed(), "{rule} was there before: {reply:?}");
-        assert_ne!(reply.of(rule), "", "{rule} is still there: {reply:?}");
+        let elsewhere = with_annotations(bad, &[("connection-drain", json!("on"))]);
+        let response = mistake.cluster().with_service(bad).update(bad, &elsewhere);
+        assert!(response.allowed(), "{rule} was there before: {response:?}");
+        assert_ne!(response.action_on(rule), "", "{rule} is still there: {response:?}");
 
-        let repaired = mistake.scene().with(bad).update(bad, good);
-        assert_eq!(repaired.of(rule), "", "{rule} is repaired: {repaired:?}");
+        let repaired = mistake.cluster().with_service(bad).update(bad, good);
+        assert_eq!(repaired.action_on(rule), "", "{rule} is repaired: {repaired:?}");
     }
 }
 
 #[test]
 fn a_service_without_a_mistake_passes_in_silence() {
-    let scene = scene().nodes(&[node(1), node(2)]).with_workload(&deployment());
-    let reply = scene.create(&web());
-    assert!(reply.is_silent(), "{reply:?}");
-    let reply = scene.update(&web(), &noted(&web(), &[("weight", json!("40"))]));
-    assert!(reply.is_silent(), "{reply:?}");
+    let cluster = test_cluster().nodes(&[node(1), node(2)]).with_workload(&deployment());
+    let response = cluster.create(&web());
+    assert!(response.is_silent(), "{response:?}");
+    let response = cluster.update(&web(), &with_annotations(&web(), &[("weight", json!("40"))]));
+    assert!(response.is_silent(), "{response:?}");
 }
 
 /// Changes of a Service that carries traffic: the rule, the new version, and what becomes of it.
 #[test]
 fn a_change_that_takes_traffic_with_it_is_refused() {
-    let of_rule = |rule, new: Value, verdict| (rule, new, verdict);
-    let notes = |notes: &[(&str, Value)]| noted(&web(), notes);
+    let case = |rule, new: Value, action| (rule, new, action);
+    let notes = |notes: &[(&str, Value)]| with_annotations(&web(), notes);
     let spec = |spec: Value| edited(&web(), &json!({"spec": spec}));
     let cases = [
-        of_rule("CLB403", notes(&[("weight", json!(null))]), "denied"),
-        of_rule("CLB404", spec(json!({"type": "ClusterIP"})), "denied"),
-        of_rule("CLB405", notes(&[("vgroup-port", json!("rsp-bp2example:80"))]), "denied"),
-        of_rule("CLB406", notes(&[("vgroup-port", json!(null))]), "denied"),
-        of_rule("CLB406", notes(&[("id", json!("lb-bp2example"))]), "denied"),
-        of_rule("CLB410", notes(&[("weight", json!("0"))]), "warned"),
-        of_rule("CLB414", spec(json!({"externalTrafficPolicy": "Local"})), "warned"),
+        case("CLB403", notes(&[("weight", json!(null))]), "denied"),
+        case("CLB404", spec(json!({"type": "ClusterIP"})), "denied"),
+        case("CLB405", notes(&[("vgroup-port", json!("rsp-bp2example:80"))]), "denied"),
+        case("CLB406", notes(&[("vgroup-port", json!(null))]), "denied"),
+        case("CLB406", notes(&[("id", json!("lb-bp2example"))]), "denied"),
+        case("CLB410", notes(&[("weight", json!("0"))]), "warned"),
+        case("CLB414", spec(json!({"externalTrafficPolicy": "Local"})), "warned"),
     ];
-    for (rule, new, verdict) in cases {
-        let reply = scene().nodes(&[node(1)]).with(&web()).update(&web(), &new);
-        assert_eq!(reply.of(rule), verdict, "{rule} for {new:#}: {reply:?}");
-        assert_eq!(reply.allowed(), verdict != "denied", "{rule}: {reply:?}");
+    for (rule, new, action) in cases {
+        let response = test_cluster().nodes(&[node(1)]).with_service(&web()).update(&web(), &new);
+        assert_eq!(response.action_on(rule), action, "{rule} for {new:#}: {response:?}");
+        assert_eq!(response.allowed(), action != "denied", "{rule}: {response:?}");
     }
 }
 
 #[test]
 fn a_service_of_another_kind_is_none_of_our_business_whatever_it_carries() {
-    let bad = noted(&web(), &[("weight", json!("101"))]);
+    let bad = with_annotations(&web(), &[("weight", json!("101"))]);
     let others = [
         edited(&bad, &json!({"spec": {"type": "ClusterIP"}})),
         edited(&bad, &json!({"spec": {"loadBalancerClass": "example.com/other"}})),
-        noted(&bad, &[("service.beta.kubernetes.io/class", json!("other"))]),
+        with_annotations(&bad, &[("service.beta.kubernetes.io/class", json!("other"))]),
     ];
     for other in others {
-        let reply = scene().create(&other);
-        assert!(reply.is_silent(), "{reply:?}");
+        let response = test_cluster().create(&other);
+        assert!(response.is_silent(), "{response:?}");
     }
 }
 
 #[test]
 fn rules_that_need_the_cloud_are_silent() {
-    let reply = scene().create(&web());
+    let response = test_cluster().create(&web());
     for rule in ["CLB022", "CLB023", "CLB401", "CLB407", "CLB408", "CLB409", "CLB413"] {
-        assert_eq!(reply.of(rule), "", "{rule}");
+        assert_eq!(response.action_on(rule), "", "{rule}");
     }
 }

@@ -1,14 +1,14 @@
-//! A cluster on paper, and reviews of its objects.
+//! A cluster in the cache alone, and reviews of its objects.
 
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use clbmigrate_core::object::{EndpointSlice, PodTemplate, Service, WorkloadKind};
 use clbmigrate_webhook::{
-    Hook,
-    admission::{Admission, Ancestor, Evidence, EvidenceError},
+    Webhook,
+    admission::{AdmissionHandler, ApiReadError, ApiReader, WorkloadRef},
     cache::Cache,
-    claims::InMemory,
+    claims::InMemoryClaims,
     config::Config,
     metrics::Metrics,
 };
@@ -18,58 +18,65 @@ use serde_json::{Value, json};
 pub const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
 pub const ALLOW: &str = "clbmigrate.io/allow";
-/// Whoever is no part of the system.
-pub const JANE: &str = "jane@example.com";
+/// A user that is no part of Kubernetes.
+pub const USER: &str = "jane@example.com";
 
-/// What the API server would say; nothing of it is read unless it is asked for.
+/// Answers what an API server would; `None` stands for one that does not answer.
 #[derive(Default, Clone)]
-pub struct Told {
+pub struct FakeApiReader {
     pub slices: Option<Vec<Value>>,
-    pub past: Option<Vec<Value>>,
+    pub past_templates: Option<Vec<Value>>,
     pub services: Option<Vec<Value>>,
 }
 
-fn read<T: serde::de::DeserializeOwned>(of: Option<&Vec<Value>>) -> Result<Vec<T>, EvidenceError> {
-    let values = of.ok_or(EvidenceError::Nobody)?;
+fn read<T: serde::de::DeserializeOwned>(
+    values: Option<&Vec<Value>>,
+) -> Result<Vec<T>, ApiReadError> {
+    let values = values.ok_or(ApiReadError::Unavailable)?;
     Ok(values.iter().map(|v| serde_json::from_value(v.clone()).expect("an object")).collect())
 }
 
-impl Evidence for Told {
-    fn slices<'e>(
-        &'e self,
-        _: &'e str,
-        _: &'e str,
-    ) -> BoxFuture<'e, Result<Vec<EndpointSlice>, EvidenceError>> {
+impl ApiReader for FakeApiReader {
+    fn endpoint_slices<'r>(
+        &'r self,
+        _: &'r str,
+        _: &'r str,
+    ) -> BoxFuture<'r, Result<Vec<EndpointSlice>, ApiReadError>> {
         Box::pin(async { read(self.slices.as_ref()) })
     }
 
-    fn past<'e>(
-        &'e self,
-        _: Ancestor<'e>,
-    ) -> BoxFuture<'e, Result<Vec<PodTemplate>, EvidenceError>> {
-        Box::pin(async { read(self.past.as_ref()) })
+    fn past_templates<'r>(
+        &'r self,
+        _: WorkloadRef<'r>,
+    ) -> BoxFuture<'r, Result<Vec<PodTemplate>, ApiReadError>> {
+        Box::pin(async { read(self.past_templates.as_ref()) })
     }
 
-    fn services<'e>(&'e self, _: &'e str) -> BoxFuture<'e, Result<Vec<Service>, EvidenceError>> {
+    fn services<'r>(&'r self, _: &'r str) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>> {
         Box::pin(async { read(self.services.as_ref()) })
     }
 }
 
-/// A webhook in front of a cluster on paper.
-pub struct Scene {
+/// A webhook whose cache shows a small cluster.
+pub struct TestCluster {
     pub cache: Arc<Cache>,
     config: String,
-    told: Told,
+    api_reader: FakeApiReader,
     user: &'static str,
 }
 
 /// An empty cluster with default settings.
-pub fn scene() -> Scene {
-    Scene { cache: Arc::default(), config: String::new(), told: Told::default(), user: JANE }
+pub fn test_cluster() -> TestCluster {
+    TestCluster {
+        cache: Arc::default(),
+        config: String::new(),
+        api_reader: FakeApiReader::default(),
+        user: USER,
+    }
 }
 
-impl Scene {
-    pub fn with(self, service: &Value) -> Self {
+impl TestCluster {
+    pub fn with_service(self, service: &Value) -> Self {
         self.cache.put_service(&service.to_string()).expect("a Service");
         self
     }
@@ -90,8 +97,8 @@ impl Scene {
         self
     }
 
-    pub fn told(mut self, told: Told) -> Self {
-        self.told = told;
+    pub fn api_reader(mut self, api_reader: FakeApiReader) -> Self {
+        self.api_reader = api_reader;
         self
     }
 
@@ -100,32 +107,32 @@ impl Scene {
         self
     }
 
-    pub fn admission(&self) -> Admission<InMemory, Told> {
+    pub fn admission(&self) -> AdmissionHandler<InMemoryClaims, FakeApiReader> {
         let config = Config::parse(&self.config).expect("a good file");
-        let claims = InMemory::new(Arc::clone(&self.cache));
-        Admission::new(
+        let claims = InMemoryClaims::new(Arc::clone(&self.cache));
+        AdmissionHandler::new(
             Arc::clone(&self.cache),
             Arc::new(ArcSwap::from_pointee(config)),
             Arc::new(Metrics::default()),
             claims,
-            self.told.clone(),
+            self.api_reader.clone(),
         )
     }
 
-    pub fn create(&self, object: &Value) -> Reply {
-        self.ask("CREATE", None, Some(object))
+    pub fn create(&self, object: &Value) -> ReviewResponse {
+        self.review("CREATE", None, Some(object))
     }
 
-    pub fn update(&self, old: &Value, new: &Value) -> Reply {
-        self.ask("UPDATE", Some(old), Some(new))
+    pub fn update(&self, old: &Value, new: &Value) -> ReviewResponse {
+        self.review("UPDATE", Some(old), Some(new))
     }
 
-    pub fn delete(&self, object: &Value) -> Reply {
-        self.ask("DELETE", Some(object), None)
+    pub fn delete(&self, object: &Value) -> ReviewResponse {
+        self.review("DELETE", Some(object), None)
     }
 
-    fn ask(&self, operation: &str, old: Option<&Value>, new: Option<&Value>) -> Reply {
-        ask(&self.admission(), &review(self.user, operation, old, new))
+    fn review(&self, operation: &str, old: Option<&Value>, new: Option<&Value>) -> ReviewResponse {
+        validate(&self.admission(), &review(self.user, operation, old, new))
     }
 }
 
@@ -145,21 +152,25 @@ pub fn review(user: &str, operation: &str, old: Option<&Value>, new: Option<&Val
 }
 
 /// Posts a review to the hook that validates its kind.
-pub fn ask(admission: &Admission<InMemory, Told>, review: &Value) -> Reply {
-    let hook = if review["request"]["kind"]["kind"] == "Service" {
-        Hook::ValidateServices
+pub fn validate(
+    admission: &AdmissionHandler<InMemoryClaims, FakeApiReader>,
+    review: &Value,
+) -> ReviewResponse {
+    let webhook = if review["request"]["kind"]["kind"] == "Service" {
+        Webhook::ValidateServices
     } else {
-        Hook::ValidateWorkloads
+        Webhook::ValidateWorkloads
     };
-    let answer = block_on(admission.review(hook, review.to_string().as_bytes())).expect("a review");
+    let answer =
+        block_on(admission.review(webhook, review.to_string().as_bytes())).expect("a review");
     let answer: Value = serde_json::from_slice(&answer).expect("JSON");
-    Reply(answer["response"].clone())
+    ReviewResponse(answer["response"].clone())
 }
 
-/// An answer.
-pub struct Reply(Value);
+/// The response to a review.
+pub struct ReviewResponse(Value);
 
-impl Reply {
+impl ReviewResponse {
     pub fn allowed(&self) -> bool {
         self.0["allowed"] == true
     }
@@ -176,10 +187,10 @@ impl Reply {
         self.0["auditAnnotations"]["findings"].as_str().unwrap_or_default()
     }
 
-    /// What became of a rule: `denied`, `warned`, `audited`, or nothing.
-    pub fn of(&self, rule: &str) -> &str {
+    /// What was done about a rule's finding: `denied`, `warned`, `audited`, or empty.
+    pub fn action_on(&self, rule: &str) -> &str {
         let found = self.audit().split(',').filter_map(|one| one.split_once('='));
-        found.filter(|(id, _)| *id == rule).map(|(_, verdict)| verdict).next().unwrap_or_default()
+        found.filter(|(id, _)| *id == rule).map(|(_, action)| action).next().unwrap_or_default()
     }
 
     pub fn is_silent(&self) -> bool {
@@ -187,7 +198,7 @@ impl Reply {
     }
 }
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for ReviewResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.0)
     }
@@ -201,7 +212,7 @@ pub fn edited(object: &Value, patch: &Value) -> Value {
 }
 
 /// A value with CLB annotations set or, where null, removed.
-pub fn noted(object: &Value, notes: &[(&str, Value)]) -> Value {
+pub fn with_annotations(object: &Value, notes: &[(&str, Value)]) -> Value {
     let annotations: serde_json::Map<String, Value> =
         notes.iter().map(|(suffix, value)| (key(suffix), value.clone())).collect();
     edited(object, &json!({"metadata": {"annotations": annotations}}))
@@ -237,13 +248,13 @@ pub fn two_ports() -> Value {
         {"name": "https", "protocol": "TCP", "port": 443, "targetPort": 8443, "nodePort": 30443},
     ]);
     let service = edited(&web(), &json!({"spec": {"ports": ports}}));
-    noted(&service, &[("vgroup-port", "rsp-bp1example:80,rsp-bp2example:443".into())])
+    with_annotations(&service, &[("vgroup-port", "rsp-bp1example:80,rsp-bp2example:443".into())])
 }
 
 /// Another Service with the same group.
 pub fn neighbour(notes: &[(&str, Value)]) -> Value {
     let spec = json!({"selector": {"app": "other"}});
-    noted(&edited(&web(), &json!({"metadata": {"name": "other"}, "spec": spec})), notes)
+    with_annotations(&edited(&web(), &json!({"metadata": {"name": "other"}, "spec": spec})), notes)
 }
 
 /// A workload that `web` selects, fit for lossless moves.

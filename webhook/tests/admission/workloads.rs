@@ -35,21 +35,26 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
 
 #[test]
 fn a_mistake_is_refused_or_told_of_when_it_comes_and_never_refused_once_it_is_there() {
-    let scene = || {
-        let told = Told { past: Some(Vec::new()), ..Told::default() };
-        scene().config("inject: {enabled: false}").nodes(&[node(1)]).with(&web()).told(told)
+    let cluster = || {
+        let api_reader =
+            FakeApiReader { past_templates: Some(Vec::new()), ..FakeApiReader::default() };
+        test_cluster()
+            .config("inject: {enabled: false}")
+            .nodes(&[node(1)])
+            .with_service(&web())
+            .api_reader(api_reader)
     };
     for (rule, bad, verdict) in mistakes() {
-        let reply = scene().create(&bad);
-        assert_eq!(reply.of(rule), verdict, "{rule} at CREATE: {reply:?}");
-        let reply = scene().update(&deployment(), &bad);
-        assert_eq!(reply.of(rule), verdict, "{rule} at UPDATE: {reply:?}");
+        let response = cluster().create(&bad);
+        assert_eq!(response.action_on(rule), verdict, "{rule} at CREATE: {response:?}");
+        let response = cluster().update(&deployment(), &bad);
+        assert_eq!(response.action_on(rule), verdict, "{rule} at UPDATE: {response:?}");
         let image =
             json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
-        let reply = scene().update(&bad, &edited(&bad, &image));
-        assert!(reply.allowed(), "{rule} was there before: {reply:?}");
-        let reply = scene().update(&bad, &deployment());
-        assert_eq!(reply.of(rule), "", "{rule} is repaired: {reply:?}");
+        let response = cluster().update(&bad, &edited(&bad, &image));
+        assert!(response.allowed(), "{rule} was there before: {response:?}");
+        let response = cluster().update(&bad, &deployment());
+        assert_eq!(response.action_on(rule), "", "{rule} is repaired: {response:?}");
     }
 }
 
@@ -59,9 +64,9 @@ fn a_mistake_is_refused_or_told_of_when_it_comes_and_never_refused_once_it_is_th
 #[case("DaemonSet")]
 fn every_kind_is_judged(#[case] kind: &str) {
     let workload = edited(&with_containers(&deployment(), &[unprobed()]), &json!({"kind": kind}));
-    let reply = scene().with(&web()).create(&workload);
-    assert_eq!(reply.of("CLB301"), "denied", "{reply:?}");
-    assert!(reply.message().starts_with(&format!("{kind} shop/web: CLB301")), "{reply:?}");
+    let response = test_cluster().with_service(&web()).create(&workload);
+    assert_eq!(response.action_on("CLB301"), "denied", "{response:?}");
+    assert!(response.message().starts_with(&format!("{kind} shop/web: CLB301")), "{response:?}");
 }
 
 #[test]
@@ -69,10 +74,10 @@ fn a_workload_that_no_migrated_service_selects_passes() {
     let unfit = with_containers(&deployment(), &[unprobed()]);
     let elsewhere = edited(&web(), &json!({"metadata": {"namespace": "other"}}));
     let no_selector = edited(&web(), &json!({"spec": {"selector": null}}));
-    let unmapped = noted(&web(), &[("vgroup-port", json!(null))]);
+    let unmapped = with_annotations(&web(), &[("vgroup-port", json!(null))]);
     for service in [elsewhere, no_selector, unmapped] {
-        let reply = scene().with(&service).create(&unfit);
-        assert!(reply.is_silent(), "{reply:?}");
+        let response = test_cluster().with_service(&service).create(&unfit);
+        assert!(response.is_silent(), "{response:?}");
     }
 }
 
@@ -88,8 +93,8 @@ fn scale_labels_and_a_new_image_pass_on_an_unfit_workload() {
         edited(&unfit, &json!({"metadata": {"finalizers": ["x"]}})),
     ];
     for edit in edits {
-        let reply = scene().with(&web()).update(&unfit, &edit);
-        assert!(reply.allowed(), "{reply:?}");
+        let response = test_cluster().with_service(&web()).update(&unfit, &edit);
+        assert!(response.allowed(), "{response:?}");
     }
 }
 
@@ -97,34 +102,34 @@ fn scale_labels_and_a_new_image_pass_on_an_unfit_workload() {
 fn a_workload_that_is_going_passes() {
     let unfit = with_containers(&deployment(), &[unprobed()]);
     let going = edited(&unfit, &json!({"metadata": {"deletionTimestamp": "2026-11-01T08:00:00Z"}}));
-    assert!(scene().with(&web()).update(&deployment(), &going).is_silent());
+    assert!(test_cluster().with_service(&web()).update(&deployment(), &going).is_silent());
 }
 
 #[test]
 fn an_unfit_workload_is_told_of_with_a_new_service_and_refuses_nothing() {
     let unfit = with_containers(&deployment(), &[unprobed()]);
-    let reply = scene().nodes(&[node(1)]).with_workload(&unfit).create(&web());
-    assert!(reply.allowed(), "{reply:?}");
-    assert_eq!(reply.of("CLB301"), "warned", "{reply:?}");
-    assert!(reply.warnings()[0].contains("Deployment shop/web"), "{reply:?}");
+    let response = test_cluster().nodes(&[node(1)]).with_workload(&unfit).create(&web());
+    assert!(response.allowed(), "{response:?}");
+    assert_eq!(response.action_on("CLB301"), "warned", "{response:?}");
+    assert!(response.warnings()[0].contains("Deployment shop/web"), "{response:?}");
 }
 
 #[test]
 fn a_workload_that_runs_without_a_hook_is_told_of_with_a_new_service() {
     let unhooked = edited(&container(), &json!({"lifecycle": null}));
     let running = with_containers(&deployment(), &[unhooked]);
-    let scene = scene().nodes(&[node(1)]).with_workload(&running);
-    let reply = scene.create(&web());
-    assert_eq!(reply.of("CLB303"), "warned", "its Pods have none: {reply:?}");
+    let cluster = test_cluster().nodes(&[node(1)]).with_workload(&running);
+    let response = cluster.create(&web());
+    assert_eq!(response.action_on("CLB303"), "warned", "its Pods have none: {response:?}");
     let relabelled = edited(&running, &json!({"metadata": {"labels": {"tier": "front"}}}));
-    let reply = scene.with(&web()).update(&running, &relabelled);
-    assert!(reply.is_silent(), "its next rollout brings one: {reply:?}");
+    let response = cluster.with_service(&web()).update(&running, &relabelled);
+    assert!(response.is_silent(), "its next rollout brings one: {response:?}");
 }
 
 #[test]
 fn an_edit_of_the_weight_does_not_tell_of_workloads_again() {
     let unfit = with_containers(&deployment(), &[unprobed()]);
-    let scene = scene().nodes(&[node(1)]).with_workload(&unfit).with(&web());
-    let reply = scene.update(&web(), &noted(&web(), &[("weight", json!("40"))]));
-    assert!(reply.is_silent(), "{reply:?}");
+    let cluster = test_cluster().nodes(&[node(1)]).with_workload(&unfit).with_service(&web());
+    let response = cluster.update(&web(), &with_annotations(&web(), &[("weight", json!("40"))]));
+    assert!(response.is_silent(), "{response:?}");
 }

@@ -1,37 +1,53 @@
-//! The cache in front of a real API server, and of one that misbehaves.
+//! The webhook on a real cluster: its cache before an API server, also one that misbehaves, and its
+//! certificates, from the shared Secret to `caBundle`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-mod faults;
-mod following;
-mod scene;
+mod cache;
+mod certificates;
+#[allow(dead_code, reason = "the suite `server` uses the rest")]
+#[path = "../support/process.rs"]
+mod process;
+mod test_namespace;
 
 use std::{
     process::ExitCode,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 use clbmigrate_testbed::{
     Plan, Version,
-    suite::{SharedTestbed, run},
+    suite::{SharedTestbed, run_parallel},
 };
 
-/// Whoever stops the API server has it alone; all others share it.
-static TURN: RwLock<()> = RwLock::new(());
+use test_namespace::TestNamespace;
+
+/// A test that stops the API server locks it for writing, all others for reading.
+static API_SERVER: RwLock<()> = RwLock::new(());
+
+/// Webhook configurations have one name each in a cluster, so one test at a time writes them.
+static CONFIGURATIONS: Mutex<()> = Mutex::new(());
 
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    for (name, test) in [following::TESTS, faults::TESTS].concat() {
+    for (name, test) in [cache::following::TESTS, cache::faults::TESTS].concat() {
         trials.push(shared.trial(name, move |testbed| {
-            let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
-            test(&scene::Scene::new(testbed)?)
+            let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);
+            test(&TestNamespace::new(testbed)?)
         }));
     }
-    for (name, test) in following::ALONE {
+    for (name, test) in cache::following::STOP_THE_API_SERVER {
         trials.push(shared.trial(name, move |testbed| {
-            let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
-            test(&scene::Scene::new(testbed)?)
+            let _alone = API_SERVER.write().unwrap_or_else(PoisonError::into_inner);
+            test(&TestNamespace::new(testbed)?)
         }));
     }
-    run(trials, Some(&shared))
+    for (name, test) in [certificates::authority::TESTS, certificates::publishing::TESTS].concat() {
+        trials.push(shared.trial(name, move |testbed| {
+            let _alone = CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner);
+            let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);
+            test(&certificates::Installation::new(TestNamespace::new(testbed)?)?)
+        }));
+    }
+    run_parallel(trials, Some(&shared))
 }

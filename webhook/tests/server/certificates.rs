@@ -1,6 +1,4 @@
 //! Certificates from files: what is taken, and what never replaces a good one.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -11,7 +9,10 @@ use std::{
 
 use clbmigrate_webhook::{
     metrics::Metrics,
-    tls::{Authority, Bundle, Folder, Mounted, Pair, PairError, Resolver},
+    tls::{
+        CaBundle, CertDir, CertDirWatcher, CertResolver, CertificateAuthority, ServingCertificate,
+        ServingCertificateError,
+    },
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rstest::rstest;
@@ -47,8 +48,8 @@ fn signed() -> Signed {
     Signed { chain: format!("{leaf}{middle}"), leaf, key: key.serialize_pem(), root }
 }
 
-fn parse(certificates: &str, key: &str) -> Result<Pair, PairError> {
-    Pair::parse(certificates.as_bytes(), key.as_bytes(), SystemTime::now())
+fn parse(certificates: &str, key: &str) -> Result<ServingCertificate, ServingCertificateError> {
+    ServingCertificate::parse(certificates.as_bytes(), key.as_bytes(), SystemTime::now())
 }
 
 /// Fills a folder as kubelet does: files are links into `..data`, a link that moves.
@@ -85,7 +86,7 @@ fn a_chain_is_taken_whole() {
 #[case::address_of_ip_6(vec!["::1".to_owned(), "web.test".to_owned()], "::1")]
 fn a_pair_knows_whom_it_is_for(#[case] names: Vec<String>, #[case] expected: &str) {
     let now = SystemTime::now();
-    let authority = Authority::create(1, now).expect("an authority");
+    let authority = CertificateAuthority::create(1, now).expect("an authority");
     let pair = authority.sign(&names, now).expect("a certificate");
     assert_eq!(pair.server_name().as_deref(), Some(expected));
 }
@@ -94,45 +95,45 @@ fn a_pair_knows_whom_it_is_for(#[case] names: Vec<String>, #[case] expected: &st
 fn what_does_not_belong_together_is_refused() {
     let (signed, other) = (signed(), signed());
     let refused = |certificates: &str, key: &str| parse(certificates, key).expect_err("refused");
-    assert!(matches!(refused(&signed.leaf, &other.key), PairError::Mismatch(_)));
+    assert!(matches!(refused(&signed.leaf, &other.key), ServingCertificateError::Mismatch(_)));
     let (leaf, middle) = signed.chain.split_at(signed.leaf.len());
     let turned = format!("{middle}{leaf}");
-    assert!(matches!(refused(&turned, &signed.key), PairError::Mismatch(_)));
-    assert!(matches!(refused("", &signed.key), PairError::Certificate(_)));
-    assert!(matches!(refused(&signed.key, &signed.key), PairError::Certificate(_)));
-    assert!(matches!(refused(&signed.leaf, ""), PairError::Key(_)));
-    assert!(matches!(refused(&signed.leaf, &signed.leaf), PairError::Key(_)));
+    assert!(matches!(refused(&turned, &signed.key), ServingCertificateError::Mismatch(_)));
+    assert!(matches!(refused("", &signed.key), ServingCertificateError::Certificate(_)));
+    assert!(matches!(refused(&signed.key, &signed.key), ServingCertificateError::Certificate(_)));
+    assert!(matches!(refused(&signed.leaf, ""), ServingCertificateError::Key(_)));
+    assert!(matches!(refused(&signed.leaf, &signed.leaf), ServingCertificateError::Key(_)));
     let cut = &signed.leaf[..signed.leaf.len() / 2];
-    assert!(matches!(refused(cut, &signed.key), PairError::Certificate(_)));
+    assert!(matches!(refused(cut, &signed.key), ServingCertificateError::Certificate(_)));
     let spoilt = signed.leaf.replacen("MII", "MIA", 1);
-    assert!(matches!(refused(&spoilt, &signed.key), PairError::Certificate(_)));
+    assert!(matches!(refused(&spoilt, &signed.key), ServingCertificateError::Certificate(_)));
 }
 
 #[test]
 fn a_certificate_is_old_after_two_thirds_of_its_life_and_before_it_begins() {
     let now = SystemTime::now();
-    let authority = Authority::create(1, now).expect("an authority");
+    let authority = CertificateAuthority::create(1, now).expect("an authority");
     let pair = authority.sign(&["web.test".to_owned()], now).expect("a certificate");
-    assert!(!pair.is_old(now));
-    assert!(!pair.is_old(now - Duration::from_secs(3600)), "clocks differ by an hour");
-    assert!(!pair.is_old(now + 4 * DAY));
-    assert!(pair.is_old(now + 5 * DAY), "a week's two thirds");
-    assert!(pair.is_old(now - Duration::from_secs(3 * 3600)), "the clock was set back");
-    assert!(pair.ends() > now + 6 * DAY);
+    assert!(!pair.needs_renewal(now));
+    assert!(!pair.needs_renewal(now - Duration::from_secs(3600)), "clocks differ by an hour");
+    assert!(!pair.needs_renewal(now + 4 * DAY));
+    assert!(pair.needs_renewal(now + 5 * DAY), "a week's two thirds");
+    assert!(pair.needs_renewal(now - Duration::from_secs(3 * 3600)), "the clock was set back");
+    assert!(pair.not_after() > now + 6 * DAY);
 }
 
 #[test]
 fn an_expired_certificate_is_refused() {
     let now = SystemTime::now();
-    let authority = Authority::create(1, now).expect("an authority");
+    let authority = CertificateAuthority::create(1, now).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(vec!["web.test".to_owned()]).expect("a name");
     params.not_before = (now - 2 * DAY).into();
     params.not_after = (now - DAY).into();
     let leaf = params.self_signed(&key).expect("signed").pem();
-    assert!(matches!(parse(&leaf, &key.serialize_pem()), Err(PairError::Expired)));
-    assert!(Authority::create(1, now - 20 * 365 * DAY).is_ok());
-    let opened = Authority::open(
+    assert!(matches!(parse(&leaf, &key.serialize_pem()), Err(ServingCertificateError::Expired)));
+    assert!(CertificateAuthority::create(1, now - 20 * 365 * DAY).is_ok());
+    let opened = CertificateAuthority::open(
         authority.certificate(),
         authority.key(),
         authority.bundle().clone(),
@@ -144,23 +145,24 @@ fn an_expired_certificate_is_refused() {
 /// A folder, and what follows it.
 struct Follower {
     folder: tempfile::TempDir,
-    mounted: Mounted,
-    resolver: Arc<Resolver>,
-    bundle: watch::Receiver<Option<Bundle>>,
+    watcher: CertDirWatcher,
+    resolver: Arc<CertResolver>,
+    bundle: watch::Receiver<Option<CaBundle>>,
 }
 
 impl Follower {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let resolver = Resolver::new(Arc::new(Metrics::default()));
+        let resolver = CertResolver::new(Arc::new(Metrics::default()));
         let (bundles, bundle) = watch::channel(None);
-        let mounted = Mounted::new(Folder::new(folder.path()), Arc::clone(&resolver), bundles);
-        Self { folder, mounted, resolver, bundle }
+        let watcher =
+            CertDirWatcher::new(CertDir::new(folder.path()), Arc::clone(&resolver), bundles);
+        Self { folder, watcher, resolver, bundle }
     }
 
     fn mount(&mut self, number: u32, files: &[(&str, &str)]) {
         mount(self.folder.path(), number, files);
-        self.mounted.look(SystemTime::now());
+        self.watcher.poll(SystemTime::now());
     }
 
     /// The certificate that is shown, as in the PEM text it came from.
@@ -219,25 +221,26 @@ fn a_bad_pair_never_replaces_a_good_one_and_the_next_good_one_does() {
 fn a_folder_is_told_about_once_for_each_change() {
     let signed = signed();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut looker = Folder::new(folder.path());
+    let mut dir = CertDir::new(folder.path());
     let now = SystemTime::now();
-    let missing = looker.look(now).expect("the first look").expect_err("an empty folder");
+    let missing = dir.poll(now).expect("the first look").expect_err("an empty folder");
     assert!(missing.ends_with("tls.crt: No such file or directory (os error 2)"), "{missing}");
-    assert!(looker.look(now).is_none());
+    assert!(dir.poll(now).is_none());
     mount(folder.path(), 1, &[("tls.crt", &signed.chain), ("tls.key", &signed.key)]);
-    assert!(looker.look(now).expect("a change").is_ok());
-    assert!(looker.look(now).is_none());
+    assert!(dir.poll(now).expect("a change").is_ok());
+    assert!(dir.poll(now).is_none());
 }
 
 #[test]
 fn a_bundle_of_a_newer_certificate_counts_as_newer() {
     let now = SystemTime::now();
-    let old = Authority::create(1, now - DAY).expect("an authority");
-    let new = Authority::create(1, now).expect("an authority");
-    let [of_old, of_new] = [&old, &new].map(|it| Bundle::of_file(it.certificate()).expect("PEM"));
+    let old = CertificateAuthority::create(1, now - DAY).expect("an authority");
+    let new = CertificateAuthority::create(1, now).expect("an authority");
+    let [of_old, of_new] =
+        [&old, &new].map(|it| CaBundle::from_file(it.certificate()).expect("PEM"));
     assert!(of_old.generation() < of_new.generation());
     let both = format!("{}{}", new.certificate(), old.certificate());
-    let both = Bundle::of_file(&both).expect("PEM");
+    let both = CaBundle::from_file(&both).expect("PEM");
     assert_eq!(both.generation(), of_new.generation());
     assert_eq!(both.certificates().len(), 2);
 }

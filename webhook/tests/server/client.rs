@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
-use clbmigrate_webhook::tls::Bundle;
+use clbmigrate_webhook::tls::CaBundle;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::ring, version};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::scene::{NAME, Scene, within};
+use crate::test_server::{NAME, TestServer, within};
 
 pub type Tls = TlsStream<TcpStream>;
 
@@ -30,7 +30,7 @@ impl Answer {
 
 pub async fn connect(
     address: SocketAddr,
-    bundle: &Bundle,
+    bundle: &CaBundle,
     version: &'static SupportedProtocolVersion,
     protocols: &[&str],
 ) -> io::Result<Tls> {
@@ -50,12 +50,15 @@ pub async fn connect(
 pub struct Client(pub Tls);
 
 impl Client {
-    pub async fn new(scene: &Scene) -> Self {
-        Self::at(scene, &version::TLS13).await.expect("a connection")
+    pub async fn new(server: &TestServer) -> Self {
+        Self::at(server, &version::TLS13).await.expect("a connection")
     }
 
-    pub async fn at(scene: &Scene, version: &'static SupportedProtocolVersion) -> io::Result<Self> {
-        let connecting = connect(scene.address, scene.bundle(), version, &["http/1.1"]);
+    pub async fn at(
+        server: &TestServer,
+        version: &'static SupportedProtocolVersion,
+    ) -> io::Result<Self> {
+        let connecting = connect(server.address, server.bundle(), version, &["http/1.1"]);
         within("a connection", connecting).await.map(Self)
     }
 

@@ -8,7 +8,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
 use crate::{
     client::Client,
-    scene::{Scene, patient, until, within},
+    test_server::{TestServer, generous_limits, until, within},
 };
 
 /// So short that a test can wait for it.
@@ -19,27 +19,27 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_spoken() {
-    let scene = Scene::new(patient()).await;
+    let server = TestServer::new(generous_limits()).await;
     for version in [&version::TLS12, &version::TLS13] {
-        let mut client = Client::at(&scene, version).await.expect("a connection");
+        let mut client = Client::at(&server, version).await.expect("a connection");
         assert_eq!(client.post("/validate-services", "{}").await.status, 200);
     }
 }
 
 #[tokio::test]
 async fn without_a_certificate_no_connection_comes_about_until_there_is_one() {
-    let scene = Scene::without_certificate(patient(), Readiness::new(), false).await;
-    assert!(Client::at(&scene, &version::TLS13).await.is_err());
-    scene.show_certificate();
-    assert_eq!(Client::new(&scene).await.get("/healthz").await.status, 200);
+    let server = TestServer::without_certificate(generous_limits(), Readiness::new(), false).await;
+    assert!(Client::at(&server, &version::TLS13).await.is_err());
+    server.renew_certificate();
+    assert_eq!(Client::new(&server).await.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_new_certificate_is_for_new_connections_and_old_ones_go_on() {
-    let scene = Scene::new(patient()).await;
-    let mut old = Client::new(&scene).await;
-    scene.show_certificate();
-    let mut new = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut old = Client::new(&server).await;
+    server.renew_certificate();
+    let mut new = Client::new(&server).await;
     let shown = |client: &Client| {
         let certificates = client.0.get_ref().1.peer_certificates();
         certificates.and_then(|all| all.first()).expect("a certificate").clone().into_owned()
@@ -51,19 +51,19 @@ async fn a_new_certificate_is_for_new_connections_and_old_ones_go_on() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_ends() {
-    let scene = Scene::new(Limits { handshake: SHORT, ..patient() }).await;
-    let mut tcp = TcpStream::connect(scene.address).await.expect("connected");
+async fn a_handshake_that_does_not_come_not_after() {
+    let server = TestServer::new(Limits { handshake: SHORT, ..generous_limits() }).await;
+    let mut tcp = TcpStream::connect(server.address).await.expect("connected");
     let end = within("the end of the connection", tcp.read_u8()).await;
     assert_eq!(end.map_err(|error| error.kind()), Err(io::ErrorKind::UnexpectedEof));
 }
 
 #[tokio::test]
 async fn a_slow_head_ends_its_connection_and_silence_between_requests_does_not() {
-    let scene = Scene::new(Limits { head: SHORT, ..patient() }).await;
-    let mut silent = Client::new(&scene).await;
+    let server = TestServer::new(Limits { head: SHORT, ..generous_limits() }).await;
+    let mut silent = Client::new(&server).await;
     assert_eq!(silent.post("/validate-services", "{}").await.status, 200);
-    let mut slow = Client::new(&scene).await;
+    let mut slow = Client::new(&server).await;
     slow.send("POST /validate-services HTTP/1.1\r\nHost:").await;
     assert_eq!(slow.rest().await, b"");
     // Silent for as long as the slow one had time.
@@ -71,10 +71,10 @@ async fn a_slow_head_ends_its_connection_and_silence_between_requests_does_not()
 }
 
 #[tokio::test]
-async fn a_connection_that_is_silent_for_too_long_ends() {
-    let scene = Scene::new(Limits { head: SHORT, idle: SILENCE, ..patient() }).await;
-    let mut unused = Client::new(&scene).await;
-    let mut used = Client::new(&scene).await;
+async fn a_connection_that_is_silent_for_too_long_not_after() {
+    let server = TestServer::new(Limits { head: SHORT, idle: SILENCE, ..generous_limits() }).await;
+    let mut unused = Client::new(&server).await;
+    let mut used = Client::new(&server).await;
     assert_eq!(used.get("/healthz").await.status, 200);
     assert_eq!(unused.rest().await, b"");
     assert_eq!(used.rest().await, b"");
@@ -82,30 +82,30 @@ async fn a_connection_that_is_silent_for_too_long_ends() {
 
 #[tokio::test]
 async fn a_request_at_work_is_not_silence() {
-    let scene = Scene::new(Limits { head: SHORT, idle: SILENCE, ..patient() }).await;
-    let mut working = Client::new(&scene).await;
+    let server = TestServer::new(Limits { head: SHORT, idle: SILENCE, ..generous_limits() }).await;
+    let mut working = Client::new(&server).await;
     working
         .send(crate::client::request("POST", "/validate-services?timeout=30s", "\"wait\""))
         .await;
-    until("the request to wait", || scene.waiting() == 1).await;
-    let mut unused = Client::new(&scene).await;
+    until("the request to wait", || server.waiting() == 1).await;
+    let mut unused = Client::new(&server).await;
     assert_eq!(unused.rest().await, b"");
-    scene.gate.permits.add_permits(1);
+    server.handler.permits.add_permits(1);
     assert_eq!(working.answer().await.status, 200);
 }
 
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_for_one_to_end() {
-    let scene = Scene::new(Limits { connections: 2, ..patient() }).await;
-    let first = Client::new(&scene).await;
-    let mut second = Client::new(&scene).await;
-    let (address, bundle) = (scene.address, scene.bundle().clone());
+    let server = TestServer::new(Limits { connections: 2, ..generous_limits() }).await;
+    let first = Client::new(&server).await;
+    let mut second = Client::new(&server).await;
+    let (address, bundle) = (server.address, server.bundle().clone());
     let third = tokio::spawn(async move {
         crate::client::connect(address, &bundle, &version::TLS13, &["http/1.1"]).await
     });
     // The third has been sent to the server before this answer comes; what it lacks is a place.
     assert_eq!(second.get("/healthz").await.status, 200);
-    assert!(scene.metric("connections") < 3.0 && !third.is_finished());
+    assert!(server.metric("connections") < 3.0 && !third.is_finished());
     drop(first);
     let third = within("the third", third).await.expect("no panic").expect("a connection");
     assert_eq!(Client(third).get("/healthz").await.status, 200);

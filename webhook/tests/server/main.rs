@@ -1,10 +1,14 @@
-//! The server over real sockets with real TLS.
+//! The server over real sockets with real TLS, certificates from files, and the program by itself.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+mod certificates;
 mod client;
 mod connections;
-mod ending;
-mod load;
+mod load_shedding;
+#[path = "../support/process.rs"]
+mod process;
+mod program;
 mod requests;
-mod scene;
-mod self_call;
+mod self_check;
+mod shutdown;
+mod test_server;

@@ -1,27 +1,24 @@
-//! The program by itself: what it says when it cannot start, and how it ends.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-#[path = "control_plane/program.rs"]
-mod program;
+//! The process by itself: what it says when it cannot start, and how it ends.
 
 use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
+    path::Path,
     process::Command,
 };
 
 use anyhow::{Result, ensure};
-use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testbed::{clean_environment, try_wait_for};
 use rcgen::{CertificateParams, KeyPair};
 use rstest::rstest;
 use tempfile::TempDir;
 
-use program::{DEADLINE, Program, connect, fails};
+use crate::process::{DEADLINE, WebhookProcess, connect, run_to_exit};
 
 const NAME: &str = "web.test";
 
-/// Files for a program that finds no API server.
+/// Files for a process that finds no API server.
 struct Files {
     folder: TempDir,
     certificate: String,
@@ -58,7 +55,7 @@ impl Files {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clbmigrate-webhook"));
+        let mut command = webhook_command();
         command.args(["--config", &self.path("config.yaml")]);
         command.args(["--kubeconfig", &self.path("kubeconfig")]);
         if !arguments.contains(&"--listen") {
@@ -70,13 +67,23 @@ impl Files {
     }
 }
 
-fn get(files: &Files, program: &Program, path: &str) -> Result<(u16, String)> {
-    program.get(path, &files.certificate, NAME)
+/// The program without arguments. Nothing of the user's environment reaches it.
+fn webhook_command() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_clbmigrate-webhook")))
+}
+
+fn clean(mut command: Command) -> Command {
+    clean_environment(&mut command, Path::new("/nonexistent"));
+    command
+}
+
+fn get(files: &Files, process: &WebhookProcess, path: &str) -> Result<(u16, String)> {
+    process.get(path, &files.certificate, NAME)
 }
 
 #[test]
 fn the_flags_that_others_rely_on_are_there() -> Result<()> {
-    let output = Command::new(env!("CARGO_BIN_EXE_clbmigrate-webhook")).arg("--help").output()?;
+    let output = webhook_command().arg("--help").output()?;
     ensure!(output.status.success());
     let help = String::from_utf8(output.stdout)?;
     for flag in
@@ -94,8 +101,8 @@ fn the_flags_that_others_rely_on_are_there() -> Result<()> {
 #[case::address(&["--listen", "8443"], "invalid socket address")]
 #[case::names_for_files(&["--tls-name", "x"], "cannot be used with")]
 fn a_wrong_flag_is_a_usage_error(#[case] arguments: &[&str], #[case] said: &str) -> Result<()> {
-    let (code, told) = fails(Files::new()?.command(arguments))?;
-    ensure!(code == 2 && told.contains(said), "{code}: {told}");
+    let (code, stderr) = run_to_exit(Files::new()?.command(arguments))?;
+    ensure!(code == 2 && stderr.contains(said), "{code}: {stderr}");
     Ok(())
 }
 
@@ -103,9 +110,9 @@ fn a_wrong_flag_is_a_usage_error(#[case] arguments: &[&str], #[case] said: &str)
 fn a_wrong_configuration_keeps_it_from_starting_and_is_told_with_its_place() -> Result<()> {
     let files = Files::new()?;
     files.configure("inject: {}\npreStopSeconds: 0\n")?;
-    let (code, told) = fails(files.command(&[]))?;
+    let (code, stderr) = run_to_exit(files.command(&[]))?;
     let place = format!("{}:2: preStopSeconds is 0; write 1 to 3600", files.path("config.yaml"));
-    ensure!(code == 1 && told.contains(&place), "{code}: {told}");
+    ensure!(code == 1 && stderr.contains(&place), "{code}: {stderr}");
     Ok(())
 }
 
@@ -118,22 +125,21 @@ fn what_is_missing_is_named() -> Result<()> {
         ("--kubeconfig", "--kubeconfig: "),
         ("--tls-cert-dir", "nowhere is no folder"),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clbmigrate-webhook"));
+        let mut command = webhook_command();
         for (other, file) in
             [("--config", "config.yaml"), ("--kubeconfig", "kubeconfig"), ("--tls-cert-dir", "")]
         {
             let file = if other == flag { nowhere.clone() } else { files.path(file) };
             command.args([other, &file]);
         }
-        let (code, told) = fails(command)?;
-        ensure!(code == 1 && told.contains(said), "{flag}: {code}: {told}");
+        let (code, stderr) = run_to_exit(command)?;
+        ensure!(code == 1 && stderr.contains(said), "{flag}: {code}: {stderr}");
     }
-    let (code, told) = fails({
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clbmigrate-webhook"));
-        command.env_remove("KUBERNETES_SERVICE_HOST");
-        command
-    })?;
-    ensure!(code == 1 && told.contains("name a kubeconfig with --kubeconfig"), "{code}: {told}");
+    let (code, stderr) = run_to_exit(webhook_command())?;
+    ensure!(
+        code == 1 && stderr.contains("name a kubeconfig with --kubeconfig"),
+        "{code}: {stderr}"
+    );
     Ok(())
 }
 
@@ -142,21 +148,24 @@ fn an_address_that_is_taken_is_told() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
     let files = Files::new()?;
-    let (code, told) = fails(files.command(&["--listen", &address]))?;
-    ensure!(code == 1 && told.contains(&format!("cannot listen on {address}")), "{code}: {told}");
-    let (code, told) = fails(files.command(&["--probe-listen", &address]))?;
-    ensure!(code == 1 && told.contains("choose another --probe-listen"), "{code}: {told}");
+    let (code, stderr) = run_to_exit(files.command(&["--listen", &address]))?;
+    ensure!(
+        code == 1 && stderr.contains(&format!("cannot listen on {address}")),
+        "{code}: {stderr}"
+    );
+    let (code, stderr) = run_to_exit(files.command(&["--probe-listen", &address]))?;
+    ensure!(code == 1 && stderr.contains("choose another --probe-listen"), "{code}: {stderr}");
     Ok(())
 }
 
 #[test]
 fn without_an_api_server_it_is_alive_but_not_ready_and_says_why() -> Result<()> {
     let files = Files::new()?;
-    let program = Program::start(files.command(&[]))?;
-    ensure!(get(&files, &program, "/healthz")?.0 == 200);
+    let process = WebhookProcess::start(files.command(&[]))?;
+    ensure!(get(&files, &process, "/healthz")?.0 == 200);
     // The other two conditions hold soon, the caches' never.
     let missing = try_wait_for("readiness without caches", DEADLINE, || {
-        let (status, body) = get(&files, &program, "/readyz")?;
+        let (status, body) = get(&files, &process, "/readyz")?;
         ensure!(status == 503, "{body}");
         Ok((body.lines().count() == 2).then_some(body))
     })?;
@@ -167,68 +176,65 @@ fn without_an_api_server_it_is_alive_but_not_ready_and_says_why() -> Result<()> 
 #[test]
 fn a_changed_configuration_and_a_renewed_certificate_are_taken_while_it_runs() -> Result<()> {
     let mut files = Files::new()?;
-    let program = Program::start(files.command(&[]))?;
+    let process = WebhookProcess::start(files.command(&[]))?;
     let reloads = |files: &Files, result: &str| {
         let line = format!(r#"config_reloads_total{{result="{result}"}}"#);
-        program.metric(&line, &files.certificate, NAME)
+        process.metric(&line, &files.certificate, NAME)
     };
     files.configure("preStopSeconds: 40")?;
     try_wait_for("a reload", DEADLINE, || Ok((reloads(&files, "taken")? > 0.0).then_some(())))?;
     files.configure("preStopSeconds: 4000")?;
     try_wait_for("a refusal", DEADLINE, || Ok((reloads(&files, "refused")? > 0.0).then_some(())))?;
-    program.tells("write 1 to 3600")?;
+    process.wait_for_log("write 1 to 3600")?;
 
     let old = files.certificate.clone();
     files.renew()?;
-    try_wait_for("the new certificate", DEADLINE, || Ok(get(&files, &program, "/healthz").ok()))?;
-    ensure!(program.get("/healthz", &old, NAME).is_err(), "the old one is still shown");
+    try_wait_for("the new certificate", DEADLINE, || Ok(get(&files, &process, "/healthz").ok()))?;
+    ensure!(process.get("/healthz", &old, NAME).is_err(), "the old one is still shown");
     Ok(())
 }
 
 #[test]
 fn it_serves_on_after_sigterm_and_ends_in_order() -> Result<()> {
     let files = Files::new()?;
-    let mut program = Program::start(files.command(&["--shutdown-delay", "1s"]))?;
-    program.signal("TERM")?;
-    program.tells("ending")?;
-    ensure!(get(&files, &program, "/healthz")?.0 == 200, "the endpoint may still be known");
-    let status = program.ends()?;
-    ensure!(status.code() == Some(0), "{status}: {}", program.told());
+    let mut process = WebhookProcess::start(files.command(&["--shutdown-delay", "1s"]))?;
+    process.signal("TERM")?;
+    process.wait_for_log("ending")?;
+    ensure!(get(&files, &process, "/healthz")?.0 == 200, "the endpoint may still be known");
+    let status = process.wait_for_exit()?;
+    ensure!(status.code() == Some(0), "{status}: {}", process.log());
     Ok(())
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() -> Result<()> {
     let files = Files::new()?;
-    let mut program = Program::start(files.command(&["--shutdown-delay", "1h"]))?;
-    program.signal("TERM")?;
-    program.tells("ending")?;
-    ensure!(program.is_running()?);
-    program.signal("INT")?;
-    let status = program.ends()?;
+    let mut process = WebhookProcess::start(files.command(&["--shutdown-delay", "1h"]))?;
+    process.signal("TERM")?;
+    process.wait_for_log("ending")?;
+    ensure!(process.is_running()?);
+    process.signal("INT")?;
+    let status = process.wait_for_exit()?;
     ensure!(status.code() == Some(1), "{status}");
-    program.tells("ended at once by a second signal, SIGINT")
+    process.wait_for_log("ended at once by a second signal, SIGINT")
 }
 
 #[test]
 fn without_file_descriptors_it_waits_until_there_are_some_again() -> Result<()> {
     let files = Files::new()?;
     let arguments = files.command(&[]);
-    let mut limited = Command::new("sh");
+    let mut limited = clean(Command::new("sh"));
     limited.args(["-c", "ulimit -n 40 && exec \"$@\"", "sh"]);
     limited.arg(arguments.get_program()).args(arguments.get_args());
-    let program = Program::start(limited)?;
+    let process = WebhookProcess::start(limited)?;
     let mut connections = Vec::new();
     let accepted = try_wait_for("the last descriptor to be taken", DEADLINE, || {
-        connections.push(std::net::TcpStream::connect(program.address)?);
-        Ok(program
-            .told()
-            .contains("no connection can be accepted now")
-            .then_some(connections.len()))
+        connections.push(std::net::TcpStream::connect(process.address)?);
+        Ok(process.log().contains("no connection can be accepted now").then_some(connections.len()))
     })?;
     ensure!(accepted > 10, "{accepted}");
     drop(connections);
-    try_wait_for("an answer", DEADLINE, || Ok(get(&files, &program, "/healthz").ok()))?;
+    try_wait_for("an answer", DEADLINE, || Ok(get(&files, &process, "/healthz").ok()))?;
     Ok(())
 }
 
@@ -237,29 +243,29 @@ fn probes_are_answered_without_tls_where_that_is_wanted() -> Result<()> {
     let files = Files::new()?;
     // Free a moment ago; should somebody be faster, the program says so.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let program = Program::start(files.command(&["--probe-listen", &address.to_string()]))?;
+    let process = WebhookProcess::start(files.command(&["--probe-listen", &address.to_string()]))?;
     let mut tcp = std::net::TcpStream::connect(address)?;
     tcp.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     tcp.read_to_string(&mut answer)?;
     ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     // And the other port goes on to need TLS.
-    ensure!(connect(program.address, &files.certificate, NAME).is_ok());
+    ensure!(connect(process.address, &files.certificate, NAME).is_ok());
     Ok(())
 }
 
 #[test]
 fn log_lines_are_json_or_text() -> Result<()> {
     let files = Files::new()?;
-    let program = Program::start(files.command(&[]))?;
-    for line in program.told().lines() {
+    let process = WebhookProcess::start(files.command(&[]))?;
+    for line in process.log().lines() {
         let line: serde_json::Value = serde_json::from_str(line)?;
         ensure!(line["level"].is_string() && line["message"].is_string(), "{line}");
     }
     let mut command = files.command(&["--log-format", "text", "--shutdown-delay", "0s"]);
     command.env("NO_COLOR", "1");
-    let mut program = Program::start(command)?;
-    ensure!(program.told().contains(" INFO "), "{}", program.told());
-    program.signal("TERM")?;
-    program.ends().map(drop)
+    let mut process = WebhookProcess::start(command)?;
+    ensure!(process.log().contains(" INFO "), "{}", process.log());
+    process.signal("TERM")?;
+    process.wait_for_exit().map(drop)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use clbmigrate_webhook::{
-    Hook,
+    Webhook,
     serve::{Limits, Readiness},
 };
 use http_body_util::{BodyExt as _, Full};
@@ -14,27 +14,27 @@ use rustls::version;
 
 use crate::{
     client::{Client, connect, request},
-    scene::{Scene, patient, until, within},
+    test_server::{TestServer, generous_limits, until, within},
 };
 
 #[tokio::test]
 async fn each_hook_is_asked_by_its_path_over_one_connection() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
-    for hook in Hook::ALL {
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
+    for webhook in Webhook::ALL {
         // With the query that API servers send.
-        let answer = client.post(&format!("{}?timeout=10s", hook.path()), "{}").await;
-        assert_eq!((answer.status, answer.body), (200, format!("{} 2", hook.name())));
+        let answer = client.post(&format!("{}?timeout=10s", webhook.path()), "{}").await;
+        assert_eq!((answer.status, answer.body), (200, format!("{} 2", webhook.name())));
         assert_eq!(answer.headers["content-type"], "application/json");
-        let line = format!(r#"latency_seconds_count{{hook="{}"}}"#, hook.name());
-        assert!((scene.metric(&line) - 1.0).abs() < f64::EPSILON);
+        let line = format!(r#"latency_seconds_count{{hook="{}"}}"#, webhook.name());
+        assert!((server.metric(&line) - 1.0).abs() < f64::EPSILON);
     }
 }
 
 #[tokio::test]
 async fn what_is_no_review_is_refused_and_the_connection_goes_on() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let answer = client.post("/validate-services", "\"refuse\"").await;
     assert_eq!((answer.status, answer.body.as_str()), (400, "no review"));
     assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
@@ -64,8 +64,8 @@ async fn paths_methods_and_types_are_told_apart(
     #[case] status: u16,
     #[case] allow: Option<&str>,
 ) {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let sent = request(method, path, "{}").replace("application/json", kind);
     client.send(sent).await;
     let answer = client.answer().await;
@@ -76,16 +76,16 @@ async fn paths_methods_and_types_are_told_apart(
 
 #[tokio::test]
 async fn a_body_without_a_type_is_refused() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     client.send("POST /mutate-pods HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").await;
     assert_eq!(client.answer().await.status, 415);
 }
 
 #[tokio::test]
 async fn a_body_in_pieces_arrives_whole() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let sent = request("POST", "/validate-services", &"x".repeat(300_000));
     for piece in sent.as_bytes().chunks(70_001) {
         client.send(piece).await;
@@ -106,8 +106,8 @@ async fn a_body_in_pieces_arrives_whole() {
 
 #[tokio::test]
 async fn two_requests_sent_at_once_are_answered_in_order() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let two = ["{}", "[{}]"].map(|body| request("POST", "/validate-services", body)).concat();
     client.send(two).await;
     assert_eq!(client.answer().await.body, "validate-services 2");
@@ -118,30 +118,30 @@ async fn two_requests_sent_at_once_are_answered_in_order() {
 async fn a_body_of_the_largest_size_is_read_and_a_larger_one_refused() {
     let largest = Limits::default().body;
     assert_eq!(largest, 7 * 1024 * 1024);
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let answer = client.post("/validate-services", &"x".repeat(largest)).await;
     assert_eq!(answer.body, format!("validate-services {largest}"));
     let answer = client.post("/validate-services", &"x".repeat(largest + 1)).await;
     assert_eq!(answer.status, 413, "{answer:?}");
-    assert_eq!(scene.answered(), 1);
+    assert_eq!(server.answered(), 1);
 }
 
 #[tokio::test]
 async fn a_large_body_of_unknown_length_is_refused_when_it_is_too_large() {
-    let scene = Scene::new(Limits { body: 1000, ..patient() }).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(Limits { body: 1000, ..generous_limits() }).await;
+    let mut client = Client::new(&server).await;
     let head = "POST /validate-services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n")).await;
     let piece = format!("1f4\r\n{}\r\n", "x".repeat(500));
     client.send(format!("{piece}{piece}{piece}0\r\n\r\n")).await;
     assert_eq!(client.answer().await.status, 413);
-    assert_eq!(scene.answered(), 0);
+    assert_eq!(server.answered(), 0);
 }
 
 #[tokio::test]
 async fn who_asks_before_sending_a_large_body_is_told() {
-    let scene = Scene::new(Limits { body: 1000, ..patient() }).await;
+    let server = TestServer::new(Limits { body: 1000, ..generous_limits() }).await;
     let ask = |length: usize| {
         let sent = request("POST", "/validate-services", "");
         sent.replace(
@@ -149,11 +149,11 @@ async fn who_asks_before_sending_a_large_body_is_told() {
             &format!("Expect: 100-continue\r\nContent-Length: {length}"),
         )
     };
-    let mut client = Client::new(&scene).await;
+    let mut client = Client::new(&server).await;
     client.send(ask(1001)).await;
     assert_eq!(client.answer().await.status, 413);
 
-    let mut client = Client::new(&scene).await;
+    let mut client = Client::new(&server).await;
     client.send(ask(1000)).await;
     assert_eq!(client.answer().await.status, 100);
     client.send("x".repeat(1000)).await;
@@ -174,55 +174,55 @@ async fn malformed_requests_end_their_connection_and_no_other(
     #[case] bytes: &[u8],
     #[case] said: &str,
 ) {
-    let scene = Scene::new(patient()).await;
-    let mut good = Client::new(&scene).await;
-    let mut bad = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut good = Client::new(&server).await;
+    let mut bad = Client::new(&server).await;
     bad.send(bytes).await;
     let rest = String::from_utf8_lossy(&bad.rest().await).into_owned();
     assert!(rest.starts_with(said), "{rest}");
     assert_eq!(good.post("/validate-services", "{}").await.status, 200);
-    assert_eq!(scene.answered(), 1);
+    assert_eq!(server.answered(), 1);
 }
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     client.send(format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(70_000))).await;
     assert_eq!(client.answer().await.status, 431);
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_in_its_body_leaves_nothing_behind() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let whole = request("POST", "/validate-services", "{\"a\": 1}");
     client.send(&whole[..whole.len() - 3]).await;
     let in_flight = r#"in_flight{hook="validate-services"}"#;
-    until("the request to begin", || scene.metric(in_flight) > 0.0).await;
+    until("the request to begin", || server.metric(in_flight) > 0.0).await;
     drop(client);
-    until("the request to be forgotten", || scene.metric(in_flight) < 1.0).await;
-    assert_eq!(scene.answered(), 0);
+    until("the request to be forgotten", || server.metric(in_flight) < 1.0).await;
+    assert_eq!(server.answered(), 0);
 }
 
 #[tokio::test]
 async fn a_broken_answer_is_an_error_of_that_request_alone() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let answer = client.post("/validate-services", "\"panic\"").await;
     assert_eq!(answer.status, 500);
-    assert!(scene.metric("panics_total") > 0.0);
+    assert!(server.metric("panics_total") > 0.0);
     assert_eq!(client.post("/validate-services", "{}").await.status, 200);
-    assert!(scene.metric(r#"in_flight{hook="validate-services"}"#) < 1.0);
+    assert!(server.metric(r#"in_flight{hook="validate-services"}"#) < 1.0);
 }
 
 #[tokio::test]
 async fn probes_say_what_is_missing() {
     let ready = Readiness::new()
-        .and("caches", || Err("not listed: services".to_owned()))
-        .and("certificate", || Ok(()));
-    let scene = Scene::with(patient(), ready).await;
-    let mut client = Client::new(&scene).await;
+        .with_check("caches", || Err("not listed: services".to_owned()))
+        .with_check("certificate", || Ok(()));
+    let server = TestServer::with(generous_limits(), ready).await;
+    let mut client = Client::new(&server).await;
     assert_eq!(client.get("/healthz").await.body, "ok\n");
     let answer = client.get("/readyz").await;
     assert_eq!(
@@ -237,16 +237,16 @@ async fn probes_say_what_is_missing() {
 
 #[tokio::test]
 async fn a_ready_server_says_so() {
-    let scene = Scene::new(patient()).await;
-    let mut client = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut client = Client::new(&server).await;
     let answer = client.get("/readyz").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
 }
 
 #[tokio::test]
 async fn http_2_answers_many_at_once() {
-    let scene = Scene::new(patient()).await;
-    let connecting = connect(scene.address, scene.bundle(), &version::TLS13, &["h2", "http/1.1"]);
+    let server = TestServer::new(generous_limits()).await;
+    let connecting = connect(server.address, server.bundle(), &version::TLS13, &["h2", "http/1.1"]);
     let tls = within("a connection", connecting).await.expect("a connection");
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
     let io = TokioIo::new(tls);
@@ -256,7 +256,7 @@ async fn http_2_answers_many_at_once() {
     let post = |body: &'static str| {
         let mut sender = sender.clone();
         let request =
-            hyper::Request::post(format!("https://{}/validate-services", crate::scene::NAME))
+            hyper::Request::post(format!("https://{}/validate-services", crate::test_server::NAME))
                 .header("content-type", "application/json")
                 .body(Full::new(Bytes::from_static(body.as_bytes())))
                 .expect("a request");
@@ -266,28 +266,28 @@ async fn http_2_answers_many_at_once() {
         }
     };
     let waiting = tokio::spawn(post("\"wait\""));
-    until("the first to wait", || scene.waiting() == 1).await;
+    until("the first to wait", || server.waiting() == 1).await;
     assert_eq!(within("the second", post("{}")).await, "validate-services 2");
-    scene.gate.permits.add_permits(1);
+    server.handler.permits.add_permits(1);
     let first = within("the first", waiting).await.expect("no panic");
     assert_eq!(first, "validate-services 6");
-    assert_eq!(scene.gate.answered.load(Ordering::SeqCst), 2);
+    assert_eq!(server.handler.answered.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn probes_without_tls_answer_nothing_else() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    let scene = Scene::probes(Readiness::new()).await;
+    let server = TestServer::probes(Readiness::new()).await;
     for (method, path, status) in
         [("GET", "/healthz", "200"), ("HEAD", "/readyz", "200"), ("POST", "/mutate-pods", "404")]
     {
-        let mut tcp = tokio::net::TcpStream::connect(scene.address).await.expect("connected");
+        let mut tcp = tokio::net::TcpStream::connect(server.address).await.expect("connected");
         let sent = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         tcp.write_all(sent.as_bytes()).await.expect("written");
         let mut answer = String::new();
         within("an answer", tcp.read_to_string(&mut answer)).await.expect("text");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
     }
-    assert_eq!(scene.answered(), 0);
+    assert_eq!(server.answered(), 0);
 }

@@ -2,53 +2,53 @@
 
 use std::{io, time::Duration};
 
-use clbmigrate_webhook::serve::{Limits, Phase};
+use clbmigrate_webhook::serve::{Limits, ShutdownPhase};
 use tokio::net::TcpStream;
 
 use crate::{
     client::{Client, request},
-    scene::{Scene, patient, until, within},
+    test_server::{TestServer, generous_limits, until, within},
 };
 
 #[tokio::test]
 async fn a_server_that_leaves_serves_on_and_asks_clients_to_go_elsewhere() {
-    let scene = Scene::new(patient()).await;
-    let mut old = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut old = Client::new(&server).await;
     assert_eq!(old.post("/validate-services", "{}").await.header("connection"), None);
-    scene.phases.send_replace(Phase::Leaving);
+    server.phases.send_replace(ShutdownPhase::Closing);
 
-    let mut new = Client::new(&scene).await;
+    let mut new = Client::new(&server).await;
     assert_eq!(new.get("/readyz").await.status, 200, "endpoints stay while others learn of it");
     let answer = old.post("/validate-services", "{}").await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert_eq!(old.rest().await, b"");
-    assert!(!scene.serving.is_finished());
+    assert!(!server.serving.is_finished());
 }
 
 #[tokio::test]
 async fn running_requests_are_answered_before_the_end() {
-    let scene = Scene::new(patient()).await;
-    let mut idle = Client::new(&scene).await;
+    let server = TestServer::new(generous_limits()).await;
+    let mut idle = Client::new(&server).await;
     assert_eq!(idle.get("/healthz").await.status, 200);
-    let mut working = Client::new(&scene).await;
+    let mut working = Client::new(&server).await;
     working.send(request("POST", "/validate-services?timeout=30s", "\"wait\"")).await;
-    until("the request to wait", || scene.waiting() == 1).await;
+    until("the request to wait", || server.waiting() == 1).await;
 
-    scene.phases.send_replace(Phase::Draining);
+    server.phases.send_replace(ShutdownPhase::Draining);
     assert_eq!(idle.rest().await, b"", "an idle connection ends at once");
-    until_refused(&scene).await;
-    assert!(!scene.serving.is_finished());
+    until_refused(&server).await;
+    assert!(!server.serving.is_finished());
 
-    scene.gate.permits.add_permits(1);
+    server.handler.permits.add_permits(1);
     let answer = working.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
-    within("the end", scene.serving).await.expect("no panic");
+    within("the end", server.serving).await.expect("no panic");
 }
 
-async fn until_refused(scene: &Scene) {
+async fn until_refused(server: &TestServer) {
     within("new connections to be refused", async {
         loop {
-            match TcpStream::connect(scene.address).await {
+            match TcpStream::connect(server.address).await {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
                 _ => tokio::time::sleep(Duration::from_millis(5)).await,
             }
@@ -59,18 +59,19 @@ async fn until_refused(scene: &Scene) {
 
 #[tokio::test]
 async fn a_request_without_end_does_not_hold_up_the_end() {
-    let scene = Scene::new(Limits { drain: Duration::from_millis(50), ..patient() }).await;
-    let mut working = Client::new(&scene).await;
+    let server =
+        TestServer::new(Limits { drain: Duration::from_millis(50), ..generous_limits() }).await;
+    let mut working = Client::new(&server).await;
     working.send(request("POST", "/validate-services?timeout=30s", "\"wait\"")).await;
-    until("the request to wait", || scene.waiting() == 1).await;
-    scene.phases.send_replace(Phase::Draining);
-    within("the end", scene.serving).await.expect("no panic");
+    until("the request to wait", || server.waiting() == 1).await;
+    server.phases.send_replace(ShutdownPhase::Draining);
+    within("the end", server.serving).await.expect("no panic");
     assert!(working.try_answer().await.is_err());
 }
 
 #[tokio::test]
 async fn a_server_without_connections_ends_at_once() {
-    let scene = Scene::new(patient()).await;
-    scene.phases.send_replace(Phase::Draining);
-    within("the end", scene.serving).await.expect("no panic");
+    let server = TestServer::new(generous_limits()).await;
+    server.phases.send_replace(ShutdownPhase::Draining);
+    within("the end", server.serving).await.expect("no panic");
 }

@@ -1,4 +1,4 @@
-//! A server with an answerer that does as the test wants.
+//! A server whose handler does as the test wants.
 
 use std::{
     net::SocketAddr,
@@ -11,10 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use clbmigrate_webhook::{
-    Hook,
+    Webhook,
     metrics::Metrics,
-    serve::{Answer, Limits, Phase, Readiness, Reply, Server},
-    tls::{Authority, Bundle, Resolver},
+    serve::{Limits, Readiness, Reply, ReviewHandler, Server, ShutdownPhase},
+    tls::{CaBundle, CertResolver, CertificateAuthority},
 };
 use tokio::{
     net::TcpListener,
@@ -46,14 +46,14 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Answers with what it was sent; `"wait"` first waits for a permit, `"panic"` panics.
 #[derive(Debug)]
-pub struct Gate {
+pub struct TestHandler {
     pub permits: Semaphore,
     pub waiting: AtomicUsize,
     pub answered: AtomicUsize,
 }
 
-#[derive(Debug, Clone)]
-pub struct Test(pub Arc<Gate>);
+#[derive(Debug)]
+struct SharedHandler(Arc<TestHandler>);
 
 /// One less waits when the answer is there, or nobody waits for it.
 struct Waiting<'g>(&'g AtomicUsize);
@@ -64,64 +64,64 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Answer for Test {
-    async fn answer(&self, hook: Hook, body: Bytes) -> Reply {
-        let gate = &self.0;
+impl ReviewHandler for SharedHandler {
+    async fn handle(&self, webhook: Webhook, body: Bytes) -> Reply {
+        let handler = &self.0;
         assert!(!body.starts_with(b"\"panic"), "as the test wants");
         if body.starts_with(b"\"wait") {
-            gate.waiting.fetch_add(1, Ordering::SeqCst);
-            let _waiting = Waiting(&gate.waiting);
-            gate.permits.acquire().await.expect("never closed").forget();
+            handler.waiting.fetch_add(1, Ordering::SeqCst);
+            let _waiting = Waiting(&handler.waiting);
+            handler.permits.acquire().await.expect("never closed").forget();
         }
-        gate.answered.fetch_add(1, Ordering::SeqCst);
+        handler.answered.fetch_add(1, Ordering::SeqCst);
         if body.starts_with(b"\"refuse") {
             return Reply::error(hyper::StatusCode::BAD_REQUEST, "no review");
         }
-        Reply::review(format!("{} {}", hook.name(), body.len()))
+        Reply::review(format!("{} {}", webhook.name(), body.len()))
     }
 }
 
 /// A running server.
-pub struct Scene {
+pub struct TestServer {
     pub address: SocketAddr,
-    pub gate: Arc<Gate>,
+    pub handler: Arc<TestHandler>,
     pub metrics: Arc<Metrics>,
-    pub resolver: Arc<Resolver>,
-    pub authority: Authority,
-    pub phases: watch::Sender<Phase>,
+    pub resolver: Arc<CertResolver>,
+    pub authority: CertificateAuthority,
+    pub phases: watch::Sender<ShutdownPhase>,
     pub serving: JoinHandle<()>,
 }
 
-impl Scene {
+impl TestServer {
     pub async fn new(limits: Limits) -> Self {
         Self::with(limits, Readiness::new()).await
     }
 
-    pub async fn with(limits: Limits, ready: Readiness) -> Self {
-        let scene = Self::without_certificate(limits, ready, false).await;
-        scene.show_certificate();
-        scene
+    pub async fn with(limits: Limits, readiness: Readiness) -> Self {
+        let server = Self::without_certificate(limits, readiness, false).await;
+        server.renew_certificate();
+        server
     }
 
     /// A server for probes alone, without TLS.
-    pub async fn probes(ready: Readiness) -> Self {
-        Self::without_certificate(Limits::default(), ready, true).await
+    pub async fn probes(readiness: Readiness) -> Self {
+        Self::without_certificate(Limits::default(), readiness, true).await
     }
 
-    pub async fn without_certificate(limits: Limits, ready: Readiness, probes: bool) -> Self {
+    pub async fn without_certificate(limits: Limits, readiness: Readiness, probes: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let metrics = Arc::new(Metrics::default());
-        let resolver = Resolver::new(Arc::clone(&metrics));
+        let resolver = CertResolver::new(Arc::clone(&metrics));
         let tls = resolver.server_config().expect("a configuration");
-        let gate = Arc::new(Gate {
+        let handler = Arc::new(TestHandler {
             permits: Semaphore::new(0),
             waiting: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
         });
-        let (phases, phase) = watch::channel(Phase::Serving);
-        let answer = Test(Arc::clone(&gate));
-        let server = Server::new(answer, Arc::clone(&metrics), Arc::new(ready), limits, phase);
+        let (phases, phase) = watch::channel(ShutdownPhase::Serving);
+        let shared = SharedHandler(Arc::clone(&handler));
+        let server = Server::new(shared, Arc::clone(&metrics), Arc::new(readiness), limits, phase);
         let serving = tokio::spawn(async move {
             if probes {
                 server.serve_probes(listener).await;
@@ -129,25 +129,25 @@ impl Scene {
                 server.serve(listener, tls).await;
             }
         });
-        let authority = Authority::create(1, SystemTime::now()).expect("an authority");
-        Self { address, gate, metrics, resolver, authority, phases, serving }
+        let authority = CertificateAuthority::create(1, SystemTime::now()).expect("an authority");
+        Self { address, handler, metrics, resolver, authority, phases, serving }
     }
 
-    pub fn show_certificate(&self) {
-        let pair = self.authority.sign(&[NAME.to_owned()], SystemTime::now());
-        self.resolver.show(pair.expect("a certificate"));
+    pub fn renew_certificate(&self) {
+        let certificate = self.authority.sign(&[NAME.to_owned()], SystemTime::now());
+        self.resolver.set(certificate.expect("a certificate"));
     }
 
-    pub fn bundle(&self) -> &Bundle {
+    pub fn bundle(&self) -> &CaBundle {
         self.authority.bundle()
     }
 
     pub fn waiting(&self) -> usize {
-        self.gate.waiting.load(Ordering::SeqCst)
+        self.handler.waiting.load(Ordering::SeqCst)
     }
 
     pub fn answered(&self) -> usize {
-        self.gate.answered.load(Ordering::SeqCst)
+        self.handler.answered.load(Ordering::SeqCst)
     }
 
     /// The value of a line of the metrics, without the prefix.
@@ -160,7 +160,7 @@ impl Scene {
 }
 
 /// Limits with which nothing ends by itself.
-pub fn patient() -> Limits {
+pub fn generous_limits() -> Limits {
     Limits {
         handshake: DEADLINE * 2,
         head: DEADLINE * 2,

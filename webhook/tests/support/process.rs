@@ -1,4 +1,4 @@
-//! The program as a process, and a client that trusts what it is told to.
+//! The program as a process, and a TLS client that trusts the certificates it is given.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -21,57 +21,57 @@ use rustls::{
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running `clbmigrate-webhook`, which ends with this value.
-pub struct Program {
+pub struct WebhookProcess {
     child: Child,
-    told: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
     pub address: SocketAddr,
 }
 
-impl Program {
+impl WebhookProcess {
     /// Starts it and waits until it listens.
     pub fn start(command: Command) -> Result<Self> {
-        let mut program = Self::begin(command)?;
+        let mut process = Self::spawn(command)?;
         let address = try_wait_for("the program to listen", DEADLINE, || {
-            let told = program.told();
-            let address = told.split("listening on https://").nth(1);
+            let log = process.log();
+            let address = log.split("listening on https://").nth(1);
             let address = address.and_then(|rest| rest.split([' ', '"']).next()?.parse().ok());
             if address.is_none()
-                && let Some(status) = program.child.try_wait()?
+                && let Some(status) = process.child.try_wait()?
             {
-                bail!("it has ended with {status}: {told}");
+                bail!("it has ended with {status}: {log}");
             }
             Ok(address)
         })?;
-        program.address = address;
-        Ok(program)
+        process.address = address;
+        Ok(process)
     }
 
-    /// Starts it and goes on.
-    fn begin(mut command: Command) -> Result<Self> {
+    /// Starts it, and collects its log.
+    fn spawn(mut command: Command) -> Result<Self> {
         let mut child = command.stderr(Stdio::piped()).spawn().context("clbmigrate-webhook")?;
-        let told = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().context("no pipe")?;
-        let sink = Arc::clone(&told);
+        let lines = Arc::clone(&log);
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut told = sink.lock().unwrap_or_else(PoisonError::into_inner);
-                told.push_str(&line);
-                told.push('\n');
+                let mut log = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
             }
         });
-        Ok(Self { child, told, address: SocketAddr::from(([0, 0, 0, 0], 0)) })
+        Ok(Self { child, log, address: SocketAddr::from(([0, 0, 0, 0], 0)) })
     }
 
     /// Its log so far.
-    pub fn told(&self) -> String {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for a word in its log.
-    pub fn tells(&self, word: &str) -> Result<()> {
-        let what = format!("{word:?} in the log");
-        let found = try_wait_for(&what, DEADLINE, || Ok(self.told().contains(word).then_some(())));
-        found.with_context(|| self.told())
+    /// Waits until its log has these words.
+    pub fn wait_for_log(&self, words: &str) -> Result<()> {
+        let what = format!("{words:?} in the log");
+        let found = try_wait_for(&what, DEADLINE, || Ok(self.log().contains(words).then_some(())));
+        found.with_context(|| self.log())
     }
 
     /// Sends a signal, as `TERM`.
@@ -82,8 +82,8 @@ impl Program {
         Ok(())
     }
 
-    /// Waits for its end.
-    pub fn ends(&mut self) -> Result<ExitStatus> {
+    /// Waits for its exit.
+    pub fn wait_for_exit(&mut self) -> Result<ExitStatus> {
         let child = &mut self.child;
         try_wait_for("the program to end", DEADLINE, || Ok(child.try_wait()?))
     }
@@ -113,7 +113,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for WebhookProcess {
     fn drop(&mut self) {
         // It is gone already, or goes now.
         let _ = self.child.kill();
@@ -144,9 +144,9 @@ pub fn connect(
     Ok(StreamOwned::new(connection, tcp))
 }
 
-/// What a program that cannot start says, and its exit code.
-pub fn fails(mut command: Command) -> Result<(i32, String)> {
+/// The exit code of a program that cannot start, and what it writes to stderr.
+pub fn run_to_exit(mut command: Command) -> Result<(i32, String)> {
     let output = command.output()?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok((output.status.code().context("a signal")?, told))
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok((output.status.code().context("a signal")?, stderr))
 }

@@ -1,23 +1,20 @@
-//! Hooks for workloads and Pods, without a server: what the webhook answers, given what it knows of
-//! the cluster. What a hook looks like is the core's business and tested there.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+//! preStop hooks for workloads and Pods. What a hook looks like is the core's business and tested there.
 
 mod pods;
-#[allow(dead_code, reason = "the tests of admission use the rest")]
-#[path = "../admission/support.rs"]
-mod support;
 mod workloads;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use clbmigrate_webhook::Hook;
+use clbmigrate_webhook::Webhook;
 use futures::executor::block_on;
 use serde_json::{Value, json};
 
-use support::{JANE, Scene, container, deployment, edited, node, review, scene, web};
+use super::support::{
+    TestCluster, USER, container, deployment, edited, node, review, test_cluster, web,
+};
 
 /// A cluster with a migrated Service, and a node that knows the native sleep.
-fn shop() -> Scene {
-    scene().with(&web()).nodes(&[node(1)])
+fn shop() -> TestCluster {
+    test_cluster().with_service(&web()).nodes(&[node(1)])
 }
 
 /// A Deployment whose container has no hook.
@@ -31,9 +28,9 @@ fn annotated(object: &Value, key: &str, value: &str) -> Value {
     edited(object, &json!({"metadata": {"annotations": {key: value}}}))
 }
 
-/// What a hook answers.
+/// What a mutating webhook answers.
 #[derive(Debug)]
-struct Answer {
+struct Mutation {
     /// The object with the patch applied.
     object: Value,
     is_patched: bool,
@@ -42,7 +39,7 @@ struct Answer {
     result: String,
 }
 
-impl Answer {
+impl Mutation {
     /// The first container's preStop hook, and the grace period.
     fn hook(&self) -> (Value, Value) {
         let spec = self.object.pointer("/spec/template/spec").unwrap_or(&self.object["spec"]);
@@ -65,9 +62,9 @@ impl Answer {
     }
 }
 
-fn post(scene: &Scene, hook: Hook, review: &Value) -> Answer {
+fn mutate(cluster: &TestCluster, webhook: Webhook, review: &Value) -> Mutation {
     let body = review.to_string();
-    let answer = block_on(scene.admission().review(hook, body.as_bytes())).expect("a review");
+    let answer = block_on(cluster.admission().review(webhook, body.as_bytes())).expect("a review");
     let answer: Value = serde_json::from_slice(&answer).expect("JSON");
     let response = &answer["response"];
     assert_eq!((&response["uid"], &response["allowed"]), (&json!("u-1"), &json!(true)));
@@ -80,7 +77,7 @@ fn post(scene: &Scene, hook: Hook, review: &Value) -> Answer {
         json_patch::patch(&mut object, &patch).expect("it applies");
     }
     let warnings = response["warnings"].as_array().into_iter().flatten();
-    Answer {
+    Mutation {
         object,
         is_patched: patch.is_some(),
         warnings: warnings.filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -88,10 +85,10 @@ fn post(scene: &Scene, hook: Hook, review: &Value) -> Answer {
     }
 }
 
-fn create(scene: &Scene, workload: &Value) -> Answer {
-    post(scene, Hook::MutateWorkloads, &review(JANE, "CREATE", None, Some(workload)))
+fn create(cluster: &TestCluster, workload: &Value) -> Mutation {
+    mutate(cluster, Webhook::MutateWorkloads, &review(USER, "CREATE", None, Some(workload)))
 }
 
-fn update(scene: &Scene, old: &Value, new: &Value) -> Answer {
-    post(scene, Hook::MutateWorkloads, &review(JANE, "UPDATE", Some(old), Some(new)))
+fn update(cluster: &TestCluster, old: &Value, new: &Value) -> Mutation {
+    mutate(cluster, Webhook::MutateWorkloads, &review(USER, "UPDATE", Some(old), Some(new)))
 }

@@ -1,9 +1,9 @@
 //! Pods, in namespaces that ask for it.
 
-use clbmigrate_webhook::Hook;
+use clbmigrate_webhook::Webhook;
 use serde_json::{Value, json};
 
-use super::{support::*, *};
+use super::{super::support::*, *};
 
 /// A Pod as the `ReplicaSet` of the Deployment makes it.
 fn pod() -> Value {
@@ -19,7 +19,7 @@ fn pod() -> Value {
     })
 }
 
-fn of(kind: &str) -> Value {
+fn pod_of(kind: &str) -> Value {
     let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": "web", "controller": true});
     edited(&pod(), &json!({"metadata": {"ownerReferences": [owner]}}))
 }
@@ -30,16 +30,16 @@ fn nameless(mut review: Value) -> Value {
     review
 }
 
-fn made(scene: &Scene, pod: &Value) -> Answer {
-    post(scene, Hook::MutatePods, &nameless(review(JANE, "CREATE", None, Some(pod))))
+fn mutated_pod(cluster: &TestCluster, pod: &Value) -> Mutation {
+    mutate(cluster, Webhook::MutatePods, &nameless(review(USER, "CREATE", None, Some(pod))))
 }
 
 #[test]
 fn a_pod_of_a_workload_from_before_the_service_gets_its_hook() {
-    made(&shop(), &pod()).has_hook(30);
-    made(&shop(), &of("StatefulSet")).has_hook(30);
+    mutated_pod(&shop(), &pod()).has_hook(30);
+    mutated_pod(&shop(), &pod_of("StatefulSet")).has_hook(30);
     let bare_pod = edited(&pod(), &json!({"metadata": {"ownerReferences": null}}));
-    made(&shop(), &bare_pod).has_hook(30);
+    mutated_pod(&shop(), &bare_pod).has_hook(30);
 }
 
 #[test]
@@ -49,30 +49,32 @@ fn what_its_workload_says_holds_for_the_pod() {
     };
     let with = |kind, key, value| shop().with_workload(&workload(kind, key, value));
     let switch = "clbmigrate.io/inject";
-    made(&with("Deployment", switch, "disabled"), &pod()).is_untouched("opted_out");
-    made(&with("StatefulSet", switch, "disabled"), &of("StatefulSet")).is_untouched("opted_out");
-    made(&shop(), &of("DaemonSet")).is_untouched("not_opted_in");
-    made(&with("DaemonSet", switch, "enabled"), &of("DaemonSet")).has_hook(30);
-    made(&with("Deployment", "clbmigrate.io/pre-stop-seconds", "90"), &pod()).has_hook(90);
+    mutated_pod(&with("Deployment", switch, "disabled"), &pod()).is_untouched("opted_out");
+    mutated_pod(&with("StatefulSet", switch, "disabled"), &pod_of("StatefulSet"))
+        .is_untouched("opted_out");
+    mutated_pod(&shop(), &pod_of("DaemonSet")).is_untouched("not_opted_in");
+    mutated_pod(&with("DaemonSet", switch, "enabled"), &pod_of("DaemonSet")).has_hook(30);
+    mutated_pod(&with("Deployment", "clbmigrate.io/pre-stop-seconds", "90"), &pod()).has_hook(90);
 }
 
 #[test]
 fn the_pod_of_a_job_stays_as_it_is() {
-    made(&shop(), &of("Job")).is_untouched("of_job");
+    mutated_pod(&shop(), &pod_of("Job")).is_untouched("of_job");
 }
 
 #[test]
 fn for_pods_the_api_server_is_never_asked() {
-    let told = Told { services: Some(vec![web()]), ..Told::default() };
-    let scene = scene().nodes(&[node(1)]).told(told);
-    made(&scene, &pod()).is_untouched("not_selected");
+    let api_reader = FakeApiReader { services: Some(vec![web()]), ..FakeApiReader::default() };
+    let cluster = test_cluster().nodes(&[node(1)]).api_reader(api_reader);
+    mutated_pod(&cluster, &pod()).is_untouched("not_selected");
 }
 
 #[test]
 fn the_hook_for_pods_changes_nothing_else() {
-    let review = review(JANE, "CREATE", None, Some(&bare()));
-    post(&shop(), Hook::MutatePods, &review).is_untouched("");
-    let mut review = nameless(support::review(JANE, "UPDATE", Some(&pod()), Some(&pod())));
+    let review = review(USER, "CREATE", None, Some(&bare()));
+    mutate(&shop(), Webhook::MutatePods, &review).is_untouched("");
+    let mut review =
+        nameless(super::super::support::review(USER, "UPDATE", Some(&pod()), Some(&pod())));
     review["request"]["subResource"] = json!("ephemeralcontainers");
-    post(&shop(), Hook::MutatePods, &review).is_untouched("");
+    mutate(&shop(), Webhook::MutatePods, &review).is_untouched("");
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use clbmigrate_webhook::{
-    Hook,
-    admission::{Admission, NoEvidence},
-    claims::InMemory,
+    Webhook,
+    admission::{AdmissionHandler, NoApiReader},
+    claims::InMemoryClaims,
     metrics::Metrics,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{support::*, *};
+use super::{super::support::*, *};
 
 fn of_kind(kind: &str) -> Value {
     edited(&bare(), &json!({"kind": kind}))
@@ -23,8 +23,8 @@ fn with_image(workload: &Value, image: &str) -> Value {
 }
 
 /// The API server knows a Service that is not in the cache yet.
-fn told(service: &Value) -> Told {
-    Told { services: Some(vec![service.clone()]), ..Told::default() }
+fn reader_of(service: &Value) -> FakeApiReader {
+    FakeApiReader { services: Some(vec![service.clone()]), ..FakeApiReader::default() }
 }
 
 #[test]
@@ -43,38 +43,39 @@ fn it_is_asked_again_after_other_webhooks_and_has_nothing_to_add() {
 }
 
 #[rstest]
-#[case::without_mapping(noted(&web(), &[("vgroup-port", json!(null))]))]
-#[case::without_clb(noted(&web(), &[("id", json!(null))]))]
+#[case::without_mapping(with_annotations(&web(), &[("vgroup-port", json!(null))]))]
+#[case::without_clb(with_annotations(&web(), &[("id", json!(null))]))]
 #[case::of_another_type(edited(&web(), &json!({"spec": {"type": "ClusterIP"}})))]
 #[case::without_selector(edited(&web(), &json!({"spec": {"selector": null}})))]
 #[case::of_other_pods(edited(&web(), &json!({"spec": {"selector": {"app": "db"}}})))]
 #[case::of_another_namespace(edited(&web(), &json!({"metadata": {"namespace": "test"}})))]
 fn a_service_that_sends_no_clb_traffic_to_it_gives_no_hook(#[case] service: Value) {
-    let scene = scene().nodes(&[node(1)]).with(&service);
-    create(&scene, &bare()).is_untouched("not_selected");
+    let cluster = test_cluster().nodes(&[node(1)]).with_service(&service);
+    create(&cluster, &bare()).is_untouched("not_selected");
     if service["metadata"]["namespace"] == "shop" {
-        let scene = scene.told(told(&service));
-        create(&scene, &bare()).is_untouched("not_selected");
+        let cluster = cluster.api_reader(reader_of(&service));
+        create(&cluster, &bare()).is_untouched("not_selected");
     }
 }
 
 #[test]
 fn a_service_that_came_milliseconds_ago_counts_for_a_new_workload() {
-    let scene = scene().nodes(&[node(1)]).told(told(&web()));
-    create(&scene, &bare()).has_hook(30);
-    update(&scene, &bare(), &with_image(&bare(), "web:2")).is_untouched("not_selected");
+    let cluster = test_cluster().nodes(&[node(1)]).api_reader(reader_of(&web()));
+    create(&cluster, &bare()).has_hook(30);
+    update(&cluster, &bare(), &with_image(&bare(), "web:2")).is_untouched("not_selected");
 }
 
 #[test]
 fn an_edit_that_made_it_a_migrated_one_milliseconds_ago_counts_too() {
-    let before = noted(&web(), &[("vgroup-port", json!(null))]);
-    let scene = scene().nodes(&[node(1)]).with(&before).told(told(&web()));
-    create(&scene, &bare()).has_hook(30);
+    let before = with_annotations(&web(), &[("vgroup-port", json!(null))]);
+    let cluster =
+        test_cluster().nodes(&[node(1)]).with_service(&before).api_reader(reader_of(&web()));
+    create(&cluster, &bare()).has_hook(30);
 }
 
 #[test]
 fn where_the_api_server_cannot_be_asked_the_cache_counts() {
-    create(&scene().nodes(&[node(1)]), &bare()).is_untouched("not_selected");
+    create(&test_cluster().nodes(&[node(1)]), &bare()).is_untouched("not_selected");
     create(&shop(), &bare()).has_hook(30);
 }
 
@@ -87,9 +88,9 @@ fn only_a_change_of_the_template_brings_it_to_a_workload_that_is_there() {
 
 #[test]
 fn the_seconds_are_the_configured_ones_unless_the_workload_says_otherwise() {
-    let scene = shop().config("preStopSeconds: 45");
-    create(&scene, &bare()).has_hook(45);
-    create(&scene, &annotated(&bare(), "clbmigrate.io/pre-stop-seconds", "10")).has_hook(10);
+    let cluster = shop().config("preStopSeconds: 45");
+    create(&cluster, &bare()).has_hook(45);
+    create(&cluster, &annotated(&bare(), "clbmigrate.io/pre-stop-seconds", "10")).has_hook(10);
 }
 
 #[test]
@@ -104,8 +105,8 @@ fn what_cannot_be_used_is_said_with_the_workloads_name() {
 #[test]
 fn a_node_that_is_too_old_is_named() {
     let version = json!({"status": {"nodeInfo": {"kubeletVersion": "v1.29.9"}}});
-    let scene = scene().with(&web()).nodes(&[node(1), edited(&node(2), &version)]);
-    let answer = create(&scene, &bare());
+    let cluster = test_cluster().with_service(&web()).nodes(&[node(1), edited(&node(2), &version)]);
+    let answer = create(&cluster, &bare());
     assert!(!answer.is_patched);
     assert_eq!(answer.result, "nodes_too_old");
     assert!(answer.warnings[0].ends_with("(node node-2)"), "{answer:?}");
@@ -113,8 +114,10 @@ fn a_node_that_is_too_old_is_named() {
 
 #[test]
 fn without_a_node_at_hand_nobody_knows_what_kubelets_know() {
-    for scene in [scene().with(&web()), scene().with(&web()).nodes(&[])] {
-        let answer = create(&scene, &bare());
+    for cluster in
+        [test_cluster().with_service(&web()), test_cluster().with_service(&web()).nodes(&[])]
+    {
+        let answer = create(&cluster, &bare());
         assert!(!answer.is_patched);
         assert_eq!(answer.result, "nodes_too_old");
         assert_eq!(answer.warnings.len(), 1, "{answer:?}");
@@ -140,18 +143,18 @@ fn other_kinds_subresources_and_deletions_are_none_of_its_business() {
     for kind in ["Job", "CronJob", "ReplicaSet", "Pod", ""] {
         create(&shop(), &of_kind(kind)).is_untouched("");
     }
-    let mut review = review(JANE, "CREATE", None, Some(&bare()));
+    let mut review = review(USER, "CREATE", None, Some(&bare()));
     review["request"]["subResource"] = json!("scale");
-    post(&shop(), Hook::MutateWorkloads, &review).is_untouched("");
-    let review = support::review(JANE, "DELETE", Some(&bare()), None);
-    post(&shop(), Hook::MutateWorkloads, &review).is_untouched("");
+    mutate(&shop(), Webhook::MutateWorkloads, &review).is_untouched("");
+    let review = super::super::support::review(USER, "DELETE", Some(&bare()), None);
+    mutate(&shop(), Webhook::MutateWorkloads, &review).is_untouched("");
 }
 
 #[test]
 fn a_dry_run_is_answered_alike() {
-    let mut review = review(JANE, "CREATE", None, Some(&bare()));
+    let mut review = review(USER, "CREATE", None, Some(&bare()));
     review["request"]["dryRun"] = json!(true);
-    post(&shop(), Hook::MutateWorkloads, &review).has_hook(30);
+    mutate(&shop(), Webhook::MutateWorkloads, &review).has_hook(30);
 }
 
 #[test]
@@ -169,11 +172,12 @@ fn what_cannot_be_read_passes_and_that_is_said() {
 #[test]
 fn every_answer_is_counted_with_its_reason() {
     let (cache, metrics) = (shop().cache, Arc::new(Metrics::default()));
-    let claims = InMemory::new(Arc::clone(&cache));
-    let admission = Admission::new(cache, Arc::default(), Arc::clone(&metrics), claims, NoEvidence);
+    let claims = InMemoryClaims::new(Arc::clone(&cache));
+    let admission =
+        AdmissionHandler::new(cache, Arc::default(), Arc::clone(&metrics), claims, NoApiReader);
     for workload in [bare(), deployment()] {
-        let review = review(JANE, "CREATE", None, Some(&workload)).to_string();
-        block_on(admission.review(Hook::MutateWorkloads, review.as_bytes())).expect("a review");
+        let review = review(USER, "CREATE", None, Some(&workload)).to_string();
+        block_on(admission.review(Webhook::MutateWorkloads, review.as_bytes())).expect("a review");
     }
     let text = metrics.text().expect("text");
     for result in ["patched", "own_hooks"] {

@@ -5,7 +5,8 @@ use clbmigrate_fault_proxy::{Fault, Match, StatusCode};
 use clbmigrate_testbed::try_wait_for;
 use serde_json::{Value, json};
 
-use crate::scene::{DEADLINE, Scene, Test, cache_through};
+use super::cache_through;
+use crate::test_namespace::{DEADLINE, Test, TestNamespace};
 
 pub const TESTS: &[Test] = &[
     ("an object of a listing that cannot be read costs nothing but itself", malformed_item),
@@ -29,11 +30,11 @@ fn watches() -> Match {
     services().parameter("watch", "1")
 }
 
-fn malformed_item(scene: &Scene<'_>) -> Result<()> {
-    scene.create("good")?;
-    scene.create("odd")?;
-    let proxy = scene.proxy()?;
-    let namespace = scene.namespace.clone();
+fn malformed_item(test: &TestNamespace<'_>) -> Result<()> {
+    test.create("good")?;
+    test.create("odd")?;
+    let proxy = test.proxy()?;
+    let namespace = test.name.clone();
     let rule = proxy.add_rule(
         listings(),
         Fault::rewrite(move |mut list| {
@@ -48,19 +49,19 @@ fn malformed_item(scene: &Scene<'_>) -> Result<()> {
     let following = cache_through(&proxy)?.synced()?;
     let cache = &following.cache;
     ensure!(rule.hits() > 0, "the listing was rewritten");
-    ensure!(cache.service(&scene.namespace, "good").is_some(), "the good one is there");
-    ensure!(cache.service(&scene.namespace, "odd").is_none(), "the odd one is not");
+    ensure!(cache.service(&test.name, "good").is_some(), "the good one is there");
+    ensure!(cache.service(&test.name, "odd").is_none(), "the odd one is not");
     let unreadable = cache.unreadable().find(|(kind, _)| *kind == "services");
     ensure!(unreadable == Some(("services", 1)), "{unreadable:?}");
     // Its next event is readable, and brings it in.
-    scene.kubectl(&["label", "service", "odd", "x=y"])?;
-    scene.wait_for(cache, "odd", true)
+    test.kubectl(&["label", "service", "odd", "x=y"])?;
+    test.wait_for(cache, "odd", true)
 }
 
-fn malformed_event(scene: &Scene<'_>) -> Result<()> {
-    scene.create("known")?;
-    let proxy = scene.proxy()?;
-    let meta = json!({"name": "known", "namespace": scene.namespace, "resourceVersion": ""});
+fn malformed_event(test: &TestNamespace<'_>) -> Result<()> {
+    test.create("known")?;
+    let proxy = test.proxy()?;
+    let meta = json!({"name": "known", "namespace": test.name, "resourceVersion": ""});
     let event = json!({"type": "MODIFIED", "object": {"metadata": meta, "spec": {"ports": 5}}});
     let rule =
         proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: event });
@@ -70,15 +71,15 @@ fn malformed_event(scene: &Scene<'_>) -> Result<()> {
     try_wait_for("the event to be noticed", DEADLINE, || {
         Ok(cache.unreadable().any(|(kind, n)| kind == "services" && n == 1).then_some(()))
     })?;
-    ensure!(cache.service(&scene.namespace, "known").is_some(), "what was known stays");
-    scene.create("next")?;
-    scene.wait_for(cache, "next", true)
+    ensure!(cache.service(&test.name, "known").is_some(), "what was known stays");
+    test.create("next")?;
+    test.wait_for(cache, "next", true)
 }
 
-fn too_old(scene: &Scene<'_>) -> Result<()> {
-    let proxy = scene.proxy()?;
+fn too_old(test: &TestNamespace<'_>) -> Result<()> {
+    let proxy = test.proxy()?;
     let ghost = {
-        let mut ghost = scene.service("ghost", "rsp-ghost");
+        let mut ghost = test.service("ghost", "rsp-ghost");
         ghost["metadata"]["resourceVersion"] = json!("1");
         ghost
     };
@@ -92,20 +93,19 @@ fn too_old(scene: &Scene<'_>) -> Result<()> {
     let cut = proxy.add_rule(watches(), Fault::CutBefore);
     let following = cache_through(&proxy)?.synced()?;
     let cache = &following.cache;
-    ensure!(cache.service(&scene.namespace, "ghost").is_some(), "listed though it is not there");
+    ensure!(cache.service(&test.name, "ghost").is_some(), "listed though it is not there");
 
     let services: Vec<Value> =
-        (0..COUNT).map(|n| scene.service(&format!("web-{n}"), &format!("rsp-{n}"))).collect();
-    scene
-        .cluster
+        (0..COUNT).map(|n| test.service(&format!("web-{n}"), &format!("rsp-{n}"))).collect();
+    test.cluster
         .apply(&json!({"apiVersion": "v1", "kind": "List", "items": services}).to_string())?;
     let gone =
         json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
     proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: gone });
     cut.remove();
-    scene.wait_for(cache, "ghost", false)?;
-    scene.wait_for(cache, "web-549", true)?;
-    let is_there = |n: &usize| cache.service(&scene.namespace, &format!("web-{n}")).is_some();
+    test.wait_for(cache, "ghost", false)?;
+    test.wait_for(cache, "web-549", true)?;
+    let is_there = |n: &usize| cache.service(&test.name, &format!("web-{n}")).is_some();
     let count = (0..COUNT).filter(is_there).count();
     ensure!(count == COUNT, "{count} of {COUNT}");
     let pages = proxy.requests().into_iter().filter(|logged| {
@@ -115,9 +115,9 @@ fn too_old(scene: &Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-fn storms(scene: &Scene<'_>) -> Result<()> {
-    let proxy = scene.proxy()?;
-    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the proxy");
+fn storms(test: &TestNamespace<'_>) -> Result<()> {
+    let proxy = test.proxy()?;
+    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the gate");
     proxy.add_rule(listings().times(1), refused);
     proxy.add_rule(listings().times(1), Fault::CutAfterAnswer);
     proxy.add_rule(
@@ -131,6 +131,6 @@ fn storms(scene: &Scene<'_>) -> Result<()> {
     let last = proxy.add_rule(watches().times(1), gone);
     let following = cache_through(&proxy)?.synced()?;
     last.wait_for_hits(1, DEADLINE).context("the watches")?;
-    scene.create("web")?;
-    scene.wait_for(&following.cache, "web", true)
+    test.create("web")?;
+    test.wait_for(&following.cache, "web", true)
 }

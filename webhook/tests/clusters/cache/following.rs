@@ -7,53 +7,54 @@ use clbmigrate_core::object::WorkloadKind;
 use clbmigrate_testbed::try_wait_for;
 use serde_json::json;
 
-use crate::scene::{DEADLINE, Scene, Test, key};
+use super::key;
+use crate::test_namespace::{DEADLINE, Test, TestNamespace};
 
 pub const TESTS: &[Test] = &[
     ("Services on a CLB come, change and go, others are left out", services),
     ("workloads are found by the labels of their pods", workloads),
-    ("nodes, namespaces, autoscalers and the cluster's id are known", places),
+    ("nodes, namespaces, autoscalers and the cluster's id are known", small_resources),
     ("what the API server need not give is no reason to wait, the rest is", rights),
 ];
 
-/// What needs the API server for itself.
-pub const ALONE: &[Test] = &[("a restarted API server is followed on", restart)];
+/// Tests that stop the API server.
+pub const STOP_THE_API_SERVER: &[Test] = &[("a restarted API server is followed on", restart)];
 
-fn services(scene: &Scene<'_>) -> Result<()> {
-    scene.create("before")?;
-    let following = scene.cache()?.synced()?;
+fn services(test: &TestNamespace<'_>) -> Result<()> {
+    test.create("before")?;
+    let following = test.cache()?.synced()?;
     let cache = &following.cache;
-    ensure!(cache.service(&scene.namespace, "before").is_some(), "listed");
-    scene.create("after")?;
-    let mut plain = scene.service("plain", "rsp-plain");
+    ensure!(cache.service(&test.name, "before").is_some(), "listed");
+    test.create("after")?;
+    let mut plain = test.service("plain", "rsp-plain");
     plain["metadata"]["annotations"] = json!({});
-    scene.cluster.apply(&plain.to_string())?;
-    scene.wait_for(cache, "after", true)?;
+    test.cluster.apply(&plain.to_string())?;
+    test.wait_for(cache, "after", true)?;
 
-    let service = cache.service(&scene.namespace, "after").expect("seen");
+    let service = cache.service(&test.name, "after").expect("seen");
     let neighbours = cache.neighbours([service.as_ref()]);
     ensure!(neighbours.is_empty(), "{neighbours:?}");
     let moved = format!("{}=rsp-before:80", key("vgroup-port"));
-    scene.kubectl(&["annotate", "--overwrite", "service", "after", &moved])?;
+    test.kubectl(&["annotate", "--overwrite", "service", "after", &moved])?;
     try_wait_for("both in one group", DEADLINE, || {
-        let before = cache.service(&scene.namespace, "before").expect("still there");
+        let before = cache.service(&test.name, "before").expect("still there");
         Ok((cache.neighbours([before.as_ref()]).len() == 1).then_some(()))
     })?;
     let labels = BTreeMap::from([("app".to_owned(), "after".to_owned())]);
-    ensure!(cache.services_selecting(&scene.namespace, &labels).len() == 1, "by selector");
+    ensure!(cache.services_selecting(&test.name, &labels).len() == 1, "by selector");
 
     // It still names a CLB, but no longer is a load balancer.
     let inert = r#"{"spec": {"type": "ClusterIP", "allocateLoadBalancerNodePorts": null}}"#;
-    scene.kubectl(&["patch", "service", "after", "--type=merge", "-p", inert])?;
-    scene.wait_for(cache, "after", false)?;
-    scene.kubectl(&["delete", "service", "before"])?;
-    scene.wait_for(cache, "before", false)?;
-    ensure!(cache.service(&scene.namespace, "plain").is_none(), "no CLB, no business of ours");
+    test.kubectl(&["patch", "service", "after", "--type=merge", "-p", inert])?;
+    test.wait_for(cache, "after", false)?;
+    test.kubectl(&["delete", "service", "before"])?;
+    test.wait_for(cache, "before", false)?;
+    ensure!(cache.service(&test.name, "plain").is_none(), "no CLB, no business of ours");
     Ok(())
 }
 
-fn workloads(scene: &Scene<'_>) -> Result<()> {
-    let following = scene.cache()?.synced()?;
+fn workloads(test: &TestNamespace<'_>) -> Result<()> {
+    let following = test.cache()?.synced()?;
     for (kind, extra) in [
         ("Deployment", json!({"replicas": 2})),
         ("StatefulSet", json!({"replicas": 2, "serviceName": "web"})),
@@ -61,7 +62,7 @@ fn workloads(scene: &Scene<'_>) -> Result<()> {
     ] {
         let mut workload = json!({
             "apiVersion": "apps/v1", "kind": kind,
-            "metadata": {"name": format!("web-{}", kind.to_lowercase()), "namespace": scene.namespace},
+            "metadata": {"name": format!("web-{}", kind.to_lowercase()), "namespace": test.name},
             "spec": {
                 "selector": {"matchLabels": {"app": "web", "kind": kind}},
                 "template": {
@@ -71,26 +72,30 @@ fn workloads(scene: &Scene<'_>) -> Result<()> {
             },
         });
         json_patch::merge(&mut workload["spec"], &extra);
-        scene.cluster.apply(&workload.to_string())?;
+        test.cluster.apply(&workload.to_string())?;
     }
-    let mut service = scene.service("web", "rsp-web");
+    let mut service = test.service("web", "rsp-web");
     service["spec"]["selector"] = json!({"app": "web"});
     let service = serde_json::from_value(service)?;
     try_wait_for("all three", DEADLINE, || {
-        let mut kinds: Vec<WorkloadKind> =
-            following.cache.workloads_of(&service).iter().map(|workload| workload.kind).collect();
+        let mut kinds: Vec<WorkloadKind> = following
+            .cache
+            .workloads_selected_by(&service)
+            .iter()
+            .map(|workload| workload.kind)
+            .collect();
         kinds.sort_unstable();
         let all = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
         Ok((kinds == all).then_some(()))
     })?;
-    scene.kubectl(&["delete", "deployments,statefulsets", "--all"])?;
+    test.kubectl(&["delete", "deployments,statefulsets", "--all"])?;
     try_wait_for("one left", DEADLINE, || {
-        Ok((following.cache.workloads_of(&service).len() == 1).then_some(()))
+        Ok((following.cache.workloads_selected_by(&service).len() == 1).then_some(()))
     })
 }
 
-fn places(scene: &Scene<'_>) -> Result<()> {
-    let following = scene.cache()?.synced()?;
+fn small_resources(test: &TestNamespace<'_>) -> Result<()> {
+    let following = test.cache()?.synced()?;
     let cache = &following.cache;
     ensure!(cache.nodes().is_some_and(|nodes| nodes.is_empty()), "a testbed without nodes");
     ensure!(cache.cluster_id().is_none(), "no profile yet");
@@ -100,26 +105,26 @@ fn places(scene: &Scene<'_>) -> Result<()> {
         "metadata": {"name": "ack-cluster-profile", "namespace": "kube-system"},
         "data": {"clusterid": "c0123456789abcdef"}});
     let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web", "namespace": scene.namespace},
+        "metadata": {"name": "web", "namespace": test.name},
         "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
     for object in [&node, &profile, &scaler] {
-        scene.cluster.apply(&object.to_string())?;
+        test.cluster.apply(&object.to_string())?;
     }
-    scene.cluster.run_kubectl(&[
+    test.cluster.run_kubectl(&[
         "label",
         "namespace",
-        &scene.namespace,
+        &test.name,
         "clbmigrate.io/inject=enabled",
     ])?;
     try_wait_for("all of them", DEADLINE, || {
         let has_node = cache.nodes().is_some_and(|nodes| nodes.by_name("paper-node").is_some());
         let has_id = cache.cluster_id().is_some_and(|id| *id == "c0123456789abcdef");
-        let is_scaled = cache.is_autoscaled(WorkloadKind::Deployment, &scene.namespace, "web");
-        let is_labelled = cache.injects_into_pods_of(&scene.namespace);
+        let is_scaled = cache.is_autoscaled(WorkloadKind::Deployment, &test.name, "web");
+        let is_labelled = cache.is_labelled_for_injection(&test.name);
         Ok((has_node && has_id && is_scaled && is_labelled).then_some(()))
     })?;
-    scene.cluster.run_kubectl(&["delete", "node", "paper-node"])?;
-    scene.cluster.run_kubectl(&[
+    test.cluster.run_kubectl(&["delete", "node", "paper-node"])?;
+    test.cluster.run_kubectl(&[
         "delete",
         "-n",
         "kube-system",
@@ -132,9 +137,9 @@ fn places(scene: &Scene<'_>) -> Result<()> {
     })
 }
 
-fn rights(scene: &Scene<'_>) -> Result<()> {
-    let user = format!("limited-{}", scene.namespace);
-    let following = scene.cache_as(&user)?;
+fn rights(test: &TestNamespace<'_>) -> Result<()> {
+    let user = format!("limited-{}", test.name);
+    let following = test.cache_as(&user)?;
     let allow = |name: &str, group: &str, resources: &[&str]| {
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": name},
@@ -143,13 +148,13 @@ fn rights(scene: &Scene<'_>) -> Result<()> {
             "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
-        scene.cluster.apply(&role.to_string())?;
-        scene.cluster.apply(&binding.to_string())
+        test.cluster.apply(&role.to_string())?;
+        test.cluster.apply(&binding.to_string())
     };
     allow(&format!("{user}-apps"), "apps", &["deployments", "statefulsets", "daemonsets"])?;
     let cache = &following.cache;
     try_wait_for("what is allowed to be listed", DEADLINE, || {
-        let waits: Vec<&str> = cache.waits_for().collect();
+        let waits: Vec<&str> = cache.unsynced().collect();
         Ok((waits == ["/api/v1/services", "/api/v1/nodes", "/api/v1/namespaces"]).then_some(()))
     })?;
     ensure!(!cache.is_synced(), "Services are needed");
@@ -157,13 +162,13 @@ fn rights(scene: &Scene<'_>) -> Result<()> {
     following.synced().map(drop)
 }
 
-fn restart(scene: &Scene<'_>) -> Result<()> {
-    let following = scene.cache()?.synced()?;
-    scene.create("before")?;
-    scene.wait_for(&following.cache, "before", true)?;
-    scene.cluster.stop_api_server(clbmigrate_testbed::StopMode::Kill)?;
-    scene.cluster.start_api_server(clbmigrate_testbed::Validity::Valid)?;
-    ensure!(following.cache.service(&scene.namespace, "before").is_some(), "it stays known");
-    scene.create("after")?;
-    scene.wait_for(&following.cache, "after", true)
+fn restart(test: &TestNamespace<'_>) -> Result<()> {
+    let following = test.cache()?.synced()?;
+    test.create("before")?;
+    test.wait_for(&following.cache, "before", true)?;
+    test.cluster.stop_api_server(clbmigrate_testbed::StopMode::Kill)?;
+    test.cluster.start_api_server(clbmigrate_testbed::Validity::Valid)?;
+    ensure!(following.cache.service(&test.name, "before").is_some(), "it stays known");
+    test.create("after")?;
+    test.wait_for(&following.cache, "after", true)
 }

@@ -1,17 +1,13 @@
-//! One test's namespace, and a cache that follows the cluster.
+//! The cache: what it holds of a cluster, and how it follows the cluster.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+pub mod faults;
+pub mod following;
+
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use clbmigrate_fault_proxy::{FaultProxy, Upstream};
-use clbmigrate_testbed::{Cluster, Testbed, Validity, try_wait_for};
+use clbmigrate_testbed::{Validity, try_wait_for};
 use clbmigrate_webhook::cache::Cache;
 use kube::{
     Client, Config,
@@ -20,36 +16,16 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-/// Long enough for anything that shall happen at all.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+use crate::test_namespace::{DEADLINE, TestNamespace};
+
 const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 
-/// A test by name.
-pub type Test = (&'static str, fn(&Scene<'_>) -> Result<()>);
-
-pub struct Scene<'a> {
-    pub cluster: Cluster<'a>,
-    pub namespace: String,
-}
-
-impl<'a> Scene<'a> {
-    pub fn new(testbed: &'a Testbed) -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let cluster = testbed.cluster("a")?;
-        let namespace = format!("cache-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        cluster.run_kubectl(&["create", "namespace", &namespace])?;
-        Ok(Self { cluster, namespace })
-    }
-
-    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.run_kubectl(&[&["--namespace", &self.namespace], arguments].concat())
-    }
-
+impl TestNamespace<'_> {
     /// A migrated Service.
     pub fn service(&self, name: &str, group: &str) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": name, "namespace": self.namespace, "annotations": {
+            "metadata": {"name": name, "namespace": self.name, "annotations": {
                 key("id"): "lb-bp1example", key("vgroup-port"): format!("{group}:80"), key("weight"): "60",
             }},
             "spec": {"type": "LoadBalancer", "selector": {"app": name}, "ports": [{"port": 80}],
@@ -62,13 +38,13 @@ impl<'a> Scene<'a> {
     }
 
     /// A cache that follows the cluster with all rights.
-    pub fn cache(&self) -> Result<Following> {
-        Following::start(&self.cluster.kubeconfig())
+    pub fn cache(&self) -> Result<RunningCache> {
+        RunningCache::start(&self.cluster.kubeconfig())
     }
 
     /// A cache that follows the cluster as a user.
-    pub fn cache_as(&self, user: &str) -> Result<Following> {
-        Following::start(&self.cluster.kubeconfig_for(user, &[], Validity::Valid)?)
+    pub fn cache_as(&self, user: &str) -> Result<RunningCache> {
+        RunningCache::start(&self.cluster.kubeconfig_for(user, &[], Validity::Valid)?)
     }
 
     /// A proxy in front of the API server.
@@ -86,14 +62,14 @@ impl<'a> Scene<'a> {
     pub fn wait_for(&self, cache: &Cache, name: &str, is_there: bool) -> Result<()> {
         let what = format!("{name} {} the cache", if is_there { "in" } else { "out of" });
         try_wait_for(&what, DEADLINE, || {
-            Ok((cache.service(&self.namespace, name).is_some() == is_there).then_some(()))
+            Ok((cache.service(&self.name, name).is_some() == is_there).then_some(()))
         })
     }
 }
 
 /// A cache that follows a cluster through a proxy.
-pub fn cache_through(proxy: &FaultProxy) -> Result<Following> {
-    Following::with(Kubeconfig::from_yaml(&proxy.kubeconfig("proxy"))?)
+pub fn cache_through(proxy: &FaultProxy) -> Result<RunningCache> {
+    RunningCache::with(Kubeconfig::from_yaml(&proxy.kubeconfig("proxy"))?)
 }
 
 /// The whole key of a load balancer annotation.
@@ -101,13 +77,13 @@ pub fn key(suffix: &str) -> String {
     format!("{PREFIX}{suffix}")
 }
 
-/// A cache with whatever follows the cluster for it, which ends with this value.
-pub struct Following {
+/// A cache that follows a cluster for as long as this value lives.
+pub struct RunningCache {
     pub cache: Arc<Cache>,
     _runtime: Runtime,
 }
 
-impl Following {
+impl RunningCache {
     fn start(kubeconfig: &Path) -> Result<Self> {
         Self::with(Kubeconfig::read_from(kubeconfig)?)
     }
@@ -119,11 +95,13 @@ impl Following {
         let followed = Arc::clone(&cache);
         let client = runtime.block_on(async {
             let options = KubeConfigOptions::default();
-            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+            let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+            // The environment's proxy is none of the cluster's.
+            config.proxy_url = None;
             anyhow::Ok(Client::try_from(config)?)
         });
         let client = client.context("a client")?;
-        runtime.spawn(async move { followed.follow(&client).await });
+        runtime.spawn(async move { followed.run(&client).await });
         Ok(Self { cache, _runtime: runtime })
     }
 
@@ -132,9 +110,7 @@ impl Following {
         try_wait_for("the cache to be synced", DEADLINE, || {
             Ok(self.cache.is_synced().then_some(()))
         })
-        .with_context(|| {
-            format!("it waits for {:?}", self.cache.waits_for().collect::<Vec<_>>())
-        })?;
+        .with_context(|| format!("it waits for {:?}", self.cache.unsynced().collect::<Vec<_>>()))?;
         Ok(self)
     }
 }

@@ -2,12 +2,13 @@
 
 use anyhow::{Result, ensure};
 use clbmigrate_testbed::try_wait_for;
-use clbmigrate_webhook::{Hook, tls::GENERATION};
+use clbmigrate_webhook::{Webhook, tls::GENERATION_ANNOTATION};
 use serde_json::json;
 
+use super::{Installation, Test, generation_of};
 use crate::{
-    program::{DEADLINE, Program},
-    scene::{Scene, Test, annotated},
+    process::{WebhookProcess, connect},
+    test_namespace::DEADLINE,
 };
 
 pub const TESTS: &[Test] = &[
@@ -20,87 +21,95 @@ pub const TESTS: &[Test] = &[
     ("nothing secret is in the log", log),
 ];
 
-fn two(scene: &Scene<'_>) -> Result<()> {
-    let one = scene.ready(&[])?;
-    let bundle = scene.bundle()?;
-    let two = scene.ready(&[])?;
-    ensure!(scene.bundle()? == bundle);
-    for program in [&one, &two] {
-        ensure!(program.get("/healthz", &bundle, &scene.server_name())?.0 == 200);
-        let ends = program.metric(
+fn two(installation: &Installation<'_>) -> Result<()> {
+    let one = installation.start_ready(&[])?;
+    let bundle = installation.bundle()?;
+    let two = installation.start_ready(&[])?;
+    ensure!(installation.bundle()? == bundle);
+    for process in [&one, &two] {
+        ensure!(process.get("/healthz", &bundle, &installation.server_name())?.0 == 200);
+        let ends = process.metric(
             "certificate_expiry_timestamp_seconds",
             &bundle,
-            &scene.server_name(),
+            &installation.server_name(),
         )?;
         ensure!(ends > 1.7e9, "{ends}");
     }
-    let shown = |program: &Program| {
-        let stream = crate::program::connect(program.address, &bundle, &scene.server_name())?;
+    let shown = |process: &WebhookProcess| {
+        let stream = connect(process.address, &bundle, &installation.server_name())?;
         let certificates = stream.conn.peer_certificates().unwrap_or_default();
         anyhow::Ok(certificates.iter().map(|it| it.to_vec()).collect::<Vec<_>>())
     };
     ensure!(shown(&one)? != shown(&two)?);
-    ensure!(scene.writes()? == ["create secrets/clbmigrate-webhook-ca"], "{:?}", scene.writes()?);
+    ensure!(
+        installation.writes()? == ["create secrets/clbmigrate-webhook-ca"],
+        "{:?}",
+        installation.writes()?
+    );
     Ok(())
 }
 
-fn race(scene: &Scene<'_>) -> Result<()> {
-    let programs = (0..4).map(|_| scene.program(&[])).collect::<Result<Vec<_>>>()?;
-    for program in &programs {
-        scene.until_ready(program)?;
+fn race(installation: &Installation<'_>) -> Result<()> {
+    let processes = (0..4).map(|_| installation.start(&[])).collect::<Result<Vec<_>>>()?;
+    for process in &processes {
+        installation.wait_until_ready(process)?;
     }
-    ensure!(scene.generation()? == 1);
+    ensure!(installation.generation()? == 1);
     // Only one of four creations can succeed, and nobody writes over it.
-    ensure!(scene.writes()?.len() == 1, "{:?}", scene.writes()?);
+    ensure!(installation.writes()?.len() == 1, "{:?}", installation.writes()?);
     Ok(())
 }
 
-fn deleted(scene: &Scene<'_>) -> Result<()> {
-    let _program = scene.ready(&[])?;
-    let bundle = scene.bundle()?;
-    scene.delete_secret()?;
-    let again = try_wait_for("the Secret to come back", DEADLINE, || Ok(scene.bundle().ok()))?;
+fn deleted(installation: &Installation<'_>) -> Result<()> {
+    let _process = installation.start_ready(&[])?;
+    let bundle = installation.bundle()?;
+    installation.delete_secret()?;
+    let again =
+        try_wait_for("the Secret to come back", DEADLINE, || Ok(installation.bundle().ok()))?;
     ensure!(again == bundle);
     Ok(())
 }
 
-fn broken(scene: &Scene<'_>) -> Result<()> {
-    let _program = scene.ready(&[])?;
-    let key = scene.secret("signer.key")?;
-    scene.put_secret(&[("signer.key", "no key")])?;
+fn broken(installation: &Installation<'_>) -> Result<()> {
+    let _process = installation.start_ready(&[])?;
+    let key = installation.secret("signer.key")?;
+    installation.put_secret(&[("signer.key", "no key")])?;
     try_wait_for("the Secret to be mended", DEADLINE, || {
-        Ok(scene.secret("signer.key").is_ok_and(|mended| mended == key).then_some(()))
+        Ok(installation.secret("signer.key").is_ok_and(|mended| mended == key).then_some(()))
     })
 }
 
-fn useless(scene: &Scene<'_>) -> Result<()> {
-    scene.put_secret(&[("generation", "5"), ("ca.crt", "no certificate")])?;
-    let _program = scene.ready(&[])?;
-    ensure!(scene.generation()? == 6);
+fn useless(installation: &Installation<'_>) -> Result<()> {
+    installation.put_secret(&[("generation", "5"), ("ca.crt", "no certificate")])?;
+    let _process = installation.start_ready(&[])?;
+    ensure!(installation.generation()? == 6);
     Ok(())
 }
 
-fn counts_on(scene: &Scene<'_>) -> Result<()> {
+fn counts_on(installation: &Installation<'_>) -> Result<()> {
     // As after the deletion of the namespace: configurations remember what the Secret does not.
-    let hook = Hook::ValidateServices;
-    scene.configure(hook, &json!({"metadata": {"annotations": {GENERATION: "100"}}}))?;
-    let _program = scene.ready(&[])?;
+    let webhook = Webhook::ValidateServices;
+    installation.configure(
+        webhook,
+        &json!({"metadata": {"annotations": {GENERATION_ANNOTATION: "100"}}}),
+    )?;
+    let _process = installation.start_ready(&[])?;
     try_wait_for("the authority to count on", DEADLINE, || {
-        Ok((scene.generation()? == 101).then_some(()))
+        Ok((installation.generation()? == 101).then_some(()))
     })?;
-    scene.published(hook)?;
-    ensure!(annotated(&scene.configuration(hook)?) == "101");
+    installation.wait_until_published(webhook)?;
+    ensure!(generation_of(&installation.configuration(webhook)?) == "101");
     Ok(())
 }
 
-fn log(scene: &Scene<'_>) -> Result<()> {
-    let program = scene.ready(&["--log-level", "trace"])?;
-    scene.configure(Hook::ValidateServices, &json!({}))?;
-    scene.published(Hook::ValidateServices)?;
-    let told = program.told();
-    let key = scene.secret("signer.key")?;
+fn log(installation: &Installation<'_>) -> Result<()> {
+    let process = installation.start_ready(&["--log-level", "trace"])?;
+    installation.configure(Webhook::ValidateServices, &json!({}))?;
+    installation.wait_until_published(Webhook::ValidateServices)?;
+    let log = process.log();
+    let key = installation.secret("signer.key")?;
     for line in key.lines().filter(|line| !line.is_empty() && !line.starts_with("-----")) {
-        ensure!(!told.contains(line), "the log has the key");
+        ensure!(!log.contains(line), "the log has the key");
     }
     Ok(())
 }

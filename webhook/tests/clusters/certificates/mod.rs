@@ -1,113 +1,109 @@
-//! A namespace as the chart makes it, and programs that run for it.
+//! Certificates of the webhook's own: the shared Secret, and `caBundle`.
 
-use std::{
-    process::Command,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+pub mod authority;
+pub mod publishing;
+
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clbmigrate_testbed::{Cluster, Network, Testbed, Validity, try_wait_for};
-use clbmigrate_webhook::{Hook, tls::GENERATION};
+use clbmigrate_testbed::{Network, Validity, try_wait_for};
+use clbmigrate_webhook::{
+    Webhook,
+    tls::{GENERATION_ANNOTATION, SECRET_NAME},
+};
 use serde_json::{Value, json};
 
-use crate::program::{DEADLINE, Program};
+use crate::{
+    process::WebhookProcess,
+    test_namespace::{DEADLINE, TestNamespace},
+};
 
 /// A test by name.
-pub type Test = (&'static str, fn(&Scene<'_>) -> Result<()>);
+pub type Test = (&'static str, fn(&Installation<'_>) -> Result<()>);
 
-/// The Service that API servers would reach the programs by.
+/// The Service that API servers would reach the processes by.
 pub const SERVICE: &str = "clbmigrate-webhook";
-const SECRET: &str = "clbmigrate-webhook-ca";
 
-/// One test's namespace. Configurations have one name each in a cluster, so there is one at a time.
-pub struct Scene<'a> {
-    testbed: &'a Testbed,
-    pub cluster: Cluster<'a>,
-    pub namespace: String,
-    /// As whom programs ask; each test has its own, for the audit log.
-    user: String,
-    _alone: MutexGuard<'static, ()>,
+/// A namespace with the rights that the chart gives, and processes that run for it. Webhook
+/// configurations have one name each in a cluster, so there is one installation at a time.
+pub struct Installation<'a> {
+    pub namespace: TestNamespace<'a>,
 }
 
-impl<'a> Scene<'a> {
-    pub fn new(testbed: &'a Testbed) -> Result<Self> {
-        static ALONE: Mutex<()> = Mutex::new(());
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let cluster = testbed.cluster("a")?;
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let (namespace, user) = (format!("scene-{number}"), format!("webhook-{number}"));
+impl<'a> Installation<'a> {
+    pub fn new(namespace: TestNamespace<'a>) -> Result<Self> {
+        let installation = Self { namespace };
+        let cluster = &installation.namespace.cluster;
         cluster.apply(include_str!("rbac.json"))?;
-        cluster.run_kubectl(&["create", "namespace", &namespace])?;
-        let scene = Self { testbed, cluster, namespace, user, _alone: alone };
-        scene.cluster.apply(&scene.role().to_string())?;
-        scene.forget_configurations()?;
-        Ok(scene)
+        cluster.apply(&installation.role().to_string())?;
+        installation.delete_configurations()?;
+        Ok(installation)
     }
 
-    /// What a program may do in its own namespace. The creation of one name cannot be told from
+    /// What a process may do in its own namespace. The creation of one name cannot be told from
     /// that of another.
     fn role(&self) -> Value {
-        let meta = json!({"name": "webhook", "namespace": self.namespace});
+        let meta = json!({"name": "webhook", "namespace": self.namespace.name});
         let group = "rbac.authorization.k8s.io";
         let rules = json!([
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET],
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET_NAME],
              "verbs": ["get", "list", "watch", "update"]},
         ]);
         json!({"apiVersion": "v1", "kind": "List", "items": [
             {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": meta, "rules": rules},
             {"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": meta,
              "roleRef": {"apiGroup": group, "kind": "Role", "name": "webhook"},
-             "subjects": [{"apiGroup": group, "kind": "User", "name": self.user}]},
+             "subjects": [{"apiGroup": group, "kind": "User", "name": self.namespace.user}]},
         ]})
     }
 
-    /// A command for a program of this namespace.
+    /// A command for a process of this namespace.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let kubeconfig = self.cluster.kubeconfig_for(&self.user, &["webhooks"], Validity::Valid)?;
+        let kubeconfig = self.namespace.cluster.kubeconfig_for(
+            &self.namespace.user,
+            &["webhooks"],
+            Validity::Valid,
+        )?;
         let program = env!("CARGO_BIN_EXE_clbmigrate-webhook");
-        let mut command = self.testbed.command_in(Network::ControlPlane("a"), program)?;
+        let mut command = self.namespace.testbed.command_in(Network::ControlPlane("a"), program)?;
         command.arg("--kubeconfig").arg(kubeconfig);
-        command.args(["--listen", "127.0.0.1:0", "--namespace", &self.namespace]);
+        command.args(["--listen", "127.0.0.1:0", "--namespace", &self.namespace.name]);
         command.args(["--reload-interval", "100ms"]).args(arguments);
         Ok(command)
     }
 
-    /// A program that listens.
-    pub fn program(&self, arguments: &[&str]) -> Result<Program> {
-        Program::start(self.command(arguments)?)
+    /// A process that listens.
+    pub fn start(&self, arguments: &[&str]) -> Result<WebhookProcess> {
+        WebhookProcess::start(self.command(arguments)?)
     }
 
-    /// A program that is ready.
-    pub fn ready(&self, arguments: &[&str]) -> Result<Program> {
-        let program = self.program(arguments)?;
-        self.until_ready(&program)?;
-        Ok(program)
+    /// A process that is ready.
+    pub fn start_ready(&self, arguments: &[&str]) -> Result<WebhookProcess> {
+        let process = self.start(arguments)?;
+        self.wait_until_ready(&process)?;
+        Ok(process)
     }
 
-    /// Waits until a program says that it is ready to who trusts the Secret.
-    pub fn until_ready(&self, program: &Program) -> Result<()> {
-        let ready = try_wait_for("the program to be ready", DEADLINE, || {
+    /// Waits until a process says that it is ready to a client that trusts the Secret's bundle.
+    pub fn wait_until_ready(&self, process: &WebhookProcess) -> Result<()> {
+        let ready = try_wait_for("the process to be ready", DEADLINE, || {
             let Ok(bundle) = self.bundle() else { return Ok(None) };
-            let answer = program.get("/readyz", &bundle, &self.server_name());
+            let answer = process.get("/readyz", &bundle, &self.server_name());
             Ok(answer.is_ok_and(|(status, _)| status == 200).then_some(()))
         });
-        ready.with_context(|| program.told())
+        ready.with_context(|| process.log())
     }
 
     /// The name in its certificate.
     pub fn server_name(&self) -> String {
-        format!("{SERVICE}.{}.svc", self.namespace)
+        format!("{SERVICE}.{}.svc", self.namespace.name)
     }
 
     /// A value of the Secret.
     pub fn secret(&self, key: &str) -> Result<String> {
-        let secret = self.get("secret", SECRET)?;
+        let secret = self.get("secret", SECRET_NAME)?;
         let value = secret["data"][key].as_str().with_context(|| format!("no {key}"))?;
         Ok(String::from_utf8(STANDARD.decode(value)?)?)
     }
@@ -118,16 +114,16 @@ impl<'a> Scene<'a> {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), json!(STANDARD.encode(value))))
             .collect();
-        let meta = json!({"name": SECRET, "namespace": self.namespace});
+        let meta = json!({"name": SECRET_NAME, "namespace": self.namespace.name});
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data});
-        self.cluster.apply(&secret.to_string())
+        self.namespace.cluster.apply(&secret.to_string())
     }
 
     pub fn delete_secret(&self) -> Result<()> {
-        self.cluster.run_kubectl(&["-n", &self.namespace, "delete", "secret", SECRET]).map(drop)
+        self.namespace.kubectl(&["delete", "secret", SECRET_NAME]).map(drop)
     }
 
-    /// What API servers shall trust, PEM.
+    /// The CA bundle in the Secret, PEM.
     pub fn bundle(&self) -> Result<String> {
         self.secret("ca.crt")
     }
@@ -138,53 +134,55 @@ impl<'a> Scene<'a> {
 
     fn get(&self, kind: &str, name: &str) -> Result<Value> {
         let arguments =
-            ["-n", &self.namespace, "get", kind, name, "--show-managed-fields", "-o", "json"];
-        Ok(serde_json::from_str(&self.cluster.run_kubectl(&arguments)?)?)
+            ["-n", &self.namespace.name, "get", kind, name, "--show-managed-fields", "-o", "json"];
+        Ok(serde_json::from_str(&self.namespace.cluster.run_kubectl(&arguments)?)?)
     }
 
-    /// A hook's configuration, null if there is none.
-    pub fn configuration(&self, hook: Hook) -> Result<Value> {
+    /// A webhook's configuration, null if there is none.
+    pub fn configuration(&self, webhook: Webhook) -> Result<Value> {
         let arguments = [
             "get",
-            kind(hook),
-            hook.configuration(),
+            kind(webhook),
+            webhook.configuration(),
             "--ignore-not-found",
             "--show-managed-fields",
             "-o",
             "json",
         ];
-        let found = self.cluster.run_kubectl(&arguments)?;
+        let found = self.namespace.cluster.run_kubectl(&arguments)?;
         if found.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&found)?) }
     }
 
-    /// Applies a hook's configuration as the chart has it, with changes: a JSON merge patch.
-    pub fn configure(&self, hook: Hook, change: &Value) -> Result<()> {
-        self.cluster.apply(&self.manifest(hook, change).to_string())
+    /// Applies a webhook's configuration as the chart has it, with changes: a JSON merge patch.
+    pub fn configure(&self, webhook: Webhook, change: &Value) -> Result<()> {
+        self.namespace.cluster.apply(&self.manifest(webhook, change).to_string())
     }
 
     /// Puts the chart's configuration in place of what is there, as `helm upgrade --force` does.
-    pub fn replace(&self, hook: Hook) -> Result<()> {
-        let file = self.testbed.folder().join(format!("{}.json", hook.configuration()));
-        std::fs::write(&file, self.manifest(hook, &json!({})).to_string())?;
+    pub fn replace(&self, webhook: Webhook) -> Result<()> {
+        let file =
+            self.namespace.testbed.folder().join(format!("{}.json", webhook.configuration()));
+        std::fs::write(&file, self.manifest(webhook, &json!({})).to_string())?;
         let file = file.to_str().context("a path")?;
-        self.cluster.run_kubectl(&["replace", "-f", file]).map(drop)
+        self.namespace.cluster.run_kubectl(&["replace", "-f", file]).map(drop)
     }
 
-    fn manifest(&self, hook: Hook, change: &Value) -> Value {
-        let kind = if hook.is_mutating() { "Mutating" } else { "Validating" };
-        let service = json!({"namespace": self.namespace, "name": SERVICE, "path": hook.path()});
+    fn manifest(&self, webhook: Webhook, change: &Value) -> Value {
+        let kind = if webhook.is_mutating() { "Mutating" } else { "Validating" };
+        let service =
+            json!({"namespace": self.namespace.name, "name": SERVICE, "path": webhook.path()});
         let mut manifest = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": format!("{kind}WebhookConfiguration"),
-            "metadata": {"name": hook.configuration()},
+            "metadata": {"name": webhook.configuration()},
             "webhooks": [{
-                "name": format!("{}.clbmigrate.io", hook.configuration()),
+                "name": format!("{}.clbmigrate.io", webhook.configuration()),
                 "clientConfig": {"service": service},
                 "rules": [{
                     "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
                     "resources": ["services"], "scope": "Namespaced",
                 }],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace.name}},
                 "sideEffects": "NoneOnDryRun",
                 "failurePolicy": "Ignore",
                 "timeoutSeconds": 5,
@@ -196,25 +194,25 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits until a configuration carries the Secret's bundle and generation.
-    pub fn published(&self, hook: Hook) -> Result<()> {
-        let what = format!("{} to carry the bundle", hook.configuration());
+    pub fn wait_until_published(&self, webhook: Webhook) -> Result<()> {
+        let what = format!("{} to carry the bundle", webhook.configuration());
         try_wait_for(&what, DEADLINE, || {
-            let configuration = self.configuration(hook)?;
+            let configuration = self.configuration(webhook)?;
             let (Ok(bundle), Ok(generation)) = (self.bundle(), self.generation()) else {
                 return Ok(None);
             };
-            let is_right = carried(&configuration) == STANDARD.encode(bundle)
-                && annotated(&configuration) == generation.to_string();
+            let is_right = ca_bundle_of(&configuration) == STANDARD.encode(bundle)
+                && generation_of(&configuration) == generation.to_string();
             Ok(is_right.then_some(()))
         })
     }
 
-    /// `verb resource/name` of everything that programs have written, in order; an error if
+    /// `verb resource/name` of everything that processes have written, in order; an error if
     /// anything was refused for want of rights.
     pub fn writes(&self) -> Result<Vec<String>> {
         let mut writes = Vec::new();
-        for entry in self.cluster.audit()? {
-            if entry.user != self.user {
+        for entry in self.namespace.cluster.audit()? {
+            if entry.user != self.namespace.user {
                 continue;
             }
             let what = format!("{} {}/{}", entry.verb, entry.resource, entry.name);
@@ -232,12 +230,12 @@ impl<'a> Scene<'a> {
         Ok(writes)
     }
 
-    fn forget_configurations(&self) -> Result<()> {
-        for hook in Hook::ALL {
-            self.cluster.run_kubectl(&[
+    fn delete_configurations(&self) -> Result<()> {
+        for webhook in Webhook::ALL {
+            self.namespace.cluster.run_kubectl(&[
                 "delete",
-                kind(hook),
-                hook.configuration(),
+                kind(webhook),
+                webhook.configuration(),
                 "--ignore-not-found",
             ])?;
         }
@@ -245,27 +243,27 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Drop for Scene<'_> {
+impl Drop for Installation<'_> {
     /// A configuration that is left would be asked by the next test's API server.
     fn drop(&mut self) {
-        let _ = self.forget_configurations();
+        let _ = self.delete_configurations();
     }
 }
 
-fn kind(hook: Hook) -> &'static str {
-    if hook.is_mutating() {
+fn kind(webhook: Webhook) -> &'static str {
+    if webhook.is_mutating() {
         "mutatingwebhookconfiguration"
     } else {
         "validatingwebhookconfiguration"
     }
 }
 
-/// The bundle in a configuration's first hook, base64.
-pub fn carried(configuration: &Value) -> &str {
+/// The bundle in a configuration's first webhook, base64; empty without one.
+pub fn ca_bundle_of(configuration: &Value) -> &str {
     configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default()
 }
 
-/// The generation on a configuration.
-pub fn annotated(configuration: &Value) -> &str {
-    configuration["metadata"]["annotations"][GENERATION].as_str().unwrap_or_default()
+/// The generation in a configuration's annotation; empty without one.
+pub fn generation_of(configuration: &Value) -> &str {
+    configuration["metadata"]["annotations"][GENERATION_ANNOTATION].as_str().unwrap_or_default()
 }
