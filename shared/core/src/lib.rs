@@ -7,7 +7,6 @@
 
 pub mod annotation;
 pub mod backends;
-pub mod causes;
 pub mod change;
 pub mod clb_answers;
 mod edit;

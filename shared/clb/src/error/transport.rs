@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use clbmigrate_core::causes::{self, find};
+use clbmigrate_errors::{describe_connection_error, find_source};
 use hyper_util::client::legacy;
 
 use super::{Error, ErrorKind};
 
 /// What a request that got no answer means.
 pub(crate) fn from_transport(error: &legacy::Error, server: &str) -> Error {
-    if let Some(error) = find::<rustls::Error>(error) {
+    if let Some(error) = find_source::<rustls::Error>(error) {
         return from_tls(error, server);
     }
-    let why = causes::of_connection(error);
+    let why = describe_connection_error(error);
     if error.is_connect() {
         return Error::new(ErrorKind::Unreachable, format!("{server} cannot be reached: {why}"))
             .hint("see whether network, VPN and proxy (HTTPS_PROXY, NO_PROXY) let you through")

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io};
 
-use clbmigrate_core::causes::{self, chain, find};
+use clbmigrate_errors::{describe_connection_error, find_source, message_with_sources};
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
 
@@ -208,7 +208,7 @@ pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
         }
         other => {
             // A parser quotes the lines around the mistake, and a token may stand there.
-            let said = chain(other);
+            let said = message_with_sources(other);
             let said = said.lines().next().unwrap_or_default().replace("error: ", "");
             format!("the kubeconfig cannot be used: {said}")
         }
@@ -243,7 +243,7 @@ fn from_auth(error: &AuthError, user: Option<&str>) -> Error {
             "run it by hand and look at what it prints",
         ),
         other => (
-            format!("the credentials{who} cannot be used: {}", chain(other)),
+            format!("the credentials{who} cannot be used: {}", message_with_sources(other)),
             "see the user's entry in the kubeconfig",
         ),
     };
@@ -252,17 +252,17 @@ fn from_auth(error: &AuthError, user: Option<&str>) -> Error {
 
 fn from_transport(error: &kube::Error, server: &str) -> Error {
     let source: &(dyn StdError + 'static) = error;
-    if let Some(error) = find::<rustls::Error>(source) {
+    if let Some(error) = find_source::<rustls::Error>(source) {
         return from_tls(error, server);
     }
-    if let Some(error) = find::<AuthError>(source) {
+    if let Some(error) = find_source::<AuthError>(source) {
         return from_auth(error, None);
     }
-    let io = find::<io::Error>(source).map(io::Error::kind);
+    let io = find_source::<io::Error>(source).map(io::Error::kind);
     if io == Some(io::ErrorKind::TimedOut) {
         return timeout(server);
     }
-    let why = causes::of_connection(source);
+    let why = describe_connection_error(source);
     Error::new(ErrorKind::Unreachable, format!("the API server {server} cannot be reached: {why}"))
         .hint("see whether VPN, proxy and the cluster itself are up: kubectl cluster-info")
 }
