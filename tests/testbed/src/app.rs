@@ -1,4 +1,5 @@
-//! The program in the testbed's own images, which is linked statically because it is alone there.
+//! The program in the testbed's own images. It is linked statically, because an image holds nothing
+//! else.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use crate::programs::build_static;
 
 const NAME: &str = "clbmigrate-testbed-app";
 
-/// Builds it.
+/// Builds the program and returns its path.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     build_static(NAME, NAME)
 }
