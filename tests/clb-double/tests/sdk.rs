@@ -9,29 +9,26 @@
     reason = "a test may fail"
 )]
 
-use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clbmigrate_clb_double::{ClbDouble, Options, State};
-use libtest_mimic::{Arguments, Trial};
+use clbmigrate_testbed::suite::{run, trial_if};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
-    let ability = Command::new("go").arg("version").output();
-    let must = env::var_os("CI").is_some_and(|value| value == "true");
-    let run = || {
-        over_both();
-        Ok(())
-    };
-    let trial =
-        Trial::test("official SDKs take the double for the cloud, over HTTP and HTTPS", run);
-    let trial = match ability {
-        Err(_) if !must => trial.with_kind("needs Go 1.26").with_ignored_flag(true),
-        _ => trial,
-    };
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    let go = Command::new("go").arg("version").output();
+    let requirement = go.map(drop).map_err(|_| "needs Go 1.26".to_owned());
+    let trial = trial_if(
+        "official SDKs take the double for the cloud, over HTTP and HTTPS",
+        requirement,
+        || {
+            over_both();
+            Ok(())
+        },
+    );
+    run(vec![trial], None)
 }
 
 fn over_both() {

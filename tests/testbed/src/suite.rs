@@ -1,4 +1,5 @@
-//! Suites of tests that tell when they cannot run here, and share testbeds.
+//! Test suites: what happens where they cannot run, testbeds that several tests share, and how many
+//! tests run at once.
 
 use std::env;
 use std::process::ExitCode;
@@ -12,28 +13,36 @@ use crate::requirements::can_run;
 use crate::stderr::write_line;
 use crate::testbed::Testbed;
 
-/// Tests at once, where they wait for what others do, most of the time.
+/// How many tests of a suite run at once where they mostly wait for other programs.
 const PARALLEL: usize = 8;
 
-/// A test that needs a testbed of some size. Where that cannot run, the test counts as ignored and
-/// shows why before its name; with `CI=true` it runs, and so fails, all the same.
+/// A test that needs a testbed of some size; [`trial_if`] says what happens where that cannot run.
 pub fn trial(
     name: &str,
     size: Size,
     run: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
 ) -> Trial {
-    let ability = can_run(size);
-    let must = env::var_os("CI").is_some_and(|value| value == "true");
-    let trial = Trial::test(name, {
-        let ability = ability.clone();
-        move || {
-            ability?;
-            run().map_err(|error| Failed::from(format!("{error:#}")))
-        }
+    trial_if(name, can_run(size), run)
+}
+
+/// A test that needs something of the machine: `Err` says what is missing, for a person.
+///
+/// Where something is missing, the test counts as ignored and shows the reason before its name. With
+/// the environment variable `CI=true` it fails with that reason instead, so that CI never passes by
+/// leaving tests out.
+pub fn trial_if(
+    name: &str,
+    requirement: Result<(), String>,
+    run: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+) -> Trial {
+    let is_ci = env::var_os("CI").is_some_and(|value| value == "true");
+    let reason = reason_to_ignore(&requirement, is_ci);
+    let trial = Trial::test(name, move || {
+        run_if(requirement, run).map_err(|error| Failed::from(format!("{error:#}")))
     });
-    match ability {
-        Err(reason) if !must => trial.with_kind(reason).with_ignored_flag(true),
-        _ => trial,
+    match reason {
+        Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
+        None => trial,
     }
 }
 
@@ -43,7 +52,22 @@ pub fn is_full() -> bool {
     env::var_os("CLBMIGRATE_TEST_FULL").is_some_and(|value| value == "1")
 }
 
-/// A testbed that several tests use: started by the first, ended after the last.
+/// Runs a test, or fails with what is missing for it.
+fn run_if(
+    requirement: Result<(), String>,
+    run: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    requirement.map_err(anyhow::Error::msg)?;
+    run()
+}
+
+/// Why a test is ignored; `None` if it runs.
+fn reason_to_ignore(requirement: &Result<(), String>, is_ci: bool) -> Option<String> {
+    requirement.as_ref().err().filter(|_| !is_ci).cloned()
+}
+
+/// A testbed that several tests of a suite use: the first of them starts it, and [`run`] stops it
+/// after the last.
 #[derive(Debug)]
 pub struct SharedTestbed {
     plan: Plan,
@@ -56,7 +80,7 @@ impl SharedTestbed {
         Arc::new(Self { plan, testbed: Mutex::new(None) })
     }
 
-    /// A test with this testbed.
+    /// A test that gets this testbed. Like [`trial`], it is ignored where the testbed cannot run.
     pub fn trial(
         self: &Arc<Self>,
         name: &str,
@@ -66,7 +90,8 @@ impl SharedTestbed {
         trial(name, self.plan.size(), move || run(&*shared.testbed()?))
     }
 
-    /// A start that has failed is not tried again, because it would only take long again.
+    /// The testbed, started by the first call. A start that failed is not tried again, because that
+    /// would only take long again; every test gets its error.
     fn testbed(&self) -> anyhow::Result<Arc<Testbed>> {
         let mut testbed = self.testbed.lock().unwrap_or_else(PoisonError::into_inner);
         let testbed = testbed.get_or_insert_with(|| {
@@ -79,7 +104,7 @@ impl SharedTestbed {
         testbed.clone().map_err(anyhow::Error::msg)
     }
 
-    /// Tests hold it only while they run.
+    /// Stops the testbed, if a test has started it. Call this when no test runs any more.
     fn stop(&self) -> anyhow::Result<()> {
         let testbed = self.testbed.lock().unwrap_or_else(PoisonError::into_inner).take();
         match testbed.and_then(Result::ok).and_then(Arc::into_inner) {
@@ -89,26 +114,55 @@ impl SharedTestbed {
     }
 }
 
-/// Runs tests with the arguments of this process, then ends the testbed that they share.
+/// Runs tests as the arguments of this process say, then stops the testbed that they share. The exit
+/// code is that of a failure if a test failed or the testbed could not be stopped.
 pub fn run(trials: Vec<Trial>, shared: Option<&SharedTestbed>) -> ExitCode {
-    run_with(&Arguments::from_args(), trials, shared)
+    run_with(&Arguments::from_args(), trials, shared.as_slice())
 }
 
-/// The same for tests that wait most of the time, each in a namespace of its own: more of them at
-/// once, unless the arguments say otherwise.
+/// Like [`run`], for tests that wait most of the time, each in a Kubernetes namespace of its own: eight
+/// of them run at once, unless `--test-threads` says otherwise.
 pub fn run_parallel(trials: Vec<Trial>, shared: Option<&SharedTestbed>) -> ExitCode {
+    run_parallel_on(trials, shared.as_slice())
+}
+
+/// Like [`run_parallel`], for tests that use several testbeds.
+pub fn run_parallel_on(trials: Vec<Trial>, shared: &[&SharedTestbed]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(PARALLEL);
     run_with(&arguments, trials, shared)
 }
 
-fn run_with(arguments: &Arguments, trials: Vec<Trial>, shared: Option<&SharedTestbed>) -> ExitCode {
+fn run_with(arguments: &Arguments, trials: Vec<Trial>, shared: &[&SharedTestbed]) -> ExitCode {
     let conclusion = libtest_mimic::run(arguments, trials);
-    match shared.map_or(Ok(()), SharedTestbed::stop) {
-        Ok(()) => conclusion.exit_code(),
-        Err(error) => {
-            write_line(&format!("error: the testbed did not end well: {error:#}"));
-            ExitCode::FAILURE
+    let mut code = conclusion.exit_code();
+    for shared in shared {
+        if let Err(error) = shared.stop() {
+            write_line(&format!("error: a testbed could not be stopped: {error:#}"));
+            code = ExitCode::FAILURE;
         }
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{reason_to_ignore, run_if};
+
+    #[test]
+    fn what_cannot_run_is_ignored_on_a_developers_machine_only() {
+        let missing = Err("no root".to_owned());
+        assert_eq!(reason_to_ignore(&missing, false), Some("no root".to_owned()));
+        assert_eq!(reason_to_ignore(&missing, true), None);
+        for is_ci in [false, true] {
+            assert_eq!(reason_to_ignore(&Ok(()), is_ci), None);
+        }
+    }
+
+    #[test]
+    fn a_test_that_runs_without_what_it_needs_fails_before_its_body() {
+        let failed = run_if(Err("no root".to_owned()), || unreachable!("the body ran"));
+        assert_eq!(failed.expect_err("a failure").to_string(), "no root");
+        run_if(Ok(()), || Ok(())).expect("nothing is missing");
     }
 }
