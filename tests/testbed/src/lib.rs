@@ -25,6 +25,7 @@ mod supervisor;
 mod testbed;
 mod version;
 mod wait;
+pub mod web_server;
 
 pub use audit::AuditEntry;
 pub use binaries::{Binaries, RequiredBinaries};

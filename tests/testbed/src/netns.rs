@@ -1,10 +1,10 @@
-//! RunningTestbed programs in the network of a network.
+//! Running programs in network namespaces.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where `ip netns` keeps the namespaces it makes.
+/// The folder in which `ip netns` keeps the namespaces it makes.
 pub(crate) const FOLDER: &str = "/run/netns";
 
 /// The words before a program that make it run in a namespace; none for the machine's own network.
@@ -15,7 +15,7 @@ pub(crate) fn nsenter(namespace: Option<&str>) -> Vec<String> {
     vec!["nsenter".to_owned(), format!("--net={FOLDER}/{namespace}"), "--".to_owned()]
 }
 
-/// A command for a program in a namespace.
+/// A command for a program in a namespace; `None` is the machine's own network.
 pub(crate) fn command_in(namespace: Option<&str>, program: impl AsRef<OsStr>) -> Command {
     let words = nsenter(namespace);
     let Some((first, rest)) = words.split_first() else { return Command::new(program) };

@@ -19,6 +19,7 @@ pub struct Plan {
     pub(crate) clusters: Vec<ClusterPlan>,
     pub(crate) machines: Vec<String>,
     pub(crate) deadline: Duration,
+    pub(crate) first_number: u8,
     nodes_without_cluster: bool,
 }
 
@@ -52,6 +53,7 @@ impl Plan {
             clusters: Vec::new(),
             machines: Vec::new(),
             deadline: Duration::from_secs(120),
+            first_number: 0,
             nodes_without_cluster: false,
         }
     }
@@ -86,6 +88,14 @@ impl Plan {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// The lowest number that the testbed may have, in place of 0. Tests that look for what a stopped
+    /// testbed has left take high numbers, which no other suite is given meanwhile.
+    #[must_use]
+    pub fn first_number(mut self, number: u8) -> Self {
+        self.first_number = number;
         self
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::app;
 use crate::binaries::{Binaries, RequiredBinaries};
@@ -116,6 +116,18 @@ impl Testbed {
     /// answers HTTP requests with the name of the pod, `fetch ADDRESS:PORT` asks for that.
     pub fn app(&self) -> anyhow::Result<&Path> {
         self.app.as_deref().context("a testbed of control planes only has no program for pods")
+    }
+
+    /// What a web server such as [`crate::web_server`] answers to a program in a network: its Pod's
+    /// name. The error is the kind of the failure, such as `ConnectionRefused` or `TimedOut`, the
+    /// latter after a second.
+    pub fn fetch(&self, from: Network<'_>, server: SocketAddr) -> anyhow::Result<String> {
+        let mut command = self.command_in(from, self.app()?)?;
+        let output = command.arg("fetch").arg(server.to_string()).output()?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// The number by which the testbed's namespaces are called: `clbm0`, `clbm0-a`.

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -13,56 +14,127 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use clbmigrate_testbed::suite::trial;
+use clbmigrate_testbed::suite::{is_full, run, trial};
 use clbmigrate_testbed::{Plan, Size, Testbed, Version, image, wait_for};
-use libtest_mimic::Arguments;
 use support::left;
 
 /// The first argument that makes this program a helper, which starts a testbed and keeps it.
 const HELPER: &str = "hold-a-bed";
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The lowest numbers of the testbeds of each test. They are high, so that no other suite is given a
+/// number that has just become free: that would look like something left.
+const ROUNDS: u8 = 150;
+const AT_ONCE: u8 = 160;
+const OWNER: u8 = 180;
+const SUPERVISOR: u8 = 200;
+
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() == Some(HELPER) {
-        let nodes = arguments.next().expect("a number of nodes").parse().expect("a number");
-        return hold(nodes);
+        let mut number = || arguments.next().expect("an argument").parse().expect("a number");
+        return hold(number(), number());
     }
     let (small, large) = (Size::ControlPlane, Size::Nodes);
     let trials = vec![
-        trial("two clusters of three nodes go up and down ten times", large, rounds),
+        trial("two clusters of three nodes go up and down again and again", large, rounds),
+        trial(
+            "four testbeds that start at once do not meet and leave nothing",
+            large,
+            four_at_once,
+        ),
         trial("a testbed that is left running does not hold who started it", small, by_hand),
-        trial("nothing is left when the owner of control planes is killed", small, || owner(0)),
-        trial("nothing is left when the owner of nodes and pods is killed", large, || owner(1)),
-        trial("a killed supervisor takes its control planes along", small, || supervisor(0)),
-        trial("the next start clears what a killed supervisor has left", large, || supervisor(1)),
+        trial("nothing is left when the owner of control planes is killed", small, || {
+            owner_killed(OWNER, 0)
+        }),
+        trial("nothing is left when the owner of nodes and pods is killed", large, || {
+            owner_killed(OWNER + 10, 1)
+        }),
+        trial("a killed supervisor takes its control planes along", small, || {
+            supervisor_killed(SUPERVISOR, 0)
+        }),
+        trial("the next start clears what a killed supervisor has left", large, || {
+            supervisor_killed(SUPERVISOR + 10, 1)
+        }),
     ];
-    // A number that is free again is taken by the next testbed, which would look like something left.
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    run(trials, None)
 }
 
 fn rounds() -> anyhow::Result<()> {
     let rounds = match env::var("CLBMIGRATE_BED_ROUNDS") {
         Ok(rounds) => rounds.parse().context("CLBMIGRATE_BED_ROUNDS")?,
-        Err(_) => 10,
+        Err(_) if is_full() => 10,
+        Err(_) => 2,
     };
-    let plan =
-        Plan::new().cluster("a", Version::NEWEST).nodes(3).cluster("b", Version::OLDEST).nodes(3);
+    let plan = Plan::new()
+        .cluster("a", Version::NEWEST)
+        .nodes(3)
+        .cluster("b", Version::OLDEST)
+        .nodes(3)
+        .first_number(ROUNDS);
     for round in 1..=rounds {
         let begin = Instant::now();
         let testbed = Testbed::start(&plan)?;
         let up = begin.elapsed().as_secs_f64();
         let (number, folder) = (testbed.number(), testbed.folder().to_owned());
+        let begin = Instant::now();
         run_a_pod(&testbed)?;
+        let pod = begin.elapsed().as_secs_f64();
         let begin = Instant::now();
         testbed.stop()?;
         let down = begin.elapsed().as_secs_f64();
-        eprintln!("round {round} of {rounds}: Ready after {up:.1} s, gone after {down:.1} s");
+        eprintln!(
+            "round {round} of {rounds}: Ready after {up:.1} s, a pod {pod:.1} s later, gone after {down:.1} s"
+        );
         let left = left(number, &folder);
         ensure!(left.is_empty(), "round {round}: {left:#?}");
     }
     Ok(())
+}
+
+/// Two testbeds of control planes and two with a node, started in the same moment by as many threads.
+fn four_at_once() -> anyhow::Result<()> {
+    let start = |nodes| {
+        let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes).first_number(AT_ONCE);
+        let testbed = Testbed::start(&plan)?;
+        testbed.cluster("a")?.run_kubectl(&["create", "namespace", &name(&testbed)])?;
+        if nodes > 0 {
+            run_a_pod(&testbed)?;
+        }
+        anyhow::Ok(testbed)
+    };
+    let testbeds = thread::scope(|scope| {
+        let starts = [0, 1, 0, 1].map(|nodes| scope.spawn(move || start(nodes)));
+        starts.map(|start| start.join().expect("a start does not panic"))
+    });
+    let mut testbeds = testbeds.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+
+    let numbers = testbeds.iter().map(Testbed::number).collect::<BTreeSet<_>>();
+    ensure!(numbers.len() == 4, "{numbers:?}");
+    ensure!(numbers.iter().all(|&number| number >= AT_ONCE), "{numbers:?}");
+    // Each API server knows its own namespace and none of the others.
+    let only_its_own = |testbed: &Testbed| -> anyhow::Result<()> {
+        let path = "jsonpath={.items[*].metadata.name}";
+        let found = testbed.cluster("a")?.run_kubectl(&["get", "namespaces", "-o", path])?;
+        let ours = found.split(' ').filter(|name| name.starts_with("only-")).collect::<Vec<_>>();
+        ensure!(ours == [name(testbed)], "{ours:?}");
+        Ok(())
+    };
+    while let Some(testbed) = testbeds.pop() {
+        only_its_own(&testbed)?;
+        let (number, folder) = (testbed.number(), testbed.folder().to_owned());
+        testbed.stop()?;
+        let left = left(number, &folder);
+        ensure!(left.is_empty(), "testbed {number}: {left:#?}");
+        // Those that still run do not notice.
+        testbeds.iter().try_for_each(only_its_own)?;
+    }
+    Ok(())
+}
+
+/// The name of a namespace that one testbed has.
+fn name(testbed: &Testbed) -> String {
+    format!("only-{}", testbed.number())
 }
 
 fn run_a_pod(testbed: &Testbed) -> anyhow::Result<()> {
@@ -94,9 +166,9 @@ fn by_hand() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a testbed, says where, and keeps it until somebody ends this process.
-fn hold(nodes: u8) -> ExitCode {
-    let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes);
+/// Starts a testbed, prints where it is, and keeps it until somebody ends this process.
+fn hold(first_number: u8, nodes: u8) -> ExitCode {
+    let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes).first_number(first_number);
     let testbed = Testbed::start(&plan).expect("a testbed");
     if nodes > 0 {
         run_a_pod(&testbed).expect("a pod");
@@ -115,9 +187,9 @@ struct OwnedTestbed {
     folder: PathBuf,
 }
 
-fn held(nodes: u8) -> anyhow::Result<OwnedTestbed> {
+fn start_helper(first_number: u8, nodes: u8) -> anyhow::Result<OwnedTestbed> {
     let mut helper = Command::new(env::current_exe()?)
-        .args([HELPER, &nodes.to_string()])
+        .args([HELPER, &first_number.to_string(), &nodes.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -133,37 +205,37 @@ fn held(nodes: u8) -> anyhow::Result<OwnedTestbed> {
     Ok(OwnedTestbed { helper, number, supervisor, folder })
 }
 
-fn nothing_left(held: &OwnedTestbed) -> anyhow::Result<()> {
+fn nothing_left(owned: &OwnedTestbed) -> anyhow::Result<()> {
     wait_for("nothing to be left", DEADLINE, || {
-        left(held.number, &held.folder).is_empty().then_some(())
+        left(owned.number, &owned.folder).is_empty().then_some(())
     })
-    .with_context(|| format!("{:#?}", left(held.number, &held.folder)))
+    .with_context(|| format!("{:#?}", left(owned.number, &owned.folder)))
 }
 
-fn owner(nodes: u8) -> anyhow::Result<()> {
-    let mut held = held(nodes)?;
-    held.helper.kill()?;
-    held.helper.wait()?;
-    nothing_left(&held)
+fn owner_killed(first_number: u8, nodes: u8) -> anyhow::Result<()> {
+    let mut owned = start_helper(first_number, nodes)?;
+    owned.helper.kill()?;
+    owned.helper.wait()?;
+    nothing_left(&owned)
 }
 
-fn supervisor(nodes: u8) -> anyhow::Result<()> {
-    let mut held = held(nodes)?;
-    let killed = Command::new("kill").args(["-KILL", &held.supervisor.to_string()]).status()?;
+fn supervisor_killed(first_number: u8, nodes: u8) -> anyhow::Result<()> {
+    let mut owned = start_helper(first_number, nodes)?;
+    let killed = Command::new("kill").args(["-KILL", &owned.supervisor.to_string()]).status()?;
     ensure!(killed.success());
-    let daemons = |held: &OwnedTestbed| {
-        let found = left(held.number, &held.folder);
+    let daemons = |owned: &OwnedTestbed| {
+        let found = left(owned.number, &owned.folder);
         found.into_iter().filter(|left| left.contains("kube")).collect::<Vec<_>>()
     };
     wait_for("the processes of Kubernetes to end", DEADLINE, || {
-        daemons(&held).is_empty().then_some(())
+        daemons(&owned).is_empty().then_some(())
     })
-    .with_context(|| format!("{:#?}", daemons(&held)))?;
-    held.helper.kill()?;
-    held.helper.wait()?;
+    .with_context(|| format!("{:#?}", daemons(&owned)))?;
+    owned.helper.kill()?;
+    owned.helper.wait()?;
 
     let next = Testbed::start(&Plan::new().cluster("next", Version::NEWEST))?;
     // It may have the same number, and then what is there is its own.
     next.stop()?;
-    nothing_left(&held)
+    nothing_left(&owned)
 }

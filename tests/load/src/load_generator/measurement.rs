@@ -1,4 +1,4 @@
-//! What a load_test finds out.
+//! What a load test finds out.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::{benchmark::median, usage};
 /// The longest latency that is told apart, ns.
 const LONGEST: u64 = 60_000_000_000;
 
-/// What a load_test has found out. Times are in microseconds.
+/// What a load test has found out. Times are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// Answers in the time that is measured.

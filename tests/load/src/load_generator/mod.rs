@@ -67,9 +67,9 @@ struct Window {
     end: Instant,
 }
 
-/// Runs a load_test on the current thread's runtime. Any answer that is not right is an error.
+/// Runs a load test on the current thread's runtime. Any answer that is not right is an error.
 pub async fn run(load_test: LoadTest) -> Result<Measurement> {
-    ensure!(load_test.connections > 0, "a load_test needs at least one connection");
+    ensure!(load_test.connections > 0, "a load test needs at least one connection");
     ensure!(
         (1..=MOST_SERVICES).contains(&load_test.services),
         "{} Services; take 1 to {MOST_SERVICES}",

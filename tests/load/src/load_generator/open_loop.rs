@@ -49,7 +49,7 @@ async fn schedule(
         while Instant::now() < due {
             yield_now().await;
         }
-        // Nobody listens only when a worker has failed, which ends the load_test.
+        // Nobody listens only when a worker has failed, which ends the load test.
         if sender.send(due).is_err() {
             break;
         }

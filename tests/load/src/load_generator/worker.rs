@@ -11,7 +11,7 @@ use super::measurement::{CpuUsage, Latencies, Measurement};
 use super::{LoadTest, Window};
 use crate::review::{Decision, Review};
 
-/// What all connections of a load_test share.
+/// What all connections of a load test share.
 pub(super) struct SharedState {
     load_test: LoadTest,
     /// Told in uids, so that they differ from those of an earlier run.

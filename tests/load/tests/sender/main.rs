@@ -1,19 +1,18 @@
 //! The sender on a testbed with nodes: it loses nothing while nothing changes, and tells what is lost.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-mod deployment;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clbmigrate_load::sender::RunningSender;
 use clbmigrate_testbed::stderr::write_line;
-use clbmigrate_testbed::suite::{SharedTestbed, run};
+use clbmigrate_testbed::suite::{SharedTestbed, run_parallel};
+use clbmigrate_testbed::web_server::{WebServer, WebServerSpec};
 use clbmigrate_testbed::{Plan, Testbed, Version, try_wait_for, wait_for};
 
-use self::deployment::{DEADLINE, TestDeployment};
-
+/// Long enough for anything that shall happen at all.
+const DEADLINE: Duration = Duration::from_secs(90);
 /// Requests a second.
 const RATE: u32 = 300;
 /// Enough for every node and pod to have had many.
@@ -36,13 +35,26 @@ fn main() -> ExitCode {
         }),
         shared.trial("a change of endpoints is in force as late as it shall be", late),
     ];
-    run(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
+}
+
+/// Web servers without a preStop hook, which every node that shall answer already answers for.
+fn deploy<'a>(
+    testbed: &'a Testbed,
+    name: &str,
+    policy: &str,
+    replicas: u8,
+) -> Result<WebServer<'a>> {
+    let spec =
+        WebServerSpec { name, replicas, external_traffic_policy: policy, ..Default::default() };
+    let server = WebServer::deploy(testbed.cluster("a")?, spec)?;
+    server.wait_until_reachable(testbed)?;
+    Ok(server)
 }
 
 fn nothing_changes(testbed: &Testbed, policy: &str, targets: usize) -> Result<()> {
-    let deployment =
-        TestDeployment::new(testbed, &format!("still-{}", policy.to_lowercase()), policy, 2)?;
-    let sender = RunningSender::start(testbed, "a", &deployment.service(), RATE, &[])?;
+    let server = deploy(testbed, &format!("still-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = RunningSender::start(testbed, "a", &server.service(), RATE, &[])?;
     sender.wait_for_more(MANY, DEADLINE)?;
     let summary = sender.finish()?;
     write_line(&format!(
@@ -60,17 +72,16 @@ fn nothing_changes(testbed: &Testbed, policy: &str, targets: usize) -> Result<()
 }
 
 fn pods_end(testbed: &Testbed, policy: &str) -> Result<()> {
-    let deployment =
-        TestDeployment::new(testbed, &format!("ends-{}", policy.to_lowercase()), policy, 2)?;
-    let sender = RunningSender::start(testbed, "a", &deployment.service(), RATE, &[])?;
+    let server = deploy(testbed, &format!("ends-{}", policy.to_lowercase()), policy, 2)?;
+    let sender = RunningSender::start(testbed, "a", &server.service(), RATE, &[])?;
     sender.wait_for_more(100, DEADLINE)?;
     // How many are lost depends on who is faster, so it may take more than one.
     try_wait_for("a lost request", DEADLINE, || {
-        deployment.delete_a_pod()?;
+        server.delete_a_pod()?;
         let progress = sender.wait_for_more(100, DEADLINE)?;
         Ok((progress.lost > 0).then_some(()))
     })?;
-    deployment.wait_until_complete()?;
+    server.wait_until_rolled_out()?;
     let summary = sender.finish()?;
     write_line(&format!(
         "{policy}, pods end without a hook: {} requests, {} lost: {:?}",
@@ -85,21 +96,16 @@ fn pods_end(testbed: &Testbed, policy: &str) -> Result<()> {
 
 fn late(testbed: &Testbed) -> Result<()> {
     const DELAY: Duration = Duration::from_secs(3);
-    let deployment = TestDeployment::new(testbed, "late", "Local", 1)?;
+    let server = deploy(testbed, "late", "Local", 1)?;
     let delay = DELAY.as_secs().to_string();
-    let sender = RunningSender::start(
-        testbed,
-        "a",
-        &deployment.service(),
-        50,
-        &["--delay-seconds", &delay],
-    )?;
+    let sender =
+        RunningSender::start(testbed, "a", &server.service(), 50, &["--delay-seconds", &delay])?;
     sender.wait_for_more(10, DEADLINE)?;
     let before = sender.targets();
     ensure!(before.as_ref().is_some_and(|targets| targets.len() == 1), "{before:?}");
 
     let begin = Instant::now();
-    deployment.scale(0)?;
+    server.scale(0)?;
     wait_for("no target", DEADLINE, || sender.targets().filter(Vec::is_empty))?;
     // A lower bound, which a slow machine does not break.
     let passed = begin.elapsed();

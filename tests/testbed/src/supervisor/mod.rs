@@ -49,7 +49,7 @@ pub(crate) fn supervise(lifetime: Lifetime) -> anyhow::Result<()> {
         }
         Lifetime::UntilStdinEnds | Lifetime::UntilKilled => Ok(()),
     };
-    let reservation = match Reservation::acquire() {
+    let reservation = match Reservation::acquire(start.plan.first_number) {
         Ok(reservation) => reservation,
         Err(error) => return reply(&StartResult::Err(format!("{error:#}"))),
     };

@@ -29,11 +29,12 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Clears what testbeds without an owner have left, and takes the lowest free number.
-    pub fn acquire() -> anyhow::Result<Self> {
+    /// Clears what testbeds without an owner have left, and takes the lowest free number that is not
+    /// below `first`.
+    pub fn acquire(first: u8) -> anyhow::Result<Self> {
         let root = root_folder()?;
         clear_unowned(&root)?;
-        for number in NUMBERS {
+        for number in first..NUMBERS.end {
             let Some(reservation) = Self::try_acquire(&root, number)? else { continue };
             if is_used_elsewhere(number) {
                 reservation.release()?;

@@ -2,25 +2,34 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, ExitCode};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use clbmigrate_testbed::suite::{SharedTestbed, run, trial};
+use clbmigrate_testbed::suite::{SharedTestbed, trial};
 use clbmigrate_testbed::{
     Cluster, Network, Plan, Size, StopMode, Testbed, Validity, Version, faked_clock, try_wait_for,
 };
+use libtest_mimic::Trial;
 
 /// Long enough for anything that shall happen at all.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-fn main() -> ExitCode {
+/// The API server of cluster `c` is stopped by several tests, one after the other.
+static API_SERVER_OF_C: Mutex<()> = Mutex::new(());
+
+/// What they share.
+pub fn testbed() -> Arc<SharedTestbed> {
     let plan = Plan::new()
         .cluster("a", Version::NEWEST)
         .cluster("b", Version::OLDEST)
         .cluster("c", Version::NEWEST);
-    let shared = SharedTestbed::new(plan);
-    let trials = vec![
+    SharedTestbed::new(plan)
+}
+
+pub fn trials(shared: &Arc<SharedTestbed>) -> Vec<Trial> {
+    vec![
         shared
             .trial("a developer may do nothing until it is allowed, the admin everything", rights),
         shared.trial("a user of any name in two groups can be made", any_user),
@@ -30,14 +39,13 @@ fn main() -> ExitCode {
         shared.trial("a killed API server refuses, and comes back with its objects", killed),
         shared.trial("an API server with an expired certificate is not trusted", expired_server),
         shared.trial("a program believes in the clock that it is given", clock),
-        trial("two testbeds run at once and do not meet", Size::ControlPlane, two_beds),
+        trial("two testbeds run at once and do not meet", Size::ControlPlane, two_testbeds),
         trial(
             "a start that takes too long shows a log and leaves nothing",
             Size::ControlPlane,
             late,
         ),
-    ];
-    run(trials, Some(&shared))
+    ]
 }
 
 fn refusal(asked: anyhow::Result<String>) -> anyhow::Result<String> {
@@ -151,7 +159,8 @@ fn address(cluster: &Cluster<'_>) -> anyhow::Result<SocketAddr> {
 }
 
 fn killed(testbed: &Testbed) -> anyhow::Result<()> {
-    let cluster = testbed.cluster("b")?;
+    let _alone = API_SERVER_OF_C.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = testbed.cluster("c")?;
     cluster.run_kubectl(&["create", "namespace", "kept"])?;
 
     cluster.stop_api_server(StopMode::Kill)?;
@@ -163,7 +172,6 @@ fn killed(testbed: &Testbed) -> anyhow::Result<()> {
     cluster.start_api_server(Validity::Valid)?;
     cluster.run_kubectl(&["get", "namespace", "kept"])?;
 
-    // The same cluster, because no other test may ask it meanwhile.
     cluster.stop_api_server(StopMode::Hang)?;
     TcpStream::connect(address(&cluster)?).context("a hanging server has stopped listening")?;
     let silent = refusal(cluster.run_kubectl(&["get", "ns", "kept", "--request-timeout=1s"]))?;
@@ -173,6 +181,7 @@ fn killed(testbed: &Testbed) -> anyhow::Result<()> {
 }
 
 fn expired_server(testbed: &Testbed) -> anyhow::Result<()> {
+    let _alone = API_SERVER_OF_C.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = testbed.cluster("c")?;
     cluster.start_api_server(Validity::Expired)?;
     let refused = refusal(cluster.run_kubectl(&["get", "namespaces"]))?;
@@ -198,7 +207,7 @@ fn clock(testbed: &Testbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn two_beds() -> anyhow::Result<()> {
+fn two_testbeds() -> anyhow::Result<()> {
     let plan = Plan::new().cluster("a", Version::NEWEST);
     let (one, two) = (Testbed::start(&plan)?, Testbed::start(&plan)?);
     ensure!(one.number() != two.number());

@@ -1,31 +1,36 @@
 //! Beds with nodes: pods, Services as a CLB reaches them, and networks that fail.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 use std::net::Ipv4Addr;
-use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
-use clbmigrate_testbed::image::{APP, Image, write};
-use clbmigrate_testbed::suite::{SharedTestbed, run};
+use anyhow::{Context as _, ensure};
+use clbmigrate_testbed::image::{Image, write};
+use clbmigrate_testbed::suite::SharedTestbed;
+use clbmigrate_testbed::web_server::{PORT, WebServer, WebServerSpec};
 use clbmigrate_testbed::{
     Cluster, Isolation, Network, Plan, Testbed, Version, try_wait_for, wait_for,
 };
+use libtest_mimic::Trial;
 
 /// Long enough for anything that shall happen at all.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Where the web server of the testbed's image listens.
-const PORT: u16 = 8080;
-
-fn main() -> ExitCode {
+/// The clusters of this testbed; no test but [`isolated`] uses `c` and `ecs2`.
+pub fn testbed() -> Arc<SharedTestbed> {
     let plan = Plan::new()
         .cluster("a", Version::NEWEST)
         .nodes(3)
         .cluster("b", Version::OLDEST)
         .nodes(1)
-        .machine("ecs1");
-    let shared = SharedTestbed::new(plan);
-    let trials = vec![
+        .cluster("c", Version::OLDEST)
+        .nodes(1)
+        .machine("ecs1")
+        .machine("ecs2");
+    SharedTestbed::new(plan)
+}
+
+pub fn trials(shared: &Arc<SharedTestbed>) -> Vec<Trial> {
+    vec![
         shared.trial("nodes have the ids that the cloud would give them", ids),
         shared.trial("kubelets take requests of the API server and of nobody unknown", kubelets),
         shared.trial("a preStop hook delays the end of its pod, which answers meanwhile", pre_stop),
@@ -34,101 +39,22 @@ fn main() -> ExitCode {
             ports,
         ),
         shared.trial("the network of the API server knows Services", services),
-        shared.trial("a cut network refuses or drops, and works again when mended", cuts),
+        shared.trial(
+            "an isolated network rejects or drops packets, and works again when reconnected",
+            isolated,
+        ),
         shared.trial("an image of one's own runs on every node", images),
-    ];
-    run(trials, Some(&shared))
+    ]
 }
 
-/// A deployment of the testbed's web server, one pod a node at most, and a Service with a node port.
-fn web(name: &str, replicas: u8, policy: &str, image: &str, pre_stop: u8) -> String {
-    let labels = serde_json::json!({"app": name});
-    let pod = serde_json::json!({
-        "terminationGracePeriodSeconds": 30,
-        "topologySpreadConstraints": [{
-            "maxSkew": 1,
-            "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "DoNotSchedule",
-            "labelSelector": {"matchLabels": labels},
-        }],
-        "containers": [{
-            "name": "web",
-            "image": image,
-            "imagePullPolicy": "Never",
-            "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-            "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop}}},
-        }],
-    });
-    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
-        {
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-            "spec": {
-                "replicas": replicas,
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        },
-        {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-            "spec": {
-                "type": "NodePort",
-                "externalTrafficPolicy": policy,
-                "selector": labels,
-                "ports": [{"port": 80, "targetPort": PORT}],
-            },
-        },
-    ]})
-    .to_string()
-}
-
-fn deploy(cluster: &Cluster<'_>, name: &str, manifests: &str) -> anyhow::Result<()> {
-    cluster.apply(manifests)?;
-    let deployment = format!("deployment/{name}");
-    cluster.run_kubectl(&["rollout", "status", &deployment, "--timeout=60s"]).map(drop)
-}
-
-fn node_port(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<u16> {
-    let path = "jsonpath={.spec.ports[0].nodePort}";
-    Ok(cluster.run_kubectl(&["get", "service", name, "-o", path])?.parse()?)
-}
-
-struct Pod {
-    name: String,
-    node: String,
-    address: Ipv4Addr,
-}
-
-fn pods(cluster: &Cluster<'_>, name: &str) -> anyhow::Result<Vec<Pod>> {
-    let list = cluster.run_kubectl(&["get", "pods", "-l", &format!("app={name}"), "-o", "json"])?;
-    let list: serde_json::Value = serde_json::from_str(&list)?;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let pod = |pod: &serde_json::Value| -> anyhow::Result<Pod> {
-        Ok(Pod {
-            name: text(&pod["metadata"]["name"]),
-            node: text(&pod["spec"]["nodeName"]),
-            address: text(&pod["status"]["podIP"]).parse()?,
-        })
-    };
-    list["items"].as_array().context("no list")?.iter().map(pod).collect()
-}
-
-/// What a server answers to somebody at a network; the error is why it does not.
-fn fetch(testbed: &Testbed, from: Network<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
-    let output = testbed
-        .command_in(from, testbed.app()?)?
-        .arg("fetch")
-        .arg(format!("{to}:{port}"))
-        .output()?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+fn deploy<'a>(cluster: &Cluster<'a>, spec: WebServerSpec<'_>) -> anyhow::Result<WebServer<'a>> {
+    WebServer::deploy(cluster.clone(), spec)
 }
 
 /// Waits for an answer: rules for a Service are there a moment after its pods are ready.
 fn answer(testbed: &Testbed, from: Network<'_>, to: Ipv4Addr, port: u16) -> anyhow::Result<String> {
     let what = format!("an answer of {to}:{port}");
-    wait_for(&what, DEADLINE, || fetch(testbed, from, to, port).ok())
+    wait_for(&what, DEADLINE, || testbed.fetch(from, (to, port).into()).ok())
 }
 
 /// Waits until there is none, and says why.
@@ -140,7 +66,7 @@ fn no_answer(
 ) -> anyhow::Result<String> {
     let what = format!("no answer of {to}:{port}");
     wait_for(&what, DEADLINE, || {
-        fetch(testbed, from, to, port).err().map(|error| error.to_string())
+        testbed.fetch(from, (to, port).into()).err().map(|error| error.to_string())
     })
 }
 
@@ -157,13 +83,13 @@ fn ids(testbed: &Testbed) -> anyhow::Result<()> {
     let machine = testbed.machine("ecs1")?;
     ensure!(machine.instance == "i-ecs1");
     let (all, node) = (testbed.instances(), &cluster.nodes()[0]);
-    ensure!(all.len() == 5 && all["i-ecs1"] == machine.address && all["i-a1"] == node.address);
+    ensure!(all.len() == 7 && all["i-ecs1"] == machine.address && all["i-a1"] == node.address);
     Ok(())
 }
 
 fn kubelets(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("b")?;
-    deploy(&cluster, "logged", &web("logged", 1, "Cluster", APP, 1))?;
+    deploy(&cluster, WebServerSpec { name: "logged", ..WebServerSpec::default() })?;
     // Through the API server, which shows its certificate.
     let told = cluster.kubectl().args(["exec", "deploy/logged", "--", "/app", "help"]).output()?;
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
@@ -203,16 +129,18 @@ fn kubelets(testbed: &Testbed) -> anyhow::Result<()> {
 fn pre_stop(testbed: &Testbed) -> anyhow::Result<()> {
     const SECONDS: u8 = 4;
     let cluster = testbed.cluster("b")?;
-    deploy(&cluster, "slow", &web("slow", 1, "Cluster", APP, SECONDS))?;
-    let found = pods(&cluster, "slow")?;
+    let slow =
+        WebServerSpec { name: "slow", pre_stop_seconds: SECONDS, ..WebServerSpec::default() };
+    let server = deploy(&cluster, slow)?;
+    let found = server.pods()?;
     let pod = found.first().context("no pod")?;
     answer(testbed, Network::Machine("ecs1"), pod.address, PORT)?;
 
-    cluster.run_kubectl(&["scale", "deployment/slow", "--replicas=0"])?;
+    server.scale(0)?;
     let begin = Instant::now();
     let mut answers = 0;
     try_wait_for("the end of the pod", DEADLINE, || {
-        let gone = fetch(testbed, Network::Machine("ecs1"), pod.address, PORT).is_err();
+        let gone = testbed.fetch(Network::Machine("ecs1"), (pod.address, PORT).into()).is_err();
         answers += u32::from(!gone);
         Ok(gone.then_some(()))
     })?;
@@ -227,29 +155,31 @@ fn pre_stop(testbed: &Testbed) -> anyhow::Result<()> {
 
 fn ports(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("a")?;
-    deploy(&cluster, "everywhere", &web("everywhere", 2, "Cluster", APP, 0))?;
-    deploy(&cluster, "local", &web("local", 2, "Local", APP, 0))?;
+    let two = WebServerSpec { replicas: 2, ..WebServerSpec::default() };
+    let everywhere = deploy(&cluster, WebServerSpec { name: "everywhere", ..two })?;
+    let local =
+        deploy(&cluster, WebServerSpec { name: "local", external_traffic_policy: "Local", ..two })?;
     let outside = [Network::Internet, Network::Machine("ecs1")];
 
-    let port = node_port(&cluster, "everywhere")?;
+    let port = everywhere.node_port()?;
     for node in cluster.nodes() {
         for network in outside {
             answer(testbed, network, node.address, port)?;
         }
     }
-    for pod in pods(&cluster, "everywhere")? {
+    for pod in everywhere.pods()? {
         for network in outside {
             ensure!(answer(testbed, network, pod.address, PORT)? == pod.name);
         }
     }
 
-    let port = node_port(&cluster, "local")?;
-    let pods = pods(&cluster, "local")?;
+    let port = local.node_port()?;
+    let pods = local.pods()?;
     for node in cluster.nodes() {
         match pods.iter().find(|pod| pod.node == node.name) {
             // Never another one: the node must not pass it on.
             Some(pod) => {
-                ensure!(answer(testbed, Network::Internet, node.address, port)? == pod.name)
+                ensure!(answer(testbed, Network::Internet, node.address, port)? == pod.name);
             }
             None => no_answer(testbed, Network::Internet, node.address, port).map(drop)?,
         }
@@ -260,7 +190,7 @@ fn ports(testbed: &Testbed) -> anyhow::Result<()> {
 
 fn services(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("a")?;
-    deploy(&cluster, "hook", &web("hook", 1, "Cluster", APP, 0))?;
+    deploy(&cluster, WebServerSpec { name: "hook", ..WebServerSpec::default() })?;
     let path = "jsonpath={.spec.clusterIP}";
     let address = cluster.run_kubectl(&["get", "service", "hook", "-o", path])?.parse()?;
     let name = answer(testbed, Network::ControlPlane("a"), address, 80)?;
@@ -268,15 +198,15 @@ fn services(testbed: &Testbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cuts(testbed: &Testbed) -> anyhow::Result<()> {
-    let cluster = testbed.cluster("b")?;
-    deploy(&cluster, "cut", &web("cut", 1, "Cluster", APP, 0))?;
+fn isolated(testbed: &Testbed) -> anyhow::Result<()> {
+    let cluster = testbed.cluster("c")?;
+    let server = deploy(&cluster, WebServerSpec::default())?;
     let node = &cluster.nodes()[0];
     let network = Network::Node(&node.name);
-    let port = node_port(&cluster, "cut")?;
-    let pod = pods(&cluster, "cut")?.first().context("no pod")?.address;
+    let port = server.node_port()?;
+    let pod = server.pods()?.first().context("no pod")?.address;
     let targets = [(node.address, port), (pod, PORT)];
-    let from = Network::Machine("ecs1");
+    let from = Network::Machine("ecs2");
     for (address, port) in targets {
         answer(testbed, from, address, port)?;
     }
@@ -296,11 +226,11 @@ fn cuts(testbed: &Testbed) -> anyhow::Result<()> {
         answer(testbed, from, address, port)?;
     }
 
-    testbed.isolate(Network::ControlPlane("b"), Isolation::Reject)?;
+    testbed.isolate(Network::ControlPlane("c"), Isolation::Reject)?;
     let refused = cluster.run_kubectl(&["get", "--raw", "/readyz"]);
     let told = refused.map_err(|error| format!("{error:#}"));
     ensure!(told.as_ref().is_err_and(|told| told.contains("refused")), "{told:?}");
-    testbed.reconnect(Network::ControlPlane("b"))?;
+    testbed.reconnect(Network::ControlPlane("c"))?;
     cluster.run_kubectl(&["get", "--raw", "/readyz"])?;
 
     testbed.isolate(from, Isolation::Drop)?;
@@ -317,8 +247,9 @@ fn images(testbed: &Testbed) -> anyhow::Result<()> {
     let image = Image { name: NAME, program: testbed.app()?, arguments: &["serve"] };
     write(&archive, &[image])?;
     cluster.import_image(&archive)?;
-    deploy(&cluster, "own", &web("own", 3, "Cluster", NAME, 0))?;
-    let mut nodes = pods(&cluster, "own")?.into_iter().map(|pod| pod.node).collect::<Vec<_>>();
+    let own = WebServerSpec { name: "own", replicas: 3, image: NAME, ..WebServerSpec::default() };
+    let mut nodes =
+        deploy(&cluster, own)?.pods()?.into_iter().map(|pod| pod.node).collect::<Vec<_>>();
     nodes.sort_unstable();
     ensure!(nodes == ["a-1", "a-2", "a-3"], "{nodes:?}");
     Ok(())
