@@ -172,15 +172,18 @@ async fn main() -> Result<()> {
         .context("the HTTP server has stopped")
 }
 
+/// A client of the cluster that a context of a kubeconfig names. Fails where there is no such file or context.
 async fn client(file: Option<PathBuf>, context: Option<String>) -> Result<kube::Client> {
-    let kubeconfig = match &file {
-        Some(file) => Kubeconfig::read_from(file),
-        None => Kubeconfig::read(),
-    }
-    .context("cannot read the kubeconfig; name one with --kubeconfig")?;
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .context("the kubeconfig names no usable cluster; choose one with --context")?;
+    let config = match file {
+        Some(file) => {
+            let kubeconfig = Kubeconfig::read_from(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            kube::Config::from_custom_kubeconfig(kubeconfig, &options).await
+        }
+        None => kube::Config::from_kubeconfig(&options).await,
+    };
+    let config =
+        config.context("there is no usable cluster; name one with --kubeconfig and --context")?;
     kube::Client::try_from(config).context("cannot connect as the kubeconfig says")
 }

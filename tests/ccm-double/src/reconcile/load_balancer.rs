@@ -294,37 +294,28 @@ type Change = (&'static str, Vec<(&'static str, String)>);
 
 /// What is changed. A change of `instance-charge-type` is left out.
 fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
     let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
-    let mut change = |is_so: bool, action, name, value: &str| {
-        if is_so {
-            changes.push((action, vec![(name, value.to_owned())]));
-        }
-    };
-    change(
-        differs(&wanted.spec, &found.spec),
-        "ModifyLoadBalancerInstanceSpec",
-        "LoadBalancerSpec",
-        &wanted.spec,
-    );
-    change(
-        differs(&wanted.delete_protection, &found.delete_protection),
-        "SetLoadBalancerDeleteProtection",
-        "DeleteProtection",
-        &wanted.delete_protection,
-    );
-    change(
-        differs(&wanted.modification_protection, &found.modification_protection),
-        "SetLoadBalancerModificationProtection",
-        "ModificationProtectionStatus",
-        &wanted.modification_protection,
-    );
-    change(
-        differs(&wanted.name, &found.name),
-        "SetLoadBalancerName",
-        "LoadBalancerName",
-        &wanted.name,
-    );
+    let single = [
+        ("ModifyLoadBalancerInstanceSpec", "LoadBalancerSpec", &wanted.spec, &found.spec),
+        (
+            "SetLoadBalancerDeleteProtection",
+            "DeleteProtection",
+            &wanted.delete_protection,
+            &found.delete_protection,
+        ),
+        (
+            "SetLoadBalancerModificationProtection",
+            "ModificationProtectionStatus",
+            &wanted.modification_protection,
+            &found.modification_protection,
+        ),
+        ("SetLoadBalancerName", "LoadBalancerName", &wanted.name, &found.name),
+    ];
+    let mut changes: Vec<Change> = single
+        .into_iter()
+        .filter(|(_, _, wanted, found)| differs(wanted, found))
+        .map(|(action, name, wanted, _)| (action, vec![(name, wanted.clone())]))
+        .collect();
     let pays_otherwise = differs(&wanted.internet_charge_type, &found.internet_charge_type);
     let by_bandwidth = wanted.internet_charge_type == "paybybandwidth";
     let is_wider = by_bandwidth && wanted.bandwidth != 0 && wanted.bandwidth != found.bandwidth;

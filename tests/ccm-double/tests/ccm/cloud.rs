@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 
 use crate::test_namespace::{CcmProcess, DEADLINE, Test, TestNamespace, request, same, text};
 
-pub const TESTS: &[Test] = &[
+pub const TESTS: &[Test] =
+    &[("with a wrong key a round fails visibly, and the key is not told", wrong_key)];
+
+pub const EXCLUSIVE_TESTS: &[Test] = &[
     ("weights arrive in a cloud over HTTP, and what is a person's stays", weights),
     (
         "a lookup that is refused once in an edit drains in silence, and the next event fills again",
         refused,
     ),
-    ("with a wrong key a round fails visibly, and the key is not told", wrong_key),
 ];
 
 const KEY: [(&str, &str); 2] = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-a")];

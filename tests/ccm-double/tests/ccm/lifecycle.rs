@@ -12,8 +12,10 @@ pub const TESTS: &[Test] = &[
     ("another type ends it like a deletion, and back begins it anew", retyped),
     ("a Service given to another class stays as it is until a restart lets it go", given_away),
     ("after a restart a Service that is as it was gets no write but events", restarted),
-    ("what is edited while the API server or the double is away is carried out later", away),
 ];
+
+pub const EXCLUSIVE_TESTS: &[Test] =
+    &[("what is edited while the API server or the double is away is carried out later", away)];
 
 fn deleted(namespace: &TestNamespace<'_>) -> Result<()> {
     let double = namespace.double(&[])?;

@@ -9,16 +9,23 @@ mod test_namespace;
 
 use std::process::ExitCode;
 
-use clbmigrate_testbed::suite::{SharedTestbed, run};
+use clbmigrate_testbed::suite::{SharedTestbed, run_parallel};
 use clbmigrate_testbed::{Plan, Version};
+use test_namespace::{Access, TestNamespace};
 
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
+    let tests = [rounds::TESTS, behaviour::TESTS, lifecycle::TESTS, cloud::TESTS].concat();
+    let exclusive =
+        [rounds::EXCLUSIVE_TESTS, lifecycle::EXCLUSIVE_TESTS, cloud::EXCLUSIVE_TESTS].concat();
     let mut trials = Vec::new();
-    for (name, test) in [rounds::TESTS, behaviour::TESTS, lifecycle::TESTS, cloud::TESTS].concat() {
-        trials.push(
-            shared.trial(name, move |testbed| test(&test_namespace::TestNamespace::new(testbed)?)),
-        );
+    // Those that have the cluster to themselves come last, when nobody waits for them.
+    for (access, tests) in [(Access::Shared, tests), (Access::Exclusive, exclusive)] {
+        for (name, test) in tests {
+            trials.push(
+                shared.trial(name, move |testbed| test(&TestNamespace::new(testbed, access)?)),
+            );
+        }
     }
-    run(trials, Some(&shared))
+    run_parallel(trials, Some(&shared))
 }

@@ -13,9 +13,11 @@ pub const TESTS: &[Test] = &[
     ("a drained Service is reported as success", drained),
     ("a frozen Service keeps its labels, and its failures are counted on one event", frozen),
     ("a misrouted Service is reported as success", misrouted),
-    ("nodes and endpoints make rounds, taints and what concerns Pods only do not", nodes),
     ("Services of others are left alone", others),
 ];
+
+pub const EXCLUSIVE_TESTS: &[Test] =
+    &[("nodes and endpoints make rounds, taints and what concerns Pods only do not", nodes)];
 
 /// The cluster has no nodes, which CCM finds worth an event in every round.
 const NO_NODES_TWICE: &str = "UnAvailableLoadBalancer x2";
@@ -169,7 +171,7 @@ fn misrouted(namespace: &TestNamespace<'_>) -> Result<()> {
     namespace.annotate("web", "vgroup-port", "rsp-a:8080")?;
     let entry = double.outcome(namespace, "web", "misrouted")?;
     let port = &namespace.service("web")?["spec"]["ports"][0]["nodePort"];
-    let group = format!("k8s/{port}/web/{}/c0example", namespace.namespace);
+    let group = format!("k8s/{port}/web/{}/c0example", namespace.name);
     same("reason", text(&entry["reason"]), &format!("port 80: goes to CCM's own group {group}"))?;
     same("hash", &namespace.label("web", HASH)?, text(&entry["hash"]))?;
     namespace.event("web", "EnsuredLoadBalancer", 2).map(drop)
@@ -197,7 +199,7 @@ fn nodes(namespace: &TestNamespace<'_>) -> Result<()> {
 
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "pods-1", "namespace": namespace.namespace, "labels": {"kubernetes.io/service-name": "pods"}},
+        "metadata": {"name": "pods-1", "namespace": namespace.name, "labels": {"kubernetes.io/service-name": "pods"}},
         "endpoints": [{"addresses": ["10.0.0.1"]}],
     });
     namespace.cluster.apply(&slice.to_string())?;
@@ -220,7 +222,7 @@ fn others(namespace: &TestNamespace<'_>) -> Result<()> {
         same(name, &marks(&namespace.service(name)?), "")?;
         same(name, &namespace.told(name)?, &Vec::<String>::new())?;
     }
-    let namespace = format!("{}/", namespace.namespace);
+    let namespace = format!("{}/", namespace.name);
     let known: Vec<_> =
         double.state()?.into_keys().filter(|key| key.starts_with(&namespace)).collect();
     same("known", &known, &[format!("{namespace}web")])

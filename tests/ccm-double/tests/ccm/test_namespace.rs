@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -27,25 +28,57 @@ pub const FINALIZER: &str = "service.k8s.alibaba/resources";
 /// A test by name.
 pub type Test = (&'static str, fn(&TestNamespace<'_>) -> Result<()>);
 
-/// A namespace of its own. A double sees all Services of its cluster, so there is one namespace at a time.
+/// Tests that share the cluster hold it for reading, a test that changes something for all of them for writing.
+static CLUSTER: RwLock<()> = RwLock::new(());
+
+/// How a test uses the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It changes its own namespace only.
+    Shared,
+    /// It changes nodes, or stops the API server: no other test may run meanwhile.
+    Exclusive,
+}
+
+/// Held for as long as a test runs.
+enum Guard {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Exclusive { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Guard {
+    fn new(access: Access) -> Self {
+        match access {
+            Access::Shared => {
+                let guard = CLUSTER.read().unwrap_or_else(PoisonError::into_inner);
+                Self::Shared { _guard: guard }
+            }
+            Access::Exclusive => {
+                let guard = CLUSTER.write().unwrap_or_else(PoisonError::into_inner);
+                Self::Exclusive { _guard: guard }
+            }
+        }
+    }
+}
+
+/// A namespace for one test, and the doubles that handle its Services alone.
 pub struct TestNamespace<'a> {
     testbed: &'a Testbed,
     pub cluster: Cluster<'a>,
-    pub namespace: String,
-    _alone: MutexGuard<'static, ()>,
+    pub name: String,
+    kubeconfig: PathBuf,
+    _guard: Guard,
 }
 
 impl<'a> TestNamespace<'a> {
-    pub fn new(testbed: &'a Testbed) -> Result<Self> {
-        static ALONE: Mutex<()> = Mutex::new(());
+    pub fn new(testbed: &'a Testbed, access: Access) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = Guard::new(access);
         let cluster = testbed.cluster("a")?;
-        let namespace = format!("namespace-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        cluster.apply(include_str!("../../rbac.yaml"))?;
-        cluster.apply(&binding().to_string())?;
-        cluster.run_kubectl(&["create", "namespace", &namespace])?;
-        Ok(Self { testbed, cluster, namespace, _alone: alone })
+        let kubeconfig = admit(&cluster)?;
+        let name = format!("ccm-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        cluster.run_kubectl(&["create", "namespace", &name])?;
+        Ok(Self { testbed, cluster, name, kubeconfig, _guard: guard })
     }
 
     /// Starts a double with more arguments, and waits until it is ready.
@@ -55,16 +88,11 @@ impl<'a> TestNamespace<'a> {
 
     /// The same with more environment.
     pub fn double_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Result<CcmProcess> {
-        let kubeconfig = self.cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
         let mut command = self
             .testbed
             .command_in(Network::ControlPlane("a"), env!("CARGO_BIN_EXE_ccm-double"))?;
-        command.arg("--kubeconfig").arg(kubeconfig).args([
-            "--context",
-            "a",
-            "--retry-base-ms",
-            "100",
-        ]);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(["--context", "a"]);
+        command.args(["--namespace", &self.name, "--retry-base-ms", "100"]);
         command.args(arguments).envs(env.iter().copied());
         CcmProcess::start(command)
     }
@@ -75,7 +103,7 @@ impl<'a> TestNamespace<'a> {
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        self.cluster.run_kubectl(&[&["--namespace", &self.namespace], arguments].concat())
+        self.cluster.run_kubectl(&[&["--namespace", &self.name], arguments].concat())
     }
 
     /// Creates a LoadBalancer Service with a healthy mapping on CLB `lb-bp1example`.
@@ -90,7 +118,7 @@ impl<'a> TestNamespace<'a> {
             "kind": "Service",
             "metadata": {
                 "name": name,
-                "namespace": self.namespace,
+                "namespace": self.name,
                 "annotations": {
                     key("id"): "lb-bp1example", key("vgroup-port"): "rsp-a:80", key("weight"): "60",
                 },
@@ -163,9 +191,7 @@ impl<'a> TestNamespace<'a> {
     pub fn writes(&self) -> Result<Vec<String>> {
         let entries = self.cluster.audit()?.into_iter();
         Ok(entries
-            .filter(|entry| {
-                entry.user == USER && entry.namespace == self.namespace && entry.is_write()
-            })
+            .filter(|entry| entry.user == USER && entry.namespace == self.name && entry.is_write())
             .map(|entry| match entry.subresource.as_str() {
                 "" => format!("{} {}", entry.verb, entry.resource),
                 sub => format!("{} {}/{sub}", entry.verb, entry.resource),
@@ -175,7 +201,7 @@ impl<'a> TestNamespace<'a> {
 
     /// Looks at all Services of the namespace from now on, however late the first event is read.
     pub fn watch(&self) -> Result<Watch> {
-        let path = format!("/api/v1/namespaces/{}/services", self.namespace);
+        let path = format!("/api/v1/namespaces/{}/services", self.name);
         let list: Value = serde_json::from_str(&self.kubectl(&["get", "--raw", &path])?)?;
         let version = text(&list["metadata"]["resourceVersion"]);
         let seen = list["items"].as_array().into_iter().flatten().map(marks).collect();
@@ -187,18 +213,18 @@ impl<'a> TestNamespace<'a> {
     }
 }
 
-impl Drop for TestNamespace<'_> {
-    /// Nothing that is left may be work for the double of the next namespace.
-    fn drop(&mut self) {
-        let held = json!({"metadata": {"finalizers": null}}).to_string();
-        for name in
-            self.kubectl(&["get", "services", "-o", "name"]).iter().flat_map(|names| names.lines())
-        {
-            // What fails here was gone already.
-            let _ = self.kubectl(&["delete", name, "--wait=false"]);
-            let _ = self.kubectl(&["patch", name, "--type=merge", "-p", &held]);
-        }
+/// Gives the double's user its rights, once for all tests, and says where its kubeconfig is.
+fn admit(cluster: &Cluster<'_>) -> Result<PathBuf> {
+    static ADMITTED: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut admitted = ADMITTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kubeconfig) = &*admitted {
+        return Ok(kubeconfig.clone());
     }
+    cluster.apply(include_str!("../../rbac.yaml"))?;
+    cluster.apply(&binding().to_string())?;
+    let kubeconfig = cluster.kubeconfig_for(USER, &[], Validity::Valid)?;
+    *admitted = Some(kubeconfig.clone());
+    Ok(kubeconfig)
 }
 
 fn binding() -> Value {
@@ -317,7 +343,7 @@ impl CcmProcess {
 
     /// Its entry of a Service; null if it had no round.
     pub fn entry(&self, namespace: &TestNamespace<'_>, name: &str) -> Result<Value> {
-        Ok(self.state()?.remove(&format!("{}/{name}", namespace.namespace)).unwrap_or_default())
+        Ok(self.state()?.remove(&format!("{}/{name}", namespace.name)).unwrap_or_default())
     }
 
     /// Waits until a Service has had so many rounds, and gives its entry.
