@@ -125,7 +125,7 @@ impl ClbConnection {
 }
 
 fn is_unknown_group(error: &ApiError) -> bool {
-    error.kind == ErrorKind::NotFound && error.api == Some("DescribeVServerGroupAttribute")
+    error.kind == ErrorKind::NotFound && error.action == Some("DescribeVServerGroupAttribute")
 }
 
 /// An error without what differs from call to call.

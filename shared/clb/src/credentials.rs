@@ -5,29 +5,30 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-/// What signs a call.
+/// An access key: what signs calls.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) id: String,
     pub(crate) secret: SecretString,
-    /// With temporary keys.
+    /// The STS token that belongs to temporary credentials.
     pub(crate) token: Option<SecretString>,
-    /// When temporary keys end, where that is known.
+    /// When temporary credentials expire; `None` where that is unknown or never.
     pub(crate) expires: Option<Timestamp>,
 }
 
 impl Credentials {
+    /// Credentials without token and expiry.
     pub(crate) fn new(id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
         Self { id: id.into(), secret: secret.into(), token: None, expires: None }
     }
 
-    /// Whether the keys can still be used `margin` after `now`.
-    pub(crate) fn last(&self, now: Timestamp, margin: SignedDuration) -> bool {
+    /// Whether they can still be used `margin` after `now`. Without a known expiry they can.
+    pub(crate) fn are_valid(&self, now: Timestamp, margin: SignedDuration) -> bool {
         self.expires.is_none_or(|end| end.duration_since(now) > margin)
     }
 }
 
-/// Neither secret nor token are shown.
+/// Shows neither secret nor token.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")

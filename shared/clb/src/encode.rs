@@ -27,7 +27,7 @@ pub(crate) fn query(parameters: &[(String, String)]) -> String {
     pairs.join("&")
 }
 
-/// Bytes in lower-case hexadecimal.
+/// The bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

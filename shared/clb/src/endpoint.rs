@@ -1,4 +1,4 @@
-//! Where the APIs are.
+//! Addresses of the APIs.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The CLB's API in a region; `vpc` for the host that only VPCs reach.
+    /// The CLB API of a region; with `vpc`, its host inside VPCs.
     pub(crate) fn slb(region: &str, vpc: bool) -> Self {
         Self::https(if vpc {
             format!("slb-vpc.{region}.aliyuncs.com")
@@ -42,7 +42,7 @@ impl Endpoint {
         })
     }
 
-    /// STS, in a region where one is named.
+    /// STS of a region, or the central one; with `vpc`, the region's host inside VPCs.
     pub(crate) fn sts(region: Option<&str>, vpc: bool) -> Self {
         Self::https(match (region, vpc) {
             (Some(region), true) => format!("sts-vpc.{region}.aliyuncs.com"),
@@ -51,7 +51,7 @@ impl Endpoint {
         })
     }
 
-    /// An ECS instance's metadata.
+    /// The metadata service, which only ECS instances reach.
     pub(crate) fn metadata() -> Self {
         Self { https: false, authority: "100.100.100.200".to_owned() }
     }
@@ -60,7 +60,8 @@ impl Endpoint {
         Self { https: true, authority }
     }
 
-    /// What somebody wrote: `HOST[:PORT]`, meaning https, or with `https://` or `http://` before it.
+    /// Parses `HOST[:PORT]` (https), `https://HOST[:PORT]` or `http://HOST[:PORT]`. `origin` says
+    /// in errors where the text is from.
     pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Error> {
         let wrong = |why: &str| {
             Error::new(ErrorKind::Usage, format!("endpoint {text:?} ({origin}): {why}")).hint(
@@ -90,12 +91,12 @@ impl Endpoint {
         Ok(Self { https, authority })
     }
 
-    /// What the header `Host` says, and the signature with it.
+    /// The value of the header `Host`, which is signed.
     pub(crate) fn host(&self) -> &str {
         &self.authority
     }
 
-    /// The address of a path with its query.
+    /// The URL of a path with its query.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{self}{path}")
     }
@@ -107,7 +108,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A region's id, checked: it becomes part of a host's name.
+/// Checks a region's id, which becomes part of a host's name. `origin` says in errors where it is
+/// from.
 pub(crate) fn region(text: &str, origin: &str) -> Result<String, Error> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.is_empty() && text.chars().all(fits) {

@@ -1,4 +1,4 @@
-//! What the credentials depend on outside this program: environment, files, clock, commands.
+//! What the client reads from the machine: variables, files, the clock, output of programs.
 
 use std::{
     env, fs, io,
@@ -10,24 +10,25 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::process::Command;
 
-/// The machine, or what a test puts in its place.
+/// What the client reads from the machine. [`SystemEnvironment`] is the real one; tests have their
+/// own.
 pub trait Environment: Send + Sync {
-    /// An environment variable; one that is not UTF-8 counts as absent.
+    /// The value of an environment variable; `None` where it is not set or not UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// A file's content.
+    /// Reads a file.
     ///
     /// # Errors
-    /// As the file system has them.
+    /// The error of the file system.
     fn read(&self, file: &Path) -> io::Result<Vec<u8>>;
 
-    /// The time.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Runs a program with its arguments, without input, to its end.
+    /// Runs a program without input and returns its output when it has ended.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// The program cannot be started.
     fn run<'a>(
         &'a self,
         program: &'a str,
@@ -35,7 +36,7 @@ pub trait Environment: Send + Sync {
     ) -> BoxFuture<'a, io::Result<Output>>;
 }
 
-/// The machine itself.
+/// The environment of this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEnvironment;
 
@@ -68,9 +69,9 @@ impl Environment for SystemEnvironment {
     }
 }
 
-/// Shorthands that the search for credentials uses.
+/// Shorthands of the search for credentials.
 impl dyn Environment + '_ {
-    /// The first of some variables that is not empty, with its name.
+    /// Name and value of the first of these variables that is set and not empty.
     pub(crate) fn first_variable<'n>(&self, names: &[&'n str]) -> Option<(&'n str, String)> {
         names.iter().find_map(|name| {
             let value = self.variable(name).filter(|value| !value.is_empty())?;
@@ -78,23 +79,23 @@ impl dyn Environment + '_ {
         })
     }
 
-    /// The value of the first of some variables that is not empty.
+    /// The value of the first of these variables that is set and not empty.
     pub(crate) fn value(&self, names: &[&str]) -> Option<String> {
         self.first_variable(names).map(|(_, value)| value)
     }
 
-    /// Whether a variable says `true`, in any case.
+    /// Whether the first of these variables that is set says `true`, in any case.
     pub(crate) fn is_true(&self, names: &[&str]) -> bool {
         self.value(names).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The home folder.
+    /// The home folder; `None` where no variable names it.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         let names = if cfg!(windows) { ["USERPROFILE", "HOME"] } else { ["HOME", "HOME"] };
         self.value(&names).map(PathBuf::from)
     }
 
-    /// A path as people write it, with `~` for the home folder.
+    /// The path with `~` for the home folder.
     pub(crate) fn shown(&self, path: &Path) -> String {
         let below =
             self.home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_path_buf));

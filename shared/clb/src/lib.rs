@@ -1,8 +1,9 @@
-//! The API of Alibaba Cloud's Classic Load Balancer (2014-05-15): which backends a CLB has, at
-//! which weights, and how healthy; and the one thing that is written, weights.
+//! A client of the API of Alibaba Cloud's Classic Load Balancer (SLB, version 2014-05-15).
 //!
-//! Credentials are found as the `aliyun` command line finds them. Calls are signed with
-//! ACS3-HMAC-SHA256, repeated while the API throttles, and never repeated blindly where they write.
+//! [`ClbClient`] reads load balancers, listeners, groups, backends and health. It writes one thing:
+//! weights of backends. Credentials are found where the `aliyun` CLI finds them. Calls are signed
+//! with ACS3-HMAC-SHA256. A call that the API throttles is repeated until the deadline; a write
+//! whose answer was lost is never repeated.
 
 mod client;
 mod credentials;

@@ -1,29 +1,34 @@
-//! What a user may say about the connection.
+//! Options of the client.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Which CLB API, as whom, and how patiently. The default is what the `aliyun` CLI would use.
+/// Which CLB API is called, with which credentials, and for how long. With the defaults, profile,
+/// region and endpoint are the ones that the `aliyun` CLI would use.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The profile of the CLI's configuration file.
+    /// The profile of the CLI's configuration file; `None` for the one that environment or file
+    /// name.
     pub profile: Option<String>,
-    /// The region, such as `cn-hangzhou`.
+    /// The region, such as `cn-hangzhou`; `None` for the one that profile, environment or instance
+    /// metadata name.
     pub region: Option<String>,
-    /// The CLB API's endpoint: `HOST[:PORT]` for https, or with `http://` before it.
+    /// The CLB API's endpoint: `HOST[:PORT]` for https, or `http://HOST[:PORT]`. `None` for the
+    /// region's own.
     pub endpoint: Option<String>,
-    /// STS's endpoint, written alike; else what `CLBMIGRATE_STS_ENDPOINT` says.
+    /// The endpoint of STS, in the same form; `None` for `CLBMIGRATE_STS_ENDPOINT`, and without
+    /// that for the region's own.
     pub sts_endpoint: Option<String>,
-    /// The endpoint of the instance metadata, written alike; else what
-    /// `CLBMIGRATE_METADATA_ENDPOINT` says.
+    /// The endpoint of the instance metadata, in the same form; `None` for
+    /// `CLBMIGRATE_METADATA_ENDPOINT`, and without that for `http://100.100.100.200`.
     pub metadata_endpoint: Option<String>,
-    /// A file of certificates (PEM) that are trusted besides the system's.
+    /// A PEM file of authorities that are trusted besides the system's.
     pub ca: Option<PathBuf>,
-    /// Whether the metadata of an ECS instance are asked where nothing else gives credentials.
-    /// Elsewhere than on an instance that takes two seconds, for nothing.
+    /// Whether the instance metadata are asked for credentials when no other place has any. On a
+    /// machine that is no ECS instance this costs up to two seconds.
     pub try_instance_metadata: bool,
-    /// How long one call may take, connecting included.
+    /// The time limit of one attempt of a call, connecting included.
     pub attempt_timeout: Duration,
-    /// How long an operation may take with its repetitions, where no deadline is given.
+    /// The time limit of one operation of [`crate::ClbClient`], with all attempts of its calls.
     pub operation_timeout: Duration,
 }
 

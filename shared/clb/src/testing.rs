@@ -1,4 +1,4 @@
-//! Environment that tests make up.
+//! The environment of unit tests.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Environment;
 
-/// A machine with the home folder `/home/ann` and nothing else.
+/// A home folder `/home/ann`, and the variables and files that a test adds.
 pub(crate) struct FakeEnvironment {
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -38,7 +38,7 @@ impl FakeEnvironment {
         self
     }
 
-    pub(crate) fn pass(&self, seconds: i64) {
+    pub(crate) fn advance_clock(&self, seconds: i64) {
         let mut now = self.now.lock().expect("a clock");
         *now += SignedDuration::from_secs(seconds);
     }

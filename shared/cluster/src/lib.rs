@@ -1,7 +1,7 @@
-//! Kubernetes objects and the CLB API's answers, as a snapshot for `clbmigrate-core`.
+//! Reads Kubernetes objects and answers of the CLB API into a snapshot for `clbmigrate-core`.
 //!
-//! [`files`] reads them from manifests, `kubectl` dumps and saved answers; [`live`] from API servers,
-//! to which it also writes.
+//! [`files`] reads manifests, `kubectl` dumps and saved answers. [`live`] reads from API servers
+//! and writes annotations of Services.
 #![forbid(unsafe_code)]
 
 pub mod files;

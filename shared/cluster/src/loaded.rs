@@ -7,21 +7,21 @@ use crate::{
     parse::{Kind, LoadError, ObjectParser, RawObject},
 };
 
-/// What was read, and what was not.
+/// The result of reading files or a cluster.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The clusters and the CLB API's answers.
+    /// The clusters and answers of the CLB API that were read.
     pub snapshot: Snapshot,
-    /// Everything that could not be read, in the order it was met.
+    /// What could not be read, in the order of reading.
     pub problems: Vec<Problem>,
-    /// How many objects of each kind nobody needs. A kind that shares its name with a known one
-    /// carries its group: `Service.serving.knative.dev`.
+    /// The number of objects that are not used, by kind. A kind of the same name as a known one has
+    /// its API group behind it: `Service.serving.knative.dev`.
     pub skipped: BTreeMap<String, usize>,
-    /// How many objects were taken.
+    /// The number of objects in the snapshot.
     pub objects: usize,
-    /// How many of the CLB API's answers were taken.
+    /// The number of answers of the CLB API in the snapshot.
     pub answers: usize,
-    /// How many files were opened.
+    /// The number of files that were opened.
     pub files: usize,
 }
 
@@ -37,8 +37,8 @@ impl Loaded {
         self.problems.push(Problem { file: place, line, message: error.to_string() });
     }
 
-    /// Puts what was read into a cluster, by its place in the snapshot; says what became of it, or
-    /// nothing where nobody needs it.
+    /// Inserts an object into the cluster of this index in the snapshot. `None` where the object is
+    /// not used, or there is no such cluster.
     pub(crate) fn insert(&mut self, cluster: usize, read: ParsedObject) -> Option<Inserted> {
         let object = match read {
             ParsedObject::Object(object) => object,
@@ -54,7 +54,7 @@ impl Loaded {
         Some(inserted)
     }
 
-    /// Takes over what another reading says of itself. Its snapshot is not taken.
+    /// Adds the problems and counts of another result. Its snapshot is not added.
     pub fn merge_report(&mut self, other: &Self) {
         self.problems.extend(other.problems.iter().cloned());
         for (kind, count) in &other.skipped {
@@ -66,16 +66,16 @@ impl Loaded {
     }
 }
 
-/// What an object's text says.
+/// An object that was parsed.
 pub(crate) enum ParsedObject {
-    /// An object.
+    /// An object of the snapshot.
     Object(Object),
-    /// One that nobody needs, by its kind.
+    /// An object that is not used, by its kind.
     Skipped(String),
 }
 
 impl ParsedObject {
-    /// Reads an object.
+    /// Parses an object.
     pub fn of(
         reader: &ObjectParser<'_>,
         kind: Kind,

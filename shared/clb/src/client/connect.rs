@@ -1,4 +1,4 @@
-//! From options to a client.
+//! Connecting: from options to a client.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use crate::{
     rpc::RpcClient,
 };
 
-/// Where STS and the instance metadata are if not where Alibaba Cloud has them: in its private
-/// clouds, and in tests.
+/// Variables that name other endpoints of STS and instance metadata than Alibaba Cloud's public
+/// ones: for private clouds and tests.
 const STS_ENDPOINT: &str = "CLBMIGRATE_STS_ENDPOINT";
 const METADATA_ENDPOINT: &str = "CLBMIGRATE_METADATA_ENDPOINT";
 
 impl ClbClient {
-    /// Finds credentials, region and endpoint, and gets the keys where others give them. The CLB
-    /// API is not asked yet.
+    /// Finds credentials, region and endpoint in the environment of this process, and asks the
+    /// provider for credentials. The CLB API is not called yet.
     ///
     /// # Errors
-    /// Where there are no credentials, they cannot be used, or the region is unknown.
+    /// No credentials are found, the provider fails, or the region is unknown.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         Self::connect_in_environment(options, Arc::new(SystemEnvironment)).await
     }
 
-    /// The same with other surroundings than the machine's.
+    /// Like [`ClbClient::connect`], in an environment other than this process's.
     ///
     /// # Errors
     /// As [`ClbClient::connect`].
@@ -47,19 +47,24 @@ impl ClbClient {
     ) -> Result<Self, Error> {
         let DiscoveredConfig { provider, place, region, endpoint, vpc, sts, searched } =
             discover(&options, environment.as_ref())?;
-        let sts_given = given(options.sts_endpoint, STS_ENDPOINT, environment.as_ref())?;
-        let metadata = given(options.metadata_endpoint, METADATA_ENDPOINT, environment.as_ref())?;
+        let sts_endpoint =
+            configured_endpoint(options.sts_endpoint, STS_ENDPOINT, environment.as_ref())?;
+        let metadata = configured_endpoint(
+            options.metadata_endpoint,
+            METADATA_ENDPOINT,
+            environment.as_ref(),
+        )?;
         let rpc = Arc::new(RpcClient { http, environment, timeout: options.attempt_timeout });
         let resolver = CredentialsResolver {
             rpc: Arc::clone(&rpc),
-            sts: sts_given,
+            sts: sts_endpoint,
             metadata: metadata.unwrap_or_else(Endpoint::metadata),
         };
-        let of_instance = provider.is_of_instance();
+        let of_instance = provider.uses_instance_role();
         let cache = CredentialsCache::new(provider, place, resolver);
         cache.credentials(Instant::now() + options.operation_timeout).await.map_err(|error| {
             match searched {
-                Some(searched) => guessed_wrong(searched, &error),
+                Some(searched) => instance_role_failed(searched, &error),
                 None => error,
             }
         })?;
@@ -88,8 +93,8 @@ impl ClbClient {
     }
 }
 
-/// An endpoint of the options, else of the environment.
-fn given(
+/// The endpoint that the option names, or the environment variable.
+fn configured_endpoint(
     option: Option<String>,
     variable: &str,
     environment: &dyn Environment,
@@ -98,8 +103,8 @@ fn given(
     text.map(|text| Endpoint::parse(&text, &format!("for {variable}"))).transpose()
 }
 
-/// The last resort has failed as well: what helps is to say what was looked at.
-fn guessed_wrong(mut searched: Vec<String>, error: &Error) -> Error {
+/// The error for the case that the instance's role, the last resort, has failed as well.
+fn instance_role_failed(mut searched: Vec<String>, error: &Error) -> Error {
     searched.push(error.message.clone());
     not_found(&searched)
 }

@@ -1,4 +1,4 @@
-//! Listeners, with what the core does not need of them.
+//! Listeners, with status and connection drain.
 
 use std::{ops::Deref, time::Duration};
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 /// A listener of a CLB.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// Port, protocol, scheduler, group and persistence.
+    /// What the core reads of it: port, protocol, scheduler, group and persistence.
     pub known: clb_answers::Listener,
-    /// `running`, `stopped`, `starting`, …
+    /// The status as the API has it, such as `running` or `stopped`.
     pub status: String,
     tcp: ConnectionDrain,
     udp: ConnectionDrain,
 }
 
-/// What the core skips.
+/// What the core does not read.
 #[derive(Deserialize)]
 struct ListenerDetails {
     #[serde(rename = "Status", default, deserialize_with = "nullable")]
@@ -48,8 +48,8 @@ impl<'de> Deserialize<'de> for Listener {
 }
 
 impl Listener {
-    /// How long established connections with a backend that is taken out live on; `None` where
-    /// connection drain is off, or the protocol has none (CLB: TCP and UDP alone do, 10..=900 s).
+    /// How long established connections live on after their backend was removed, 10..=900 s. `None`
+    /// where connection drain is off or the protocol has none (CLB: only TCP and UDP have it).
     pub fn drain(&self) -> Option<Duration> {
         let draining = [&self.tcp, &self.udp].into_iter().find(|d| d.connection_drain == "on")?;
         Some(Duration::from_secs(draining.connection_drain_timeout))

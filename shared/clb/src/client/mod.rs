@@ -24,7 +24,12 @@ pub use listener::Listener;
 pub use weights::{BackendKey, Weight, WeightError};
 pub use write::{MAX_BACKENDS_PER_CALL, SetWeightsError, WeightChange};
 
-/// The CLB API of one region, as one account. Clones share connections and credentials.
+/// A client of the CLB API, for one region and one account. Clones share connections and
+/// credentials.
+///
+/// Every operation ends within [`crate::Options::operation_timeout`], unless
+/// [`ClbClient::with_operation_timeout`] or [`ClbClient::with_deadline`] say otherwise. The time
+/// that a provider of credentials takes beyond it is not cut short.
 #[derive(Clone)]
 pub struct ClbClient {
     shared: Arc<Inner>,
@@ -39,19 +44,19 @@ struct Inner {
     region: String,
 }
 
-/// How long operations may take.
+/// The time limit of operations.
 #[derive(Debug, Clone, Copy)]
 enum TimeLimit {
     PerOperation(Duration),
     Deadline(Instant),
 }
 
-/// Whose CLBs they are.
+/// Who calls, where, and with credentials from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The account's number.
+    /// The account's id, a number of 16 digits.
     pub id: String,
-    /// Who calls: a user, or a role's session.
+    /// The ARN of the caller: an account, a user or a role's session.
     pub arn: String,
     /// The region, such as `cn-hangzhou`.
     pub region: String,
@@ -68,13 +73,14 @@ struct CallerIdentity {
 }
 
 impl ClbClient {
-    /// The same client, each of whose operations may take so long, its repetitions included.
+    /// This client with another time limit for each operation, all attempts included.
     #[must_use]
     pub fn with_operation_timeout(&self, each: Duration) -> Self {
         Self { limit: TimeLimit::PerOperation(each), ..self.clone() }
     }
 
-    /// The same client, whose operations end by then.
+    /// This client with one deadline for all its operations. An operation that begins later fails
+    /// with [`crate::ErrorKind::Deadline`] and sends nothing.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
         Self { limit: TimeLimit::Deadline(deadline), ..self.clone() }
@@ -85,7 +91,7 @@ impl ClbClient {
         &self.shared.region
     }
 
-    /// The API's address.
+    /// The URL of the CLB API, without path.
     pub fn endpoint(&self) -> String {
         self.shared.endpoint.to_string()
     }
@@ -95,17 +101,17 @@ impl ClbClient {
         &self.shared.cache.place
     }
 
-    /// Whether the credentials still hold `time` from now; `None` where nobody can say, which is so
-    /// for an STS token that was given without its end. Those of roles are renewed in time.
+    /// Whether the client can still sign calls `time` from now. Credentials of roles are renewed in
+    /// time. `None` for an STS token whose expiry is unknown.
     pub async fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
         self.shared.cache.credentials_valid_for(time).await
     }
 
-    /// Whose credentials they are (STS: `GetCallerIdentity`).
+    /// The account that the credentials belong to (STS: `GetCallerIdentity`).
     pub async fn account(&self) -> Result<Account, Error> {
         const WHO: Action = Action::sts("GetCallerIdentity");
         let answer = self.call_at(&self.shared.sts, WHO, Vec::new(), self.deadline()).await?;
-        let who: CallerIdentity = parse(&answer).map_err(|error| error.of(WHO.name))?;
+        let who: CallerIdentity = parse(&answer).map_err(|error| error.with_action(WHO.name))?;
         Ok(Account {
             id: who.account_id,
             arn: who.arn,
@@ -114,7 +120,7 @@ impl ClbClient {
         })
     }
 
-    /// When an operation that begins now must have ended.
+    /// The deadline of an operation that begins now.
     fn deadline(&self) -> Instant {
         match self.limit {
             TimeLimit::PerOperation(time) => Instant::now() + time,
@@ -122,10 +128,10 @@ impl ClbClient {
         }
     }
 
-    /// A call of the CLB API.
+    /// Calls the CLB API; the parameter `RegionId` is added.
     async fn call(
         &self,
-        api: Action,
+        action: Action,
         parameters: &[(&str, &str)],
         deadline: Instant,
     ) -> Result<Bytes, Error> {
@@ -133,14 +139,15 @@ impl ClbClient {
         let parameters = own.iter().chain(parameters);
         let parameters =
             parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.call_at(&self.shared.endpoint, api, parameters, deadline).await
+        self.call_at(&self.shared.endpoint, action, parameters, deadline).await
     }
 
-    /// A call, made once more with other keys where the first are refused and others can be had.
+    /// Makes a call. If the credentials are refused and the provider gives others, it is made once
+    /// more with these.
     async fn call_at(
         &self,
         endpoint: &Endpoint,
-        api: Action,
+        action: Action,
         parameters: Vec<(String, String)>,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
@@ -148,7 +155,7 @@ impl ClbClient {
         let credentials = cache.credentials(deadline).await?;
         let authentication =
             Authentication::Signature { credentials: &credentials, source: &cache.place };
-        let mut call = Call { api, endpoint, parameters, authentication };
+        let mut call = Call { action, endpoint, parameters, authentication };
         let error = match rpc.call(&call, deadline).await {
             Err(error) if error.is_about_credentials() && cache.invalidate(&credentials).await => {
                 error

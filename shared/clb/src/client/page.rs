@@ -11,7 +11,7 @@ use crate::{
     rpc::{Action, parse},
 };
 
-/// What answers say about the pages there are; each API says something else, some nothing.
+/// What an answer says about further pages. Some actions have tokens, some numbers, some neither.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Paging {
@@ -20,7 +20,7 @@ struct Paging {
     total_count: Option<usize>,
 }
 
-/// Where reading has got to.
+/// How far a list has been read.
 #[derive(Debug)]
 struct Progress {
     page: usize,
@@ -69,10 +69,10 @@ impl Progress {
 }
 
 impl ClbClient {
-    /// All pages of a list.
+    /// Reads all pages of a list; `items` counts the entries of one.
     pub(super) async fn pages<T: DeserializeOwned>(
         &self,
-        api: Action,
+        action: Action,
         parameters: &[(&str, &str)],
         deadline: Instant,
         items: impl Fn(&T) -> usize,
@@ -83,13 +83,14 @@ impl ClbClient {
         loop {
             let mut asked = parameters.to_vec();
             asked.extend(next.as_ref().map(|(name, value)| (*name, value.as_str())));
-            let answer = self.call(api, &asked, deadline).await?;
+            let answer = self.call(action, &asked, deadline).await?;
             let parse_response =
                 || -> Result<(T, Paging), Error> { Ok((parse(&answer)?, parse(&answer)?)) };
-            let (page, paging) = parse_response().map_err(|error| error.of(api.name))?;
+            let (page, paging) =
+                parse_response().map_err(|error| error.with_action(action.name))?;
             let count = items(&page);
             pages.push(page);
-            next = progress.after(paging, count).map_err(|error| error.of(api.name))?;
+            next = progress.after(paging, count).map_err(|error| error.with_action(action.name))?;
             if next.is_none() {
                 return Ok(pages);
             }

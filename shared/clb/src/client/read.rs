@@ -1,4 +1,4 @@
-//! What is read of a CLB.
+//! Operations that read.
 
 use clbmigrate_core::clb_answers::{
     GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer,
@@ -11,9 +11,9 @@ use crate::{
     rpc::{Action, parse},
 };
 
-/// Listeners a page; the API's default is fewer (CCM 2.14 asks for as many).
+/// Listeners in a page, as CCM 2.14 asks for; the API's default is fewer.
 const LISTENERS_A_PAGE: &str = "50";
-/// CLBs a page; the most there may be.
+/// CLBs in a page; the API's limit.
 const BALANCERS_A_PAGE: &str = "100";
 
 #[derive(Deserialize)]
@@ -76,7 +76,7 @@ impl ClbClient {
         Ok(listeners)
     }
 
-    /// The same, as the core takes them.
+    /// Like [`ClbClient::listeners`], in the type of the core.
     pub async fn listener_list(&self, clb: &str) -> Result<ListenerList, Error> {
         let listeners = self.listeners(clb).await?;
         let listeners = listeners.into_iter().map(|listener| listener.known).collect();
@@ -102,7 +102,7 @@ impl ClbClient {
     }
 
     /// The health of a listener's backends (`DescribeHealthStatus`). `protocol` is `tcp`, `udp`,
-    /// `http` or `https`; a port may have two listeners.
+    /// `http` or `https`, for a port may have a TCP and a UDP listener.
     pub async fn health(
         &self,
         clb: &str,
@@ -118,15 +118,21 @@ impl ClbClient {
     }
 }
 
-pub(super) fn parse_response<T: DeserializeOwned>(api: Action, answer: &[u8]) -> Result<T, Error> {
-    parse(answer).map_err(|error| error.of(api.name))
+pub(super) fn parse_response<T: DeserializeOwned>(
+    action: Action,
+    answer: &[u8],
+) -> Result<T, Error> {
+    parse(answer).map_err(|error| error.with_action(action.name))
 }
 
-/// An answer about something else than was asked for must not be taken for the truth.
-pub(super) fn check_id(api: Action, asked: &str, told: &str) -> Result<(), Error> {
+/// Checks that an answer is about what was asked for.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] where it is about something else.
+pub(super) fn check_id(action: Action, asked: &str, told: &str) -> Result<(), Error> {
     if asked == told {
         return Ok(());
     }
     let message = format!("asked for {asked:?}, the answer is about {told:?}");
-    Err(Error::new(ErrorKind::Malformed, message).of(api.name))
+    Err(Error::new(ErrorKind::Malformed, message).with_action(action.name))
 }

@@ -1,18 +1,18 @@
-//! What a write is about: a backend, and its weight.
+//! Keys and weights of backends.
 
 use std::fmt;
 
 use clbmigrate_core::clb_answers::RegisteredBackend;
 use thiserror::Error as ThisError;
 
-/// What tells a backend from the others of its group.
+/// The key of a backend in its group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendKey {
-    /// ECS instance or network interface.
+    /// The id of the ECS instance or network interface.
     pub server_id: String,
-    /// The pod's address; empty for instances.
+    /// The pod's IP address; empty for instances.
     pub server_ip: String,
-    /// 1..=65535.
+    /// The port, 1..=65535.
     pub port: u16,
 }
 
@@ -30,7 +30,7 @@ impl From<&RegisteredBackend> for BackendKey {
     }
 }
 
-/// `i-bp1example:80`, or a pod's `10.0.0.1:80`.
+/// `i-bp1example:80` for an instance, `10.0.0.1:80` for a pod.
 impl fmt::Display for BackendKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = if self.server_ip.is_empty() { &self.server_id } else { &self.server_ip };
@@ -42,16 +42,16 @@ impl fmt::Display for BackendKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weight(u8);
 
-/// A number that is no weight.
+/// The error for a number outside of 0..=100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
 #[error("{0} is no weight: give 0 to 100")]
 pub struct WeightError(pub u32);
 
 impl Weight {
-    /// No new connections.
+    /// Weight 0: the backend gets no new connections.
     pub const ZERO: Self = Self(0);
 
-    /// The number as the API has it.
+    /// The weight as a number, 0..=100.
     pub fn get(self) -> u32 {
         self.0.into()
     }

@@ -1,4 +1,4 @@
-//! The one thing that is written: weights of backends that are there.
+//! The operation that writes: weights of backends that are in a group.
 
 use std::collections::BTreeMap;
 
@@ -13,36 +13,37 @@ use super::{
 };
 use crate::{Error, ErrorKind, rpc::Action};
 
-/// The most backends that one call may name (CLB: `SetVServerGroupAttribute`).
+/// The largest number of backends that one call may name (CLB: `SetVServerGroupAttribute`).
 pub const MAX_BACKENDS_PER_CALL: usize = 20;
 
-/// A weight that was changed.
+/// A change of a backend's weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightChange {
-    /// Whose.
+    /// The backend.
     pub backend: BackendKey,
-    /// Before.
+    /// The weight before, as the API has it.
     pub from: u32,
-    /// Now.
+    /// The weight after.
     pub to: Weight,
 }
 
-/// A write that has failed, perhaps after a part of it.
+/// The error of [`ClbClient::set_weights`], with how far it has got.
 #[derive(Debug, Clone, ThisError)]
 #[error("{error}{}", self.so_far())]
 pub struct SetWeightsError {
-    /// What went wrong.
+    /// Why it stopped.
     pub error: Error,
-    /// What was written and confirmed.
+    /// Changes that the API has confirmed.
     pub written: Vec<WeightChange>,
-    /// What was sent, and nobody can say whether it was written: read the group before you go on.
+    /// Changes that were sent and whose answer was lost: they may be written or not. Read the group
+    /// before you go on.
     pub unknown: Vec<WeightChange>,
-    /// What was not written.
+    /// Changes that are not written.
     pub not_written: Vec<WeightChange>,
 }
 
 impl SetWeightsError {
-    /// Whether nobody can say how much was written.
+    /// Whether some changes may be written or not.
     pub fn is_lost_answer(&self) -> bool {
         !self.unknown.is_empty()
     }
@@ -59,13 +60,13 @@ impl SetWeightsError {
 }
 
 impl From<Error> for SetWeightsError {
-    /// A failure before the first write.
+    /// An error before the first write.
     fn from(error: Error) -> Self {
         Self { error, written: Vec::new(), unknown: Vec::new(), not_written: Vec::new() }
     }
 }
 
-/// A backend as the API takes it; type, port, address and description stay what they are.
+/// A backend as the API takes it. Everything but the weight is sent back as it was read.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct BackendElement<'a> {
@@ -80,7 +81,7 @@ struct BackendElement<'a> {
     description: &'a str,
 }
 
-/// What the API tells of a group after a write.
+/// The answer to a write, as far as it is needed.
 #[derive(Deserialize)]
 struct SetResponse {
     #[serde(rename = "VServerGroupId")]
@@ -88,16 +89,18 @@ struct SetResponse {
 }
 
 impl ClbClient {
-    /// Sets weights of a group's backends, at most [`MAX_BACKENDS_PER_CALL`] a call, in the given order
-    /// (`SetVServerGroupAttribute`). The group is read first: every backend must be in it, what
-    /// has its weight already is left alone, and everything but the weight stays as it is.
+    /// Sets weights of a group's backends, at most [`MAX_BACKENDS_PER_CALL`] a call, in the given
+    /// order (`SetVServerGroupAttribute`), and returns the changes. The group is read first: every
+    /// backend must be in it, and a backend that has its weight already is left out. Type,
+    /// description and everything else of a backend stays as it is.
     ///
-    /// While the API throttles, a call is repeated; a call whose answer is lost is not. A backend
-    /// that somebody takes out of the group in between may be passed over in silence: who must be
-    /// sure reads the group afterwards.
+    /// A call that the API throttles is repeated. A call whose answer is lost is not. If somebody
+    /// removes a backend from the group meanwhile, the API may ignore it without an error; read the
+    /// group afterwards to be sure.
     ///
     /// # Errors
-    /// With what was written until then.
+    /// A backend is not in the group or has two weights (nothing is written), or a call fails. The
+    /// error says which changes are written.
     pub async fn set_weights(
         &self,
         group: &str,
@@ -159,7 +162,7 @@ fn element<'a>(change: &WeightChange, backend: &'a RegisteredBackend) -> Backend
     }
 }
 
-/// What differs from what is there.
+/// The changes to make: the weights that differ from the group's.
 fn plan<'g>(
     group: &str,
     present: &'g [RegisteredBackend],

@@ -1,4 +1,4 @@
-//! What can go wrong between here and the CLB, told so that somebody can act on it.
+//! Errors of the client, with hints on what to do.
 
 mod response;
 mod transport;
@@ -6,25 +6,26 @@ mod transport;
 use thiserror::Error as ThisError;
 
 pub(crate) use response::{FailedCall, from_response, shortened};
-pub(crate) use transport::{from_transport, late};
+pub(crate) use transport::{from_transport, timed_out};
 
-/// A call, or the search for credentials, that failed. Nothing secret is ever in it.
+/// A failed call, or a failed search for credentials. Message and hints hold no secrets.
 #[derive(Debug, Clone, ThisError)]
 #[error("{}{message}{}", self.prefix(), self.suffix())]
 pub struct Error {
     /// What kind of failure it is.
     pub kind: ErrorKind,
-    /// The API that was called, such as `DescribeVServerGroups`.
-    pub api: Option<&'static str>,
-    /// What the server said, where it answered.
+    /// The action that was called, such as `DescribeVServerGroups`; `None` before the first call.
+    pub action: Option<&'static str>,
+    /// Status, code and request id of the answer; `None` where none came.
     pub response: Option<Box<ErrorResponse>>,
-    /// What happened, in words.
+    /// What happened, in one sentence without action, code and request id.
     pub message: String,
     /// What to do about it, one line each.
     pub hints: Vec<String>,
 }
 
-/// The parts of a refusal that a ticket to the cloud's support needs.
+/// Status, code and request id of an answer that is an error. Alibaba Cloud's support asks for
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorResponse {
     /// The HTTP status.
@@ -40,11 +41,11 @@ pub struct ErrorResponse {
 pub enum ErrorKind {
     /// An option or parameter cannot be used; nothing was sent.
     Usage,
-    /// A file of credentials is malformed, or does not have what was named.
+    /// A configuration file is malformed, or lacks what was named; nothing was sent.
     Config,
-    /// Nobody has given any credentials.
+    /// No place has any credentials; nothing was sent to the CLB API.
     NoCredentials,
-    /// What should give credentials did not.
+    /// The place that was to give credentials failed; nothing was sent to the CLB API.
     Credentials,
     /// The deadline had passed before the call; nothing was sent.
     Deadline,
@@ -52,7 +53,7 @@ pub enum ErrorKind {
     Throttled,
     /// Another change of the same CLB is under way; not carried out.
     Busy,
-    /// The secret does not fit the access key.
+    /// The signature does not match: the secret is wrong.
     Signature,
     /// The access key or token is unknown, disabled or malformed.
     Unauthorized,
@@ -60,17 +61,17 @@ pub enum ErrorKind {
     Expired,
     /// This machine's clock is too far from the cloud's.
     ClockSkew,
-    /// RAM does not allow it.
+    /// RAM does not allow the call.
     Forbidden,
-    /// What was named does not exist there.
+    /// What was named does not exist in this region and account.
     NotFound,
     /// A quota is used up.
     Quota,
     /// Any other refusal; not carried out.
     Refused,
-    /// The server has trouble of its own; perhaps carried out.
+    /// The server failed (5xx, `InternalError`, …); perhaps carried out.
     ServerError,
-    /// No connection came about; nothing was sent.
+    /// No connection could be made; nothing was sent.
     Unreachable,
     /// The server's certificate is not accepted; nothing was sent.
     Certificate,
@@ -83,33 +84,33 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// An error without API and hints.
+    /// An error without action, response and hints.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, api: None, response: None, message: message.into(), hints: Vec::new() }
+        Self { kind, action: None, response: None, message: message.into(), hints: Vec::new() }
     }
 
-    /// This error with a hint more.
+    /// This error with one more hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// This error as one of an API.
+    /// This error as one of the action.
     #[must_use]
-    pub(crate) fn of(mut self, api: &'static str) -> Self {
-        self.api = Some(api);
+    pub(crate) fn with_action(mut self, action: &'static str) -> Self {
+        self.action = Some(action);
         self
     }
 
-    /// This error with the place that led to it before its message.
+    /// This error with a place before its message: where the credentials are from.
     #[must_use]
-    pub(crate) fn at(mut self, place: &str) -> Self {
+    pub(crate) fn with_place(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
     }
 
-    /// The API's error code, where it gave one.
+    /// The API's error code; `None` without an answer or where the answer had none.
     pub fn code(&self) -> Option<&str> {
         self.response
             .as_ref()
@@ -117,7 +118,7 @@ impl Error {
             .filter(|code| !code.is_empty())
     }
 
-    /// The API's id of the request, where it gave one.
+    /// The API's id of the request; `None` without an answer or where the answer had none.
     pub fn request_id(&self) -> Option<&str> {
         self.response
             .as_ref()
@@ -125,7 +126,7 @@ impl Error {
             .filter(|id| !id.is_empty())
     }
 
-    /// Whether nobody can say if the call was carried out: read before you write again.
+    /// Whether the call may or may not have been carried out. Read before you write again.
     pub fn is_lost_answer(&self) -> bool {
         matches!(
             self.kind,
@@ -136,7 +137,8 @@ impl Error {
         )
     }
 
-    /// Whether the server has refused the call for now, without carrying it out.
+    /// Whether the server refused the call for the moment and did not carry it out: it throttles,
+    /// or the CLB is busy.
     pub fn is_throttled(&self) -> bool {
         matches!(self.kind, ErrorKind::Throttled | ErrorKind::Busy)
     }
@@ -146,13 +148,13 @@ impl Error {
         self.is_throttled() || matches!(self.kind, ErrorKind::Unreachable) || self.is_lost_answer()
     }
 
-    /// Whether fresh credentials may help.
+    /// Whether the call may succeed with fresh credentials.
     pub(crate) fn is_about_credentials(&self) -> bool {
         matches!(self.kind, ErrorKind::Expired | ErrorKind::Unauthorized)
     }
 
     fn prefix(&self) -> String {
-        self.api.map(|api| format!("{api}: ")).unwrap_or_default()
+        self.action.map(|action| format!("{action}: ")).unwrap_or_default()
     }
 
     fn suffix(&self) -> String {

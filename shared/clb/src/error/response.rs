@@ -1,26 +1,26 @@
-//! What the API's own refusals mean.
+//! Errors that the API itself answers with.
 
 use jiff::Timestamp;
 
 use super::{Error, ErrorKind, ErrorResponse};
 
-/// A refusal as it came, with what is needed to explain it.
+/// An answer that is an error, with what is needed to explain it.
 #[derive(Debug)]
 pub(crate) struct FailedCall<'a> {
-    pub(crate) api: &'static str,
+    pub(crate) action: &'static str,
     pub(crate) response: ErrorResponse,
     pub(crate) message: &'a str,
-    /// The server's clock, as its answer's `Date` has it, and this machine's.
+    /// The server's clock by the answer's header `Date`, and this machine's.
     pub(crate) clocks: Option<(Timestamp, Timestamp)>,
     /// Where the credentials come from.
     pub(crate) source: &'a str,
     /// The RAM action that allows the call, such as `slb:DescribeVServerGroups`.
-    pub(crate) action: &'a str,
+    pub(crate) ram_action: &'a str,
     /// The endpoint's host.
     pub(crate) host: &'a str,
 }
 
-/// The longest text of a server's that is passed on, in characters.
+/// The longest text of a server that is passed on, in characters.
 const LONGEST: usize = 400;
 
 /// Codes of a CLB whose configuration is being changed (also by CCM): try again.
@@ -32,15 +32,15 @@ const BUSY: [&str; 5] = [
     "SystemBusy",
 ];
 
-/// The error that a refusal stands for.
+/// The error for an answer of the API.
 pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
     let FailedCall { response, source, host, .. } = refusal;
     let kind = kind_of(response.status, &response.code, refusal.message);
     let error = Error {
         kind,
-        api: Some(refusal.api),
+        action: Some(refusal.action),
         response: Some(Box::new(response.clone())),
-        message: words(kind, refusal),
+        message: message_of(kind, refusal),
         hints: Vec::new(),
     };
     match kind {
@@ -57,7 +57,7 @@ pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
         ErrorKind::Expired => error.hint(format!("log in again, or renew the STS token: {source}")),
         ErrorKind::ClockSkew => error.hint("set this machine's clock, for example with chrony or timedatectl"),
         ErrorKind::Forbidden => error
-            .hint(format!("ask for a RAM policy that allows {}", refusal.action))
+            .hint(format!("ask for a RAM policy that allows {}", refusal.ram_action))
             .hint(format!("or see whether these are the right credentials: {source}")),
         ErrorKind::NotFound => error.hint(format!(
             "see whether the id, the region (endpoint {host}) and the account are right: {source}"
@@ -67,8 +67,8 @@ pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
     }
 }
 
-/// In the server's words, except where they may hold what was signed.
-fn words(kind: ErrorKind, refusal: &FailedCall<'_>) -> String {
+/// The message: the server's words, except where they may hold what was signed.
+fn message_of(kind: ErrorKind, refusal: &FailedCall<'_>) -> String {
     let said = shortened(refusal.message);
     match kind {
         ErrorKind::Signature => "the signature does not match".to_owned(),
@@ -83,7 +83,7 @@ fn words(kind: ErrorKind, refusal: &FailedCall<'_>) -> String {
     }
 }
 
-/// How far this machine's clock is from the server's.
+/// How far this machine's clock is from the server's; `None` below a minute.
 fn skew((theirs, ours): (Timestamp, Timestamp)) -> Option<String> {
     let seconds = ours.as_second().checked_sub(theirs.as_second())?;
     let way = if seconds < 0 { "behind" } else { "ahead of" };
@@ -96,7 +96,7 @@ fn skew((theirs, ours): (Timestamp, Timestamp)) -> Option<String> {
     Some(format!("this machine's clock is {size} {way} the cloud's, 15 min are allowed"))
 }
 
-/// A foreign text on one line and of bearable length.
+/// A text without control characters, cut to [`LONGEST`] characters.
 pub(crate) fn shortened(text: &str) -> String {
     let text = text.trim();
     let mut short: String =
@@ -203,7 +203,7 @@ mod tests {
 
     fn refusal(code: &str, message: &'static str) -> FailedCall<'static> {
         FailedCall {
-            api: "DescribeVServerGroups",
+            action: "DescribeVServerGroups",
             response: ErrorResponse {
                 status: 400,
                 code: code.to_owned(),
@@ -212,7 +212,7 @@ mod tests {
             message,
             clocks: None,
             source: "environment",
-            action: "slb:DescribeVServerGroups",
+            ram_action: "slb:DescribeVServerGroups",
             host: "slb.aliyuncs.com",
         }
     }

@@ -1,4 +1,4 @@
-//! What happens before an answer: no connection, a broken one, a late one.
+//! Errors of requests that got no answer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hyper_util::client::legacy;
 
 use super::{Error, ErrorKind};
 
-/// What a request that got no answer means.
+/// The error of a request that got no answer.
 pub(crate) fn from_transport(error: &legacy::Error, server: &str) -> Error {
     if let Some(error) = find_source::<rustls::Error>(error) {
         return from_tls(error, server);
@@ -25,7 +25,7 @@ pub(crate) fn from_transport(error: &legacy::Error, server: &str) -> Error {
 }
 
 /// The error for an answer that did not come in time.
-pub(crate) fn late(server: &str, within: Duration) -> Error {
+pub(crate) fn timed_out(server: &str, within: Duration) -> Error {
     let message = format!("{server} did not answer within {:.1} s", within.as_secs_f64());
     Error::new(ErrorKind::Timeout, message)
 }

@@ -1,4 +1,4 @@
-//! Connections, through the proxy where the environment names one.
+//! TCP connections, through a proxy where the environment names one.
 
 use std::{
     error::Error as StdError,
@@ -22,10 +22,10 @@ use tower_service::Service;
 
 use crate::environment::Environment;
 
-/// How long a connection may take to come about.
+/// The time limit for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Opens connections for the client.
+/// Opens connections, through the proxy of `HTTPS_PROXY` or `ALL_PROXY` unless `NO_PROXY` matches.
 #[derive(Clone)]
 pub(super) struct ProxyConnector {
     tcp: HttpConnector,

@@ -1,4 +1,4 @@
-//! The real client.
+//! The client that sends over the network.
 
 use std::{
     path::PathBuf,
@@ -18,10 +18,10 @@ use super::{HttpClient, HttpResponse, connector::ProxyConnector, tls};
 use crate::{
     Error, ErrorKind,
     environment::Environment,
-    error::{from_transport, late},
+    error::{from_transport, timed_out},
 };
 
-/// No answer of these APIs is larger, in bytes.
+/// The largest response that is read, in bytes.
 const LARGEST: usize = 16 << 20;
 
 type Connections = Client<HttpsConnector<ProxyConnector>, Full<Bytes>>;
@@ -71,7 +71,7 @@ impl HttpClient for HyperClient {
         let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         Box::pin(async move {
             let exchange = self.exchange(request, &server);
-            timeout(within, exchange).await.unwrap_or_else(|_| Err(late(&server, within)))
+            timeout(within, exchange).await.unwrap_or_else(|_| Err(timed_out(&server, within)))
         })
     }
 }

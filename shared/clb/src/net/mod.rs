@@ -1,4 +1,4 @@
-//! HTTP, as much as these APIs need.
+//! HTTP, as far as these APIs need it.
 
 mod connector;
 mod hyper_client;
@@ -15,12 +15,12 @@ use crate::Error;
 
 pub(crate) use hyper_client::HyperClient;
 
-/// An answer, whatever its status.
+/// A complete response of any status.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
-    /// The server's clock.
+    /// The header `Date`, which is the server's clock; `None` where it is missing or malformed.
     pub(crate) date: Option<Timestamp>,
 }
 
@@ -37,9 +37,9 @@ impl HttpResponse {
     }
 }
 
-/// Sends requests; a seam for tests that want no network.
+/// Sends requests. Tests of the credentials replace it by scripted responses.
 pub(crate) trait HttpClient: Send + Sync {
-    /// Sends a request and waits for the whole answer, `within` at most.
+    /// Sends a request and waits for the whole response, at most `within`.
     fn send(
         &self,
         request: Request<Bytes>,

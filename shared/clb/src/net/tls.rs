@@ -1,4 +1,4 @@
-//! Whom the client trusts.
+//! Certificates that the client trusts.
 
 use std::{path::Path, sync::Arc};
 
@@ -10,7 +10,7 @@ use rustls::{
 
 use crate::{Error, ErrorKind, environment::Environment};
 
-/// The system's authorities, and those of a file beside them.
+/// A TLS configuration that trusts the system's authorities and those of a PEM file.
 pub(super) fn config(
     extra: Option<&Path>,
     environment: &dyn Environment,

@@ -1,4 +1,4 @@
-//! Keys that are renewed before they end.
+//! Credentials that are kept, and renewed before they expire.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{Credentials, CredentialsResolver, Lifetime, Provider};
 use crate::{Error, ErrorKind};
 
-/// How long before their end keys are renewed (Alibaba Cloud's SDKs: 180 s).
+/// How long before their expiry credentials are renewed (Alibaba Cloud's SDKs: 180 s).
 const MARGIN: SignedDuration = SignedDuration::from_secs(180);
 
-/// Holds keys, and gets new ones in time.
+/// Caches a provider's credentials and renews them in time.
 pub(crate) struct CredentialsCache {
     provider: Provider,
-    /// Where the means come from, in words.
+    /// Where the provider was found, for messages.
     pub(crate) place: String,
     pub(crate) resolver: CredentialsResolver,
     held: Mutex<Option<Credentials>>,
@@ -25,16 +25,21 @@ impl CredentialsCache {
         Self { provider, place, resolver, held: Mutex::new(None) }
     }
 
-    /// Keys that are good for the next call.
+    /// Credentials for the next call: the cached ones, or fresh ones within [`MARGIN`] of their
+    /// expiry.
+    ///
+    /// # Errors
+    /// The provider fails and the cached credentials have expired, or it gives expired ones.
     pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Error> {
         let mut held = self.held.lock().await;
         let now = self.resolver.rpc.environment.now();
-        if let Some(credentials) = held.as_ref().filter(|credentials| credentials.last(now, MARGIN))
+        if let Some(credentials) =
+            held.as_ref().filter(|credentials| credentials.are_valid(now, MARGIN))
         {
             return Ok(credentials.clone());
         }
         match self.resolver.resolve(&self.provider, &self.place, deadline).await {
-            Ok(credentials) if credentials.last(now, SignedDuration::ZERO) => {
+            Ok(credentials) if credentials.are_valid(now, SignedDuration::ZERO) => {
                 Ok(held.insert(credentials).clone())
             }
             Ok(credentials) => {
@@ -44,16 +49,18 @@ impl CredentialsCache {
                 Err(Error::new(ErrorKind::Expired, message)
                     .hint("log in again, or see whether this machine's clock is right"))
             }
-            // A renewal that fails does no harm yet while the present keys last.
+            // The cached credentials are used until they expire.
             Err(error) => {
-                let left =
-                    held.as_ref().filter(|credentials| credentials.last(now, SignedDuration::ZERO));
-                left.cloned().ok_or_else(|| error.at(&self.place))
+                let left = held
+                    .as_ref()
+                    .filter(|credentials| credentials.are_valid(now, SignedDuration::ZERO));
+                left.cloned().ok_or_else(|| error.with_place(&self.place))
             }
         }
     }
 
-    /// Throws the keys away that the cloud does not accept. Whether other ones may be had.
+    /// Drops the cached credentials if they are the `refused` ones. Returns whether the provider
+    /// may give others.
     pub(crate) async fn invalidate(&self, refused: &Credentials) -> bool {
         let mut held = self.held.lock().await;
         if held.as_ref().is_some_and(|credentials| credentials.id == refused.id) {
@@ -62,7 +69,7 @@ impl CredentialsCache {
         self.provider.is_renewable()
     }
 
-    /// Whether calls can still be signed `time` from now; `None` where nobody can say.
+    /// Whether calls can still be signed `time` from now; `None` where the expiry is unknown.
     pub(crate) async fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
         let lifetime = self.provider.lifetime();
         if lifetime == Lifetime::Unlimited {
@@ -71,7 +78,7 @@ impl CredentialsCache {
         let now = self.resolver.rpc.environment.now();
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
         let lasts = |end: Timestamp| end.duration_since(now) > time;
-        // A role's keys may last longer than those they were had with.
+        // A role's credentials may last longer than those that assumed it.
         let held = self.held.lock().await.as_ref().and_then(|credentials| credentials.expires);
         if held.is_some_and(lasts) {
             return Some(true);

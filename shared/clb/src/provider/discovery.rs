@@ -12,23 +12,24 @@ use super::{
 };
 use crate::{Error, ErrorKind, Options, endpoint, environment::Environment};
 
-/// What was found.
+/// Credentials, region and endpoint as configured.
 #[derive(Debug)]
 pub(crate) struct DiscoveredConfig {
     pub(crate) provider: Provider,
-    /// Where, in words.
+    /// Where the provider was found, such as `profile "prod" of ~/.aliyun/config.json`.
     pub(crate) place: String,
     pub(crate) region: Option<String>,
-    /// The CLB API's endpoint as somebody wrote it, and who.
+    /// The configured endpoint of the CLB API, and where it is configured.
     pub(crate) endpoint: Option<(String, String)>,
-    /// Whether the endpoint is to be the one inside VPCs.
+    /// Whether the endpoint inside VPCs is to be used.
     pub(crate) vpc: bool,
     pub(crate) sts: Sts,
-    /// Where nothing was found, if the means are only a guess: told when they fail, too.
+    /// The places without credentials, if the instance's role is only tried because they have none.
+    /// The error names them when it fails.
     pub(crate) searched: Option<Vec<String>>,
 }
 
-/// Looks for credentials, region and endpoint. Nothing is asked of anybody yet.
+/// Searches for credentials, region and endpoint. Reads files and variables, and calls nobody.
 pub(crate) fn discover(
     options: &Options,
     environment: &dyn Environment,
@@ -75,7 +76,7 @@ pub(crate) fn discover(
     })
 }
 
-/// The profile that was named, or is the current one.
+/// The profile to use: the one that was named, or the current one.
 struct SelectedProfile {
     file: ConfigFile,
     shown: String,
@@ -95,14 +96,14 @@ impl SelectedProfile {
 struct Discovery<'a> {
     options: &'a Options,
     environment: &'a dyn Environment,
-    /// Where nothing was found.
+    /// The places without credentials so far.
     searched: Vec<String>,
-    /// Whether nobody has said that there are credentials.
+    /// Whether the instance's role is only tried because no other place has credentials.
     is_guess: bool,
 }
 
 impl Discovery<'_> {
-    /// The profile that somebody wants, and where it is said.
+    /// Where a profile is named, and its name.
     fn named(&self) -> Option<(&'static str, String)> {
         match &self.options.profile {
             Some(name) => Some(("--clb-profile", name.clone())),
@@ -116,7 +117,7 @@ impl Discovery<'_> {
             || self.environment.is_true(&variables::PROFILE_DISABLED)
     }
 
-    /// The CLI's file and the profile to use; none where there is no such file or profile.
+    /// The CLI's file and the profile to use; `None` where there is no such file or profile.
     fn choice(&mut self) -> Result<Option<SelectedProfile>, Error> {
         let named = self.named();
         if named.is_none() && self.ignores_profiles() {
@@ -155,7 +156,7 @@ impl Discovery<'_> {
             .hint(format!("aliyun configure --profile {name} writes it")))
     }
 
-    /// What is left where no profile says anything.
+    /// The provider where no profile names one.
     fn beyond_profile(&mut self) -> Result<(Provider, String), Error> {
         if let Some(found) = keys_in_environment(self.environment)? {
             return Ok(found);
@@ -180,7 +181,7 @@ impl Discovery<'_> {
         Ok((Provider::InstanceRole { role, v1 }, "role of this ECS instance".to_owned()))
     }
 
-    /// A section of the SDKs' shared file.
+    /// The provider of a section of the SDKs' shared file; `None` without such a file or section.
     fn section(&mut self, name: &str) -> Result<Option<(Provider, String)>, Error> {
         let file = self.file(&variables::SHARED_FILE, ".alibabacloud/credentials")?;
         let Some((shown, content)) = file else { return Ok(None) };
@@ -191,8 +192,8 @@ impl Discovery<'_> {
         Ok(provider.map(|provider| (provider, format!("section [{name}] of {shown}"))))
     }
 
-    /// A file as shown, with its content: the one a variable names, which must be there, else the
-    /// one in the home folder, which need not.
+    /// A file's name for messages and its content. The file that a variable names must exist. The
+    /// usual one in the home folder need not: without it the result is `None`.
     fn file(
         &mut self,
         variables: &[&str],
@@ -262,7 +263,7 @@ fn role_of(arn: String, environment: &dyn Environment) -> Role {
     }
 }
 
-/// The error where nobody has credentials.
+/// The error for the case that no place has credentials.
 pub(crate) fn not_found(searched: &[String]) -> Error {
     let message = format!("no credentials for the CLB API ({})", searched.join("; "));
     Error::new(ErrorKind::NoCredentials, message)

@@ -1,4 +1,4 @@
-//! What an ECS instance's metadata tell: its role's keys, and its region.
+//! The metadata service of an ECS instance: its role's credentials, and its region.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
     rpc::parse,
 };
 
-/// How long an answer may take: elsewhere than on an ECS instance nobody answers at all.
+/// The time limit of a request. Outside of ECS instances no server answers at all.
 const WITHIN: Duration = Duration::from_secs(2);
-/// How long a token for the metadata lasts, in seconds; the longest there is.
+/// The lifetime of a metadata token in seconds; the longest that the service grants.
 const TOKEN_SECONDS: &str = "21600";
 const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 
@@ -24,7 +24,7 @@ const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 pub(super) struct Metadata<'a> {
     pub(super) http: &'a dyn HttpClient,
     pub(super) endpoint: &'a Endpoint,
-    /// Whether they may be asked without a token where none is to be had (`IMDSv1`).
+    /// Whether to go on without a token where the service has none (`IMDSv1`).
     pub(super) v1: bool,
 }
 
@@ -37,7 +37,7 @@ struct RoleKeys {
 }
 
 impl Metadata<'_> {
-    /// The keys of a role, else of the instance's only one.
+    /// The credentials of the role, or of the instance's only one.
     pub(super) async fn credentials(&self, role: Option<&str>) -> Result<Credentials, Error> {
         let token = self.token().await?;
         let role = match role {
@@ -76,7 +76,7 @@ impl Metadata<'_> {
             .ok_or_else(|| self.error("this ECS instance has no RAM role".to_owned()))
     }
 
-    /// A token (`IMDSv2`); none where only `IMDSv1` is to be had.
+    /// A token (`IMDSv2`); `None` where the service has none and `IMDSv1` is allowed.
     async fn token(&self) -> Result<Option<String>, Error> {
         let request = Request::put(self.endpoint.at("/latest/api/token"))
             .header(header::HOST, self.endpoint.host())

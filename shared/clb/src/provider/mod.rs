@@ -1,4 +1,4 @@
-//! Credentials: where they are looked for, what they are, how they are had and renewed.
+//! Providers of credentials: how they are found, asked, cached and renewed.
 
 mod cache;
 mod config_file;
@@ -20,40 +20,40 @@ pub(crate) use cache::CredentialsCache;
 pub(crate) use discovery::{DiscoveredConfig, discover, not_found};
 pub(crate) use resolver::CredentialsResolver;
 
-/// How keys are had.
+/// A source of credentials.
 #[derive(Debug, Clone)]
 pub(crate) enum Provider {
-    /// They are written down.
+    /// Credentials that a file or the environment holds.
     Static(Credentials),
-    /// STS gives a role's to whoever has other keys: `AssumeRole`.
+    /// Credentials of a role from STS, for other credentials: `AssumeRole`.
     AssumeRole {
-        /// How those others are had.
+        /// The provider of those others.
         from: Box<Provider>,
         role: Role,
     },
-    /// STS gives a role's for a token of another identity provider: `AssumeRoleWithOIDC`.
+    /// Credentials of a role from STS, for a token of an identity provider: `AssumeRoleWithOIDC`.
     AssumeRoleWithOidc { provider: String, token_file: String, role: Role },
-    /// The metadata of the ECS instance gives its role's.
+    /// Credentials of the ECS instance's role, from its metadata.
     InstanceRole {
-        /// The role; else the instance's only one.
+        /// The role's name; `None` for the instance's only one.
         role: Option<String>,
-        /// Whether metadata may be asked without a token (`IMDSv1`).
+        /// Whether the metadata may be asked without a token (`IMDSv1`).
         v1: bool,
     },
-    /// A web server gives them.
+    /// Credentials from a web server, by its URL.
     Uri(String),
-    /// A program prints them.
+    /// Credentials that a program prints, by its command line.
     Process(String),
 }
 
-/// The role that STS is asked for.
+/// A role to be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Role {
     pub(crate) arn: String,
     /// The session's name, which the account's audit log shows.
     pub(crate) session: String,
     pub(crate) external_id: Option<String>,
-    /// How long its keys are good for, in seconds.
+    /// How long its credentials are to be valid, in seconds.
     pub(crate) seconds: u32,
     pub(crate) sts: Sts,
 }
@@ -62,28 +62,29 @@ pub(crate) struct Role {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sts {
     pub(crate) region: Option<String>,
-    /// Whether over the host that only VPCs reach.
+    /// Whether the host inside VPCs is asked.
     pub(crate) vpc: bool,
 }
 
-/// How long one can go on with some means.
+/// How long a provider can give credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifetime {
-    /// Until somebody takes the keys away.
+    /// Without an end.
     Unlimited,
-    /// Until then.
+    /// Until this time.
     Until(Timestamp),
-    /// Keys of STS that do not say when they end.
+    /// Static credentials with an STS token whose expiry is unknown.
     Unknown,
 }
 
 impl Provider {
-    /// Whether asking again may bring other keys.
+    /// Whether asking the provider again may bring other credentials.
     pub(crate) fn is_renewable(&self) -> bool {
         !matches!(self, Self::Static(_))
     }
 
-    /// What the means themselves last; a role is renewed as long as the keys it is had with last.
+    /// How long the provider can give credentials; for a role, as long as the provider of the
+    /// credentials that assume it.
     pub(crate) fn lifetime(&self) -> Lifetime {
         match self {
             Self::Static(credentials) => match (&credentials.token, credentials.expires) {
@@ -96,11 +97,11 @@ impl Provider {
         }
     }
 
-    /// Whether the instance's metadata give the keys, in the end.
-    pub(crate) fn is_of_instance(&self) -> bool {
+    /// Whether the credentials are, directly or through roles, those of the instance's role.
+    pub(crate) fn uses_instance_role(&self) -> bool {
         match self {
             Self::InstanceRole { .. } => true,
-            Self::AssumeRole { from, .. } => from.is_of_instance(),
+            Self::AssumeRole { from, .. } => from.uses_instance_role(),
             _ => false,
         }
     }

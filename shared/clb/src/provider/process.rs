@@ -1,4 +1,4 @@
-//! Keys that a program prints: mode `External`, `process_command`.
+//! Credentials that a program prints: mode `External`, `process_command`.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use super::Credentials;
 use crate::{Error, ErrorKind, environment::Environment, error::shortened, rpc::read};
 
-/// How long the program may take; it may ask somebody for a code.
+/// The time limit of the program.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A profile, as the CLI expects it on the program's standard output.
+/// What the program prints on its standard output: a profile, as the CLI expects it.
 #[derive(Deserialize)]
 struct ProcessOutput {
     #[serde(default)]
@@ -41,7 +41,7 @@ pub(super) async fn credentials(
         .map_err(|_| failed(&name, &format!("did not end within {} s", WITHIN.as_secs())))?
         .map_err(|error| failed(&name, &format!("cannot be started: {error}")))?;
     if !output.status.success() {
-        // Standard output may hold keys; what it complains of is on the other.
+        // Standard output may hold secrets. Complaints are on standard error.
         let said = String::from_utf8_lossy(&output.stderr);
         let said = shortened(said.trim().lines().last().unwrap_or_default());
         let said = if said.is_empty() { said } else { format!(": {said}") };
@@ -74,7 +74,7 @@ fn failed(what: &str, why: &str) -> Error {
         .hint("run it by hand and look at what it prints")
 }
 
-/// A command's words; quotes keep blanks together, and there is no other magic.
+/// Splits a command at blanks outside of quotes. Nothing else is special.
 fn split(command: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

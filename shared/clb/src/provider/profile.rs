@@ -1,4 +1,4 @@
-//! What a profile's mode means, as the `aliyun` CLI has it.
+//! The provider that a profile of the `aliyun` CLI names by its mode.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{Error, ErrorKind, environment::Environment};
 
-/// How long a role's keys are asked for where nobody says, in seconds.
+/// How long a role's credentials are to be valid where no profile says it, in seconds.
 pub(super) const ROLE_SECONDS: u32 = 3600;
-/// The session's name where nobody says.
+/// The session's name where neither profile nor environment say it.
 pub(super) const ROLE_SESSION: &str = "clbmigrate";
 
-/// A profile being understood, beside those it may refer to.
+/// Reads profiles of one file. A profile may refer to others of the file.
 pub(super) struct ProfileReader<'a> {
     pub(super) file: &'a ConfigFile,
     /// The file as shown.
@@ -24,12 +24,12 @@ pub(super) struct ProfileReader<'a> {
 }
 
 impl ProfileReader<'_> {
-    /// What the profile stands for; none where it has neither mode nor keys.
+    /// The profile's provider; `None` where it has neither mode nor access key.
     pub(super) fn provider(&self, profile: &Profile) -> Result<Option<Provider>, Error> {
         self.means_within(profile, &[])
     }
 
-    /// `above` are the profiles that have led here.
+    /// `above` are the profiles that refer to this one.
     fn means_within(&self, profile: &Profile, above: &[&str]) -> Result<Option<Provider>, Error> {
         let mode = profile.mode.to_ascii_lowercase();
         let provider = match mode.as_str() {
@@ -74,20 +74,20 @@ impl ProfileReader<'_> {
                 profile.process_command.as_ref(),
                 &[],
             )?),
-            "cloudsso" | "oauth" => Provider::Static(self.kept(profile)?),
+            "cloudsso" | "oauth" => Provider::Static(self.saved_login(profile)?),
             _ => return Err(self.unsupported(profile)),
         };
         Ok(Some(provider))
     }
 
-    /// The instance's role, as the environment allows to ask for it.
+    /// The instance's role; `IMDSv1` as the environment allows it.
     pub(super) fn instance(&self, role: Option<String>) -> Provider {
         let role = role.or_else(|| self.environment.value(&variables::INSTANCE_ROLE));
         Provider::InstanceRole { role, v1: !self.environment.is_true(&variables::IMDS_V1_DISABLED) }
     }
 
-    /// Where the profile has no key, the environment's stands in, as it does for the CLI; but never
-    /// a token of one with a key of the other.
+    /// The profile's credentials. Where it has no access key, the environment's is used, as the CLI
+    /// does. The token always comes from the same place as the key.
     fn credentials(&self, profile: &Profile) -> Result<Credentials, Error> {
         let value = |names| self.environment.value(names);
         let (id, token) = match &profile.access_key_id {
@@ -101,8 +101,9 @@ impl ProfileReader<'_> {
         Ok(Credentials { id, secret, token, expires: None })
     }
 
-    /// The keys that the CLI has kept in the file after a log-in, while they last.
-    fn kept(&self, profile: &Profile) -> Result<Credentials, Error> {
+    /// The credentials that the CLI has written to the file after a log-in, if they are still
+    /// valid.
+    fn saved_login(&self, profile: &Profile) -> Result<Credentials, Error> {
         let now = self.environment.now();
         let end = profile.sts_expiration.and_then(|second| Timestamp::from_second(second).ok());
         let credentials = self
@@ -210,13 +211,13 @@ impl ProfileReader<'_> {
         Error::new(ErrorKind::Config, message).hint(hint)
     }
 
-    /// How errors and users are told which profile it is.
+    /// The profile's name and file, for messages.
     pub(super) fn place(&self, profile: &Profile) -> String {
         format!("profile {:?} of {}", profile.name, self.shown)
     }
 }
 
-/// Which STS: the profile's region, else the environment's.
+/// STS of the profile's region, or of the environment's.
 pub(super) fn sts(region: Option<String>, environment: &dyn Environment) -> Sts {
     let region = region.or_else(|| environment.value(&variables::STS_REGION));
     Sts { region, vpc: environment.is_true(&variables::VPC_ENDPOINTS) }

@@ -1,4 +1,4 @@
-//! From means to keys.
+//! Asking providers for credentials.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::{
     rpc::{Authentication, RpcClient},
 };
 
-/// Gets keys from whoever has them.
+/// Asks providers for credentials.
 #[derive(Clone)]
 pub(crate) struct CredentialsResolver {
     pub(crate) rpc: Arc<RpcClient>,
-    /// STS, where an option names it.
+    /// The endpoint of STS that options or environment name; `None` for the region's own.
     pub(crate) sts: Option<Endpoint>,
     pub(crate) metadata: Endpoint,
 }
 
 impl CredentialsResolver {
-    /// The endpoint of STS.
+    /// The endpoint of STS that `wanted` is about.
     pub(crate) fn sts(&self, wanted: &Sts) -> Endpoint {
         self.sts.clone().unwrap_or_else(|| Endpoint::sts(wanted.region.as_deref(), wanted.vpc))
     }
 
-    /// Gets keys. `place` says in errors where the means come from.
+    /// Gets fresh credentials from a provider. `place` says in errors where the provider was found.
     pub(crate) fn resolve<'a>(
         &'a self,
         provider: &'a Provider,
@@ -63,7 +63,7 @@ impl CredentialsResolver {
         .boxed()
     }
 
-    /// The region of the instance that this runs on.
+    /// The region of the ECS instance that this program runs on, from its metadata.
     pub(crate) async fn region_of_instance(&self) -> Result<String, Error> {
         self.instance(true).region().await
     }

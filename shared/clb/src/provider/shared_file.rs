@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, environment::Environment};
 /// A section's entries; any may be secret.
 type Section = BTreeMap<String, SecretString>;
 
-/// What a section of the file stands for; none where the file has no such section.
+/// The provider of a section of the file; `None` where the file has no such section.
 pub(super) fn provider(
     content: &[u8],
     section: &str,
@@ -54,7 +54,8 @@ pub(super) fn provider(
     Ok(Some(provider))
 }
 
-/// The entries of one section. Every line is read, so that a mistake is told wherever it is.
+/// The entries of one section; `None` where the file does not have it. A malformed line anywhere in
+/// the file is an error.
 fn discover(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>, Error> {
     let malformed = |line: usize, why: &str| {
         Error::new(ErrorKind::Config, format!("{shown}:{line}: {why}"))
@@ -100,10 +101,10 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::environment::SystemEnvironment;
+    use crate::testing::FakeEnvironment;
 
     fn read(content: &str, section: &str) -> Result<Option<Provider>, Error> {
-        provider(content.as_bytes(), section, "credentials", &SystemEnvironment)
+        provider(content.as_bytes(), section, "credentials", &FakeEnvironment::new())
     }
 
     #[test]

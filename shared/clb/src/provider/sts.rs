@@ -1,4 +1,4 @@
-//! A role's keys from STS (API of 2015-04-01).
+//! Credentials of roles from STS (API of 2015-04-01).
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +22,7 @@ struct AssumeRoleResponse {
     credentials: TemporaryCredentials,
 }
 
-/// Keys as STS, the instance's metadata and credentials URIs give them.
+/// Credentials as STS, the instance metadata and credentials URIs write them.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TemporaryCredentials {
@@ -44,7 +44,7 @@ impl From<TemporaryCredentials> for Credentials {
     }
 }
 
-/// A role's keys for whoever has `keys`.
+/// Assumes a role, with the call signed as `authentication` says.
 pub(super) async fn assume(
     rpc: &RpcClient,
     endpoint: &Endpoint,
@@ -56,11 +56,14 @@ pub(super) async fn assume(
     if let Some(id) = &role.external_id {
         parameters.push(("ExternalId".to_owned(), id.clone()));
     }
-    let call = Call { api: ASSUME, endpoint, parameters, authentication };
-    given(&rpc.call(&call, deadline).await.map_err(|error| explained(error, role))?, ASSUME)
+    let call = Call { action: ASSUME, endpoint, parameters, authentication };
+    parse_credentials(
+        &rpc.call(&call, deadline).await.map_err(|error| with_role_hints(error, role))?,
+        ASSUME,
+    )
 }
 
-/// A role's keys for a token that another provider has signed.
+/// Assumes a role with the token of an identity provider, which stands in `token_file`.
 pub(super) async fn assume_with_oidc(
     rpc: &RpcClient,
     endpoint: &Endpoint,
@@ -73,9 +76,9 @@ pub(super) async fn assume_with_oidc(
     parameters.push(("OIDCProviderArn".to_owned(), provider.to_owned()));
     parameters.push(("OIDCToken".to_owned(), token.expose_secret().to_owned()));
     let authentication = Authentication::Anonymous { hidden: &token };
-    let call = Call { api: ASSUME_WITH_OIDC, endpoint, parameters, authentication };
-    let answer = rpc.call(&call, deadline).await.map_err(|error| explained(error, role))?;
-    given(&answer, ASSUME_WITH_OIDC)
+    let call = Call { action: ASSUME_WITH_OIDC, endpoint, parameters, authentication };
+    let answer = rpc.call(&call, deadline).await.map_err(|error| with_role_hints(error, role))?;
+    parse_credentials(&answer, ASSUME_WITH_OIDC)
 }
 
 fn parameters(role: &Role) -> Vec<(String, String)> {
@@ -99,13 +102,13 @@ fn token(environment: &dyn Environment, file: &str) -> Result<SecretString, Erro
     }
 }
 
-fn given(answer: &[u8], api: Action) -> Result<Credentials, Error> {
+fn parse_credentials(answer: &[u8], action: Action) -> Result<Credentials, Error> {
     parse::<AssumeRoleResponse>(answer)
         .map(|assumed| assumed.credentials.into())
-        .map_err(|error| error.of(api.name))
+        .map_err(|error| error.with_action(action.name))
 }
 
-fn explained(error: Error, role: &Role) -> Error {
+fn with_role_hints(error: Error, role: &Role) -> Error {
     match error.kind {
         ErrorKind::Forbidden => error.hint(format!(
             "see whether the trust policy of {} names who asks, and whether that one may sts:AssumeRole",

@@ -1,4 +1,4 @@
-//! Keys from a web server: mode `CredentialsURI`, `ALIBABA_CLOUD_CREDENTIALS_URI`.
+//! Credentials from a web server: mode `CredentialsURI`, `ALIBABA_CLOUD_CREDENTIALS_URI`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use http::{Request, Uri};
 use super::{Credentials, sts::TemporaryCredentials};
 use crate::{Error, ErrorKind, net::HttpClient, rpc::parse};
 
-/// Asks for the keys. What the address has beyond host and path may be secret, and is never shown.
+/// Asks the server. The query of the address may be secret and is in no message.
 pub(super) async fn credentials(
     http: &dyn HttpClient,
     address: &str,
@@ -25,12 +25,12 @@ pub(super) async fn credentials(
     }
     let place = format!("credentials of {host}{}", uri.path());
     let request = Request::get(uri).body(Bytes::new()).map_err(|_| wrong("is no address"))?;
-    let answer = http.send(request, within).await.map_err(|error| error.at(&place))?;
+    let answer = http.send(request, within).await.map_err(|error| error.with_place(&place))?;
     if !answer.is_success() {
         let message = format!("{place}: HTTP {}", answer.status);
         return Err(Error::new(ErrorKind::Credentials, message).hint("see what that server says"));
     }
     let given = parse::<TemporaryCredentials>(&answer.body)
-        .map_err(|error| Error { kind: ErrorKind::Credentials, ..error }.at(&place))?;
+        .map_err(|error| Error { kind: ErrorKind::Credentials, ..error }.with_place(&place))?;
     Ok(given.into())
 }

@@ -1,4 +1,5 @@
-//! Calls of an RPC-style API: all parameters in the query, signed, answered in JSON.
+//! Calls of RPC-style APIs: parameters in the query, a signature in the headers, JSON in the
+//! answer.
 
 mod parse;
 mod retry;
@@ -27,61 +28,61 @@ pub(crate) use parse::{explain_json, parse, read};
 
 const USER_AGENT_VALUE: &str = concat!("clbmigrate/", env!("CARGO_PKG_VERSION"));
 
-/// One action of an API.
+/// An action of an API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Action {
     pub(crate) name: &'static str,
-    /// `slb` or `sts`, as RAM has it.
+    /// `slb` or `sts`, as in RAM policies.
     product: &'static str,
     version: &'static str,
-    /// Whether it changes the CLB, and so must not be repeated blindly.
+    /// Whether it changes the CLB: then it is not repeated after a lost answer.
     writes: bool,
 }
 
 impl Action {
-    /// A read of the CLB API.
+    /// An action that reads from the CLB API.
     pub(crate) const fn read(name: &'static str) -> Self {
         Self { name, product: "slb", version: "2014-05-15", writes: false }
     }
 
-    /// A write of the CLB API.
+    /// An action that changes a CLB.
     pub(crate) const fn write(name: &'static str) -> Self {
         Self { writes: true, ..Self::read(name) }
     }
 
-    /// An action of STS; asked twice it does no harm.
+    /// An action of STS. It may be repeated.
     pub(crate) const fn sts(name: &'static str) -> Self {
         Self { name, product: "sts", version: "2015-04-01", writes: false }
     }
 }
 
-/// Who signs a call.
+/// How a call proves who makes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Authentication<'a> {
-    /// Whoever has these keys; `source` says where they are from.
+    /// By a signature with these credentials; `source` says in errors where they are from.
     Signature { credentials: &'a Credentials, source: &'a str },
-    /// Nobody: the parameters, sent as a form, have a proof in them that must stay hidden.
+    /// By a secret among the parameters, which are sent as a form. `hidden` is masked in errors.
     Anonymous { hidden: &'a SecretString },
 }
 
-/// A call to be made.
+/// A call of an action.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) api: Action,
+    pub(crate) action: Action,
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) authentication: Authentication<'a>,
 }
 
-/// Makes calls.
+/// Signs calls, sends them and repeats them where that is safe.
 pub(crate) struct RpcClient {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) environment: Arc<dyn Environment>,
-    /// How long one call may take.
+    /// The time limit of one attempt.
     pub(crate) timeout: Duration,
 }
 
-/// What every refusal looks like.
+/// The body of an error answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ErrorBody {
@@ -91,22 +92,25 @@ struct ErrorBody {
 }
 
 impl RpcClient {
-    /// Makes a call and gives the answer's JSON. It is repeated while the server puts it off, and
-    /// unless it writes also when the answer is lost, until `deadline`.
+    /// Makes a call and returns the body of the answer. Until `deadline` it is repeated while the
+    /// server throttles it, and a read also after a lost answer.
+    ///
+    /// # Errors
+    /// The error of the last attempt.
     pub(crate) async fn call(&self, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Error> {
-        retry::with_retries(call.api.writes, deadline, || self.attempt(call, deadline)).await
+        retry::with_retries(call.action.writes, deadline, || self.attempt(call, deadline)).await
     }
 
     async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let message = "the time is over; the call was not made";
-            return Err(Error::new(ErrorKind::Deadline, message).of(call.api.name));
+            return Err(Error::new(ErrorKind::Deadline, message).with_action(call.action.name));
         }
         let now = self.environment.now();
         let request = request(call, now)?;
         let answer = self.http.send(request, self.timeout.min(left)).await;
-        let answer = answer.map_err(|error| error.of(call.api.name))?;
+        let answer = answer.map_err(|error| error.with_action(call.action.name))?;
         if answer.is_success() { Ok(answer.body) } else { Err(refused(call, &answer, now)) }
     }
 }
@@ -123,17 +127,17 @@ fn refused(call: &Call<'_>, answer: &HttpResponse, now: Timestamp) -> Error {
     let response =
         ErrorResponse { status: answer.status, code: said.code, request_id: said.request_id };
     from_response(&FailedCall {
-        api: call.api.name,
+        action: call.action.name,
         response,
         message: &masked(&said.message, secrets.into_iter().flatten()),
         clocks: answer.date.map(|date| (date, now)),
         source,
-        action: &format!("{}:{}", call.api.product, call.api.name),
+        ram_action: &format!("{}:{}", call.action.product, call.action.name),
         host: call.endpoint.host(),
     })
 }
 
-/// A server's text without the secrets that it may repeat.
+/// The text with every secret in it replaced by `***`.
 fn masked<'s>(text: &str, secrets: impl Iterator<Item = &'s SecretString>) -> String {
     secrets.fold(text.to_owned(), |text, secret| match secret.expose_secret() {
         "" => text,
@@ -150,7 +154,7 @@ fn request(call: &Call<'_>, now: Timestamp) -> Result<Request<Bytes>, Error> {
     };
     built.map_err(|_| {
         let message = "the access key or a parameter has characters that no request can carry";
-        Error::new(ErrorKind::Usage, message).of(call.api.name)
+        Error::new(ErrorKind::Usage, message).with_action(call.action.name)
     })
 }
 
@@ -163,11 +167,11 @@ fn signed(
     let query = query(&call.parameters);
     let mut headers = BTreeMap::from([
         ("host", call.endpoint.host().to_owned()),
-        ("x-acs-action", call.api.name.to_owned()),
+        ("x-acs-action", call.action.name.to_owned()),
         ("x-acs-content-sha256", sha256(b"")),
         ("x-acs-date", date),
         ("x-acs-signature-nonce", nonce),
-        ("x-acs-version", call.api.version.to_owned()),
+        ("x-acs-version", call.action.version.to_owned()),
     ]);
     if let Some(token) = &credentials.token {
         headers.insert("x-acs-security-token", token.expose_secret().to_owned());
@@ -185,11 +189,11 @@ fn signed(
 
 fn unsigned(call: &Call<'_>, date: String, nonce: String) -> Result<Request<Bytes>, http::Error> {
     let common = [
-        ("Action", call.api.name.to_owned()),
+        ("Action", call.action.name.to_owned()),
         ("Format", "JSON".to_owned()),
         ("SignatureNonce", nonce),
         ("Timestamp", date),
-        ("Version", call.api.version.to_owned()),
+        ("Version", call.action.version.to_owned()),
     ];
     let common: Vec<_> = common.map(|(name, value)| (name.to_owned(), value)).into();
     Request::post(call.endpoint.at(&format!("/?{}", query(&common))))
@@ -200,7 +204,7 @@ fn unsigned(call: &Call<'_>, date: String, nonce: String) -> Result<Request<Byte
         .body(query(&call.parameters).into())
 }
 
-/// A number that was never used before.
+/// A random number of 128 bits, in hexadecimal.
 fn nonce() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {

@@ -1,11 +1,11 @@
-//! JSON that must be what the API promises.
+//! JSON of answers, parsed with errors that quote none of it.
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::{Error, ErrorKind};
 
-/// Reads an answer.
+/// Parses an answer of the API.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     read(body).map_err(|why| {
         let message = format!("the answer is not what the API promises: {why}");
@@ -13,13 +13,13 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Reads JSON. The error names the place and quotes nothing: keys may stand there.
+/// Parses JSON. The error names the place and quotes nothing, for secrets may stand there.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| explain_json(&error))
 }
 
-/// What is wrong with some JSON, without its content.
+/// Where and why JSON does not fit, without its content.
 pub(crate) fn explain_json(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let inner = error.inner();
     match inner.classify() {

@@ -1,4 +1,4 @@
-//! Calls again, later and later, while there is time.
+//! Repeating calls with growing pauses until a deadline.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(8);
 
 /// Makes attempts until one succeeds, fails for good, or `deadline` leaves no time for another
-/// pause. What the server has put off was not carried out and is repeated; a lost answer only of
-/// what does not write.
+/// pause. A throttled attempt was not carried out and is repeated. After a lost answer the attempt
+/// is repeated only if `writes` is false.
 pub(super) async fn with_retries<T, F>(
     writes: bool,
     deadline: Instant,
@@ -49,8 +49,8 @@ where
     }
 }
 
-/// Between half the pause and all of it, so that those who were put off together do not come back
-/// together.
+/// A random time between half the pause and all of it, so that clients that were throttled together
+/// do not come back together.
 fn with_jitter(pause: Duration) -> Duration {
     let mut byte = [u8::MAX];
     // Without random numbers the whole pause does, too.

@@ -1,4 +1,4 @@
-//! The CLB API's answers, told from each other by their keys.
+//! Saved answers of the CLB API. The keys of an answer say which action it is of.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,8 @@ use clbmigrate_core::{
     object::{Origin, SourceLocation},
 };
 
-/// Reads an answer. `clb` is the CLB that the file's name tells, for answers that do not.
+/// Parses an answer. `clb` is the load balancer in the file's name; answers that name none are
+/// taken to be about it.
 pub(super) fn read(
     raw: &RawObject<'_>,
     file: &Arc<str>,

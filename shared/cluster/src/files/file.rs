@@ -12,17 +12,18 @@ use crate::{
     parse::{Event, JsonReader, Kind, LoadError, ObjectParser, RawObject, TextReader, describe},
 };
 
-/// How many problems of one file are told one by one.
+/// How many problems of one file are reported one by one.
 const PROBLEMS: usize = 100;
 
-/// A file, and where what it holds belongs.
+/// A file, and the cluster that its objects belong to.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'l> {
     /// The file as the user named it.
     pub path: &'l Path,
     /// The cluster, by its place in the snapshot.
     pub cluster: usize,
-    /// Whether the CLB API's answers in it are still to be taken.
+    /// Whether answers of the CLB API in it are read. They belong to no cluster, so a file that is
+    /// read for several clusters gives them once.
     pub with_answers: bool,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct FileLoader<'l> {
 }
 
 impl<'l> FileLoader<'l> {
-    /// A loader of one file.
+    /// A loader that has read nothing yet.
     pub fn new(options: &'l Options, loaded: &'l mut Loaded, target: Target<'l>) -> Self {
         Self {
             options,
@@ -56,7 +57,7 @@ impl<'l> FileLoader<'l> {
         }
     }
 
-    /// Reads the file and says whether it held anything for its cluster.
+    /// Reads the file. Returns whether it held an object for its cluster.
     pub fn load(mut self, text: TextReader<impl Read>) -> bool {
         if let Err(error) = self.read(text) {
             self.problem(None, &error);

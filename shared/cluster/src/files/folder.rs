@@ -7,19 +7,19 @@ use std::{
 use super::format::Format;
 use crate::parse::LoadError;
 
-/// The files a folder stands for, by name.
+/// The manifests in a folder and below it, sorted by name.
 #[derive(Default)]
 pub(super) struct FolderListing {
     /// The manifests.
     pub files: Vec<PathBuf>,
-    /// What could not be looked at.
+    /// Files and folders that could not be opened.
     pub errors: Vec<(PathBuf, LoadError)>,
-    /// Folders by their real names: links may lead back to one that encloses them.
+    /// Real names of the folders so far: a link may lead back to a folder around it.
     seen: HashSet<PathBuf>,
 }
 
 impl FolderListing {
-    /// Walks a folder and everything below it.
+    /// Lists a folder and everything below it.
     pub fn of(folder: &Path) -> Self {
         let mut listing = Self::default();
         listing.enter(folder);

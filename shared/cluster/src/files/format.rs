@@ -1,6 +1,6 @@
 use std::path::Path;
 
-/// What a file is written in.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
@@ -8,7 +8,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Tells by the name's ending, `.gz` aside.
+    /// The format by the file's extension, `.gz` aside; `None` for another extension.
     pub fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let name = name.strip_suffix(".gz").unwrap_or(name);
@@ -19,7 +19,7 @@ impl Format {
         }
     }
 
-    /// Tells by the first byte that is not white space.
+    /// The format by the first byte that is not white space.
     pub fn of_start(first: u8) -> Self {
         if matches!(first, b'{' | b'[') { Self::Json } else { Self::Yaml }
     }

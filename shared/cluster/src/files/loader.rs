@@ -21,13 +21,13 @@ use crate::{
 /// Standard input as a source names it.
 const STDIN: &str = "-";
 
-/// Puts together what all sources hold.
+/// Reads all sources into one snapshot.
 pub(super) struct Loader<'o> {
     options: &'o Options,
     loaded: Loaded,
     /// The clusters that each file was read for, by its real name.
     known: HashMap<PathBuf, HashSet<usize>>,
-    /// Clusters that hold anything.
+    /// The clusters that hold an object.
     filled: HashSet<usize>,
 }
 

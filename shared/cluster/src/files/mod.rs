@@ -1,8 +1,8 @@
 //! Manifests, `kubectl` dumps and the CLB API's saved answers, read from files.
 //!
-//! Reading never fails as a whole: what cannot be read becomes a [`Problem`], the rest is there.
-//! JSON is read as a stream, one object at a time. YAML is turned into JSON of the same lines, so
-//! that everything behind it reads one format only.
+//! Reading never fails as a whole: what cannot be read becomes a [`crate::Problem`], and the rest
+//! is read. JSON is read as a stream, one object at a time. YAML is first converted to JSON of the
+//! same lines.
 
 mod answer;
 mod file;
@@ -18,21 +18,20 @@ use crate::Loaded;
 
 pub use source::{Source, SourceError};
 
-/// How many bytes of YAML are read from one file, after decompression: a document has to be in
-/// memory as a whole.
+/// The default limit of YAML in one file, in bytes after decompression. YAML is held in memory.
 pub const YAML_LIMIT: u64 = 64 << 20;
 
-/// How many bytes one object of a JSON file may have.
+/// The default limit of one object in a JSON file, in bytes.
 pub const OBJECT_LIMIT: u64 = 64 << 20;
 
 /// How files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The namespace of namespaced objects that name none.
+    /// The namespace of namespaced objects that do not name one; `default` by default.
     pub default_namespace: String,
-    /// Bytes of YAML in one file; [`YAML_LIMIT`] by default.
+    /// The limit of YAML in one file, in bytes; [`YAML_LIMIT`] by default.
     pub yaml_limit: u64,
-    /// Bytes of one object in JSON; [`OBJECT_LIMIT`] by default.
+    /// The limit of one object in JSON, in bytes; [`OBJECT_LIMIT`] by default.
     pub object_limit: u64,
 }
 
@@ -46,7 +45,7 @@ impl Default for Options {
     }
 }
 
-/// Reads all `sources` into one snapshot. `stdin` is read where a source says so.
+/// Reads all `sources` into one snapshot. A source with the path `-` is read from `stdin`.
 pub fn load(sources: &[Source], stdin: impl Read, options: &Options) -> Loaded {
     loader::Loader::new(options).load(sources, stdin)
 }

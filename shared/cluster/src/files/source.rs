@@ -5,22 +5,22 @@ use std::{
 
 use thiserror::Error;
 
-/// One `-f [NAME=]PATH`.
+/// One value of `-f [NAME=]PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The context the files stand for; `None` where no name was given.
+    /// The context's name, `NAME`; `None` where only a path is given.
     pub context: Option<String>,
     /// A file, a folder, or `-` for standard input.
     pub path: PathBuf,
 }
 
-/// Why a source names nothing.
+/// The error for a text that names no files.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SourceError {
     /// The text is empty.
     #[error("expected a file, a folder, or - for standard input")]
     Empty,
-    /// There is a context's name and nothing behind it.
+    /// `NAME=` without a path.
     #[error("{0}= names no file; write {0}=PATH")]
     NoPath(String),
 }

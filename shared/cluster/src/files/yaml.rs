@@ -9,8 +9,8 @@ use serde_saphyr::{
 
 use crate::parse::LoadError;
 
-/// Nodes a document may have whatever its size; a larger one may have one a byte. Aliases that
-/// repeat each other come to more than that soon, text does not.
+/// The limit of nodes in a document; a document of more bytes may have one node a byte. It stops
+/// aliases that multiply each other.
 const NODES: usize = 250_000;
 
 /// The same for the bytes of keys and values.

@@ -1,4 +1,4 @@
-//! From a kubeconfig and flags to a connection.
+//! Connections, from a kubeconfig and kubectl's flags.
 
 use std::{
     env,
@@ -17,13 +17,13 @@ use secrecy::ExposeSecret;
 
 use super::error::{self, Error, ErrorKind};
 
-/// How long a request may take where nobody says otherwise.
+/// The time limit of a request where no flag sets one.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to come about.
+/// The time limit for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// kubectl's connection flags.
+/// Where and how to connect: kubectl's connection flags.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionOptions {
     /// `--kubeconfig`; else the files of `KUBECONFIG`, else the one in the home folder.
@@ -46,7 +46,7 @@ pub struct ConnectionOptions {
     pub insecure: bool,
 }
 
-/// A connection with one cluster.
+/// A connection with the API server of one cluster. Clones share it.
 #[derive(Clone)]
 pub struct Connection {
     /// The context's name; `None` inside a pod, with its service account.
@@ -57,30 +57,30 @@ pub struct Connection {
     pub user: Option<String>,
     /// The context's namespace.
     pub namespace: String,
-    /// The API server's address.
+    /// The API server's URL, without user and password.
     pub server: String,
     pub(super) client: Client,
     pub(super) timeout: Option<Duration>,
     /// Whether answers may come compressed.
     pub(super) takes_gzip: bool,
-    /// When the user's client certificate ends.
+    /// When the user's client certificate expires; `None` without one.
     pub(super) certificate_ends: Option<String>,
 }
 
 impl ConnectionOptions {
-    /// Opens the connection. Nothing is asked of the API server yet.
+    /// Reads the kubeconfig and makes a client. No request is sent yet.
     ///
     /// # Errors
-    /// Without a usable kubeconfig, context, credentials or certificate.
+    /// The kubeconfig, context, credentials or certificate are missing or cannot be used.
     pub async fn connect(&self) -> Result<Connection, Error> {
         let context = self.context.as_deref();
         self.try_connect().await.map_err(|error| error.with_context(context))
     }
 
-    /// The names of all contexts.
+    /// The names of all contexts of the kubeconfig; none inside a pod without one.
     ///
     /// # Errors
-    /// Without a usable kubeconfig.
+    /// The kubeconfig is missing or cannot be used.
     pub fn contexts(&self) -> Result<Vec<String>, Error> {
         let kubeconfig = self.kubeconfig()?.unwrap_or_default();
         Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
@@ -196,7 +196,8 @@ impl ConnectionOptions {
             let message = format!("the token{who} holds a line break or another control character");
             return Err(Error::new(ErrorKind::Credentials, message));
         }
-        // Answers are decompressed here, while they are read: a page is large, its text for nobody else.
+        // Answers are decompressed here, while they are read: a page is large, its text for nobody
+        // else.
         let takes_gzip = !std::mem::replace(&mut config.disable_compression, true);
         let server = error::without_password(&config.cluster_url);
         let server = server.trim_end_matches('/').to_owned();
@@ -259,7 +260,7 @@ fn certificate_of(kubeconfig: &Kubeconfig, user: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// When the first certificate of a PEM text ends.
+/// When the first certificate of a PEM text expires.
 fn end_of(pem: &[u8]) -> Option<String> {
     let (_, block) = x509_parser::pem::parse_x509_pem(pem).ok()?;
     let certificate = block.parse_x509().ok()?;

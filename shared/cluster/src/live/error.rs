@@ -1,4 +1,4 @@
-//! What can go wrong with an API server, told so that somebody can act on it.
+//! Errors of API servers, with hints on what to do.
 
 use std::{error::Error as StdError, io};
 
@@ -8,15 +8,15 @@ use thiserror::Error as ThisError;
 
 use super::registrations::WEBHOOK_REGISTRATIONS;
 
-/// A request, or a connection, that failed.
+/// A failed request or connection.
 #[derive(Debug, Clone, ThisError)]
 #[error("{}{message}", self.prefix())]
 pub struct Error {
-    /// The context, where it is known.
+    /// The context's name; `None` where it is unknown.
     pub context: Option<String>,
     /// What kind of failure it is.
     pub kind: ErrorKind,
-    /// What happened, in words.
+    /// What happened, in one sentence without the context.
     pub message: String,
     /// What to do about it, one line each.
     pub hints: Vec<String>,
@@ -27,13 +27,13 @@ pub struct Error {
 pub enum ErrorKind {
     /// The kubeconfig is missing, broken, or does not have what was named.
     Kubeconfig,
-    /// The credentials could not be had, for example from an exec plugin.
+    /// The credentials cannot be got or used, for example from an exec plugin.
     Credentials,
     /// The API server cannot be reached, or went away.
     Unreachable,
-    /// It did not answer in time.
+    /// The API server did not answer in time.
     Timeout,
-    /// Its certificate, or the one it was shown, is not accepted.
+    /// A certificate is not accepted, the server's or the user's.
     Certificate,
     /// 401.
     Unauthorized,
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Denied,
     /// An admission webhook could not be called.
     Webhook,
-    /// 429, 5xx: the server has trouble of its own.
+    /// 429 or 5xx: the server is overloaded or failed.
     ServerError,
     /// Any other answer.
     Other,
@@ -63,7 +63,7 @@ impl Error {
         Self { context: None, kind, message: message.into(), hints: Vec::new() }
     }
 
-    /// This error with a hint more.
+    /// This error with one more hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -77,7 +77,7 @@ impl Error {
         self
     }
 
-    /// Whether nobody can say if the request was carried out.
+    /// Whether the request may or may not have been carried out.
     pub fn is_lost_answer(&self) -> bool {
         matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::ServerError)
     }
@@ -91,8 +91,8 @@ impl Error {
         self.context.as_ref().map(|context| format!("{context}: ")).unwrap_or_default()
     }
 
-    /// What `kube` says, in the words of the people who have to act. `server` is the API server's
-    /// address, `user` the name of the kubeconfig's user.
+    /// The error for an error of `kube`. `server` is the API server's URL, `user` the name of the
+    /// kubeconfig's user.
     pub(super) fn from_kube(error: &kube::Error, server: &str, user: Option<&str>) -> Self {
         match error {
             kube::Error::Api(status) => Self::from_status(status, user),
@@ -116,7 +116,7 @@ impl Error {
         }
     }
 
-    /// What the API server's own refusal means.
+    /// The error for a `Status` that the API server answered with.
     pub(super) fn from_status(status: &Status, user: Option<&str>) -> Self {
         let text = status.message.as_str();
         let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
@@ -145,7 +145,7 @@ impl Error {
     }
 }
 
-/// What helps where a webhook could not be called: where it is ours, the very command.
+/// Adds hints for a webhook that could not be called: for this project's webhook, the command.
 fn uncalled(error: Error) -> Error {
     let named = error.message.split('"').nth(1).unwrap_or_default();
     match WEBHOOK_REGISTRATIONS.iter().find(|(_, name)| named.split('.').next() == Some(name)) {
@@ -183,7 +183,7 @@ fn kind_of(status: &Status) -> ErrorKind {
     }
 }
 
-/// An address without the user and password that may stand in it.
+/// A URL without user and password.
 pub(super) fn without_password(address: &http::Uri) -> String {
     let text = address.to_string();
     let Some((scheme, rest)) = text.split_once("://") else { return text };
@@ -192,7 +192,7 @@ pub(super) fn without_password(address: &http::Uri) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// What is wrong with a kubeconfig.
+/// The error for a kubeconfig that cannot be used.
 pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
     let message = match error {
         KubeconfigError::ReadConfig(error, path) => {

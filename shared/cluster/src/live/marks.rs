@@ -1,4 +1,4 @@
-//! What CCM leaves on a Service: its hash label, and events.
+//! The traces of CCM on a Service: its hash label, and events.
 
 use std::collections::BTreeMap;
 

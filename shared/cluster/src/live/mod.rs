@@ -1,4 +1,4 @@
-//! Clusters that run: what they say of their routes, and guarded writes to their Services.
+//! Running clusters: reading their state, and guarded writes to annotations of Services.
 
 mod connect;
 mod error;

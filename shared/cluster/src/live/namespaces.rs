@@ -1,4 +1,4 @@
-//! What stands behind migrated Services: endpoints and workloads of their namespaces.
+//! Endpoints and workloads of the namespaces that have migrated Services.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ const WORKLOADS: [(&str, &str); 4] = [
     ("autoscaling/v1", "horizontalpodautoscalers"),
 ];
 
-/// What is in the namespaces that have migrated Services.
+/// The objects of the namespaces that have migrated Services.
 pub(super) struct NamespaceObjects {
     /// The namespaces.
     pub namespaces: BTreeSet<String>,
@@ -47,7 +47,7 @@ impl NamespaceObjects {
         }
     }
 
-    /// This and another one's.
+    /// These objects and others.
     fn and(self, other: Self) -> Self {
         let both = |a: Result<ListItems, Error>, b: Result<ListItems, Error>| Ok(a?.and(b?));
         let workloads = self.workloads.into_iter().zip(other.workloads);
@@ -61,8 +61,8 @@ impl NamespaceObjects {
 }
 
 impl Connection {
-    /// What is in the namespaces that are `found`, each listed as soon as it is: Services are many,
-    /// and the first one of the namespace is often among the first.
+    /// Lists the objects of the namespaces that come out of `found`, each as soon as it comes. That
+    /// goes on while Services are still being listed.
     pub(super) async fn namespace_objects(
         &self,
         mut found: UnboundedReceiver<String>,
@@ -94,8 +94,8 @@ impl Connection {
         NamespaceObjects { namespaces: [namespace].into(), slices, workloads, metadata }
     }
 
-    /// What is in all namespaces; where the user may not list that, in `more` besides what is known
-    /// of a `few`.
+    /// Lists the objects of all namespaces. Where the user may not, lists those of `more` and adds
+    /// them to those of `few`.
     async fn in_all_namespaces(
         &self,
         mut few: NamespaceObjects,

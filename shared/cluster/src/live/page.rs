@@ -1,4 +1,4 @@
-//! Listings in pages, as the API server gives them.
+//! Listings, page by page.
 
 use std::{
     fmt,
@@ -22,8 +22,8 @@ use crate::{
     parse::{Event, JsonReader, Kind, LoadError, ObjectParser, TextReader},
 };
 
-/// How many objects the first page of a listing holds, as kubectl has it, and how many a page holds at
-/// the most. Every page asks for twice as many as the one before, for in a large cluster most of
+/// How many objects the first page of a listing holds, as kubectl has it, and how many a page holds
+/// at the most. Every page asks for twice as many as the one before, for in a large cluster most of
 /// the time goes into waiting for one page after the other.
 const PAGE: RangeInclusive<usize> = 500..=2000;
 
@@ -33,17 +33,17 @@ const AT_ONCE: usize = 2;
 /// A page of a listing, or a single object.
 pub(super) struct Page(ApiResponse);
 
-/// What pages hold, in their order.
+/// The objects of pages, in their order.
 #[derive(Default)]
 pub(super) struct ListItems {
-    /// The objects. Whatever is odd about one of them, the others are there.
+    /// The objects, or why one of them could not be parsed.
     pub objects: Vec<Result<ParsedObject, LoadError>>,
-    /// What is wrong with pages themselves.
+    /// Errors that are about a page as a whole.
     pub errors: Vec<LoadError>,
 }
 
 impl ListItems {
-    /// These and others behind them.
+    /// These objects, followed by others.
     #[must_use]
     pub fn and(mut self, mut others: Self) -> Self {
         self.objects.append(&mut others.objects);
@@ -51,7 +51,7 @@ impl ListItems {
         self
     }
 
-    /// What a page holds.
+    /// Parses a page.
     fn of(page: &Page) -> Self {
         let mut items = Self::default();
         let text = match page.0.open() {
@@ -106,7 +106,7 @@ impl Page {
         meta
     }
 
-    /// What asks for the next page.
+    /// The token that asks for the next page; `None` on the last.
     fn next(&self) -> Option<String> {
         self.list_meta().next.filter(|token| !token.is_empty())
     }
@@ -141,13 +141,13 @@ impl<'de> Visitor<'de> for &mut ListMeta {
 }
 
 impl Connection {
-    /// A whole listing.
+    /// Reads a whole listing.
     pub(super) async fn list(&self, path: &str) -> Result<ListItems, Error> {
         self.list_inspecting(path, |_| ()).await
     }
 
-    /// A whole listing, of which `see` is shown every page as soon as it is read. It may be shown
-    /// what the listing does not hold in the end.
+    /// Reads a whole listing and calls `see` with every page as soon as it is read. If the listing
+    /// expires and is read anew, `see` may have got objects that are not in the result.
     pub(super) async fn list_inspecting(
         &self,
         path: &str,
@@ -178,19 +178,19 @@ impl Connection {
         })
     }
 
-    /// What a page holds, read beside whatever else is going on.
+    /// Parses a page on another thread.
     pub(super) async fn items(&self, page: Page) -> Result<ListItems, Error> {
         let read = tokio::task::spawn_blocking(move || ListItems::of(&page)).await;
         read.map_err(|error| self.in_context(Error::new(ErrorKind::Other, error.to_string())))
     }
 
-    /// The version of what a listing would show, to watch from there.
+    /// The resource version of a listing, to watch from.
     pub(super) async fn version_of(&self, path: &str) -> Result<String, Error> {
         let page = Page(self.get(&format!("{path}?limit=1")).await?);
         Ok(page.list_meta().version)
     }
 
-    /// A single object; `None` where it is not there, or not for the user.
+    /// Reads a single object; `None` where it does not exist or the user may not read it.
     pub(super) async fn object(&self, path: &str) -> Result<Option<Page>, Error> {
         match self.get_optional(path).await {
             Err(error) if error.kind == ErrorKind::Forbidden => Ok(None),

@@ -1,4 +1,4 @@
-//! Which pods are asked for, in as few requests as selectors allow.
+//! The listings of pods that are needed, in few requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use clbmigrate_core::{object::Service, snapshot::Cluster};
 /// How long a selector may become, in bytes: proxies refuse addresses of more than 8 KiB.
 const LONGEST: usize = 4 << 10;
 
-/// What lists the pods of Services whose endpoints hang on them. Services of one namespace whose
-/// selectors have the same keys are asked for together, by all their values, as `app in (a,b)`;
-/// with several keys, that may list pods of none of them.
+/// The paths that list the pods of Services for which pods are needed. Services of one namespace
+/// whose selectors have the same keys share a path with all their values, as in `app in (a,b)`.
+/// With several keys this may also list pods of no Service.
 pub(super) fn paths(cluster: &Cluster) -> Vec<String> {
     let mut together: BTreeMap<(&str, Vec<&str>), Vec<&Service>> = BTreeMap::new();
     for service in cluster.services().filter(|service| needs_pods(cluster, service)) {
@@ -30,8 +30,8 @@ pub(super) fn paths(cluster: &Cluster) -> Vec<String> {
     paths
 }
 
-/// Whether endpoints of a Service are not ready but perhaps gated, or come from no workload of a
-/// kind that was listed.
+/// Whether a Service needs its pods: endpoints are not ready and may be gated, or no listed
+/// workload matches.
 fn needs_pods(cluster: &Cluster, service: &Service) -> bool {
     if !service.is_candidate() || service.spec.selector.is_empty() {
         return false;

@@ -1,4 +1,4 @@
-//! Everything a cluster has to say about its routes: the same [`Cluster`] that files make.
+//! Reading a cluster's state into a [`Cluster`].
 
 use std::collections::BTreeSet;
 
@@ -20,31 +20,33 @@ use super::{
 };
 use crate::{Loaded, Problem, loaded::ParsedObject};
 
-/// How many listings of pods are asked for at once: as many as there are connections already, for a
-/// new one takes longer than to wait for one of these.
+/// How many listings of pods are read at once: as many as there are connections by then, for a new
+/// one takes longer than waiting for one of them.
 const AT_ONCE: usize = 4;
 
 /// The oldest API servers that have what is read here (discovery.k8s.io/v1).
 const OLDEST: (u32, u32) = (1, 21);
 
-/// A cluster's state.
+/// A cluster's state, as far as the user may read it.
 pub struct ClusterState {
-    /// A snapshot of this one cluster, and what of it could not be read.
+    /// A snapshot of this one cluster, and the objects that could not be parsed.
     pub loaded: Loaded,
-    /// What the user may not look at, each with what follows.
+    /// The resources that the user may not list, each with the consequence.
     pub limits: Vec<Problem>,
-    /// The UID of namespace `kube-system`, which tells clusters apart, if it may be read.
+    /// The UID of namespace `kube-system`, which identifies the cluster; `None` where it may not be
+    /// read.
     pub uid: Option<String>,
 }
 
 /// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
 /// Services, and the cluster's id.
 ///
-/// What the user may not read becomes a limit, what cannot be understood a problem, and the rest is
-/// there. `namespace` is where to look if Services may not be listed in all of them.
+/// A resource that the user may not list becomes a limit, an object that cannot be parsed a
+/// problem. Where Services may not be listed in all namespaces, those of `namespace` are.
 ///
 /// # Errors
-/// Where there are no Services to be had at all, or the API server is too old.
+/// Services may not be listed in `namespace` either, the API server is older than 1.21, or a
+/// request fails.
 pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<ClusterState, Error> {
     check_version(connection).await?;
     let mut reader = ClusterReader::new(connection);
@@ -67,7 +69,7 @@ pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<Cl
     Ok(reader.done())
 }
 
-/// Reads the Services of one namespace alone.
+/// Reads the Services of one namespace, and nothing else.
 pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded, Error> {
     let services = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
     let mut reader = ClusterReader::new(connection);
@@ -75,7 +77,7 @@ pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded
     Ok(reader.loaded)
 }
 
-/// The names of all namespaces.
+/// The names of all namespaces of the cluster.
 pub async fn namespaces(connection: &Connection) -> Result<Vec<String>, Error> {
     let namespaces = connection.list("/api/v1/namespaces").await?.objects.into_iter();
     let names = namespaces.filter_map(|namespace| match namespace {
@@ -137,13 +139,13 @@ impl<'c> ClusterReader<'c> {
         self.loaded.snapshot.clusters.first_mut()
     }
 
-    /// Where problems are said to be.
+    /// The place of problems: the context's name.
     fn place(&self) -> String {
         self.connection.context.as_deref().unwrap_or("the cluster").to_owned()
     }
 
-    /// All Services; those of one namespace where the user may not list more. The namespaces of
-    /// migrated ones are told as they are found.
+    /// Lists all Services, or those of one namespace where the user may not list more. The
+    /// namespaces of migrated Services are sent to `found` as they are read.
     async fn services(
         &self,
         namespace: &str,
@@ -153,7 +155,7 @@ impl<'c> ClusterReader<'c> {
         let mut report = |services: &ListItems| {
             for namespace in services.objects.iter().flatten().filter_map(migrated) {
                 if known.insert(namespace.to_owned()) {
-                    // Nobody listens where the gathering has failed already.
+                    // The receiver is gone where another listing has failed already.
                     let _ = found.unbounded_send(namespace.to_owned());
                 }
             }
@@ -176,7 +178,7 @@ impl<'c> ClusterReader<'c> {
         Problem { file: self.place(), line: None, message: format!("{what} ({})", error.message) }
     }
 
-    /// Takes a listing into the cluster; says whether every item could be.
+    /// Inserts the objects of a listing into the cluster. Returns whether all could be parsed.
     fn take(&mut self, what: &str, items: ListItems) -> bool {
         let place = self.place();
         let mut is_whole = items.errors.is_empty();
@@ -209,7 +211,8 @@ impl<'c> ClusterReader<'c> {
         Ok(())
     }
 
-    /// A listing, or the limit that the user may not have it.
+    /// The listing; `None` where the user may not list it, which becomes a limit, or where the API
+    /// server does not have the resource.
     fn allowed<T>(&mut self, result: Result<T, Error>, what: &str) -> Result<Option<T>, Error> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -261,9 +264,9 @@ impl<'c> ClusterReader<'c> {
     }
 }
 
-/// What a cluster says of itself.
+/// What identifies and configures a cluster.
 struct ClusterIdentity {
-    /// Its id, and whether hooks are injected.
+    /// The objects that hold its id, and that say whether `preStop` hooks are injected.
     configuration: ListItems,
     uid: Option<String>,
 }

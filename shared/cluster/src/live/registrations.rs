@@ -1,6 +1,7 @@
-//! The names under which the webhook is registered with API servers.
+//! The names of the webhook's configuration objects.
 
-/// Resource and name of each of the webhook's configuration objects (`admissionregistration.k8s.io/v1`).
+/// Resource and name of each of the webhook's configuration objects
+/// (`admissionregistration.k8s.io/v1`).
 pub const WEBHOOK_REGISTRATIONS: [(&str, &str); 4] = [
     ("validatingwebhookconfiguration", "clbmigrate-validate-services"),
     ("validatingwebhookconfiguration", "clbmigrate-validate-workloads"),

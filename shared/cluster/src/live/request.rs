@@ -1,5 +1,4 @@
-//! Single requests: raw text in and out, with deadline, repetition where it is harmless, and errors
-//! in words.
+//! Single requests, with a time limit and repetition of reads.
 
 use std::{
     future::ready,
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::parse::decompressed;
 
-/// How often a read is tried that the server has no time for.
+/// How often a read is tried while the server answers 429 or 5xx.
 const TRIES: u32 = 4;
 
 /// How long to wait before the second try; then twice as long each time.
@@ -29,36 +28,36 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
-/// An answer.
+/// A response of the API server.
 pub(super) struct ApiResponse {
-    /// Its body, perhaps compressed.
+    /// The body, which may be gzip'd.
     body: Vec<u8>,
     /// The header `Date`: the API server's clock.
     pub date: Option<String>,
-    /// What the API server, or an admission webhook, warns of.
+    /// The texts of the headers `Warning`, by the API server or admission webhooks.
     pub warnings: Vec<String>,
 }
 
 impl ApiResponse {
-    /// An answer with that text, and nothing else.
+    /// A response with this body.
     #[cfg(test)]
     pub fn of(text: &str) -> Self {
         Self { body: text.into(), date: None, warnings: Vec::new() }
     }
 
-    /// Its text, piece by piece.
+    /// A reader of the decompressed body.
     pub fn open(&self) -> io::Result<impl Read> {
         decompressed(self.body.as_slice())
     }
 
-    /// Its text; of what cannot be decompressed, the beginning.
+    /// The decompressed body as text. Of a broken body, the part before the error.
     fn text(&self) -> String {
         let mut text = Vec::new();
         let _ = self.open().and_then(|mut body| body.read_to_end(&mut text));
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// The text as a type.
+    /// Parses the body.
     pub fn parse<T: DeserializeOwned>(&self, connection: &Connection) -> Result<T, Error> {
         serde_json::from_str(&self.text()).map_err(|error| {
             let server = &connection.server;
@@ -71,7 +70,7 @@ impl ApiResponse {
 }
 
 impl Connection {
-    /// Reads; tries again a few times where the server says that it has no time.
+    /// Sends a GET, and again a few times while the server answers 429 or 5xx.
     pub(super) async fn get(&self, path: &str) -> Result<ApiResponse, Error> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
@@ -86,7 +85,7 @@ impl Connection {
         self.send(Method::GET, path, None).await
     }
 
-    /// Reads an object; `None` where it is not there.
+    /// Sends a GET; `None` for 404.
     pub(super) async fn get_optional(&self, path: &str) -> Result<Option<ApiResponse>, Error> {
         match self.get(path).await {
             Ok(answer) => Ok(Some(answer)),
@@ -105,7 +104,7 @@ impl Connection {
         self.within_timeout(self.exchange(method, path, body)).await
     }
 
-    /// What comes of an exchange before the deadline.
+    /// The result of `work`, or the error for a request that was not answered in time.
     async fn within_timeout<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
@@ -161,7 +160,7 @@ impl Connection {
         Err(self.refused(&Status { code: status.as_u16(), ..refusal }))
     }
 
-    /// A watch, as a stream that yields whenever anything arrives; it ends with the watch.
+    /// Starts a watch. The stream yields whenever data arrives, and ends with the watch.
     pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
         let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
         let request = request.map_err(|error| self.invalid_request(path, &error))?;
@@ -202,7 +201,7 @@ impl Connection {
         }
     }
 
-    /// An error of this cluster.
+    /// The error with this connection's context.
     pub(super) fn in_context(&self, error: Error) -> Error {
         error.with_context(self.context.as_deref())
     }
@@ -214,7 +213,7 @@ fn warnings(headers: &HeaderMap) -> Vec<String> {
     all.filter_map(|value| quoted(value.to_str().ok()?)).collect()
 }
 
-/// The quoted text behind code and agent.
+/// The quoted text of a header `Warning`.
 fn quoted(warning: &str) -> Option<String> {
     let (_, rest) = warning.split_once('"')?;
     let (mut text, mut is_escaped) = (String::new(), false);

@@ -1,4 +1,4 @@
-//! One Service as an API server has it: read, written under guard, and its marks by CCM.
+//! One Service on an API server: reading it, and writing its annotations.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,62 +18,62 @@ use super::{
     error::{Error, ErrorKind},
 };
 
-/// What the API server writes down as the author of our fields.
+/// The field manager of everything that is written here.
 pub const FIELD_MANAGER: &str = "kubectl-clbmigrate";
 
-/// How long to ask for what became of a write whose answer was lost.
+/// How long the Service is read for the result of a write whose answer was lost.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// How long to wait between two questions.
+/// The pause between two such reads.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A Service, whole.
+/// A Service as the API server returned it, with all its fields.
 #[derive(Debug, Clone)]
 pub struct LiveService {
     pub(super) raw: Value,
-    /// The API server's clock at that time, as its header `Date` says.
+    /// The header `Date` of the response: the API server's clock.
     pub date: Option<String>,
-    /// What the API server, or an admission webhook, warned of with this answer.
+    /// The warnings of the response, by the API server or admission webhooks.
     pub warnings: Vec<String>,
 }
 
-/// Who wrote a field last.
+/// A field manager that owns a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldManager {
     /// The field manager's name.
     pub name: String,
     /// `Apply` or `Update`.
     pub operation: String,
-    /// When, as RFC 3339.
+    /// When it last wrote, as RFC 3339.
     pub time: String,
 }
 
-/// A change that was written.
+/// The result of a write.
 #[derive(Debug)]
 pub struct WrittenService {
-    /// The Service after it.
+    /// The Service after the write.
     pub service: LiveService,
-    /// Whether its answer was lost, and the change found on the Service itself.
+    /// Whether the answer was lost, and the change was found by reading the Service.
     pub recovered: bool,
 }
 
 /// Why a change was not written.
 #[derive(Debug, ThisError)]
 pub enum WriteError {
-    /// The API server refused it, or cannot be asked.
+    /// The API server refused the write, or cannot be reached; nothing is written.
     #[error(transparent)]
     Request(#[from] Error),
-    /// Somebody else was faster.
+    /// Another client has changed an annotation since the Service was read; nothing is written.
     #[error("{key} was changed meanwhile")]
     Conflict {
-        /// The annotation.
+        /// The annotation's key.
         key: String,
         /// The Service as it is now.
         now: Box<LiveService>,
-        /// Whether an answer was lost on the way: the change may have been there for a moment.
+        /// Whether an answer was lost: then the change may have been written and overwritten.
         is_lost: bool,
     },
-    /// The answer was lost, and nothing tells whether the change is, or will be, written.
+    /// The answer was lost, and whether the change is written is unknown.
     #[error("nobody knows whether the change was written: {0}")]
     Unknown(Error),
 }
@@ -84,36 +84,42 @@ impl LiveService {
         self.text("/metadata/uid")
     }
 
-    /// An annotation's value.
+    /// An annotation's value; `None` where it is not set.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.raw.get("metadata")?.get("annotations")?.get(key)?.as_str()
     }
 
-    /// All annotations.
+    /// All annotations whose values are strings.
     pub fn annotations(&self) -> BTreeMap<String, String> {
         let map = self.raw.pointer("/metadata/annotations").and_then(Value::as_object);
         let pairs = map.into_iter().flatten();
         pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
     }
 
-    /// The record of changes.
+    /// The history of changes that the Service's annotation holds; empty without one.
+    ///
+    /// # Errors
+    /// The annotation is malformed.
     pub fn history(&self) -> Result<History, history::HistoryError> {
         History::parse(self.annotation(history::KEY))
     }
 
-    /// The Service as rules and routes read it.
+    /// The Service in the type of the core.
+    ///
+    /// # Errors
+    /// A field has another type than Kubernetes has for it.
     pub fn service(&self) -> Result<Service, serde_json::Error> {
         Service::deserialize(&self.raw)
     }
 
-    /// The addresses that its status carries.
+    /// The IP addresses and host names of its status (`loadBalancer.ingress`).
     pub fn addresses(&self) -> Vec<&str> {
         let ingress = self.raw.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
         let ingress = ingress.into_iter().flatten();
         ingress.filter_map(|of| of.get("ip").or_else(|| of.get("hostname"))?.as_str()).collect()
     }
 
-    /// The field managers of an annotation, the latest first.
+    /// The field managers that own an annotation, the latest writer first.
     pub fn field_managers_of(&self, key: &str) -> Vec<FieldManager> {
         let field = format!("f:{key}");
         let entries = self.raw.pointer("/metadata/managedFields").and_then(Value::as_array);
@@ -135,8 +141,8 @@ impl LiveService {
         owners
     }
 
-    /// When it was read, by the API server's clock, as RFC 3339; by this machine's where the API
-    /// server does not tell.
+    /// When it was read, as RFC 3339 in whole seconds: by the API server's clock, or by this
+    /// machine's where the response had no `Date`.
     pub fn now(&self) -> String {
         let date = self.date.as_deref().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
         let time = date.map_or_else(jiff::Timestamp::now, |date| date.timestamp());
@@ -153,7 +159,7 @@ impl LiveService {
     }
 }
 
-/// A new change's id: 12 hexadecimal digits.
+/// A random id for a change: 12 hexadecimal digits.
 pub fn new_change_id() -> String {
     let mut bytes = [0; 8];
     // Without randomness from the system, the clock tells changes apart well enough.
@@ -169,7 +175,7 @@ fn path_of(namespace: &str, name: &str) -> String {
 }
 
 impl Connection {
-    /// Reads a Service; `None` where it is not there.
+    /// Reads a Service; `None` where it does not exist.
     pub async fn service(&self, namespace: &str, name: &str) -> Result<Option<LiveService>, Error> {
         let Some(answer) = self.get_optional(&path_of(namespace, name)).await? else {
             return Ok(None);
@@ -181,7 +187,11 @@ impl Connection {
         }))
     }
 
-    /// What the API server would say of a change; nothing is written.
+    /// Sends a change as a dry run (`dryRun=All`). Nothing is written.
+    ///
+    /// # Errors
+    /// The API server or an admission webhook refuses the change, or an annotation has another
+    /// value than the one that was read.
     pub async fn dry_run(
         &self,
         service: &LiveService,
@@ -190,12 +200,12 @@ impl Connection {
         self.patch(service, edits, true).await.map(drop)
     }
 
-    /// Writes a change in one patch that fails as a whole where one of the values is not what was
-    /// read. After a lost answer the Service itself is asked: it carries the history entry of
-    /// `change`, or it does not.
+    /// Writes a change in one JSON Patch, which fails as a whole if an annotation has another value
+    /// than the one that was read. After a lost answer the Service is read for up to 60 s: it holds
+    /// the history entry of `change`, or it does not.
     ///
     /// # Errors
-    /// Where somebody else was faster, or the API server refuses.
+    /// See [`WriteError`].
     pub async fn write(
         &self,
         service: &LiveService,
@@ -239,7 +249,7 @@ impl Connection {
         }
     }
 
-    /// Reads the Service until there is an answer.
+    /// Reads the Service again, repeated until the deadline while the API server does not answer.
     async fn ask_again(
         &self,
         service: &LiveService,
@@ -285,7 +295,8 @@ impl Connection {
         Ok(LiveService { raw: answer.parse(self)?, date: answer.date, warnings: answer.warnings })
     }
 
-    /// The user's name as the API server knows it; that of the kubeconfig where it does not tell.
+    /// The user's name by the API server (`SelfSubjectReview`). Where that fails, the kubeconfig's
+    /// user, or `unknown`.
     pub async fn whoami(&self) -> String {
         #[derive(Deserialize)]
         struct Review {

@@ -1,4 +1,4 @@
-//! When something changed that routes hang on.
+//! Watching for changes of Services, nodes and EndpointSlices.
 
 use std::{future::ready, time::Duration};
 
@@ -13,23 +13,24 @@ use super::{
     error::{Error, ErrorKind},
 };
 
-/// What is watched: what moves traffic.
+/// The resources that are watched.
 const WATCHED: [&str; 3] =
     ["/api/v1/services", "/api/v1/nodes", "/apis/discovery.k8s.io/v1/endpointslices"];
 
-/// How long to wait before a watch that ended is begun anew.
+/// The pause before a watch that ended is started again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long to wait where the user may not watch: then it is looked again now and then.
+/// The time between two items of the stream for a resource that the user may not watch.
 const UNWATCHED: Duration = Duration::from_secs(30);
 
-/// How long a watch lasts at the most. One whose connection is dead says nothing, and neither does a
-/// cluster in which nothing happens; a new one tells them apart.
+/// How long a watch lasts at the most. One whose connection is dead says nothing, and neither does
+/// a cluster in which nothing happens; a new one tells them apart.
 const LIFETIME: Duration = Duration::from_secs(240);
 
 impl Connection {
-    /// A stream that says each time that something may have changed. It goes on for ever: a watch
-    /// that ends or fails is begun anew, and that counts as a change, for nobody knows what was missed.
+    /// A stream with an item each time that something may have changed. It never ends. A watch that
+    /// ends or fails is started again, which counts as a change, for changes in between are
+    /// unknown.
     pub fn changes(&self) -> impl Stream<Item = ()> + '_ {
         let watches = WATCHED.map(|path| Box::pin(self.changes_of(path)));
         stream::select_all(watches)

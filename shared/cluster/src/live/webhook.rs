@@ -1,4 +1,4 @@
-//! This project's webhook in a cluster: installed, ready, trusted by the API server?
+//! The state of this project's webhook in a cluster.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use http::Method;
@@ -13,67 +13,68 @@ use super::{
     registrations::WEBHOOK_REGISTRATIONS,
 };
 
-/// Where it runs if no configuration says otherwise.
+/// The namespace it runs in where no configuration object names another.
 const NAMESPACE: &str = "clbmigrate-system";
 /// The names of its Service and of its ConfigMap.
 const NAME: &str = "clbmigrate-webhook";
 /// The rule that refuses what is asked.
 const RULE: &str = "CLB001";
 
-/// What is known of the webhook.
+/// The state of the webhook in a cluster.
 #[derive(Debug, Clone)]
 pub struct WebhookInstallation {
-    /// Its configuration objects, in the order of [`WEBHOOK_REGISTRATIONS`].
+    /// The configuration objects, in the order of [`WEBHOOK_REGISTRATIONS`].
     pub registrations: Vec<WebhookRegistration>,
     /// The namespace that it runs in.
     pub namespace: String,
-    /// How many of its Pods are ready; `None` where EndpointSlices may not be listed.
+    /// The number of ready Pods; `None` where EndpointSlices may not be listed.
     pub ready: Option<usize>,
-    /// Its configuration file; `None` where there is none, or none that may be read.
+    /// The text of its configuration file; `None` where it does not exist or may not be read.
     pub config: Option<String>,
-    /// What came of asking it.
+    /// The result of a test request.
     pub probe: Probe,
 }
 
-/// A configuration object.
+/// A configuration object of the webhook.
 #[derive(Debug, Clone)]
 pub struct WebhookRegistration {
-    /// Its resource.
+    /// The resource, such as `validatingwebhookconfiguration`.
     pub resource: &'static str,
-    /// Its name.
+    /// The object's name.
     pub name: &'static str,
-    /// What it says.
+    /// The object's content.
     pub state: RegistrationState,
 }
 
-/// What a configuration object says.
+/// The content of a configuration object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationState {
-    /// It is not there.
+    /// The object does not exist.
     Absent,
-    /// It may not be read.
+    /// The user may not read the object.
     Unknown,
-    /// It is there.
+    /// The object exists.
     Present {
         /// `Fail` or `Ignore`.
         failure_policy: String,
-        /// When the last certificate that the API server trusts ends; `None` without any.
+        /// When the last of the trusted certificates expires, as RFC 3339; `None` without any.
         trusted_until: Option<String>,
     },
 }
 
-/// What came of asking the API server to accept, in a dry run, what the webhook refuses.
+/// The result of a dry run that creates a Service which the webhook refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// The webhook refused it: it answers, and the API server trusts it.
+    /// The webhook refused the Service: it answers, and the API server trusts it.
     Refused,
-    /// It passed with the webhook's warning: it answers, and its mode is not to refuse.
+    /// The API server accepted the Service with the webhook's warning: it answers, and is
+    /// configured not to refuse.
     Warned,
-    /// Nobody had anything to say.
+    /// The API server accepted the Service, and the webhook said nothing.
     Passed,
-    /// The webhook could not be called.
+    /// The API server could not call the webhook, with its message.
     Unreachable(String),
-    /// Something else was in the way, for example that the user may not create Services.
+    /// The request failed for another reason, for example because the user may not create Services.
     NotAsked(String),
 }
 
@@ -106,10 +107,10 @@ struct ServiceName {
 }
 
 impl Connection {
-    /// Looks at the webhook, and asks it for its opinion of a mistake.
+    /// Reads the webhook's objects and sends a test request.
     ///
     /// # Errors
-    /// Where the API server cannot be reached, or fails.
+    /// The API server cannot be reached, or fails.
     pub async fn webhook_installation(&self) -> Result<WebhookInstallation, Error> {
         let (mut registrations, mut namespace) = (Vec::new(), NAMESPACE.to_owned());
         for (resource, name) in WEBHOOK_REGISTRATIONS {

@@ -2,7 +2,7 @@ use std::io;
 
 use thiserror::Error;
 
-/// What is wrong with a file, or with one object in it.
+/// Why a file, or one object in it, could not be read.
 #[derive(Debug, Error)]
 pub(crate) enum LoadError {
     #[error("cannot be opened: {0}")]
@@ -55,7 +55,7 @@ pub(crate) enum LoadError {
 }
 
 impl LoadError {
-    /// The line the fault knows better than who reports it.
+    /// The line of the error, if it is more exact than the line of its object.
     pub fn line(&self) -> Option<u32> {
         match self {
             Self::Json { line, .. } | Self::Yaml { line, .. } | Self::Field { line, .. } => {

@@ -1,27 +1,27 @@
-/// The text of one object, or of something else that stands in its place.
+/// The JSON text of one object, or of another value in the place of one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawObject<'a> {
     /// The JSON text.
     pub text: &'a str,
     /// The line it starts on.
     pub line: u32,
-    /// `apiVersion`, or that of the List around it.
+    /// `apiVersion` of the object, or of the List around it.
     pub api_version: Option<&'a str>,
-    /// `kind`, or what the kind of the List around it implies.
+    /// `kind` of the object, or the one that the kind of the List around it implies.
     pub kind: Option<&'a str>,
     /// Whether it is an item of a List.
     pub is_item: bool,
 }
 
-/// What a reader comes across.
+/// What [`super::JsonReader`] passes on.
 pub(crate) enum Event<'a> {
     /// An object.
     Object(RawObject<'a>),
-    /// A List is over.
+    /// The end of a List.
     ListEnd {
-        /// Its kind.
+        /// The List's kind.
         kind: Option<&'a str>,
-        /// Whether it is all there is, and not one page of several.
+        /// Whether it is a whole listing, not one page of several.
         is_whole: bool,
     },
 }

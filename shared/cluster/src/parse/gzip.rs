@@ -2,7 +2,7 @@ use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
 
-/// Decompresses what is gzip'd, whatever its name.
+/// The text of an input that may be gzip'd, which its first two bytes tell.
 pub(crate) fn decompressed<'r>(mut input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut start = Vec::new();
     (&mut input).take(2).read_to_end(&mut start)?;

@@ -30,7 +30,7 @@ impl List {
     }
 }
 
-/// Where an object's own fields stand in its text.
+/// Where the fields of an object that matter here stand in its text.
 #[derive(Default)]
 struct TopLevelFields {
     api_version: Option<Range<usize>>,
@@ -50,7 +50,7 @@ impl<R: Read, S: FnMut(Event<'_>)> JsonReader<R, S> {
         Self { text, sink }
     }
 
-    /// The line of the object at hand.
+    /// The line on which the object that is being read starts.
     pub fn line(&self) -> u32 {
         self.text.held_line()
     }

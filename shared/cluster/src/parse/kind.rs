@@ -1,6 +1,6 @@
 use clbmigrate_core::object::WorkloadKind;
 
-/// What the reader makes of an object's kind.
+/// The kinds of objects that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Service,
@@ -12,12 +12,12 @@ pub(crate) enum Kind {
     Namespace,
     ConfigMap,
     MutatingWebhookConfiguration,
-    /// Nothing that is computed with.
+    /// A kind that is not used.
     Other,
 }
 
 impl Kind {
-    /// Tells a kind by name and API group. Where `apiVersion` is left out, the name is enough.
+    /// The kind of this name in the API group of `apiVersion`, or of this name alone without one.
     pub fn of(api_version: Option<&str>, kind: &str) -> Self {
         let known = Self::named(kind);
         let groups: &[&str] = match known {
@@ -51,8 +51,8 @@ impl Kind {
         }
     }
 
-    /// What a kind is called where it is skipped: with its group where the name alone would be
-    /// taken for a known one.
+    /// The name of a kind that is skipped, with its API group where the name is that of a known
+    /// kind.
     pub fn label(api_version: Option<&str>, kind: &str) -> String {
         match api_version {
             Some(version) if Self::of(api_version, kind) != Self::named(kind) => {

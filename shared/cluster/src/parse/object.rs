@@ -23,16 +23,16 @@ use super::{
     line_numbers,
 };
 
-/// What CCM's keys, those of other controllers of its kind and misspelt ones start with.
+/// The prefix of CCM's annotations, of other controllers' and of misspelt ones.
 const SERVICE_KEYS: &str = "service.beta.kubernetes.io/";
 
-/// Where ACK keeps the cluster's id: namespace, name.
+/// Namespace and name of the ConfigMap in which ACK keeps the cluster's id.
 const PROFILE: (&str, &str) = ("kube-system", "ack-cluster-profile");
 
-/// The configuration of the hook that gives workloads their preStop.
+/// The configuration of the webhook that injects `preStop` into workloads.
 const INJECTION_CONFIGURATION: &str = "clbmigrate-mutate-workloads";
 
-/// Reads objects of one file, or of an API server.
+/// Parses objects of one file, or of an API server.
 pub(crate) struct ObjectParser<'f> {
     /// The file; `None` for objects that an API server gave.
     pub file: Option<&'f Arc<str>>,
@@ -52,7 +52,7 @@ impl ObjectMetadata {
 }
 
 impl ObjectParser<'_> {
-    /// Reads an object; nothing where nobody needs it.
+    /// Parses an object; `None` where it is not used.
     pub fn read(&self, kind: Kind, raw: &RawObject<'_>) -> Result<Option<Object>, LoadError> {
         Ok(Some(match kind {
             Kind::Service => {
@@ -121,8 +121,8 @@ impl ObjectParser<'_> {
         Ok(data.and_then(|data| data.clusterid).filter(|id| !id.is_empty()))
     }
 
-    /// An object of a kind that nobody computes with, if a rule has something to say about it. It
-    /// keeps its namespace as written, for whether its kind has one is not known here.
+    /// An object of a kind that is not used, if a rule may report it: `None` for all others. Its
+    /// namespace stays as written, for whether its kind has one is unknown.
     fn other(&self, raw: &RawObject<'_>) -> Option<Object> {
         let mut meta = serde_json::from_str::<ObjectMetadata>(raw.text).ok()?.metadata?;
         let annotations = &meta.annotations;
@@ -135,7 +135,7 @@ impl ObjectParser<'_> {
         Some(Object::Other(Box::new(OtherObject { kind: raw.kind?.to_owned(), meta })))
     }
 
-    /// Sets what an object's own text does not say.
+    /// Sets namespace and origin, which the object's text does not say.
     fn complete_metadata(
         &self,
         raw: &RawObject<'_>,
@@ -175,12 +175,12 @@ impl<'de> DeserializeSeed<'de> for WorkloadSeed {
     }
 }
 
-/// Reads a piece as a type.
+/// Parses an object's text as a type.
 pub(crate) fn typed<'a, T: Deserialize<'a>>(raw: &RawObject<'a>) -> Result<T, LoadError> {
     read(raw, PhantomData)
 }
 
-/// Reads fast; only what fails is read once more, with an eye on where.
+/// Parses fast, and after an error once more with its path tracked.
 fn read<'a, S: DeserializeSeed<'a> + Copy>(
     raw: &RawObject<'a>,
     seed: S,
@@ -205,7 +205,7 @@ fn read<'a, S: DeserializeSeed<'a> + Copy>(
     )
 }
 
-/// Kind, namespace and name of an object, as far as it says.
+/// Kind, namespace and name of an object, as far as it has them.
 pub(crate) fn describe(raw: &RawObject<'_>) -> String {
     let kind = raw.kind.unwrap_or("answer");
     let object: Value = serde_json::from_str(raw.text).unwrap_or_default();

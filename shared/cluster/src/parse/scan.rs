@@ -10,7 +10,7 @@ use super::{
 };
 
 impl<R: Read> TextReader<R> {
-    /// Skips one value and says where in the held text it stands.
+    /// Skips one value and returns where in the held text it stands.
     pub fn value(&mut self) -> Result<Range<usize>, LoadError> {
         loop {
             let rest = self.rest();
@@ -46,7 +46,7 @@ impl<R: Read> TextReader<R> {
         LoadError::Json { line: self.line().saturating_add(line), message: message_of(error) }
     }
 
-    /// The fault of finding something else than `what`.
+    /// The error for finding something else than `what`.
     pub fn expected(&self, what: &str, found: Option<u8>) -> LoadError {
         let found = match found {
             Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),

@@ -24,7 +24,7 @@ pub(crate) struct TextReader<R> {
     held_line: u32,
     limit: usize,
     ended: bool,
-    /// What ends the text, to be told when all text before it has been used.
+    /// The error that ends the text. It is returned when all text before it has been used.
     error: Option<LoadError>,
 }
 

@@ -30,7 +30,7 @@ impl HttpClient for ScriptedHttp {
     }
 }
 
-/// Keys that end so many seconds after the scene begins.
+/// The answer of a credentials URI, with an expiry this many seconds after the start of the test.
 fn credentials(id: &str, seconds: i64) -> String {
     let end = FakeEnvironment::new().now() + SignedDuration::from_secs(seconds);
     json!({
@@ -69,9 +69,9 @@ async fn keys_are_kept_until_shortly_before_their_end() {
     let (cache, environment) =
         from_server(&[credentials("first", 1000), credentials("second", 2000)]);
     assert_eq!(id(&cache).await.expect("credentials"), "first");
-    environment.pass(819);
+    environment.advance_clock(819);
     assert_eq!(id(&cache).await.expect("credentials"), "first");
-    environment.pass(1);
+    environment.advance_clock(1);
     assert_eq!(id(&cache).await.expect("credentials"), "second");
 }
 
@@ -79,9 +79,9 @@ async fn keys_are_kept_until_shortly_before_their_end() {
 async fn a_renewal_that_fails_does_no_harm_while_the_keys_last() {
     let (cache, environment) = from_server(&[credentials("first", 1000)]);
     assert_eq!(id(&cache).await.expect("credentials"), "first");
-    environment.pass(900);
+    environment.advance_clock(900);
     assert_eq!(id(&cache).await.expect("credentials"), "first");
-    environment.pass(100);
+    environment.advance_clock(100);
     let error = id(&cache).await.expect_err("they have ended");
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.message.starts_with("a test: "), "{error}");
@@ -106,7 +106,7 @@ async fn who_has_keys_that_end_is_told_whether_they_last() {
     let (ending, environment) = cache(Provider::Static(written), &[]);
     assert_eq!(ending.credentials_valid_for(Duration::from_secs(599)).await, Some(true));
     assert_eq!(ending.credentials_valid_for(Duration::from_secs(600)).await, Some(false));
-    environment.pass(600);
+    environment.advance_clock(600);
     assert_eq!(ending.credentials_valid_for(Duration::ZERO).await, Some(false));
     let (renewed, _) = from_server(&[]);
     assert_eq!(renewed.credentials_valid_for(Duration::MAX).await, Some(true));

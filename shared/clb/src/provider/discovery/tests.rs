@@ -8,13 +8,13 @@ const CONFIG: &str = "/home/ann/.aliyun/config.json";
 const SHARED: &str = "/home/ann/.alibabacloud/credentials";
 
 /// What was found, in short.
-fn told(provider: &Provider) -> String {
+fn summary(provider: &Provider) -> String {
     match provider {
         Provider::Static(credentials) if credentials.token.is_some() => {
             format!("sts {}", credentials.id)
         }
         Provider::Static(credentials) => format!("ak {}", credentials.id),
-        Provider::AssumeRole { from, role } => format!("{} of ({})", role.arn, told(from)),
+        Provider::AssumeRole { from, role } => format!("{} of ({})", role.arn, summary(from)),
         Provider::AssumeRoleWithOidc { role, token_file, .. } => {
             format!("{} of {token_file}", role.arn)
         }
@@ -26,8 +26,8 @@ fn told(provider: &Provider) -> String {
     }
 }
 
-fn found(environment: &FakeEnvironment, options: &Options) -> Result<(String, String), Error> {
-    discover(options, environment).map(|found| (told(&found.provider), found.place))
+fn discovered(environment: &FakeEnvironment, options: &Options) -> Result<(String, String), Error> {
+    discover(options, environment).map(|found| (summary(&found.provider), found.place))
 }
 
 fn config(profiles: &Value) -> String {
@@ -64,7 +64,7 @@ fn every_mode_of_the_cli_is_understood(#[case] mode: &str, #[case] wanted: &str)
         "name": "base", "mode": "AK", "access_key_id": "base-id", "access_key_secret": "b",
     });
     let environment = FakeEnvironment::new().file(CONFIG, config(&json!([full(mode), base])));
-    let (provider, place) = found(&environment, &Options::default()).expect("credentials");
+    let (provider, place) = discovered(&environment, &Options::default()).expect("credentials");
     assert_eq!(provider, wanted);
     assert_eq!(place, "profile \"prod\" of ~/.aliyun/config.json");
 }
@@ -76,7 +76,7 @@ fn every_mode_of_the_cli_is_understood(#[case] mode: &str, #[case] wanted: &str)
 #[case("Magic", "modes that work")]
 fn a_mode_that_cannot_work_is_named_with_what_to_do(#[case] mode: &str, #[case] hint: &str) {
     let environment = FakeEnvironment::new().file(CONFIG, config(&json!([full(mode)])));
-    let error = found(&environment, &Options::default()).expect_err("not supported");
+    let error = discovered(&environment, &Options::default()).expect_err("not supported");
     assert!(error.message.ends_with(&format!("mode {mode:?} is not supported")), "{error}");
     assert!(error.hints[0].contains(hint), "{:?}", error.hints);
 }
@@ -96,7 +96,7 @@ fn a_field_that_is_missing_is_named_with_the_command_that_sets_it(
     let mut profile = full(mode);
     profile[field] = json!("");
     let environment = FakeEnvironment::new().file(CONFIG, config(&json!([profile])));
-    let error = found(&environment, &Options::default()).expect_err("missing");
+    let error = discovered(&environment, &Options::default()).expect_err("missing");
     assert_eq!(
         error.message,
         format!("profile \"prod\" of ~/.aliyun/config.json: {field} is missing")
@@ -109,7 +109,7 @@ fn profiles_that_name_each_other_as_source_are_an_error() {
     let a = json!({"name": "prod", "mode": "ChainableRamRoleArn", "ram_role_arn": "r", "source_profile": "b"});
     let b = json!({"name": "b", "mode": "ChainableRamRoleArn", "ram_role_arn": "r", "source_profile": "prod"});
     let environment = FakeEnvironment::new().file(CONFIG, config(&json!([a, b])));
-    let error = found(&environment, &Options::default()).expect_err("a circle");
+    let error = discovered(&environment, &Options::default()).expect_err("a circle");
     assert!(error.message.ends_with("in a circle: prod -> b -> prod"), "{error}");
 }
 
@@ -118,7 +118,7 @@ fn a_log_in_that_has_expired_says_how_to_renew_it() {
     let mut profile = full("CloudSSO");
     profile["sts_expiration"] = json!(1_000_000_000);
     let environment = FakeEnvironment::new().file(CONFIG, config(&json!([profile])));
-    let error = found(&environment, &Options::default()).expect_err("expired");
+    let error = discovered(&environment, &Options::default()).expect_err("expired");
     assert_eq!(error.kind, ErrorKind::Expired);
     assert_eq!(error.hints[0], "renew it: aliyun sts GetCallerIdentity --profile prod");
 }
@@ -174,7 +174,7 @@ fn places_are_looked_at_in_the_cli_s_order() {
         ),
     ];
     for (environment, wanted) in cases {
-        assert_eq!(found(&environment, &Options::default()).expect("credentials").0, wanted);
+        assert_eq!(discovered(&environment, &Options::default()).expect("credentials").0, wanted);
     }
 }
 
@@ -182,7 +182,7 @@ fn places_are_looked_at_in_the_cli_s_order() {
 fn where_nothing_is_found_all_places_are_told() {
     let environment =
         FakeEnvironment::new().variable("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
-    let error = found(&environment, &Options::default()).expect_err("nothing");
+    let error = discovered(&environment, &Options::default()).expect_err("nothing");
     assert_eq!(error.kind, ErrorKind::NoCredentials);
     assert_eq!(
         error.message,
@@ -194,11 +194,11 @@ fn where_nothing_is_found_all_places_are_told() {
 #[test]
 fn the_instance_is_not_guessed_at_where_nobody_wants_that() {
     let options = Options { try_instance_metadata: false, ..Options::default() };
-    let error = found(&FakeEnvironment::new(), &options).expect_err("nothing");
+    let error = discovered(&FakeEnvironment::new(), &options).expect_err("nothing");
     assert_eq!(error.kind, ErrorKind::NoCredentials);
     let environment = FakeEnvironment::new().variable("ALIBABA_CLOUD_ECS_METADATA", "node");
     assert_eq!(
-        found(&environment, &options).expect("a role that is named").0,
+        discovered(&environment, &options).expect("a role that is named").0,
         "instance node v1=true"
     );
 }
@@ -221,7 +221,7 @@ fn the_flag_beats_the_environment_and_that_the_file(
         environment = environment.variable(name, "test");
     }
     let options = Options { profile: flag.map(str::to_owned), ..Options::default() };
-    assert_eq!(found(&environment, &options).expect("credentials").0, wanted);
+    assert_eq!(discovered(&environment, &options).expect("credentials").0, wanted);
 }
 
 #[test]
@@ -232,14 +232,14 @@ fn who_names_a_profile_that_does_not_exist_never_acts_as_somebody_else() {
         .variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
         .variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "s");
     let options = Options { profile: Some("live".to_owned()), ..Options::default() };
-    let error = found(&environment, &options).expect_err("no such profile");
+    let error = discovered(&environment, &options).expect_err("no such profile");
     assert_eq!(
         error.message,
         "there is no profile \"live\" (--clb-profile): ~/.aliyun/config.json: profiles prod, dev; \
          ~/.alibabacloud/credentials: no such file"
     );
     let environment = environment.variable("ALIBABA_CLOUD_PROFILE", "live");
-    let error = found(&environment, &Options::default()).expect_err("no such profile");
+    let error = discovered(&environment, &Options::default()).expect_err("no such profile");
     assert!(error.message.contains("\"live\" (ALIBABA_CLOUD_PROFILE)"), "{error}");
 }
 
@@ -247,7 +247,7 @@ fn who_names_a_profile_that_does_not_exist_never_acts_as_somebody_else() {
 fn a_current_profile_that_does_not_exist_is_told_with_those_that_do() {
     let profiles = json!([{"name": "test"}, {"name": "dev"}]);
     let environment = FakeEnvironment::new().file(CONFIG, config(&profiles));
-    let error = found(&environment, &Options::default()).expect_err("no such profile");
+    let error = discovered(&environment, &Options::default()).expect_err("no such profile");
     assert_eq!(
         error.message,
         "~/.aliyun/config.json has no profile \"prod\", which it calls current"
@@ -259,7 +259,7 @@ fn a_current_profile_that_does_not_exist_is_told_with_those_that_do() {
 fn a_file_that_is_named_must_be_there() {
     let environment =
         FakeEnvironment::new().variable("ALIBABA_CLOUD_CONFIG_FILE", "/etc/keys.json");
-    let error = found(&environment, &Options::default()).expect_err("no file");
+    let error = discovered(&environment, &Options::default()).expect_err("no file");
     assert!(error.message.starts_with("/etc/keys.json cannot be read"), "{error}");
 }
 
@@ -271,7 +271,7 @@ fn profiles_can_be_ignored() {
         .variable("ACCESS_KEY_ID", "env-id")
         .variable("ACCESS_KEY_SECRET", "s")
         .variable("SECURITY_TOKEN", "t");
-    assert_eq!(found(&environment, &Options::default()).expect("credentials").0, "sts env-id");
+    assert_eq!(discovered(&environment, &Options::default()).expect("credentials").0, "sts env-id");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_profile_without_keys_takes_the_environment_s_and_keeps_its_region() {
         .variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "s")
         .variable("ALIBABA_CLOUD_REGION_ID", "cn-beijing");
     let found = discover(&Options::default(), &environment).expect("credentials");
-    assert_eq!(told(&found.provider), "ak env-id");
+    assert_eq!(summary(&found.provider), "ak env-id");
     assert_eq!(found.place, "environment ALIBABA_CLOUD_ACCESS_KEY_ID");
     assert_eq!(found.region.as_deref(), Some("cn-chengdu"));
 }
@@ -296,14 +296,14 @@ fn a_token_of_the_environment_never_joins_a_key_of_the_file() {
     let environment = FakeEnvironment::new()
         .file(CONFIG, config(&profiles))
         .variable("ALIBABA_CLOUD_SECURITY_TOKEN", "t");
-    let error = found(&environment, &Options::default()).expect_err("no token");
+    let error = discovered(&environment, &Options::default()).expect_err("no token");
     assert!(error.message.ends_with("sts_token is missing"), "{error}");
 }
 
 #[test]
 fn an_access_key_without_its_secret_is_an_error_that_names_both() {
     let environment = FakeEnvironment::new().variable("ALICLOUD_ACCESS_KEY_ID", "id");
-    let error = found(&environment, &Options::default()).expect_err("half a key");
+    let error = discovered(&environment, &Options::default()).expect_err("half a key");
     assert_eq!(
         error.message,
         "environment ALICLOUD_ACCESS_KEY_ID is set, but no ALICLOUD_ACCESS_KEY_SECRET"
@@ -348,7 +348,7 @@ fn a_section_of_the_shared_file_may_be_meant_by_the_profile_s_variable() {
     let environment = FakeEnvironment::new()
         .variable("ALIBABA_CLOUD_PROFILE", "live")
         .file(SHARED, "[live]\ntype = ecs_ram_role\nrole_name = node\n");
-    let (provider, place) = found(&environment, &Options::default()).expect("credentials");
+    let (provider, place) = discovered(&environment, &Options::default()).expect("credentials");
     assert_eq!(provider, "instance node v1=true");
     assert_eq!(place, "section [live] of ~/.alibabacloud/credentials");
 }
