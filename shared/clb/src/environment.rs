@@ -91,8 +91,8 @@ impl dyn Environment + '_ {
 
     /// The home folder; `None` where no variable names it.
     pub(crate) fn home(&self) -> Option<PathBuf> {
-        let names = if cfg!(windows) { ["USERPROFILE", "HOME"] } else { ["HOME", "HOME"] };
-        self.value(&names).map(PathBuf::from)
+        let names: &[&str] = if cfg!(windows) { &["USERPROFILE", "HOME"] } else { &["HOME"] };
+        self.value(names).map(PathBuf::from)
     }
 
     /// The path with `~` for the home folder.

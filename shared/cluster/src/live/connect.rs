@@ -278,14 +278,17 @@ mod tests {
 
     const SECRET: &str = "s3cr3t-value";
 
-    /// What is said of a kubeconfig with these values of server and user.
+    /// The error for a kubeconfig with these values of server and user.
     async fn refusal(server: &str, user: &str) -> Error {
+        // A proxy of the file's own: none of the user's environment is asked then.
+        let proxy =
+            if server.contains("proxy-url") { "" } else { ", proxy-url: 'http://127.0.0.1:9'" };
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config");
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: x\n\
              contexts: [{{name: x, context: {{cluster: x, user: x}}}}]\n\
-             clusters: [{{name: x, cluster: {{{server}}}}}]\n\
+             clusters: [{{name: x, cluster: {{{server}{proxy}}}}}]\n\
              users:\n- name: x\n  user:\n    {user}\n"
         );
         fs::write(&file, text).expect("a file");
