@@ -196,7 +196,7 @@ impl Queries {
     }
 }
 
-/// What is told of a whole CLB, and of its listeners that forward to these groups.
+/// Asks about a whole CLB, and about the health of its listeners that forward to these groups.
 async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<QueryResult> {
     let mut results = vec![
         clb.load_balancer(id).await.map(ClbAnswer::LoadBalancer),

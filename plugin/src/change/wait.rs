@@ -93,8 +93,8 @@ impl WaitResult {
                 }
             }
             Self::Differs(how) => format!("CCM reports success, but {how}"),
-            Self::Failed(said) => format!("CCM failed: {said}"),
-            Self::TimedOut(said) | Self::PutBack(said) | Self::RolledBack(said) => said.clone(),
+            Self::Failed(words) => format!("CCM failed: {words}"),
+            Self::TimedOut(words) | Self::PutBack(words) | Self::RolledBack(words) => words.clone(),
             Self::Gone => "the Service is gone".to_owned(),
         }
     }
@@ -135,7 +135,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
     }
 
     /// The same as a step of something longer, which listens to Ctrl-C.
-    pub fn as_step(self) -> Self {
+    pub fn into_step(self) -> Self {
         Self { on_end: "Ctrl-C ends it after this step", ..self }
     }
 
@@ -146,14 +146,14 @@ impl<'w, 'c> Waiting<'w, 'c> {
         }
         printer.note(&format!("waiting for CCM; {}", self.on_end));
         let deadline = Instant::now() + limit;
-        let mut told = LastMessage::default();
+        let mut messages = LastMessage::default();
         let mut done: Option<(CompletionSign, Instant)> = None;
         loop {
             let look = timeout_at(deadline, self.look()).await;
             match look {
                 Err(_) => {}
                 Ok(Err(error)) if error.is_transient() => {
-                    told.report_once(&format!("{error}; trying again"), printer);
+                    messages.report_once(&format!("{error}; trying again"), printer);
                 }
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(None)) => return Ok(WaitResult::Gone),
@@ -163,7 +163,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
                         if !self.is_guarded || since.elapsed() >= GUARD {
                             return Ok(WaitResult::Done(mark, Verification::NotAsked));
                         }
-                        told.report_once("CCM reports success; looking on, for another tool may put the value back", printer);
+                        messages.report_once("CCM reports success; looking on, for another tool may put the value back", printer);
                     }
                     Progress::Failed { rounds, message } => {
                         return Ok(WaitResult::Failed(format!("{message} ({rounds} rounds)")));
@@ -174,7 +174,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
                     }
                     Progress::Waiting { failed, message } => {
                         if let (1.., Some(message)) = (failed, message) {
-                            told.report_once(
+                            messages.report_once(
                                 &format!("a round of CCM failed, it will try again: {message}"),
                                 printer,
                             );
@@ -183,10 +183,10 @@ impl<'w, 'c> Waiting<'w, 'c> {
                 },
             }
             if Instant::now() >= deadline {
-                return Ok(match (done, told.last) {
+                return Ok(match (done, messages.last) {
                     (Some((mark, _)), _) => WaitResult::Done(mark, Verification::NotAsked),
-                    (None, Some(said)) => {
-                        WaitResult::TimedOut(format!("CCM was not done in time: {said}"))
+                    (None, Some(words)) => {
+                        WaitResult::TimedOut(format!("CCM was not done in time: {words}"))
                     }
                     (None, None) => WaitResult::TimedOut(
                         "CCM was not done in time, and left no sign of having seen the change; \

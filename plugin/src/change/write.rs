@@ -86,7 +86,7 @@ impl Change<'_> {
         let waiting = Waiting::new(self, begun.marks, begun.edits, is_guarded);
         let (waiting, limit) = match patience {
             Patience::Short => (waiting, truth::PATIENCE),
-            Patience::Long => (waiting.as_step(), args.timeout.0.max(truth::PATIENCE)),
+            Patience::Long => (waiting.into_step(), args.timeout.0.max(truth::PATIENCE)),
         };
         let end = self.session.block_on(waiting.run(args.timeout.0, printer))?;
         Ok(self.session.block_on(self.verify_at_clb(end, limit)))

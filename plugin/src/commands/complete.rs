@@ -83,7 +83,7 @@ fn positional(command: &Command, count: usize) -> Option<&Arg> {
 }
 
 fn value_name(argument: &Arg) -> Option<&str> {
-    argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str())
+    argument.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str)
 }
 
 fn subcommands(root: &Command) -> Candidates {

@@ -13,7 +13,7 @@ use quick_xml::{Writer, events::BytesText};
 use super::printable::FindingsReport;
 use crate::error::Error;
 
-/// Writes the report. FindingsReport that fail the run are failures, others are told; a rule that
+/// Writes the report. Findings that fail the run are failures, others are told; a rule that
 /// could not look is skipped, not passed.
 pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Error> {
     let problems = findings.problems;
@@ -50,7 +50,7 @@ pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Er
 struct Case<'r> {
     rule: &'static Rule,
     failing: Vec<&'r Finding>,
-    telling: Vec<&'r Finding>,
+    remaining: Vec<&'r Finding>,
     not_looked: Vec<String>,
 }
 
@@ -58,11 +58,11 @@ impl<'r> Case<'r> {
     fn new(rule: &'static Rule, findings: FindingsReport<'r>) -> Self {
         let report = findings.report;
         let own = report.findings.iter().filter(|finding| finding.rule == rule.id);
-        let (failing, telling) = own.partition(|finding| (findings.fails)(finding));
+        let (failing, remaining) = own.partition(|finding| (findings.fails)(finding));
         let missing = report.not_looked.iter().filter(|missing| missing.rules.contains(&rule.id));
         let not_looked =
             missing.map(|missing| format!("{} ({})", missing.what, missing.why)).collect();
-        Self { rule, failing, telling, not_looked }
+        Self { rule, failing, remaining, not_looked }
     }
 
     fn fails(&self) -> bool {
@@ -71,7 +71,7 @@ impl<'r> Case<'r> {
 
     /// Silent because it could not look.
     fn is_skipped(&self) -> bool {
-        self.failing.is_empty() && self.telling.is_empty() && !self.not_looked.is_empty()
+        self.failing.is_empty() && self.remaining.is_empty() && !self.not_looked.is_empty()
     }
 }
 
@@ -105,7 +105,7 @@ fn write_case<W: Write>(writer: &mut Writer<W>, family: Family, case: &Case<'_>)
     let element = writer
         .create_element("testcase")
         .with_attributes([("classname", family.as_str()), ("name", name.as_str())]);
-    if case.failing.is_empty() && case.telling.is_empty() && case.not_looked.is_empty() {
+    if case.failing.is_empty() && case.remaining.is_empty() && case.not_looked.is_empty() {
         element.write_empty()?;
         return Ok(());
     }
@@ -127,14 +127,14 @@ fn write_case<W: Write>(writer: &mut Writer<W>, family: Family, case: &Case<'_>)
                 .with_attributes([("message", message.as_str())])
                 .write_empty()?;
         }
-        let mut told = texts(&case.telling);
+        let mut details = texts(&case.remaining);
         if !case.is_skipped() && !case.not_looked.is_empty() {
-            told = format!("{told}not looked at: {}\n", case.not_looked.join("; "));
+            details = format!("{details}not looked at: {}\n", case.not_looked.join("; "));
         }
-        if !told.is_empty() {
+        if !details.is_empty() {
             writer
                 .create_element("system-out")
-                .write_text_content(BytesText::new(&clean(&told)))?;
+                .write_text_content(BytesText::new(&clean(&details)))?;
         }
         Ok(())
     })?;

@@ -32,7 +32,7 @@ pub trait Printable {
     }
 }
 
-/// FindingsReport, for SARIF and `JUnit`.
+/// The findings of an answer, for SARIF and `JUnit`.
 #[derive(Clone, Copy)]
 pub struct FindingsReport<'r> {
     /// What the rules found, and what they could not look at.

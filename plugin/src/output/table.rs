@@ -49,7 +49,13 @@ impl Column {
 
 /// The columns of items of one kind, each with what it shows of an item: all that there is to say
 /// of a column stands in one place.
-pub struct ItemColumns<'c, T>(Vec<(Column, Box<dyn Fn(&T) -> Text + 'c>)>);
+pub struct ItemColumns<'c, T>(Vec<ItemColumn<'c, T>>);
+
+/// A column, and what it shows of an item.
+struct ItemColumn<'c, T> {
+    column: Column,
+    cell: Box<dyn Fn(&T) -> Text + 'c>,
+}
 
 impl<'c, T> ItemColumns<'c, T> {
     /// No columns.
@@ -60,7 +66,7 @@ impl<'c, T> ItemColumns<'c, T> {
     /// These columns and one more.
     #[must_use]
     pub fn with(mut self, column: Column, cell: impl Fn(&T) -> Text + 'c) -> Self {
-        self.0.push((column, Box::new(cell)));
+        self.0.push(ItemColumn { column, cell: Box::new(cell) });
         self
     }
 
@@ -72,12 +78,12 @@ impl<'c, T> ItemColumns<'c, T> {
 
     /// A table without rows, of which the first `lead` columns name a row.
     pub fn table(&self, lead: usize) -> Table {
-        Table::new(self.0.iter().map(|(column, _)| *column).collect(), lead)
+        Table::new(self.0.iter().map(|of| of.column).collect(), lead)
     }
 
     /// The cells of an item's row.
     pub fn cells(&self, item: &T) -> Vec<Text> {
-        self.0.iter().map(|(_, cell)| cell(item)).collect()
+        self.0.iter().map(|of| (of.cell)(item)).collect()
     }
 }
 

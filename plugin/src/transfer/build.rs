@@ -142,7 +142,7 @@ impl<'t> PreparedChange<'t> {
         groups
     }
 
-    /// Says as whom the CLB API will be written to, where it will be.
+    /// Says which account the CLB API will be written with, where a part needs that.
     pub fn name_account(&self, printer: &mut Printer) {
         let writes = self.writers.iter().find_map(|writer| match writer {
             PartWriter::Servers(of) => Some(&of.clb),

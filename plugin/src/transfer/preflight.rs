@@ -119,8 +119,8 @@ fn unfinished_round(change: &Change<'_>, printer: &mut Printer) -> Result<Option
     let marks = change.observe(printer)?;
     let label = change.service_ref.label();
     if marks.is_failing() {
-        let said = marks.failure().unwrap_or_default();
-        return Ok(Some(format!("{label}: CCM fails: {said}")));
+        let failure = marks.failure().unwrap_or_default();
+        return Ok(Some(format!("{label}: CCM fails: {failure}")));
     }
     let held = in_groups(change);
     Ok(match (&marks.label, held) {
@@ -167,9 +167,9 @@ fn routes(prepared: &PreparedChange<'_>) -> Vec<String> {
     }
     let report = rules::check(index, None, &|object: &ObjectRef| objects.contains(object));
     let is_about = |finding: &&Finding| finding.rule == NOT_BY_WEIGHT && !finding.allowed;
-    let said = report.findings.iter().filter(is_about);
+    let relevant = report.findings.iter().filter(is_about);
     let mut reasons: Vec<String> =
-        said.map(|finding| format!("{} {}", finding.rule, finding.message)).collect();
+        relevant.map(|finding| format!("{} {}", finding.rule, finding.message)).collect();
     reasons.dedup();
     for (key, _) in index.routes().filter(|(key, _)| groups.contains(key.vgroup)) {
         let route = Route::build(index, *key, &Prediction::default());

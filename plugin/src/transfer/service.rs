@@ -98,7 +98,7 @@ impl<'t> ServiceWriter<'t> {
     /// Writes what was there before, again and again as long as the API server does not answer.
     pub fn restore(&mut self, id: &str, options: &WriteOptions<'_>, printer: &mut Printer) -> Came {
         let deadline = Instant::now() + options.write.timeout.0;
-        let mut told = String::new();
+        let mut last_message = String::new();
         loop {
             let error = match self.change.take_back(Some(id), options.write, printer) {
                 Ok(Rollback::Written(back, begun)) => {
@@ -114,9 +114,9 @@ impl<'t> ServiceWriter<'t> {
                 return Came::Failed(error.to_string());
             }
             let message = format!("{}: {error}; trying again", self.change.service_ref.label());
-            if message != told {
+            if message != last_message {
                 printer.warning(&message);
-                told = message;
+                last_message = message;
             }
             self.change.session.block_on(async { sleep(PAUSE).await });
         }

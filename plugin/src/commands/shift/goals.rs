@@ -17,7 +17,7 @@ use crate::{document::route_name, error::Error, transfer::PlanContext};
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
     /// What the solver is asked, one goal a route.
-    pub route_goals: Vec<RouteGoal>,
+    pub for_solver: Vec<RouteGoal>,
     /// The routes' names, in the same order.
     pub names: Vec<String>,
     /// Reasons against the change: routes that only one of the sides is in.
@@ -48,7 +48,7 @@ impl<'a> Goals<'a> {
         let all: BTreeSet<RouteKey<'a>> =
             [&to, &from].into_iter().flatten().flatten().copied().collect();
         let mut goals = Self {
-            route_goals: Vec::new(),
+            for_solver: Vec::new(),
             names: Vec::new(),
             against: Vec::new(),
             routes: Vec::new(),
@@ -106,7 +106,7 @@ impl<'a> Goals<'a> {
         let (to_side, from_side) = (side(&sides.to, &to)?, side(&sides.from, &from)?);
         let number = |sum: u64| u32::try_from(sum).unwrap_or(u32::MAX);
         let total = route.weight_sum();
-        self.route_goals.push(RouteGoal {
+        self.for_solver.push(RouteGoal {
             to: to_side,
             from: from_side,
             others: number(total.saturating_sub(ours)),

@@ -70,7 +70,7 @@ fn intent(
     let pair = ResolvedSides::resolve(target, sides, plan_context)?;
     let goals = Goals::new(&pair, plan_context)?;
     let solution =
-        solver::solve(&goals.route_goals, share.0).map_err(|error| unsolvable(error, &pair))?;
+        solver::solve(&goals.for_solver, share.0).map_err(|error| unsolvable(error, &pair))?;
     let (from, to) = sides;
     let mut remarks = Vec::new();
     for (route, reached) in goals.names.iter().zip(&solution.routes) {
@@ -94,7 +94,7 @@ fn intent(
     {
         match (place, weight) {
             (ResolvedSide::Service(service_ref), Some(weight)) => {
-                parts.extend(goals::service_part(service_ref, weight))
+                parts.extend(goals::service_part(service_ref, weight));
             }
             _ => parts.extend(goals.server_parts(&solution, is_to)),
         }

@@ -15,7 +15,7 @@ pub struct ChangeReport {
     pub verb: String,
     /// The Service.
     pub object: Object,
-    /// What was changed of its annotations, without the record.
+    /// The annotations that change, without the record.
     pub annotations: Vec<AnnotationChange>,
     /// The change's id, once it is written.
     pub change: Option<String>,
@@ -34,7 +34,7 @@ pub struct ChangeReport {
 /// The kind of a change's document.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub enum ChangeKind {
-    /// The only one.
+    /// The answer of a command that writes one Service.
     Change,
 }
 

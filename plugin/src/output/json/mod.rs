@@ -31,7 +31,7 @@ pub use webhook::{HookStatus, Recovery, WebhookConfiguration, WebhookStatus, Web
 /// The version of all documents.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub enum ApiVersion {
-    /// The only one so far.
+    /// The first version.
     #[serde(rename = "clbmigrate.io/v1alpha1")]
     V1Alpha1,
 }
@@ -106,7 +106,10 @@ impl From<Outcome> for clbmigrate_core::outcome::Outcome {
     }
 }
 
-/// Writes a document as JSON.
+/// Writes a document as indented JSON with an end of line.
+///
+/// # Errors
+/// Where `out` cannot be written.
 pub fn write(document: &impl Serialize, out: &mut dyn std::io::Write) -> Result<(), Error> {
     // serde_json's error hides the kind of an I/O error unless it is turned back into one.
     serde_json::to_writer_pretty(&mut *out, document).map_err(std::io::Error::from)?;

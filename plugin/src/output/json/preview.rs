@@ -79,7 +79,7 @@ pub struct ChangedRoute {
     pub vserver_group: String,
     /// The port; null for a group that nobody is mapped to.
     pub port: Option<u16>,
-    /// As it stands.
+    /// Before the change.
     pub before: RouteState,
     /// After CCM's next round over the changed Services.
     pub after: RouteState,

@@ -128,7 +128,7 @@ impl CheckReport {
 }
 
 impl Summary {
-    /// Counts findings.
+    /// Counts findings by severity. Allowed ones count as well.
     pub fn of(findings: &[finding::Finding]) -> Self {
         let count = |severity| findings.iter().filter(|found| found.severity == severity).count();
         Self {

@@ -49,7 +49,7 @@ pub struct Route {
     pub names: RouteNames,
 }
 
-/// What a route's parts are called besides their ids.
+/// The names of a route's CLB and group, which tables show beside their ids.
 #[derive(Debug, Clone, Default)]
 pub struct RouteNames {
     /// The CLB's name.
@@ -72,7 +72,7 @@ pub struct Participant {
     pub namespace: Option<String>,
     /// The Service's name, or the server's id.
     pub name: String,
-    /// How traffic gets to it; null where that cannot be told.
+    /// How traffic gets to it; null where that is unknown.
     pub mode: Option<Mode>,
     /// What CCM's next round makes of it as it is; null for whatever is not at hand.
     pub outcome: Option<Outcome>,
@@ -96,12 +96,12 @@ pub struct Participant {
     pub share_of_known: f64,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
-    /// What people see besides.
+    /// What tables show besides.
     #[serde(skip)]
     pub display: ParticipantDisplay,
 }
 
-/// What is known of a participant besides its numbers.
+/// What tables show of a participant besides its document.
 #[derive(Debug, Clone, Default)]
 pub struct ParticipantDisplay {
     /// The weight annotation as written, where it is not a weight.
@@ -141,7 +141,7 @@ pub enum Mode {
     External,
 }
 
-/// Something wrong, beside what it concerns.
+/// A problem, beside what it concerns.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Problem {
     /// The rule that found it; null where it is seen without a rule.

@@ -19,7 +19,7 @@ pub struct TransferReport {
     pub undoes: Option<String>,
     /// The sides, in the order in which they are written.
     pub parts: Vec<TransferPart>,
-    /// What it comes to in each route.
+    /// The routes that it concerns, with the shares in them.
     pub routes: Vec<TransferRoute>,
     /// How far it came.
     pub state: TransferState,
@@ -51,10 +51,10 @@ pub enum Next {
     Undo,
 }
 
-/// The kind of this document.
+/// The kind of a `TransferReport`.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub enum TransferKind {
-    /// The only one.
+    /// The answer about a change of several sides.
     Transfer,
 }
 
@@ -114,7 +114,7 @@ pub enum PartState {
     Taken,
 }
 
-/// How far the whole came.
+/// How far the whole change came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TransferState {

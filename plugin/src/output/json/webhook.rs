@@ -17,15 +17,15 @@ pub struct WebhookStatus {
     pub context: Option<String>,
     /// The namespace that the webhook runs in.
     pub namespace: String,
-    /// Its configuration objects.
+    /// The objects that register it with the API server.
     pub hooks: Vec<HookStatus>,
     /// How many of its Pods are ready; null where that may not be read.
     pub ready: Option<usize>,
     /// Whether it was seen to answer; null where it could not be asked.
     pub answers: Option<bool>,
-    /// What came of asking it, in words.
+    /// What it answered to a dry run of a mistake, in words.
     pub asked: String,
-    /// What it was told; null where that may not be read.
+    /// Its configuration; null where that may not be read.
     pub configuration: Option<WebhookConfiguration>,
     /// What is wrong.
     pub problems: Vec<String>,
@@ -33,14 +33,14 @@ pub struct WebhookStatus {
     pub recovery: Vec<Recovery>,
 }
 
-/// The kind of the document.
+/// The kind of a `WebhookStatus`.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub enum WebhookStatusKind {
-    /// The only one.
+    /// The answer of `webhook status`.
     WebhookStatus,
 }
 
-/// A configuration object.
+/// An object that registers the webhook with the API server.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HookStatus {
@@ -54,7 +54,7 @@ pub struct HookStatus {
     pub trusted_until: Option<String>,
 }
 
-/// What an administrator told the webhook.
+/// The webhook's configuration.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookConfiguration {
