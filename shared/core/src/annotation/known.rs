@@ -132,25 +132,25 @@ pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-graceful-shutdown", Text),
 ];
 
-/// The place in the table. Suffixes are told apart by their lengths first, which leaves a few each.
-fn place_of(suffix: &str) -> Option<Place> {
-    static BY_LENGTH: LazyLock<BTreeMap<usize, Vec<Place>>> = LazyLock::new(|| {
-        let mut places: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+/// The entry of a suffix; `None` where CCM does not read it. Suffixes are told apart by their lengths first, which leaves a few each.
+fn table_entry(suffix: &str) -> Option<TableEntry> {
+    static BY_LENGTH: LazyLock<BTreeMap<usize, Vec<TableEntry>>> = LazyLock::new(|| {
+        let mut entries: BTreeMap<usize, Vec<TableEntry>> = BTreeMap::new();
         for (at, known) in KNOWN_ANNOTATIONS.iter().enumerate() {
-            places.entry(known.suffix.len()).or_default().push((at, known));
+            entries.entry(known.suffix.len()).or_default().push((at, known));
         }
-        places
+        entries
     });
-    let places = BY_LENGTH.get(&suffix.len())?;
-    places.iter().copied().find(|(_, known)| known.suffix == suffix)
+    let entries = BY_LENGTH.get(&suffix.len())?;
+    entries.iter().copied().find(|(_, known)| known.suffix == suffix)
 }
 
-/// Where in the table, and what stands there.
-type Place = (usize, &'static KnownAnnotation);
+/// An annotation with its position in the table.
+type TableEntry = (usize, &'static KnownAnnotation);
 
 /// The annotation of that suffix, if CCM reads it.
 pub fn find_known(suffix: &str) -> Option<&'static KnownAnnotation> {
-    place_of(suffix).map(|(_, known)| known)
+    table_entry(suffix).map(|(_, known)| known)
 }
 
 /// The annotations of an object that CCM reads, in the order of the table, each with the value in
@@ -158,13 +158,13 @@ pub fn find_known(suffix: &str) -> Option<&'static KnownAnnotation> {
 pub(crate) fn known_in(
     annotations: &Annotations,
 ) -> Vec<(&'static KnownAnnotation, EffectiveValue<'_>)> {
-    let mut found: Vec<(Place, EffectiveValue<'_>)> = Vec::new();
+    let mut found: Vec<(TableEntry, EffectiveValue<'_>)> = Vec::new();
     for (key, text) in annotations.iter() {
         let Some(suffix) = suffix_of(key) else { continue };
-        let Some(place) = place_of(suffix) else { continue };
+        let Some(entry) = table_entry(suffix) else { continue };
         // The new prefix comes first, by alphabet, and wins.
-        if !found.iter().any(|((at, _), _)| *at == place.0) {
-            found.push((place, EffectiveValue { key, text }));
+        if !found.iter().any(|((at, _), _)| *at == entry.0) {
+            found.push((entry, EffectiveValue { key, text }));
         }
     }
     found.sort_unstable_by_key(|((at, _), _)| *at);
@@ -237,27 +237,26 @@ fn bare_suffix(name: &str) -> Option<String> {
     (distance(infix, INFIX.trim_end_matches('-')) <= 2).then(|| rest.to_owned())
 }
 
-/// Edits between two short texts; two neighbours swapped count as one.
+/// How many edits make one short text of the other: a character added, removed or replaced, or two
+/// neighbours swapped.
+#[expect(clippy::indexing_slicing, reason = "each row has one entry more than `b` has characters")]
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
+    for i in 0..a.len() {
         let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let at =
-                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut cost =
-                (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if swapped {
-                cost = cost.min(at(&before, j - 1) + 1);
+        for j in 0..b.len() {
+            let replaced = last[j] + usize::from(a[i] != b[j]);
+            let mut cost = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == b[j] && a[i] == b[j - 1] {
+                cost = cost.min(before[j - 1] + 1);
             }
             row.push(cost);
         }
         before = std::mem::replace(&mut last, row);
     }
-    last.last().copied().unwrap_or_default()
+    last[b.len()]
 }
 
 #[cfg(test)]

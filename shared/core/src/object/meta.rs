@@ -91,11 +91,11 @@ where
     D: Deserializer<'de>,
 {
     #[derive(Deserialize)]
-    struct Owner {
+    struct OwnerReference {
         #[serde(default)]
         controller: bool,
     }
-    let owners = Option::<Vec<Owner>>::deserialize(deserializer)?.unwrap_or_default();
+    let owners = Option::<Vec<OwnerReference>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(owners.iter().any(|owner| owner.controller))
 }
 
@@ -140,32 +140,31 @@ impl Annotations {
         self.strings.is_empty() && self.others.is_empty()
     }
 
-    /// Sets `key` to `value`.
+    /// Sets the annotation `key` to `value`, whatever stood there before.
+    #[expect(clippy::indexing_slicing, reason = "the position was just found")]
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
         let (key, value) = (key.into(), value.into());
         self.others.remove(&key);
-        match self.place(&key) {
-            Ok(place) => {
-                self.strings.get_mut(place).into_iter().for_each(|(_, old)| old.clone_from(&value));
-            }
-            Err(place) => self.strings.insert(place, (key, value)),
+        match self.position(&key) {
+            Ok(at) => self.strings[at].1 = value,
+            Err(at) => self.strings.insert(at, (key, value)),
         }
     }
 
     /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         self.others.remove(key);
-        let place = self.place(key).ok()?;
-        Some(self.strings.remove(place).1)
+        let at = self.position(key).ok()?;
+        Some(self.strings.remove(at).1)
     }
 
-    /// Where a key stands, or belongs.
-    fn place(&self, key: &str) -> Result<usize, usize> {
+    /// `Ok` where the key stands, `Err` where it belongs.
+    fn position(&self, key: &str) -> Result<usize, usize> {
         self.strings.binary_search_by(|(known, _)| known.as_str().cmp(key))
     }
 
     /// From pairs in any order; of two values of a key, the later counts.
-    fn of(mut strings: Vec<(String, String)>, others: BTreeMap<String, Value>) -> Self {
+    fn from_pairs(mut strings: Vec<(String, String)>, others: BTreeMap<String, Value>) -> Self {
         let is_in_order = strings.is_sorted_by(|(a, _), (b, _)| a < b);
         if !is_in_order {
             strings.reverse();
@@ -179,7 +178,7 @@ impl Annotations {
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Annotations {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let strings = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self::of(strings, BTreeMap::new())
+        Self::from_pairs(strings, BTreeMap::new())
     }
 }
 
@@ -209,7 +208,7 @@ impl<'de> Deserialize<'de> for Annotations {
                         other => drop(others.insert(key, other)),
                     }
                 }
-                Ok(Annotations::of(strings, others))
+                Ok(Annotations::from_pairs(strings, others))
             }
         }
 

@@ -31,25 +31,21 @@ impl BackendLayout {
         }
     }
 
-    /// With one backend less; `None` where that leaves nobody.
+    /// The layout with one backend less; `None` where none would be left. In Local mode that is the
+    /// node with the fewest pods, for a rollout empties it first; an ECI pod where there is no node.
     #[must_use]
     pub fn one_less(&self) -> Option<Self> {
         match self {
-            Self::Even(0 | 1) => None,
-            Self::Even(backends) => Some(Self::Even(backends - 1)),
+            Self::Even(backends) => (*backends > 1).then(|| Self::Even(backends - 1)),
+            Self::Local { nodes, eci } if nodes.len() + eci <= 1 => None,
             Self::Local { nodes, eci } => {
-                // The smallest goes: it is the one that a rollout empties first.
                 let smallest = nodes.iter().enumerate().min_by_key(|(_, pods)| **pods);
-                let smallest = smallest.map(|(place, _)| place);
-                match (smallest, nodes.len(), eci) {
-                    (_, 0 | 1, 0) | (_, 0, 1) => None,
-                    (Some(place), ..) => {
-                        let mut nodes = nodes.clone();
-                        nodes.remove(place);
-                        Some(Self::Local { nodes, eci: *eci })
-                    }
-                    (None, ..) => Some(Self::Local { nodes: Vec::new(), eci: eci - 1 }),
-                }
+                let Some((smallest, _)) = smallest else {
+                    return Some(Self::Local { nodes: Vec::new(), eci: eci - 1 });
+                };
+                let mut nodes = nodes.clone();
+                nodes.remove(smallest);
+                Some(Self::Local { nodes, eci: *eci })
             }
         }
     }
@@ -92,45 +88,36 @@ pub fn capacity(present: &[u32]) -> u32 {
     number(present.iter().filter(|weight| open(**weight)).count()).saturating_mul(MOST)
 }
 
-/// Shares a sum out to servers, in the proportion of their present weights as far as integers and the
-/// bound of 100 allow. What is above [`capacity`] is not given to anybody.
+/// Distributes a sum to servers, in the proportion of their present weights as far as integers and
+/// the bound of 100 allow. What is above [`capacity`] is not given to anybody. Returns the servers'
+/// weights in the same order.
+#[expect(clippy::indexing_slicing, reason = "all indexes are positions of `present`")]
 pub fn distribute(sum: u32, present: &[u32]) -> Vec<u32> {
     let open = is_open(present);
     let none_has = present.iter().all(|weight| *weight == 0);
-    let part = |weight: u32| if none_has { 1 } else { weight };
+    let part = |at: usize| if none_has { 1 } else { present[at] };
     let mut given: Vec<u32> = vec![0; present.len()];
     let mut left = sum.min(capacity(present));
     // Whoever reaches the bound leaves the rest to others, so a few rounds are needed.
     while left > 0 {
-        let free: Vec<usize> = (0..present.len())
-            .filter(|at| {
-                let weight = present.get(*at).copied().unwrap_or_default();
-                open(weight) && given.get(*at).is_some_and(|given| *given < MOST)
-            })
-            .collect();
-        let parts: u32 =
-            free.iter().filter_map(|at| present.get(*at)).map(|weight| part(*weight)).sum();
+        let mut free: Vec<usize> =
+            (0..present.len()).filter(|at| open(present[*at]) && given[*at] < MOST).collect();
+        let parts: u32 = free.iter().map(|at| part(*at)).sum();
         if parts == 0 {
             break;
         }
         let round = left;
-        for at in &free {
-            let (Some(given), Some(weight)) = (given.get_mut(*at), present.get(*at)) else {
-                continue;
-            };
-            let more = (round.saturating_mul(part(*weight)) / parts).min(MOST - *given).min(left);
-            *given += more;
+        for at in free.iter().copied() {
+            let more = (round.saturating_mul(part(at)) / parts).min(MOST - given[at]).min(left);
+            given[at] += more;
             left -= more;
         }
         if left == round {
-            // Less than one for each: the first ones get it, the largest first.
-            let mut order = free;
-            order.sort_by_key(|at| std::cmp::Reverse(present.get(*at).copied()));
-            for at in order {
-                if let (true, Some(given)) = (left > 0, given.get_mut(at)) {
-                    *given += 1;
-                    left -= 1;
-                }
+            // Less than one for each: the largest get it.
+            free.sort_by_key(|at| std::cmp::Reverse(present[*at]));
+            for at in free.into_iter().take(left as usize) {
+                given[at] += 1;
+                left -= 1;
             }
         }
     }
