@@ -140,7 +140,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         object: &Value,
         namespace: &str,
     ) -> Option<Arc<Workload>> {
-        let controller = Controller::of(object).filter(|_| kind == WorkloadKind::Pod)?;
+        let controller = Controller::of_object(object).filter(|_| kind == WorkloadKind::Pod)?;
         let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.as_str() == controller.kind)?;
         self.cache.workload(kind, namespace, &controller.name)
     }

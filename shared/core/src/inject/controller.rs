@@ -26,7 +26,7 @@ struct Reference {
 
 impl Controller {
     /// Reads `metadata.ownerReferences`; `None` where no controller owns the object.
-    pub fn of(object: &Value) -> Option<Self> {
+    pub fn of_object(object: &Value) -> Option<Self> {
         let references = object.pointer("/metadata/ownerReferences")?;
         let references = Vec::<Reference>::deserialize(references).ok()?;
         let owner = references.into_iter().find(|owner| owner.controller == Some(true))?;
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_replica_set_of_a_deployment_stands_for_the_deployment() {
         let owners = json!([{"kind": "ReplicaSet", "name": "web-a-5d4f8", "controller": true}]);
-        assert_eq!(Controller::of(&pod(&owners)), Some(controller("Deployment", "web-a")));
+        assert_eq!(Controller::of_object(&pod(&owners)), Some(controller("Deployment", "web-a")));
     }
 
     #[test]
@@ -68,15 +68,15 @@ mod tests {
             {"kind": "Node", "name": "n1"},
             {"kind": "ReplicaSet", "name": "alone", "controller": true},
         ]);
-        assert_eq!(Controller::of(&pod(&owners)), Some(controller("ReplicaSet", "alone")));
+        assert_eq!(Controller::of_object(&pod(&owners)), Some(controller("ReplicaSet", "alone")));
         let owners = json!([{"kind": "Job", "name": "once", "controller": true}]);
-        assert_eq!(Controller::of(&pod(&owners)), Some(controller("Job", "once")));
+        assert_eq!(Controller::of_object(&pod(&owners)), Some(controller("Job", "once")));
     }
 
     #[test]
     fn an_owner_that_does_not_control_is_none() {
-        assert_eq!(Controller::of(&pod(&json!([{"kind": "Node", "name": "n1"}]))), None);
-        assert_eq!(Controller::of(&pod(&json!(null))), None);
-        assert_eq!(Controller::of(&json!({})), None);
+        assert_eq!(Controller::of_object(&pod(&json!([{"kind": "Node", "name": "n1"}]))), None);
+        assert_eq!(Controller::of_object(&pod(&json!(null))), None);
+        assert_eq!(Controller::of_object(&json!({})), None);
     }
 }

@@ -129,7 +129,7 @@ pub enum Note {
         container: String,
     },
     /// An injected hook was missing and is there again.
-    GivenBack {
+    HookRestored {
         /// The container.
         container: String,
     },
@@ -159,7 +159,7 @@ impl fmt::Display for Note {
                 f,
                 "container {container}: its own preStop hook takes the place of the injected one"
             ),
-            Self::GivenBack { container } => write!(
+            Self::HookRestored { container } => write!(
                 f,
                 "container {container}: the injected preStop hook was missing and is there again; to do without, annotate the workload clbmigrate.io/inject: disabled"
             ),

@@ -7,7 +7,7 @@ use crate::patch::PatchOp;
 /// The operations that make `after` of `before`, both at the JSON Pointer `path`. Nothing that is
 /// equal is named; what is absent is added whole, with the maps around it; lists of different
 /// lengths are replaced.
-pub(super) fn between(path: &str, before: &Value, after: &Value) -> Vec<PatchOp> {
+pub(super) fn patch_between(path: &str, before: &Value, after: &Value) -> Vec<PatchOp> {
     let mut ops = Vec::new();
     compare(path, before, after, &mut ops);
     ops
@@ -72,7 +72,7 @@ mod tests {
         proptest! {
             #[test]
             fn the_patch_makes_the_one_of_the_other(before in values(), after in values()) {
-                let ops = between("/x", &json!({"x": before})["x"], &after);
+                let ops = patch_between("/x", &json!({"x": before})["x"], &after);
                 let patch: json_patch::Patch = serde_json::from_value(json!(ops)).expect("a patch");
                 let mut object = json!({"x": before, "y": 1});
                 json_patch::patch(&mut object, &patch).expect("it applies");
@@ -87,7 +87,7 @@ mod tests {
         let before = json!({"a": {"b": 1, "c/d": [1, 2]}, "e": 1});
         let after = json!({"a": {"b": 1, "c/d": [1, 3]}, "f": {"g": 1}});
         assert_eq!(
-            json!(between("", &before, &after)),
+            json!(patch_between("", &before, &after)),
             json!([
                 {"op": "remove", "path": "/e"},
                 {"op": "replace", "path": "/a/c~1d/1", "value": 3},

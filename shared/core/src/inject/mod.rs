@@ -33,10 +33,10 @@ pub const DEFAULT_SECONDS: u32 = 30;
 pub use controller::Controller;
 pub use decision::{Action, Decision, Note, Reason};
 pub use record::{INJECTED, InjectionRecord, InjectionRecordError};
-pub use template::remove;
+pub use template::remove_hooks;
 pub use workload::{ExaminedWorkload, InjectionContext, Operation, Request, examine};
 
-pub(crate) use workload::switched_off;
+pub(crate) use workload::opt_out_reason;
 
 use std::ops::RangeInclusive;
 

@@ -10,9 +10,9 @@ use crate::object::{DEFAULT_GRACE_PERIOD_SECONDS, PodSpec};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MissingHooks {
     /// They are given one.
-    Give,
+    Add,
     /// They stay without; only what was given before is kept up.
-    Keep,
+    Leave,
 }
 
 /// A template that was made, equal to the one it was made of where nothing had to change.
@@ -31,14 +31,14 @@ const SLEEP: &str = "sleep";
 /// Gives the template's containers hooks of so many seconds, the grace period their time, and the
 /// record what was done. A pure function of its arguments, whatever was done before: that makes an
 /// object applied again equal to the stored one.
-pub(super) fn make(
+pub(super) fn with_hooks(
     template: &Value,
     record: Option<&InjectionRecord>,
     seconds: u32,
     hooks: MissingHooks,
 ) -> Result<PatchedTemplate, Reason> {
     let mut made = PatchedTemplate { template: template.clone(), notes: Vec::new() };
-    let containers = give(&mut made, record, seconds, hooks)?;
+    let containers = add_hooks(&mut made, record, seconds, hooks)?;
     let spec = made.template.get_mut("spec").and_then(Value::as_object_mut);
     let spec = spec.ok_or_else(|| Reason::Unreadable("spec is no map".to_owned()))?;
     let sent = grace(spec)?;
@@ -47,7 +47,7 @@ pub(super) fn make(
         // Lowering the grace period could cut the hooks that took the place of ours. The record
         // remembers that it was raised, lest it be raised once more with the next hook.
         let left = raised.map(|record| InjectionRecord { containers, ..record.clone() });
-        write(&mut made.template, record, left.as_ref())?;
+        write_record(&mut made.template, record, left.as_ref())?;
         return Ok(made);
     }
     let before = raised.map_or(sent, |record| record.grace_before);
@@ -62,12 +62,12 @@ pub(super) fn make(
         }
     }
     let new = InjectionRecord { containers, seconds, grace_before: before, grace };
-    write(&mut made.template, record, Some(&new))?;
+    write_record(&mut made.template, record, Some(&new))?;
     Ok(made)
 }
 
 /// Gives the main containers their hooks and returns the names of those whose hook is ours.
-fn give(
+fn add_hooks(
     made: &mut PatchedTemplate,
     record: Option<&InjectionRecord>,
     seconds: u32,
@@ -80,11 +80,11 @@ fn give(
         let container = container.as_object_mut().ok_or_else(no_list)?;
         let name = container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let given = record.filter(|record| record.names(&name)).map(|record| record.seconds);
-        match PreStopState::of(container, given) {
-            PreStopState::None if hooks == MissingHooks::Give => {
+        match PreStopState::read(container, given) {
+            PreStopState::None if hooks == MissingHooks::Add => {
                 set_sleep(container, seconds)?;
                 if given.is_some() {
-                    made.notes.push(Note::GivenBack { container: name.clone() });
+                    made.notes.push(Note::HookRestored { container: name.clone() });
                 }
                 ours.push(name);
             }
@@ -118,7 +118,7 @@ enum PreStopState {
 
 impl PreStopState {
     /// `given` is what the container was given.
-    fn of(container: &Map<String, Value>, given: Option<u32>) -> Self {
+    fn read(container: &Map<String, Value>, given: Option<u32>) -> Self {
         let hook = container.get(LIFECYCLE).and_then(|lifecycle| lifecycle.get(PRE_STOP));
         let hook = match hook {
             None | Some(Value::Null) => return Self::None,
@@ -175,7 +175,7 @@ fn longest_sleep(spec: &Map<String, Value>) -> Result<Option<i64>, Reason> {
     Ok(spec.longest_sleep().map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)))
 }
 
-fn write(
+fn write_record(
     template: &mut Value,
     old: Option<&InjectionRecord>,
     new: Option<&InjectionRecord>,
@@ -198,7 +198,7 @@ fn write(
 /// A pod template without what its record says was added, or as it is where it has no record. The
 /// grace period stays long enough for hooks that others have written since. Maps that are left empty
 /// go too, for nobody sees whether the client sent them.
-pub fn remove(template: &Value) -> Result<Value, Reason> {
+pub fn remove_hooks(template: &Value) -> Result<Value, Reason> {
     let mut bare = template.clone();
     let text = bare.pointer("/metadata/annotations").and_then(|known| known.get(INJECTED));
     let Some(text) = text.and_then(Value::as_str) else { return Ok(bare) };
@@ -207,8 +207,8 @@ pub fn remove(template: &Value) -> Result<Value, Reason> {
     for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
         let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
         let given = record.names(name).then_some(record.seconds);
-        if matches!(PreStopState::of(container, given), PreStopState::Ours) {
-            remove_in(container, LIFECYCLE, PRE_STOP);
+        if matches!(PreStopState::read(container, given), PreStopState::Ours) {
+            remove_member(container, LIFECYCLE, PRE_STOP);
         }
     }
     if let Some(spec) = bare.get_mut("spec").and_then(Value::as_object_mut)
@@ -218,12 +218,12 @@ pub fn remove(template: &Value) -> Result<Value, Reason> {
         spec.insert(GRACE.to_owned(), record.grace_before.max(least).into());
     }
     if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
-        remove_in(metadata, ANNOTATIONS, INJECTED);
+        remove_member(metadata, ANNOTATIONS, INJECTED);
     }
     Ok(bare)
 }
 
-fn remove_in(parent: &mut Map<String, Value>, map: &str, key: &str) {
+fn remove_member(parent: &mut Map<String, Value>, map: &str, key: &str) {
     let Some(inner) = parent.get_mut(map).and_then(Value::as_object_mut) else { return };
     inner.remove(key);
     if inner.is_empty() {

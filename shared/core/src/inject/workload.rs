@@ -34,7 +34,7 @@ pub struct Request<'a> {
     pub operation: Operation<'a>,
     /// The object as it was sent, as Kubernetes' JSON.
     pub object: &'a Value,
-    /// For a Pod, the annotations of the workload behind it ([`Controller::of`]), if at hand: what
+    /// For a Pod, the annotations of the workload behind it ([`Controller::of_object`]), if at hand: what
     /// they say counts where the Pod itself says nothing.
     pub controller_annotations: Option<&'a Annotations>,
 }
@@ -74,7 +74,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Whether a workload of that kind must stay as it is because of its annotation
 /// `clbmigrate.io/inject`.
-pub(crate) fn switched_off(kind: WorkloadKind, switch: Option<&str>) -> Option<Reason> {
+pub(crate) fn opt_out_reason(kind: WorkloadKind, switch: Option<&str>) -> Option<Reason> {
     match (kind, switch) {
         (_, Some("disabled")) => Some(Reason::OptedOut),
         (WorkloadKind::DaemonSet, switch) if switch != Some("enabled") => Some(Reason::NotOptedIn),
@@ -101,7 +101,7 @@ pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
     if metadata.controlled && !is_pod {
         return Err(Reason::Controlled);
     }
-    let controller = Controller::of(object).map(|controller| controller.kind);
+    let controller = Controller::of_object(object).map(|controller| controller.kind);
     if controller.as_deref() == Some("Job") {
         return Err(Reason::OfJob);
     }
@@ -123,7 +123,7 @@ pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
         Some("DaemonSet") => WorkloadKind::DaemonSet,
         _ => kind,
     };
-    let off = switched_off(judged_as, switch.as_deref());
+    let off = opt_out_reason(judged_as, switch.as_deref());
     if let (Some(reason), None) = (&off, &record) {
         return Err(reason.clone());
     }
@@ -175,15 +175,15 @@ impl ExaminedWorkload<'_> {
             };
             return Decision { action: Action::Untouched(reason), notes: Vec::new() };
         }
-        let hooks = if obstacle.is_none() { MissingHooks::Give } else { MissingHooks::Keep };
+        let hooks = if obstacle.is_none() { MissingHooks::Add } else { MissingHooks::Leave };
         let mut notes = Vec::new();
-        if hooks == MissingHooks::Give {
+        if hooks == MissingHooks::Add {
             notes.extend(self.unknown_switch());
         }
         let seconds = self.seconds(hooks, settings, &mut notes);
-        let made = match self.again(hooks, seconds) {
+        let made = match self.reapplied(hooks, seconds) {
             Some(made) => Ok(made),
-            None => template::make(self.template, self.record.as_ref(), seconds, hooks),
+            None => template::with_hooks(self.template, self.record.as_ref(), seconds, hooks),
         };
         let action = match made {
             Ok(made) => {
@@ -211,7 +211,7 @@ impl ExaminedWorkload<'_> {
     }
 
     fn lacks_hooks(&self) -> bool {
-        let made = template::make(self.template, None, *SECONDS.start(), MissingHooks::Give);
+        let made = template::with_hooks(self.template, None, *SECONDS.start(), MissingHooks::Add);
         !matches!(made, Ok(made) if made.template == *self.template)
     }
 
@@ -235,17 +235,17 @@ impl ExaminedWorkload<'_> {
         let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
         match &self.record {
             Some(record)
-                if hooks == MissingHooks::Keep
+                if hooks == MissingHooks::Leave
                     || self.kind == WorkloadKind::Pod
                     || !(self.is_new || stored == Some(record.seconds)) =>
             {
                 record.seconds
             }
-            _ => self.wanted(settings.seconds, notes),
+            _ => self.configured_seconds(settings.seconds, notes),
         }
     }
 
-    fn wanted(&self, by_default: u32, notes: &mut Vec<Note>) -> u32 {
+    fn configured_seconds(&self, by_default: u32, notes: &mut Vec<Note>) -> u32 {
         let Some(value) = &self.seconds else { return by_default };
         match value.parse().ok().filter(|seconds| SECONDS.contains(seconds)) {
             Some(seconds) => seconds,
@@ -258,15 +258,15 @@ impl ExaminedWorkload<'_> {
 
     /// The stored template, if what was sent becomes just that with the stored seconds: the same
     /// manifest once more.
-    fn again(&self, hooks: MissingHooks, seconds: u32) -> Option<PatchedTemplate> {
+    fn reapplied(&self, hooks: MissingHooks, seconds: u32) -> Option<PatchedTemplate> {
         let stored = self.stored_record.as_ref().map(|stored| stored.seconds);
-        let stored = stored.filter(|stored| hooks == MissingHooks::Give && *stored != seconds)?;
-        let made = template::make(self.template, self.record.as_ref(), stored, hooks).ok()?;
+        let stored = stored.filter(|stored| hooks == MissingHooks::Add && *stored != seconds)?;
+        let made = template::with_hooks(self.template, self.record.as_ref(), stored, hooks).ok()?;
         (Some(&made.template) == self.stored).then_some(made)
     }
 
     fn action(&self, made: &Value, obstacle: Option<Reason>) -> Action {
-        let patch = diff::between(self.pointer, self.template, made);
+        let patch = diff::patch_between(self.pointer, self.template, made);
         if !patch.is_empty() {
             return Action::Patched(patch);
         }

@@ -143,7 +143,8 @@ fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
-    if is_same_but_for_the_weight(checked) || still_serves(checked) || is_said_already(checked) {
+    if is_same_but_for_the_weight(checked) || still_serves(checked) || is_reported_already(checked)
+    {
         return;
     }
     let after = checked.routes_after();
@@ -170,7 +171,7 @@ fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
 
 /// Whether the weight cannot be used, which CLB001 and CLB012 refuse, while nothing is known of anybody
 /// else in any group: then there is nothing to add.
-fn is_said_already(checked: &CheckedChange<'_, '_>) -> bool {
+fn is_reported_already(checked: &CheckedChange<'_, '_>) -> bool {
     checked.after.is_some_and(|after| after.weight_setting().is_none())
         && checked.index.snapshot.clb_answers.groups.is_empty()
 }

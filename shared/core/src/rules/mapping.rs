@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn found<'a>(checked: &CheckedService<'_, 'a>) -> Option<EffectiveValue<'a>> {
+fn mapping_annotation<'a>(checked: &CheckedService<'_, 'a>) -> Option<EffectiveValue<'a>> {
     checked.annotations().effective(annotation::VGROUP_PORT)
 }
 
@@ -135,7 +135,8 @@ fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };
@@ -192,7 +193,7 @@ fn completed(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>) -> Option<
 }
 
 fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let Some(EffectiveValue { key, text }) = found(checked) else { return };
+    let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
     let Some(position) = text.chars().position(char::is_whitespace) else { return };
     let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let (fix, patch) = corrected(key, &tidy);
@@ -205,7 +206,8 @@ fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };
@@ -246,7 +248,7 @@ fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 
 /// Release entries of groups that the Service neither held nor released before.
 fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings<'_>) {
-    let Some(EffectiveValue { key, text }) = found(checked) else { return };
+    let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
     let Some(was) = checked.old.and_then(backends::mapping) else { return };
     for entry in mapping.entries().iter().filter(|entry| entry.is_release()) {
         if was.entries().iter().any(|known| known.group == entry.group) {
@@ -263,7 +265,8 @@ fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut
 }
 
 fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };
@@ -323,7 +326,7 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let Some(EffectiveValue { key, text }) = found(checked) else { return };
+    let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
     if !text.is_empty() && checked.clb().is_empty() {
         let id = annotation::full_key(annotation::ID);
         checked
@@ -335,7 +338,8 @@ fn no_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };
@@ -354,7 +358,8 @@ fn unmapped(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };
@@ -376,7 +381,8 @@ fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let (Some(mapping), Some(EffectiveValue { key, text })) = (checked.mapping(), found(checked))
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
     else {
         return;
     };

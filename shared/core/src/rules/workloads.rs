@@ -202,7 +202,7 @@ fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
     let switch = checked.workload.metadata.annotations.get(annotation::INJECT);
     let namespace = checked.workload.metadata.namespace();
     let kind = checked.workload.kind;
-    let wanted = inject::switched_off(kind, switch).is_none()
+    let wanted = inject::opt_out_reason(kind, switch).is_none()
         && (kind != WorkloadKind::Pod || cluster.injects_into_pods_of(namespace));
     let nodes = cluster.nodes();
     // The hook's scope, and what it never changes: templates that a controller writes.

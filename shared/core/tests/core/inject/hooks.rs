@@ -196,7 +196,7 @@ fn a_hook_that_was_removed_is_given_back_and_that_is_said() {
         let before = Store::new(&deployment(&[container("web"), container("log")]), READY).object;
         let (store, admitted) = hand_over(&nothing);
         assert_eq!(store.object, before);
-        assert_eq!(admitted.notes, [Note::GivenBack { container: "web".to_owned() }]);
+        assert_eq!(admitted.notes, [Note::HookRestored { container: "web".to_owned() }]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was added can be taken away.
 
-use clbmigrate_core::inject::{INJECTED, Reason, remove};
+use clbmigrate_core::inject::{INJECTED, Reason, remove_hooks};
 use serde_json::json;
 
 use super::fixture::*;
@@ -19,7 +19,7 @@ fn a_template_without_what_was_added_is_the_one_that_was_sent() {
         let sent = defaulted(manifest);
         let object = admit(&sent, None, READY).object;
         assert_ne!(object, sent);
-        let bare = remove(&object["spec"]["template"]).expect("it can be removed");
+        let bare = remove_hooks(&object["spec"]["template"]).expect("it can be removed");
         assert_eq!(bare, sent["spec"]["template"]);
     }
 }
@@ -27,7 +27,7 @@ fn a_template_without_what_was_added_is_the_one_that_was_sent() {
 #[test]
 fn a_template_that_was_given_nothing_stays() {
     let sent = defaulted(deployment(&[with_hook("web", &sleep(30))]));
-    assert_eq!(remove(&sent["spec"]["template"]), Ok(sent["spec"]["template"].clone()));
+    assert_eq!(remove_hooks(&sent["spec"]["template"]), Ok(sent["spec"]["template"].clone()));
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn hooks_that_others_wrote_since_stay_and_are_not_cut() {
     let own = json!({"containers": [with_hook("web", &sleep(50)), with_hook("log", &sleep(30))]});
     store.edit(&json!({"spec": {"template": {"spec": own}}}), READY);
     store.object["spec"]["template"] =
-        remove(&store.object["spec"]["template"]).expect("it can be removed");
+        remove_hooks(&store.object["spec"]["template"]).expect("it can be removed");
     assert_eq!(hooks_of(&store.object), [sleep(50), json!(null)]);
     assert_eq!(grace_of(&store.object), 51);
 }
@@ -45,12 +45,13 @@ fn hooks_that_others_wrote_since_stay_and_are_not_cut() {
 fn a_grace_period_that_somebody_set_since_stays() {
     let mut object = create(&deployment(&[container("web")]), READY).object;
     object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(99);
-    object["spec"]["template"] = remove(&object["spec"]["template"]).expect("it can be removed");
+    object["spec"]["template"] =
+        remove_hooks(&object["spec"]["template"]).expect("it can be removed");
     assert_eq!(grace_of(&object), 99);
 }
 
 #[test]
 fn a_record_that_cannot_be_used_is_an_error() {
     let template = json!({"metadata": {"annotations": {INJECTED: "?"}}, "spec": {}});
-    assert!(matches!(remove(&template), Err(Reason::BadRecord(_))));
+    assert!(matches!(remove_hooks(&template), Err(Reason::BadRecord(_))));
 }
