@@ -3,6 +3,7 @@
 
 mod api_reads;
 mod claims;
+mod cloud_rules;
 mod inject;
 mod messages;
 mod modes;
