@@ -225,7 +225,6 @@ impl Serialize for AuditAnnotations<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn written(response: &AdmissionResponse) -> Value {
@@ -264,20 +263,26 @@ mod tests {
         assert_eq!(review["response"]["patchType"], "JSONPatch");
     }
 
-    proptest! {
-        #[test]
-        fn warnings_fit_into_what_api_servers_pass_on(
-            warnings in proptest::collection::vec("[a-zé\n]{0,400}", 0..40),
-        ) {
-            let response = warnings.iter().fold(AdmissionResponse::allow(), AdmissionResponse::warn);
-            let review = written(&response);
-            let sent: Vec<&str> = review["response"]["warnings"]
-                .as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            prop_assert!(sent.iter().all(|warning| warning.len() <= MAX_WARNING));
-            prop_assert!(sent.iter().all(|warning| !warning.contains('\n')));
-            prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= MAX_WARNINGS);
-            let is_cut = sent.last() == Some(&OMITTED);
-            prop_assert!(is_cut || sent.len() == warnings.len());
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn warnings_fit_into_what_api_servers_pass_on(
+                warnings in proptest::collection::vec("[a-zé\n]{0,400}", 0..40),
+            ) {
+                let response = warnings.iter().fold(AdmissionResponse::allow(), AdmissionResponse::warn);
+                let review = written(&response);
+                let sent: Vec<&str> = review["response"]["warnings"]
+                    .as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                prop_assert!(sent.iter().all(|warning| warning.len() <= MAX_WARNING));
+                prop_assert!(sent.iter().all(|warning| !warning.contains('\n')));
+                prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= MAX_WARNINGS);
+                let is_cut = sent.last() == Some(&OMITTED);
+                prop_assert!(is_cut || sent.len() == warnings.len());
+            }
         }
     }
 }

@@ -178,7 +178,6 @@ impl<'a> AdmissionRequest<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use rstest::rstest;
     use serde_json::json;
 
@@ -246,10 +245,16 @@ mod tests {
         assert_eq!(request.operation, Operation::Other);
     }
 
-    proptest! {
-        #[test]
-        fn no_body_makes_the_reader_panic(body in any::<Vec<u8>>()) {
-            let _ = AdmissionRequest::<'_, &RawValue>::parse(&body);
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #[test]
+            fn no_body_makes_the_reader_panic(body in any::<Vec<u8>>()) {
+                let _ = AdmissionRequest::<'_, &RawValue>::parse(&body);
+            }
         }
     }
 }

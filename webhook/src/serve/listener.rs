@@ -1,4 +1,4 @@
-//! Acceptor connections, and the end of all of them.
+//! Accepts connections, and closes them all at shutdown.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use super::{
-    Limits, Readiness, ReviewHandler,
+    Limits, Readiness, ReviewHandler, ShutdownPhase,
     connection::{self, ConnectionContext},
     router::{Endpoints, Router},
 };
@@ -20,20 +20,6 @@ use crate::{log::RateLimit, metrics::Metrics};
 /// The first and the longest wait after an accept that failed for want of a resource such as file
 /// descriptors: it comes back when a connection ends, not by asking faster.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-
-/// The phases of a server's life, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ShutdownPhase {
-    /// The server answers requests.
-    Serving,
-    /// The server still answers requests and accepts connections, but each answer of HTTP/1 says
-    /// `Connection: close`: to close a connection without a word would now and then lose a request that
-    /// is on its way.
-    Closing,
-    /// The server refuses new connections, closes idle ones, and ends once running requests are
-    /// answered.
-    Draining,
-}
 
 /// Serves reviews, probes and metrics on any number of listeners.
 #[derive(Debug)]

@@ -9,8 +9,10 @@ mod listener;
 mod load_shedding;
 mod readiness;
 mod router;
+mod shutdown;
 
 pub use handler::{Reply, ReviewHandler};
 pub use limits::Limits;
-pub use listener::{Server, ShutdownPhase};
+pub use listener::Server;
 pub use readiness::Readiness;
+pub use shutdown::ShutdownPhase;

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use clbmigrate_core::finding::Severity;
-use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -103,53 +102,59 @@ fn all_wrong_values_are_told_at_once() {
     assert_eq!(lines, [1, 3, 2], "{problems:?}");
 }
 
-fn modes_of_some_rules() -> impl Strategy<Value = Vec<(&'static str, Mode)>> {
-    let ids = rules::catalogue().map(|rule| rule.id).collect::<Vec<_>>();
-    let chosen = proptest::sample::subsequence(ids, 0..10);
-    chosen.prop_flat_map(|ids| {
-        let modes = vec![proptest::sample::select(Mode::ALL.to_vec()); ids.len()];
-        modes.prop_map(move |modes| ids.iter().copied().zip(modes).collect())
-    })
-}
+mod properties {
+    use proptest::prelude::*;
 
-proptest! {
-    #[test]
-    fn no_text_makes_the_reader_panic(text in any::<String>()) {
-        let _ = parse(&text);
+    use super::*;
+
+    fn modes_of_some_rules() -> impl Strategy<Value = Vec<(&'static str, Mode)>> {
+        let ids = rules::catalogue().map(|rule| rule.id).collect::<Vec<_>>();
+        let chosen = proptest::sample::subsequence(ids, 0..10);
+        chosen.prop_flat_map(|ids| {
+            let modes = vec![proptest::sample::select(Mode::ALL.to_vec()); ids.len()];
+            modes.prop_map(move |modes| ids.iter().copied().zip(modes).collect())
+        })
     }
 
-    #[test]
-    fn no_value_makes_the_reader_panic(
-        key in "(preStopSeconds|rules|allow|cluster|inject|exempt|namespaces)",
-        value in "[ -~]{0,12}",
-    ) {
-        let _ = parse(&format!("{key}: {value}"));
-        let _ = parse(&format!("{key}:\n  a: {value}"));
-    }
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>()) {
+            let _ = parse(&text);
+        }
 
-    #[test]
-    fn modes_are_those_that_were_written(
-        all in modes_of_some_rules(),
-        here in modes_of_some_rules(),
-    ) {
-        let mut text = "rules:\n".to_owned();
-        for (id, mode) in &all {
-            writeln!(text, "  {id}: {}", mode.as_str()).expect("a string");
+        #[test]
+        fn no_value_makes_the_reader_panic(
+            key in "(preStopSeconds|rules|allow|cluster|inject|exempt|namespaces)",
+            value in "[ -~]{0,12}",
+        ) {
+            let _ = parse(&format!("{key}: {value}"));
+            let _ = parse(&format!("{key}:\n  a: {value}"));
         }
-        text.push_str("namespaces:\n  here:\n    rules:\n");
-        for (id, mode) in &here {
-            writeln!(text, "      {id}: {}", mode.as_str()).expect("a string");
-        }
-        let config = parse(&text).expect("a good file");
-        for rule in rules::catalogue() {
-            let of = |modes: &[(&str, Mode)]| {
-                modes.iter().find(|(id, _)| *id == rule.id).map(|(_, mode)| *mode)
-            };
-            let default = Mode::of(rule.severity);
-            let elsewhere = of(&all).unwrap_or(default);
-            prop_assert_eq!(config.mode(rule, rule.severity, "there"), elsewhere);
-            let expected = of(&here).unwrap_or(elsewhere);
-            prop_assert_eq!(config.mode(rule, rule.severity, "here"), expected);
+
+        #[test]
+        fn modes_are_those_that_were_written(
+            all in modes_of_some_rules(),
+            here in modes_of_some_rules(),
+        ) {
+            let mut text = "rules:\n".to_owned();
+            for (id, mode) in &all {
+                writeln!(text, "  {id}: {}", mode.as_str()).expect("a string");
+            }
+            text.push_str("namespaces:\n  here:\n    rules:\n");
+            for (id, mode) in &here {
+                writeln!(text, "      {id}: {}", mode.as_str()).expect("a string");
+            }
+            let config = parse(&text).expect("a good file");
+            for rule in rules::catalogue() {
+                let of = |modes: &[(&str, Mode)]| {
+                    modes.iter().find(|(id, _)| *id == rule.id).map(|(_, mode)| *mode)
+                };
+                let default = Mode::of(rule.severity);
+                let elsewhere = of(&all).unwrap_or(default);
+                prop_assert_eq!(config.mode(rule, rule.severity, "there"), elsewhere);
+                let expected = of(&here).unwrap_or(elsewhere);
+                prop_assert_eq!(config.mode(rule, rule.severity, "here"), expected);
+            }
         }
     }
 }
