@@ -1,13 +1,11 @@
 //! The double with the double of the CLB, over HTTP: signed calls, weights that arrive, refusals.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-
 use anyhow::{Context as _, Result, ensure};
 use clbmigrate_testbed::{programs, try_wait_for};
+use clbmigrate_testkit::HttpProcess;
 use serde_json::{Value, json};
 
-use crate::test_namespace::{CcmProcess, DEADLINE, Test, TestNamespace, request, same, text};
+use crate::test_namespace::{CcmProcess, DEADLINE, Test, TestNamespace, same, text};
 
 pub const TESTS: &[Test] =
     &[("with a wrong key a round fails visibly, and the key is not told", wrong_key)];
@@ -23,10 +21,7 @@ pub const EXCLUSIVE_TESTS: &[Test] = &[
 const KEY: [(&str, &str); 2] = [("ACCESS_KEY_ID", "key-a"), ("ACCESS_KEY_SECRET", "hidden-a")];
 
 /// A running `clb-double`, which ends with this value.
-struct ClbProcess {
-    child: Child,
-    address: String,
-}
+struct ClbProcess(HttpProcess);
 
 impl ClbProcess {
     fn start(namespace: &TestNamespace<'_>) -> Result<Self> {
@@ -48,22 +43,16 @@ impl ClbProcess {
         std::fs::write(file.path(), state.to_string())?;
         let mut command = namespace.inside(program)?;
         command.arg("--state").arg(file.path()).args(["--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().context("start clb-double")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on http://").map(str::to_owned);
-        Ok(Self { child, address: address.with_context(|| format!("it said {line:?}"))? })
+        HttpProcess::start(&mut command).map(Self)
     }
 
     fn ccm(&self, namespace: &TestNamespace<'_>, key: &[(&str, &str)]) -> Result<CcmProcess> {
-        namespace.double_with(&["--endpoint", &format!("http://{}", self.address)], key)
+        namespace.double_with(&["--endpoint", &self.0.url()], key)
     }
 
     /// `id:port weight` of the group's backends, sorted.
     fn backends(&self) -> Result<Vec<String>> {
-        let (status, body) = request(&self.address, "GET", "/state", "")?;
-        ensure!(status == 200, "{body}");
-        let state: Value = serde_json::from_str(&body)?;
+        let state: Value = serde_json::from_str(&self.0.request_ok("GET", "/state", "")?)?;
         let backends = &state["loadBalancers"][0]["groups"][0]["backends"];
         let shown = |one: &Value| {
             let port = if text(&one["serverId"]) == "i-person" { "8080" } else { "node port" };
@@ -83,14 +72,6 @@ impl ClbProcess {
             Ok((last == wanted).then_some(()))
         })
         .with_context(|| format!("they are {last:?}"))
-    }
-}
-
-impl Drop for ClbProcess {
-    fn drop(&mut self) {
-        // It is gone already, or goes now.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -151,8 +132,7 @@ fn refused(namespace: &TestNamespace<'_>) -> Result<()> {
     double.outcome(namespace, "web", "applied")?;
     clb.until(&["i-one:node port 60", "i-person:8080 77"])?;
     let fault = json!({"action": "DescribeVServerGroups", "count": 1, "do": {"throttle": {}}});
-    let (status, body) = request(&clb.address, "POST", "/faults", &fault.to_string())?;
-    ensure!(status < 300, "{status} {body}");
+    clb.0.request_ok("POST", "/faults", &fault.to_string())?;
     namespace.annotate("web", "weight", "50")?;
     let entry = double.outcome(namespace, "web", "drained")?;
     ensure!(text(&entry["reason"]).contains("ErrorCode: Throttling.User"), "{entry}");

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clbmigrate_ccm_double::events::COMPONENT;
 use clbmigrate_testbed::{Cluster, Network, Testbed, Validity, try_wait_for};
+use clbmigrate_testkit::HttpProcess;
 use serde_json::{Value, json};
 
 /// Long enough for anything that shall happen at all.
@@ -303,18 +303,11 @@ pub fn marks(service: &Value) -> String {
 }
 
 /// A running `ccm-double`, which ends with this value.
-pub struct CcmProcess {
-    child: Child,
-    address: String,
-}
+pub struct CcmProcess(HttpProcess);
 
 impl CcmProcess {
     fn start(mut command: Command) -> Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).spawn().context("start ccm-double")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on http://").map(str::to_owned);
-        let double = Self { child, address: address.with_context(|| format!("it said {line:?}"))? };
+        let double = Self(HttpProcess::start(&mut command)?);
         try_wait_for("the double to be ready", DEADLINE, || {
             Ok((double.request("GET", "/healthz", "")?.0 == 200).then_some(()))
         })?;
@@ -323,21 +316,17 @@ impl CcmProcess {
 
     /// Status and body of an answer.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-        request(&self.address, method, path, body)
+        self.0.request(method, path, body)
     }
 
     /// Changes its behaviour.
     pub fn behave(&self, patch: &Value) -> Result<()> {
-        let (status, body) = self.request("PATCH", "/behaviour", &patch.to_string())?;
-        ensure!(status == 200, "{body}");
-        Ok(())
+        self.0.request_ok("PATCH", "/behaviour", &patch.to_string()).map(drop)
     }
 
     /// Its entries by `namespace/name`.
     pub fn state(&self) -> Result<BTreeMap<String, Value>> {
-        let (status, body) = self.request("GET", "/state", "")?;
-        ensure!(status == 200, "{body}");
-        let mut state: Value = serde_json::from_str(&body)?;
+        let mut state: Value = serde_json::from_str(&self.0.request_ok("GET", "/state", "")?)?;
         Ok(serde_json::from_value(state["services"].take())?)
     }
 
@@ -373,27 +362,6 @@ impl CcmProcess {
         });
         found.with_context(|| format!("the last is {last}"))
     }
-}
-
-impl Drop for CcmProcess {
-    fn drop(&mut self) {
-        // It is gone already, or goes now.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Status and body of the answer of whoever listens there.
-pub fn request(address: &str, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    let length = body.len();
-    // HTTP 1.0: the answer ends with the connection.
-    write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    let status = head.split(' ').nth(1).context("no status")?.parse()?;
-    Ok((status, body.to_owned()))
 }
 
 /// Fails with both values unless they are equal.
