@@ -1,43 +1,43 @@
-//! What can go wrong with a request.
+//! Faults: what can go wrong with a request.
 
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// What happens to a request.
+/// What happens to a request that matches a rule.
 pub enum Fault {
     /// The API server carries it out and answers in full; the client's connection is closed without
     /// a byte of that answer.
     CutAfterAnswer,
-    /// The client's connection is closed without a byte; the API server never hears of it.
+    /// The client's connection is closed without a byte; the request does not reach the API server.
     CutBefore,
-    /// The proxy answers itself; the API server never hears of it.
+    /// The proxy answers; the request does not reach the API server.
     Answer {
-        /// Such as 403.
+        /// The status, such as 403.
         status: StatusCode,
-        /// Sent as JSON. What stands in its `details.retryAfterSeconds` becomes the header
-        /// `Retry-After` as well, as an API server does it.
+        /// The body, sent as JSON. Like an API server, the proxy also sends a number in
+        /// `details.retryAfterSeconds` as the header `Retry-After`.
         body: Value,
     },
-    /// It is sent on after this time.
+    /// The proxy forwards the request after this time.
     Delay(Duration),
-    /// It is never sent on and never answered.
+    /// The request is neither forwarded nor answered.
     Hang,
-    /// The API server's answer, taken whole, is changed; one that is not JSON becomes a 502. Not for
-    /// watches, whose answers do not end.
+    /// The proxy reads the API server's whole answer and changes it. An answer that is not JSON becomes
+    /// a 502. Not for watches, whose answers do not end.
     Rewrite(Box<dyn Fn(Value) -> Value + Send + Sync>),
-    /// It is sent on when the test calls [`Rule::release`](crate::Rule::release).
+    /// The proxy forwards the request when the test calls [`Rule::release`](crate::Rule::release).
     Hold,
 }
 
 impl Fault {
-    /// An answer with Kubernetes' `Status` of a failure, such as 403, `Forbidden`.
+    /// [`Fault::Answer`] with a `Status` object of Kubernetes, such as 403, `Forbidden`.
     pub fn status(status: StatusCode, reason: &str, message: &str) -> Self {
         Self::Answer { status, body: failure(status, reason, message) }
     }
 
-    /// 429, with the seconds after which the client may try again.
+    /// [`Fault::Answer`] with 429 and the seconds after which the client may try again.
     pub fn too_many_requests(retry_after: u64) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut body = failure(status, "TooManyRequests", "too many requests, by the proxy");

@@ -1,4 +1,4 @@
-//! What went through the proxy.
+//! The log of requests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,14 +6,14 @@ use http::StatusCode;
 
 use crate::Request;
 
-/// A request and what became of it.
+/// A request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
-    /// As the client sent it.
+    /// The request as the client sent it.
     pub request: Request,
-    /// What the client was told; nothing as long as it waits, and when its connection was cut.
+    /// The status that the client got; `None` while it waits, and if its connection was cut.
     pub status: Option<u16>,
-    /// What the API server said; nothing as long as it has not been asked.
+    /// The status of the API server's answer; `None` as long as there is none.
     pub upstream_status: Option<u16>,
 }
 
@@ -21,7 +21,7 @@ pub struct LoggedRequest {
 #[derive(Debug, Default)]
 pub(crate) struct Log(Mutex<Vec<LoggedRequest>>);
 
-/// The place of a request in the log.
+/// The position of a request in the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogIndex(usize);
 

@@ -1,4 +1,4 @@
-//! The proxy as a test holds it.
+//! The proxy, as tests use it.
 
 use std::{
     io,
@@ -24,7 +24,7 @@ use crate::{
     upstream::UpstreamClient,
 };
 
-/// A running front of an API server. Dropping it stops everything and closes all connections.
+/// A running proxy in front of an API server. Dropping it stops it and closes all connections.
 pub struct FaultProxy {
     address: SocketAddr,
     ca_pem: String,
@@ -37,8 +37,8 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts a proxy on a free port of 127.0.0.1.
     ///
-    /// Fails when `upstream` is incomplete or its PEM is none. That the API server cannot be reached
-    /// is told to the clients, with a 502.
+    /// An error names the field of `upstream` that is missing or no PEM. If the API server cannot be
+    /// reached, clients get a 502.
     pub fn start(upstream: &Upstream) -> anyhow::Result<Self> {
         let front = tls::server_tls().context("the proxy's own certificate")?;
         let shared = Arc::new(ProxyState {
@@ -72,7 +72,7 @@ impl FaultProxy {
         format!("https://{}", self.address)
     }
 
-    /// The authority that a client of the proxy must trust.
+    /// The certificate of the authority that clients of the proxy must trust, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -91,15 +91,15 @@ impl FaultProxy {
         kubeconfig(context, &self.url(), &self.ca_pem, token)
     }
 
-    /// Gives the requests a fault, from now on. Of several rules for a request the oldest counts
-    /// that still takes it.
+    /// From now on, requests that match meet the fault. Of several rules for a request, the oldest
+    /// applies that has not been used up ([`Match::times`]).
     pub fn add_rule(&self, requests: Match, fault: Fault) -> Rule {
         let rule = Rule::new(requests, fault);
         self.shared.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule.clone());
         rule
     }
 
-    /// All requests so far, in the order they arrived.
+    /// All requests so far, in the order in which they arrived.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.log.requests()
     }

@@ -1,15 +1,15 @@
-//! Which requests a fault is for.
+//! Requests, and which of them a fault is for.
 
 use std::fmt;
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// In capitals, such as `PATCH`.
+    /// The method in capitals, such as `PATCH`.
     pub method: String,
-    /// As sent, so with percent-encoding; without the query.
+    /// The path as sent, with percent-encoding and without the query.
     pub path: String,
-    /// As sent, without the question mark; empty when there is none.
+    /// The query as sent, without the question mark; empty if there is none.
     pub query: String,
 }
 
@@ -22,7 +22,8 @@ impl Request {
         }
     }
 
-    /// The value of a parameter of the query, as sent; empty for one without a value.
+    /// The value of a parameter of the query, as sent: `None` if there is no such parameter, empty if
+    /// it has no value.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -33,7 +34,7 @@ impl Request {
 
 type Condition = Box<dyn Fn(&Request) -> bool + Send + Sync>;
 
-/// Which requests, and how many of them: every condition must hold.
+/// Which requests meet a fault, and how many of them. Every condition must hold.
 ///
 /// The third `PATCH` of a Service that is not a dry run, and no other:
 /// `Match::method("PATCH").path("/services/").without_parameter("dryRun").skip(2).times(1)`.

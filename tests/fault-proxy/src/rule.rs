@@ -1,4 +1,4 @@
-//! A fault with the requests it is for, and what the test learns about it.
+//! Rules: a fault, the requests that meet it, and how many have.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::{Fault, Match, Request};
 
-/// The test's hold on a rule; a copy is the same rule. Dropping it leaves the rule in force.
+/// A handle for a rule of a proxy. A clone is the same rule. Dropping it leaves the rule in force.
 #[derive(Clone)]
 pub struct Rule(Arc<RuleState>);
 
@@ -48,7 +48,7 @@ impl Rule {
 
     /// Waits until at least so many requests met the fault.
     ///
-    /// Fails when that takes longer than `deadline`.
+    /// After `deadline`, the error says how many did.
     pub fn wait_for_hits(&self, hits: usize, deadline: Duration) -> anyhow::Result<()> {
         let (counts, _) = self
             .0
@@ -64,12 +64,12 @@ impl Rule {
         Ok(())
     }
 
-    /// Lets go of all requests that [`Fault::Hold`] holds, and holds no more of them.
+    /// Forwards all requests that [`Fault::Hold`] holds, and holds no later ones.
     pub fn release(&self) {
         self.0.released.send_replace(true);
     }
 
-    /// Lets later requests pass. Those that already met the fault are not helped.
+    /// Ends the rule for later requests. Those that already met the fault still meet it.
     pub fn remove(&self) {
         self.counts().removed = true;
     }

@@ -1,4 +1,4 @@
-//! The proxy's own side: from a client's request to what it is told.
+//! Serving clients: from a request to its answer.
 
 use std::{
     convert::Infallible,
@@ -109,7 +109,7 @@ impl ProxyState {
             Fault::CutBefore => Err(Cut),
             Fault::CutAfterAnswer => {
                 let answer = self.forward(entry, request).await;
-                // Only when all of it is here has the API server surely said all of it.
+                // Only a complete answer shows that the API server has carried the request out.
                 let _ = answer.into_body().collect().await;
                 Err(Cut)
             }

@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
 };
 
-/// What the proxy shows its clients.
+/// The TLS side towards clients.
 pub(crate) struct ServerTls {
     /// The authority that clients must trust.
     pub(crate) ca_pem: String,

@@ -67,13 +67,13 @@ impl UpstreamClient {
         &self,
         mut request: http::Request<Incoming>,
     ) -> anyhow::Result<Response<Incoming>> {
-        let place = || format!("connect to the API server at {}:{}", self.host, self.port);
+        let what = || format!("connect to the API server at {}:{}", self.host, self.port);
         let stream =
-            TcpStream::connect((self.host.as_str(), self.port)).await.with_context(place)?;
-        stream.set_nodelay(true).with_context(place)?;
-        let stream = self.connector.connect(self.name.clone(), stream).await.with_context(place)?;
+            TcpStream::connect((self.host.as_str(), self.port)).await.with_context(what)?;
+        stream.set_nodelay(true).with_context(what)?;
+        let stream = self.connector.connect(self.name.clone(), stream).await.with_context(what)?;
         let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.with_context(place)?;
+            http1::handshake(TokioIo::new(stream)).await.with_context(what)?;
         // It ends by itself once the answer is read or dropped; errors show in the answer.
         tokio::spawn(connection);
 

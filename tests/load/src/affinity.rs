@@ -1,11 +1,12 @@
-//! Keeping programs on one core each, so that what one needs is not what the other lacks.
+//! CPU affinity: programs that are measured run on one core each, so that they do not compete.
 
 use std::process::{Child, Command};
 use std::thread;
 
 use anyhow::{Context as _, Result};
 
-/// Keeps the calling thread, and those it starts from now on, on one core, counted from 0.
+/// Pins the calling thread, and those that it starts from now on, to one core, counted from 0. A core
+/// that does not exist is an error.
 #[cfg(target_os = "linux")]
 pub fn pin_to_core(core: usize) -> Result<()> {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -16,13 +17,14 @@ pub fn pin_to_core(core: usize) -> Result<()> {
     sched_setaffinity(None, &cores).with_context(|| format!("there is no core {core} to keep to"))
 }
 
-/// Keeps the calling thread, and those it starts from now on, on one core, counted from 0.
+/// Pins the calling thread, and those that it starts from now on, to one core, counted from 0. A core
+/// that does not exist is an error.
 #[cfg(not(target_os = "linux"))]
 pub fn pin_to_core(_core: usize) -> Result<()> {
     anyhow::bail!("keeping to one core needs Linux")
 }
 
-/// Starts a program that stays on one core, counted from 0.
+/// Starts a program pinned to one core, counted from 0.
 pub fn spawn_pinned(core: usize, command: &mut Command) -> Result<Child> {
     let what = command.get_program().display().to_string();
     // A child begins with the cores of the thread that starts it.
@@ -47,8 +49,8 @@ mod tests {
         let mut command = Command::new("grep");
         command.args(["Cpus_allowed_list", "/proc/self/status"]).stdout(Stdio::piped());
         let output = spawn_pinned(0, &mut command).expect("grep").wait_with_output().expect("grep");
-        let told = String::from_utf8(output.stdout).expect("text");
-        assert_eq!(told.split_whitespace().last(), Some("0"), "{told}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(text.split_whitespace().last(), Some("0"), "{text}");
         assert_eq!(available_parallelism().expect("the number of cores"), before);
     }
 

@@ -1,4 +1,4 @@
-//! `target/bench/summary.json`: what benchmarks have measured, one flat object of numbers.
+//! `target/bench/summary.json`: the results of benchmarks, one flat object of numbers.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The file, in the workspace whatever the target folder is. Cargo tells programs that it runs
-/// where their package is; others must remember, which is wrong for a clone.
+/// The path of the file, in the workspace whatever the target folder is. The workspace is found by
+/// `CARGO_MANIFEST_DIR`, else by the folder from which this crate was compiled.
 pub fn file() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let package = package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
@@ -17,23 +17,23 @@ pub fn file() -> PathBuf {
     workspace.join("target/bench/summary.json")
 }
 
-/// Adds figures to a file, and keeps those of other benchmarks. A number that is none, such as a
-/// ratio to 0, is an error: nobody could compare it.
+/// Adds figures to a file and keeps those of other benchmarks. A figure that is not finite, such as a
+/// ratio to 0, is an error.
 pub fn add(file: &Path, figures: &BTreeMap<String, f64>) -> Result<()> {
-    let place = || format!("{}", file.display());
+    let what = || format!("{}", file.display());
     for (name, figure) in figures {
         ensure!(figure.is_finite(), "{name} is {figure}");
     }
     let mut all = match fs::read(file) {
-        Ok(text) => serde_json::from_slice::<BTreeMap<String, f64>>(&text).with_context(place)?,
+        Ok(text) => serde_json::from_slice::<BTreeMap<String, f64>>(&text).with_context(what)?,
         Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-        Err(error) => return Err(error).with_context(place),
+        Err(error) => return Err(error).with_context(what),
     };
     all.extend(figures.iter().map(|(name, &figure)| (name.clone(), figure)));
     if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(place)?;
+        fs::create_dir_all(folder).with_context(what)?;
     }
-    fs::write(file, serde_json::to_string_pretty(&all)? + "\n").with_context(place)
+    fs::write(file, serde_json::to_string_pretty(&all)? + "\n").with_context(what)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What benchmarks that `cargo bench` runs have in common.
+//! What the benchmarks of `cargo bench` share.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clbmigrate_testbed::stderr::write_line;
 
-/// What cargo tells a benchmark.
+/// The arguments that cargo passes to a benchmark.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// Measure; without it this ends at once, as cargo wants of benchmarks that it only tries
@@ -17,13 +17,13 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// Whether the benchmark of that name is to be run.
+    /// Whether cargo asks for the benchmark of this name.
     pub fn takes(&self, name: &str) -> bool {
         self.bench && self.filter.as_deref().is_none_or(|filter| name.contains(filter))
     }
 }
 
-/// How a benchmark ends: with what went wrong, if something did.
+/// The exit code of a benchmark. An error is written to stderr.
 pub fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,7 +34,8 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
     }
 }
 
-/// The middle one, or the mean of the two in the middle; 0 of none.
+/// The median of values: the one in the middle, or the mean of the two in the middle. 0 if there are
+/// no values.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values = values.collect::<Vec<_>>();
     values.sort_unstable_by(f64::total_cmp);

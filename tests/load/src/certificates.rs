@@ -21,8 +21,8 @@ const KEY: &str = "tls.key";
 /// What API servers offer webhooks: over HTTP/2 one connection would take all requests.
 const HTTP_1: &[u8] = b"http/1.1";
 
-/// Writes an authority's certificate `ca.crt` and a server's `tls.crt` and `tls.key`, which is good
-/// for the names and addresses.
+/// Writes the certificate of a new authority, `ca.crt`, and the certificate and key of a server,
+/// `tls.crt` and `tls.key`, valid for these names and addresses. Creates the folder.
 pub fn make(folder: &Path, names: &[&str]) -> Result<()> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "load-ca");
@@ -51,7 +51,7 @@ pub fn make(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A server with the pair of such a folder.
+/// The TLS configuration of a server with `tls.crt` and `tls.key` of the folder, for HTTP/1.1.
 pub fn server(folder: &Path) -> Result<Arc<ServerConfig>> {
     let chain = certificates(&folder.join(CERTIFICATE))?;
     let file = folder.join(KEY);
@@ -66,7 +66,7 @@ pub fn server(folder: &Path) -> Result<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-/// A client that trusts the authority in the folder.
+/// The TLS configuration of a client that trusts `ca.crt` of the folder, for HTTP/1.1.
 pub fn client(folder: &Path) -> Result<Arc<ClientConfig>> {
     let file = folder.join(AUTHORITY);
     let mut roots = RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! The server to compare with: TLS and HTTP as the webhook has them, and nothing else.
+//! The server to which the webhook is compared: the same TLS and HTTP, and nothing else.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 /// What a body is answered with.
 type Answer = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
 
-/// Answers every POST by its body, for as long as it is polled.
+/// Answers every request with what `answer` makes of its body, for as long as this is polled.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -34,7 +34,8 @@ pub async fn serve(
     }
 }
 
-/// A review's answer of about this many bytes, at least 150, which fits no review.
+/// The answer to an admission review, of this many bytes but at least about 150. Its uid belongs to no
+/// review.
 pub fn fixed_answer(bytes: usize) -> Bytes {
     let review = |message: &str| {
         let status = json!({"code": 403, "message": message});

@@ -72,8 +72,8 @@ mod tests {
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n",
         "the answer is in Content-Encoding gzip, which is not read here"
     )]
-    fn what_is_no_answer_is_an_error(#[case] arrived: &str, #[case] told: &str) {
+    fn what_is_no_answer_is_an_error(#[case] arrived: &str, #[case] expected: &str) {
         let error = Head::read(arrived.as_bytes()).expect_err("no answer");
-        assert_eq!(error.to_string(), told);
+        assert_eq!(error.to_string(), expected);
     }
 }

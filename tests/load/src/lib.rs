@@ -1,5 +1,5 @@
 //! Load for three questions: how fast the webhook answers API servers, whether requests are lost
-//! while traffic moves, and whether they go where they shall.
+//! while traffic moves, and whether they go where they should.
 //!
 //! [`load_generator`] sends the reviews of [`review`] to a webhook, or to the server of [`echo`] to compare
 //! with; [`sender`] stands for a CLB and CCM, or asks one, and counts every request. See `README.md`

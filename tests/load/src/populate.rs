@@ -1,4 +1,4 @@
-//! Clusters with many objects that otherwise rest.
+//! Filling clusters with many objects.
 
 use std::fmt::Debug;
 use std::fs;
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 /// Requests at once while objects are created.
 const AT_ONCE: usize = 32;
 
-/// A client with the rights of a kubeconfig.
+/// A client for the current context of a kubeconfig.
 pub async fn client(kubeconfig: &Path) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     Ok(Client::try_from(config)?)
 }
 
-/// Creates objects.
+/// Creates objects, 32 at a time. The first failure is returned.
 pub async fn create<K>(api: &Api<K>, objects: impl Iterator<Item = Value>) -> Result<()>
 where
     K: Clone + DeserializeOwned + Serialize + Debug,
@@ -37,7 +37,7 @@ where
     stream::iter(objects.map(create)).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// A node as an object, for no kubelet answers for it.
+/// A Node object without a kubelet, named `node-NUMBER` with three digits.
 pub fn node(number: u32) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node",
@@ -46,7 +46,7 @@ pub fn node(number: u32) -> Value {
     })
 }
 
-/// Makes all nodes Ready.
+/// Makes these nodes Ready.
 pub async fn make_ready<K>(nodes: &Api<K>, numbers: impl Iterator<Item = u32>) -> Result<()>
 where
     K: Clone + DeserializeOwned + Debug,

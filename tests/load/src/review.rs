@@ -16,7 +16,7 @@ const UID: &str = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
 /// Of the Services as they are in the cluster.
 const WEIGHT: &str = "60";
 
-/// What the webhook must say of a review.
+/// What the webhook must decide about a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// The weight becomes 61.
@@ -25,7 +25,7 @@ pub enum Decision {
     Denied,
 }
 
-/// A Service to create, by its number.
+/// The manifest of the Service with this number.
 pub fn manifest(number: u32) -> Value {
     service(&format!("{number:05}"), WEIGHT)
 }
@@ -107,7 +107,7 @@ pub struct Review {
 }
 
 impl Review {
-    /// A review to be posted to a path on a host, such as `/validate-services` on `127.0.0.1:9443`.
+    /// A review that is posted to a path on a host, such as `/validate-services` on `127.0.0.1:9443`.
     pub fn new(host: &str, path: &str, decision: Decision) -> Result<Self> {
         let body = body(decision);
         // As the API server of Kubernetes 1.36 writes it.
@@ -132,7 +132,8 @@ impl Review {
         Ok(review)
     }
 
-    /// Makes it the review of a Service, with a uid from two numbers.
+    /// Makes it the review of the Service with this number, with a uid from `run` and `id`. A number that
+    /// is not below [`MOST_SERVICES`] is an error.
     pub fn fill(&mut self, run: u32, id: u64, service: u32) -> Result<()> {
         ensure!(service < MOST_SERVICES, "there is no Service {service}");
         self.put(self.uid, &digits::<8>(run.into(), 16))?;
@@ -146,8 +147,8 @@ impl Review {
     }
 
     fn put(&mut self, at: usize, text: &[u8]) -> Result<()> {
-        let place = self.request.get_mut(at..at + text.len());
-        place.context("a review ends before its slots")?.copy_from_slice(text);
+        let slot = self.request.get_mut(at..at + text.len());
+        slot.context("a review ends before its slots")?.copy_from_slice(text);
         Ok(())
     }
 
@@ -162,7 +163,7 @@ impl Review {
         str::from_utf8(uid).unwrap_or_default()
     }
 
-    /// What the webhook must say.
+    /// What the webhook must decide.
     pub fn decision(&self) -> Decision {
         self.decision
     }

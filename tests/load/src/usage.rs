@@ -1,18 +1,18 @@
-//! What a process has taken of the machine.
+//! CPU time and memory of processes, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// The time that a process has spent on any core, in steps of 10 ms.
+/// The CPU time of a process, in steps of 10 ms. A process that does not exist is an error.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let file = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&file).context(file)?;
     time(&text, OWN).with_context(|| format!("/proc/{pid}/stat: {text}"))
 }
 
-/// The time that all children of this process which have ended have spent, in steps of 10 ms.
+/// The CPU time of all children of this process that have ended, in steps of 10 ms.
 pub fn cpu_time_of_children() -> Result<Duration> {
     let text = fs::read_to_string("/proc/self/stat").context("/proc/self/stat")?;
     time(&text, CHILDREN).with_context(|| format!("/proc/self/stat: {text}"))
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_told_now_and_at_its_peak() {
+    fn memory_is_read_now_and_at_its_peak() {
         let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
         assert_eq!(resident(status), Some(Memory { now: 1024, peak: 2048 }));
         assert_eq!(resident("Name:\tx\n"), None);

@@ -1,4 +1,4 @@
-//! What an API server writes down about requests.
+//! The audit log of an API server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,26 +8,26 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-/// A request that was answered.
+/// A request that an API server has answered, from its audit log (level `Metadata`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
+    /// The verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
     pub verb: String,
-    /// In the plural, such as `services`; empty if the request is about no resource.
+    /// The resource in the plural, such as `services`; empty if the request is about none.
     pub resource: String,
-    /// Such as `status`; empty if there is none.
+    /// The subresource, such as `status`; empty if there is none.
     pub subresource: String,
-    /// Empty if there is none.
+    /// The namespace; empty if there is none.
     pub namespace: String,
-    /// Empty if there is none, as in lists and in creations with a generated name.
+    /// The name of the object; empty if there is none, as in lists and in creations with a generated name.
     pub name: String,
-    /// Who asked.
+    /// The user name that the API server has authenticated.
     pub user: String,
-    /// What the client says it is; empty if it says nothing.
+    /// The header `User-Agent`; empty if the client sent none.
     pub user_agent: String,
-    /// Path and query.
+    /// Path and query of the request.
     pub request_uri: String,
-    /// Whether nothing was to be kept.
+    /// Whether the query has a parameter `dryRun`.
     pub dry_run: bool,
     /// The HTTP status; 0 if there was none.
     pub code: u16,
@@ -36,13 +36,14 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// Whether the request changed something that is kept.
+    /// Whether the request succeeded, was no dry run and changed a stored object. Reviews, such as
+    /// `SubjectAccessReview`, are created but not stored, and so are no writes.
     pub fn is_write(&self) -> bool {
         let reads = ["get", "list", "watch", "head", "options"];
         !reads.contains(&self.verb.as_str())
             && !self.dry_run
             && (200..300).contains(&self.code)
-            // Questions that are asked by creating an object that is not kept.
+            // They are asked by creating an object that is not stored.
             && !self.resource.ends_with("reviews")
     }
 }
@@ -87,7 +88,7 @@ struct Status {
     code: u16,
 }
 
-/// Reads a log; one that does not exist yet has no entries.
+/// Reads an audit log. A file that does not exist yet has no entries; a line that is no JSON is an error.
 pub(crate) fn read(log: &Path) -> anyhow::Result<Vec<AuditEntry>> {
     match fs::read_to_string(log) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),

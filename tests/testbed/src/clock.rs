@@ -1,4 +1,4 @@
-//! Programs that believe in another time.
+//! Programs whose clock is off, by libfaketime.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use anyhow::{Context as _, ensure};
 /// Of libfaketime; the one for programs with threads.
 const LIBRARY: &str = "libfaketimeMT.so.1";
 
-/// Sets the clock of a command, and of what it starts, off by `+1h`, `-90m`, `+30s` or `-2d`.
+/// Sets the wall clock that a command and its children see off by `offset`: `+1h`, `-90m`, `+30s` or
+/// `-2d`. Another form, or a machine without libfaketime, is an error.
 ///
 /// Monotonic clocks stay right, so that waiting takes as long as ever. Programs that are not
 /// linked to the C library dynamically, such as those of Kubernetes, do not notice.

@@ -1,4 +1,4 @@
-//! A cluster as a test sees it.
+//! A cluster of a testbed, as tests use it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::supervisor::run;
 use crate::version::Version;
 use crate::wait::try_wait_for;
 
-/// Long enough for an API server to write down what it has answered.
+/// How long an API server may take to write down what it has answered.
 const AUDITED: Duration = Duration::from_secs(30);
 
 /// One cluster of a testbed.
@@ -43,38 +43,39 @@ impl<'a> Cluster<'a> {
         Self { testbed, layout, connection }
     }
 
-    /// Its name, and that of its context in kubeconfigs.
+    /// The cluster's name, which is also that of its context in kubeconfigs.
     pub fn name(&self) -> &'a str {
         &self.layout.name
     }
 
-    /// Its version of Kubernetes.
+    /// The version of Kubernetes.
     pub fn version(&self) -> Version {
         self.layout.version
     }
 
-    /// Its nodes.
+    /// The nodes; empty if the cluster consists of a control plane only.
     pub fn nodes(&self) -> &'a [Node] {
         &self.layout.nodes
     }
 
-    /// The URL of its API server.
+    /// The URL of the API server, `https://ADDRESS:6443`.
     pub fn server(&self) -> String {
         self.layout.server()
     }
 
-    /// The admin's kubeconfig.
+    /// The path of the admin's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
         self.layout.kubeconfig("admin")
     }
 
-    /// The kubeconfig of `developer` in the group `developers`, who may do nothing at first.
+    /// The path of the kubeconfig of the user `developer` in the group `developers`, who has no rights
+    /// until a test grants some.
     pub fn developer_kubeconfig(&self) -> PathBuf {
         self.layout.kubeconfig("developer")
     }
 
-    /// Makes a kubeconfig for a user of any name in at most two groups, with a certificate that is
-    /// good or has expired.
+    /// Writes a kubeconfig for a user of any name with a new client certificate, and returns its path.
+    /// More than two groups are an error.
     pub fn kubeconfig_for(
         &self,
         user: &str,
@@ -85,8 +86,8 @@ impl<'a> Cluster<'a> {
         self.kubeconfig_with(user, &authority.client(user, groups, validity)?)
     }
 
-    /// Makes a kubeconfig with a certificate from elsewhere; `user` is only what it is called
-    /// there.
+    /// Writes a kubeconfig with this client certificate, and returns its path. `user` is only the name
+    /// of the user in the file; the API server reads the user from the certificate.
     pub fn kubeconfig_with(&self, user: &str, identity: &Identity) -> anyhow::Result<PathBuf> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let text = kubeconfig(&[KubeconfigContext {
@@ -103,7 +104,7 @@ impl<'a> Cluster<'a> {
         Ok(file)
     }
 
-    /// The certificate of the authority that signs the cluster's certificates, PEM.
+    /// The certificate of the authority that signs all certificates of the cluster, as PEM.
     pub fn ca_pem(&self) -> anyhow::Result<String> {
         Ok(CertificateAuthority::open(&self.layout.pki())?.certificate)
     }
@@ -113,13 +114,14 @@ impl<'a> Cluster<'a> {
         Identity::read(&self.layout.pki(), "admin")
     }
 
-    /// A certificate for a server that clients of this cluster trust.
+    /// A new certificate, valid for these names and addresses, for a server that clients of this
+    /// cluster trust, such as a webhook.
     pub fn server_certificate(&self, names: &[&str]) -> anyhow::Result<Identity> {
         let name = names.first().copied().unwrap_or("server");
         CertificateAuthority::open(&self.layout.pki())?.server(name, names, Validity::Valid)
     }
 
-    /// A program of this cluster's version: `kubectl`, `kube-apiserver` and so on.
+    /// The path of a program of this cluster's version: `kubectl`, `kube-apiserver` and so on.
     pub fn program(&self, name: &str) -> PathBuf {
         self.testbed.binaries.kubernetes(self.layout.version).join(name)
     }
@@ -146,13 +148,13 @@ impl<'a> Cluster<'a> {
         variables
     }
 
-    /// Runs kubectl and returns what it wrote to stdout; if it fails, what it wrote to stderr is
-    /// in the error.
+    /// Runs kubectl as the admin and returns its standard output. If it fails, the error contains its
+    /// standard error.
     pub fn run_kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
         run(self.kubectl().args(arguments))
     }
 
-    /// Applies manifests, YAML or JSON.
+    /// Applies manifests, YAML or JSON, as the admin.
     pub fn apply(&self, manifests: &str) -> anyhow::Result<()> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -163,9 +165,8 @@ impl<'a> Cluster<'a> {
         applied.map(drop)
     }
 
-    /// All requests that the API server has answered, in the order of the answers. Requests that
-    /// were answered before this call are among them; a server that does not answer makes this
-    /// fail.
+    /// All requests that the API server has answered so far, in the order of the answers. An error if
+    /// the server does not answer: this asks it once, and waits until that request is in the log.
     pub fn audit(&self) -> anyhow::Result<Vec<AuditEntry>> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         // Entries are written in the order of answers, but a moment after them: the last one is
@@ -182,25 +183,27 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// What the API server has written down so far, whether it runs or not.
+    /// The requests that are in the audit log now, whether the API server runs or not. The last
+    /// answers may be missing.
     pub fn audit_as_written(&self) -> anyhow::Result<Vec<AuditEntry>> {
         audit::read(&self.layout.audit_log())
     }
 
-    /// Stops the API server.
+    /// Stops the API server; one that does not run is an error.
     pub fn stop_api_server(&self, how: StopMode) -> anyhow::Result<()> {
         let cluster = self.name().to_owned();
         self.request(&Request::StopApiServer { cluster, how })
     }
 
     /// Starts the API server at the same address, or lets a hanging one go on, and waits until it
-    /// is ready. One that runs already but shows another certificate is started anew.
+    /// is ready. One that runs with another certificate is restarted.
     pub fn start_api_server(&self, certificate: Validity) -> anyhow::Result<()> {
         let cluster = self.name().to_owned();
         self.request(&Request::StartApiServer { cluster, certificate })
     }
 
-    /// Gives all nodes the images of an archive, such as [`crate::image::write`] makes.
+    /// Imports the images of an archive, such as [`crate::image::write`] makes, on all nodes. A cluster
+    /// without nodes is an error.
     pub fn import_image(&self, archive: &Path) -> anyhow::Result<()> {
         let (cluster, archive) = (self.name().to_owned(), archive.canonicalize()?);
         self.request(&Request::ImportImage { cluster, archive })

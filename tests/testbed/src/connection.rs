@@ -74,8 +74,8 @@ impl Connection {
         done.map_err(anyhow::Error::msg)
     }
 
-    fn exchange<T: DeserializeOwned>(&mut self, said: &impl Serialize) -> anyhow::Result<T> {
-        let mut line = serde_json::to_vec(said)?;
+    fn exchange<T: DeserializeOwned>(&mut self, message: &impl Serialize) -> anyhow::Result<T> {
+        let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
         let requests = self.requests.as_mut().context("the testbed has ended")?;
         requests.write_all(&line).context("the supervisor of the testbed is gone")?;

@@ -21,7 +21,7 @@ pub fn environment(home: &Path) -> Vec<(&'static str, String)> {
     kept.chain(set).collect()
 }
 
-/// Gives a command the [`environment`] with this home folder and nothing else. What is set on the
+/// Replaces the environment of a command by the [`environment`] with this home folder. What is set on the
 /// command before this call is lost.
 pub fn clean_environment<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
     command.env_clear().envs(environment(home))

@@ -12,18 +12,18 @@ use crate::digest::sha256;
 
 /// The image that holds the namespaces of a pod.
 pub(crate) const PAUSE: &str = "clbmigrate.test/pause:1";
-/// A web server that answers with the name of its pod.
+/// The image of a web server on port 8080 that answers with the name of its Pod.
 pub const APP: &str = "clbmigrate.test/app:1";
 
-/// An image to be written: a program and how it is called.
+/// An image to write.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
-    /// With a registry that has a dot, `clbmigrate.test/app:1`: else containerd would look for it
-    /// in the public registry.
+    /// The name, with a registry that has a dot, such as `clbmigrate.test/app:1`. Without a dot,
+    /// containerd would look in the public registry.
     pub name: &'a str,
-    /// The program, linked statically; `/app` in the image.
+    /// The path of the program, which must be linked statically. It becomes `/app` in the image.
     pub program: &'a Path,
-    /// Arguments that a pod keeps even if it has its own.
+    /// Arguments of the entry point. A Pod's own `args` follow them.
     pub arguments: &'a [&'a str],
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn write_testbed_images(program: &Path, archive: &Path) -> anyhow::Re
     write(archive, &[pause, app])
 }
 
-/// Writes images to an archive of the layout that the OCI image specification gives.
+/// Writes images to an archive in the OCI image layout, for [`crate::Cluster::import_image`].
 pub fn write(archive: &Path, images: &[Image<'_>]) -> anyhow::Result<()> {
     let file = File::create(archive).with_context(|| format!("{}", archive.display()))?;
     write_to(file, images).with_context(|| format!("{}", archive.display()))

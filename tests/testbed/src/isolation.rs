@@ -1,4 +1,4 @@
-//! Cutting networks with packet filters.
+//! Isolating networks with packet filters.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -9,12 +9,12 @@ use crate::netns::command_in;
 
 const TABLE: &str = "clbmigrate_cut";
 
-/// How packets from and to a network do not arrive.
+/// What happens to packets from and to an isolated network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// They are answered: TCP with a reset, all others with ICMP.
+    /// They are rejected: TCP with a reset, all others with an ICMP message.
     Reject,
-    /// They vanish.
+    /// They are dropped without an answer.
     Drop,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn isolate(namespace: &str, how: Isolation) -> anyhow::Result<()> {
         Isolation::Drop => DROP,
         Isolation::Reject => REFUSE,
     };
-    // Adding it first makes deleting it succeed, so that one cut replaces another.
+    // Adding it first makes deleting it succeed, so that one isolation replaces another.
     nft(namespace, &format!("{CLEAR}table ip {TABLE} {{{rules}}}\n"))
 }
 

@@ -1,5 +1,5 @@
-//! Where everything of a testbed is: names, addresses and folders, all derived from its plan, its
-//! number and its folder. The supervisor builds by it and tests find their way by it.
+//! The names, addresses and folders of a testbed, all derived from its plan, its number and its folder.
+//! The supervisor builds what the layout says, and tests find everything by it.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::binaries::Binaries;
 use crate::plan::{Plan, Size};
 use crate::version::Version;
 
-/// A testbed as built.
+/// The layout of a testbed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Layout {
     pub number: u8,
@@ -26,7 +26,7 @@ pub(crate) struct Layout {
     pub machines: Vec<Machine>,
 }
 
-/// A cluster as built.
+/// The layout of a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClusterLayout {
     pub name: String,
@@ -46,9 +46,9 @@ pub(crate) struct ClusterLayout {
 /// A node of a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
-    /// Its name in Kubernetes, such as `a-1`.
+    /// The name in Kubernetes, such as `a-1`.
     pub name: String,
-    /// Its address, at which its node ports are.
+    /// The address, at which node ports answer.
     pub address: Ipv4Addr,
     /// The instance id in its providerID, `cn-bed.i-a1`.
     pub instance: String,
@@ -60,25 +60,26 @@ pub struct Node {
 /// A machine outside the clusters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
-    /// Its name in the plan.
+    /// The name in the plan.
     pub name: String,
-    /// Its address on the network of the testbed.
+    /// The address on the network of the testbed.
     pub address: Ipv4Addr,
     /// An instance id as the cloud would give it, such as `i-ecs1`.
     pub instance: String,
     pub(crate) namespace: String,
 }
 
-/// Somewhere in a testbed, with a network of its own.
+/// A network of a testbed with nodes or machines. Each is a network namespace of Linux; all are joined
+/// by a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network<'a> {
-    /// The network that joins all others: clients, the CLB and what else is outside.
+    /// The network outside of all clusters, where clients are.
     Internet,
-    /// The control plane of a cluster.
+    /// The network of a cluster's control plane, by the cluster's name.
     ControlPlane(&'a str),
-    /// A node, by its name.
+    /// The network of a node, by its name.
     Node(&'a str),
-    /// A machine outside the clusters, by its name.
+    /// The network of a machine outside the clusters, by its name.
     Machine(&'a str),
 }
 
@@ -139,7 +140,7 @@ impl Layout {
         }
     }
 
-    /// The namespace of a network; none in a testbed without namespaces.
+    /// The namespace of a network; `None` in a testbed without namespaces.
     pub fn namespace_of(&self, network: Network<'_>) -> anyhow::Result<Option<&str>> {
         let unknown = || format!("the testbed has no {network:?}");
         Ok(match network {
@@ -160,7 +161,7 @@ impl Layout {
         })
     }
 
-    /// The file in which a testbed tells other processes what it is.
+    /// The file from which other processes read the layout.
     pub fn file(folder: &Path) -> PathBuf {
         folder.join("bed.json")
     }

@@ -17,7 +17,7 @@ const NAME: &str = "kubernetes";
 /// Of an organization in a subject (X.520).
 const ORGANIZATION: [u64; 4] = [2, 5, 4, 10];
 
-/// Whether a certificate is good now.
+/// When a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Validity {
     /// From two hours ago for a year.

@@ -1,4 +1,4 @@
-//! What a testbed shall consist of.
+//! Plans: the clusters and machines of a testbed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,8 @@ const MOST_CLUSTERS: usize = 50;
 const MOST_NODES: u8 = 200;
 const MOST_MACHINES: usize = 200;
 
-/// What a testbed shall consist of: clusters, and machines outside of them.
+/// The clusters of a testbed, and machines outside of them. [`crate::Testbed::start`] refuses a plan
+/// without clusters, with names that are not allowed, or with one name twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     pub(crate) clusters: Vec<ClusterPlan>,
@@ -31,7 +32,7 @@ pub(crate) struct ClusterPlan {
     pub nodes: u8,
 }
 
-/// How much of a machine a testbed needs.
+/// What a testbed needs of the machine it runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// Processes on loopback addresses; needs no root.
@@ -99,14 +100,14 @@ impl Plan {
         self
     }
 
-    /// What the machine must be able to do for this plan.
+    /// What a testbed of this plan needs of the machine it runs on.
     pub fn size(&self) -> Size {
         let namespaces =
             !self.machines.is_empty() || self.clusters.iter().any(|cluster| cluster.nodes > 0);
         if namespaces { Size::Nodes } else { Size::ControlPlane }
     }
 
-    /// Adds a cluster written as `NAME=VERSION:NODES` or `NAME=VERSION`.
+    /// Adds a cluster written as `NAME=VERSION:NODES` or `NAME=VERSION`; another form is an error.
     pub fn cluster_from_text(self, text: &str) -> anyhow::Result<Self> {
         let parts = || {
             let (name, rest) = text.split_once('=')?;
@@ -163,7 +164,7 @@ mod tests {
     use super::{Plan, Size};
     use crate::version::Version;
 
-    fn told(plan: &Plan) -> String {
+    fn error_of(plan: &Plan) -> String {
         plan.validate().map_or_else(|error| error.to_string(), |()| String::new())
     }
 
@@ -178,24 +179,24 @@ mod tests {
     #[test]
     fn names_that_meet_are_refused() {
         let plan = Plan::new().cluster("a", Version::NEWEST).nodes(2).machine("a-2");
-        assert!(told(&plan).contains("a-2 twice"));
+        assert!(error_of(&plan).contains("a-2 twice"));
         let plan = Plan::new().cluster("a", Version::NEWEST).cluster("a", Version::OLDEST);
-        assert!(told(&plan).contains("a twice"));
+        assert!(error_of(&plan).contains("a twice"));
     }
 
     #[test]
     fn names_that_kubernetes_or_the_system_would_refuse_are_refused_at_once() {
         for name in ["", "A", "1a", "a_b", "a-", "a/b", "aaaaaaaaaaaaaaaaaaaaa"] {
             let plan = Plan::new().cluster(name, Version::NEWEST);
-            assert!(told(&plan).contains("is no name"), "{name}");
+            assert!(error_of(&plan).contains("is no name"), "{name}");
         }
     }
 
     #[test]
     fn nodes_before_any_cluster_are_refused() {
         let plan = Plan::new().nodes(3).cluster("a", Version::NEWEST);
-        assert!(told(&plan).contains("before it has a cluster"));
-        assert!(told(&Plan::new()).contains("no cluster"));
+        assert!(error_of(&plan).contains("before it has a cluster"));
+        assert!(error_of(&Plan::new()).contains("no cluster"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a test and the supervisor say to each other: one JSON value a line, a reply per request.
+//! The protocol between a test and the supervisor: one JSON value a line, one reply per request.
 //! The end of the requests is the end of the testbed.
 
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub enum StopMode {
     Hang,
 }
 
-/// What became of the start; a start that failed has been cleared already.
+/// The reply to the start. If it failed, the supervisor has cleared everything already.
 pub(crate) type StartResult = Result<Layout, String>;
-/// What became of a request.
+/// The reply to a request.
 pub(crate) type RequestResult = Result<(), String>;

@@ -10,7 +10,8 @@ const ALWAYS: [&str; 2] = ["setpriv", "setsid"];
 /// What a testbed with nodes needs: util-linux, iproute2, nftables, procps, runc.
 const NODES: [&str; 8] = ["ip", "mount", "nft", "nsenter", "runc", "sh", "sysctl", "unshare"];
 
-/// Whether a testbed of this size can run here; the error is the reason why not, for a person.
+/// Checks that a testbed of this size can run on this machine. The error says what is missing, for a
+/// person.
 pub fn can_run(size: Size) -> Result<(), String> {
     if !cfg!(target_os = "linux") {
         return Err("a testbed needs Linux".to_owned());
@@ -32,7 +33,7 @@ pub fn can_run(size: Size) -> Result<(), String> {
     Ok(())
 }
 
-/// As it is in most containers, where even root may not.
+/// Not so in most containers, where even root may not.
 fn may_make_namespaces() -> bool {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "true"]).stdin(Stdio::null()).stderr(Stdio::null());

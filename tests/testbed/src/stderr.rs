@@ -1,8 +1,8 @@
-//! Talk to whoever watches.
+//! Messages for whoever runs the tests.
 
 use std::io::{self, Write as _};
 
-/// A line on stderr. Nobody may be there to read it any more, which must not matter.
+/// Writes a line to stderr. That nobody reads it any more is no error.
 pub fn write_line(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

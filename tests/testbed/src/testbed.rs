@@ -1,4 +1,4 @@
-//! A testbed as a test sees it.
+//! A testbed, as tests use it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,7 +23,8 @@ use crate::protocol::StartRequest;
 use crate::requirements::can_run;
 use crate::supervisor::leftovers::MARKER;
 
-/// Real clusters, which end when this value ends, or the process that holds it.
+/// Real Kubernetes clusters. They are stopped when this value is dropped, or when the process that holds
+/// it ends, however it ends.
 #[derive(Debug)]
 pub struct Testbed {
     layout: Layout,
@@ -32,8 +33,9 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// Starts a testbed and waits until all of it is Ready. Builds what it needs first, which takes
-    /// minutes the first time on a machine.
+    /// Starts a testbed and waits until all of it is Ready. Programs that are missing are built first,
+    /// which takes minutes the first time on a machine. A start that fails leaves nothing, and its
+    /// error shows the end of a log.
     pub fn start(plan: &Plan) -> anyhow::Result<Self> {
         let supervisor = programs::build(&["bed"])?;
         let supervisor = supervisor.first().context("cargo has built no program bed")?;
@@ -42,25 +44,26 @@ impl Testbed {
         Ok(Self { layout, connection: Mutex::new(connection), app: start.app })
     }
 
-    /// Ends the testbed and says what went wrong then, which dropping it does not.
+    /// Stops the testbed, waits until nothing of it is left, and returns what went wrong meanwhile,
+    /// which dropping it does not.
     pub fn stop(self) -> anyhow::Result<()> {
         locked(&self.connection).close()
     }
 
-    /// A cluster, by its name in the plan.
+    /// A cluster by its name in the plan; another name is an error.
     pub fn cluster(&self, name: &str) -> anyhow::Result<Cluster<'_>> {
         let found = self.layout.clusters.iter().find(|cluster| cluster.name == name);
         let cluster = found.with_context(|| format!("the testbed has no cluster {name}"))?;
         Ok(Cluster::new(&self.layout, cluster, &self.connection))
     }
 
-    /// A machine outside the clusters, by its name in the plan.
+    /// A machine outside the clusters by its name in the plan; another name is an error.
     pub fn machine(&self, name: &str) -> anyhow::Result<&Machine> {
         let found = self.layout.machines.iter().find(|machine| machine.name == name);
         found.with_context(|| format!("the testbed has no machine {name}"))
     }
 
-    /// The addresses of all nodes and machines, by their instances.
+    /// The addresses of all nodes and machines by their instance ids, such as `i-a1`.
     pub fn instances(&self) -> BTreeMap<&str, Ipv4Addr> {
         let nodes = self.layout.clusters.iter().flat_map(|cluster| &cluster.nodes);
         let nodes = nodes.map(|node| (node.instance.as_str(), node.address));
@@ -68,13 +71,13 @@ impl Testbed {
         nodes.chain(machines.map(|of| (of.instance.as_str(), of.address))).collect()
     }
 
-    /// The kubeconfig of all clusters' admins, one context a cluster, of its name.
+    /// The path of a kubeconfig with one context a cluster, of its name, for the clusters' admins.
     pub fn kubeconfig(&self) -> PathBuf {
         self.layout.kubeconfig("admin")
     }
 
-    /// The same of an ordinary user, `developer` in the group `developers`, who may do nothing
-    /// until a test allows it.
+    /// The same for the user `developer` in the group `developers`, who has no rights until a test
+    /// grants some.
     pub fn developer_kubeconfig(&self) -> PathBuf {
         self.layout.kubeconfig("developer")
     }
@@ -93,12 +96,12 @@ impl Testbed {
         Ok(command)
     }
 
-    /// Cuts a network off from all others, until it is mended.
+    /// Isolates a network from all others until [`Self::reconnect`]. A second call replaces the first.
     pub fn isolate(&self, network: Network<'_>, how: Isolation) -> anyhow::Result<()> {
         isolate(self.namespace(network)?, how)
     }
 
-    /// Mends what was cut.
+    /// Ends the isolation of a network.
     pub fn reconnect(&self, network: Network<'_>) -> anyhow::Result<()> {
         reconnect(self.namespace(network)?)
     }
@@ -112,8 +115,9 @@ impl Testbed {
         })
     }
 
-    /// A static program for pods and machines, if the testbed has nodes or machines: `serve [PORT]`
-    /// answers HTTP requests with the name of the pod, `fetch ADDRESS:PORT` asks for that.
+    /// The path of a static program for Pods and machines: `serve [PORT]` answers HTTP requests with
+    /// the name of the Pod, `fetch ADDRESS:PORT` asks for that. An error if the testbed has neither
+    /// nodes nor machines.
     pub fn app(&self) -> anyhow::Result<&Path> {
         self.app.as_deref().context("a testbed of control planes only has no program for pods")
     }
@@ -130,23 +134,23 @@ impl Testbed {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// The number by which the testbed's namespaces are called: `clbm0`, `clbm0-a`.
+    /// The number in the names of the testbed's namespaces, such as `clbm0` and `clbm0-a`: 0 to 249.
     pub fn number(&self) -> u8 {
         self.layout.number
     }
 
-    /// Where the testbed keeps its files; `logs` is there.
+    /// The folder with the testbed's files, such as `logs`.
     pub fn folder(&self) -> &Path {
         &self.layout.folder
     }
 
-    /// The process that owns the testbed.
+    /// The process id of the supervisor, which owns all processes of the testbed.
     pub fn supervisor(&self) -> u32 {
         self.layout.supervisor
     }
 }
 
-/// Sees to it that everything is there that a plan needs.
+/// Provides all programs that a plan needs. An error if the plan is invalid or cannot run here.
 pub(crate) fn prepare(plan: &Plan) -> anyhow::Result<StartRequest> {
     plan.validate()?;
     let size = plan.size();

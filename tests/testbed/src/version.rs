@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn what_is_no_version_is_refused_with_an_example() {
         for text in ["1.36.3", "v1.36", "v2.0.0", "v1.36.3-rc.1", ""] {
-            let told = text.parse::<Version>().map_err(|error| error.to_string());
-            assert!(told.is_err_and(|told| told.contains("v1.36.3")), "{text}");
+            let message = text.parse::<Version>().map_err(|error| error.to_string());
+            assert!(message.is_err_and(|message| message.contains("v1.36.3")), "{text}");
         }
     }
 }

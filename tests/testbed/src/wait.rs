@@ -8,7 +8,8 @@ use anyhow::bail;
 /// Between two looks: long enough not to keep a core busy, short enough not to be felt.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Looks until there is a value, at least once. The error says `what` was waited for and how long.
+/// Calls `look` every 50 ms, at least once, until it returns a value. After `deadline` the error says
+/// how long and for `what` this has waited.
 pub fn wait_for<T>(
     what: &str,
     deadline: Duration,
@@ -17,7 +18,7 @@ pub fn wait_for<T>(
     try_wait_for(what, deadline, || Ok(look()))
 }
 
-/// Like [`wait_for`], for a look that can find out that waiting is of no use.
+/// Like [`wait_for`], but ends with the error of `look` as soon as it returns one.
 pub fn try_wait_for<T>(
     what: &str,
     deadline: Duration,
@@ -54,8 +55,8 @@ mod tests {
     #[test]
     fn waiting_in_vain_says_for_what() {
         let found = wait_for("Godot", Duration::ZERO, || None::<()>);
-        let told = found.map_err(|error| error.to_string());
-        assert_eq!(told, Err("waited 0 s in vain for Godot".to_owned()));
+        let message = found.map_err(|error| error.to_string());
+        assert_eq!(message, Err("waited 0 s in vain for Godot".to_owned()));
     }
 
     #[test]

@@ -155,10 +155,10 @@ fn by_hand() -> anyhow::Result<()> {
     // Both pipes to their end, which is what `| tee` waits for.
     thread::spawn(move || ended.send(up.wait_with_output()));
     let output = end.recv_timeout(2 * DEADLINE).context("`bed up` holds its pipes")??;
-    let said = String::from_utf8(output.stdout)?;
-    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let number = said.strip_prefix("bed ").and_then(|rest| rest.split(' ').next());
-    let number = number.with_context(|| format!("`bed up` said {said}"))?;
+    let printed = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let number = printed.strip_prefix("bed ").and_then(|rest| rest.split(' ').next());
+    let number = number.with_context(|| format!("`bed up` printed {printed}"))?;
     let down = testbed(&["down", number]).output()?;
     ensure!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
     let listed = String::from_utf8(testbed(&["status"]).output()?.stdout)?;
@@ -197,7 +197,7 @@ fn start_helper(first_number: u8, nodes: u8) -> anyhow::Result<OwnedTestbed> {
     let stdout = helper.stdout.take().context("no pipe")?;
     BufReader::new(stdout).read_line(&mut line)?;
     let mut words = line.trim_end().splitn(3, ' ');
-    let mut word = || words.next().with_context(|| format!("the helper said {line:?}"));
+    let mut word = || words.next().with_context(|| format!("the helper printed {line:?}"));
     let (number, supervisor) = (word()?.parse()?, word()?.parse()?);
     let folder = PathBuf::from(word()?);
     // Else the look for what is left would be worth nothing.

@@ -1,4 +1,7 @@
-//! A small API server: it says what it was asked, and its streams do what the test tells them.
+//! A small API server. It answers with the request it got, and a test decides what it streams and when.
+//!
+//! The proxy's tests do not run on the testbed, because they need what a real API server never does: it
+//! shows each request as it arrived and each piece of an upload, and answers with what is no JSON.
 
 use std::{
     convert::Infallible,

@@ -20,13 +20,13 @@ fn a_request_and_its_answer_pass_unchanged() {
 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("x-served-by"), Some("api-server"));
-    let heard = answer.json();
-    assert_eq!(heard["method"], "PATCH");
-    assert_eq!(heard["target"], target);
-    assert_eq!(heard["body"], "{\"a\":1}");
-    assert_eq!(heard["contentType"], "application/merge-patch+json");
+    let received = answer.json();
+    assert_eq!(received["method"], "PATCH");
+    assert_eq!(received["target"], target);
+    assert_eq!(received["body"], "{\"a\":1}");
+    assert_eq!(received["contentType"], "application/merge-patch+json");
     let host = server.upstream.url.strip_prefix("https://");
-    assert_eq!(heard["host"].as_str(), host);
+    assert_eq!(received["host"].as_str(), host);
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn a_proxy_with_a_certificate_shows_it_and_drops_the_clients_token() {
     let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/api", "authorization: Bearer unused\r\n", "");
-    let heard = client.answer().json();
+    let received = client.answer().json();
 
-    assert_eq!(heard["certificate"], true);
-    assert_eq!(heard["authorization"], serde_json::Value::Null);
+    assert_eq!(received["certificate"], true);
+    assert_eq!(received["authorization"], serde_json::Value::Null);
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn a_proxy_without_a_certificate_passes_the_clients_token_on() {
     let mut client = Client::of_proxy(&proxy);
 
     client.send("GET", "/api", "authorization: Bearer secret\r\n", "");
-    let heard = client.answer().json();
+    let received = client.answer().json();
 
-    assert_eq!(heard["certificate"], false);
-    assert_eq!(heard["authorization"], "Bearer secret");
+    assert_eq!(received["certificate"], false);
+    assert_eq!(received["authorization"], "Bearer secret");
 }
 
 #[test]

@@ -96,8 +96,8 @@ fn an_upstream_that_cannot_be_is_refused_with_the_field_that_is_wrong() {
         ),
     ];
 
-    for (upstream, place) in wrong {
+    for (upstream, part) in wrong {
         let error = FaultProxy::start(&upstream).err().map(|error| format!("{error:#}"));
-        assert!(error.as_ref().is_some_and(|e| e.contains(place)), "{place}: {error:?}");
+        assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{part}: {error:?}");
     }
 }

@@ -85,11 +85,11 @@ fn service(number: u32) -> Value {
 fn slice(number: u32, nodes: u32) -> Value {
     let name = format!("web-{number:05}");
     let endpoint = |pod: u32| {
-        let place = number * PODS + pod;
+        let index = number * PODS + pod;
         json!({
-            "addresses": [format!("10.{}.{}.{}", 64 + place / 62_500, place / 250 % 250, place % 250 + 1)],
+            "addresses": [format!("10.{}.{}.{}", 64 + index / 62_500, index / 250 % 250, index % 250 + 1)],
             "conditions": {"ready": true, "serving": true, "terminating": false},
-            "nodeName": format!("node-{:03}", place % nodes),
+            "nodeName": format!("node-{:03}", index % nodes),
             "targetRef": {"kind": "Pod", "namespace": NAMESPACE, "name": format!("{name}-{pod}")},
         })
     };

@@ -21,9 +21,9 @@ const USUAL: usize = 16 * 1024;
 /// A server over TLS.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Where it listens; its certificate must be good for this address.
+    /// Where it listens. Its certificate must be valid for this address.
     pub address: SocketAddr,
-    /// Whom the client trusts.
+    /// The TLS configuration of the client.
     pub tls: Arc<ClientConfig>,
 }
 
@@ -36,7 +36,7 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// A connection on which one request follows the other.
+/// A connection that sends one request after the other.
 #[derive(Debug)]
 pub struct Connection {
     server: Server,
@@ -46,7 +46,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to a server. An error says whether TCP or TLS has failed.
     pub async fn open(server: &Server) -> Result<Self> {
         let stream = connect(server).await?;
         Ok(Self {
@@ -57,8 +57,8 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads its answer; connects anew where the last answer has ended the
-    /// connection, as servers may.
+    /// Sends a request and reads its answer. Connects again if the server has closed the connection with
+    /// its last answer. What is no complete HTTP/1.1 answer of at most 1 MiB is an error.
     pub async fn send(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         if self.closing {
             self.stream = connect(&self.server).await?;

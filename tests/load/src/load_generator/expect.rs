@@ -1,4 +1,4 @@
-//! Whether an answer is the right one.
+//! Checks of answers.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use serde::Deserialize;
 use super::connection::Answer;
 use crate::review::{Decision, Review};
 
-/// What is looked for in answers.
+/// What an answer must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Expect {
-    /// The uid of the review, and what the rules say of it.
+    /// It has the uid of the review and the decision that the rules make.
     #[value(name = "verdict")]
     Decision,
-    /// Any answer to a review, as of a server that understands nothing.
+    /// It is any answer to a review, as of a server that only echoes.
     Anything,
 }
 
@@ -42,14 +42,14 @@ struct Status<'a> {
 }
 
 impl Expect {
-    /// Judges an answer; both kinds cost the client the same. The error says what is wrong with it.
+    /// Checks an answer. The error shows a wrong one. Both kinds of checks cost the client the same time.
     pub fn judge(self, review: &Review, answer: Answer<'_>) -> Result<()> {
-        let told = || format!("{}: {}", answer.status, String::from_utf8_lossy(answer.body));
-        ensure!(answer.status == 200, "the answer to {} is {}", review.uid(), told());
+        let shown = || format!("{}: {}", answer.status, String::from_utf8_lossy(answer.body));
+        ensure!(answer.status == 200, "the answer to {} is {}", review.uid(), shown());
         let reply: Reply<'_> = serde_json::from_slice(answer.body)
-            .with_context(|| format!("the answer to {} is {}", review.uid(), told()))?;
+            .with_context(|| format!("the answer to {} is {}", review.uid(), shown()))?;
         let right = self.is_right(review, &reply);
-        ensure!(right, "the answer to {}, {:?}, is {}", review.uid(), review.decision(), told());
+        ensure!(right, "the answer to {}, {:?}, is {}", review.uid(), review.decision(), shown());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What a load test finds out.
+//! The measurements of a load test.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::Window;
 use crate::{benchmark::median, usage};
 
-/// The longest latency that is told apart, ns.
+/// The longest latency that is recorded as it is, in ns.
 const LONGEST: u64 = 60_000_000_000;
 
-/// What a load test has found out. Times are in microseconds.
+/// The result of a load test. Times are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Answers in the time that is measured.
+    /// The number of answers in the time that is measured.
     pub requests: u64,
     /// Answers a second.
     pub rps: f64,

@@ -24,7 +24,7 @@ use crate::review::MOST_SERVICES;
 /// How long a server may take to answer what is under way when the time is over.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is sent, to whom, and for how long.
+/// A load test: what is sent, to which server, and for how long.
 #[derive(Debug, Clone)]
 pub struct LoadTest {
     /// The server.
@@ -67,7 +67,8 @@ struct Window {
     end: Instant,
 }
 
-/// Runs a load test on the current thread's runtime. Any answer that is not right is an error.
+/// Runs a load test on the current thread's runtime and returns what it has measured. The first wrong
+/// answer ends it with an error, as do numbers out of range and a server that does not answer for 30 s.
 pub async fn run(load_test: LoadTest) -> Result<Measurement> {
     ensure!(load_test.connections > 0, "a load test needs at least one connection");
     ensure!(

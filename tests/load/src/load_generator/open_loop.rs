@@ -66,7 +66,7 @@ mod tests {
     use super::schedule;
 
     #[tokio::test]
-    async fn what_is_due_does_not_depend_on_when_it_could_be_said() {
+    async fn what_is_due_does_not_depend_on_when_it_could_be_sent() {
         let (sender, mut due) = mpsc::unbounded_channel();
         // All of it is late already.
         let start = Instant::now().checked_sub(Duration::from_secs(2)).expect("a time");

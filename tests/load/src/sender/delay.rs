@@ -1,12 +1,12 @@
-//! Changes that come into force late, as the cloud's do.
+//! Changes that come into force after a delay, as in the cloud.
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// Passes values on, each as long after its arrival as `delay` says. `now` is in force at once.
-/// Every value has its turn, in order: a change that is taken back within the delay is felt, too.
+/// Returns a channel that holds `now` at once, and each later value `delay` after its arrival. Values
+/// keep their order, and each is in force for a while, even one that is taken back within the delay.
 pub fn delayed<T: Send + Sync + 'static>(
     delay: Duration,
     now: T,

@@ -1,4 +1,4 @@
-//! A number of requests to one address, and who has answered how many.
+//! A fixed number of requests to one address, counted by who has answered.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::request::request_until_closed;
 use super::summary::{OutputLine, RequestCounts, Summary};
 
-/// What to count.
+/// A fixed number of requests to one address.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedCount {
     /// Where requests go, such as a CLB's listener.
@@ -25,8 +25,9 @@ pub struct FixedCount {
     pub time_out: Duration,
 }
 
-/// Sends them, each on a connection of its own and as soon as an earlier one has ended. An error
-/// means that the client itself could not send, which says nothing about the target.
+/// Sends the requests, each on a connection of its own, and waits for all answers. A lost request is
+/// counted and no error. An error means that this machine could not send, which says nothing about the
+/// target.
 pub async fn send_fixed_count(what: FixedCount) -> Result<Summary> {
     let FixedCount { target, requests, at_once, time_out } = what;
     ensure!(requests > 0 && at_once > 0, "{requests} requests, {at_once} at once; take at least 1");
@@ -53,23 +54,23 @@ pub async fn send_fixed_count(what: FixedCount) -> Result<Summary> {
     Ok(counts.summary(start.elapsed()))
 }
 
-/// The program `sender` as a test uses it to count.
+/// The program `sender`, as tests use it to send a fixed number of requests.
 #[derive(Debug, Clone)]
 pub struct FixedCountSender(PathBuf);
 
 impl FixedCountSender {
-    /// Builds it.
+    /// Builds the program.
     pub fn build() -> Result<Self> {
         Ok(Self(programs::build(&["sender"])?.pop().context("cargo has built no sender")?))
     }
 
-    /// Counts, outside of all clusters.
+    /// Sends so many requests to an address from outside of all clusters, and counts them.
     pub fn send(&self, testbed: &Testbed, target: SocketAddr, requests: u64) -> Result<Summary> {
         let mut command = testbed.command_in(Network::Internet, &self.0)?;
         command.args(["--target", &target.to_string(), "--requests", &requests.to_string()]);
         let output = command.output().context("the sender")?;
-        let told = String::from_utf8_lossy(&output.stdout);
-        let line = told.lines().last().with_context(|| {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().last().with_context(|| {
             format!("the sender: {}", String::from_utf8_lossy(&output.stderr).trim())
         })?;
         match serde_json::from_str(line).with_context(|| format!("the sender said {line}"))? {

@@ -41,7 +41,7 @@ const OTHER_FILES: u64 = 100;
 pub struct Settings {
     /// Requests a second, at least 1.
     pub rate: u32,
-    /// When a request that is not answered counts as lost.
+    /// The time after which a request without an answer counts as lost.
     pub time_out: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The program `sender` as a test runs it.
+//! The program `sender`, as tests run it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -11,7 +11,7 @@ use clbmigrate_testbed::{Network, Testbed, programs, try_wait_for};
 
 use super::summary::{OutputLine, Progress, Summary};
 
-/// A sender in a testbed, outside of all clusters. It ends when this value is dropped.
+/// The program `sender`, running in a testbed outside of all clusters. Dropping this value kills it.
 #[derive(Debug)]
 pub struct RunningSender {
     child: Child,
@@ -54,17 +54,18 @@ impl RunningSender {
         Ok(Self { child, stdin, output, reader: Some(reader) })
     }
 
-    /// What has become of requests so far.
+    /// The number of requests so far, and how many of them were lost.
     pub fn progress(&self) -> Progress {
         self.output().progress
     }
 
-    /// The targets that are in force; none before the first ones are.
+    /// The targets that are in force; `None` as long as the program has not found the first ones.
     pub fn targets(&self) -> Option<Vec<std::net::SocketAddr>> {
         self.output().targets.clone()
     }
 
-    /// Waits until what has become of requests is as wanted; `what` says so in the error.
+    /// Waits until `wanted` is true of the progress. After `deadline` the error says for `what` this has
+    /// waited; that the program has ended is an error too.
     pub fn wait_until(
         &self,
         what: &str,
@@ -81,7 +82,7 @@ impl RunningSender {
         found.with_context(|| format!("the sender is at {:?}", self.progress()))
     }
 
-    /// Waits until so many more requests were answered or lost.
+    /// Waits until so many more requests have been answered or lost.
     pub fn wait_for_more(&self, requests: u64, deadline: Duration) -> Result<Progress> {
         let wanted = self.progress().requests + requests;
         self.wait_until(&format!("{requests} more requests"), deadline, |progress| {
@@ -89,7 +90,7 @@ impl RunningSender {
         })
     }
 
-    /// Ends sending, waits for what is under way, and tells what has become of all requests.
+    /// Stops sending, waits for requests under way, and returns the counts of all requests.
     pub fn finish(mut self) -> Result<Summary> {
         drop(self.stdin.take());
         let status = self.child.wait().context("the sender")?;

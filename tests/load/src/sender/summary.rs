@@ -1,4 +1,4 @@
-//! What has become of the requests.
+//! Counts of requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::request::LossReason;
 
-/// So many losses are told one by one.
+/// How many losses a summary lists one by one.
 const LOSSES: usize = 100;
-/// The longest latency that is told apart, µs.
+/// The longest latency that is recorded as it is, in µs.
 const LONGEST: u64 = 60_000_000;
 
 /// A line that the program writes.
@@ -21,7 +21,7 @@ const LONGEST: u64 = 60_000_000;
 pub enum OutputLine {
     /// These targets are in force from now on.
     Targets(Vec<SocketAddr>),
-    /// How it goes.
+    /// How many requests there were so far.
     Progress(Progress),
     /// The last line.
     Summary(Box<Summary>),
@@ -30,17 +30,17 @@ pub enum OutputLine {
 /// Requests so far; those under way are in none of the numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// That were answered or lost.
+    /// Requests that were answered or lost.
     pub requests: u64,
-    /// That were lost.
+    /// Requests that were lost.
     pub lost: u64,
 }
 
-/// What has become of all requests.
+/// The counts of all requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// How long was sent.
+    /// How long the sender ran, in seconds.
     pub seconds: f64,
     /// All requests.
     pub requests: u64,
@@ -48,9 +48,9 @@ pub struct Summary {
     pub lost: u64,
     /// Lost ones by reason, such as `refused`, `timedOut`, `status 503`.
     pub reasons: BTreeMap<String, u64>,
-    /// By target; without those that had none.
+    /// Counts by target. Requests without a target are in none of them.
     pub targets: BTreeMap<SocketAddr, Target>,
-    /// Answered ones by what the answer said: the name of the pod.
+    /// Answered requests by the body of the answer, which is the name of the Pod.
     pub answered_by: BTreeMap<String, u64>,
     /// The first 100 lost ones.
     pub losses: Vec<LostRequest>,
@@ -73,9 +73,9 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LostRequest {
-    /// When it was sent, in milliseconds since the first one.
+    /// When it was sent, in milliseconds since the sender began.
     pub at_ms: u64,
-    /// Where to.
+    /// The target; `None` if there was none.
     pub target: Option<SocketAddr>,
     /// Why it is lost.
     pub loss: LossReason,

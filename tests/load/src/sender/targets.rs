@@ -1,4 +1,4 @@
-//! Whom CCM would have in the CLB's group for a Service.
+//! The backends that CCM would have in the CLB's group for a Service.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -16,20 +16,22 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-/// A Service whose targets are followed.
+/// A port of a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePort {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The port's name or number; the first one if not told.
+    /// The port by its name or number; `None` is the first one.
     pub port: Option<String>,
 }
 
-/// Finds the Service's targets and follows them for as long as the receiver is kept: in `Cluster`
-/// mode all nodes, in `Local` mode nodes with an endpoint that is ready and not terminating, each
-/// at the node port. Waits for nothing but the API server.
+/// Returns the targets of a Service and a channel with every change of them.
+///
+/// Targets are node ports: in `Cluster` mode those of all nodes, in `Local` mode those of nodes with an
+/// endpoint that is ready and not terminating. A Service or port that does not exist, or has no node
+/// port, is an error. The watches end when the receiver is dropped.
 pub async fn watch_targets(
     client: Client,
     port: &ServicePort,
@@ -177,13 +179,13 @@ mod tests {
             json!({"addresses": ["10.101.1.7"], "nodeName": "a-1", "conditions": conditions});
         let slice = Arc::new(of(json!({"addressType": "IPv4", "endpoints": [endpoint]})));
         let slices = std::slice::from_ref(&slice);
-        let told = |local| {
+        let found = |local| {
             let targets = targets(&nodes(), slices, local, 30_080);
             targets.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let expected: &[&str] = if taken { &["10.89.1.11:30080"] } else { &[] };
-        assert_eq!(told(true), expected);
-        assert_eq!(told(false), ["10.89.1.11:30080", "10.89.1.12:30080"]);
+        assert_eq!(found(true), expected);
+        assert_eq!(found(false), ["10.89.1.11:30080", "10.89.1.12:30080"]);
     }
 
     #[test]

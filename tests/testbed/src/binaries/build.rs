@@ -108,8 +108,8 @@ fn build_one(folder: &Path, program: &Program) -> anyhow::Result<()> {
         output => output.context("go build")?,
     };
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("go build of {name} failed:\n{}", said.trim_end());
+        let printed = String::from_utf8_lossy(&output.stderr);
+        bail!("go build of {name} failed:\n{}", printed.trim_end());
     }
     fs::rename(&unfinished, &file).with_context(|| format!("{}", file.display()))
 }

@@ -14,11 +14,12 @@ pub(crate) struct Program {
     pub path: PathBuf,
     pub tags: &'static str,
     pub ldflags: String,
-    /// How it tells its version, and what it must say then.
+    /// How to check its version.
     pub version_check: VersionCheck,
 }
 
-/// How to see that a file is the program it shall be.
+/// How to check that a file is the right version of a program: what it prints with these arguments
+/// contains `expected`.
 #[derive(Clone, Debug)]
 pub(crate) struct VersionCheck {
     pub arguments: &'static [&'static str],
@@ -26,14 +27,14 @@ pub(crate) struct VersionCheck {
     pub expected: String,
 }
 
-/// Which programs are needed.
+/// Which programs a testbed needs, for [`crate::Binaries::provide`].
 #[derive(Clone, Debug, Default)]
 pub struct RequiredBinaries {
-    /// Versions of Kubernetes.
+    /// The versions of Kubernetes whose control plane and kubectl are needed.
     pub versions: Vec<Version>,
-    /// Also what runs on nodes.
+    /// Whether kubelet, kube-proxy, containerd and CNI plugins are needed too.
     pub nodes: bool,
-    /// Also Helm.
+    /// Whether Helm is needed too.
     pub helm: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The programs of a testbed: built once from Go modules into a cache, or taken from a folder.
+//! The programs of testbeds, such as etcd and kubelet: built once from Go modules into a cache, or taken
+//! from a folder.
 
 mod build;
 mod catalogue;
@@ -27,8 +28,11 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Makes sure that what is needed is there: looks into the folder in `CLBMIGRATE_BED` if that
-    /// is set, else builds what the user's cache does not have yet, with progress on stderr.
+    /// Provides the required programs.
+    ///
+    /// If `CLBMIGRATE_BED` names a folder, they must be there, and an error names those that are
+    /// missing or of another version. Else those that the user's cache lacks are built with Go, with
+    /// progress on stderr; several processes may call this at once.
     pub fn provide(need: &RequiredBinaries) -> anyhow::Result<Self> {
         let programs = need.programs();
         if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
@@ -41,28 +45,28 @@ impl Binaries {
         Ok(Self { folder })
     }
 
-    /// Where they are.
+    /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Helm, if it was needed.
+    /// The path of Helm, which is there if [`RequiredBinaries::helm`] was set.
     pub fn helm(&self) -> PathBuf {
         self.tool("helm")
     }
 
-    /// A program that does not belong to a version of Kubernetes.
+    /// The path of a program that does not belong to a version of Kubernetes.
     pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.folder.join("bin").join(name)
     }
 
-    /// The programs of one version of Kubernetes.
+    /// The folder with the programs of one version of Kubernetes.
     pub(crate) fn kubernetes(&self, version: Version) -> PathBuf {
         self.folder.join(version.to_string())
     }
 }
 
-/// The user's cache of this testbed.
+/// The user's cache of programs, `~/.cache/clbmigrate/bed`.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME")
@@ -105,13 +109,13 @@ fn check_one(file: &Path, program: &Program) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .output()
         .context("does not start")?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
     if !output.status.success() {
-        bail!("fails with {}: {}", output.status, said.trim());
+        bail!("fails with {}: {}", output.status, printed.trim());
     }
-    if !said.contains(&program.version_check.expected) {
-        bail!("is another version than {}: {}", program.version_check.expected, said.trim());
+    if !printed.contains(&program.version_check.expected) {
+        bail!("is another version than {}: {}", program.version_check.expected, printed.trim());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Clearing everything of a testbed: the same way at its end and after an owner that was killed.
+//! Clearing everything of a testbed: at its end, and after its owner was killed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -30,7 +30,7 @@ pub(super) fn beside_api_server(
     spec(layout, cluster, &cluster.name, node, namespace, cluster.address)
 }
 
-/// The name of the process at a network.
+/// The name of the process on a node, or beside a cluster's API server.
 pub(super) fn name(network: &str) -> String {
     format!("{network}-kube-proxy")
 }

@@ -1,4 +1,4 @@
-//! The number of a testbed, and who owns it.
+//! The number of a testbed, and the lock that says whether it is in use.
 //!
 //! A testbed's owner is the process that holds the lock on `N.lock`. The lock ends with the process,
 //! however that ends, so whatever still exists under a number whose lock is free is left over.
@@ -18,7 +18,7 @@ use crate::netns;
 /// Numbers are one byte of an address.
 const NUMBERS: std::ops::Range<u8> = 0..250;
 
-/// A number that no other testbed of this machine has, as long as this value lives.
+/// A number that no other testbed of this machine has as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub number: u8,
@@ -46,7 +46,7 @@ impl Reservation {
         bail!("{} beds run already; end some with `bed down`", NUMBERS.len());
     }
 
-    /// Takes a number if it has no owner, whatever is left of it.
+    /// Takes a number if no process holds its lock, whatever is left of its last testbed.
     pub fn try_acquire(root: &Path, number: u8) -> anyhow::Result<Option<Self>> {
         let folder = root.join(number.to_string());
         let lock_file = root.join(format!("{number}.lock"));

@@ -195,7 +195,7 @@ impl<'a> RunningTestbed<'a> {
         waited.with_context(|| format!("{what} within {deadline} s: {name}: {}", process.tail()))
     }
 
-    /// Does what a test asks for.
+    /// Carries out a request of a test.
     pub fn handle(&mut self, request: Request) -> anyhow::Result<()> {
         self.end = Instant::now() + self.deadline;
         match request {
@@ -273,7 +273,7 @@ fn kubectl(layout: &Layout, cluster: &ClusterLayout) -> Command {
     command
 }
 
-/// Writes what tests and other processes read about the testbed.
+/// Writes the kubeconfigs, and the layout for other processes.
 fn write_description(layout: &Layout) -> anyhow::Result<()> {
     for user in [control_plane::ADMIN, control_plane::DEVELOPER] {
         let read = |cluster: &ClusterLayout| -> anyhow::Result<_> {

@@ -89,16 +89,16 @@ fn rights(testbed: &Testbed) -> anyhow::Result<()> {
 fn any_user(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("a")?;
     let user = cluster.kubeconfig_for("ops:alice/night", &["ops", "night"], Validity::Valid)?;
-    let told = as_user(&cluster, &user, &["auth", "whoami", "-o", "json"])?;
-    let told: serde_json::Value = serde_json::from_str(&told)?;
-    let info = &told["status"]["userInfo"];
+    let output = as_user(&cluster, &user, &["auth", "whoami", "-o", "json"])?;
+    let output: serde_json::Value = serde_json::from_str(&output)?;
+    let info = &output["status"]["userInfo"];
     ensure!(info["username"] == "ops:alice/night", "{info}");
     let groups = info["groups"].as_array().context("no groups")?;
     ensure!(["ops", "night"].iter().all(|group| groups.iter().any(|g| g == group)), "{info}");
 
     let three = cluster.kubeconfig_for("bob", &["a", "b", "c"], Validity::Valid);
-    let told = three.map_or_else(|error| error.to_string(), |file| file.display().to_string());
-    ensure!(told.contains("two groups at most"), "{told}");
+    let output = three.map_or_else(|error| error.to_string(), |file| file.display().to_string());
+    ensure!(output.contains("two groups at most"), "{output}");
     Ok(())
 }
 
@@ -117,8 +117,8 @@ fn contexts(testbed: &Testbed) -> anyhow::Result<()> {
     for (name, version) in [("a", Version::NEWEST), ("b", Version::OLDEST)] {
         let cluster = testbed.cluster(name)?;
         let arguments = ["--context", name, "get", "--raw", "/version"];
-        let told = as_user(&cluster, &testbed.kubeconfig(), &arguments)?;
-        ensure!(told.contains(&format!(r#""gitVersion": "{version}""#)), "{told}");
+        let output = as_user(&cluster, &testbed.kubeconfig(), &arguments)?;
+        ensure!(output.contains(&format!(r#""gitVersion": "{version}""#)), "{output}");
         let refused = refusal(as_user(
             &cluster,
             &testbed.developer_kubeconfig(),
@@ -222,14 +222,14 @@ fn two_testbeds() -> anyhow::Result<()> {
 
 fn late() -> anyhow::Result<()> {
     let plan = Plan::new().cluster("a", Version::NEWEST).deadline(Duration::ZERO);
-    let told = match Testbed::start(&plan) {
+    let output = match Testbed::start(&plan) {
         Ok(testbed) => anyhow::bail!("bed {} was Ready at once", testbed.number()),
         Err(error) => format!("{error:#}"),
     };
-    ensure!(told.contains("the API server to be ready within 0 s"), "{told}");
-    let (_, log) = told.split_once("the end of ").context(told.clone())?;
+    ensure!(output.contains("the API server to be ready within 0 s"), "{output}");
+    let (_, log) = output.split_once("the end of ").context(output.clone())?;
     let log = log.split_once(':').map_or("", |(log, _)| log);
-    ensure!(log.ends_with("a-kube-apiserver.log"), "{told}");
+    ensure!(log.ends_with("a-kube-apiserver.log"), "{output}");
     ensure!(!std::path::Path::new(log).exists(), "{log} is left");
     Ok(())
 }

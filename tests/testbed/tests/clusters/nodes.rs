@@ -73,13 +73,13 @@ fn no_answer(
 fn ids(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("a")?;
     let path = r#"jsonpath={range .items[*]}{.metadata.name} {.spec.providerID} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}"#;
-    let told = cluster.run_kubectl(&["get", "nodes", "-o", path])?;
+    let output = cluster.run_kubectl(&["get", "nodes", "-o", path])?;
     let wanted = cluster
         .nodes()
         .iter()
         .map(|node| format!("{} cn-bed.{} {}\n", node.name, node.instance, node.address));
-    ensure!(told == wanted.collect::<String>(), "{told}");
-    ensure!(told.starts_with("a-1 cn-bed.i-a1 10."), "{told}");
+    ensure!(output == wanted.collect::<String>(), "{output}");
+    ensure!(output.starts_with("a-1 cn-bed.i-a1 10."), "{output}");
     let machine = testbed.machine("ecs1")?;
     ensure!(machine.instance == "i-ecs1");
     let (all, node) = (testbed.instances(), &cluster.nodes()[0]);
@@ -91,9 +91,10 @@ fn kubelets(testbed: &Testbed) -> anyhow::Result<()> {
     let cluster = testbed.cluster("b")?;
     deploy(&cluster, WebServerSpec { name: "logged", ..WebServerSpec::default() })?;
     // Through the API server, which shows its certificate.
-    let told = cluster.kubectl().args(["exec", "deploy/logged", "--", "/app", "help"]).output()?;
-    let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    ensure!(told.contains("usage: app"), "{told}");
+    let output =
+        cluster.kubectl().args(["exec", "deploy/logged", "--", "/app", "help"]).output()?;
+    let output = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.contains("usage: app"), "{output}");
 
     // A kubelet's own identity may not change another node.
     let node = "system:node:b-1";
@@ -117,12 +118,12 @@ fn kubelets(testbed: &Testbed) -> anyhow::Result<()> {
         ensure!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         Ok(String::from_utf8(output.stderr)?)
     };
-    let told = refused(cluster.developer_kubeconfig())?;
-    ensure!(told.contains("Forbidden"), "{told}");
+    let output = refused(cluster.developer_kubeconfig())?;
+    ensure!(output.contains("Forbidden"), "{output}");
     // Valid for the other cluster, whose authority this kubelet does not know.
     let certificate = testbed.cluster("a")?.client_certificate()?;
-    let told = refused(cluster.kubeconfig_with("stranger", &certificate)?)?;
-    ensure!(told.contains("must be logged in"), "{told}");
+    let output = refused(cluster.kubeconfig_with("stranger", &certificate)?)?;
+    ensure!(output.contains("must be logged in"), "{output}");
     Ok(())
 }
 
@@ -144,7 +145,7 @@ fn pre_stop(testbed: &Testbed) -> anyhow::Result<()> {
         answers += u32::from(!gone);
         Ok(gone.then_some(()))
     })?;
-    // A lower bound: the hook sleeps that long before the program is told to end.
+    // A lower bound: the hook sleeps that long before the program is output to end.
     let lasted = begin.elapsed();
     ensure!(lasted >= Duration::from_secs(u64::from(SECONDS) - 1), "it ended after {lasted:?}");
     ensure!(answers > 0, "it did not answer while the hook ran");
@@ -214,8 +215,8 @@ fn isolated(testbed: &Testbed) -> anyhow::Result<()> {
     for (how, why) in [(Isolation::Reject, "ConnectionRefused"), (Isolation::Drop, "TimedOut")] {
         testbed.isolate(network, how)?;
         for (address, port) in targets {
-            let told = no_answer(testbed, from, address, port)?;
-            ensure!(told.contains(why), "{how:?} of {address}:{port}: {told}");
+            let output = no_answer(testbed, from, address, port)?;
+            ensure!(output.contains(why), "{how:?} of {address}:{port}: {output}");
         }
         // Others are not cut off.
         let other = testbed.cluster("a")?.run_kubectl(&["get", "--raw", "/readyz"])?;
@@ -228,14 +229,14 @@ fn isolated(testbed: &Testbed) -> anyhow::Result<()> {
 
     testbed.isolate(Network::ControlPlane("c"), Isolation::Reject)?;
     let refused = cluster.run_kubectl(&["get", "--raw", "/readyz"]);
-    let told = refused.map_err(|error| format!("{error:#}"));
-    ensure!(told.as_ref().is_err_and(|told| told.contains("refused")), "{told:?}");
+    let output = refused.map_err(|error| format!("{error:#}"));
+    ensure!(output.as_ref().is_err_and(|output| output.contains("refused")), "{output:?}");
     testbed.reconnect(Network::ControlPlane("c"))?;
     cluster.run_kubectl(&["get", "--raw", "/readyz"])?;
 
     testbed.isolate(from, Isolation::Drop)?;
-    let told = no_answer(testbed, from, node.address, port)?;
-    ensure!(told.contains("TimedOut"), "{told}");
+    let output = no_answer(testbed, from, node.address, port)?;
+    ensure!(output.contains("TimedOut"), "{output}");
     testbed.reconnect(from)?;
     answer(testbed, from, node.address, port).map(drop)
 }
