@@ -83,7 +83,7 @@ impl<'b> User<'b> {
     pub fn behind_proxy_as(&self, context: &str) -> anyhow::Result<(Self, FaultProxy)> {
         let identity = self.cluster.client_certificate()?;
         let proxy = FaultProxy::start(&Upstream {
-            url: self.cluster.server(),
+            url: self.cluster.api_server_url(),
             ca_pem: self.cluster.ca_pem()?,
             client_cert_pem: Some(identity.certificate),
             client_key_pem: Some(identity.key),

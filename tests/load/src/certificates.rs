@@ -52,7 +52,7 @@ pub fn make(folder: &Path, names: &[&str]) -> Result<()> {
 }
 
 /// The TLS configuration of a server with `tls.crt` and `tls.key` of the folder, for HTTP/1.1.
-pub fn server(folder: &Path) -> Result<Arc<ServerConfig>> {
+pub fn server_config(folder: &Path) -> Result<Arc<ServerConfig>> {
     let chain = certificates(&folder.join(CERTIFICATE))?;
     let file = folder.join(KEY);
     let key = PrivateKeyDer::from_pem_file(&file)
@@ -67,7 +67,7 @@ pub fn server(folder: &Path) -> Result<Arc<ServerConfig>> {
 }
 
 /// The TLS configuration of a client that trusts `ca.crt` of the folder, for HTTP/1.1.
-pub fn client(folder: &Path) -> Result<Arc<ClientConfig>> {
+pub fn client_config(folder: &Path) -> Result<Arc<ClientConfig>> {
     let file = folder.join(AUTHORITY);
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&file)? {

@@ -27,7 +27,7 @@ async fn review_server(judge: Judge) -> ReviewServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let uids = Arc::new(Mutex::new(Vec::new()));
-    let config = certificates::server(tls.path()).expect("a server");
+    let config = certificates::server_config(tls.path()).expect("a server");
     let seen = Arc::clone(&uids);
     tokio::spawn(echo::serve(listener, config, move |body| {
         let review: Value = serde_json::from_slice(&body).expect("a review");
@@ -47,7 +47,7 @@ async fn review_server(judge: Judge) -> ReviewServer {
 
 impl ReviewServer {
     async fn run_load(&self, pace: Pace, expect: Expect) -> anyhow::Result<Measurement> {
-        let tls = certificates::client(self.tls.path())?;
+        let tls = certificates::client_config(self.tls.path())?;
         run(LoadTest {
             server: Server { address: self.address, tls },
             path: "/validate-services".to_owned(),

@@ -59,8 +59,8 @@ impl<'a> Cluster<'a> {
     }
 
     /// The URL of the API server, `https://ADDRESS:6443`.
-    pub fn server(&self) -> String {
-        self.layout.server()
+    pub fn api_server_url(&self) -> String {
+        self.layout.api_server_url()
     }
 
     /// The path of the admin's kubeconfig.
@@ -83,7 +83,7 @@ impl<'a> Cluster<'a> {
         validity: Validity,
     ) -> anyhow::Result<PathBuf> {
         let authority = CertificateAuthority::open(&self.layout.pki())?;
-        self.kubeconfig_with(user, &authority.client(user, groups, validity)?)
+        self.kubeconfig_with(user, &authority.client_certificate(user, groups, validity)?)
     }
 
     /// Writes a kubeconfig with this client certificate, and returns its path. `user` is only the name
@@ -92,7 +92,7 @@ impl<'a> Cluster<'a> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let text = kubeconfig(&[KubeconfigContext {
             cluster: self.name(),
-            server: &self.server(),
+            server: &self.api_server_url(),
             authority: Some(&self.ca_pem()?),
             user,
             identity,
@@ -118,7 +118,11 @@ impl<'a> Cluster<'a> {
     /// cluster trust, such as a webhook.
     pub fn server_certificate(&self, names: &[&str]) -> anyhow::Result<Identity> {
         let name = names.first().copied().unwrap_or("server");
-        CertificateAuthority::open(&self.layout.pki())?.server(name, names, Validity::Valid)
+        CertificateAuthority::open(&self.layout.pki())?.server_certificate(
+            name,
+            names,
+            Validity::Valid,
+        )
     }
 
     /// The path of a program of this cluster's version: `kubectl`, `kube-apiserver` and so on.

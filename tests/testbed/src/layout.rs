@@ -182,7 +182,7 @@ impl Layout {
 }
 
 impl ClusterLayout {
-    pub fn server(&self) -> String {
+    pub fn api_server_url(&self) -> String {
         format!("https://{}:6443", self.address)
     }
 

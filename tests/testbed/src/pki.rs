@@ -69,7 +69,7 @@ impl CertificateAuthority {
     }
 
     /// A certificate with which a user, at most in two groups, shows who it is.
-    pub fn client(
+    pub fn client_certificate(
         &self,
         user: &str,
         groups: &[&str],
@@ -89,7 +89,7 @@ impl CertificateAuthority {
     }
 
     /// A certificate with which a server at these names and addresses shows who it is.
-    pub fn server(
+    pub fn server_certificate(
         &self,
         user: &str,
         names: &[&str],

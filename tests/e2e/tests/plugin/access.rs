@@ -32,7 +32,7 @@ fn missing(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         .expect_stderr("no context named \"nowhere\"")?
         .expect_stderr("contexts there are: a")?;
     let text = std::fs::read_to_string(user.kubeconfig())?;
-    let server = user.cluster.server();
+    let server = user.cluster.api_server_url();
     let moved = user.file("moved", &text.replace(&server, "https://127.0.0.1:9"))?;
     user.with_kubeconfig(moved)
         .run("status")?
@@ -137,7 +137,7 @@ fn exec_plugin(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let config = |command: &str, argument: &str| {
         serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "exec",
-            "clusters": [{"name": "exec", "cluster": {"server": user.cluster.server(),
+            "clusters": [{"name": "exec", "cluster": {"server": user.cluster.api_server_url(),
                 "insecure-skip-tls-verify": true}}],
             "users": [{"name": "exec", "user": {"exec": {
                 "apiVersion": "client.authentication.k8s.io/v1", "command": command,

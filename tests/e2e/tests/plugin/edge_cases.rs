@@ -142,7 +142,7 @@ fn unasked(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn watchless(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(user.kubeconfig())?;
-    let moved = text.replace(&user.cluster.server(), "https://127.0.0.1:9");
+    let moved = text.replace(&user.cluster.api_server_url(), "https://127.0.0.1:9");
     let moved = user.with_kubeconfig(user.file("moved", &moved)?);
     moved.run("status -w")?.expect_code(1)?.expect_stderr("cannot be reached")?;
     Ok(())

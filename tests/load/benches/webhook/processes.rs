@@ -111,7 +111,7 @@ impl Program {
     }
 
     fn server(&self, certificate: &Path) -> Result<Server> {
-        Ok(Server { address: self.address, tls: certificates::client(certificate)? })
+        Ok(Server { address: self.address, tls: certificates::client_config(certificate)? })
     }
 }
 

@@ -57,7 +57,10 @@ async fn main() -> Result<()> {
         affinity::pin_to_core(core)?;
     }
     let measured = run(LoadTest {
-        server: Server { address: args.server, tls: certificates::client(&args.tls_cert_dir)? },
+        server: Server {
+            address: args.server,
+            tls: certificates::client_config(&args.tls_cert_dir)?,
+        },
         path: args.path,
         connections: args.connections,
         services: args.services,

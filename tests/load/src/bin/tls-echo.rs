@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
     if !args.tls_cert_dir.join("tls.crt").exists() {
         certificates::make(&args.tls_cert_dir, &[&address])?;
     }
-    let tls = certificates::server(&args.tls_cert_dir)?;
+    let tls = certificates::server_config(&args.tls_cert_dir)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another --listen", args.listen))?;

@@ -114,7 +114,7 @@ fn describe(out: &mut impl io::Write, layout: &Layout) -> anyhow::Result<()> {
             "  {}  {}  {}  {nodes} nodes",
             cluster.name,
             cluster.version,
-            cluster.server()
+            cluster.api_server_url()
         )?;
     }
     for machine in &layout.machines {

@@ -3,13 +3,15 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::leftovers::DEADLINE;
-use super::reservation::is_not_found;
 use crate::layout::base;
 use crate::wait::try_wait_for;
+
+/// How long the last process of a cgroup may take to end.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A node's cgroup below the mount of a hierarchy.
 pub(super) fn path(number: u8, node: &str) -> String {
@@ -59,7 +61,7 @@ fn remove_tree(cgroup: &Path) -> anyhow::Result<()> {
     try_wait_for(&format!("{} to be empty", cgroup.display()), DEADLINE, || {
         match fs::remove_dir(cgroup) {
             Ok(()) => Ok(Some(())),
-            Err(error) if is_not_found(&error) => Ok(Some(())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(())),
             Err(error) if error.kind() == ErrorKind::ResourceBusy => Ok(None),
             Err(error) => Err(error).with_context(|| format!("{}", cgroup.display())),
         }

@@ -44,17 +44,19 @@ pub(super) fn write_files(cluster: &ClusterLayout) -> anyhow::Result<()> {
     fs::create_dir_all(&pki).with_context(|| format!("{}", pki.display()))?;
     let authority = CertificateAuthority::create(&pki)?;
     server_certificate(&authority, cluster, Validity::Valid)?;
-    authority.client(KUBELET_CLIENT, &[], Validity::Valid)?.write(&pki, KUBELET_CLIENT)?;
+    authority
+        .client_certificate(KUBELET_CLIENT, &[], Validity::Valid)?
+        .write(&pki, KUBELET_CLIENT)?;
     // It vouches for other users, so it must not be of the authority that vouches for it.
     let front = front_proxy(cluster);
     fs::create_dir_all(&front).with_context(|| format!("{}", front.display()))?;
     CertificateAuthority::create(&front)?
-        .client(FRONT_PROXY, &[], Validity::Valid)?
+        .client_certificate(FRONT_PROXY, &[], Validity::Valid)?
         .write(&front, FRONT_PROXY)?;
     Identity::signing_keys(&pki, "tokens")?;
     for (name, user, group) in USERS {
         let groups = group.map_or_else(Vec::new, |group| vec![group]);
-        let identity = authority.client(user, &groups, Validity::Valid)?;
+        let identity = authority.client_certificate(user, &groups, Validity::Valid)?;
         identity.write(&pki, name)?;
         let trusted = (name != SUPERVISOR).then_some(authority.certificate.as_str());
         write_kubeconfig(cluster, &cluster.kubeconfig(name), trusted, user, &identity)?;
@@ -86,7 +88,7 @@ pub(super) fn write_kubeconfig(
     user: &str,
     identity: &Identity,
 ) -> anyhow::Result<()> {
-    let server = cluster.server();
+    let server = cluster.api_server_url();
     let name = &cluster.name;
     let access = KubeconfigContext { cluster: name, server: &server, authority, user, identity };
     fs::write(file, kubeconfig(&[access])).with_context(|| format!("{}", file.display()))
@@ -108,7 +110,7 @@ pub(super) fn server_certificate(
         &address,
         &service,
     ];
-    let identity = authority.server("kube-apiserver", &names, validity)?;
+    let identity = authority.server_certificate("kube-apiserver", &names, validity)?;
     identity.write(&cluster.pki(), "server")
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::wait::try_wait_for;
 pub(crate) const MARKER: &str = "CLBMIGRATE_BED_FOLDER";
 
 /// Long enough for a process that must first finish writing to a disk.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Ends all processes of a testbed, then removes its namespaces, cgroups and folder.
 pub(crate) fn clear(number: u8, folder: &Path) -> anyhow::Result<()> {
@@ -41,7 +42,7 @@ pub(crate) fn clear(number: u8, folder: &Path) -> anyhow::Result<()> {
     }
     cgroups::remove(number)?;
     match fs::remove_dir_all(folder) {
-        Err(error) if !super::reservation::is_not_found(&error) => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("{}", folder.display()))
         }
         _ => Ok(()),

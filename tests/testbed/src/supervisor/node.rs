@@ -37,10 +37,10 @@ pub(super) fn write_files(
     let authority = CertificateAuthority::open(&pki)?;
     let address = node.address.to_string();
     authority
-        .server(&node.name, &[&node.name, &address], Validity::Valid)?
+        .server_certificate(&node.name, &[&node.name, &address], Validity::Valid)?
         .write(folder, "server")?;
     let user = format!("system:node:{}", node.name);
-    let identity = authority.client(&user, &["system:nodes"], Validity::Valid)?;
+    let identity = authority.client_certificate(&user, &["system:nodes"], Validity::Valid)?;
     let kubeconfig = folder.join("kubelet.kubeconfig");
     write_kubeconfig(cluster, &kubeconfig, Some(&authority.certificate), &user, &identity)?;
 

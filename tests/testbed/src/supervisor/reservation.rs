@@ -4,7 +4,7 @@
 //! however that ends, so whatever still exists under a number whose lock is free is left over.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -149,9 +149,4 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
         folder.display()
     );
     Ok(())
-}
-
-/// Whether the error says that something is not there.
-pub(crate) fn is_not_found(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound
 }

@@ -278,7 +278,7 @@ fn write_description(layout: &Layout) -> anyhow::Result<()> {
     for user in [control_plane::ADMIN, control_plane::DEVELOPER] {
         let read = |cluster: &ClusterLayout| -> anyhow::Result<_> {
             let authority = CertificateAuthority::open(&cluster.pki())?.certificate;
-            Ok((cluster.server(), authority, Identity::read(&cluster.pki(), user)?))
+            Ok((cluster.api_server_url(), authority, Identity::read(&cluster.pki(), user)?))
         };
         let parts = layout.clusters.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let accesses =

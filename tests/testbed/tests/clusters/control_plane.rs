@@ -155,7 +155,7 @@ fn audit(testbed: &Testbed) -> anyhow::Result<()> {
 }
 
 fn address(cluster: &Cluster<'_>) -> anyhow::Result<SocketAddr> {
-    Ok(cluster.server().trim_start_matches("https://").parse()?)
+    Ok(cluster.api_server_url().trim_start_matches("https://").parse()?)
 }
 
 fn killed(testbed: &Testbed) -> anyhow::Result<()> {

@@ -51,7 +51,7 @@ impl TestNamespace<'_> {
     pub fn proxy(&self) -> Result<FaultProxy> {
         let identity = self.cluster.client_certificate()?;
         FaultProxy::start(&Upstream {
-            url: self.cluster.server(),
+            url: self.cluster.api_server_url(),
             ca_pem: self.cluster.ca_pem()?,
             client_cert_pem: Some(identity.certificate),
             client_key_pem: Some(identity.key),
