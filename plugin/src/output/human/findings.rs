@@ -5,11 +5,11 @@ use std::{
     io::{self, Write},
 };
 
-use clbmigrate_core::{finding::Severity, rules};
+use clbmigrate_core::{finding::Severity, patch::PatchOp, rules};
 
 use super::{headline, not_looked_lines};
 use crate::output::{
-    json::{CheckReport, Finding, PatchOp, Summary},
+    json::{CheckReport, Finding, Summary},
     style::{FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, severity_style},
     text::{Text, count},
 };

@@ -17,7 +17,7 @@ pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend, Preview,
     PreviewKind, RouteState,
 };
-pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, PatchOp, Summary};
+pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{
     Mode, Participant, ParticipantDisplay, ParticipantKind, Problem, Route, RouteList,
     RouteListKind, RouteNames, Unrouted,

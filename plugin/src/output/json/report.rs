@@ -1,7 +1,9 @@
-use clbmigrate_core::{finding, object::ObjectRef, patch};
-use schemars::JsonSchema;
+use std::{borrow::Cow, collections::BTreeMap};
+
+use clbmigrate_core::{finding, object::ObjectRef, patch::PatchOp};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ApiVersion, Severity};
 
@@ -46,6 +48,7 @@ pub struct Finding {
     /// What to do instead.
     pub fix: String,
     /// The fix as a JSON Patch on the object; empty where it is not mechanical.
+    #[schemars(with = "Vec<PatchOpSchema>")]
     pub patch: Vec<PatchOp>,
     /// `FILE:LINE`, for objects from files.
     pub source: Option<String>,
@@ -67,29 +70,42 @@ pub struct Object {
     pub context: Option<String>,
 }
 
-/// One operation of a JSON Patch (RFC 6902).
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub enum PatchOp {
-    /// Adds a member, or replaces it.
-    Add {
-        /// The member's place, a JSON Pointer (RFC 6901).
-        path: String,
-        /// The member's value.
-        value: Value,
-    },
-    /// Replaces a member.
-    Replace {
-        /// The member's place, a JSON Pointer (RFC 6901).
-        path: String,
-        /// The member's value.
-        value: Value,
-    },
-    /// Removes a member.
-    Remove {
-        /// The member's place, a JSON Pointer (RFC 6901).
-        path: String,
-    },
+/// The schema of the core's [`PatchOp`], which serializes as RFC 6902 has it.
+struct PatchOpSchema;
+
+impl JsonSchema for PatchOpSchema {
+    fn schema_name() -> Cow<'static, str> {
+        "PatchOp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let operation = |op: &str, description: &str, has_value: bool| {
+            let place = "The member's place, a JSON Pointer (RFC 6901).";
+            let value = has_value.then(|| ("value", json!({"description": "The member's value."})));
+            let properties: BTreeMap<&str, Value> = [
+                ("op", json!({"type": "string", "const": op})),
+                ("path", json!({"description": place, "type": "string"})),
+            ]
+            .into_iter()
+            .chain(value)
+            .collect();
+            let required: Vec<&str> = properties.keys().copied().collect();
+            json!({
+                "description": description,
+                "type": "object",
+                "properties": properties,
+                "required": required,
+            })
+        };
+        json_schema!({
+            "description": "One operation of a JSON Patch (RFC 6902).",
+            "oneOf": [
+                operation("add", "Adds a member, or replaces it.", true),
+                operation("replace", "Replaces a member.", true),
+                operation("remove", "Removes a member.", false),
+            ],
+        })
+    }
 }
 
 /// Something that could not be looked at.
@@ -157,7 +173,7 @@ impl From<&finding::Finding> for Finding {
             path: finding.path.clone(),
             message: finding.message.clone(),
             fix: finding.fix.clone(),
-            patch: finding.patch.iter().map(PatchOp::from).collect(),
+            patch: finding.patch.clone(),
             source: finding.source.clone(),
             allowed: finding.allowed,
         }
@@ -171,16 +187,6 @@ impl From<&ObjectRef> for Object {
             namespace: object.namespace.clone(),
             name: object.name.clone(),
             context: object.context.as_deref().map(str::to_owned),
-        }
-    }
-}
-
-impl From<&patch::PatchOp> for PatchOp {
-    fn from(operation: &patch::PatchOp) -> Self {
-        match operation.clone() {
-            patch::PatchOp::Add { path, value } => Self::Add { path, value },
-            patch::PatchOp::Replace { path, value } => Self::Replace { path, value },
-            patch::PatchOp::Remove { path } => Self::Remove { path },
         }
     }
 }
