@@ -162,12 +162,16 @@ fn judge(
         Expected::Audited => {
             silent(output)?;
             let entries = namespace.cluster.audit()?;
-            let noted = format!("{rule}=audited");
-            let is_noted = entries.iter().any(|entry| {
-                let mut notes = entry.annotations.values();
-                entry.namespace == namespace.name && notes.any(|note| note.contains(&noted))
+            let annotation = format!("{rule}=audited");
+            let is_there = entries.iter().any(|entry| {
+                let mut values = entry.annotations.values();
+                entry.namespace == namespace.name && values.any(|value| value.contains(&annotation))
             });
-            ensure!(is_noted, "the API server's audit log has no {noted} in {}", namespace.name);
+            ensure!(
+                is_there,
+                "the API server's audit log has no {annotation} in {}",
+                namespace.name
+            );
             let now = audited(namespace.cluster, rule)?;
             ensure!(
                 now > audited_before,
