@@ -1,7 +1,11 @@
 //! Messages out of errors and their sources: what happened, not which layer noticed it.
 #![forbid(unsafe_code)]
 
+mod tls;
+
 use std::{error::Error, io, iter};
+
+pub use tls::TlsFailure;
 
 /// The first error of type `T` among an error and its sources; `None` where there is none. What an
 /// `io::Error` wraps counts as a source of it, which `Error::source` does not tell.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clbmigrate_errors::{describe_connection_error, find_source};
+use clbmigrate_errors::{TlsFailure, describe_connection_error, find_source};
 use hyper_util::client::legacy;
 
 use super::{Error, ErrorKind};
@@ -31,32 +31,19 @@ pub(crate) fn timed_out(server: &str, within: Duration) -> Error {
 }
 
 fn from_tls(error: &rustls::Error, server: &str) -> Error {
-    use rustls::CertificateError as Bad;
-    let (message, hint) = match error {
-        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => (
-            format!("the certificate of {server} has expired"),
-            "see whether this machine's clock is right",
-        ),
-        rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => (
-            format!("the certificate of {server} is not valid yet"),
-            "see whether this machine's clock is right",
-        ),
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => (
-            format!(
-                "the certificate of {server} is signed by an authority this machine does not trust"
-            ),
-            "a proxy that opens TLS needs its authority among the system's, or in SSL_CERT_FILE",
-        ),
-        rustls::Error::InvalidCertificate(
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. },
-        ) => (
-            format!("the certificate of {server} is for another name"),
-            "see whether the endpoint is right (--clb-endpoint)",
-        ),
-        other => (
-            format!("no TLS connection with {server}: {other}"),
-            "see whether the endpoint is right, and speaks https (--clb-endpoint)",
-        ),
+    let failure = TlsFailure::from(error);
+    let hint = match failure {
+        TlsFailure::Expired | TlsFailure::NotYetValid => {
+            "see whether this machine's clock is right"
+        }
+        TlsFailure::UnknownIssuer => {
+            "a proxy that opens TLS needs its authority among the system's, or in SSL_CERT_FILE"
+        }
+        TlsFailure::WrongName => "see whether the endpoint is right (--clb-endpoint)",
+        TlsFailure::Other(_) => {
+            "see whether the endpoint is right, and speaks https (--clb-endpoint)"
+        }
     };
+    let message = failure.describe(server, "this machine does not trust");
     Error::new(ErrorKind::Certificate, message).hint(hint)
 }

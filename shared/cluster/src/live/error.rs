@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io};
 
-use clbmigrate_errors::{describe_connection_error, find_source, message_with_sources};
+use clbmigrate_errors::{TlsFailure, describe_connection_error, find_source, message_with_sources};
 use kube::{client::AuthError, config::KubeconfigError, core::Status};
 use thiserror::Error as ThisError;
 
@@ -274,33 +274,15 @@ pub(super) fn timeout(server: &str) -> Error {
 }
 
 fn from_tls(error: &rustls::Error, server: &str) -> Error {
-    use rustls::CertificateError as Bad;
-    let (message, hint) = match error {
-        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => (
-            format!("the certificate of {server} has expired"),
-            "have it renewed, or see whether this machine's clock is right",
-        ),
-        rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => (
-            format!("the certificate of {server} is not valid yet"),
-            "see whether this machine's clock is right",
-        ),
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => (
-            format!(
-                "the certificate of {server} is signed by an authority that the kubeconfig does not name"
-            ),
-            "see certificate-authority of the cluster in the kubeconfig",
-        ),
-        rustls::Error::InvalidCertificate(
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. },
-        ) => (
-            format!("the certificate of {server} is for another name"),
-            "see server and tls-server-name of the cluster in the kubeconfig",
-        ),
-        other => (
-            format!("no TLS connection with {server}: {other}"),
-            "see server and certificates in the kubeconfig",
-        ),
+    let failure = TlsFailure::from(error);
+    let hint = match failure {
+        TlsFailure::Expired => "have it renewed, or see whether this machine's clock is right",
+        TlsFailure::NotYetValid => "see whether this machine's clock is right",
+        TlsFailure::UnknownIssuer => "see certificate-authority of the cluster in the kubeconfig",
+        TlsFailure::WrongName => "see server and tls-server-name of the cluster in the kubeconfig",
+        TlsFailure::Other(_) => "see server and certificates in the kubeconfig",
     };
+    let message = failure.describe(server, "that the kubeconfig does not name");
     Error::new(ErrorKind::Certificate, message).hint(hint)
 }
 
