@@ -81,13 +81,12 @@ impl ClbClient {
         let mut progress = Progress::new();
         let mut next: Option<(&'static str, String)> = None;
         loop {
-            let mut asked = parameters.to_vec();
-            asked.extend(next.as_ref().map(|(name, value)| (*name, value.as_str())));
-            let answer = self.call(action, &asked, deadline).await?;
-            let parse_response =
+            let mut page_parameters = parameters.to_vec();
+            page_parameters.extend(next.as_ref().map(|(name, value)| (*name, value.as_str())));
+            let answer = self.call(action, &page_parameters, deadline).await?;
+            let parse_both =
                 || -> Result<(T, Paging), Error> { Ok((parse(&answer)?, parse(&answer)?)) };
-            let (page, paging) =
-                parse_response().map_err(|error| error.with_action(action.name))?;
+            let (page, paging) = parse_both().map_err(|error| error.with_action(action.name))?;
             let count = items(&page);
             pages.push(page);
             next = progress.after(paging, count).map_err(|error| error.with_action(action.name))?;

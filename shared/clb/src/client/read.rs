@@ -56,9 +56,9 @@ impl ClbClient {
     /// All groups of a CLB (`DescribeVServerGroups`).
     pub async fn groups(&self, clb: &str) -> Result<GroupList, Error> {
         const GROUPS: Action = Action::read("DescribeVServerGroups");
-        let asked = [("LoadBalancerId", clb)];
+        let parameters = [("LoadBalancerId", clb)];
         let count = |page: &GroupList| page.groups.len();
-        let pages = self.pages(GROUPS, &asked, self.deadline(), count).await?;
+        let pages = self.pages(GROUPS, &parameters, self.deadline(), count).await?;
         let groups = pages.into_iter().flat_map(|page| page.groups).collect();
         Ok(GroupList { clb: Some(clb.to_owned()), groups })
     }
@@ -66,9 +66,9 @@ impl ClbClient {
     /// All listeners of a CLB (`DescribeLoadBalancerListeners`).
     pub async fn listeners(&self, clb: &str) -> Result<Vec<Listener>, Error> {
         const LISTENERS: Action = Action::read("DescribeLoadBalancerListeners");
-        let asked = [("LoadBalancerId.1", clb), ("MaxResults", LISTENERS_A_PAGE)];
+        let parameters = [("LoadBalancerId.1", clb), ("MaxResults", LISTENERS_A_PAGE)];
         let count = |page: &ListenerPage| page.listeners.len();
-        let pages = self.pages(LISTENERS, &asked, self.deadline(), count).await?;
+        let pages = self.pages(LISTENERS, &parameters, self.deadline(), count).await?;
         let listeners: Vec<_> = pages.into_iter().flat_map(|page| page.listeners).collect();
         for listener in listeners.iter().filter(|listener| !listener.clb.is_empty()) {
             check_id(LISTENERS, clb, &listener.clb)?;
@@ -95,9 +95,9 @@ impl ClbClient {
     /// All CLBs of the region (`DescribeLoadBalancers`).
     pub async fn load_balancers(&self) -> Result<Vec<LoadBalancer>, Error> {
         const BALANCERS: Action = Action::read("DescribeLoadBalancers");
-        let asked = [("PageSize", BALANCERS_A_PAGE)];
+        let parameters = [("PageSize", BALANCERS_A_PAGE)];
         let count = |page: &BalancerPage| page.load_balancers.load_balancer.len();
-        let pages = self.pages(BALANCERS, &asked, self.deadline(), count).await?;
+        let pages = self.pages(BALANCERS, &parameters, self.deadline(), count).await?;
         Ok(pages.into_iter().flat_map(|page| page.load_balancers.load_balancer).collect())
     }
 
@@ -111,9 +111,9 @@ impl ClbClient {
     ) -> Result<HealthAnswer, Error> {
         const HEALTH: Action = Action::read("DescribeHealthStatus");
         let port = port.to_string();
-        let asked =
+        let parameters =
             [("LoadBalancerId", clb), ("ListenerPort", &port), ("ListenerProtocol", protocol)];
-        let answer = self.call(HEALTH, &asked, self.deadline()).await?;
+        let answer = self.call(HEALTH, &parameters, self.deadline()).await?;
         parse_response(HEALTH, &answer)
     }
 }
@@ -129,10 +129,10 @@ pub(super) fn parse_response<T: DeserializeOwned>(
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] where it is about something else.
-pub(super) fn check_id(action: Action, asked: &str, told: &str) -> Result<(), Error> {
-    if asked == told {
+pub(super) fn check_id(action: Action, asked: &str, answered: &str) -> Result<(), Error> {
+    if asked == answered {
         return Ok(());
     }
-    let message = format!("asked for {asked:?}, the answer is about {told:?}");
+    let message = format!("asked for {asked:?}, the answer is about {answered:?}");
     Err(Error::new(ErrorKind::Malformed, message).with_action(action.name))
 }

@@ -33,14 +33,14 @@ const BUSY: [&str; 5] = [
 ];
 
 /// The error for an answer of the API.
-pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
-    let FailedCall { response, source, host, .. } = refusal;
-    let kind = kind_of(response.status, &response.code, refusal.message);
+pub(crate) fn from_response(call: &FailedCall<'_>) -> Error {
+    let FailedCall { response, source, host, .. } = call;
+    let kind = kind_of(response.status, &response.code, call.message);
     let error = Error {
         kind,
-        action: Some(refusal.action),
+        action: Some(call.action),
         response: Some(Box::new(response.clone())),
-        message: message_of(kind, refusal),
+        message: message_of(kind, call),
         hints: Vec::new(),
     };
     match kind {
@@ -57,7 +57,7 @@ pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
         ErrorKind::Expired => error.hint(format!("log in again, or renew the STS token: {source}")),
         ErrorKind::ClockSkew => error.hint("set this machine's clock, for example with chrony or timedatectl"),
         ErrorKind::Forbidden => error
-            .hint(format!("ask for a RAM policy that allows {}", refusal.ram_action))
+            .hint(format!("ask for a RAM policy that allows {}", call.ram_action))
             .hint(format!("or see whether these are the right credentials: {source}")),
         ErrorKind::NotFound => error.hint(format!(
             "see whether the id, the region (endpoint {host}) and the account are right: {source}"
@@ -68,32 +68,32 @@ pub(crate) fn from_response(refusal: &FailedCall<'_>) -> Error {
 }
 
 /// The message: the server's words, except where they may hold what was signed.
-fn message_of(kind: ErrorKind, refusal: &FailedCall<'_>) -> String {
-    let said = shortened(refusal.message);
+fn message_of(kind: ErrorKind, call: &FailedCall<'_>) -> String {
+    let text = shortened(call.message);
     match kind {
         ErrorKind::Signature => "the signature does not match".to_owned(),
-        ErrorKind::ClockSkew => refusal.clocks.and_then(skew).unwrap_or_else(|| {
+        ErrorKind::ClockSkew => call.clocks.and_then(skew).unwrap_or_else(|| {
             "the request's time is refused: this machine's clock is more than 15 minutes off"
                 .to_owned()
         }),
-        _ if said.is_empty() => {
-            format!("{} answered HTTP {}", refusal.host, refusal.response.status)
+        _ if text.is_empty() => {
+            format!("{} answered HTTP {}", call.host, call.response.status)
         }
-        _ => said,
+        _ => text,
     }
 }
 
 /// How far this machine's clock is from the server's; `None` below a minute.
 fn skew((theirs, ours): (Timestamp, Timestamp)) -> Option<String> {
     let seconds = ours.as_second().checked_sub(theirs.as_second())?;
-    let way = if seconds < 0 { "behind" } else { "ahead of" };
+    let direction = if seconds < 0 { "behind" } else { "ahead of" };
     let size = seconds.unsigned_abs();
     if size < 60 {
         return None;
     }
     let size =
         if size < 7200 { format!("{} min", size / 60) } else { format!("{} h", size / 3600) };
-    Some(format!("this machine's clock is {size} {way} the cloud's, 15 min are allowed"))
+    Some(format!("this machine's clock is {size} {direction} the cloud's, 15 min are allowed"))
 }
 
 /// A text without control characters, cut to [`LONGEST`] characters.
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(kind_of(400, "InvalidParameter", message), ErrorKind::NotFound);
     }
 
-    fn refusal(code: &str, message: &'static str) -> FailedCall<'static> {
+    fn call(code: &str, message: &'static str) -> FailedCall<'static> {
         FailedCall {
             action: "DescribeVServerGroups",
             response: ErrorResponse {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_does_not_repeat_what_was_signed() {
-        let error = from_response(&refusal("SignatureDoesNotMatch", "server string: tok-secret"));
+        let error = from_response(&call("SignatureDoesNotMatch", "server string: tok-secret"));
         assert_eq!(
             error.to_string(),
             "DescribeVServerGroups: the signature does not match (SignatureDoesNotMatch, request R-1)"
@@ -236,15 +236,15 @@ mod tests {
         #[case] message: &str,
     ) {
         let at = |second| Timestamp::from_second(second).expect("a second");
-        let mut refusal = refusal("InvalidTimeStamp.Expired", "expired");
-        refusal.clocks = Some((at(theirs), at(ours)));
-        assert_eq!(from_response(&refusal).message, message);
+        let mut call = call("InvalidTimeStamp.Expired", "expired");
+        call.clocks = Some((at(theirs), at(ours)));
+        assert_eq!(from_response(&call).message, message);
     }
 
     #[test]
     fn a_long_or_wild_message_is_tamed() {
         let long: &'static str = Box::leak("a\u{1b}[31m\n".repeat(300).into_boxed_str());
-        let message = from_response(&refusal("X", long)).message;
+        let message = from_response(&call("X", long)).message;
         assert_eq!(message.chars().count(), LONGEST + 1);
         assert!(!message.contains(char::is_control));
     }

@@ -45,11 +45,11 @@ fn add_file(
             .hint("give a file in PEM, -----BEGIN CERTIFICATE-----")
     };
     let pem = environment.read(file).map_err(|error| wrong(error.to_string()))?;
-    let mut found = false;
+    let mut has_certificate = false;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| wrong("not valid PEM".to_owned()))?;
         roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-        found = true;
+        has_certificate = true;
     }
-    if found { Ok(()) } else { Err(wrong("no certificate in it".to_owned())) }
+    if has_certificate { Ok(()) } else { Err(wrong("no certificate in it".to_owned())) }
 }

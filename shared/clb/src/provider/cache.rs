@@ -17,12 +17,12 @@ pub(crate) struct CredentialsCache {
     /// Where the provider was found, for messages.
     pub(crate) place: String,
     pub(crate) resolver: CredentialsResolver,
-    held: Mutex<Option<Credentials>>,
+    cached: Mutex<Option<Credentials>>,
 }
 
 impl CredentialsCache {
     pub(crate) fn new(provider: Provider, place: String, resolver: CredentialsResolver) -> Self {
-        Self { provider, place, resolver, held: Mutex::new(None) }
+        Self { provider, place, resolver, cached: Mutex::new(None) }
     }
 
     /// Credentials for the next call: the cached ones, or fresh ones within [`MARGIN`] of their
@@ -31,16 +31,16 @@ impl CredentialsCache {
     /// # Errors
     /// The provider fails and the cached credentials have expired, or it gives expired ones.
     pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Error> {
-        let mut held = self.held.lock().await;
+        let mut cached = self.cached.lock().await;
         let now = self.resolver.rpc.environment.now();
         if let Some(credentials) =
-            held.as_ref().filter(|credentials| credentials.are_valid(now, MARGIN))
+            cached.as_ref().filter(|credentials| credentials.are_valid(now, MARGIN))
         {
             return Ok(credentials.clone());
         }
         match self.resolver.resolve(&self.provider, &self.place, deadline).await {
             Ok(credentials) if credentials.are_valid(now, SignedDuration::ZERO) => {
-                Ok(held.insert(credentials).clone())
+                Ok(cached.insert(credentials).clone())
             }
             Ok(credentials) => {
                 let end =
@@ -51,7 +51,7 @@ impl CredentialsCache {
             }
             // The cached credentials are used until they expire.
             Err(error) => {
-                let left = held
+                let left = cached
                     .as_ref()
                     .filter(|credentials| credentials.are_valid(now, SignedDuration::ZERO));
                 left.cloned().ok_or_else(|| error.with_place(&self.place))
@@ -62,9 +62,9 @@ impl CredentialsCache {
     /// Drops the cached credentials if they are the `refused` ones. Returns whether the provider
     /// may give others.
     pub(crate) async fn invalidate(&self, refused: &Credentials) -> bool {
-        let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|credentials| credentials.id == refused.id) {
-            *held = None;
+        let mut cached = self.cached.lock().await;
+        if cached.as_ref().is_some_and(|credentials| credentials.id == refused.id) {
+            *cached = None;
         }
         self.provider.is_renewable()
     }
@@ -79,8 +79,8 @@ impl CredentialsCache {
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
         let lasts = |end: Timestamp| end.duration_since(now) > time;
         // A role's credentials may last longer than those that assumed it.
-        let held = self.held.lock().await.as_ref().and_then(|credentials| credentials.expires);
-        if held.is_some_and(lasts) {
+        let cached = self.cached.lock().await.as_ref().and_then(|credentials| credentials.expires);
+        if cached.is_some_and(lasts) {
             return Some(true);
         }
         match lifetime {

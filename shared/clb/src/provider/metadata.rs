@@ -49,9 +49,9 @@ impl Metadata<'_> {
             return Err(self.error(format!("this ECS instance has no role {role:?}")));
         }
         let answer = self.success(answer, "the role's keys")?;
-        let given = parse::<RoleKeys>(&answer.body)?;
-        match given.credentials {
-            Some(credentials) if given.code == "Success" => Ok(credentials.into()),
+        let parsed = parse::<RoleKeys>(&answer.body)?;
+        match parsed.credentials {
+            Some(credentials) if parsed.code == "Success" => Ok(credentials.into()),
             _ => Err(self.error(format!("the metadata give no keys of role {role:?}"))),
         }
     }

@@ -42,10 +42,10 @@ pub(super) async fn credentials(
         .map_err(|error| failed(&name, &format!("cannot be started: {error}")))?;
     if !output.status.success() {
         // Standard output may hold secrets. Complaints are on standard error.
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = shortened(said.trim().lines().last().unwrap_or_default());
-        let said = if said.is_empty() { said } else { format!(": {said}") };
-        return Err(failed(&name, &format!("failed with {}{said}", output.status)));
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let complaint = shortened(complaint.trim().lines().last().unwrap_or_default());
+        let complaint = if complaint.is_empty() { complaint } else { format!(": {complaint}") };
+        return Err(failed(&name, &format!("failed with {}{complaint}", output.status)));
     }
     let printed = read::<ProcessOutput>(&output.stdout)
         .map_err(|why| failed(&name, &format!("printed no profile with keys: {why}")))?;

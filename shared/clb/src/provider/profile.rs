@@ -160,12 +160,12 @@ impl ProfileReader<'_> {
     fn source(&self, profile: &Profile, above: &[&str]) -> Result<Provider, Error> {
         let name = profile.source.as_deref();
         let name = name.ok_or_else(|| self.missing(profile, "source_profile"))?;
-        let way: Vec<&str> = above.iter().copied().chain([profile.name.as_str()]).collect();
-        if way.contains(&name) {
+        let path: Vec<&str> = above.iter().copied().chain([profile.name.as_str()]).collect();
+        if path.contains(&name) {
             let message = format!(
                 "{}: source_profile goes round in a circle: {} -> {name}",
                 self.shown,
-                way.join(" -> ")
+                path.join(" -> ")
             );
             return Err(Error::new(ErrorKind::Config, message)
                 .hint("let the last of them name a profile that has keys of its own"));
@@ -176,7 +176,7 @@ impl ProfileReader<'_> {
             Error::new(ErrorKind::Config, message)
                 .hint(format!("profiles there are: {}", self.file.names()))
         })?;
-        let provider = self.means_within(source, &way)?;
+        let provider = self.means_within(source, &path)?;
         provider.ok_or_else(|| self.missing(source, "mode"))
     }
 

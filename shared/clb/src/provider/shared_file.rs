@@ -63,7 +63,7 @@ fn discover(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>
     };
     let text = std::str::from_utf8(content).map_err(|_| malformed(1, "it is not UTF-8"))?;
     let mut current: Option<&str> = None;
-    let mut found: Option<Section> = None;
+    let mut entries_of_wanted: Option<Section> = None;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
@@ -73,7 +73,7 @@ fn discover(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>
             let name = rest.strip_suffix(']').ok_or_else(|| malformed(number, "] is missing"))?;
             current = Some(name.trim());
             if current == Some(wanted) {
-                found.get_or_insert_default();
+                entries_of_wanted.get_or_insert_default();
             }
             continue;
         }
@@ -84,10 +84,12 @@ fn discover(content: &[u8], wanted: &str, shown: &str) -> Result<Option<Section>
             current.ok_or_else(|| malformed(number, "an entry before the first [SECTION]"))?;
         let value = value.trim();
         if section == wanted && !value.is_empty() {
-            found.get_or_insert_default().insert(key.trim().to_owned(), unquoted(value).into());
+            entries_of_wanted
+                .get_or_insert_default()
+                .insert(key.trim().to_owned(), unquoted(value).into());
         }
     }
-    Ok(found)
+    Ok(entries_of_wanted)
 }
 
 /// A value without the quotes around it.

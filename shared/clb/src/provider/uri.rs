@@ -30,7 +30,7 @@ pub(super) async fn credentials(
         let message = format!("{place}: HTTP {}", answer.status);
         return Err(Error::new(ErrorKind::Credentials, message).hint("see what that server says"));
     }
-    let given = parse::<TemporaryCredentials>(&answer.body)
+    let parsed = parse::<TemporaryCredentials>(&answer.body)
         .map_err(|error| Error { kind: ErrorKind::Credentials, ..error }.with_place(&place))?;
-    Ok(given.into())
+    Ok(parsed.into())
 }

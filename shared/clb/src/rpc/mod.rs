@@ -117,7 +117,7 @@ impl RpcClient {
 
 fn refused(call: &Call<'_>, answer: &HttpResponse, now: Timestamp) -> Error {
     // What is no JSON comes from a gateway or proxy on the way; its status says enough.
-    let said: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
     let (source, secrets) = match call.authentication {
         Authentication::Signature { credentials, source } => {
             (source, vec![Some(&credentials.secret), credentials.token.as_ref()])
@@ -125,11 +125,11 @@ fn refused(call: &Call<'_>, answer: &HttpResponse, now: Timestamp) -> Error {
         Authentication::Anonymous { hidden } => ("OIDC token", vec![Some(hidden)]),
     };
     let response =
-        ErrorResponse { status: answer.status, code: said.code, request_id: said.request_id };
+        ErrorResponse { status: answer.status, code: body.code, request_id: body.request_id };
     from_response(&FailedCall {
         action: call.action.name,
         response,
-        message: &masked(&said.message, secrets.into_iter().flatten()),
+        message: &masked(&body.message, secrets.into_iter().flatten()),
         clocks: answer.date.map(|date| (date, now)),
         source,
         ram_action: &format!("{}:{}", call.action.product, call.action.name),

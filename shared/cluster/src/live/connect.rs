@@ -233,7 +233,8 @@ fn find_context<'k>(kubeconfig: &'k Kubeconfig, name: &str) -> Result<Option<&'k
 
 /// The names of all contexts, in words.
 fn contexts(kubeconfig: &Kubeconfig) -> String {
-    let names: Vec<&str> = kubeconfig.contexts.iter().map(|of| of.name.as_str()).collect();
+    let names: Vec<&str> =
+        kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 

@@ -208,9 +208,9 @@ pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
         }
         other => {
             // A parser quotes the lines around the mistake, and a token may stand there.
-            let said = message_with_sources(other);
-            let said = said.lines().next().unwrap_or_default().replace("error: ", "");
-            format!("the kubeconfig cannot be used: {said}")
+            let text = message_with_sources(other);
+            let text = text.lines().next().unwrap_or_default().replace("error: ", "");
+            format!("the kubeconfig cannot be used: {text}")
         }
     };
     Error::new(ErrorKind::Kubeconfig, message)
@@ -227,12 +227,12 @@ fn from_auth(error: &AuthError, user: Option<&str>) -> Error {
         ),
         AuthError::AuthExecRun { cmd, out } => {
             // Its standard output may hold a token; what it complains of is on the other.
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.trim().lines().last().unwrap_or_default();
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            let text = String::from_utf8_lossy(&out.stderr);
+            let text = text.trim().lines().last().unwrap_or_default();
+            let text = if text.is_empty() { String::new() } else { format!(": {text}") };
             let program = cmd.split_whitespace().next().unwrap_or("exec").trim_matches('"');
             (
-                format!("the credential plugin {program}{who} failed with {}{said}", out.status),
+                format!("the credential plugin {program}{who} failed with {}{text}", out.status),
                 "run it by hand; most ask for a new login",
             )
         }

@@ -54,7 +54,7 @@ impl NamespaceObjects {
         Self {
             namespaces: self.namespaces.into_iter().chain(other.namespaces).collect(),
             slices: both(self.slices, other.slices),
-            workloads: workloads.map(|((of, a), (_, b))| (of, both(a, b))).collect(),
+            workloads: workloads.map(|((resource, a), (_, b))| (resource, both(a, b))).collect(),
             metadata: both(self.metadata, other.metadata),
         }
     }

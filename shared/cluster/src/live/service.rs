@@ -116,7 +116,9 @@ impl LiveService {
     pub fn addresses(&self) -> Vec<&str> {
         let ingress = self.raw.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
         let ingress = ingress.into_iter().flatten();
-        ingress.filter_map(|of| of.get("ip").or_else(|| of.get("hostname"))?.as_str()).collect()
+        ingress
+            .filter_map(|entry| entry.get("ip").or_else(|| entry.get("hostname"))?.as_str())
+            .collect()
     }
 
     /// The field managers that own an annotation, the latest writer first.
@@ -126,7 +128,7 @@ impl LiveService {
         let owns = |entry: &&Value| {
             entry
                 .pointer("/fieldsV1/f:metadata/f:annotations")
-                .is_some_and(|of| of.get(&field).is_some())
+                .is_some_and(|annotations| annotations.get(&field).is_some())
         };
         let text = |entry: &Value, name: &str| {
             entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
