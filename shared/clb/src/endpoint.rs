@@ -6,7 +6,8 @@ use http::Uri;
 
 use crate::{Error, ErrorKind};
 
-/// Regions whose CLBs answer at the central host (Alibaba Cloud's SDKs: endpoint map of `slb`).
+/// Regions whose CLB API is at the central host (Alibaba Cloud's SDKs: endpoint map of `slb`). The
+/// map's other entries for that host are of internal and closed regions.
 const CENTRAL: [&str; 13] = [
     "ap-southeast-1",
     "cn-beijing",

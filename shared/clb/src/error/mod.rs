@@ -49,7 +49,8 @@ pub enum ErrorKind {
     Credentials,
     /// The deadline had passed before the call; nothing was sent.
     Deadline,
-    /// Too many calls; not carried out.
+    /// Too many calls; not carried out. A 503 without an error code counts as this, although it may
+    /// come from a gateway on the way.
     Throttled,
     /// Another change of the same CLB is under way; not carried out.
     Busy,
