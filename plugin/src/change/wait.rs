@@ -209,7 +209,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
             return Ok(None);
         }
         let (marks, _) = connection.marks(&now).await?;
-        let verdict = self.pending.judge(&marks);
+        let verdict = self.pending.progress(&marks);
         Ok(Some((now, verdict)))
     }
 }

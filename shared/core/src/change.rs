@@ -7,20 +7,21 @@ use crate::{
     snapshot::{Cluster, Snapshot},
 };
 
-/// A Service, old and new.
+/// A Service that differs between two snapshots, or that somebody asked about.
 pub struct ServiceChange<'a> {
-    /// The Service.
+    /// The Service's name in reports.
     pub object: ObjectRef,
-    /// Index of its cluster.
+    /// The index of its cluster in both snapshots.
     pub cluster: usize,
-    /// How it was; `None` where it is new.
+    /// The Service before the change; `None` where the change creates it.
     pub old: Option<&'a Service>,
-    /// How it becomes; `None` where it goes.
+    /// The Service after the change; `None` where the change deletes it.
     pub new: Option<&'a Service>,
 }
 
 impl<'a> ServiceChange<'a> {
-    /// Annotations that differ, as `(key, old, new)`.
+    /// The annotations that differ, as `(key, old, new)`, in the order of the keys. `None` stands
+    /// for an absent annotation.
     pub fn annotations(&self) -> Vec<(&'a str, Option<&'a str>, Option<&'a str>)> {
         let of = |service: Option<&'a Service>| service.map(|s| &s.metadata.annotations);
         let (old, new) = (of(self.old), of(self.new));
@@ -33,8 +34,9 @@ impl<'a> ServiceChange<'a> {
     }
 }
 
-/// The Services to look at: those that differ in what CCM or a rule reads, and the `named` ones.
-/// Those that differ are given apart as well.
+/// Compares two snapshots whose clusters have the same order. Returns first the Services to look
+/// at, those that differ in spec or annotations and the `named` ones, and second only those that
+/// differ.
 pub(crate) fn service_changes<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,

@@ -6,22 +6,22 @@ use serde::{Deserialize, Deserializer};
 
 use crate::object::{SourceLocation, nullable};
 
-/// Everything the CLB API has said.
+/// The answers of the CLB's API that are at hand.
 #[derive(Debug, Clone, Default)]
 pub struct ClbAnswers {
     /// `DescribeVServerGroupAttribute`, by group id.
     pub groups: BTreeMap<String, GroupAnswer>,
-    /// `DescribeVServerGroups`, one a CLB.
+    /// `DescribeVServerGroups`, the newest last.
     pub lists: Vec<GroupList>,
-    /// `DescribeLoadBalancerListeners`.
+    /// `DescribeLoadBalancerListeners`, the newest last.
     pub listeners: Vec<ListenerList>,
     /// `DescribeLoadBalancerAttribute`, by CLB id.
     pub balancers: BTreeMap<String, LoadBalancer>,
-    /// `DescribeHealthStatus`.
+    /// `DescribeHealthStatus`, the newest last.
     pub health: Vec<HealthAnswer>,
 }
 
-/// One answer, on its way into a [`ClbAnswers`].
+/// One answer, to be inserted into [`ClbAnswers`].
 #[derive(Debug, Clone)]
 pub enum ClbAnswer {
     /// `DescribeVServerGroupAttribute`.
@@ -37,7 +37,8 @@ pub enum ClbAnswer {
 }
 
 impl ClbAnswers {
-    /// Adds an answer; a newer one about the same thing replaces the older.
+    /// Adds an answer. A group or load balancer replaces the older answer about the same id. Lists
+    /// of groups, listeners and health are all kept, and the readers prefer the newest that fits.
     pub fn insert(&mut self, answer: ClbAnswer) {
         match answer {
             ClbAnswer::Group(group) => {
@@ -54,8 +55,9 @@ impl ClbAnswers {
 
     /// All groups of a CLB as `(id, name)`; `None` where its list is not at hand.
     ///
-    /// The API's list does not say whose it is. It is `clb`'s if it says so nevertheless, if it
-    /// holds a group whose own answer names `clb`, or if no other CLB is known at all.
+    /// The API's list does not tell its CLB. A list counts as `clb`'s if it names `clb`
+    /// nevertheless, or if the answer about one of its groups names `clb`. A list of which nothing
+    /// is known counts where `only_clb` says that no other CLB is known.
     pub fn groups_of(&self, clb: &str, only_clb: bool) -> Option<Vec<(&str, &str)>> {
         let is_of = |list: &&GroupList| match &list.clb {
             Some(id) => id == clb,
@@ -70,7 +72,8 @@ impl ClbAnswers {
         Some(list.groups.iter().map(|group| (group.id.as_str(), group.name.as_str())).collect())
     }
 
-    /// The listeners of a CLB, each as its newest answer has it; `None` where no answer is at hand.
+    /// The listeners of a CLB, each as its newest answer has it; `None` where no answer about that
+    /// CLB is at hand.
     pub fn listeners_of(&self, clb: &str) -> Option<Vec<&Listener>> {
         let mut answers = self.listeners.iter().rev().filter(|list| list.is_of(clb)).peekable();
         answers.peek()?;
@@ -86,7 +89,9 @@ impl ClbAnswers {
         Some(listeners)
     }
 
-    /// Whether the health checks call a backend healthy; `None` where no answer mentions it.
+    /// Whether the newest health answer that names a backend calls it `normal`; `None` where none
+    /// names it. Answers do not tell their CLB and listener: a server counts by its id and port
+    /// alone, whichever listener saw it.
     pub fn is_healthy(&self, backend: &RegisteredBackend) -> Option<bool> {
         let status = self.health.iter().rev().flat_map(|answer| &answer.servers).find(|server| {
             server.server_id == backend.server_id
@@ -99,14 +104,14 @@ impl ClbAnswers {
     }
 }
 
-/// `DescribeVServerGroupAttribute`: a group and what is registered in it.
+/// `DescribeVServerGroupAttribute`: a vServer group and the backends registered in it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GroupAnswer {
     /// `rsp-…`.
     #[serde(rename = "VServerGroupId")]
     pub id: String,
-    /// Its name; one that reads `k8s/…/…/…/…` marks a group of CCM's own.
+    /// The group's name; one that reads `k8s/…/…/…/…` marks a group that CCM made.
     #[serde(rename = "VServerGroupName", default, deserialize_with = "nullable")]
     pub name: String,
     /// Its CLB, where the answer says.
@@ -115,28 +120,28 @@ pub struct GroupAnswer {
     /// The backends.
     #[serde(rename = "BackendServers", deserialize_with = "remote_backends")]
     pub backends: Vec<RegisteredBackend>,
-    /// Where the answer was read.
+    /// The file that the answer was read from, if it was.
     #[serde(skip)]
     pub origin: SourceLocation,
 }
 
-/// A backend as it stands in a group.
+/// A backend as it is registered in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RegisteredBackend {
-    /// ECS instance or network interface.
+    /// The ECS instance's id, or that of a pod's network interface.
     pub server_id: String,
-    /// The pod's address, for `eni` and `eci`.
+    /// The pod's address for `eni` and `eci`; may be filled for `ecs`, too.
     #[serde(default, deserialize_with = "nullable")]
     pub server_ip: String,
     /// 1..=65535.
     pub port: u16,
-    /// 0..=100.
+    /// 0..=100; 0 gets no new connections.
     pub weight: u32,
     /// `ecs`, `eni` or `eci`.
     #[serde(rename = "Type", default = "ecs", deserialize_with = "nullable")]
     pub kind: String,
-    /// `k8s/…` for backends of CCM's, anything else for the user's.
+    /// `k8s/…` on backends that CCM registered, any text on others.
     #[serde(default, deserialize_with = "nullable")]
     pub description: String,
 }
@@ -146,12 +151,12 @@ fn ecs() -> String {
 }
 
 impl RegisteredBackend {
-    /// The address of a pod, else the instance's id: what names the backend in reports.
+    /// What names the backend in reports: a pod's address, an instance's id.
     pub fn id(&self) -> &str {
         if self.is_pod() { &self.server_ip } else { &self.server_id }
     }
 
-    /// Whether it is this port of an instance.
+    /// Whether the backend is this port of the instance `id`. Never true of a pod.
     pub fn is_server(&self, id: &str, port: u16) -> bool {
         !self.is_pod() && self.server_id == id && self.port == port
     }
@@ -203,7 +208,7 @@ fn listed_groups<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<ListedGroup>, D:
     Wrapped::deserialize(d).map(|wrapped| wrapped.groups)
 }
 
-/// `DescribeLoadBalancerListeners`.
+/// `DescribeLoadBalancerListeners`: listeners of one CLB or of several.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ListenerList {
     /// The CLB, where the file's name says it.
@@ -220,7 +225,7 @@ impl ListenerList {
     }
 }
 
-/// A listener.
+/// A listener of a CLB.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Listener {
@@ -236,7 +241,7 @@ pub struct Listener {
     /// `wrr`, `wlc`, `rr`, …
     #[serde(default, deserialize_with = "nullable")]
     pub scheduler: String,
-    /// The group it forwards to.
+    /// The id of the group that it forwards to; empty where it forwards elsewhere.
     #[serde(rename = "VServerGroupId", default, deserialize_with = "nullable")]
     pub vgroup: String,
     #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
@@ -263,7 +268,8 @@ impl Listener {
         self.clb == clb
     }
 
-    /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`.
+    /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
+    /// nothing does.
     pub fn persistence(&self) -> Option<String> {
         let configs = [&self.tcp, &self.udp, &self.http, &self.https];
         configs.into_iter().find_map(|config| {
@@ -291,7 +297,7 @@ fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listener>
     })
 }
 
-/// `DescribeLoadBalancerAttribute`.
+/// `DescribeLoadBalancerAttribute`: a CLB.
 #[derive(Debug, Clone, Deserialize)]
 pub struct LoadBalancer {
     /// `lb-…`.
@@ -305,7 +311,7 @@ pub struct LoadBalancer {
     pub address: String,
 }
 
-/// `DescribeHealthStatus`.
+/// `DescribeHealthStatus`: the health of the backends behind listeners.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HealthAnswer {
     /// One entry a backend and listener.
@@ -313,7 +319,7 @@ pub struct HealthAnswer {
     pub servers: Vec<ServerHealth>,
 }
 
-/// A backend's health as one listener sees it.
+/// The health of a backend as one listener sees it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ServerHealth {

@@ -1,4 +1,4 @@
-//! Changes of a snapshot that has not happened yet.
+//! Snapshots as they would be after a change that has not been made.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Snapshot {
-    /// This snapshot with one annotation of one Service set, or removed. A Service that is not there
-    /// stays so.
+    /// This snapshot with one annotation of one Service set to `value`, or removed. The same
+    /// snapshot where the cluster of that index has no such Service.
     #[must_use]
     pub fn with_annotation(
         &self,
@@ -34,7 +34,8 @@ impl Snapshot {
         snapshot
     }
 
-    /// This snapshot with the weight of one server of a group set. A server that is not there stays so.
+    /// This snapshot with the weight of one server of a group set, 0..=100. The same snapshot where
+    /// the group has no such server.
     #[must_use]
     pub fn with_server_weight(mut self, vgroup: &str, id: &str, port: u16, weight: u32) -> Self {
         if let Some(group) = self.clb_answers.groups.get_mut(vgroup) {
@@ -46,10 +47,10 @@ impl Snapshot {
         self
     }
 
-    /// This snapshot with the objects of `newer` in the place of those of the same name. With `prune`,
-    /// Services that a cluster of `newer` does not have are gone.
+    /// This snapshot with the objects of `newer` in the place of those of the same name, as if they
+    /// were applied. With `prune`, Services that a cluster of `newer` does not have are gone.
     ///
-    /// A cluster without name stands for the only one there is.
+    /// A cluster of `newer` without a name stands for the only cluster of this snapshot.
     #[must_use]
     pub fn overlaid(&self, newer: &Self, prune: bool) -> Self {
         let mut snapshot = self.clone();
@@ -63,7 +64,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// The Services with CLB annotations that `newer` leaves out of the clusters it speaks of.
+    /// The candidates of this snapshot that `newer` does not have, in the clusters that both have.
     pub fn left_out_by<'w>(&'w self, newer: &'w Self) -> impl Iterator<Item = &'w Service> {
         newer.clusters.iter().flat_map(|cluster| {
             let known = self.counterpart(cluster).and_then(|index| self.clusters.get(index));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{object::ObjectRef, patch::PatchOp};
 
-/// How bad a finding is.
+/// How bad a finding is, the worse the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -30,35 +30,37 @@ impl Severity {
     }
 }
 
-/// One mistake, or thing worth knowing, at one place.
+/// A mistake, or something worth knowing, at one place of one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// The rule's id.
+    /// The rule's id, for example `CLB001`.
     pub rule: &'static str,
     /// How bad it is here.
     pub severity: Severity,
     /// The object.
     pub object: ObjectRef,
-    /// The field, for example `metadata.annotations[clbmigrate.io/allow]`; empty for the object.
+    /// The field, for example `metadata.annotations[clbmigrate.io/allow]`; empty for the whole
+    /// object.
     pub path: String,
-    /// The field's value, as far as it is one.
+    /// The field's value, where it has one.
     pub value: Option<String>,
-    /// Which parts of the value are wrong, where the rest of it is not.
+    /// The parts of the value that are wrong, where the rest is right.
     pub parts: Vec<String>,
     /// What is wrong, and what CCM makes of it.
     pub message: String,
     /// What to type instead.
     pub fix: String,
-    /// The fix as a JSON Patch on the object, where it is mechanical.
+    /// The fix as a JSON Patch on the object; empty where the fix is not mechanical.
     pub patch: Vec<PatchOp>,
-    /// `file:line`, for objects from files.
+    /// `file:line` of the field, for objects that were read from files.
     pub source: Option<String>,
-    /// Whether the object is exempt from the rule by its annotation `clbmigrate.io/allow`.
+    /// Whether the annotation `clbmigrate.io/allow` exempts the object from the rule.
     pub allowed: bool,
 }
 
 impl Finding {
-    /// Whether both say the same of the same place: what a change did not change.
+    /// Whether both are of the same rule and severity and about the same field with the same value.
+    /// A change that leaves the field alone does not bring such a finding.
     pub fn is_same(&self, other: &Self) -> bool {
         self.rule == other.rule
             && self.severity == other.severity
@@ -67,8 +69,9 @@ impl Finding {
             && self.value == other.value
     }
 
-    /// Whether an older finding says as much already: of the same place, no less bad, and with every
-    /// part wrong that is wrong here. What a change leaves, or repairs in part, is carried over.
+    /// Whether `older` says as much already: of the same rule and field, no less bad, and with
+    /// every part wrong that is wrong here. A change that leaves or only partly repairs a mistake
+    /// does not bring it.
     pub fn is_carried_over(&self, older: &Self) -> bool {
         let is_known = |part| older.parts.contains(part);
         self.rule == older.rule
@@ -80,23 +83,23 @@ impl Finding {
     }
 }
 
-/// Something that could not be looked at, and the rules that stay silent for it.
+/// Evidence that is not at hand, and the rules that stay silent for want of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotLooked {
-    /// What was not at hand.
+    /// What is not at hand; empty where the report names the rules alone.
     pub what: String,
-    /// Why.
+    /// Why it is not; empty where the report names the rules alone.
     pub why: String,
     /// The rules that needed it.
     pub rules: Vec<&'static str>,
 }
 
-/// What all rules said.
+/// The result of running the rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
-    /// The findings, by object, then in the order of the catalogue.
+    /// The findings, by object, then in the order of the rules.
     pub findings: Vec<Finding>,
-    /// What follows from other findings and is therefore not said.
+    /// Findings that follow from other ones and are not reported.
     pub hidden: Vec<Finding>,
     /// What could not be looked at.
     pub not_looked: Vec<NotLooked>,

@@ -1,20 +1,23 @@
-//! Who a backend belongs to: the description `k8s/<port>/<service>/<namespace>/<cluster id>`.
+//! Whom a backend belongs to: the description `k8s/<port>/<service>/<namespace>/<cluster id>`.
 
 use std::fmt;
 
-/// The cluster id of a CCM that was given none (CCM 2.14: `metadata.go`). Every such cluster has it.
+/// The id of a cluster whose CCM was given none (CCM 2.14: `metadata.go`). Every such cluster has
+/// it.
 pub const DEFAULT_CLUSTER_ID: &str = "clusterid";
 
-/// Longest description the cloud documents, in characters. What it does beyond is not verified.
+/// The longest description that the CLB's documents allow, in characters. What happens to a longer
+/// one is not verified.
 pub const MAX_DESCRIPTION: usize = 80;
 
-/// Stands for a cluster's id that is not known: as long as those that ACK gives out.
+/// A stand-in for the id of a cluster that is not known, as long as the ids that ACK gives out.
 pub const UNKNOWN_CLUSTER_ID: &str = "ccccccccccccccccccccccccccccccccc";
 
-/// A backend's description, or a group's name, that CCM wrote (CCM 2.14: `load_balancer.go`).
+/// The description of a backend, or the name of a group, that CCM wrote (CCM 2.14:
+/// `load_balancer.go`, `VGroupNamedKey`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamedKey<'a> {
-    /// Node port; in ENI mode the target port's number or name.
+    /// The node port; in ENI mode the target port's number or name.
     pub port: &'a str,
     /// The Service's name.
     pub service: &'a str,
@@ -25,8 +28,8 @@ pub struct NamedKey<'a> {
 }
 
 impl<'a> NamedKey<'a> {
-    /// Reads a description; `None` for anything CCM would call user-managed: not exactly five parts
-    /// of which the first is `k8s`.
+    /// Reads a description. `None` unless it has exactly five parts of which the first is `k8s`:
+    /// CCM takes anything else for the user's own.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('/');
         let mut next = || parts.next();
@@ -40,7 +43,7 @@ impl<'a> NamedKey<'a> {
         })
     }
 
-    /// Whether both name the same Service: CCM does not compare the port.
+    /// Whether both name the same Service of the same cluster. CCM does not compare the port.
     pub fn is_same_service(&self, other: &NamedKey<'_>) -> bool {
         self.service == other.service
             && self.namespace == other.namespace
@@ -49,7 +52,7 @@ impl<'a> NamedKey<'a> {
 }
 
 impl NamedKey<'_> {
-    /// How many characters it has.
+    /// How many characters the text has.
     pub fn length(&self) -> usize {
         let Self { port, service, namespace, cluster_id } = self;
         let parts = [port, service, namespace, cluster_id];

@@ -1,5 +1,6 @@
-//! A snapshot with its indexes: who is bound to what, so that a question about one Service costs the
-//! same in a small cluster and in a large one.
+//! A snapshot with indexes over it: which Services name a CLB, which are bound to a group, which
+//! share a route. With them a question about one Service costs the same in a large cluster as in a
+//! small one.
 
 use std::{
     cell::OnceCell,
@@ -17,9 +18,9 @@ use crate::{
     solver::BackendLayout,
 };
 
-/// A snapshot, indexed.
+/// A snapshot with indexes over it.
 pub struct Index<'a> {
-    /// What is at hand.
+    /// The snapshot.
     pub snapshot: &'a Snapshot,
     /// By group.
     bindings: Vec<Binding<'a>>,
@@ -31,10 +32,10 @@ pub struct Index<'a> {
     sole_clb: bool,
 }
 
-/// A Service in its cluster.
+/// A Service with the cluster that it lives in.
 #[derive(Clone, Copy)]
 pub struct ServiceRef<'a> {
-    /// Index of the cluster in the snapshot.
+    /// The index of the cluster in the snapshot.
     pub cluster_index: usize,
     /// The cluster.
     pub cluster: &'a Cluster,
@@ -49,14 +50,14 @@ impl fmt::Debug for ServiceRef<'_> {
 }
 
 impl ServiceRef<'_> {
-    /// Whether both are the same Service of the same cluster.
+    /// Whether both name the same Service: by cluster, namespace and name.
     pub fn is_same(&self, other: &ServiceRef<'_>) -> bool {
         self.cluster_index == other.cluster_index
             && self.service.metadata.name == other.service.metadata.name
             && self.service.metadata.namespace == other.service.metadata.namespace
     }
 
-    /// `namespace/name`, with the context where there is one.
+    /// `namespace/name`, with the context in brackets where the cluster has one.
     pub fn label(&self) -> String {
         let meta = &self.service.metadata;
         match &self.cluster.context {
@@ -71,36 +72,36 @@ impl ServiceRef<'_> {
 pub struct Binding<'a> {
     /// The Service.
     pub service_ref: ServiceRef<'a>,
-    /// The CLB.
+    /// The id of the CLB that the Service names.
     pub clb: &'a str,
-    /// The group.
+    /// The id of the group.
     pub vgroup: &'a str,
-    /// The Service port.
+    /// The number of the Service port.
     pub port: u16,
 }
 
-/// What names a route.
+/// What names a route: a group behind a port of a CLB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteKey<'a> {
-    /// The CLB's id; empty where a group's answer does not name it.
+    /// The CLB's id; empty where the group's answer does not name it.
     pub clb: &'a str,
     /// The vServer group's id.
     pub vgroup: &'a str,
-    /// The port; `None` for a group that no Service at hand is mapped to and no listener names.
+    /// The port; `None` for a group that no Service is mapped to and no listener forwards to.
     pub port: Option<u16>,
 }
 
-/// A Service whose mapping means a route.
+/// A Service whose mapping names a route.
 #[derive(Clone, Copy)]
 pub struct Member<'a> {
     /// The Service.
     pub service_ref: ServiceRef<'a>,
-    /// Its port of that number, if it has one.
+    /// The number that the mapping names; the Service need not have such a port.
     pub port: u16,
 }
 
 impl<'a> Index<'a> {
-    /// Indexes a snapshot.
+    /// Builds the indexes of a snapshot.
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let mut index = Self {
             snapshot,
@@ -160,17 +161,18 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Every Service that CCM takes, with its cluster.
+    /// Every Service that CCM takes, by cluster, namespace and name.
     pub fn services(&self) -> impl Iterator<Item = ServiceRef<'a>> {
         taken_services(self.snapshot)
     }
 
-    /// All routes, by CLB, group and port.
+    /// All routes with their members, by CLB, group and port. A group whose answer is at hand and
+    /// that no Service maps is a route without members.
     pub fn routes(&self) -> impl Iterator<Item = (&RouteKey<'a>, &[Member<'a>])> {
         self.routes.iter().map(|(key, members)| (key, members.as_slice()))
     }
 
-    /// The routes that a Service is in.
+    /// The routes that a Service is a member of.
     pub fn routes_with(&self, service_ref: &ServiceRef<'_>) -> impl Iterator<Item = RouteKey<'a>> {
         let routes = self.routes.iter();
         let its = routes
@@ -178,19 +180,19 @@ impl<'a> Index<'a> {
         its.map(|(key, _)| *key)
     }
 
-    /// The Services of a route.
+    /// The members of a route; none where there is no such route.
     pub fn members(&self, key: &RouteKey<'a>) -> &[Member<'a>] {
         self.routes.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// The Services that CCM binds to a group, in any CLB.
+    /// The Service ports that CCM maps to a group, under any CLB.
     pub fn bound_to(&self, vgroup: &str) -> impl Iterator<Item = &Binding<'a>> {
         let start = self.bindings.partition_point(|binding| binding.vgroup < vgroup);
         let bindings = self.bindings.get(start..).unwrap_or_default();
         bindings.iter().take_while(move |binding| binding.vgroup == vgroup)
     }
 
-    /// The Services that name a CLB, with or without mapping.
+    /// The Services that name a CLB, with or without a mapping.
     pub fn on_clb(&self, clb: &str) -> impl Iterator<Item = &ServiceRef<'a>> {
         let start = self.on_clbs.partition_point(|(known, _)| *known < clb);
         let service_refs = self.on_clbs.get(start..).unwrap_or_default();
@@ -200,7 +202,7 @@ impl<'a> Index<'a> {
             .map(|(_, service_ref)| service_ref)
     }
 
-    /// The cluster whose node an ECS instance is.
+    /// The index of the cluster that has a node on that ECS instance; `None` where none has.
     pub fn cluster_of_instance(&self, server_id: &str) -> Option<usize> {
         let instances = self.instances.get_or_init(|| {
             let clusters = self.snapshot.clusters.iter().enumerate();
@@ -220,7 +222,7 @@ impl<'a> Index<'a> {
         self.snapshot.clb_answers.groups_of(clb, self.sole_clb)
     }
 
-    /// What a round of CCM makes of a Service.
+    /// What a round of CCM would do about a Service as it is.
     pub fn round(&self, service_ref: &ServiceRef<'a>) -> Round<'a> {
         outcome::round(
             service_ref.cluster,
@@ -230,8 +232,8 @@ impl<'a> Index<'a> {
         )
     }
 
-    /// The sum of the weights CCM would write for a Service port if the weight were `total`; 0 where
-    /// that cannot be computed.
+    /// The sum of the weights that CCM would write for a Service port if the Service's weight were
+    /// `total`, 0..=100. 0 where that cannot be computed.
     pub fn weight_sum_with(&self, service_ref: &ServiceRef<'_>, port: u16, total: u32) -> u64 {
         let mut service = service_ref.service.clone();
         let key = service.metadata.annotations.key_of(annotation::WEIGHT);
@@ -246,8 +248,8 @@ impl<'a> Index<'a> {
         backends.map_or(0, Backends::weight_sum)
     }
 
-    /// How the backends of a Service port are spread, which decides what sum a weight becomes; `None`
-    /// where CCM would write none, or nobody can compute them.
+    /// How the backends of a Service port are laid out, which decides what sum a weight becomes.
+    /// `None` where CCM would write none, or where nodes or endpoints are not at hand.
     pub fn backend_layout(&self, service_ref: &ServiceRef<'_>, port: u16) -> Option<BackendLayout> {
         let mut service = service_ref.service.clone();
         for suffix in [annotation::WEIGHT, annotation::DEFAULT_WEIGHT] {
@@ -278,7 +280,7 @@ impl<'a> Index<'a> {
         Some(BackendLayout::Local { nodes, eci })
     }
 
-    /// The mode of a Service.
+    /// The mode CCM uses for a Service.
     pub fn mode(service_ref: &ServiceRef<'_>) -> Mode {
         backends::mode(service_ref.service, service_ref.cluster.eni_by_default)
     }
@@ -291,7 +293,7 @@ fn taken_services(snapshot: &Snapshot) -> impl Iterator<Item = ServiceRef<'_>> {
     })
 }
 
-/// The groups that CCM maps a Service's ports to, as `(group, port)`.
+/// The groups that CCM maps a Service's ports to, as `(group, port)`, in the order of the ports.
 pub fn bindings_of(service: &Service) -> Vec<(&str, u16)> {
     let Some(mapping) = backends::mapping(service) else { return Vec::new() };
     bindings_in(&mapping, &service.spec.ports).collect()
@@ -305,8 +307,8 @@ fn bindings_in<'a>(
     ports.filter_map(|port| Some((mapping.group_of(port).ok().flatten()?, port)))
 }
 
-/// The routes a Service's mapping means, as `(group, port)`: what CCM maps, and for what it does not
-/// map, what was probably meant. A port is in one route only, for its first entry wins.
+/// The routes that a Service's mapping names, as `(group, port)`. An entry that CCM does not map
+/// counts as what was probably meant. Each port is in one route, for its first entry wins.
 pub fn routes_of(service: &Service) -> Vec<(&str, u16)> {
     let mapping = backends::mapping(service);
     mapping.map(|mapping| routes_in(&mapping, &service.spec.ports)).unwrap_or_default()

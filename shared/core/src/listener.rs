@@ -6,23 +6,23 @@ use crate::{
     object::{Service, ServicePort},
 };
 
-/// A value that fails the round.
+/// An annotation whose value fails the whole round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableAnnotation<'a> {
     /// The annotation's full key.
     pub key: &'a str,
     /// Its value.
     pub text: &'a str,
-    /// What is wrong with it.
+    /// What is wrong with it, in words.
     pub problem: String,
 }
 
-/// Every listener annotation of a Service that CCM cannot read.
+/// The annotations of a Service that CCM's listener model cannot read.
 pub fn unreadable_annotations(service: &Service) -> Vec<UnreadableAnnotation<'_>> {
     unreadable_among(service, &annotation::known_in(&service.metadata.annotations))
 }
 
-/// The same, given its annotations that CCM reads.
+/// The same, given the Service's annotations that CCM reads.
 pub(crate) fn unreadable_among<'a>(
     service: &Service,
     known: &[(&KnownAnnotation, EffectiveValue<'a>)],
@@ -57,8 +57,10 @@ fn describe(error: &ValueError) -> String {
     format!("{error}; CCM reads an integer here")
 }
 
-/// The protocol of a port's listener, in lower case: the first entry `PROTOCOL:PORT` that names the
-/// port decides, an entry before it that cannot be read is an error.
+/// The protocol of a port's listener, in lower case. `text` is the value of
+/// `loadbalancer-protocol-port`: its first entry `protocol:port` that names the port decides;
+/// without one, the Service port's own protocol. Fails with words where an entry before it cannot
+/// be read.
 pub fn protocol(text: &str, port: &ServicePort) -> Result<String, String> {
     let number = port.port.to_string();
     for entry in text.split(',').filter(|_| !text.is_empty()) {

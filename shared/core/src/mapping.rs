@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::object::ServicePort;
 
-/// A mapping as written. Parsing never fails: CCM looks at it entry by entry, and so do the rules.
+/// A mapping as it is written. Parsing never fails: CCM looks at a mapping entry by entry, and so
+/// do the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping<'a> {
     entries: Vec<MappingEntry<'a>>,
@@ -18,17 +19,17 @@ pub struct Mapping<'a> {
 pub struct MappingEntry<'a> {
     /// The entry as written.
     pub text: &'a str,
-    /// Where it begins in the value, in characters from 1.
+    /// Where the entry begins in the value, counted in characters from 1.
     pub position: usize,
-    /// What stands before the first colon, untrimmed.
+    /// The text before the first colon, untrimmed.
     pub group: &'a str,
-    /// What stands after it; `None` without a colon.
+    /// The text between the first colon and the second or the end; `None` without a colon.
     pub port: Option<&'a str>,
-    /// Whether a second colon follows, whose rest CCM drops.
+    /// Whether there is a second colon. CCM ignores what follows it.
     pub has_more: bool,
 }
 
-/// An entry without a colon: it fails the whole round.
+/// An entry without a colon. CCM fails the whole round on it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "entry {text:?} at character {position} has no colon; write GROUP:PORT, for example rsp-bp1example:80"
@@ -36,7 +37,7 @@ pub struct MappingEntry<'a> {
 pub struct MappingFormatError {
     /// The entry.
     pub text: String,
-    /// Where it begins, in characters from 1.
+    /// Where it begins in the value, counted in characters from 1.
     pub position: usize,
 }
 
@@ -61,13 +62,13 @@ impl<'a> Mapping<'a> {
         Self { entries }
     }
 
-    /// The entries, in order.
+    /// The entries, in the order of the value.
     pub fn entries(&self) -> &[MappingEntry<'a>] {
         &self.entries
     }
 
-    /// The group CCM maps `port` to: the first entry whose port is the same text. An entry without
-    /// colon before it is an error, one after it is not yet.
+    /// The group CCM maps `port` to: that of the first entry whose port is the same text; `None`
+    /// where there is no such entry. Fails at an entry without a colon before it.
     pub fn group_of(&self, port: u16) -> Result<Option<&'a str>, MappingFormatError> {
         for entry in &self.entries {
             match entry.port {
@@ -79,22 +80,26 @@ impl<'a> Mapping<'a> {
         Ok(None)
     }
 
-    /// The first entry that fails the whole round when CCM looks the groups up.
+    /// The first entry without a colon. CCM fails the whole round on it when it looks the groups
+    /// up.
     pub fn format_error(&self) -> Option<MappingFormatError> {
         self.entries.iter().find(|entry| entry.port.is_none()).map(|entry| entry.format_error())
     }
 }
 
 impl<'a> MappingEntry<'a> {
-    /// An entry with port `0`: it maps nothing, and CCM cleans its own backends out of the group.
+    /// Whether the entry has port `0`: it maps nothing, and CCM removes its own backends from the
+    /// group.
     pub fn is_release(self) -> bool {
         self.port == Some("0")
     }
 
-    /// Group and Service port as they were probably meant, among the Service's `ports`: without the
-    /// spaces and quotes that CCM takes literally, turned round, by another name of the port, or the
-    /// only one there is. A number that names no port is taken as it stands; `None` for a release
-    /// entry, and where nothing can be made of it.
+    /// The group and Service port that the entry was probably meant to name, among the Service's
+    /// `ports`. Spaces and quotes, which CCM takes literally, are ignored; group and port may be
+    /// swapped; the port may be given by its name, target port or node port; and a missing port is
+    /// the only one there is. A number that names no port is taken as it stands.
+    ///
+    /// `None` for a release entry, and where no group or port can be told.
     pub fn meant(self, ports: &[ServicePort]) -> Option<(&'a str, u16)> {
         let group = self.group.trim_matches(is_stray);
         if self.is_release() || group.is_empty() {
@@ -138,7 +143,7 @@ fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether a text is the number as it is printed.
+/// Whether a text is that number as CCM prints it, without sign or leading zero.
 pub(crate) fn is_decimal(text: &str, number: u16) -> bool {
     let is_padded = text.len() > 1 && text.starts_with('0');
     !is_padded && !text.starts_with('+') && text.parse() == Ok(number)

@@ -1,4 +1,4 @@
-//! What a whole round of CCM makes of a Service as it is.
+//! What a whole round of CCM does about a Service as it is.
 
 use crate::{
     annotation,
@@ -9,13 +9,13 @@ use crate::{
     snapshot::Cluster,
 };
 
-/// What a round makes of a Service, the worse the later. A format error anywhere stops the round
-/// before anything is written, so *frozen* beats *drained* (CCM 2.14).
+/// The outcome of a round, the worse the greater. A format error anywhere stops the round before
+/// anything is written, so that *frozen* outranks *drained* (CCM 2.14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// The group carries what the annotations say.
     Applied,
-    /// CCM makes a group of its own, to which no listener points.
+    /// CCM makes a group of its own, which no listener forwards to.
     Misrouted,
     /// CCM takes the Service's backends out of the group and reports success.
     Drained,
@@ -35,55 +35,55 @@ impl Outcome {
     }
 }
 
-/// A round over one Service.
+/// A round of CCM over one Service.
 #[derive(Debug, Clone)]
 pub struct Round<'a> {
-    /// Nodes or pods.
+    /// What the Service's backends are.
     pub mode: Mode,
-    /// Why nothing is written, if so.
+    /// The format errors for which nothing is written; empty where something is.
     pub frozen_by: Vec<String>,
-    /// The ports, in order.
+    /// The result for each port, in the Service's order.
     pub ports: Vec<PortRound<'a>>,
 }
 
-/// What a round makes of one port.
+/// The result of a round for one port.
 #[derive(Debug, Clone)]
 pub struct PortRound<'a> {
     /// The Service port.
     pub port: &'a ServicePort,
-    /// What becomes of it.
+    /// What CCM does about the port.
     pub result: PortResult<'a>,
 }
 
-/// What becomes of a port.
+/// What CCM does about a port.
 #[derive(Debug, Clone)]
 pub enum PortResult<'a> {
-    /// The mapped group carries these backends.
+    /// CCM writes these backends to the mapped group.
     Applied(VServerGroup<'a>),
-    /// CCM makes its own group with these backends.
+    /// The mapping does not name the port: CCM makes a group of its own with these backends.
     Own(VServerGroup<'a>),
-    /// CCM leaves the port out.
+    /// CCM leaves the port out, so that its backends leave the group.
     Skipped(SkipReason),
-    /// Applied, but no node is eligible, so no backend is left.
+    /// CCM finds no eligible node, so that no backend is left.
     NoNode(VServerGroup<'a>),
-    /// Applied with backends that cannot be computed, for this is not at hand.
+    /// CCM writes backends that cannot be computed, for `nodes` or `endpoints` are not at hand.
     Unknown(&'static str),
-    /// Nothing is written.
+    /// CCM writes nothing in this round.
     Frozen,
 }
 
 impl<'a> Round<'a> {
-    /// The worst of the ports.
+    /// The worst outcome of a port; *applied* for a Service without ports.
     pub fn outcome(&self) -> Outcome {
         self.ports.iter().map(|port| port.result.outcome()).max().unwrap_or(Outcome::Applied)
     }
 
-    /// What becomes of the Service port with that number.
+    /// The result for the Service port of that number; `None` where the Service has no such port.
     pub fn port(&self, number: u16) -> Option<&PortResult<'a>> {
         self.ports.iter().find(|port| port.port.port == number).map(|port| &port.result)
     }
 
-    /// Why the outcome is what it is, one line a cause; empty where all is applied.
+    /// Why the outcome is what it is, one sentence a cause. Empty where all is applied.
     pub fn reasons(&self) -> Vec<String> {
         if !self.frozen_by.is_empty() {
             return self.frozen_by.clone();
@@ -109,8 +109,8 @@ impl<'a> PortResult<'a> {
         }
     }
 
-    /// What CCM would register in the mapped group; `None` where that is unknown, or where CCM
-    /// writes nothing.
+    /// The backends that CCM would leave in the mapped group. `None` where they cannot be computed,
+    /// and where CCM writes nothing.
     pub fn expected(&self) -> Option<&Backends<'a>> {
         match self {
             Self::Applied(group) | Self::NoNode(group) => Some(&group.backends),
@@ -120,7 +120,8 @@ impl<'a> PortResult<'a> {
     }
 }
 
-/// Computes a round. `sole_clb` says whether the Service's CLB is the only one known.
+/// Computes a round. `sole_clb` tells whether the Service's CLB is the only one known, see
+/// [`ClbAnswers::groups_of`].
 pub fn round<'a>(
     cluster: &'a Cluster,
     service: &'a Service,

@@ -33,24 +33,25 @@ pub enum PatchOp {
 }
 
 impl PatchOp {
-    /// Replaces the annotation `key`.
+    /// The operation that replaces the annotation `key`.
     pub fn set_annotation(key: &str, value: impl Into<String>) -> Self {
         Self::Replace { path: annotation_pointer(key), value: Value::String(value.into()) }
     }
 
-    /// Adds the annotation `key` to an object that has annotations.
+    /// The operation that adds the annotation `key` to an object that has annotations.
     pub fn add_annotation(key: &str, value: impl Into<String>) -> Self {
         Self::Add { path: annotation_pointer(key), value: Value::String(value.into()) }
     }
 
-    /// Removes the annotation `key`.
+    /// The operation that removes the annotation `key`.
     pub fn remove_annotation(key: &str) -> Self {
         Self::Remove { path: annotation_pointer(key) }
     }
 }
 
 impl PatchOp {
-    /// The key of the annotation that it is about, if it is about one.
+    /// The key of the annotation that the operation is about; `None` where it is about something
+    /// else.
     pub fn annotation(&self) -> Option<String> {
         let (Self::Add { path, .. } | Self::Replace { path, .. } | Self::Remove { path }) = self;
         let pointer = path.strip_prefix(ANNOTATIONS)?.strip_prefix('/')?;
@@ -62,7 +63,7 @@ fn annotation_pointer(key: &str) -> String {
     format!("{ANNOTATIONS}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// One annotation, as it was read and as it shall be.
+/// An annotation as it was read, and as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnotationEdit {
     /// The full key.
@@ -73,12 +74,13 @@ pub struct AnnotationEdit {
     pub new: Option<String>,
 }
 
-/// The JSON Patch that makes `edits` and fails as a whole where one of the values is not what was
-/// read. Never `resourceVersion`, which CCM's own writes move, and never an unchanged value. A test
-/// for `null` demands that a member is absent, as the API server's patch library has it.
+/// The JSON Patch that makes `edits`, and fails as a whole where one of the values is not what was
+/// read. Edits that change nothing are left out. It never tests `resourceVersion`, which CCM's own
+/// writes change. A test for `null` demands that a member is absent, as the API server's patch
+/// library has it.
 ///
-/// `has_annotations` says whether the object has any annotation at all: without, the map itself is
-/// made.
+/// `has_annotations` tells whether the object has any annotation. Where it has none, the patch adds
+/// the map first.
 pub fn guarded(has_annotations: bool, edits: &[AnnotationEdit]) -> Vec<Value> {
     let edits: Vec<&AnnotationEdit> = edits.iter().filter(|edit| edit.old != edit.new).collect();
     let changes = edits.iter().map(|edit| match (&edit.old, &edit.new) {

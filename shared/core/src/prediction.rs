@@ -1,4 +1,4 @@
-//! Which parts of the cloud CCM's next round rewrites after a change.
+//! Which Services CCM's next round is about after a change, and which groups it cleans.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::{
     object::Service,
 };
 
-/// Services whose next round is taken as done, and the groups it cleans. Without any: the snapshot as
-/// it stands.
+/// The Services whose next round is taken as done, and the groups that it cleans. The default names
+/// none: everything is as the snapshot has it.
 #[derive(Debug, Default)]
 pub struct Prediction {
     changed: BTreeSet<Name>,
@@ -21,8 +21,8 @@ pub struct Prediction {
 type Name = (usize, String, String);
 
 impl Prediction {
-    /// What follows from `changes`: rounds over the changed Services, and over those whose nodes or
-    /// endpoints differ.
+    /// The rounds that follow from `changes`: over the changed Services, and over those whose nodes
+    /// or endpoints differ between the two snapshots.
     pub fn new(before: &Index<'_>, after: &Index<'_>, changes: &[ServiceChange<'_>]) -> Self {
         let mut prediction = Self::default();
         for change in changes {
@@ -40,18 +40,18 @@ impl Prediction {
         prediction
     }
 
-    /// Whether CCM's next round over a Service is taken as done.
+    /// Whether CCM's next round over the Service is taken as done.
     pub fn is_changed(&self, service_ref: &ServiceRef<'_>) -> bool {
         !self.changed.is_empty()
             && self.changed.contains(&name(service_ref.cluster_index, service_ref.service))
     }
 
-    /// Whether a Service of that name is among them, whether or not it still exists.
+    /// The same, by name: whether or not the Service still exists.
     pub fn touches(&self, cluster: usize, namespace: &str, service: &str) -> bool {
         self.changed.contains(&(cluster, namespace.to_owned(), service.to_owned()))
     }
 
-    /// Whether that round takes the Service's backends out of `vgroup`.
+    /// Whether that round removes the Service's backends from `vgroup`.
     pub fn cleans(&self, cluster: usize, namespace: &str, service: &str, vgroup: &str) -> bool {
         let name = (cluster, namespace.to_owned(), service.to_owned());
         self.cleaned.contains(&(name, vgroup.to_owned()))

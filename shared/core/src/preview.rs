@@ -1,4 +1,4 @@
-//! What a change would do: outcome, routes before and after, findings introduced and fixed.
+//! What a change would do: the outcome, the routes before and after, the findings that come and go.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use crate::{
     rules,
 };
 
-/// A change and what comes of it.
+/// A change and what follows from it.
 pub struct Preview<'a> {
-    /// The worst outcome of a changed Service.
+    /// The worst outcome of a Service that the change is about.
     pub outcome: Outcome,
-    /// Why it is not *applied*, as `(Service, reason)`.
+    /// Why the outcome is not *applied*, as `(Service, reason)`.
     pub reasons: Vec<(ObjectRef, String)>,
-    /// The Services that differ.
+    /// The Services that differ, by cluster and name.
     pub changes: Vec<ServiceChange<'a>>,
-    /// The routes they are or were in.
+    /// The routes that these Services are or were in.
     pub routes: Vec<RouteChange<'a>>,
-    /// Findings the change brings.
+    /// The findings that the change brings.
     pub introduced: Vec<Finding>,
-    /// Findings it takes away.
+    /// The findings that it takes away.
     pub fixed: Vec<Finding>,
-    /// Findings it leaves as they are.
+    /// The findings that it leaves as they are.
     pub unchanged: Vec<Finding>,
-    /// What could not be looked at after the change.
+    /// The evidence that is missing after the change.
     pub not_looked: Vec<NotLooked>,
 }
 
@@ -37,19 +37,20 @@ pub struct Preview<'a> {
 pub struct RouteChange<'a> {
     /// The route.
     pub key: RouteKey<'a>,
-    /// As it stands; without participants where the change makes the route.
+    /// The route as it is; without participants where the change makes it.
     pub before: Route<'a>,
-    /// As it will stand.
+    /// The route as it will be.
     pub after: Route<'a>,
 }
 
-/// Compares two snapshots of which the second is the first after a change.
+/// Compares two snapshots, of which `after` is `before` with a change.
 pub fn preview<'a>(before: &Index<'a>, after: &Index<'a>) -> Preview<'a> {
     preview_including(before, after, &[])
 }
 
-/// The same, with Services that are looked at even where they stay as they are: their routes are shown
-/// as CCM's next round would write them.
+/// Compares two snapshots, of which `after` is `before` with a change. The `named` Services are
+/// looked at even where they stay as they are: their routes are shown as CCM's next round would
+/// write them.
 pub fn preview_including<'a>(
     before: &Index<'a>,
     after: &Index<'a>,

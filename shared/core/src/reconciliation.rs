@@ -1,17 +1,18 @@
-//! Whether CCM has carried out a change, told from the marks it leaves on a Service: its hash label
-//! and its events. Pure: marks in, verdict out.
+//! Whether CCM has carried out a change, told from what it leaves on a Service: its hash label and
+//! its events.
 //!
 //! CCM 2.14 writes the hash of what it read to a label at the end of a round that it takes for a
-//! success, and an event `EnsuredLoadBalancer`; a failed round leaves `SyncLoadBalancerFailed` and is
-//! tried again. That a round was a success for CCM does not prove that backends exist.
+//! success, and an event `EnsuredLoadBalancer`. A failed round leaves an event
+//! `SyncLoadBalancerFailed` and is tried again. A round that CCM takes for a success does not prove
+//! that backends exist.
 
 use std::collections::BTreeMap;
 
 use crate::patch::AnnotationEdit;
 
-/// The reason of the event of a round that CCM takes for a success.
+/// The reason of the event that CCM writes about a round that it takes for a success.
 pub const ENSURED: &str = "EnsuredLoadBalancer";
-/// The reason of the event of a failed round.
+/// The reason of the event that CCM writes about a failed round.
 pub const FAILED: &str = "SyncLoadBalancerFailed";
 
 /// After how many failed rounds a change counts as failed: CCM tries again after 5 seconds, and one
@@ -21,88 +22,89 @@ const ROUNDS: u64 = 2;
 /// What a Service shows at one time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedService {
-    /// The hash label.
+    /// The value of the hash label; `None` where it has none.
     pub label: Option<String>,
     /// The hash that CCM 2.14 would write for the Service as it is.
     pub computed: String,
-    /// The annotations.
+    /// The annotations, by full key.
     pub annotations: BTreeMap<String, String>,
     /// CCM's events on the Service, by UID.
     pub events: BTreeMap<String, Event>,
 }
 
-/// An event, which the API server counts up when it happens again.
+/// An event of CCM. The API server counts it up when it happens again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its reason, for example `EnsuredLoadBalancer`.
     pub reason: String,
-    /// What it says.
+    /// The event's text.
     pub message: String,
     /// How often it happened, from 1.
     pub count: u64,
-    /// When it happened last, by CCM's clock, as RFC 3339.
+    /// When it happened last, by CCM's clock, as RFC 3339. Compared as text.
     pub last: String,
 }
 
-/// Waits for CCM to carry out a change.
+/// A change of annotations that CCM is to carry out.
 #[derive(Debug, Clone)]
 pub struct PendingChange {
     before: ObservedService,
     edits: Vec<AnnotationEdit>,
 }
 
-/// How things stand.
+/// How far CCM is with a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// CCM has not finished a round over the change yet.
     Waiting {
         /// How many rounds failed since the change.
         failed: u64,
-        /// What CCM said of the last of them.
+        /// The text of the last of these failures.
         message: Option<String>,
     },
     /// CCM finished a round over the change and takes it for a success.
     Done(CompletionSign),
-    /// CCM tried and failed, more than once.
+    /// At least two rounds over the change failed, and none succeeded since.
     Failed {
         /// How many rounds failed since the change.
         rounds: u64,
-        /// What CCM said of the last one.
+        /// The text of the last of these failures.
         message: String,
     },
-    /// Somebody wrote another value.
+    /// Somebody wrote another value than the change did.
     Overwritten {
         /// The annotation.
         key: String,
-        /// Its value now.
+        /// The annotation's value now; `None` where it is absent.
         value: Option<String>,
     },
 }
 
-/// What shows that a round is over.
+/// What tells that a round over the change is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompletionSign {
     /// The hash label is the one CCM 2.14 writes for the Service as it is.
     Hash,
-    /// The label changed and a success was reported: this CCM hashes differently.
+    /// The label changed to an unknown value and CCM reported a success: this CCM computes another
+    /// hash than CCM 2.14.
     LabelAndEvent,
 }
 
 impl PendingChange {
-    /// Waits for `edits`, made on a Service that showed `before`.
+    /// A change by `edits`, made on a Service that showed `before`.
     pub fn new(before: ObservedService, edits: Vec<AnnotationEdit>) -> Self {
         Self { before, edits }
     }
 
-    /// Whether CCM's label was another than CCM 2.14 writes, with no failure in sight: it hashes
-    /// differently, or is still busy with an earlier change.
+    /// Whether, before the change, the label was not the hash that CCM 2.14 computes, and no round
+    /// had failed. CCM then computes another hash, or is still busy with an earlier change.
     pub fn hashes_differently(&self) -> bool {
         let label = self.before.label.as_ref();
         label.is_some_and(|label| *label != self.before.computed) && !self.before.is_failing()
     }
 
-    /// What the marks say now.
-    pub fn judge(&self, now: &ObservedService) -> Progress {
+    /// How far CCM is, given what the Service shows now.
+    pub fn progress(&self, now: &ObservedService) -> Progress {
         for edit in &self.edits {
             let value = now.annotations.get(&edit.key);
             if value != edit.new.as_ref() {
@@ -149,7 +151,7 @@ impl PendingChange {
 }
 
 impl ObservedService {
-    /// Whether the last round that is known of failed.
+    /// Whether a failure is the newest event about a round.
     pub fn is_failing(&self) -> bool {
         let last = |reason: &str| {
             let of_reason = self.events.values().filter(|event| event.reason == reason);
@@ -158,7 +160,7 @@ impl ObservedService {
         last(FAILED).is_some_and(|failure| last(ENSURED).is_none_or(|success| failure > success))
     }
 
-    /// What the last failed round said.
+    /// The text of the newest failure; `None` where there is no event of one.
     pub fn failure(&self) -> Option<&str> {
         let failures = self.events.values().filter(|event| event.reason == FAILED);
         failures.max_by_key(|event| &event.last).map(|event| event.message.as_str())
@@ -210,9 +212,9 @@ mod tests {
     #[test]
     fn the_new_hash_ends_the_wait() {
         let pending = pending(marks("h20", "h20", "20", &[]));
-        assert_eq!(pending.judge(&marks("h20", "h40", "40", &[])), waiting(0));
+        assert_eq!(pending.progress(&marks("h20", "h40", "40", &[])), waiting(0));
         assert_eq!(
-            pending.judge(&marks("h40", "h40", "40", &[])),
+            pending.progress(&marks("h40", "h40", "40", &[])),
             Progress::Done(CompletionSign::Hash)
         );
         assert!(!pending.hashes_differently());
@@ -221,9 +223,9 @@ mod tests {
     #[test]
     fn a_service_without_label_waits_for_the_hash_too() {
         let pending = pending(marks("", "h20", "20", &[]));
-        assert_eq!(pending.judge(&marks("", "h40", "40", &[])), waiting(0));
+        assert_eq!(pending.progress(&marks("", "h40", "40", &[])), waiting(0));
         assert_eq!(
-            pending.judge(&marks("h40", "h40", "40", &[])),
+            pending.progress(&marks("h40", "h40", "40", &[])),
             Progress::Done(CompletionSign::Hash)
         );
         assert!(!pending.hashes_differently());
@@ -234,9 +236,9 @@ mod tests {
         let success = |count| [("u", event(ENSURED, count, "t1"))];
         let pending = pending(marks("x20", "h20", "20", &success(3)));
         assert!(pending.hashes_differently());
-        assert_eq!(pending.judge(&marks("x20", "h40", "40", &success(4))), waiting(0));
-        assert_eq!(pending.judge(&marks("x40", "h40", "40", &success(3))), waiting(0));
-        let done = pending.judge(&marks("x40", "h40", "40", &success(4)));
+        assert_eq!(pending.progress(&marks("x20", "h40", "40", &success(4))), waiting(0));
+        assert_eq!(pending.progress(&marks("x40", "h40", "40", &success(3))), waiting(0));
+        let done = pending.progress(&marks("x40", "h40", "40", &success(4)));
         assert_eq!(done, Progress::Done(CompletionSign::LabelAndEvent));
     }
 
@@ -245,23 +247,23 @@ mod tests {
         // The label was of weight 10 still when 20 became 40; now CCM has seen 20.
         let pending = pending(marks("h10", "h20", "20", &[]));
         let now = marks("h20", "h40", "40", &[("u", event(ENSURED, 1, "t1"))]);
-        assert_eq!(pending.judge(&now), waiting(0));
+        assert_eq!(pending.progress(&now), waiting(0));
     }
 
     #[test]
     fn one_failed_round_is_no_failure_and_two_are() {
         let pending = pending(marks("h20", "h20", "20", &[]));
         let failed = |count| marks("h20", "h40", "40", &[("f", event(FAILED, count, "t1"))]);
-        assert_eq!(pending.judge(&failed(1)), waiting(1));
+        assert_eq!(pending.progress(&failed(1)), waiting(1));
         let message = format!("{FAILED} message");
-        assert_eq!(pending.judge(&failed(2)), Progress::Failed { rounds: 2, message });
+        assert_eq!(pending.progress(&failed(2)), Progress::Failed { rounds: 2, message });
     }
 
     #[test]
     fn failures_before_the_change_do_not_count() {
         let old = [("f", event(FAILED, 7, "t1"))];
         let pending = pending(marks("h10", "h20", "20", &old));
-        assert_eq!(pending.judge(&marks("h10", "h40", "40", &old)), waiting(0));
+        assert_eq!(pending.progress(&marks("h10", "h40", "40", &old)), waiting(0));
         assert!(!pending.hashes_differently(), "a failing CCM leaves an old label");
     }
 
@@ -276,7 +278,7 @@ mod tests {
     ) {
         let pending = pending(marks("h20", "h20", "20", &[]));
         let events = [("f", event(FAILED, 1, failure)), ("s", event(ENSURED, 1, success))];
-        assert_eq!(pending.judge(&marks("h40", "h40", "40", &events)), expected);
+        assert_eq!(pending.progress(&marks("h40", "h40", "40", &events)), expected);
     }
 
     #[rstest]
@@ -289,6 +291,6 @@ mod tests {
         let pending = pending(marks("h20", "h20", "20", &[]));
         let expected =
             Progress::Overwritten { key: KEY.to_owned(), value: value.map(str::to_owned) };
-        assert_eq!(pending.judge(&marks("h20", "h20", weight, &[])), expected);
+        assert_eq!(pending.progress(&marks("h20", "h20", weight, &[])), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! What is at hand: clusters with their objects, and the CLB API's answers.
+//! What is at hand: clusters with their objects, and the answers of the CLB's API.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry},
@@ -16,29 +16,30 @@ use crate::{
     },
 };
 
-/// Everything that is judged together: one migration's clusters and its CLBs.
+/// Everything that is judged together: the clusters of one migration, and their CLBs.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The clusters, in the order they were named.
     pub clusters: Vec<Cluster>,
-    /// The CLB API's answers; they belong to all clusters.
+    /// The answers of the CLB's API, which belong to all clusters.
     pub clb_answers: ClbAnswers,
 }
 
-/// One cluster.
+/// A cluster and its objects.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
-    /// Its context's name; `None` for files without a name.
+    /// The name of its context; `None` for files that were read without one.
     pub context: Option<Arc<str>>,
-    /// Its id, where known. See [`Snapshot::infer_cluster_ids`].
+    /// Its id, where it is known. See [`Snapshot::infer_cluster_ids`].
     pub id: Option<String>,
-    /// What its Services' names end in where ids cannot differ.
+    /// What the names of its Services end in, for clusters whose ids cannot differ.
     pub suffix: Option<String>,
-    /// Whether pods are backends where a Service does not say.
+    /// Whether pods are the backends of a Service without `backend-type`.
     pub eni_by_default: bool,
-    /// Whether all nodes were listed, as a cluster or a List does.
+    /// Whether all nodes were listed, by an API server or in a List.
     pub nodes_listed: bool,
-    /// The namespaces whose EndpointSlices were all listed: a Service there without any has none.
+    /// The namespaces whose EndpointSlices were all listed. A Service there without slices has no
+    /// endpoints.
     pub endpoints_listed: BTreeSet<String>,
     /// Whether this project's webhook gives workloads their preStop hook.
     pub injects_pre_stop_hooks: bool,
@@ -58,7 +59,7 @@ pub struct Cluster {
     instances: OnceLock<HashSet<String>>,
 }
 
-/// An object on its way into a [`Cluster`].
+/// An object to be inserted into a [`Cluster`].
 #[derive(Debug, Clone)]
 pub enum Object {
     /// v1 Service.
@@ -73,7 +74,7 @@ pub enum Object {
     Workload(Box<Workload>),
     /// `HorizontalPodAutoscaler` of any autoscaling version.
     Autoscaler(Box<HorizontalPodAutoscaler>),
-    /// v1 Namespace, of which labels matter.
+    /// v1 Namespace, reduced to its metadata.
     Namespace(Box<ObjectMeta>),
     /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
     ClusterProfile {
@@ -82,26 +83,26 @@ pub enum Object {
         /// Where the ConfigMap was read.
         place: SourceLocation,
     },
-    /// The configuration of this project's injecting hook.
+    /// The configuration of this project's mutating webhook.
     InjectionWebhook,
-    /// Any other object, kept for the rules that judge any.
+    /// An object of any other kind, kept for the rules that judge objects of any kind.
     Other(Box<OtherObject>),
 }
 
-/// What became of an object that was to be inserted.
+/// What [`Cluster::insert`] did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Inserted {
-    /// It was not there before.
+    /// The object was added.
     New,
     /// The same object was there already.
     Same,
-    /// An object of the same kind and name, but of other content, was there and stays. Says where
-    /// that one was read.
+    /// An object of the same kind and name but with other content was there already and stays.
+    /// Holds where it was read.
     Conflict(SourceLocation),
 }
 
 impl Cluster {
-    /// Adds an object, unless one of its kind and name is there already.
+    /// Adds an object. One of the same kind and name that is there already stays.
     pub fn insert(&mut self, object: Object) -> Inserted {
         self.forget_derived();
         match object {
@@ -154,18 +155,18 @@ impl Cluster {
         self.instances = OnceLock::new();
     }
 
-    /// Puts a Service in place of the one of its name, which is returned.
+    /// Adds a Service in the place of the one of its namespace and name, and returns that one.
     pub fn replace_service(&mut self, service: impl Into<Arc<Service>>) -> Option<Arc<Service>> {
         let service = service.into();
         self.services.insert(key(&service.metadata), service)
     }
 
-    /// Takes a Service away.
+    /// Removes a Service and returns it; `None` where there is none of that name.
     pub fn remove_service(&mut self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.services.remove(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// Puts a workload in place of the one of its kind and name.
+    /// Adds a workload in the place of the one of its kind, namespace and name.
     pub fn replace_workload(&mut self, workload: impl Into<Arc<Workload>>) {
         let workload = workload.into();
         let place = (workload.kind, workload.metadata.namespace().to_owned());
@@ -173,7 +174,7 @@ impl Cluster {
         known.insert(workload.metadata.name.clone(), workload);
     }
 
-    /// Makes these all nodes there are.
+    /// Replaces all nodes. From then on they count as listed.
     pub fn replace_nodes(&mut self, nodes: impl Into<Arc<NodeSet>>) {
         self.forget_derived();
         self.nodes = nodes.into();
@@ -249,22 +250,24 @@ impl Cluster {
         into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)
     }
 
-    /// The Services, by namespace and name.
+    /// All Services, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values().map(Arc::as_ref)
     }
 
-    /// The Service of that name.
+    /// The Service of that name; `None` where there is none.
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
         self.services.get(&(namespace.to_owned(), name.to_owned())).map(Arc::as_ref)
     }
 
-    /// All nodes that were read, complete or not.
+    /// The nodes that were read, whether or not these are all.
     pub fn nodes(&self) -> &NodeSet {
         &self.nodes
     }
 
-    /// The nodes, if all are at hand: listed, or at least every node that an EndpointSlice names.
+    /// The nodes, if they count as complete; `None` otherwise. They do if they were listed, or if
+    /// there is at least one node and every node that an EndpointSlice names is among them. Without
+    /// slices, a single node is therefore enough.
     pub fn all_nodes(&self) -> Option<&NodeSet> {
         let complete = self.nodes_listed
             || *self.names_known_nodes.get_or_init(|| {
@@ -275,7 +278,8 @@ impl Cluster {
         complete.then_some(self.nodes.as_ref())
     }
 
-    /// The EndpointSlices of a Service; `None` where not one is at hand.
+    /// The EndpointSlices of a Service, which may be none. `None` where they are not at hand: no
+    /// slice of it was read, and those of its namespace were not listed.
     pub fn slices_of(&self, service: &Service) -> Option<&[EndpointSlice]> {
         let meta = &service.metadata;
         if self.slices.is_empty() && self.endpoints_listed.is_empty() {
@@ -286,7 +290,7 @@ impl Cluster {
         self.slices.get(&key).map(Vec::as_slice).or_else(none)
     }
 
-    /// All pods that were read.
+    /// The pods that were read.
     pub fn pods(&self) -> &PodSet {
         &self.pods
     }
@@ -302,19 +306,20 @@ impl Cluster {
             .filter(|workload| service.selects(workload.pod_labels()))
     }
 
-    /// All workloads.
+    /// All workloads, by kind, namespace and name.
     pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
         self.workloads.values().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
 
-    /// Whether an autoscaler rules a workload's replicas.
+    /// Whether a `HorizontalPodAutoscaler` sets the replicas of a workload.
     pub fn is_autoscaled(&self, workload: &Workload) -> bool {
         let meta = &workload.metadata;
         let kind = workload.kind.as_str().to_owned();
         self.autoscaled.contains(&(meta.namespace().to_owned(), kind, meta.name.clone()))
     }
 
-    /// Whether a namespace is labelled for hooks in bare Pods.
+    /// Whether a namespace has the label `clbmigrate.io/inject=enabled`, so that Pods without a
+    /// controller get hooks.
     pub fn injects_into_pods_of(&self, namespace: &str) -> bool {
         self.namespaces
             .get(namespace)
@@ -322,12 +327,13 @@ impl Cluster {
             .is_some_and(|value| value == "enabled")
     }
 
-    /// Objects of other kinds that a rule may have to name.
+    /// The objects of other kinds.
     pub fn others(&self) -> &[OtherObject] {
         &self.others
     }
 
-    /// Whether an ECS instance or a pod's address belongs to this cluster, as far as is known.
+    /// Whether `server_id` is the instance of one of the cluster's nodes, or `ip` an address in the
+    /// EndpointSlices of `service`, as far as these were read.
     pub fn owns_server(&self, server_id: &str, ip: &str, service: &Service) -> bool {
         self.owns_instance(server_id)
             || (!ip.is_empty()
@@ -382,9 +388,9 @@ fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &Object
 }
 
 impl Snapshot {
-    /// Finds the ids of clusters that have none yet in the groups' answers: a backend on one of the
-    /// cluster's own instances, described as one of its own Services, carries the id. Two different
-    /// ids prove nothing.
+    /// Sets the ids of clusters that have none yet, from the groups' answers. A backend carries the
+    /// id of its cluster if its server belongs to the cluster and its description names one of the
+    /// cluster's Services. Where such backends carry different ids, the id stays unknown.
     pub fn infer_cluster_ids(&mut self) {
         let clb_answers = &self.clb_answers;
         for cluster in self.clusters.iter_mut().filter(|cluster| cluster.id.is_none()) {

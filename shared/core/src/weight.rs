@@ -1,20 +1,22 @@
 //! CCM's arithmetic of weights, integer division and floors included (CCM 2.14: `vgroups.go`,
 //! `podNumberAlgorithm` and `podPercentAlgorithm`). It is CCM's, not ours: never improve it.
 
-/// Weight of a backend where no annotation says otherwise.
+/// The weight of a backend where no annotation says otherwise.
 pub const DEFAULT: u32 = 100;
 
-/// What decides the weights of one Service's backends.
+/// The annotations that decide the weights of one Service's backends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WeightSetting {
-    /// `loadbalancer-weight` where it is in effect: 0..=100, the Service's total in the group.
+    /// `loadbalancer-weight`, where it is in effect: the Service's total weight in a group,
+    /// 0..=100.
     pub total: Option<u32>,
-    /// `loadbalancer-default-weight`, 0..=100 for each backend; not in Local mode.
+    /// `loadbalancer-default-weight`: the weight of each backend where `total` is `None`, 0..=100.
+    /// It has no effect in Local mode.
     pub default: Option<u32>,
 }
 
 impl WeightSetting {
-    /// The weight of each of `backends` nodes or pods in Cluster and ENI mode.
+    /// The weight of each of `backends` nodes or pods in Cluster and ENI mode, 0..=100.
     pub fn even(self, backends: usize) -> u32 {
         match self.total {
             Some(0) => 0,
@@ -24,6 +26,7 @@ impl WeightSetting {
     }
 
     /// The weight in Local mode of a node with `pods` of the `total_pods` counted endpoints.
+    /// Without a total it is `pods`.
     pub fn local_node(self, pods: usize, total_pods: usize) -> u32 {
         match self.total {
             Some(0) => 0,
@@ -32,7 +35,8 @@ impl WeightSetting {
         }
     }
 
-    /// The weight in Local mode of an ECI pod. It alone has no floor: it may become 0.
+    /// The weight in Local mode of an ECI pod; 1 without a total. Other than a node it has no
+    /// floor: it may become 0.
     pub fn local_eci(self, total_pods: usize) -> u32 {
         match self.total {
             Some(total) => total / count(total_pods),

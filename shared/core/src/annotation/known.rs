@@ -1,11 +1,12 @@
-//! The table of annotations that CCM 2.14 reads.
+//! The table of annotations that the rules know CCM to read, and the search for keys that were
+//! meant.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{BACKEND_TYPE, CLASS, EffectiveValue, INFIX, LEGACY_PREFIX, PREFIX, suffix_of};
 use crate::object::Annotations;
 
-/// An annotation CCM knows, by its suffix.
+/// An annotation that CCM reads.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownAnnotation {
     /// What follows the prefix.
@@ -17,14 +18,14 @@ pub struct KnownAnnotation {
 /// How CCM reads an annotation's value, as far as a rule depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// As text, or in a way that has a rule of its own.
+    /// As text, or in a form that has a rule of its own or none at all.
     Text,
-    /// As an integer of the listener model; anything else fails the whole round, even where
+    /// As an integer of the listener model. Any other text fails the whole round, even where
     /// listeners are not touched (CCM 2.14: `listeners.go`).
     Integer,
-    /// As a property of the CLB itself, whoever else uses it (CCM 2.14: `loadbalancer.go`).
+    /// As a property of the CLB itself, which its other users share (CCM 2.14: `loadbalancer.go`).
     SharedClb,
-    /// As an integer property of the CLB itself.
+    /// As an integer property of the CLB itself. Any other text fails the whole round.
     SharedClbInteger,
 }
 
@@ -34,7 +35,7 @@ impl ValueKind {
         matches!(self, Self::Integer | Self::SharedClbInteger)
     }
 
-    /// Whether the value is written to the CLB itself.
+    /// Whether CCM writes the value to the CLB itself.
     pub fn changes_clb(self) -> bool {
         matches!(self, Self::SharedClb | Self::SharedClbInteger)
     }
@@ -46,7 +47,13 @@ const fn known(suffix: &'static str, kind: ValueKind) -> KnownAnnotation {
 
 use ValueKind::{Integer, SharedClb, SharedClbInteger, Text};
 
-/// Every suffix that CCM 2.14 reads under its prefixes (`annotations.go`).
+/// The suffixes that the rules take for known, by and large those of CCM 2.14 (`annotations.go`).
+///
+/// The table differs from CCM's own list. CCM 2.14 also reads `loadbalancer-ipv6-address-type`,
+/// `loadbalancer-cross-zone-enabled`, `loadbalancer-alpn`, `loadbalancer-alpn-policy`,
+/// `loadbalancer-listener-port-range` and `loadbalancer-additional-cert-ids`. It does not read
+/// `loadbalancer-slb-network-type`. And it fails the round on a `loadbalancer-forward-port` or
+/// `loadbalancer-domain-extensions` that it cannot parse, which [`ValueKind::Text`] does not tell.
 pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-id", Text),
     known("loadbalancer-vgroup-port", Text),
@@ -148,13 +155,13 @@ fn table_entry(suffix: &str) -> Option<TableEntry> {
 /// An annotation with its position in the table.
 type TableEntry = (usize, &'static KnownAnnotation);
 
-/// The annotation of that suffix, if CCM reads it.
+/// The table's entry for a suffix; `None` where the table has none.
 pub fn find_known(suffix: &str) -> Option<&'static KnownAnnotation> {
     table_entry(suffix).map(|(_, known)| known)
 }
 
-/// The annotations of an object that CCM reads, in the order of the table, each with the value in
-/// effect.
+/// The annotations of an object that are in the table, in the table's order, each with the value
+/// that CCM reads.
 pub(crate) fn known_in(
     annotations: &Annotations,
 ) -> Vec<(&'static KnownAnnotation, EffectiveValue<'_>)> {
@@ -180,8 +187,9 @@ const VENDORS: [&str; 3] = ["alibaba", "aliyun", "alicloud"];
 /// Domain of the keys that Kubernetes' cloud providers share.
 const DOMAIN: &str = "service.beta.kubernetes.io/";
 
-/// The full key that `key` was probably meant to be, if CCM does not know `key` and it resembles
-/// one CCM knows: wrong prefix, `load-balancer`, or up to two slips of the pen.
+/// The full key that `key` was probably meant to be: under another prefix, with `load-balancer`, or
+/// with up to two slips of the pen. `None` where `key` is known itself, where neither its domain nor
+/// its name points to Alibaba Cloud, or where it resembles no known key.
 pub fn nearest_known_key(key: &str) -> Option<String> {
     if is_known(key) || suffix_of(key) == Some(VGROUP_IDS) {
         return None;

@@ -1,4 +1,4 @@
-//! CCM's annotations: keys, the two prefixes and their precedence, typed values.
+//! CCM's annotations: their keys, the two prefixes and which one wins, and typed values.
 
 mod known;
 mod service;
@@ -12,43 +12,47 @@ use crate::object::Annotations;
 
 /// The prefix of today's keys (CCM 2.14: `annotations.go`).
 pub const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-";
-/// The prefix of the keys of 2019 and before, still read where the new key is absent.
+/// The prefix of the keys of 2019 and before. CCM reads such a key where the one with [`PREFIX`] is
+/// absent.
 pub const LEGACY_PREFIX: &str = "service.beta.kubernetes.io/alicloud-";
 
-/// `eni` or `ecs`; a full key, with neither prefix.
+/// Full key, under neither prefix: `eni` makes pods the backends, `ecs` nodes.
 pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
-/// Not empty: some other controller's Service.
+/// Full key. With a value that is not empty, another controller takes the Service.
 pub const CLASS: &str = "service.beta.kubernetes.io/class";
-/// Present: some other controller's Service.
+/// Full key. Where it is present, another controller takes the Service.
 pub const TUNNEL_TYPE: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-tunnel-type";
-/// Rules an object is exempt from, where the administrator allows that.
+/// Full key, on any object: ids of the rules that the object is exempt from, separated by commas.
+/// The webhook honours it where its configuration allows that.
 pub const ALLOW: &str = "clbmigrate.io/allow";
-/// On workloads: `disabled` opts out of the injected hook, `enabled` opts a DaemonSet in.
+/// Full key, on workloads: `disabled` opts out of the injected preStop hook, `enabled` opts a
+/// DaemonSet in.
 pub const INJECT: &str = "clbmigrate.io/inject";
 
-/// Id of the CLB to use.
+/// Suffix: the id of the CLB to use.
 pub const ID: &str = "loadbalancer-id";
-/// Mapping of vServer groups to Service ports.
+/// Suffix: the mapping of vServer groups to Service ports, see [`crate::mapping`].
 pub const VGROUP_PORT: &str = "loadbalancer-vgroup-port";
-/// Total weight of the Service in the group.
+/// Suffix: the Service's total weight in each of its groups, 0..=100.
 pub const WEIGHT: &str = "loadbalancer-weight";
-/// Weight of each backend where `WEIGHT` is not in effect.
+/// Suffix: the weight of each backend, 0..=100, where [`WEIGHT`] is not in effect.
 pub const DEFAULT_WEIGHT: &str = "loadbalancer-default-weight";
-/// `on` (in any case) suppresses updates that differ in weight only.
+/// Suffix: `on`, in any case, keeps CCM from updating a backend that differs in its weight only.
 pub const IGNORE_WEIGHT_UPDATE: &str = "loadbalancer-ignore-weight-update";
-/// `true` takes the CLB's listeners over.
+/// Suffix: `true` makes CCM take over the CLB's listeners.
 pub const FORCE_OVERRIDE: &str = "loadbalancer-force-override-listeners";
-/// Labels a node must carry.
+/// Suffix: labels that a node must carry to be a backend, `key=value`, separated by commas.
 pub const BACKEND_LABEL: &str = "loadbalancer-backend-label";
-/// `on` removes cordoned nodes.
+/// Suffix: `on` keeps cordoned nodes out of the backends.
 pub const REMOVE_UNSCHEDULED: &str = "loadbalancer-remove-unscheduled-backend";
-/// Listener protocols by port.
+/// Suffix: the listeners' protocols, `protocol:port`, separated by commas.
 pub const PROTOCOL_PORT: &str = "loadbalancer-protocol-port";
 
 /// What marks an annotation as one of a candidate's: the part every CLB key shares.
 const INFIX: &str = "loadbalancer-";
 
-/// A value as CCM finds it: the key that won, and its text.
+/// The annotation that CCM reads for a suffix: of the keys under the two prefixes, the one that
+/// wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EffectiveValue<'a> {
     /// The full key.
@@ -57,29 +61,32 @@ pub struct EffectiveValue<'a> {
     pub text: &'a str,
 }
 
-/// Today's full key of a suffix.
+/// The full key of a suffix under today's prefix.
 pub fn full_key(suffix: &str) -> String {
     format!("{PREFIX}{suffix}")
 }
 
-/// The field path of a full key, as findings name it.
+/// The field path of an annotation in findings: `metadata.annotations[key]`.
 pub fn field_path(key: &str) -> String {
     format!("metadata.annotations[{key}]")
 }
 
 impl Annotations {
-    /// The value CCM reads for `suffix`: the new prefix wins as soon as its key exists, even with
-    /// an empty value (CCM 2.14: `annotations.go`, `Get`).
+    /// The annotation that CCM reads for `suffix`; `None` where neither prefix has a key with it.
+    /// The key under [`PREFIX`] wins wherever it exists, even with an empty value (CCM 2.14:
+    /// `annotations.go`, `Get`).
     pub fn effective(&self, suffix: &str) -> Option<EffectiveValue<'_>> {
         self.with_prefix(PREFIX, suffix).or_else(|| self.with_prefix(LEGACY_PREFIX, suffix))
     }
 
-    /// Like [`Self::effective`], empty where there is none: CCM does not tell the two apart.
+    /// The value that CCM reads for `suffix`; empty where there is none, for CCM does not tell the
+    /// two apart.
     pub fn text(&self, suffix: &str) -> &str {
         self.effective(suffix).map_or("", |found| found.text)
     }
 
-    /// The full key to write for `suffix`: the one in use, else today's.
+    /// The full key to write for `suffix`: the one that CCM reads, else the one under today's
+    /// prefix.
     pub fn key_of(&self, suffix: &str) -> String {
         self.effective(suffix).map_or_else(|| full_key(suffix), |found| found.key.to_owned())
     }
@@ -92,13 +99,13 @@ impl Annotations {
         self.iter().find(|(key, _)| is_it(key)).map(|(key, text)| EffectiveValue { key, text })
     }
 
-    /// Whether any key makes its Service a candidate: a CLB key of either prefix.
+    /// Whether any key has one of CCM's prefixes and a suffix that begins with `loadbalancer-`.
     pub fn has_clb_keys(&self) -> bool {
         self.keys().any(|key| suffix_of(key).is_some_and(|suffix| suffix.starts_with(INFIX)))
     }
 }
 
-/// The suffix of a key under one of CCM's prefixes.
+/// What follows one of CCM's prefixes in a full key; `None` for any other key.
 pub fn suffix_of(key: &str) -> Option<&str> {
     key.strip_prefix(PREFIX).or_else(|| key.strip_prefix(LEGACY_PREFIX))
 }

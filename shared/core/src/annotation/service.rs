@@ -14,13 +14,12 @@ impl Service {
             && annotations.get(CLASS).is_none_or(str::is_empty)
     }
 
-    /// Whether CCM takes this Service and it carries a CLB annotation, or a key that was probably
-    /// meant as one.
+    /// Whether CCM takes this Service and [`Self::has_clb_keys`] holds.
     pub fn is_candidate(&self) -> bool {
         self.is_taken_by_ccm() && self.has_clb_keys()
     }
 
-    /// Whether it carries a CLB annotation, or a key that was probably meant as one.
+    /// Whether the Service carries a CLB annotation, or a key that was probably meant as one.
     pub fn has_clb_keys(&self) -> bool {
         let annotations = &self.metadata.annotations;
         annotations.has_clb_keys() || annotations.keys().any(|key| nearest_known_key(key).is_some())

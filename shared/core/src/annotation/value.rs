@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// Why CCM cannot use a value, with the place inside it.
+/// Why CCM cannot use a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
     /// A character that no integer has.
@@ -13,13 +13,13 @@ pub enum ValueError {
         /// The character.
         character: char,
     },
-    /// A sign alone, or nothing.
+    /// Nothing, or a sign alone.
     #[error("there are no digits")]
     NoDigits,
-    /// Too many digits for CCM to read.
+    /// More digits than CCM's 64 bits hold.
     #[error("the number is too large")]
     TooLarge,
-    /// An integer, but not one CCM accepts.
+    /// An integer that is not within 0..=100.
     #[error("{value} is not between 0 and 100")]
     OutOfRange {
         /// What was read.
@@ -27,8 +27,8 @@ pub enum ValueError {
     },
 }
 
-/// Reads an integer exactly as CCM does (Go's `strconv.Atoi`): a sign and leading zeros are fine,
-/// spaces are not.
+/// Reads an integer as CCM does (Go's `strconv.Atoi`): a sign and leading zeros are allowed, spaces
+/// are not. Never returns [`ValueError::OutOfRange`].
 pub fn parse_integer(text: &str) -> Result<i64, ValueError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let sign = text.chars().count() - digits.chars().count();
@@ -42,7 +42,8 @@ pub fn parse_integer(text: &str) -> Result<i64, ValueError> {
     text.parse().map_err(|_| ValueError::TooLarge)
 }
 
-/// Reads a weight: an integer from 0 to 100 (CCM 2.14: `vgroups.go`; some documents say 1 to 1000).
+/// Reads a weight: an integer within 0..=100 (CCM 2.14: `vgroups.go`; some documents say 1 to
+/// 1000).
 pub fn parse_weight(text: &str) -> Result<u32, ValueError> {
     let value = parse_integer(text)?;
     match u32::try_from(value) {

@@ -1,8 +1,8 @@
 use crate::object::Node;
 
-/// The backends of one port, in CCM's order. In Cluster mode every node is one, all with the same
-/// port and weight; they stay nodes until they are asked for, for there are many, and often their
-/// number says enough.
+/// The backends of one Service port, in CCM's order. In Cluster mode every node is one, all with
+/// the same port and weight. They stay nodes until somebody iterates over them, for there may be
+/// hundreds, and often their number is enough.
 #[derive(Debug, Clone, Default)]
 pub struct Backends<'a> {
     /// Each with an instance.
@@ -13,14 +13,14 @@ pub struct Backends<'a> {
 }
 
 impl<'a> Backends<'a> {
-    /// None at all.
+    /// The empty list.
     pub fn none() -> &'static Self {
         static NONE: Backends<'_> =
             Backends { nodes: Vec::new(), node_port: 0, node_weight: 0, others: Vec::new() };
         &NONE
     }
 
-    /// How many there are.
+    /// How many backends there are.
     pub fn len(&self) -> usize {
         self.nodes.len() + self.others.len()
     }
@@ -30,7 +30,7 @@ impl<'a> Backends<'a> {
         self.len() == 0
     }
 
-    /// One after the other.
+    /// All backends in CCM's order, nodes before pods.
     pub fn iter(&self) -> impl Iterator<Item = Backend<'a>> {
         let instances = self.nodes.iter().filter_map(|node| node.instance().ok());
         let (port, weight) = (self.node_port, self.node_weight);
@@ -39,7 +39,7 @@ impl<'a> Backends<'a> {
         of_nodes.chain(self.others.iter().copied())
     }
 
-    /// The sum of their weights.
+    /// The sum of the backends' weights.
     pub fn weight_sum(&self) -> u64 {
         let others = self.others.iter().map(|backend| u64::from(backend.weight));
         self.nodes.len() as u64 * u64::from(self.node_weight) + others.sum::<u64>()
@@ -52,23 +52,23 @@ impl<'a> From<Vec<Backend<'a>>> for Backends<'a> {
     }
 }
 
-/// One backend.
+/// A backend as CCM would register it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backend<'a> {
-    /// What takes the traffic.
+    /// The instance or pod that takes the traffic.
     pub target: BackendTarget<'a>,
-    /// The port on it.
+    /// The port on it; 0 where the Service has no node port yet.
     pub port: u16,
-    /// 0..=100 while a weight is in effect; the number of pods in Local mode without one.
+    /// 0..=100, except in Local mode without a weight: there it is the number of the node's pods.
     pub weight: u32,
 }
 
-/// What takes the traffic.
+/// What takes the traffic of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BackendTarget<'a> {
-    /// An ECS instance by its id.
+    /// An ECS instance, by its id.
     Ecs(&'a str),
-    /// A pod by its address.
+    /// A pod, by its address.
     Pod(&'a str),
 }
 

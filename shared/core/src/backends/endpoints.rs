@@ -3,23 +3,23 @@ use std::collections::{HashMap, HashSet};
 use super::ModelInputs;
 use crate::object::{Endpoint, EndpointSlice, Pod, Service, ServicePort, TargetPort};
 
-/// Pods by namespace and name.
+/// A cluster's pods, by namespace and name.
 #[derive(Debug, Clone, Default)]
 pub struct PodSet(HashMap<String, HashMap<String, Pod>>);
 
 impl PodSet {
-    /// Adds a pod, in place of one of the same name.
+    /// Adds a pod; one of the same namespace and name is replaced.
     pub fn insert(&mut self, pod: Pod) {
         let namespace = self.0.entry(pod.metadata.namespace().to_owned()).or_default();
         namespace.insert(pod.metadata.name.clone(), pod);
     }
 
-    /// Adds all pods of another set.
+    /// Adds all pods of another set; those of the same namespace and name are replaced.
     pub fn extend(&mut self, pods: &Self) {
         pods.0.values().flat_map(HashMap::values).for_each(|pod| self.insert(pod.clone()));
     }
 
-    /// The pod of that name.
+    /// The pod of that namespace and name, if it is in the set.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Pod> {
         self.0.get(namespace)?.get(name)
     }
@@ -33,25 +33,25 @@ impl FromIterator<Pod> for PodSet {
     }
 }
 
-/// An endpoint that CCM counts.
+/// An address that CCM counts for a Service port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedEndpoint<'a> {
     /// The pod's address.
     pub ip: &'a str,
     /// The port on the pod.
     pub port: u16,
-    /// The node it runs on.
+    /// The name of the node it runs on, if the slice has it.
     pub node: Option<&'a str>,
 }
 
-/// The type of the readiness gate that CCM writes for a Service: name only, neither namespace nor
-/// port (CCM 2.14: `pod_utils.go`).
+/// The type of the readiness gate that CCM writes for a Service of that name. Neither namespace nor
+/// port is in it (CCM 2.14: `pod_utils.go`).
 pub fn readiness_gate(service: &str) -> String {
     format!("service.readiness.alibabacloud.com/{service}")
 }
 
-/// The endpoints of `port` that CCM counts, each address once: those that are ready, and those that
-/// wait for nothing but CCM's own readiness gate.
+/// The endpoints of `port` that CCM counts, each address once, in the order of the slices. See
+/// [`is_counted`].
 pub fn counted_endpoints<'a>(
     inputs: &ModelInputs<'a>,
     port: &ServicePort,
@@ -86,8 +86,8 @@ fn port_on(slice: &EndpointSlice, port: &ServicePort) -> Option<u16> {
     }
 }
 
-/// Whether CCM counts an endpoint: it does not end, and is ready or waits for nothing but CCM's own
-/// readiness gate.
+/// Whether CCM counts an endpoint of a Service: it does not end, and it is ready, or its pod's
+/// containers are ready and its pod has CCM's readiness gate.
 pub fn is_counted(service: &Service, pods: &PodSet, endpoint: &Endpoint) -> bool {
     if endpoint.is_ready() || endpoint.is_terminating() {
         return endpoint.is_ready();

@@ -27,14 +27,14 @@ use crate::{
     weight::WeightSetting,
 };
 
-/// How traffic gets from the CLB to the pods.
+/// What the backends of a Service are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Every eligible node is a backend.
+    /// Every eligible node is a backend; all have the same weight.
     Cluster,
-    /// Nodes with pods are backends, weighted by their pods.
+    /// Nodes with pods of the Service are backends, weighted by the number of these pods.
     Local,
-    /// Pods are backends themselves.
+    /// The pods themselves are backends; all have the same weight.
     Eni,
 }
 
@@ -49,14 +49,13 @@ impl Mode {
     }
 }
 
-/// What is known of the groups in a Service's CLB.
+/// What is known of the vServer groups in a Service's CLB.
 #[derive(Debug, Clone, Default)]
 pub enum KnownGroups<'a> {
-    /// Nothing: every group that a mapping names is taken to be there and to be reusable, if only
-    /// its id can be one.
+    /// Nothing. Every mapped group counts as present and reusable, if its id can be one at all.
     #[default]
     Unknown,
-    /// All of them, as `(id, name)`.
+    /// All groups of the CLB, as `(id, name)`.
     Listed(Vec<(&'a str, &'a str)>),
 }
 
@@ -80,7 +79,7 @@ impl KnownGroups<'_> {
     }
 }
 
-/// Whether a text can be the id of a vServer group at all.
+/// Whether a text can be the id of a vServer group: letters of ASCII, digits and hyphens only.
 pub fn is_possible_group_id(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
@@ -104,46 +103,46 @@ pub struct ModelInputs<'a> {
     pub eni_by_default: bool,
 }
 
-/// CCM's local model of one Service.
+/// CCM's local model of one Service: the groups as it would write them.
 #[derive(Debug, Clone)]
 pub struct LocalModel<'a> {
     /// Nodes or pods.
     pub mode: Mode,
-    /// One group for each port that CCM could build, in the order of the ports.
+    /// A group for each port that CCM can build, in the order of the ports.
     pub groups: Vec<VServerGroup<'a>>,
-    /// Ports that CCM left out, without a word.
+    /// The ports that CCM leaves out in silence, by number, with the reason.
     pub skipped: Vec<(u16, SkipReason)>,
 }
 
-/// The backends of one Service port.
+/// The group of one Service port, as CCM would write it.
 #[derive(Debug, Clone)]
 pub struct VServerGroup<'a> {
     /// The Service port.
     pub port: &'a ServicePort,
-    /// The mapped group; `None` where CCM makes a group of its own.
+    /// The id of the mapped group; `None` where CCM makes a group of its own.
     pub vgroup: Option<&'a str>,
-    /// Name of a group of CCM's own, and description of every backend.
+    /// The description of every backend, and the name of a group that CCM makes: `k8s/…`.
     pub key: String,
-    /// The weight in effect.
+    /// The Service's total weight in the group, 0..=100; `None` where no annotation decides it.
     pub weight: Option<u32>,
     /// The backends.
     pub backends: Backends<'a>,
 }
 
-/// Why CCM leaves a port out. It says nothing and reports success; since any annotation edit makes
-/// it clean up afterwards, the Service's backends leave the group (CCM 2.12 to 2.14).
+/// Why CCM leaves a port out. CCM says nothing and reports success. Any edit of an annotation makes
+/// it clean up afterwards, and the Service's backends leave the group (CCM 2.12 to 2.14).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SkipReason {
-    /// The mapping cannot be read as far as this port.
+    /// An entry of the mapping without a colon, before the one for this port.
     #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
     Mapping(MappingFormatError),
-    /// The group is not in the Service's CLB.
+    /// The mapped group is not in the Service's CLB.
     #[error("group {0:?} is not in this CLB")]
     NoSuchGroup(String),
-    /// The group is one of CCM's own.
+    /// The mapped group is one that CCM made itself.
     #[error("group {0:?} was made by CCM itself, which refuses to reuse it")]
     MadeByCcm(String),
-    /// The weight cannot be used.
+    /// The value of `loadbalancer-weight` is not within 0..=100.
     #[error("weight {text:?}: {error}")]
     Weight {
         /// The value.
@@ -151,7 +150,7 @@ pub enum SkipReason {
         /// What is wrong with it.
         error: ValueError,
     },
-    /// The default weight cannot be used.
+    /// The value of `loadbalancer-default-weight` is not within 0..=100.
     #[error("default-weight {text:?}: {error}")]
     DefaultWeight {
         /// The value.
@@ -159,15 +158,16 @@ pub enum SkipReason {
         /// What is wrong with it.
         error: ValueError,
     },
-    /// A node's instance is unknown.
+    /// A node's `providerID` names no instance.
     #[error(transparent)]
     Instance(#[from] ProviderIdError),
-    /// An endpoint's node is unknown.
+    /// An endpoint has no `nodeName`. Holds its address.
     #[error("endpoint {0} has no nodeName")]
     NoNodeName(String),
 }
 
-/// The mode CCM uses for a Service (CCM 2.14: only the exact value `eni` means pods).
+/// The mode CCM uses for a Service. Only the exact value `eni` of `backend-type` means pods; an
+/// absent or empty one means `eni_by_default` (CCM 2.14).
 pub fn mode(service: &Service, eni_by_default: bool) -> Mode {
     let eni = match service.metadata.annotations.get(annotation::BACKEND_TYPE) {
         None | Some("") => eni_by_default,
@@ -180,7 +180,7 @@ pub fn mode(service: &Service, eni_by_default: bool) -> Mode {
     }
 }
 
-/// The description CCM gives the backends of `port`.
+/// The description that CCM gives the backends of `port`, see [`NamedKey`].
 pub fn backend_description(
     service: &Service,
     port: &ServicePort,
@@ -200,7 +200,8 @@ pub fn backend_description(
     .to_string()
 }
 
-/// Computes CCM's local model. A malformed `backend-label` fails the whole round.
+/// Computes CCM's local model of a Service. Fails where `backend-label` is malformed, for then CCM
+/// fails the whole round.
 pub fn local_model<'a>(inputs: &ModelInputs<'a>) -> Result<LocalModel<'a>, BackendLabelError> {
     let mode = mode(inputs.service, inputs.eni_by_default);
     let nodes = accepted_nodes(inputs.service, inputs.nodes)?;
@@ -241,12 +242,12 @@ fn vgroup<'a>(inputs: &ModelInputs<'a>, port: &ServicePort) -> Result<Option<&'a
     Ok(Some(group))
 }
 
-/// The mapping that CCM honours: only beside a CLB id, and not empty.
+/// The mapping that CCM honours; `None` without a CLB id, or where the mapping is empty.
 pub fn mapping(service: &Service) -> Option<Mapping<'_>> {
     mapping_text(service).map(Mapping::parse)
 }
 
-/// Whether there is a mapping that CCM honours.
+/// Whether [`mapping`] returns one.
 pub fn is_mapped(service: &Service) -> bool {
     mapping_text(service).is_some()
 }
@@ -259,13 +260,15 @@ fn mapping_text(service: &Service) -> Option<&str> {
     Some(annotations.text(annotation::VGROUP_PORT)).filter(|text| !text.is_empty())
 }
 
-/// Whether CCM leaves backends alone that differ in weight only: `on` in any case.
+/// Whether `loadbalancer-ignore-weight-update` is `on`, in any case: CCM then leaves a backend
+/// alone that differs in its weight only.
 pub fn ignores_weight_update(service: &Service) -> bool {
     let switch = service.metadata.annotations.text(annotation::IGNORE_WEIGHT_UPDATE);
     switch.eq_ignore_ascii_case("on")
 }
 
-/// The weights in effect. `loadbalancer-weight` counts, and is looked at, only beside a mapping.
+/// The weights in effect for a Service. CCM reads `loadbalancer-weight` only beside a mapping.
+/// Fails with the first value that CCM refuses.
 pub fn weight_setting(service: &Service) -> Result<WeightSetting, SkipReason> {
     let annotations = &service.metadata.annotations;
     let read = |suffix| match annotations.text(suffix) {

@@ -7,7 +7,7 @@ use crate::{
     object::{Node, Service},
 };
 
-/// A cluster's nodes, by name.
+/// A cluster's nodes, in the order of insertion, with an index by name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeSet {
     nodes: Vec<Node>,
@@ -15,13 +15,13 @@ pub struct NodeSet {
 }
 
 impl NodeSet {
-    /// A set without nodes.
+    /// The set without nodes.
     pub fn empty() -> &'static Self {
         static EMPTY: LazyLock<NodeSet> = LazyLock::new(NodeSet::default);
         &EMPTY
     }
 
-    /// Adds a node; a second one of the same name takes the first one's place.
+    /// Adds a node; one of the same name is replaced.
     pub fn insert(&mut self, node: Node) {
         match self.by_name.get(&node.metadata.name).and_then(|index| self.nodes.get_mut(*index)) {
             Some(known) => *known = node,
@@ -32,12 +32,12 @@ impl NodeSet {
         }
     }
 
-    /// The node of that name.
+    /// The node of that name, if it is in the set.
     pub fn by_name(&self, name: &str) -> Option<&Node> {
         self.by_name.get(name).and_then(|index| self.nodes.get(*index))
     }
 
-    /// All nodes, in the order they came.
+    /// All nodes, in the order of insertion.
     pub fn iter(&self) -> std::slice::Iter<'_, Node> {
         self.nodes.iter()
     }
@@ -70,13 +70,14 @@ impl<'a> IntoIterator for &'a NodeSet {
     }
 }
 
-/// A `backend-label` entry without `=`: it fails the whole round.
+/// A `backend-label` entry without `=`. CCM fails the whole round on it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("backend-label entry {0:?} has no '='; write KEY=VALUE, several separated by commas")]
 pub struct BackendLabelError(pub String);
 
-/// The nodes CCM considers for a Service, virtual and excluded ones still among them, for their
-/// pods may count (CCM 2.14: `backend.go`, `GetNodes`).
+/// The nodes CCM considers for a Service (CCM 2.14: `backend.go`, `GetNodes`). Virtual and excluded
+/// nodes are still among them, for their pods may count. Fails where CCM meets a malformed entry of
+/// `backend-label`.
 pub fn accepted_nodes<'a>(
     service: &Service,
     nodes: &'a NodeSet,
@@ -94,7 +95,8 @@ pub fn accepted_nodes<'a>(
     Ok(accepted)
 }
 
-/// Whether CCM finds a node for a Service at all.
+/// Whether at least one node can be a backend of a Service, or be virtual and host its pods.
+/// `false` where `backend-label` is malformed.
 pub fn has_eligible_node(service: &Service, nodes: &NodeSet) -> bool {
     // Most nodes are fine; one is enough, unless a later one shows that the label is malformed.
     let is_plain = service.metadata.annotations.text(annotation::BACKEND_LABEL).is_empty();
@@ -106,7 +108,8 @@ pub fn has_eligible_node(service: &Service, nodes: &NodeSet) -> bool {
             .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
 }
 
-/// How many nodes carry a Service's `backend-label`, whatever else keeps them out.
+/// How many nodes carry a Service's `backend-label`, whatever else keeps them out. Fails where CCM
+/// meets a malformed entry.
 pub fn count_labelled_nodes(
     service: &Service,
     nodes: &NodeSet,
@@ -115,7 +118,8 @@ pub fn count_labelled_nodes(
     nodes.iter().try_fold(0, |count, node| Ok(count + usize::from(carries(node, label)?)))
 }
 
-/// The first entry of a Service's `backend-label` that CCM cannot read, if it gets as far.
+/// The first malformed entry of a Service's `backend-label`, whether or not CCM gets as far with
+/// the nodes there are.
 pub fn backend_label_error(service: &Service) -> Option<BackendLabelError> {
     let label = service.metadata.annotations.text(annotation::BACKEND_LABEL);
     let mut entries = label.split(',').filter(|_| !label.is_empty());

@@ -1,4 +1,5 @@
-//! The record of changes that a Service carries with it: annotation `clbmigrate.io/history`.
+//! The record of changes that a Service carries: the annotation `clbmigrate.io/history`, a JSON
+//! list.
 
 mod whole;
 
@@ -10,73 +11,74 @@ use thiserror::Error;
 
 pub use whole::{OneService, Part, Server, Servers, Whole};
 
-/// The annotation's key.
+/// The annotation's full key.
 pub const KEY: &str = "clbmigrate.io/history";
 
 /// How many changes are kept.
 pub const MAX_ENTRIES: usize = 10;
 
-/// What was changed by whom, the oldest first.
+/// The changes of a Service, the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct History {
     entries: Vec<HistoryEntry>,
 }
 
-/// One change.
+/// One change of a Service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    /// The change's id, the same in every cluster it touched.
+    /// The change's id, the same in every cluster that it touched.
     pub change: String,
-    /// The command, for example `set`.
+    /// The command that made it, for example `set`.
     #[serde(default)]
     pub verb: String,
     /// When, by the API server's clock, as RFC 3339 in UTC.
     pub when: String,
     /// The user's name as the API server knows it.
     pub who: String,
-    /// The weight before; `None` where there was no annotation.
+    /// The weight annotation before; `None` where there was none.
     #[serde(default)]
     pub from: Option<String>,
-    /// The weight after.
+    /// The weight annotation after; `None` where there is none.
     #[serde(default)]
     pub to: Option<String>,
     /// Why, in the user's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The id of the change that this one took back.
+    /// The id of the change that this one took back, if it took one back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// The id of the change that this one is a step of.
+    /// The id of the change that this one is a step of, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_of: Option<String>,
     /// Other annotations that were changed with the weight, by full key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, ValueChange>,
-    /// All parts of the change, where it has more than this one.
+    /// All parts of the change, where it has other parts than this Service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
-    /// What a newer release wrote; kept as it is.
+    /// Fields that a newer release wrote; they are written back as they are.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
 }
 
-/// One annotation's values around a change.
+/// An annotation's values before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueChange {
-    /// Before; `None` where it was absent.
+    /// The value before; `None` where the annotation was absent.
     pub from: Option<String>,
-    /// After.
+    /// The value after; `None` where the annotation was removed.
     pub to: Option<String>,
 }
 
-/// A history that cannot be read.
+/// The annotation's value is no list of changes.
 #[derive(Debug, Error)]
 #[error("annotation {KEY} is no list of changes: {0}")]
 pub struct HistoryError(#[from] serde_json::Error);
 
 impl History {
-    /// Reads the annotation's value; no annotation is no change.
+    /// Reads the annotation's value. An absent or empty one is a history without changes. Any other
+    /// text that is no list of changes is an error.
     pub fn parse(text: Option<&str>) -> Result<Self, HistoryError> {
         Ok(match text {
             None | Some("") => Self::default(),
@@ -84,7 +86,7 @@ impl History {
         })
     }
 
-    /// The annotation's value.
+    /// The annotation's value for this history.
     pub fn to_text(&self) -> String {
         // Strings and maps of strings always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
@@ -95,7 +97,7 @@ impl History {
         &self.entries
     }
 
-    /// This history with one change more; beyond [`MAX_ENTRIES`] the oldest goes.
+    /// This history with one change more. Of more than [`MAX_ENTRIES`] the oldest is dropped.
     #[must_use]
     pub fn with(&self, entry: HistoryEntry) -> Self {
         let mut entries = self.entries.clone();
@@ -105,18 +107,19 @@ impl History {
         Self { entries }
     }
 
-    /// Whether a change is in it.
+    /// Whether the change of that id is among the entries.
     pub fn contains(&self, change: &str) -> bool {
         self.entries.iter().any(|entry| entry.change == change)
     }
 
-    /// The newest change.
+    /// The newest change; `None` in an empty history.
     pub fn last(&self) -> Option<&HistoryEntry> {
         self.entries.last()
     }
 
-    /// The newest change that is not taken back yet and takes none back itself. What takes a change
-    /// back may have been taken back, too.
+    /// The change that the next undo takes back: the newest that is not taken back, takes none back
+    /// itself and is no step of another. An undo that was taken back leaves its change to undo
+    /// again. `None` where nothing is left.
     pub fn last_to_undo(&self) -> Option<&HistoryEntry> {
         let mut undone: HashSet<&str> = HashSet::new();
         let standing = self.entries.iter().rev().filter(|entry| {

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// All that a change touches, in the order in which it is written. Every entry of a history that is a
-/// part of such a change holds the whole of it, so that it can be finished or taken back from any side.
+/// All parts of a change, in the order in which they are written. Each Service that is a part
+/// records the whole, so that the change can be finished or taken back from any of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whole {
-    /// Who gains first.
+    /// The parts; those that are to carry more traffic come first.
     pub parts: Vec<Part>,
 }
 
-/// One side's part of a change.
+/// One part of a change: a Service, or the servers of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
@@ -20,13 +20,13 @@ pub enum Part {
     Servers(Servers),
 }
 
-/// A Service's weight around a change.
+/// A Service's weight annotation before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneService {
-    /// The context, as whoever made the change calls it.
+    /// The context's name in the kubeconfig of whoever made the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// The cluster's id, where it is known: a name of its own for all.
+    /// The cluster's id, where it was known. It names the cluster the same way for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// Its namespace.
@@ -39,7 +39,7 @@ pub struct OneService {
     pub to: Option<String>,
 }
 
-/// Weights of servers around a change.
+/// A server's weight before and after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Servers {
     /// The CLB.
@@ -57,8 +57,8 @@ pub struct Server {
     pub id: String,
     /// 1..=65535.
     pub port: u16,
-    /// Before, 0..=100.
+    /// The weight before, 0..=100.
     pub from: u32,
-    /// After, 0..=100.
+    /// The weight after, 0..=100.
     pub to: u32,
 }

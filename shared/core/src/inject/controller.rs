@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The workload that a Pod belongs to: its controller or, behind a `ReplicaSet` of a Deployment's
-/// making, the Deployment.
+/// The workload behind a Pod: its controller or, behind a `ReplicaSet` that a Deployment made, the
+/// Deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
     /// For example `Deployment`.
@@ -25,7 +25,8 @@ struct Reference {
 }
 
 impl Controller {
-    /// Reads `metadata.ownerReferences`; `None` where no controller owns the object.
+    /// Reads `metadata.ownerReferences` of an object in Kubernetes' JSON; `None` where no
+    /// controller owns it.
     pub fn of_object(object: &Value) -> Option<Self> {
         let references = object.pointer("/metadata/ownerReferences")?;
         let references = Vec::<Reference>::deserialize(references).ok()?;

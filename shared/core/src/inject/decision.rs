@@ -3,16 +3,16 @@ use std::fmt;
 use super::{InjectionRecordError, SECONDS};
 use crate::patch::PatchOp;
 
-/// What is to become of a workload.
+/// What to do about a workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// The change, if any.
+    /// The patch, or why there is none.
     pub action: Action,
-    /// What its author should know.
+    /// What the workload's author should know.
     pub notes: Vec<Note>,
 }
 
-/// A change, or why there is none.
+/// A patch, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// The object stays as it was sent.
@@ -24,23 +24,23 @@ pub enum Action {
 /// Why a workload stays as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Pods can only be changed when they are made.
+    /// It is an update of a Pod, whose hooks cannot be changed.
     PodExists,
-    /// An update that leaves the pod template as it was.
+    /// It is an update that leaves the pod template as it was.
     TemplateUnchanged,
     /// It is being deleted.
     Terminating,
-    /// A kubelet's image of a static pod.
+    /// It is a kubelet's image of a static pod.
     Mirror,
-    /// A controller writes it, and would write it again.
+    /// A controller owns it and would write it again.
     Controlled,
-    /// A Pod that a Job runs to its end.
+    /// It is a Pod of a Job.
     OfJob,
-    /// `clbmigrate.io/inject: disabled`.
+    /// It has the annotation `clbmigrate.io/inject: disabled`.
     OptedOut,
-    /// A DaemonSet, or a Pod of one, without `clbmigrate.io/inject: enabled`.
+    /// It is a DaemonSet, or a Pod of one, without the annotation `clbmigrate.io/inject: enabled`.
     NotOptedIn,
-    /// A Pod whose namespace does not ask for hooks.
+    /// It is a Pod whose namespace lacks the label `clbmigrate.io/inject=enabled`.
     NamespaceNotLabelled,
     /// No migrated Service selects its pods.
     NotSelected,
@@ -50,14 +50,14 @@ pub enum Reason {
     OwnHooks,
     /// It has its hooks already.
     Complete,
-    /// Its record cannot be used, so nobody knows what was added.
+    /// Its record cannot be used, so that nobody knows what was added.
     BadRecord(InjectionRecordError),
-    /// It has not the shape of a workload.
+    /// It does not have the shape of a workload. Holds what is wrong.
     Unreadable(String),
 }
 
 impl Reason {
-    /// A word for it, for metrics and logs.
+    /// The reason's name in metrics and logs.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::PodExists => "pod_exists",
@@ -108,17 +108,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Something that the author of a workload should know.
+/// Something that the author of a workload should know; displayed as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// A value of `clbmigrate.io/pre-stop-seconds` that is not used.
+    /// The value of `clbmigrate.io/pre-stop-seconds` is no number of seconds that a hook may take.
     BadSeconds {
         /// As written.
         value: String,
         /// What is used in its place.
         used: u32,
     },
-    /// A value of `clbmigrate.io/inject` that means nothing.
+    /// The value of `clbmigrate.io/inject` has no meaning.
     UnknownSwitch {
         /// As written.
         value: String,
@@ -133,7 +133,8 @@ pub enum Note {
         /// The container.
         container: String,
     },
-    /// A hook that is not ours takes longer than ours and the client's grace period together.
+    /// A hook that was not injected takes longer than the client's grace period and the injected
+    /// hooks together.
     LongOwnHook {
         /// How long it takes, in seconds.
         seconds: i64,

@@ -26,7 +26,7 @@ mod record;
 mod template;
 mod workload;
 
-/// How long the hook sleeps where nobody says otherwise, in seconds. Which CCM needs how long is not
+/// How long the hook sleeps where nobody says otherwise, in seconds. How long each CCM needs is not
 /// verified.
 pub const DEFAULT_SECONDS: u32 = 30;
 
@@ -40,11 +40,12 @@ pub(crate) use workload::opt_out_reason;
 
 use std::ops::RangeInclusive;
 
-/// On workloads: the seconds of their hooks, in place of the configured ones.
+/// Annotation of workloads: how long their hooks sleep, in seconds, in place of the configured
+/// time.
 pub const PRE_STOP_SECONDS: &str = "clbmigrate.io/pre-stop-seconds";
 
-/// The seconds a hook may take.
+/// How long a hook may sleep, in seconds.
 pub const SECONDS: RangeInclusive<u32> = 1..=3600;
 
-/// First kubelet, as `(major, minor)`, that knows the native `sleep` without a feature gate.
+/// The first kubelet that knows the native `sleep` without a feature gate, as `(major, minor)`.
 pub const NATIVE_SLEEP: (u32, u32) = (1, 30);

@@ -195,9 +195,10 @@ fn write_record(
     Ok(())
 }
 
-/// A pod template without what its record says was added, or as it is where it has no record. The
-/// grace period stays long enough for hooks that others have written since. Maps that are left empty
-/// go too, for nobody sees whether the client sent them.
+/// A pod template, in Kubernetes' JSON, without what its record says was added; unchanged where it
+/// has no record. The grace period stays long enough for hooks that others have written since. Maps
+/// that become empty are removed, for nobody can tell whether the client sent them. Fails where the
+/// record or the template cannot be read.
 pub fn remove_hooks(template: &Value) -> Result<Value, Reason> {
     let mut bare = template.clone();
     let text = bare.pointer("/metadata/annotations").and_then(|known| known.get(INJECTED));

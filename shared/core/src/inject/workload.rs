@@ -13,46 +13,46 @@ use crate::{
     object::{Annotations, ObjectMeta, WorkloadKind},
 };
 
-/// What is done to a workload.
+/// The operation of an admission request.
 #[derive(Debug, Clone, Copy)]
 pub enum Operation<'a> {
-    /// It is made.
+    /// The workload is created.
     Create,
-    /// It is changed.
+    /// The workload is updated.
     Update {
         /// The stored object, as Kubernetes' JSON.
         old: &'a Value,
     },
 }
 
-/// A workload on its way into a cluster.
+/// A workload that somebody sends to an API server.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Its kind. Jobs, `CronJobs` and `ReplicaSets` have none and never get a hook.
+    /// Its kind. Jobs, `CronJobs` and `ReplicaSets` have no kind here, for they never get a hook.
     pub kind: WorkloadKind,
-    /// What is done to it.
+    /// Whether it is created or updated.
     pub operation: Operation<'a>,
     /// The object as it was sent, as Kubernetes' JSON.
     pub object: &'a Value,
-    /// For a Pod, the annotations of the workload behind it ([`Controller::of_object`]), if at hand: what
-    /// they say counts where the Pod itself says nothing.
+    /// For a Pod, the annotations of the workload behind it ([`Controller::of_object`]), if they
+    /// are at hand. They count where the Pod itself has none.
     pub controller_annotations: Option<&'a Annotations>,
 }
 
 /// What else decides whether a workload gets a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InjectionContext {
-    /// How long a hook sleeps where the workload does not say, in [`SECONDS`].
+    /// How long a hook sleeps where the workload does not say, in seconds, within [`SECONDS`].
     pub seconds: u32,
-    /// Whether there are nodes, and every node's kubelet is [`super::NATIVE_SLEEP`] or newer.
+    /// Whether there are nodes and the kubelet of each is [`super::NATIVE_SLEEP`] or newer.
     pub nodes_sleep: bool,
     /// Whether a migrated Service of its namespace selects its pods.
     pub is_selected: bool,
-    /// Whether its namespace is labelled `clbmigrate.io/inject=enabled`. Only Pods ask.
+    /// Whether its namespace has the label `clbmigrate.io/inject=enabled`. Matters for Pods only.
     pub namespace_is_labelled: bool,
 }
 
-/// A workload whose template may be changed, as far as the workload itself tells.
+/// A workload whose pod template may be changed, as far as the workload itself tells.
 #[derive(Debug)]
 pub struct ExaminedWorkload<'a> {
     kind: WorkloadKind,
@@ -72,8 +72,8 @@ pub struct ExaminedWorkload<'a> {
 /// Written by kubelets on what the API server shows of their static pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// Whether a workload of that kind must stay as it is because of its annotation
-/// `clbmigrate.io/inject`.
+/// Why a workload of that kind gets no hook with this value of its annotation
+/// `clbmigrate.io/inject`; `None` where the value does not prevent it.
 pub(crate) fn opt_out_reason(kind: WorkloadKind, switch: Option<&str>) -> Option<Reason> {
     match (kind, switch) {
         (_, Some("disabled")) => Some(Reason::OptedOut),
@@ -82,7 +82,8 @@ pub(crate) fn opt_out_reason(kind: WorkloadKind, switch: Option<&str>) -> Option
     }
 }
 
-/// Reads a workload, and says early where no hook and no Service could change it.
+/// Reads a workload. Fails with the reason where it stays as it is, whatever Services and nodes
+/// there are.
 pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
     let Request { kind, operation, object, controller_annotations } = request;
     let is_pod = kind == WorkloadKind::Pod;
@@ -165,7 +166,8 @@ impl ExaminedWorkload<'_> {
         &self.labels
     }
 
-    /// What is to become of it. Applied to what it makes, it says [`Action::Untouched`].
+    /// Decides what to add to the workload. About an object that already has this decision's patch,
+    /// the decision is [`Action::Untouched`].
     pub fn decide(&self, settings: InjectionContext) -> Decision {
         let obstacle = self.obstacle(settings);
         if let (Some(reason), None) = (&obstacle, &self.record) {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{ObjectMeta, nullable};
 
-/// An EndpointSlice.
+/// An EndpointSlice of discovery.k8s.io/v1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointSlice {
@@ -22,24 +22,24 @@ pub struct EndpointSlice {
 }
 
 impl EndpointSlice {
-    /// Whether CCM looks at the slice: it reads IPv4 ones only, so that a pod with addresses of both
-    /// families counts once (CCM 2.14, with its IPv6 gate off).
+    /// Whether CCM reads the slice. It reads IPv4 slices only (CCM 2.14, with its IPv6 gate off),
+    /// so that a pod with addresses of both families counts once.
     pub fn is_read(&self) -> bool {
         self.address_type == "IPv4"
     }
 
-    /// The endpoints of those of `slices` that CCM reads.
+    /// The endpoints in the slices that CCM reads.
     pub fn endpoints_of(slices: &[Self]) -> impl Iterator<Item = &Endpoint> {
         slices.iter().filter(|slice| slice.is_read()).flat_map(|slice| &slice.endpoints)
     }
 
-    /// How many addresses are ready, each counted once.
+    /// How many different addresses are ready in the slices that CCM reads.
     pub fn ready_in(slices: &[Self]) -> usize {
         let ready = Self::endpoints_of(slices).filter(|endpoint| endpoint.is_ready());
         ready.flat_map(|endpoint| &endpoint.addresses).collect::<BTreeSet<_>>().len()
     }
 
-    /// The Service the slice belongs to.
+    /// The name of the Service that the slice belongs to: its label `kubernetes.io/service-name`.
     pub fn service(&self) -> Option<&str> {
         self.metadata.labels.get("kubernetes.io/service-name").map(String::as_str)
     }
@@ -52,13 +52,13 @@ pub struct Endpoint {
     /// Its addresses.
     #[serde(default, deserialize_with = "nullable")]
     pub addresses: Vec<String>,
-    /// Whether it takes traffic, and whether it ends.
+    /// Whether it is ready, and whether it ends.
     #[serde(default, deserialize_with = "nullable")]
     pub conditions: EndpointConditions,
-    /// The pod behind it.
+    /// The object behind it, usually a pod.
     #[serde(default)]
     pub target_ref: Option<TargetRef>,
-    /// The node it runs on.
+    /// The name of the node it runs on.
     #[serde(default)]
     pub node_name: Option<String>,
 }
@@ -67,25 +67,25 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct EndpointConditions {
-    /// Left out: unknown, which CCM counts as not ready.
+    /// `None` where left out; CCM counts that as not ready.
     pub ready: Option<bool>,
-    /// Left out: no.
+    /// `None` where left out, which means no.
     pub terminating: Option<bool>,
 }
 
 impl Endpoint {
-    /// Whether the endpoint ends; CCM skips it.
+    /// Whether the endpoint is terminating. CCM skips it then.
     pub fn is_terminating(&self) -> bool {
         self.conditions.terminating == Some(true)
     }
 
-    /// Whether the endpoint is ready and does not end.
+    /// Whether the endpoint is ready and not terminating.
     pub fn is_ready(&self) -> bool {
         self.conditions.ready == Some(true) && !self.is_terminating()
     }
 }
 
-/// What an endpoint stands for.
+/// The object that an endpoint stands for.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct TargetRef {
@@ -100,10 +100,10 @@ pub struct TargetRef {
     pub name: String,
 }
 
-/// One of a slice's ports.
+/// A port of a slice.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct EndpointPort {
-    /// The Service port's name.
+    /// The name of the Service port that it belongs to.
     pub name: Option<String>,
     /// The port on the pod; 0 where left out.
     #[serde(default, deserialize_with = "nullable")]

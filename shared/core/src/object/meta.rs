@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use super::nullable;
 
-/// Where an object was read: a file and the lines of its parts.
+/// Where an object was read: a file, and the lines of the object's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The file's name as the user gave it; `-` is standard input.
     pub file: Arc<str>,
-    /// Line of the object's first token, from 1.
+    /// The line of the object's first token, counted from 1.
     pub line: u32,
-    /// Lines of keys inside the object, as `(path, line)`, for example
+    /// The lines of keys inside the object, as `(path, line)`, for example
     /// `metadata.annotations[service.beta.kubernetes.io/backend-type]`.
     pub keys: Vec<(String, u32)>,
 }
 
 impl Origin {
-    /// The line of `path`, or of the nearest part around it that has one.
+    /// The line of `path`, or of the nearest key around it that has one.
     pub fn line_of(&self, path: &str) -> u32 {
         let around = self.keys.iter().filter(|(key, _)| path.starts_with(key.as_str()));
         around.max_by_key(|(key, _)| key.len()).map_or(self.line, |(_, line)| *line)
@@ -37,24 +37,24 @@ pub struct ObjectMeta {
     pub name: String,
     /// The object's namespace; `None` for cluster-wide kinds and where a manifest leaves it out.
     pub namespace: Option<String>,
-    /// Labels. A value that is not a string is kept as its text.
+    /// The labels. A value that is not a string is kept as its JSON text.
     #[serde(deserialize_with = "loose_strings")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
+    /// The annotations.
     #[serde(deserialize_with = "nullable")]
     pub annotations: Annotations,
     /// Set while the object is being deleted.
     pub deletion_timestamp: Option<String>,
-    /// Whether a controller owns the object.
+    /// Whether one of its owner references has `controller: true`.
     #[serde(rename = "ownerReferences", deserialize_with = "has_controller")]
     pub controlled: bool,
-    /// Where the object was read, for objects from files.
+    /// Where the object was read; empty for one that an API server sent.
     #[serde(skip)]
     pub origin: SourceLocation,
 }
 
-/// Where an object was read, if it was read from a file. No part of what the object says: two
-/// places are always equal, so that objects compare by content.
+/// Where an object was read, if it was read from a file. Two locations are always equal, so that
+/// objects compare by content.
 #[derive(Debug, Clone, Default)]
 pub struct SourceLocation(pub Option<Arc<Origin>>);
 
@@ -65,12 +65,12 @@ impl PartialEq for SourceLocation {
 }
 
 impl ObjectMeta {
-    /// The namespace, empty where there is none.
+    /// The namespace; empty where there is none.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()
     }
 
-    /// `file:line` of `path` in the object.
+    /// `file:line` of `path` in the object; `None` where it was not read from a file.
     pub fn source(&self, path: &str) -> Option<String> {
         self.origin.0.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line_of(path)))
     }
@@ -99,8 +99,8 @@ where
     Ok(owners.iter().any(|owner| owner.controller))
 }
 
-/// Annotations of an object: the strings, and apart from them what a file holds instead of
-/// strings, which the API server refuses.
+/// The annotations of an object. What a file holds in place of a string, which an API server
+/// refuses, is kept apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotations {
     /// By key, each once: there are few, and they are looked through more often than changed.
@@ -109,33 +109,33 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// The value of `key`, by its full name.
+    /// The string under `key`, a full key; `None` where there is none.
     pub fn get(&self, key: &str) -> Option<&str> {
         let found = self.strings.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// All annotations that are strings, by key.
+    /// All annotations that are strings, as `(key, value)`, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.strings.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// All that are strings but those with such keys.
+    /// Like [`Self::iter`], without the keys of which `is_out` is true.
     pub fn without(&self, is_out: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(move |(key, _)| !is_out(key))
     }
 
-    /// The keys of all annotations, whatever their values' types.
+    /// The keys of all annotations, whatever the types of their values.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.strings.iter().map(|(key, _)| key).chain(self.others.keys()).map(String::as_str)
     }
 
-    /// What stands where a string belongs, by key.
+    /// The annotations that are not strings, as `(key, value)`.
     pub fn not_strings(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.others.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Whether there are none at all.
+    /// Whether there are none, of any type.
     pub fn is_empty(&self) -> bool {
         self.strings.is_empty() && self.others.is_empty()
     }
@@ -151,7 +151,7 @@ impl Annotations {
         }
     }
 
-    /// Removes `key` and returns its value.
+    /// Removes the annotation `key`. Returns its value if that is a string.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         self.others.remove(key);
         let at = self.position(key).ok()?;
@@ -216,10 +216,10 @@ impl<'de> Deserialize<'de> for Annotations {
     }
 }
 
-/// What names an object in findings and reports.
+/// The name of an object in findings and reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// The context (cluster) the object lives in; `None` where files were given without a name.
+    /// The context of the object's cluster; `None` where files were read without a name for theirs.
     pub context: Option<Arc<str>>,
     /// The kind, for example `Service`.
     pub kind: String,

@@ -30,7 +30,8 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// An object of a kind that nothing here computes with, kept because a rule judges any object.
+/// An object of a kind that nothing is computed from. It is kept for the rules that judge objects
+/// of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtherObject {
     /// The object's kind, as written.

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{ObjectMeta, nullable};
 
-/// A Node, with CCM's questions about it answered once (CCM 2.14: `backend.go`, `node_utils.go`).
+/// A Node, with what CCM asks about nodes answered once (CCM 2.14: `backend.go`, `node_utils.go`).
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one of CCM's independent questions")]
 pub struct Node {
@@ -17,11 +17,13 @@ pub struct Node {
     pub unschedulable: bool,
     /// The version of the node's kubelet as `(major, minor)`.
     pub kubelet: Option<(u32, u32)>,
-    /// Labelled as a virtual node: its pods are ECI instances.
+    /// Whether it is labelled as a virtual node, whose pods are ECI instances.
     pub is_virtual: bool,
-    /// Labelled as a master, tainted by the cluster autoscaler for deletion, or not Ready.
+    /// Whether CCM leaves it out altogether: it is labelled as a master, tainted by the cluster
+    /// autoscaler for deletion, or not Ready.
     pub is_rejected: bool,
-    /// Carries a label that keeps it out of load balancers, or belongs to another cloud.
+    /// Whether it is no backend though its pods may count: it carries a label that excludes it from
+    /// load balancers, or belongs to another cloud.
     pub is_excluded: bool,
     /// The ECS instance behind it, if `provider_id` names one.
     instance: Option<String>,
@@ -37,13 +39,13 @@ const EXCLUDING: [&str; 4] = [
     "service.alibabacloud.com/exclude-node",
 ];
 
-/// Why a node's `providerID` names no ECS instance.
+/// Why a node's `spec.providerID` names no ECS instance.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProviderIdError {
-    /// There is none.
+    /// There is no `providerID`. Holds the node's name.
     #[error("node {0} has no spec.providerID")]
     Missing(String),
-    /// It has another form.
+    /// The `providerID` has another form.
     #[error(
         "node {node} has spec.providerID {id:?}, not region.instance or alicloud://region.instance"
     )]
@@ -61,7 +63,8 @@ impl Node {
         &self.metadata.labels
     }
 
-    /// The id of the ECS instance behind the node (CCM 2.14: `NodeFromProviderID`).
+    /// The id of the ECS instance behind the node (CCM 2.14: `NodeFromProviderID`). Fails where
+    /// `spec.providerID` is missing or names none.
     pub fn instance(&self) -> Result<&str, ProviderIdError> {
         self.instance.as_deref().ok_or_else(|| {
             let (node, id) = (self.metadata.name.clone(), &self.provider_id);
@@ -73,7 +76,8 @@ impl Node {
         })
     }
 
-    /// The region of that instance, for example `cn-hangzhou`; `None` where there is no instance.
+    /// The region of the instance, for example `cn-hangzhou`; `None` where `spec.providerID` names
+    /// no instance.
     pub fn region(&self) -> Option<&str> {
         let (region, instance) = plain(&self.provider_id).split_once('.')?;
         (!region.is_empty() && !instance.is_empty()).then_some(region)

@@ -23,18 +23,18 @@ pub struct ServiceSpec {
     /// `ClusterIP` where left out.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Set: some other controller's business (CCM 2.14: `NeedCLB`).
+    /// Where it is set, another controller takes the Service (CCM 2.14: `NeedCLB`).
     pub load_balancer_class: Option<String>,
-    /// Empty: the Service selects nothing, its endpoints are made by hand.
+    /// The selector. An empty one selects nothing; the endpoints are then made by hand.
     #[serde(deserialize_with = "meta::loose_strings")]
     pub selector: BTreeMap<String, String>,
-    /// Ports, in order.
+    /// The ports, in order.
     #[serde(deserialize_with = "nullable")]
     pub ports: Vec<ServicePort>,
     /// `Cluster` where left out.
     #[serde(deserialize_with = "nullable")]
     pub external_traffic_policy: ExternalTrafficPolicy,
-    /// Annotations written one level too deep; nobody reads them.
+    /// Annotations that were written into `spec` by mistake. Nobody reads them.
     #[serde(deserialize_with = "nullable")]
     pub annotations: Annotations,
 }
@@ -45,7 +45,7 @@ pub enum ExternalTrafficPolicy {
     /// Every node forwards to every pod. Kubernetes' default.
     #[default]
     Cluster,
-    /// A node forwards to its own pods only.
+    /// A node forwards to pods of its own only.
     Local,
 }
 
@@ -74,7 +74,7 @@ fn tcp() -> String {
 }
 
 impl ServicePort {
-    /// The target port with Kubernetes' default, the Service port itself.
+    /// The target port; by Kubernetes' default the Service port itself.
     pub fn target(&self) -> TargetPort {
         self.target_port.clone().unwrap_or(TargetPort::Number(self.port))
     }
@@ -109,7 +109,7 @@ impl Service {
         self.spec.kind.as_deref() == Some("LoadBalancer")
     }
 
-    /// The Service's name in findings.
+    /// The Service's name in findings, in the cluster of that context.
     pub fn object_ref(&self, context: Option<&Arc<str>>) -> ObjectRef {
         ObjectRef {
             context: context.cloned(),
@@ -119,7 +119,7 @@ impl Service {
         }
     }
 
-    /// Whether the selector is not empty and matches `labels`.
+    /// Whether the selector matches these labels. An empty one matches none.
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         let selector = &self.spec.selector;
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))

@@ -31,24 +31,24 @@ impl WorkloadKind {
         }
     }
 
-    /// Where the pod's spec stands in the object.
+    /// The path of the pod's spec in an object of that kind.
     pub fn pod_path(self) -> &'static str {
         if self == Self::Pod { "spec" } else { "spec.template.spec" }
     }
 }
 
-/// A Deployment, StatefulSet, DaemonSet, or a Pod that stands alone.
+/// A Deployment, StatefulSet, DaemonSet, or a Pod without a controller.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    /// Which of them.
+    /// The workload's kind.
     pub kind: WorkloadKind,
     /// `metadata`.
     pub metadata: ObjectMeta,
     /// `spec.replicas`; `None` where left out or where the kind has none.
     pub replicas: Option<u32>,
-    /// How a rollout replaces pods.
+    /// How a rollout replaces its pods.
     pub strategy: RolloutStrategy,
-    /// The pods it makes.
+    /// The template of its pods.
     pub template: PodTemplate,
 }
 
@@ -83,9 +83,9 @@ pub struct PodSpec {
     /// Init containers; those with `restartPolicy: Always` are native sidecars.
     #[serde(deserialize_with = "nullable")]
     pub init_containers: Vec<Container>,
-    /// Seconds; `None` where left out (30).
+    /// Seconds; `None` where left out, which means 30.
     pub termination_grace_period_seconds: Option<u64>,
-    /// Types of the readiness gates.
+    /// The condition types of the readiness gates.
     #[serde(deserialize_with = "gates")]
     pub readiness_gates: Vec<String>,
 }
@@ -101,7 +101,8 @@ impl PodSpec {
         self.containers.iter().chain(sidecars)
     }
 
-    /// The seconds of the longest preStop hook whose length can be read.
+    /// How long the longest preStop hook of a long-running container takes, in seconds. Hooks whose
+    /// length cannot be read do not count; `None` where none counts.
     pub fn longest_sleep(&self) -> Option<u64> {
         let hooks = self.long_running().filter_map(|container| container.pre_stop);
         let seconds = hooks.filter_map(|hook| match hook {
@@ -153,12 +154,12 @@ pub struct ContainerPort {
     pub container_port: u16,
 }
 
-/// What a preStop hook does.
+/// What a container's preStop hook does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreStopHook {
-    /// Waits so many seconds: a native `sleep`, or the command `sleep N`.
+    /// It waits that many seconds: a native `sleep`, or the command `sleep N`.
     Sleep(u64),
-    /// Something whose length cannot be read from it.
+    /// It does something whose length cannot be read from it.
     Other,
 }
 
@@ -269,7 +270,7 @@ impl Workload {
         })
     }
 
-    /// A Pod that stands alone, judged like a workload.
+    /// A Pod without a controller, to be judged like a workload.
     pub fn from_pod(pod: &Pod) -> Self {
         Self {
             kind: WorkloadKind::Pod,
@@ -280,7 +281,7 @@ impl Workload {
         }
     }
 
-    /// Its name in findings.
+    /// The workload's name in findings, in the cluster of that context.
     pub fn object_ref(&self, context: Option<&Arc<str>>) -> ObjectRef {
         ObjectRef {
             context: context.cloned(),
@@ -290,7 +291,7 @@ impl Workload {
         }
     }
 
-    /// Labels of the pods it makes.
+    /// The labels of its pods.
     pub fn pod_labels(&self) -> &BTreeMap<String, String> {
         match self.kind {
             WorkloadKind::Pod => &self.metadata.labels,
@@ -314,7 +315,7 @@ pub struct Pod {
     pub status: PodStatus,
 }
 
-/// A pod's status.
+/// A pod's status, as far as CCM reads it.
 #[derive(Debug, Clone, PartialEq, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct PodStatus {
@@ -334,7 +335,7 @@ fn containers_ready<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, 
     Ok(conditions.iter().any(|c| c.kind == "ContainersReady" && c.status == "True"))
 }
 
-/// What of an autoscaler matters: the workload whose replicas it rules.
+/// A `HorizontalPodAutoscaler` of any version, reduced to the workload that it scales.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct HorizontalPodAutoscaler {
     /// `metadata`.
@@ -347,7 +348,7 @@ pub struct HorizontalPodAutoscaler {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoscalerSpec {
-    /// The workload.
+    /// The workload whose replicas it sets.
     pub scale_target_ref: ScaleTarget,
 }
 

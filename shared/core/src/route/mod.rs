@@ -19,29 +19,30 @@ use crate::{
     prediction::Prediction,
 };
 
-/// One thing whose traffic is split.
+/// A group behind a port, whose traffic is split by weight.
 #[derive(Debug, Clone)]
 pub struct Route<'a> {
     /// Its name.
     pub key: RouteKey<'a>,
-    /// Whether all that holds weight in it is known.
+    /// Whether everybody who holds weight in it is known, and how much.
     pub complete: bool,
-    /// What is not known, in words.
+    /// What is not known, in words; empty where it is complete.
     pub unknown: Vec<String>,
-    /// Who holds weight in it.
+    /// Those who hold weight in it: Services, then what no Service accounts for.
     pub participants: Vec<Participant<'a>>,
     /// Their backends, in the same order.
     held: Vec<Held<'a>>,
 }
 
-/// One holder of weight.
+/// One of those who hold weight in a route.
 #[derive(Debug, Clone)]
 pub struct Participant<'a> {
-    /// The Service, if it is at hand and mapped here.
+    /// The Service, if it is in the snapshot and mapped here.
     pub service_ref: Option<ServiceRef<'a>>,
-    /// The context; `None` for files without a name, for clusters not at hand, for servers.
+    /// The context; `None` for files without a name, for clusters that are not at hand, and for
+    /// servers.
     pub context: Option<Arc<str>>,
-    /// What it is.
+    /// What kind of participant it is.
     pub kind: ParticipantKind,
     /// The Service's namespace; empty for a server.
     pub namespace: String,
@@ -49,63 +50,67 @@ pub struct Participant<'a> {
     pub name: String,
     /// The Service's mode; `None` for servers and where it cannot be told.
     pub mode: Option<Mode>,
-    /// What a round of CCM makes of the Service here; `None` for whatever is not at hand.
+    /// What a round of CCM does about the Service here; `None` where no Service of the snapshot
+    /// stands behind it.
     pub outcome: Option<Outcome>,
     /// Why it is not *applied*.
     pub reasons: Vec<String>,
     /// The nominal weight: the annotation's value, a server's own weight; `None` where not set.
     pub weight: Option<u32>,
-    /// How many backends it has in the group.
+    /// How many backends it has in the group; `None` where that is unknown.
     pub backends: Option<usize>,
-    /// How many CCM would have registered.
+    /// How many backends CCM would register; 0 also where that is unknown.
     pub expected_backends: usize,
-    /// Whether its numbers come from the group's answer.
+    /// Whether its numbers are those of the group's answer.
     pub is_measured: bool,
-    /// How many ready endpoints stand behind it.
+    /// How many ready endpoints are behind it; `None` where the EndpointSlices are not at hand.
     pub ready: Option<usize>,
-    /// How many of its backends the CLB's health checks call healthy.
+    /// How many of its backends the CLB's health checks call healthy; `None` where that of one is
+    /// unknown.
     pub healthy: Option<usize>,
-    /// The sum of its backends' weights.
+    /// The sum of its backends' weights; `None` where that is unknown.
     pub weight_sum: Option<u64>,
-    /// That sum as CCM would have written it.
+    /// The sum of the weights that CCM would write; `None` where that is unknown.
     pub expected_weight_sum: Option<u64>,
-    /// Its part of the route's traffic, 0..=1; `None` while a participant is unknown.
+    /// Its share of the route's traffic, 0..=1; `None` where the route is not complete.
     pub share: Option<f64>,
-    /// Its part of what is known, 0..=1.
+    /// Its share of the weight that is known, 0..=1.
     pub share_of_known: f64,
 }
 
-/// What a participant is.
+/// The kinds of participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParticipantKind {
-    /// A Service at hand.
+    /// A Service of the snapshot.
     Service,
-    /// A Service known only from its backends' description.
+    /// A Service of a cluster that is not in the snapshot, known by its backends' description.
     Remote,
-    /// A Service of a cluster at hand that is gone, or not mapped here: its backends are left over.
+    /// A Service of a cluster in the snapshot that is gone or not mapped here, whose backends are
+    /// left over.
     Orphan,
-    /// A server that no cluster put there.
+    /// A server that no cluster registered.
     External,
 }
 
-/// A backend of a route.
+/// A backend in a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteBackend<'a> {
     /// Instance id or pod address.
     pub id: &'a str,
-    /// 1..=65535; 0 where no node port is assigned yet.
+    /// The port on it, 1..=65535; 0 where no node port is assigned yet.
     pub port: u16,
-    /// 0..=100.
+    /// The weight: 0..=100 in a group's answer and where an annotation decides it. In Local mode
+    /// without a weight it is the number of the node's pods.
     pub weight: u32,
     /// Its description.
     pub description: Arc<str>,
-    /// Index of its participant in the route.
+    /// The index of its participant in the route.
     pub participant: usize,
 }
 
 impl<'a> Route<'a> {
-    /// Puts a route together: from the group's answer where that is at hand, except for the
-    /// Services whose next round is predicted, else from the model.
+    /// Builds a route. Its numbers come from the group's answer where that is at hand, except for
+    /// the Services whose next round `prediction` takes as done; else from CCM's local model.
     pub fn build(index: &Index<'a>, key: RouteKey<'a>, prediction: &Prediction) -> Self {
         let members = index.members(&key);
         let answer = index.snapshot.clb_answers.groups.get(key.vgroup);
@@ -198,32 +203,33 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// All backends: as they stand in the group where its answer is at hand, else by the model.
+    /// All backends, participant by participant.
     pub fn backends(&self) -> impl Iterator<Item = RouteBackend<'a>> {
         (0..self.held.len()).flat_map(|index| self.backends_of(index))
     }
 
-    /// The backends of one of its participants.
+    /// The backends of the participant of that index; none where there is no such participant.
     pub fn backends_of(&self, index: usize) -> impl Iterator<Item = RouteBackend<'a>> {
         let held = self.held.get(index).into_iter().flat_map(Held::iter);
         held.map(move |backend| RouteBackend { participant: index, ..backend })
     }
 
-    /// The part of a Service at hand.
+    /// The participant that is that Service, if it is in the route.
     pub fn participant_of(&self, service_ref: &ServiceRef<'_>) -> Option<&Participant<'a>> {
         self.participants
             .iter()
             .find(|of| of.service_ref.as_ref().is_some_and(|known| known.is_same(service_ref)))
     }
 
-    /// The sum of all known weights.
+    /// The sum of all weights that are known.
     pub fn weight_sum(&self) -> u64 {
         self.participants.iter().filter_map(|p| p.weight_sum).sum()
     }
 }
 
 impl Participant<'_> {
-    /// `namespace/name` of a Service, id of a server, with the context where there is one.
+    /// `namespace/name` of a Service or the id of a server, with the context in brackets where
+    /// there is one.
     pub fn label(&self) -> String {
         let name = match self.kind {
             ParticipantKind::External => self.name.clone(),
@@ -235,13 +241,13 @@ impl Participant<'_> {
         }
     }
 
-    /// Where a finding on the group points to when it is about this participant.
+    /// The field path of findings about this participant of a group.
     pub fn path(&self) -> String {
         format!("BackendServers[{}]", self.label())
     }
 
-    /// Whether the group was emptied of this Service: CCM would have written backends, and the
-    /// group's answer shows none.
+    /// Whether the group's answer shows no backend of this Service although CCM would have
+    /// registered some.
     pub fn is_emptied(&self) -> bool {
         self.backends == Some(0) && self.is_measured && self.expected_backends > 0
     }

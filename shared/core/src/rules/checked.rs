@@ -15,13 +15,15 @@ use crate::{
     weight::WeightSetting,
 };
 
-/// A Service under judgement, with everything a rule may ask about it.
+/// A Service that rules judge, with everything that they may ask about it. What is computed is
+/// computed once.
 pub struct CheckedService<'s, 'a> {
-    /// The snapshot it lives in.
+    /// The snapshot that the Service is in.
     pub index: &'s Index<'a>,
     /// The Service and its cluster.
     pub service_ref: ServiceRef<'a>,
-    /// How it was before the change that is judged, if one is.
+    /// The Service before the change that is judged; `None` without a change, or where the change
+    /// creates it.
     pub old: Option<&'a Service>,
     prediction: &'s Prediction,
     mapping: OnceCell<Option<Mapping<'a>>>,
@@ -61,12 +63,12 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         &self.service_ref.service.metadata.annotations
     }
 
-    /// The id of its CLB, empty without one.
+    /// The id of its CLB; empty without one.
     pub fn clb(&self) -> &'a str {
         self.annotations().text(annotation::ID)
     }
 
-    /// The mapping CCM honours.
+    /// The mapping that CCM honours, see [`backends::mapping`].
     pub fn mapping(&self) -> Option<&Mapping<'a>> {
         self.mapping.get_or_init(|| backends::mapping(self.service_ref.service)).as_ref()
     }
@@ -76,12 +78,12 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         self.known.get_or_init(|| annotation::known_in(self.annotations()))
     }
 
-    /// The weights in effect; `None` where CCM refuses them.
+    /// The weights in effect; `None` where CCM refuses a value.
     pub fn weight_setting(&self) -> Option<WeightSetting> {
         *self.setting.get_or_init(|| backends::weight_setting(self.service_ref.service).ok())
     }
 
-    /// Whether its backends are given traffic: a weight above 0, or none, which means full weight.
+    /// Whether it has no `loadbalancer-weight`, or one above 0. `false` where CCM refuses a value.
     pub fn carries_weight(&self) -> bool {
         self.weight_setting().is_some_and(|setting| setting.total != Some(0))
     }
@@ -91,7 +93,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         Index::mode(&self.service_ref)
     }
 
-    /// What a round of CCM makes of it.
+    /// What a round of CCM does about it.
     pub fn round(&self) -> &Round<'a> {
         self.round.get_or_init(|| self.index.round(&self.service_ref))
     }
@@ -101,7 +103,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         self.round().outcome()
     }
 
-    /// The groups CCM maps its ports to, each once.
+    /// The groups that CCM maps its ports to, sorted, each once.
     pub fn vgroups(&self) -> Vec<&'a str> {
         let Some(mapping) = self.mapping() else { return Vec::new() };
         let ports = self.service().spec.ports.iter();
@@ -112,7 +114,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         groups
     }
 
-    /// The routes it is in, after the change that is judged.
+    /// The routes that it is in; after the change, where one is judged.
     pub fn routes(&self) -> &[Route<'a>] {
         self.routes.get_or_init(|| {
             let routes = routes_of(self.service()).into_iter();
@@ -131,12 +133,12 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         self.service_ref.service.object_ref(self.service_ref.cluster.context.as_ref())
     }
 
-    /// Begins a finding on it.
+    /// Begins a finding about it.
     pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         out.finding(&self.service_ref.service.metadata, self.object())
     }
 
-    /// All nodes of its cluster, or a note that they are missing.
+    /// All nodes of its cluster. Notes that they are missing where not all are at hand.
     pub fn nodes(&self, out: &mut Findings<'_>) -> Option<&'a NodeSet> {
         let nodes = self.service_ref.cluster.all_nodes();
         if nodes.is_none() {
@@ -148,7 +150,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         nodes
     }
 
-    /// Its EndpointSlices, or a note that they are missing.
+    /// Its EndpointSlices. Notes that they are missing where they are not at hand.
     pub fn slices(&self, out: &mut Findings<'_>) -> Option<&'a [EndpointSlice]> {
         let slices = self.service_ref.cluster.slices_of(self.service());
         if slices.is_none() {
@@ -160,7 +162,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         slices
     }
 
-    /// Notes which of nodes and endpoints is missing to compute the backends.
+    /// Notes which of nodes and endpoints are missing to compute its backends.
     pub fn note_missing_inputs(&self, out: &mut Findings<'_>) {
         let _ = self.nodes(out);
         if self.mode() != Mode::Cluster {
@@ -168,7 +170,8 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         }
     }
 
-    /// The workloads it selects, or a note that there are none.
+    /// The workloads that it selects; `None` where there are none. Notes that they are missing
+    /// where its selector is not empty.
     pub fn workloads(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Workload>> {
         let service = self.service();
         let workloads: Vec<&Workload> = self.service_ref.cluster.workloads_of(service).collect();
@@ -181,7 +184,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         (!workloads.is_empty()).then_some(workloads)
     }
 
-    /// Its cluster's id, or a note that it is unknown.
+    /// The id of its cluster. Notes that it is missing where it is unknown.
     pub fn cluster_id(&self, out: &mut Findings<'_>) -> Option<&'a str> {
         let id = self.service_ref.cluster.id.as_deref();
         if id.is_none() {
@@ -190,7 +193,8 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         id
     }
 
-    /// All groups of its CLB as `(id, name)`, or a note that they are missing.
+    /// All groups of its CLB, as `(id, name)`. Notes that they are missing where their list is not
+    /// at hand.
     pub fn groups(&self, out: &mut Findings<'_>) -> Option<Vec<(&'a str, &'a str)>> {
         let groups = self.index.groups_of(self.clb());
         if groups.is_none() {
@@ -202,7 +206,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         groups
     }
 
-    /// A group's answer, or a note that it is missing.
+    /// The answer about a group. Notes that it is missing where it is not at hand.
     pub fn answer(&self, vgroup: &str, out: &mut Findings<'_>) -> Option<&'a GroupAnswer> {
         let answer = self.index.snapshot.clb_answers.groups.get(vgroup);
         if answer.is_none() {
@@ -211,8 +215,8 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         answer
     }
 
-    /// Whether no group's answer is at hand at all, with a note for each that is missing: then no
-    /// route need be put together to learn that it is not complete.
+    /// Whether no group's answer is at hand at all. If so, notes each of its groups as missing.
+    /// Rules need not build a route then to learn that it is not complete.
     pub fn no_answers(&self, out: &mut Findings<'_>) -> bool {
         let is_bare = self.index.snapshot.clb_answers.groups.is_empty();
         if is_bare && out.is_terse() {
@@ -225,7 +229,8 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         is_bare
     }
 
-    /// The listeners that forward to its groups, or a note that they are missing.
+    /// The listeners that forward to its groups. Notes that they are missing where its CLB's are
+    /// not at hand.
     pub fn listeners(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Listener>> {
         let all = self.index.snapshot.clb_answers.listeners_of(self.clb());
         if all.is_none() {
@@ -263,7 +268,7 @@ pub(super) fn missing_answer(vgroup: &str, out: &mut Findings<'_>) {
     );
 }
 
-/// A workload under judgement, with the Service that selects it.
+/// A workload that rules judge, with the Service that selects it.
 pub struct CheckedWorkload<'s, 'a> {
     /// The Service.
     pub service: &'s CheckedService<'s, 'a>,
@@ -272,49 +277,50 @@ pub struct CheckedWorkload<'s, 'a> {
 }
 
 impl CheckedWorkload<'_, '_> {
-    /// Begins a finding on the workload.
+    /// Begins a finding about the workload.
     pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         let object = self.workload.object_ref(self.service.service_ref.cluster.context.as_ref());
         out.finding(&self.workload.metadata, object)
     }
 }
 
-/// A change of a migrated Service under judgement.
+/// A change of a migrated Service that rules judge.
 pub struct CheckedChange<'s, 'a> {
-    /// The Service as it was, in its snapshot.
+    /// The Service before the change, in its snapshot.
     pub before: &'s CheckedService<'s, 'a>,
-    /// The Service as it becomes; `None` where CCM no longer takes it.
+    /// The Service after the change; `None` where CCM does not take it any more.
     pub after: Option<&'s CheckedService<'s, 'a>>,
-    /// The object as it becomes, whoever takes it; `None` where it is deleted.
+    /// The object after the change, whoever takes it; `None` where it is deleted.
     pub next: Option<&'a Service>,
     /// The snapshot after the change.
     pub index: &'s Index<'a>,
-    /// What CCM's next round does.
+    /// The rounds of CCM that follow.
     pub prediction: &'s Prediction,
 }
 
 impl<'a> CheckedChange<'_, 'a> {
-    /// The Service as it was.
+    /// The Service before the change.
     pub fn old(&self) -> &'a Service {
         self.before.service_ref.service
     }
 
-    /// The Service as it becomes, if CCM still takes it.
+    /// The Service after the change; `None` where CCM does not take it any more.
     pub fn present(&self) -> Option<&'a Service> {
         self.after.map(|checked| checked.service_ref.service)
     }
 
-    /// The mapping that CCM honours from now on.
+    /// The mapping that CCM honours after the change.
     pub fn mapping_after(&self) -> Option<&Mapping<'a>> {
         self.after.and_then(CheckedService::mapping)
     }
 
-    /// Begins a finding on the Service: on the new version where there is one.
+    /// Begins a finding about the Service: about its new version where CCM takes that, else about
+    /// the old one.
     pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         self.after.unwrap_or(self.before).finding(out)
     }
 
-    /// The routes the Service was in, as they stand after the change.
+    /// The routes that the Service was in before the change, as they are after it.
     pub fn routes_after(&self) -> Vec<Route<'a>> {
         let keys = self.before.routes().iter().map(|route| route.key);
         keys.map(|key| Route::build(self.index, key, self.prediction)).collect()

@@ -13,21 +13,21 @@ use crate::{
     snapshot::{Cluster, Snapshot},
 };
 
-/// Which objects are judged.
+/// Tells which objects are judged.
 pub type Scope<'f> = &'f dyn Fn(&ObjectRef) -> bool;
 
-/// A change that is judged.
+/// A change between two snapshots, for the rules to judge.
 #[derive(Clone, Copy)]
 pub struct ChangeSet<'s, 'a> {
-    /// The snapshot before it.
+    /// The snapshot before the change.
     pub before: &'s Index<'a>,
     /// The Services that differ.
     pub services: &'s [ServiceChange<'a>],
-    /// What CCM's next round does.
+    /// The rounds of CCM that follow.
     pub prediction: &'s Prediction,
 }
 
-/// Runs all rules. With a change, `index` is the snapshot after it.
+/// Runs all rules over the objects in `scope`. With a change, `index` is the snapshot after it.
 pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Scope<'_>) -> Report {
     run(index, change, scope, false, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
@@ -42,9 +42,10 @@ pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Sc
     })
 }
 
-/// Runs the rules over one Service, and those of the workloads it selects over these; whatever else
-/// is in the snapshot is evidence. With a change, `index` is the snapshot after it. Of what could not be
-/// looked at, the report names the rules alone: this is for reviews, which must be quick.
+/// Runs the rules over one Service, and those about workloads over the workloads that it selects.
+/// Everything else in the snapshot is evidence only. With a change, `index` is the snapshot after
+/// it. For missing evidence, the report names the rules alone: admission reviews use this, which
+/// must be quick.
 pub fn check_service<'a>(
     index: &Index<'a>,
     change: Option<ChangeSet<'_, 'a>>,
@@ -61,7 +62,7 @@ pub fn check_service<'a>(
     })
 }
 
-/// Runs the rules of changes over the Services that a change takes away; `index` is the snapshot
+/// Runs the rules about changes over the Services that a change takes away. `index` is the snapshot
 /// after it.
 pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report {
     run(index, Some(change), &|_| true, true, |engine, report| {
@@ -70,7 +71,7 @@ pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report
     })
 }
 
-/// Runs the rules over the workloads of the snapshot, and over nothing else of it.
+/// Runs the rules about workloads over all workloads of the snapshot, and no other rule.
 pub fn check_workloads(index: &Index<'_>) -> Report {
     run(index, None, &|_| true, true, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
@@ -340,7 +341,8 @@ fn allowances(text: Option<&str>) -> impl Iterator<Item = &str> {
     text.unwrap_or_default().split(',').map(str::trim).filter(|id| !id.is_empty())
 }
 
-/// Ids in `clbmigrate.io/allow` that are no rule's, with the Service that carries them.
+/// The ids in annotations `clbmigrate.io/allow` of Services that are no rule's, each with its
+/// Service.
 pub fn unknown_allowances(snapshot: &Snapshot) -> Vec<(ObjectRef, String)> {
     let services = snapshot.clusters.iter().flat_map(|cluster| {
         cluster.services().map(move |service| (service, cluster.context.as_ref()))

@@ -129,7 +129,7 @@ impl ReportBuilder {
     }
 }
 
-/// A finding being written.
+/// A finding that is being written.
 #[must_use = "a draft says nothing until `say`"]
 pub struct FindingBuilder<'f> {
     into: &'f mut Vec<Finding>,
@@ -138,19 +138,19 @@ pub struct FindingBuilder<'f> {
 }
 
 impl FindingBuilder<'_> {
-    /// The field it is about.
+    /// The field that the finding is about.
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.finding.path = path.into();
         self.finding.source = self.meta.source(&self.finding.path);
         self
     }
 
-    /// The annotation it is about, with its value.
+    /// The annotation that the finding is about, by its full key, with its value.
     pub fn annotation(self, key: &str, value: &str) -> Self {
         self.at(annotation::field_path(key)).value(value)
     }
 
-    /// The value found there.
+    /// The field's value.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.finding.value = Some(value.into());
         self
@@ -162,25 +162,25 @@ impl FindingBuilder<'_> {
         self
     }
 
-    /// How bad it is here, where that is not the rule's own severity.
+    /// The severity here, where it is not the rule's own.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.finding.severity = severity;
         self
     }
 
-    /// What to type instead, where that is more than the rule's own advice.
+    /// What to do, where that is more exact than the rule's own advice.
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.finding.fix = fix.into();
         self
     }
 
-    /// The fix as a JSON Patch.
+    /// The fix as a JSON Patch on the object.
     pub fn patch(mut self, patch: impl IntoIterator<Item = PatchOp>) -> Self {
         self.finding.patch = patch.into_iter().collect();
         self
     }
 
-    /// Says it.
+    /// Adds the finding, with its message, to the rule's findings.
     pub fn emit(mut self, message: impl Into<String>) {
         self.finding.message = message.into();
         self.into.push(self.finding);

@@ -39,9 +39,9 @@ pub struct Rule {
     pub id: &'static str,
     /// What is wrong, in a line.
     pub title: &'static str,
-    /// How bad it is at its worst.
+    /// The severity of its worst finding.
     pub severity: Severity,
-    /// What it must be able to look at, besides the object itself.
+    /// What it needs to look at, besides the object itself.
     pub evidence: &'static [Evidence],
     /// What CCM, or whoever acts, does about it.
     pub ccm: &'static str,
@@ -51,13 +51,13 @@ pub struct Rule {
     pub good: &'static str,
     /// What to do, where a finding has nothing more exact to say.
     pub fix: &'static str,
-    /// Rules that stay silent where this one speaks of the same object: they follow from it.
+    /// Rules whose findings about the same object follow from this rule's, and are hidden.
     pub hides: &'static [&'static str],
-    /// What it judges.
+    /// What it judges, with the function that does it.
     pub check: Check,
 }
 
-/// What a rule judges, and its function.
+/// What a rule judges, with the function that does it.
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Any object that can carry annotations.
@@ -107,18 +107,18 @@ impl Evidence {
     }
 }
 
-/// An object of any kind, for the rules that judge any.
+/// An object of any kind, for the rules that judge objects of any kind.
 pub struct AnyObject<'o> {
     /// Its name.
     pub object: ObjectRef,
     /// Its metadata.
     pub meta: &'o ObjectMeta,
-    /// Annotations found elsewhere than in `metadata`, with their path.
+    /// Annotations that were found elsewhere than in `metadata`, with the path of that place.
     pub misplaced: Option<(&'static str, &'o crate::object::Annotations)>,
 }
 
 impl Rule {
-    /// The family: the id's first digit.
+    /// The rule's family, which the first digit of its id tells.
     pub fn family(&self) -> Family {
         match self.id.as_bytes().get(3) {
             Some(b'0') => Family::Annotations,
@@ -129,7 +129,7 @@ impl Rule {
         }
     }
 
-    /// What it judges, in words.
+    /// What the rule judges, in words.
     pub fn subject(&self) -> &'static str {
         match self.check {
             Check::Object(_) => "any object",
@@ -171,7 +171,7 @@ impl Family {
     }
 }
 
-/// All rules, by id.
+/// All rules, in the order of their ids.
 pub fn catalogue() -> impl Iterator<Item = &'static Rule> {
     all().iter().copied()
 }
@@ -199,7 +199,7 @@ fn all() -> &'static [&'static Rule] {
     &ALL
 }
 
-/// The rule of that id, written in any case.
+/// The rule of that id, in upper or lower case; `None` where there is none.
 pub fn find(id: &str) -> Option<&'static Rule> {
     let exact = all().binary_search_by_key(&id, |rule| rule.id).ok();
     let exact = exact.and_then(|index| all().get(index).copied());

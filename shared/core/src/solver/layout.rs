@@ -1,17 +1,18 @@
-//! How a weight becomes a sum of backend weights.
+//! How the backends of a Service are laid out, and what sum of weights that makes of the Service's
+//! weight.
 
 use crate::weight::WeightSetting;
 
 /// The backends of one Service in one group, as far as they decide the sum of their weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackendLayout {
-    /// Cluster and ENI mode: this many nodes or pods, each with the same weight.
+    /// Cluster and ENI mode: that many nodes or pods, all with the same weight.
     Even(usize),
-    /// Local mode: the pods of each node, and pods that are backends themselves.
+    /// Local mode: nodes weighted by their pods, and ECI pods that are backends themselves.
     Local {
-        /// Counted endpoints by node, each at least 1.
+        /// The number of counted endpoints on each node, at least 1.
         nodes: Vec<usize>,
-        /// Pods on virtual nodes.
+        /// The number of pods on virtual nodes.
         eci: usize,
     },
 }
@@ -50,7 +51,8 @@ impl BackendLayout {
         }
     }
 
-    /// With one backend more; in Local mode a node with as many pods as others have.
+    /// The layout with one backend more. In Local mode that is a node with the average number of
+    /// pods, or an ECI pod where there is no node.
     #[must_use]
     pub fn one_more(&self) -> Self {
         match self {
@@ -81,8 +83,8 @@ fn is_open(present: &[u32]) -> impl Fn(u32) -> bool {
     move |weight| none_has || weight > 0
 }
 
-/// The highest sum that servers with these weights can reach. One at 0 stays there as long as another
-/// has weight: somebody has taken it out.
+/// The highest sum that servers with these weights can reach, 100 each. A server at 0 stays at 0
+/// while another has weight, for somebody has taken it out.
 pub fn capacity(present: &[u32]) -> u32 {
     let open = is_open(present);
     number(present.iter().filter(|weight| open(**weight)).count()).saturating_mul(MOST)

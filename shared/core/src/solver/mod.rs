@@ -1,6 +1,6 @@
-//! Which weights bring a wanted share of traffic about. CCM divides weights by integers, so most
-//! shares cannot be had exactly; of those that come near, the one is chosen that people can read and
-//! that stays where it is when a backend comes or goes.
+//! The weights that bring a wanted share of traffic about. CCM divides weights by integers, so that
+//! most shares cannot be reached exactly. Of the weights that come near, the solver chooses those
+//! that people can read, and those that keep the share when a backend comes or goes.
 
 mod choice;
 mod layout;
@@ -10,77 +10,77 @@ use thiserror::Error;
 use self::choice::{Choice, RouteOptions};
 pub use self::layout::{BackendLayout, capacity, distribute};
 
-/// How far from the wish a share may be, as a part of the whole: one point.
+/// How far a share may be from the wanted one and still count as near: one point of 100.
 pub const TOLERANCE: f64 = 0.01;
 
 /// One of the two sides between which traffic moves, in one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
-    /// A Service: one weight, the same in every route it is in.
+    /// A Service. It has one weight, the same in every route that it is in.
     Service(BackendLayout),
-    /// Servers outside of clusters with their present weights, each 0..=100.
+    /// Servers outside of clusters, by their present weights, 0..=100.
     Servers(Vec<u32>),
 }
 
-/// A route and what is wanted of it.
+/// A route in which traffic is to be moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteGoal {
     /// The side that is to have the wanted share.
     pub to: Side,
-    /// The side that what it gains is taken from.
+    /// The side that gives up what the other gains.
     pub from: Side,
-    /// The sum of all other backends' weights, which nobody touches.
+    /// The sum of the weights of all other backends, which stay as they are.
     pub others: u32,
-    /// The sum of all weights as it is now; 0 where the route is empty or not known.
+    /// The sum of all weights now; 0 where the route is empty or that is not known.
     pub total: u32,
 }
 
-/// Weights, and what comes of them.
+/// The weights to set, and what they lead to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
     /// The weight of the Service on the gaining side, 0..=100; `None` where that side is servers.
     pub to: Option<u32>,
-    /// The weight of the Service on the losing side.
+    /// The weight of the Service on the losing side, 0..=100; `None` where that side is servers.
     pub from: Option<u32>,
-    /// Every route, in the order of the goals.
+    /// The result in every route, in the order of the goals.
     pub routes: Vec<RouteSolution>,
 }
 
 impl Solution {
-    /// How far the worst route is from the wish, 0..=1.
+    /// How far the worst route is from the wanted share, 0..=1.
     pub fn distance(&self) -> f64 {
         self.routes.iter().map(|route| route.distance).fold(0.0, f64::max)
     }
 }
 
-/// What a route comes to.
+/// The result in one route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteSolution {
-    /// The sums of both sides' weights.
+    /// The sum of the weights of the gaining and of the losing side.
     pub sums: [u32; 2],
-    /// The weights of the gaining side's servers, in the order of the goal.
+    /// The weights of the gaining side's servers, in the order of the goal; empty for a Service.
     pub to_servers: Vec<u32>,
-    /// The weights of the losing side's servers.
+    /// The weights of the losing side's servers, in the order of the goal; empty for a Service.
     pub from_servers: Vec<u32>,
-    /// The gaining side's part of the route's traffic, 0..=1.
+    /// The gaining side's share of the route's traffic, 0..=1.
     pub share: f64,
-    /// That part with one backend less and one more on either Service's side: the lowest and the
-    /// highest it can get to.
+    /// The lowest and the highest share if one of the Services had one backend less or more.
     pub range: [f64; 2],
-    /// How far it is from the wish.
+    /// How far the result is from what is wanted: the difference of the share, or that of the
+    /// others' share where it is greater. 0..=1.
     pub distance: f64,
 }
 
 /// Why there are no such weights.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum Unsolvable {
-    /// The wish is no part of a whole.
+    /// The wanted share is not within 0..=1.
     #[error("a share is 0 % to 100 %")]
     Share,
-    /// There is nothing to move.
+    /// There are no goals.
     #[error("there is no route to move traffic in")]
     NoRoute,
-    /// Others hold too much.
+    /// Others hold so much that the wanted share is not left.
     #[error(
         "others in the route hold {others:.1} % and keep it, so at most {most:.1} % can be moved there"
     )]
@@ -90,16 +90,18 @@ pub enum Unsolvable {
         /// What is left in percent.
         most: f64,
     },
-    /// Backends are missing on a side that is to carry traffic.
+    /// A side that is to carry traffic has no backends, or no weights give each side what it is to
+    /// have.
     #[error("the side that is to carry traffic has no backends")]
     NoBackends,
 }
 
-/// Finds the weights for a wanted share of `to` in every route, 0..=1.
+/// Finds the weights for a wanted share of the side `to` in every route, `wish` within 0..=1.
 ///
-/// Where several are within [`TOLERANCE`], weights that are the shares in percent come first, then
-/// those least moved by a backend more or less. Where none is, the nearest is given: see
-/// [`Solution::distance`].
+/// Where several weights come within [`TOLERANCE`], the shares in percent come first, then the
+/// weights whose shares one backend less or more moves least. Where none comes that near, the
+/// nearest are returned: see [`Solution::distance`]. A greater wish may lead to a smaller share,
+/// within the tolerance.
 pub fn solve(goals: &[RouteGoal], wish: f64) -> Result<Solution, Unsolvable> {
     if !(0.0..=1.0).contains(&wish) {
         return Err(Unsolvable::Share);

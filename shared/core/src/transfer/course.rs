@@ -28,45 +28,45 @@ enum Way {
     Ended(Ending),
 }
 
-/// The next thing to do, to the part of that index.
+/// The next step of a course. Holds the index of the part that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Write it.
+    /// Write the part.
     Write(usize),
-    /// See that it is carried out.
+    /// Prove that CCM or the CLB has carried the part out.
     Verify(usize),
-    /// Write what was there before.
+    /// Write back what the part was before.
     Restore(usize),
-    /// See that this is carried out.
+    /// Prove that this is carried out.
     Confirm(usize),
-    /// Nothing more.
+    /// The course is over.
     End(Ending),
 }
 
-/// What came of it. Texts say why.
+/// The result of a step. The texts are reasons, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Came {
-    /// It is as it was to be.
+    /// The step was carried out.
     Done,
-    /// It is as before the change: nothing was written, or somebody has put it back.
+    /// The part is as before the change: nothing was written, or somebody has put it back.
     Nothing(String),
-    /// It failed, perhaps half-way.
+    /// The step failed, and may have been carried out in part.
     Failed(String),
-    /// Somebody else wrote something else there, which is theirs.
+    /// Somebody else wrote another value, which is left alone.
     Taken(String),
 }
 
-/// What is the case at the end.
+/// How a change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// All parts are written and proven.
     Done,
-    /// Nothing was written at all. Says why, unless somebody asked for an end.
+    /// Nothing was written. Holds the reason; `None` where somebody asked for an end.
     Untouched(Option<String>),
-    /// Somebody asked for an end: so many of the first parts are written and proven, the others are
-    /// not.
+    /// Somebody asked for an end. Holds how many of the first parts are written and proven; the
+    /// others are not written.
     Held(usize),
-    /// What was written is taken back.
+    /// Everything that was written is taken back.
     RolledBack {
         /// Why.
         why: String,
@@ -75,7 +75,7 @@ pub enum Ending {
         /// Parts that somebody else wrote.
         taken: Vec<usize>,
     },
-    /// Not all could be taken back.
+    /// Not everything could be taken back.
     Standing {
         /// Why it went wrong at all.
         why: String,
@@ -89,7 +89,7 @@ pub enum Ending {
 }
 
 impl Course {
-    /// A course over parts, each of which gains or does not.
+    /// A course over parts; `raises` tells of each whether it is to carry more traffic.
     pub fn new(raises: Vec<bool>) -> Self {
         let way = if raises.is_empty() { Way::Ended(Ending::Done) } else { Way::Write };
         Self {
@@ -103,12 +103,13 @@ impl Course {
         }
     }
 
-    /// Ends as soon as what is under way is proven. Taking back is not stopped.
+    /// Asks for an end: no part is begun any more. The part under way is still proven, and taking
+    /// back is not stopped.
     pub fn stop(&mut self) {
         self.is_stopped = true;
     }
 
-    /// What to do next.
+    /// The next step.
     pub fn next(&self) -> Act {
         match &self.way {
             Way::Write if self.is_stopped && self.at == 0 => Act::End(Ending::Untouched(None)),
@@ -121,7 +122,7 @@ impl Course {
         }
     }
 
-    /// Takes what came of it.
+    /// Takes the result of the step that [`Self::next`] returned.
     #[allow(clippy::match_same_arms, reason = "a table of what follows what, in order")]
     pub fn came(&mut self, came: Came) {
         self.way = match (self.way.clone(), came) {

@@ -4,22 +4,22 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// A change that came to an end between its parts.
+/// A change that ended between its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HalfDone {
-    /// Its id.
+    /// The change's id.
     pub change: String,
     /// The command that began it.
     pub verb: String,
-    /// A Service that holds the record: index of its cluster, namespace, name.
+    /// A Service that carries the record: index of its cluster, namespace, name.
     pub holder: (usize, String, String),
-    /// The change that it takes back; such a one can only be finished.
+    /// The id of the change that it takes back, if it takes one back. It can only be finished then.
     pub undoes: Option<String>,
-    /// The whole of it.
+    /// All parts of the change.
     pub whole: Whole,
-    /// Indexes of the parts that are as after the change.
+    /// The indexes of the parts that are as after the change.
     pub done: Vec<usize>,
-    /// Indexes of those that are as before it, or in between.
+    /// The indexes of the parts that are as before the change, or in between.
     pub missing: Vec<usize>,
 }
 
@@ -30,8 +30,9 @@ impl HalfDone {
     }
 }
 
-/// The changes that are half done, as far as both what is done and what is missing is at hand. One of
-/// which somebody has changed any part since is over: nobody can say what was meant.
+/// The changes of a snapshot that are half done. A change counts only if the state of all its parts
+/// is known, and nobody has given any part a third value since: then nobody can tell what was
+/// meant.
 pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
     let mut found: Vec<HalfDone> = Vec::new();
     for (index, cluster) in snapshot.clusters.iter().enumerate() {

@@ -1,6 +1,7 @@
-//! A change of several sides of a route - Services of one or more clusters, and servers outside of
-//! them - that is made one side after the other: who is to carry more comes first, and whoever is to
-//! carry less follows when that is proven. Pure: what came of each step in, what to do next out.
+//! A change of several sides of a route, Services of one or more clusters and servers outside of
+//! them, that is made one side after the other. Who is to carry more comes first; who is to carry
+//! less follows when that is proven. The module does no I/O: it takes the result of each step and
+//! returns the next step.
 
 mod course;
 mod half_done;

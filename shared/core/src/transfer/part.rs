@@ -5,18 +5,18 @@ use crate::{
     snapshot::{Cluster, Snapshot},
 };
 
-/// How a part stands.
+/// The state of a part, compared with the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// As before the change.
+    /// It is as before the change.
     Before,
-    /// Some servers as before, some as after: a write broke off.
+    /// Some of its servers are as before and some as after: a write was interrupted.
     Between,
-    /// As after it.
+    /// It is as after the change.
     After,
-    /// Otherwise: somebody has changed it since. Says how.
+    /// It has other values: somebody has changed it since. Holds these, in words.
     Other(String),
-    /// It is not at hand. Says why.
+    /// Its state is not at hand. Holds the reason.
     Unknown(String),
 }
 
@@ -35,7 +35,7 @@ impl Whole {
         contexts
     }
 
-    /// What takes it back: who gains by that comes first.
+    /// The change that takes this one back. Parts that gain by that come first.
     #[must_use]
     pub fn reversed(&self) -> Self {
         let mut parts: Vec<Part> = self.parts.iter().map(Part::reversed).collect();
@@ -45,7 +45,7 @@ impl Whole {
 }
 
 impl Part {
-    /// The other way round.
+    /// The part with before and after swapped.
     #[must_use]
     pub fn reversed(&self) -> Self {
         match self {
@@ -56,7 +56,8 @@ impl Part {
         }
     }
 
-    /// Whether it is to carry more afterwards.
+    /// Whether its weight after the change is greater than before. No weight annotation counts as
+    /// the greatest, one that CCM refuses as 0.
     pub fn is_raise(&self) -> bool {
         match self {
             Self::Service(of) => {
@@ -89,7 +90,7 @@ impl Part {
         }
     }
 
-    /// How it stands in a snapshot.
+    /// Its state in a snapshot.
     pub fn standing(&self, snapshot: &Snapshot) -> Standing {
         match self {
             Self::Service(of) => of.standing(snapshot),
@@ -99,7 +100,7 @@ impl Part {
 }
 
 impl OneService {
-    /// Whether a cluster is the one that is meant: by its id where both are known, else by name.
+    /// Whether the Service's cluster is this one: by id where both are known, else by context.
     pub fn is_in(&self, cluster: &Cluster) -> bool {
         match (&self.cluster, &cluster.id) {
             (Some(id), Some(known)) => id == known,
@@ -130,7 +131,7 @@ impl OneService {
 }
 
 impl Servers {
-    /// The other way round.
+    /// The servers with before and after swapped.
     #[must_use]
     pub fn reversed(&self) -> Self {
         let back = |server: &Server| Server { from: server.to, to: server.from, ..server.clone() };
@@ -144,7 +145,7 @@ impl Servers {
         }
     }
 
-    /// How it stands beside these backends of its group.
+    /// Its state, given the backends of its group.
     pub fn standing_in(&self, backends: &[RegisteredBackend]) -> Standing {
         let (mut is_before, mut is_after) = (true, true);
         let mut others = Vec::new();
@@ -171,7 +172,7 @@ impl Servers {
 }
 
 impl Server {
-    /// Its weight among these backends; `None` where it is not there.
+    /// The server's weight among these backends; `None` where it is not among them.
     pub fn weight_in(&self, backends: &[RegisteredBackend]) -> Option<u32> {
         let is_it = |of: &&RegisteredBackend| of.is_server(&self.id, self.port);
         backends.iter().find(is_it).map(|backend| backend.weight)
