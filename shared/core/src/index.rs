@@ -57,6 +57,11 @@ impl ServiceRef<'_> {
             && self.service.metadata.namespace == other.service.metadata.namespace
     }
 
+    /// The mode CCM uses for the Service.
+    pub fn mode(&self) -> Mode {
+        backends::mode(self.service, self.cluster.eni_by_default)
+    }
+
     /// `namespace/name`, with the context in brackets where the cluster has one.
     pub fn label(&self) -> String {
         let meta = &self.service.metadata;
@@ -278,11 +283,6 @@ impl<'a> Index<'a> {
             }
         }
         Some(BackendLayout::Local { nodes, eci })
-    }
-
-    /// The mode CCM uses for a Service.
-    pub fn mode(service_ref: &ServiceRef<'_>) -> Mode {
-        backends::mode(service_ref.service, service_ref.cluster.eni_by_default)
     }
 }
 

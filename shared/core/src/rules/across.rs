@@ -7,7 +7,7 @@ use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::Severity,
-    index::{Binding, Index, ServiceRef},
+    index::{Binding, ServiceRef},
     listener,
     object::{Service, TargetPort},
     patch::PatchOp,
@@ -281,7 +281,7 @@ fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 
 /// Whether two Services with pods as backends register the same pods.
 fn share_pods(a: &ServiceRef<'_>, b: &ServiceRef<'_>) -> bool {
-    if Index::mode(a) != Mode::Eni || Index::mode(b) != Mode::Eni {
+    if a.mode() != Mode::Eni || b.mode() != Mode::Eni {
         return false;
     }
     let (x, y) = (&a.service.spec.selector, &b.service.spec.selector);

@@ -90,7 +90,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// The mode CCM uses.
     pub fn mode(&self) -> Mode {
-        Index::mode(&self.service_ref)
+        self.service_ref.mode()
     }
 
     /// What a round of CCM does about it.

@@ -1,7 +1,9 @@
 //! What is at hand: clusters with their objects, and the answers of the CLB's API.
 
+mod insert;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, OnceLock},
 };
 
@@ -11,10 +13,11 @@ use crate::{
     clb_answers::ClbAnswers,
     identity::NamedKey,
     object::{
-        EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod, Service,
-        SourceLocation, Workload, WorkloadKind,
+        EndpointSlice, ObjectMeta, OtherObject, Service, SourceLocation, Workload, WorkloadKind,
     },
 };
+
+pub use self::insert::{Inserted, Object};
 
 /// Everything that is judged together: the clusters of one migration, and their CLBs.
 #[derive(Debug, Clone, Default)]
@@ -59,97 +62,7 @@ pub struct Cluster {
     instances: OnceLock<HashSet<String>>,
 }
 
-/// An object to be inserted into a [`Cluster`].
-#[derive(Debug, Clone)]
-pub enum Object {
-    /// v1 Service.
-    Service(Box<Service>),
-    /// v1 Node.
-    Node(Box<Node>),
-    /// discovery.k8s.io/v1 EndpointSlice.
-    EndpointSlice(Box<EndpointSlice>),
-    /// v1 Pod.
-    Pod(Box<Pod>),
-    /// A Deployment, StatefulSet or DaemonSet.
-    Workload(Box<Workload>),
-    /// `HorizontalPodAutoscaler` of any autoscaling version.
-    Autoscaler(Box<HorizontalPodAutoscaler>),
-    /// v1 Namespace, reduced to its metadata.
-    Namespace(Box<ObjectMeta>),
-    /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
-    ClusterProfile {
-        /// The id.
-        id: String,
-        /// Where the ConfigMap was read.
-        place: SourceLocation,
-    },
-    /// The configuration of this project's mutating webhook.
-    InjectionWebhook,
-    /// An object of any other kind, kept for the rules that judge objects of any kind.
-    Other(Box<OtherObject>),
-}
-
-/// What [`Cluster::insert`] did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Inserted {
-    /// The object was added.
-    New,
-    /// The same object was there already.
-    Same,
-    /// An object of the same kind and name but with other content was there already and stays.
-    /// Holds where it was read.
-    Conflict(SourceLocation),
-}
-
 impl Cluster {
-    /// Adds an object. One of the same kind and name that is there already stays.
-    pub fn insert(&mut self, object: Object) -> Inserted {
-        self.forget_derived();
-        match object {
-            Object::Service(service) => {
-                let key = key(&service.metadata);
-                into_vacant(self.services.entry(key), *service, |service| &service.metadata)
-            }
-            Object::Node(node) => match self.nodes.by_name(&node.metadata.name) {
-                Some(known) => compare(known, &node, |node| &node.metadata),
-                None => {
-                    Arc::make_mut(&mut self.nodes).insert(*node);
-                    Inserted::New
-                }
-            },
-            Object::EndpointSlice(slice) => self.insert_slice(*slice),
-            Object::Pod(pod) => self.insert_pod(*pod),
-            Object::Workload(workload) => self.insert_workload(*workload),
-            Object::Autoscaler(hpa) => {
-                let target = hpa.spec.scale_target_ref;
-                let namespace = hpa.metadata.namespace().to_owned();
-                self.autoscaled.insert((namespace, target.kind, target.name));
-                Inserted::New
-            }
-            Object::Namespace(meta) => {
-                self.namespaces.insert(meta.name.clone(), *meta);
-                Inserted::New
-            }
-            Object::ClusterProfile { id, place } => match &self.profile {
-                Some((known, _)) if *known == id => Inserted::Same,
-                Some((_, place)) => Inserted::Conflict(place.clone()),
-                None => {
-                    self.id.get_or_insert_with(|| id.clone());
-                    self.profile = Some((id, place));
-                    Inserted::New
-                }
-            },
-            Object::InjectionWebhook => {
-                self.injects_pre_stop_hooks = true;
-                Inserted::New
-            }
-            Object::Other(other) => {
-                self.others.push(*other);
-                Inserted::New
-            }
-        }
-    }
-
     fn forget_derived(&mut self) {
         self.names_known_nodes = OnceLock::new();
         self.instances = OnceLock::new();
@@ -214,40 +127,6 @@ impl Cluster {
         self.injects_pre_stop_hooks |= newer.injects_pre_stop_hooks;
         self.id = self.id.take().or_else(|| newer.id.clone());
         self.suffix = self.suffix.take().or_else(|| newer.suffix.clone());
-    }
-
-    fn insert_slice(&mut self, slice: EndpointSlice) -> Inserted {
-        // A slice without the label belongs to no Service, and CCM does not find it either.
-        let Some(service) = slice.service() else { return Inserted::New };
-        let key = (slice.metadata.namespace().to_owned(), service.to_owned());
-        push(self.slices.entry(key).or_default(), slice, |slice| &slice.metadata)
-    }
-
-    fn insert_pod(&mut self, mut pod: Pod) -> Inserted {
-        if pod.metadata.controlled {
-            // Its workload says the same for all its pods; of the pod itself, only gates count.
-            pod.spec.containers = Vec::new();
-            pod.spec.init_containers = Vec::new();
-            pod.metadata.labels.clear();
-            pod.metadata.annotations = crate::object::Annotations::default();
-        }
-        let meta = &pod.metadata;
-        if let Some(known) = self.pods.get(meta.namespace(), &meta.name) {
-            return compare(known, &pod, |pod| &pod.metadata);
-        }
-        if !pod.metadata.controlled {
-            let namespace = (WorkloadKind::Pod, meta.namespace().to_owned());
-            let workloads = self.workloads.entry(namespace).or_default();
-            workloads.insert(meta.name.clone(), Arc::new(Workload::from_pod(&pod)));
-        }
-        self.pods.insert(pod);
-        Inserted::New
-    }
-
-    fn insert_workload(&mut self, workload: Workload) -> Inserted {
-        let namespace = workload.metadata.namespace().to_owned();
-        let workloads = self.workloads.entry((workload.kind, namespace)).or_default();
-        into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)
     }
 
     /// All Services, by namespace and name.
@@ -357,34 +236,6 @@ impl Cluster {
 
 fn key(meta: &ObjectMeta) -> (String, String) {
     (meta.namespace().to_owned(), meta.name.clone())
-}
-
-fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
-    if known == new { Inserted::Same } else { Inserted::Conflict(meta(known).origin.clone()) }
-}
-
-fn into_vacant<K: Ord, T: PartialEq>(
-    entry: Entry<'_, K, Arc<T>>,
-    object: T,
-    meta: impl Fn(&T) -> &ObjectMeta,
-) -> Inserted {
-    match entry {
-        Entry::Occupied(known) => compare(known.get().as_ref(), &object, meta),
-        Entry::Vacant(place) => {
-            place.insert(Arc::new(object));
-            Inserted::New
-        }
-    }
-}
-
-fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
-    match list.iter().find(|known| meta(known).name == meta(&object).name) {
-        Some(known) => compare(known, &object, meta),
-        None => {
-            list.push(object);
-            Inserted::New
-        }
-    }
 }
 
 impl Snapshot {
