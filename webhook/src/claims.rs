@@ -141,8 +141,8 @@ impl ClaimStore for InMemoryClaims {
     }
 }
 
-/// Whether both are versions of one Service. A Service whose name is still to be generated is the same
-/// as none.
+/// Whether both are versions of one Service. A Service whose name is still to be generated equals no
+/// other.
 fn is_same(a: &Service, b: &Service) -> bool {
     let (a, b) = (&a.metadata, &b.metadata);
     !a.name.is_empty() && a.name == b.name && a.namespace == b.namespace

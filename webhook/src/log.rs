@@ -1,4 +1,4 @@
-//! Log lines on stderr, and a limit for how many of one sort are written.
+//! Log lines on stderr, and a limit of how many of one sort are written.
 
 use std::{
     str::FromStr,
@@ -40,7 +40,7 @@ impl FromStr for LogLevel {
     }
 }
 
-/// Sends all log events of this process to stderr from now on. Of other crates only warnings and
+/// Writes the log events of this process to stderr from now on. Of other crates only warnings and
 /// errors are logged, unless the level is trace.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ struct State {
 }
 
 impl RateLimit {
-    /// A limit of so many lines a second.
+    /// A limit of `per_second` lines a second.
     pub fn new(per_second: u32) -> Self {
         let state = State { second: Instant::now(), written: 0, suppressed: 0 };
         Self { per_second, state: Mutex::new(state) }

@@ -1,6 +1,6 @@
 //! The program's life: from its flags to its last connection.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use arc_swap::ArcSwap;
@@ -111,27 +111,8 @@ pub async fn run<H: ReviewHandler>(
         };
         tokio::join!(server.serve(listener, tls), probes);
     };
-    let ending = async {
-        let broken = tokio::select! {
-            name = signals.next() => {
-                tracing::info!(signal = name, delay = ?args.shutdown_delay, "ending");
-                false
-            }
-            // Each of them goes on for ever, or has met a bug.
-            _ = background.join_next() => {
-                tracing::error!("a part has broken; ending");
-                true
-            }
-        };
-        // First new connections find other replicas; only then are those there are asked to, or
-        // they would come back here, each request with a handshake.
-        sleep(args.shutdown_delay / 2).await;
-        phases.send_replace(ShutdownPhase::Closing);
-        sleep(args.shutdown_delay / 2).await;
-        phases.send_replace(ShutdownPhase::Draining);
-        broken
-    };
-    let graceful = async { tokio::join!(serving, ending).1 };
+    let shutdown = shut_down(&mut signals, &mut background, &phases, args.shutdown_delay);
+    let graceful = async { tokio::join!(serving, shutdown).1 };
     let mut more_signals = Signals::new()?;
     let second_signal = async {
         more_signals.next().await;
@@ -143,6 +124,34 @@ pub async fn run<H: ReviewHandler>(
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Waits for a signal or a broken part, then takes the server through the phases of its shutdown.
+/// Returns whether a part was broken.
+async fn shut_down(
+    signals: &mut Signals,
+    background: &mut JoinSet<()>,
+    phases: &watch::Sender<ShutdownPhase>,
+    delay: Duration,
+) -> bool {
+    let is_broken = tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, ?delay, "ending");
+            false
+        }
+        // Each of them goes on for ever, or has met a bug.
+        _ = background.join_next() => {
+            tracing::error!("a part has broken; ending");
+            true
+        }
+    };
+    // First new connections find other replicas. Only then are open ones asked to close, or they
+    // would come back here, each request with a handshake.
+    sleep(delay / 2).await;
+    phases.send_replace(ShutdownPhase::Closing);
+    sleep(delay / 2).await;
+    phases.send_replace(ShutdownPhase::Draining);
+    is_broken
 }
 
 fn start_config(
@@ -194,8 +203,8 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}; choose another {flag}"))
 }
 
-/// Starts what provides the serving certificate, and what makes API servers trust it. Returns the CA
-/// bundle of the moment: `None` before there is one, and where others publish it.
+/// Starts what provides the serving certificate, and what makes API servers trust it. Returns the
+/// current CA bundle: `None` before there is one, and where others publish it.
 fn start_certificates(
     args: &Args,
     client: &Client,

@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::review::API_VERSION;
 use crate::metrics::ReviewResult;
 
-/// The longest single warning, in bytes: API servers send no longer one to the client in full.
+/// The longest single warning, in bytes. Kubernetes: API servers may truncate longer ones.
 const MAX_WARNING: usize = 256;
-/// The most bytes of all warnings together: API servers cut off the rest.
+/// The most bytes of all warnings together. Kubernetes: API servers leave out what is beyond.
 const MAX_WARNINGS: usize = 4096;
 /// The longest message of a denial, in bytes. API servers have no limit; terminals do.
 const MAX_MESSAGE: usize = 8192;
@@ -36,7 +36,7 @@ impl AdmissionResponse {
         Self { denied: Some(truncated(message.into(), MAX_MESSAGE)), ..Self::default() }
     }
 
-    /// Adds a warning, which kubectl prints. It is cut to the 256 bytes that API servers let through.
+    /// Adds a warning, which kubectl prints. It is cut to 256 bytes.
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         // An API server drops a warning with a line break in it.
@@ -89,7 +89,7 @@ impl AdmissionResponse {
         self.denied.as_deref()
     }
 
-    /// All warnings, also those that the API server has no room for.
+    /// All warnings, also those that [`Self::to_bytes`] leaves out.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -125,13 +125,13 @@ impl AdmissionResponse {
                 audit_annotations: AuditAnnotations(&self.audit),
             },
         };
-        // Texts and numbers alone: writing them does not fail.
+        // Strings and numbers alone: to write them cannot fail.
         let mut bytes = Vec::with_capacity(self.estimated_size());
         let written = serde_json::to_writer(&mut bytes, &review);
         written.map(|()| bytes.into()).unwrap_or_default()
     }
 
-    /// About how many bytes it has when it is written.
+    /// About how many bytes the written review has.
     fn estimated_size(&self) -> usize {
         const FRAME: usize = 384;
         let texts = self.warnings.iter().chain(&self.denied).chain(&self.patch);
@@ -139,7 +139,7 @@ impl AdmissionResponse {
         FRAME + texts.chain(annotations).map(String::len).sum::<usize>()
     }
 
-    /// As many warnings as API servers let through; where some are left out, the last one says so.
+    /// As many warnings as fit into [`MAX_WARNINGS`]; where some are left out, the last one says so.
     fn warnings_within_limit(&self) -> Vec<&str> {
         let all = || self.warnings.iter().map(String::as_str);
         if all().map(str::len).sum::<usize>() <= MAX_WARNINGS {
@@ -158,10 +158,10 @@ impl AdmissionResponse {
     }
 }
 
-/// Stands for the warnings that do not fit.
+/// The last warning where some are left out.
 const OMITTED: &str = "more warnings than fit; all of them: kubectl clbmigrate check";
 
-/// A text of at most so many bytes, cut between characters.
+/// A text that is cut between characters to at most `limit` bytes.
 fn truncated(mut text: String, limit: usize) -> String {
     const MARK: &str = "…";
     if text.len() > limit {

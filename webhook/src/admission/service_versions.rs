@@ -28,11 +28,11 @@ pub(super) struct ServiceVersions {
     pub old: Option<Arc<Service>>,
     pub new: Option<Arc<Service>>,
     /// Whether the change may bind the Service to other workloads or vServer groups, or bind it in
-    /// another way. Only then is something said of workloads: an edit of the weight is not the moment.
+    /// another way. Only then are findings on workloads reported: an edit of the weight is not the moment.
     pub changes_binding: bool,
 }
 
-/// The decision on a change, as far as it can be taken.
+/// The decision on a change, and whether more evidence could alter it.
 pub(super) struct Evaluation {
     pub decision: AdmissionDecision,
     /// Whether a rule that could deny the change was silent for want of the EndpointSlices.

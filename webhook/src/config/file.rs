@@ -1,4 +1,4 @@
-//! The file's grammar, and what its values may be.
+//! The configuration file's fields, and which values they may have.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,23 +15,23 @@ use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use super::{BackendType, ClusterConfig, Config, ExemptableRules, Exemptions, InjectConfig, Mode};
 
-/// What the length of a hook may be, in seconds.
+/// How long a preStop hook may sleep, in seconds.
 const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
 
-/// Longest name of a namespace, and of a part of a Service's name.
+/// The longest name of a namespace or a Service, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// One thing wrong in the file.
+/// One mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct Problem {
-    /// Where, counted from 1.
+    /// The line, counted from 1.
     pub line: u64,
     /// What is wrong, and what to write instead.
     pub message: String,
 }
 
-/// Everything wrong in the file, at least one problem.
+/// All mistakes in the file, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<Problem>);
@@ -91,7 +91,7 @@ struct ExemptSection {
     namespaces: Option<Vec<Spanned<String>>>,
 }
 
-/// A mode as it is written.
+/// A mode as it is written in the file.
 struct ModeText(String);
 
 impl<'de> Deserialize<'de> for ModeText {
@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for AllowText {
     }
 }
 
-/// The entries of a map, each with its place.
+/// The entries of a map, each with its place in the file.
 struct SpannedMap<V>(Vec<(Spanned<String>, Spanned<V>)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for SpannedMap<V> {
@@ -181,7 +181,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         let message = UserMessageFormatter.format_message(error.without_snippet()).into_owned();
         ConfigError(vec![Problem { line, message }])
     };
-    // A file of comments alone is an empty one: it says nothing, not something wrong.
+    // A file of comments alone counts as an empty one.
     let file = serde_saphyr::from_str::<Option<File>>(text).map_err(|error| wrong(&error))?;
     let Some(file) = file else { return Ok(Config::default()) };
     let mut validator = Validator::default();
@@ -189,7 +189,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     if validator.problems.is_empty() { Ok(config) } else { Err(ConfigError(validator.problems)) }
 }
 
-/// Turns what is written into what is meant, and notes what cannot be meant.
+/// Turns the file's fields into a configuration, and collects the mistakes in them.
 #[derive(Default)]
 struct Validator {
     problems: Vec<Problem>,
@@ -236,7 +236,7 @@ impl Validator {
         }
     }
 
-    /// What an id may look like is CLB202's to say: CCM runs with the wrong ones, too.
+    /// Only spaces are refused here: CCM runs with other wrong ids, too, and rule CLB202 reports them.
     fn cluster_id(&mut self, id: Spanned<String>) -> Option<String> {
         if id.value.chars().any(|c| c.is_whitespace() || c.is_control()) {
             let message = format!(

@@ -1,4 +1,4 @@
-//! The values of labels.
+//! The values of the metrics' labels.
 
 /// How a review ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

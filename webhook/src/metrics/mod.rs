@@ -202,7 +202,8 @@ impl Metrics {
         counter.inc();
     }
 
-    /// Counts a workload or Pod that was asked about: `result` is `patched`, or the reason why not.
+    /// Counts a workload or Pod that was reviewed for its preStop hook. `result` is `patched`, or the
+    /// reason why there was no patch.
     pub fn count_injection(&self, webhook: Webhook, result: &'static str) {
         self.injections.get_or_create(&InjectionLabels { hook: webhook.name(), result }).inc();
     }

@@ -1,12 +1,11 @@
-//! Reading a request's body, not more of it than anybody may send.
+//! Reads a request's body, up to its limit.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Bodies of at most so many bytes are read at once; larger ones wait for memory. Reviews have a few
-/// thousand bytes.
+/// The largest body, in bytes, that is read without a permit. Reviews have a few thousand bytes.
 pub(super) const SMALL: usize = 64 * 1024;
 
 /// A whole body, and its permit to occupy memory if it is a large one.
@@ -18,9 +17,9 @@ pub(super) struct RequestBody<'s> {
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// It is larger than allowed.
+    /// The body is larger than allowed.
     TooLarge,
-    /// The client has gone, or sent nonsense.
+    /// The client has closed the connection, or sent an invalid body.
     Broken,
 }
 
@@ -44,7 +43,7 @@ pub(super) async fn read(
     let Some(first) = next_chunk(&mut body).await? else {
         return Ok(RequestBody { bytes: Bytes::new(), _permit: permit });
     };
-    // The usual case: all of it has come with the head, and nothing is copied.
+    // The usual case: the whole body has come with the head, and nothing is copied.
     if declared == Some(first.len()) {
         return Ok(RequestBody { bytes: first, _permit: permit });
     }

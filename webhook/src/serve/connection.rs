@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Serves one connection from its handshake to its end.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use super::{
     router::{Endpoints, Router},
 };
 
-/// Requests at once on one connection of HTTP/2.
+/// The most requests at once on one connection of HTTP/2.
 const STREAMS: u32 = 32;
 
 /// The most bytes that a request's head may have, and that are read at once.
@@ -49,7 +49,7 @@ pub(super) async fn serve<H: ReviewHandler>(
     context: Arc<ConnectionContext<H>>,
     tcp: TcpStream,
 ) -> io::Result<()> {
-    // An answer is one small packet; nothing follows that it could wait for.
+    // An answer is one small packet: to wait for more would only delay it.
     tcp.set_nodelay(true)?;
     let Some(tls) = &context.tls else { return http1(&context, tcp).await };
     let stream = timeout(context.limits.handshake, tls.accept(tcp)).await??;
@@ -79,7 +79,7 @@ async fn http1<H: ReviewHandler>(
     });
     let stream = MonitoredStream { stream, state: Arc::clone(&state) };
     let conversation = http1::Builder::new()
-        // It would end silence between requests, too; the monitor knows the difference.
+        // It would close idle connections, too; the monitor tells them from slow heads.
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);

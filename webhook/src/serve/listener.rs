@@ -67,7 +67,7 @@ impl<H: ReviewHandler> Server<H> {
         loop {
             tokio::select! {
                 biased;
-                // The sender may be gone, too: then this server ends like all others.
+                // Where the sender of phases is gone, the server shuts down, too.
                 _ = phase.wait_for(|now| *now == ShutdownPhase::Draining) => break,
                 Some(ended) = connections.join_next() => self.log_end(ended),
                 tcp = acceptor.next(), if connections.len() < self.limits.connections => {
@@ -100,7 +100,7 @@ impl<H: ReviewHandler> Server<H> {
     }
 }
 
-/// Accepts, and waits longer and longer while that fails.
+/// Accepts connections, and waits longer and longer while that fails.
 struct Acceptor<'l> {
     listener: &'l TcpListener,
     wait: Duration,

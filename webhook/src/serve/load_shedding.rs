@@ -1,4 +1,4 @@
-//! How many reviews are answered at once, and what becomes of the rest.
+//! Limits how many reviews are answered at once, and sheds the rest.
 
 use std::{
     borrow::Cow,
@@ -66,8 +66,8 @@ impl Drop for ConcurrencyPermit<'_> {
     }
 }
 
-/// How long an answer may take: a fifth less than the API server waits, which says so in the query
-/// in whole seconds.
+/// How long an answer may take: a fifth less than the API server waits, whose time-out stands in the
+/// query in whole seconds: `timeout=10s`. Between 0.8 s and 24 s; 4 s without a time-out in the query.
 pub(super) fn review_timeout(query: Option<&str>) -> Duration {
     let seconds = query.and_then(|query| {
         let mut pairs = query.split('&');

@@ -111,7 +111,7 @@ impl<H: ReviewHandler> Router<H> {
         let deadline = (start + load_shedding::review_timeout(request.uri().query())).into();
         let _in_flight = InFlight::begin(&self.metrics, webhook, start);
         let permit = self.concurrency.try_acquire(webhook);
-        // Who asks first whether to send a large body is told, not made to.
+        // A client that asks before it sends a large body is answered at once.
         let is_refused =
             request.headers().contains_key(EXPECT) && is_larger(&request, self.max_body);
         if is_refused {
@@ -159,8 +159,8 @@ impl<H: ReviewHandler> Router<H> {
             return response(reply);
         }
         let busy = response(load_shedding::too_many_requests());
-        // Without it API servers do not try again, and what they may not skip must be tried again.
-        // The others are better skipped than waited for.
+        // Without this header API servers do not try again. Reviews of Services must be tried again,
+        // because API servers may not skip them; the others are better skipped than waited for.
         if webhook == Webhook::ValidateServices {
             with_header(busy, RETRY_AFTER, RETRY_DELAY)
         } else {
@@ -211,7 +211,7 @@ fn not_allowed(methods: HeaderValue) -> HttpResponse {
 
 fn is_json(request: &Request<Incoming>) -> bool {
     let Some(kind) = request.headers().get(CONTENT_TYPE) else { return false };
-    // What API servers send, and nobody else matters for speed.
+    // API servers send exactly this.
     if kind == JSON {
         return true;
     }
