@@ -1,4 +1,4 @@
-//! Reviews and their answers, without a server: what is refused, what passes, and what is said.
+//! Reviews and their responses, without a server: what is denied, what is allowed, and with which words.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod api_reads;

@@ -100,9 +100,9 @@ fn the_flags_that_others_rely_on_are_there() -> Result<()> {
 #[case::delay(&["--shutdown-delay", "10"], "write it as 500ms, 10s or 1m")]
 #[case::address(&["--listen", "8443"], "invalid socket address")]
 #[case::names_for_files(&["--tls-name", "x"], "cannot be used with")]
-fn a_wrong_flag_is_a_usage_error(#[case] arguments: &[&str], #[case] said: &str) -> Result<()> {
+fn a_wrong_flag_is_a_usage_error(#[case] arguments: &[&str], #[case] expected: &str) -> Result<()> {
     let (code, stderr) = run_to_exit(Files::new()?.command(arguments))?;
-    ensure!(code == 2 && stderr.contains(said), "{code}: {stderr}");
+    ensure!(code == 2 && stderr.contains(expected), "{code}: {stderr}");
     Ok(())
 }
 
@@ -120,7 +120,7 @@ fn a_wrong_configuration_keeps_it_from_starting_and_is_told_with_its_place() -> 
 fn what_is_missing_is_named() -> Result<()> {
     let files = Files::new()?;
     let nowhere = files.path("nowhere");
-    for (flag, said) in [
+    for (flag, expected) in [
         ("--config", "nowhere: No such file"),
         ("--kubeconfig", "--kubeconfig: "),
         ("--tls-cert-dir", "nowhere is no folder"),
@@ -133,7 +133,7 @@ fn what_is_missing_is_named() -> Result<()> {
             command.args([other, &file]);
         }
         let (code, stderr) = run_to_exit(command)?;
-        ensure!(code == 1 && stderr.contains(said), "{flag}: {code}: {stderr}");
+        ensure!(code == 1 && stderr.contains(expected), "{flag}: {code}: {stderr}");
     }
     let (code, stderr) = run_to_exit(webhook_command())?;
     ensure!(

@@ -1,4 +1,4 @@
-//! What is asked, and what is said.
+//! Requests and their answers.
 
 use std::sync::atomic::Ordering;
 
@@ -172,14 +172,14 @@ async fn who_asks_before_sending_a_large_body_is_told() {
 #[tokio::test]
 async fn malformed_requests_end_their_connection_and_no_other(
     #[case] bytes: &[u8],
-    #[case] said: &str,
+    #[case] expected: &str,
 ) {
     let server = TestServer::new(generous_limits()).await;
     let mut good = Client::new(&server).await;
     let mut bad = Client::new(&server).await;
     bad.send(bytes).await;
     let rest = String::from_utf8_lossy(&bad.rest().await).into_owned();
-    assert!(rest.starts_with(said), "{rest}");
+    assert!(rest.starts_with(expected), "{rest}");
     assert_eq!(good.post("/validate-services", "{}").await.status, 200);
     assert_eq!(server.answered(), 1);
 }

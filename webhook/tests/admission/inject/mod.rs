@@ -35,7 +35,7 @@ struct Mutation {
     object: Value,
     is_patched: bool,
     warnings: Vec<String>,
-    /// What the audit log is told.
+    /// The audit annotation.
     result: String,
 }
 

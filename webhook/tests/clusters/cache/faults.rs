@@ -117,7 +117,7 @@ fn too_old(test: &TestNamespace<'_>) -> Result<()> {
 
 fn storms(test: &TestNamespace<'_>) -> Result<()> {
     let proxy = test.proxy()?;
-    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the gate");
+    let refused = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "by the proxy");
     proxy.add_rule(listings().times(1), refused);
     proxy.add_rule(listings().times(1), Fault::CutAfterAnswer);
     proxy.add_rule(

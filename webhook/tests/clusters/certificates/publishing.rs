@@ -219,9 +219,9 @@ fn called(installation: &Installation<'_>) -> Result<()> {
             "--tcp=80",
             "--dry-run=server",
         ];
-        let told = installation.namespace.cluster.run_kubectl(&create);
+        let created = installation.namespace.cluster.run_kubectl(&create);
         let line = r#"latency_seconds_count{hook="validate-services"}"#;
         let seen = process.metric(line, &installation.bundle()?, &installation.server_name())?;
-        Ok((told.is_ok() && seen > 0.0).then_some(()))
+        Ok((created.is_ok() && seen > 0.0).then_some(()))
     })
 }
