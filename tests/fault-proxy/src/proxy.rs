@@ -86,7 +86,8 @@ impl FaultProxy {
         self.kubeconfig_with_token(context, "unused")
     }
 
-    /// The same for a proxy without a certificate of its own, which passes the token on.
+    /// Like [`FaultProxy::kubeconfig`], with a token for a proxy without a client certificate, which
+    /// forwards the token.
     pub fn kubeconfig_with_token(&self, context: &str, token: &str) -> String {
         kubeconfig(context, &self.url(), &self.ca_pem, token)
     }

@@ -56,7 +56,7 @@ fn service(number: &str, weight: &str) -> Value {
     })
 }
 
-/// The same as an API server keeps it, with what it, kubectl and CCM have added.
+/// A Service as an API server keeps it, with what it, kubectl and CCM have added.
 fn stored(weight: &str, version: &str) -> Value {
     let mut service = service(NUMBER, weight);
     let ingress = json!([{"ip": "203.0.113.18", "ipMode": "VIP"}]);
@@ -97,7 +97,7 @@ fn managed(manager: &str, time: &str) -> Value {
 }
 
 /// A request with a review that can be filled in again and again, which takes no more than copying
-/// a few bytes: the client shall need less than the server.
+/// a few bytes: the client must need less than the server.
 #[derive(Debug, Clone)]
 pub struct Review {
     request: Vec<u8>,

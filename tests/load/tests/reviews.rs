@@ -20,7 +20,7 @@ struct ReviewServer {
     uids: Arc<Mutex<Vec<String>>>,
 }
 
-/// A server that answers reviews as it is told.
+/// Starts a server that answers reviews as `judge` says.
 async fn review_server(judge: Judge) -> ReviewServer {
     let tls = tempfile::tempdir().expect("a folder");
     certificates::make(tls.path(), &["127.0.0.1"]).expect("certificates");

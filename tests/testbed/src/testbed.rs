@@ -76,7 +76,7 @@ impl Testbed {
         self.layout.kubeconfig("admin")
     }
 
-    /// The same for the user `developer` in the group `developers`, who has no rights until a test
+    /// The path of a kubeconfig with one context a cluster for the user `developer` in the group `developers`, who has no rights until a test
     /// grants some.
     pub fn developer_kubeconfig(&self) -> PathBuf {
         self.layout.kubeconfig("developer")

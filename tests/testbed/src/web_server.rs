@@ -115,7 +115,7 @@ impl<'a> WebServer<'a> {
         pods.iter().map(pod).collect()
     }
 
-    /// Waits until the node port answers on every node that shall answer: with the policy `Local`, on
+    /// Waits until the node port answers on every node that should answer: with the policy `Local`, on
     /// those that have a Pod. kube-proxy writes its rules a moment after Pods are ready.
     pub fn wait_until_reachable(&self, testbed: &Testbed) -> anyhow::Result<()> {
         let (port, pods) = (self.node_port()?, self.pods()?);

@@ -1,4 +1,4 @@
-//! Beds come and go, also when somebody is killed, and leave nothing.
+//! Starting, stopping and killing testbeds: nothing of them is left.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test may show what it measured")]
 
@@ -166,7 +166,7 @@ fn by_hand() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a testbed, prints where it is, and keeps it until somebody ends this process.
+/// Starts a testbed, prints where it is, and keeps it until this process is killed.
 fn hold(first_number: u8, nodes: u8) -> ExitCode {
     let plan = Plan::new().cluster("a", Version::NEWEST).nodes(nodes).first_number(first_number);
     let testbed = Testbed::start(&plan).expect("a testbed");

@@ -102,7 +102,7 @@ impl Client {
         (status.unwrap_or_else(|| panic!("no status in {line:?}")), headers)
     }
 
-    /// The next piece of a body whose length was not told; nothing at its end.
+    /// The next chunk of a chunked body; `None` at its end.
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         let length = usize::from_str_radix(&self.line(), 16).expect("a chunk's length");
         let mut chunk = vec![0; length];

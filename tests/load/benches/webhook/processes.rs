@@ -14,7 +14,7 @@ use clbmigrate_load::review::{Decision, Review};
 use clbmigrate_load::usage::{self, Memory};
 use clbmigrate_testbed::try_wait_for;
 
-/// Long enough for anything that shall happen at all.
+/// How long a server may take before the benchmark fails.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// What servers say when they listen, before their address.
 const LISTENING: &str = "listening on https://";

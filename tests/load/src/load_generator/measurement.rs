@@ -24,7 +24,7 @@ pub struct Measurement {
     pub p50_us: f64,
     /// 99 of 100 answers took at most this long.
     pub p99_us: f64,
-    /// The same of the answers in a typical slot of 50 ms: the median over all slots in which at
+    /// The p99 of the answers in a typical slot of 50 ms: the median over all slots in which at
     /// least 100 were due. A standstill of the machine, of which virtual ones may have several a
     /// second, is in the slots it meets and in no other.
     pub typical_p99_us: Option<f64>,

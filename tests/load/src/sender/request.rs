@@ -33,7 +33,7 @@ pub enum LossReason {
     NotHttp,
     /// No way leads there.
     Unreachable,
-    /// There was nobody to send to.
+    /// There was no target to send to.
     NoTarget,
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn request_once(
     Ok(connect_and_request(target, time_out).await?.map(|(answer, _)| answer))
 }
 
-/// The same, but lets the server close the connection first, for at most another time-out. Whoever
+/// Like [`request_once`], but lets the server close the connection first, for at most another time-out. Whoever
 /// closes first keeps the port for a minute, and a client has far fewer of them than it may ask in
 /// a minute.
 pub(super) async fn request_until_closed(

@@ -11,7 +11,7 @@ use clbmigrate_testbed::suite::{SharedTestbed, run_parallel};
 use clbmigrate_testbed::web_server::{WebServer, WebServerSpec};
 use clbmigrate_testbed::{Plan, Testbed, Version, try_wait_for, wait_for};
 
-/// Long enough for anything that shall happen at all.
+/// How long anything may take before a test fails.
 const DEADLINE: Duration = Duration::from_secs(90);
 /// Requests a second.
 const RATE: u32 = 300;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     run_parallel(trials, Some(&shared))
 }
 
-/// Web servers without a preStop hook, which every node that shall answer already answers for.
+/// Web servers without a preStop hook, which every node that should answer already answers for.
 fn deploy<'a>(
     testbed: &'a Testbed,
     name: &str,

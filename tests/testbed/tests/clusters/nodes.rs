@@ -13,7 +13,7 @@ use clbmigrate_testbed::{
 };
 use libtest_mimic::Trial;
 
-/// Long enough for anything that shall happen at all.
+/// How long anything may take before a test fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The clusters of this testbed; no test but [`isolated`] uses `c` and `ecs2`.
 pub fn testbed() -> Arc<SharedTestbed> {
