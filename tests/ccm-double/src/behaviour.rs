@@ -1,4 +1,4 @@
-//! What a test makes this CCM do, at the start or later over HTTP.
+//! How the double behaves: set by flags at the start and by `PATCH /behaviour` later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,40 +8,40 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// How the double behaves. The default is a CCM in good order, on a cloud that knows every id.
+/// How the double behaves. The default is a CCM that does everything at once and without faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Behaviour {
-    /// Milliseconds before a round looks at its Service.
+    /// Milliseconds that every round waits before it reads its Service.
     pub delay_ms: u64,
-    /// Rounds wait before they look at their Service until this is false again; edits are noticed all the same.
+    /// While true, every round waits before it reads its Service. Edits are still noticed and announced by events.
     pub stuck: bool,
-    /// Every round fails visibly and writes nothing, like a cloud that refuses.
+    /// With it, rounds end with a Warning event and write nothing else.
     pub fail: Option<Fail>,
-    /// Makes hashes differ from those of CCM 2.14, as another release's would.
+    /// Hashed together with the Service, so that hashes differ from those of CCM 2.14 unless it is empty.
     pub salt: String,
     /// Usable vServer groups by CLB id. A CLB that is not listed has every group whose id is well-formed.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Addresses by CLB id. A CLB that is not listed has an invented one, always the same for its id.
     pub addresses: BTreeMap<String, IpAddr>,
-    /// What a Service without `backend-type` annotation has for backends.
+    /// The backend type of Services without a `backend-type` annotation.
     pub backend_type: BackendType,
-    /// The id in the names of groups that CCM makes; CCM's own default if the cluster has none.
+    /// The cluster id in the names of groups and backends. CCM's own default is `clusterid`.
     pub cluster_id: String,
 }
 
-/// Rounds that fail.
+/// A failure of rounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fail {
     /// What the event says, after `Error syncing load balancer [lb-…]: `.
     pub message: String,
-    /// How many rounds fail before all is well again; without it, all.
+    /// How many rounds fail; absent: all, until the failure is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<u32>,
 }
 
-/// What stands behind a CLB.
+/// What the backends of a Service are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendType {
@@ -92,22 +92,23 @@ impl Behaviour {
     }
 }
 
-/// The behaviour that everybody in the double shares and that a test changes while it runs.
+/// The behaviour that all parts of the double share, and that a test may change while it runs. Clones share it too.
 #[derive(Debug, Clone)]
 pub struct SharedBehaviour(watch::Sender<Behaviour>);
 
 impl SharedBehaviour {
-    /// Starts with a behaviour.
+    /// A shared behaviour that begins as the given one.
     pub fn new(behaviour: Behaviour) -> Self {
         Self(watch::Sender::new(behaviour))
     }
 
-    /// The present behaviour.
+    /// The behaviour as it is now.
     pub fn get(&self) -> Behaviour {
         self.0.borrow().clone()
     }
 
-    /// Merges a JSON merge patch into the behaviour. On an error, which names the field, nothing changes.
+    /// Applies a JSON merge patch and returns the new behaviour. Fails, and changes nothing, if a field is unknown or
+    /// has a wrong value; the error names it.
     pub fn patch(&self, patch: &Value) -> Result<Behaviour, serde_json::Error> {
         let mut changed = Err(serde::de::Error::custom("not applied"));
         self.0.send_if_modified(|behaviour| {
@@ -123,14 +124,14 @@ impl SharedBehaviour {
         changed
     }
 
-    /// Waits as long as a round has to before it may look at its Service.
-    pub(crate) async fn pause(&self) {
+    /// Waits for `delay_ms`, then for as long as the behaviour is `stuck`.
+    pub(crate) async fn wait_before_round(&self) {
         tokio::time::sleep(Duration::from_millis(self.get().delay_ms)).await;
         // The sender lives in self, so the channel is open.
         let _ = self.0.subscribe().wait_for(|behaviour| !behaviour.stuck).await;
     }
 
-    /// The message with which the present round fails, if it has to; counts it.
+    /// The message with which the current round has to fail, or `None`. Counts the round against `rounds`.
     pub(crate) fn take_failure(&self) -> Option<String> {
         let mut message = None;
         self.0.send_if_modified(|behaviour| {

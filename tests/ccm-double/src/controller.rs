@@ -1,4 +1,4 @@
-//! The double as a whole: three watches that feed a queue, and workers that empty it.
+//! The controller: three watches that fill the work queue, and workers that reconcile one Service after the other.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -26,35 +26,35 @@ use crate::service::{Key, ServiceExt};
 use crate::standalone_cloud::StandaloneCloud;
 use crate::work_queue::{Backoff, WorkQueue};
 
-/// Rounds at the same time, of different Services.
+/// How many Services are reconciled at the same time.
 const WORKERS: usize = 8;
 
 const SERVICES: &str = "services";
 const NODES: &str = "nodes";
 const SLICES: &str = "endpointslices";
 
-/// What the watches still wait for, with the error that each met last.
+/// The kinds that have not been listed yet, each with the last error of its watch.
 type Unsynced = BTreeMap<&'static str, String>;
 
-/// A running double. It stops when it is dropped.
+/// A running controller. Dropping it stops all its tasks.
 #[derive(Debug)]
 pub struct Controller {
     handle: Handle,
     _tasks: JoinSet<()>,
 }
 
-/// What can be seen and set from outside.
+/// The part of a running controller that its HTTP API reads and changes.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    /// How it behaves.
+    /// The behaviour, which may be changed while the controller runs.
     pub control: SharedBehaviour,
-    /// What it did.
+    /// The last round of every Service.
     pub reports: Arc<Reports>,
     unsynced: watch::Sender<Unsynced>,
 }
 
 impl Handle {
-    /// What keeps the double from beginning, empty once it has begun: `nodes: why`.
+    /// The kinds that have not been listed yet, each as `kind: last error`. Empty once workers may begin.
     pub fn unsynced(&self) -> Vec<String> {
         let unsynced = self.unsynced.borrow();
         unsynced.iter().map(|(kind, why)| format!("{kind}: {why}")).collect()
@@ -62,7 +62,7 @@ impl Handle {
 }
 
 impl Controller {
-    /// Starts watching and, when it has seen everything, working. Runs in the present tokio runtime.
+    /// Starts the watches, and the workers once every kind has been listed. Must be called inside a tokio runtime.
     ///
     /// With a `namespace` it handles the Services of that namespace alone, so that others may work beside it. A
     /// `standalone` cloud, which `cloud` is then a client of, is given everything that a Service names before the
@@ -113,7 +113,7 @@ impl Controller {
         Self { handle, _tasks: tasks }
     }
 
-    /// What can be seen and set from outside.
+    /// The handle for the HTTP API.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }

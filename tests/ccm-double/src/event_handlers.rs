@@ -6,7 +6,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use crate::annotations;
 use crate::cache::Change;
 use crate::events::ServiceEvent;
-use crate::nodes;
+use crate::model::nodes;
 use crate::service::{Key, ServiceExt};
 
 /// The label by which a slice names its Service.

@@ -18,17 +18,17 @@ use crate::service::Key;
 /// CCM's name in its events.
 pub const COMPONENT: &str = "service-controller";
 
-/// The importance of an event.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
-    /// All is as it should be.
+    /// For information.
     Normal,
-    /// Somebody should look.
+    /// For a problem.
     Warning,
 }
 
 impl EventType {
-    /// Its name in Kubernetes.
+    /// The value of the event's field `type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Normal => "Normal",
@@ -40,11 +40,11 @@ impl EventType {
 /// An event about a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceEvent {
-    /// How important it is.
+    /// Normal or Warning.
     pub kind: EventType,
-    /// Why it is written, in one word.
+    /// The value of the field `reason`, such as `EnsuredLoadBalancer`.
     pub reason: &'static str,
-    /// What it says.
+    /// The value of the field `message`.
     pub message: String,
 }
 

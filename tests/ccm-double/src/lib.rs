@@ -1,8 +1,9 @@
-//! Doubles of what only the cloud has: the Cloud Controller Manager (CCM).
+//! A double of the Cloud Controller Manager (CCM), the part of Kubernetes on Alibaba Cloud that runs in the cloud only.
 //!
-//! The double of CCM watches the Services of an API server, computes what CCM 2.14 would, asks the cloud what
-//! it would ask, in its order, and writes to Kubernetes what it would write. The cloud is one over HTTP, or one in
-//! this process. It shares no code with the product, so that a test of one is no test of itself.
+//! The double watches the Services of an API server, computes what CCM 2.14 computes, calls the cloud API in CCM's
+//! order, and writes to Kubernetes what CCM writes. The cloud is an endpoint over HTTP: one that is given, or a CLB
+//! double that it starts in its own process. It shares no code with the product, so that a test of the product is
+//! never a test of itself.
 #![forbid(unsafe_code)]
 
 mod annotations;
@@ -16,7 +17,6 @@ pub mod events;
 pub mod hash;
 pub mod http_api;
 pub mod model;
-mod nodes;
 mod number;
 pub mod outcome;
 pub mod reconcile;

@@ -6,26 +6,26 @@ use serde::Serialize;
 use crate::model::Model;
 use crate::service::ServiceExt;
 
-/// What became of a Service, from good to bad.
+/// What a round means for the traffic of its Service, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Every port goes where the annotations say.
     Applied,
-    /// It is over, and nothing of CCM is left on it.
+    /// The Service was deleted or changed its type, and nothing of CCM is left on it.
     Cleaned,
-    /// A port goes to a group of CCM's own that no listener leads to, reported as success (class C).
+    /// The backends of a port are in a group of CCM's own, which has no listener. CCM reports success.
     Misrouted,
-    /// A port has lost its backends, reported as success (class A).
+    /// A port has lost its backends. CCM reports success.
     Drained,
-    /// Nothing was written but an event, and CCM tries again (class B).
+    /// CCM wrote nothing but a Warning event, and tries again.
     Frozen,
-    /// The API server refused a write, and CCM tries again.
+    /// The API server refused a read or a write, and CCM tries again.
     Failed,
 }
 
 impl Outcome {
-    /// Whether CCM is content and does not try again.
+    /// Whether CCM regards the round as a success and does not try again.
     pub fn is_success(self) -> bool {
         !matches!(self, Self::Frozen | Self::Failed)
     }

@@ -1,4 +1,4 @@
-//! What the double tells about itself: every Service's rounds.
+//! What `GET /state` answers: how the last round of every Service ended.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,18 +11,18 @@ use crate::service::Key;
 /// How the last round of a Service ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, if it is not applied.
+    /// Why the outcome is not `applied`; empty if it is.
     pub reason: String,
-    /// The CLB, if it is known.
+    /// The id of the CLB; empty if the round did not find one.
     pub clb: String,
-    /// The hash of the Service that the round looked at; empty if it is over.
+    /// The hash of the Service that the round looked at; empty after a clean-up.
     pub hash: String,
 }
 
 impl Report {
-    /// A round that the API server stood against.
+    /// A round in which the API server refused a read or a write.
     pub(crate) fn failed(reason: String) -> Self {
         Self { outcome: Outcome::Failed, reason, clb: String::new(), hash: String::new() }
     }
@@ -31,14 +31,14 @@ impl Report {
 /// A Service that had a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceReport {
-    /// Rounds since the start, also of Services of the same name before.
+    /// Rounds since the start. Services of one name that followed each other count as one.
     pub rounds: u64,
-    /// The last round.
+    /// How the last round ended.
     #[serde(flatten)]
     pub last: Report,
 }
 
-/// All Services that had a round.
+/// The reports of all Services that had a round.
 #[derive(Debug, Default)]
 pub struct Reports(Mutex<BTreeMap<Key, ServiceReport>>);
 

@@ -1,4 +1,4 @@
-//! What CCM looks at in a Service before anything else: whether it is its own.
+//! What CCM reads of a Service: whether it is CCM's own, its annotations, ports and labels.
 
 use std::fmt::{self, Display};
 
@@ -8,14 +8,14 @@ use serde::{Serialize, Serializer};
 use crate::annotations::{self, Annotations};
 use crate::behaviour::BackendType;
 
-/// Held while CCM has something in the cloud for a Service.
+/// The finalizer that CCM sets while it has something in the cloud for a Service.
 pub const FINALIZER: &str = "service.k8s.alibaba/resources";
-/// The hash of the Service in its last successful round.
+/// The label with the hash of the Service as it was in its last successful round.
 pub const HASH_LABEL: &str = "service.beta.kubernetes.io/hash";
-/// The CLB of the last successful round.
+/// The label with the id of the CLB of the last successful round.
 pub const CLB_LABEL: &str = "service.k8s.alibaba/loadbalancer-id";
 
-/// Where a Service is.
+/// The namespace and the name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Its namespace.
@@ -25,7 +25,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of any object in a namespace; the empty namespace for others.
+    /// The key of an object. The namespace of one without a namespace is empty.
     pub fn from_object<K: kube::Resource>(object: &K) -> Self {
         let meta = object.meta();
         Self {

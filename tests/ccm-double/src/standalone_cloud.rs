@@ -16,8 +16,7 @@ use serde_json::json;
 use crate::behaviour::Behaviour;
 use crate::cloud_client::{AccessKey, CloudClient, HttpTransport};
 use crate::model::mapping;
-use crate::model::named_key::NamedKey;
-use crate::reconcile::{CREATED_BY_CCM, default_name};
+use crate::model::named_key::{CREATED_BY_CCM, NamedKey, load_balancer_name};
 use crate::service::{CLB_LABEL, ServiceExt};
 
 const REGION: &str = "cn-example";
@@ -103,7 +102,7 @@ fn restore_created(state: &mut State, service: &Service, behaviour: &Behaviour) 
     if state.load_balancers.iter().any(|lb| lb.id == id) {
         return;
     }
-    let name = default_name(service.metadata.uid.as_deref().unwrap_or_default());
+    let name = load_balancer_name(service.metadata.uid.as_deref().unwrap_or_default());
     let shown = service.ingress().first().and_then(|shown| shown.ip.as_deref()?.parse().ok());
     let mut lb = LoadBalancer::new(id, &name);
     lb.address = Some(shown.unwrap_or_else(|| behaviour.address(id)));

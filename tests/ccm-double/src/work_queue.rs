@@ -1,4 +1,5 @@
-//! The work queue of a controller: a key is worked on by one at a time, and what comes meanwhile comes again.
+//! The work queue of a controller, as in client-go: one worker at a time has a key, and a key that is added while a
+//! worker has it is handed out again afterwards. Failed keys are added again after an exponential backoff.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -8,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a key waits after so many failures in a row: doubled each time, up to a limit.
+/// How long a key waits after failures in a row: doubled with each failure, up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// After the first failure.
+    /// The wait after the first failure.
     pub base: Duration,
-    /// At most.
+    /// The longest wait.
     pub limit: Duration,
 }
 

@@ -30,23 +30,23 @@ const SECRET: [&str; 3] = ["OIDCToken", "SecurityToken", "Signature"];
 pub struct LoggedCall {
     /// When it arrived.
     pub time: String,
-    /// Of the API.
+    /// The version of the API, such as `2014-05-15`.
     pub version: String,
     /// Such as `DescribeVServerGroups`.
     pub action: String,
     /// HTTP method.
     pub method: String,
-    /// The access key it named.
+    /// The access key id that the call names, valid or not.
     pub access_key_id: Option<String>,
-    /// What it said beside the protocol's own parameters; secrets are `***`.
+    /// All parameters but those of the protocol and the signature; secrets are `***`.
     pub parameters: BTreeMap<String, String>,
     /// HTTP status of the answer; none while there is none, or if the connection was cut.
     pub status: Option<u16>,
-    /// Code of the error, if it was one.
+    /// The code of the error with which the call was refused.
     pub code: Option<String>,
-    /// Id that the answer carried.
+    /// The request id of the answer.
     pub request_id: String,
-    /// The fault that happened to it.
+    /// The name of the fault that the call met.
     pub fault: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Starting the double, and seeing into it from the same process.
+//! Starts the double, and reads and changes its state from the same process.
 
 use std::convert::Infallible;
 use std::fs;
@@ -20,10 +20,10 @@ use crate::shared::SharedState;
 use crate::state::State;
 use crate::{limits, tls};
 
-/// What to start.
+/// What the double starts with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What the cloud knows at the start.
+    /// The state at the start.
     pub state: State,
     /// Where to answer over HTTP; port 0 takes a free one.
     pub listen: Option<SocketAddr>,
@@ -40,7 +40,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A cloud that answers over HTTP at a free port of this machine and forwards nothing.
+    /// A double that answers over HTTP at a free port of 127.0.0.1, and whose data plane is off.
     pub fn new(state: State) -> Self {
         Self {
             state,
@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// A running double. It ends when it is dropped, and every connection with it.
+/// A running double. Dropping it stops it and cuts all its connections.
 #[derive(Debug)]
 pub struct ClbDouble {
     shared: Arc<SharedState>,
@@ -69,7 +69,9 @@ pub struct ClbDouble {
 }
 
 impl ClbDouble {
-    /// Starts it. All listeners are open when it returns, those of the data plane included.
+    /// Starts the double. All sockets listen when it returns, those of the data plane included. Fails
+    /// if the state contradicts itself, or if an address of the API cannot be listened on. A CLB's
+    /// address that cannot be listened on is no error: see [`ListenerReport::error`].
     pub async fn start(options: Options) -> Result<Self> {
         options.state.check().context("the state")?;
         let shared = Arc::new(SharedState::new(options.state, options.second));
@@ -102,33 +104,33 @@ impl ClbDouble {
         }
         if options.data_plane {
             limits::raise_open_files();
-            plane.follow(&shared);
+            plane.sync(&shared);
             work.spawn(Arc::clone(&plane).run(Arc::clone(&shared)));
         }
         Ok(Self { shared, plane, http, https, ca_pem, metadata, work })
     }
 
-    /// Where it answers over HTTP.
+    /// The address of the API over HTTP; `None` if it does not listen for HTTP.
     pub fn http(&self) -> Option<SocketAddr> {
         self.http
     }
 
-    /// Where it answers over HTTPS.
+    /// The address of the API over HTTPS; `None` if it does not listen for HTTPS.
     pub fn https(&self) -> Option<SocketAddr> {
         self.https
     }
 
-    /// The authority of its certificate, in PEM.
+    /// The certificate of the authority that HTTPS clients must trust, in PEM; `None` without HTTPS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// Where it answers as the metadata server.
+    /// The address of the ECS metadata service; `None` if there is none.
     pub fn metadata(&self) -> Option<SocketAddr> {
         self.metadata
     }
 
-    /// The state as it is now.
+    /// A copy of the state as it is now.
     pub fn state(&self) -> State {
         self.shared.read(Clone::clone)
     }
@@ -138,7 +140,7 @@ impl ClbDouble {
         self.shared.edit(change)
     }
 
-    /// Every call so far.
+    /// All calls since the start or the last [`Self::clear_calls`], in the order in which they came.
     pub fn calls(&self) -> Vec<LoggedCall> {
         self.shared.calls.all()
     }
@@ -148,22 +150,22 @@ impl ClbDouble {
         self.shared.calls.clear();
     }
 
-    /// Lets something go wrong.
+    /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         self.shared.faults.add(fault);
     }
 
-    /// The faults that still wait for their calls.
+    /// The faults that are not used up.
     pub fn faults(&self) -> Vec<Fault> {
         self.shared.faults.all()
     }
 
-    /// Nothing goes wrong any more.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.faults.clear();
     }
 
-    /// What the data plane did.
+    /// What the data plane has forwarded, by listener.
     pub fn connections(&self) -> Vec<ListenerReport> {
         self.plane.report()
     }

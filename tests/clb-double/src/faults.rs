@@ -1,10 +1,10 @@
-//! What goes wrong on demand.
+//! Faults that tests add.
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// Something that goes wrong with some calls.
+/// An effect on some calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
@@ -14,18 +14,18 @@ pub struct Fault {
     /// Only calls with this access key; absent: with any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
-    /// So many calls pass first.
+    /// How many matching calls are answered as usual before the effect begins.
     #[serde(default)]
     pub skip: u32,
-    /// To so many it happens; absent: to all until it is taken away.
+    /// How many calls have the effect; absent: all, until the faults are removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// What happens.
+    /// The effect.
     #[serde(rename = "do")]
     pub effect: FaultEffect,
 }
 
-/// What happens to a call.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum FaultEffect {
@@ -38,7 +38,7 @@ pub enum FaultEffect {
         status: u16,
         /// Such as `InternalError`.
         code: String,
-        /// For people.
+        /// The message of the error.
         message: String,
     },
     /// It is carried out so many milliseconds later.
@@ -54,33 +54,33 @@ pub enum FaultEffect {
 }
 
 impl Fault {
-    /// What happens to all calls from now on.
+    /// A fault with this effect on all calls.
     pub fn new(effect: FaultEffect) -> Self {
         Self { action: None, access_key_id: None, skip: 0, count: None, effect }
     }
 
-    /// Only to calls of this action.
+    /// Restricts the fault to calls of an action.
     #[must_use]
     pub fn for_action(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
         self
     }
 
-    /// Only to calls with this access key.
+    /// Restricts the fault to calls with an access key.
     #[must_use]
     pub fn for_access_key(mut self, access_key_id: &str) -> Self {
         self.access_key_id = Some(access_key_id.to_owned());
         self
     }
 
-    /// Only to so many calls.
+    /// Restricts the fault to so many calls.
     #[must_use]
     pub fn times(mut self, count: u32) -> Self {
         self.count = Some(count);
         self
     }
 
-    /// Only after so many calls have passed.
+    /// Lets so many matching calls be answered as usual first.
     #[must_use]
     pub fn after(mut self, calls: u32) -> Self {
         self.skip = calls;

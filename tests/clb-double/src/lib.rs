@@ -1,19 +1,22 @@
-//! A double of the CLB: what tests, CCM and SDKs take for the shared.
+//! A double of Alibaba Cloud's CLB, which tests, CCM and SDKs call instead of the cloud.
 //!
-//! It answers the SLB API of 2014-05-15 with signatures checked, and what its clients ask for
-//! beside it; things go wrong on demand. Its data plane forwards TCP connections by the weights that
-//! the API has stored. It shares no code with what it tests.
+//! It answers the SLB API of 2014-05-15 and the calls of STS, ECS and VPC that its clients make, and
+//! checks their signatures. Tests add faults to it. Its data plane forwards TCP connections by the
+//! weights that the API has stored. It shares no code with what it tests.
 #![forbid(unsafe_code)]
 
 mod api;
+mod api_error;
 mod auth;
 mod call_log;
 mod data_plane;
 mod double;
 mod faults;
+mod health;
 mod http_server;
 mod limits;
 mod metadata;
+mod params;
 mod random;
 mod request;
 mod shared;

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Uri, header};
 use hyper::body::Bytes;
 
-use crate::api::Params;
+use crate::params::Params;
 
 /// A request whose body is here.
 #[derive(Debug, Clone)]

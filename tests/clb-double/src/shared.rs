@@ -1,4 +1,4 @@
-//! The cloud that all listeners of the double share.
+//! What all parts of the double share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use crate::auth::Nonces;
 use crate::call_log::CallLog;
-use crate::data_plane::HealthTable;
 use crate::faults::Faults;
+use crate::health::HealthTable;
 use crate::state::State;
 
-/// One state, and what has happened to it.
+/// The state, with the log of calls, the faults, the used nonces and the health of backends.
 #[derive(Debug)]
 pub(crate) struct SharedState {
     state: Mutex<State>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a backend is for the CLB.
+/// The type of a backend in the cloud API.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -37,7 +37,7 @@ pub struct PodRef {
     pub name: String,
 }
 
-/// A backend, computed or found.
+/// A backend of a vServer group: one that the model wants, or one that the cloud has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backend {
     /// Machine or Pod.

@@ -1,4 +1,4 @@
-//! The calls that CCM makes, with what it reads of their answers.
+//! The calls of the cloud API that CCM makes, and what it reads of their answers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -22,11 +22,11 @@ const LISTENERS_AT_ONCE: &str = "50";
 pub struct RemoteGroup {
     /// `rsp-…`.
     pub id: String,
-    /// Its name: CCM's key, or what a person called it.
+    /// Its name: one that CCM gave (`k8s/…`), or a person.
     pub name: String,
 }
 
-/// The cloud, with the calls that CCM makes.
+/// A client of the cloud API with the calls that CCM makes.
 #[derive(Debug, Clone)]
 pub struct CloudClient {
     api: Arc<dyn Transport>,
@@ -34,7 +34,7 @@ pub struct CloudClient {
 }
 
 impl CloudClient {
-    /// Whoever answers, and the network of the cluster's nodes.
+    /// A client that sends requests by `transport`, for a cluster whose nodes are in the VPC of that id.
     pub fn new(api: Arc<dyn Transport>, vpc: impl Into<String>) -> Self {
         Self { api, vpc: vpc.into() }
     }

@@ -1,4 +1,4 @@
-//! The cloud over HTTP, as CCM's SDK asks it: POST, every parameter in the query string, an empty body.
+//! Sends requests over HTTP as CCM's SDK does: POST, every parameter in the query string, an empty body.
 
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ use super::signature;
 /// CCM 2.14: the SDK's timeout, and no second try.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Who asks.
+/// The access key that signs requests.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
     /// The key's id, which is no secret.
     pub id: String,
-    /// The key itself.
+    /// The secret that signs.
     pub secret: SecretString,
-    /// With a temporary key, what goes with it.
+    /// The security token of a temporary key.
     pub token: Option<SecretString>,
 }
 
-/// A cloud at an HTTP endpoint.
+/// A cloud API at an HTTP endpoint.
 #[derive(Debug)]
 pub struct HttpTransport {
     host: String,
@@ -53,7 +53,8 @@ struct ErrorBody {
 }
 
 impl HttpTransport {
-    /// A cloud at `http://HOST:PORT`, for all products. Nothing is asked yet.
+    /// A transport to `http://HOST:PORT`, for all products. Connects at the first request. Fails if `endpoint` is
+    /// anything else than such a URL.
     pub fn new(
         endpoint: &str,
         region: &str,

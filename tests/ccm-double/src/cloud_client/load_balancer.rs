@@ -12,16 +12,16 @@ pub struct LoadBalancer {
     /// Its name.
     #[serde(rename = "LoadBalancerName")]
     pub name: String,
-    /// The address that clients know.
+    /// The IP address that clients connect to.
     pub address: String,
     /// `internet` or `intranet`.
     pub address_type: String,
     /// `ipv4` or `ipv6`; empty means `ipv4`.
     #[serde(rename = "AddressIPVersion")]
     pub ip_version: String,
-    /// Where its first half stands.
+    /// The primary zone.
     pub master_zone_id: String,
-    /// Where its second half stands.
+    /// The backup zone.
     pub slave_zone_id: String,
     /// The resource group it belongs to.
     pub resource_group_id: String,

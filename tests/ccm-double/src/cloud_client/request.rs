@@ -1,4 +1,4 @@
-//! One call of the cloud API, and whoever answers it.
+//! A request of the cloud API, the errors it may end with, and the trait of what sends it.
 
 use std::fmt::Debug;
 
@@ -27,10 +27,10 @@ impl ApiProduct {
     }
 }
 
-/// What is asked, without what a signature adds.
+/// A request without the parameters that the signature adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRequest {
-    /// Which part of the cloud API.
+    /// The part of the cloud API.
     pub product: ApiProduct,
     /// The action's name, `DescribeVServerGroups`.
     pub action: &'static str,
@@ -57,17 +57,17 @@ impl ApiRequest {
         if value.is_empty() { self } else { self.with(name, value) }
     }
 
-    /// A parameter; empty if it was not given.
+    /// The value of a parameter; empty if the request has none of that name.
     pub fn parameter(&self, name: &str) -> &str {
         let found = self.parameters.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 }
 
-/// Why a call gave no result.
+/// Why a request has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The cloud answered with an error. Said as CCM 2.14 says it (`util/helper.go`).
+    /// The cloud answered with an error. The text is that of CCM 2.14 (`util/helper.go`).
     #[error(
         "[SDKError] API: {action}, ErrorCode: {code}, RequestId: {request_id}, Message: {message}"
     )]
@@ -78,10 +78,10 @@ pub enum ApiError {
         code: String,
         /// The cloud's name for the request.
         request_id: String,
-        /// What it says.
+        /// The cloud's message.
         message: String,
     },
-    /// There was no answer, or one that cannot be read.
+    /// There was no answer, or one that cannot be parsed.
     #[error("{action}: {why}")]
     NoAnswer {
         /// The action that was asked for.
@@ -91,8 +91,8 @@ pub enum ApiError {
     },
 }
 
-/// Whoever answers calls: the cloud over HTTP, or a cloud in this process.
+/// Sends requests to the cloud API.
 pub trait Transport: Debug + Send + Sync {
-    /// Answers one call with the JSON object that the cloud API documents for its action.
+    /// Sends a request and returns the JSON object that the cloud API documents for its action.
     fn call(&self, call: ApiRequest) -> BoxFuture<'_, Result<Value, ApiError>>;
 }

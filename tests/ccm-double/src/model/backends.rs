@@ -4,10 +4,9 @@ use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::Node;
 
-use super::BuildError;
 use super::weights::{self, WeightSource};
+use super::{BuildError, nodes};
 use crate::cloud_client::backend::{Backend, ServerType};
-use crate::nodes;
 use crate::service::Key;
 
 /// What the backends of one port are made of.
@@ -25,7 +24,7 @@ pub(super) struct BackendInputs<'a> {
 /// Pods themselves. Their nodes do not matter, whatever their state.
 pub(super) fn eni(parts: &BackendInputs<'_>) -> Vec<Backend> {
     let mut pods: Vec<_> = parts.pods.iter().map(as_eni).collect();
-    weights::alike(&mut pods, parts.weights);
+    weights::split_evenly(&mut pods, parts.weights);
     pods
 }
 
@@ -33,14 +32,14 @@ pub(super) fn eni(parts: &BackendInputs<'_>) -> Vec<Backend> {
 pub(super) fn cluster(parts: &BackendInputs<'_>) -> Result<Vec<Backend>, BuildError> {
     let mut backends = Vec::new();
     for node in parts.candidates.iter().filter(|node| !nodes::is_excluded(node)) {
-        backends.push(parts.node(nodes::machine(node)?));
+        backends.push(parts.node(nodes::instance_id(node)?));
     }
     for pod in parts.pods {
         if parts.node_of(pod)?.is_some_and(nodes::is_virtual) {
             backends.push(as_eni(pod));
         }
     }
-    weights::alike(&mut backends, parts.weights);
+    weights::split_evenly(&mut backends, parts.weights);
     Ok(backends)
 }
 
@@ -52,12 +51,12 @@ pub(super) fn local(parts: &BackendInputs<'_>) -> Result<Vec<Backend>, BuildErro
         if nodes::is_virtual(node) {
             serverless.push(as_eni(pod));
         } else if !nodes::is_excluded(node) {
-            let node = parts.node(nodes::machine(node)?);
+            let node = parts.node(nodes::instance_id(node)?);
             backends.push(Backend { target: pod.target.clone(), node: pod.node.clone(), ..node });
         }
     }
     backends.append(&mut serverless);
-    weights::by_pods(&mut backends, parts.weights);
+    weights::split_by_pods(&mut backends, parts.weights);
     // A node stood there once for each of its Pods.
     let mut seen = HashSet::new();
     backends.retain(|backend| {

@@ -9,6 +9,7 @@ pub(crate) mod interfaces;
 pub(crate) mod listeners;
 pub(crate) mod mapping;
 pub(crate) mod named_key;
+pub(crate) mod nodes;
 mod weights;
 
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use crate::behaviour::BackendType;
 use crate::cloud_client::CloudClient;
 use crate::cloud_client::backend::Backend;
 use crate::events::ServiceEvent;
-use crate::nodes;
 use crate::number;
 use crate::service::{Key, ServiceExt};
 use backends::BackendInputs;
@@ -29,7 +29,7 @@ pub use endpoints::Pods;
 use named_key::NamedKey;
 use weights::WeightSource;
 
-/// Why a port or a round does not get on, in CCM's words.
+/// Why CCM builds no group for a port, or no model for a Service, in CCM's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BuildError(pub(crate) String);
@@ -64,15 +64,15 @@ pub struct Group {
     pub is_user_managed: bool,
     /// Whether its backends are Pods by the Service's wish, not serverless ones beside nodes.
     pub is_eni: bool,
-    /// The Service's part, where `weight` is in effect.
+    /// The weight that the Service's backends share, 0 to 100; `None` where the annotation is not in effect.
     pub weight: Option<u32>,
     /// Whether a weight that differs is left as it is.
     pub ignores_weights: bool,
-    /// What shall be in it.
+    /// The backends that belong into the group.
     pub backends: Vec<Backend>,
     /// The Pods behind it, also where its backends are nodes.
     pub pods: Vec<Backend>,
-    /// Pods that shall be in it, but that the cloud does not know.
+    /// Pods that belong into the group, but have no network interface.
     pub unknown: Vec<Backend>,
 }
 
@@ -155,7 +155,7 @@ fn candidates<'a>(
     }
     let drops_cordoned = inputs.service.annotations().get("remove-unscheduled-backend") == "on";
     let labelled =
-        nodes::labelled(inputs.nodes.iter().map(AsRef::as_ref), label).map_err(|error| {
+        nodes::filter_by_label(inputs.nodes.iter().map(AsRef::as_ref), label).map_err(|error| {
             BuildError(format!("get nodes error: filter nodes by label error: {error}"))
         })?;
     Ok(labelled.into_iter().filter(|node| nodes::is_candidate(node, drops_cordoned)).collect())

@@ -6,6 +6,9 @@ use crate::service::Key;
 
 const PREFIX: &str = "k8s";
 
+/// The tag of a CLB that CCM created; its value is [`load_balancer_name`].
+pub(crate) const CREATED_BY_CCM: &str = "kubernetes.do.not.delete";
+
 /// The name that CCM gives to what is its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedKey<'a> {
@@ -43,6 +46,13 @@ impl Display for NamedKey<'_> {
         let Self { port, service, namespace, cluster } = self;
         write!(f, "{PREFIX}/{port}/{service}/{namespace}/{cluster}")
     }
+}
+
+/// The name of the CLB that CCM makes for a Service: of its uid (CCM 2.14: `annotations.go:216-225`).
+pub(crate) fn load_balancer_name(uid: &str) -> String {
+    let mut name = format!("a{}", uid.replace('-', ""));
+    name.truncate(32);
+    name
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) struct WeightSource {
 }
 
 /// Weighs backends that are alike: all nodes, or all Pods.
-pub(super) fn alike(backends: &mut [Backend], wanted: WeightSource) {
+pub(super) fn split_evenly(backends: &mut [Backend], wanted: WeightSource) {
     let weight = match wanted.total {
         Some(0) => 0,
         Some(total) => (total / count(backends.len()).max(1)).max(1),
@@ -29,7 +29,7 @@ pub(super) fn alike(backends: &mut [Backend], wanted: WeightSource) {
 }
 
 /// Weighs nodes by their Pods. `backends` has a node once for each of its Pods, and serverless Pods beside.
-pub(super) fn by_pods(backends: &mut [Backend], wanted: WeightSource) {
+pub(super) fn split_by_pods(backends: &mut [Backend], wanted: WeightSource) {
     let all = count(backends.len()).max(1);
     let mut pods = HashMap::<String, u32>::new();
     for node in backends.iter().filter(|backend| backend.kind == ServerType::Ecs) {
@@ -76,7 +76,7 @@ mod tests {
         #[case] each: u32,
     ) {
         let mut backends = vec![Backend::default(); n];
-        alike(&mut backends, WeightSource { total, each: None });
+        split_evenly(&mut backends, WeightSource { total, each: None });
         assert!(backends.iter().all(|backend| backend.weight == each), "{backends:?}");
     }
 
@@ -92,7 +92,7 @@ mod tests {
         let mut backends = nodes(&["a"; 20]);
         backends.extend(nodes(&["b", "c"]));
         backends.push(Backend { kind: ServerType::Eni, ..Backend::default() });
-        by_pods(&mut backends, WeightSource { total, each: Some(5) });
+        split_by_pods(&mut backends, WeightSource { total, each: Some(5) });
         let weights: Vec<_> = backends.iter().skip(19).map(|backend| backend.weight).collect();
         assert_eq!(weights, expected);
     }

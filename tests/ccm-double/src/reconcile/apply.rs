@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio::sync::watch;
 
-use super::errors::joined;
+use super::errors::aggregate;
 use super::{Context, groups, listeners, load_balancer};
 use crate::cloud_client::listener::Listener;
 use crate::cloud_client::load_balancer::LoadBalancer;
 use crate::events::ServiceEvent;
+use crate::model::named_key::{CREATED_BY_CCM, load_balancer_name};
 use crate::model::{self, BuildError, Inputs, Model};
 
 /// What a Service wants.
@@ -99,8 +100,8 @@ async fn apply_to(
         } else {
             Err(format!(
                 "alicloud: can not find loadbalancer by tag [{}:{}]",
-                load_balancer::CREATED_BY_CCM,
-                load_balancer::default_name(context.uid())
+                CREATED_BY_CCM,
+                load_balancer_name(context.uid())
             ))
         };
     }
@@ -121,7 +122,7 @@ async fn apply_to(
                 made.insert(name.to_owned(), id.to_owned());
             });
         };
-        let done = groups::carry_out(context, &balancer.id, actions, tell).await;
+        let done = groups::apply_all(context, &balancer.id, actions, tell).await;
         tell(listeners::NO_MORE, "");
         done
     };
@@ -130,10 +131,10 @@ async fn apply_to(
             return Ok(());
         }
         let id = &balancer.id;
-        listeners::carry_out(context, id, &local.listeners, &there, &found, &made).await
+        listeners::apply_all(context, id, &local.listeners, &there, &found, &made).await
     };
     let (first, second, third) = futures::join!(of_balancer, of_groups, of_listeners);
-    joined([first, second, third].into_iter().filter_map(Result::err).collect())?;
+    aggregate([first, second, third].into_iter().filter_map(Result::err).collect())?;
 
     if context.hash_changed {
         groups::clean_up(context, &balancer.id, &local.model.groups, &found)
@@ -144,10 +145,14 @@ async fn apply_to(
 }
 
 /// Tags, groups and listeners.
-type Read = (BTreeMap<String, String>, Vec<groups::ExistingGroup>, Vec<Listener>);
+type RemoteState = (BTreeMap<String, String>, Vec<groups::ExistingGroup>, Vec<Listener>);
 
 /// Reads everything about a CLB at the same time.
-async fn read(context: &Context<'_>, id: &str, with_listeners: bool) -> Result<Read, String> {
+async fn read(
+    context: &Context<'_>,
+    id: &str,
+    with_listeners: bool,
+) -> Result<RemoteState, String> {
     let tags =
         async { context.cloud.tags(id).await.map_err(|error| format!("DescribeTags: {error}")) };
     let there = async {
@@ -162,7 +167,7 @@ async fn read(context: &Context<'_>, id: &str, with_listeners: bool) -> Result<R
     };
     let (tags, found, there) = futures::join!(tags, groups::find(context, id), there);
     let errors = [tags.as_ref().err(), found.as_ref().err(), there.as_ref().err()];
-    joined(errors.into_iter().flatten().cloned().collect())?;
+    aggregate(errors.into_iter().flatten().cloned().collect())?;
     Ok((tags?, found?, there?))
 }
 

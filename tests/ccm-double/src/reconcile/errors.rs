@@ -1,7 +1,7 @@
 //! Errors as CCM joins and shows them.
 
 /// Several errors as one, as Kubernetes' `NewAggregate` says them: one as it is, more in brackets, equal ones once.
-pub(super) fn joined(errors: Vec<String>) -> Result<(), String> {
+pub(super) fn aggregate(errors: Vec<String>) -> Result<(), String> {
     let mut distinct: Vec<String> = Vec::new();
     for error in errors {
         if !distinct.contains(&error) {
@@ -17,7 +17,7 @@ pub(super) fn joined(errors: Vec<String>) -> Result<(), String> {
 
 /// The part of an error that CCM 2.14 shows in an event: what the cloud says, if the cloud said it
 /// (`helper/event.go`).
-pub(super) fn shown(error: &str) -> &str {
+pub(super) fn event_text(error: &str) -> &str {
     let Some((_, of_cloud)) = error.split_once("[SDKError]") else { return error };
     let of_cloud = of_cloud.split("[SDKError]").next().unwrap_or_default();
     // Go's `.` stops at the end of a line, and `.*` takes as much as it can.
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn equal_errors_are_told_once() {
-        let errors = |all: &[&str]| joined(all.iter().map(|one| (*one).to_owned()).collect());
+        let errors = |all: &[&str]| aggregate(all.iter().map(|one| (*one).to_owned()).collect());
         assert_eq!(errors(&[]), Ok(()));
         assert_eq!(errors(&["a", "a"]), Err("a".to_owned()));
         assert_eq!(errors(&["a", "b", "a"]), Err("[a, b]".to_owned()));
@@ -41,8 +41,8 @@ mod tests {
     fn of_the_clouds_errors_only_the_message_is_shown() {
         let error =
             "apply model error: [SDKError] API: A, ErrorCode: B, RequestId: C, Message: slower";
-        assert_eq!(shown(error), "Message: slower");
-        assert_eq!(shown("Message: mine"), "Message: mine");
-        assert_eq!(shown("no cloud"), "no cloud");
+        assert_eq!(event_text(error), "Message: slower");
+        assert_eq!(event_text("Message: mine"), "Message: mine");
+        assert_eq!(event_text("no cloud"), "no cloud");
     }
 }

@@ -1,8 +1,8 @@
 //! vServer groups: what is found, what differs, and the calls that make it equal (CCM 2.14: `vgroups.go`,
 //! `model_applier.go`).
 
-use super::errors::joined;
-use super::{Context, at_once};
+use super::errors::aggregate;
+use super::{Context, run_concurrently};
 use crate::cloud_client::backend::Backend;
 use crate::events::ServiceEvent;
 use crate::model::named_key::NamedKey;
@@ -56,12 +56,12 @@ pub(super) async fn find(context: &Context<'_>, clb: &str) -> Result<Vec<Existin
             ExistingGroup { id: group.id, name: group.name, is_named_ours, ours, others }
         }
     });
-    Ok(at_once(found.collect()).await)
+    Ok(run_concurrently(found.collect()).await)
 }
 
 /// What has to be done about one group.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum GroupAction {
     /// Make one of CCM's own, and fill it.
     Create { name: String, backends: Vec<Backend> },
     /// Change one that is there.
@@ -110,7 +110,7 @@ pub(super) fn plan(
     groups: &mut [Group],
     found: &[ExistingGroup],
     events: &mut Vec<ServiceEvent>,
-) -> Vec<Action> {
+) -> Vec<GroupAction> {
     let mut actions = Vec::new();
     let mut taken = Vec::new();
     for group in groups {
@@ -125,7 +125,9 @@ pub(super) fn plan(
             continue;
         }
         let action = match there {
-            None => Action::Create { name: group.name.clone(), backends: group.backends.clone() },
+            None => {
+                GroupAction::Create { name: group.name.clone(), backends: group.backends.clone() }
+            }
             Some(there) => {
                 let mut difference = Difference::between(there, group);
                 if difference.is_empty() {
@@ -142,7 +144,7 @@ pub(super) fn plan(
                     ));
                     difference = Difference { add: difference.add, ..Difference::default() };
                 }
-                Action::Update { id: there.id.clone(), difference }
+                GroupAction::Update { id: there.id.clone(), difference }
             }
         };
         actions.push(action);
@@ -152,17 +154,17 @@ pub(super) fn plan(
 }
 
 /// Carries actions out, several at a time. `made` is told the name and id of every group made.
-pub(super) async fn carry_out(
+pub(super) async fn apply_all(
     context: &Context<'_>,
     clb: &str,
-    actions: Vec<Action>,
+    actions: Vec<GroupAction>,
     made: impl Fn(&str, &str),
 ) -> Result<(), String> {
     let made = &made;
     let done = actions.into_iter().map(|action| async move {
         match action {
-            Action::Update { id, difference } => update(context, &id, &difference).await,
-            Action::Create { name, backends } => {
+            GroupAction::Update { id, difference } => update(context, &id, &difference).await,
+            GroupAction::Create { name, backends } => {
                 let id = context
                     .cloud
                     .create_group(clb, &name)
@@ -176,8 +178,8 @@ pub(super) async fn carry_out(
             }
         }
     });
-    let done = at_once(done.collect()).await;
-    joined(done.into_iter().filter_map(Result::err).collect())
+    let done = run_concurrently(done.collect()).await;
+    aggregate(done.into_iter().filter_map(Result::err).collect())
 }
 
 const ADD: &str = "AddVServerGroupBackendServers";
@@ -197,7 +199,7 @@ async fn update(context: &Context<'_>, id: &str, difference: &Difference) -> Res
     if tries_again {
         errors.extend(batches(context, ADD, id, add).await.err());
     }
-    joined(errors)
+    aggregate(errors)
 }
 
 async fn batches(
@@ -231,6 +233,6 @@ pub(super) async fn clean_up(
             format!("lb [{clb}] delete vgroup {} failed, error: {error}", there.id)
         })
     });
-    let deleted = at_once(deleted.collect()).await;
-    joined(deleted.into_iter().filter_map(Result::err).collect())
+    let deleted = run_concurrently(deleted.collect()).await;
+    aggregate(deleted.into_iter().filter_map(Result::err).collect())
 }

@@ -16,7 +16,7 @@ pub struct KubernetesError(pub String);
 /// A label to set, or to take away with `None`.
 pub type Label<'a> = (&'static str, Option<&'a str>);
 
-/// Kubernetes as a round sees it.
+/// The reads and writes of Kubernetes that a round needs.
 pub trait Kubernetes: Send + Sync {
     /// A Service as it is now.
     fn service(
@@ -24,7 +24,7 @@ pub trait Kubernetes: Send + Sync {
         key: &Key,
     ) -> impl Future<Output = Result<Option<Service>, KubernetesError>> + Send;
 
-    /// Adds CCM's finalizer unless it is there, and gives the Service as it is then.
+    /// Adds CCM's finalizer unless it is there, and returns the Service with it.
     fn add_finalizer(
         &self,
         key: &Key,
@@ -43,7 +43,7 @@ pub trait Kubernetes: Send + Sync {
         labels: &[Label<'_>],
     ) -> impl Future<Output = Result<(), KubernetesError>> + Send;
 
-    /// Writes the addresses, none with an empty list. That the Service is gone is no error.
+    /// Replaces the addresses in the status. A Service that no longer exists is no error.
     fn set_ingress(
         &self,
         key: &Key,
@@ -66,7 +66,7 @@ pub trait Kubernetes: Send + Sync {
         condition: PodCondition,
     ) -> impl Future<Output = Result<(), KubernetesError>> + Send;
 
-    /// Writes an event about a Service. A lost one is lost.
+    /// Writes an event about a Service. A failure is ignored, as by client-go's recorder.
     fn record_event(
         &self,
         service: &Service,

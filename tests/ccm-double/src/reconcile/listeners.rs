@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 
 use super::Context;
-use super::errors::joined;
+use super::errors::aggregate;
 use super::groups::ExistingGroup;
 use crate::cloud_client::listener::Listener;
 use crate::model::listeners::DesiredListener;
@@ -17,14 +17,14 @@ use crate::model::named_key::NamedKey;
 pub(super) type CreatedGroups = watch::Sender<HashMap<String, String>>;
 
 /// What has to be done about one listener.
-enum Action<'a> {
+enum ListenerAction<'a> {
     Create(&'a DesiredListener),
     Update(&'a DesiredListener, &'a Listener),
 }
 
 /// Makes the listeners what they shall be: superfluous ones of this Service go, then the others are made and
 /// changed at the same time, each as soon as its group is there; those that only forward come last.
-pub(super) async fn carry_out(
+pub(super) async fn apply_all(
     context: &Context<'_>,
     clb: &str,
     wanted: &[DesiredListener],
@@ -43,45 +43,44 @@ pub(super) async fn carry_out(
     }))
     .await;
     let actions = wanted.iter().map(|one| match found.iter().find(|there| is_at(one, there)) {
-        None => Action::Create(one),
-        Some(there) => Action::Update(one, there),
+        None => ListenerAction::Create(one),
+        Some(there) => ListenerAction::Update(one, there),
     });
     let (last, first): (Vec<_>, Vec<_>) = actions.partition(|action| {
-        let (Action::Create(one) | Action::Update(one, _)) = action;
+        let (ListenerAction::Create(one) | ListenerAction::Update(one, _)) = action;
         one.forwards_to.is_some()
     });
     let mut errors: Vec<String> = gone.into_iter().filter_map(Result::err).collect();
     for some in [first, last] {
-        let done = join_all(
-            some.into_iter().map(|action| carry_out_one(context, clb, action, groups, made)),
-        );
+        let done =
+            join_all(some.into_iter().map(|action| apply_one(context, clb, action, groups, made)));
         errors.extend(done.await.into_iter().filter_map(Result::err));
     }
-    joined(errors)
+    aggregate(errors)
 }
 
 fn is_at(wanted: &DesiredListener, there: &Listener) -> bool {
     wanted.port == there.port && wanted.protocol == there.protocol
 }
 
-async fn carry_out_one(
+async fn apply_one(
     context: &Context<'_>,
     clb: &str,
-    action: Action<'_>,
+    action: ListenerAction<'_>,
     groups: &[ExistingGroup],
     made: &CreatedGroups,
 ) -> Result<(), String> {
-    let (Action::Create(wanted) | Action::Update(wanted, _)) = action;
+    let (ListenerAction::Create(wanted) | ListenerAction::Update(wanted, _)) = action;
     let group = if wanted.forwards_to.is_some() {
         String::new()
     } else {
         group_of(wanted, groups, made).await?
     };
     match action {
-        Action::Create(wanted) => create(context, clb, wanted, &group)
+        ListenerAction::Create(wanted) => create(context, clb, wanted, &group)
             .await
             .map_err(|error| format!("create listener error: {error}")),
-        Action::Update(wanted, there) => update(context, clb, wanted, there, &group)
+        ListenerAction::Update(wanted, there) => update(context, clb, wanted, there, &group)
             .await
             .map_err(|error| format!("update listener error: {error}")),
     }

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use super::errors::joined;
+use super::errors::aggregate;
 use crate::annotations::Annotations;
 use crate::cloud_client::load_balancer::LoadBalancer;
 use crate::model::BuildError;
+use crate::model::named_key::{CREATED_BY_CCM, load_balancer_name};
 use crate::number::atoi;
 use crate::service::ServiceExt;
 
-/// The tag of a CLB that CCM made; its value is [`default_name`].
-pub(crate) const CREATED_BY_CCM: &str = "kubernetes.do.not.delete";
 /// The tag of the API server's CLB.
 const API_SERVER_TAG: &str = "ack.aliyun.com";
 /// The tag of a CLB that a person made and CCM uses.
@@ -74,13 +73,6 @@ fn tags(annotations: Annotations<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The name of the CLB that CCM makes for a Service: of its uid (CCM 2.14: `annotations.go:216-225`).
-pub(crate) fn default_name(uid: &str) -> String {
-    let mut name = format!("a{}", uid.replace('-', ""));
-    name.truncate(32);
-    name
-}
-
 /// Finds the CLB of a Service: by id, else by CCM's tag, else by CCM's name. Empty if there is none.
 pub(super) async fn find(context: &Context<'_>) -> Result<LoadBalancer, String> {
     let said = |error| format!("get load balancer attribute from cloud, error: {error}");
@@ -88,7 +80,7 @@ pub(super) async fn find(context: &Context<'_>) -> Result<LoadBalancer, String> 
     if !id.is_empty() {
         return context.cloud.load_balancer(id).await.map_err(|error| said(error.to_string()));
     }
-    let name = default_name(context.uid());
+    let name = load_balancer_name(context.uid());
     let by = |way: &str, error: &dyn std::fmt::Display| {
         said(format!("[{}] find loadbalancer by {way} error: {error}", context.key))
     };
@@ -157,7 +149,7 @@ async fn create(
         "internet".clone_into(&mut new.address_type);
     }
     if new.name.is_empty() {
-        new.name = default_name(context.uid());
+        new.name = load_balancer_name(context.uid());
     }
     let said =
         |error: &dyn std::fmt::Display| format!("create lb error: create slb error: {error}");
@@ -195,7 +187,7 @@ async fn release(
         let (name, value) = ("ModificationProtectionStatus", "NonProtection");
         change("SetLoadBalancerModificationProtection", name, value).await?;
     }
-    if tags.get(CREATED_BY_CCM) == Some(&default_name(context.uid())) {
+    if tags.get(CREATED_BY_CCM) == Some(&load_balancer_name(context.uid())) {
         context.cloud.untag(id, &[CREATED_BY_CCM]).await.map_err(|error| said(&error))?;
     }
     Ok(found)
@@ -234,7 +226,7 @@ pub(super) async fn update(
     tags: &BTreeMap<String, String>,
 ) -> Result<(), String> {
     let mut errors = Vec::new();
-    let name = default_name(context.uid());
+    let name = load_balancer_name(context.uid());
     let own =
         if wanted.is_reused { (REUSED_BY_USER, "true") } else { (CREATED_BY_CCM, name.as_str()) };
     if !tags.contains_key(own.0) && tags.len() < MOST_TAGS {
@@ -251,7 +243,7 @@ pub(super) async fn update(
     if !wanted.tags.is_empty() {
         errors.extend(update_tags(context, wanted, found, tags).await.err());
     }
-    joined(errors)
+    aggregate(errors)
 }
 
 /// What CCM refuses to change.
@@ -290,10 +282,10 @@ fn unchangeable(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<&'static str
 }
 
 /// An action with its parameters beside the CLB's id.
-type Change = (&'static str, Vec<(&'static str, String)>);
+type ModifyCall = (&'static str, Vec<(&'static str, String)>);
 
 /// What is changed. A change of `instance-charge-type` is left out.
-fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<Change> {
+fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<ModifyCall> {
     let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
     let single = [
         ("ModifyLoadBalancerInstanceSpec", "LoadBalancerSpec", &wanted.spec, &found.spec),
@@ -311,7 +303,7 @@ fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<Change> {
         ),
         ("SetLoadBalancerName", "LoadBalancerName", &wanted.name, &found.name),
     ];
-    let mut changes: Vec<Change> = single
+    let mut changes: Vec<ModifyCall> = single
         .into_iter()
         .filter(|(_, _, wanted, found)| differs(wanted, found))
         .map(|(action, name, wanted, _)| (action, vec![(name, wanted.clone())]))

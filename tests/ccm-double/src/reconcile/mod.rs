@@ -30,37 +30,35 @@ use crate::standalone_cloud::StandaloneCloud;
 use apply::{DesiredState, SyncError};
 use kubernetes::{Kubernetes, KubernetesError};
 
-pub(crate) use load_balancer::{CREATED_BY_CCM, default_name};
-
 /// CCM 2.14 comes again so much later for endpoints that may count by then (`pkg/util/reconcile.go`).
 const SOON: Duration = Duration::from_secs(10);
 
-/// Carries Services out.
+/// Reconciles Services: makes the cloud and Kubernetes what a Service wants, as one round of CCM does.
 #[derive(Debug)]
 pub struct Reconciler<K> {
-    /// Where Services are, and what is written to them.
+    /// Where Services are read from and written to.
     pub kubernetes: K,
-    /// Where load balancers are.
+    /// The client of the cloud API.
     pub cloud: CloudClient,
-    /// How CCM behaves.
+    /// The behaviour of the double.
     pub control: SharedBehaviour,
     /// The cloud, where it is one that has to be given what the Services name.
     pub standalone: Option<Arc<StandaloneCloud>>,
 }
 
 /// Waits for all futures, several at a time (CCM 2.14: `--max-concurrent-actions`), and keeps their order.
-async fn at_once<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+async fn run_concurrently<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     stream::iter(futures).buffered(10).collect().await
 }
 
 /// How a round ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciled {
-    /// What became of the Service.
+    /// The report for `GET /state`.
     pub report: Report,
     /// The error that CCM's round returns, in full: an event shows less of it. `None` after a success.
     pub error: Option<String>,
-    /// When to come again, though all is well.
+    /// After which time the Service is to be reconciled again, although the round succeeded.
     pub requeue_after: Option<Duration>,
 }
 
@@ -101,9 +99,9 @@ struct Synced {
 }
 
 impl<K: Kubernetes> Reconciler<K> {
-    /// A whole round; `None` if there is no such Service.
+    /// Carries out one round for a Service. `None` if the Service does not exist.
     pub async fn reconcile(&self, key: &Key) -> Option<Reconciled> {
-        self.control.pause().await;
+        self.control.wait_before_round().await;
         let service = match self.kubernetes.service(key).await {
             Ok(service) => service?,
             Err(error) => {
@@ -132,7 +130,7 @@ impl<K: Kubernetes> Reconciler<K> {
             ReconcileError::refused("FailedAddFinalizer", "adding finalizer", &error)
         })?;
         let hash = hash::compute(&service, &self.control.get().salt);
-        let done = self.carry_out(&service, &hash).await.map_err(|failure| {
+        let done = self.sync(&service, &hash).await.map_err(|failure| {
             ReconcileError::frozen("SyncLoadBalancerFailed", "syncing", failure)
         })?;
         readiness_gates::update_conditions(&self.kubernetes, &key.name, &done.local.model.groups)
@@ -158,7 +156,7 @@ impl<K: Kubernetes> Reconciler<K> {
                 ReconcileError::refused("FailedAddHash", "adding service hash", &error)
             })?;
         }
-        self.show(&service, key, &done.balancer).await.map_err(|error| {
+        self.update_ingress(&service, key, &done.balancer).await.map_err(|error| {
             ReconcileError::refused("FailedUpdateStatus", "updating load balancer status", &error)
         })?;
         if done.local.model.groups.iter().any(|group| !group.unknown.is_empty()) {
@@ -183,7 +181,7 @@ impl<K: Kubernetes> Reconciler<K> {
         let mut clb = String::new();
         if service.has_finalizer() {
             let hash = hash::compute(service, &self.control.get().salt);
-            match self.carry_out(service, &hash).await {
+            match self.sync(service, &hash).await {
                 Ok(done) => clb = done.balancer.id,
                 Err(failure) if failure.message.contains("LoadBalancerId does not exist") => {}
                 Err(failure) => {
@@ -232,7 +230,7 @@ impl<K: Kubernetes> Reconciler<K> {
     }
 
     /// Makes the cloud what the Service wants, unless a test wants this round to fail.
-    async fn carry_out(&self, service: &Service, hash: &str) -> Result<Synced, SyncError> {
+    async fn sync(&self, service: &Service, hash: &str) -> Result<Synced, SyncError> {
         if let Some(message) = self.control.take_failure() {
             return Err(SyncError { clb: service.annotations().get("id").to_owned(), message });
         }
@@ -284,11 +282,11 @@ impl<K: Kubernetes> Reconciler<K> {
             let pod = self.kubernetes.pod(&key).await.ok().flatten();
             pod.map(|pod| (key, pod))
         });
-        at_once(found.collect()).await.into_iter().flatten().collect()
+        run_concurrently(found.collect()).await.into_iter().flatten().collect()
     }
 
     /// Shows the addresses, or the host name that `hostname` asks for instead, if they are not shown yet.
-    async fn show(
+    async fn update_ingress(
         &self,
         service: &Service,
         key: &Key,
@@ -335,7 +333,8 @@ impl ReconcileError {
     /// The cloud, or a value, stands against it.
     fn frozen(reason: &'static str, doing: &str, failure: SyncError) -> Self {
         let SyncError { clb, message: error } = failure;
-        let message = format!("Error {doing} load balancer [{clb}]: {}", errors::shown(&error));
+        let message =
+            format!("Error {doing} load balancer [{clb}]: {}", errors::event_text(&error));
         let report =
             Report { outcome: Outcome::Frozen, reason: message.clone(), clb, hash: String::new() };
         Self { event: Some(ServiceEvent::warning(reason, message)), error, report }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::at_once;
 use super::kubernetes::{Kubernetes, KubernetesError};
+use super::run_concurrently;
 use crate::cloud_client::backend::Backend;
 use crate::model::{Group, endpoints};
 use crate::service::Key;
@@ -42,13 +42,13 @@ pub(super) async fn update_conditions<K: Kubernetes>(
     let gate = gate.as_str();
     let told = gate_statuses(groups).into_iter().map(|(key, status)| async move {
         match kubernetes.pod(&key).await? {
-            Some(pod) if needs(&pod, gate, status) => {
+            Some(pod) if needs_update(&pod, gate, status) => {
                 kubernetes.set_condition(&key, condition(gate, status)).await
             }
             _ => Ok(()),
         }
     });
-    at_once(told.collect()).await.into_iter().collect()
+    run_concurrently(told.collect()).await.into_iter().collect()
 }
 
 /// Where backends are Pods, they count; elsewhere those behind the nodes.
@@ -69,7 +69,7 @@ fn key(backend: &Backend) -> Option<Key> {
     Some(Key { namespace: pod.namespace.clone(), name: pod.name.clone() })
 }
 
-fn needs(pod: &Pod, gate: &str, status: GateStatus) -> bool {
+fn needs_update(pod: &Pod, gate: &str, status: GateStatus) -> bool {
     let known = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let told = known.into_iter().any(|one| {
         one.type_ == gate

@@ -58,7 +58,7 @@ async fn play(file: &Path) -> Result<()> {
         Reconciler { kubernetes, cloud: cloud.client(), control, standalone: None }
     };
     let reconcilers: Vec<Reconciler<FakeKubernetes>> = scenario.clusters.iter().map(ccm).collect();
-    let mut created = CreatedGroups::new(&cloud);
+    let mut created = CreatedGroupIds::new(&cloud);
     for (number, step) in scenario.steps.iter().enumerate() {
         let kubernetes = &reconcilers[0].kubernetes;
         match step {
@@ -124,13 +124,13 @@ fn collect_addresses(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// The ids of groups that rounds create. The CLB double draws them; the recordings count them, `rsp-new-1`.
-struct CreatedGroups {
+struct CreatedGroupIds {
     known: BTreeSet<String>,
     /// Each as it is drawn and as it is counted.
     ids: Vec<(String, String)>,
 }
 
-impl CreatedGroups {
+impl CreatedGroupIds {
     fn new(cloud: &TestCloud) -> Self {
         let groups = cloud.load_balancer(CLB).expect("the CLB").groups;
         Self { known: groups.into_iter().map(|group| group.id).collect(), ids: Vec::new() }
@@ -162,7 +162,7 @@ impl CreatedGroups {
 async fn compare(
     reconciler: &Reconciler<FakeKubernetes>,
     cloud: &TestCloud,
-    created: &mut CreatedGroups,
+    created: &mut CreatedGroupIds,
     wanted: &Round,
 ) -> Result<()> {
     let key = Key { namespace: NAMESPACE.to_owned(), name: wanted.service.clone() };

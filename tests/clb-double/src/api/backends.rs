@@ -12,7 +12,7 @@ const NAME: &str = "BackendServers";
 
 /// One element of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Element {
+pub(super) struct BackendElement {
     pub(super) server_id: String,
     pub(super) server_ip: String,
     pub(super) port: u16,
@@ -21,7 +21,7 @@ pub(super) struct Element {
     pub(super) description: Option<String>,
 }
 
-impl Element {
+impl BackendElement {
     /// Whether this element means that backend. Of an instance nobody needs to tell the address.
     pub(super) fn means(&self, backend: &Backend) -> bool {
         self.server_id == backend.server_id
@@ -38,8 +38,8 @@ impl Element {
     }
 }
 
-impl From<Element> for Backend {
-    fn from(element: Element) -> Self {
+impl From<BackendElement> for Backend {
+    fn from(element: BackendElement) -> Self {
         Self {
             server_id: element.server_id,
             server_ip: element.server_ip,
@@ -53,7 +53,7 @@ impl From<Element> for Backend {
 }
 
 /// Reads the list. More than `most` elements are refused.
-pub(super) fn read(text: &str, most: usize) -> Result<Vec<Element>, ApiError> {
+pub(super) fn read(text: &str, most: usize) -> Result<Vec<BackendElement>, ApiError> {
     let list = serde_json::from_str(text)
         .map_err(|error| ApiError::invalid(format!("{NAME} is not JSON: {error}")))?;
     let Value::Array(list) = list else {
@@ -74,7 +74,7 @@ pub(super) fn read(text: &str, most: usize) -> Result<Vec<Element>, ApiError> {
         .collect()
 }
 
-fn read_one(element: &Map<String, Value>) -> Result<Element, String> {
+fn read_one(element: &Map<String, Value>) -> Result<BackendElement, String> {
     let server_id = text(element, "serverId")?.ok_or("has no ServerId")?;
     let port = number(element, "port", 1..=65535)?.ok_or("has no Port")?;
     let weight = number(element, "weight", 0..=100)?;
@@ -84,7 +84,7 @@ fn read_one(element: &Map<String, Value>) -> Result<Element, String> {
         Some("eci") => BackendType::Eci,
         Some(other) => return Err(format!("has the Type {other:?}, which is not ecs, eni or eci")),
     };
-    Ok(Element {
+    Ok(BackendElement {
         server_id,
         server_ip: text(element, "serverIp")?.unwrap_or_default(),
         port: u16::try_from(port).map_err(|error| error.to_string())?,
@@ -138,7 +138,7 @@ mod tests {
         let text = r#"[{"IsUserManaged":false,"NodeName":null,"description":"k8s/30080/web/shop/c1",
             "serverId":"i-1","serverIp":"","weight":30,"port":30080,"type":"ecs","TargetRef":null,
             "Invalid":false}]"#;
-        let wanted = Element {
+        let wanted = BackendElement {
             server_id: "i-1".to_owned(),
             server_ip: String::new(),
             port: 30080,

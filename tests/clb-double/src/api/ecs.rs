@@ -55,7 +55,7 @@ pub(super) fn network_interfaces(state: &State, context: &CallContext<'_>) -> An
         })
         .collect::<Vec<_>>();
     let total = found.len();
-    let (found, next) = TokenPage::of(params, 100)?.cut(found);
+    let (found, next) = TokenPage::from_params(params, 100)?.cut(found);
     Ok(json!({
         "NetworkInterfaceSets": {"NetworkInterfaceSet": found},
         "TotalCount": total,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::state::{Backend, Group, State};
 
-use super::backends::{self, Element};
+use super::backends::{self, BackendElement};
 use super::{Answer, ApiError, CallContext, fresh_id};
 
 /// All of them: the real API has no pages here either.
@@ -51,7 +51,7 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     let name = context.params.optional("VServerGroupName").unwrap_or_default().to_owned();
     let elements = elements(state, context)?.unwrap_or_default();
     state.load_balancer(lb)?;
-    room_for(state, lb, elements.iter().map(Element::key).collect::<BTreeSet<_>>().len())?;
+    room_for(state, lb, elements.iter().map(BackendElement::key).collect::<BTreeSet<_>>().len())?;
     let mut group = Group { id: fresh_id("rsp")?, name, backends: Vec::new() };
     put(&mut group, elements);
     let answer = description(&group);
@@ -80,7 +80,7 @@ pub(super) fn add(state: &mut State, context: &CallContext<'_>) -> Answer {
     let fresh = elements
         .iter()
         .filter(|element| !group.backends.iter().any(|backend| element.means(backend)))
-        .map(Element::key)
+        .map(BackendElement::key)
         .collect::<BTreeSet<_>>();
     let lb = state.load_balancer_of_group(id)?.id.clone();
     room_for(state, &lb, fresh.len())?;
@@ -113,7 +113,7 @@ pub(super) fn set(state: &mut State, context: &CallContext<'_>) -> Answer {
     Ok(description(group))
 }
 
-fn put(group: &mut Group, elements: Vec<Element>) {
+fn put(group: &mut Group, elements: Vec<BackendElement>) {
     for element in elements {
         match group.backends.iter_mut().find(|backend| element.means(backend)) {
             Some(backend) => change(backend, &element),
@@ -122,14 +122,17 @@ fn put(group: &mut Group, elements: Vec<Element>) {
     }
 }
 
-fn change(backend: &mut Backend, element: &Element) {
+fn change(backend: &mut Backend, element: &BackendElement) {
     backend.weight = element.weight.unwrap_or(backend.weight);
     if let Some(description) = &element.description {
         description.clone_into(&mut backend.description);
     }
 }
 
-fn elements(state: &State, context: &CallContext<'_>) -> Result<Option<Vec<Element>>, ApiError> {
+fn elements(
+    state: &State,
+    context: &CallContext<'_>,
+) -> Result<Option<Vec<BackendElement>>, ApiError> {
     let key = &context.caller.access_key_id;
     let account = state.accounts.iter().find(|account| account.access_key_id == *key);
     let own = account.and_then(|account| account.backends_per_call);
@@ -137,7 +140,10 @@ fn elements(state: &State, context: &CallContext<'_>) -> Result<Option<Vec<Eleme
     context.params.optional("BackendServers").map(|text| backends::read(text, most)).transpose()
 }
 
-fn required_elements(state: &State, context: &CallContext<'_>) -> Result<Vec<Element>, ApiError> {
+fn required_elements(
+    state: &State,
+    context: &CallContext<'_>,
+) -> Result<Vec<BackendElement>, ApiError> {
     elements(state, context)?.ok_or_else(|| ApiError::missing("BackendServers"))
 }
 

@@ -47,7 +47,7 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
         .map(|(lb, listener)| description(lb, listener))
         .collect::<Vec<_>>();
     let total = listeners.len();
-    let page = TokenPage::of(context.params, 20)?;
+    let page = TokenPage::from_params(context.params, 20)?;
     let (listeners, next) = page.cut(listeners);
     Ok(json!({
         "Listeners": listeners,

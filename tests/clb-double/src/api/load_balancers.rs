@@ -54,7 +54,7 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
         .filter(|lb| tags.iter().all(|(key, value)| lb.tags.get(key) == Some(value)))
         .map(|lb| summary(state, lb))
         .collect::<Vec<_>>();
-    let page = Page::of(params)?;
+    let page = Page::from_params(params)?;
     let total = found.len();
     Ok(json!({
         "LoadBalancers": {"LoadBalancer": page.cut(found)},
@@ -207,7 +207,7 @@ fn summary(state: &State, lb: &LoadBalancer) -> Value {
             protection.map_or("NonProtection", |_| "ConsoleProtection"),
         "ModificationProtectionReason":
             protection.map_or("", |protection| protection.reason.as_str()),
-        "Tags": {"Tag": tags::of(lb)},
+        "Tags": {"Tag": tags::describe(lb)},
     })
 }
 

@@ -4,12 +4,10 @@
 
 mod backends;
 mod ecs;
-mod error;
 mod groups;
 mod health;
 mod listeners;
 mod load_balancers;
-mod params;
 mod sts;
 mod tags;
 mod vpc;
@@ -17,12 +15,12 @@ mod vpc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(crate) use error::ApiError;
-pub(crate) use params::Params;
+use crate::api_error::ApiError;
+use crate::params::Params;
 pub(crate) use sts::issue_token;
 
 use crate::auth::Caller;
-use crate::data_plane::HealthTable;
+use crate::health::HealthTable;
 use crate::state::State;
 
 /// What a handler says: the answer without its request id.
@@ -125,7 +123,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(params: &Params) -> Result<Self, ApiError> {
+    fn from_params(params: &Params) -> Result<Self, ApiError> {
         Ok(Self {
             number: params.number("PageNumber", 1..=usize::MAX)?.unwrap_or(1),
             size: params.number("PageSize", 1..=100)?.unwrap_or(50),
@@ -145,7 +143,7 @@ struct TokenPage {
 }
 
 impl TokenPage {
-    fn of(params: &Params, most: usize) -> Result<Self, ApiError> {
+    fn from_params(params: &Params, most: usize) -> Result<Self, ApiError> {
         let from = match params.optional("NextToken") {
             None => 0,
             Some(token) => token

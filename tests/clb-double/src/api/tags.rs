@@ -10,7 +10,7 @@ use super::{Answer, ApiError, CallContext, TokenPage};
 const MOST: usize = 20;
 
 /// A CLB's tags as its own description tells them.
-pub(super) fn of(lb: &LoadBalancer) -> Vec<Value> {
+pub(super) fn describe(lb: &LoadBalancer) -> Vec<Value> {
     lb.tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect()
 }
 
@@ -42,7 +42,7 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
             })
         })
         .collect();
-    let (tags, next) = TokenPage::of(context.params, 500)?.cut(tags);
+    let (tags, next) = TokenPage::from_params(context.params, 500)?.cut(tags);
     Ok(json!({"TagResources": {"TagResource": tags}, "NextToken": next}))
 }
 

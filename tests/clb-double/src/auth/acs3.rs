@@ -2,7 +2,7 @@
 
 use ring::{digest, hmac};
 
-use crate::api::ApiError;
+use crate::api_error::ApiError;
 use crate::random::digits;
 use crate::request::Request;
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use crate::api::ApiError;
+use crate::api_error::ApiError;
 use crate::request::Request;
 
 use super::{ClaimedIdentity, Signature, encode, incomplete};

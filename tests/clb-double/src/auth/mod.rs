@@ -1,4 +1,4 @@
-//! Who is calling: signatures, tokens, times and nonces.
+//! Authentication of calls: signatures, security tokens, timestamps and nonces.
 
 mod acs3;
 mod encode;
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use nonce::Nonces;
 
-use crate::api::ApiError;
+use crate::api_error::ApiError;
 use crate::request::Request;
 use crate::state::State;
 

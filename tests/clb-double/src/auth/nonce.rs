@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The nonces of the last while.
 #[derive(Debug, Default)]
-pub(crate) struct Nonces(Mutex<Used>);
+pub(crate) struct Nonces(Mutex<UsedNonces>);
 
 #[derive(Debug, Default)]
-struct Used {
+struct UsedNonces {
     known: HashSet<(String, String)>,
     in_order: VecDeque<(Timestamp, (String, String))>,
 }

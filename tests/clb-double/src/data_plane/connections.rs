@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// How a backend stands towards its listener.
+/// Whether a backend takes connections of its listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BackendState {
     /// In the group, with weight.
@@ -16,7 +16,7 @@ pub(super) enum BackendState {
     Removed,
 }
 
-/// What becomes of the connections that are there.
+/// What happens to the established connections of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionAction {
     /// They go on.
@@ -27,7 +27,7 @@ pub(super) enum ConnectionAction {
     CutNow,
 }
 
-/// The listener's connection drain decides, if it has one.
+/// What happens to established connections; `drain` is the drain time of the listener, if it has connection drain.
 pub(super) fn connection_action(state: BackendState, drain: Option<Duration>) -> ConnectionAction {
     match (state, drain) {
         (BackendState::Serving, _) | (BackendState::ZeroWeight, None) => ConnectionAction::Keep,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::state::BackendKey;
 
-use super::listener::{Chosen, ListenerForwarder};
+use super::listener::{ChosenBackend, ListenerForwarder};
 
 /// A backend that has not accepted by then does not: a client would send its first packet three
 /// times in this while.
@@ -49,8 +49,8 @@ impl Drop for Open {
     }
 }
 
-async fn forward(mut client: TcpStream, chosen: Chosen, forwarder: Arc<ListenerForwarder>) {
-    let Chosen { key, address, mut cut } = chosen;
+async fn forward(mut client: TcpStream, chosen: ChosenBackend, forwarder: Arc<ListenerForwarder>) {
+    let ChosenBackend { key, address, mut cut } = chosen;
     let open = Open { forwarder, backend: key };
     let connected = async {
         let address = address?;

@@ -1,4 +1,4 @@
-//! One listener of the data plane: who gets a connection, and how long it lives.
+//! One listener of the data plane: it chooses the backend of each connection, and cuts connections.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -11,8 +11,8 @@ use crate::shared::SharedState;
 use crate::state::{Backend, BackendKey, Group, Listener, Protocol, State, Status};
 
 use super::connections::{BackendConnections, BackendState, ConnectionAction, connection_action};
-use super::health::Health;
 use super::schedule::{Candidate, SchedulerState};
+use crate::health::Health;
 
 /// The listener that a forwarder belongs to, and where its clients connect.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ impl ListenerKey {
     }
 }
 
-/// What a forwarder remembers.
+/// The counters and timers of a forwarder.
 #[derive(Debug, Default)]
 pub(super) struct ForwardingState {
     scheduler: SchedulerState,
@@ -68,7 +68,7 @@ pub(super) struct ForwardingState {
     pub(super) refused: u64,
 }
 
-/// One listener.
+/// Forwards the connections of one listener.
 #[derive(Debug)]
 pub(super) struct ListenerForwarder {
     pub(super) key: ListenerKey,
@@ -78,7 +78,7 @@ pub(super) struct ListenerForwarder {
 }
 
 /// The backend of a new connection.
-pub(super) struct Chosen {
+pub(super) struct ChosenBackend {
     pub(super) key: BackendKey,
     pub(super) address: Option<SocketAddr>,
     pub(super) cut: watch::Receiver<()>,
@@ -102,7 +102,7 @@ impl ListenerForwarder {
     }
 
     /// Who takes a new connection of this client, by the weights stored at this moment.
-    pub(super) fn choose(&self, client: IpAddr) -> Option<Chosen> {
+    pub(super) fn choose(&self, client: IpAddr) -> Option<ChosenBackend> {
         let mut forwarding = self.forwarding();
         let chosen = self.shared.read(|state| {
             let listener = self.key.listener(state)?;
@@ -134,7 +134,7 @@ impl ListenerForwarder {
             return None;
         };
         let cut = forwarding.connections.entry(key.clone()).or_default().open();
-        Some(Chosen { key, address, cut })
+        Some(ChosenBackend { key, address, cut })
     }
 
     /// Backends with weight that are well; if none is, all with weight.
@@ -161,7 +161,7 @@ impl ListenerForwarder {
     }
 
     /// Begins and ends drains after the state has changed.
-    pub(super) fn follow(self: &Arc<Self>) {
+    pub(super) fn sync(self: &Arc<Self>) {
         let mut forwarding = self.forwarding();
         let (drain, group) = self.shared.read(|state| {
             let drain = self

@@ -3,7 +3,6 @@
 mod checks;
 mod connections;
 mod forward;
-mod health;
 mod listener;
 mod report;
 mod schedule;
@@ -17,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub(crate) use health::HealthTable;
 pub use report::{BackendReport, ListenerReport};
 
 use crate::shared::SharedState;
@@ -43,7 +41,7 @@ impl DataPlane {
         let mut changes = shared.changes();
         loop {
             changes.borrow_and_update();
-            self.follow(&shared);
+            self.sync(&shared);
             if changes.changed().await.is_err() {
                 // Nothing can change any more.
                 std::future::pending::<Infallible>().await;
@@ -52,7 +50,7 @@ impl DataPlane {
     }
 
     /// Opens, closes and drains until all is as the state wants it.
-    pub(crate) fn follow(&self, shared: &Arc<SharedState>) {
+    pub(crate) fn sync(&self, shared: &Arc<SharedState>) {
         let wanted = shared.read(ListenerKey::wanted);
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, running) in listeners.iter_mut() {
@@ -71,7 +69,7 @@ impl DataPlane {
                 running.work = open(shared, &running.forwarder)
                     .map_err(|error| format!("cannot listen on {}: {error}", key.address()));
             }
-            running.forwarder.follow();
+            running.forwarder.sync();
         }
     }
 
@@ -89,7 +87,7 @@ impl DataPlane {
         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         listeners
             .values()
-            .map(|running| report::of(&running.forwarder, running.work.as_ref().err()))
+            .map(|running| report::listener_report(&running.forwarder, running.work.as_ref().err()))
             .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What the data plane did, for tests.
+//! What the data plane has forwarded, for tests.
 
 use std::net::SocketAddr;
 
@@ -8,43 +8,47 @@ use crate::state::BackendKey;
 
 use super::listener::ListenerForwarder;
 
-/// A listener since the start.
+/// What one listener has forwarded since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerReport {
-    /// Its CLB.
+    /// The id of its CLB.
     pub load_balancer_id: String,
-    /// Where its clients connect.
+    /// The address that its clients connect to.
     pub address: SocketAddr,
-    /// Whether it takes connections now.
+    /// Whether it accepts connections now.
     pub forwards: bool,
-    /// If not, why.
+    /// Why it does not accept connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Connections that no backend could take.
+    /// Connections that were reset because no backend could take them.
     pub refused: u64,
-    /// Every backend that was ever given a connection.
+    /// Every backend that a connection was ever assigned to.
     pub backends: Vec<BackendReport>,
 }
 
-/// A backend since the start.
+/// The connections that one backend was assigned since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendReport {
-    /// Which one.
+    /// The backend.
     #[serde(flatten)]
     pub key: BackendKey,
-    /// Connections it has now.
+    /// Open now.
     pub open: u64,
-    /// Connections it was given.
+    /// All.
     pub total: u64,
-    /// Of them, those that it did not accept.
+    /// Those that the backend did not accept.
     pub failed: u64,
-    /// Of them, those that were cut after it was taken away or out of service.
+    /// Those that were cut after the backend was removed, got weight 0 under connection drain, or the listener
+    /// stopped.
     pub cut: u64,
 }
 
-pub(super) fn of(forwarder: &ListenerForwarder, error: Option<&String>) -> ListenerReport {
+pub(super) fn listener_report(
+    forwarder: &ListenerForwarder,
+    error: Option<&String>,
+) -> ListenerReport {
     let forwarding = forwarder.forwarding();
     let backends = forwarding
         .connections

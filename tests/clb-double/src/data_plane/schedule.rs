@@ -1,4 +1,4 @@
-//! Whose turn it is.
+//! Which backend gets the next connection.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Candidate<'a> {
     pub(super) open: u64,
 }
 
-/// What was dealt out so far: each backend's claim to the next turn.
+/// The state of round robin: each backend's current weight, which is its claim to the next connection.
 #[derive(Debug, Default)]
 pub(super) struct SchedulerState(HashMap<BackendKey, i64>);
 

@@ -30,13 +30,13 @@ impl HttpService for ApiAndControl {
             ("GET", "/calls") => Reply::json(200, &shared.calls.all()),
             ("DELETE", "/calls") => {
                 shared.calls.clear();
-                done()
+                ok()
             }
             ("GET", "/faults") => Reply::json(200, &shared.faults.all()),
             ("POST", "/faults") => add_fault(shared, request.body()),
             ("DELETE", "/faults") => {
                 shared.faults.clear();
-                done()
+                ok()
             }
             ("GET", "/connections") => Reply::json(200, &json!({"listeners": self.plane.report()})),
             (method, path) => Reply::text(
@@ -58,7 +58,7 @@ fn put_state(shared: &SharedState, body: &[u8]) -> Reply {
     match text.parse::<State>() {
         Ok(new) => {
             shared.edit(|state| *state = new);
-            done()
+            ok()
         }
         Err(error) => Reply::text(400, format!("{error}\n")),
     }
@@ -69,12 +69,12 @@ fn add_fault(shared: &SharedState, body: &[u8]) -> Reply {
     match serde_path_to_error::deserialize::<_, Fault>(&mut reader) {
         Ok(fault) => {
             shared.faults.add(fault);
-            done()
+            ok()
         }
         Err(error) => Reply::text(400, format!("{}: {}\n", error.path(), error.inner())),
     }
 }
 
-fn done() -> Reply {
+fn ok() -> Reply {
     Reply::json(200, &json!({}))
 }

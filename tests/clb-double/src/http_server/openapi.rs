@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api::{self, Answer, ApiError, CallContext, Handler};
+use crate::api::{self, Answer, CallContext, Handler};
+use crate::api_error::ApiError;
 use crate::auth::{self, Caller};
 use crate::faults::FaultEffect;
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! A listener: where clients connect, and who takes them.
+//! Listeners: the port that clients connect to, and the group that takes the connections.
 
 use std::collections::BTreeMap;
 
@@ -10,37 +10,37 @@ use super::parse;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
-    /// Where clients connect.
+    /// The port that clients connect to, 1 to 65535.
     #[serde(deserialize_with = "parse::port")]
     pub port: u16,
-    /// What they speak. The data plane forwards TCP only.
+    /// The protocol. The data plane forwards TCP only.
     #[serde(default)]
     pub protocol: Protocol,
-    /// How backends take turns.
+    /// How connections are distributed.
     #[serde(default)]
     pub scheduler: Scheduler,
-    /// The group that serves it.
+    /// The id of the group that takes its connections; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v_server_group_id: Option<String>,
-    /// Whether it takes connections.
+    /// Whether it accepts connections.
     #[serde(default)]
     pub status: Status,
-    /// What people wrote.
+    /// Any text; CCM writes `k8s/…`.
     #[serde(default)]
     pub description: String,
     /// Seconds for which a client stays with its backend, 0 to 3600; 0: it does not.
     #[serde(default)]
     pub persistence_timeout: u32,
-    /// Seconds, 10 to 900. Told, not kept: the data plane never ends an idle connection.
+    /// Seconds, 10 to 900. Stored and described only: the data plane never ends an idle connection.
     #[serde(default = "default_established")]
     pub established_timeout: u32,
-    /// Whether established connections end when their backend has gone or has weight 0.
+    /// Whether established connections are cut after their backend was removed or got weight 0.
     #[serde(default)]
     pub connection_drain: bool,
-    /// Seconds until they do, 10 to 900.
+    /// After how many seconds they are cut, 10 to 900.
     #[serde(default = "default_drain")]
     pub connection_drain_timeout: u32,
-    /// How a backend is found to be well.
+    /// The health check of its backends.
     #[serde(default)]
     pub health_check: HealthCheck,
     /// The port of the HTTPS listener to which an HTTP listener redirects its clients.
@@ -52,7 +52,7 @@ pub struct Listener {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// What a listener's clients speak.
+/// The protocol of a listener.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -67,52 +67,52 @@ pub enum Protocol {
     Https,
 }
 
-/// How backends take turns.
+/// How a listener distributes connections among its backends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheduler {
-    /// By weight.
+    /// Weighted round robin.
     #[default]
     Wrr,
-    /// All that have any weight alike.
+    /// Round robin among the backends whose weight is not 0.
     Rr,
-    /// By connections for each unit of weight.
+    /// The backend with the fewest connections for each unit of weight.
     Wlc,
 }
 
-/// Whether a listener takes connections.
+/// Whether a listener accepts connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It does.
+    /// It accepts connections.
     #[default]
     Running,
-    /// It does not; every new listener begins so.
+    /// It accepts none. Every new listener begins so.
     Stopped,
 }
 
-/// How a backend is found to be well.
+/// The health check of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HealthCheck {
-    /// Whether it is looked after at all.
+    /// Whether backends are checked at all.
     pub enabled: bool,
-    /// Told; the data plane connects, whichever it is.
+    /// Stored and described only: the data plane checks by connecting, whichever it is.
     #[serde(rename = "type")]
     pub kind: HealthCheckType,
-    /// Where to connect; absent: the backend's own port.
+    /// The port to connect to; absent: the backend's own.
     pub port: Option<u16>,
     /// Seconds between two checks, 1 to 50.
     pub interval: u32,
     /// Seconds after which a check has failed, 1 to 300.
     pub connect_timeout: u32,
-    /// Successes in a row that make it well, 2 to 10.
+    /// After how many successes in a row a backend is healthy, 2 to 10.
     pub healthy_threshold: u32,
-    /// Failures in a row that make it unwell, 2 to 10.
+    /// After how many failures in a row it is unhealthy, 2 to 10.
     pub unhealthy_threshold: u32,
 }
 
-/// What is asked of a backend.
+/// What a health check asks of a backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthCheckType {

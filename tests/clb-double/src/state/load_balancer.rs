@@ -13,19 +13,19 @@ use super::{Listener, parse};
 pub struct LoadBalancer {
     /// Such as `lb-bp1example`.
     pub id: String,
-    /// What people call it.
+    /// Its name.
     #[serde(default)]
     pub name: String,
-    /// Where its clients connect; the data plane listens there.
+    /// The address that clients connect to, and at which the data plane listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// From where it can be reached.
+    /// Whether it has an internet or an intranet address.
     #[serde(default)]
     pub address_type: AddressType,
-    /// The network it stands in.
+    /// Whether it is in a VPC.
     #[serde(default)]
     pub network_type: NetworkType,
-    /// Of its address.
+    /// The version of its address.
     #[serde(default)]
     pub ip_version: IpVersion,
     /// Its specification, such as `slb.s1.small`.
@@ -46,13 +46,13 @@ pub struct LoadBalancer {
     /// Mbit/s; -1 is no limit.
     #[serde(default = "default_bandwidth")]
     pub bandwidth: i64,
-    /// Whether deleting it is refused.
+    /// Whether `DeleteLoadBalancer` is refused.
     #[serde(default)]
     pub delete_protection: bool,
-    /// Why the console refuses to change it, if it does.
+    /// Whether the console refuses to change it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modification_protection: Option<ModificationProtection>,
-    /// Key and value.
+    /// Its tags, value by key.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// Its vServer groups.
@@ -67,29 +67,29 @@ pub struct LoadBalancer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModificationProtection {
-    /// In somebody's words.
+    /// The reason that was given with the protection.
     pub reason: String,
 }
 
-/// From where a CLB can be reached.
+/// The type of a CLB's address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AddressType {
-    /// Its VPC.
+    /// Reachable from its VPC only.
     #[default]
     Intranet,
-    /// Everywhere.
+    /// Reachable from the internet.
     Internet,
 }
 
-/// The network a CLB stands in.
+/// The network that a CLB is in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkType {
     /// A VPC.
     #[default]
     Vpc,
-    /// The old shared one; also every CLB of the internet.
+    /// The classic network. Every CLB with an internet address is in it.
     Classic,
 }
 
@@ -110,10 +110,10 @@ pub enum IpVersion {
 pub struct Group {
     /// Such as `rsp-bp1example`.
     pub id: String,
-    /// What people call it.
+    /// Its name.
     #[serde(default)]
     pub name: String,
-    /// Who takes the connections.
+    /// The servers that take its connections.
     #[serde(default)]
     pub backends: Vec<Backend>,
 }
@@ -122,12 +122,12 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Backend {
-    /// An instance, an interface or a container group.
+    /// The id of an instance, a network interface or a container instance.
     pub server_id: String,
-    /// Address, of an interface or a container group.
+    /// The address of a network interface or container instance; empty for an instance.
     #[serde(default)]
     pub server_ip: String,
-    /// Where it listens.
+    /// The port that it listens on, 1 to 65535.
     #[serde(deserialize_with = "parse::port")]
     pub port: u16,
     /// 0 to 100; 0 takes no new connection.
@@ -136,20 +136,20 @@ pub struct Backend {
     /// What `server_id` names.
     #[serde(default, rename = "type")]
     pub kind: BackendType,
-    /// CCM's mark, or what people wrote.
+    /// The key that CCM writes (`k8s/…`), or any other text.
     #[serde(default)]
     pub description: String,
 }
 
-/// What a backend is: two entries with the same key are the same one.
+/// What identifies a backend in its group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendKey {
-    /// An instance, an interface or a container group.
+    /// The id of an instance, a network interface or a container instance.
     pub server_id: String,
-    /// Its address, where the entry tells one.
+    /// Its address; empty for an instance.
     pub server_ip: String,
-    /// Where it listens.
+    /// The port that it listens on.
     pub port: u16,
 }
 
@@ -192,7 +192,7 @@ impl LoadBalancer {
 }
 
 impl Backend {
-    /// What tells it from others of its group.
+    /// What identifies it in its group.
     pub fn key(&self) -> BackendKey {
         BackendKey {
             server_id: self.server_id.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::api::ApiError;
+use crate::api_error::ApiError;
 
 use super::{Backend, BackendType, Group, Listener, LoadBalancer, Protocol, State};
 

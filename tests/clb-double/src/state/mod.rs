@@ -1,6 +1,6 @@
-//! What the cloud knows: the one truth that the API edits and the data plane reads.
+//! The state of the double: the API changes it, the data plane reads it.
 
-mod identity;
+mod credentials;
 mod listener;
 mod load_balancer;
 mod lookup;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use identity::{Account, Role, StsToken};
+pub use credentials::{Account, Role, StsToken};
 pub use listener::{HealthCheck, HealthCheckType, Listener, Protocol, Scheduler, Status};
 pub use load_balancer::{
     AddressType, Backend, BackendKey, BackendType, Group, IpVersion, LoadBalancer,
@@ -19,10 +19,10 @@ pub use load_balancer::{
 };
 pub use parse::StateError;
 
-pub(crate) use identity::default_account;
+pub(crate) use credentials::default_account;
 pub(crate) use listener::{default_drain, default_established};
 
-/// The whole shared. Its JSON is described in the README.
+/// Everything that the double knows. The README describes its JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct State {
@@ -31,25 +31,25 @@ pub struct State {
     /// Access keys that do not expire.
     #[serde(default)]
     pub accounts: Vec<Account>,
-    /// Access keys that do, with the token that must come with them.
+    /// Access keys that expire, each with the security token that calls with it must carry.
     #[serde(default)]
     pub sts_tokens: Vec<StsToken>,
     /// Roles that may be assumed.
     #[serde(default)]
     pub roles: Vec<Role>,
-    /// What the metadata server tells.
+    /// What the metadata service answers.
     #[serde(default)]
     pub metadata: Metadata,
     /// The only VPC.
     #[serde(default)]
     pub vpc: Vpc,
-    /// Addresses of elastic network interfaces. One interface may have several.
+    /// Elastic network interfaces, one entry for each address.
     #[serde(default)]
     pub network_interfaces: Vec<NetworkInterface>,
-    /// Address of each ECS instance that the data plane can reach.
+    /// The addresses of ECS instances by id. The data plane cannot reach others.
     #[serde(default)]
     pub instances: BTreeMap<String, IpAddr>,
-    /// Limits.
+    /// The limits that calls are held to.
     #[serde(default)]
     pub quotas: Quotas,
     /// The CLBs.
@@ -69,7 +69,7 @@ pub struct Metadata {
     pub zone_id: String,
     /// Its vSwitch.
     pub vswitch_id: String,
-    /// Answer only to those who bring a token (`IMDSv2`).
+    /// Whether requests without a token are refused (`IMDSv2`).
     pub tokens_only: bool,
     /// Have no tokens: answer as `IMDSv1` alone did.
     pub without_tokens: bool,
@@ -83,7 +83,7 @@ pub struct Metadata {
 pub struct Vpc {
     /// Such as `vpc-bp1example`.
     pub id: String,
-    /// Its ranges; the first is the main one.
+    /// Its address ranges, such as `10.0.0.0/8`; the first is the primary one.
     pub cidrs: Vec<String>,
 }
 
@@ -93,11 +93,11 @@ pub struct Vpc {
 pub struct NetworkInterface {
     /// Such as `eni-bp1example`.
     pub id: String,
-    /// Where it is reached.
+    /// One of its addresses.
     pub ip: IpAddr,
 }
 
-/// How much there may be.
+/// Limits of the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Quotas {

@@ -14,7 +14,7 @@ use super::{HealthCheck, Listener, LoadBalancer, State};
 pub struct StateError {
     /// Path into the JSON, such as `loadBalancers[0].id`.
     pub place: String,
-    /// What is wrong there, and what would be right.
+    /// What is wrong there, and what is allowed.
     pub what: String,
 }
 
@@ -39,16 +39,19 @@ impl FromStr for State {
 }
 
 impl State {
-    /// What JSON alone cannot say: ids that are there once, names that lead somewhere, ranges.
+    /// Checks what the JSON's structure cannot: that ids are unique, that groups of listeners exist,
+    /// and that numbers are in their ranges. Returns the first error.
     pub fn check(&self) -> Result<(), StateError> {
         let keys = self.accounts.iter().map(|account| account.access_key_id.as_str());
         let keys = keys.chain(self.sts_tokens.iter().map(|token| token.access_key_id.as_str()));
-        once(keys, |id| StateError::new("accounts, stsTokens", format!("{id:?} is there twice")))?;
-        once(self.load_balancers.iter().map(|lb| lb.id.as_str()), |id| {
+        check_unique(keys, |id| {
+            StateError::new("accounts, stsTokens", format!("{id:?} is there twice"))
+        })?;
+        check_unique(self.load_balancers.iter().map(|lb| lb.id.as_str()), |id| {
             StateError::new("loadBalancers", format!("{id:?} is there twice"))
         })?;
         let groups = self.load_balancers.iter().flat_map(|lb| &lb.groups);
-        once(groups.map(|group| group.id.as_str()), |id| {
+        check_unique(groups.map(|group| group.id.as_str()), |id| {
             StateError::new("loadBalancers[].groups", format!("{id:?} is there twice"))
         })?;
         for (index, load_balancer) in self.load_balancers.iter().enumerate() {
@@ -61,14 +64,20 @@ impl State {
 impl LoadBalancer {
     fn check(&self, place: &str) -> Result<(), StateError> {
         for (index, group) in self.groups.iter().enumerate() {
-            once(group.backends.iter().map(super::Backend::key), |key| {
+            check_unique(group.backends.iter().map(super::Backend::key), |key| {
                 let place = format!("{place}.groups[{index}].backends");
                 StateError::new(place, format!("{}:{} is there twice", key.server_id, key.port))
             })?;
         }
-        once(self.listeners.iter().map(|listener| (listener.port, listener.is_udp())), |key| {
-            StateError::new(format!("{place}.listeners"), format!("port {} is there twice", key.0))
-        })?;
+        check_unique(
+            self.listeners.iter().map(|listener| (listener.port, listener.is_udp())),
+            |key| {
+                StateError::new(
+                    format!("{place}.listeners"),
+                    format!("port {} is there twice", key.0),
+                )
+            },
+        )?;
         for (index, listener) in self.listeners.iter().enumerate() {
             let place = format!("{place}.listeners[{index}]");
             if let Some(id) = &listener.v_server_group_id
@@ -108,7 +117,7 @@ impl Listener {
     }
 }
 
-fn once<T: Ord>(
+fn check_unique<T: Ord>(
     values: impl IntoIterator<Item = T>,
     twice: impl Fn(&T) -> StateError,
 ) -> Result<(), StateError> {

@@ -101,7 +101,10 @@ fn check(annotations: Annotations<'_>, keys: &[(&str, &str)]) -> Result<(), Buil
 }
 
 /// The parameters of a listener of this protocol that the annotations set. Numbers have been checked.
-pub(super) fn of(annotations: Annotations<'_>, protocol: &str) -> Vec<(&'static str, String)> {
+pub(super) fn parameters(
+    annotations: Annotations<'_>,
+    protocol: &str,
+) -> Vec<(&'static str, String)> {
     let is_number = |suffix: &str| {
         [BEFORE_FORWARDING, AFTER_FORWARDING].concat().iter().any(|(key, _)| *key == suffix)
     };

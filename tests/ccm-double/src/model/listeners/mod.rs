@@ -74,7 +74,7 @@ fn of_port(
         description: identity.to_string(),
         group: group.to_owned(),
         group_name: group_name(inputs, inputs.service.is_eni(inputs.default_type), port),
-        attributes: attributes::of(annotations, &protocol),
+        attributes: attributes::parameters(annotations, &protocol),
         forwards_to,
         protocol,
     })

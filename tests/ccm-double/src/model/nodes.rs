@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-use crate::model::BuildError;
+use super::BuildError;
 
 const MASTER: &str = "node-role.kubernetes.io/master";
 const VIRTUAL_KUBELET: (&str, &str) = ("type", "virtual-kubelet");
@@ -49,7 +49,7 @@ fn ready(node: &Node) -> &str {
 }
 
 /// The nodes that a Service's `backend-label` (`key=value,key=value`) leaves; all of them if it is empty.
-pub(crate) fn labelled<'a>(
+pub(crate) fn filter_by_label<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     wanted: &str,
 ) -> Result<Vec<&'a Node>, BuildError> {
@@ -109,7 +109,7 @@ fn provider_id(node: &Node) -> &str {
 }
 
 /// The machine of a node, after its region: `region.i-…` with or without `alicloud://`.
-pub(crate) fn machine(node: &Node) -> Result<&str, BuildError> {
+pub(crate) fn instance_id(node: &Node) -> Result<&str, BuildError> {
     let id = provider_id(node);
     let plain = id.strip_prefix("alicloud://").unwrap_or(id);
     plain.split('.').nth(1).ok_or_else(|| {
@@ -187,7 +187,7 @@ mod tests {
     #[case("", None)]
     #[case("i-1", None)]
     fn a_machine_is_named_by_region_and_id(#[case] id: &str, #[case] named: Option<&str>) {
-        assert_eq!(machine(&node(&json!({"spec": {"providerID": id}}))).ok(), named);
+        assert_eq!(instance_id(&node(&json!({"spec": {"providerID": id}}))).ok(), named);
     }
 
     #[rstest]
@@ -199,6 +199,9 @@ mod tests {
     #[case("zone=b,zone", Some(0))]
     fn backend_label_leaves(#[case] wanted: &str, #[case] left: Option<usize>) {
         let node = node(&json!({}));
-        assert_eq!(labelled([&node].into_iter(), wanted).ok().map(|nodes| nodes.len()), left);
+        assert_eq!(
+            filter_by_label([&node].into_iter(), wanted).ok().map(|nodes| nodes.len()),
+            left
+        );
     }
 }

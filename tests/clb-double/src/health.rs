@@ -1,4 +1,4 @@
-//! How the backends are, as the health checks found them.
+//! The health of backends, as the health checks found it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -47,7 +47,7 @@ impl CheckHistory {
 /// A listener's CLB and port.
 type ListenerId = (String, u16);
 
-/// All records, by listener and backend.
+/// The health of all backends, by listener and backend.
 #[derive(Debug, Default)]
 pub(crate) struct HealthTable(Mutex<HashMap<ListenerId, HashMap<BackendKey, CheckHistory>>>);
 
@@ -61,7 +61,7 @@ impl HealthTable {
     }
 
     /// Takes note of a round of checks. Backends that were not in it are forgotten.
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
         load_balancer: &str,
         port: u16,
@@ -83,7 +83,7 @@ impl HealthTable {
     }
 
     /// Forgets a listener.
-    pub(super) fn forget(&self, load_balancer: &str, port: u16) {
+    pub(crate) fn forget(&self, load_balancer: &str, port: u16) {
         self.with(|board| board.remove(&(load_balancer.to_owned(), port)));
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::ApiError;
+use crate::api_error::ApiError;
 
 /// Name and value; an empty value is none, as CCM 2.14 sends some.
 #[derive(Debug, Clone, Default)]

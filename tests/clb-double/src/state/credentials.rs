@@ -1,4 +1,4 @@
-//! Who may call.
+//! The access keys and roles that may call.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Account {
-    /// Names the key.
+    /// The id of the key.
     pub access_key_id: String,
-    /// Signs with it.
+    /// The secret that signs.
     pub access_key_secret: String,
-    /// The account that pays.
+    /// The id of the account.
     #[serde(default = "default_account")]
     pub account_id: String,
-    /// Who holds the key; absent: the account itself.
+    /// The ARN of the RAM user that has the key; absent: it is the account's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// How many backends a call with this key may carry; absent: what the quotas say.
@@ -26,17 +26,17 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StsToken {
-    /// Names the key, as `STS.…`.
+    /// The id of the key, `STS.…`.
     pub access_key_id: String,
-    /// Signs with it.
+    /// The secret that signs.
     pub access_key_secret: String,
-    /// Must come with every call.
+    /// The token that every call with the key must carry.
     pub security_token: String,
-    /// From then on it is worth nothing.
+    /// When the key and the token expire.
     pub expiration: Timestamp,
     /// The role that was assumed, with its session.
     pub arn: String,
-    /// The account that pays.
+    /// The id of the account.
     #[serde(default = "default_account")]
     pub account_id: String,
 }
