@@ -13,7 +13,7 @@ const EQUAL: f64 = 1e-9;
 /// What can be chosen in one route.
 pub(super) struct RouteOptions<'g> {
     goal: &'g RouteGoal,
-    wish: f64,
+    wanted_share: f64,
     /// What others hold now, 0..=1; `None` where nobody knows.
     others: Option<f64>,
     /// Whether the losing side is to end with nothing.
@@ -44,15 +44,15 @@ impl Choice {
 }
 
 impl<'g> RouteOptions<'g> {
-    pub fn new(goal: &'g RouteGoal, wish: f64) -> Result<Self, Unsolvable> {
+    pub fn new(goal: &'g RouteGoal, wanted_share: f64) -> Result<Self, Unsolvable> {
         let others = (goal.total > 0).then(|| ratio(goal.others, goal.total));
         let held = others.unwrap_or(0.0);
-        if wish > 1.0 - held + TOLERANCE {
+        if wanted_share > 1.0 - held + TOLERANCE {
             return Err(Unsolvable::Others { others: held * 100.0, most: (1.0 - held) * 100.0 });
         }
-        let is_all = wish >= 1.0 - held - EQUAL;
-        let options = Self { goal, wish, others, is_all };
-        for (side, carries) in [(&goal.to, wish > 0.0), (&goal.from, !is_all)] {
+        let is_all = wanted_share >= 1.0 - held - EQUAL;
+        let options = Self { goal, wanted_share, others, is_all };
+        for (side, carries) in [(&goal.to, wanted_share > 0.0), (&goal.from, !is_all)] {
             if carries && highest(side) == 0 {
                 return Err(Unsolvable::NoBackends);
             }
@@ -67,7 +67,7 @@ impl<'g> RouteOptions<'g> {
         let mut best: Option<Choice> = None;
         for to_sum in self.sums(&self.goal.to, to, None) {
             for from_sum in self.sums(&self.goal.from, from, Some(to_sum)) {
-                if (to_sum > 0) != (self.wish > 0.0) || (from_sum > 0) == self.is_all {
+                if (to_sum > 0) != (self.wanted_share > 0.0) || (from_sum > 0) == self.is_all {
                     continue;
                 }
                 let next = self.choice(weights, [to_sum, from_sum]);
@@ -80,7 +80,7 @@ impl<'g> RouteOptions<'g> {
     }
 
     /// The sums that are worth trying for a side: one for a Service, for servers those that come near
-    /// the wish beside what is known of the gaining side.
+    /// the wanted share beside what is known of the gaining side.
     fn sums(&self, side: &Side, weight: Option<u32>, beside: Option<u32>) -> RangeInclusive<u32> {
         match (side, beside) {
             (Side::Service(spread), _) => {
@@ -89,14 +89,17 @@ impl<'g> RouteOptions<'g> {
             }
             (Side::Servers(present), None) => match &self.goal.from {
                 // Both sides can be anything: the whole stays what it is.
-                Side::Servers(_) => self.around(f64::from(self.goal.total) * self.wish, present),
+                Side::Servers(_) => {
+                    self.around(f64::from(self.goal.total) * self.wanted_share, present)
+                }
                 Side::Service(_) => 0..=capacity(present),
             },
-            (Side::Servers(present), Some(to)) if self.wish > 0.0 => {
+            (Side::Servers(present), Some(to)) if self.wanted_share > 0.0 => {
                 let whole =
                     |share: f64| f64::from(to) / share.max(EQUAL) - f64::from(self.goal.others);
                 let beside = |share: f64| whole(share) - f64::from(to);
-                let (low, high) = (beside(self.wish + TOLERANCE), beside(self.wish - TOLERANCE));
+                let (low, high) =
+                    (beside(self.wanted_share + TOLERANCE), beside(self.wanted_share - TOLERANCE));
                 bounded(low.floor() - 1.0, high.ceil() + 1.0, present)
             }
             (Side::Servers(present), Some(_)) => {
@@ -116,11 +119,11 @@ impl<'g> RouteOptions<'g> {
         let [to_sum, from_sum] = sums;
         let others = ratio(self.goal.others, to_sum + from_sum + self.goal.others);
         let drift = self.others.map_or(0.0, |before| (others - before).abs());
-        let distance = (share - self.wish).abs().max(drift);
+        let distance = (share - self.wanted_share).abs().max(drift);
         let [to, from] = weights;
         let written = |weight: Option<u32>, sum: u32| weight.unwrap_or(sum);
         let written = [written(to, to_sum), written(from, from_sum)];
-        let percent = [self.wish, 1.0 - self.wish - self.others.unwrap_or(0.0)];
+        let percent = [self.wanted_share, 1.0 - self.wanted_share - self.others.unwrap_or(0.0)];
         let is_nominal =
             written.iter().zip(percent).all(|(weight, part)| is_percent(*weight, part));
         Choice { weights, sums, share, distance, is_nominal, range: self.range(weights, sums) }

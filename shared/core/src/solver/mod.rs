@@ -96,21 +96,23 @@ pub enum Unsolvable {
     NoBackends,
 }
 
-/// Finds the weights for a wanted share of the side `to` in every route, `wish` within 0..=1.
+/// Finds the weights for a wanted share of the side `to` in every route, `wanted_share` within 0..=1.
 ///
 /// Where several weights come within [`TOLERANCE`], the shares in percent come first, then the
 /// weights whose shares one backend less or more moves least. Where none comes that near, the
-/// nearest are returned: see [`Solution::distance`]. A greater wish may lead to a smaller share,
+/// nearest are returned: see [`Solution::distance`]. A greater wanted share may lead to a smaller share,
 /// within the tolerance.
-pub fn solve(goals: &[RouteGoal], wish: f64) -> Result<Solution, Unsolvable> {
-    if !(0.0..=1.0).contains(&wish) {
+pub fn solve(goals: &[RouteGoal], wanted_share: f64) -> Result<Solution, Unsolvable> {
+    if !(0.0..=1.0).contains(&wanted_share) {
         return Err(Unsolvable::Share);
     }
     if goals.is_empty() {
         return Err(Unsolvable::NoRoute);
     }
-    let options =
-        goals.iter().map(|goal| RouteOptions::new(goal, wish)).collect::<Result<Vec<_>, _>>()?;
+    let options = goals
+        .iter()
+        .map(|goal| RouteOptions::new(goal, wanted_share))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut best: Option<(Vec<Choice>, [Option<u32>; 2])> = None;
     for to in weights(goals, |goal| &goal.to) {
         for from in weights(goals, |goal| &goal.from) {
