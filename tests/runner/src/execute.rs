@@ -4,7 +4,7 @@ use std::{
     env,
     fs::{self, File},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -64,7 +64,9 @@ impl Counts {
 /// With `full`, the environment asks the tests for all they can do: `CLBMIGRATE_TEST_FULL=1`, and
 /// `PROPTEST_CASES` unless it is set already.
 pub fn execute(suite: &Suite, full: bool, limit: Duration) -> anyhow::Result<Finished> {
-    let log = log_file(suite)?;
+    let deps = suite.executable.parent().context("the folder of test executables")?;
+    let programs = deps.parent().context("the folder of programs")?;
+    let log = log_file(suite, programs)?;
     let out = File::create(&log).with_context(|| format!("{}", log.display()))?;
     let mut command = Command::new(&suite.executable);
     command
@@ -72,6 +74,9 @@ pub fn execute(suite: &Suite, full: bool, limit: Duration) -> anyhow::Result<Fin
         .env("CARGO_MANIFEST_DIR", &suite.folder)
         .env("CARGO_PKG_NAME", &suite.package)
         .env("CARGO_PKG_VERSION", &suite.version)
+        // Cargo has built all programs with the tests. A build of single ones would choose other
+        // features of what they depend on, and so compile that again.
+        .env("CLBMIGRATE_PROGRAMS", programs)
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out);
@@ -117,9 +122,8 @@ fn has_own_closing_line(output: &str) -> bool {
     output.lines().last().is_some_and(|line| line.contains(", equal: "))
 }
 
-fn log_file(suite: &Suite) -> anyhow::Result<PathBuf> {
-    let folder =
-        suite.executable.parent().context("the folder of test executables")?.join("../test-output");
+fn log_file(suite: &Suite, programs: &Path) -> anyhow::Result<PathBuf> {
+    let folder = programs.join("test-output");
     fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     let name: String =
         suite.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

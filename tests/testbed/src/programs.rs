@@ -62,15 +62,17 @@ fn built_in(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
 /// Builds a program of a package so that it runs alone in an image ([`crate::image`]), and returns
 /// its path.
 ///
-/// It is optimized and linked statically. Its target folder is `target` in the cache of the testbed,
-/// because other flags in the same folder would build everything anew.
+/// It is optimized and linked statically. Its target folder is `target/PACKAGE` in the cache of the
+/// testbed: other flags in cargo's own folder would build everything anew, and in a folder shared with
+/// a large program a small one would wait for it.
 pub fn build_static(package: &str, name: &str) -> anyhow::Result<PathBuf> {
     // Naming the target keeps the flags away from build scripts and macros.
     let target = format!("{ARCH}-unknown-linux-gnu");
     let arguments =
         ["--profile", IMAGE_PROFILE, "--package", package, "--bin", name, "--target", &target];
     let flags = [("RUSTFLAGS", "-C target-feature=+crt-static")];
-    let built = cargo_build(&arguments, &cache()?.join("target"), &[name], &flags)?;
+    let folder = cache()?.join("target").join(package);
+    let built = cargo_build(&arguments, &folder, &[name], &flags)?;
     built.into_iter().next().context("cargo has built nothing")
 }
 
