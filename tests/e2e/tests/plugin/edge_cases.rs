@@ -170,7 +170,16 @@ fn silent(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let watch = "clbmigrate status -w -n silent --request-timeout 10m";
     let mut terminal = Terminal::start(&proxied, watch, 24, 100)?;
     terminal.wait_for("silent/web")?;
-    let silence = proxy.add_rule(Match::method("GET").path_end("/api/v1/services"), Fault::Hang);
+    // The plugin is told of the change by its watch, and then lists all Services, in vain.
+    try_wait_for("the watch of Services", DEADLINE, || {
+        let all = proxy.requests();
+        let is_watch = all.iter().any(|of| {
+            of.request.path == "/api/v1/services" && of.request.parameter("watch").is_some()
+        });
+        Ok(is_watch.then_some(()))
+    })?;
+    let lists = Match::method("GET").path_end("/api/v1/services").without_parameter("watch");
+    let silence = proxy.add_rule(lists, Fault::Hang);
     user.set_weight("30")?;
     silence.wait_for_hits(1, DEADLINE)?;
     terminal.types("\u{3}")?;
