@@ -68,7 +68,7 @@ pub fn execute(suite: &Suite, full: bool, limit: Duration) -> anyhow::Result<Fin
     let programs = deps.parent().context("the folder of programs")?;
     let log = log_file(suite, programs)?;
     let out = File::create(&log).with_context(|| format!("{}", log.display()))?;
-    let mut command = Command::new(&suite.executable);
+    let mut command = command(&suite.executable);
     command
         .current_dir(&suite.folder)
         .env("CARGO_MANIFEST_DIR", &suite.folder)
@@ -115,6 +115,17 @@ pub fn execute(suite: &Suite, full: bool, limit: Duration) -> anyhow::Result<Fin
         None => output,
     };
     Ok(Finished { name: suite.name.clone(), duration, is_success, output, counts })
+}
+
+/// A command that ends with this process, however this process ends; elsewhere than on Linux it
+/// only ends with the terminal.
+fn command(executable: &Path) -> Command {
+    if !cfg!(target_os = "linux") {
+        return Command::new(executable);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(executable);
+    command
 }
 
 /// Whether a suite without a harness says in its own way what it compared: `cases: 400, equal: 400`.

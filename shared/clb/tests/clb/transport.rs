@@ -62,7 +62,7 @@ async fn a_server_that_always_cuts_is_told_as_lost(
     let server = RawServer::start(vec![answer]).await;
     let environment = FakeEnvironment::with_access_key();
     let clb = environment.connect_with(options(&server.http())).await.expect("a client");
-    let clb = clb.with_operation_timeout(Duration::from_secs(1));
+    let clb = clb.with_operation_timeout(Duration::from_secs(5));
     let error = clb.groups(CLB).await.expect_err("cut");
     assert_eq!(error.kind, ErrorKind::ConnectionLost);
     assert!(error.is_lost_answer());
