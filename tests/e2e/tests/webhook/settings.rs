@@ -35,10 +35,10 @@ fn set(
     let cluster = namespace.cluster;
     let arguments = cluster.release.arguments();
     cluster.release.helm(&format!("upgrade {arguments} {values}"))?;
-    settle(cluster, request, wanted).with_context(|| values.to_owned())
+    wait_until_known(cluster, request, wanted).with_context(|| values.to_owned())
 }
 
-fn settle(
+fn wait_until_known(
     cluster: &TestCluster<'_>,
     request: impl Fn() -> Result<CommandOutput>,
     wanted: impl Fn(&CommandOutput) -> Result<()>,
@@ -52,14 +52,14 @@ fn settle(
     }
     let mut in_a_row = 0;
     let mut last = None;
-    let settled = try_wait_for("both replicas to know", DEADLINE, || {
+    let known = try_wait_for("both replicas to know", DEADLINE, || {
         let output = request()?;
         let told = wanted(&output);
         in_a_row = if told.is_ok() { in_a_row + 1 } else { 0 };
         last = told.err();
         Ok((in_a_row == 10).then_some(()))
     });
-    settled.with_context(|| last.map_or_else(String::new, |error| format!("{error:#}")))
+    known.with_context(|| last.map_or_else(String::new, |error| format!("{error:#}")))
 }
 
 /// The cluster's id in an example: `data.clusterid` of its `ConfigMap`.
@@ -129,7 +129,7 @@ fn settings(cluster: &TestCluster<'_>) -> Result<()> {
         "patch configmap clbmigrate-webhook -n {NAMESPACE} --type=merge -p {{\"data\":{{\"config.yaml\":\"rules:\\n\\u0020CLB001:\\u0020of\\n\"}}}}"
     );
     cluster.kubectl(&patch, "")?.expect_code(0)?;
-    settle(cluster, apply(bad.to_string()), |output| {
+    wait_until_known(cluster, apply(bad.to_string()), |output| {
         refused(output, "CLB001")?;
         let log = cluster.kubectl(
             &format!("logs -n {NAMESPACE} -l app.kubernetes.io/name=clbmigrate-webhook --tail=-1"),
