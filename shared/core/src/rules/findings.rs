@@ -130,7 +130,7 @@ impl ReportBuilder {
 }
 
 /// A finding that is being written.
-#[must_use = "a draft says nothing until `say`"]
+#[must_use = "a finding is reported by `emit`"]
 pub struct FindingBuilder<'f> {
     into: &'f mut Vec<Finding>,
     meta: &'f ObjectMeta,
