@@ -118,7 +118,7 @@ fn begun(
     Ok(running)
 }
 
-/// A clusters in which the plugin reaches one of the clusters through a proxy.
+/// Two clusters, one of which the plugin reaches through a proxy.
 fn proxied<'b>(
     context: &TestContext<'b>,
     user: impl Fn(&TwoClusters<'b>) -> User<'b>,

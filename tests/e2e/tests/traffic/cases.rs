@@ -17,9 +17,9 @@ pub struct Case {
 /// A change that `shift` makes.
 #[derive(Debug)]
 pub struct Step {
-    /// Responder loses: a cluster, `external`, or `external=ID,ID`.
+    /// The giving side: a cluster, `external`, or `external=ID,ID`.
     pub from: &'static str,
-    /// Responder gains.
+    /// The receiving side, written in the same way.
     pub to: &'static str,
     /// Percent of the whole route that the receiving side has afterwards.
     pub share: u8,

@@ -1,5 +1,5 @@
 //! What `status` prints is what traffic does: real connections through a CLB that forwards by
-//! weight, to node ports and pods of two real clusters and to machines outside, counted by responder
+//! weight, to node ports and pods of two real clusters and to machines outside, counted by who
 //! answers.
 #![allow(
     clippy::expect_used,

@@ -108,7 +108,7 @@ fn endures(namespace: &TestNamespace<'_, '_>, state: WebhookState) -> Result<()>
     for name in ["web", "api"] {
         ensure!(namespace.weight(name)? == "0", "{name} has weight");
     }
-    // Somebody takes CCM's namespace for one that hangs.
+    // Somebody frees a Service that hangs, in place of CCM.
     namespace.kubectl_ok(&patch("service held", &json!({"metadata": {"finalizers": null}})))?;
     namespace.kubectl_ok("label service web tier=front")?;
     // The namespace with what has weight, and what CCM must let go of.

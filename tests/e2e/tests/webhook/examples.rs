@@ -1,4 +1,4 @@
-//! The examples, applied by kubectl: each mistake meets its expected, and what is good passes in silence.
+//! The examples, applied by kubectl: each mistake ends as expected, and what is good passes in silence.
 
 use std::{fs, path::Path};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub const CASES: &[Case] = &[
-    ("every mistake among the examples meets its expected", BOTH, Parallel, every_mistake),
+    ("every mistake among the examples ends as expected", BOTH, Parallel, every_mistake),
     ("the good examples pass in silence", BOTH, Parallel, good),
     ("rules that no example fires alone fire, too", BOTH, Parallel, other_rules),
     ("mistakes about nodes are warnings", BOTH, Exclusive, on_nodes),
@@ -270,7 +270,7 @@ fn other_rules(cluster: &TestCluster<'_>) -> Result<()> {
     let bare = annotated(deployment("web", 0), "clbmigrate.io/inject", "disabled");
     warned(&namespace.kubectl("apply", &bare.to_string())?, "CLB303")?;
 
-    // Parallel another change the API server does ask about a weight of 0, and nobody is left then.
+    // Beside another change the API server does ask about a weight of 0, and nobody is left then.
     let key_of_another = "example.com/note";
     let to_zero =
         json!({"metadata": {"annotations": {key("weight"): "0", key_of_another: "last"}}});
