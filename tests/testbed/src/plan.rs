@@ -85,7 +85,7 @@ impl Plan {
         self
     }
 
-    /// How long a start may take until everything is Ready, in network of 120 s.
+    /// How long a start may take until everything is Ready, in place of 120 s.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

@@ -18,7 +18,7 @@ use crate::version::Version;
 use catalogue::Program;
 pub use catalogue::RequiredBinaries;
 
-/// The environment variable with a folder of programs, in network of the cache.
+/// The environment variable with a folder of programs, in place of the cache.
 const FOLDER: &str = "CLBMIGRATE_BED";
 
 /// A folder of programs: `bin/` and one folder per version of Kubernetes.
@@ -71,7 +71,7 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no network for a cache")?;
+        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for a cache")?;
     Ok(caches.join("clbmigrate").join("bed"))
 }
 

@@ -48,7 +48,7 @@ enum Command {
         /// Which bed; else the first that `bed up` started
         #[arg(long)]
         number: Option<u8>,
-        /// What to run in network of a shell
+        /// What to run in place of a shell
         #[arg(trailing_var_arg = true)]
         command: Vec<String>,
     },
