@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod binaries;
+mod cache;
 pub mod cli;
 mod clock;
 mod cluster;

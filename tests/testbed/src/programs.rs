@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 
-use crate::binaries::cache;
+use crate::cache;
 
 #[derive(Deserialize)]
 struct CargoMessage {
@@ -71,7 +71,7 @@ pub fn build_static(package: &str, name: &str) -> anyhow::Result<PathBuf> {
     let arguments =
         ["--profile", IMAGE_PROFILE, "--package", package, "--bin", name, "--target", &target];
     let flags = [("RUSTFLAGS", "-C target-feature=+crt-static")];
-    let folder = cache()?.join("target").join(package);
+    let folder = cache::folder()?.join("target").join(package);
     let built = cargo_build(&arguments, &folder, &[name], &flags)?;
     built.into_iter().next().context("cargo has built nothing")
 }
@@ -87,9 +87,9 @@ fn cargo_build(
     names: &[&str],
     environment: &[(&str, &str)],
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut built_before = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     let key = [arguments, names].concat().join(" ");
-    if let Some(programs) = cache.get(&key) {
+    if let Some(programs) = built_before.get(&key) {
         return Ok(programs.clone());
     }
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -125,7 +125,7 @@ fn cargo_build(
         Ok(path.clone())
     };
     let programs = names.iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
-    cache.insert(key, programs.clone());
+    built_before.insert(key, programs.clone());
     Ok(programs)
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::cache;
 use crate::version::Version;
 use catalogue::Program;
 pub use catalogue::RequiredBinaries;
@@ -40,7 +41,7 @@ impl Binaries {
             check(&folder, &programs)?;
             return Ok(Self { folder });
         }
-        let folder = cache()?;
+        let folder = cache::folder()?;
         build::build(&folder, &programs)?;
         Ok(Self { folder })
     }
@@ -64,15 +65,6 @@ impl Binaries {
     pub(crate) fn kubernetes(&self, version: Version) -> PathBuf {
         self.folder.join(version.to_string())
     }
-}
-
-/// The user's cache of programs, `~/.cache/clbmigrate/bed`.
-pub(crate) fn cache() -> anyhow::Result<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for a cache")?;
-    Ok(caches.join("clbmigrate").join("bed"))
 }
 
 /// Runs every program for its version, once a process, and names all that fail at once.
