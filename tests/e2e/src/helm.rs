@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clbmigrate_testbed::{
-    Binaries, Cluster, RequiredBinaries, clean_environment, programs::workspace,
+    Binaries, Cluster, NO_HOME, RequiredBinaries, clean_environment, programs::workspace,
 };
 use clbmigrate_testkit::{CommandOutput, run};
 
@@ -56,7 +56,7 @@ impl Helm {
     /// Runs it without a cluster and without a home folder.
     fn run_offline(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
         let mut command = Command::new(&self.program);
-        clean_environment(&mut command, Path::new("/nonexistent")).args(self.arguments(arguments));
+        clean_environment(&mut command, Path::new(NO_HOME)).args(self.arguments(arguments));
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
         run(&mut command)
     }

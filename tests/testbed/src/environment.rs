@@ -7,6 +7,9 @@ use std::process::Command;
 /// What is kept: where programs and temporary files are, and what developers ask of Rust programs.
 const KEPT: [&str; 5] = ["PATH", "TMPDIR", "RUST_BACKTRACE", "RUST_LOG", "LLVM_PROFILE_FILE"];
 
+/// A home folder for programs that must not have one.
+pub const NO_HOME: &str = "/nonexistent";
+
 /// The variables of a program under test: those of this process that concern no test's result, a
 /// plain language and terminal, and a home folder.
 ///

@@ -32,7 +32,7 @@ pub use audit::AuditEntry;
 pub use binaries::{Binaries, RequiredBinaries};
 pub use clock::faked_clock;
 pub use cluster::Cluster;
-pub use environment::{clean_environment, environment};
+pub use environment::{NO_HOME, clean_environment, environment};
 pub use isolation::Isolation;
 pub use layout::{Machine, Network, Node};
 pub use pki::{Identity, Validity};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use clbmigrate_testbed::{clean_environment, try_wait_for};
+use clbmigrate_testbed::{NO_HOME, clean_environment, try_wait_for};
 use rcgen::{CertificateParams, KeyPair};
 use rstest::rstest;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ fn webhook_command() -> Command {
 }
 
 fn clean(mut command: Command) -> Command {
-    clean_environment(&mut command, Path::new("/nonexistent"));
+    clean_environment(&mut command, Path::new(NO_HOME));
     command
 }
 

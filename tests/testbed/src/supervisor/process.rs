@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::environment::{NO_HOME, clean_environment};
 use crate::netns::nsenter;
 
 /// How much of a log an error shows.
@@ -64,6 +65,7 @@ impl ProcessSpec {
         };
         let output = open().with_context(|| format!("{}", log.display()))?;
         let mut command = Command::new("setpriv");
+        clean_environment(&mut command, Path::new(NO_HOME));
         command.args(["--pdeathsig", "KILL", "--"]);
         command.args(nsenter(self.namespace.as_deref()));
         command.args(&self.prefix).arg(&self.program).args(&self.arguments);
@@ -130,4 +132,31 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
         bail!("{shown}: {how}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     String::from_utf8(output.stdout).with_context(|| shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::{env, process};
+
+    use super::*;
+
+    #[test]
+    fn a_process_gets_nothing_of_the_users_environment() {
+        let logs = env::temp_dir().join(format!("clbmigrate-process-{}", process::id()));
+        fs::create_dir(&logs).expect("a folder");
+        let spec = ProcessSpec::new("env".to_owned(), None, PathBuf::from("env"));
+        let mut started = spec.start(&logs, &("MARKER".to_owned(), "x".into())).expect("env");
+        let status = started.child.wait().expect("its end");
+        let printed = fs::read_to_string(logs.join("env.log")).expect("its log");
+        fs::remove_dir_all(&logs).expect("the folder");
+        assert!(status.success(), "{printed}");
+        let names = printed.lines().filter_map(|line| Some(line.split_once('=')?.0));
+        let names: BTreeSet<&str> = names.collect();
+        assert!(names.contains("MARKER") && names.contains("PATH"), "{printed}");
+        // Cargo's variables for this test stand for all others.
+        assert!(env::var_os("CARGO_MANIFEST_DIR").is_some());
+        assert!(!names.iter().any(|name| name.starts_with("CARGO")), "{printed}");
+        assert!(printed.contains("HOME=/nonexistent\n"), "{printed}");
+    }
 }

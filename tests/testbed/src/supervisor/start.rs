@@ -15,6 +15,7 @@ use super::leftovers::MARKER;
 use super::process::{Process, ProcessSpec, run};
 use super::reservation::Reservation;
 use super::{control_plane, network, node, proxy};
+use crate::environment::clean_environment;
 use crate::image;
 use crate::kubeconfig::{KubeconfigContext, kubeconfig};
 use crate::layout::{ClusterLayout, Layout, Node};
@@ -268,8 +269,9 @@ fn api_server(cluster: &ClusterLayout) -> String {
 fn kubectl(layout: &Layout, cluster: &ClusterLayout) -> Command {
     let program = layout.binaries.kubernetes(cluster.version).join("kubectl");
     let mut command = command_in(cluster.namespace.as_deref(), program);
+    clean_environment(&mut command, &layout.home());
     command.env("KUBECONFIG", cluster.kubeconfig(control_plane::SUPERVISOR));
-    command.env("HOME", layout.home()).arg("--request-timeout=5s");
+    command.arg("--request-timeout=5s");
     command
 }
 
