@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -92,12 +92,14 @@ impl<'a> WebServer<'a> {
         self.cluster.run_kubectl(&["scale", &self.deployment(), &replicas]).map(drop)
     }
 
-    /// Deletes one of the Pods, without waiting for it. The Deployment replaces it.
+    /// Deletes one of the Pods that are not ending already, without waiting for it. The Deployment
+    /// replaces it.
     pub fn delete_a_pod(&self) -> anyhow::Result<()> {
-        let path = "jsonpath={.items[0].metadata.name}";
-        let label = format!("app={}", self.name);
-        let pod = self.cluster.run_kubectl(&["get", "pods", "-l", &label, "-o", path])?;
-        self.cluster.run_kubectl(&["delete", "pod", &pod, "--wait=false"]).map(drop)
+        let pods = self.pod_objects()?;
+        let is_ending = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_some();
+        let pod = pods.iter().find(|pod| !is_ending(pod)).context("all Pods are ending")?;
+        let name = pod.pointer("/metadata/name").and_then(Value::as_str).context("no name")?;
+        self.cluster.run_kubectl(&["delete", "pod", name, "--wait=false"]).map(drop)
     }
 
     /// The Service's node port.
@@ -108,11 +110,17 @@ impl<'a> WebServer<'a> {
 
     /// The Pods that there are. An error if one of them has no address yet.
     pub fn pods(&self) -> anyhow::Result<Vec<WebServerPod>> {
+        self.pod_objects()?.iter().map(pod).collect()
+    }
+
+    fn pod_objects(&self) -> anyhow::Result<Vec<Value>> {
         let label = format!("app={}", self.name);
         let list = self.cluster.run_kubectl(&["get", "pods", "-l", &label, "-o", "json"])?;
-        let list: Value = serde_json::from_str(&list)?;
-        let pods = list.get("items").and_then(Value::as_array).context("no list of Pods")?;
-        pods.iter().map(pod).collect()
+        let mut list: Value = serde_json::from_str(&list)?;
+        match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(pods)) => Ok(pods),
+            _ => bail!("no list of Pods: {list}"),
+        }
     }
 
     /// Waits until the node port answers on every node that should answer: with the policy `Local`, on

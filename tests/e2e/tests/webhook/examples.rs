@@ -18,11 +18,21 @@ use crate::{
 };
 
 pub const CASES: &[Case] = &[
-    ("every mistake among the examples ends as expected", BOTH, Parallel, every_mistake),
+    ("every mistake of CLB00x ends as expected", BOTH, Parallel, |c| family(c, 0)),
+    ("every mistake of CLB01x ends as expected", BOTH, Parallel, |c| family(c, 1)),
+    ("every mistake of CLB02x ends as expected", BOTH, Parallel, |c| family(c, 2)),
+    ("every mistake of CLB1xx and CLB2xx ends as expected", BOTH, Parallel, |c| family(c, 3)),
+    ("every mistake of CLB3xx ends as expected", BOTH, Parallel, |c| family(c, 4)),
+    ("every mistake of CLB4xx ends as expected", BOTH, Parallel, |c| family(c, 5)),
+    ("no mistake is left out", &[NEW], Parallel, left_out),
     ("the good examples pass in silence", BOTH, Parallel, good),
     ("rules that no example fires alone fire, too", BOTH, Parallel, other_rules),
     ("mistakes about nodes are warnings", BOTH, Exclusive, on_nodes),
 ];
+
+/// What the ids of rules begin with whose mistakes are one case: all together take minutes.
+const FAMILIES: [&[&str]; 6] =
+    [&["CLB00"], &["CLB01"], &["CLB02"], &["CLB1", "CLB2"], &["CLB3"], &["CLB4"]];
 
 /// What users apply; the rest of an example is what their cluster would show.
 const APPLIED: [&str; 3] = ["Service", "Deployment", "EndpointSlice"];
@@ -55,8 +65,21 @@ pub fn read(folder: &Path, file: &str, namespace: &str) -> Result<String> {
     rewritten(&text, namespace, &APPLIED).with_context(|| path.display().to_string())
 }
 
-fn every_mistake(cluster: &TestCluster<'_>) -> Result<()> {
+/// A mistake in no family would never be applied.
+fn left_out(_: &TestCluster<'_>) -> Result<()> {
+    let families = FAMILIES.concat();
     let mistakes = mistakes()?;
+    let mut rules = mistakes.iter().map(|mistake| mistake.rule.as_str());
+    let other = rules.find(|rule| !families.iter().any(|family| rule.starts_with(family)));
+    ensure!(other.is_none(), "{other:?} is in no family");
+    Ok(())
+}
+
+/// Applies the mistakes of a family of rules.
+fn family(cluster: &TestCluster<'_>, index: usize) -> Result<()> {
+    let families = FAMILIES[index];
+    let mut mistakes = mistakes()?;
+    mistakes.retain(|mistake| families.iter().any(|family| mistake.rule.starts_with(family)));
     let here = |mistake: &&Mistake| {
         !matches!(mistake.expected, Expected::NeedsNodes | Expected::NeedsClusterId)
     };
@@ -68,11 +91,12 @@ fn every_mistake(cluster: &TestCluster<'_>) -> Result<()> {
             wrong.push(format!("{}, {:?}: {error:#}", mistake.path, mistake.expected));
         }
     }
+    ensure!(met > 0, "no mistake of {families:?}");
     ensure!(wrong.is_empty(), "{} of {met} are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
     let count =
         |expected: Expected| mistakes.iter().filter(|mistake| mistake.expected == expected).count();
     println!(
-        "{}: {met} mistakes: {} refused, {} warned of",
+        "{}: {met} mistakes of {families:?}: {} refused, {} warned of",
         cluster.version(),
         count(Expected::Refused),
         count(Expected::Warned)
