@@ -30,7 +30,7 @@ struct Arguments {
     #[arg(long)]
     full: bool,
     /// How many suites that start clusters run at once
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     clusters: u8,
     /// End a suite that takes longer than this, in minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 20)]

@@ -88,7 +88,7 @@ async fn a_write_whose_answer_is_lost_is_reported_and_never_repeated() {
 #[tokio::test]
 async fn a_write_that_is_not_answered_in_time_is_a_lost_answer() {
     let cloud = with_fault(2, 0, FaultEffect::DelayMs(600_000)).await;
-    let clb = cloud.client().await.with_operation_timeout(Duration::from_secs(1));
+    let clb = cloud.client().await.with_operation_timeout(Duration::from_secs(4));
     let error = clb.set_weights(GROUP, &weights(2, 30)).await.expect_err("late");
     assert_eq!(error.error.kind, ErrorKind::Timeout);
     assert!(error.is_lost_answer());
