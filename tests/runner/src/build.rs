@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -122,7 +122,7 @@ fn suite(
     package: &Package,
     target: &Target,
     executable: PathBuf,
-    workspace: &std::path::Path,
+    workspace: &Path,
 ) -> anyhow::Result<Suite> {
     let folder = package.manifest_path.parent().context("a package's folder")?.to_owned();
     let place = folder.strip_prefix(workspace).unwrap_or(&folder);

@@ -1,7 +1,7 @@
 //! Runs one suite.
 
 use std::{
-    env,
+    env, fmt,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -56,6 +56,16 @@ impl Counts {
             failed: number(" failed")?,
             skipped: number(" ignored")?,
         })
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
     }
 }
 

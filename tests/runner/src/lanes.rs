@@ -63,12 +63,6 @@ fn print(finished: &Finished, number: usize, of: usize) -> anyhow::Result<()> {
         ))?;
     }
     let verdict = if *is_success { "ok" } else { "FAILED" };
-    let skipped =
-        if counts.skipped == 0 { String::new() } else { format!(", {} skipped", counts.skipped) };
-    output::result(&format!(
-        "[{number}/{of}] {verdict:6} {name:28} {:7.1} s  {} passed, {} failed{skipped}",
-        duration.as_secs_f64(),
-        counts.passed,
-        counts.failed,
-    ))
+    let seconds = duration.as_secs_f64();
+    output::result(&format!("[{number}/{of}] {verdict:6} {name:28} {seconds:7.1} s  {counts}"))
 }

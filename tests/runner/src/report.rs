@@ -80,11 +80,10 @@ impl Report {
         for name in &self.failed {
             writeln!(out, "failed: {name}")?;
         }
-        let Counts { passed, failed, skipped } = self.counts;
         // A suite that was ended, or that broke off, has failed with no test that did.
-        let failed = failed.max(u32::try_from(self.failed.len()).unwrap_or(u32::MAX));
-        let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
-        writeln!(out, "{passed} passed, {failed} failed{skipped}")?;
+        let suites = u32::try_from(self.failed.len()).unwrap_or(u32::MAX);
+        let counts = Counts { failed: self.counts.failed.max(suites), ..self.counts };
+        writeln!(out, "{counts}")?;
         Ok(())
     }
 }

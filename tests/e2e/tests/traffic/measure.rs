@@ -160,9 +160,9 @@ fn backend_name(responder: &Responder, route: &Route) -> String {
     }
 }
 
-/// Demands that every class has answered as many connections as its part of all says, give or take
-/// one for each of its backends, for the count may begin in the middle of a round; and none if it has
-/// no part.
+/// Demands that every class has answered as many connections as its part of all says. The count may
+/// begin in the middle of a round, so one more or less for each backend of the class is right. A class
+/// without a part must have answered none.
 fn agree(classes: &Classes) -> Result<()> {
     let as_float = |number: u64| u32::try_from(number).map(f64::from).context("too many");
     let total = as_float(classes.values().map(|class| class.count).sum())?;
