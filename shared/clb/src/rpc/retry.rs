@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// Before the second attempt; each further pause is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
@@ -13,7 +13,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 
 /// Makes attempts until one succeeds, fails for good, or `deadline` leaves no time for another
 /// pause. A throttled attempt was not carried out and is repeated. After a lost answer the attempt
-/// is repeated only if `writes` is false.
+/// is repeated only if `writes` is false. A read whose last attempt is cut short by `deadline` fails
+/// with the error of the attempt before, which says more than that the time was over.
 pub(super) async fn with_retries<T, F>(
     writes: bool,
     deadline: Instant,
@@ -25,9 +26,14 @@ where
     let began = Instant::now();
     let mut pause = FIRST;
     let mut attempts = 1_u32;
+    let mut previous = None;
     loop {
         let error = match attempt().await {
             Ok(done) => return Ok(done),
+            Err(error) if !writes && error.kind == ErrorKind::Timeout => match previous.take() {
+                Some(previous) if Instant::now() >= deadline => previous,
+                _ => error,
+            },
             Err(error) => error,
         };
         if !error.is_throttled() && (writes || !error.is_lost_answer()) {
@@ -43,6 +49,7 @@ where
                 )),
             });
         }
+        previous = Some(error);
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST);
         attempts += 1;
@@ -60,10 +67,11 @@ fn with_jitter(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
+
+    use tokio::time::sleep_until;
 
     use super::*;
-    use crate::ErrorKind;
 
     /// Attempts of which the first `failing` fail so, and when each was made.
     async fn run(
@@ -116,6 +124,32 @@ mod tests {
             let (written, times) = run(kind, 1, true, Duration::from_secs(10)).await;
             assert!(written.expect_err("lost").is_lost_answer());
             assert_eq!(times.len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_last_attempt_that_the_deadline_cuts_short_hides_no_earlier_error() {
+        for (writes, first, told) in [
+            (false, ErrorKind::ConnectionLost, ErrorKind::ConnectionLost),
+            // Nobody knows whether the last attempt of a write was carried out.
+            (true, ErrorKind::Throttled, ErrorKind::Timeout),
+        ] {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let attempts = Cell::new(0);
+            let result: Result<(), Error> = with_retries(writes, deadline, || {
+                attempts.set(attempts.get() + 1);
+                let is_first = attempts.get() == 1;
+                async move {
+                    if is_first {
+                        return Err(Error::new(first, "no"));
+                    }
+                    sleep_until(deadline).await;
+                    Err(Error::new(ErrorKind::Timeout, "late"))
+                }
+            })
+            .await;
+            assert_eq!(result.expect_err("never answered").kind, told);
+            assert_eq!(attempts.get(), 2);
         }
     }
 
