@@ -133,6 +133,9 @@ fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
         Expected::Audited => audited(cluster, &mistake.rule)?,
         _ => 0,
     };
+    if matches!(mistake.expected, Expected::Refused | Expected::Warned) {
+        wait_for_first_service(&namespace, &mistake.rule, &manifest)?;
+    }
     let output = namespace.kubectl("apply", &manifest)?;
     judge(&namespace, mistake, &output, audited_before)?;
     let refused = matches!(mistake.expected, Expected::Refused | Expected::Invalid);
@@ -148,6 +151,24 @@ fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Applies what stands before the last Service of a manifest with several, and waits until the
+/// webhook has heard of it: what is wrong with two Services is found in the webhook's cache.
+fn wait_for_first_service(
+    namespace: &TestNamespace<'_, '_>,
+    rule: &str,
+    manifest: &str,
+) -> Result<()> {
+    let Some((first, last)) = manifest.rsplit_once("\n---\n") else { return Ok(()) };
+    if ![first, last].iter().all(|part| part.contains("\nkind: Service\n")) {
+        return Ok(());
+    }
+    namespace.kubectl("apply", first)?.expect_code(0)?;
+    try_wait_for("the webhook to hear of the first Service", DEADLINE, || {
+        let reviewed = namespace.kubectl("apply --dry-run=server", last)?;
+        Ok(reviewed.stderr.contains(rule).then_some(()))
+    })
 }
 
 fn path(path: &Path) -> String {

@@ -102,8 +102,11 @@ fn kinds(cluster: &TestCluster<'_>) -> Result<()> {
         pod["metadata"]["name"] = name.into();
         pod
     };
-    silent(&namespace.kubectl("apply", &pod("bare").to_string())?)?;
-    injected(&namespace.get("pod/bare")?)?;
+    // No controller is there that would adopt the Pod, and end it.
+    let asked = cluster.namespace_with_labels("kinds-bare", &labels)?;
+    asked.apply(&migrated(&asked.name, "web", "20"))?;
+    silent(&asked.kubectl("apply", &pod("bare").to_string())?)?;
+    injected(&asked.get("pod/bare")?)?;
     // The same where the namespace does not ask for it.
     let unasked = cluster.namespace("kinds-unasked")?;
     unasked.apply(&migrated(&unasked.name, "web", "20"))?;
