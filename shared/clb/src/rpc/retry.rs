@@ -30,12 +30,11 @@ where
     loop {
         let error = match attempt().await {
             Ok(done) => return Ok(done),
-            Err(error) if !writes && error.kind == ErrorKind::Timeout => match previous.take() {
-                Some(previous) if Instant::now() >= deadline => previous,
-                _ => error,
-            },
             Err(error) => error,
         };
+        let is_cut_short =
+            !writes && error.kind == ErrorKind::Timeout && Instant::now() >= deadline;
+        let error = previous.filter(|_| is_cut_short).unwrap_or(error);
         if !error.is_throttled() && (writes || !error.is_lost_answer()) {
             return Err(error);
         }
