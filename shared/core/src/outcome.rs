@@ -2,11 +2,14 @@
 
 use crate::{
     annotation,
-    backends::{self, Backends, LocalModel, Mode, ModelInputs, SkipReason, VServerGroup},
+    backends::{
+        self, Backends, LocalModel, Mode, ModelInputs, PortModel, SkipReason, VServerGroup,
+    },
     clb_answers::ClbAnswers,
     listener,
     object::{Service, ServicePort},
     snapshot::Cluster,
+    version::CcmVersion,
 };
 
 /// The outcome of a round, the worse the greater. A format error anywhere stops the round before
@@ -129,7 +132,7 @@ pub fn round<'a>(
     sole_clb: bool,
 ) -> Round<'a> {
     let mode = backends::mode(service, cluster.eni_by_default);
-    let mut frozen_by = format_errors(service);
+    let mut frozen_by = format_errors(service, cluster.ccm_version);
     let clb = service.metadata.annotations.text(annotation::ID);
     let nodes = cluster.all_nodes();
     let slices = cluster.slices_of(service);
@@ -143,6 +146,7 @@ pub fn round<'a>(
             .map_or_else(Default::default, backends::KnownGroups::Listed),
         cluster_id: cluster.id.as_deref().unwrap_or("?"),
         eni_by_default: cluster.eni_by_default,
+        version: cluster.ccm_version,
     };
     let model = backends::local_model(&inputs);
     if let Err(error) = &model {
@@ -154,7 +158,7 @@ pub fn round<'a>(
     let ports = match model {
         Ok(model) if frozen_by.is_empty() => {
             let no_node = mode != Mode::Eni
-                && nodes.is_some_and(|nodes| !backends::has_eligible_node(service, nodes));
+                && nodes.is_some_and(|nodes| !backends::has_eligible_node(service, nodes, cluster.ccm_version));
             results(service, model, missing, no_node)
         }
         _ => {
@@ -166,13 +170,13 @@ pub fn round<'a>(
 }
 
 /// Values that stop a round before anything is written, apart from `backend-label`.
-fn format_errors(service: &Service) -> Vec<String> {
+fn format_errors(service: &Service, version: CcmVersion) -> Vec<String> {
     let mapping = backends::mapping(service).and_then(|mapping| mapping.format_error());
     let mapping = mapping.map(|error| format!("{}: {error}", annotation::VGROUP_PORT));
-    let listeners = listener::unreadable_annotations(service).into_iter();
+    let listeners = listener::unreadable_annotations(service, version).into_iter();
     mapping
         .into_iter()
-        .chain(listeners.map(|u| format!("{} {:?}: {}", u.key, u.text, u.problem)))
+        .chain(listeners.map(|unreadable| unreadable.to_string()))
         .collect()
 }
 
@@ -203,23 +207,15 @@ fn results<'a>(
     no_node: bool,
 ) -> Vec<PortRound<'a>> {
     let is_mapped = backends::is_mapped(service);
-    let mut groups = model.groups.into_iter().peekable();
-    let mut skipped = model.skipped.into_iter();
-    let mut results = Vec::with_capacity(service.spec.ports.len());
-    for port in &service.spec.ports {
-        // Both lists follow the order of the ports, and each port is in exactly one of them.
-        let group = groups.next_if(|group| std::ptr::eq(group.port, port));
+    let results = model.ports.into_iter().map(|PortModel { port, group }| {
         let result = match group {
-            Some(group) if group.vgroup.is_none() && is_mapped => PortResult::Own(group),
-            Some(_) if missing.is_some() => PortResult::Unknown(missing.unwrap_or_default()),
-            Some(group) if no_node && group.backends.is_empty() => PortResult::NoNode(group),
-            Some(group) => PortResult::Applied(group),
-            None => match skipped.next() {
-                Some((_, skip)) => PortResult::Skipped(skip),
-                None => PortResult::Frozen,
-            },
+            Ok(group) if group.vgroup.is_none() && is_mapped => PortResult::Own(group),
+            Ok(_) if missing.is_some() => PortResult::Unknown(missing.unwrap_or_default()),
+            Ok(group) if no_node && group.backends.is_empty() => PortResult::NoNode(group),
+            Ok(group) => PortResult::Applied(group),
+            Err(skip) => PortResult::Skipped(skip),
         };
-        results.push(PortRound { port, result });
-    }
-    results
+        PortRound { port, result }
+    });
+    results.collect()
 }

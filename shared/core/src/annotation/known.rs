@@ -27,14 +27,18 @@ pub enum ValueKind {
     SharedClb,
     /// As an integer property of the CLB itself. Any other text fails the whole round.
     SharedClbInteger,
+    /// As `PROTOCOL:PORT`, several separated by commas. An entry in another form fails the whole
+    /// round.
+    ProtocolPort,
+    /// As `FROM:TO`, several separated by commas, where the port's protocol is HTTP. An entry in
+    /// another form fails the whole round.
+    ForwardPort,
+    /// As `DOMAIN:CERTIFICATE`, several separated by commas. An entry in another form fails the
+    /// whole round (CCM 2.13 and later).
+    DomainExtensions,
 }
 
 impl ValueKind {
-    /// Whether a text that is no integer fails the round.
-    pub fn is_integer(self) -> bool {
-        matches!(self, Self::Integer | Self::SharedClbInteger)
-    }
-
     /// Whether CCM writes the value to the CLB itself.
     pub fn changes_clb(self) -> bool {
         matches!(self, Self::SharedClb | Self::SharedClbInteger)
@@ -45,15 +49,16 @@ const fn known(suffix: &'static str, kind: ValueKind) -> KnownAnnotation {
     KnownAnnotation { suffix, kind }
 }
 
-use ValueKind::{Integer, SharedClb, SharedClbInteger, Text};
+use ValueKind::{
+    DomainExtensions, ForwardPort, Integer, ProtocolPort, SharedClb, SharedClbInteger, Text,
+};
 
 /// The suffixes that the rules take for known, by and large those of CCM 2.14 (`annotations.go`).
 ///
 /// The table differs from CCM's own list. CCM 2.14 also reads `loadbalancer-ipv6-address-type`,
 /// `loadbalancer-cross-zone-enabled`, `loadbalancer-alpn`, `loadbalancer-alpn-policy`,
 /// `loadbalancer-listener-port-range` and `loadbalancer-additional-cert-ids`. It does not read
-/// `loadbalancer-slb-network-type`. And it fails the round on a `loadbalancer-forward-port` or
-/// `loadbalancer-domain-extensions` that it cannot parse, which [`ValueKind::Text`] does not tell.
+/// `loadbalancer-slb-network-type`.
 pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-id", Text),
     known("loadbalancer-vgroup-port", Text),
@@ -87,12 +92,12 @@ pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-type", Text),
     known("loadbalancer-tunnel-type", Text),
     known("loadbalancer-scheduler", Text),
-    known("loadbalancer-protocol-port", Text),
-    known("loadbalancer-forward-port", Text),
+    known("loadbalancer-protocol-port", ProtocolPort),
+    known("loadbalancer-forward-port", ForwardPort),
     known("loadbalancer-cert-id", Text),
     known("loadbalancer-tls-cipher-policy", Text),
     known("loadbalancer-http2-enabled", Text),
-    known("loadbalancer-domain-extensions", Text),
+    known("loadbalancer-domain-extensions", DomainExtensions),
     known("loadbalancer-persistence-timeout", Integer),
     known("loadbalancer-established-timeout", Integer),
     known("loadbalancer-request-timeout", Integer),

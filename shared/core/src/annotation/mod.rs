@@ -6,6 +6,7 @@ mod value;
 
 pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, find_known, nearest_known_key};
 pub(crate) use known::{VGROUP_IDS, known_in};
+pub use service::FINALIZER;
 pub use value::{ValueError, parse_integer, parse_weight};
 
 use crate::object::Annotations;
@@ -47,6 +48,35 @@ pub const BACKEND_LABEL: &str = "loadbalancer-backend-label";
 pub const REMOVE_UNSCHEDULED: &str = "loadbalancer-remove-unscheduled-backend";
 /// Suffix: the listeners' protocols, `protocol:port`, separated by commas.
 pub const PROTOCOL_PORT: &str = "loadbalancer-protocol-port";
+
+/// Suffix: the ports that HTTP listeners redirect to, `from:to`, separated by commas.
+pub const FORWARD_PORT: &str = "loadbalancer-forward-port";
+/// Suffix: the id of the certificate of HTTPS listeners.
+pub const CERT_ID: &str = "loadbalancer-cert-id";
+/// Suffix: the name of the CLB itself.
+pub const NAME: &str = "loadbalancer-name";
+/// Suffix: `internet` or `intranet`.
+pub const ADDRESS_TYPE: &str = "loadbalancer-address-type";
+/// Suffix: `ipv4` or `ipv6`.
+pub const IP_VERSION: &str = "loadbalancer-ip-version";
+/// Suffix: `vpc` or `classic`.
+pub const NETWORK_TYPE: &str = "loadbalancer-network-type";
+/// Suffix: the id of the CLB's first zone.
+pub const MASTER_ZONE: &str = "loadbalancer-master-zoneid";
+/// Suffix: the id of the CLB's second zone.
+pub const SLAVE_ZONE: &str = "loadbalancer-slave-zoneid";
+/// Suffix: the id of the CLB's resource group.
+pub const RESOURCE_GROUP: &str = "loadbalancer-resource-group-id";
+/// Suffix: the address of the CLB.
+pub const IP: &str = "loadbalancer-ip";
+/// Suffix: `eip` shows an elastic address in the Service's status.
+pub const EXTERNAL_IP_TYPE: &str = "loadbalancer-external-ip-type";
+/// Suffix: the bandwidth of the CLB itself, an integer.
+pub const BANDWIDTH: &str = "loadbalancer-bandwidth";
+/// Suffix: any value keeps a CLB that CCM made when its Service goes.
+pub const PRESERVE: &str = "loadbalancer-preserve-lb-on-delete";
+/// Suffix: a host name to show in the Service's status in place of an address.
+pub const HOSTNAME: &str = "loadbalancer-hostname";
 
 /// What marks an annotation as one of a candidate's: the part every CLB key shares.
 const INFIX: &str = "loadbalancer-";

@@ -24,6 +24,7 @@ use crate::{
         EndpointSlice, ExternalTrafficPolicy, Node, ProviderIdError, Service, ServicePort,
         TargetPort,
     },
+    version::{Behaviour, CcmVersion},
     weight::WeightSetting,
 };
 
@@ -101,6 +102,8 @@ pub struct ModelInputs<'a> {
     pub cluster_id: &'a str,
     /// Whether pods are backends where the Service does not say (CCM's environment or cloud-config).
     pub eni_by_default: bool,
+    /// The release of CCM.
+    pub version: CcmVersion,
 }
 
 /// CCM's local model of one Service: the groups as it would write them.
@@ -108,10 +111,30 @@ pub struct ModelInputs<'a> {
 pub struct LocalModel<'a> {
     /// Nodes or pods.
     pub mode: Mode,
-    /// A group for each port that CCM can build, in the order of the ports.
-    pub groups: Vec<VServerGroup<'a>>,
-    /// The ports that CCM leaves out in silence, by number, with the reason.
-    pub skipped: Vec<(u16, SkipReason)>,
+    /// One for each port of the Service, in their order.
+    pub ports: Vec<PortModel<'a>>,
+}
+
+/// What CCM computes of one Service port.
+#[derive(Debug, Clone)]
+pub struct PortModel<'a> {
+    /// The Service port.
+    pub port: &'a ServicePort,
+    /// The group, or why there is none. CCM 2.12 and later leave such a port out in silence, older
+    /// ones fail the whole round.
+    pub group: Result<VServerGroup<'a>, SkipReason>,
+}
+
+impl<'a> LocalModel<'a> {
+    /// The groups of the ports that CCM can build, in the order of the ports.
+    pub fn groups(&self) -> impl Iterator<Item = &VServerGroup<'a>> {
+        self.ports.iter().filter_map(|port| port.group.as_ref().ok())
+    }
+
+    /// The ports that CCM cannot build, with the reason.
+    pub fn skipped(&self) -> impl Iterator<Item = (&'a ServicePort, &SkipReason)> {
+        self.ports.iter().filter_map(|port| Some((port.port, port.group.as_ref().err()?)))
+    }
 }
 
 /// The group of one Service port, as CCM would write it.
@@ -205,14 +228,9 @@ pub fn backend_description(
 pub fn local_model<'a>(inputs: &ModelInputs<'a>) -> Result<LocalModel<'a>, BackendLabelError> {
     let mode = mode(inputs.service, inputs.eni_by_default);
     let nodes = accepted_nodes(inputs.service, inputs.nodes)?;
-    let mut model = LocalModel { mode, groups: Vec::new(), skipped: Vec::new() };
-    for port in &inputs.service.spec.ports {
-        match group(inputs, mode, &nodes, port) {
-            Ok(group) => model.groups.push(group),
-            Err(skip) => model.skipped.push((port.port, skip)),
-        }
-    }
-    Ok(model)
+    let ports = inputs.service.spec.ports.iter();
+    let ports = ports.map(|port| PortModel { port, group: group(inputs, mode, &nodes, port) });
+    Ok(LocalModel { mode, ports: ports.collect() })
 }
 
 fn group<'a>(
@@ -222,7 +240,7 @@ fn group<'a>(
     port: &'a ServicePort,
 ) -> Result<VServerGroup<'a>, SkipReason> {
     let vgroup = vgroup(inputs, port)?;
-    let setting = weight_setting(inputs.service)?;
+    let setting = weight_setting(inputs.service, inputs.version)?;
     let addresses = counted_endpoints(inputs, port);
     let backends = match mode {
         Mode::Eni => pods(&addresses, setting).into(),
@@ -262,14 +280,19 @@ fn mapping_text(service: &Service) -> Option<&str> {
 
 /// Whether `loadbalancer-ignore-weight-update` is `on`, in any case: CCM then leaves a backend
 /// alone that differs in its weight only.
-pub fn ignores_weight_update(service: &Service) -> bool {
+/// CCM 2.10 and older do not read it.
+pub fn ignores_weight_update(service: &Service, version: CcmVersion) -> bool {
     let switch = service.metadata.annotations.text(annotation::IGNORE_WEIGHT_UPDATE);
-    switch.eq_ignore_ascii_case("on")
+    version.has(Behaviour::ReadsIgnoreWeightUpdate) && switch.eq_ignore_ascii_case("on")
 }
 
 /// The weights in effect for a Service. CCM reads `loadbalancer-weight` only beside a mapping.
-/// Fails with the first value that CCM refuses.
-pub fn weight_setting(service: &Service) -> Result<WeightSetting, SkipReason> {
+/// Fails with the first value that CCM refuses. CCM 2.13 and older do not read
+/// `loadbalancer-default-weight`.
+pub fn weight_setting(
+    service: &Service,
+    version: CcmVersion,
+) -> Result<WeightSetting, SkipReason> {
     let annotations = &service.metadata.annotations;
     let read = |suffix| match annotations.text(suffix) {
         "" => Ok(None),
@@ -280,8 +303,12 @@ pub fn weight_setting(service: &Service) -> Result<WeightSetting, SkipReason> {
     } else {
         None
     };
-    let default = read(annotation::DEFAULT_WEIGHT)
-        .map_err(|(text, error)| SkipReason::DefaultWeight { text, error })?;
+    let default = if version.has(Behaviour::ReadsDefaultWeight) {
+        read(annotation::DEFAULT_WEIGHT)
+            .map_err(|(text, error)| SkipReason::DefaultWeight { text, error })?
+    } else {
+        None
+    };
     Ok(WeightSetting { total, default })
 }
 
@@ -300,7 +327,7 @@ fn cluster<'a>(
     addresses: &[CountedEndpoint<'a>],
     setting: WeightSetting,
 ) -> Result<Backends<'a>, SkipReason> {
-    let nodes_in: Vec<&Node> = nodes.iter().copied().filter(|node| !node.is_excluded).collect();
+    let nodes_in: Vec<&Node> = nodes.iter().copied().filter(|node| !node.is_excluded(inputs.version)).collect();
     for node in &nodes_in {
         node.instance()?;
     }
@@ -337,7 +364,7 @@ fn local<'a>(
     for address in addresses {
         match node_of(inputs, nodes, address)? {
             Some(node) if node.is_virtual => eci.push(address),
-            Some(node) if !node.is_excluded => {
+            Some(node) if !node.is_excluded(inputs.version) => {
                 let id = node.instance()?;
                 match instances.iter_mut().find(|(known, _)| *known == id) {
                     Some((_, pods)) => *pods += 1,
@@ -348,6 +375,13 @@ fn local<'a>(
         }
     }
     let total = instances.iter().map(|(_, pods)| pods).sum::<usize>() + eci.len();
+    let eci_weight = if inputs.version.has(Behaviour::KeepsEciPodsApart) {
+        setting.local_eci(total)
+    } else {
+        let weight = setting.local_node(eci.len(), total);
+        eci.truncate(1);
+        weight
+    };
     let on_nodes = instances.iter().map(|(id, pods)| Backend {
         target: BackendTarget::Ecs(id),
         port: port.node_port,
@@ -356,7 +390,7 @@ fn local<'a>(
     let on_eci = eci.iter().map(|address| Backend {
         target: BackendTarget::Pod(address.ip),
         port: address.port,
-        weight: setting.local_eci(total),
+        weight: eci_weight,
     });
     Ok(on_nodes.chain(on_eci).collect())
 }

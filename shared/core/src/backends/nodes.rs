@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     annotation,
     object::{Node, Service},
+    version::CcmVersion,
 };
 
 /// A cluster's nodes, in the order of insertion, with an index by name.
@@ -97,15 +98,16 @@ pub fn accepted_nodes<'a>(
 
 /// Whether at least one node can be a backend of a Service, or be virtual and host its pods.
 /// `false` where `backend-label` is malformed.
-pub fn has_eligible_node(service: &Service, nodes: &NodeSet) -> bool {
+pub fn has_eligible_node(service: &Service, nodes: &NodeSet, version: CcmVersion) -> bool {
     // Most nodes are fine; one is enough, unless a later one shows that the label is malformed.
     let is_plain = service.metadata.annotations.text(annotation::BACKEND_LABEL).is_empty();
+    let can_take_part = |node: &Node| node.is_virtual || !node.is_excluded(version);
     let is_fine = |node: &Node| {
-        !node.is_rejected && !node.unschedulable && (node.is_virtual || !node.is_excluded)
+        !node.is_rejected && !node.unschedulable && can_take_part(node)
     };
     (is_plain && nodes.iter().any(is_fine))
         || accepted_nodes(service, nodes)
-            .is_ok_and(|nodes| nodes.iter().any(|node| node.is_virtual || !node.is_excluded))
+            .is_ok_and(|nodes| nodes.iter().any(|node| can_take_part(node)))
 }
 
 /// How many nodes carry a Service's `backend-label`, whatever else keeps them out. Fails where CCM

@@ -23,6 +23,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha224};
 
+use crate::version::{Behaviour, CcmVersion};
+
 use self::yaml::{Item, Scalar};
 
 /// The label's key. CCM 2.14: `helper/service_utils.go`.
@@ -40,9 +42,9 @@ const LEFT_OUT: &str = "alibabacloud.com/reconcile.hash";
 /// Two limits, which no Service meets in practice. CCM's order of keys is circular for some sets of
 /// keys that mix digits and letters (`a1b` < `a2` < `a10` < `a1b`): its own value then differs from
 /// run to run. And keys of annotations are those an API server accepts, ASCII.
-pub fn service_hash(service: &Value) -> String {
+pub fn service_hash(service: &Value, version: CcmVersion) -> String {
     // CCM ignores that the text could not be made, and hashes the empty one.
-    let text = read(document(service)).map_or_else(String::new, |list| yaml::emit(&list));
+    let text = read(document(service, version)).map_or_else(String::new, |list| yaml::emit(&list));
     let mut digits = String::with_capacity(56);
     for byte in Sha224::digest(text.as_bytes()) {
         // Writing to a String cannot fail.
@@ -56,7 +58,8 @@ pub fn service_hash(service: &Value) -> String {
 ///
 /// Whether CCM appends the source ranges always or only when there are some makes no difference:
 /// empty ones would be dropped.
-fn document(service: &Value) -> Vec<Item> {
+fn document(service: &Value, version: CcmVersion) -> Vec<Item> {
+    let hashes_ranges = version.has(Behaviour::HashesSourceRanges);
     let spec = service.get("spec");
     let text = |name: &str| {
         spec.and_then(|spec| spec.get(name)).and_then(text).map(|text| Item::Scalar(text.into()))
@@ -76,7 +79,7 @@ fn document(service: &Value) -> Vec<Item> {
         text("loadBalancerClass"),
         annotations.map(entries).filter(|map| !map.is_empty()).map(Item::Map),
         deletion.map(|time| Item::Scalar(time.into())),
-        list("loadBalancerSourceRanges", range).map(Item::List),
+        list("loadBalancerSourceRanges", range).filter(|_| hashes_ranges).map(Item::List),
     ]
     .into_iter()
     .flatten()

@@ -45,6 +45,12 @@ pub struct ObjectMeta {
     pub annotations: Annotations,
     /// Set while the object is being deleted.
     pub deletion_timestamp: Option<String>,
+    /// The id that the API server gave the object; empty in a manifest.
+    #[serde(deserialize_with = "nullable")]
+    pub uid: String,
+    /// What must be gone before the API server removes the object.
+    #[serde(deserialize_with = "nullable")]
+    pub finalizers: Vec<String>,
     /// Whether one of its owner references has `controller: true`.
     #[serde(rename = "ownerReferences", deserialize_with = "has_controller")]
     pub controlled: bool,

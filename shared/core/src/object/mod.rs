@@ -12,7 +12,10 @@ mod workload;
 pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
 pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
 pub use node::{Node, ProviderIdError};
-pub use service::{ExternalTrafficPolicy, Service, ServicePort, ServiceSpec, TargetPort};
+pub use service::{
+    ExternalTrafficPolicy, LoadBalancerIngress, LoadBalancerStatus, Service, ServicePort,
+    ServiceSpec, ServiceStatus, TargetPort,
+};
 pub use workload::{
     AutoscalerSpec, Container, ContainerPort, DEFAULT_GRACE_PERIOD_SECONDS,
     HorizontalPodAutoscaler, Pod, PodSpec, PodStatus, PodTemplate, PreStopHook, RolloutStrategy,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use super::{ObjectMeta, nullable};
+use crate::version::{Behaviour, CcmVersion};
 
 /// A Node, with what CCM asks about nodes answered once (CCM 2.14: `backend.go`, `node_utils.go`).
 #[derive(Debug, Clone, PartialEq)]
@@ -22,9 +23,10 @@ pub struct Node {
     /// Whether CCM leaves it out altogether: it is labelled as a master, tainted by the cluster
     /// autoscaler for deletion, or not Ready.
     pub is_rejected: bool,
-    /// Whether it is no backend though its pods may count: it carries a label that excludes it from
-    /// load balancers, or belongs to another cloud.
-    pub is_excluded: bool,
+    /// Whether it carries a label that excludes it from load balancers.
+    has_excluding_label: bool,
+    /// The status of its condition `Ready`, `False` where it has none.
+    pub ready: String,
     /// The ECS instance behind it, if `provider_id` names one.
     instance: Option<String>,
 }
@@ -32,12 +34,12 @@ pub struct Node {
 /// Labels of masters. CCM 2.14 does not look at `node-role.kubernetes.io/control-plane`.
 const MASTER: &str = "node-role.kubernetes.io/master";
 const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
-const EXCLUDING: [&str; 4] = [
+const EXCLUDED_FROM_BALANCERS: [&str; 2] = [
     "node.kubernetes.io/exclude-from-external-load-balancers",
     "alpha.service-controller.kubernetes.io/exclude-balancer",
-    "service.beta.kubernetes.io/exclude-node",
-    "service.alibabacloud.com/exclude-node",
 ];
+const EXCLUDED_FROM_CCM: [&str; 2] =
+    ["service.beta.kubernetes.io/exclude-node", "service.alibabacloud.com/exclude-node"];
 
 /// Why a node's `spec.providerID` names no ECS instance.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -58,6 +60,22 @@ pub enum ProviderIdError {
 }
 
 impl Node {
+    /// Whether it is no backend though its pods may count: it carries a label that excludes it from
+    /// load balancers, or belongs to another cloud (which CCM 2.11 and older do not look at).
+    pub fn is_excluded(&self, version: CcmVersion) -> bool {
+        self.has_excluding_label || self.is_hybrid(version)
+    }
+
+    fn is_hybrid(&self, version: CcmVersion) -> bool {
+        version.has(Behaviour::ExcludesHybridNodes) && self.provider_id.starts_with("ack-hybrid://")
+    }
+
+    /// Whether nothing that happens to the node queues a Service (CCM 2.14: `event_handler.go`).
+    pub fn is_ignored(&self, version: CcmVersion) -> bool {
+        let mut labels = [MASTER].into_iter().chain(EXCLUDED_FROM_CCM);
+        labels.any(|label| self.labels().contains_key(label)) || self.is_hybrid(version)
+    }
+
     /// The node's labels.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         &self.metadata.labels
@@ -152,8 +170,10 @@ impl<'de> Deserialize<'de> for Node {
         let is_rejected = labels.contains_key(MASTER)
             || spec.taints.iter().any(|taint| taint.key == TO_BE_DELETED)
             || !(is_virtual || is_ready);
-        let is_excluded = EXCLUDING.iter().any(|label| labels.contains_key(*label))
-            || spec.provider_id.starts_with("ack-hybrid://");
+        let mut excluding = EXCLUDED_FROM_BALANCERS.iter().chain(&EXCLUDED_FROM_CCM);
+        let has_excluding_label = excluding.any(|label| labels.contains_key(*label));
+        let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
+        let ready = ready.map_or_else(|| "False".to_owned(), |ready| ready.status.clone());
         Ok(Self {
             kubelet: version(&status.node_info.kubelet_version),
             instance: plain(&spec.provider_id).split('.').nth(1).map(str::to_owned),
@@ -162,7 +182,8 @@ impl<'de> Deserialize<'de> for Node {
             metadata,
             is_virtual,
             is_rejected,
-            is_excluded,
+            has_excluding_label,
+            ready,
         })
     }
 }

@@ -14,6 +14,39 @@ pub struct Service {
     /// `spec`.
     #[serde(deserialize_with = "nullable")]
     pub spec: ServiceSpec,
+    /// `status`, which CCM writes; empty in a manifest.
+    #[serde(deserialize_with = "nullable")]
+    pub status: ServiceStatus,
+}
+
+/// `status` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// `status.loadBalancer`.
+    #[serde(deserialize_with = "nullable")]
+    pub load_balancer: LoadBalancerStatus,
+}
+
+/// `status.loadBalancer` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancerStatus {
+    /// The addresses under which the Service is reached.
+    #[serde(deserialize_with = "nullable")]
+    pub ingress: Vec<LoadBalancerIngress>,
+}
+
+/// An address under which a Service is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancerIngress {
+    /// An IP address; empty where there is a host name instead.
+    #[serde(deserialize_with = "nullable")]
+    pub ip: String,
+    /// A host name; empty where there is an address instead.
+    #[serde(deserialize_with = "nullable")]
+    pub hostname: String,
 }
 
 /// `spec` of a Service.

@@ -116,7 +116,7 @@ fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
         .fix(format!("set {key}: \"{old}\" again, or the weight you mean"))
         .emit(format!(
             "without a weight each backend gets {}: a surge while another participant may hold weight",
-            match backends::weight_setting(new).ok().and_then(|setting| setting.default) {
+            match backends::weight_setting(new, checked.before.version()).ok().and_then(|setting| setting.default) {
                 Some(default) => default.to_string(),
                 None if checked.after.is_some_and(|after| after.mode() == Mode::Local) => "the number of its pods".to_owned(),
                 None => "100".to_owned(),

@@ -12,6 +12,7 @@ use crate::{
     prediction::Prediction,
     route::{Participant, Route, RouteKey},
     snapshot::Cluster,
+    version::CcmVersion,
     weight::WeightSetting,
 };
 
@@ -80,12 +81,17 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// The weights in effect; `None` where CCM refuses a value.
     pub fn weight_setting(&self) -> Option<WeightSetting> {
-        *self.setting.get_or_init(|| backends::weight_setting(self.service_ref.service).ok())
+        *self.setting.get_or_init(|| backends::weight_setting(self.service_ref.service, self.version()).ok())
     }
 
     /// Whether it has no `loadbalancer-weight`, or one above 0. `false` where CCM refuses a value.
     pub fn carries_weight(&self) -> bool {
         self.weight_setting().is_some_and(|setting| setting.total != Some(0))
+    }
+
+    /// The release of its cluster's CCM.
+    pub fn version(&self) -> CcmVersion {
+        self.service_ref.cluster.ccm_version
     }
 
     /// The mode CCM uses.

@@ -126,7 +126,7 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Ok(accepted) = backends::accepted_nodes(checked.service(), nodes) else { return };
     let bad: Vec<String> = accepted
         .iter()
-        .filter(|node| !node.is_excluded)
+        .filter(|node| !node.is_excluded(checked.version()))
         .filter_map(|node| node.instance().err().map(|error| error.to_string()))
         .collect();
     if let Some(first) = bad.first() {
@@ -165,7 +165,7 @@ fn no_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     let Some(nodes) = checked.nodes(out) else { return };
-    if backends::has_eligible_node(checked.service(), nodes) {
+    if backends::has_eligible_node(checked.service(), nodes, checked.version()) {
         return;
     }
     let is_drained =

@@ -216,10 +216,11 @@ fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 
 fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for listener::UnreadableAnnotation { key, text, problem } in
-        listener::unreadable_among(checked.service(), checked.known())
+        listener::unreadable_among(checked.service(), checked.known(), checked.version())
     {
         let tidy: String =
             text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
+        let key = key.as_str();
         let is_number = !key.ends_with(annotation::PROTOCOL_PORT);
         let tidy = if is_number { tidy } else { tidy.to_lowercase() };
         let is_good = if is_number {
@@ -233,7 +234,7 @@ fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings<'
             format!("correct or remove {key}")
         };
         checked.finding(out)
-            .annotation(key, text)
+            .annotation(key, &text)
             .fix(fix)
             .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
             .emit(format!("{problem}. CCM fails the whole round: nothing is written, weights and backends freeze"));

@@ -15,6 +15,7 @@ use crate::{
     object::{
         EndpointSlice, ObjectMeta, OtherObject, Service, SourceLocation, Workload, WorkloadKind,
     },
+    version::CcmVersion,
 };
 
 pub use self::insert::{Inserted, Object};
@@ -39,6 +40,8 @@ pub struct Cluster {
     pub suffix: Option<String>,
     /// Whether pods are the backends of a Service without `backend-type`.
     pub eni_by_default: bool,
+    /// The release of its CCM; the newest where it is not known.
+    pub ccm_version: CcmVersion,
     /// Whether all nodes were listed, by an API server or in a List.
     pub nodes_listed: bool,
     /// The namespaces whose EndpointSlices were all listed. A Service there without slices has no

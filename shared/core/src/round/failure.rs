@@ -1,0 +1,107 @@
+use thiserror::Error;
+
+use super::cloud::Refusal;
+use crate::{
+    annotation::{self, ValueError},
+    backends::{BackendLabelError, SkipReason},
+    listener::UnreadableAnnotation,
+    mapping::MappingFormatError,
+};
+
+/// Why a round fails. CCM says so in a Warning event and tries again after 5, 10, … 300 seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// `bandwidth` is no integer.
+    #[error("bandwidth {text:?}: {error}; CCM reads an integer here")]
+    Bandwidth {
+        /// The value.
+        text: String,
+        /// What is wrong with it.
+        error: ValueError,
+    },
+    /// `backend-label` is malformed.
+    #[error(transparent)]
+    BackendLabel(#[from] BackendLabelError),
+    /// An annotation of a listener cannot be read.
+    #[error(transparent)]
+    Listener(#[from] UnreadableAnnotation),
+    /// A port cannot be built (CCM 2.11 and older; newer ones leave it out in silence).
+    #[error("port {port}: {reason}")]
+    Port {
+        /// The number of the Service port.
+        port: u16,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A pod inside the VPC has no network interface.
+    #[error("pod {0} has an address of the VPC but no network interface")]
+    NoInterface(String),
+    /// The mapping has an entry without colon.
+    #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
+    Mapping(#[from] MappingFormatError),
+    /// There is no CLB of that id, though the Service has an address already.
+    #[error("there is no CLB {0:?}, though the Service has an address already")]
+    ClbGone(String),
+    /// The round is about an unchanged Service, and its CLB is not there.
+    #[error("there is no CLB {0:?}")]
+    NoClb(String),
+    /// CCM does not use the CLB for this Service.
+    #[error(transparent)]
+    NotReusable(#[from] NotReusable),
+    /// An attribute of the CLB is not as the annotation wants it, and cannot be changed.
+    #[error("{0}")]
+    Mismatch(#[from] Mismatch),
+    /// A listener is to send to a group that the round does not build.
+    #[error("listener {0} has no group, for port {0} cannot be built")]
+    NoGroup(u16),
+    /// The cloud refuses a call.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Why CCM does not use the CLB that a Service names (CCM 2.14: `isLoadBalancerReusable`).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotReusable {
+    /// CCM made it for a Service, or it is the API server's.
+    #[error("CLB {clb:?} has the tag {tag:?}: Kubernetes made it, and CCM does not reuse it")]
+    MadeByKubernetes {
+        /// The CLB's id.
+        clb: String,
+        /// The tag that says so.
+        tag: &'static str,
+    },
+    /// The Service has the address of another CLB.
+    #[error(
+        "the Service has the address {has} of another CLB, and CCM does not bind it to {clb:?} with {address}"
+    )]
+    OtherAddress {
+        /// The CLB's id.
+        clb: String,
+        /// Its address.
+        address: String,
+        /// The address in the Service's status.
+        has: String,
+    },
+}
+
+/// An attribute that CCM cannot change (CCM 2.14: `loadbalancer.go`, `Update`).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{attribute} {wanted:?}: CLB {clb:?} has {found:?}, which cannot be changed")]
+pub struct Mismatch {
+    /// The suffix of the annotation.
+    pub attribute: &'static str,
+    /// What the Service wants.
+    pub wanted: String,
+    /// The CLB's id.
+    pub clb: String,
+    /// What the CLB has.
+    pub found: String,
+}
+
+impl Failure {
+    /// Whether the round writes nothing before it fails, so that what stands in the groups stays as
+    /// it is. Other failures stop a part of the round, and the rest is carried out.
+    pub fn writes_nothing(&self) -> bool {
+        !matches!(self, Self::Mismatch(_) | Self::Refused(_) | Self::NoInterface(_))
+    }
+}
