@@ -34,6 +34,6 @@ impl<'de> Deserialize<'de> for StrippedService {
             deletion_timestamp: meta.deletion_timestamp,
             ..ObjectMeta::default()
         };
-        Ok(Self(Service { metadata, spec: spec.unwrap_or_default() }))
+        Ok(Self(Service { metadata, spec: spec.unwrap_or_default(), ..Service::default() }))
     }
 }

@@ -208,7 +208,7 @@ impl<'w, 'c> Waiting<'w, 'c> {
         if now.uid() != present.uid() {
             return Ok(None);
         }
-        let (marks, _) = connection.marks(&now).await?;
+        let (marks, _) = connection.marks(&now, service_ref.cluster.ccm_version).await?;
         let verdict = self.pending.progress(&marks);
         Ok(Some((now, verdict)))
     }

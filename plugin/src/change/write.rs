@@ -109,7 +109,8 @@ impl Change<'_> {
         let meta = &self.service_ref.service.metadata;
         let marks = self.session.block_on(async {
             let now = self.connection.service(meta.namespace(), &meta.name).await?;
-            self.connection.marks(now.as_ref().unwrap_or(&self.present)).await
+            let version = self.service_ref.cluster.ccm_version;
+            self.connection.marks(now.as_ref().unwrap_or(&self.present), version).await
         });
         let (marks, hidden) = marks?;
         if let Some(error) = hidden {

@@ -124,9 +124,8 @@ pub fn forward_port(text: &str, port: &ServicePort) -> Result<Option<u16>, Liste
             if to.is_empty() {
                 return Ok(None);
             }
-            let value = annotation::parse_integer(to).map_err(|error| {
-                ListenerValueError::ForwardPort { text: to.to_owned(), error }
-            })?;
+            let value = annotation::parse_integer(to)
+                .map_err(|error| ListenerValueError::ForwardPort { text: to.to_owned(), error })?;
             // 0 means that nothing is redirected. Another number that is no port is one for CCM.
             return Ok(Some(u16::try_from(value).unwrap_or(u16::MAX)).filter(|port| *port != 0));
         }

@@ -158,7 +158,9 @@ pub fn round<'a>(
     let ports = match model {
         Ok(model) if frozen_by.is_empty() => {
             let no_node = mode != Mode::Eni
-                && nodes.is_some_and(|nodes| !backends::has_eligible_node(service, nodes, cluster.ccm_version));
+                && nodes.is_some_and(|nodes| {
+                    !backends::has_eligible_node(service, nodes, cluster.ccm_version)
+                });
             results(service, model, missing, no_node)
         }
         _ => {
@@ -174,10 +176,7 @@ fn format_errors(service: &Service, version: CcmVersion) -> Vec<String> {
     let mapping = backends::mapping(service).and_then(|mapping| mapping.format_error());
     let mapping = mapping.map(|error| format!("{}: {error}", annotation::VGROUP_PORT));
     let listeners = listener::unreadable_annotations(service, version).into_iter();
-    mapping
-        .into_iter()
-        .chain(listeners.map(|unreadable| unreadable.to_string()))
-        .collect()
+    mapping.into_iter().chain(listeners.map(|unreadable| unreadable.to_string())).collect()
 }
 
 /// What is not at hand and decides the backends.

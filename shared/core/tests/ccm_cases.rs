@@ -13,8 +13,11 @@ use std::{
 
 use anyhow::Context;
 use clbmigrate_core::{
-    backends::{self, BackendTarget, KnownGroups, LocalModel, ModelInputs, NodeSet, PodSet},
+    backends::{
+        self, BackendTarget, KnownGroups, LocalModel, ModelInputs, NodeSet, PodSet, VServerGroup,
+    },
     object::{EndpointSlice, Pod, Service},
+    version::CcmVersion,
 };
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -118,6 +121,7 @@ fn difference(case: &Case) -> Option<String> {
         groups: KnownGroups::Listed(known),
         cluster_id: &case.cluster_id,
         eni_by_default: false,
+        version: CcmVersion::NEWEST,
     });
     match result {
         Err(_) if case.expected.fails => None,
@@ -128,16 +132,17 @@ fn difference(case: &Case) -> Option<String> {
 }
 
 fn model_difference(model: &LocalModel<'_>, expected: &Expected) -> Option<String> {
-    let skipped: Vec<u16> = model.skipped.iter().map(|(port, _)| *port).collect();
+    let skipped: Vec<u16> = model.skipped().map(|(port, _)| port.port).collect();
     let wanted = expected.skipped_ports.clone().unwrap_or_default();
     if skipped != wanted {
-        return Some(format!("skippedPorts: CCM {wanted:?}, here {:?}", model.skipped));
+        return Some(format!("skippedPorts: CCM {wanted:?}, here {skipped:?}"));
     }
     let groups: &[ExpectedGroup] = expected.groups.as_deref().unwrap_or_default();
-    if groups.len() != model.groups.len() {
-        return Some(format!("groups: CCM {}, here {}", groups.len(), model.groups.len()));
+    let built: Vec<&VServerGroup<'_>> = model.groups().collect();
+    if groups.len() != built.len() {
+        return Some(format!("groups: CCM {}, here {}", groups.len(), built.len()));
     }
-    groups.iter().zip(&model.groups).find_map(|(wanted, group)| {
+    groups.iter().zip(built).find_map(|(wanted, group)| {
         let at = |field: &str| format!("port {}: {field}", wanted.port);
         let differs = |field: &str, ccm: &dyn std::fmt::Debug, here: &dyn std::fmt::Debug| {
             (format!("{ccm:?}") != format!("{here:?}"))

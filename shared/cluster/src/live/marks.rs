@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clbmigrate_core::{
     hash,
     reconciliation::{Event, ObservedService},
+    version::CcmVersion,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,12 +17,12 @@ use super::{
 };
 
 impl LiveService {
-    fn marks(&self, events: BTreeMap<String, Event>) -> ObservedService {
+    fn marks(&self, events: BTreeMap<String, Event>, version: CcmVersion) -> ObservedService {
         let labels = self.raw.pointer("/metadata/labels");
         let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
         ObservedService {
             label: label.map(str::to_owned),
-            computed: hash::service_hash(&self.raw),
+            computed: hash::service_hash(&self.raw, version),
             annotations: self.annotations(),
             events,
         }
@@ -29,17 +30,18 @@ impl LiveService {
 }
 
 impl Connection {
-    /// A Service's marks by CCM, with its events. Where the user may not read events, the marks are
+    /// A Service's marks by CCM of that release, with its events. Where the user may not read events, the marks are
     /// without them, and the refusal is given as well.
     pub async fn marks(
         &self,
         service: &LiveService,
+        version: CcmVersion,
     ) -> Result<(ObservedService, Option<Error>), Error> {
         let (events, refusal) = match self.events(service).await {
             Err(error) if error.kind == ErrorKind::Forbidden => (BTreeMap::new(), Some(error)),
             events => (events?, None),
         };
-        Ok((service.marks(events), refusal))
+        Ok((service.marks(events, version), refusal))
     }
 
     async fn events(&self, service: &LiveService) -> Result<BTreeMap<String, Event>, Error> {

@@ -289,10 +289,7 @@ pub fn ignores_weight_update(service: &Service, version: CcmVersion) -> bool {
 /// The weights in effect for a Service. CCM reads `loadbalancer-weight` only beside a mapping.
 /// Fails with the first value that CCM refuses. CCM 2.13 and older do not read
 /// `loadbalancer-default-weight`.
-pub fn weight_setting(
-    service: &Service,
-    version: CcmVersion,
-) -> Result<WeightSetting, SkipReason> {
+pub fn weight_setting(service: &Service, version: CcmVersion) -> Result<WeightSetting, SkipReason> {
     let annotations = &service.metadata.annotations;
     let read = |suffix| match annotations.text(suffix) {
         "" => Ok(None),
@@ -327,7 +324,8 @@ fn cluster<'a>(
     addresses: &[CountedEndpoint<'a>],
     setting: WeightSetting,
 ) -> Result<Backends<'a>, SkipReason> {
-    let nodes_in: Vec<&Node> = nodes.iter().copied().filter(|node| !node.is_excluded(inputs.version)).collect();
+    let nodes_in: Vec<&Node> =
+        nodes.iter().copied().filter(|node| !node.is_excluded(inputs.version)).collect();
     for node in &nodes_in {
         node.instance()?;
     }

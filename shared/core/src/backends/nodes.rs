@@ -102,9 +102,7 @@ pub fn has_eligible_node(service: &Service, nodes: &NodeSet, version: CcmVersion
     // Most nodes are fine; one is enough, unless a later one shows that the label is malformed.
     let is_plain = service.metadata.annotations.text(annotation::BACKEND_LABEL).is_empty();
     let can_take_part = |node: &Node| node.is_virtual || !node.is_excluded(version);
-    let is_fine = |node: &Node| {
-        !node.is_rejected && !node.unschedulable && can_take_part(node)
-    };
+    let is_fine = |node: &Node| !node.is_rejected && !node.unschedulable && can_take_part(node);
     (is_plain && nodes.iter().any(is_fine))
         || accepted_nodes(service, nodes)
             .is_ok_and(|nodes| nodes.iter().any(|node| can_take_part(node)))

@@ -142,11 +142,9 @@ pub(super) fn release(cloud: &mut Cloud, inputs: &RoundInputs<'_>, clb: &str) ->
         cloud.delete_balancer(clb);
         return false;
     }
-    let ours: BTreeMap<&str, String> = [
-        (MADE_BY_CCM, default_name(inputs.service)),
-        (CLUSTER_TAG, inputs.cluster_id.to_owned()),
-    ]
-    .into();
+    let ours: BTreeMap<&str, String> =
+        [(MADE_BY_CCM, default_name(inputs.service)), (CLUSTER_TAG, inputs.cluster_id.to_owned())]
+            .into();
     let kept = cloud.balancers.iter_mut().find(|balancer| balancer.id == clb);
     if let Some(balancer) = kept {
         balancer.tags.retain(|key, value| ours.get(key.as_str()) != Some(value));

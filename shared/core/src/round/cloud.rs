@@ -112,9 +112,11 @@ impl Network {
 /// Whether an address lies in a range such as `10.0.0.0/8`. What cannot be read contains nothing.
 fn contains(range: &str, ip: &str) -> bool {
     let Some((network, length)) = range.split_once('/') else { return false };
-    let (Ok(network), Ok(ip), Ok(length)) =
-        (network.parse::<std::net::Ipv4Addr>(), ip.parse::<std::net::Ipv4Addr>(), length.parse::<u32>())
-    else {
+    let (Ok(network), Ok(ip), Ok(length)) = (
+        network.parse::<std::net::Ipv4Addr>(),
+        ip.parse::<std::net::Ipv4Addr>(),
+        length.parse::<u32>(),
+    ) else {
         return false;
     };
     let differing = network.to_bits() ^ ip.to_bits();

@@ -63,7 +63,9 @@ impl WatchEvent<'_> {
             Self::Nodes { before, after } => {
                 let is_passed_over =
                     mode == Mode::Eni && version.has(Behaviour::IgnoresNodesForPods);
-                service.is_taken_by(version) && !is_passed_over && nodes_differ(before, after, version)
+                service.is_taken_by(version)
+                    && !is_passed_over
+                    && nodes_differ(before, after, version)
             }
         }
     }

@@ -8,11 +8,7 @@ use super::{
     groups::WantedGroup,
 };
 use crate::{
-    annotation,
-    identity::NamedKey,
-    listener,
-    mapping::Mapping,
-    object::ServicePort,
+    annotation, identity::NamedKey, listener, mapping::Mapping, object::ServicePort,
     version::Behaviour,
 };
 
@@ -121,8 +117,7 @@ pub(super) fn apply(
     let deleted: Vec<Listener> =
         found.iter().filter(|l| !is_wanted(l) && is_ours(inputs, l)).cloned().collect();
     let is_deleted_port = |port| deleted.iter().any(|gone| gone.port == port);
-    let is_forwarded_to =
-        |port| deleted.iter().any(|gone| gone.forward_port == Some(port));
+    let is_forwarded_to = |port| deleted.iter().any(|gone| gone.forward_port == Some(port));
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for gone in &deleted {
         let list = if is_forwarded_to(gone.port) { &mut last } else { &mut first };

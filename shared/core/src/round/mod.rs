@@ -67,7 +67,8 @@ impl RoundInputs<'_> {
 
     /// Whether CCM touches the CLB's listeners in this round.
     fn touches_listeners(&self) -> bool {
-        let overrides = self.service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true";
+        let overrides =
+            self.service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true";
         self.hash_changed && (!self.is_reused() || overrides)
     }
 }
@@ -286,8 +287,7 @@ fn settle_balancer(
 /// What of the CLB differs and cannot be changed, where the hash changed.
 fn attributes(inputs: &RoundInputs<'_>, cloud: &Cloud, clb: &str) -> Vec<Failure> {
     let is_compared = inputs.hash_changed
-        && (!inputs.service.needs_clean_up()
-            || inputs.version.has(Behaviour::ComparesOnDeletion));
+        && (!inputs.service.needs_clean_up() || inputs.version.has(Behaviour::ComparesOnDeletion));
     let balancer = cloud.balancer(clb).filter(|_| is_compared);
     balancer.map(|balancer| balancer::mismatches(inputs, balancer)).unwrap_or_default()
 }

@@ -46,7 +46,10 @@ pub(super) fn of_member<'a>(
     };
     let is_uncertain = actual.is_some() && is_uncertain(&service_ref, round.mode, owners);
     let held = match (expected, actual) {
-        (Some(expected), actual) if predicted && ignores_weight_update(service_ref.service, service_ref.cluster.ccm_version) => {
+        (Some(expected), actual)
+            if predicted
+                && ignores_weight_update(service_ref.service, service_ref.cluster.ccm_version) =>
+        {
             actual.map(|measured| Held::Kept(keep_weights(&by_model(expected), measured)))
         }
         (Some(expected), _) if predicted => Some(by_model(expected)),
@@ -76,7 +79,9 @@ pub(super) fn of_member<'a>(
         mode: Some(round.mode),
         outcome: Some(outcome),
         reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
-        weight: weight_setting(service_ref.service, service_ref.cluster.ccm_version).ok().and_then(|setting| setting.total),
+        weight: weight_setting(service_ref.service, service_ref.cluster.ccm_version)
+            .ok()
+            .and_then(|setting| setting.total),
         backends: held.as_ref().map(Held::len),
         expected_backends: expected.map_or(0, Backends::len),
         is_measured: actual.is_some() && !predicted && !is_uncertain,

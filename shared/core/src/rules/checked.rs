@@ -81,7 +81,9 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// The weights in effect; `None` where CCM refuses a value.
     pub fn weight_setting(&self) -> Option<WeightSetting> {
-        *self.setting.get_or_init(|| backends::weight_setting(self.service_ref.service, self.version()).ok())
+        *self
+            .setting
+            .get_or_init(|| backends::weight_setting(self.service_ref.service, self.version()).ok())
     }
 
     /// Whether it has no `loadbalancer-weight`, or one above 0. `false` where CCM refuses a value.

@@ -137,7 +137,8 @@ fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             .map(|backend| ((backend.id, backend.port), backend.weight))
             .collect();
         // Under ignore-weight-update a weight that differs is none of CCM's writing.
-        let is_as_written = if backends::ignores_weight_update(checked.service(), checked.version()) {
+        let is_as_written = if backends::ignores_weight_update(checked.service(), checked.version())
+        {
             wanted.keys().eq(there.keys())
         } else {
             wanted == there

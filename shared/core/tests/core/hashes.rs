@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use clbmigrate_core::hash;
+use clbmigrate_core::{hash, version::CcmVersion};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,7 +36,9 @@ fn every_recorded_service_has_the_hash_that_ccm_gives_it() {
 
     let different: Vec<String> = recorded
         .iter()
-        .filter(|recorded| hash::service_hash(&recorded.service) != recorded.hash)
+        .filter(|recorded| {
+            hash::service_hash(&recorded.service, CcmVersion::NEWEST) != recorded.hash
+        })
         .map(|recorded| format!("{}: {}", recorded.name, recorded.service))
         .collect();
 
@@ -65,11 +67,11 @@ fn two_services_of_a_run_of_the_whole_ccm_have_the_hashes_it_wrote() {
     let two = service(json!([port("h", 80, 30080), port("s", 443, 30443)]), "rsp-a:80,rsp-a:443");
 
     assert_eq!(
-        hash::service_hash(&one),
+        hash::service_hash(&one, CcmVersion::NEWEST),
         "bff2aba63b2807a6ec9151b4092db64b4e778210b6bae1f8fffd7ab7"
     );
     assert_eq!(
-        hash::service_hash(&two),
+        hash::service_hash(&two, CcmVersion::NEWEST),
         "a5c7da596b07b4db6881320d822c508f3a6a19186da683e14d371083"
     );
 }
@@ -78,7 +80,7 @@ fn two_services_of_a_run_of_the_whole_ccm_have_the_hashes_it_wrote() {
 fn keys_whose_order_is_circular_give_a_hash_all_the_same() {
     let service = json!({"metadata": {"annotations": {"a1b": "x", "a2": "x", "a10": "x"}}});
 
-    assert_eq!(hash::service_hash(&service).len(), 56);
+    assert_eq!(hash::service_hash(&service, CcmVersion::NEWEST).len(), 56);
 }
 
 #[test]
@@ -89,6 +91,12 @@ fn a_service_that_no_api_server_would_send_is_hashed_without_its_odd_fields() {
     });
     let plain = json!({"metadata": {"annotations": {"b": "x"}}});
 
-    assert_eq!(hash::service_hash(&odd), hash::service_hash(&plain));
-    assert_eq!(hash::service_hash(&Value::Null), hash::service_hash(&json!({})));
+    assert_eq!(
+        hash::service_hash(&odd, CcmVersion::NEWEST),
+        hash::service_hash(&plain, CcmVersion::NEWEST)
+    );
+    assert_eq!(
+        hash::service_hash(&Value::Null, CcmVersion::NEWEST),
+        hash::service_hash(&json!({}), CcmVersion::NEWEST)
+    );
 }

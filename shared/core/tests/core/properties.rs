@@ -14,6 +14,7 @@ use clbmigrate_core::{
     route::Route,
     rules,
     snapshot::Snapshot,
+    version::CcmVersion,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
@@ -165,6 +166,7 @@ proptest! {
                 groups: KnownGroups::Unknown,
                 cluster_id: CLUSTER_ID,
                 eni_by_default: false,
+                version: CcmVersion::NEWEST,
             };
             let _ = backends::local_model(&inputs);
             let round = after.round(&service_ref);
@@ -191,6 +193,7 @@ proptest! {
                 groups: KnownGroups::Unknown,
                 cluster_id: "",
                 eni_by_default: false,
+                version: CcmVersion::NEWEST,
             };
             let _ = backends::local_model(&inputs);
         }

@@ -108,7 +108,8 @@ fn same_service(
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .map(|(key, value)| {
             let made = round.cloud.balancer(&value).map(|balancer| balancer.name.clone());
-            let known = expected.load_balancers.iter().find(|(_, b)| Some(&b.name) == made.as_ref());
+            let known =
+                expected.load_balancers.iter().find(|(_, b)| Some(&b.name) == made.as_ref());
             (key, known.map_or(value, |(id, _)| id.clone()))
         })
         .collect();

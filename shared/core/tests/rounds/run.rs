@@ -63,8 +63,7 @@ impl<'a> Around<'a> {
             service: &service,
             model: &model,
             cluster_id: self.cluster_id,
-            hash_changed: label(raw, hash::LABEL)
-                != Some(&hash::service_hash(raw, self.version)),
+            hash_changed: label(raw, hash::LABEL) != Some(&hash::service_hash(raw, self.version)),
             version: self.version,
             interface: &|ip| format!("eni-{ip}"),
         };
@@ -128,8 +127,7 @@ pub fn difference(case: &Case, expected: &Expected, version: CcmVersion) -> Opti
         let others = &case.after.other_services;
         let is_it = |service: &&Value| {
             let meta = typed(service).metadata;
-            format!("{}/{}", meta.namespace(), meta.name) == other.of
-                || meta.name == other.of
+            format!("{}/{}", meta.namespace(), meta.name) == other.of || meta.name == other.of
         };
         let Some(mut service) = others.iter().find(is_it).cloned() else {
             return Some(format!("others: there is no Service {}", other.of));
@@ -194,10 +192,8 @@ fn mark(service: &mut Value, marks: &Marks, version: CcmVersion) -> bool {
     let is_gone = !metadata["deletionTimestamp"].is_null()
         && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
     if let Some(ingress) = &marks.ingress {
-        let ingress: Vec<Value> = ingress
-            .iter()
-            .map(|one| json!({"ip": one.ip, "hostname": one.hostname}))
-            .collect();
+        let ingress: Vec<Value> =
+            ingress.iter().map(|one| json!({"ip": one.ip, "hostname": one.hostname})).collect();
         service["status"]["loadBalancer"]["ingress"] = json!(ingress);
     }
     is_gone
