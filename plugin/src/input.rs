@@ -199,8 +199,8 @@ pub fn apply_cluster_flags(
     for text in &args.backend_type {
         each("--backend-type", text, &mut |cluster, kind| {
             cluster.eni_by_default = match kind {
-                "eni" => true,
-                "ecs" => false,
+                "eni" => Some(true),
+                "ecs" => Some(false),
                 other => {
                     let message = format!("--backend-type {other:?} is neither eni nor ecs");
                     return Err(Error::usage(message));

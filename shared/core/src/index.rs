@@ -59,7 +59,7 @@ impl ServiceRef<'_> {
 
     /// The mode CCM uses for the Service.
     pub fn mode(&self) -> Mode {
-        backends::mode(self.service, self.cluster.eni_by_default)
+        backends::mode(self.service, self.cluster.pods_by_default().unwrap_or_default())
     }
 
     /// `namespace/name`, with the context in brackets where the cluster has one.

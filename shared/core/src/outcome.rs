@@ -131,7 +131,8 @@ pub fn round<'a>(
     clb_answers: &'a ClbAnswers,
     sole_clb: bool,
 ) -> Round<'a> {
-    let mode = backends::mode(service, cluster.eni_by_default);
+    let eni_by_default = cluster.pods_by_default().unwrap_or_default();
+    let mode = backends::mode(service, eni_by_default);
     let mut frozen_by = format_errors(service, cluster.ccm_version);
     let clb = service.metadata.annotations.text(annotation::ID);
     let nodes = cluster.all_nodes();
@@ -145,7 +146,7 @@ pub fn round<'a>(
             .groups_of(clb, sole_clb)
             .map_or_else(Default::default, backends::KnownGroups::Listed),
         cluster_id: cluster.id.as_deref().unwrap_or("?"),
-        eni_by_default: cluster.eni_by_default,
+        eni_by_default,
         version: cluster.ccm_version,
     };
     let model = backends::local_model(&inputs);

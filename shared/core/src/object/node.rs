@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use thiserror::Error;
 
 use super::{ObjectMeta, nullable};
@@ -23,6 +23,8 @@ pub struct Node {
     /// Whether CCM leaves it out altogether: it is labelled as a master, tainted by the cluster
     /// autoscaler for deletion, or not Ready.
     pub is_rejected: bool,
+    /// Whether Terway runs on it: it has a resource `aliyun/…eni…`, or the condition `SufficientIP`.
+    pub has_terway: bool,
     /// Whether it carries a label that excludes it from load balancers.
     has_excluding_label: bool,
     /// The status of its condition `Ready`, `False` where it has none.
@@ -144,6 +146,8 @@ struct Status {
     conditions: Vec<Condition>,
     #[serde(deserialize_with = "nullable")]
     node_info: NodeInfo,
+    #[serde(deserialize_with = "nullable")]
+    allocatable: BTreeMap<String, IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +178,10 @@ impl<'de> Deserialize<'de> for Node {
         let has_excluding_label = excluding.any(|label| labels.contains_key(*label));
         let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
         let ready = ready.map_or_else(|| "False".to_owned(), |ready| ready.status.clone());
+        let mut resources = status.allocatable.keys();
+        let has_resource = resources
+            .any(|name| name.strip_prefix("aliyun/").is_some_and(|name| name.contains("eni")));
+        let has_terway = has_resource || status.conditions.iter().any(|c| c.kind == "SufficientIP");
         Ok(Self {
             kubelet: version(&status.node_info.kubelet_version),
             instance: plain(&spec.provider_id).split('.').nth(1).map(str::to_owned),
@@ -183,6 +191,7 @@ impl<'de> Deserialize<'de> for Node {
             is_virtual,
             is_rejected,
             has_excluding_label,
+            has_terway,
             ready,
         })
     }

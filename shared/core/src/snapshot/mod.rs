@@ -38,8 +38,9 @@ pub struct Cluster {
     pub id: Option<String>,
     /// What the names of its Services end in, for clusters whose ids cannot differ.
     pub suffix: Option<String>,
-    /// Whether pods are the backends of a Service without `backend-type`.
-    pub eni_by_default: bool,
+    /// Whether pods are the backends of a Service without `backend-type`, as a flag, CCM's own setting
+    /// or Terway in the cluster says; `None` where none of them does. See [`Cluster::pods_by_default`].
+    pub eni_by_default: Option<bool>,
     /// The release of its CCM; the newest where it is not known.
     pub ccm_version: CcmVersion,
     /// Whether all nodes were listed, by an API server or in a List.
@@ -158,6 +159,18 @@ impl Cluster {
                 !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some())
             });
         complete.then_some(self.nodes.as_ref())
+    }
+
+    /// Whether pods are the backends of a Service without `backend-type`: as somebody said, else as the
+    /// nodes show. Terway gives its nodes a resource or a condition of its own, and a cluster with
+    /// Terway has pods as backends. `None` where no node is at hand either.
+    pub fn pods_by_default(&self) -> Option<bool> {
+        let shown = || {
+            let mut nodes = self.nodes.iter().peekable();
+            nodes.peek()?;
+            Some(nodes.any(|node| node.has_terway))
+        };
+        self.eni_by_default.or_else(shown)
     }
 
     /// The EndpointSlices of a Service, which may be none. `None` where they are not at hand: no
