@@ -96,8 +96,7 @@ impl Change<'_> {
         {
             let old = std::mem::replace(known, fresh);
             // What flags and the other clusters have said of it.
-            (known.id, known.suffix, known.eni_by_default) =
-                (old.id, old.suffix, old.eni_by_default);
+            known.keep_settings_of(&old);
         }
     }
 

@@ -135,7 +135,7 @@ pub fn round<'a>(
     let mode = backends::mode(service, eni_by_default);
     let mut frozen_by = format_errors(service, cluster.ccm_version);
     let clb = service.metadata.annotations.text(annotation::ID);
-    let nodes = cluster.all_nodes();
+    let nodes = cluster.nodes_for(service, mode);
     let slices = cluster.slices_of(service);
     let inputs = ModelInputs {
         service,

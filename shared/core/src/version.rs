@@ -28,6 +28,8 @@ impl CcmVersion {
         [Self::V2_9, Self::V2_10, Self::V2_11, Self::V2_12, Self::V2_13, Self::V2_14];
     /// What is assumed where the release is not known.
     pub const NEWEST: Self = Self::V2_14;
+    /// The oldest whose behaviour is known.
+    pub const OLDEST: Self = Self::V2_9;
 
     /// Whether this release behaves in that way.
     pub fn has(self, behaviour: Behaviour) -> bool {
@@ -102,6 +104,22 @@ impl FromStr for NamedCcmVersion {
             _ => CcmVersion::NEWEST,
         };
         Ok(Self { version, is_newer: (major, minor) > (2, 14) })
+    }
+}
+
+impl NamedCcmVersion {
+    /// Reads the tag of CCM's image: `registry/acs/cloud-controller-manager-amd64:v2.11.2`, with or
+    /// without a digest behind it.
+    ///
+    /// # Errors
+    /// Where there is no tag, or it names no release whose behaviour is known.
+    pub fn of_image(image: &str) -> Result<Self, CcmVersionError> {
+        let named = image.split('@').next().unwrap_or(image);
+        // A colon before the last slash is that of the registry's port.
+        let last = named.rsplit('/').next().unwrap_or(named);
+        let (_, tag) =
+            last.rsplit_once(':').ok_or_else(|| CcmVersionError::Malformed(image.to_owned()))?;
+        tag.parse()
     }
 }
 
@@ -208,6 +226,25 @@ mod tests {
     fn what_is_none_or_too_old_is_refused(#[case] text: &str, #[case] message: &str) {
         let error = text.parse::<NamedCcmVersion>().expect_err("refused").to_string();
         assert!(error.starts_with(message), "{error}");
+    }
+
+    #[rstest]
+    #[case("registry-cn-x.ack.aliyuncs.com/acs/cloud-controller-manager-amd64:v2.11.2", "2.11")]
+    #[case("registry:5000/acs/ccm:v2.9.1.4-g1a2b3c-aliyun", "2.9")]
+    #[case("ccm:v2.13.0@sha256:0123456789abcdef", "2.13")]
+    fn a_release_is_read_from_an_image(#[case] image: &str, #[case] version: &str) {
+        let named = NamedCcmVersion::of_image(image).expect("a release");
+        assert_eq!(named.version.as_str(), version);
+    }
+
+    #[rstest]
+    #[case("registry:5000/acs/ccm")]
+    #[case("ccm@sha256:0123456789abcdef")]
+    #[case("ccm:latest")]
+    #[case("")]
+    fn an_image_without_a_release_is_refused(#[case] image: &str) {
+        let error = NamedCcmVersion::of_image(image).expect_err("no release");
+        assert!(matches!(error, CcmVersionError::Malformed(_)), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Running clusters: reading their state, and guarded writes to annotations of Services.
 
+mod ccm;
 mod connect;
 mod error;
 mod marks;

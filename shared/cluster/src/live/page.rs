@@ -192,10 +192,15 @@ impl Connection {
 
     /// Reads a single object; `None` where it does not exist or the user may not read it.
     pub(super) async fn object(&self, path: &str) -> Result<Option<Page>, Error> {
-        match self.get_optional(path).await {
+        match self.existing_object(path).await {
             Err(error) if error.kind == ErrorKind::Forbidden => Ok(None),
-            answer => Ok(answer?.map(Page)),
+            answer => answer,
         }
+    }
+
+    /// Reads a single object; `None` where it does not exist.
+    pub(super) async fn existing_object(&self, path: &str) -> Result<Option<Page>, Error> {
+        Ok(self.get_optional(path).await?.map(Page))
     }
 }
 

@@ -6,12 +6,13 @@ use clbmigrate_core::snapshot::{Cluster, Object};
 use futures::{
     FutureExt, StreamExt,
     channel::mpsc::{self, UnboundedSender},
-    future::try_join4,
+    future::try_join5,
     stream,
 };
 use serde::Deserialize;
 
 use super::{
+    ccm::CcmObjects,
     connect::Connection,
     error::{Error, ErrorKind},
     namespaces::NamespaceObjects,
@@ -39,7 +40,7 @@ pub struct ClusterState {
 }
 
 /// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
-/// Services, and the cluster's id.
+/// Services, the cluster's id, and what tells of its CCM.
 ///
 /// A resource that the user may not list becomes a limit, an object that cannot be parsed a
 /// problem. Where Services may not be listed in all namespaces, those of `namespace` are.
@@ -51,11 +52,12 @@ pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<Cl
     check_version(connection).await?;
     let mut reader = ClusterReader::new(connection);
     let (found, namespaces) = mpsc::unbounded();
-    let (services, nodes, namespace_objects, cluster_identity) = try_join4(
+    let (services, nodes, namespace_objects, cluster_identity, ccm) = try_join5(
         reader.services(namespace, found),
         connection.list("/api/v1/nodes").map(Ok),
         connection.namespace_objects(namespaces).map(Ok),
         cluster_identity(connection),
+        connection.ccm_objects().map(Ok),
     )
     .await?;
     let (services, limit) = services;
@@ -65,6 +67,7 @@ pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<Cl
     reader.namespace_objects(namespace_objects)?;
     reader.pods().await?;
     reader.take("configuration", cluster_identity.configuration);
+    reader.ccm(ccm);
     reader.uid = cluster_identity.uid;
     Ok(reader.done())
 }
@@ -244,6 +247,17 @@ impl<'c> ClusterReader<'c> {
         }
         self.take("namespaces", namespace_objects.metadata?);
         Ok(())
+    }
+
+    /// What CCM's and Terway's objects tell. Of these no error is told: CCM runs where nobody can see
+    /// it in managed clusters, and flags can say the same.
+    fn ccm(&mut self, found: CcmObjects) {
+        for object in found.items.objects.into_iter().flatten() {
+            self.loaded.insert(0, object);
+        }
+        if let Some(cluster) = self.cluster().filter(|_| found.lacks_terway) {
+            cluster.backends_evidence.has_terway.get_or_insert(false);
+        }
     }
 
     /// Pods of Services whose endpoints hang on them: not ready but perhaps gated, or without a

@@ -1,5 +1,6 @@
 //! JSON as Kubernetes and the CLB API write it, object by object.
 
+mod ccm;
 mod error;
 mod event;
 mod gzip;

@@ -7,7 +7,7 @@ use clbmigrate_core::{
         EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, Origin, OtherObject, Pod,
         Service, SourceLocation, Workload, WorkloadKind,
     },
-    snapshot::Object,
+    snapshot::{CLOUD_CONFIG_NAME, Object, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, is_ccm},
 };
 use serde::{
     Deserialize,
@@ -17,6 +17,7 @@ use serde_json::Value;
 use serde_path_to_error::Track;
 
 use super::{
+    ccm,
     error::{LoadError, message_of},
     event::RawObject,
     kind::Kind,
@@ -26,8 +27,8 @@ use super::{
 /// The prefix of CCM's annotations, of other controllers' and of misspelt ones.
 const SERVICE_KEYS: &str = "service.beta.kubernetes.io/";
 
-/// Namespace and name of the ConfigMap in which ACK keeps the cluster's id.
-const PROFILE: (&str, &str) = ("kube-system", "ack-cluster-profile");
+/// The ConfigMap of namespace `kube-system` in which ACK keeps the cluster's id.
+const PROFILE: &str = "ack-cluster-profile";
 
 /// The configuration of the webhook that injects `preStop` into workloads.
 const INJECTION_CONFIGURATION: &str = "clbmigrate-mutate-workloads";
@@ -78,7 +79,11 @@ impl ObjectParser<'_> {
             Kind::Workload(which) => {
                 let mut workload = Box::new(read(raw, WorkloadSeed(which))?);
                 self.complete_metadata(raw, kind, &mut workload.metadata)?;
-                Object::Workload(workload)
+                if is_ccm(which, &workload.metadata) {
+                    Object::Ccm { workload, found: ccm::of_workload(raw) }
+                } else {
+                    Object::Workload(workload)
+                }
             }
             Kind::Autoscaler => {
                 let mut scaler: Box<HorizontalPodAutoscaler> = typed(raw)?;
@@ -90,8 +95,8 @@ impl ObjectParser<'_> {
                 self.complete_metadata(raw, kind, &mut meta)?;
                 Object::Namespace(Box::new(meta))
             }
-            Kind::ConfigMap => match self.cluster_id(raw)? {
-                Some(id) => Object::ClusterProfile { id, place: self.place(raw, false) },
+            Kind::ConfigMap => match self.config_map(raw)? {
+                Some(object) => object,
                 None => return Ok(self.other(raw)),
             },
             Kind::MutatingWebhookConfiguration
@@ -103,22 +108,19 @@ impl ObjectParser<'_> {
         }))
     }
 
-    fn cluster_id(&self, raw: &RawObject<'_>) -> Result<Option<String>, LoadError> {
-        #[derive(Deserialize)]
-        struct Profile {
-            data: Option<Data>,
-        }
-        #[derive(Deserialize)]
-        struct Data {
-            clusterid: Option<String>,
-        }
+    /// What a ConfigMap tells of the cluster; `None` for one that tells nothing.
+    fn config_map(&self, raw: &RawObject<'_>) -> Result<Option<Object>, LoadError> {
         let meta = ObjectMetadata::of(raw)?;
-        let namespace = meta.namespace.as_deref().unwrap_or(self.default_namespace);
-        if (namespace, meta.name.as_str()) != PROFILE {
+        if meta.namespace.as_deref().unwrap_or(self.default_namespace) != SYSTEM_NAMESPACE {
             return Ok(None);
         }
-        let data = typed::<Profile>(raw)?.data;
-        Ok(data.and_then(|data| data.clusterid).filter(|id| !id.is_empty()))
+        Ok(match meta.name.as_str() {
+            PROFILE => cluster_id(raw)?
+                .map(|id| Object::ClusterProfile { id, place: self.place(raw, false) }),
+            CLOUD_CONFIG_NAME => ccm::service_backend_type(raw).map(Object::CloudConfig),
+            TERWAY_CONFIG_NAME => Some(Object::TerwayConfig),
+            _ => None,
+        })
     }
 
     /// An object of a kind that is not used, if a rule may report it: `None` for all others. Its
@@ -162,6 +164,20 @@ impl ObjectParser<'_> {
             Arc::new(Origin { file: Arc::clone(file), line: raw.line, keys })
         }))
     }
+}
+
+/// The id in ACK's profile of the cluster.
+fn cluster_id(raw: &RawObject<'_>) -> Result<Option<String>, LoadError> {
+    #[derive(Deserialize)]
+    struct Profile {
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        clusterid: Option<String>,
+    }
+    let data = typed::<Profile>(raw)?.data;
+    Ok(data.and_then(|data| data.clusterid).filter(|id| !id.is_empty()))
 }
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,8 @@
 use clbmigrate_cluster::files::Options;
-use clbmigrate_core::object::WorkloadKind;
+use clbmigrate_core::{
+    object::WorkloadKind,
+    snapshot::{CcmSource, DefaultBackendsSource},
+};
 use rstest::rstest;
 
 use crate::support::{
@@ -47,6 +50,85 @@ fn every_kind_that_matters_finds_its_place() {
     let node = cluster.nodes().by_name("node-1").expect("the Node");
     assert_eq!(node.metadata.namespace, None);
     assert!(!cluster.nodes_listed);
+}
+
+/// CCM's workload of that kind, with what stands in its container.
+fn ccm(kind: &str, container: &str) -> String {
+    format!(
+        "{{apiVersion: apps/v1, kind: {kind}, metadata: {{name: cloud-controller-manager, namespace: kube-system}}, \
+         spec: {{template: {{spec: {{containers: [{{name: sidecar, image: 'x:v1.0'}}, {{name: cloud-controller-manager, {container}}}]}}}}}}}}\n"
+    )
+}
+
+#[rstest]
+#[case::deployment(ccm("Deployment", "image: 'r/ccm:v2.11.2'"), "2.11", CcmSource::Image)]
+#[case::daemon_set(ccm("DaemonSet", "image: 'r/ccm:v2.9.1'"), "2.9", CcmSource::Image)]
+#[case::no_release(ccm("Deployment", "image: 'r/ccm:latest'"), "2.14", CcmSource::Assumed)]
+#[case::no_image(ccm("Deployment", "args: []"), "2.14", CcmSource::Assumed)]
+#[case::stateful_set(ccm("StatefulSet", "image: 'r/ccm:v2.11.2'"), "2.14", CcmSource::Assumed)]
+#[case::elsewhere(
+    ccm("Deployment", "image: 'r/ccm:v2.11.2'").replace("kube-system", "ops"),
+    "2.14",
+    CcmSource::Assumed
+)]
+fn the_release_of_ccm_is_that_of_its_image(
+    #[case] yaml: String,
+    #[case] version: &str,
+    #[case] source: CcmSource,
+) {
+    let loaded = read_well("x.yaml", &yaml);
+    let cluster = cluster(&loaded);
+    assert_eq!((cluster.ccm_version.as_str(), cluster.ccm_source), (version, source));
+    assert_eq!(cluster.workloads().count(), 1, "CCM is a workload as well");
+}
+
+/// ConfigMap `cloud-config` with a file of that text.
+fn cloud_config(text: &str) -> String {
+    let file = serde_json::to_string(text).expect("JSON");
+    format!(
+        "{{kind: ConfigMap, metadata: {{name: cloud-config, namespace: kube-system}}, data: {{cloud-config.conf: {file}}}}}"
+    )
+}
+
+const TERWAY: &str = "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: terway-eniip, namespace: kube-system}}";
+const FLANNEL_NODE: &str = "{kind: Node, metadata: {name: node-1}}";
+
+#[rstest]
+#[case::nothing("{kind: Secret, metadata: {name: a}}".to_owned(), None)]
+#[case::forced(
+    ccm("Deployment", "env: [{name: A, valueFrom: {}}, {name: SERVICE_FORCE_BACKEND_ENI, value: 'true'}]"),
+    Some((true, DefaultBackendsSource::Ccm))
+)]
+#[case::forced_to_nodes(
+    format!("{}---\n{TERWAY}", ccm("Deployment", "env: [{name: SERVICE_FORCE_BACKEND_ENI, value: 'false'}]")),
+    Some((false, DefaultBackendsSource::Ccm))
+)]
+#[case::configured_in_json(
+    cloud_config(r#"{"Global": {"uid": "1", "serviceBackendType": "eni", "accessKeyID": "x"}}"#),
+    Some((true, DefaultBackendsSource::Ccm))
+)]
+#[case::configured_in_yaml(
+    cloud_config("Global:\n  clusterID: c1\n  serviceBackendType: ecs\n"),
+    Some((false, DefaultBackendsSource::Ccm))
+)]
+#[case::not_configured(
+    format!("{}\n---\n{TERWAY}", cloud_config("{}")),
+    Some((true, DefaultBackendsSource::Terway))
+)]
+#[case::unreadable(cloud_config("["), None)]
+#[case::terway(format!("{TERWAY}\n---\n{FLANNEL_NODE}"), Some((true, DefaultBackendsSource::Terway)))]
+#[case::terway_s_configuration(
+    "{kind: ConfigMap, metadata: {name: eni-config, namespace: kube-system}, data: {eni_conf: '{}'}}".to_owned(),
+    Some((true, DefaultBackendsSource::Terway))
+)]
+#[case::another_terway(TERWAY.replace("kube-system", "shop"), None)]
+#[case::nodes(FLANNEL_NODE.to_owned(), Some((false, DefaultBackendsSource::Nodes)))]
+fn what_ccm_takes_as_backends_is_told_by_its_setting_or_by_terway(
+    #[case] yaml: String,
+    #[case] expected: Option<(bool, DefaultBackendsSource)>,
+) {
+    let loaded = read_well("x.yaml", &yaml);
+    assert_eq!(cluster(&loaded).default_backends(), expected);
 }
 
 #[test]

@@ -120,7 +120,9 @@ fn is_uncertain(
 ) -> bool {
     let knows_servers = match mode {
         Mode::Eni => service_ref.cluster.slices_of(service_ref.service).is_some(),
-        Mode::Cluster | Mode::Local => service_ref.cluster.all_nodes().is_some(),
+        Mode::Cluster | Mode::Local => {
+            service_ref.cluster.nodes_for(service_ref.service, mode).is_some()
+        }
     };
     let meta = &service_ref.service.metadata;
     service_ref.cluster.id.is_none()

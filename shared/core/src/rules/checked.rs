@@ -148,7 +148,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// All nodes of its cluster. Notes that they are missing where not all are at hand.
     pub fn nodes(&self, out: &mut Findings<'_>) -> Option<&'a NodeSet> {
-        let nodes = self.service_ref.cluster.all_nodes();
+        let nodes = self.service_ref.cluster.nodes_for(self.service(), self.mode());
         if nodes.is_none() {
             out.missing(
                 || format!("nodes{}", of_context(self.service_ref.cluster)),

@@ -2,7 +2,7 @@
 
 use std::{collections::btree_map::Entry, sync::Arc};
 
-use super::{Cluster, key};
+use super::{CcmWorkload, Cluster, ccm, key};
 use crate::object::{
     Annotations, EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod,
     Service, SourceLocation, Workload, WorkloadKind,
@@ -21,6 +21,18 @@ pub enum Object {
     Pod(Box<Pod>),
     /// A Deployment, StatefulSet or DaemonSet.
     Workload(Box<Workload>),
+    /// CCM's Deployment or DaemonSet `kube-system/cloud-controller-manager`.
+    Ccm {
+        /// The workload itself.
+        workload: Box<Workload>,
+        /// What it tells of CCM.
+        found: CcmWorkload,
+    },
+    /// ConfigMap `kube-system/cloud-config`: `Global.serviceBackendType` of CCM's configuration,
+    /// empty where it is not set.
+    CloudConfig(String),
+    /// ConfigMap `kube-system/eni-config`: Terway runs in the cluster.
+    TerwayConfig,
     /// `HorizontalPodAutoscaler` of any autoscaling version.
     Autoscaler(Box<HorizontalPodAutoscaler>),
     /// v1 Namespace, reduced to its metadata.
@@ -69,6 +81,21 @@ impl Cluster {
             Object::EndpointSlice(slice) => self.insert_slice(*slice),
             Object::Pod(pod) => self.insert_pod(*pod),
             Object::Workload(workload) => self.insert_workload(*workload),
+            Object::Ccm { workload, found } => {
+                let inserted = self.insert_workload(*workload);
+                if !matches!(inserted, Inserted::Conflict(_)) {
+                    self.insert_ccm(&found);
+                }
+                inserted
+            }
+            Object::CloudConfig(kind) => {
+                self.backends_evidence.service_backend_type.get_or_insert(kind);
+                Inserted::New
+            }
+            Object::TerwayConfig => {
+                self.backends_evidence.has_terway = Some(true);
+                Inserted::New
+            }
             Object::Autoscaler(hpa) => {
                 let target = hpa.spec.scale_target_ref;
                 let namespace = hpa.metadata.namespace().to_owned();
@@ -128,6 +155,9 @@ impl Cluster {
     }
 
     fn insert_workload(&mut self, workload: Workload) -> Inserted {
+        if ccm::is_terway(workload.kind, &workload.metadata) {
+            self.backends_evidence.has_terway = Some(true);
+        }
         let namespace = workload.metadata.namespace().to_owned();
         let workloads = self.workloads.entry((workload.kind, namespace)).or_default();
         into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)

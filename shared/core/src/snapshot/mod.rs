@@ -1,5 +1,6 @@
 //! What is at hand: clusters with their objects, and the answers of the CLB's API.
 
+mod ccm;
 mod insert;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 
 use crate::{
     annotation,
-    backends::{NodeSet, PodSet},
+    backends::{Mode, NodeSet, PodSet},
     clb_answers::ClbAnswers,
     identity::NamedKey,
     object::{
@@ -18,7 +19,13 @@ use crate::{
     version::CcmVersion,
 };
 
-pub use self::insert::{Inserted, Object};
+pub use self::{
+    ccm::{
+        CCM_NAME, CLOUD_CONFIG_NAME, CcmSource, CcmWorkload, DefaultBackends,
+        DefaultBackendsSource, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, TERWAY_NAMES, is_ccm,
+    },
+    insert::{Inserted, Object},
+};
 
 /// Everything that is judged together: the clusters of one migration, and their CLBs.
 #[derive(Debug, Clone, Default)]
@@ -38,11 +45,17 @@ pub struct Cluster {
     pub id: Option<String>,
     /// What the names of its Services end in, for clusters whose ids cannot differ.
     pub suffix: Option<String>,
-    /// Whether pods are the backends of a Service without `backend-type`, as a flag, CCM's own setting
-    /// or Terway in the cluster says; `None` where none of them does. See [`Cluster::pods_by_default`].
+    /// Whether pods are the backends of a Service without `backend-type`, as a flag or the
+    /// configuration says; `None` where neither does. See [`Cluster::pods_by_default`].
     pub eni_by_default: Option<bool>,
+    /// The traces in the cluster of what CCM takes as backends by default.
+    pub backends_evidence: DefaultBackends,
     /// The release of its CCM; the newest where it is not known.
     pub ccm_version: CcmVersion,
+    /// How that release is known.
+    pub ccm_source: CcmSource,
+    /// Why the release is judged as another one than what was found, in a sentence.
+    pub ccm_note: Option<String>,
     /// Whether all nodes were listed, by an API server or in a List.
     pub nodes_listed: bool,
     /// The namespaces whose EndpointSlices were all listed. A Service there without slices has no
@@ -60,15 +73,12 @@ pub struct Cluster {
     others: Vec<OtherObject>,
     /// The id that the cluster's own profile states, and where.
     profile: Option<(String, SourceLocation)>,
-    /// Whether there are nodes, and every node that an EndpointSlice names is among them.
-    names_known_nodes: OnceLock<bool>,
     /// The instances behind the nodes.
     instances: OnceLock<HashSet<String>>,
 }
 
 impl Cluster {
     fn forget_derived(&mut self) {
-        self.names_known_nodes = OnceLock::new();
         self.instances = OnceLock::new();
     }
 
@@ -131,6 +141,7 @@ impl Cluster {
         self.injects_pre_stop_hooks |= newer.injects_pre_stop_hooks;
         self.id = self.id.take().or_else(|| newer.id.clone());
         self.suffix = self.suffix.take().or_else(|| newer.suffix.clone());
+        self.overlay_ccm(newer);
     }
 
     /// All Services, by namespace and name.
@@ -148,29 +159,24 @@ impl Cluster {
         &self.nodes
     }
 
-    /// The nodes, if they count as complete; `None` otherwise. They do if they were listed, or if
-    /// there is at least one node and every node that an EndpointSlice names is among them. Without
-    /// slices, a single node is therefore enough.
+    /// All nodes; `None` where they were not listed, so that there may be others.
     pub fn all_nodes(&self) -> Option<&NodeSet> {
-        let complete = self.nodes_listed
-            || *self.names_known_nodes.get_or_init(|| {
-                let endpoints = self.slices.values().flatten().flat_map(|slice| &slice.endpoints);
-                let mut named = endpoints.filter_map(|endpoint| endpoint.node_name.as_deref());
-                !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some())
-            });
-        complete.then_some(self.nodes.as_ref())
+        self.nodes_listed.then_some(self.nodes.as_ref())
     }
 
-    /// Whether pods are the backends of a Service without `backend-type`: as somebody said, else as the
-    /// nodes show. Terway gives its nodes a resource or a condition of its own, and a cluster with
-    /// Terway has pods as backends. `None` where no node is at hand either.
-    pub fn pods_by_default(&self) -> Option<bool> {
-        let shown = || {
-            let mut nodes = self.nodes.iter().peekable();
-            nodes.peek()?;
-            Some(nodes.any(|node| node.has_terway))
+    /// The nodes that decide about the backends of a Service in a mode; `None` where one of them may
+    /// be missing. In Local mode these are the nodes that the Service's own EndpointSlices name, so
+    /// that no List is needed where each of them was read.
+    pub fn nodes_for(&self, service: &Service, mode: Mode) -> Option<&NodeSet> {
+        let names_known_nodes = || {
+            let slices = self.slices_of(service)?;
+            let mut named = EndpointSlice::endpoints_of(slices)
+                .filter_map(|endpoint| endpoint.node_name.as_deref());
+            let is_complete =
+                !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some());
+            is_complete.then_some(self.nodes.as_ref())
         };
-        self.eni_by_default.or_else(shown)
+        self.all_nodes().or_else(|| if mode == Mode::Local { names_known_nodes() } else { None })
     }
 
     /// The EndpointSlices of a Service, which may be none. `None` where they are not at hand: no

@@ -69,8 +69,14 @@ pub fn rules() -> Vec<Rule> {
             .blind("not all nodes are at hand", {
                 healthy().without("Node").add(node(1)).note(BACKEND_LABEL, "pool=wbe")
             })
-            .error("every node that the slices name is at hand", {
+            .blind("there may be nodes besides those that the slices name", {
                 healthy().nodes_not_listed().note(BACKEND_LABEL, "pool=wbe")
+            })
+            .error("in Local mode every node that the slices name is at hand", {
+                healthy_local().nodes_not_listed().note(BACKEND_LABEL, "pool=wbe")
+            })
+            .blind("in Local mode a node that the slices name is missing", {
+                healthy_local().without("Node").add(node(1)).note(BACKEND_LABEL, "pool=wbe")
             }),
         rule("CLB024")
             .error("a Ready node without providerID", healthy().edit("Node", &no_id))
