@@ -6,7 +6,10 @@ use clbmigrate_cluster::{
     Loaded,
     files::{self, Options, Source},
 };
-use clbmigrate_core::snapshot::{Cluster, Snapshot};
+use clbmigrate_core::{
+    snapshot::{CcmNote, Cluster, Snapshot},
+    version::{CcmVersion, CcmVersionError, NamedCcmVersion},
+};
 
 use crate::{
     cli::InputArgs,
@@ -41,6 +44,7 @@ pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     let mut loaded = load_files(&args.files, args);
     printer.report_loaded(&loaded);
     apply_cluster_flags(&mut loaded.snapshot, args, &args.files.iter().collect::<Vec<_>>())?;
+    report_ccm(&loaded.snapshot, printer);
     Ok(Input { loaded, session: None, namespace: args.namespace.clone() })
 }
 
@@ -83,6 +87,7 @@ pub fn merge(
     session.block_on(session.clb().query(&mut loaded.snapshot, &selection, &args.clb, printer))?;
     printer.report_loaded(&loaded);
     apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
+    report_ccm(&loaded.snapshot, printer);
     Ok(Input { loaded, session: Some(session), namespace })
 }
 
@@ -159,8 +164,8 @@ pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
     files::load(sources, io::stdin().lock(), &options)
 }
 
-/// Applies `--cluster-id`, `--cluster-suffix` and `--backend-type` to the clusters that they name,
-/// and infers the ids that nothing says. A cluster that `sources` name may be missing: its files
+/// Applies `--cluster-id`, `--cluster-suffix`, `--backend-type` and `--ccm-version` to the clusters
+/// that they name, and infers the ids that nothing says. A cluster that `sources` name may be missing: its files
 /// could not be read, or hold no object.
 ///
 /// # Errors
@@ -209,8 +214,44 @@ pub fn apply_cluster_flags(
             Ok(())
         })?;
     }
+    for text in &args.ccm_version {
+        each("--ccm-version", text, &mut |cluster, version| {
+            cluster.set_ccm(ccm_version(version)?, &format!("--ccm-version {version}"));
+            Ok(())
+        })?;
+    }
     snapshot.infer_cluster_ids();
     Ok(())
+}
+
+/// The value of `--ccm-version`.
+fn ccm_version(text: &str) -> Result<NamedCcmVersion, Error> {
+    text.parse().map_err(|error: CcmVersionError| Error::Usage {
+        message: format!("--ccm-version: {error}"),
+        hints: match error {
+            CcmVersionError::Malformed(_) => Vec::new(),
+            CcmVersionError::TooOld(_) => {
+                vec![format!("--ccm-version {} judges it as that one", CcmVersion::OLDEST)]
+            }
+        },
+    })
+}
+
+/// Says on stderr by which release of CCM each cluster is judged, where that is not plainly the
+/// newest.
+pub fn report_ccm(snapshot: &Snapshot, printer: &mut Printer) {
+    for cluster in &snapshot.clusters {
+        let of = cluster.context.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        match &cluster.ccm_note {
+            Some(note @ CcmNote::Newer(_)) => printer.info(&format!("note: {of}{note}")),
+            Some(note) => printer.warning(&format!("{of}{note}")),
+            None if cluster.ccm_version != CcmVersion::NEWEST => {
+                let source = cluster.ccm_source.as_str();
+                printer.note(&format!("{of}CCM {} ({source})", cluster.ccm_version));
+            }
+            None => {}
+        }
+    }
 }
 
 /// What a flag does to a cluster.

@@ -199,6 +199,10 @@ pub struct InputArgs {
     /// What CCM takes as backends where a Service does not say: eni (pods) or ecs (nodes)
     #[arg(long, value_name = "[CTX=]eni|ecs", help_heading = "Clusters")]
     pub backend_type: Vec<String>,
+
+    /// CCM's release where its image does not say, for example 2.11; else the newest counts
+    #[arg(long, value_name = "[CTX=]VERSION", help_heading = "Clusters")]
+    pub ccm_version: Vec<String>,
 }
 
 /// Arguments of `status`.
@@ -322,6 +326,9 @@ Examples:
   kubectl clbmigrate check --fail-on warning \\
     -f a=deploy/examples/two-clusters/a -f b=deploy/examples/two-clusters/b \\
     -f deploy/examples/two-clusters/clb
+
+  # As an older CCM judges, where its image is not at hand
+  kubectl clbmigrate check -f deploy/examples/canary/ --ccm-version 2.11
 
   # For a code scanning service, and for a test report
   kubectl clbmigrate check -f deploy/examples/canary/ -o sarif

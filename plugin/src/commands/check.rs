@@ -34,7 +34,14 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let scope = check_scope(&index, &selection, loaded.problems.len());
     let fails = |finding: &Finding| args.fail_on.covers(finding.severity);
     let is_namespace_given = selection.namespace().is_some();
-    let answer = CheckAnswer::new(&report, &loaded.problems, scope, &fails, is_namespace_given);
+    let answer = CheckAnswer::new(
+        &report,
+        &loaded.snapshot,
+        &loaded.problems,
+        scope,
+        &fails,
+        is_namespace_given,
+    );
     printer.answer(args.output, &answer)?;
     Ok(input::exit(loaded, report.findings.iter().any(fails)))
 }

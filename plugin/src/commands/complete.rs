@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clbmigrate_cluster::live;
-use clbmigrate_core::{annotation, object::Service, rules, snapshot::Cluster};
+use clbmigrate_core::{annotation, object::Service, rules, snapshot::Cluster, version::CcmVersion};
 
 use crate::{
     cli::{
@@ -149,6 +149,10 @@ fn values(flag: &Arg, before: &[String]) -> (Candidates, Directive) {
         Some("from" | "to") => {
             let sides = contexts(before).into_iter().chain(["external".to_owned()]);
             (plain(sides.collect()), Directive::NoFiles)
+        }
+        Some("ccm-version") => {
+            let newest_first = CcmVersion::ALL.iter().rev().map(ToString::to_string);
+            (plain(newest_first.collect()), Directive::NoFiles)
         }
         Some("namespace") => (plain(namespaces(before)), Directive::NoFiles),
         _ if is_path(flag) => (Vec::new(), Directive::Files),

@@ -86,6 +86,7 @@ fn preview_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Er
     let sources: Vec<&Source> = args.input.overlay.iter().collect();
     input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
     input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
+    input::report_ccm(&changed, printer);
     let (before, after) = (Index::new(&loaded.snapshot), Index::new(&changed));
     let preview = preview::preview(&before, &after);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;
@@ -209,6 +210,7 @@ fn preview_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Erro
     let mut changed = overlaid;
     input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
     input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
+    input::report_ccm(&changed, printer);
     let before = Index::new(&loaded.snapshot);
     let after = Index::new(&changed);
     let preview = preview::preview(&before, &after);

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use clbmigrate_cluster::Problem;
-use clbmigrate_core::finding::{Finding, Report};
+use clbmigrate_core::{
+    finding::{Finding, Report},
+    snapshot::Snapshot,
+};
 
 use super::names::names;
 use crate::output::{
@@ -21,17 +24,18 @@ pub struct CheckAnswer<'r> {
 }
 
 impl<'r> CheckAnswer<'r> {
-    /// The answer of a report. `problems` is what of the input could not be read, `fails` whether a
+    /// The answer of a report about a snapshot. `problems` is what of the input could not be read, `fails` whether a
     /// finding makes the command fail.
     pub fn new(
         report: &'r Report,
+        snapshot: &Snapshot,
         problems: &'r [Problem],
         scope: CheckScope,
         fails: &'r dyn Fn(&Finding) -> bool,
         is_namespace_given: bool,
     ) -> Self {
         let findings = FindingsReport { report, problems, fails };
-        Self { document: CheckReport::new(report), scope, findings, is_namespace_given }
+        Self { document: CheckReport::new(report, snapshot), scope, findings, is_namespace_given }
     }
 }
 

@@ -18,8 +18,8 @@ use crate::output::{
     Printable, Terminal,
     human::{self, TableOptions},
     json::{
-        self, AnnotationChange, ApiVersion, Change, ChangeFindings, ChangedRoute, FieldChange,
-        PreviewKind, Summary,
+        self, AnnotationChange, ApiVersion, CcmRelease, Change, ChangeFindings, ChangedRoute,
+        FieldChange, PreviewKind, Summary,
     },
 };
 
@@ -85,6 +85,7 @@ fn document((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) ->
     json::Preview {
         api_version: ApiVersion::V1Alpha1,
         kind: PreviewKind::Preview,
+        ccm: CcmRelease::all(after.snapshot),
         outcome: preview.outcome.into(),
         reasons: reasons.collect(),
         changes: preview.changes.iter().map(change).collect(),

@@ -14,7 +14,7 @@ use super::{names::names, routes::RouteDocumentBuilder};
 use crate::output::{
     Printable, Terminal,
     human::{self, TableOptions},
-    json::{ApiVersion, RouteList, RouteListKind},
+    json::{ApiVersion, CcmRelease, RouteList, RouteListKind},
 };
 
 /// What `status` answers.
@@ -39,6 +39,7 @@ impl StatusAnswer {
         let document = RouteList {
             api_version: ApiVersion::V1Alpha1,
             kind: RouteListKind::RouteList,
+            ccm: CcmRelease::all(index.snapshot),
             routes: routes.map(|route| builder.route(&route)).collect(),
             unrouted: builder.unrouted(is_selected),
         };

@@ -171,12 +171,13 @@ fn many_backends_are_shortened_with_a_count_unless_wide() {
     let nodes: Vec<String> = (0..40)
         .map(|n| {
             format!(
-                "---\napiVersion: v1\nkind: Node\nmetadata: {{name: n{n}}}\nspec: {{providerID: cn-x.i-{n:03}}}\n\
+                "- apiVersion: v1\n  kind: Node\n  metadata: {{name: n{n}}}\n  spec: {{providerID: cn-x.i-{n:03}}}\n  \
                  status: {{conditions: [{{type: Ready, status: \"True\"}}]}}\n"
             )
         })
         .collect();
-    let folder = Folder::new(&[("s.yaml", &(service("shop", "web", "", "20") + &nodes.concat()))]);
+    let list = format!("---\napiVersion: v1\nkind: List\nitems:\n{}", nodes.concat());
+    let folder = Folder::new(&[("s.yaml", &(service("shop", "web", "", "20") + &list))]);
     let file = folder.path("s.yaml");
     let slim = run(&format!("preview web 80 -f {file}"));
     assert!(slim.out.contains("… and 28 more backends (-o wide shows all)"), "{}", slim.out);

@@ -1,5 +1,6 @@
 //! The documents of `-o json` and `-o yaml`. `docs/schema` is made from these types.
 
+mod ccm;
 mod change;
 mod preview;
 mod report;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 
+pub use ccm::{CcmRelease, CcmSource};
 pub use change::{ChangeKind, ChangeReport, ChangeState};
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend, Preview,

@@ -2,7 +2,7 @@ use clbmigrate_core::route::RouteBackend;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, Finding, NotLooked, Object, Outcome, Participant, Summary};
+use super::{ApiVersion, CcmRelease, Finding, NotLooked, Object, Outcome, Participant, Summary};
 
 /// What a change would do.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -12,6 +12,8 @@ pub struct Preview {
     pub api_version: ApiVersion,
     /// The kind of this document.
     pub kind: PreviewKind,
+    /// By which release of CCM each cluster is judged.
+    pub ccm: Vec<CcmRelease>,
     /// The worst that CCM's next round makes of a changed Service.
     pub outcome: Outcome,
     /// Why that is not `applied`.

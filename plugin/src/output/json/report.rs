@@ -1,11 +1,11 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
-use clbmigrate_core::{finding, object::ObjectRef, patch::PatchOp};
+use clbmigrate_core::{finding, object::ObjectRef, patch::PatchOp, snapshot::Snapshot};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ApiVersion, Severity};
+use super::{ApiVersion, CcmRelease, Severity};
 
 /// What `check` found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -15,6 +15,8 @@ pub struct CheckReport {
     pub api_version: ApiVersion,
     /// The kind of this document.
     pub kind: CheckKind,
+    /// By which release of CCM each cluster is judged.
+    pub ccm: Vec<CcmRelease>,
     /// The findings, by object.
     pub findings: Vec<Finding>,
     /// What could not be looked at. The rules named here say nothing, which does not mean that
@@ -131,11 +133,12 @@ pub struct Summary {
 }
 
 impl CheckReport {
-    /// The report as a document.
-    pub fn new(report: &finding::Report) -> Self {
+    /// The report about a snapshot as a document.
+    pub fn new(report: &finding::Report, snapshot: &Snapshot) -> Self {
         Self {
             api_version: ApiVersion::V1Alpha1,
             kind: CheckKind::CheckReport,
+            ccm: CcmRelease::all(snapshot),
             findings: report.findings.iter().map(Finding::from).collect(),
             not_looked: report.not_looked.iter().map(NotLooked::from).collect(),
             summary: Summary::of(&report.findings),

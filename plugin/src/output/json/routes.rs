@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, Outcome, Severity};
+use super::{ApiVersion, CcmRelease, Outcome, Severity};
 
 /// What traffic goes where.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -11,6 +11,8 @@ pub struct RouteList {
     pub api_version: ApiVersion,
     /// The kind of this document.
     pub kind: RouteListKind,
+    /// By which release of CCM each cluster is judged.
+    pub ccm: Vec<CcmRelease>,
     /// The routes, by CLB, group and port.
     pub routes: Vec<Route>,
     /// Services with CLB annotations that are in no route.

@@ -1,6 +1,8 @@
 //! What a cluster's CCM and its network plugin say of themselves: which release CCM is, and whether
 //! pods or nodes are the backends of a Service without `backend-type`.
 
+use thiserror::Error;
+
 use super::Cluster;
 use crate::{
     object::{ObjectMeta, WorkloadKind},
@@ -43,6 +45,20 @@ impl CcmSource {
             Self::Assumed => "assumed",
         }
     }
+}
+
+/// Why a release is judged as another one than the one that was named. Each holds what named it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CcmNote {
+    /// It is newer than the newest whose behaviour is known.
+    #[error("{0} is newer than CCM {newest}, the newest whose behaviour is known, and is judged as {newest}", newest = CcmVersion::NEWEST)]
+    Newer(String),
+    /// It is older than the oldest whose behaviour is known.
+    #[error("{0} is older than CCM {oldest}, the oldest whose behaviour is known, and is judged as {oldest}", oldest = CcmVersion::OLDEST)]
+    Older(String),
+    /// It is no release at all.
+    #[error("{0} names no release of CCM, and is judged as {newest}; --ccm-version names it", newest = CcmVersion::NEWEST)]
+    Unreadable(String),
 }
 
 /// What CCM's Deployment or DaemonSet tells.
@@ -121,14 +137,11 @@ impl Cluster {
         }
     }
 
-    /// Takes over the release that somebody named.
-    pub fn set_ccm(&mut self, named: NamedCcmVersion) {
+    /// Takes over the release that somebody named; `what` is what named it, for the note.
+    pub fn set_ccm(&mut self, named: NamedCcmVersion, what: &str) {
         self.ccm_version = named.version;
         self.ccm_source = CcmSource::Flag;
-        self.ccm_note = named.is_newer.then(|| {
-            let newest = CcmVersion::NEWEST;
-            format!("CCM is newer than {newest}, the newest release whose behaviour is known, and is judged as {newest}")
-        });
+        self.ccm_note = named.is_newer.then(|| CcmNote::Newer(what.to_owned()));
     }
 
     /// Takes over what CCM's workload tells. A release that somebody named stays.
@@ -192,29 +205,17 @@ pub(super) fn is_terway(kind: WorkloadKind, meta: &ObjectMeta) -> bool {
 }
 
 /// The release that an image's tag names, and what is to be said of it.
-fn of_image(image: &str) -> (CcmVersion, CcmSource, Option<String>) {
-    let newest = CcmVersion::NEWEST;
-    let found = |version, note| (version, CcmSource::Image, note);
+fn of_image(image: &str) -> (CcmVersion, CcmSource, Option<CcmNote>) {
+    let what = || format!("image {image}");
     match NamedCcmVersion::of_image(image) {
-        Ok(NamedCcmVersion { version, is_newer: false }) => found(version, None),
-        Ok(NamedCcmVersion { version, is_newer: true }) => found(
-            version,
-            Some(format!(
-                "CCM's image {image} is newer than {newest}, the newest release whose behaviour is known, and is judged as {newest}"
-            )),
-        ),
+        Ok(NamedCcmVersion { version, is_newer }) => {
+            (version, CcmSource::Image, is_newer.then(|| CcmNote::Newer(what())))
+        }
         Err(CcmVersionError::TooOld(_)) => {
-            let oldest = CcmVersion::OLDEST;
-            let note = format!(
-                "CCM's image {image} is older than {oldest}, the oldest release whose behaviour is known, and is judged as {oldest}"
-            );
-            found(oldest, Some(note))
+            (CcmVersion::OLDEST, CcmSource::Image, Some(CcmNote::Older(what())))
         }
         Err(CcmVersionError::Malformed(_)) => {
-            let note = format!(
-                "CCM's image {image} names no release, and is judged as {newest}; --ccm-version names it"
-            );
-            (newest, CcmSource::Assumed, Some(note))
+            (CcmVersion::NEWEST, CcmSource::Assumed, Some(CcmNote::Unreadable(what())))
         }
     }
 }
@@ -264,8 +265,8 @@ mod tests {
 
     #[rstest]
     #[case("reg/acs/cloud-controller-manager-amd64:v2.11.2", "2.11", CcmSource::Image, "")]
-    #[case("reg/acs/ccm:v2.15.0", "2.14", CcmSource::Image, "is newer than 2.14")]
-    #[case("reg/acs/ccm:v1.9.3", "2.9", CcmSource::Image, "is older than 2.9")]
+    #[case("reg/acs/ccm:v2.15.0", "2.14", CcmSource::Image, "is newer than CCM 2.14")]
+    #[case("reg/acs/ccm:v1.9.3", "2.9", CcmSource::Image, "is older than CCM 2.9")]
     #[case("reg/acs/ccm:latest", "2.14", CcmSource::Assumed, "--ccm-version")]
     #[case("reg/acs/ccm", "2.14", CcmSource::Assumed, "--ccm-version")]
     fn the_image_tells_the_release_unless_a_flag_does(
@@ -278,10 +279,10 @@ mod tests {
         let mut cluster = Cluster::default();
         cluster.insert_ccm(&found);
         assert_eq!((cluster.ccm_version.as_str(), cluster.ccm_source), (version, source));
-        let told = cluster.ccm_note.clone().unwrap_or_default();
+        let told = cluster.ccm_note.as_ref().map(ToString::to_string).unwrap_or_default();
         assert!(told.contains(note) && told.is_empty() == note.is_empty(), "{told}");
 
-        cluster.set_ccm(NamedCcmVersion { version: CcmVersion::V2_10, is_newer: false });
+        cluster.set_ccm(NamedCcmVersion { version: CcmVersion::V2_10, is_newer: false }, "2.10");
         cluster.insert_ccm(&found);
         assert_eq!((cluster.ccm_version, cluster.ccm_source), (CcmVersion::V2_10, CcmSource::Flag));
         assert_eq!(cluster.ccm_note, None);

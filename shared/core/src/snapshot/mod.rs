@@ -21,7 +21,7 @@ use crate::{
 
 pub use self::{
     ccm::{
-        CCM_NAME, CLOUD_CONFIG_NAME, CcmSource, CcmWorkload, DefaultBackends,
+        CCM_NAME, CLOUD_CONFIG_NAME, CcmNote, CcmSource, CcmWorkload, DefaultBackends,
         DefaultBackendsSource, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, TERWAY_NAMES, is_ccm,
     },
     insert::{Inserted, Object},
@@ -54,8 +54,8 @@ pub struct Cluster {
     pub ccm_version: CcmVersion,
     /// How that release is known.
     pub ccm_source: CcmSource,
-    /// Why the release is judged as another one than what was found, in a sentence.
-    pub ccm_note: Option<String>,
+    /// Why the release is judged as another one than the one that was named.
+    pub ccm_note: Option<CcmNote>,
     /// Whether all nodes were listed, by an API server or in a List.
     pub nodes_listed: bool,
     /// The namespaces whose EndpointSlices were all listed. A Service there without slices has no
