@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use arc_swap::ArcSwap;
+use clbmigrate_core::version::CcmVersion;
 use futures::future::BoxFuture;
 use kube::{
     Client,
@@ -163,15 +164,27 @@ fn start_config(
     let watcher =
         ConfigWatcher::open(file).map_err(anyhow::Error::msg).context("the configuration")?;
     let config = watcher.config();
-    let metrics = Arc::clone(metrics);
+    warn_of_newer_ccm(&config);
+    let (metrics, reloaded) = (Arc::clone(metrics), watcher.config());
     background.spawn(watcher.run(args.reload_interval, move |reload| {
         metrics.count_config_reload(&reload);
         match reload {
-            Reload::Applied => tracing::info!("configuration reloaded"),
+            Reload::Applied => {
+                tracing::info!("configuration reloaded");
+                warn_of_newer_ccm(&reloaded);
+            }
             Reload::Rejected(why) => tracing::error!(why, "the configuration stays as it was"),
         }
     }));
     Ok(config)
+}
+
+/// Warns where `ccm.version` names a release whose behaviour is not known.
+fn warn_of_newer_ccm(config: &SharedConfig) {
+    if config.load().ccm.is_some_and(|ccm| ccm.is_newer) {
+        let newest = CcmVersion::NEWEST.as_str();
+        tracing::warn!(newest, "ccm.version is newer than any known release; judged as the newest");
+    }
 }
 
 /// A client of the API server, and the namespace of the service account if the program runs in a

@@ -121,6 +121,21 @@ fn a_preview_of_files_is_judged_by_the_release_of_what_there_is() {
     assert_eq!(ran.json()["ccm"][0]["version"], "2.11", "{}", ran.err);
 }
 
+#[rstest]
+#[case("", true)]
+#[case("--ccm-version 2.13", true)]
+#[case("--ccm-version 2.12", false)]
+fn a_service_is_judged_by_that_release(#[case] flag: &str, #[case] is_found: bool) {
+    // CCM reads domain-extensions since 2.13.
+    let key = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-domain-extensions";
+    let text = service("shop", "web", "", "20")
+        .replace("annotations:\n", &format!("annotations:\n    {key}: x\n"));
+    assert!(text.contains(key), "{text}");
+    let folder = Folder::new(&[("s.yaml", &text)]);
+    let ran = run(&format!("check -f {} -o json {flag}", folder.path("s.yaml")));
+    assert_eq!(ran.json()["findings"].to_string().contains("CLB014"), is_found, "{}", ran.out);
+}
+
 #[test]
 fn the_releases_are_completed() {
     let ran = run("__complete check --ccm-version 2.1");

@@ -42,7 +42,10 @@ impl ReviewContext<'_> {
         let id = config.id.clone();
         cluster.id = id.or_else(|| self.cache.cluster_id().map(|id| String::clone(&id)));
         cluster.suffix.clone_from(&config.suffix);
-        cluster.eni_by_default = Some(config.backend_type == BackendType::Eni);
+        cluster.eni_by_default = config.backend_type.map(|kind| kind == BackendType::Eni);
+        if let Some(ccm) = self.config.ccm {
+            cluster.set_ccm(ccm, "ccm.version");
+        }
         if let Some(nodes) = self.cache.nodes() {
             cluster.replace_nodes(nodes);
         }

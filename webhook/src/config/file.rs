@@ -1,18 +1,18 @@
 //! The configuration file's fields, and which values they may have.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    marker::PhantomData,
-};
+mod values;
 
-use clbmigrate_core::{inject::DEFAULT_SECONDS, rules};
-use serde::{
-    Deserialize,
-    de::{Deserializer, Error, MapAccess, SeqAccess, Visitor},
+use std::collections::{BTreeMap, BTreeSet};
+
+use clbmigrate_core::{
+    inject::DEFAULT_SECONDS,
+    rules,
+    version::{CcmVersion, CcmVersionError, NamedCcmVersion},
 };
+use serde::Deserialize;
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
+use self::values::{AllowText, ModeText, SpannedMap};
 use super::{BackendType, ClusterConfig, Config, ExemptableRules, Exemptions, InjectConfig, Mode};
 
 /// How long a preStop hook may sleep, in seconds.
@@ -42,6 +42,8 @@ struct File {
     #[serde(default)]
     cluster: Option<ClusterSection>,
     #[serde(default)]
+    ccm: Option<CcmSection>,
+    #[serde(default)]
     inject: Option<InjectSection>,
     #[serde(default)]
     pre_stop_seconds: Option<Spanned<i64>>,
@@ -64,6 +66,13 @@ struct ClusterSection {
     suffix: Option<Spanned<String>>,
     #[serde(default)]
     backend_type: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CcmSection {
+    #[serde(default)]
+    version: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -91,89 +100,6 @@ struct ExemptSection {
     namespaces: Option<Vec<Spanned<String>>>,
 }
 
-/// A mode as it is written in the file.
-struct ModeText(String);
-
-impl<'de> Deserialize<'de> for ModeText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ModeVisitor;
-        impl Visitor<'_> for ModeVisitor {
-            type Value = ModeText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mode: deny, warn, audit or off")
-            }
-
-            // Helm's YAML takes `off` for a boolean and writes `false` into the ConfigMap.
-            fn visit_bool<E: Error>(self, value: bool) -> Result<ModeText, E> {
-                Ok(ModeText(if value { "on" } else { Mode::Off.as_str() }.to_owned()))
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<ModeText, E> {
-                Ok(ModeText(value.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(ModeVisitor)
-    }
-}
-
-/// `all`, `none` or a list.
-enum AllowText {
-    Keyword(String),
-    List(Vec<Spanned<String>>),
-}
-
-impl<'de> Deserialize<'de> for AllowText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AllowVisitor;
-        impl<'de> Visitor<'de> for AllowVisitor {
-            type Value = AllowText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("all, none or a list of rule ids")
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<AllowText, E> {
-                Ok(AllowText::Keyword(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<AllowText, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
-                }
-                Ok(AllowText::List(list))
-            }
-        }
-        deserializer.deserialize_any(AllowVisitor)
-    }
-}
-
-/// The entries of a map, each with its place in the file.
-struct SpannedMap<V>(Vec<(Spanned<String>, Spanned<V>)>);
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for SpannedMap<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MapVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for MapVisitor<V> {
-            type Value = SpannedMap<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SpannedMap<V>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(SpannedMap(pairs))
-            }
-        }
-        deserializer.deserialize_map(MapVisitor(PhantomData))
-    }
-}
-
 /// Reads a file's text.
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let wrong = |error: &serde_saphyr::Error| {
@@ -199,6 +125,7 @@ impl Validator {
     fn config(&mut self, file: File) -> Config {
         Config {
             cluster: file.cluster.map_or_else(ClusterConfig::default, |it| self.cluster(it)),
+            ccm: file.ccm.and_then(|ccm| ccm.version).and_then(|it| self.ccm_version(&it)),
             inject: InjectConfig {
                 enabled: file.inject.and_then(|inject| inject.enabled).unwrap_or(true),
             },
@@ -221,19 +148,38 @@ impl Validator {
         ClusterConfig {
             id: cluster.id.and_then(|id| self.cluster_id(id)),
             suffix: cluster.suffix.and_then(|suffix| self.suffix(suffix)),
-            backend_type: cluster.backend_type.map_or_else(BackendType::default, |kind| match kind
-                .value
-                .as_str()
-            {
-                "" | "ecs" => BackendType::Ecs,
-                "eni" => BackendType::Eni,
-                other => {
-                    let message = format!("cluster.backendType is {other:?}; write eni or ecs");
-                    self.report(&kind, message);
-                    BackendType::default()
-                }
-            }),
+            backend_type: cluster.backend_type.and_then(|kind| self.backend_type(&kind)),
         }
+    }
+
+    fn backend_type(&mut self, kind: &Spanned<String>) -> Option<BackendType> {
+        match kind.value.as_str() {
+            "" => None,
+            "ecs" => Some(BackendType::Ecs),
+            "eni" => Some(BackendType::Eni),
+            other => {
+                let message = format!("cluster.backendType is {other:?}; write eni or ecs");
+                self.report(kind, message);
+                None
+            }
+        }
+    }
+
+    fn ccm_version(&mut self, version: &Spanned<String>) -> Option<NamedCcmVersion> {
+        if version.value.is_empty() {
+            return None;
+        }
+        let read = version.value.parse::<NamedCcmVersion>();
+        if let Err(error) = &read {
+            let remedy = match error {
+                CcmVersionError::Malformed(_) => String::new(),
+                CcmVersionError::TooOld(_) => {
+                    format!("; write {} to have it judged as that one", CcmVersion::OLDEST)
+                }
+            };
+            self.report(version, format!("ccm.version: {error}{remedy}"));
+        }
+        read.ok()
     }
 
     /// Only spaces are refused here: CCM runs with other wrong ids, too, and rule CLB202 reports them.

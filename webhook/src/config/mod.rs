@@ -8,7 +8,9 @@ pub use watcher::{ConfigWatcher, Reload, SharedConfig};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clbmigrate_core::{finding::Severity, inject::DEFAULT_SECONDS, rules::Rule};
+use clbmigrate_core::{
+    finding::Severity, inject::DEFAULT_SECONDS, rules::Rule, version::NamedCcmVersion,
+};
 
 /// What is done about a rule's findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,10 +50,9 @@ impl Mode {
 }
 
 /// What CCM takes for backends where a Service does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendType {
     /// Nodes.
-    #[default]
     Ecs,
     /// Pods.
     Eni,
@@ -65,8 +66,9 @@ pub struct ClusterConfig {
     /// What the names of this cluster's Services end in, where its id cannot differ from that of
     /// another cluster.
     pub suffix: Option<String>,
-    /// What CCM takes for backends where a Service does not say.
-    pub backend_type: BackendType,
+    /// What CCM takes for backends where a Service does not say; `None` where the nodes are to show
+    /// it.
+    pub backend_type: Option<BackendType>,
 }
 
 /// What becomes of workloads without a preStop hook.
@@ -98,6 +100,8 @@ pub struct Exemptions {
 pub struct Config {
     /// What the webhook must be told about its cluster.
     pub cluster: ClusterConfig,
+    /// The release of the cluster's CCM; `None` where the newest is assumed.
+    pub ccm: Option<NamedCcmVersion>,
     /// What becomes of workloads without a preStop hook.
     pub inject: InjectConfig,
     /// How long the preStop hook that is added sleeps, in seconds: 1 to 3600.
@@ -114,6 +118,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cluster: ClusterConfig::default(),
+            ccm: None,
             inject: InjectConfig { enabled: true },
             pre_stop_seconds: DEFAULT_SECONDS,
             allow: ExemptableRules::All,

@@ -98,3 +98,34 @@ fn the_cluster_s_id_and_backend_type_come_from_the_configuration() {
         test_cluster().config("cluster: {backendType: eni}").with_service(&rival).create(&web());
     assert_eq!(response.action_on("CLB104"), "denied", "{response:?}");
 }
+
+#[rstest]
+#[case::newest("", "denied")]
+#[case::reads_it("ccm: {version: v2.13.1}", "denied")]
+#[case::does_not_read_it("ccm: {version: 2.12}", "")]
+fn a_service_is_judged_by_the_release_of_the_configuration(
+    #[case] config: &str,
+    #[case] action: &str,
+) {
+    // CCM reads domain-extensions since 2.13.
+    let service = with_annotations(&web(), &[("domain-extensions", json!("x"))]);
+    let response = test_cluster().config(config).create(&service);
+    assert_eq!(response.action_on("CLB014"), action, "{response:?}");
+}
+
+#[rstest]
+#[case::pods(json!({"aliyun/eni": "3"}), "", "denied")]
+#[case::nodes(json!({"cpu": "4"}), "", "warned")]
+#[case::told_otherwise(json!({"aliyun/eni": "3"}), "cluster: {backendType: ecs}", "warned")]
+#[case::told_nothing(json!({"aliyun/eni": "3"}), "cluster: {backendType: ''}", "denied")]
+fn nodes_show_the_backend_type_where_the_configuration_does_not_say(
+    #[case] allocatable: Value,
+    #[case] config: &str,
+    #[case] action: &str,
+) {
+    let node = edited(&node(1), &json!({"status": {"allocatable": allocatable}}));
+    let rival = edited(&web(), &json!({"metadata": {"name": "rival"}}));
+    let cluster = test_cluster().nodes(&[node]).config(config).with_service(&rival);
+    let response = cluster.create(&web());
+    assert_eq!(response.action_on("CLB104"), action, "{response:?}");
+}

@@ -144,6 +144,8 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set preStopSeconds=3601", "/preStopSeconds"),
         ("KUBE --set failurePolicy.services=Deny", "/failurePolicy/services"),
         ("KUBE --set cluster.backendType=ENI", "/cluster/backendType"),
+        ("KUBE --set ccm.version=2.8", "/ccm/version"),
+        ("KUBE --set-json ccm.version=2.10", "/ccm/version"),
         ("KUBE --set image.digest=sha256:1", "/image/digest"),
         ("KUBE --set rules.CLB999=off", "CLB999"),
         ("KUBE --set rules.CLB001=on", "/rules/CLB001"),

@@ -14,6 +14,8 @@ cluster:
   id: c0123456789abcdef
   suffix: -a
   backendType: eni
+ccm:
+  version: 2.10
 inject:
   enabled: false
 preStopSeconds: 45
@@ -33,7 +35,9 @@ exempt:
     let config = parse(text).expect("a good file");
     assert_eq!(config.cluster.id.as_deref(), Some("c0123456789abcdef"));
     assert_eq!(config.cluster.suffix.as_deref(), Some("-a"));
-    assert_eq!(config.cluster.backend_type, BackendType::Eni);
+    assert_eq!(config.cluster.backend_type, Some(BackendType::Eni));
+    let release = NamedCcmVersion { version: CcmVersion::V2_10, is_newer: false };
+    assert_eq!(config.ccm, Some(release));
     assert!(!config.inject.enabled);
     assert_eq!(config.pre_stop_seconds, 45);
     let mode = |id: &str, namespace: &str| {
@@ -48,9 +52,11 @@ exempt:
 #[rstest]
 #[case::empty("")]
 #[case::comments("# nothing\n---\n# here\n")]
-#[case::keys_alone("cluster:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\npreStopSeconds:\n")]
+#[case::keys_alone(
+    "cluster:\nccm:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\npreStopSeconds:\n"
+)]
 #[case::what_a_chart_writes_for_nothing(
-    "cluster: {id: '', suffix: '', backendType: ''}\nrules: {}\nnamespaces: {}\nexempt: {users: []}"
+    "cluster: {id: '', suffix: '', backendType: ''}\nccm: {version: ''}\nrules: {}\nnamespaces: {}\nexempt: {users: []}"
 )]
 fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
     assert_eq!(parse(text), Ok(Config::default()));
@@ -77,6 +83,10 @@ fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
 #[case::allow_word("allow: some", 1, "write all, none or a list")]
 #[case::allow_rule("allow:\n- CLB404\n- CLB9", 3, "no rule \"CLB9\"")]
 #[case::backend_type("cluster: {backendType: ENI}", 1, "write eni or ecs")]
+#[case::ccm("ccm:\n  version: newest", 2, "write MAJOR.MINOR")]
+#[case::old_ccm("ccm: {version: v1.9.3}", 1, "write 2.9 to have it judged as that one")]
+#[case::ccm_alone("ccm: '2.11'", 1, "")]
+#[case::key_of_ccm("ccm: {image: x}", 1, "unknown field")]
 #[case::suffix("cluster:\n  suffix: _a", 2, "lower-case letters")]
 #[case::suffix_end("cluster: {suffix: a-}", 1, "lower-case letters")]
 #[case::id("cluster: {id: 'c 1'}", 1, "a space in it")]
@@ -124,7 +134,7 @@ mod properties {
 
         #[test]
         fn no_value_makes_the_reader_panic(
-            key in "(preStopSeconds|rules|allow|cluster|inject|exempt|namespaces)",
+            key in "(preStopSeconds|rules|allow|cluster|ccm|inject|exempt|namespaces)",
             value in "[ -~]{0,12}",
         ) {
             let _ = parse(&format!("{key}: {value}"));
