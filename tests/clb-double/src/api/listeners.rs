@@ -1,6 +1,7 @@
 //! Listeners. The data plane forwards those for TCP; the others are stored and described.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,7 @@ use crate::state::{
     default_drain, default_established,
 };
 
-use super::{Answer, ApiError, CallContext, TokenPage};
+use super::{Answer, ApiError, CallContext, Params, TokenPage};
 
 /// Parameters that the double stores and describes, and does nothing with.
 const STORED_ONLY: [&str; 17] = [
@@ -76,6 +77,7 @@ pub(super) fn create_https(state: &mut State, context: &CallContext<'_>) -> Answ
 
 fn create(state: &mut State, context: &CallContext<'_>, protocol: Protocol) -> Answer {
     let most = state.quotas.listeners_per_load_balancer;
+    let takes_any = state.takes_any_listener_value;
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     let port = context.params.port("ListenerPort")?;
     let mut listener = Listener {
@@ -102,7 +104,14 @@ fn create(state: &mut State, context: &CallContext<'_>, protocol: Protocol) -> A
         let message = format!("The load balancer already has {most} listeners.");
         return Err(ApiError::new(400, "ListenerNumberOverLimit", message));
     }
-    apply(&mut listener, lb, context)?;
+    apply(&mut listener, lb, context, takes_any)?;
+    if let Some(to) = listener.forward_port {
+        let is_target = |other: &Listener| other.port == to && other.protocol == Protocol::Https;
+        if !lb.listeners.iter().any(is_target) {
+            let message = format!("There is no HTTPS listener of port {to} to forward to.");
+            return Err(ApiError::invalid(message));
+        }
+    }
     lb.listeners.push(listener);
     Ok(json!({}))
 }
@@ -124,10 +133,11 @@ pub(super) fn set_https(state: &mut State, context: &CallContext<'_>) -> Answer 
 }
 
 fn set(state: &mut State, context: &CallContext<'_>, protocol: Protocol) -> Answer {
+    let takes_any = state.takes_any_listener_value;
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     let port = context.params.port("ListenerPort")?;
     let mut listener = lb.listener(port, Some(protocol))?.clone();
-    apply(&mut listener, lb, context)?;
+    apply(&mut listener, lb, context, takes_any)?;
     *lb.listener_mut(port, Some(protocol))? = listener;
     Ok(json!({}))
 }
@@ -143,6 +153,13 @@ pub(super) fn stop(state: &mut State, context: &CallContext<'_>) -> Answer {
 pub(super) fn delete(state: &mut State, context: &CallContext<'_>) -> Answer {
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     let gone = lb.listener(context.params.port("ListenerPort")?, protocol(context)?)?.clone();
+    let forwards_here = |other: &Listener| {
+        gone.protocol == Protocol::Https && other.forward_port == Some(gone.port)
+    };
+    if let Some(other) = lb.listeners.iter().find(|other| forwards_here(other)) {
+        let message = format!("The listener of port {} forwards to this one.", other.port);
+        return Err(ApiError::invalid(message));
+    }
     lb.listeners.retain(|listener| *listener != gone);
     Ok(json!({}))
 }
@@ -155,16 +172,16 @@ fn switch(state: &mut State, context: &CallContext<'_>, status: Status) -> Answe
 
 /// The parameter `ListenerProtocol`.
 pub(super) fn protocol(context: &CallContext<'_>) -> Result<Option<Protocol>, ApiError> {
-    word(context, "ListenerProtocol", &["tcp", "udp", "http", "https"])
+    word(context.params, "ListenerProtocol", &["tcp", "udp", "http", "https"])
 }
 
 /// A parameter that is one of a few words.
 fn word<T: serde::de::DeserializeOwned>(
-    context: &CallContext<'_>,
+    params: &Params,
     name: &str,
     words: &[&str],
 ) -> Result<Option<T>, ApiError> {
-    let Some(text) = context.params.optional(name) else {
+    let Some(text) = params.optional(name) else {
         return Ok(None);
     };
     serde_json::from_value(Value::String(text.to_lowercase())).map(Some).map_err(|_| {
@@ -180,6 +197,7 @@ fn apply(
     listener: &mut Listener,
     lb: &LoadBalancer,
     context: &CallContext<'_>,
+    takes_any: bool,
 ) -> Result<(), ApiError> {
     let params = context.params;
     if let Some(id) = params.optional("VServerGroupId") {
@@ -191,13 +209,6 @@ fn apply(
     if let Some(text) = params.optional("Description") {
         text.clone_into(&mut listener.description);
     }
-    replace(&mut listener.scheduler, word(context, "Scheduler", &["wrr", "rr", "wlc"])?);
-    replace(&mut listener.persistence_timeout, params.number("PersistenceTimeout", 0..=3600)?);
-    replace(&mut listener.established_timeout, params.number("EstablishedTimeout", 10..=900)?);
-    replace(&mut listener.connection_drain, params.switch("ConnectionDrain")?);
-    let drain = params.number("ConnectionDrainTimeout", 10..=900)?;
-    replace(&mut listener.connection_drain_timeout, drain);
-
     if params.switch("ListenerForward")? == Some(true) {
         listener.forward_port = Some(params.port("ForwardPort")?);
     }
@@ -206,29 +217,75 @@ fn apply(
             listener.attributes.insert(name.to_owned(), value.to_owned());
         }
     }
-
-    let check = &mut listener.health_check;
-    // The second is the name of HTTP and HTTPS listeners.
-    replace(&mut check.enabled, params.switch("HealthCheckSwitch")?);
-    replace(&mut check.enabled, params.switch("HealthCheck")?);
-    replace(
-        &mut check.kind,
-        word::<HealthCheckType>(context, "HealthCheckType", &["tcp", "http"])?,
-    );
-    if let Some(port) = params.number("HealthCheckConnectPort", -520..=65535)? {
-        // -520 is the cloud's word for the backend's own port.
-        check.port = u16::try_from(port).ok().filter(|port| *port > 0);
-    }
-    replace(&mut check.interval, params.number("HealthCheckInterval", 1..=50)?);
-    replace(&mut check.healthy_threshold, params.number("HealthyThreshold", 2..=10)?);
-    replace(&mut check.unhealthy_threshold, params.number("UnhealthyThreshold", 2..=10)?);
-    replace(&mut check.connect_timeout, params.number("HealthCheckConnectTimeout", 1..=300)?);
-    Ok(())
+    let mut values = Values { context, takes_any, attributes: &mut listener.attributes };
+    values.take("Scheduler", &mut listener.scheduler, |params, name| {
+        word(params, name, &["wrr", "rr", "wlc"])
+    })?;
+    values.number("PersistenceTimeout", &mut listener.persistence_timeout, 0..=3600)?;
+    values.number("EstablishedTimeout", &mut listener.established_timeout, 10..=900)?;
+    values.take("ConnectionDrain", &mut listener.connection_drain, Params::switch)?;
+    values.number("ConnectionDrainTimeout", &mut listener.connection_drain_timeout, 10..=900)?;
+    apply_health_check(&mut listener.health_check, &mut values)
 }
 
-fn replace<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
+fn apply_health_check(check: &mut HealthCheck, values: &mut Values<'_>) -> Result<(), ApiError> {
+    // The second is the name of HTTP and HTTPS listeners.
+    values.take("HealthCheckSwitch", &mut check.enabled, Params::switch)?;
+    values.take("HealthCheck", &mut check.enabled, Params::switch)?;
+    values.take("HealthCheckType", &mut check.kind, |params, name| {
+        word::<HealthCheckType>(params, name, &["tcp", "http"])
+    })?;
+    values.take("HealthCheckConnectPort", &mut check.port, |params, name| {
+        // -520 is the cloud's word for the backend's own port.
+        let port = params.number(name, -520..=65535)?;
+        Ok(port.map(|port| u16::try_from(port).ok().filter(|port| *port > 0)))
+    })?;
+    values.number("HealthCheckInterval", &mut check.interval, 1..=50)?;
+    values.number("HealthyThreshold", &mut check.healthy_threshold, 2..=10)?;
+    values.number("UnhealthyThreshold", &mut check.unhealthy_threshold, 2..=10)?;
+    values.number("HealthCheckConnectTimeout", &mut check.connect_timeout, 1..=300)
+}
+
+/// The values of parameters that may be out of their range.
+struct Values<'a> {
+    context: &'a CallContext<'a>,
+    /// Whether a value that is none is stored among the attributes instead of refused.
+    takes_any: bool,
+    attributes: &'a mut BTreeMap<String, String>,
+}
+
+impl Values<'_> {
+    /// Replaces what is at a place by what a parameter says.
+    fn take<T>(
+        &mut self,
+        name: &str,
+        place: &mut T,
+        read: impl FnOnce(&Params, &str) -> Result<Option<T>, ApiError>,
+    ) -> Result<(), ApiError> {
+        let params = self.context.params;
+        match read(params, name) {
+            Err(_) if self.takes_any => {
+                let text = params.optional(name).unwrap_or_default();
+                self.attributes.insert(name.to_owned(), text.to_owned());
+            }
+            Ok(Some(value)) => {
+                self.attributes.remove(name);
+                *place = value;
+            }
+            other => {
+                other?;
+            }
+        }
+        Ok(())
+    }
+
+    fn number(
+        &mut self,
+        name: &str,
+        place: &mut u32,
+        range: RangeInclusive<u32>,
+    ) -> Result<(), ApiError> {
+        self.take(name, place, |params, name| params.number(name, range))
     }
 }
 
@@ -254,6 +311,9 @@ fn description(lb: &LoadBalancer, listener: &Listener) -> Value {
     if let Some(group) = &listener.v_server_group_id {
         answer.insert("VServerGroupId".to_owned(), json!(group));
     }
+    if let Some(scheduler) = listener.attributes.get("Scheduler") {
+        answer.insert("Scheduler".to_owned(), json!(scheduler));
+    }
     answer.insert(config.to_owned(), details(listener));
     Value::Object(answer)
 }
@@ -276,8 +336,11 @@ fn details(listener: &Listener) -> Value {
         if let Some(port) = check.port {
             fields.insert("HealthCheckConnectPort".to_owned(), json!(port));
         }
+        if listener.protocol == Protocol::Http {
+            let forwards = on_off(listener.forward_port.is_some());
+            fields.insert("ListenerForward".to_owned(), json!(forwards));
+        }
         if let Some(port) = listener.forward_port {
-            fields.insert("ListenerForward".to_owned(), json!("on"));
             fields.insert("ForwardPort".to_owned(), json!(port));
         }
         fields.extend(listener.attributes.iter().map(|(name, value)| (name.clone(), json!(value))));

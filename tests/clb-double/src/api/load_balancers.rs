@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::state::{AddressType, LoadBalancer, ModificationProtection, State};
+use crate::state::{AddressType, LoadBalancer, ModificationProtection, NetworkType, State};
 
 use super::{Answer, ApiError, CallContext, Page, Params, fresh_id, tags};
 
@@ -71,6 +71,9 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     let text = |name: &str| params.optional(name).unwrap_or_default().to_owned();
     let mut lb = LoadBalancer::new(fresh_id("lb")?, text("LoadBalancerName"));
     lb.address_type = word(params, "AddressType")?.unwrap_or(AddressType::Internet);
+    if lb.address_type == AddressType::Internet {
+        lb.network_type = NetworkType::Classic;
+    }
     lb.ip_version = word(params, "AddressIPVersion")?.unwrap_or_default();
     lb.address = match params.optional("Address") {
         Some(address) => Some(address.parse().map_err(|_| invalid("Address", address))?),
@@ -84,6 +87,8 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     if params.optional("ModificationProtectionStatus").is_some() {
         lb.modification_protection = modification_protection(context)?;
     }
+    let own = params.tags().into_iter();
+    lb.tags = own.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let answer = summary(state, &lb);
     state.load_balancers.push(lb);
     Ok(answer)
@@ -105,16 +110,29 @@ pub(super) fn modify_spec(state: &mut State, context: &CallContext<'_>) -> Answe
     modify_internet_spec(state, context)
 }
 
+/// Changes whether a specification or what is used is paid for.
+pub(super) fn modify_instance_charge_type(state: &mut State, context: &CallContext<'_>) -> Answer {
+    context.required("InstanceChargeType")?;
+    modify_internet_spec(state, context)
+}
+
 pub(super) fn modify_internet_spec(state: &mut State, context: &CallContext<'_>) -> Answer {
     let lb = state.load_balancer_mut(context.required("LoadBalancerId")?)?;
     set_sizes(lb, context.params)?;
     Ok(json!({}))
 }
 
-/// Takes over specification, charge type and bandwidth, as far as the parameters name them.
+/// Takes over specification, charge types and bandwidth, as far as the parameters name them.
 fn set_sizes(lb: &mut LoadBalancer, params: &Params) -> Result<(), ApiError> {
     if let Some(spec) = params.optional("LoadBalancerSpec") {
         spec.clone_into(&mut lb.spec);
+    }
+    match params.optional("InstanceChargeType") {
+        None => {}
+        Some(kind @ ("PayBySpec" | "PayByCLCU")) => {
+            kind.clone_into(&mut lb.instance_charge_type);
+        }
+        Some(other) => return Err(invalid("InstanceChargeType", other)),
     }
     match params.optional("InternetChargeType") {
         None => {}
@@ -188,6 +206,7 @@ fn summary(state: &State, lb: &LoadBalancer) -> Value {
         "LoadBalancerName": lb.name,
         "LoadBalancerStatus": "active",
         "LoadBalancerSpec": lb.spec,
+        "InstanceChargeType": lb.instance_charge_type,
         "Address": lb.address.map(|ip| ip.to_string()).unwrap_or_default(),
         "AddressType": lb.address_type,
         "AddressIPVersion": lb.ip_version,

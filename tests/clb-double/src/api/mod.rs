@@ -63,6 +63,9 @@ pub(crate) fn handler(version: &str, action: &str) -> Result<Handler, ApiError> 
         (SLB, "CreateLoadBalancer") => Write(load_balancers::create),
         (SLB, "DeleteLoadBalancer") => Write(load_balancers::delete),
         (SLB, "ModifyLoadBalancerInstanceSpec") => Write(load_balancers::modify_spec),
+        (SLB, "ModifyLoadBalancerInstanceChargeType") => {
+            Write(load_balancers::modify_instance_charge_type)
+        }
         (SLB, "ModifyLoadBalancerInternetSpec") => Write(load_balancers::modify_internet_spec),
         (SLB, "SetLoadBalancerName") => Write(load_balancers::set_name),
         (SLB, "SetLoadBalancerDeleteProtection") => Write(load_balancers::set_delete_protection),

@@ -31,6 +31,9 @@ pub struct LoadBalancer {
     /// Its specification, such as `slb.s1.small`.
     #[serde(default = "default_spec")]
     pub spec: String,
+    /// `PayBySpec` or `PayByCLCU`.
+    #[serde(default = "default_instance_charge_type")]
+    pub instance_charge_type: String,
     /// Its primary zone; absent: the zone of the metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master_zone_id: Option<String>,
@@ -177,6 +180,7 @@ impl LoadBalancer {
             network_type: NetworkType::default(),
             ip_version: IpVersion::default(),
             spec: default_spec(),
+            instance_charge_type: default_instance_charge_type(),
             master_zone_id: None,
             slave_zone_id: String::new(),
             resource_group_id: String::new(),
@@ -204,6 +208,10 @@ impl Backend {
 
 fn default_spec() -> String {
     "slb.s1.small".to_owned()
+}
+
+fn default_instance_charge_type() -> String {
+    "PayBySpec".to_owned()
 }
 
 fn default_charge_type() -> String {

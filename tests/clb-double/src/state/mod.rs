@@ -52,6 +52,10 @@ pub struct State {
     /// The limits that calls are held to.
     #[serde(default)]
     pub quotas: Quotas,
+    /// Whether values of listeners' parameters that are out of their range are stored and described as they are, as if
+    /// the cloud did not look at them. Ports, groups and certificates are always looked at.
+    #[serde(default)]
+    pub takes_any_listener_value: bool,
     /// The CLBs.
     #[serde(default)]
     pub load_balancers: Vec<LoadBalancer>,

@@ -163,3 +163,54 @@ async fn listeners_of_other_protocols_are_stored_and_described() {
     let refused = fixture.refused("StopLoadBalancerListener", &both).await;
     assert_eq!(refused, (400, "TooManyListeners".to_owned()), "TCP or UDP?");
 }
+
+#[tokio::test]
+async fn a_listener_forwards_to_one_for_https_that_is_there() {
+    let fixture = Fixture::new().await;
+    let http = [LB, ("ListenerPort", "8080"), ("ListenerForward", "on"), ("ForwardPort", "443")];
+    let refused = fixture.refused("CreateLoadBalancerHTTPListener", &http).await;
+    assert_eq!(refused, (400, "InvalidParameter".to_owned()), "there is none");
+    let https = [LB, ("ListenerPort", "443"), ("ServerCertificateId", "cert")];
+    fixture.done("CreateLoadBalancerHTTPSListener", &https).await;
+    fixture.done("CreateLoadBalancerHTTPListener", &http).await;
+    let delete = |port| [LB, ("ListenerPort", port)];
+    let refused = fixture.refused("DeleteLoadBalancerListener", &delete("443")).await;
+    assert_eq!(refused, (400, "InvalidParameter".to_owned()), "it is forwarded to");
+    fixture.done("DeleteLoadBalancerListener", &delete("8080")).await;
+    fixture.done("DeleteLoadBalancerListener", &delete("443")).await;
+    let plain = [LB, ("ListenerPort", "8080"), ("VServerGroupId", "rsp-b")];
+    fixture.done("CreateLoadBalancerHTTPListener", &plain).await;
+    let plain = described(&fixture, 8080).await;
+    assert_eq!(plain["HTTPListenerConfig"]["ListenerForward"], "off");
+}
+
+#[tokio::test]
+async fn values_out_of_their_range_are_taken_on_demand() {
+    let wrong = [
+        LB,
+        ("ListenerPort", "80"),
+        ("ConnectionDrain", "true"),
+        ("PersistenceTimeout", "4000"),
+        ("Scheduler", "best"),
+    ];
+    let fixture = Fixture::new().await;
+    let refused = fixture.refused("SetLoadBalancerTCPListenerAttribute", &wrong).await;
+    assert_eq!(refused, (400, "InvalidParameter".to_owned()));
+
+    let mut state = state();
+    state["takesAnyListenerValue"] = json!(true);
+    let fixture = Fixture::with(&state).await;
+    fixture.done("SetLoadBalancerTCPListenerAttribute", &wrong).await;
+    let listener = described(&fixture, 80).await;
+    assert_eq!(listener["Scheduler"], "best");
+    assert_eq!(listener["TCPListenerConfig"]["ConnectionDrain"], "true");
+    assert_eq!(listener["TCPListenerConfig"]["PersistenceTimeout"], "4000");
+    let right = [LB, ("ListenerPort", "80"), ("ConnectionDrain", "on"), ("Scheduler", "rr")];
+    fixture.done("SetLoadBalancerTCPListenerAttribute", &right).await;
+    let listener = described(&fixture, 80).await;
+    assert_eq!(listener["Scheduler"], "rr");
+    assert_eq!(listener["TCPListenerConfig"]["ConnectionDrain"], "on");
+    let group = [LB, ("ListenerPort", "80"), ("VServerGroupId", "rsp-none")];
+    let refused = fixture.refused("SetLoadBalancerTCPListenerAttribute", &group).await;
+    assert_eq!(refused, (400, "InvalidParameter".to_owned()), "a group has to be there");
+}

@@ -1,6 +1,6 @@
 //! CLBs and their tags.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
 
@@ -129,6 +129,7 @@ async fn a_clb_is_created_as_the_call_says_and_deleted() {
         ("AddressType", "internet"),
         ("AddressIPVersion", "ipv4"),
         ("LoadBalancerSpec", "slb.s2.small"),
+        ("InstanceChargeType", "PayByCLCU"),
         ("InternetChargeType", "paybybandwidth"),
         ("Bandwidth", "20"),
         ("MasterZoneId", "cn-example-b"),
@@ -137,13 +138,17 @@ async fn a_clb_is_created_as_the_call_says_and_deleted() {
         ("DeleteProtection", "on"),
         ("ModificationProtectionStatus", "ConsoleProtection"),
     ];
-    let id = fixture.done("CreateLoadBalancer", &params).await["LoadBalancerId"].clone();
+    let tag = [("Tag.1.Key", "team"), ("Tag.1.Value", "shop")];
+    let made = fixture.done("CreateLoadBalancer", &[&params[..], &tag].concat()).await;
+    let id = made["LoadBalancerId"].clone();
     let lb = [("LoadBalancerId", id.as_str().expect("an id"))];
     let answer = fixture.done("DescribeLoadBalancerAttribute", &lb).await;
     assert_eq!(answer["Bandwidth"], 20);
     for (name, value) in params.iter().filter(|(name, _)| *name != "Bandwidth") {
         assert_eq!(answer[name], *value, "{name}");
     }
+    assert_eq!(answer["NetworkType"], "classic", "that of the internet");
+    assert_eq!(answer["Tags"]["Tag"], json!([{"TagKey": "team", "TagValue": "shop"}]));
     assert_eq!(answer["Address"], "192.0.2.1", "the first free one of those for documentation");
     let second = fixture.done("CreateLoadBalancer", &[]).await;
     assert_eq!(second["Address"], "192.0.2.2");
@@ -162,10 +167,13 @@ async fn specification_and_bandwidth_are_modified() {
     let fixture = Fixture::new().await;
     let spec = [LB, ("LoadBalancerSpec", "slb.s3.large")];
     fixture.done("ModifyLoadBalancerInstanceSpec", &spec).await;
+    let clcu = [LB, ("InstanceChargeType", "PayByCLCU")];
+    fixture.done("ModifyLoadBalancerInstanceChargeType", &clcu).await;
     let internet = [LB, ("InternetChargeType", "paybybandwidth"), ("Bandwidth", "50")];
     fixture.done("ModifyLoadBalancerInternetSpec", &internet).await;
     let answer = fixture.done("DescribeLoadBalancerAttribute", &[LB]).await;
     assert_eq!(answer["LoadBalancerSpec"], "slb.s3.large");
+    assert_eq!(answer["InstanceChargeType"], "PayByCLCU");
     assert_eq!(answer["InternetChargeType"], "paybybandwidth");
     assert_eq!(answer["Bandwidth"], 50);
     for wrong in [("InternetChargeType", "free"), ("Bandwidth", "-2")] {
