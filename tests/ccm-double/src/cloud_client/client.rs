@@ -81,13 +81,20 @@ impl CloudClient {
         self.list(call, "/LoadBalancers/LoadBalancer").await
     }
 
-    /// Makes a load balancer with these attributes, and gives its id.
-    pub(crate) async fn create(&self, wanted: &LoadBalancer) -> Result<String, ApiError> {
+    /// Makes a load balancer with these attributes and tags, and gives its id. `reason` is that of its modification
+    /// protection.
+    pub(crate) async fn create(
+        &self,
+        wanted: &LoadBalancer,
+        reason: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<String, ApiError> {
         let action = "CreateLoadBalancer";
         let mut call = ApiRequest::slb(action)
             .with_any("AddressType", &wanted.address_type)
             .with_any("LoadBalancerName", &wanted.name)
             .with_any("AddressIPVersion", &wanted.ip_version)
+            .with_any("InstanceChargeType", &wanted.instance_charge_type)
             .with_any("InternetChargeType", &wanted.internet_charge_type)
             .with_any("LoadBalancerSpec", &wanted.spec)
             .with_any("MasterZoneId", &wanted.master_zone_id)
@@ -95,14 +102,15 @@ impl CloudClient {
             .with_any("ResourceGroupId", &wanted.resource_group_id)
             .with_any("Address", &wanted.address)
             .with_any("DeleteProtection", &wanted.delete_protection)
-            .with_any("ModificationProtectionStatus", &wanted.modification_protection);
+            .with_any("ModificationProtectionStatus", &wanted.modification_protection)
+            .with_any("ModificationProtectionReason", reason);
         if wanted.bandwidth != 0 {
             call = call.with("Bandwidth", wanted.bandwidth.to_string());
         }
         if wanted.address_type == "intranet" {
             call = call.with("VpcId", &self.vpc);
         }
-        self.create_and_read_id(call, "LoadBalancerId").await
+        self.create_and_read_id(with_tags(call, tags), "LoadBalancerId").await
     }
 
     /// Asks for something new, and gives its id.
@@ -143,14 +151,7 @@ impl CloudClient {
 
     /// Adds tags to a load balancer.
     pub(crate) async fn tag(&self, id: &str, tags: &[(&str, &str)]) -> Result<(), ApiError> {
-        let call = tags.iter().zip(1..).fold(
-            tagging("TagResources", id),
-            |call, ((key, value), number)| {
-                call.with(format!("Tag.{number}.Key"), *key)
-                    .with(format!("Tag.{number}.Value"), *value)
-            },
-        );
-        self.call(call).await.map(drop)
+        self.call(with_tags(tagging("TagResources", id), tags)).await.map(drop)
     }
 
     /// Takes tags from a load balancer.
@@ -293,6 +294,13 @@ fn next_page(answer: &Value) -> String {
 
 fn tagging(action: &'static str, id: &str) -> ApiRequest {
     ApiRequest::slb(action).with("ResourceId.1", id).with("ResourceType", "instance")
+}
+
+/// `Tag.1.Key`, `Tag.1.Value` and so on.
+fn with_tags(call: ApiRequest, tags: &[(&str, &str)]) -> ApiRequest {
+    tags.iter().zip(1..).fold(call, |call, ((key, value), number)| {
+        call.with(format!("Tag.{number}.Key"), *key).with(format!("Tag.{number}.Value"), *value)
+    })
 }
 
 /// Every private address of an interface leads to it.

@@ -38,6 +38,11 @@ impl Listener {
         }
     }
 
+    /// Whether it only sends clients to another listener.
+    pub(crate) fn forwards(&self) -> bool {
+        self.attribute("ListenerForward") == "on"
+    }
+
     /// An attribute as text; empty if the cloud tells nothing of it.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).and_then(Value::as_str).unwrap_or_default()

@@ -16,6 +16,8 @@ pub struct LoadBalancer {
     pub address: String,
     /// `internet` or `intranet`.
     pub address_type: String,
+    /// `vpc` or `classic`.
+    pub network_type: String,
     /// `ipv4` or `ipv6`; empty means `ipv4`.
     #[serde(rename = "AddressIPVersion")]
     pub ip_version: String,
@@ -28,6 +30,8 @@ pub struct LoadBalancer {
     /// `slb.s1.small` and so on.
     #[serde(rename = "LoadBalancerSpec")]
     pub spec: String,
+    /// `PayBySpec` or `PayByCLCU`.
+    pub instance_charge_type: String,
     /// `paybytraffic` or `paybybandwidth`.
     pub internet_charge_type: String,
     /// In Mbit/s, -1 without a limit.

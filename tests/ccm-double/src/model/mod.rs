@@ -144,21 +144,20 @@ fn has_backends(nodes: &[Arc<Node>]) -> bool {
     nodes.iter().any(|node| nodes::is_candidate(node, false) && !nodes::is_excluded(node))
 }
 
-/// The nodes that may be backends or carry serverless Pods. With Pods for backends nodes are not looked at.
+/// The nodes that may be backends or carry serverless Pods. With Pods for backends none does, but a label that cannot
+/// be read is an error all the same.
 fn candidates<'a>(
     inputs: &Inputs<'a>,
     mode: Mode,
     label: &str,
 ) -> Result<Vec<&'a Node>, BuildError> {
-    if mode == Mode::Eni {
-        return Ok(Vec::new());
-    }
     let drops_cordoned = inputs.service.annotations().get("remove-unscheduled-backend") == "on";
     let labelled =
         nodes::filter_by_label(inputs.nodes.iter().map(AsRef::as_ref), label).map_err(|error| {
             BuildError(format!("get nodes error: filter nodes by label error: {error}"))
         })?;
-    Ok(labelled.into_iter().filter(|node| nodes::is_candidate(node, drops_cordoned)).collect())
+    let may_be = |node: &&Node| mode != Mode::Eni && nodes::is_candidate(node, drops_cordoned);
+    Ok(labelled.into_iter().filter(may_be).collect())
 }
 
 /// The group that the mapping names for a port; empty for one of CCM's own.

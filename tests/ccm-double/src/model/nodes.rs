@@ -26,7 +26,12 @@ fn has_label(node: &Node, keys: &[&str]) -> bool {
 
 /// Whether nothing that happens to a node matters.
 pub(crate) fn is_ignored(node: &Node) -> bool {
-    has_label(node, &[MASTER]) || has_label(node, &EXCLUDED_FROM_CCM)
+    has_label(node, &[MASTER]) || has_label(node, &EXCLUDED_FROM_CCM) || is_hybrid(node)
+}
+
+/// Whether it is a machine outside the cloud.
+fn is_hybrid(node: &Node) -> bool {
+    provider_id(node).starts_with(HYBRID)
 }
 
 /// Whether a change of a node makes CCM look at every Service again; a taint does not.
@@ -101,7 +106,7 @@ pub(crate) fn is_candidate(node: &Node, drops_cordoned: bool) -> bool {
 pub(crate) fn is_excluded(node: &Node) -> bool {
     has_label(node, &EXCLUDED_FROM_BALANCERS)
         || has_label(node, &EXCLUDED_FROM_CCM)
-        || provider_id(node).starts_with(HYBRID)
+        || is_hybrid(node)
 }
 
 fn provider_id(node: &Node) -> &str {
@@ -179,6 +184,16 @@ mod tests {
     #[case::annotation(json!({"metadata": {"annotations": {"a": "b"}}}), false)]
     fn a_change_of_a_node_counts(#[case] patch: Value, #[case] counts: bool) {
         assert_eq!(changed(&node(&json!({})), &node(&patch)), counts);
+    }
+
+    #[rstest]
+    #[case::master(json!({"metadata": {"labels": {"node-role.kubernetes.io/master": ""}}}))]
+    #[case::excluded(json!({"metadata": {"labels": {"service.alibabacloud.com/exclude-node": ""}}}))]
+    #[case::hybrid(json!({"spec": {"providerID": "ack-hybrid://x"}}))]
+    fn nothing_that_happens_to_some_nodes_counts(#[case] patch: Value) {
+        let (before, mut after) = (node(&patch), node(&patch));
+        after.status = None;
+        assert!(!changed(&before, &after));
     }
 
     #[rstest]

@@ -90,7 +90,7 @@ async fn apply_to(
         }
     }
     if context.hash_changed {
-        let ensured = load_balancer::ensure(context, &local.balancer, balancer, &tags).await;
+        let ensured = load_balancer::ensure(context, &local.balancer, balancer, &mut tags).await;
         balancer = ensured.map_err(|error| format!("update lb attribute error: {error}"))?;
         clb.clone_from(&balancer.id);
     }
@@ -107,6 +107,10 @@ async fn apply_to(
     }
 
     let actions = groups::plan(&mut local.model.groups, &found, events);
+    if touches_listeners {
+        listeners::associate(&mut local.listeners, &local.model.groups)
+            .map_err(|error| format!("merge listener: {error}"))?;
+    }
     let made = watch::Sender::new(HashMap::new());
     let of_balancer = async {
         if !context.hash_changed {
@@ -131,13 +135,13 @@ async fn apply_to(
             return Ok(());
         }
         let id = &balancer.id;
-        listeners::apply_all(context, id, &local.listeners, &there, &found, &made).await
+        listeners::apply_all(context, id, &local.listeners, &there, &made).await
     };
     let (first, second, third) = futures::join!(of_balancer, of_groups, of_listeners);
     aggregate([first, second, third].into_iter().filter_map(Result::err).collect())?;
 
     if context.hash_changed {
-        groups::clean_up(context, &balancer.id, &local.model.groups, &found)
+        groups::clean_up(context, &local.model.groups, &found)
             .await
             .map_err(|error| format!("cleanup lb error: {error}"))?;
     }

@@ -218,7 +218,6 @@ async fn batches(
 /// Takes away what is not wanted any more: the Service's backends from others' groups, and its own groups.
 pub(super) async fn clean_up(
     context: &Context<'_>,
-    clb: &str,
     groups: &[Group],
     found: &[ExistingGroup],
 ) -> Result<(), String> {
@@ -229,9 +228,7 @@ pub(super) async fn clean_up(
         batches(context, REMOVE, &there.id, &there.ours).await?;
     }
     let deleted = ours.into_iter().map(|there| async move {
-        context.cloud.delete_group(&there.id).await.map_err(|error| {
-            format!("lb [{clb}] delete vgroup {} failed, error: {error}", there.id)
-        })
+        context.cloud.delete_group(&there.id).await.map_err(|error| error.to_string())
     });
     let deleted = run_concurrently(deleted.collect()).await;
     aggregate(deleted.into_iter().filter_map(Result::err).collect())

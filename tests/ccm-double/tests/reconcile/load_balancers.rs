@@ -27,14 +27,30 @@ fn shown(fixture: &Fixture) -> Value {
 #[tokio::test]
 async fn a_clb_of_its_own_is_made_found_again_and_deleted() {
     let fixture = Fixture::new(&own()).await;
-    let first = fixture.actions().await;
-    assert!(first.iter().any(|action| action == "CreateLoadBalancer"), "{first:?}");
+    let (_, calls) = fixture.round().await;
+    let made = calls.iter().find(|call| call.action == "CreateLoadBalancer").expect("made");
+    for (name, value) in [
+        ("AddressType", "internet"),
+        ("InstanceChargeType", "PayByCLCU"),
+        ("LoadBalancerName", "a00001122"),
+        ("DeleteProtection", "on"),
+        ("ModificationProtectionStatus", "ConsoleProtection"),
+        ("ModificationProtectionReason", "managed.by.ack"),
+        ("Tag.1.Key", "kubernetes.do.not.delete"),
+        ("Tag.1.Value", "a00001122"),
+        ("Tag.2.Key", "ack.aliyun.com"),
+        ("Tag.2.Value", "clusterid"),
+    ] {
+        assert_eq!(parameter(made, name), value, "{name}");
+    }
+    assert!(!actions(&calls).contains(&"TagResources".to_owned()), "it has its tags");
     let id = clb(&fixture);
     assert_eq!(shown(&fixture), json!([id, [{"ip": "192.0.2.1"}]]));
     assert_eq!(fixture.cloud.load_balancer(&id).expect("a CLB").groups.len(), 2);
     assert_eq!(fixture.writes().await, Vec::<&str>::new(), "all is as it should be");
     fixture.kubernetes().end("web");
-    assert_eq!(fixture.writes().await, ["DeleteLoadBalancer"]);
+    let gone = ["SetLoadBalancerDeleteProtection", "DeleteLoadBalancer"];
+    assert_eq!(fixture.writes().await, gone);
     assert!(fixture.cloud.load_balancer(&id).is_none());
     assert!(fixture.kubernetes().object("Service", "web").is_none());
 }
@@ -55,6 +71,7 @@ async fn a_preserved_clb_outlives_its_service_without_groups_and_listeners() {
     fixture.round().await;
     let left = fixture.cloud.load_balancer(&id).expect("the CLB");
     assert!(left.groups.is_empty() && left.listeners.is_empty(), "{left:?}");
+    assert!(left.tags.is_empty() && !left.delete_protection, "{left:?}");
 }
 
 #[tokio::test]
@@ -152,10 +169,10 @@ async fn what_is_asked_of_a_shared_clb_is_changed_whoever_uses_it() {
         [
             "TagResources",
             "ModifyLoadBalancerInstanceSpec",
+            "ModifyLoadBalancerInternetSpec",
             "SetLoadBalancerDeleteProtection",
             "SetLoadBalancerModificationProtection",
             "SetLoadBalancerName",
-            "ModifyLoadBalancerInternetSpec",
             "TagResources",
             "UntagResources",
         ]

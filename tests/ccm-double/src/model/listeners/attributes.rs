@@ -31,6 +31,8 @@ enum AppliesTo {
     Connections,
     /// HTTP and HTTPS.
     Requests,
+    /// All but UDP.
+    AllButUdp,
     Https,
 }
 
@@ -57,9 +59,9 @@ const PARAMETERS: &[(&str, &str, AppliesTo)] = &[
     ("unhealthy-threshold", "UnhealthyThreshold", AppliesTo::All),
     ("health-check-connect-port", "HealthCheckConnectPort", AppliesTo::All),
     ("health-check-interval", "HealthCheckInterval", AppliesTo::All),
-    ("health-check-domain", "HealthCheckDomain", AppliesTo::All),
-    ("health-check-uri", "HealthCheckURI", AppliesTo::All),
-    ("health-check-httpcode", "HealthCheckHttpCode", AppliesTo::All),
+    ("health-check-domain", "HealthCheckDomain", AppliesTo::AllButUdp),
+    ("health-check-uri", "HealthCheckURI", AppliesTo::AllButUdp),
+    ("health-check-httpcode", "HealthCheckHttpCode", AppliesTo::AllButUdp),
     ("health-check-type", "HealthCheckType", AppliesTo::Tcp),
     ("health-check-connect-timeout", "HealthCheckConnectTimeout", AppliesTo::Connections),
     ("health-check-switch", "HealthCheckSwitch", AppliesTo::Connections),
@@ -75,6 +77,7 @@ impl AppliesTo {
             Self::Tcp => protocol == "tcp",
             Self::Connections => matches!(protocol, "tcp" | "udp"),
             Self::Requests => matches!(protocol, "http" | "https"),
+            Self::AllButUdp => protocol != "udp",
             Self::Https => protocol == "https",
         }
     }
@@ -100,6 +103,19 @@ fn check(annotations: Annotations<'_>, keys: &[(&str, &str)]) -> Result<(), Buil
     })
 }
 
+/// The one number for which 0 is a value; for all others it is none.
+const MAY_BE_ZERO: &str = "PersistenceTimeout";
+
+/// The names of the parameters that annotations may set of a listener of this protocol.
+pub(crate) fn names(protocol: &str) -> impl Iterator<Item = &'static str> {
+    PARAMETERS.iter().filter(move |(_, _, of)| of.includes(protocol)).map(|(_, name, _)| *name)
+}
+
+/// Whether a value of a parameter is one: neither empty nor a number that says nothing.
+pub(crate) fn is_set(name: &str, value: &str) -> bool {
+    !value.is_empty() && (value != "0" || name == MAY_BE_ZERO)
+}
+
 /// The parameters of a listener of this protocol that the annotations set. Numbers have been checked.
 pub(super) fn parameters(
     annotations: Annotations<'_>,
@@ -114,5 +130,6 @@ pub(super) fn parameters(
         value if is_number(suffix) => Some((*name, atoi(value).ok()?.to_string())),
         value => Some((*name, value.to_owned())),
     })
+    .filter(|(name, value)| is_set(name, value))
     .collect()
 }

@@ -1,7 +1,7 @@
 //! The listeners that a Service wants. CCM reads them for every Service, also where it leaves the listeners of
 //! the CLB alone, and one value that it cannot read stops the whole round (CCM 2.14: `listeners.go`).
 
-mod attributes;
+pub(crate) mod attributes;
 
 use k8s_openapi::api::core::v1::ServicePort;
 
@@ -18,7 +18,7 @@ pub(crate) struct DesiredListener {
     /// `tcp`, `udp`, `http` or `https`.
     pub(crate) protocol: String,
     pub(crate) description: String,
-    /// The group that a mapping names; empty for CCM's own.
+    /// The group that a mapping names, or CCM's own once it is found; else empty.
     pub(crate) group: String,
     /// The name of CCM's own group.
     pub(crate) group_name: String,
@@ -26,6 +26,14 @@ pub(crate) struct DesiredListener {
     pub(crate) attributes: Vec<(&'static str, String)>,
     /// The HTTPS port that an HTTP listener sends clients to.
     pub(crate) forwards_to: Option<i64>,
+}
+
+impl DesiredListener {
+    /// What the annotations say of a parameter; empty if they say nothing.
+    pub(crate) fn attribute(&self, name: &str) -> &str {
+        let found = self.attributes.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
 }
 
 /// The listeners of all ports, in their order.
@@ -120,7 +128,7 @@ fn forwarding(declared: &str, port: i32) -> Result<Option<i64>, BuildError> {
         };
         if from == number && !to.is_empty() {
             let unread = |_| BuildError(format!("forward port is not an integer, {to}"));
-            return atoi(to).map(Some).map_err(unread);
+            return atoi(to).map(|to| (to != 0).then_some(to)).map_err(unread);
         }
         if from == number {
             break;

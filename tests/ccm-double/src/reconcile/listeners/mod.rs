@@ -1,6 +1,8 @@
 //! Listeners, where CCM may touch them: on its own CLB, or with `force-override-listeners` (CCM 2.14:
 //! `listeners.go`, `model_applier.go`). Whose a listener was before does not matter.
 
+mod update;
+
 use std::collections::HashMap;
 
 use futures::future::join_all;
@@ -8,55 +10,105 @@ use tokio::sync::watch;
 
 use super::Context;
 use super::errors::aggregate;
-use super::groups::ExistingGroup;
 use crate::cloud_client::listener::Listener;
+use crate::model::Group;
 use crate::model::listeners::DesiredListener;
 use crate::model::named_key::NamedKey;
+use crate::number::atoi;
 
 /// The ids of groups that are made in this round, by name.
 pub(super) type CreatedGroups = watch::Sender<HashMap<String, String>>;
 
+/// Gives every listener without a mapped group the one of its port, as far as it has an id already. A port without
+/// a group is an error.
+pub(super) fn associate(wanted: &mut [DesiredListener], groups: &[Group]) -> Result<(), String> {
+    for listener in wanted.iter_mut().filter(|listener| listener.group.is_empty()) {
+        let name = &listener.group_name;
+        let group = groups.iter().find(|group| group.name == *name).ok_or_else(|| {
+            format!("find vservergroup error: can not find vgroup by name {name}")
+        })?;
+        listener.group.clone_from(&group.id);
+    }
+    Ok(())
+}
+
 /// What has to be done about one listener.
+#[derive(Clone, Copy)]
 enum ListenerAction<'a> {
     Create(&'a DesiredListener),
     Update(&'a DesiredListener, &'a Listener),
+    Delete(&'a Listener),
 }
 
-/// Makes the listeners what they shall be: superfluous ones of this Service go, then the others are made and
-/// changed at the same time, each as soon as its group is there; those that only forward come last.
+/// What has to be done, by when it is done.
+#[derive(Default)]
+struct ListenerActions<'a> {
+    /// At once.
+    first: Vec<ListenerAction<'a>>,
+    /// As soon as the listener's group is made.
+    with_group: Vec<ListenerAction<'a>>,
+    /// After all others.
+    last: Vec<ListenerAction<'a>>,
+}
+
+/// Makes the listeners what they shall be. All is done at the same time, but what needs a group or another listener
+/// waits for it. An error stops nothing.
 pub(super) async fn apply_all(
     context: &Context<'_>,
     clb: &str,
     wanted: &[DesiredListener],
     found: &[Listener],
-    groups: &[ExistingGroup],
     made: &CreatedGroups,
 ) -> Result<(), String> {
-    let superfluous = found.iter().filter(|there| {
-        let is_wanted = wanted.iter().any(|one| is_at(one, there));
-        !is_wanted
-            && NamedKey::parse(&there.description)
-                .is_some_and(|named| named.belongs_to(&context.key, context.cluster_id))
-    });
-    let gone = join_all(superfluous.map(|there| async move {
-        delete(context, clb, there).await.map_err(|error| format!("delete listener error: {error}"))
-    }))
-    .await;
-    let actions = wanted.iter().map(|one| match found.iter().find(|there| is_at(one, there)) {
-        None => ListenerAction::Create(one),
-        Some(there) => ListenerAction::Update(one, there),
-    });
-    let (last, first): (Vec<_>, Vec<_>) = actions.partition(|action| {
-        let (ListenerAction::Create(one) | ListenerAction::Update(one, _)) = action;
-        one.forwards_to.is_some()
-    });
-    let mut errors: Vec<String> = gone.into_iter().filter_map(Result::err).collect();
-    for some in [first, last] {
-        let done =
-            join_all(some.into_iter().map(|action| apply_one(context, clb, action, groups, made)));
-        errors.extend(done.await.into_iter().filter_map(Result::err));
+    let ListenerActions { first, with_group, last } = plan(context, wanted, found);
+    let apply = |action| apply_one(context, clb, action, made);
+    let mut done = join_all(first.into_iter().chain(with_group).map(apply)).await;
+    done.extend(join_all(last.into_iter().map(apply)).await);
+    aggregate(done.into_iter().filter_map(Result::err).collect())
+}
+
+fn plan<'a>(
+    context: &Context<'_>,
+    wanted: &'a [DesiredListener],
+    found: &'a [Listener],
+) -> ListenerActions<'a> {
+    let mut actions = ListenerActions::default();
+    let is_wanted = |there: &Listener| wanted.iter().any(|one| is_at(one, there));
+    let superfluous = found.iter().filter(|there| !is_wanted(there) && is_ours(context, there));
+    let superfluous: Vec<&Listener> = superfluous.collect();
+    for there in &superfluous {
+        let port = there.port.to_string();
+        let leads_here =
+            |other: &&Listener| other.forwards() && other.attribute("ForwardPort") == port;
+        let list =
+            if superfluous.iter().any(leads_here) { &mut actions.last } else { &mut actions.first };
+        list.push(ListenerAction::Delete(there));
     }
-    aggregate(errors)
+    for one in wanted {
+        let there = found.iter().find(|there| is_at(one, there));
+        let takes_over = superfluous.iter().any(|gone| gone.port == one.port);
+        let has_group = !one.group.is_empty();
+        let waits = there.is_none() && (one.forwards_to.is_some() || (takes_over && has_group));
+        let list = if waits {
+            &mut actions.last
+        } else if has_group {
+            &mut actions.first
+        } else {
+            &mut actions.with_group
+        };
+        list.push(match there {
+            None => ListenerAction::Create(one),
+            Some(there) => ListenerAction::Update(one, there),
+        });
+    }
+    actions
+}
+
+/// Whether CCM made it for this Service.
+fn is_ours(context: &Context<'_>, there: &Listener) -> bool {
+    NamedKey::parse(&there.description).is_some_and(|named| {
+        atoi(named.port).is_ok() && named.belongs_to(&context.key, context.cluster_id)
+    })
 }
 
 fn is_at(wanted: &DesiredListener, there: &Listener) -> bool {
@@ -67,36 +119,31 @@ async fn apply_one(
     context: &Context<'_>,
     clb: &str,
     action: ListenerAction<'_>,
-    groups: &[ExistingGroup],
     made: &CreatedGroups,
 ) -> Result<(), String> {
-    let (ListenerAction::Create(wanted) | ListenerAction::Update(wanted, _)) = action;
-    let group = if wanted.forwards_to.is_some() {
-        String::new()
-    } else {
-        group_of(wanted, groups, made).await?
-    };
     match action {
-        ListenerAction::Create(wanted) => create(context, clb, wanted, &group)
+        ListenerAction::Delete(there) => delete(context, clb, there)
             .await
-            .map_err(|error| format!("create listener error: {error}")),
-        ListenerAction::Update(wanted, there) => update(context, clb, wanted, there, &group)
-            .await
-            .map_err(|error| format!("update listener error: {error}")),
+            .map_err(|error| format!("delete listener error: {error}")),
+        ListenerAction::Create(wanted) => {
+            let group = group_of(wanted, made).await?;
+            create(context, clb, wanted, &group)
+                .await
+                .map_err(|error| format!("create listener error: {error}"))
+        }
+        ListenerAction::Update(wanted, there) => {
+            let group = group_of(wanted, made).await?;
+            update(context, clb, wanted, there, &group)
+                .await
+                .map_err(|error| format!("update listener error: {error}"))
+        }
     }
 }
 
-/// The group of a listener; waits for one that is being made.
-async fn group_of(
-    wanted: &DesiredListener,
-    groups: &[ExistingGroup],
-    made: &CreatedGroups,
-) -> Result<String, String> {
-    if !wanted.group.is_empty() {
+/// The group of a listener; waits for one that is being made. One that only forwards has none.
+async fn group_of(wanted: &DesiredListener, made: &CreatedGroups) -> Result<String, String> {
+    if wanted.forwards_to.is_some() || !wanted.group.is_empty() {
         return Ok(wanted.group.clone());
-    }
-    if let Some(there) = groups.iter().find(|there| there.name == wanted.group_name) {
-        return Ok(there.id.clone());
     }
     let mut made = made.subscribe();
     let known =
@@ -165,15 +212,14 @@ async fn update(
     if there.status == "stopped" {
         start(context, clb, wanted).await?;
     }
-    let forwards = there.attribute("ListenerForward") == "on";
-    if wanted.protocol == "http" && forwards != wanted.forwards_to.is_some() {
+    let to = wanted.forwards_to.map(|to| to.to_string()).unwrap_or_default();
+    let leads = if there.forwards() { there.attribute("ForwardPort") } else { "" };
+    if wanted.protocol == "http" && leads != to {
         // The cloud cannot change this about a listener.
         delete(context, clb, there).await?;
         return create(context, clb, wanted, group).await;
     }
-    let mut parameters = parameters(wanted, group);
-    let is_equal = parameters.iter().skip(1).all(|(name, value)| there.attribute(name) == value);
-    if forwards || is_equal {
+    if there.forwards() || !update::is_needed(wanted, there, group) {
         return Ok(());
     }
     let action = match wanted.protocol.as_str() {
@@ -182,8 +228,7 @@ async fn update(
         "https" => "SetLoadBalancerHTTPSListenerAttribute",
         _ => "SetLoadBalancerTCPListenerAttribute",
     };
-    parameters.push(("VServerGroup", "on".to_owned()));
-    change(context, action, clb, &parameters).await
+    change(context, action, clb, &update::parameters(wanted, there, group)).await
 }
 
 async fn start(context: &Context<'_>, clb: &str, wanted: &DesiredListener) -> Result<(), String> {

@@ -1,10 +1,11 @@
 //! The load balancer itself: the one a Service names, or one that CCM makes, and what is changed about it
 //! (CCM 2.14: `loadbalancer.go`, `model_applier.go`).
 
+mod update;
+
 use std::collections::BTreeMap;
 
 use super::Context;
-use super::errors::aggregate;
 use crate::annotations::Annotations;
 use crate::cloud_client::load_balancer::LoadBalancer;
 use crate::model::BuildError;
@@ -12,12 +13,16 @@ use crate::model::named_key::{CREATED_BY_CCM, load_balancer_name};
 use crate::number::atoi;
 use crate::service::ServiceExt;
 
-/// The tag of the API server's CLB.
-const API_SERVER_TAG: &str = "ack.aliyun.com";
+pub(super) use update::update;
+
+/// The tag of the API server's CLB, and of one that CCM created; its value is the cluster's id.
+const CLUSTER_TAG: &str = "ack.aliyun.com";
 /// The tag of a CLB that a person made and CCM uses.
 const REUSED_BY_USER: &str = "kubernetes.reused.by.user";
-/// With so many tags CCM adds none.
-const MOST_TAGS: usize = 10;
+/// The way to pay for a CLB for which somebody has to choose a specification.
+const PAY_BY_SPEC: &str = "PayBySpec";
+/// The specification where nobody says.
+const DEFAULT_SPEC: &str = "slb.s1.small";
 
 /// What a Service wants of its CLB.
 #[derive(Debug, Default)]
@@ -48,11 +53,13 @@ impl DesiredLoadBalancer {
             name: text("name"),
             address: text("ip"),
             address_type: text("address-type"),
+            network_type: text("network-type"),
             ip_version: text("ip-version"),
             master_zone_id: text("master-zoneid"),
             slave_zone_id: text("slave-zoneid"),
             resource_group_id: text("resource-group-id"),
             spec: text("spec"),
+            instance_charge_type: text("instance-charge-type"),
             internet_charge_type: text("charge-type"),
             bandwidth: read.map_err(|error| {
                 BuildError(format!("bandwidth must be integer, got [{bandwidth}], error: {error}"))
@@ -64,13 +71,25 @@ impl DesiredLoadBalancer {
     }
 }
 
-/// `additional-resource-tags`, `key=value,key=value`.
+/// `additional-resource-tags`: `key=value,key=value,key`, blanks around entries allowed. The last of equal keys wins.
 fn tags(annotations: Annotations<'_>) -> Vec<(String, String)> {
-    let pairs = annotations.get("additional-resource-tags").split(',');
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    let entries = annotations.get("additional-resource-tags").split(',').map(str::trim);
+    let tags: BTreeMap<_, _> = entries
+        .map(|entry| {
+            let mut parts = entry.split('=');
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        })
+        .filter(|(key, _)| !key.is_empty())
+        .collect();
+    tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The tags by which CCM knows again what it made.
+fn own_tags(context: &Context<'_>) -> [(&'static str, String); 2] {
+    [
+        (CREATED_BY_CCM, load_balancer_name(context.uid())),
+        (CLUSTER_TAG, context.cluster_id.to_owned()),
+    ]
 }
 
 /// Finds the CLB of a Service: by id, else by CCM's tag, else by CCM's name. Empty if there is none.
@@ -112,19 +131,24 @@ pub(super) async fn find(context: &Context<'_>) -> Result<LoadBalancer, String> 
     }
 }
 
-/// Makes, refuses or deletes the CLB. Gives it as it is then, empty if it is gone.
+/// Makes, refuses or deletes the CLB. Gives it as it is then, empty if it is gone. Of one that is made `tags` get the
+/// one that CCM knows of it without asking.
 pub(super) async fn ensure(
     context: &Context<'_>,
     wanted: &DesiredLoadBalancer,
     found: LoadBalancer,
-    tags: &BTreeMap<String, String>,
+    tags: &mut BTreeMap<String, String>,
 ) -> Result<LoadBalancer, String> {
     if context.needs_cleanup {
         return release(context, wanted, found, tags).await;
     }
-    if found.id.is_empty() {
-        return create(context, wanted).await;
-    }
+    let found = if found.id.is_empty() {
+        let made = create(context, wanted).await?;
+        tags.insert(CREATED_BY_CCM.to_owned(), load_balancer_name(context.uid()));
+        made
+    } else {
+        found
+    };
     if wanted.is_reused
         && let Err(why) = check_reuse(context, &found, tags)
     {
@@ -145,15 +169,33 @@ async fn create(
         ));
     }
     let mut new = wanted.balancer.clone();
-    if new.address_type.is_empty() {
-        "internet".clone_into(&mut new.address_type);
+    let name = load_balancer_name(context.uid());
+    let pays_by_spec = new.instance_charge_type == PAY_BY_SPEC;
+    let charge_type = if pays_by_spec { PAY_BY_SPEC } else { "PayByCLCU" };
+    charge_type.clone_into(&mut new.instance_charge_type);
+    for (value, default) in [
+        (&mut new.address_type, "internet"),
+        (&mut new.name, name.as_str()),
+        (&mut new.spec, if pays_by_spec { DEFAULT_SPEC } else { "" }),
+        (&mut new.delete_protection, "on"),
+    ] {
+        if value.is_empty() {
+            default.clone_into(value);
+        }
     }
-    if new.name.is_empty() {
-        new.name = load_balancer_name(context.uid());
-    }
+    let reason = if new.modification_protection.is_empty() {
+        "ConsoleProtection".clone_into(&mut new.modification_protection);
+        "managed.by.ack"
+    } else {
+        ""
+    };
+    let own = own_tags(context);
+    let own = own.iter().map(|(key, value)| (*key, value.as_str()));
+    let more = wanted.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let tags: Vec<_> = own.chain(more).collect();
     let said =
         |error: &dyn std::fmt::Display| format!("create lb error: create slb error: {error}");
-    let id = context.cloud.create(&new).await.map_err(|error| said(&error))?;
+    let id = context.cloud.create(&new, reason, &tags).await.map_err(|error| said(&error))?;
     context
         .cloud
         .load_balancer(&id)
@@ -187,8 +229,14 @@ async fn release(
         let (name, value) = ("ModificationProtectionStatus", "NonProtection");
         change("SetLoadBalancerModificationProtection", name, value).await?;
     }
-    if tags.get(CREATED_BY_CCM) == Some(&load_balancer_name(context.uid())) {
-        context.cloud.untag(id, &[CREATED_BY_CCM]).await.map_err(|error| said(&error))?;
+    let own = own_tags(context);
+    let own: Vec<_> = own
+        .iter()
+        .filter(|(key, value)| tags.get(*key) == Some(value))
+        .map(|(key, _)| *key)
+        .collect();
+    if !own.is_empty() {
+        context.cloud.untag(id, &own).await.map_err(|error| said(&error))?;
     }
     Ok(found)
 }
@@ -198,7 +246,7 @@ fn check_reuse(
     found: &LoadBalancer,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), String> {
-    if tags.contains_key(CREATED_BY_CCM) || tags.contains_key(API_SERVER_TAG) {
+    if tags.contains_key(CREATED_BY_CCM) || tags.contains_key(CLUSTER_TAG) {
         return Err("can not reuse loadbalancer created by kubernetes.".to_owned());
     }
     let known = context.service.ingress();
@@ -215,142 +263,4 @@ fn check_reuse(
         "service has been associated with ip [{first}], cannot be bound to ip [{}]",
         found.address
     ))
-}
-
-/// Changes what differs about a CLB, one after the other; what cannot be changed is an error. All errors are
-/// told.
-pub(super) async fn update(
-    context: &Context<'_>,
-    wanted: &DesiredLoadBalancer,
-    found: &LoadBalancer,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), String> {
-    let mut errors = Vec::new();
-    let name = load_balancer_name(context.uid());
-    let own =
-        if wanted.is_reused { (REUSED_BY_USER, "true") } else { (CREATED_BY_CCM, name.as_str()) };
-    if !tags.contains_key(own.0) && tags.len() < MOST_TAGS {
-        let tagged = context.cloud.tag(&found.id, &[own]).await;
-        errors.extend(tagged.err().map(|error| format!("AddTags: {error}")));
-    }
-    errors.extend(unchangeable(&wanted.balancer, found).into_iter().map(str::to_owned));
-    for (action, parameters) in changes(&wanted.balancer, found) {
-        let parameters: Vec<_> =
-            parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let changed = context.cloud.change(action, &found.id, &parameters).await;
-        errors.extend(changed.err().map(|error| format!("{action}: {error}")));
-    }
-    if !wanted.tags.is_empty() {
-        errors.extend(update_tags(context, wanted, found, tags).await.err());
-    }
-    aggregate(errors)
-}
-
-/// What CCM refuses to change.
-fn unchangeable(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<&'static str> {
-    let version = |declared: &str| if declared == "ipv6" { "ipv6" } else { "ipv4" };
-    let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
-    [
-        (
-            differs(&wanted.master_zone_id, &found.master_zone_id),
-            "alicloud: can not change LoadBalancer master zone id once created",
-        ),
-        (
-            differs(&wanted.slave_zone_id, &found.slave_zone_id),
-            "alicloud: can not change LoadBalancer slave zone id once created",
-        ),
-        (
-            differs(&wanted.address_type, &found.address_type),
-            "alicloud: can not change LoadBalancer AddressType once created. delete and retry",
-        ),
-        (
-            version(&wanted.ip_version) != version(&found.ip_version),
-            "alicloud: can not change LoadBalancer AddressIPVersion once created",
-        ),
-        (
-            differs(&wanted.resource_group_id, &found.resource_group_id),
-            "alicloud: can not change ResourceGroupId once created",
-        ),
-        (
-            differs(&wanted.address, &found.address),
-            "alicloud: can not change LoadBalancer address once created",
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(is_so, why)| is_so.then_some(why))
-    .collect()
-}
-
-/// An action with its parameters beside the CLB's id.
-type ModifyCall = (&'static str, Vec<(&'static str, String)>);
-
-/// What is changed. A change of `instance-charge-type` is left out.
-fn changes(wanted: &LoadBalancer, found: &LoadBalancer) -> Vec<ModifyCall> {
-    let differs = |wanted: &str, found: &str| !wanted.is_empty() && wanted != found;
-    let single = [
-        ("ModifyLoadBalancerInstanceSpec", "LoadBalancerSpec", &wanted.spec, &found.spec),
-        (
-            "SetLoadBalancerDeleteProtection",
-            "DeleteProtection",
-            &wanted.delete_protection,
-            &found.delete_protection,
-        ),
-        (
-            "SetLoadBalancerModificationProtection",
-            "ModificationProtectionStatus",
-            &wanted.modification_protection,
-            &found.modification_protection,
-        ),
-        ("SetLoadBalancerName", "LoadBalancerName", &wanted.name, &found.name),
-    ];
-    let mut changes: Vec<ModifyCall> = single
-        .into_iter()
-        .filter(|(_, _, wanted, found)| differs(wanted, found))
-        .map(|(action, name, wanted, _)| (action, vec![(name, wanted.clone())]))
-        .collect();
-    let pays_otherwise = differs(&wanted.internet_charge_type, &found.internet_charge_type);
-    let by_bandwidth = wanted.internet_charge_type == "paybybandwidth";
-    let is_wider = by_bandwidth && wanted.bandwidth != 0 && wanted.bandwidth != found.bandwidth;
-    if (pays_otherwise || is_wider) && found.address_type == "internet" {
-        let way = if pays_otherwise { wanted } else { found };
-        let width = if is_wider { wanted.bandwidth } else { found.bandwidth };
-        let parameters = vec![
-            ("InternetChargeType", way.internet_charge_type.clone()),
-            ("Bandwidth", width.to_string()),
-        ];
-        changes.push(("ModifyLoadBalancerInternetSpec", parameters));
-    }
-    changes
-}
-
-/// Makes the tags those of the annotation; those of the cloud and of CCM itself are left alone.
-async fn update_tags(
-    context: &Context<'_>,
-    wanted: &DesiredLoadBalancer,
-    found: &LoadBalancer,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), String> {
-    let is_left =
-        |key: &str| key.starts_with("acs:") || key == CREATED_BY_CCM || key == REUSED_BY_USER;
-    let missing: Vec<_> = wanted
-        .tags
-        .iter()
-        .filter(|(key, value)| !is_left(key) && tags.get(key) != Some(value))
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    let unwanted: Vec<_> = tags
-        .keys()
-        .filter(|key| !is_left(key) && wanted.tags.iter().all(|(wanted, _)| wanted != *key))
-        .map(String::as_str)
-        .collect();
-    let said = |error: &dyn std::fmt::Display| {
-        format!("error to tag slb id [{}], svc [{}], err: {error}", found.id, context.key)
-    };
-    if !missing.is_empty() {
-        context.cloud.tag(&found.id, &missing).await.map_err(|error| said(&error))?;
-    }
-    if !unwanted.is_empty() {
-        context.cloud.untag(&found.id, &unwanted).await.map_err(|error| said(&error))?;
-    }
-    Ok(())
 }
