@@ -9,9 +9,17 @@ use crate::service::Key;
 
 /// A change of one object.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Change<K> {
+pub enum Change<K> {
+    /// It is new, or was listed for the first time.
     Created(Arc<K>),
-    Updated { old: Arc<K>, new: Arc<K> },
+    /// It has changed.
+    Updated {
+        /// As it was.
+        old: Arc<K>,
+        /// As it is.
+        new: Arc<K>,
+    },
+    /// It is gone.
     Deleted(Arc<K>),
 }
 

@@ -22,7 +22,7 @@ use crate::event_handlers::{self, Reaction};
 use crate::events::Recorder;
 use crate::reconcile::Reconciler;
 use crate::reports::Reports;
-use crate::service::{Key, ServiceExt};
+use crate::service::Key;
 use crate::standalone_cloud::StandaloneCloud;
 use crate::work_queue::{Backoff, WorkQueue};
 
@@ -160,7 +160,7 @@ impl ControllerState {
             if self.nodes.apply(event).iter().any(event_handlers::on_node) {
                 let default = self.handle.control.get().backend_type;
                 for service in self.services.all() {
-                    if service.needs_clb() && !service.is_eni(default) {
+                    if event_handlers::follows_nodes(&service, default) {
                         self.queue.add(Key::from_object(service.as_ref()));
                     }
                 }
@@ -174,7 +174,11 @@ impl ControllerState {
         while let Some(event) = events.next().await {
             let is_listed = matches!(event, Event::InitDone);
             for key in self.slices.apply(event).iter().filter_map(event_handlers::on_slice) {
-                if self.services.get(&key).is_some_and(|service| service.needs_clb()) {
+                if self
+                    .services
+                    .get(&key)
+                    .is_some_and(|service| event_handlers::follows_slices(&service))
+                {
                     self.queue.add(key);
                 }
             }

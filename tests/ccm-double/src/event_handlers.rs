@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use crate::annotations;
+use crate::behaviour::BackendType;
 use crate::cache::Change;
 use crate::events::ServiceEvent;
 use crate::model::nodes;
@@ -14,13 +15,15 @@ const SERVICE_OF_SLICE: &str = "kubernetes.io/service-name";
 
 /// What a change of a Service leads to: a round, with an event before it where CCM writes one.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Reaction {
+pub enum Reaction {
+    /// Nothing.
     Ignore,
+    /// A round, and this event.
     Enqueue(Option<ServiceEvent>),
 }
 
 /// What CCM does about a change of a Service.
-pub(crate) fn on_service(change: &Change<Service>) -> Reaction {
+pub fn on_service(change: &Change<Service>) -> Reaction {
     match change {
         // Also after a restart: what has the finalizer was served once.
         Change::Created(new) if new.needs_clb() || new.has_finalizer() => Reaction::Enqueue(None),
@@ -67,15 +70,25 @@ fn belongs_to_another(service: &Service) -> bool {
 }
 
 /// Whether a change of a node makes CCM look at all Services whose backends are nodes.
-pub(crate) fn on_node(change: &Change<Node>) -> bool {
+pub fn on_node(change: &Change<Node>) -> bool {
     match change {
         Change::Created(node) | Change::Deleted(node) => !nodes::is_ignored(node),
         Change::Updated { old, new } => nodes::changed(old, new),
     }
 }
 
-/// The Service that a change of a slice makes CCM look at, if it wants a CLB.
-pub(crate) fn on_slice(change: &Change<EndpointSlice>) -> Option<Key> {
+/// Whether a Service is one of those that CCM looks at for a change of a node.
+pub fn follows_nodes(service: &Service, default: BackendType) -> bool {
+    service.needs_clb() && !service.is_eni(default)
+}
+
+/// Whether CCM looks at a Service for a change of one of its slices.
+pub fn follows_slices(service: &Service) -> bool {
+    service.needs_clb()
+}
+
+/// The Service that a change of a slice makes CCM look at, if it [follows its slices](follows_slices).
+pub fn on_slice(change: &Change<EndpointSlice>) -> Option<Key> {
     let slice = match change {
         Change::Created(slice) | Change::Deleted(slice) => slice,
         Change::Updated { old, new }

@@ -9,10 +9,10 @@
 mod annotations;
 mod api_server;
 pub mod behaviour;
-mod cache;
+pub mod cache;
 pub mod cloud_client;
 pub mod controller;
-mod event_handlers;
+pub mod event_handlers;
 pub mod events;
 pub mod hash;
 pub mod http_api;

@@ -7,6 +7,7 @@ mod cases;
 #[allow(dead_code, reason = "other tests need more of it")]
 mod cloud;
 #[path = "../support/fake_kubernetes.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
 mod fake_kubernetes;
 mod hashes;
 mod phases;

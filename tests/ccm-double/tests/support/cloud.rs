@@ -35,7 +35,7 @@ impl TestCloud {
     }
 
     pub fn client(&self) -> CloudClient {
-        CloudClient::new(Arc::new(self.transport()), VPC)
+        CloudClient::new(Arc::new(self.transport()), self.state().vpc.id)
     }
 
     /// The calls since the last time, in the order in which they came.
@@ -84,6 +84,14 @@ impl TestCloud {
             group.backends.retain(|known| known.key() != backend.key());
             group.backends.push(backend);
         });
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.double.fault(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        self.double.clear_faults();
     }
 
     /// Refuses calls of an action from now on: so many, after so many that succeed.

@@ -51,6 +51,13 @@ impl FakeKubernetes {
         self.objects().get(&(kind.to_owned(), name.to_owned())).cloned()
     }
 
+    /// All objects of a kind, by name.
+    pub fn objects_of(&self, kind: &str) -> Vec<Value> {
+        let objects = self.objects();
+        let of_kind = objects.iter().filter(|((one, _), _)| one == kind);
+        of_kind.map(|(_, object)| object.clone()).collect()
+    }
+
     /// The events since the last time: `Normal Reason message`.
     pub fn take_events(&self) -> Vec<String> {
         std::mem::take(&mut self.events.lock().unwrap_or_else(PoisonError::into_inner))
