@@ -2,11 +2,13 @@
 
 use anyhow::ensure;
 use clbmigrate_e2e::{Tools, User};
-use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, Match, StatusCode};
 use clbmigrate_testkit::{
     manifests::{key, list, service_in},
     run,
 };
+
+use serde_json::{Value, json};
 
 use crate::{Case, QUIET};
 
@@ -18,6 +20,7 @@ pub const CASES: &[Case] = &[
     ("kubectl completes names, flags and contexts", QUIET, "complete", complete),
     ("a long listing is read page by page", QUIET, "pages", pages),
     ("one malformed object does not hide the others", QUIET, "malformed", malformed),
+    ("CCM tells its release and its setting, where it may be read", QUIET, "ccm", ccm),
 ];
 
 fn status(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
@@ -98,7 +101,7 @@ fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 
 fn pages(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let many = (0..520).map(|n| {
-        serde_json::json!({"apiVersion": "v1", "kind": "Service",
+        json!({"apiVersion": "v1", "kind": "Service",
             "metadata": {"name": format!("s{n}"), "namespace": "pages"},
             "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})
     });
@@ -120,7 +123,7 @@ fn malformed(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let spoil = Fault::rewrite(|mut list| {
         for item in list["items"].as_array_mut().into_iter().flatten() {
             if item["metadata"]["name"] == "broken" {
-                item["spec"]["ports"] = serde_json::json!([{"port": "eighty"}]);
+                item["spec"]["ports"] = json!([{"port": "eighty"}]);
             }
         }
         list
@@ -131,5 +134,54 @@ fn malformed(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         .expect_code(1)?
         .expect_stdout("malformed/web")?
         .expect_stderr("Service malformed/broken: spec.ports[0].port")?;
+    Ok(())
+}
+
+fn ccm(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let seen = |user: &User<'_>, flags: &str| -> anyhow::Result<(Value, Value)> {
+        let output = user.run(&format!("status -o json {flags}"))?.expect_code(0)?;
+        ensure!(output.stderr.is_empty(), "{}", output.stderr);
+        let document = output.json()?;
+        let mode = document["routes"][0]["participants"][0]["mode"].clone();
+        Ok((document["ccm"].clone(), mode))
+    };
+    let release = |version: &str, source: &str| json!([{"context": QUIET, "version": version, "source": source}]);
+    // Other tests use the cluster as well, and are to see the newest.
+    let container = json!({"name": "cloud-controller-manager", "image": "r/acs/ccm:v2.14.1"});
+    let labels = json!({"app": "cloud-controller-manager"});
+    user.apply(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "cloud-controller-manager", "namespace": "kube-system"},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }))?;
+    ensure!(seen(user, "")? == (release("2.14", "image"), json!("Cluster")));
+
+    let (proxied, proxy) = user.behind_proxy()?;
+    let deployment = || Match::method("GET").path_end("/deployments/cloud-controller-manager");
+    let older = proxy.add_rule(
+        deployment(),
+        Fault::rewrite(|mut object| {
+            let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+            container["image"] = json!("r/acs/ccm:v2.11.2@sha256:0123");
+            container["env"] = json!([{"name": "SERVICE_FORCE_BACKEND_ENI", "value": "true"}]);
+            object
+        }),
+    );
+    ensure!(seen(&proxied, "")? == (release("2.11", "image"), json!("ENI")));
+    let flags = "--ccm-version 2.12 --backend-type ecs";
+    ensure!(seen(&proxied, flags)? == (release("2.12", "flag"), json!("Cluster")));
+    older.remove();
+
+    let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "kube-system is forbidden");
+    let hidden = proxy.add_rule(Match::method("GET").path("/namespaces/kube-system/"), refusal);
+    ensure!(seen(&proxied, "")? == (release("2.14", "assumed"), json!("Cluster")));
+    hidden.remove();
+    let failure = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "no");
+    let _broken = proxy.add_rule(deployment(), failure);
+    ensure!(seen(&proxied, "")? == (release("2.14", "assumed"), json!("Cluster")));
     Ok(())
 }
