@@ -1,6 +1,9 @@
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use thiserror::Error;
 
 use super::{ObjectMeta, nullable};
@@ -146,8 +149,33 @@ struct Status {
     conditions: Vec<Condition>,
     #[serde(deserialize_with = "nullable")]
     node_info: NodeInfo,
-    #[serde(deserialize_with = "nullable")]
-    allocatable: BTreeMap<String, IgnoredAny>,
+    #[serde(rename = "allocatable", deserialize_with = "has_eni_resource")]
+    has_eni_resource: bool,
+}
+
+/// Whether a map of resources has one of Terway's, for example `aliyun/eni` or `aliyun/member-eni`.
+fn has_eni_resource<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Resources;
+    impl<'de> Visitor<'de> for Resources {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of resources")
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+            let mut has_eni = false;
+            while let Some((name, _)) = map.next_entry::<Cow<'de, str>, IgnoredAny>()? {
+                has_eni |= name.strip_prefix("aliyun/").is_some_and(|name| name.contains("eni"));
+            }
+            Ok(has_eni)
+        }
+    }
+    deserializer.deserialize_any(Resources)
 }
 
 #[derive(Deserialize)]
@@ -178,10 +206,8 @@ impl<'de> Deserialize<'de> for Node {
         let has_excluding_label = excluding.any(|label| labels.contains_key(*label));
         let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
         let ready = ready.map_or_else(|| "False".to_owned(), |ready| ready.status.clone());
-        let mut resources = status.allocatable.keys();
-        let has_resource = resources
-            .any(|name| name.strip_prefix("aliyun/").is_some_and(|name| name.contains("eni")));
-        let has_terway = has_resource || status.conditions.iter().any(|c| c.kind == "SufficientIP");
+        let has_terway =
+            status.has_eni_resource || status.conditions.iter().any(|c| c.kind == "SufficientIP");
         Ok(Self {
             kubelet: version(&status.node_info.kubelet_version),
             instance: plain(&spec.provider_id).split('.').nth(1).map(str::to_owned),
@@ -203,4 +229,25 @@ fn version(text: &str) -> Option<(u32, u32)> {
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next()?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
     Some((major, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::Node;
+
+    #[rstest]
+    #[case::resource(json!({"allocatable": {"cpu": "4", "aliyun/eni": "3"}}), true)]
+    #[case::trunk(json!({"allocatable": {"aliyun/member-eni": "20"}}), true)]
+    #[case::condition(json!({"conditions": [{"type": "SufficientIP", "status": "True"}]}), true)]
+    #[case::other_resources(json!({"allocatable": {"aliyun/gpu-mem": "3", "eni": "1"}}), false)]
+    #[case::null(json!({"allocatable": null}), false)]
+    #[case::none(json!({}), false)]
+    fn terway_shows_on_its_nodes(#[case] status: Value, #[case] has_terway: bool) {
+        let object = json!({"metadata": {"name": "n1"}, "status": status}).to_string();
+        let node: Node = serde_json::from_str(&object).expect("a Node");
+        assert_eq!(node.has_terway, has_terway);
+    }
 }
