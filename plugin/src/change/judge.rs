@@ -4,6 +4,7 @@ use clbmigrate_core::{
     finding::{Finding, Severity},
     index::{Index, ServiceRef},
     outcome::{Outcome, PortResult},
+    prediction::Prediction,
     preview::Preview,
 };
 
@@ -41,7 +42,7 @@ impl Judgement {
     ) -> Self {
         let mut reasons: Vec<String> = Vec::new();
         if preview.outcome != Outcome::Applied {
-            let causes = preview.reasons.iter().map(|(_, reason)| reason.as_str());
+            let causes = preview.reasons.iter().map(|(_, reason)| reason.to_string());
             let causes = causes.collect::<Vec<_>>().join("; ");
             reasons.push(format!("the outcome would be {}: {causes}", preview.outcome.as_str()));
         }
@@ -104,7 +105,7 @@ fn unknown(after: &Index<'_>, service_ref: &ServiceRef<'_>) -> Vec<String> {
     let Some(service_ref) = after.services().find(|of| of.is_same(service_ref)) else {
         return Vec::new();
     };
-    let round = after.round(&service_ref);
+    let round = after.outcome_of(&service_ref, &Prediction::default());
     let unknown = round.ports.iter().filter_map(|port| match &port.result {
         PortResult::Unknown(what) => Some(format!(
             "port {}: what CCM would write cannot be computed, for its {what} are not at hand",

@@ -10,6 +10,7 @@ use clbmigrate_core::{
     finding::Finding,
     index::Index,
     object::{ExternalTrafficPolicy, ObjectRef, Service},
+    outcome::Reason,
     preview::Preview,
 };
 
@@ -19,7 +20,7 @@ use crate::output::{
     human::{self, TableOptions},
     json::{
         self, AnnotationChange, ApiVersion, CcmRelease, Change, ChangeFindings, ChangedRoute,
-        FieldChange, PreviewKind, Summary,
+        FieldChange, OutcomeCause, PreviewKind, Summary,
     },
 };
 
@@ -80,13 +81,15 @@ fn document((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) ->
     let several =
         preview.reasons.iter().any(|(object, _)| preview.reasons.iter().any(|(o, _)| o != object));
     let reasons = preview.reasons.iter().map(|(object, reason)| {
-        if several { format!("{}: {reason}", label(object)) } else { reason.clone() }
+        if several { format!("{}: {reason}", label(object)) } else { reason.to_string() }
     });
     json::Preview {
         api_version: ApiVersion::V1Alpha1,
         kind: PreviewKind::Preview,
         ccm: CcmRelease::all(after.snapshot),
         outcome: preview.outcome.into(),
+        queued: preview.queued,
+        causes: preview.reasons.iter().map(cause).collect(),
         reasons: reasons.collect(),
         changes: preview.changes.iter().map(change).collect(),
         routes: preview
@@ -107,6 +110,15 @@ fn document((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) ->
         },
         not_looked: preview.not_looked.iter().map(json::NotLooked::from).collect(),
         summary: Summary::of(&preview.introduced),
+    }
+}
+
+fn cause((object, reason): &(ObjectRef, Reason)) -> OutcomeCause {
+    OutcomeCause {
+        object: json::Object::from(object),
+        outcome: reason.outcome.into(),
+        place: reason.place.to_string(),
+        message: reason.to_string(),
     }
 }
 

@@ -10,6 +10,7 @@ use clbmigrate_core::{
     index::{Index, ServiceRef},
     object::Service,
     outcome::Outcome,
+    prediction::Prediction,
     route::{Participant, ParticipantKind, Route},
     snapshot::Cluster,
     transfer::{HalfDone, half_done},
@@ -115,7 +116,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             name: of.name.clone(),
             mode,
             outcome: of.outcome.map(Into::into),
-            reasons: of.reasons.clone(),
+            reasons: of.reasons.iter().map(ToString::to_string).collect(),
             weight: of.weight,
             backends: of.backends,
             ready: of.ready,
@@ -215,11 +216,11 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
     }
 
     fn unrouted_service(&self, service_ref: &ServiceRef<'a>) -> json::Unrouted {
-        let round = self.index.round(service_ref);
+        let round = self.index.outcome_of(service_ref, &Prediction::default());
         let meta = &service_ref.service.metadata;
         let mut reasons = vec![why_unrouted(service_ref.service).to_owned()];
         if round.outcome() != Outcome::Applied {
-            reasons.extend(round.reasons());
+            reasons.extend(round.reasons().iter().map(ToString::to_string));
         }
         json::Unrouted {
             context: service_ref.cluster.context.as_deref().map(str::to_owned),

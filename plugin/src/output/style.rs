@@ -39,7 +39,8 @@ pub fn severity_style(severity: Severity) -> Style {
 pub fn outcome_style(outcome: Outcome) -> Style {
     match outcome {
         Outcome::Applied => GOOD,
-        Outcome::Misrouted | Outcome::Drained | Outcome::Frozen => ERROR,
+        Outcome::NoEffect => WARNING,
+        Outcome::Misrouted | Outcome::Drained | Outcome::Frozen | Outcome::Failing => ERROR,
     }
 }
 

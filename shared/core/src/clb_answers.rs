@@ -244,28 +244,41 @@ pub struct Listener {
     /// The id of the group that it forwards to; empty where it forwards elsewhere.
     #[serde(rename = "VServerGroupId", default, deserialize_with = "nullable")]
     pub vgroup: String,
+    /// Its description; `k8s/…` where CCM wrote it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub description: String,
     #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
-    tcp: Persistence,
+    tcp: ListenerConfig,
     #[serde(rename = "UDPListenerConfig", default, deserialize_with = "nullable")]
-    udp: Persistence,
+    udp: ListenerConfig,
     #[serde(rename = "HTTPListenerConfig", default, deserialize_with = "nullable")]
-    http: Persistence,
+    http: ListenerConfig,
     #[serde(rename = "HTTPSListenerConfig", default, deserialize_with = "nullable")]
-    https: Persistence,
+    https: ListenerConfig,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Persistence {
+struct ListenerConfig {
     #[serde(deserialize_with = "nullable")]
     persistence_timeout: u32,
     #[serde(deserialize_with = "nullable")]
     sticky_session: String,
+    #[serde(deserialize_with = "nullable")]
+    listener_forward: String,
+    #[serde(deserialize_with = "nullable")]
+    forward_port: u16,
 }
 
 impl Listener {
     fn is_of(&self, clb: &str) -> bool {
         self.clb == clb
+    }
+
+    /// The port of the HTTPS listener that an HTTP listener redirects to; `None` where it does not
+    /// redirect.
+    pub fn forward_port(&self) -> Option<u16> {
+        (self.http.listener_forward == "on").then_some(self.http.forward_port)
     }
 
     /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
@@ -309,6 +322,45 @@ pub struct LoadBalancer {
     /// Its address.
     #[serde(rename = "Address", default, deserialize_with = "nullable")]
     pub address: String,
+    /// `internet` or `intranet`; `None` where the answer does not say.
+    #[serde(rename = "AddressType", default)]
+    pub address_type: Option<String>,
+    /// `ipv4` or `ipv6`; `None` where the answer does not say.
+    #[serde(rename = "AddressIPVersion", default)]
+    pub ip_version: Option<String>,
+    /// `vpc` or `classic`; `None` where the answer does not say.
+    #[serde(rename = "NetworkType", default)]
+    pub network_type: Option<String>,
+    /// The id of its first zone; `None` where the answer does not say.
+    #[serde(rename = "MasterZoneId", default)]
+    pub master_zone: Option<String>,
+    /// The id of its second zone; `None` where the answer does not say.
+    #[serde(rename = "SlaveZoneId", default)]
+    pub slave_zone: Option<String>,
+    /// The id of its resource group; `None` where the answer does not say.
+    #[serde(rename = "ResourceGroupId", default)]
+    pub resource_group: Option<String>,
+    /// Its tags, by key.
+    #[serde(rename = "Tags", default, deserialize_with = "tags")]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase")]
+    struct Wrapped {
+        #[serde(default, deserialize_with = "nullable")]
+        tag: Vec<Tag>,
+    }
+    #[derive(Deserialize)]
+    struct Tag {
+        #[serde(alias = "Key", rename = "TagKey", default, deserialize_with = "nullable")]
+        key: String,
+        #[serde(alias = "Value", rename = "TagValue", default, deserialize_with = "nullable")]
+        value: String,
+    }
+    let wrapped = Option::<Wrapped>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(wrapped.tag.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
 /// `DescribeHealthStatus`: the health of the backends behind listeners.

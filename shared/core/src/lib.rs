@@ -16,6 +16,7 @@ pub mod history;
 pub mod identity;
 pub mod index;
 pub mod inject;
+mod known_cloud;
 pub mod listener;
 pub mod mapping;
 pub mod object;

@@ -7,7 +7,7 @@ use crate::{
     finding::{Finding, NotLooked},
     index::Index,
     object::ObjectRef,
-    outcome::Outcome,
+    outcome::{Outcome, Reason},
     prediction::Prediction,
     route::{Route, RouteKey},
     rules,
@@ -17,8 +17,10 @@ use crate::{
 pub struct Preview<'a> {
     /// The worst outcome of a Service that the change is about.
     pub outcome: Outcome,
+    /// Whether the change makes CCM look at one of these Services.
+    pub queued: bool,
     /// Why the outcome is not *applied*, as `(Service, reason)`.
-    pub reasons: Vec<(ObjectRef, String)>,
+    pub reasons: Vec<(ObjectRef, Reason)>,
     /// The Services that differ, by cluster and name.
     pub changes: Vec<ServiceChange<'a>>,
     /// The routes that these Services are or were in.
@@ -64,7 +66,7 @@ pub fn preview_including<'a>(
     let mut keys = BTreeSet::new();
     for index in [before, after] {
         for (key, members) in index.routes() {
-            if members.iter().any(|member| prediction.is_changed(&member.service_ref)) {
+            if members.iter().any(|member| prediction.of(&member.service_ref).is_some()) {
                 keys.insert(*key);
             }
         }
@@ -98,14 +100,20 @@ pub fn preview_including<'a>(
 
     let mut outcome = Outcome::Applied;
     let mut reasons = Vec::new();
-    for service_ref in after.services().filter(|service_ref| prediction.is_changed(service_ref)) {
-        let round = after.round(&service_ref);
-        outcome = outcome.max(round.outcome());
-        let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
-        reasons.extend(round.reasons().into_iter().map(|reason| (object.clone(), reason)));
+    let mut queued = false;
+    for (object, predicted) in prediction.services(after) {
+        let service_ref = after.service_ref(&object);
+        let present = service_ref
+            .filter(|service_ref| service_ref.service.is_taken_by_ccm())
+            .map(|service_ref| after.outcome_of(&service_ref, &prediction));
+        let (one, why) = predicted.outcome(present.as_ref());
+        queued |= predicted.is_queued;
+        outcome = outcome.max(one);
+        reasons.extend(why.into_iter().map(|reason| (object.clone(), reason)));
     }
     Preview {
         outcome,
+        queued,
         reasons,
         changes,
         routes,

@@ -216,7 +216,8 @@ fn in_route(route: &Route<'_>, side: &ResolvedSide<'_>) -> Vec<Server> {
 }
 
 fn unknown(service_ref: &ServiceRef<'_>, of: Option<&Participant<'_>>) -> Error {
-    let why = of.map(|of| of.reasons.join("; ")).filter(|why| !why.is_empty());
+    let reasons = of.map(|of| of.reasons.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let why = reasons.map(|reasons| reasons.join("; ")).filter(|why| !why.is_empty());
     let why = why.unwrap_or_else(|| "its backends cannot be computed".to_owned());
     Error::Refused {
         message: format!("refused: {}: {why}", service_ref.label()),

@@ -16,8 +16,8 @@ use crate::error::Error;
 pub use ccm::{CcmRelease, CcmSource};
 pub use change::{ChangeKind, ChangeReport, ChangeState};
 pub use preview::{
-    AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend, Preview,
-    PreviewKind, RouteState,
+    AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend,
+    OutcomeCause, Preview, PreviewKind, RouteState,
 };
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{
@@ -52,14 +52,18 @@ pub enum Severity {
 
 /// What CCM's next round makes of a Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// The group carries what the annotations say.
     Applied,
+    /// CCM does not read what the annotations say.
+    NoEffect,
     /// CCM takes the Service's backends out of the group and reports success.
     Drained,
-    /// CCM reports failure and writes nothing.
+    /// Nothing is written.
     Frozen,
+    /// CCM reports failure each round, and has written a part before.
+    Failing,
     /// CCM makes a group of its own, to which no listener points.
     Misrouted,
 }
@@ -91,6 +95,8 @@ impl From<clbmigrate_core::outcome::Outcome> for Outcome {
         match outcome {
             Core::Applied => Self::Applied,
             Core::Drained => Self::Drained,
+            Core::NoEffect => Self::NoEffect,
+            Core::Failing => Self::Failing,
             Core::Frozen => Self::Frozen,
             Core::Misrouted => Self::Misrouted,
         }
@@ -102,6 +108,8 @@ impl From<Outcome> for clbmigrate_core::outcome::Outcome {
         match outcome {
             Outcome::Applied => Self::Applied,
             Outcome::Drained => Self::Drained,
+            Outcome::NoEffect => Self::NoEffect,
+            Outcome::Failing => Self::Failing,
             Outcome::Frozen => Self::Frozen,
             Outcome::Misrouted => Self::Misrouted,
         }

@@ -16,8 +16,12 @@ pub struct Preview {
     pub ccm: Vec<CcmRelease>,
     /// The worst that CCM's next round makes of a changed Service.
     pub outcome: Outcome,
-    /// Why that is not `applied`.
+    /// Whether the change makes CCM look at one of the Services.
+    pub queued: bool,
+    /// Why the outcome is not `applied`.
     pub reasons: Vec<String>,
+    /// The same reasons, each with its Service, place and outcome.
+    pub causes: Vec<OutcomeCause>,
     /// The Services that differ; none where the change changes nothing.
     pub changes: Vec<Change>,
     /// The routes they are or were in.
@@ -35,6 +39,19 @@ pub struct Preview {
 pub enum PreviewKind {
     /// The answer of `preview`.
     Preview,
+}
+
+/// Why an outcome is not `applied`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct OutcomeCause {
+    /// The Service.
+    pub object: Object,
+    /// The outcome that follows from it.
+    pub outcome: Outcome,
+    /// What it is about: `port 80`, the key of an annotation, or `the Service`.
+    pub place: String,
+    /// What is the case, in words.
+    pub message: String,
 }
 
 /// A Service that differs.

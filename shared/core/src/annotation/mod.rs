@@ -6,7 +6,7 @@ mod value;
 
 pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, find_known, nearest_known_key};
 pub(crate) use known::{VGROUP_IDS, known_in};
-pub use service::FINALIZER;
+pub use service::{CLB_LABEL, FINALIZER};
 pub use value::{ValueError, parse_integer, parse_weight};
 
 use crate::object::Annotations;
@@ -23,6 +23,8 @@ pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
 pub const CLASS: &str = "service.beta.kubernetes.io/class";
 /// Full key. Where it is present, another controller takes the Service.
 pub const TUNNEL_TYPE: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-tunnel-type";
+/// What the keys of this project begin with. CCM reads none of them.
+pub const OWN_DOMAIN: &str = "clbmigrate.io/";
 /// Full key, on any object: ids of the rules that the object is exempt from, separated by commas.
 /// The webhook honours it where its configuration allows that.
 pub const ALLOW: &str = "clbmigrate.io/allow";
@@ -133,6 +135,39 @@ impl Annotations {
     pub fn has_clb_keys(&self) -> bool {
         self.keys().any(|key| suffix_of(key).is_some_and(|suffix| suffix.starts_with(INFIX)))
     }
+}
+
+/// Whether a suffix is one of a CLB's annotations.
+pub(crate) fn is_of_clb(suffix: &str) -> bool {
+    suffix.starts_with(INFIX)
+}
+
+/// Whether a suffix names a property of a listener, which CCM writes only where it touches listeners
+/// (CCM 2.14: `listeners.go`).
+pub fn is_of_listener(suffix: &str) -> bool {
+    const LISTENER: [&str; 19] = [
+        "acl-",
+        "cert-id",
+        "connection-drain",
+        "cookie",
+        "domain-extensions",
+        "established-timeout",
+        "forward-port",
+        "health-check-",
+        "healthy-threshold",
+        "http2-enabled",
+        "idle-timeout",
+        "persistence-timeout",
+        "protocol-port",
+        "proxy-protocol",
+        "request-timeout",
+        "scheduler",
+        "sticky-session",
+        "unhealthy-threshold",
+        "xforwardedfor-",
+    ];
+    let name = suffix.strip_prefix(INFIX).unwrap_or_default();
+    name == "tls-cipher-policy" || LISTENER.iter().any(|start| name.starts_with(start))
 }
 
 /// What follows one of CCM's prefixes in a full key; `None` for any other key.

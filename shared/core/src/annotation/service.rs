@@ -9,6 +9,9 @@ use crate::{
 /// What CCM puts on a Service for as long as it has something in the cloud for it.
 pub const FINALIZER: &str = "service.k8s.alibaba/resources";
 
+/// The label with the id of the CLB that CCM uses for a Service (CCM 2.14: `service_utils.go`).
+pub const CLB_LABEL: &str = "service.k8s.alibaba/loadbalancer-id";
+
 impl Service {
     /// Whether CCM's CLB controller takes this Service (CCM 2.14: `NeedCLB`, without the feature
     /// gate for the type annotation, which is off by default).

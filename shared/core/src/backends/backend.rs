@@ -20,6 +20,22 @@ impl<'a> Backends<'a> {
         &NONE
     }
 
+    /// The same with one of the nodes alone, for all of them have the same port and weight.
+    pub(crate) fn with_one_node(&self) -> Self {
+        Self {
+            nodes: self.nodes.first().copied().into_iter().collect(),
+            node_port: self.node_port,
+            node_weight: self.node_weight,
+            others: self.others.clone(),
+        }
+    }
+
+    /// One backend that stands for others of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        let target = BackendTarget::Ecs(crate::prediction::UNKNOWN_SERVER);
+        vec![Backend { target, port: 1, weight: 0 }].into()
+    }
+
     /// How many backends there are.
     pub fn len(&self) -> usize {
         self.nodes.len() + self.others.len()

@@ -131,6 +131,21 @@ impl<'a> LocalModel<'a> {
         self.ports.iter().filter_map(|port| port.group.as_ref().ok())
     }
 
+    /// The same with one of the nodes alone in each group.
+    pub(crate) fn with_one_node(&self) -> Self {
+        let ports = self.ports.iter().map(|of| PortModel {
+            port: of.port,
+            group: of.group.as_ref().map_err(Clone::clone).map(|group| VServerGroup {
+                port: group.port,
+                vgroup: group.vgroup,
+                key: group.key.clone(),
+                weight: group.weight,
+                backends: group.backends.with_one_node(),
+            }),
+        });
+        Self { mode: self.mode, ports: ports.collect() }
+    }
+
     /// The ports that CCM cannot build, with the reason.
     pub fn skipped(&self) -> impl Iterator<Item = (&'a ServicePort, &SkipReason)> {
         self.ports.iter().filter_map(|port| Some((port.port, port.group.as_ref().err()?)))
@@ -201,6 +216,11 @@ pub fn mode(service: &Service, eni_by_default: bool) -> Mode {
         ExternalTrafficPolicy::Local => Mode::Local,
         ExternalTrafficPolicy::Cluster => Mode::Cluster,
     }
+}
+
+/// Whether a Service says itself what its backends are.
+pub fn has_backend_type(service: &Service) -> bool {
+    service.metadata.annotations.get(annotation::BACKEND_TYPE).is_some_and(|kind| !kind.is_empty())
 }
 
 /// The description that CCM gives the backends of `port`, see [`NamedKey`].

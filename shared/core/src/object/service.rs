@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::Deserialize;
 
 use super::{Annotations, ObjectMeta, ObjectRef, meta, nullable};
+use crate::{annotation, hash};
 
 /// A Service.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -158,9 +159,31 @@ impl Service {
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 
+    /// Takes over from `old` what a manifest leaves out and others write: node ports, and CCM's
+    /// status, labels and finalizer.
+    pub(crate) fn keep_what_others_write(&mut self, old: &Self) {
+        self.keep_node_ports(old);
+        if self.status == ServiceStatus::default() {
+            self.status.clone_from(&old.status);
+        }
+        if self.metadata.finalizers.is_empty() {
+            self.metadata.finalizers.clone_from(&old.metadata.finalizers);
+        }
+        if self.metadata.uid.is_empty() {
+            self.metadata.uid.clone_from(&old.metadata.uid);
+        }
+        for label in [hash::LABEL, annotation::CLB_LABEL] {
+            if let (None, Some(value)) =
+                (self.metadata.labels.get(label), old.metadata.labels.get(label))
+            {
+                self.metadata.labels.insert(label.to_owned(), value.clone());
+            }
+        }
+    }
+
     /// Takes over the node ports of `old` for the ports that leave theirs out, as the API server
     /// does when a manifest is applied. Ports are the same by number, protocol and name.
-    pub(crate) fn keep_node_ports(&mut self, old: &Self) {
+    fn keep_node_ports(&mut self, old: &Self) {
         for port in self.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
             let known = old.spec.ports.iter().find(|known| known.is_same(port));
             port.node_port = known.map_or(0, |known| known.node_port);

@@ -20,7 +20,7 @@ pub const MADE_BY_CCM: &str = "kubernetes.do.not.delete";
 pub const CLUSTER_TAG: &str = "ack.aliyun.com";
 
 /// The name of the CLB that CCM makes for a Service: `a` and the Service's uid, 32 characters.
-pub(super) fn default_name(service: &Service) -> String {
+pub fn default_name(service: &Service) -> String {
     let uid = service.metadata.uid.replace('-', "");
     format!("a{uid}").chars().take(32).collect()
 }
@@ -77,6 +77,15 @@ pub(super) fn check_reuse(service: &Service, balancer: &Balancer) -> Result<(), 
         [MADE_BY_CCM, CLUSTER_TAG].into_iter().find(|tag| balancer.tags.contains_key(*tag))
     {
         return Err(NotReusable::MadeByKubernetes { clb, tag });
+    }
+    // Where the CLB's address is not known, the label tells which CLB the address is of.
+    let label =
+        service.metadata.labels.get(annotation::CLB_LABEL).filter(|label| !label.is_empty());
+    if let (None, Some(label), false) =
+        (&balancer.address, label, service.status.load_balancer.ingress.is_empty())
+        && *label != clb
+    {
+        return Err(NotReusable::OtherClb { clb, has: label.clone() });
     }
     let (Some(address), [first, ..]) =
         (&balancer.address, service.status.load_balancer.ingress.as_slice())

@@ -82,6 +82,14 @@ pub enum NotReusable {
         /// The address in the Service's status.
         has: String,
     },
+    /// CCM uses another CLB for the Service, as its label says.
+    #[error("the Service has the address of CLB {has:?}, and CCM does not bind it to {clb:?}")]
+    OtherClb {
+        /// The CLB's id.
+        clb: String,
+        /// The id in the label.
+        has: String,
+    },
 }
 
 /// An attribute that CCM cannot change (CCM 2.14: `loadbalancer.go`, `Update`).

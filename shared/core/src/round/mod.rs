@@ -21,7 +21,7 @@ mod groups;
 mod listeners;
 
 pub use self::{
-    balancer::{CLUSTER_TAG, MADE_BY_CCM},
+    balancer::{CLUSTER_TAG, MADE_BY_CCM, default_name},
     cloud::{Address, Balancer, Cloud, Listener, Network, Refusal, ServerGroup},
     events::{ChangeNoticed, WatchEvent},
     failure::{Failure, Mismatch, NotReusable},

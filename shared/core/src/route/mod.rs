@@ -4,18 +4,18 @@ mod held;
 mod owner;
 mod participant;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use self::{
     held::Held,
-    owner::{Owner, owners},
+    owner::{Owner, owner},
 };
 pub use crate::index::RouteKey;
 use crate::{
     backends::Mode,
     clb_answers::RegisteredBackend,
     index::{Index, ServiceRef},
-    outcome::Outcome,
+    outcome::{Outcome, Reason},
     prediction::Prediction,
 };
 
@@ -54,7 +54,7 @@ pub struct Participant<'a> {
     /// stands behind it.
     pub outcome: Option<Outcome>,
     /// Why it is not *applied*.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// The nominal weight: the annotation's value, a server's own weight; `None` where not set.
     pub weight: Option<u32>,
     /// How many backends it has in the group; `None` where that is unknown.
@@ -108,12 +108,58 @@ pub struct RouteBackend<'a> {
     pub participant: usize,
 }
 
+/// What a group holds.
+enum Contents<'p, 'a> {
+    /// What the rounds of a prediction leave.
+    Predicted(&'p Arc<Vec<RegisteredBackend>>),
+    /// What its answer shows.
+    Measured(&'a [RegisteredBackend]),
+    /// What CCM would have written.
+    Expected,
+}
+
+impl<'a> Contents<'_, 'a> {
+    fn backends(&self) -> &[RegisteredBackend] {
+        match self {
+            Self::Predicted(backends) => backends,
+            Self::Measured(backends) => backends,
+            Self::Expected => &[],
+        }
+    }
+
+    /// The backends of some owner; `None` where CCM's own computation alone tells them.
+    fn held<'b>(
+        &self,
+        owners: &[Owner<'b>],
+        is_it: impl Fn(&Owner<'b>) -> bool,
+    ) -> Option<Held<'a>> {
+        let owned = owners.iter().enumerate().filter(|(_, owner)| is_it(owner));
+        match self {
+            Self::Predicted(backends) => {
+                let indexes = owned.map(|(index, _)| index).collect();
+                Some(Held::Predicted(Arc::clone(backends), indexes))
+            }
+            Self::Measured(backends) => {
+                Some(Held::Measured(owned.filter_map(|(at, _)| backends.get(at)).collect()))
+            }
+            Self::Expected => None,
+        }
+    }
+}
+
 impl<'a> Route<'a> {
-    /// Builds a route. Its numbers come from the group's answer where that is at hand, except for
-    /// the Services whose next round `prediction` takes as done; else from CCM's local model.
+    /// Builds a route. What its group holds is as the rounds of `prediction` leave it, else as its
+    /// answer shows, else as CCM would have written it. A group holds the same by whatever route it
+    /// is reached.
     pub fn build(index: &Index<'a>, key: RouteKey<'a>, prediction: &Prediction) -> Self {
-        let members = index.members(&key);
+        let members = index.sharing(&key);
+        let services: Vec<ServiceRef<'a>> = members.iter().map(|(service, _)| *service).collect();
         let answer = index.snapshot.clb_answers.groups.get(key.vgroup);
+        let contents = match (prediction.contents(key.vgroup), answer) {
+            (Some(after), _) => Contents::Predicted(after),
+            (None, Some(answer)) => Contents::Measured(&answer.backends),
+            (None, None) => Contents::Expected,
+        };
         let mut route = Self {
             key,
             complete: true,
@@ -121,22 +167,29 @@ impl<'a> Route<'a> {
             participants: Vec::new(),
             held: Vec::new(),
         };
-        let owners = owners(index, members, answer);
-        let mut adopted = BTreeSet::new();
-        for (at, member) in members.iter().enumerate() {
-            let mine = owners.iter().filter(|(_, owner)| *owner == Owner::Member(at));
-            let actual = answer.map(|_| mine.map(|(backend, _)| *backend).collect::<Vec<_>>());
-            let is_predicted = prediction.is_changed(&member.service_ref);
-            let found =
-                participant::of_member(index, member, actual.as_deref(), is_predicted, &owners);
-            if is_predicted {
-                adopted.extend(found.held.iter().map(|b| (b.id, b.port)));
-            }
+        let owners: Vec<Owner<'_>> =
+            contents.backends().iter().map(|one| owner(index, &services, one)).collect();
+        for (at, (service_ref, ports)) in members.iter().enumerate() {
+            let own = contents.held(&owners, |owner| *owner == Owner::Member(at));
+            let input = participant::MemberInputs {
+                index,
+                service_ref,
+                ports,
+                prediction,
+                has_answer: answer.is_some(),
+                owners: &owners,
+            };
+            let found = input.find(own);
             route.unknown.extend(found.unknown);
             route.push(found.participant, found.held);
         }
-        route.add_others(index, &owners, &adopted, prediction);
-        if answer.is_none() {
+        route.add_others(index, &contents, &owners, prediction);
+        if key.vgroup.is_empty() {
+            route.unknown.push(
+                "which group CCM made for this port, and who else is in it: the answers of DescribeVServerGroups and DescribeVServerGroupAttribute are not at hand"
+                    .to_owned(),
+            );
+        } else if answer.is_none() {
             route.unknown.push(format!(
                 "who else is in {}: its answer (DescribeVServerGroupAttribute) is not at hand",
                 key.vgroup
@@ -151,38 +204,24 @@ impl<'a> Route<'a> {
     fn add_others(
         &mut self,
         index: &Index<'a>,
-        owners: &[(&'a RegisteredBackend, Owner<'a>)],
-        adopted: &BTreeSet<(&str, u16)>,
+        contents: &Contents<'_, 'a>,
+        owners: &[Owner<'_>],
         prediction: &Prediction,
     ) {
-        let mut others: Vec<(Owner<'a>, Vec<&'a RegisteredBackend>)> = Vec::new();
-        for (backend, owner) in owners {
-            let is_gone = match owner {
-                Owner::Member(_) => true,
-                // CCM takes over a backend of the same server and port, whoever made it.
-                Owner::External(..) => adopted.contains(&(backend.id(), backend.port)),
-                Owner::Orphan(cluster, key) => {
-                    prediction.cleans(*cluster, key.namespace, key.service, self.key.vgroup)
-                }
-                Owner::Remote(_) => false,
-            };
-            if is_gone {
-                continue;
-            }
-            match others.iter_mut().find(|(known, _)| known.is_same(owner)) {
-                Some((_, backends)) => backends.push(backend),
-                None => others.push((*owner, vec![backend])),
+        let mut others: Vec<Owner<'_>> = Vec::new();
+        for owner in owners.iter().filter(|owner| !matches!(owner, Owner::Member(_))) {
+            if !others.iter().any(|known| known.is_same(owner)) {
+                others.push(*owner);
             }
         }
-        others.sort_by_key(|(owner, _)| *owner);
-        let uncertain = others.iter().filter_map(|(owner, _)| match owner {
-            Owner::Remote(key) => owner::may_be_changed(index, key, prediction),
-            _ => None,
-        });
-        self.unknown.extend(uncertain.collect::<Vec<_>>());
-        for (owner, backends) in others {
-            let participant = participant::of_others(index, owner, &backends);
-            self.push(participant, Held::Measured(backends));
+        others.sort();
+        for owner in others {
+            if let Owner::Remote(key) = owner {
+                self.unknown.extend(owner::may_be_changed(index, &key, prediction));
+            }
+            let held = contents.held(owners, |of| of.is_same(&owner)).unwrap_or(Held::NONE);
+            let participant = participant::of_others(index, owner, &held);
+            self.push(participant, held);
         }
     }
 
@@ -204,12 +243,12 @@ impl<'a> Route<'a> {
     }
 
     /// All backends, participant by participant.
-    pub fn backends(&self) -> impl Iterator<Item = RouteBackend<'a>> {
+    pub fn backends(&self) -> impl Iterator<Item = RouteBackend<'_>> {
         (0..self.held.len()).flat_map(|index| self.backends_of(index))
     }
 
     /// The backends of the participant of that index; none where there is no such participant.
-    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = RouteBackend<'a>> {
+    pub fn backends_of(&self, index: usize) -> impl Iterator<Item = RouteBackend<'_>> {
         let held = self.held.get(index).into_iter().flat_map(Held::iter);
         held.map(move |backend| RouteBackend { participant: index, ..backend })
     }

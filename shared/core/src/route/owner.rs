@@ -1,16 +1,16 @@
 use crate::{
-    clb_answers::{GroupAnswer, RegisteredBackend},
+    clb_answers::RegisteredBackend,
     identity::NamedKey,
-    index::{Index, Member},
+    index::{Index, ServiceRef},
     prediction::Prediction,
 };
 
 /// Whom a backend belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner<'b> {
-    /// A member of the route, by index.
+    /// One of the Services that share the group, by index.
     Member(usize),
-    /// A cluster at hand, by index, though not a member.
+    /// A cluster at hand, by index, though none of these Services.
     Orphan(usize, NamedKey<'b>),
     /// A cluster that is not at hand.
     Remote(NamedKey<'b>),
@@ -32,48 +32,25 @@ impl Owner<'_> {
 /// Why it cannot be told whose backends are.
 pub(super) const UNCERTAIN: &str = "its cluster's id is unknown, so its backends cannot be told from another cluster's; give --cluster-id";
 
-/// Every backend of a group with its owner.
-pub(super) fn owners<'b>(
+/// The owner of a backend, given the Services that share its group.
+pub(super) fn owner<'b>(
     index: &Index<'_>,
-    members: &[Member<'_>],
-    answer: Option<&'b GroupAnswer>,
-) -> Vec<(&'b RegisteredBackend, Owner<'b>)> {
-    let backends = answer.into_iter().flat_map(|answer| &answer.backends);
-    backends.map(|backend| (backend, owner(index, members, backend))).collect()
-}
-
-fn owner<'b>(
-    index: &Index<'_>,
-    members: &[Member<'_>],
+    members: &[ServiceRef<'_>],
     backend: &'b RegisteredBackend,
 ) -> Owner<'b> {
     let Some(key) = NamedKey::parse(&backend.description) else {
         return Owner::External(&backend.server_id, backend.id());
     };
-    let clusters = index.snapshot.clusters.iter().enumerate();
-    let mut candidates = clusters
-        .filter(|(_, cluster)| match &cluster.id {
-            Some(id) => id == key.cluster_id,
-            None => cluster.service(key.namespace, key.service).is_some_and(|service| {
-                cluster.owns_server(&backend.server_id, &backend.server_ip, service)
-            }),
-        })
-        .map(|(index, _)| index);
-    let Some(first) = candidates.next() else { return Owner::Remote(key) };
-    // Clusters that share an id (rule CLB201) are told apart by their instances.
-    let index = match candidates.next() {
-        None => first,
-        Some(_) => index.cluster_of_instance(&backend.server_id).unwrap_or(first),
-    };
-    let is_same = |member: &Member<'_>| {
-        let meta = &member.service_ref.service.metadata;
-        member.service_ref.cluster_index == index
+    let Some(cluster) = index.cluster_of(backend) else { return Owner::Remote(key) };
+    let is_same = |member: &ServiceRef<'_>| {
+        let meta = &member.service.metadata;
+        member.cluster_index == cluster
             && meta.name == key.service
             && meta.namespace() == key.namespace
     };
     match members.iter().position(is_same) {
         Some(member) => Owner::Member(member),
-        None => Owner::Orphan(index, key),
+        None => Owner::Orphan(cluster, key),
     }
 }
 

@@ -1,10 +1,11 @@
-use super::{Held, Owner, Participant, ParticipantKind, RouteBackend, owner::UNCERTAIN};
+use super::{Held, Owner, Participant, ParticipantKind, owner::UNCERTAIN};
 use crate::{
     backends::{Backends, Mode, ignores_weight_update, weight_setting},
     clb_answers::RegisteredBackend,
-    index::{Index, Member, ServiceRef},
+    index::{Index, ServiceRef, shown},
     object::EndpointSlice,
-    outcome::{Outcome, PortResult},
+    outcome::{BACKEND_TYPE, Outcome, PortOutcome, PortResult, Reason, ServiceOutcome},
+    prediction::Prediction,
 };
 
 /// A Service's part in a route.
@@ -15,129 +16,161 @@ pub(super) struct Found<'a> {
     pub(super) unknown: Option<String>,
 }
 
-/// The part of a Service at hand: as it stands in the group, or as CCM's next round will write it.
-pub(super) fn of_member<'a>(
-    index: &Index<'a>,
-    member: &Member<'a>,
-    actual: Option<&[&'a RegisteredBackend]>,
-    predicted: bool,
-    owners: &[(&RegisteredBackend, Owner<'_>)],
-) -> Found<'a> {
-    let service_ref = member.service_ref;
-    let round = index.round(&service_ref);
-    let result = round.port(member.port);
-    let expected = match result {
-        Some(result) => result.expected(),
-        // The mapping means a port that the Service does not have: CCM puts nothing here.
-        None if round.frozen_by.is_empty() => Some(Backends::none()),
-        None => None,
-    };
-    let by_model = |backends: &Backends<'a>| {
-        let description = match result {
-            Some(PortResult::Applied(group)) => group.key.as_str(),
-            _ => "",
+/// What a Service's part in a route is found from.
+pub(super) struct MemberInputs<'i, 'a> {
+    pub index: &'i Index<'a>,
+    pub service_ref: &'i ServiceRef<'a>,
+    /// The numbers of the ports by which it shares the group.
+    pub ports: &'i [u16],
+    pub prediction: &'i Prediction,
+    /// Whether the group's answer is at hand.
+    pub has_answer: bool,
+    pub owners: &'i [Owner<'i>],
+}
+
+impl<'a> MemberInputs<'_, 'a> {
+    /// The part of a Service at hand. `own` is what it has in the group; `None` where that is not at
+    /// hand, so that CCM's computation tells it.
+    pub(super) fn find(&self, own: Option<Held<'a>>) -> Found<'a> {
+        let Self { index, service_ref, prediction, .. } = *self;
+        let whole = index.outcome_of(service_ref, prediction);
+        let here: Vec<&PortOutcome<'a>> =
+            self.ports.iter().flat_map(|port| whole.ports_numbered(*port)).collect();
+        let expected = expected(&here, &whole);
+        let outcome = outcome(&here, &whole);
+        let is_predicted = prediction.is_changed(service_ref);
+        let is_measured = own.is_some() && self.has_answer && !is_predicted;
+        let is_uncertain = self.has_answer && self.is_uncertain(whole.mode);
+        let held = match own {
+            Some(_) if is_uncertain => None,
+            Some(held) => Some(held).filter(|held| !held.is_unknown()),
+            None if self.keeps_weights() => None,
+            None => expected.map(|backends| by_model(backends, &here)),
         };
-        Held::Expected(backends.clone(), description.into())
-    };
-    let outcome = match result {
-        Some(result) => result.outcome(),
-        None if round.frozen_by.is_empty() => Outcome::Misrouted,
-        None => Outcome::Frozen,
-    };
-    let is_uncertain = actual.is_some() && is_uncertain(&service_ref, round.mode, owners);
-    let held = match (expected, actual) {
-        (Some(expected), actual)
-            if predicted
-                && ignores_weight_update(service_ref.service, service_ref.cluster.ccm_version) =>
-        {
-            actual.map(|measured| Held::Kept(keep_weights(&by_model(expected), measured)))
-        }
-        (Some(expected), _) if predicted => Some(by_model(expected)),
-        (_, Some(measured)) if !is_uncertain => Some(Held::Measured(measured.to_vec())),
-        (_, Some(_)) => None,
-        (expected, None) => expected.map(by_model),
-    };
-    let unknown = held.is_none().then(|| {
-        let why = match result {
-            _ if is_uncertain => UNCERTAIN.to_owned(),
+        let unknown = held.is_none().then(|| {
+            let why = if is_uncertain { UNCERTAIN.to_owned() } else { self.why_unknown(&here) };
+            format!("{}: {why}", service_ref.label())
+        });
+        let healthy = held.as_ref().filter(|_| is_measured).and_then(|of| healthy(index, of));
+        let meta = &service_ref.service.metadata;
+        let (service, cluster) = (service_ref.service, service_ref.cluster);
+        let setting = weight_setting(service, cluster.ccm_version);
+        // Where CCM writes nothing, it leaves what stands there.
+        let kept = || held.as_ref().filter(|_| is_kept(&here)).map(Held::weight_sum);
+        let participant = Participant {
+            service_ref: Some(*service_ref),
+            context: cluster.context.clone(),
+            kind: ParticipantKind::Service,
+            namespace: meta.namespace().to_owned(),
+            name: meta.name.clone(),
+            mode: whole.mode,
+            outcome: Some(outcome),
+            reasons: if outcome == Outcome::Applied { Vec::new() } else { whole.reasons() },
+            weight: setting.ok().and_then(|setting| setting.total),
+            backends: held.as_ref().map(Held::len),
+            expected_backends: expected.map_or(0, Backends::len),
+            is_measured: is_measured && !is_uncertain,
+            ready: cluster.slices_of(service).map(EndpointSlice::ready_in),
+            healthy,
+            weight_sum: held.as_ref().map(Held::weight_sum),
+            expected_weight_sum: expected.map(Backends::weight_sum).or_else(kept),
+            share: None,
+            share_of_known: 0.0,
+        };
+        Found { participant, held: held.unwrap_or(Held::NONE), unknown }
+    }
+
+    /// Whether the weights that the group has stay as they are.
+    fn keeps_weights(&self) -> bool {
+        ignores_weight_update(self.service_ref.service, self.service_ref.cluster.ccm_version)
+    }
+
+    fn why_unknown(&self, here: &[&PortOutcome<'_>]) -> String {
+        let result = here.first().map(|of| &of.result);
+        match result {
+            Some(PortResult::Unknown(BACKEND_TYPE)) => "whether pods or nodes are its backends is not known: neither its annotation backend-type nor its cluster tells; give --backend-type".to_owned(),
             Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
-            Some(PortResult::Applied(_)) => {
+            Some(PortResult::SkippedUntilChange(_)) => {
+                "CCM writes nothing for it, so the weights it had before stay".to_owned()
+            }
+            Some(PortResult::Applied(_)) if self.keeps_weights() => {
                 "ignore-weight-update is on, so the weights it had before stay".to_owned()
             }
-            _ => "it is frozen, so the weights it had before stay".to_owned(),
-        };
-        format!("{}: {why}", service_ref.label())
-    });
-    let healthy = actual.filter(|_| !predicted).and_then(|actual| healthy(index, actual));
-    let meta = &service_ref.service.metadata;
-    let participant = Participant {
-        service_ref: Some(service_ref),
-        context: service_ref.cluster.context.clone(),
-        kind: ParticipantKind::Service,
-        namespace: meta.namespace().to_owned(),
-        name: meta.name.clone(),
-        mode: Some(round.mode),
-        outcome: Some(outcome),
-        reasons: if outcome == Outcome::Applied { Vec::new() } else { round.reasons() },
-        weight: weight_setting(service_ref.service, service_ref.cluster.ccm_version)
-            .ok()
-            .and_then(|setting| setting.total),
-        backends: held.as_ref().map(Held::len),
-        expected_backends: expected.map_or(0, Backends::len),
-        is_measured: actual.is_some() && !predicted && !is_uncertain,
-        ready: service_ref.cluster.slices_of(service_ref.service).map(EndpointSlice::ready_in),
-        healthy,
-        weight_sum: held.as_ref().map(Held::weight_sum),
-        expected_weight_sum: expected.map(Backends::weight_sum),
-        share: None,
-        share_of_known: 0.0,
-    };
-    let held = held.unwrap_or_else(|| Held::Measured(Vec::new()));
-    Found { participant, held, unknown }
-}
-
-/// What a round leaves under `ignore-weight-update`: new backends with the computed weight, known
-/// ones with the weight they have (CCM 2.14: `vgroups.go`).
-fn keep_weights<'a>(expected: &Held<'a>, measured: &[&RegisteredBackend]) -> Vec<RouteBackend<'a>> {
-    let kept = expected.iter().map(|wanted| {
-        let same = |known: &&&RegisteredBackend| {
-            known.id() == wanted.id
-                && known.port == wanted.port
-                && *known.description == *wanted.description
-        };
-        let weight = measured.iter().find(same).map_or(wanted.weight, |known| known.weight);
-        RouteBackend { weight, ..wanted }
-    });
-    kept.collect()
-}
-
-/// Whether backends of a Service of the same name might be this one's: the cluster's id is unknown,
-/// and there is nothing to know its servers by.
-fn is_uncertain(
-    service_ref: &ServiceRef<'_>,
-    mode: Mode,
-    owners: &[(&RegisteredBackend, Owner<'_>)],
-) -> bool {
-    let knows_servers = match mode {
-        Mode::Eni => service_ref.cluster.slices_of(service_ref.service).is_some(),
-        Mode::Cluster | Mode::Local => {
-            service_ref.cluster.nodes_for(service_ref.service, mode).is_some()
+            Some(PortResult::Frozen) | None => {
+                "it is frozen, so the weights it had before stay".to_owned()
+            }
+            Some(_) if here.len() > 1 => {
+                "several of its ports share the group, and CCM writes one of them a round".to_owned()
+            }
+            Some(_) => "what it had before is not known".to_owned(),
         }
+    }
+
+    /// Whether backends of a Service of the same name might be this one's: the cluster's id is
+    /// unknown, and there is nothing to know its servers by.
+    fn is_uncertain(&self, mode: Option<Mode>) -> bool {
+        let (service, cluster) = (self.service_ref.service, self.service_ref.cluster);
+        let knows_servers = match mode {
+            Some(Mode::Eni) => cluster.slices_of(service).is_some(),
+            _ => cluster.nodes_for(service, mode).is_some(),
+        };
+        let meta = &service.metadata;
+        cluster.id.is_none()
+            && !knows_servers
+            && self.owners.iter().any(|owner| {
+                matches!(owner, Owner::Remote(key)
+                    if key.service == meta.name && key.namespace == meta.namespace())
+            })
+    }
+}
+
+/// What CCM would leave in the group for the Service; `None` where that is not known. Of several
+/// ports in one group CCM writes one a round, so that they must agree.
+fn expected<'h, 'a>(
+    here: &[&'h PortOutcome<'a>],
+    whole: &ServiceOutcome<'_>,
+) -> Option<&'h Backends<'a>> {
+    let Some((first, others)) = here.split_first() else {
+        // The mapping means a port that the Service does not have: CCM puts nothing here.
+        return (!whole.is_frozen()).then(Backends::none);
     };
-    let meta = &service_ref.service.metadata;
-    service_ref.cluster.id.is_none()
-        && !knows_servers
-        && owners.iter().any(|(_, owner)| {
-            matches!(owner, Owner::Remote(key)
-                if key.service == meta.name && key.namespace == meta.namespace())
+    let first = first.result.expected()?;
+    let agrees = |other: &&PortOutcome<'_>| {
+        other.result.expected().is_some_and(|other| {
+            other.len() == first.len() && other.iter().zip(first.iter()).all(|(a, b)| a == b)
         })
+    };
+    others.iter().all(agrees).then_some(first)
+}
+
+fn by_model<'a>(backends: &Backends<'a>, here: &[&PortOutcome<'a>]) -> Held<'a> {
+    let description = here.iter().find_map(|of| match &of.result {
+        PortResult::Applied(group) => Some(shown(&group.key)),
+        _ => None,
+    });
+    Held::Expected(backends.clone(), description.unwrap_or_default().into())
+}
+
+fn outcome(here: &[&PortOutcome<'_>], whole: &ServiceOutcome<'_>) -> Outcome {
+    if !whole.failures.is_empty() {
+        return whole.outcome();
+    }
+    let unread = (!whole.unread.is_empty()).then_some(Outcome::NoEffect);
+    let ports = here.iter().map(|of| of.result.outcome()).max();
+    ports.unwrap_or(Outcome::Misrouted).max(unread.unwrap_or(Outcome::Applied))
+}
+
+/// Whether CCM leaves what the Service has in the group.
+fn is_kept(here: &[&PortOutcome<'_>]) -> bool {
+    let mut results = here.iter().map(|of| &of.result);
+    results.any(|result| matches!(result, PortResult::SkippedUntilChange(_)))
 }
 
 /// The part of whatever no Service at hand accounts for.
 pub(super) fn of_others<'a>(
     index: &Index<'a>,
     owner: Owner<'_>,
-    backends: &[&RegisteredBackend],
+    held: &Held<'_>,
 ) -> Participant<'a> {
     let (kind, context, namespace, name) = match owner {
         Owner::Orphan(cluster, key) => {
@@ -148,22 +181,23 @@ pub(super) fn of_others<'a>(
         Owner::External(_, id) => (ParticipantKind::External, None, "", id),
         Owner::Member(_) => (ParticipantKind::Service, None, "", ""),
     };
-    let sum = backends.iter().map(|backend| u64::from(backend.weight)).sum();
+    let sum = held.weight_sum();
+    let reasons: Vec<Reason> = Vec::new();
     Participant {
         service_ref: None,
         context,
         kind,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        mode: backends.iter().all(|backend| backend.is_pod()).then_some(Mode::Eni),
+        mode: held.registered().all(RegisteredBackend::is_pod).then_some(Mode::Eni),
         outcome: None,
-        reasons: Vec::new(),
+        reasons,
         weight: (kind == ParticipantKind::External).then(|| u32::try_from(sum).unwrap_or(u32::MAX)),
-        backends: Some(backends.len()),
+        backends: Some(held.len()),
         expected_backends: 0,
         is_measured: true,
         ready: None,
-        healthy: healthy(index, backends),
+        healthy: healthy(index, held),
         weight_sum: Some(sum),
         // Nobody's controller writes it: it is expected to stay.
         expected_weight_sum: (kind == ParticipantKind::External).then_some(sum),
@@ -173,8 +207,8 @@ pub(super) fn of_others<'a>(
 }
 
 /// How many of the backends are healthy; `None` where there are none, or one's health is unknown.
-fn healthy(index: &Index<'_>, backends: &[&RegisteredBackend]) -> Option<usize> {
-    let states = backends.iter().map(|backend| index.snapshot.clb_answers.is_healthy(backend));
+fn healthy(index: &Index<'_>, held: &Held<'_>) -> Option<usize> {
+    let states = held.registered().map(|of| index.snapshot.clb_answers.is_healthy(of));
     let states: Vec<bool> = states.collect::<Option<_>>()?;
     (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
 }

@@ -7,7 +7,7 @@ use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::Severity,
-    index::{Binding, ServiceRef},
+    index::{Binding, Index, ServiceRef},
     listener,
     object::{Service, TargetPort},
     patch::PatchOp,
@@ -159,8 +159,8 @@ fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for (group, ports) in by_group.iter().filter(|(_, ports)| ports.len() > 1) {
         let numbers: Vec<String> = ports.iter().map(|(port, _)| port.to_string()).collect();
         let first = ports.first().map(|(_, target)| target);
-        let is_stable =
-            checked.mode() == Mode::Eni && ports.iter().all(|(_, target)| Some(target) == first);
+        let is_stable = checked.mode() == Some(Mode::Eni)
+            && ports.iter().all(|(_, target)| Some(target) == first);
         let draft = checked.finding(out).annotation(key, text);
         let draft = draft.parts([format!("{group}:{}", numbers.join("+"))]);
         if is_stable {
@@ -261,7 +261,7 @@ fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             && rival.clb == checked.clb()
     };
     for (_, rival) in rivals(checked).filter(same) {
-        let shares_pods = share_pods(&checked.service_ref, &rival.service_ref);
+        let shares_pods = share_pods(checked.index, &checked.service_ref, &rival.service_ref);
         let (severity, what) = if shares_pods {
             (
                 Severity::Error,
@@ -280,8 +280,8 @@ fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 /// Whether two Services with pods as backends register the same pods.
-fn share_pods(a: &ServiceRef<'_>, b: &ServiceRef<'_>) -> bool {
-    if a.mode() != Mode::Eni || b.mode() != Mode::Eni {
+fn share_pods(index: &Index<'_>, a: &ServiceRef<'_>, b: &ServiceRef<'_>) -> bool {
+    if [a, b].into_iter().any(|one| index.mode(one) != Some(Mode::Eni)) {
         return false;
     }
     let (x, y) = (&a.service.spec.selector, &b.service.spec.selector);

@@ -3,11 +3,11 @@
 use super::{Check, CheckedChange, CheckedService, Evidence, Findings, Rule};
 use crate::{
     annotation::{self},
-    backends::{self, Mode},
+    backends::Mode,
     finding::Severity,
     index::routes_of,
     object::{EndpointSlice, Service},
-    outcome::{Outcome, PortResult},
+    outcome::PortResult,
     route::Route,
 };
 
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "weight 0 first, then delete",
         fix: "set the weight to 0 first, see that others carry the traffic, then delete",
         hides: &[],
-        check: Check::Change(deleted),
+        check: Check::Departure(departed),
     },
     Rule {
         id: "CLB410",
@@ -98,45 +98,54 @@ fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     if !text(new, annotation::WEIGHT).is_empty() || after.mapping().is_none() {
         return;
     }
-    let routes = checked.routes_after();
-    let may_hold = |route: &Route<'_>| {
-        let others = route.participants.iter().filter(|participant| {
-            participant
-                .service_ref
-                .is_none_or(|service_ref| !service_ref.is_same(&checked.before.service_ref))
-        });
+    let others_may_hold = |route: &Route<'_>| {
+        let others = route.participants.iter().filter(|of| !checked.before.is(of));
         !route.complete || others.map(|other| other.weight_sum.unwrap_or(1)).sum::<u64>() > 0
     };
-    if !routes.iter().any(may_hold) {
-        return;
-    }
+    let surge = checked.sums().into_iter().find(|sums| {
+        sums.after.is_none_or(|after| sums.before.is_none_or(|before| after > before))
+            && others_may_hold(&sums.route)
+    });
+    let Some(surge) = surge else { return };
     let key = checked.old().metadata.annotations.key_of(annotation::WEIGHT);
+    let backends = match after.weight_setting().and_then(|setting| setting.default) {
+        Some(default) => default.to_string(),
+        None if after.mode() == Some(Mode::Local) => "the number of its pods".to_owned(),
+        None => "100".to_owned(),
+    };
+    let sums = match (surge.before, surge.after) {
+        (Some(before), Some(after)) => format!(" (in all {after} instead of {before})"),
+        _ => String::new(),
+    };
     checked.finding(out)
         .annotation(&key, old)
         .fix(format!("set {key}: \"{old}\" again, or the weight you mean"))
         .emit(format!(
-            "without a weight each backend gets {}: a surge while another participant may hold weight",
-            match backends::weight_setting(new, checked.before.version()).ok().and_then(|setting| setting.default) {
-                Some(default) => default.to_string(),
-                None if checked.after.is_some_and(|after| after.mode() == Mode::Local) => "the number of its pods".to_owned(),
-                None => "100".to_owned(),
-            }
+            "without a weight each backend gets {backends}{sums}: a surge while another participant may hold weight"
         ));
 }
 
-fn deleted(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
-    // Handed to another controller it stays a load balancer, and CCM leaves its backends alone.
-    let goes = checked.next.is_none_or(|next| !next.is_load_balancer());
-    if !goes || !checked.before.carries_weight() {
+fn departed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
+    let Some(predicted) = checked.prediction.of(&checked.before.service_ref) else { return };
+    if !predicted.goes {
         return;
     }
-    let mut ports = checked.before.round().ports.iter();
-    if !ports.any(|port| port.result.outcome() == Outcome::Applied) {
-        return;
-    }
+    // What is not known may be weight, unless the Service has none by its annotation.
+    let is_at_zero = !checked.before.carries_weight() && checked.before.weight_setting().is_some();
+    let mut lost = predicted.weights.iter().filter(|change| change.is_loss());
+    let Some(lost) = lost.find(|change| change.before.is_some() || !is_at_zero) else { return };
     let weight = text(checked.old(), annotation::WEIGHT);
     let key = checked.old().metadata.annotations.key_of(annotation::WEIGHT);
-    let carries = if weight.is_empty() { "full weight" } else { weight };
+    let carries = match (lost.before, weight) {
+        (_, "") => "full weight".to_owned(),
+        (Some(sum), weight) if annotation::parse_weight(weight).is_err() => {
+            format!("weights of {sum} in sum")
+        }
+        (None, weight) if annotation::parse_weight(weight).is_err() => {
+            "the weights that it had before".to_owned()
+        }
+        (_, weight) => weight.to_owned(),
+    };
     checked.finding(out).fix(format!("set {key}: \"0\" first")).emit(format!(
         "the Service goes, or is no load balancer any more, at {carries}: CCM takes all its backends out of the group at once"
     ));
@@ -221,8 +230,16 @@ fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let total = |checked: &CheckedService<'_, '_>| {
         checked.weight_setting().and_then(|setting| setting.total)
     };
-    let (Some(was), Some(is)) = (total(checked.before), total(after)) else { return };
-    if is <= was {
+    let sums = checked.sums().into_iter().find_map(|sums| {
+        let (before, after) = (sums.before?, sums.after?);
+        (after > before).then_some((before, after))
+    });
+    let totals = || Some((u64::from(total(checked.before)?), u64::from(total(after)?)));
+    // Without endpoints the sum of a raised weight may be 0 still.
+    let Some((was, is)) = totals().filter(|(was, is)| is > was).or(sums) else { return };
+    let is_raised =
+        text(checked.old(), annotation::WEIGHT) != text(after.service(), annotation::WEIGHT);
+    if !is_raised {
         return;
     }
     let Some(slices) = after.slices(out) else { return };
@@ -242,13 +259,11 @@ fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
 fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
     let (old, new) = (checked.old(), after.service());
-    if after.mode() == Mode::Cluster || !after.carries_weight() {
-        return;
-    }
     let selects_anew = old.spec.selector != new.spec.selector;
-    if !selects_anew && !is_reshaped(checked, after.mode()) {
+    if !after.carries_weight() || (!selects_anew && !is_reshaped(checked, after.mode())) {
         return;
     }
+    let Some(Mode::Local | Mode::Eni) = after.known_mode(out) else { return };
     let Some(slices) = after.slices(out) else { return };
     let had = EndpointSlice::ready_in(slices) > 0;
     let cluster = after.service_ref.cluster;
@@ -272,7 +287,7 @@ fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     }
 }
 
-fn is_reshaped(checked: &CheckedChange<'_, '_>, mode: Mode) -> bool {
+fn is_reshaped(checked: &CheckedChange<'_, '_>, mode: Option<Mode>) -> bool {
     checked.old().spec.ports != checked.present().map_or(Vec::new(), |new| new.spec.ports.clone())
         || checked.before.mode() != mode
 }

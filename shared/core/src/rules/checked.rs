@@ -8,11 +8,12 @@ use crate::{
     index::{Index, ServiceRef, routes_of},
     mapping::Mapping,
     object::{Annotations, EndpointSlice, ObjectRef, Service, Workload},
-    outcome::{Outcome, Round},
+    outcome::{Outcome, ServiceOutcome},
     prediction::Prediction,
+    round::Failure,
     route::{Participant, Route, RouteKey},
     snapshot::Cluster,
-    version::CcmVersion,
+    version::{Behaviour, CcmVersion},
     weight::WeightSetting,
 };
 
@@ -30,7 +31,7 @@ pub struct CheckedService<'s, 'a> {
     mapping: OnceCell<Option<Mapping<'a>>>,
     setting: OnceCell<Option<WeightSetting>>,
     known: OnceCell<Vec<(&'static KnownAnnotation, EffectiveValue<'a>)>>,
-    round: OnceCell<Round<'a>>,
+    round: OnceCell<ServiceOutcome<'a>>,
     routes: OnceCell<Vec<Route<'a>>>,
 }
 
@@ -96,19 +97,53 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         self.service_ref.cluster.ccm_version
     }
 
-    /// The mode CCM uses.
-    pub fn mode(&self) -> Mode {
-        self.service_ref.mode()
+    /// The mode CCM uses; `None` where nothing tells.
+    pub fn mode(&self) -> Option<Mode> {
+        self.index.mode(&self.service_ref)
+    }
+
+    /// The same. Notes that it is missing where nothing tells.
+    pub fn known_mode(&self, out: &mut Findings<'_>) -> Option<Mode> {
+        let mode = self.mode();
+        if mode.is_none() {
+            out.missing(
+                || format!("default backend-type{}", of_context(self.service_ref.cluster)),
+                "nothing tells whether pods or nodes are the backends of a Service without backend-type; give --backend-type",
+            );
+        }
+        mode
     }
 
     /// What a round of CCM does about it.
-    pub fn round(&self) -> &Round<'a> {
-        self.round.get_or_init(|| self.index.round(&self.service_ref))
+    pub fn round(&self) -> &ServiceOutcome<'a> {
+        self.round.get_or_init(|| self.index.outcome_of(&self.service_ref, self.prediction))
     }
 
     /// The outcome of that round.
     pub fn outcome(&self) -> Outcome {
         self.round().outcome()
+    }
+
+    /// Why the round over it fails, or the round that a change has it go through.
+    pub fn failures(&self) -> &[Failure] {
+        match self.prediction.of(&self.service_ref).filter(|predicted| predicted.is_queued) {
+            Some(predicted) => &predicted.failures,
+            None => &self.round().failures,
+        }
+    }
+
+    /// What CCM does where it cannot build a port: newer releases leave it out in silence, older ones
+    /// fail the round.
+    pub fn on_skipped_port(&self) -> String {
+        let version = self.version();
+        if version.has(Behaviour::LeavesPortsOut) {
+            "CCM would take every backend of this Service out of the group and report success"
+                .to_owned()
+        } else {
+            format!(
+                "CCM {version} fails each round with that: nothing is written, and new pods are not registered"
+            )
+        }
     }
 
     /// The groups that CCM maps its ports to, sorted, each once.
@@ -152,7 +187,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         if nodes.is_none() {
             out.missing(
                 || format!("nodes{}", of_context(self.service_ref.cluster)),
-                "there is neither a List of nodes nor every node that the EndpointSlices name",
+                "there is no List of all nodes",
             );
         }
         nodes
@@ -173,7 +208,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     /// Notes which of nodes and endpoints are missing to compute its backends.
     pub fn note_missing_inputs(&self, out: &mut Findings<'_>) {
         let _ = self.nodes(out);
-        if self.mode() != Mode::Cluster {
+        if self.known_mode(out) != Some(Mode::Cluster) {
             let _ = self.slices(out);
         }
     }
@@ -292,6 +327,16 @@ impl CheckedWorkload<'_, '_> {
     }
 }
 
+/// The sum of a Service's weights in a route, before and after a change.
+pub struct RouteSums<'a> {
+    /// Before; `None` where it is not known.
+    pub before: Option<u64>,
+    /// After; `None` where it is not known.
+    pub after: Option<u64>,
+    /// The route after the change.
+    pub route: Route<'a>,
+}
+
 /// A change of a migrated Service that rules judge.
 pub struct CheckedChange<'s, 'a> {
     /// The Service before the change, in its snapshot.
@@ -326,6 +371,20 @@ impl<'a> CheckedChange<'_, 'a> {
     /// the old one.
     pub fn finding<'f>(&'f self, out: &'f mut Findings<'_>) -> FindingBuilder<'f> {
         self.after.unwrap_or(self.before).finding(out)
+    }
+
+    /// The sums of the Service's weights in the routes that it was in, before and after the change.
+    pub fn sums(&self) -> Vec<RouteSums<'a>> {
+        let of = |route: &Route<'_>| {
+            route.participants.iter().find(|of| self.before.is(of)).map(|of| of.weight_sum)
+        };
+        let pairs = self.before.routes().iter().zip(self.routes_after());
+        let sums = pairs.map(|(before, route)| RouteSums {
+            before: of(before).flatten(),
+            after: of(&route).unwrap_or(Some(0)),
+            route,
+        });
+        sums.collect()
     }
 
     /// The routes that the Service was in before the change, as they are after it.

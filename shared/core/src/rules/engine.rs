@@ -10,6 +10,7 @@ use crate::{
     index::{Index, ServiceRef},
     object::{ObjectRef, Service, Workload, WorkloadKind},
     prediction::Prediction,
+    round::Failure,
     snapshot::{Cluster, Snapshot},
 };
 
@@ -123,6 +124,11 @@ impl<'a> Engine<'_, 'a> {
         let is_taken = service_ref.service.is_taken_by_ccm();
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
         let is_migrated = is_candidate && checked.mapping().is_some();
+        let was_migrated = old.is_some_and(backends::is_mapped);
+        let goes = !is_taken && before.is_some();
+        let is_other_type = !service_ref.service.is_load_balancer()
+            && !old.is_some_and(Service::is_load_balancer)
+            && service_ref.service.metadata.annotations.has_clb_keys();
         for rule in self.rules {
             let mut out = report.findings_of(rule, &mut found);
             match rule.check {
@@ -132,8 +138,13 @@ impl<'a> Engine<'_, 'a> {
                     check(&checked, &mut out);
                 }
                 Check::Migrated(check) if is_migrated => check(&checked, &mut out),
-                Check::Change(check) => {
-                    if let Some(before) = &before {
+                Check::Failures(check) if is_candidate || goes => {
+                    check(&checked, self.failures_of(&checked, is_taken), &mut out);
+                }
+                Check::OtherType(check) if is_other_type => check(&checked, &mut out),
+                Check::Change(check) | Check::Departure(check) => {
+                    let is_judged = matches!(rule.check, Check::Departure(_)) || was_migrated;
+                    if let Some(before) = before.as_ref().filter(|_| is_judged) {
                         let after = is_taken.then_some(&checked);
                         check(
                             &self.checked_change(before, after, Some(service_ref.service)),
@@ -157,8 +168,17 @@ impl<'a> Engine<'_, 'a> {
             let mut found = Vec::new();
             for rule in self.rules {
                 let mut out = report.findings_of(rule, &mut found);
-                if let Check::Change(check) = rule.check {
-                    check(&self.checked_change(&before, None, None), &mut out);
+                match rule.check {
+                    Check::Departure(check) => {
+                        check(&self.checked_change(&before, None, None), &mut out);
+                    }
+                    Check::Change(check) if backends::is_mapped(old) => {
+                        check(&self.checked_change(&before, None, None), &mut out);
+                    }
+                    Check::Failures(check) => {
+                        check(&before, self.predicted_failures(&before), &mut out);
+                    }
+                    _ => {}
                 }
             }
             let object = change.object.clone();
@@ -269,7 +289,21 @@ impl<'a> Engine<'_, 'a> {
         services.iter().find(same)?.old
     }
 
-    /// The case of a migrated Service before the change.
+    /// Why the round over a Service fails: for one that CCM lets go of, the round that does so.
+    fn failures_of<'s>(
+        &'s self,
+        checked: &'s CheckedService<'s, 'a>,
+        is_taken: bool,
+    ) -> &'s [Failure] {
+        if is_taken { checked.failures() } else { self.predicted_failures(checked) }
+    }
+
+    fn predicted_failures(&self, checked: &CheckedService<'_, 'a>) -> &[Failure] {
+        let predicted = self.prediction.of(&checked.service_ref);
+        predicted.map(|predicted| predicted.failures.as_slice()).unwrap_or_default()
+    }
+
+    /// The case of a Service on a CLB before the change.
     fn before<'s>(
         &'s self,
         cluster_index: usize,
@@ -284,7 +318,8 @@ impl<'a> Engine<'_, 'a> {
             None,
             none,
         );
-        (old.is_taken_by_ccm() && backends::is_mapped(old)).then_some(checked)
+        let is_on_clb = !old.metadata.annotations.text(annotation::ID).is_empty();
+        (old.is_taken_by_ccm() && is_on_clb).then_some(checked)
     }
 
     fn checked_change<'s>(

@@ -4,6 +4,7 @@ use super::{AnyObject, Check, CheckedService, Findings, Rule};
 use crate::{
     annotation::{self, EffectiveValue, LEGACY_PREFIX, PREFIX},
     finding::Severity,
+    outcome::unread_annotations,
     patch::PatchOp,
 };
 
@@ -55,6 +56,18 @@ pub(super) const RULES: &[Rule] = &[
         fix: "move the annotation to metadata.annotations of the Service",
         hides: &[],
         check: Check::Object(misplaced),
+    },
+    Rule {
+        id: "CLB032",
+        title: "CLB annotations on a Service that is no load balancer",
+        severity: Severity::Warning,
+        evidence: &[],
+        ccm: "Does not look at a Service of another type, whatever its annotations.",
+        bad: "type: ClusterIP with …-loadbalancer-weight: \"20\"",
+        good: "type: LoadBalancer",
+        fix: "set type: LoadBalancer, or remove the annotation",
+        hides: &[],
+        check: Check::OtherType(no_load_balancer),
     },
     Rule {
         id: "CLB027",
@@ -148,6 +161,17 @@ const WORKLOADS: [&str; 8] = [
     "ReplicaSet",
     "ReplicationController",
 ];
+
+fn no_load_balancer(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+    let unread = unread_annotations(checked.old, checked.service(), checked.version());
+    let kind = checked.service().spec.kind.as_deref().unwrap_or("ClusterIP");
+    for (key, _) in unread {
+        let value = checked.annotations().get(&key).unwrap_or_default();
+        checked.finding(out).annotation(&key, value).emit(format!(
+            "nobody reads this key: the Service has type {kind}, and CCM looks at LoadBalancer alone"
+        ));
+    }
+}
 
 fn misplaced(any: &AnyObject<'_>, out: &mut Findings<'_>) {
     let of_workload = WORKLOADS.contains(&any.object.kind.as_str());

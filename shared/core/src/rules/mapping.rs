@@ -8,6 +8,7 @@ use crate::{
     identity::NamedKey,
     mapping::{Mapping, MappingEntry, is_decimal},
     patch::PatchOp,
+    version::Behaviour,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -373,10 +374,20 @@ fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
                 .annotation(key, text)
                 .fix(format!("name a group of CLB {}, which has {}", checked.clb(), ids.join(", ")))
                 .emit(format!(
-                    "group {group} is not in CLB {}: CCM registers nothing and reports success",
-                    checked.clb()
+                    "group {group} is not in CLB {}: {}",
+                    checked.clb(),
+                    registers_nothing(checked)
                 ));
         }
+    }
+}
+
+/// What CCM does about a port whose group it does not use.
+fn registers_nothing(checked: &CheckedService<'_, '_>) -> String {
+    if checked.version().has(Behaviour::LeavesPortsOut) {
+        "CCM registers nothing and reports success".to_owned()
+    } else {
+        checked.on_skipped_port()
     }
 }
 
@@ -392,7 +403,8 @@ fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         let ccms = groups.iter().find(|(id, name)| *id == group && NamedKey::parse(name).is_some());
         if let Some((_, name)) = ccms {
             checked.finding(out).annotation(key, text).emit(format!(
-                "group {group} is named {name}, so CCM made it itself and refuses to reuse it: it registers nothing and reports success"
+                "group {group} is named {name}, so CCM made it itself and refuses to reuse it: {}",
+                registers_nothing(checked)
             ));
         }
     }

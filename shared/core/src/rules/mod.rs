@@ -7,6 +7,7 @@ mod across;
 mod change;
 mod checked;
 mod engine;
+mod failures;
 mod findings;
 mod groups;
 mod identity;
@@ -31,6 +32,7 @@ use crate::{
     index::Index,
     object::{ObjectMeta, ObjectRef},
     prediction::Prediction,
+    round::Failure,
 };
 
 /// A rule.
@@ -72,6 +74,12 @@ pub enum Check {
     Workload(fn(&CheckedWorkload<'_, '_>, &mut Findings<'_>)),
     /// A migrated Service, old against new.
     Change(fn(&CheckedChange<'_, '_>, &mut Findings<'_>)),
+    /// A candidate that names a CLB, old against new, with or without a mapping.
+    Departure(fn(&CheckedChange<'_, '_>, &mut Findings<'_>)),
+    /// Why the round over a candidate fails.
+    Failures(fn(&CheckedService<'_, '_>, &[Failure], &mut Findings<'_>)),
+    /// A Service of another type that carries a CLB annotation.
+    OtherType(fn(&CheckedService<'_, '_>, &mut Findings<'_>)),
     /// The groups' answers.
     Groups(fn(&Index<'_>, &Prediction, &mut Findings<'_>)),
 }
@@ -138,6 +146,11 @@ impl Rule {
             Check::Migrated(_) => "a migrated Service: CLB id and mapping",
             Check::Workload(_) => "a workload that a migrated Service selects",
             Check::Change(_) => "a change of a migrated Service",
+            Check::Departure(_) => "a change of a candidate with a CLB id",
+            Check::Failures(_) => "a round of CCM over a candidate",
+            Check::OtherType(_) => {
+                "a Service of another type than LoadBalancer with a CLB annotation"
+            }
             Check::Groups(_) => "a vServer group",
         }
     }
@@ -188,6 +201,7 @@ fn all() -> &'static [&'static Rule] {
             identity::RULES,
             workloads::RULES,
             traffic::RULES,
+            failures::RULES,
             groups::RULES,
             change::RULES,
             rebinding::RULES,

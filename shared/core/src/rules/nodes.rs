@@ -7,7 +7,9 @@ use crate::{
     finding::Severity,
     identity::{MAX_DESCRIPTION, NamedKey, UNKNOWN_CLUSTER_ID},
     object::EndpointSlice,
+    object::Node,
     outcome::PortResult,
+    version::Behaviour,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -45,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "spec.providerID: cn-example.i-bp1example",
         fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
         hides: &[],
-        check: Check::Migrated(no_provider_id),
+        check: Check::OnClb(no_provider_id),
     },
     Rule {
         id: "CLB025",
@@ -57,7 +59,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "endpoints with nodeName, as Kubernetes writes them",
         fix: "give every endpoint its nodeName",
         hides: &[],
-        check: Check::Migrated(no_node_name),
+        check: Check::OnClb(no_node_name),
     },
     Rule {
         id: "CLB026",
@@ -69,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "at least one Ready node without an excluding label",
         fix: "make a node Ready, or remove the label or taint that keeps it out",
         hides: &[],
-        check: Check::Migrated(no_node),
+        check: Check::OnClb(no_node),
     },
 ];
 
@@ -77,7 +79,8 @@ fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let meta = &checked.service().metadata;
     let cluster_id = checked.service_ref.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
     let ports = &checked.service().spec.ports;
-    let longest = ports.iter().map(|port| match (checked.mode(), port.node_port) {
+    let Some(mode) = checked.mode() else { return };
+    let longest = ports.iter().map(|port| match (mode, port.node_port) {
         (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
         (Mode::Cluster | Mode::Local, node_port) => node_port.to_string(),
         (Mode::Eni, _) => port.target().to_string(),
@@ -104,7 +107,7 @@ fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     else {
         return;
     };
-    if text.is_empty() || checked.mode() == Mode::Eni {
+    if text.is_empty() || checked.known_mode(out).is_none_or(|mode| mode == Mode::Eni) {
         return;
     }
     let Some(nodes) = checked.nodes(out) else { return };
@@ -119,14 +122,29 @@ fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    if checked.mode() != Mode::Cluster {
-        return;
-    }
+    let Some(mode @ (Mode::Cluster | Mode::Local)) = checked.known_mode(out) else { return };
     let Some(nodes) = checked.nodes(out) else { return };
     let Ok(accepted) = backends::accepted_nodes(checked.service(), nodes) else { return };
+    // In Local mode CCM asks for the instances of those nodes alone that have endpoints.
+    let has_endpoint =
+        |node: &Node| match (mode, checked.service_ref.cluster.slices_of(checked.service())) {
+            (Mode::Local, Some(slices)) => {
+                let pods = checked.service_ref.cluster.pods();
+                EndpointSlice::endpoints_of(slices)
+                    .filter(|endpoint| backends::is_counted(checked.service(), pods, endpoint))
+                    .any(|endpoint| endpoint.node_name.as_deref() == Some(&node.metadata.name))
+            }
+            (Mode::Local, None) => false,
+            _ => true,
+        };
+    if mode == Mode::Local && checked.slices(out).is_none() {
+        return;
+    }
     let bad: Vec<String> = accepted
         .iter()
-        .filter(|node| !node.is_excluded(checked.version()))
+        .filter(|node| {
+            !node.is_excluded(checked.version()) && !node.is_virtual && has_endpoint(node)
+        })
         .filter_map(|node| node.instance().err().map(|error| error.to_string()))
         .collect();
     if let Some(first) = bad.first() {
@@ -134,14 +152,23 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             1 => String::new(),
             n => format!(" (and {} more)", n - 1),
         };
-        checked.finding(out).value(bad.join("; ")).emit(format!(
-            "{first}{more}: at the next edit of this Service CCM would take all its backends out of the group and report success"
-        ));
+        checked
+            .finding(out)
+            .value(bad.join("; "))
+            .emit(format!("{first}{more}: {}", at_next_edit(checked)));
+    }
+}
+
+fn at_next_edit(checked: &CheckedService<'_, '_>) -> String {
+    if checked.version().has(Behaviour::LeavesPortsOut) {
+        "at the next edit of this Service CCM would take all its backends out of the group and report success".to_owned()
+    } else {
+        checked.on_skipped_port()
     }
 }
 
 fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    if checked.mode() == Mode::Eni {
+    if checked.known_mode(out).is_none_or(|mode| mode == Mode::Eni) {
         return;
     }
     let Some(slices) = checked.slices(out) else { return };
@@ -154,14 +181,15 @@ fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         .collect();
     if !bad.is_empty() {
         checked.finding(out).value(bad.join(",")).emit(format!(
-            "endpoint {} has no nodeName: at the next edit of this Service CCM would take all its backends out of the group and report success",
-            bad.join(", ")
+            "endpoint {} has no nodeName: {}",
+            bad.join(", "),
+            at_next_edit(checked)
         ));
     }
 }
 
 fn no_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    if checked.mode() == Mode::Eni {
+    if checked.known_mode(out).is_none_or(|mode| mode == Mode::Eni) {
         return;
     }
     let Some(nodes) = checked.nodes(out) else { return };

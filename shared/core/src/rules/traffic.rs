@@ -164,10 +164,10 @@ fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     };
     // In Cluster mode there are no more backends than nodes and pods.
     let (nodes, slices) = (
-        checked.service_ref.cluster.all_nodes(),
+        checked.service_ref.cluster.nodes_for(checked.service(), checked.mode()),
         checked.service_ref.cluster.slices_of(checked.service()),
     );
-    if let (Mode::Cluster, Some(nodes)) = (checked.mode(), nodes) {
+    if let (Some(Mode::Cluster), Some(nodes)) = (checked.mode(), nodes) {
         let pods = slices.map_or(0, |slices| {
             EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()
         });
@@ -180,7 +180,7 @@ fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     for port in &checked.round().ports {
         match port.result.expected() {
             Some(backends) if backends.len() > most.len() => most = backends,
-            None if checked.outcome() != Outcome::Frozen => checked.note_missing_inputs(out),
+            None if checked.outcome() < Outcome::Frozen => checked.note_missing_inputs(out),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     finding::Severity,
     listener,
     patch::PatchOp,
+    version::Behaviour,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -119,9 +120,13 @@ fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             out,
             EffectiveValue { key, text },
             &error,
-            &format!(
-                "CCM would take every backend of this Service out of group {groups} and report success"
-            ),
+            &if checked.version().has(Behaviour::LeavesPortsOut) {
+                format!(
+                    "CCM would take every backend of this Service out of group {groups} and report success"
+                )
+            } else {
+                checked.on_skipped_port()
+            },
         );
     }
 }
@@ -171,7 +176,8 @@ fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     else {
         return;
     };
-    if text.eq_ignore_ascii_case("on") && !checked.annotations().text(annotation::WEIGHT).is_empty()
+    if backends::ignores_weight_update(checked.service(), checked.version())
+        && !checked.annotations().text(annotation::WEIGHT).is_empty()
     {
         checked.finding(out)
             .annotation(key, text)
@@ -183,6 +189,9 @@ fn ignored_updates(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 
 fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(found) = checked.annotations().effective(annotation::DEFAULT_WEIGHT) else { return };
+    if !checked.version().has(Behaviour::ReadsDefaultWeight) {
+        return;
+    }
     if let (false, Err(error)) = (found.text.is_empty(), annotation::parse_weight(found.text)) {
         percent_finding(
             checked,

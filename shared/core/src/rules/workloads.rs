@@ -152,7 +152,7 @@ fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
-    if checked.service.mode() != Mode::Eni {
+    if checked.service.known_mode(out) != Some(Mode::Eni) {
         return;
     }
     let gate = readiness_gate(&checked.service.service().metadata.name);
@@ -240,7 +240,7 @@ fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    if checked.mode() != Mode::Local {
+    if checked.mode() != Some(Mode::Local) {
         return;
     }
     let Some(slices) = checked.slices(out) else { return };
@@ -304,10 +304,11 @@ fn black_hole(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     let what = match checked.mode() {
-        Mode::Cluster => {
+        Some(Mode::Cluster) => {
             "in Cluster mode its nodes keep their full weight, and requests go where nothing answers"
         }
-        Mode::Local | Mode::Eni => "CCM takes all its backends out of the group",
+        None => "its backends serve nothing",
+        Some(Mode::Local | Mode::Eni) => "CCM takes all its backends out of the group",
     };
     let key = checked.annotations().key_of(annotation::WEIGHT);
     let weight = checked.annotations().text(annotation::WEIGHT);

@@ -69,7 +69,10 @@ impl Cluster {
         match object {
             Object::Service(service) => {
                 let key = key(&service.metadata);
-                into_vacant(self.services.entry(key), *service, |service| &service.metadata)
+                match self.services.entry(key) {
+                    Entry::Occupied(known) if is_same(known.get(), &service) => Inserted::Same,
+                    entry => into_vacant(entry, *service, |service| &service.metadata),
+                }
             }
             Object::Node(node) => match self.nodes.by_name(&node.metadata.name) {
                 Some(known) => compare(known, &node, |node| &node.metadata),
@@ -162,6 +165,15 @@ impl Cluster {
         let workloads = self.workloads.entry((workload.kind, namespace)).or_default();
         into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)
     }
+}
+
+/// Whether two readings of a Service differ in nothing but what others than its owner write.
+fn is_same(known: &Service, new: &Service) -> bool {
+    let mut new = new.clone();
+    new.status.clone_from(&known.status);
+    new.metadata.uid.clone_from(&known.metadata.uid);
+    new.metadata.finalizers.clone_from(&known.metadata.finalizers);
+    *known == new
 }
 
 fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {

@@ -118,7 +118,7 @@ impl Cluster {
         for (key, service) in &newer.services {
             let mut service = Arc::clone(service);
             if let Some(old) = self.services.get(key) {
-                Arc::make_mut(&mut service).keep_node_ports(old);
+                Arc::make_mut(&mut service).keep_what_others_write(old);
             }
             self.services.insert(key.clone(), service);
         }
@@ -168,7 +168,7 @@ impl Cluster {
     /// The nodes that decide about the backends of a Service in a mode; `None` where one of them may
     /// be missing. In Local mode these are the nodes that the Service's own EndpointSlices name, so
     /// that no List is needed where each of them was read.
-    pub fn nodes_for(&self, service: &Service, mode: Mode) -> Option<&NodeSet> {
+    pub fn nodes_for(&self, service: &Service, mode: Option<Mode>) -> Option<&NodeSet> {
         let names_known_nodes = || {
             let slices = self.slices_of(service)?;
             let mut named = EndpointSlice::endpoints_of(slices)
@@ -177,7 +177,7 @@ impl Cluster {
                 !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some());
             is_complete.then_some(self.nodes.as_ref())
         };
-        self.all_nodes().or_else(|| if mode == Mode::Local { names_known_nodes() } else { None })
+        self.all_nodes().or_else(|| if mode == Some(Mode::Local) { names_known_nodes() } else { None })
     }
 
     /// The EndpointSlices of a Service, which may be none. `None` where they are not at hand: no

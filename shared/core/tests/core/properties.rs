@@ -117,10 +117,13 @@ fn grounds() -> impl Strategy<Value = TestSnapshot> {
 fn applied(snapshot: &Snapshot, mut each: impl FnMut(Mode, &backends::Backend<'_>)) {
     let index = Index::new(snapshot);
     for service_ref in index.services() {
-        let round = index.round(&service_ref);
+        let round = index.outcome_of(&service_ref, &Prediction::default());
         for port in &round.ports {
             if let PortResult::Applied(group) | PortResult::NoNode(group) = &port.result {
-                group.backends.iter().for_each(|backend| each(round.mode, &backend));
+                group
+                    .backends
+                    .iter()
+                    .for_each(|backend| each(round.mode.unwrap_or(Mode::Cluster), &backend));
             }
         }
     }
@@ -169,7 +172,7 @@ proptest! {
                 version: CcmVersion::NEWEST,
             };
             let _ = backends::local_model(&inputs);
-            let round = after.round(&service_ref);
+            let round = after.outcome_of(&service_ref, &Prediction::default());
             let _ = (round.outcome(), round.reasons());
         }
         let _ = rules::check(&after, None, &|_| true);
@@ -299,7 +302,7 @@ proptest! {
             let snapshot = setup.snapshot();
             let index = Index::new(&snapshot);
             let service_ref = index.services().next().expect("a Service");
-            let round = index.round(&service_ref);
+            let round = index.outcome_of(&service_ref, &Prediction::default());
             let all = round.ports.iter().all(|p| matches!(p.result, PortResult::Frozen));
             (round.outcome(), all, round.reasons())
         };

@@ -2,18 +2,27 @@
 //! share a route. With them a question about one Service costs the same in a large cluster as in a
 //! small one.
 
+mod described;
+
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
 };
 
+use self::described::DescribedServices;
+pub use self::described::OwnGroup;
+pub(crate) use self::described::shown;
 use crate::{
     annotation,
-    backends::{self, BackendTarget, Backends, Mode},
+    backends::{
+        self, BackendLabelError, BackendTarget, Backends, LocalModel, Mode, ModelInputs, NodeSet,
+    },
+    known_cloud,
     mapping::{Mapping, is_decimal},
-    object::{Service, ServicePort},
-    outcome::{self, Round},
+    object::{ObjectRef, Service, ServicePort},
+    outcome::{self, ServiceInputs, ServiceOutcome, clb_of},
+    prediction::Prediction,
     snapshot::{Cluster, Snapshot},
     solver::BackendLayout,
 };
@@ -29,6 +38,8 @@ pub struct Index<'a> {
     routes: BTreeMap<RouteKey<'a>, Vec<Member<'a>>>,
     /// Which cluster's node an instance is; found out when a group's answer names one.
     instances: OnceCell<HashMap<String, usize>>,
+    /// What the answers show of Services by their names.
+    described: DescribedServices<'a>,
     sole_clb: bool,
 }
 
@@ -55,11 +66,6 @@ impl ServiceRef<'_> {
         self.cluster_index == other.cluster_index
             && self.service.metadata.name == other.service.metadata.name
             && self.service.metadata.namespace == other.service.metadata.namespace
-    }
-
-    /// The mode CCM uses for the Service.
-    pub fn mode(&self) -> Mode {
-        backends::mode(self.service, self.cluster.pods_by_default().unwrap_or_default())
     }
 
     /// `namespace/name`, with the context in brackets where the cluster has one.
@@ -114,6 +120,7 @@ impl<'a> Index<'a> {
             on_clbs: Vec::new(),
             routes: BTreeMap::new(),
             instances: OnceCell::new(),
+            described: DescribedServices::new(&snapshot.clb_answers),
             sole_clb: false,
         };
         for service_ref in taken_services(snapshot) {
@@ -135,7 +142,10 @@ impl<'a> Index<'a> {
             return;
         }
         self.on_clbs.push((clb, service_ref));
-        let Some(mapping) = backends::mapping(service_ref.service) else { return };
+        let Some(mapping) = backends::mapping(service_ref.service) else {
+            self.add_own(service_ref, clb);
+            return;
+        };
         let ports = &service_ref.service.spec.ports;
         let bound = bindings_in(&mapping, ports);
         self.bindings.extend(bound.map(|(vgroup, port)| Binding {
@@ -147,6 +157,26 @@ impl<'a> Index<'a> {
         for (vgroup, port) in routes_in(&mapping, ports) {
             let key = RouteKey { clb, vgroup, port: Some(port) };
             self.routes.entry(key).or_default().push(Member { service_ref, port });
+        }
+    }
+
+    /// The routes of a Service without mapping: the groups that CCM made for its ports. A group whose
+    /// id no answer tells has an empty id.
+    fn add_own(&mut self, service_ref: ServiceRef<'a>, clb: &'a str) {
+        let own = self.own_groups(&service_ref);
+        let is_listed = self.snapshot.clb_answers.groups_of(clb, true).is_some();
+        for port in &service_ref.service.spec.ports {
+            let names = [port.node_port.to_string(), port.target().to_string()];
+            let group = own.iter().find(|group| names.iter().any(|name| name == group.key.port));
+            let Some(vgroup) = group.map(|group| group.id).or((!is_listed).then_some("")) else {
+                continue;
+            };
+            let key = RouteKey { clb, vgroup, port: Some(port.port) };
+            let members = self.routes.entry(key).or_default();
+            // TCP and UDP may have one number.
+            if members.last().is_none_or(|last| !last.service_ref.is_same(&service_ref)) {
+                members.push(Member { service_ref, port: port.port });
+            }
         }
     }
 
@@ -164,6 +194,20 @@ impl<'a> Index<'a> {
             let clb = group.clb.as_deref().unwrap_or_default();
             self.routes.entry(RouteKey { clb, vgroup: id, port }).or_default();
         }
+    }
+
+    /// The Service of that name, whoever takes it; `None` where there is none.
+    pub fn service_ref(&self, object: &ObjectRef) -> Option<ServiceRef<'a>> {
+        let mut clusters = self.snapshot.clusters.iter().enumerate();
+        clusters.find_map(|(cluster_index, cluster)| {
+            let namespace = object.namespace.as_deref().unwrap_or_default();
+            let service = cluster.service(namespace, &object.name)?;
+            (cluster.context == object.context).then_some(ServiceRef {
+                cluster_index,
+                cluster,
+                service,
+            })
+        })
     }
 
     /// Every Service that CCM takes, by cluster, namespace and name.
@@ -188,6 +232,24 @@ impl<'a> Index<'a> {
     /// The members of a route; none where there is no such route.
     pub fn members(&self, key: &RouteKey<'a>) -> &[Member<'a>] {
         self.routes.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The Services that share a route's group, each once, with the numbers of the ports by which they
+    /// do. Most often those are the route's members.
+    pub fn sharing(&self, key: &RouteKey<'a>) -> Vec<(ServiceRef<'a>, Vec<u16>)> {
+        let bounds = RouteKey { port: None, ..*key }..=RouteKey { port: Some(u16::MAX), ..*key };
+        // Whose groups they are is not known where their ids are not.
+        let routes =
+            self.routes.range(bounds).filter(|(of, _)| !key.vgroup.is_empty() || *of == key);
+        let mut sharing: Vec<(ServiceRef<'a>, Vec<u16>)> = Vec::new();
+        for member in routes.flat_map(|(_, members)| members) {
+            match sharing.iter_mut().find(|(known, _)| known.is_same(&member.service_ref)) {
+                Some((_, ports)) if ports.contains(&member.port) => {}
+                Some((_, ports)) => ports.push(member.port),
+                None => sharing.push((member.service_ref, vec![member.port])),
+            }
+        }
+        sharing
     }
 
     /// The Service ports that CCM maps to a group, under any CLB.
@@ -227,14 +289,61 @@ impl<'a> Index<'a> {
         self.snapshot.clb_answers.groups_of(clb, self.sole_clb)
     }
 
-    /// What a round of CCM would do about a Service as it is.
-    pub fn round(&self, service_ref: &ServiceRef<'a>) -> Round<'a> {
-        outcome::round(
-            service_ref.cluster,
-            service_ref.service,
-            &self.snapshot.clb_answers,
-            self.sole_clb,
-        )
+    /// What a round of CCM makes of a Service as it is, or as `prediction` has it carried out.
+    pub fn outcome_of<'s>(
+        &self,
+        service_ref: &ServiceRef<'s>,
+        prediction: &Prediction,
+    ) -> ServiceOutcome<'s>
+    where
+        'a: 's,
+    {
+        let is_changed = prediction.hash_changed(service_ref);
+        let is_hash_current = !is_changed.unwrap_or(!outcome::has_hash(service_ref.service));
+        self.computed(service_ref, is_hash_current)
+    }
+
+    fn computed<'s>(
+        &self,
+        service_ref: &ServiceRef<'s>,
+        is_hash_current: bool,
+    ) -> ServiceOutcome<'s>
+    where
+        'a: 's,
+    {
+        let groups = self.groups_of(clb_of(service_ref.service));
+        outcome::of_service(ServiceInputs {
+            cluster: service_ref.cluster,
+            service: service_ref.service,
+            mode: self.mode(service_ref),
+            cluster_id: self.cluster_id(service_ref.cluster_index),
+            groups: groups.map_or_else(Default::default, backends::KnownGroups::Listed),
+            is_hash_current,
+            cloud: known_cloud::around(self, service_ref),
+        })
+    }
+
+    /// What CCM computes of a Service's backends for a round that changes the groups.
+    pub(crate) fn local_model<'s>(
+        &self,
+        service_ref: &ServiceRef<'s>,
+    ) -> Result<LocalModel<'s>, BackendLabelError>
+    where
+        'a: 's,
+    {
+        let (cluster, service) = (service_ref.cluster, service_ref.service);
+        let mode = self.mode(service_ref);
+        let groups = self.groups_of(clb_of(service));
+        backends::local_model(&ModelInputs {
+            service,
+            nodes: cluster.nodes_for(service, mode).unwrap_or(NodeSet::empty()),
+            slices: cluster.slices_of(service).unwrap_or_default(),
+            pods: cluster.pods(),
+            groups: groups.map_or_else(Default::default, backends::KnownGroups::Listed),
+            cluster_id: self.cluster_id(service_ref.cluster_index),
+            eni_by_default: mode == Some(Mode::Eni),
+            version: cluster.ccm_version,
+        })
     }
 
     /// The sum of the weights that CCM would write for a Service port if the Service's weight were
@@ -243,13 +352,8 @@ impl<'a> Index<'a> {
         let mut service = service_ref.service.clone();
         let key = service.metadata.annotations.key_of(annotation::WEIGHT);
         service.metadata.annotations.set(key, total.to_string());
-        let round = outcome::round(
-            service_ref.cluster,
-            &service,
-            &self.snapshot.clb_answers,
-            self.sole_clb,
-        );
-        let backends = round.port(port).and_then(|result| result.expected());
+        let outcome = self.computed(&ServiceRef { service: &service, ..*service_ref }, false);
+        let backends = outcome.port(port).and_then(|result| result.expected());
         backends.map_or(0, Backends::weight_sum)
     }
 
@@ -264,14 +368,9 @@ impl<'a> Index<'a> {
                 annotations.remove(&key);
             }
         }
-        let round = outcome::round(
-            service_ref.cluster,
-            &service,
-            &self.snapshot.clb_answers,
-            self.sole_clb,
-        );
-        let backends = round.port(port).and_then(|result| result.expected())?;
-        if round.mode != Mode::Local {
+        let outcome = self.computed(&ServiceRef { service: &service, ..*service_ref }, false);
+        let backends = outcome.port(port).and_then(|result| result.computed())?;
+        if outcome.mode != Some(Mode::Local) {
             return Some(BackendLayout::Even(backends.len()));
         }
         // Without any weight a node's is the number of its pods (CCM 2.14: `backend.go`).

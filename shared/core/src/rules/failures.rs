@@ -1,0 +1,130 @@
+//! Rounds that fail because of what the cloud is or refuses.
+
+use super::{Check, CheckedService, Findings, Rule};
+use crate::{
+    annotation,
+    finding::Severity,
+    round::{Failure, NotReusable, Refusal},
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB029",
+        title: "CCM refuses this CLB for this Service",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
+        bad: "…-loadbalancer-id: \"lb-bp1example\" added to a Service that has an address",
+        good: "a new Service with …-loadbalancer-id: \"lb-bp1example\"",
+        fix: "make a new Service for this CLB",
+        hides: &[],
+        check: Check::Failures(refused_clb),
+    },
+    Rule {
+        id: "CLB030",
+        title: "a port has no node port",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Sends nodes with port 0, which the CLB refuses, while the backends that were there are removed.",
+        bad: "allocateLoadBalancerNodePorts: false with nodes as backends",
+        good: "node ports, or …backend-type: \"eni\"",
+        fix: "let Kubernetes allocate node ports, or make pods the backends",
+        hides: &[],
+        check: Check::Failures(no_node_port),
+    },
+    Rule {
+        id: "CLB033",
+        title: "the cloud refuses what CCM would write",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Reports failure each round; what the cloud does not refuse is written.",
+        bad: "…-loadbalancer-protocol-port: \"https:443\" without …-loadbalancer-cert-id",
+        good: "…-loadbalancer-protocol-port: \"https:443\" beside …-loadbalancer-cert-id",
+        fix: "correct what the cloud refuses",
+        hides: &[],
+        check: Check::Failures(refused),
+    },
+    Rule {
+        id: "CLB418",
+        title: "CCM's own group stands behind a listener",
+        severity: Severity::Error,
+        evidence: &[],
+        ccm: "Wants to delete the group that it made, for the mapping names another; the cloud refuses that while a listener sends to it, and the round fails for ever.",
+        bad: "a mapping added, and …-loadbalancer-force-override-listeners removed in the same edit",
+        good: "the mapping added with …-loadbalancer-force-override-listeners: \"true\", which is removed afterwards",
+        fix: "keep force-override-listeners \"true\" for this step, so that CCM moves the listener to the mapped group, or move the listener first",
+        hides: &[],
+        check: Check::Failures(own_group_in_use),
+    },
+];
+
+fn emit(
+    checked: &CheckedService<'_, '_>,
+    failures: &[Failure],
+    out: &mut Findings<'_>,
+    path_of: impl Fn(&Failure) -> Option<String>,
+) {
+    for failure in failures {
+        if let Some(path) = path_of(failure) {
+            let what = if failure.writes_nothing() {
+                "CCM fails each round: nothing is written, weights and backends freeze"
+            } else {
+                "CCM fails each round"
+            };
+            checked.finding(out).at(path).emit(format!("{failure}. {what}"));
+        }
+    }
+}
+
+fn path(checked: &CheckedService<'_, '_>, suffix: &str) -> String {
+    annotation::field_path(&checked.annotations().key_of(suffix))
+}
+
+fn refused_clb(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
+    emit(checked, failures, out, |failure| match failure {
+        Failure::NotReusable(
+            NotReusable::MadeByKubernetes { .. }
+            | NotReusable::OtherAddress { .. }
+            | NotReusable::OtherClb { .. },
+        )
+        | Failure::ClbGone(_)
+        | Failure::NoClb(_) => Some(path(checked, annotation::ID)),
+        Failure::Mismatch(mismatch) => Some(path(checked, mismatch.attribute)),
+        _ => None,
+    });
+}
+
+fn no_node_port(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
+    emit(checked, failures, out, |failure| {
+        matches!(failure, Failure::Refused(Refusal::Port(_))).then(|| "spec.ports".to_owned())
+    });
+}
+
+fn own_group_in_use(
+    checked: &CheckedService<'_, '_>,
+    failures: &[Failure],
+    out: &mut Findings<'_>,
+) {
+    emit(checked, failures, out, |failure| {
+        let is_in_use = matches!(failure, Failure::Refused(Refusal::GroupInUse(_)));
+        is_in_use.then(|| path(checked, annotation::VGROUP_PORT))
+    });
+}
+
+fn refused(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
+    emit(checked, failures, out, |failure| match failure {
+        Failure::Refused(Refusal::Port(_) | Refusal::GroupInUse(_)) => None,
+        Failure::Refused(Refusal::NoCertificate(_)) => Some(path(checked, annotation::CERT_ID)),
+        Failure::Refused(Refusal::NoForwardTarget { .. } | Refusal::ForwardTarget(_)) => {
+            Some(path(checked, annotation::FORWARD_PORT))
+        }
+        Failure::Refused(Refusal::PortInUse { .. } | Refusal::NoSuchGroup { .. }) => {
+            Some(path(checked, annotation::FORCE_OVERRIDE))
+        }
+        Failure::Refused(Refusal::Weight(_)) => Some(path(checked, annotation::WEIGHT)),
+        Failure::Refused(Refusal::NoServer(_)) | Failure::NoInterface(_) | Failure::NoGroup(_) => {
+            Some("spec".to_owned())
+        }
+        _ => None,
+    });
+}
