@@ -143,7 +143,9 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let bad: Vec<String> = accepted
         .iter()
         .filter(|node| {
-            !node.is_excluded(checked.version()) && !node.is_virtual && has_endpoint(node)
+            !node.is_excluded(checked.version())
+                && !(mode == Mode::Local && node.is_virtual)
+                && has_endpoint(node)
         })
         .filter_map(|node| node.instance().err().map(|error| error.to_string()))
         .collect();

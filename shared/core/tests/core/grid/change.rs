@@ -127,20 +127,45 @@ fn deletions() -> Rule {
             deleted(healthy().two_ports())
         })
         .warning("allowed on the object", deleted(healthy().key(ALLOW, "CLB403,CLB404")))
-        .silent("weight 0", deleted(healthy().note(WEIGHT, "0")))
-        .silent("its weight drains it already", deleted(healthy().note(WEIGHT, "101")))
+        .error("weight 0, which CCM has not written yet", deleted(healthy().note(WEIGHT, "0")))
+        .error("frozen, and what it had before is not known", {
+            let frozen = healthy().note("loadbalancer-healthy-threshold", "3s");
+            deleted(frozen.unanswered("BackendServers"))
+        })
+        .error("an endpoint without node", deleted(healthy().without("Node")))
+        .silent("weight 0", deleted(written(healthy().note(WEIGHT, "0"), 0)))
+        .silent("weight 0 in a group that is not known", {
+            deleted(healthy().note(WEIGHT, "0").unanswered("BackendServers"))
+        })
+        .silent("its weight drains it already", deleted(drained(healthy().note(WEIGHT, "101"))))
+        .silent("default-weight 0", {
+            let setup = healthy().bare(WEIGHT).note("loadbalancer-default-weight", "0");
+            deleted(setup.unanswered("BackendServers"))
+        })
         .silent("its mapping freezes it already", deleted(mapped("rsp-a")))
-        .silent("it is mapped to nothing", deleted(mapped("rsp-a:8080")))
+        .silent("it is mapped to nothing", deleted(drained(mapped("rsp-a:8080"))))
         .silent("its group is not in the CLB", deleted(mapped("rsp-x:80")))
         .silent("no node is eligible", {
             let gone = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
-            deleted(healthy().each("Node", &gone))
+            deleted(drained(healthy().each("Node", &gone)))
         })
         .silent("it reuses no group", deleted(healthy().bare(VGROUP_PORT).bare(WEIGHT)))
         .silent("handed to another controller: CCM lets the backends be", {
             change(healthy(), healthy().key(CLASS, "other"))
         })
         .silent("changed otherwise", set(healthy(), WEIGHT, "40"))
+}
+
+/// Its backends are gone from the group.
+fn drained(setup: TestSnapshot) -> TestSnapshot {
+    setup.group("rsp-a", &[outside(70)])
+}
+
+/// CCM has written its weight to the group.
+fn written(setup: TestSnapshot, weight: u32) -> TestSnapshot {
+    let own = [1, 2, 3].map(|number| backend(number, weight));
+    let [a, b, c] = own;
+    setup.group("rsp-a", &[a, b, c, outside(70)])
 }
 
 fn moves() -> Rule {

@@ -14,6 +14,7 @@ use crate::support::TestSnapshot;
 
 pub mod across;
 pub mod change;
+pub mod failures;
 pub mod identity;
 pub mod keys;
 pub mod mapping;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Rule> {
         workloads::rules(),
         traffic::rules(),
         change::rules(),
+        failures::rules(),
     ];
     families.into_iter().flatten().collect()
 }

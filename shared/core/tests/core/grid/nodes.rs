@@ -108,7 +108,10 @@ pub fn rules() -> Vec<Rule> {
                 let other = json!({"metadata": {"labels": {"pool": "db"}}});
                 healthy().edit("Node", &no_id).edit("Node", &other).note(BACKEND_LABEL, "pool=web")
             })
-            .silent("Local mode", healthy_local().edit("Node", &no_id))
+            .error("Local mode", healthy_local().edit("Node", &no_id))
+            .silent("Local mode, and no endpoint is on the node", {
+                healthy_local().add(merged(node(4), &no_id))
+            })
             .silent("ENI mode", healthy_eni().edit("Node", &no_id))
             .silent("nodes with providerID", healthy())
             .blind("not all nodes are at hand", healthy().without("Node").add(node(1))),

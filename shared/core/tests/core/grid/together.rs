@@ -42,10 +42,11 @@ fn hopeless() -> TestSnapshot {
 fn services_that_ccm_does_not_take_are_not_judged() {
     let spec = |patch: Value| hopeless().edit("Service", &json!({"spec": patch}));
     assert!(check(&hopeless().snapshot()).findings.len() > 8);
+    for kind in [json!("ClusterIP"), json!("NodePort"), Value::Null] {
+        let findings = check(&spec(json!({"type": kind})).snapshot()).findings;
+        assert!(findings.iter().all(|finding| finding.rule == "CLB032"), "{findings:?}");
+    }
     for setup in [
-        spec(json!({"type": "ClusterIP"})),
-        spec(json!({"type": "NodePort"})),
-        spec(json!({"type": null})),
         spec(json!({"loadBalancerClass": "alibabacloud.com/nlb"})),
         hopeless().key(CLASS, "other"),
         hopeless().key(TUNNEL_TYPE, ""),
@@ -207,7 +208,8 @@ fn a_repair_is_never_an_error() {
 
 #[test]
 fn what_carries_no_traffic_may_be_deleted() {
-    for setup in [healthy().note(WEIGHT, "0"), hopeless(), healthy().bare(ID)] {
+    let unwritten = healthy().note(WEIGHT, "0").unanswered("BackendServers");
+    for setup in [unwritten, hopeless(), healthy().bare(ID)] {
         assert_eq!(errors(&setup, &setup.clone().without("Service")), [""; 0]);
     }
 }
@@ -260,7 +262,7 @@ fn an_annotation_is_edited_in_place() {
 
 #[test]
 fn services_left_out_of_a_manifest_go_only_if_it_prunes() {
-    let before = healthy().add(sibling("api")).snapshot();
+    let before = healthy().unanswered("BackendServers").add(sibling("api")).snapshot();
     let newer = healthy().only("Service").snapshot();
     let reported = |prune| introduced(&before, &before.overlaid(&newer, prune)).findings;
     assert_eq!(reported(false), []);

@@ -282,6 +282,7 @@ impl TestSnapshot {
         for answer in &self.answers {
             snapshot.clb_answers.insert(match sort(answer) {
                 "BackendServers" => ClbAnswer::Group(from(answer)),
+                "LoadBalancerName" => ClbAnswer::LoadBalancer(from(answer)),
                 "VServerGroups" => ClbAnswer::GroupList(from(answer)),
                 _ => ClbAnswer::Listeners(from(answer)),
             });
@@ -321,7 +322,7 @@ fn is_mixed(parts: &[TestCluster]) -> bool {
 }
 
 fn sort(answer: &Value) -> &'static str {
-    ["BackendServers", "VServerGroups"]
+    ["BackendServers", "VServerGroups", "LoadBalancerName"]
         .into_iter()
         .find(|sort| answer.get(sort).is_some())
         .unwrap_or("Listeners")
