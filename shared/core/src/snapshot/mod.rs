@@ -177,7 +177,8 @@ impl Cluster {
                 !self.nodes.is_empty() && named.all(|name| self.nodes.by_name(name).is_some());
             is_complete.then_some(self.nodes.as_ref())
         };
-        self.all_nodes().or_else(|| if mode == Some(Mode::Local) { names_known_nodes() } else { None })
+        self.all_nodes()
+            .or_else(|| if mode == Some(Mode::Local) { names_known_nodes() } else { None })
     }
 
     /// The EndpointSlices of a Service, which may be none. `None` where they are not at hand: no
