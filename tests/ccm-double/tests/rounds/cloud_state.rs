@@ -11,8 +11,10 @@ use crate::case::{Case, CloudState, ListenerState, LoadBalancerState};
 
 /// Replaces what a double has by the cloud of a case.
 pub fn load(state: &mut State, case: &Case) {
-    // Neither did the cloud of the recordings look at them.
+    // The cloud of the recordings looked neither at values of listeners nor at quotas, except that of a call.
     state.takes_any_listener_value = true;
+    state.quotas.backends_per_load_balancer = usize::MAX;
+    state.quotas.listeners_per_load_balancer = usize::MAX;
     state.vpc.id.clone_from(&case.cloud.vpc_id);
     state.vpc.cidrs.clone_from(&case.cloud.vpc_cidrs);
     state.load_balancers =

@@ -143,7 +143,11 @@ impl Kubernetes for FakeKubernetes {
         condition: PodCondition,
     ) -> Result<(), KubernetesError> {
         let mut object = self.object("Pod", &pod.name).expect("a Pod");
-        let conditions = object["status"]["conditions"].as_array_mut().expect("conditions");
+        let conditions = &mut object["status"]["conditions"];
+        if conditions.is_null() {
+            *conditions = json!([]);
+        }
+        let conditions = conditions.as_array_mut().expect("conditions");
         conditions.retain(|known| known["type"] != condition.type_.as_str());
         conditions.insert(0, json!(condition));
         self.put(&object);
