@@ -122,7 +122,7 @@ impl<'a> Index<'a> {
             return Some(backends::mode(service, false));
         }
         let shown = || {
-            if self.snapshot.clb_answers.groups.is_empty() {
+            if self.snapshot.clb_answers.groups.is_empty() || self.said_its_mode(service_ref) {
                 return None;
             }
             let meta = &service.metadata;
@@ -137,6 +137,27 @@ impl<'a> Index<'a> {
         };
         let pods_by_default = shown().or_else(|| cluster.pods_by_default())?;
         Some(backends::mode(service, pods_by_default))
+    }
+
+    /// Notes which Services said in the snapshot before a change what their backends are. What is
+    /// registered for these tells nothing of what their cluster does by default.
+    pub(crate) fn follows(&self, before: &Index<'_>) {
+        self.said_before.get_or_init(|| {
+            let said = before.services().filter(|of| backends::has_backend_type(of.service));
+            said.map(|of| {
+                let meta = &of.service.metadata;
+                (of.cluster_index, meta.namespace().to_owned(), meta.name.clone())
+            })
+            .collect()
+        });
+    }
+
+    fn said_its_mode(&self, service_ref: &ServiceRef<'_>) -> bool {
+        let Some(said) = self.said_before.get().filter(|said| !said.is_empty()) else {
+            return false;
+        };
+        let meta = &service_ref.service.metadata;
+        said.contains(&(service_ref.cluster_index, meta.namespace().to_owned(), meta.name.clone()))
     }
 
     /// The index of the cluster that registered a backend; `None` for servers of nobody's cluster,

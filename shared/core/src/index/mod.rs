@@ -6,7 +6,7 @@ mod described;
 
 use std::{
     cell::OnceCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -40,6 +40,9 @@ pub struct Index<'a> {
     instances: OnceCell<HashMap<String, usize>>,
     /// What the answers show of Services by their names.
     described: DescribedServices<'a>,
+    /// The Services that said before a change what their backends are, by cluster, namespace and
+    /// name.
+    said_before: OnceCell<HashSet<(usize, String, String)>>,
     sole_clb: bool,
 }
 
@@ -120,6 +123,7 @@ impl<'a> Index<'a> {
             on_clbs: Vec::new(),
             routes: BTreeMap::new(),
             instances: OnceCell::new(),
+            said_before: OnceCell::new(),
             described: DescribedServices::new(&snapshot.clb_answers),
             sole_clb: false,
         };

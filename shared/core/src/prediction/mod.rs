@@ -81,6 +81,7 @@ impl Prediction {
     /// or endpoints differ between the two snapshots. A round that fails is carried out once more,
     /// as CCM does.
     pub fn new<'a>(before: &Index<'a>, after: &Index<'a>, changes: &[ServiceChange<'a>]) -> Self {
+        after.follows(before);
         let grounds: Vec<ServiceChange<'_>> = changed_grounds(before, after, changes);
         let all: Vec<&ServiceChange<'_>> = changes.iter().chain(&grounds).collect();
         Self::of_rounds(before, after, &all, 1)

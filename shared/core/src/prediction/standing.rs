@@ -4,7 +4,6 @@ use std::{cell::OnceCell, collections::HashMap};
 
 use super::Prediction;
 use crate::{
-    annotation,
     backends::{self, BackendTarget, VServerGroup},
     change::ServiceChange,
     clb_answers::RegisteredBackend,
@@ -113,8 +112,7 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
             };
             versions.clone().any(is_it) && versions.into_iter().any(|of| !clb_of(of).is_empty())
         });
-        let is_before = service_ref.service.metadata.labels.contains_key(annotation::CLB_LABEL);
-        if !named || (is_before && named) {
+        if !named {
             cloud.balancers.push(known_cloud::made_for(service_ref.service));
         }
     }

@@ -10,6 +10,7 @@ mod grid;
 mod hashes;
 mod inject;
 mod properties;
+mod recorded;
 mod routes;
 mod rules;
 mod solver;
