@@ -1,6 +1,7 @@
 //! The program as its users run it: over files, without a cluster.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod cases;
 mod ccm;
 mod check;
 mod docs;
