@@ -30,6 +30,8 @@ pub struct Judgement {
     fixes: Vec<String>,
     unknown: Vec<String>,
     leniency: Leniency,
+    /// Whether CCM does not read what is written.
+    is_in_vain: bool,
 }
 
 impl Judgement {
@@ -69,6 +71,7 @@ impl Judgement {
                 .flat_map(|service_ref| unknown(after, service_ref))
                 .collect(),
             leniency,
+            is_in_vain: preview.outcome == Outcome::NoEffect,
         }
     }
 
@@ -90,7 +93,9 @@ impl Judgement {
     /// Refuses the change where a problem stops it and it is not forced.
     pub fn refuse(&self, is_forced: bool) -> Result<(), Error> {
         let against: Vec<&String> = self.reasons.iter().chain(&self.unknown).collect();
-        if is_forced || self.leniency == Leniency::Zero || against.is_empty() {
+        // A weight of 0 that CCM does not read takes no traffic away.
+        let passes = self.leniency == Leniency::Zero && !self.is_in_vain;
+        if is_forced || passes || against.is_empty() {
             return Ok(());
         }
         let lines: Vec<&str> = against.iter().map(|reason| reason.as_str()).collect();

@@ -10,6 +10,7 @@ use clbmigrate_core::{
     change::ServiceChange,
     index::{Index, ServiceRef},
     object::{ObjectRef, Service},
+    outcome::Outcome,
     patch::AnnotationEdit,
     preview::{self, Preview},
     snapshot::Snapshot,
@@ -260,5 +261,13 @@ fn show(
     printer
         .answer(args.output, &PreviewAnswer::new(indexes, preview, targets, is_namespace_given))?;
     let fails = preview.introduced.iter().any(|finding| args.fail_on.covers(finding.severity));
-    Ok(input::exit(loaded, fails))
+    // A weight that somebody asked for and that CCM does not read is no success.
+    let asks_for_weight = args.target.is_some() || preview.changes.iter().any(edits_weight);
+    let is_in_vain = preview.outcome == Outcome::NoEffect && asks_for_weight;
+    Ok(input::exit(loaded, fails || is_in_vain))
+}
+
+fn edits_weight(change: &ServiceChange<'_>) -> bool {
+    let mut keys = change.annotations().into_iter().map(|(key, ..)| annotation::suffix_of(key));
+    keys.any(|suffix| suffix == Some(annotation::WEIGHT))
 }

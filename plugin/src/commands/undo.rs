@@ -109,7 +109,7 @@ fn plan_whole(entry: &HistoryEntry, plan_context: &PlanContext<'_>) -> Result<In
     for part in entry.whole.iter().flat_map(|whole| &whole.parts) {
         let how = match part.standing(plan_context.index.snapshot) {
             Standing::After | Standing::Between => {
-                parts.push(part.clone());
+                parts.push(part.clone().weighed(plan_context.index));
                 continue;
             }
             Standing::Before => continue,

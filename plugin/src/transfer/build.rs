@@ -60,7 +60,9 @@ impl PartWriter<'_> {
                     name: meta.name.clone(),
                     from: edit.and_then(|edit| edit.old.clone()),
                     to: edit.and_then(|edit| edit.new.clone()),
+                    gains: None,
                 })
+                .weighed(of.change.before)
             }
         }
     }

@@ -48,7 +48,7 @@ fn a_weight_of_101_would_empty_the_group_and_report_success() {
     let first = ran.out.lines().next().expect("a verdict");
     assert_eq!(
         first,
-        "drained: CCM would take every backend of shop/web out of group rsp-bp1canary and report success"
+        "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend of shop/web out of group rsp-bp1canary and report success"
     );
     assert_snapshot!("preview-101", ran.out);
 }
@@ -73,12 +73,12 @@ fn a_port_without_mapping_does_not_condemn_the_mapped_one() {
 }
 
 #[rstest]
-#[case("40", 0, "applied: shop/web goes from 20.0 % to 33.3 % of the traffic")]
+#[case("40", 0, "applied: shop/web 20.0 % -> 33.3 % of the traffic")]
 #[case("20", 0, "no change: shop/web has this weight already")]
-#[case("0", 0, "applied: shop/web goes from 20.0 % to 0.0 % of the traffic")]
-#[case("-5", 3, "drained: CCM would take every backend")]
-#[case("abc", 3, "drained: CCM would take every backend")]
-#[case("none", 3, "applied: shop/web goes from 20.0 % to 71.4 % of the traffic")]
+#[case("0", 0, "applied: shop/web 20.0 % -> 0.0 % of the traffic")]
+#[case("-5", 3, "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend")]
+#[case("abc", 3, "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend")]
+#[case("none", 3, "applied: shop/web 20.0 % -> 71.4 % of the traffic")]
 fn the_first_line_is_the_verdict(#[case] weight: &str, #[case] code: i32, #[case] verdict: &str) {
     let ran = run(&format!("preview svc/web {weight} {CANARY}"));
     let first = ran.out.lines().next().expect("a verdict");

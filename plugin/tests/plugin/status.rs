@@ -87,7 +87,7 @@ fn a_drained_service_says_why_and_keeps_its_weight_as_written() {
 fn services_in_no_route_are_listed_with_the_reason() {
     let folder = Folder::new(&[(
         "s.yaml",
-        &service("shop", "web", "", "20").replace("vgroup-port", "name"),
+        &service("shop", "web", "", "20").replace("loadbalancer-id", "loadbalancer-name"),
     )]);
     let ran = run(&format!("status -f {}", folder.path("s.yaml")));
     assert_eq!(ran.code, 0);
@@ -96,6 +96,18 @@ fn services_in_no_route_are_listed_with_the_reason() {
     let json = run(&format!("status -f {} -o json", folder.path("s.yaml"))).json();
     assert_eq!(json["routes"], serde_json::json!([]));
     assert_eq!(json["unrouted"][0]["name"], "web");
+}
+
+#[test]
+fn a_service_without_mapping_is_in_a_route_whose_group_is_not_known() {
+    let service = service("shop", "web", "", "20").replace("vgroup-port", "name");
+    let folder = Folder::new(&[("s.yaml", &service)]);
+    let json = run(&format!("status -f {} -o json", folder.path("s.yaml"))).json();
+    let route = &json["routes"][0];
+    assert_eq!(route["vserverGroup"], "");
+    assert_eq!(route["complete"], false);
+    assert_eq!(route["participants"][0]["name"], "web");
+    assert_eq!(json["unrouted"], serde_json::json!([]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which Service, which cluster, which labels: flags that narrow.
 
 use rstest::rstest;
+use serde_json::{Value, json};
 
 use crate::program::{Folder, TWO_CLUSTERS, run, service};
 
@@ -185,11 +186,14 @@ fn the_suffix_tells_clusters_apart() {
 fn the_backend_type_decides_where_a_service_does_not_say() {
     let folder = Folder::new(&[("s.yaml", &service("shop", "web", "", "20"))]);
     let file = folder.path("s.yaml");
-    for (flag, mode) in
-        [("", "Cluster"), ("--backend-type eni", "ENI"), ("--backend-type ecs", "Cluster")]
-    {
+    let modes = [
+        ("", Value::Null),
+        ("--backend-type eni", json!("ENI")),
+        ("--backend-type ecs", json!("Cluster")),
+    ];
+    for (flag, mode) in modes {
         let json = run(&format!("status -f {file} -o json {flag}")).json();
-        assert_eq!(json.pointer("/routes/0/participants/0/mode").expect("a mode"), mode);
+        assert_eq!(json.pointer("/routes/0/participants/0/mode").expect("a mode"), &mode);
     }
 }
 

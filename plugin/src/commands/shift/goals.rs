@@ -193,6 +193,7 @@ pub fn service_part(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
             name: meta.name.clone(),
             from: now,
             to: Some(to),
+            gains: None,
         })
     })
 }

@@ -94,7 +94,8 @@ fn intent(
     {
         match (place, weight) {
             (ResolvedSide::Service(service_ref), Some(weight)) => {
-                parts.extend(goals::service_part(service_ref, weight));
+                let part = goals::service_part(service_ref, weight);
+                parts.extend(part.map(|part| part.weighed(plan_context.index)));
             }
             _ => parts.extend(goals.server_parts(&solution, is_to)),
         }

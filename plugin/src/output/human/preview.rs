@@ -84,8 +84,12 @@ fn write_route(
 ) -> io::Result<()> {
     let clb = if route.clb.is_empty() { "?" } else { &route.clb };
     let port = route.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
-    Text::styled(STRONG, format!("CLB {clb}   group {}   port {port}", route.vserver_group))
-        .write_lines(out, 0, terminal.width)?;
+    let group = if route.vserver_group.is_empty() { "?" } else { &route.vserver_group };
+    Text::styled(STRONG, format!("CLB {clb}   group {group}   port {port}")).write_lines(
+        out,
+        0,
+        terminal.width,
+    )?;
     for line in preview_lines::arithmetic(route, options) {
         line.write_lines(out, 0, terminal.width)?;
     }

@@ -20,9 +20,19 @@ pub fn summary_line(preview: &Preview, targets: &[ObjectRef]) -> Text {
         return if preview.changes.is_empty() { text } else { word.and(PLAIN, ": ").join(text) };
     }
     let (names, groups) = changed.names_with_outcome(preview.outcome);
+    let traffic = changed.traffic().map(|moved| format!("{moved}; ")).unwrap_or_default();
     let what = match preview.outcome {
+        Outcome::NoEffect if preview.queued => {
+            format!("CCM does not read what is set; {traffic}{names} goes on as before")
+        }
+        Outcome::NoEffect => format!("CCM does not look at {names}, and everything stays as it is"),
+        Outcome::Failing => format!(
+            "{traffic}CCM would report failure each round, and write only what the cloud does not refuse for {names}"
+        ),
         Outcome::Drained => {
-            format!("CCM would take every backend of {names} out of {groups} and report success")
+            format!(
+                "{traffic}CCM would take every backend of {names} out of {groups} and report success"
+            )
         }
         Outcome::Frozen => format!(
             "CCM would write nothing and report failure; the backends of {names} stay as they are, and new pods are not registered"
@@ -78,6 +88,26 @@ impl ChangedParticipants<'_> {
             let bad = participants.filter(move |of| of.outcome == Some(outcome) && self.has(of));
             bad.map(move |of| (route, of))
         })
+    }
+
+    /// What happens to the traffic of the one Service in the one route: `shop/web 20.0 % -> 33.3 %`.
+    fn traffic(&self) -> Option<String> {
+        let [route] = self.preview.routes.as_slice() else { return None };
+        let only = |side: &RouteState| {
+            let mut ours = side.participants.iter().filter(|of| self.has(of));
+            let first = ours.next().map(|of| (label(of, true), of.share));
+            first.filter(|_| ours.next().is_none())
+        };
+        let (before, after) = (only(&route.before), only(&route.after));
+        let name = before.as_ref().or(after.as_ref())?.0.clone();
+        let share = |side: Option<(String, Option<f64>)>, complete: bool| match side {
+            Some((_, share)) => share,
+            // Who is not in the route has nothing of it.
+            None => complete.then_some(0.0),
+        };
+        let was = share(before, route.before.complete)?;
+        let is = share(after, route.after.complete)?;
+        Some(format!("{name} {} -> {}", percent(was), percent(is)))
     }
 
     /// The Services with that outcome, and their groups, in words.
@@ -139,13 +169,15 @@ fn applied(changed: &ChangedParticipants<'_>) -> Text {
             "{} joins group {}{}",
             label(new, true),
             route.vserver_group,
-            new.share.map(|share| format!(" with {}", of_traffic(share))).unwrap_or_default()
+            new.share.map(|share| format!(": 0.0 % -> {}", of_traffic(share))).unwrap_or_default()
         ),
         ([old], []) => format!(
             "{} leaves group {}{}",
             label(old, true),
             route.vserver_group,
-            old.share.map(|share| format!(", which had {}", of_traffic(share))).unwrap_or_default()
+            old.share
+                .map(|share| format!(": {} -> 0.0 % of the traffic", percent(share)))
+                .unwrap_or_default()
         ),
         _ => format!("CCM would do as written, for {}", count(changes.len(), "Service")),
     })
@@ -158,7 +190,7 @@ fn moved(old: &Participant, new: &Participant) -> String {
             format!("{label} stays at {}", of_traffic(old))
         }
         (Some(old), Some(new), ..) => {
-            format!("{label} goes from {} to {}", percent(old), of_traffic(new))
+            format!("{label} {} -> {}", percent(old), of_traffic(new))
         }
         (_, _, Some(old), Some(new)) => {
             format!(

@@ -32,7 +32,7 @@ pub fn share(of: &Participant, width: usize, terminal: Terminal) -> Text {
 /// The colour of a participant's bar.
 fn style_of(of: &Participant) -> Style {
     match of.outcome {
-        Some(Outcome::Drained | Outcome::Misrouted | Outcome::Frozen) => ERROR,
+        Some(Outcome::Drained | Outcome::Misrouted | Outcome::Frozen | Outcome::Failing) => ERROR,
         _ if of.kind == ParticipantKind::External => EXTERNAL,
         _ if !of.display.is_in_snapshot => WARNING,
         _ if of.share.is_none() => FAINT,

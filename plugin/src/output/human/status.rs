@@ -84,7 +84,8 @@ fn header(route: &Route) -> Text {
     if !known.is_empty() {
         text = text.and(PLAIN, format!(" ({})", known.join(", ")));
     }
-    text = text.and(PLAIN, "   ").and(STRONG, format!("group {}", route.vserver_group));
+    let group = if route.vserver_group.is_empty() { "?" } else { &route.vserver_group };
+    text = text.and(PLAIN, "   ").and(STRONG, format!("group {group}"));
     if !names.vserver_group.is_empty() {
         text = text.and(PLAIN, format!(" ({})", names.vserver_group));
     }

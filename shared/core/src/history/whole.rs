@@ -37,6 +37,9 @@ pub struct OneService {
     pub from: Option<String>,
     /// The value after.
     pub to: Option<String>,
+    /// Whether the sum of the Service's weights rises, where that could be computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gains: Option<bool>,
 }
 
 /// A server's weight before and after a change.

@@ -361,6 +361,29 @@ impl<'a> Index<'a> {
         backends.map_or(0, Backends::weight_sum)
     }
 
+    /// The sum of the weights that CCM would write for all ports of a Service if its weight annotation
+    /// had that value, or were not there. `None` where that cannot be computed.
+    pub fn weight_sum_under(
+        &self,
+        service_ref: &ServiceRef<'_>,
+        weight: Option<&str>,
+    ) -> Option<u64> {
+        let mut service = service_ref.service.clone();
+        let annotations = &mut service.metadata.annotations;
+        match weight {
+            Some(weight) => annotations.set(annotations.key_of(annotation::WEIGHT), weight),
+            None => {
+                while let Some(found) = annotations.effective(annotation::WEIGHT) {
+                    let key = found.key.to_owned();
+                    annotations.remove(&key);
+                }
+            }
+        }
+        let outcome = self.computed(&ServiceRef { service: &service, ..*service_ref }, false);
+        let sums = outcome.ports.iter().map(|of| of.result.expected().map(Backends::weight_sum));
+        sums.sum()
+    }
+
     /// How the backends of a Service port are laid out, which decides what sum a weight becomes.
     /// `None` where CCM would write none, or where nodes or endpoints are not at hand.
     pub fn backend_layout(&self, service_ref: &ServiceRef<'_>, port: u16) -> Option<BackendLayout> {

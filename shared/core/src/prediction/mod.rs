@@ -297,7 +297,10 @@ fn carry_out(
         round = round::run(&inputs, &round.cloud);
     }
     *cloud = round.cloud;
-    let weights = changed_weights(&before, &weights(&inputs, cloud));
+    let mut weights = changed_weights(&before, &weights(&inputs, cloud));
+    if goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
+        weights.extend(possible_losses(index, &inputs, cloud));
+    }
     // CCM writes a weight all the same where a server has a second entry in the group.
     let is_written = weights.iter().any(|change| change.before != change.after);
     unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
@@ -400,6 +403,23 @@ fn weights(inputs: &RoundInputs<'_>, cloud: &Cloud) -> BTreeMap<String, Option<u
         (group.id.clone(), sum.sum::<Option<u64>>())
     });
     sums.collect()
+}
+
+/// The groups that hold backends of a Service of this name in a cluster that is not at hand. Where
+/// the id of the Service's own cluster is not known, they may be its own.
+fn possible_losses<'c>(
+    index: &'c Index<'_>,
+    inputs: &'c RoundInputs<'_>,
+    cloud: &'c Cloud,
+) -> impl Iterator<Item = WeightChange> + 'c {
+    let meta = &inputs.service.metadata;
+    let may_be_own = move |backend: &RegisteredBackend| {
+        let key = NamedKey::parse(&backend.description);
+        key.is_some_and(|key| key.service == meta.name && key.namespace == meta.namespace())
+            && index.cluster_of(backend).is_none()
+    };
+    let groups = cloud.groups.iter().filter(move |group| group.backends.iter().any(may_be_own));
+    groups.map(|group| WeightChange { vgroup: group.id.clone(), before: None, after: Some(0) })
 }
 
 fn changed_weights(

@@ -2,6 +2,7 @@ use crate::{
     annotation,
     clb_answers::RegisteredBackend,
     history::{OneService, Part, Server, Servers, Whole},
+    index::Index,
     snapshot::{Cluster, Snapshot},
 };
 
@@ -49,17 +50,33 @@ impl Part {
     #[must_use]
     pub fn reversed(&self) -> Self {
         match self {
-            Self::Service(of) => {
-                Self::Service(OneService { from: of.to.clone(), to: of.from.clone(), ..of.clone() })
-            }
+            Self::Service(of) => Self::Service(OneService {
+                from: of.to.clone(),
+                to: of.from.clone(),
+                gains: of.gains.map(|gains| !gains),
+                ..of.clone()
+            }),
             Self::Servers(of) => Self::Servers(of.reversed()),
         }
     }
 
-    /// Whether its weight after the change is greater than before. No weight annotation counts as
-    /// the greatest, one that CCM refuses as 0.
+    /// The same, with whether its Service gains computed from the sums of the weights that CCM would
+    /// write before and after. Unchanged where its Service is not in the index, or where the sums
+    /// cannot be computed.
+    #[must_use]
+    pub fn weighed(mut self, index: &Index<'_>) -> Self {
+        if let Self::Service(of) = &mut self {
+            of.gains = of.computed_gain(index).or(of.gains);
+        }
+        self
+    }
+
+    /// Whether the sum of its weights is greater after the change than before. Where the sums were
+    /// not computed, the annotation's values tell: no weight counts as the greatest, one that CCM
+    /// refuses as 0.
     pub fn is_raise(&self) -> bool {
         match self {
+            Self::Service(OneService { gains: Some(gains), .. }) => *gains,
             Self::Service(of) => {
                 // Without a weight every backend gets 100 (CCM 2.14: `backend.go`).
                 let weight = |text: &Option<String>| match text {
@@ -106,6 +123,18 @@ impl OneService {
             (Some(id), Some(known)) => id == known,
             _ => self.context.as_deref() == cluster.context.as_deref(),
         }
+    }
+
+    fn computed_gain(&self, index: &Index<'_>) -> Option<bool> {
+        let service_ref = index.services().find(|service_ref| {
+            let meta = &service_ref.service.metadata;
+            self.is_in(service_ref.cluster)
+                && meta.name == self.name
+                && meta.namespace() == self.namespace
+        })?;
+        let sum = |weight: &Option<String>| index.weight_sum_under(&service_ref, weight.as_deref());
+        let (from, to) = (sum(&self.from)?, sum(&self.to)?);
+        (from != to).then_some(to > from)
     }
 
     fn standing(&self, snapshot: &Snapshot) -> Standing {

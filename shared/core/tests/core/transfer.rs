@@ -215,6 +215,7 @@ fn part(context: &str, from: &str, to: &str) -> Part {
         name: "web".to_owned(),
         from: Some(from.to_owned()),
         to: Some(to.to_owned()),
+        gains: None,
     })
 }
 
