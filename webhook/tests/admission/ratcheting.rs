@@ -121,11 +121,16 @@ fn a_bad_value_may_not_become_another_bad_one() {
 }
 
 #[test]
-fn a_service_that_cannot_serve_may_be_deleted() {
+fn a_service_that_ccm_has_drained_may_be_deleted() {
     let drained = with_annotations(&web(), &[("weight", json!("101"))]);
     assert!(test_cluster().with_service(&drained).delete(&drained).allowed());
+}
+
+#[test]
+fn a_frozen_service_may_still_carry_traffic_and_is_not_deleted() {
     let frozen = with_annotations(&web(), &[("healthy-threshold", json!("3s"))]);
-    assert!(test_cluster().with_service(&frozen).delete(&frozen).allowed());
+    let response = test_cluster().with_service(&frozen).delete(&frozen);
+    assert_eq!(response.action_on("CLB404"), "denied", "{response:?}");
 }
 
 #[test]

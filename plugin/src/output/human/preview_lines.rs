@@ -37,12 +37,6 @@ pub fn summary_line(preview: &Preview, targets: &[ObjectRef]) -> Text {
         Outcome::Frozen => format!(
             "CCM would write nothing and report failure; the backends of {names} stay as they are, and new pods are not registered"
         ),
-        Outcome::Failing => format!(
-            "CCM would report failure each round; for {names} it writes what the cloud does not refuse"
-        ),
-        Outcome::NoEffect => {
-            format!("CCM takes no notice of the change of {names}, or of a part of it")
-        }
         _ if changed.with_outcome(preview.outcome).next().is_none() => format!(
             "CCM would make groups of its own for the ports of {names} that have no mapping, to which no listener points; the mapped ones are as they should be"
         ),
