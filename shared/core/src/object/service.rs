@@ -59,6 +59,8 @@ pub struct ServiceSpec {
     pub kind: Option<String>,
     /// Where it is set, another controller takes the Service (CCM 2.14: `NeedCLB`).
     pub load_balancer_class: Option<String>,
+    /// Whether Kubernetes gives the ports node ports; it does where this is left out.
+    pub allocate_load_balancer_node_ports: Option<bool>,
     /// The selector. An empty one selects nothing; the endpoints are then made by hand.
     #[serde(deserialize_with = "meta::loose_strings")]
     pub selector: BTreeMap<String, String>,
@@ -138,6 +140,12 @@ impl fmt::Display for TargetPort {
 }
 
 impl Service {
+    /// Whether Kubernetes still gives node ports to the ports that have none, as in a manifest that
+    /// is not applied yet.
+    pub fn awaits_node_ports(&self) -> bool {
+        self.spec.allocate_load_balancer_node_ports != Some(false)
+    }
+
     /// Whether `spec.type` is `LoadBalancer`.
     pub fn is_load_balancer(&self) -> bool {
         self.spec.kind.as_deref() == Some("LoadBalancer")

@@ -269,7 +269,9 @@ fn result<'s>(
     no_node: bool,
     is_hash_current: bool,
 ) -> PortResult<'s> {
-    let is_refused = |backend: Backend<'_>| backend.port == 0 || backend.weight > 100;
+    let is_refused = |backend: Backend<'_>| {
+        (backend.port == 0 && !service.awaits_node_ports()) || backend.weight > 100
+    };
     match group {
         Ok(group) if group.vgroup.is_none() && backends::is_mapped(service) => {
             PortResult::Own(group)

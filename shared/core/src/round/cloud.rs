@@ -180,9 +180,9 @@ fn is_same(a: &RegisteredBackend, b: &RegisteredBackend) -> bool {
     a.port == b.port && a.server_id == b.server_id && a.server_ip == b.server_ip && a.kind == b.kind
 }
 
-fn check(batch: &[RegisteredBackend]) -> Result<(), Refusal> {
+fn check(batch: &[RegisteredBackend], awaits_ports: bool) -> Result<(), Refusal> {
     batch.iter().try_for_each(|backend| match backend {
-        _ if backend.port == 0 => Err(Refusal::Port(backend.port)),
+        _ if backend.port == 0 && !awaits_ports => Err(Refusal::Port(backend.port)),
         _ if backend.weight > 100 => Err(Refusal::Weight(backend.weight)),
         _ if backend.server_id.is_empty() => Err(Refusal::NoServer(backend.server_ip.clone())),
         _ => Ok(()),
@@ -190,10 +190,15 @@ fn check(batch: &[RegisteredBackend]) -> Result<(), Refusal> {
 }
 
 impl ServerGroup {
-    /// Registers backends, in batches. One that is there already is overwritten.
-    pub(super) fn add(&mut self, backends: &[RegisteredBackend]) -> Result<(), Refusal> {
+    /// Registers backends, in batches. One that is there already is overwritten. With `awaits_ports`
+    /// port 0 stands for one that is not assigned yet, and is not refused.
+    pub(super) fn add(
+        &mut self,
+        backends: &[RegisteredBackend],
+        awaits_ports: bool,
+    ) -> Result<(), Refusal> {
         for batch in backends.chunks(BATCH) {
-            check(batch)?;
+            check(batch, awaits_ports)?;
             for new in batch {
                 match self.backends.iter_mut().find(|known| is_same(known, new)) {
                     Some(known) => known.clone_from(new),
@@ -210,9 +215,13 @@ impl ServerGroup {
     }
 
     /// Sets weights and descriptions, in batches. A backend that is not there is no error.
-    pub(super) fn set(&mut self, backends: &[RegisteredBackend]) -> Result<(), Refusal> {
+    pub(super) fn set(
+        &mut self,
+        backends: &[RegisteredBackend],
+        awaits_ports: bool,
+    ) -> Result<(), Refusal> {
         for batch in backends.chunks(BATCH) {
-            check(batch)?;
+            check(batch, awaits_ports)?;
             for new in batch {
                 if let Some(known) = self.backends.iter_mut().find(|known| is_same(known, new)) {
                     known.clone_from(new);
@@ -305,20 +314,20 @@ mod tests {
         let mut group = ServerGroup::default();
         let mut many: Vec<_> = (1..=50).map(|port| backend(port, 1)).collect();
         many.push(backend(0, 1));
-        assert_eq!(group.add(&many), Err(Refusal::Port(0)));
+        assert_eq!(group.add(&many, false), Err(Refusal::Port(0)));
         assert_eq!(group.backends.len(), BATCH);
         group.remove(&many);
         assert!(group.backends.is_empty());
-        assert_eq!(group.set(&many[..2]), Ok(()));
+        assert_eq!(group.set(&many[..2], false), Ok(()));
         assert!(group.backends.is_empty());
     }
 
     #[test]
     fn what_is_added_again_is_overwritten() {
         let mut group = ServerGroup::default();
-        group.add(&[backend(80, 1)]).expect("added");
-        group.add(&[backend(80, 7)]).expect("overwritten");
+        group.add(&[backend(80, 1)], false).expect("added");
+        group.add(&[backend(80, 7)], false).expect("overwritten");
         assert_eq!(group.backends, [backend(80, 7)]);
-        assert_eq!(group.add(&[backend(80, 101)]), Err(Refusal::Weight(101)));
+        assert_eq!(group.add(&[backend(80, 101)], false), Err(Refusal::Weight(101)));
     }
 }

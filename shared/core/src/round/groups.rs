@@ -27,6 +27,7 @@ pub(super) struct WantedGroup {
     pub name: String,
     pub backends: Vec<RegisteredBackend>,
     ignores_weights: bool,
+    awaits_ports: bool,
     /// Pods inside the VPC that have no network interface.
     pub without_interface: Vec<String>,
     /// Pods outside the VPC.
@@ -47,6 +48,7 @@ pub(super) fn wanted(
             name: group.key.clone(),
             backends: Vec::with_capacity(group.backends.len()),
             ignores_weights,
+            awaits_ports: inputs.service.awaits_node_ports(),
             without_interface: Vec::new(),
             elsewhere: Vec::new(),
         };
@@ -262,16 +264,19 @@ pub(super) fn apply(
         GroupAction::Create(index) => {
             let Some(wanted) = wanted.get_mut(index) else { return Vec::new() };
             let id = cloud.create_group(clb, &wanted.name);
-            let added = cloud.group_mut(&id).map_or(Ok(()), |group| group.add(&wanted.backends));
+            let added = cloud
+                .group_mut(&id)
+                .map_or(Ok(()), |group| group.add(&wanted.backends, wanted.awaits_ports));
             wanted.id = Some(id);
             added.err().into_iter().collect()
         }
         GroupAction::Update(index, Difference { add, remove, set }) => {
+            let awaits_ports = wanted.get(index).is_some_and(|wanted| wanted.awaits_ports);
             let id = wanted.get(index).and_then(|wanted| wanted.id.as_deref()).unwrap_or_default();
             let Some(group) = cloud.group_mut(id) else { return Vec::new() };
-            let added = group.add(&add);
+            let added = group.add(&add, awaits_ports);
             group.remove(&remove);
-            let set = group.set(&set);
+            let set = group.set(&set, awaits_ports);
             added.err().into_iter().chain(set.err()).collect()
         }
     }

@@ -3,6 +3,7 @@
 use super::{Check, CheckedService, Findings, Rule};
 use crate::{
     annotation,
+    backends::Mode,
     finding::Severity,
     round::{Failure, NotReusable, Refusal},
 };
@@ -30,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "node ports, or …backend-type: \"eni\"",
         fix: "let Kubernetes allocate node ports, or make pods the backends",
         hides: &[],
-        check: Check::Failures(no_node_port),
+        check: Check::Candidate(no_node_port),
     },
     Rule {
         id: "CLB033",
@@ -94,10 +95,17 @@ fn refused_clb(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut
     });
 }
 
-fn no_node_port(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
-    emit(checked, failures, out, |failure| {
-        matches!(failure, Failure::Refused(Refusal::Port(_))).then(|| "spec.ports".to_owned())
-    });
+fn no_node_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+    let service = checked.service();
+    let mut ports = service.spec.ports.iter().filter(|port| port.node_port == 0);
+    let Some(port) = ports.next().filter(|_| !service.awaits_node_ports()) else { return };
+    if checked.known_mode(out).is_none_or(|mode| mode == Mode::Eni) {
+        return;
+    }
+    checked.finding(out).at("spec.allocateLoadBalancerNodePorts").value("false").emit(format!(
+        "port {} has no node port, and gets none: the CLB takes no backend with port 0, each round of CCM fails, and the backends that were there are removed",
+        port.port
+    ));
 }
 
 fn own_group_in_use(

@@ -79,13 +79,18 @@ fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let meta = &checked.service().metadata;
     let cluster_id = checked.service_ref.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
     let ports = &checked.service().spec.ports;
-    let Some(mode) = checked.mode() else { return };
-    let longest = ports.iter().map(|port| match (mode, port.node_port) {
-        (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
-        (Mode::Cluster | Mode::Local, node_port) => node_port.to_string(),
-        (Mode::Eni, _) => port.target().to_string(),
-    });
-    let Some(port) = longest.max_by_key(String::len) else { return };
+    let longest = |mode: Mode| {
+        let texts = ports.iter().map(|port| match (mode, port.node_port) {
+            (Mode::Cluster | Mode::Local, 0) => "30000".to_owned(),
+            (Mode::Cluster | Mode::Local, node_port) => node_port.to_string(),
+            (Mode::Eni, _) => port.target().to_string(),
+        });
+        texts.max_by_key(String::len)
+    };
+    // Where nothing tells the mode, what is too long in either is too long.
+    let modes = checked.mode().map_or(vec![Mode::Cluster, Mode::Eni], |mode| vec![mode]);
+    let shortest = modes.into_iter().filter_map(longest).min_by_key(String::len);
+    let Some(port) = shortest else { return };
     let key =
         NamedKey { port: &port, service: &meta.name, namespace: meta.namespace(), cluster_id };
     let length = key.length();

@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-vgroup-port removed",
         good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
         fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
-        hides: &[],
+        hides: &["CLB029"],
         check: Check::Change(unbound),
     },
 ];

@@ -1,6 +1,6 @@
 //! Rounds that fail, and Services that CCM does not look at.
 
-use clbmigrate_core::annotation::{ID, VGROUP_PORT, WEIGHT};
+use clbmigrate_core::annotation::{BACKEND_TYPE, ID, VGROUP_PORT, WEIGHT};
 use serde_json::json;
 
 use super::{Rule, change, rule};
@@ -57,11 +57,18 @@ fn refused_clb() -> Rule {
 
 fn no_node_port() -> Rule {
     let ports = json!([{"name": "http", "port": 80, "targetPort": 8080}]);
-    let setup = |setup: TestSnapshot| setup.edit("Service", &json!({"spec": {"ports": ports}}));
+    let none = json!({"spec": {"ports": ports, "allocateLoadBalancerNodePorts": false}});
+    let setup = |setup: TestSnapshot| setup.edit("Service", &none);
     rule("CLB030")
         .error("nodes as backends", setup(healthy()))
         .error("nodes that pods run on", setup(healthy_local()))
+        .error("nodes that are not at hand", {
+            setup(healthy().without("Node")).key(BACKEND_TYPE, "ecs")
+        })
         .silent("pods as backends", setup(healthy_eni()))
+        .silent("Kubernetes gives them when the manifest is applied", {
+            healthy().edit("Service", &json!({"spec": {"ports": ports}}))
+        })
         .silent("node ports", healthy())
 }
 
