@@ -78,7 +78,10 @@ pub fn preview_including<'a>(
     });
     let routes = routes.collect();
 
-    let touched: BTreeSet<&ObjectRef> = looked_at.iter().map(|change| &change.object).collect();
+    // A Service whose nodes or endpoints alone differ has a round, too.
+    let predicted: Vec<ObjectRef> = prediction.services(after).map(|(object, _)| object).collect();
+    let looked_at = looked_at.iter().map(|change| &change.object);
+    let touched: BTreeSet<&ObjectRef> = looked_at.chain(&predicted).collect();
     let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
     let was = rules::check(before, None, &scope);
     let change = rules::ChangeSet {

@@ -21,8 +21,8 @@ struct Case {
 /// The case of that name.
 fn case(name: &str) -> Case {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugin/data/cases").join(name);
-    let mut files: Vec<(String, String)> = fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    let mut files: Vec<(String, String)> = fs::read_dir(folder)
+        .expect("the folder of a case")
         .map(|entry| entry.expect("a file"))
         .map(|entry| {
             let name = entry.file_name().into_string().expect("UTF-8");

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use super::{
-    AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Rule, findings::ReportBuilder,
+    AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Findings, Rule,
+    findings::ReportBuilder,
 };
 use crate::{
     annotation, backends,
@@ -138,8 +139,11 @@ impl<'a> Engine<'_, 'a> {
                     check(&checked, &mut out);
                 }
                 Check::Migrated(check) if is_migrated => check(&checked, &mut out),
-                Check::Failures(check) if is_candidate || goes => {
-                    check(&checked, self.failures_of(&checked, is_taken), &mut out);
+                Check::Failures(check) if is_candidate => {
+                    check(&checked, checked.failures(), &mut out);
+                }
+                Check::Failures(check) if goes => {
+                    self.failing_departure(check, &checked, &mut out);
                 }
                 Check::OtherType(check) if is_other_type => check(&checked, &mut out),
                 Check::Change(check) | Check::Departure(check) => {
@@ -175,9 +179,7 @@ impl<'a> Engine<'_, 'a> {
                     Check::Change(check) if backends::is_mapped(old) => {
                         check(&self.checked_change(&before, None, None), &mut out);
                     }
-                    Check::Failures(check) => {
-                        check(&before, self.predicted_failures(&before), &mut out);
-                    }
+                    Check::Failures(check) => self.failing_departure(check, &before, &mut out),
                     _ => {}
                 }
             }
@@ -289,18 +291,17 @@ impl<'a> Engine<'_, 'a> {
         services.iter().find(same)?.old
     }
 
-    /// Why the round over a Service fails: for one that CCM lets go of, the round that does so.
-    fn failures_of<'s>(
-        &'s self,
-        checked: &'s CheckedService<'s, 'a>,
-        is_taken: bool,
-    ) -> &'s [Failure] {
-        if is_taken { checked.failures() } else { self.predicted_failures(checked) }
-    }
-
-    fn predicted_failures(&self, checked: &CheckedService<'_, 'a>) -> &[Failure] {
+    /// Judges the round in which CCM lets go of a Service, where it fails.
+    fn failing_departure(
+        &self,
+        check: fn(&CheckedService<'_, '_>, &[Failure], &mut Findings<'_>),
+        checked: &CheckedService<'_, 'a>,
+        out: &mut Findings<'_>,
+    ) {
         let predicted = self.prediction.of(&checked.service_ref);
-        predicted.map(|predicted| predicted.failures.as_slice()).unwrap_or_default()
+        if let Some(predicted) = predicted.filter(|predicted| !predicted.failures.is_empty()) {
+            check(checked, &predicted.failures, out);
+        }
     }
 
     /// The case of a Service on a CLB before the change.

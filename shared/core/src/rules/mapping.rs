@@ -8,6 +8,7 @@ use crate::{
     identity::NamedKey,
     mapping::{Mapping, MappingEntry, is_decimal},
     patch::PatchOp,
+    round::Failure,
     version::Behaviour,
 };
 
@@ -22,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         fix: "write GROUP:PORT, several separated by commas",
         hides: &["CLB019"],
-        check: Check::Migrated(malformed),
+        check: Check::Failures(malformed),
     },
     Rule {
         id: "CLB004",
@@ -135,7 +136,8 @@ fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     entries.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn malformed(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+/// Judges the mapping of a Service that goes as well, for there, too, CCM looks its groups up.
+fn malformed(checked: &CheckedService<'_, '_>, _: &[Failure], out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) =
         (checked.mapping(), mapping_annotation(checked))
     else {

@@ -15,4 +15,6 @@ mod routes;
 mod rules;
 mod solver;
 mod support;
+mod told;
 mod transfer;
+mod versions;

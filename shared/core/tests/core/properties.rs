@@ -1,4 +1,7 @@
 //! What holds for every Service, every group and every change.
+mod rounds;
+mod worlds;
+
 use clbmigrate_core::{
     annotation::{
         ALLOW, BACKEND_TYPE, CLASS, DEFAULT_WEIGHT, INJECT, KNOWN_ANNOTATIONS, LEGACY_PREFIX,

@@ -9,6 +9,7 @@ use clbmigrate_core::{
     object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
     patch::PatchOp,
     snapshot::{Cluster, Object, Snapshot},
+    version::CcmVersion,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -35,6 +36,7 @@ pub struct TestCluster {
     context: Option<&'static str>,
     id: Option<&'static str>,
     suffix: Option<&'static str>,
+    ccm: CcmVersion,
     nodes_listed: bool,
     objects: Vec<Value>,
 }
@@ -206,6 +208,12 @@ impl TestSnapshot {
         self
     }
 
+    /// The release of the cluster's CCM.
+    pub fn ccm(mut self, version: CcmVersion) -> Self {
+        self.part().ccm = version;
+        self
+    }
+
     /// Adds a cluster with the same nodes and its own objects, and keeps the focus where it is.
     pub fn beside(mut self, context: &'static str, id: &'static str, objects: &[Value]) -> Self {
         let mut objects = objects.to_vec();
@@ -274,6 +282,7 @@ impl TestSnapshot {
             cluster.id = part.id.map(str::to_owned);
             cluster.suffix = part.suffix.map(str::to_owned);
             cluster.nodes_listed = part.nodes_listed;
+            cluster.ccm_version = part.ccm;
             for object in &part.objects {
                 cluster.insert(read(object));
             }

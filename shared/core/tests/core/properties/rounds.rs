@@ -1,0 +1,182 @@
+//! What holds for every round of CCM that a change brings about.
+
+use std::collections::BTreeMap;
+
+use clbmigrate_core::{
+    annotation::{FINALIZER, ID, WEIGHT, parse_weight},
+    backends::{LocalModel, Mode},
+    clb_answers::RegisteredBackend,
+    finding::Severity,
+    identity::NamedKey,
+    index::Index,
+    object::Service,
+    outcome::Outcome,
+    preview::{Preview, preview},
+    round::{self, Balancer, Cloud, Listener, RoundInputs, ServerGroup},
+    route::Route,
+    snapshot::Snapshot,
+};
+use proptest::prelude::*;
+
+use super::worlds::{departures, worlds};
+use crate::support::CLUSTER_ID;
+
+/// The rules that tell why CCM fails or leaves a port out, and that need more than the Service.
+const BLIND: [&str; 6] = ["CLB020", "CLB022", "CLB023", "CLB024", "CLB025", "CLB026"];
+
+fn web(snapshot: &Snapshot) -> Option<&Service> {
+    snapshot.clusters.first()?.service("shop", "web")
+}
+
+/// Whether the report says so much, or that a rule could not look.
+fn is_told(preview: &Preview<'_>, severity: Severity) -> bool {
+    let mut findings = preview.introduced.iter().chain(&preview.unchanged);
+    let is_blind =
+        || preview.not_looked.iter().flat_map(|not| &not.rules).any(|id| BLIND.contains(id));
+    findings.any(|finding| finding.severity >= severity || finding.allowed) || is_blind()
+}
+
+fn has_zero(service: Option<&Service>) -> bool {
+    let text = service.map(|service| service.metadata.annotations.text(WEIGHT));
+    text.is_some_and(|text| parse_weight(text) == Ok(0))
+}
+
+fn names_clb(service: Option<&Service>) -> bool {
+    service.is_some_and(|service| !service.metadata.annotations.text(ID).is_empty())
+}
+
+fn is_own(backend: &RegisteredBackend) -> bool {
+    NamedKey::parse(&backend.description).is_some_and(|key| {
+        (key.service, key.namespace, key.cluster_id) == ("web", "shop", CLUSTER_ID)
+    })
+}
+
+fn own_weights(cloud: &Cloud) -> BTreeMap<&str, u32> {
+    let sum = |group: &ServerGroup| {
+        group.backends.iter().filter(|backend| is_own(backend)).map(|backend| backend.weight).sum()
+    };
+    cloud.groups.iter().map(|group| (group.id.as_str(), sum(group))).collect()
+}
+
+/// CLB `lb-a` as its answers show it.
+fn cloud(snapshot: &Snapshot) -> Cloud {
+    let answers = &snapshot.clb_answers;
+    let known = answers.balancers.get("lb-a");
+    let balancer = Balancer {
+        id: "lb-a".to_owned(),
+        ip_version: known.and_then(|known| known.ip_version.clone()),
+        ..Balancer::default()
+    };
+    let listeners = answers.listeners_of("lb-a").unwrap_or_default().into_iter();
+    let listeners = listeners.map(|known| Listener {
+        clb: "lb-a".to_owned(),
+        port: known.port,
+        protocol: known.protocol.clone(),
+        vgroup: known.vgroup.clone(),
+        description: known.description.clone(),
+        forward_port: known.forward_port(),
+    });
+    let listed = answers.groups_of("lb-a", true).expect("a list of groups");
+    let groups = listed.iter().map(|(id, name)| ServerGroup {
+        id: (*id).to_owned(),
+        name: (*name).to_owned(),
+        clb: "lb-a".to_owned(),
+        backends: answers.groups.get(*id).map(|group| group.backends.clone()).unwrap_or_default(),
+    });
+    Cloud {
+        balancers: vec![balancer],
+        groups: groups.collect(),
+        listeners: listeners.collect(),
+        ..Cloud::default()
+    }
+}
+
+/// What the round leaves that lets a Service go, and CCM's second try where the first fails.
+fn let_go(snapshot: &Snapshot, old: &Service, next: Option<&Service>) -> Cloud {
+    let mut seen = next.unwrap_or(old).clone();
+    seen.metadata.finalizers = vec![FINALIZER.to_owned()];
+    if next.is_none() {
+        seen.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".to_owned());
+    }
+    let model = Ok(LocalModel { mode: Mode::Cluster, ports: Vec::new() });
+    let inputs = RoundInputs {
+        service: &seen,
+        model: &model,
+        cluster_id: CLUSTER_ID,
+        hash_changed: true,
+        version: snapshot.clusters[0].ccm_version,
+        interface: &|_| String::new(),
+    };
+    let first = round::run(&inputs, &cloud(snapshot));
+    if first.is_success() { first.cloud } else { round::run(&inputs, &first.cloud).cloud }
+}
+
+fn contents(route: &Route<'_>) -> Vec<(String, u16, u32)> {
+    let backends = route.backends().map(|one| (one.id.to_owned(), one.port, one.weight));
+    let mut backends: Vec<_> = backends.collect();
+    backends.sort();
+    backends
+}
+
+proptest! {
+    #[test]
+    fn no_bad_outcome_is_without_a_finding(world in worlds()) {
+        let (before, after) = (world.before().snapshot(), world.after().snapshot());
+        let (old, new) = (Index::new(&before), Index::new(&after));
+        let preview = preview(&old, &new);
+        // A Service on a CLB of its own is not what the rules are about.
+        let is_out = ![&before, &after].into_iter().any(|snapshot| names_clb(web(snapshot)));
+        let expected = match preview.outcome {
+            _ if is_out => None,
+            Outcome::Drained if has_zero(web(&after)) => None,
+            Outcome::Drained | Outcome::Frozen | Outcome::Failing => Some(Severity::Error),
+            Outcome::Misrouted => Some(Severity::Warning),
+            Outcome::Applied | Outcome::NoEffect => None,
+        };
+        if let Some(severity) = expected {
+            prop_assert!(
+                is_told(&preview, severity),
+                "{:?} {:?}\nintroduced {:#?}\nunchanged {:#?}\nnot looked {:?}",
+                preview.outcome, preview.reasons, preview.introduced, preview.unchanged, preview.not_looked
+            );
+        }
+    }
+
+    #[test]
+    fn a_departure_that_takes_weight_is_clb404_and_no_other_is(world in departures()) {
+        let (before, after) = (world.before().snapshot(), world.after().snapshot());
+        let service = web(&before).expect("the Service");
+        let is_migrated = service.is_taken_by_ccm()
+            && service.metadata.annotations.text("loadbalancer-id") == "lb-a"
+            && before.clb_answers.groups_of("lb-a", true).is_some();
+        let listed = before.clb_answers.groups_of("lb-a", true).unwrap_or_default();
+        // The list of groups and the groups' answers may be of different times.
+        let is_listed = |id: &String| listed.iter().any(|(known, _)| known == id);
+        let groups = &before.clb_answers.groups;
+        let is_known = listed.iter().all(|(id, _)| groups.contains_key(*id)) && groups.keys().all(is_listed);
+        if is_migrated {
+            let left = let_go(&before, service, web(&after));
+            let start = cloud(&before);
+            let (had, has) = (own_weights(&start), own_weights(&left));
+            let is_loss = had.iter().any(|(id, sum)| has.get(id).copied().unwrap_or_default() < *sum);
+            let (old, new) = (Index::new(&before), Index::new(&after));
+            let preview = preview(&old, &new);
+            let is_told = preview.introduced.iter().any(|finding| finding.rule == "CLB404");
+            prop_assert!(!is_loss || is_told, "{had:?} {has:?} {:?}", preview.reasons);
+            prop_assert!(is_loss || !is_told || !is_known, "{had:?} {has:?} {:?}", preview.introduced);
+        }
+    }
+
+    #[test]
+    fn a_group_has_one_content_by_whatever_route(world in worlds()) {
+        let (before, after) = (world.before().snapshot(), world.after().snapshot());
+        let (old, new) = (Index::new(&before), Index::new(&after));
+        let preview = preview(&old, &new);
+        let mut known: BTreeMap<_, (Vec<_>, Vec<_>)> = BTreeMap::new();
+        for route in preview.routes.iter().filter(|route| !route.key.vgroup.is_empty()) {
+            let found = (contents(&route.before), contents(&route.after));
+            let first = known.entry((route.key.clb, route.key.vgroup)).or_insert_with(|| found.clone());
+            prop_assert_eq!(&*first, &found, "{:?}", route.key);
+        }
+    }
+}
