@@ -75,6 +75,11 @@ fn stored(weight: &str, version: &str) -> Value {
             "ipFamilies": ["IPv4"],
             "ipFamilyPolicy": "SingleStack",
             "sessionAffinity": "None",
+            "allocateLoadBalancerNodePorts": true,
+            "ports": [{
+                "name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080,
+                "nodePort": 30080,
+            }],
         },
         "status": {"loadBalancer": {"ingress": ingress}},
     });

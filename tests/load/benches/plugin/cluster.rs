@@ -15,7 +15,7 @@ const NAME: &str = "large";
 /// One in so many Services is migrated.
 const MIGRATED: u32 = 5;
 /// Ready pods of each Service, on different nodes.
-const PODS: u32 = 2;
+pub(crate) const PODS: u32 = 2;
 
 pub(crate) struct LargeCluster {
     testbed: Testbed,
@@ -82,7 +82,7 @@ fn service(number: u32) -> Value {
     })
 }
 
-fn slice(number: u32, nodes: u32) -> Value {
+pub(crate) fn slice(number: u32, nodes: u32) -> Value {
     let name = format!("web-{number:05}");
     let endpoint = |pod: u32| {
         let index = number * PODS + pod;
