@@ -53,7 +53,7 @@ pub(crate) fn listeners(answers: &ClbAnswers, clb: &str) -> Vec<Listener> {
 
 /// The groups of a Service's CLB that a round over the Service may touch, without their backends,
 /// apart from those of groups that CCM made for it.
-pub(crate) fn groups_of<'a>(index: &Index<'a>, service_ref: &ServiceRef<'_>) -> Vec<ServerGroup> {
+pub(crate) fn groups_of(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Vec<ServerGroup> {
     let answers = &index.snapshot.clb_answers;
     let clb = clb_of(service_ref.service);
     let listed = index.groups_of(clb);

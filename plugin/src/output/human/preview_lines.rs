@@ -263,9 +263,10 @@ fn sentence(side: &RouteState, index: usize, of: &Participant, sum: u64) -> Stri
         return format!("no backends = 0 of {}{known}", side.weight_sum);
     }
     let what = if of.mode == Some(Mode::Eni) { "pod" } else { "node" };
-    let nominal = match of.weight {
-        Some(weight) => format!("{weight} over"),
-        None => "no weight set,".to_owned(),
+    let nominal = match (of.weight, &of.display.odd_weight) {
+        (Some(weight), _) => format!("{weight} over"),
+        (None, Some(odd)) => format!("{odd:?} is no weight,"),
+        (None, None) => "no weight set,".to_owned(),
     };
     let plural = if weights.len() == 1 { "" } else { "s" };
     format!(

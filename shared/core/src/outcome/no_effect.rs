@@ -70,9 +70,22 @@ pub fn unread_annotations(
         push(set(annotation::VGROUP_PORT), NoEffect::MappingWithoutClb);
     }
     if let Some(old) = old {
+        if is_weight_ignored(old, new, version) {
+            unread.push((annotations.key_of(annotation::WEIGHT), NoEffect::WeightUpdatesIgnored));
+        }
         unread.extend(unread_change(old, new, version));
     }
     unread
+}
+
+/// Whether a weight changes that CCM leaves as it is for `ignore-weight-update`.
+fn is_weight_ignored(old: &Service, new: &Service, version: CcmVersion) -> bool {
+    let weight =
+        |service: &Service| service.metadata.annotations.text(annotation::WEIGHT).to_owned();
+    weight(old) != weight(new)
+        && backends::is_mapped(new)
+        && backends::ignores_weight_update(new, version)
+        && backends::weight_setting(new, version).is_ok()
 }
 
 /// The changed annotations, where the change of none of them has an effect.
@@ -84,18 +97,9 @@ fn unread_change(old: &Service, new: &Service, version: CcmVersion) -> Vec<(Stri
     let differs = |key: &&str| was.get(key) != is.get(key);
     let keys = was.keys().filter(|key| is.get(key).is_none()).chain(is.keys());
     let changed: Vec<&str> = keys.filter(differs).collect();
-    let ignores = |service: &Service| backends::ignores_weight_update(service, version);
     let touches_listeners = is.text(annotation::FORCE_OVERRIDE) == "true";
     let why = |key: &str| {
         let suffix = annotation::suffix_of(key)?;
-        if suffix == annotation::WEIGHT
-            && backends::is_mapped(new)
-            && ignores(old)
-            && ignores(new)
-            && backends::weight_setting(new, version).is_ok()
-        {
-            return Some(NoEffect::WeightUpdatesIgnored);
-        }
         let is_known_later = (suffix == annotation::DEFAULT_WEIGHT
             && !version.has(Behaviour::ReadsDefaultWeight))
             || (suffix == annotation::IGNORE_WEIGHT_UPDATE

@@ -42,6 +42,8 @@ pub enum Cause {
     NoNode,
     /// The mapping does not name the port.
     Unmapped,
+    /// The mapping is gone: CCM makes groups of its own, and the backends stay in the old ones.
+    MappingRemoved,
     /// CCM does not read the annotation.
     NoEffect(NoEffect),
     /// The change does not make CCM look at the Service.
@@ -72,6 +74,10 @@ impl fmt::Display for Reason {
             ),
             Cause::NoNode => write!(f, "{place}: no node is eligible"),
             Cause::Unmapped => write!(f, "{place} is not in the mapping"),
+            Cause::MappingRemoved => write!(
+                f,
+                "{place} is gone: CCM makes a group of its own, and the backends stay in the old one as orphans"
+            ),
             Cause::NoEffect(why) => write!(f, "{place} has no effect: {why}"),
             Cause::NotQueued => f.write_str(
                 "CCM does not look at the Service after this change, for another controller's annotation is set",

@@ -177,7 +177,7 @@ pub(crate) struct ServiceInputs<'s> {
 }
 
 /// Computes the outcome.
-pub(crate) fn of_service<'s>(inputs: ServiceInputs<'s>) -> ServiceOutcome<'s> {
+pub(crate) fn of_service(inputs: ServiceInputs<'_>) -> ServiceOutcome<'_> {
     let ServiceInputs { cluster, service, mode, .. } = inputs;
     let version = cluster.ccm_version;
     let nodes = cluster.nodes_for(service, mode);

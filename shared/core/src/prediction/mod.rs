@@ -11,15 +11,15 @@ use self::standing::CloudBuilder;
 pub(crate) use self::standing::{UNKNOWN_SERVER, is_unknown};
 use crate::{
     annotation,
-    backends::{Backends, LocalModel, Mode},
+    backends::{self, BackendLabelError, Backends, LocalModel, Mode},
     change::ServiceChange,
     clb_answers::RegisteredBackend,
     identity::NamedKey,
     index::{Index, ServiceRef},
     object::{LoadBalancerIngress, ObjectRef, Service},
     outcome::{
-        Cause, NoEffect, Outcome, Place, PortResult, Reason, clb_of, has_hash, of_failures,
-        unread_annotations,
+        Cause, NoEffect, Outcome, Place, PortResult, Reason, ServiceOutcome, clb_of, has_hash,
+        of_failures, unread_annotations,
     },
     round::{self, Cloud, Failure, RoundInputs, WatchEvent},
 };
@@ -51,6 +51,8 @@ pub struct ServicePrediction {
     pub goes: bool,
     /// The annotations whose change has no effect, by full key.
     unread: Vec<(String, NoEffect)>,
+    /// The full key of the mapping that goes while the Service goes on to name a CLB.
+    removed_mapping: Option<String>,
 }
 
 /// The sum of a Service's weights in a group, before and after a round.
@@ -185,10 +187,7 @@ impl Prediction {
 impl ServicePrediction {
     /// The outcome of the change for the Service, with its reasons. `present` is what a round makes
     /// of the Service as it is afterwards; `None` where CCM does not take it any more.
-    pub fn outcome(
-        &self,
-        present: Option<&crate::outcome::ServiceOutcome<'_>>,
-    ) -> (Outcome, Vec<Reason>) {
+    pub fn outcome(&self, present: Option<&ServiceOutcome<'_>>) -> (Outcome, Vec<Reason>) {
         let mut reasons: Vec<Reason> = Vec::new();
         if !self.is_queued && self.unread.is_empty() {
             let cause = Cause::NotQueued;
@@ -203,8 +202,14 @@ impl ServicePrediction {
             }
         }
         let is_known = |reason: &Reason| matches!(reason.cause, Cause::Failure(_));
-        let present = present.filter(|_| !self.goes).map(|of| of.reasons()).unwrap_or_default();
+        let present =
+            present.filter(|_| !self.goes).map(ServiceOutcome::reasons).unwrap_or_default();
         reasons.extend(present.into_iter().filter(|reason| !is_known(reason)));
+        reasons.extend(self.removed_mapping.iter().map(|key| Reason {
+            outcome: Outcome::Misrouted,
+            place: Place::Annotation(key.clone()),
+            cause: Cause::MappingRemoved,
+        }));
         for (key, why) in &self.unread {
             let place = Place::Annotation(key.clone());
             let cause = Cause::NoEffect(*why);
@@ -279,7 +284,7 @@ fn carry_out(
     let is_queued = is_queued(change, &seen, index.mode(&service_ref), version);
     let hash_changed = hash_changed(builder, change);
     if !is_queued {
-        return ServicePrediction { unread, goes, ..ServicePrediction::default() };
+        return ServicePrediction { goes, unread, ..ServicePrediction::default() };
     }
     let model = model(index, &service_ref, goes);
     let inputs = RoundInputs {
@@ -304,7 +309,28 @@ fn carry_out(
     // CCM writes a weight all the same where a server has a second entry in the group.
     let is_written = weights.iter().any(|change| change.before != change.after);
     unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
-    ServicePrediction { is_queued, hash_changed, failures: round.failures, weights, goes, unread }
+    ServicePrediction {
+        is_queued,
+        hash_changed,
+        failures: round.failures,
+        weights,
+        goes,
+        unread,
+        removed_mapping: removed_mapping(change),
+    }
+}
+
+/// The key of a mapping that goes, while the Service goes on to name a CLB whose listeners CCM does
+/// not touch.
+fn removed_mapping(change: &ServiceChange<'_>) -> Option<String> {
+    let (old, new) = (change.old?, change.new?);
+    let annotations = &new.metadata.annotations;
+    let goes = backends::is_mapped(old)
+        && !backends::is_mapped(new)
+        && !clb_of(new).is_empty()
+        && new.is_load_balancer()
+        && annotations.text(annotation::FORCE_OVERRIDE) != "true";
+    goes.then(|| old.metadata.annotations.key_of(annotation::VGROUP_PORT))
 }
 
 /// What CCM computes of a Service. A port whose backends cannot be computed has one of which nothing
@@ -313,7 +339,7 @@ fn model<'s, 'a: 's>(
     index: &Index<'a>,
     service_ref: &ServiceRef<'s>,
     goes: bool,
-) -> Result<LocalModel<'s>, crate::backends::BackendLabelError> {
+) -> Result<LocalModel<'s>, BackendLabelError> {
     if goes {
         return Ok(LocalModel { mode: Mode::Cluster, ports: Vec::new() });
     }

@@ -73,7 +73,7 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
         for (index, service_ref) in changes.iter().flat_map(|change| self.versions(change)) {
             let clb = clb_of(service_ref.service);
             if clb.is_empty() {
-                self.add_own_clb(&mut cloud, changes, &service_ref);
+                Self::add_own_clb(&mut cloud, changes, &service_ref);
                 continue;
             }
             if cloud.balancer(clb).is_none() {
@@ -98,7 +98,6 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
 
     /// The CLB of a Service that names none. One that named another before has none of its own.
     fn add_own_clb(
-        &self,
         cloud: &mut Cloud,
         changes: &[&ServiceChange<'_>],
         service_ref: &ServiceRef<'_>,
@@ -161,13 +160,13 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
 
     fn entries(&self, group: &VServerGroup<'_>) -> Vec<RegisteredBackend> {
         let entries = group.backends.iter().map(|backend| {
-            let (kind, server_id, server_ip) = match backend.target {
+            let (kind, server_id, address) = match backend.target {
                 BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
                 BackendTarget::Pod(ip) => ("eni", self.interface(ip), ip.to_owned()),
             };
             RegisteredBackend {
                 server_id,
-                server_ip,
+                server_ip: address,
                 port: backend.port,
                 weight: backend.weight,
                 kind: kind.to_owned(),

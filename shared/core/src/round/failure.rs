@@ -36,6 +36,12 @@ pub enum Failure {
     /// A pod inside the VPC has no network interface.
     #[error("pod {0} has an address of the VPC but no network interface")]
     NoInterface(String),
+    /// A pod inside the VPC has no network interface, for which removals and weights of its groups
+    /// wait (CCM 2.13 and later).
+    #[error(
+        "pod {0} has an address of the VPC but no network interface, and what else is to change in its groups waits for it"
+    )]
+    HeldBack(String),
     /// The mapping has an entry without colon.
     #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
     Mapping(#[from] MappingFormatError),
@@ -110,6 +116,6 @@ impl Failure {
     /// Whether the round writes nothing before it fails, so that what stands in the groups stays as
     /// it is. Other failures stop a part of the round, and the rest is carried out.
     pub fn writes_nothing(&self) -> bool {
-        !matches!(self, Self::Mismatch(_) | Self::Refused(_) | Self::NoInterface(_))
+        !matches!(self, Self::Mismatch(_) | Self::Refused(_) | Self::HeldBack(_))
     }
 }

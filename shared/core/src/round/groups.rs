@@ -53,7 +53,7 @@ pub(super) fn wanted(
             elsewhere: Vec::new(),
         };
         for backend in group.backends.iter() {
-            let (kind, server_id, server_ip) = match backend.target {
+            let (kind, server_id, address) = match backend.target {
                 BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
                 BackendTarget::Pod(ip) => match cloud.network.find(ip) {
                     Address::Known => ("eni", (inputs.interface)(ip), ip.to_owned()),
@@ -70,7 +70,7 @@ pub(super) fn wanted(
             };
             wanted.backends.push(RegisteredBackend {
                 server_id,
-                server_ip,
+                server_ip: address,
                 port: backend.port,
                 weight: backend.weight,
                 kind: kind.to_owned(),

@@ -116,17 +116,17 @@ pub(super) fn apply(
     let is_wanted = |found: &Listener| wanted.iter().any(|wanted| is_at(wanted, found));
     let deleted: Vec<Listener> =
         found.iter().filter(|l| !is_wanted(l) && is_ours(inputs, l)).cloned().collect();
-    let is_deleted_port = |port| deleted.iter().any(|gone| gone.port == port);
+    let is_freed = |port| deleted.iter().any(|gone| gone.port == port);
     let is_forwarded_to = |port| deleted.iter().any(|gone| gone.forward_port == Some(port));
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for gone in &deleted {
-        let list = if is_forwarded_to(gone.port) { &mut last } else { &mut first };
-        list.push(ListenerAction::Delete(gone.clone()));
+        let order = if is_forwarded_to(gone.port) { &mut last } else { &mut first };
+        order.push(ListenerAction::Delete(gone.clone()));
     }
     for listener in wanted {
         if found.iter().any(|found| is_at(listener, found)) {
             first.push(ListenerAction::Update(listener));
-        } else if listener.forward_port.is_some() || is_deleted_port(listener.port) {
+        } else if listener.forward_port.is_some() || is_freed(listener.port) {
             last.push(ListenerAction::Create(listener));
         } else {
             first.push(ListenerAction::Create(listener));

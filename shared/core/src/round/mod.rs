@@ -164,7 +164,7 @@ fn finish(inputs: &RoundInputs<'_>, round: &mut Round, synced: Synced) {
         LoadBalancerIngress { ip: String::new(), hostname: hostname.to_owned() }
     }]);
     round.marks.clb = Some(synced.clb);
-    round.failures = synced.without_interface.into_iter().map(Failure::NoInterface).collect();
+    round.failures = synced.without_interface.into_iter().map(Failure::HeldBack).collect();
 }
 
 /// What a Service wants of the cloud.

@@ -121,7 +121,6 @@ fn own_group_in_use(
 
 fn refused(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
     emit(checked, failures, out, |failure| match failure {
-        Failure::Refused(Refusal::Port(_) | Refusal::GroupInUse(_)) => None,
         Failure::Refused(Refusal::NoCertificate(_)) => Some(path(checked, annotation::CERT_ID)),
         Failure::Refused(Refusal::NoForwardTarget { .. } | Refusal::ForwardTarget(_)) => {
             Some(path(checked, annotation::FORWARD_PORT))
@@ -130,9 +129,11 @@ fn refused(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Fin
             Some(path(checked, annotation::FORCE_OVERRIDE))
         }
         Failure::Refused(Refusal::Weight(_)) => Some(path(checked, annotation::WEIGHT)),
-        Failure::Refused(Refusal::NoServer(_)) | Failure::NoInterface(_) | Failure::NoGroup(_) => {
-            Some("spec".to_owned())
-        }
+        Failure::Refused(Refusal::NoServer(_))
+        | Failure::NoInterface(_)
+        | Failure::HeldBack(_)
+        | Failure::NoGroup(_) => Some("spec".to_owned()),
+        // CLB030 and CLB418 speak of refused ports and groups.
         _ => None,
     });
 }

@@ -129,41 +129,41 @@ fn no_labelled_node(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(mode @ (Mode::Cluster | Mode::Local)) = checked.known_mode(out) else { return };
     let Some(nodes) = checked.nodes(out) else { return };
-    let Ok(accepted) = backends::accepted_nodes(checked.service(), nodes) else { return };
-    // In Local mode CCM asks for the instances of those nodes alone that have endpoints.
-    let has_endpoint =
-        |node: &Node| match (mode, checked.service_ref.cluster.slices_of(checked.service())) {
-            (Mode::Local, Some(slices)) => {
-                let pods = checked.service_ref.cluster.pods();
-                EndpointSlice::endpoints_of(slices)
-                    .filter(|endpoint| backends::is_counted(checked.service(), pods, endpoint))
-                    .any(|endpoint| endpoint.node_name.as_deref() == Some(&node.metadata.name))
-            }
-            (Mode::Local, None) => false,
-            _ => true,
-        };
+    let Ok(candidates) = backends::accepted_nodes(checked.service(), nodes) else { return };
     if mode == Mode::Local && checked.slices(out).is_none() {
         return;
     }
-    let bad: Vec<String> = accepted
+    let is_asked_for = |node: &Node| match mode {
+        // CCM asks for the instances of those nodes alone that have endpoints.
+        Mode::Local => !node.is_virtual && hosts_endpoint(checked, node),
+        _ => true,
+    };
+    let bad: Vec<String> = candidates
         .iter()
-        .filter(|node| {
-            !node.is_excluded(checked.version())
-                && !(mode == Mode::Local && node.is_virtual)
-                && has_endpoint(node)
-        })
-        .filter_map(|node| node.instance().err().map(|error| error.to_string()))
+        .filter(|node| !node.is_excluded(checked.version()))
+        .filter_map(|node| Some((node, node.instance().err()?)))
+        .filter(|(node, _)| is_asked_for(node))
+        .map(|(_, error)| error.to_string())
         .collect();
     if let Some(first) = bad.first() {
-        let more = match bad.len() {
+        let others = match bad.len() {
             1 => String::new(),
             n => format!(" (and {} more)", n - 1),
         };
         checked
             .finding(out)
             .value(bad.join("; "))
-            .emit(format!("{first}{more}: {}", at_next_edit(checked)));
+            .emit(format!("{first}{others}: {}", at_next_edit(checked)));
     }
+}
+
+/// Whether an endpoint that CCM counts is on a node.
+fn hosts_endpoint(checked: &CheckedService<'_, '_>, node: &Node) -> bool {
+    let cluster = checked.service_ref.cluster;
+    let slices = cluster.slices_of(checked.service()).unwrap_or_default();
+    EndpointSlice::endpoints_of(slices)
+        .filter(|endpoint| backends::is_counted(checked.service(), cluster.pods(), endpoint))
+        .any(|endpoint| endpoint.node_name.as_deref() == Some(&node.metadata.name))
 }
 
 fn at_next_edit(checked: &CheckedService<'_, '_>) -> String {
