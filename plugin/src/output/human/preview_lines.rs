@@ -23,7 +23,8 @@ pub fn summary_line(preview: &Preview, targets: &[ObjectRef]) -> Text {
     let traffic = changed.traffic().map(|moved| format!("{moved}; ")).unwrap_or_default();
     let what = match preview.outcome {
         Outcome::NoEffect if preview.queued => {
-            format!("CCM does not read what is set; {traffic}{names} goes on as before")
+            let moved = changed.traffic().unwrap_or_else(|| names.clone());
+            format!("CCM takes no notice of what is set: {moved}")
         }
         Outcome::NoEffect => format!("CCM does not look at {names}, and everything stays as it is"),
         Outcome::Failing => format!(

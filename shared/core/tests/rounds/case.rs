@@ -160,8 +160,7 @@ impl Case {
             let service = typed(service);
             !service.metadata.annotations.text(annotation::ID).is_empty()
         };
-        !self.cloud.faults.is_empty()
-            || !versions.into_iter().flatten().any(|service| names_clb(service))
+        !self.cloud.faults.is_empty() || !versions.into_iter().flatten().any(names_clb)
     }
 }
 
