@@ -12,7 +12,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CLUSTER_ID, OTHER_ID, TestSnapshot, backend, endpoint, groups, healthy, healthy_eni,
+    CLUSTER_ID, OTHER_ID, TestSnapshot, backend, endpoint, group, groups, healthy, healthy_eni,
     healthy_local, listener, merged, node, outside, pod_backend, sibling, slice,
 };
 
@@ -88,17 +88,63 @@ pub fn worlds() -> impl Strategy<Value = World> {
     worlds_with(vec(prop_oneof![6 => notes(), 3 => specs(), 2 => grounds()], 1..4))
 }
 
-/// Snapshots of any sort from which the Service goes.
+/// Snapshots from which the Service goes. At first all groups of the CLB are known.
 pub fn departures() -> impl Strategy<Value = World> {
     let gone = Just(Edit::Objects("Service", Vec::new()));
-    let kind = Just(Edit::Patch("Service", json!({"spec": {"type": "ClusterIP"}})));
-    worlds_with(vec(prop_oneof![gone, kind], 1..2))
+    let kind = select(vec!["ClusterIP", "NodePort"]);
+    let kind = kind.prop_map(|kind| Edit::Patch("Service", json!({"spec": {"type": kind}})));
+    worlds_with(vec(prop_oneof![gone, kind], 1..2)).prop_map(|world| {
+        let known = [
+            Edit::Answer(listed()),
+            Edit::Answer(answer("rsp-b", &[])),
+            Edit::Answer(answer("rsp-own", &[])),
+        ];
+        World { edits: known.into_iter().chain(world.edits).collect(), ..world }
+    })
+}
+
+/// Snapshots in which several ports or Services share a group, with any change.
+pub fn shared_groups() -> impl Strategy<Value = World> {
+    let ports = json!({"spec": {"ports": [
+        {"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30080},
+        {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30443},
+    ]}});
+    let two = [Edit::Patch("Service", ports), note(VGROUP_PORT, "rsp-a:80,rsp-a:443")];
+    (worlds(), sharing(), any::<bool>()).prop_map(move |(world, other, is_one_service)| {
+        let first = if is_one_service { two.to_vec() } else { vec![other] };
+        World { edits: first.into_iter().chain(world.edits).collect(), ..world }
+    })
 }
 
 fn worlds_with(change: impl Strategy<Value = Vec<Edit>>) -> impl Strategy<Value = World> {
-    let edit = prop_oneof![5 => notes(), 2 => specs(), 3 => grounds(), 4 => answers(), 2 => marks(), 1 => releases()];
+    let edit = prop_oneof![
+        5 => notes(), 2 => specs(), 3 => grounds(), 4 => answers(), 2 => marks(), 1 => releases(),
+    ];
     (select(vec!["cluster", "local", "eni"]), vec(edit, 0..7), change)
         .prop_map(|(base, edits, change)| World { base, edits, change })
+}
+
+/// The name of the group that CCM made for the Service.
+fn own_name() -> String {
+    format!("k8s/30080/web/shop/{CLUSTER_ID}")
+}
+
+/// The list of the CLB's groups.
+fn listed() -> Value {
+    groups(&[("rsp-a", "shop"), ("rsp-b", "shop-tls"), ("rsp-own", own_name().as_str())])
+}
+
+/// The answer about a group. A server is there once with each of its ports.
+fn answer(id: &str, backends: &[Value]) -> Value {
+    let name = if id == "rsp-own" { own_name() } else { "shop".to_owned() };
+    let place = |of: &Value| (of["ServerId"].clone(), of["Port"].clone());
+    let mut once: Vec<Value> = Vec::new();
+    for backend in backends {
+        if !once.iter().any(|known| place(known) == place(backend)) {
+            once.push(backend.clone());
+        }
+    }
+    merged(group(id, &once), &json!({"VServerGroupName": name}))
 }
 
 fn note(suffix: &str, value: &str) -> Edit {
@@ -186,10 +232,14 @@ fn specs() -> impl Strategy<Value = Edit> {
         json!([http, port("quic", 80, 8080, 30081, "UDP")]),
     ];
     let ports = select(ports).prop_map(|ports| json!({"ports": ports}));
+    // Of a Service without node ports Kubernetes allocates them, unless it is told not to.
+    let bare = json!({
+        "ports": [port("http", 80, 8080, 0, "TCP")], "allocateLoadBalancerNodePorts": false,
+    });
     let policy = select(vec!["Local", "Cluster"])
         .prop_map(|policy| json!({"externalTrafficPolicy": policy}));
     let kind = select(vec!["LoadBalancer", "ClusterIP"]).prop_map(|kind| json!({"type": kind}));
-    prop_oneof![5 => ports, 2 => policy, 1 => kind]
+    prop_oneof![5 => ports, 2 => policy, 1 => kind, 1 => Just(bare)]
         .prop_map(|spec| Edit::Patch("Service", json!({"spec": spec})))
 }
 
@@ -244,9 +294,6 @@ fn sharing() -> impl Strategy<Value = Edit> {
 
 /// What the CLB API says.
 fn answers() -> impl Strategy<Value = Edit> {
-    let own_name = format!("k8s/30080/web/shop/{CLUSTER_ID}");
-    let pairs = [("rsp-a", "shop"), ("rsp-b", "shop-tls"), ("rsp-own", own_name.as_str())];
-    let list = groups(&pairs);
     let behind = |vgroup: &str| Edit::Answer(listener(&json!({"VServerGroupId": vgroup})));
     let balancer = |patch: Value| {
         let known = json!({"LoadBalancerId": "lb-a", "LoadBalancerName": "shop"});
@@ -254,8 +301,8 @@ fn answers() -> impl Strategy<Value = Edit> {
     };
     let tag = json!({"Tags": {"Tag": [{"TagKey": "kubernetes.do.not.delete", "TagValue": "a0"}]}});
     let fixed = vec![
-        Edit::Answer(list.clone()),
-        Edit::Answer(list),
+        Edit::Answer(listed()),
+        Edit::Answer(listed()),
         Edit::Answer(groups(&[("rsp-b", "shop-tls")])),
         behind("rsp-own"),
         behind("rsp-a"),
@@ -267,13 +314,7 @@ fn answers() -> impl Strategy<Value = Edit> {
         Edit::Unanswered("BackendServers"),
     ];
     let group = (select(vec!["rsp-a", "rsp-b", "rsp-own"]), vec(registered(), 0..6));
-    let group = group.prop_map(move |(id, backends)| {
-        let name = if id == "rsp-own" { own_name.as_str() } else { "shop" };
-        Edit::Answer(json!({
-            "VServerGroupId": id, "VServerGroupName": name, "LoadBalancerId": "lb-a",
-            "BackendServers": {"BackendServer": backends},
-        }))
-    });
+    let group = group.prop_map(|(id, backends)| Edit::Answer(answer(id, &backends)));
     prop_oneof![4 => group, 3 => select(fixed)]
 }
 
