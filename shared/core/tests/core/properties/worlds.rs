@@ -110,9 +110,10 @@ pub fn shared_groups() -> impl Strategy<Value = World> {
         {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30443},
     ]}});
     let two = [Edit::Patch("Service", ports), note(VGROUP_PORT, "rsp-a:80,rsp-a:443")];
-    (worlds(), sharing(), any::<bool>()).prop_map(move |(world, other, is_one_service)| {
-        let first = if is_one_service { two.to_vec() } else { vec![other] };
-        World { edits: first.into_iter().chain(world.edits).collect(), ..world }
+    (worlds(), sharing(), any::<[bool; 2]>()).prop_map(move |(world, other, [is_one, is_shown])| {
+        let first = if is_one { two.to_vec() } else { vec![other] };
+        let hidden = (!is_shown).then_some(Edit::Unanswered("BackendServers"));
+        World { edits: first.into_iter().chain(world.edits).chain(hidden).collect(), ..world }
     })
 }
 
