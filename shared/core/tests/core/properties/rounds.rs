@@ -42,6 +42,7 @@ fn rules_about(cause: &Cause) -> &'static [&'static str] {
         Cause::Skipped(skip) | Cause::SkippedUntilChange(skip) => of_skip(skip),
         Cause::NoNode => &["CLB016", "CLB020", "CLB026"],
         Cause::Unmapped => &["CLB003", "CLB004", "CLB005", "CLB006", "CLB007", "CLB019"],
+        Cause::MappingRemoved => &["CLB406"],
         Cause::NoEffect(_) | Cause::NotQueued => &[],
         Cause::Failure(failure) => match failure {
             Failure::Port { reason, .. } => of_skip(reason),
@@ -54,7 +55,8 @@ fn rules_about(cause: &Cause) -> &'static [&'static str] {
             | Failure::Mismatch(_) => &["CLB029", "CLB406"],
             Failure::Refused(Refusal::Port(_)) => &["CLB030"],
             Failure::Refused(Refusal::GroupInUse(_)) => &["CLB418"],
-            Failure::Refused(_) | Failure::NoGroup(_) | Failure::NoInterface(_) => &["CLB033"],
+            Failure::Refused(_) | Failure::NoGroup(_) => &["CLB033"],
+            Failure::NoInterface(_) | Failure::HeldBack(_) => &["CLB033"],
         },
     }
 }
