@@ -221,6 +221,9 @@ impl<'a> Route<'a> {
             }
             let held = contents.held(owners, |of| of.is_same(&owner)).unwrap_or(Held::NONE);
             let participant = participant::of_others(index, owner, &held);
+            if participant.weight_sum.is_none() {
+                self.unknown.push(format!("{}: {}", participant.label(), participant::HAD_BEFORE));
+            }
             self.push(participant, held);
         }
     }

@@ -8,6 +8,9 @@ use crate::{
     prediction::Prediction,
 };
 
+/// Why the weights of a participant are unknown that no round writes.
+pub(super) const HAD_BEFORE: &str = "what it had before is not known";
+
 /// A Service's part in a route.
 pub(super) struct Found<'a> {
     pub(super) participant: Participant<'a>,
@@ -102,7 +105,7 @@ impl<'a> MemberInputs<'_, 'a> {
             Some(_) if here.len() > 1 => {
                 "several of its ports share the group, and CCM writes one of them a round".to_owned()
             }
-            Some(_) => "what it had before is not known".to_owned(),
+            Some(_) => HAD_BEFORE.to_owned(),
         }
     }
 
@@ -181,7 +184,8 @@ pub(super) fn of_others<'a>(
         Owner::External(_, id) => (ParticipantKind::External, None, "", id),
         Owner::Member(_) => (ParticipantKind::Service, None, "", ""),
     };
-    let sum = held.weight_sum();
+    let sum = (!held.is_unknown()).then(|| held.weight_sum());
+    let external = sum.filter(|_| kind == ParticipantKind::External);
     let reasons: Vec<Reason> = Vec::new();
     Participant {
         service_ref: None,
@@ -192,15 +196,15 @@ pub(super) fn of_others<'a>(
         mode: held.registered().all(RegisteredBackend::is_pod).then_some(Mode::Eni),
         outcome: None,
         reasons,
-        weight: (kind == ParticipantKind::External).then(|| u32::try_from(sum).unwrap_or(u32::MAX)),
-        backends: Some(held.len()),
+        weight: external.map(|sum| u32::try_from(sum).unwrap_or(u32::MAX)),
+        backends: sum.map(|_| held.len()),
         expected_backends: 0,
         is_measured: true,
         ready: None,
         healthy: healthy(index, held),
-        weight_sum: Some(sum),
+        weight_sum: sum,
         // Nobody's controller writes it: it is expected to stay.
-        expected_weight_sum: (kind == ParticipantKind::External).then_some(sum),
+        expected_weight_sum: external,
         share: None,
         share_of_known: 0.0,
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     annotation::{self, EffectiveValue},
+    backends,
     finding::Severity,
     index::Index,
     object::ObjectRef,
@@ -43,6 +44,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// What becomes of backends that nobody looks after.
+const FOR_EVER: &str = "nobody will remove it";
+
 fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings<'_>) {
     for cluster in
         index.snapshot.clusters.iter().filter(|_| !index.snapshot.clb_answers.groups.is_empty())
@@ -74,15 +78,28 @@ fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings<'_>) {
         };
         for (at, participant) in route.participants.iter().enumerate() {
             let ours = route.backends_of(at).find(|b| index.cluster_of_instance(b.id).is_some());
-            let problem = match (participant.kind, ours) {
+            let (problem, future) = match (participant.kind, ours) {
                 (ParticipantKind::Orphan, _) if is_bound(&participant) => continue,
-                (ParticipantKind::Orphan, _) => format!(
-                    "backends of Service {} are left over: the Service is gone, or mapped elsewhere",
-                    participant.label()
+                (ParticipantKind::Orphan, _) if is_released(index, participant, key.vgroup) => (
+                    format!(
+                        "backends of Service {} are there still, though its mapping releases the group",
+                        participant.label()
+                    ),
+                    "CCM removes them in the next round over a change of the Service that succeeds",
                 ),
-                (ParticipantKind::External | ParticipantKind::Remote, Some(backend)) => format!(
-                    "{} is a node of a cluster at hand, but its backend is not described as any Service's of that cluster",
-                    backend.id
+                (ParticipantKind::Orphan, _) => (
+                    format!(
+                        "backends of Service {} are left over: the Service is gone, or mapped elsewhere",
+                        participant.label()
+                    ),
+                    FOR_EVER,
+                ),
+                (ParticipantKind::External | ParticipantKind::Remote, Some(backend)) => (
+                    format!(
+                        "{} is a node of a cluster at hand, but its backend is not described as any Service's of that cluster",
+                        backend.id
+                    ),
+                    FOR_EVER,
                 ),
                 _ => continue,
             };
@@ -103,11 +120,22 @@ fn orphans(index: &Index<'_>, prediction: &Prediction, out: &mut Findings<'_>) {
                     key.vgroup
                 ))
                 .emit(format!(
-                    "{problem}; nobody will remove it, and it takes {:.1} % of the traffic",
+                    "{problem}; {future}, and it takes {:.1} % of the traffic",
                     participant.share_of_known * 100.0
                 ));
         }
     }
+}
+
+/// Whether the mapping of a participant's Service names the group, though for no port: CCM then takes
+/// its backends out.
+fn is_released(index: &Index<'_>, participant: &Participant<'_>, vgroup: &str) -> bool {
+    let clusters = &index.snapshot.clusters;
+    let cluster = clusters.iter().find(|cluster| cluster.context == participant.context);
+    let service =
+        cluster.and_then(|cluster| cluster.service(&participant.namespace, &participant.name));
+    let mapping = service.filter(|service| service.is_taken_by_ccm()).and_then(backends::mapping);
+    mapping.is_some_and(|mapping| mapping.entries().iter().any(|entry| entry.group == vgroup))
 }
 
 fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {

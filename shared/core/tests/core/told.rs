@@ -2,6 +2,7 @@
 
 use clbmigrate_core::{
     annotation::VGROUP_PORT, finding::Severity, index::Index, outcome::Outcome, preview::preview,
+    rules,
 };
 use rstest::rstest;
 use serde_json::json;
@@ -34,4 +35,34 @@ fn a_malformed_mapping_keeps_ccm_from_letting_a_service_go(#[case] after: TestSn
     assert_eq!(outcome, Outcome::Frozen);
     assert!(rules.contains(&("CLB003", Severity::Error)), "{rules:?}");
     assert!(!rules.iter().any(|(rule, _)| *rule == "CLB404"), "{rules:?}");
+}
+
+#[test]
+fn what_a_frozen_service_leaves_in_a_group_that_nobody_asked_about_is_unknown() {
+    let before =
+        healthy().note("loadbalancer-healthy-threshold", "3s").unanswered("BackendServers");
+    let after = before.clone().note(VGROUP_PORT, "rsp-b:80").snapshot();
+    let before = before.snapshot();
+    let (before, after) = (Index::new(&before), Index::new(&after));
+    let preview = preview(&before, &after);
+    let route = preview.routes.iter().find(|route| route.key.vgroup == "rsp-a").expect("a route");
+    let orphan = route.after.participants.first().expect("the Service");
+    assert_eq!((orphan.backends, orphan.weight_sum), (None, None));
+    let unknown = "shop/web: what it had before is not known".to_owned();
+    assert!(route.after.unknown.contains(&unknown), "{:?}", route.after.unknown);
+}
+
+#[test]
+fn backends_in_a_group_that_the_mapping_releases_are_removed_one_day() {
+    let released = |mapping: &str| {
+        let snapshot = healthy().note(VGROUP_PORT, mapping).snapshot();
+        let report = rules::check(&Index::new(&snapshot), None, &|_| true);
+        let orphan = report.findings.into_iter().find(|finding| finding.rule == "CLB408");
+        orphan.expect("backends that are left over").message
+    };
+    let message = released("rsp-b:80,rsp-a:0");
+    assert!(message.contains("its mapping releases the group"), "{message}");
+    assert!(!message.contains("nobody will remove it"), "{message}");
+    let message = released("rsp-b:80");
+    assert!(message.contains("nobody will remove it"), "{message}");
 }

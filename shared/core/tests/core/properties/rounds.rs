@@ -55,8 +55,10 @@ fn rules_about(cause: &Cause) -> &'static [&'static str] {
             | Failure::Mismatch(_) => &["CLB029", "CLB406"],
             Failure::Refused(Refusal::Port(_)) => &["CLB030"],
             Failure::Refused(Refusal::GroupInUse(_)) => &["CLB418"],
-            Failure::Refused(_) | Failure::NoGroup(_) => &["CLB033"],
-            Failure::NoInterface(_) | Failure::HeldBack(_) => &["CLB033"],
+            Failure::Refused(_)
+            | Failure::NoGroup(_)
+            | Failure::NoInterface(_)
+            | Failure::HeldBack(_) => &["CLB033"],
         },
     }
 }
