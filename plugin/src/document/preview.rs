@@ -12,6 +12,7 @@ use clbmigrate_core::{
     object::{ExternalTrafficPolicy, ObjectRef, Service},
     outcome::Reason,
     preview::Preview,
+    round::RoundEvent,
 };
 
 use super::{names::names, routes::RouteDocumentBuilder};
@@ -91,6 +92,7 @@ fn document((before, after): (&Index<'_>, &Index<'_>), preview: &Preview<'_>) ->
         queued: preview.queued,
         causes: preview.reasons.iter().map(cause).collect(),
         reasons: reasons.collect(),
+        events: preview.events.iter().map(event).collect(),
         changes: preview.changes.iter().map(change).collect(),
         routes: preview
             .routes
@@ -119,6 +121,14 @@ fn cause((object, reason): &(ObjectRef, Reason)) -> OutcomeCause {
         outcome: reason.outcome.into(),
         place: reason.place.to_string(),
         message: reason.to_string(),
+    }
+}
+
+fn event((object, event): &(ObjectRef, RoundEvent)) -> json::RoundEvent {
+    json::RoundEvent {
+        object: json::Object::from(object),
+        kind: event.kind().to_owned(),
+        reason: event.reason().to_owned(),
     }
 }
 

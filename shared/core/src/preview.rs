@@ -9,6 +9,7 @@ use crate::{
     object::ObjectRef,
     outcome::{Outcome, Reason},
     prediction::Prediction,
+    round::RoundEvent,
     route::{Route, RouteKey},
     rules,
 };
@@ -21,6 +22,8 @@ pub struct Preview<'a> {
     pub queued: bool,
     /// Why the outcome is not *applied*, as `(Service, reason)`.
     pub reasons: Vec<(ObjectRef, Reason)>,
+    /// The events that CCM writes in its last round over each of these Services.
+    pub events: Vec<(ObjectRef, RoundEvent)>,
     /// The Services that differ, by cluster and name.
     pub changes: Vec<ServiceChange<'a>>,
     /// The routes that these Services are or were in.
@@ -102,7 +105,7 @@ pub fn preview_including<'a>(
         .collect();
 
     let mut outcome = Outcome::Applied;
-    let mut reasons = Vec::new();
+    let (mut reasons, mut events) = (Vec::new(), Vec::new());
     let mut queued = false;
     for (object, predicted) in prediction.services(after) {
         let service_ref = after.service_ref(&object);
@@ -111,6 +114,7 @@ pub fn preview_including<'a>(
             .map(|service_ref| after.outcome_of(&service_ref, &prediction));
         let (one, why) = predicted.outcome(present.as_ref());
         queued |= predicted.is_queued;
+        events.extend(predicted.events.iter().map(|event| (object.clone(), event.clone())));
         outcome = outcome.max(one);
         reasons.extend(why.into_iter().map(|reason| (object.clone(), reason)));
     }
@@ -118,6 +122,7 @@ pub fn preview_including<'a>(
         outcome,
         queued,
         reasons,
+        events,
         changes,
         routes,
         introduced,

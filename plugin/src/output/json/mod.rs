@@ -17,7 +17,7 @@ pub use ccm::{CcmRelease, CcmSource};
 pub use change::{ChangeKind, ChangeReport, ChangeState};
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend,
-    OutcomeCause, Preview, PreviewKind, RouteState,
+    OutcomeCause, Preview, PreviewKind, RoundEvent, RouteState,
 };
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{

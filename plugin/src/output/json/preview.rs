@@ -22,6 +22,9 @@ pub struct Preview {
     pub reasons: Vec<String>,
     /// The same reasons, each with its Service, place and outcome.
     pub causes: Vec<OutcomeCause>,
+    /// The events that CCM writes in its next round over the Services; where that fails, in the round
+    /// after it.
+    pub events: Vec<RoundEvent>,
     /// The Services that differ; none where the change changes nothing.
     pub changes: Vec<Change>,
     /// The routes they are or were in.
@@ -52,6 +55,18 @@ pub struct OutcomeCause {
     pub place: String,
     /// What is the case, in words.
     pub message: String,
+}
+
+/// An event that CCM writes about its round over a Service.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RoundEvent {
+    /// The Service.
+    pub object: Object,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The reason, for example `SyncLoadBalancerFailed`.
+    pub reason: String,
 }
 
 /// A Service that differs.

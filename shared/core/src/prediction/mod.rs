@@ -21,7 +21,7 @@ use crate::{
         Cause, NoEffect, Outcome, Place, PortResult, Reason, ServiceOutcome, clb_of, has_hash,
         of_failures, unread_annotations,
     },
-    round::{self, Cloud, Failure, RoundInputs, WatchEvent},
+    round::{self, Cloud, Failure, RoundEvent, RoundInputs, WatchEvent},
 };
 
 /// The Services whose next round is taken as done, and what the groups hold after it. The default
@@ -45,6 +45,8 @@ pub struct ServicePrediction {
     pub hash_changed: bool,
     /// Why the round fails, and fails again when CCM tries once more.
     pub failures: Vec<Failure>,
+    /// The events of the last round.
+    pub events: Vec<RoundEvent>,
     /// The groups in which the Service has another weight than before.
     pub weights: Vec<WeightChange>,
     /// Whether the Service goes, or is no load balancer any more.
@@ -313,6 +315,7 @@ fn carry_out(
         is_queued,
         hash_changed,
         failures: round.failures,
+        events: round.events,
         weights,
         goes,
         unread,

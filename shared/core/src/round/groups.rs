@@ -252,6 +252,13 @@ pub(super) fn plan(
     actions
 }
 
+/// The pods for which removals and weights of a group wait; `None` where nothing waits.
+pub(super) fn held_back(wanted: &[WantedGroup], action: &GroupAction) -> Option<Vec<String>> {
+    let GroupAction::Update(index, _) = action else { return None };
+    let pods = &wanted.get(*index)?.without_interface;
+    (!pods.is_empty()).then(|| pods.clone())
+}
+
 /// Carries one action out. Adds, then removes, then sets, so that the group is never empty in
 /// between; a refusal stops none of them (CCM 2.14: `UpdateVServerGroup`).
 pub(super) fn apply(

@@ -19,12 +19,14 @@ mod events;
 mod failure;
 mod groups;
 mod listeners;
+mod report;
 
 pub use self::{
     balancer::{CLUSTER_TAG, MADE_BY_CCM, default_name},
     cloud::{Address, Balancer, Cloud, Listener, Network, Refusal, ServerGroup},
     events::{ChangeNoticed, WatchEvent},
     failure::{Failure, Mismatch, NotReusable},
+    report::RoundEvent,
 };
 
 use crate::{
@@ -82,9 +84,9 @@ pub struct Round {
     pub cloud: Cloud,
     /// What it leaves on the Service.
     pub marks: Marks,
-    /// The groups that got nothing but additions, because a pod has no network interface, by id,
-    /// with these pods' addresses.
-    pub held_back: Vec<(String, Vec<String>)>,
+    /// What CCM writes about it to the Service, in order; events of parallel work in the order of the
+    /// Service's ports.
+    pub events: Vec<RoundEvent>,
 }
 
 /// What CCM writes to the Service itself.
@@ -129,6 +131,7 @@ pub fn run(inputs: &RoundInputs<'_>, cloud: &Cloud) -> Round {
             Ok(synced) => finish(inputs, &mut round, synced),
             Err(failures) => round.failures = failures,
         }
+        round.events.extend(report::at_the_end(inputs, &round, true));
     } else if inputs.service.has_finalizer() {
         match sync(inputs, &mut round) {
             Ok(_) => {
@@ -141,6 +144,7 @@ pub fn run(inputs: &RoundInputs<'_>, cloud: &Cloud) -> Round {
             }
             Err(failures) => round.failures = failures,
         }
+        round.events.extend(report::at_the_end(inputs, &round, false));
     }
     round
 }
@@ -175,7 +179,16 @@ struct Wanted {
 }
 
 /// Computes what the Service wants. A Service that goes wants nothing.
-fn build(inputs: &RoundInputs<'_>, cloud: &Cloud) -> Result<Wanted, Failure> {
+fn build(inputs: &RoundInputs<'_>, cloud: &Cloud) -> (Result<Wanted, Failure>, Vec<RoundEvent>) {
+    let mut events = Vec::new();
+    (build_with(inputs, cloud, &mut events), events)
+}
+
+fn build_with(
+    inputs: &RoundInputs<'_>,
+    cloud: &Cloud,
+    events: &mut Vec<RoundEvent>,
+) -> Result<Wanted, Failure> {
     if inputs.service.needs_clean_up() {
         return Ok(Wanted::default());
     }
@@ -191,6 +204,10 @@ fn build(inputs: &RoundInputs<'_>, cloud: &Cloud) -> Result<Wanted, Failure> {
         return Err(Failure::Port { port: port.port, reason: reason.clone() });
     }
     let groups = groups::wanted(inputs, model, cloud);
+    *events = report::about_backends(&groups);
+    if inputs.is_preserved() {
+        events.push(RoundEvent::Preserved);
+    }
     if !inputs.version.has(Behaviour::ToleratesMissingInterfaces)
         && let Some(ip) = groups.iter().flat_map(|group| &group.without_interface).next()
     {
@@ -206,7 +223,9 @@ fn build(inputs: &RoundInputs<'_>, cloud: &Cloud) -> Result<Wanted, Failure> {
 /// Makes the cloud what the Service wants.
 fn sync(inputs: &RoundInputs<'_>, round: &mut Round) -> Result<Synced, Vec<Failure>> {
     let one = |failure: Failure| vec![failure];
-    let mut wanted = build(inputs, &round.cloud).map_err(one)?;
+    let (wanted, events) = build(inputs, &round.cloud);
+    round.events = events;
+    let mut wanted = wanted.map_err(one)?;
     let found_clb = balancer::find(&round.cloud, inputs.service);
     let mut found = match &found_clb {
         Some(clb) => groups::find(inputs, &round.cloud, clb).map_err(one)?,
@@ -226,6 +245,7 @@ fn sync(inputs: &RoundInputs<'_>, round: &mut Round) -> Result<Synced, Vec<Failu
     let mut refusals = Vec::new();
     let side_by_side = inputs.version.has(Behaviour::WorksInParallel);
     for action in actions {
+        round.events.extend(groups::held_back(&wanted.groups, &action).map(RoundEvent::HeldBack));
         refusals.extend(groups::apply(&mut round.cloud, &clb, &mut wanted.groups, action));
         if !side_by_side && !refusals.is_empty() {
             break;
@@ -243,10 +263,6 @@ fn sync(inputs: &RoundInputs<'_>, round: &mut Round) -> Result<Synced, Vec<Failu
         refusals.extend(groups::clean_up(inputs, &mut round.cloud, &wanted.groups, &found));
     }
     failures.extend(refusals.into_iter().map(Failure::from));
-    let groups = wanted.groups.iter().filter(|group| !group.without_interface.is_empty());
-    round.held_back = groups
-        .map(|group| (group.id.clone().unwrap_or_default(), group.without_interface.clone()))
-        .collect();
     if !failures.is_empty() {
         return Err(failures);
     }

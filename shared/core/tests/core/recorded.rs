@@ -207,7 +207,34 @@ fn difference(case: &Value) -> Option<String> {
     // CCM looks at each Service whose nodes or endpoints differ.
     let others = objects(expected, "others").filter(|other| is_concerned(case, &other["of"]));
     let last = others.last().unwrap_or(last);
-    groups_differ(case, last, &preview).or_else(|| outcome_differs(last, &preview))
+    groups_differ(case, last, &preview)
+        .or_else(|| outcome_differs(last, &preview))
+        .or_else(|| events_differ(case, last, &preview))
+}
+
+/// Whether the round over the Service writes other events than CCM did, by type and reason.
+fn events_differ(case: &Value, last: &Value, preview: &Preview<'_>) -> Option<String> {
+    if objects(&case["expected"], "others").next().is_some() {
+        // The last round may be another Service's.
+        return None;
+    }
+    let mut here: Vec<String> = preview
+        .events
+        .iter()
+        .map(|(_, event)| format!("{} {}", event.kind(), event.reason()))
+        .collect();
+    let mut there: Vec<String> = objects(last, "events")
+        .map(|event| {
+            format!(
+                "{} {}",
+                event["type"].as_str().unwrap_or_default(),
+                event["reason"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    here.sort();
+    there.sort();
+    (here != there).then(|| format!("events: CCM {there:?}, here {here:?}"))
 }
 
 /// Whether the nodes or the endpoints of another Service differ.
