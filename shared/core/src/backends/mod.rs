@@ -5,12 +5,14 @@
 
 mod backend;
 mod endpoints;
+mod groups;
 mod nodes;
 
 use thiserror::Error;
 
 pub use backend::{Backend, BackendTarget, Backends};
 pub use endpoints::{CountedEndpoint, PodSet, counted_endpoints, is_counted, readiness_gate};
+pub use groups::{KnownGroups, is_possible_group_id};
 pub use nodes::{
     BackendLabelError, NodeSet, accepted_nodes, backend_label_error, count_labelled_nodes,
     has_eligible_node,
@@ -48,41 +50,6 @@ impl Mode {
             Self::Eni => "ENI",
         }
     }
-}
-
-/// What is known of the vServer groups in a Service's CLB.
-#[derive(Debug, Clone, Default)]
-pub enum KnownGroups<'a> {
-    /// Nothing. Every mapped group counts as present and reusable, if its id can be one at all.
-    #[default]
-    Unknown,
-    /// All groups of the CLB, as `(id, name)`.
-    Listed(Vec<(&'a str, &'a str)>),
-}
-
-impl KnownGroups<'_> {
-    /// What CCM says of reusing group `id`.
-    fn check(&self, id: &str) -> Result<(), SkipReason> {
-        let Self::Listed(groups) = self else {
-            return if is_possible_group_id(id) {
-                Ok(())
-            } else {
-                Err(SkipReason::NoSuchGroup(id.to_owned()))
-            };
-        };
-        match groups.iter().find(|(known, _)| *known == id) {
-            None => Err(SkipReason::NoSuchGroup(id.to_owned())),
-            Some((_, name)) if NamedKey::parse(name).is_some() => {
-                Err(SkipReason::MadeByCcm(id.to_owned()))
-            }
-            Some(_) => Ok(()),
-        }
-    }
-}
-
-/// Whether a text can be the id of a vServer group: letters of ASCII, digits and hyphens only.
-pub fn is_possible_group_id(id: &str) -> bool {
-    !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// What CCM reads to compute a Service's backends.

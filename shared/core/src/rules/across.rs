@@ -11,6 +11,7 @@ use crate::{
     listener,
     object::{Service, TargetPort},
     patch::PatchOp,
+    version::Behaviour,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -240,11 +241,16 @@ fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             |owner| format!("name CLB {owner} in both Services: the group belongs to it"),
         );
         checked.finding(out).annotation(key, text).parts([part(rival)]).fix(fix).emit(format!(
-            "group {} is mapped under CLB {} here and under CLB {} by Service {}; it belongs to one, and the other Service is drained in silence",
+            "group {} is mapped under CLB {} here and under CLB {} by Service {}; it belongs to one, and the other Service {}",
             rival.vgroup,
             checked.clb(),
             rival.clb,
-            rival.service_ref.label()
+            rival.service_ref.label(),
+            if checked.version().has(Behaviour::LeavesPortsOut) {
+                "is drained in silence"
+            } else {
+                "fails each round"
+            }
         ));
     }
 }

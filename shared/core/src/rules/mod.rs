@@ -12,6 +12,7 @@ mod findings;
 mod groups;
 mod identity;
 mod keys;
+mod mapped_groups;
 mod mapping;
 mod nodes;
 mod rebinding;
@@ -197,6 +198,7 @@ fn all() -> &'static [&'static Rule] {
             keys::RULES,
             nodes::RULES,
             mapping::RULES,
+            mapped_groups::RULES,
             across::RULES,
             identity::RULES,
             workloads::RULES,

@@ -1,0 +1,215 @@
+//! The rounds that follow from the change of one Service.
+
+use std::collections::BTreeMap;
+
+use super::{ServicePrediction, WeightChange, is_unknown, standing::CloudBuilder};
+use crate::{
+    annotation,
+    backends::{self, BackendLabelError, Backends, LocalModel, Mode},
+    change::ServiceChange,
+    clb_answers::RegisteredBackend,
+    identity::NamedKey,
+    index::{Index, ServiceRef},
+    object::{LoadBalancerIngress, Service},
+    outcome::{NoEffect, PortResult, clb_of, has_hash, unread_annotations},
+    prediction::Prediction,
+    round::{self, Cloud, RoundInputs, WatchEvent},
+    version::CcmVersion,
+};
+
+/// Carries out the round over a changed Service, and a second one where the first fails.
+pub(super) fn carry_out(
+    builder: &CloudBuilder<'_, '_>,
+    change: &ServiceChange<'_>,
+    rounds: usize,
+    cloud: &mut Cloud,
+) -> ServicePrediction {
+    let Some(seen) = as_seen(builder, change) else { return ServicePrediction::default() };
+    let goes = seen.needs_clean_up() || change.new.is_none();
+    let index = if change.new.is_some() { builder.after } else { builder.before };
+    let Some(cluster) = index.snapshot.clusters.get(change.cluster) else {
+        return ServicePrediction::default();
+    };
+    let service_ref = ServiceRef { cluster_index: change.cluster, cluster, service: &seen };
+    let version = cluster.ccm_version;
+    let unread = change.new.map(|new| unread_annotations(change.old, new, version));
+    let mut unread = unread.unwrap_or_default();
+    let is_queued = is_queued(change, &seen, index.mode(&service_ref), version);
+    let hash_changed = hash_changed(builder, change);
+    if !is_queued {
+        return ServicePrediction { goes, unread, ..ServicePrediction::default() };
+    }
+    let model = model(index, &service_ref, goes);
+    let inputs = RoundInputs {
+        service: &seen,
+        model: &model,
+        cluster_id: index.cluster_id(change.cluster),
+        hash_changed,
+        version,
+        interface: &|ip| builder.interface(ip),
+    };
+    let before = weights(&inputs, cloud);
+    let mut round = round::run(&inputs, cloud);
+    let more = rounds.saturating_sub(1).max(usize::from(!round.is_success()));
+    for _ in 0..more {
+        round = round::run(&inputs, &round.cloud);
+    }
+    *cloud = round.cloud;
+    let mut weights = changed_weights(&before, &weights(&inputs, cloud));
+    if goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
+        weights.extend(possible_losses(index, &inputs, cloud));
+    }
+    // CCM writes a weight all the same where a server has a second entry in the group.
+    let is_written = weights.iter().any(|change| change.before != change.after);
+    unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
+    ServicePrediction {
+        is_queued,
+        hash_changed,
+        failures: round.failures,
+        events: round.events,
+        weights,
+        goes,
+        unread,
+        removed_mapping: removed_mapping(change),
+    }
+}
+
+/// The key of a mapping that goes, while the Service goes on to name a CLB whose listeners CCM does
+/// not touch.
+fn removed_mapping(change: &ServiceChange<'_>) -> Option<String> {
+    let (old, new) = (change.old?, change.new?);
+    let annotations = &new.metadata.annotations;
+    let goes = backends::is_mapped(old)
+        && !backends::is_mapped(new)
+        && !clb_of(new).is_empty()
+        && new.is_load_balancer()
+        && annotations.text(annotation::FORCE_OVERRIDE) != "true";
+    goes.then(|| old.metadata.annotations.key_of(annotation::VGROUP_PORT))
+}
+
+/// What CCM computes of a Service. A port whose backends cannot be computed has one of which nothing
+/// is known.
+fn model<'s, 'a: 's>(
+    index: &Index<'a>,
+    service_ref: &ServiceRef<'s>,
+    goes: bool,
+) -> Result<LocalModel<'s>, BackendLabelError> {
+    if goes {
+        return Ok(LocalModel { mode: Mode::Cluster, ports: Vec::new() });
+    }
+    let mut model = index.local_model(service_ref)?;
+    let outcome = index.outcome_of(service_ref, &Prediction::default());
+    for (port, of) in model.ports.iter_mut().zip(&outcome.ports) {
+        if let (Ok(group), PortResult::Unknown(_)) = (&mut port.group, &of.result) {
+            group.backends = Backends::unknown();
+        }
+    }
+    Ok(model)
+}
+
+/// The Service as CCM's round sees it: with CCM's finalizer, and with what CCM wrote to it before.
+fn as_seen(builder: &CloudBuilder<'_, '_>, change: &ServiceChange<'_>) -> Option<Service> {
+    let mut seen = change.new.or(change.old)?.clone();
+    let version = builder.version(change.cluster);
+    let was_taken = change.old.is_some_and(|old| old.is_taken_by(version) || old.has_finalizer());
+    if was_taken && !seen.has_finalizer() {
+        seen.metadata.finalizers.push(annotation::FINALIZER.to_owned());
+    }
+    if change.new.is_none() && seen.metadata.deletion_timestamp.is_none() {
+        seen.metadata.deletion_timestamp = Some("1970-01-01T00:00:00Z".to_owned());
+    }
+    // CCM has bound a Service that it took to its CLB, whether or not a manifest says so.
+    if let Some(old) = change.old.filter(|old| was_taken && clb_of(old) != clb_of(&seen)) {
+        let ingress = &mut seen.status.load_balancer.ingress;
+        if ingress.is_empty() && !clb_of(old).is_empty() {
+            let ip = "its address".to_owned();
+            ingress.push(LoadBalancerIngress { ip, hostname: String::new() });
+            let label = annotation::CLB_LABEL.to_owned();
+            seen.metadata.labels.entry(label).or_insert_with(|| clb_of(old).to_owned());
+        }
+    }
+    Some(seen)
+}
+
+fn is_queued(
+    change: &ServiceChange<'_>,
+    seen: &Service,
+    mode: Option<Mode>,
+    version: CcmVersion,
+) -> bool {
+    let mode = mode.unwrap_or(Mode::Cluster);
+    let is_same = |old: &Service| {
+        old.spec == seen.spec
+            && old.metadata.annotations == seen.metadata.annotations
+            && old.metadata.deletion_timestamp == seen.metadata.deletion_timestamp
+    };
+    match change.old {
+        // Its nodes or endpoints changed, or somebody asks what CCM's next round would write.
+        Some(old) if is_same(old) => WatchEvent::Start.queues(seen, mode, version),
+        before => WatchEvent::Service { before }.queues(seen, mode, version),
+    }
+}
+
+/// Whether the Service differs from that of CCM's last success in what CCM hashes.
+fn hash_changed(builder: &CloudBuilder<'_, '_>, change: &ServiceChange<'_>) -> bool {
+    let (Some(old), Some(new)) = (change.old, change.new) else { return true };
+    let (was, is) = (&old.spec, &new.spec);
+    let is_same = old.metadata.annotations == new.metadata.annotations
+        && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
+        && (&was.ports, &was.kind, was.external_traffic_policy, &was.load_balancer_class)
+            == (&is.ports, &is.kind, is.external_traffic_policy, &is.load_balancer_class);
+    if !is_same || !has_hash(old) {
+        return true;
+    }
+    let Some(cluster) = builder.before.snapshot.clusters.get(change.cluster) else { return true };
+    let service_ref = ServiceRef { cluster_index: change.cluster, cluster, service: old };
+    // After a failure the label is that of an older Service.
+    !builder.before.outcome_of(&service_ref, &Prediction::default()).failures.is_empty()
+}
+
+/// The sum of a Service's weights in each group; `None` where it is not known.
+fn weights(inputs: &RoundInputs<'_>, cloud: &Cloud) -> BTreeMap<String, Option<u64>> {
+    let meta = &inputs.service.metadata;
+    let is_own = |backend: &&RegisteredBackend| {
+        NamedKey::parse(&backend.description).is_some_and(|key| {
+            key.service == meta.name
+                && key.namespace == meta.namespace()
+                && key.cluster_id == inputs.cluster_id
+        })
+    };
+    let sums = cloud.groups.iter().map(|group| {
+        let own = group.backends.iter().filter(is_own);
+        let sum = own.map(|backend| (!is_unknown(backend)).then(|| u64::from(backend.weight)));
+        (group.id.clone(), sum.sum::<Option<u64>>())
+    });
+    sums.collect()
+}
+
+/// The groups that hold backends of a Service of this name in a cluster that is not at hand. Where
+/// the id of the Service's own cluster is not known, they may be its own.
+fn possible_losses<'c>(
+    index: &'c Index<'_>,
+    inputs: &'c RoundInputs<'_>,
+    cloud: &'c Cloud,
+) -> impl Iterator<Item = WeightChange> + 'c {
+    let meta = &inputs.service.metadata;
+    let may_be_own = move |backend: &RegisteredBackend| {
+        let key = NamedKey::parse(&backend.description);
+        key.is_some_and(|key| key.service == meta.name && key.namespace == meta.namespace())
+            && index.cluster_of(backend).is_none()
+    };
+    let groups = cloud.groups.iter().filter(move |group| group.backends.iter().any(may_be_own));
+    groups.map(|group| WeightChange { vgroup: group.id.clone(), before: None, after: Some(0) })
+}
+
+fn changed_weights(
+    before: &BTreeMap<String, Option<u64>>,
+    after: &BTreeMap<String, Option<u64>>,
+) -> Vec<WeightChange> {
+    let changes = before.iter().map(|(vgroup, before)| WeightChange {
+        vgroup: vgroup.clone(),
+        before: *before,
+        after: after.get(vgroup).copied().unwrap_or(Some(0)),
+    });
+    changes.filter(|change| change.before != change.after).collect()
+}

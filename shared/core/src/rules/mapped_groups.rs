@@ -1,0 +1,85 @@
+//! 0xx: the groups that a mapping names, against those of the CLB.
+
+use super::{Check, CheckedService, Evidence, Findings, Rule, mapping::mapping_annotation};
+use crate::{
+    annotation::EffectiveValue, finding::Severity, identity::NamedKey, version::Behaviour,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "CLB022",
+        title: "group is not in this CLB",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Does not find the group, drops the port without a word, and registers nothing: a silent drain.",
+        bad: "…-loadbalancer-vgroup-port names a group that DescribeVServerGroups of the CLB does not list",
+        good: "a group of this very CLB",
+        fix: "name a group that exists in this CLB",
+        hides: &[],
+        check: Check::Migrated(unknown_group),
+    },
+    Rule {
+        id: "CLB023",
+        title: "group was made by CCM itself",
+        severity: Severity::Error,
+        evidence: &[Evidence::ClbApi],
+        ccm: "Refuses to reuse a group named k8s/<port>/<service>/<namespace>/<cluster id>, drops the port without a word: a silent drain.",
+        bad: "a group named k8s/30080/web/shop/…",
+        good: "a group made by hand, with a name of your own",
+        fix: "make a group in the console and map that",
+        hides: &[],
+        check: Check::Migrated(group_of_ccm),
+    },
+];
+
+fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
+    else {
+        return;
+    };
+    let Some(groups) = checked.groups(out) else { return };
+    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
+    for group in named.map(|entry| entry.group.trim()) {
+        if !groups.iter().any(|(id, _)| *id == group) {
+            let ids: Vec<&str> = groups.iter().map(|(id, _)| *id).take(8).collect();
+            checked
+                .finding(out)
+                .annotation(key, text)
+                .fix(format!("name a group of CLB {}, which has {}", checked.clb(), ids.join(", ")))
+                .emit(format!(
+                    "group {group} is not in CLB {}: {}",
+                    checked.clb(),
+                    registers_nothing(checked)
+                ));
+        }
+    }
+}
+
+/// What CCM does about a port whose group it does not use.
+fn registers_nothing(checked: &CheckedService<'_, '_>) -> String {
+    if checked.version().has(Behaviour::LeavesPortsOut) {
+        "CCM registers nothing and reports success".to_owned()
+    } else {
+        checked.on_skipped_port()
+    }
+}
+
+fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+    let (Some(mapping), Some(EffectiveValue { key, text })) =
+        (checked.mapping(), mapping_annotation(checked))
+    else {
+        return;
+    };
+    let Some(groups) = checked.groups(out) else { return };
+    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
+    for group in named.map(|entry| entry.group.trim()) {
+        let ccms = groups.iter().find(|(id, name)| *id == group && NamedKey::parse(name).is_some());
+        if let Some((_, name)) = ccms {
+            checked.finding(out).annotation(key, text).emit(format!(
+                "group {group} is named {name}, so CCM made it itself and refuses to reuse it: {}",
+                registers_nothing(checked)
+            ));
+        }
+    }
+}
