@@ -6,20 +6,22 @@ use clbmigrate_core::{
     annotation::{FINALIZER, ID, WEIGHT, parse_weight},
     backends::{LocalModel, Mode, SkipReason},
     clb_answers::RegisteredBackend,
-    finding::Severity,
+    finding::{Finding, NotLooked, Severity},
     identity::NamedKey,
     index::Index,
     object::{ObjectRef, Service},
     outcome::{Cause, Outcome, Reason},
-    preview::{Preview, preview},
+    prediction::Prediction,
+    preview::preview,
     round::{self, Balancer, Cloud, Failure, Listener, Refusal, RoundInputs, ServerGroup},
     route::Route,
+    rules,
     snapshot::Snapshot,
 };
 use proptest::prelude::*;
 
 use super::worlds::{departures, shared_groups, worlds};
-use crate::support::CLUSTER_ID;
+use crate::support::{CLUSTER_ID, TestSnapshot};
 
 fn web(snapshot: &Snapshot) -> Option<&Service> {
     snapshot.clusters.first()?.service("shop", "web")
@@ -63,21 +65,33 @@ fn rules_about(cause: &Cause) -> &'static [&'static str] {
     }
 }
 
-/// Whether the report tells of a reason, or that a rule about it could not look.
-fn is_told(preview: &Preview<'_>, object: &ObjectRef, reason: &Reason) -> bool {
+/// Whether findings tell of a reason, or a rule about it could not look.
+fn is_told(
+    findings: &[&Finding],
+    not_looked: &[NotLooked],
+    object: &ObjectRef,
+    reason: &Reason,
+) -> bool {
     let rules = rules_about(&reason.cause);
-    let worst = match reason.outcome {
+    let least = match reason.outcome {
         Outcome::Misrouted => Severity::Warning,
         _ => Severity::Error,
     };
-    let mut findings = preview.introduced.iter().chain(&preview.unchanged);
-    let is_blind =
-        || preview.not_looked.iter().flat_map(|not| &not.rules).any(|id| rules.contains(id));
-    findings.any(|finding| {
+    let tells = |finding: &&Finding| {
         finding.object == *object
             && rules.contains(&finding.rule)
-            && (finding.severity >= worst || finding.allowed)
-    }) || is_blind()
+            && (finding.severity >= least || finding.allowed)
+    };
+    let mut blind = not_looked.iter().flat_map(|not| &not.rules);
+    findings.iter().any(tells) || blind.any(|id| rules.contains(id))
+}
+
+/// Whether a reason is worth a finding: a drain is none where there is nothing to lose.
+fn is_bad(reason: &Reason, service: Option<&Service>) -> bool {
+    match reason.outcome {
+        Outcome::Drained => !has_zero(service),
+        outcome => outcome >= Outcome::Misrouted,
+    }
 }
 
 fn has_zero(service: Option<&Service>) -> bool {
@@ -155,6 +169,16 @@ fn let_go(snapshot: &Snapshot, old: &Service, next: Option<&Service>) -> Cloud {
     if first.is_success() { first.cloud } else { round::run(&inputs, &first.cloud).cloud }
 }
 
+/// The outcome of a change, with the rules that speak after it.
+fn verdict(before: &TestSnapshot, after: &TestSnapshot) -> (Outcome, Vec<&'static str>) {
+    let (before, after) = (before.snapshot(), after.snapshot());
+    let preview = preview(&Index::new(&before), &Index::new(&after));
+    let findings = preview.introduced.iter().chain(&preview.unchanged);
+    let mut rules: Vec<&str> = findings.map(|finding| finding.rule).collect();
+    rules.sort_unstable();
+    (preview.outcome, rules)
+}
+
 fn contents(route: &Route<'_>) -> Vec<(String, u16, u32)> {
     let backends = route.backends().map(|one| (one.id.to_owned(), one.port, one.weight));
     let mut backends: Vec<_> = backends.collect();
@@ -171,20 +195,43 @@ proptest! {
         // A Service on a CLB of its own is not what the rules are about, but getting there is.
         let is_out = ![&before, &after].into_iter().any(|snapshot| names_clb(web(snapshot)));
         let is_unbound = preview.introduced.iter().chain(&preview.unchanged).any(|finding| finding.rule == "CLB406");
-        let is_bad = |reason: &Reason| match reason.outcome {
-            Outcome::Drained => !has_zero(web(&after)),
-            outcome => outcome >= Outcome::Misrouted,
-        };
-        let bad = preview.reasons.iter().filter(|(_, reason)| !is_out && !is_unbound && is_bad(reason));
-        for (object, reason) in bad {
+        let bad = preview.reasons.iter().filter(|(_, reason)| is_bad(reason, web(&after)));
+        let findings: Vec<&Finding> = preview.introduced.iter().chain(&preview.unchanged).collect();
+        for (object, reason) in bad.filter(|_| !is_out && !is_unbound) {
             prop_assert!(
-                is_told(&preview, object, reason),
-                "{reason:?}\nintroduced {:#?}\nunchanged {:#?}\nnot looked {:?}",
-                preview.introduced, preview.unchanged, preview.not_looked
+                is_told(&findings, &preview.not_looked, object, reason),
+                "{reason:?}\n{findings:#?}\nnot looked {:?}", preview.not_looked
             );
         }
         let worst = preview.reasons.iter().map(|(_, reason)| reason.outcome).max();
         prop_assert_eq!(preview.outcome, worst.unwrap_or(Outcome::Applied));
+    }
+
+    #[test]
+    fn no_service_stands_badly_without_a_finding_of_its_reason(world in worlds()) {
+        let snapshot = world.after().snapshot();
+        let index = Index::new(&snapshot);
+        let report = rules::check(&index, None, &|_| true);
+        let findings: Vec<&Finding> = report.findings.iter().collect();
+        for service_ref in index.services().filter(|of| names_clb(Some(of.service))) {
+            let object = service_ref.service.object_ref(None);
+            let outcome = index.outcome_of(&service_ref, &Prediction::default());
+            for reason in outcome.reasons().iter().filter(|of| is_bad(of, Some(service_ref.service))) {
+                prop_assert!(
+                    is_told(&findings, &report.not_looked, &object, reason),
+                    "{reason:?}\n{findings:#?}\nnot looked {:?}", report.not_looked
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_the_old_prefix_come_to_the_same(world in worlds()) {
+        let (before, after) = (world.before(), world.after());
+        let old = before.clone().under_the_old_prefix().zip(after.clone().under_the_old_prefix());
+        if let Some((old_before, old_after)) = old {
+            prop_assert_eq!(verdict(&before, &after), verdict(&old_before, &old_after));
+        }
     }
 
     #[test]
