@@ -25,6 +25,7 @@ fn at_zero() -> Case {
 #[case::the_type_goes(frozen().with("new.yaml", "  type: ClusterIP\n", ""))]
 #[case::it_is_deleted(frozen().without("new.yaml"))]
 #[case::keys_of_the_old_prefix(frozen().under_the_old_prefix())]
+#[case::pods_are_the_backends(frozen().with_pods_as_backends())]
 #[case::the_bandwidth_is_malformed(
     frozen().with_all("healthy-threshold: \"3s\"", "bandwidth: \"5M\"")
 )]
@@ -52,6 +53,7 @@ fn a_deletion_that_the_clean_up_cannot_carry_out_takes_no_traffic() {
 #[case::the_type_becomes_node_port(misplaced().with("new.yaml", "ClusterIP", "NodePort"))]
 #[case::it_is_deleted(misplaced().without("new.yaml"))]
 #[case::keys_of_the_old_prefix(misplaced().under_the_old_prefix())]
+#[case::pods_are_the_backends(misplaced().with_pods_as_backends())]
 #[case::local_mode(
     misplaced().with_all("selector: {app: web}", "selector: {app: web}\n  externalTrafficPolicy: Local")
 )]

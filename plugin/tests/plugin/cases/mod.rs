@@ -65,6 +65,12 @@ impl Case {
         self.with_all("alibaba-cloud-loadbalancer", "alicloud-loadbalancer")
     }
 
+    /// The same with pods as the backends of every Service that has annotations.
+    fn with_pods_as_backends(self) -> Self {
+        let eni = "  annotations:\n    service.beta.kubernetes.io/backend-type: \"eni\"\n";
+        self.with_all("  annotations:\n", eni)
+    }
+
     fn folder(&self) -> Folder {
         let files = self.files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         Folder::new(&files.collect::<Vec<_>>())

@@ -75,9 +75,7 @@ fn adopt_service_with_another_clb(#[case] case: Case) {
 #[rstest]
 #[case::the_clb_has_another_address(adopted())]
 #[case::the_label_alone_tells(adopted().without("balancer.json"))]
-#[case::pods_are_the_backends(
-    adopted().with("live.yaml", "  annotations:\n", "  annotations:\n    service.beta.kubernetes.io/backend-type: \"eni\"\n")
-)]
+#[case::pods_are_the_backends(adopted().with_pods_as_backends())]
 fn a_service_with_another_clb_is_an_error_as_it_stands(#[case] case: Case) {
     let report = case.check("");
     assert_eq!((report.code, report.errors()), (3, vec!["CLB029 error".to_owned()]));
@@ -123,9 +121,7 @@ fn no_listener_on_the_group() {
 ))]
 #[case::keys_of_the_old_prefix(sharing().under_the_old_prefix())]
 #[case::pods_are_the_backends(
-    sharing()
-        .with_all("  annotations:\n", "  annotations:\n    service.beta.kubernetes.io/backend-type: \"eni\"\n")
-        .with("groups.json", "k8s/30080/", "k8s/8080/")
+    sharing().with_pods_as_backends().with("groups.json", "k8s/30080/", "k8s/8080/")
 )]
 fn sharing_service_gets_a_mapping(#[case] case: Case) {
     let report = case.preview("");
