@@ -174,6 +174,7 @@ impl<'a> Route<'a> {
             let input = participant::MemberInputs {
                 index,
                 service_ref,
+                key,
                 ports,
                 prediction,
                 has_answer: answer.is_some(),

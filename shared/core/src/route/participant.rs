@@ -1,11 +1,14 @@
-use super::{Held, Owner, Participant, ParticipantKind, owner::UNCERTAIN};
+use super::{
+    Held, Owner, Participant, ParticipantKind, RouteKey,
+    owner::{UNCERTAIN, owner},
+};
 use crate::{
     backends::{Backends, Mode, ignores_weight_update, weight_setting},
     clb_answers::RegisteredBackend,
     index::{Index, ServiceRef, shown},
     object::EndpointSlice,
     outcome::{BACKEND_TYPE, Outcome, PortOutcome, PortResult, Reason, ServiceOutcome},
-    prediction::Prediction,
+    prediction::{Prediction, is_unknown},
 };
 
 /// Why the weights of a participant are unknown that no round writes.
@@ -23,6 +26,8 @@ pub(super) struct Found<'a> {
 pub(super) struct MemberInputs<'i, 'a> {
     pub index: &'i Index<'a>,
     pub service_ref: &'i ServiceRef<'a>,
+    /// The route.
+    pub key: RouteKey<'a>,
     /// The numbers of the ports by which it shares the group.
     pub ports: &'i [u16],
     pub prediction: &'i Prediction,
@@ -60,6 +65,13 @@ impl<'a> MemberInputs<'_, 'a> {
         let setting = weight_setting(service, cluster.ccm_version);
         // Where CCM writes nothing, it leaves what stands there.
         let kept = || held.as_ref().filter(|_| is_kept(&here)).map(Held::weight_sum);
+        let needs_round = here.len() > 1 || self.keeps_weights();
+        let by_round = if is_measured && !is_uncertain && needs_round && whole.failures.is_empty() {
+            self.sum_after_next_round()
+        } else {
+            None
+        };
+        let by_model = || expected.map(Backends::weight_sum);
         let participant = Participant {
             service_ref: Some(*service_ref),
             context: cluster.context.clone(),
@@ -76,11 +88,22 @@ impl<'a> MemberInputs<'_, 'a> {
             ready: cluster.slices_of(service).map(EndpointSlice::ready_in),
             healthy,
             weight_sum: held.as_ref().map(Held::weight_sum),
-            expected_weight_sum: expected.map(Backends::weight_sum).or_else(kept),
+            expected_weight_sum: by_round.or_else(by_model).or_else(kept),
             share: None,
             share_of_known: 0.0,
         };
         Found { participant, held: held.unwrap_or(Held::NONE), unknown }
+    }
+
+    /// The sum of the Service's weights after one more round over it, for what that leaves depends on
+    /// what the group holds. `None` where it is not known.
+    fn sum_after_next_round(&self) -> Option<u64> {
+        let Self { index, service_ref, key, .. } = *self;
+        let prediction = Prediction::of_unchanged(index, service_ref, 1);
+        let contents = prediction.contents(key.vgroup)?;
+        let members = [*service_ref];
+        let own = contents.iter().filter(|one| owner(index, &members, one) == Owner::Member(0));
+        own.map(|one| (!is_unknown(one)).then(|| u64::from(one.weight))).sum()
     }
 
     /// Whether the weights that the group has stay as they are.

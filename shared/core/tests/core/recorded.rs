@@ -13,7 +13,9 @@ use clbmigrate_core::{
     index::Index,
     object::{ObjectRef, Service},
     outcome::Outcome,
+    prediction::Prediction,
     preview::{Preview, preview_including},
+    route::Route,
     snapshot::{Cluster, Object, Snapshot},
 };
 use flate2::read::GzDecoder;
@@ -45,6 +47,70 @@ fn a_preview_says_what_ccm_left_behind() {
         differing.len(),
         differing.join("\n")
     );
+}
+
+#[test]
+fn a_status_expects_what_the_next_round_leaves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rounds.jsonl.gz");
+    let file = File::open(path).expect("the recorded rounds");
+    let (mut compared, mut differing) = (0, Vec::new());
+    for line in BufReader::new(GzDecoder::new(file)).lines() {
+        let case: Value = serde_json::from_str(&line.expect("a line")).expect("a round");
+        // Nothing has changed about the Service itself, and no other round comes between.
+        let is_event = case["trigger"] == "endpoints" || case["trigger"] == "nodes";
+        let is_alone = objects(&case["expected"], "others").next().is_none();
+        if !is_event
+            || !is_alone
+            || !is_shown_by_answers(&case)
+            || case["expected"]["enqueued"] != true
+        {
+            continue;
+        }
+        compared += 1;
+        if let Some(difference) = expectation_differs(&case) {
+            differing.push(format!("{} {}: {difference}", case["name"], case["kind"]));
+        }
+    }
+    assert!(compared > 50, "{compared} rounds");
+    assert!(
+        differing.is_empty(),
+        "{} of {compared} differ:\n{}",
+        differing.len(),
+        differing.join("\n")
+    );
+}
+
+fn expectation_differs(case: &Value) -> Option<String> {
+    let snapshot = snapshot(case, &case["after"]);
+    let index = Index::new(&snapshot);
+    let expected = &case["expected"];
+    let last = expected.get("retry").filter(|retry| !retry.is_null()).unwrap_or(expected);
+    let meta = &case["after"]["service"]["metadata"];
+    let own = format!(
+        "/{}/{}/{}",
+        meta["name"].as_str().unwrap_or_default(),
+        meta["namespace"].as_str().unwrap_or_default(),
+        case["clusterId"].as_str().unwrap_or_default()
+    );
+    index.routes().filter(|(_, members)| !members.is_empty()).find_map(|(key, _)| {
+        let route = Route::build(&index, *key, &Prediction::default());
+        let of = route.participants.iter().find(|of| of.service_ref.is_some())?;
+        let there: u64 = objects(&last["groups"][key.vgroup], "backends")
+            .filter(|one| one["description"].as_str().is_some_and(|text| text.ends_with(&own)))
+            .filter_map(|one| one["weight"].as_u64())
+            .sum();
+        (of.expected_weight_sum != Some(there)).then(|| {
+            format!(
+                "{}: CCM {there}, here {:?} ({:?} {:?}), measured {:?}, {}",
+                key.vgroup,
+                of.expected_weight_sum,
+                of.outcome,
+                of.reasons,
+                of.weight_sum,
+                last["error"]
+            )
+        })
+    })
 }
 
 /// Whether answers of the CLB API and Kubernetes' objects show all that decides the round: no call
