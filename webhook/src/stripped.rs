@@ -1,6 +1,11 @@
-//! Services stripped of what no rule reads of them: labels, owners, managed fields.
+//! Services stripped of what no rule reads of them: labels but that of the CLB, owners, managed fields.
 
-use clbmigrate_core::object::{Annotations, ObjectMeta, Service, ServiceSpec};
+use std::collections::BTreeMap;
+
+use clbmigrate_core::{
+    annotation::CLB_LABEL,
+    object::{Annotations, ObjectMeta, Service, ServiceSpec, ServiceStatus},
+};
 use serde::{Deserialize, Deserializer};
 
 /// A Service that is stripped while it is read.
@@ -12,6 +17,7 @@ pub(crate) struct StrippedService(pub Service);
 struct RawService {
     metadata: Option<RawMeta>,
     spec: Option<ServiceSpec>,
+    status: Option<ServiceStatus>,
 }
 
 #[derive(Deserialize, Default)]
@@ -21,19 +27,36 @@ struct RawMeta {
     namespace: Option<String>,
     annotations: Option<Annotations>,
     deletion_timestamp: Option<String>,
+    labels: Option<RawLabels>,
+}
+
+/// The one label that tells which CLB CCM uses for a Service.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawLabels {
+    #[serde(rename = "service.k8s.alibaba/loadbalancer-id")]
+    clb: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for StrippedService {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let RawService { metadata, spec } = RawService::deserialize(deserializer)?;
+        let RawService { metadata, spec, status } = RawService::deserialize(deserializer)?;
         let meta = metadata.unwrap_or_default();
+        let clb = meta.labels.and_then(|labels| labels.clb);
+        let labels: BTreeMap<_, _> =
+            clb.map(|clb| (CLB_LABEL.to_owned(), clb)).into_iter().collect();
         let metadata = ObjectMeta {
+            labels,
             name: meta.name.unwrap_or_default(),
             namespace: meta.namespace,
             annotations: meta.annotations.unwrap_or_default(),
             deletion_timestamp: meta.deletion_timestamp,
             ..ObjectMeta::default()
         };
-        Ok(Self(Service { metadata, spec: spec.unwrap_or_default(), ..Service::default() }))
+        Ok(Self(Service {
+            metadata,
+            spec: spec.unwrap_or_default(),
+            status: status.unwrap_or_default(),
+        }))
     }
 }

@@ -3,7 +3,7 @@
 
 use clbmigrate_core::{
     annotation,
-    object::{Annotations, Service, Workload, WorkloadKind},
+    object::{Annotations, Service, ServiceStatus, Workload, WorkloadKind},
 };
 
 use crate::stripped::StrippedService;
@@ -21,6 +21,9 @@ pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error
     service.metadata.annotations = kept(annotations, |key| {
         annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
     });
+    // Of a neighbour no rule asks to which CLB it is bound.
+    service.metadata.labels.clear();
+    service.status = ServiceStatus::default();
     service.spec.ports.shrink_to_fit();
     Ok(Some(service))
 }

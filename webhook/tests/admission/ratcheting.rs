@@ -134,6 +134,27 @@ fn a_frozen_service_may_still_carry_traffic_and_is_not_deleted() {
 }
 
 #[test]
+fn a_service_with_the_address_of_another_clb_does_not_join_the_shared_one() {
+    let bound = json!({
+        "metadata": {"labels": {"service.k8s.alibaba/loadbalancer-id": "lb-bp1made"}},
+        "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}},
+    });
+    let joined = edited(&web(), &bound);
+    let keys = ["id", "vgroup-port", "weight"].map(|name| (name, json!(null)));
+    let old = with_annotations(&joined, &keys);
+    let response = test_cluster().with_service(&old).update(&old, &joined);
+    assert_eq!(response.action_on("CLB029"), "denied", "{response:?}");
+    let own = edited(
+        &joined,
+        &json!({
+            "metadata": {"labels": {"service.k8s.alibaba/loadbalancer-id": "lb-bp1example"}},
+        }),
+    );
+    let response = test_cluster().with_service(&old).update(&old, &own);
+    assert_eq!(response.action_on("CLB029"), "", "{response:?}");
+}
+
+#[test]
 fn a_service_at_weight_0_may_be_deleted() {
     let idle = with_annotations(&web(), &[("weight", json!("0"))]);
     assert!(test_cluster().with_service(&idle).delete(&idle).allowed());

@@ -44,6 +44,10 @@ pub struct Mistake {
 const NO_CLB: &str = "it takes answers of the CLB API, which the webhook does not ask";
 const NO_SLICES: &str = "EndpointSlices are read only where a refusal hangs on them";
 const NO_CLUSTERS: &str = "it takes a second cluster, of which the webhook knows nothing";
+const NO_STATUS: &str =
+    "kubectl apply writes no status, and without an address CCM binds the Service";
+const OTHER_TYPE: &str =
+    "the API server asks the webhook about Services of type LoadBalancer alone";
 const BRAKE: &str = "the API server does not ask about a weight of 0";
 
 /// Where severity alone does not tell.
@@ -60,6 +64,9 @@ const EXCEPTIONS: &[(&str, Expected)] = &[
     ("CLB303-no-pre-stop.yaml", Expected::Injected),
     ("CLB022-group-not-in-clb.yaml", Expected::NotDetected(NO_CLB)),
     ("CLB023-group-made-by-ccm.yaml", Expected::NotDetected(NO_CLB)),
+    ("CLB029-address-of-another-clb.yaml", Expected::NotDetected(NO_STATUS)),
+    ("CLB032-no-load-balancer.yaml", Expected::NotDetected(OTHER_TYPE)),
+    ("CLB418-mapping-while-listener-stays", Expected::NotDetected(NO_CLB)),
     ("CLB401-small-weight.yaml", Expected::NotDetected(NO_CLB)),
     ("CLB407-round-robin.yaml", Expected::NotDetected(NO_CLB)),
     ("CLB408-node-by-hand.yaml", Expected::NotDetected(NO_CLB)),
