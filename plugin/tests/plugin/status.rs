@@ -110,6 +110,40 @@ fn a_service_without_mapping_is_in_a_route_whose_group_is_not_known() {
     assert_eq!(json["unrouted"], serde_json::json!([]));
 }
 
+/// CCM made the group for a Service that shares the CLB by its own listener, and somebody put a
+/// machine outside the cluster into it.
+const OWN_GROUP: &str = r#"{
+  "VServerGroupId": "rsp-bp1own", "LoadBalancerId": "lb-bp1test",
+  "VServerGroupName": "k8s/30080/web/shop/c0a00000000000000000000000000aa1",
+  "BackendServers": {"BackendServer": [
+    {"ServerId": "i-bp1node1", "Port": 30080, "Weight": 100, "Type": "ecs",
+     "Description": "k8s/30080/web/shop/c0a00000000000000000000000000aa1"},
+    {"ServerId": "i-bp1outside", "Port": 80, "Weight": 100, "Type": "ecs", "Description": ""}
+  ]}
+}"#;
+
+#[test]
+fn a_group_that_ccm_made_and_that_holds_a_machine_outside_is_a_route_like_any_other() {
+    let nodes = r#"{"apiVersion": "v1", "kind": "List", "items": [{
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"},
+        "spec": {"providerID": "cn-example.i-bp1node1"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}
+    }]}"#;
+    let service = service("shop", "web", "", "20").replace("vgroup-port", "name");
+    let files = [("s.yaml", service.as_str()), ("n.json", nodes), ("g.json", OWN_GROUP)];
+    let folder = Folder::new(&files);
+    let json = run(&format!("status -f {} -o json", folder.path(""))).json();
+    let route = &json["routes"][0];
+    assert_eq!(route["vserverGroup"], "rsp-bp1own");
+    assert_eq!(route["port"], 80);
+    assert_eq!(route["complete"], true);
+    let share = |index: usize| route["participants"][index]["share"].as_f64();
+    assert_eq!((share(0), share(1)), (Some(0.5), Some(0.5)), "{route:#}");
+    let ran = run(&format!("preview web 40 -f {} -o json", folder.path("")));
+    assert_eq!(ran.json()["outcome"], "noEffect", "CCM reads no weight without a mapping");
+    assert_eq!(ran.code, 3);
+}
+
 #[test]
 fn names_carry_what_kubectl_needs() {
     let ran = run(&format!("status {TWO_CLUSTERS} -o name"));
