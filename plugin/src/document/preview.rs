@@ -183,7 +183,7 @@ fn fields(old: &Service, new: &Service) -> Vec<FieldChange> {
 }
 
 /// What CCM reads of a spec.
-fn described(service: &Service) -> [(&'static str, Option<String>); 5] {
+fn described(service: &Service) -> [(&'static str, Option<String>); 6] {
     let spec = &service.spec;
     let ports = spec.ports.iter().map(|port| {
         let node_port =
@@ -198,6 +198,11 @@ fn described(service: &Service) -> [(&'static str, Option<String>); 5] {
         ("spec.type", Some(spec.kind.clone().unwrap_or_else(|| "ClusterIP".to_owned()))),
         ("spec.loadBalancerClass", spec.load_balancer_class.clone()),
         ("spec.externalTrafficPolicy", Some(policy.to_owned())),
+        (
+            "spec.loadBalancerSourceRanges",
+            (!spec.load_balancer_source_ranges.is_empty())
+                .then(|| spec.load_balancer_source_ranges.join(", ")),
+        ),
         ("spec.selector", (!spec.selector.is_empty()).then(|| labels(&spec.selector))),
         ("spec.ports", (!spec.ports.is_empty()).then(|| ports.collect::<Vec<_>>().join(", "))),
     ]

@@ -61,6 +61,9 @@ pub struct ServiceSpec {
     pub load_balancer_class: Option<String>,
     /// Whether Kubernetes gives the ports node ports; it does where this is left out.
     pub allocate_load_balancer_node_ports: Option<bool>,
+    /// The addresses that may reach the Service. CCM hashes them, and nothing else of it here.
+    #[serde(deserialize_with = "nullable")]
+    pub load_balancer_source_ranges: Vec<String>,
     /// The selector. An empty one selects nothing; the endpoints are then made by hand.
     #[serde(deserialize_with = "meta::loose_strings")]
     pub selector: BTreeMap<String, String>,

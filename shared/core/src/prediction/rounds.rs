@@ -14,7 +14,7 @@ use crate::{
     outcome::{NoEffect, PortResult, clb_of, has_hash, unread_annotations},
     prediction::Prediction,
     round::{self, Cloud, RoundInputs, WatchEvent},
-    version::CcmVersion,
+    version::{Behaviour, CcmVersion},
 };
 
 /// Carries out the round over a changed Service, and a second one where the first fails.
@@ -158,6 +158,9 @@ fn hash_changed(builder: &CloudBuilder<'_, '_>, change: &ServiceChange<'_>) -> b
         && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
         && (&was.ports, &was.kind, was.external_traffic_policy, &was.load_balancer_class)
             == (&is.ports, &is.kind, is.external_traffic_policy, &is.load_balancer_class);
+    let hashes_ranges = builder.version(change.cluster).has(Behaviour::HashesSourceRanges);
+    let is_same = is_same
+        && (!hashes_ranges || was.load_balancer_source_ranges == is.load_balancer_source_ranges);
     if !is_same || !has_hash(old) {
         return true;
     }
