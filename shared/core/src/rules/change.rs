@@ -144,6 +144,9 @@ fn departed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
         (None, weight) if annotation::parse_weight(weight).is_err() => {
             "the weights that it had before".to_owned()
         }
+        (Some(sum), weight) if weight != sum.to_string() => {
+            format!("{weight}, with weights of {sum} in sum")
+        }
         (_, weight) => weight.to_owned(),
     };
     checked.finding(out).fix(format!("set {key}: \"0\" first")).emit(format!(

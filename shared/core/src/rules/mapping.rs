@@ -112,8 +112,26 @@ fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     entries.into_iter().collect::<Vec<_>>().join(",")
 }
 
+/// Where CCM has a CLB of its own for the Service, it looks the groups up in that.
+fn malformed_without_clb(
+    checked: &CheckedService<'_, '_>,
+    failures: &[Failure],
+    out: &mut Findings<'_>,
+) {
+    let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
+    for failure in failures.iter().filter(|of| matches!(of, Failure::Mapping(_))) {
+        checked.finding(out).annotation(key, text).fix(format!("remove {key}")).emit(format!(
+            "{failure}: CCM fails the whole round, nothing is written, weights and backends freeze"
+        ));
+    }
+}
+
 /// Judges the mapping of a Service that goes as well, for there, too, CCM looks its groups up.
-fn malformed(checked: &CheckedService<'_, '_>, _: &[Failure], out: &mut Findings<'_>) {
+fn malformed(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
+    if checked.mapping().is_none() {
+        malformed_without_clb(checked, failures, out);
+        return;
+    }
     let (Some(mapping), Some(EffectiveValue { key, text })) =
         (checked.mapping(), mapping_annotation(checked))
     else {
