@@ -9,7 +9,10 @@ use std::{
 };
 
 pub(crate) use self::standing::{UNKNOWN_SERVER, is_unknown};
-use self::{rounds::carry_out, standing::CloudBuilder};
+use self::{
+    rounds::{carry_out, judge},
+    standing::{CloudBuilder, StandingCloud},
+};
 use crate::{
     change::ServiceChange,
     clb_answers::RegisteredBackend,
@@ -112,17 +115,20 @@ impl Prediction {
             return prediction;
         }
         let builder = CloudBuilder::new(before, after);
-        let mut cloud = builder.build(all);
-        let known: Vec<String> = cloud.groups.iter().map(|group| group.id.clone()).collect();
+        let mut standing = StandingCloud::default();
         for change in all {
             let Some(service) = change.new.or(change.old) else { continue };
-            let predicted = carry_out(&builder, change, rounds, &mut cloud);
+            let predicted = if rounds == 1 && builder.is_plain(change) {
+                judge(&builder, change)
+            } else {
+                let mut cloud = standing.take(&builder, change);
+                let predicted = carry_out(&builder, change, rounds, &mut cloud);
+                standing.put_back(cloud);
+                predicted
+            };
             prediction.services.insert(name(change.cluster, service), predicted);
         }
-        let groups = cloud.groups.into_iter().map(|group| (group.id, Arc::new(group.backends)));
-        // A group that CCM deletes holds nothing.
-        prediction.groups =
-            known.into_iter().map(|id| (id, Arc::default())).chain(groups).collect();
+        prediction.groups = standing.into_contents();
         prediction
     }
 
@@ -236,7 +242,20 @@ fn changed_grounds<'a>(
                 && change.new.is_some_and(|new| std::ptr::eq(new, service_ref.service))
         })
     };
-    let differing = after.services().filter(|service_ref| !is_same_ground(before, service_ref));
+    let clusters = before.snapshot.clusters.iter().zip(&after.snapshot.clusters);
+    let same_nodes: Vec<bool> = clusters
+        .map(|(was, is)| std::ptr::eq(was.nodes(), is.nodes()) || was.nodes() == is.nodes())
+        .collect();
+    let is_same = |service_ref: &ServiceRef<'_>| {
+        let Some(was) = before.snapshot.clusters.get(service_ref.cluster_index) else {
+            return true;
+        };
+        let same_nodes = same_nodes.get(service_ref.cluster_index).copied().unwrap_or(true);
+        same_nodes
+            && was.slices_of(service_ref.service)
+                == service_ref.cluster.slices_of(service_ref.service)
+    };
+    let differing = after.services().filter(|service_ref| !is_same(service_ref));
     let changes = differing.filter(|service_ref| !is_listed(service_ref)).map(|service_ref| {
         let cluster = before.snapshot.clusters.get(service_ref.cluster_index);
         let meta = &service_ref.service.metadata;
@@ -248,15 +267,4 @@ fn changed_grounds<'a>(
         }
     });
     changes.collect()
-}
-
-/// Whether a Service stands on the same nodes and endpoints as before.
-fn is_same_ground(before: &Index<'_>, service_ref: &ServiceRef<'_>) -> bool {
-    let Some(cluster) = before.snapshot.clusters.get(service_ref.cluster_index) else {
-        return true;
-    };
-    let (was, is) = (cluster.nodes(), service_ref.cluster.nodes());
-    (std::ptr::eq(was, is) || was == is)
-        && cluster.slices_of(service_ref.service)
-            == service_ref.cluster.slices_of(service_ref.service)
 }

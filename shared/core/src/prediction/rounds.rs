@@ -10,6 +10,7 @@ use crate::{
     clb_answers::RegisteredBackend,
     identity::NamedKey,
     index::{Index, ServiceRef},
+    known_cloud,
     object::{LoadBalancerIngress, Service},
     outcome::{NoEffect, PortResult, clb_of, has_hash, unread_annotations},
     prediction::Prediction,
@@ -25,29 +26,14 @@ pub(super) fn carry_out(
     cloud: &mut Cloud,
 ) -> ServicePrediction {
     let Some(seen) = as_seen(builder, change) else { return ServicePrediction::default() };
-    let goes = seen.needs_clean_up() || change.new.is_none();
-    let index = if change.new.is_some() { builder.after } else { builder.before };
-    let Some(cluster) = index.snapshot.clusters.get(change.cluster) else {
+    let Some(started) = Started::new(builder, change, &seen) else {
         return ServicePrediction::default();
     };
-    let service_ref = ServiceRef { cluster_index: change.cluster, cluster, service: &seen };
-    let version = cluster.ccm_version;
-    let unread = change.new.map(|new| unread_annotations(change.old, new, version));
-    let mut unread = unread.unwrap_or_default();
-    let is_queued = is_queued(change, &seen, index.mode(&service_ref), version);
-    let hash_changed = hash_changed(builder, change);
-    if !is_queued {
-        return ServicePrediction { goes, unread, ..ServicePrediction::default() };
+    if !started.prediction.is_queued {
+        return started.prediction;
     }
-    let model = model(index, &service_ref, goes);
-    let inputs = RoundInputs {
-        service: &seen,
-        model: &model,
-        cluster_id: index.cluster_id(change.cluster),
-        hash_changed,
-        version,
-        interface: &|ip| builder.interface(ip),
-    };
+    let model = started.model();
+    let inputs = started.inputs(&model);
     let before = weights(&inputs, cloud);
     let mut round = round::run(&inputs, cloud);
     let more = rounds.saturating_sub(1).max(usize::from(!round.is_success()));
@@ -56,21 +42,88 @@ pub(super) fn carry_out(
     }
     *cloud = round.cloud;
     let mut weights = changed_weights(&before, &weights(&inputs, cloud));
-    if goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
+    let Started { index, service_ref: ServiceRef { cluster, .. }, .. } = started;
+    if started.prediction.goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
         weights.extend(possible_losses(index, &inputs, cloud));
     }
     // CCM writes a weight all the same where a server has a second entry in the group.
     let is_written = weights.iter().any(|change| change.before != change.after);
-    unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
-    ServicePrediction {
-        is_queued,
-        hash_changed,
-        failures: round.failures,
-        events: round.events,
-        weights,
-        goes,
-        unread,
-        removed_mapping: removed_mapping(change),
+    let mut prediction = started.prediction;
+    prediction.unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
+    ServicePrediction { failures: round.failures, events: round.events, weights, ..prediction }
+}
+
+/// What becomes of a Service whose groups hold afterwards what CCM computes for it, see
+/// [`CloudBuilder::is_plain`]. Of its backends, one node is enough to tell.
+pub(super) fn judge(
+    builder: &CloudBuilder<'_, '_>,
+    change: &ServiceChange<'_>,
+) -> ServicePrediction {
+    let Some(seen) = as_seen(builder, change) else { return ServicePrediction::default() };
+    let Some(started) = Started::new(builder, change, &seen) else {
+        return ServicePrediction::default();
+    };
+    if !started.prediction.is_queued {
+        return started.prediction;
+    }
+    let model = started.model().map(|model| model.with_one_node());
+    let inputs = started.inputs(&model);
+    let mut round = round::run(&inputs, &known_cloud::around(started.index, &started.service_ref));
+    if !round.is_success() {
+        round = round::run(&inputs, &round.cloud);
+    }
+    ServicePrediction { failures: round.failures, events: round.events, ..started.prediction }
+}
+
+/// A round over a changed Service that is about to be carried out.
+struct Started<'s, 'p, 'a> {
+    /// The id of the network interface that has an address.
+    interface: Box<dyn Fn(&str) -> String + 's>,
+    index: &'p Index<'a>,
+    service_ref: ServiceRef<'s>,
+    /// What is known of it beforehand.
+    prediction: ServicePrediction,
+}
+
+impl<'s, 'p, 'a: 's> Started<'s, 'p, 'a> {
+    fn new(
+        builder: &'s CloudBuilder<'p, 'a>,
+        change: &ServiceChange<'_>,
+        seen: &'s Service,
+    ) -> Option<Self> {
+        let index = if change.new.is_some() { builder.after } else { builder.before };
+        let cluster = index.snapshot.clusters.get(change.cluster)?;
+        let service_ref = ServiceRef { cluster_index: change.cluster, cluster, service: seen };
+        let version = cluster.ccm_version;
+        let unread = change.new.map(|new| unread_annotations(change.old, new, version));
+        let prediction = ServicePrediction {
+            is_queued: is_queued(change, seen, index.mode(&service_ref), version),
+            hash_changed: hash_changed(builder, change),
+            goes: seen.needs_clean_up() || change.new.is_none(),
+            unread: unread.unwrap_or_default(),
+            removed_mapping: removed_mapping(change),
+            ..ServicePrediction::default()
+        };
+        let interface = Box::new(|ip: &str| builder.interface(ip));
+        Some(Self { interface, index, service_ref, prediction })
+    }
+
+    fn model(&self) -> Result<LocalModel<'s>, BackendLabelError> {
+        model(self.index, &self.service_ref, self.prediction.goes)
+    }
+
+    fn inputs<'i>(
+        &'i self,
+        model: &'i Result<LocalModel<'s>, BackendLabelError>,
+    ) -> RoundInputs<'i> {
+        RoundInputs {
+            service: self.service_ref.service,
+            model,
+            cluster_id: self.index.cluster_id(self.service_ref.cluster_index),
+            hash_changed: self.prediction.hash_changed,
+            version: self.service_ref.cluster.ccm_version,
+            interface: self.interface.as_ref(),
+        }
     }
 }
 

@@ -1,17 +1,23 @@
 //! What stands behind the CLBs before the rounds that follow from a change.
 
-use std::{cell::OnceCell, collections::HashMap};
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::Prediction;
 use crate::{
+    annotation,
     backends::{self, BackendTarget, VServerGroup},
     change::ServiceChange,
-    clb_answers::RegisteredBackend,
-    index::{Index, ServiceRef},
+    clb_answers::{ClbAnswers, RegisteredBackend},
+    index::{Index, RouteKey, ServiceRef},
     known_cloud,
+    mapping::Mapping,
     object::Service,
     outcome::{PortOutcome, PortResult, clb_of},
-    round::{Cloud, ServerGroup},
+    round::{Balancer, Cloud, Listener, ServerGroup},
     version::CcmVersion,
 };
 
@@ -23,7 +29,88 @@ pub(crate) fn is_unknown(backend: &RegisteredBackend) -> bool {
     backend.server_id == UNKNOWN_SERVER
 }
 
-/// Puts together the cloud that the rounds start from.
+/// What stands behind the CLBs while one round follows another.
+#[derive(Default)]
+pub(super) struct StandingCloud {
+    balancers: HashMap<String, Balancer>,
+    /// By CLB.
+    listeners: HashMap<String, Vec<Listener>>,
+    groups: HashMap<String, ServerGroup>,
+    /// The ids of CLBs and groups that were looked up. One that is not there any more was deleted.
+    known: HashSet<String>,
+}
+
+impl StandingCloud {
+    /// Takes out the part that the rounds over one changed Service may touch.
+    pub(super) fn take(
+        &mut self,
+        builder: &CloudBuilder<'_, '_>,
+        change: &ServiceChange<'_>,
+    ) -> Cloud {
+        let mut cloud = Cloud::default();
+        let mut versions = [change.old, change.new].into_iter().flatten();
+        let names_clb = versions.any(|service| !clb_of(service).is_empty());
+        for (index, service_ref) in builder.versions(change) {
+            let clb = clb_of(service_ref.service);
+            if clb.is_empty() {
+                let made = known_cloud::made_for(service_ref.service);
+                // A Service that named another CLB before has none of its own.
+                if !names_clb && cloud.balancer(&made.id).is_none() {
+                    cloud.balancers.push(made);
+                }
+                continue;
+            }
+            if cloud.balancer(clb).is_none() {
+                self.take_clb(builder, clb, &mut cloud);
+            }
+            for group in known_cloud::groups_of(index, &service_ref) {
+                if cloud.group(&group.id).is_some() {
+                    continue;
+                }
+                if self.known.insert(group.id.clone()) {
+                    let backends = builder.standing(clb, &group.id).unwrap_or(group.backends);
+                    cloud.groups.push(ServerGroup { backends, ..group });
+                } else {
+                    cloud.groups.extend(self.groups.remove(&group.id));
+                }
+            }
+        }
+        cloud
+    }
+
+    fn take_clb(&mut self, builder: &CloudBuilder<'_, '_>, clb: &str, cloud: &mut Cloud) {
+        if self.known.insert(clb.to_owned()) {
+            let (balancer, listeners) = builder.clb(clb);
+            cloud.balancers.push(balancer);
+            cloud.listeners.extend(listeners);
+        } else {
+            cloud.balancers.extend(self.balancers.remove(clb));
+            cloud.listeners.extend(self.listeners.remove(clb).into_iter().flatten());
+        }
+    }
+
+    /// Takes back what rounds have left.
+    pub(super) fn put_back(&mut self, cloud: Cloud) {
+        for balancer in cloud.balancers {
+            self.balancers.insert(balancer.id.clone(), balancer);
+        }
+        for listener in cloud.listeners {
+            self.listeners.entry(listener.clb.clone()).or_default().push(listener);
+        }
+        for group in cloud.groups {
+            self.groups.insert(group.id.clone(), group);
+        }
+    }
+
+    /// What each group that was looked up holds; nothing where it was deleted.
+    pub(super) fn into_contents(self) -> HashMap<String, Arc<Vec<RegisteredBackend>>> {
+        let gone = self.known.into_iter().map(|id| (id, Arc::default()));
+        let groups = self.groups.into_iter().map(|(id, group)| (id, Arc::new(group.backends)));
+        gone.chain(groups).collect()
+    }
+}
+
+/// Tells what stands behind the CLBs before the first round.
 pub(super) struct CloudBuilder<'p, 'a> {
     pub before: &'p Index<'a>,
     pub after: &'p Index<'a>,
@@ -67,53 +154,46 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
         })
     }
 
-    /// The CLBs that the changed Services name or named, with the groups that their rounds may touch.
-    pub(super) fn build(&self, changes: &[&ServiceChange<'_>]) -> Cloud {
-        let mut cloud = Cloud::default();
-        for (index, service_ref) in changes.iter().flat_map(|change| self.versions(change)) {
-            let clb = clb_of(service_ref.service);
-            if clb.is_empty() {
-                Self::add_own_clb(&mut cloud, changes, &service_ref);
-                continue;
-            }
-            if cloud.balancer(clb).is_none() {
-                let answers = &self.after.snapshot.clb_answers;
-                let answers = if answers.balancers.contains_key(clb) {
-                    answers
-                } else {
-                    &self.before.snapshot.clb_answers
-                };
-                cloud.balancers.push(known_cloud::balancer(answers, clb));
-                cloud.listeners.extend(known_cloud::listeners(&index.snapshot.clb_answers, clb));
-            }
-            for group in known_cloud::groups_of(index, &service_ref) {
-                if cloud.group(&group.id).is_none() {
-                    let backends = self.standing(clb, &group.id).unwrap_or(group.backends);
-                    cloud.groups.push(ServerGroup { backends, ..group });
-                }
-            }
-        }
-        cloud
+    /// The CLB of that id with its listeners, as answers show it.
+    fn clb(&self, clb: &str) -> (Balancer, Vec<Listener>) {
+        let both = [self.after, self.before].map(|index| &index.snapshot.clb_answers);
+        let shows = |answers: &&&ClbAnswers| answers.balancers.contains_key(clb);
+        let answers = both.iter().find(shows).or(both.first()).copied();
+        let listens = |answers: &&&ClbAnswers| answers.listeners_of(clb).is_some();
+        let listeners = both.iter().find(listens).copied();
+        (
+            answers.map(|answers| known_cloud::balancer(answers, clb)).unwrap_or_default(),
+            listeners.map(|answers| known_cloud::listeners(answers, clb)).unwrap_or_default(),
+        )
     }
 
-    /// The CLB of a Service that names none. One that named another before has none of its own.
-    fn add_own_clb(
-        cloud: &mut Cloud,
-        changes: &[&ServiceChange<'_>],
-        service_ref: &ServiceRef<'_>,
-    ) {
-        let named = changes.iter().any(|change| {
-            let versions = [change.old, change.new].into_iter().flatten();
-            let is_it = |service: &Service| {
-                service.metadata.name == service_ref.service.metadata.name
-                    && service.metadata.namespace == service_ref.service.metadata.namespace
-                    && change.cluster == service_ref.cluster_index
-            };
-            versions.clone().any(is_it) && versions.into_iter().any(|of| !clb_of(of).is_empty())
-        });
-        if !named {
-            cloud.balancers.push(known_cloud::made_for(service_ref.service));
-        }
+    /// Whether what the rounds leave in a Service's groups is what CCM computes for the Service as it
+    /// is afterwards: no answer shows the groups, nobody shares them, and the Service stays in them.
+    pub(super) fn is_plain(&self, change: &ServiceChange<'a>) -> bool {
+        let (Some(old), Some(new)) = (change.old, change.new) else { return false };
+        let version = self.version(change.cluster);
+        let text = |service: &'a Service| {
+            let annotations = &service.metadata.annotations;
+            (annotations.text(annotation::ID), annotations.text(annotation::VGROUP_PORT))
+        };
+        let ports = |service: &Service| -> Vec<u16> {
+            service.spec.ports.iter().map(|port| port.port).collect()
+        };
+        let (clb, mapping) = text(new);
+        let is_taken =
+            |service: &Service| service.is_taken_by(version) && !service.needs_clean_up();
+        let is_alone = |vgroup: &str| {
+            [self.before, self.after].into_iter().all(|index| {
+                let key = RouteKey { clb, vgroup, port: None };
+                !index.snapshot.clb_answers.groups.contains_key(vgroup)
+                    && index.sharing(&key).len() < 2
+            })
+        };
+        text(old) == (clb, mapping)
+            && backends::is_mapped(new)
+            && ports(old) == ports(new)
+            && [old, new].into_iter().all(is_taken)
+            && Mapping::parse(mapping).entries().iter().all(|entry| is_alone(entry.group))
     }
 
     /// What stands in a group: as its answer shows, else as CCM would have written it for all
