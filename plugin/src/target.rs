@@ -83,7 +83,13 @@ fn not_taken_by_ccm(service_ref: &ServiceRef<'_>) -> Error {
     };
     let message =
         format!("Service {}: {why} CCM does not look at its annotations", service_ref.label());
-    Error::NotFound { message, hints: Vec::new() }
+    let hint = if service_ref.service.is_load_balancer() {
+        "take the loadBalancerClass or the annotation away, and CCM reads its weight"
+    } else {
+        "set type: LoadBalancer, and CCM reads its weight"
+    };
+    // A weight would have no effect.
+    Error::Refused { message, hints: vec![hint.to_owned()] }
 }
 
 fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error {

@@ -51,7 +51,7 @@ fn a_service_that_ccm_does_not_take_is_refused_with_the_reason() {
     let internal = service("shop", "web", "", "20").replace("LoadBalancer", "ClusterIP");
     let folder = Folder::new(&[("s.yaml", &internal)]);
     let ran = run(&format!("preview web 30 -f {}", folder.path("s.yaml")));
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 3);
     assert!(ran.err.contains("of type ClusterIP"), "{}", ran.err);
 }
 

@@ -114,6 +114,13 @@ pub(crate) fn backends_of(index: &Index<'_>, answer: &GroupAnswer) -> Vec<Regist
     backends.collect()
 }
 
+/// Whether answers tell anything of a Service's CLB itself, or of groups that CCM made for it.
+pub(crate) fn is_clb_known(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> bool {
+    let answers = &index.snapshot.clb_answers;
+    answers.balancers.contains_key(clb_of(service_ref.service))
+        || !index.own_groups(service_ref).is_empty()
+}
+
 /// The cloud around a Service as it is.
 pub(crate) fn around(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Cloud {
     let answers = &index.snapshot.clb_answers;

@@ -110,7 +110,7 @@ pub fn preview_including<'a>(
     for (object, predicted) in prediction.services(after) {
         let service_ref = after.service_ref(&object);
         let present = service_ref
-            .filter(|service_ref| service_ref.service.is_taken_by_ccm())
+            .filter(|of| of.service.is_taken_by(of.cluster.ccm_version))
             .map(|service_ref| after.outcome_of(&service_ref, &prediction));
         let (one, why) = predicted.outcome(present.as_ref());
         queued |= predicted.is_queued;

@@ -103,7 +103,7 @@ impl ServiceVersions {
             old: old.map(|old| old.service),
             new: new.map(|new| new.service),
         }];
-        let prediction = Prediction::new(&before, &after, &changes);
+        let prediction = Prediction::for_rules(&before, &after, &changes);
         let change = ChangeSet { before: &before, services: &changes, prediction: &prediction };
         let report = match new {
             Some(service) => rules::check_service(&after, Some(change), service),

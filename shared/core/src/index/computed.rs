@@ -43,7 +43,8 @@ impl<'a> Index<'a> {
             cluster_id: self.cluster_id(service_ref.cluster_index),
             groups: groups.map_or_else(Default::default, backends::KnownGroups::Listed),
             is_hash_current,
-            cloud: known_cloud::around(self, service_ref),
+            cloud: &|| known_cloud::around(self, service_ref),
+            is_clb_known: known_cloud::is_clb_known(self, service_ref),
         })
     }
 

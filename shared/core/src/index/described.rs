@@ -142,6 +142,10 @@ impl<'a> Index<'a> {
     /// Notes which Services said in the snapshot before a change what their backends are. What is
     /// registered for these tells nothing of what their cluster does by default.
     pub(crate) fn follows(&self, before: &Index<'_>) {
+        if self.snapshot.clb_answers.groups.is_empty() {
+            // Nothing is registered.
+            return;
+        }
         self.said_before.get_or_init(|| {
             let said = before.services().filter(|of| backends::has_backend_type(of.service));
             said.map(|of| {

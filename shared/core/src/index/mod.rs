@@ -290,7 +290,7 @@ impl<'a> Index<'a> {
 
 fn taken_services(snapshot: &Snapshot) -> impl Iterator<Item = ServiceRef<'_>> {
     snapshot.clusters.iter().enumerate().flat_map(|(cluster_index, cluster)| {
-        let taken = cluster.services().filter(|service| service.is_taken_by_ccm());
+        let taken = cluster.services().filter(|service| service.is_taken_by(cluster.ccm_version));
         taken.map(move |service| ServiceRef { cluster_index, cluster, service })
     })
 }

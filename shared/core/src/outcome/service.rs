@@ -2,7 +2,7 @@
 
 use super::{Cause, NoEffect, Outcome, Place, Reason, no_effect::unread_annotations};
 use crate::{
-    annotation,
+    annotation::{self, ValueKind},
     backends::{
         self, Backend, BackendLabelError, Backends, KnownGroups, LocalModel, Mode, ModelInputs,
         NodeSet, PortModel, SkipReason, VServerGroup,
@@ -10,7 +10,7 @@ use crate::{
     object::{Service, ServicePort},
     round::{self, Cloud, Failure, RoundInputs},
     snapshot::Cluster,
-    version::CcmVersion,
+    version::{Behaviour, CcmVersion},
 };
 
 /// What a round of CCM over one Service comes to.
@@ -162,7 +162,7 @@ impl<'a> PortResult<'a> {
 }
 
 /// What decides a Service's outcome.
-pub(crate) struct ServiceInputs<'s> {
+pub(crate) struct ServiceInputs<'s, 'c> {
     pub cluster: &'s Cluster,
     pub service: &'s Service,
     /// `None` where nothing tells.
@@ -173,11 +173,13 @@ pub(crate) struct ServiceInputs<'s> {
     /// Whether the Service is as it was in CCM's last successful round.
     pub is_hash_current: bool,
     /// The CLB with the groups that the Service names, and those that CCM made for it.
-    pub cloud: Cloud,
+    pub cloud: &'c dyn Fn() -> Cloud,
+    /// Whether answers tell anything of the CLB itself, or of groups that CCM made for the Service.
+    pub is_clb_known: bool,
 }
 
 /// Computes the outcome.
-pub(crate) fn of_service(inputs: ServiceInputs<'_>) -> ServiceOutcome<'_> {
+pub(crate) fn of_service<'s>(inputs: ServiceInputs<'s, '_>) -> ServiceOutcome<'s> {
     let ServiceInputs { cluster, service, mode, .. } = inputs;
     let version = cluster.ccm_version;
     let nodes = cluster.nodes_for(service, mode);
@@ -197,7 +199,13 @@ pub(crate) fn of_service(inputs: ServiceInputs<'_>) -> ServiceOutcome<'_> {
     if let (None, Some(error)) = (nodes, backends::backend_label_error(service)) {
         model = Err(error);
     }
-    let failures = failures(service, &model, (inputs.cluster_id, version), &inputs.cloud);
+    let run = || failures(service, &model, (inputs.cluster_id, version), &(inputs.cloud)());
+    let failures = if !inputs.is_clb_known && has_nothing_to_fail_at(service, &model, version) {
+        debug_assert_eq!(run(), [], "{service:?}");
+        Vec::new()
+    } else {
+        run()
+    };
     let missing = missing(mode, &model_inputs, nodes.is_some(), slices.is_some());
     let ports = match model {
         Ok(model) if of_failures(&failures) != Some(Outcome::Frozen) => {
@@ -216,6 +224,34 @@ pub(crate) fn of_service(inputs: ServiceInputs<'_>) -> ServiceOutcome<'_> {
     };
     let unread = unread_annotations(None, service, version);
     ServiceOutcome { mode, failures, ports, unread }
+}
+
+/// Whether a Service has nothing that any round could fail at, as most have. It spares them the round.
+fn has_nothing_to_fail_at(
+    service: &Service,
+    model: &Result<LocalModel<'_>, BackendLabelError>,
+    version: CcmVersion,
+) -> bool {
+    let Ok(model) = model else { return false };
+    let annotations = &service.metadata.annotations;
+    let is_text = |key: &str| {
+        let known = annotation::suffix_of(key).and_then(annotation::find_known);
+        known.is_none_or(|known| known.kind == ValueKind::Text)
+    };
+    let is_bound_elsewhere = service
+        .metadata
+        .labels
+        .get(annotation::CLB_LABEL)
+        .is_some_and(|label| label != annotations.text(annotation::ID));
+    let is_taken = |backend: Backend<'_>| backend.port != 0 && backend.weight <= 100;
+    service.is_taken_by(version)
+        && !service.needs_clean_up()
+        && !is_bound_elsewhere
+        && annotations.keys().all(is_text)
+        && annotations.text(annotation::FORCE_OVERRIDE) != "true"
+        && backends::mapping(service).is_some_and(|mapping| mapping.format_error().is_none())
+        && (version.has(Behaviour::LeavesPortsOut) || model.skipped().next().is_none())
+        && model.groups().all(|group| group.backends.with_one_node().iter().all(is_taken))
 }
 
 /// Why a round after a change of the Service fails. What decides that does not depend on the number

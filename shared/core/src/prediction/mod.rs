@@ -41,8 +41,9 @@ pub struct ServicePrediction {
     pub is_queued: bool,
     /// Whether the Service differs from that of CCM's last successful round.
     pub hash_changed: bool,
-    /// Why the round fails, and fails again when CCM tries once more.
-    pub failures: Vec<Failure>,
+    /// Why the round fails, and fails again when CCM tries once more; `None` where it was not carried
+    /// out.
+    pub failures: Option<Vec<Failure>>,
     /// The events of the last round.
     pub events: Vec<RoundEvent>,
     /// The groups in which the Service has another weight than before.
@@ -87,6 +88,30 @@ impl Prediction {
         let grounds: Vec<ServiceChange<'_>> = changed_grounds(before, after, changes);
         let all: Vec<&ServiceChange<'_>> = changes.iter().chain(&grounds).collect();
         Self::of_rounds(before, after, &all, 1)
+    }
+
+    /// The same for rules alone. A round that leaves what CCM computes for the Service as it is
+    /// afterwards is not carried out, for the rules look at that already.
+    pub fn for_rules<'a>(
+        before: &Index<'a>,
+        after: &Index<'a>,
+        changes: &[ServiceChange<'a>],
+    ) -> Self {
+        after.follows(before);
+        let builder = CloudBuilder::new(before, after);
+        let (plain, others): (Vec<_>, Vec<_>) =
+            changes.iter().partition(|change| builder.is_plain(change));
+        let mut prediction = Self::of_rounds(before, after, &others, 1);
+        for change in plain {
+            let Some(service) = change.new.or(change.old) else { continue };
+            let predicted = ServicePrediction {
+                is_queued: true,
+                hash_changed: true,
+                ..ServicePrediction::default()
+            };
+            prediction.services.insert(name(change.cluster, service), predicted);
+        }
+        prediction
     }
 
     /// What so many rounds leave that CCM makes over a Service as it is.
@@ -197,8 +222,9 @@ impl ServicePrediction {
             let reason = Reason { outcome: Outcome::NoEffect, place: Place::Service, cause };
             return (Outcome::NoEffect, vec![reason]);
         }
-        if let Some(outcome) = of_failures(&self.failures) {
-            let failures = self.failures.iter().cloned().map(Cause::Failure);
+        let failures = self.failures.as_deref().unwrap_or_default();
+        if let Some(outcome) = of_failures(failures) {
+            let failures = failures.iter().cloned().map(Cause::Failure);
             reasons.extend(failures.map(|cause| Reason { outcome, place: Place::Service, cause }));
             if outcome == Outcome::Frozen {
                 return (outcome, reasons);

@@ -50,7 +50,12 @@ pub(super) fn carry_out(
     let is_written = weights.iter().any(|change| change.before != change.after);
     let mut prediction = started.prediction;
     prediction.unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
-    ServicePrediction { failures: round.failures, events: round.events, weights, ..prediction }
+    ServicePrediction {
+        failures: Some(round.failures),
+        events: round.events,
+        weights,
+        ..prediction
+    }
 }
 
 /// What becomes of a Service whose groups hold afterwards what CCM computes for it, see
@@ -66,13 +71,15 @@ pub(super) fn judge(
     if !started.prediction.is_queued {
         return started.prediction;
     }
-    let model = started.model().map(|model| model.with_one_node());
+    // What is not known of the backends does not matter to what is told here.
+    let model = started.index.local_model(&started.service_ref);
+    let model = model.map(|model| model.with_one_node());
     let inputs = started.inputs(&model);
     let mut round = round::run(&inputs, &known_cloud::around(started.index, &started.service_ref));
     if !round.is_success() {
         round = round::run(&inputs, &round.cloud);
     }
-    ServicePrediction { failures: round.failures, events: round.events, ..started.prediction }
+    ServicePrediction { failures: Some(round.failures), events: round.events, ..started.prediction }
 }
 
 /// A round over a changed Service that is about to be carried out.

@@ -170,7 +170,8 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
     /// Whether what the rounds leave in a Service's groups is what CCM computes for the Service as it
     /// is afterwards: no answer shows the groups, nobody shares them, and the Service stays in them.
     pub(super) fn is_plain(&self, change: &ServiceChange<'a>) -> bool {
-        let (Some(old), Some(new)) = (change.old, change.new) else { return false };
+        let Some(new) = change.new else { return false };
+        let old = change.old.unwrap_or(new);
         let version = self.version(change.cluster);
         let text = |service: &'a Service| {
             let annotations = &service.metadata.annotations;

@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{Check, CheckedChange, CheckedService, Evidence, Findings, Rule};
+use super::{Check, CheckedChange, Evidence, Findings, Rule};
 use crate::{
     annotation::{self},
     backends::Mode,
@@ -230,21 +230,21 @@ fn somebody_may_hold(route: &Route<'_>) -> bool {
 
 fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
-    let total = |checked: &CheckedService<'_, '_>| {
-        checked.weight_setting().and_then(|setting| setting.total)
-    };
-    let sums = checked.sums().into_iter().find_map(|sums| {
-        let (before, after) = (sums.before?, sums.after?);
-        (after > before).then_some((before, after))
-    });
-    let totals = || Some((u64::from(total(checked.before)?), u64::from(total(after)?)));
-    // Without endpoints the sum of a raised weight may be 0 still.
-    let Some((was, is)) = totals().filter(|(was, is)| is > was).or(sums) else { return };
-    let is_raised =
-        text(checked.old(), annotation::WEIGHT) != text(after.service(), annotation::WEIGHT);
-    if !is_raised {
+    if text(checked.old(), annotation::WEIGHT) == text(after.service(), annotation::WEIGHT) {
         return;
     }
+    let (Some(old), Some(new)) = (checked.before.weight_setting(), after.weight_setting()) else {
+        return;
+    };
+    let raised = match (old.total, new.total) {
+        // Without endpoints the sum of a raised weight may be 0 still.
+        (Some(was), Some(is)) => (is > was).then(|| (u64::from(was), u64::from(is))),
+        _ => checked.sums().into_iter().find_map(|sums| {
+            let (before, after) = (sums.before?, sums.after?);
+            (after > before).then_some((before, after))
+        }),
+    };
+    let Some((was, is)) = raised else { return };
     let Some(slices) = after.slices(out) else { return };
     let ready = EndpointSlice::ready_in(slices);
     let workloads = after.service_ref.cluster.workloads_of(after.service());

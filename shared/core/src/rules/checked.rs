@@ -28,6 +28,7 @@ pub struct CheckedService<'s, 'a> {
     /// creates it.
     pub old: Option<&'a Service>,
     prediction: &'s Prediction,
+    mode: OnceCell<Option<Mode>>,
     mapping: OnceCell<Option<Mapping<'a>>>,
     setting: OnceCell<Option<WeightSetting>>,
     known: OnceCell<Vec<(&'static KnownAnnotation, EffectiveValue<'a>)>>,
@@ -47,6 +48,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
             service_ref,
             old,
             prediction,
+            mode: OnceCell::new(),
             mapping: OnceCell::new(),
             setting: OnceCell::new(),
             known: OnceCell::new(),
@@ -99,7 +101,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// The mode CCM uses; `None` where nothing tells.
     pub fn mode(&self) -> Option<Mode> {
-        self.index.mode(&self.service_ref)
+        *self.mode.get_or_init(|| self.index.mode(&self.service_ref))
     }
 
     /// The same. Notes that it is missing where nothing tells.
@@ -126,8 +128,9 @@ impl<'s, 'a> CheckedService<'s, 'a> {
 
     /// Why the round over it fails, or the round that a change has it go through.
     pub fn failures(&self) -> &[Failure] {
-        match self.prediction.of(&self.service_ref).filter(|predicted| predicted.is_queued) {
-            Some(predicted) => &predicted.failures,
+        let predicted = self.prediction.of(&self.service_ref);
+        match predicted.and_then(|predicted| predicted.failures.as_ref()) {
+            Some(failures) => failures,
             None => &self.round().failures,
         }
     }

@@ -122,7 +122,7 @@ impl<'a> Engine<'_, 'a> {
         let none = Prediction::default();
         let checked = CheckedService::new(self.index, service_ref, old, self.prediction);
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
-        let is_taken = service_ref.service.is_taken_by_ccm();
+        let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
         let is_migrated = is_candidate && checked.mapping().is_some();
         let was_migrated = old.is_some_and(backends::is_mapped);
@@ -299,8 +299,9 @@ impl<'a> Engine<'_, 'a> {
         out: &mut Findings<'_>,
     ) {
         let predicted = self.prediction.of(&checked.service_ref);
-        if let Some(predicted) = predicted.filter(|predicted| !predicted.failures.is_empty()) {
-            check(checked, &predicted.failures, out);
+        let failures = predicted.and_then(|predicted| predicted.failures.as_deref());
+        if let Some(failures) = failures.filter(|failures| !failures.is_empty()) {
+            check(checked, failures, out);
         }
     }
 
@@ -320,7 +321,7 @@ impl<'a> Engine<'_, 'a> {
             none,
         );
         let is_on_clb = !old.metadata.annotations.text(annotation::ID).is_empty();
-        (old.is_taken_by_ccm() && is_on_clb).then_some(checked)
+        (old.is_taken_by(cluster.ccm_version) && is_on_clb).then_some(checked)
     }
 
     fn checked_change<'s>(

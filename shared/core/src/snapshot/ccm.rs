@@ -131,7 +131,8 @@ impl Cluster {
         if let Some(set) = evidence.setting() {
             return Some((set, Ccm));
         }
-        let on_nodes = || self.nodes.iter().any(|node| node.has_terway);
+        let on_nodes =
+            || *self.shows_terway.get_or_init(|| self.nodes.iter().any(|node| node.has_terway));
         match evidence.has_terway {
             Some(true) => Some((true, Terway)),
             _ if on_nodes() => Some((true, Nodes)),

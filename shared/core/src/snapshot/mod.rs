@@ -76,11 +76,14 @@ pub struct Cluster {
     profile: Option<(String, SourceLocation)>,
     /// The instances behind the nodes.
     instances: OnceLock<HashSet<String>>,
+    /// Whether a node shows that Terway runs on it.
+    shows_terway: OnceLock<bool>,
 }
 
 impl Cluster {
     fn forget_derived(&mut self) {
         self.instances = OnceLock::new();
+        self.shows_terway = OnceLock::new();
     }
 
     /// Adds a Service in the place of the one of its namespace and name, and returns that one.

@@ -221,12 +221,12 @@ fn two_ports(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn kinds(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let plain = "apiVersion: v1\nkind: Service\nmetadata: {name: plain, namespace: kinds}\nspec: {ports: [{port: 80}]}\n";
     user.apply(plain)?;
-    user.run("set plain 40 --yes")?.expect_code(1)?.expect_stderr("of type ClusterIP")?;
+    user.run("set plain 40 --yes")?.expect_code(3)?.expect_stderr("of type ClusterIP")?;
     user.run("set deploy/web 40 --yes")?.expect_code(2)?;
     user.run("set nobody 40 --yes")?.expect_code(1)?.expect_stderr("no Service \"nobody\"")?;
     let network = service_in("kinds", "nlb", &[("weight", "20")]);
     user.apply(with(network, "/spec/loadBalancerClass", "alibabacloud.com/nlb"))?;
-    user.run("set nlb 40 --yes")?.expect_code(1)?.expect_stderr("another controller")?;
+    user.run("set nlb 40 --yes")?.expect_code(3)?.expect_stderr("another controller")?;
     Ok(())
 }
 
