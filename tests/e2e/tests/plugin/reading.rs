@@ -150,6 +150,18 @@ fn ccm(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         Ok(())
     };
     let release = |version: &str, source: &str| json!([{"context": QUIET, "version": version, "source": source}]);
+    let (proxied, proxy) = user.behind_proxy()?;
+    let deployment = || Match::method("GET").path_end("/deployments/cloud-controller-manager");
+    // Neither a refusal nor a failure ends the command.
+    let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "kube-system is forbidden");
+    let hidden = proxy.add_rule(Match::method("GET").path("/namespaces/kube-system/"), refusal);
+    expect(seen(&proxied, "")?, (release("2.14", "assumed"), json!("Cluster")))?;
+    hidden.remove();
+    let failure = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "no");
+    let broken = proxy.add_rule(deployment(), failure);
+    expect(seen(&proxied, "")?, (release("2.14", "assumed"), json!("Cluster")))?;
+    broken.remove();
+
     // Other tests use the cluster as well, and are to see the newest.
     let container = json!({"name": "cloud-controller-manager", "image": "r/acs/ccm:v2.14.1"});
     let labels = json!({"app": "cloud-controller-manager"});
@@ -164,8 +176,6 @@ fn ccm(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     }))?;
     expect(seen(user, "")?, (release("2.14", "image"), json!("Cluster")))?;
 
-    let (proxied, proxy) = user.behind_proxy()?;
-    let deployment = || Match::method("GET").path_end("/deployments/cloud-controller-manager");
     let older = proxy.add_rule(
         deployment(),
         Fault::rewrite(|mut object| {
@@ -180,12 +190,5 @@ fn ccm(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     expect(seen(&proxied, flags)?, (release("2.12", "flag"), json!("Cluster")))?;
     older.remove();
 
-    let refusal = Fault::status(StatusCode::FORBIDDEN, "Forbidden", "kube-system is forbidden");
-    let hidden = proxy.add_rule(Match::method("GET").path("/namespaces/kube-system/"), refusal);
-    expect(seen(&proxied, "")?, (release("2.14", "assumed"), json!("Cluster")))?;
-    hidden.remove();
-    let failure = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "no");
-    let _broken = proxy.add_rule(deployment(), failure);
-    expect(seen(&proxied, "")?, (release("2.14", "assumed"), json!("Cluster")))?;
     Ok(())
 }
