@@ -176,19 +176,29 @@ fn ccm(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     }))?;
     expect(seen(user, "")?, (release("2.14", "image"), json!("Cluster")))?;
 
-    let older = proxy.add_rule(
-        deployment(),
-        Fault::rewrite(|mut object| {
+    let rewrite = |object: &mut Value| {
+        if object["metadata"]["name"] == "cloud-controller-manager" {
             let container = &mut object["spec"]["template"]["spec"]["containers"][0];
             container["image"] = json!("r/acs/ccm:v2.11.2@sha256:0123");
             container["env"] = json!([{"name": "SERVICE_FORCE_BACKEND_ENI", "value": "true"}]);
-            object
-        }),
-    );
+        }
+    };
+    // It is read by its name, and may be in a list of all Deployments.
+    let one = Fault::rewrite(move |mut object| {
+        rewrite(&mut object);
+        object
+    });
+    let all = Fault::rewrite(move |mut list| {
+        list["items"].as_array_mut().into_iter().flatten().for_each(rewrite);
+        list
+    });
+    let listed = Match::method("GET").path_end("/deployments");
+    let (older, also_older) = (proxy.add_rule(deployment(), one), proxy.add_rule(listed, all));
     expect(seen(&proxied, "")?, (release("2.11", "image"), json!("ENI")))?;
     let flags = "--ccm-version 2.12 --backend-type ecs";
     expect(seen(&proxied, flags)?, (release("2.12", "flag"), json!("Cluster")))?;
     older.remove();
+    also_older.remove();
 
     Ok(())
 }
