@@ -123,6 +123,13 @@ impl Annotations {
         self.effective(suffix).map_or_else(|| full_key(suffix), |found| found.key.to_owned())
     }
 
+    /// Removes the annotation of a suffix under both prefixes.
+    pub(crate) fn remove_suffix(&mut self, suffix: &str) {
+        while let Some(key) = self.effective(suffix).map(|found| found.key.to_owned()) {
+            self.remove(&key);
+        }
+    }
+
     fn with_prefix(&self, prefix: &str, suffix: &str) -> Option<EffectiveValue<'_>> {
         // The length tells most keys apart, the end nearly all others.
         let length = prefix.len() + suffix.len();

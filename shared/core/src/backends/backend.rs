@@ -1,4 +1,4 @@
-use crate::object::Node;
+use crate::{clb_answers::RegisteredBackend, object::Node};
 
 /// The backends of one Service port, in CCM's order. In Cluster mode every node is one, all with
 /// the same port and weight. They stay nodes until somebody iterates over them, for there may be
@@ -77,6 +77,29 @@ pub struct Backend<'a> {
     pub port: u16,
     /// 0..=100, except in Local mode without a weight: there it is the number of the node's pods.
     pub weight: u32,
+}
+
+impl Backend<'_> {
+    /// The backend as it stands in a group, with its description. `interface` is the id of the network
+    /// interface that has a pod's address.
+    pub(crate) fn registered(
+        self,
+        description: &str,
+        interface: impl Fn(&str) -> String,
+    ) -> RegisteredBackend {
+        let (kind, server_id, address) = match self.target {
+            BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
+            BackendTarget::Pod(ip) => ("eni", interface(ip), ip.to_owned()),
+        };
+        RegisteredBackend {
+            server_id,
+            server_ip: address,
+            port: self.port,
+            weight: self.weight,
+            kind: kind.to_owned(),
+            description: description.to_owned(),
+        }
+    }
 }
 
 /// What takes the traffic of a backend.

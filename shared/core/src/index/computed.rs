@@ -93,12 +93,7 @@ impl<'a> Index<'a> {
         let annotations = &mut service.metadata.annotations;
         match weight {
             Some(weight) => annotations.set(annotations.key_of(annotation::WEIGHT), weight),
-            None => {
-                while let Some(found) = annotations.effective(annotation::WEIGHT) {
-                    let key = found.key.to_owned();
-                    annotations.remove(&key);
-                }
-            }
+            None => annotations.remove_suffix(annotation::WEIGHT),
         }
         let outcome = self.computed(&ServiceRef { service: &service, ..*service_ref }, false);
         let sums = outcome.ports.iter().map(|of| of.result.expected().map(Backends::weight_sum));
@@ -110,11 +105,7 @@ impl<'a> Index<'a> {
     pub fn backend_layout(&self, service_ref: &ServiceRef<'_>, port: u16) -> Option<BackendLayout> {
         let mut service = service_ref.service.clone();
         for suffix in [annotation::WEIGHT, annotation::DEFAULT_WEIGHT] {
-            let annotations = &mut service.metadata.annotations;
-            // Under the other prefix there may be one more.
-            while let Some(key) = annotations.effective(suffix).map(|found| found.key.to_owned()) {
-                annotations.remove(&key);
-            }
+            service.metadata.annotations.remove_suffix(suffix);
         }
         let outcome = self.computed(&ServiceRef { service: &service, ..*service_ref }, false);
         let backends = outcome.port(port).and_then(|result| result.computed())?;

@@ -10,7 +10,7 @@ use std::{
 
 pub(crate) use self::standing::{UNKNOWN_SERVER, is_unknown};
 use self::{
-    rounds::{carry_out, judge},
+    rounds::carry_out,
     standing::{CloudBuilder, StandingCloud},
 };
 use crate::{
@@ -143,14 +143,7 @@ impl Prediction {
         let mut standing = StandingCloud::default();
         for change in all {
             let Some(service) = change.new.or(change.old) else { continue };
-            let predicted = if rounds == 1 && builder.is_plain(change) {
-                judge(&builder, change)
-            } else {
-                let mut cloud = standing.take(&builder, change);
-                let predicted = carry_out(&builder, change, rounds, &mut cloud);
-                standing.put_back(cloud);
-                predicted
-            };
+            let predicted = carry_out(&builder, change, rounds, &mut standing);
             prediction.services.insert(name(change.cluster, service), predicted);
         }
         prediction.groups = standing.into_contents();
@@ -175,12 +168,6 @@ impl Prediction {
             return None;
         }
         self.services.get(&name(service_ref.cluster_index, service_ref.service))
-    }
-
-    /// What becomes of the Service of a change.
-    pub fn of_change(&self, change: &ServiceChange<'_>) -> Option<&ServicePrediction> {
-        let service = change.new.or(change.old)?;
-        self.services.get(&name(change.cluster, service))
     }
 
     /// What becomes of each Service about which something changes, in the order of cluster,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ServicePrediction, WeightChange, is_unknown, standing::CloudBuilder};
+use super::{
+    ServicePrediction, WeightChange, is_unknown,
+    standing::{CloudBuilder, StandingCloud},
+};
 use crate::{
     annotation,
     backends::{self, BackendLabelError, Backends, LocalModel, Mode},
@@ -14,72 +17,40 @@ use crate::{
     object::{LoadBalancerIngress, Service},
     outcome::{NoEffect, PortResult, clb_of, has_hash, unread_annotations},
     prediction::Prediction,
-    round::{self, Cloud, RoundInputs, WatchEvent},
+    round::{self, Cloud, Round, RoundInputs, WatchEvent},
     version::{Behaviour, CcmVersion},
 };
 
-/// Carries out the round over a changed Service, and a second one where the first fails.
-pub(super) fn carry_out(
-    builder: &CloudBuilder<'_, '_>,
-    change: &ServiceChange<'_>,
+/// What becomes of a changed Service by its round, and by a second one where the first fails. What
+/// the rounds leave is put back into `standing`.
+pub(super) fn carry_out<'a>(
+    builder: &CloudBuilder<'_, 'a>,
+    change: &ServiceChange<'a>,
     rounds: usize,
-    cloud: &mut Cloud,
+    standing: &mut StandingCloud,
 ) -> ServicePrediction {
-    let Some(seen) = as_seen(builder, change) else { return ServicePrediction::default() };
-    let Some(started) = Started::new(builder, change, &seen) else {
-        return ServicePrediction::default();
+    let is_plain = rounds == 1 && builder.is_plain(change);
+    let mut cloud = if is_plain { Cloud::default() } else { standing.take(builder, change) };
+    let seen = as_seen(builder, change);
+    let started = seen.as_ref().and_then(|seen| Started::new(builder, change, seen));
+    let predicted = match started {
+        None => ServicePrediction::default(),
+        Some(started) if !started.prediction.is_queued => started.prediction,
+        Some(started) if is_plain => started.judge(),
+        Some(started) => started.carry_out(rounds, &mut cloud),
     };
-    if !started.prediction.is_queued {
-        return started.prediction;
-    }
-    let model = started.model();
-    let inputs = started.inputs(&model);
-    let before = weights(&inputs, cloud);
-    let mut round = round::run(&inputs, cloud);
-    let more = rounds.saturating_sub(1).max(usize::from(!round.is_success()));
-    for _ in 0..more {
-        round = round::run(&inputs, &round.cloud);
-    }
-    *cloud = round.cloud;
-    let mut weights = changed_weights(&before, &weights(&inputs, cloud));
-    let Started { index, service_ref: ServiceRef { cluster, .. }, .. } = started;
-    if started.prediction.goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
-        weights.extend(possible_losses(index, &inputs, cloud));
-    }
-    // CCM writes a weight all the same where a server has a second entry in the group.
-    let is_written = weights.iter().any(|change| change.before != change.after);
-    let mut prediction = started.prediction;
-    prediction.unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
-    ServicePrediction {
-        failures: Some(round.failures),
-        events: round.events,
-        weights,
-        ..prediction
-    }
+    standing.put_back(cloud);
+    predicted
 }
 
-/// What becomes of a Service whose groups hold afterwards what CCM computes for it, see
-/// [`CloudBuilder::is_plain`]. Of its backends, one node is enough to tell.
-pub(super) fn judge(
-    builder: &CloudBuilder<'_, '_>,
-    change: &ServiceChange<'_>,
-) -> ServicePrediction {
-    let Some(seen) = as_seen(builder, change) else { return ServicePrediction::default() };
-    let Some(started) = Started::new(builder, change, &seen) else {
-        return ServicePrediction::default();
-    };
-    if !started.prediction.is_queued {
-        return started.prediction;
+/// Carries out so many rounds; one more where a single one fails.
+fn repeat(inputs: &RoundInputs<'_>, rounds: usize, cloud: &Cloud) -> Round {
+    let mut round = round::run(inputs, cloud);
+    let more = rounds.saturating_sub(1).max(usize::from(!round.is_success()));
+    for _ in 0..more {
+        round = round::run(inputs, &round.cloud);
     }
-    // What is not known of the backends does not matter to what is told here.
-    let model = started.index.local_model(&started.service_ref);
-    let model = model.map(|model| model.with_one_node());
-    let inputs = started.inputs(&model);
-    let mut round = round::run(&inputs, &known_cloud::around(started.index, &started.service_ref));
-    if !round.is_success() {
-        round = round::run(&inputs, &round.cloud);
-    }
-    ServicePrediction { failures: Some(round.failures), events: round.events, ..started.prediction }
+    round
 }
 
 /// A round over a changed Service that is about to be carried out.
@@ -115,8 +86,43 @@ impl<'s, 'p, 'a: 's> Started<'s, 'p, 'a> {
         Some(Self { interface, index, service_ref, prediction })
     }
 
-    fn model(&self) -> Result<LocalModel<'s>, BackendLabelError> {
-        model(self.index, &self.service_ref, self.prediction.goes)
+    fn carry_out(self, rounds: usize, cloud: &mut Cloud) -> ServicePrediction {
+        let model = model(self.index, &self.service_ref, self.prediction.goes);
+        let inputs = self.inputs(&model);
+        let before = weights(&inputs, cloud);
+        let round = repeat(&inputs, rounds, cloud);
+        *cloud = round.cloud;
+        let mut weights = changed_weights(&before, &weights(&inputs, cloud));
+        let cluster = self.service_ref.cluster;
+        if self.prediction.goes && cluster.id.is_none() && cluster.all_nodes().is_none() {
+            weights.extend(possible_losses(self.index, &inputs, cloud));
+        }
+        // CCM writes a weight all the same where a server has a second entry in the group.
+        let is_written = weights.iter().any(|change| change.before != change.after);
+        let mut unread = self.prediction.unread.clone();
+        unread.retain(|(_, why)| *why != NoEffect::WeightUpdatesIgnored || !is_written);
+        ServicePrediction {
+            failures: Some(round.failures),
+            events: round.events,
+            weights,
+            unread,
+            ..self.prediction
+        }
+    }
+
+    /// The same for a Service whose groups hold afterwards what CCM computes for it, see
+    /// [`CloudBuilder::is_plain`]. Of its backends, one node is enough to tell, and what is not known
+    /// of them does not matter.
+    fn judge(self) -> ServicePrediction {
+        let model = self.index.local_model(&self.service_ref);
+        let model = model.map(|model| model.with_one_node());
+        let cloud = known_cloud::around(self.index, &self.service_ref);
+        let round = repeat(&self.inputs(&model), 1, &cloud);
+        ServicePrediction {
+            failures: Some(round.failures),
+            events: round.events,
+            ..self.prediction
+        }
     }
 
     fn inputs<'i>(

@@ -9,7 +9,7 @@ use std::{
 use super::Prediction;
 use crate::{
     annotation,
-    backends::{self, BackendTarget, VServerGroup},
+    backends::{self, VServerGroup},
     change::ServiceChange,
     clb_answers::{ClbAnswers, RegisteredBackend},
     index::{Index, RouteKey, ServiceRef},
@@ -240,20 +240,9 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
     }
 
     fn entries(&self, group: &VServerGroup<'_>) -> Vec<RegisteredBackend> {
-        let entries = group.backends.iter().map(|backend| {
-            let (kind, server_id, address) = match backend.target {
-                BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
-                BackendTarget::Pod(ip) => ("eni", self.interface(ip), ip.to_owned()),
-            };
-            RegisteredBackend {
-                server_id,
-                server_ip: address,
-                port: backend.port,
-                weight: backend.weight,
-                kind: kind.to_owned(),
-                description: group.key.clone(),
-            }
-        });
+        let interface = |ip: &str| self.interface(ip);
+        let entries =
+            group.backends.iter().map(|backend| backend.registered(&group.key, interface));
         entries.collect()
     }
 

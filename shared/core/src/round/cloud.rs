@@ -197,16 +197,7 @@ impl ServerGroup {
         backends: &[RegisteredBackend],
         awaits_ports: bool,
     ) -> Result<(), Refusal> {
-        for batch in backends.chunks(BATCH) {
-            check(batch, awaits_ports)?;
-            for new in batch {
-                match self.backends.iter_mut().find(|known| is_same(known, new)) {
-                    Some(known) => known.clone_from(new),
-                    None => self.backends.push(new.clone()),
-                }
-            }
-        }
-        Ok(())
+        self.write(backends, awaits_ports, |known, new| known.push(new.clone()))
     }
 
     /// Removes backends. One that is not there is no error.
@@ -220,11 +211,22 @@ impl ServerGroup {
         backends: &[RegisteredBackend],
         awaits_ports: bool,
     ) -> Result<(), Refusal> {
+        self.write(backends, awaits_ports, |_, _| ())
+    }
+
+    /// Overwrites the backends that are there, and hands the others to `on_missing`.
+    fn write(
+        &mut self,
+        backends: &[RegisteredBackend],
+        awaits_ports: bool,
+        on_missing: impl Fn(&mut Vec<RegisteredBackend>, &RegisteredBackend),
+    ) -> Result<(), Refusal> {
         for batch in backends.chunks(BATCH) {
             check(batch, awaits_ports)?;
             for new in batch {
-                if let Some(known) = self.backends.iter_mut().find(|known| is_same(known, new)) {
-                    known.clone_from(new);
+                match self.backends.iter_mut().find(|known| is_same(known, new)) {
+                    Some(known) => known.clone_from(new),
+                    None => on_missing(&mut self.backends, new),
                 }
             }
         }

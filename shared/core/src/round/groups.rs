@@ -53,29 +53,21 @@ pub(super) fn wanted(
             elsewhere: Vec::new(),
         };
         for backend in group.backends.iter() {
-            let (kind, server_id, address) = match backend.target {
-                BackendTarget::Ecs(id) => ("ecs", id.to_owned(), String::new()),
-                BackendTarget::Pod(ip) => match cloud.network.find(ip) {
-                    Address::Known => ("eni", (inputs.interface)(ip), ip.to_owned()),
-                    Address::WithoutInterface => {
-                        wanted.without_interface.push(ip.to_owned());
-                        continue;
-                    }
-                    Address::Elsewhere if leaves_out => {
-                        wanted.elsewhere.push(ip.to_owned());
-                        continue;
-                    }
-                    Address::Elsewhere => ("eni", String::new(), ip.to_owned()),
-                },
+            let found = match backend.target {
+                BackendTarget::Ecs(_) => Address::Known,
+                BackendTarget::Pod(ip) => cloud.network.find(ip),
             };
-            wanted.backends.push(RegisteredBackend {
-                server_id,
-                server_ip: address,
-                port: backend.port,
-                weight: backend.weight,
-                kind: kind.to_owned(),
-                description: group.key.clone(),
-            });
+            let id = backend.target.id().to_owned();
+            match found {
+                Address::Known => {
+                    wanted.backends.push(backend.registered(&group.key, inputs.interface));
+                }
+                Address::WithoutInterface => wanted.without_interface.push(id),
+                Address::Elsewhere if leaves_out => wanted.elsewhere.push(id),
+                Address::Elsewhere => {
+                    wanted.backends.push(backend.registered(&group.key, |_| String::new()));
+                }
+            }
         }
         wanted
     });

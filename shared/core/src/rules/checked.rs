@@ -135,13 +135,12 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         }
     }
 
-    /// What CCM does where it cannot build a port: newer releases leave it out in silence, older ones
-    /// fail the round.
-    pub fn on_skipped_port(&self) -> String {
+    /// What CCM does where it cannot build a port: `in_silence` with releases that leave it out, while
+    /// older ones fail the round.
+    pub fn on_skipped_port(&self, in_silence: &str) -> String {
         let version = self.version();
         if version.has(Behaviour::LeavesPortsOut) {
-            "CCM would take every backend of this Service out of the group and report success"
-                .to_owned()
+            in_silence.to_owned()
         } else {
             format!(
                 "CCM {version} fails each round with that: nothing is written, and new pods are not registered"

@@ -1,9 +1,7 @@
 //! 0xx: the groups that a mapping names, against those of the CLB.
 
 use super::{Check, CheckedService, Evidence, Findings, Rule, mapping::mapping_annotation};
-use crate::{
-    annotation::EffectiveValue, finding::Severity, identity::NamedKey, version::Behaviour,
-};
+use crate::{annotation::EffectiveValue, finding::Severity, identity::NamedKey, mapping::Mapping};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -32,6 +30,15 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// What CCM does about a port whose group it does not use.
+const REGISTERS_NOTHING: &str = "CCM registers nothing and reports success";
+
+/// The groups that a mapping names for ports.
+fn named_groups<'a>(mapping: &'a Mapping<'_>) -> impl Iterator<Item = &'a str> {
+    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
+    named.map(|entry| entry.group.trim())
+}
+
 fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let (Some(mapping), Some(EffectiveValue { key, text })) =
         (checked.mapping(), mapping_annotation(checked))
@@ -39,8 +46,7 @@ fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     };
     let Some(groups) = checked.groups(out) else { return };
-    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
-    for group in named.map(|entry| entry.group.trim()) {
+    for group in named_groups(mapping) {
         if !groups.iter().any(|(id, _)| *id == group) {
             let ids: Vec<&str> = groups.iter().map(|(id, _)| *id).take(8).collect();
             checked
@@ -50,18 +56,9 @@ fn unknown_group(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
                 .emit(format!(
                     "group {group} is not in CLB {}: {}",
                     checked.clb(),
-                    registers_nothing(checked)
+                    checked.on_skipped_port(REGISTERS_NOTHING)
                 ));
         }
-    }
-}
-
-/// What CCM does about a port whose group it does not use.
-fn registers_nothing(checked: &CheckedService<'_, '_>) -> String {
-    if checked.version().has(Behaviour::LeavesPortsOut) {
-        "CCM registers nothing and reports success".to_owned()
-    } else {
-        checked.on_skipped_port()
     }
 }
 
@@ -72,13 +69,12 @@ fn group_of_ccm(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     };
     let Some(groups) = checked.groups(out) else { return };
-    let named = mapping.entries().iter().filter(|e| e.port.is_some() && !e.is_release());
-    for group in named.map(|entry| entry.group.trim()) {
+    for group in named_groups(mapping) {
         let ccms = groups.iter().find(|(id, name)| *id == group && NamedKey::parse(name).is_some());
         if let Some((_, name)) = ccms {
             checked.finding(out).annotation(key, text).emit(format!(
                 "group {group} is named {name}, so CCM made it itself and refuses to reuse it: {}",
-                registers_nothing(checked)
+                checked.on_skipped_port(REGISTERS_NOTHING)
             ));
         }
     }

@@ -9,7 +9,6 @@ use crate::{
     object::EndpointSlice,
     object::Node,
     outcome::PortResult,
-    version::Behaviour,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -74,6 +73,9 @@ pub(super) const RULES: &[Rule] = &[
         check: Check::OnClb(no_node),
     },
 ];
+
+/// What follows from a node or an endpoint for which CCM leaves a port out.
+const DRAINS_LATER: &str = "at the next edit of this Service CCM would take all its backends out of the group and report success";
 
 fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let meta = &checked.service().metadata;
@@ -153,7 +155,7 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         checked
             .finding(out)
             .value(bad.join("; "))
-            .emit(format!("{first}{others}: {}", at_next_edit(checked)));
+            .emit(format!("{first}{others}: {}", checked.on_skipped_port(DRAINS_LATER)));
     }
 }
 
@@ -164,14 +166,6 @@ fn hosts_endpoint(checked: &CheckedService<'_, '_>, node: &Node) -> bool {
     EndpointSlice::endpoints_of(slices)
         .filter(|endpoint| backends::is_counted(checked.service(), cluster.pods(), endpoint))
         .any(|endpoint| endpoint.node_name.as_deref() == Some(&node.metadata.name))
-}
-
-fn at_next_edit(checked: &CheckedService<'_, '_>) -> String {
-    if checked.version().has(Behaviour::LeavesPortsOut) {
-        "at the next edit of this Service CCM would take all its backends out of the group and report success".to_owned()
-    } else {
-        checked.on_skipped_port()
-    }
 }
 
 fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
@@ -190,7 +184,7 @@ fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         checked.finding(out).value(bad.join(",")).emit(format!(
             "endpoint {} has no nodeName: {}",
             bad.join(", "),
-            at_next_edit(checked)
+            checked.on_skipped_port(DRAINS_LATER)
         ));
     }
 }

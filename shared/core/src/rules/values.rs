@@ -120,13 +120,9 @@ fn weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             out,
             EffectiveValue { key, text },
             &error,
-            &if checked.version().has(Behaviour::LeavesPortsOut) {
-                format!(
-                    "CCM would take every backend of this Service out of group {groups} and report success"
-                )
-            } else {
-                checked.on_skipped_port()
-            },
+            &checked.on_skipped_port(&format!(
+                "CCM would take every backend of this Service out of group {groups} and report success"
+            )),
         );
     }
 }

@@ -70,9 +70,6 @@ pub struct CcmWorkload {
     pub force_backend_eni: String,
 }
 
-/// Why [`Cluster::pods_by_default`] may be unknown, and what to do about it.
-pub const DEFAULT_BACKENDS_UNKNOWN: &str = "neither --backend-type, nor CCM's own setting, nor Terway in kube-system or on a node tells whether pods or nodes are the backends";
-
 /// What tells whether pods are the backends of a Service without `backend-type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DefaultBackendsSource {

@@ -21,9 +21,8 @@ use crate::{
 
 pub use self::{
     ccm::{
-        CCM_NAME, CLOUD_CONFIG_NAME, CcmNote, CcmSource, CcmWorkload, DEFAULT_BACKENDS_UNKNOWN,
-        DefaultBackends, DefaultBackendsSource, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, TERWAY_NAMES,
-        is_ccm,
+        CCM_NAME, CLOUD_CONFIG_NAME, CcmNote, CcmSource, CcmWorkload, DefaultBackends,
+        DefaultBackendsSource, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, TERWAY_NAMES, is_ccm,
     },
     insert::{Inserted, Object},
 };
