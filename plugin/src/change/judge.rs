@@ -6,12 +6,10 @@ use clbmigrate_core::{
     outcome::{Outcome, PortResult},
     prediction::Prediction,
     preview::Preview,
+    rules::{self, RefusedWrites},
 };
 
 use crate::error::Error;
-
-/// Rules under which no weight can work, whoever brought them in.
-const HOPELESS: [&str; 6] = ["CLB007", "CLB008", "CLB011", "CLB024", "CLB025", "CLB026"];
 
 /// Which problems do not stop a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl Judgement {
                 let introduced =
                     introduced.filter(|of| of.severity == Severity::Error && !of.allowed);
                 let unchanged = preview.unchanged.iter();
-                let unchanged = unchanged.filter(|of| HOPELESS.contains(&of.rule));
+                let unchanged = unchanged.filter(|of| refuses_standing(of));
                 introduced.chain(unchanged).collect()
             }
         };
@@ -103,6 +101,11 @@ impl Judgement {
         hints.push("nothing was written; --force writes all the same".to_owned());
         Err(Error::Refused { message: format!("refused: {}", lines.join("\n")), hints })
     }
+}
+
+/// Whether a finding that was there before stops a change, for no weight works under it.
+fn refuses_standing(finding: &Finding) -> bool {
+    rules::find(finding.rule).is_some_and(|rule| rule.refuses == RefusedWrites::Standing)
 }
 
 /// What nobody can compute for want of evidence.

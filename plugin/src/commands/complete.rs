@@ -65,7 +65,7 @@ fn candidates(before: &[String], last: &str) -> (Candidates, Directive) {
     let names = match argument.map(|argument| (argument, value_name(argument))) {
         Some((_, Some(cli::SERVICE))) => services(before, last),
         Some((_, Some(cli::RULE))) => {
-            rules::catalogue().map(|rule| (rule.id.to_owned(), rule.title.to_owned())).collect()
+            rules::catalogue().map(|rule| (rule.id.to_owned(), rule.en.title.to_owned())).collect()
         }
         Some((argument, _)) => possible(argument),
         None => Vec::new(),

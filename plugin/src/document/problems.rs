@@ -102,7 +102,7 @@ pub fn is_on_group(object: &ObjectRef) -> bool {
 
 /// A finding in a line: the rule's title says what it is, `check` says it at length.
 fn from_finding(finding: &Finding) -> Problem {
-    let title = rules::find(finding.rule).map_or(finding.message.as_str(), |rule| rule.title);
+    let title = rules::find(finding.rule).map_or(finding.message.as_str(), |rule| rule.en.title);
     let allowed = if finding.allowed { " (allowed)" } else { "" };
     Problem {
         rule: Some(finding.rule.to_owned()),

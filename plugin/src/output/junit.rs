@@ -101,7 +101,7 @@ fn write_family<W: Write>(
 }
 
 fn write_case<W: Write>(writer: &mut Writer<W>, family: Family, case: &Case<'_>) -> io::Result<()> {
-    let name = format!("{} {}", case.rule.id, case.rule.title);
+    let name = format!("{} {}", case.rule.id, case.rule.en.title);
     let element = writer
         .create_element("testcase")
         .with_attributes([("classname", family.as_str()), ("name", name.as_str())]);

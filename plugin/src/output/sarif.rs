@@ -60,16 +60,16 @@ fn level(severity: Severity) -> &'static str {
 fn descriptor(rule: &Rule) -> Value {
     let help = format!(
         "What CCM does: {}\n\nBad:\n{}\n\nGood:\n{}\n\nFix: {}",
-        rule.ccm, rule.bad, rule.good, rule.fix
+        rule.en.ccm, rule.bad, rule.good, rule.en.fix
     );
     let markdown = format!(
         "**What CCM does:** {}\n\n**Bad**\n\n```\n{}\n```\n\n**Good**\n\n```\n{}\n```\n\n**Fix:** {}\n",
-        rule.ccm, rule.bad, rule.good, rule.fix
+        rule.en.ccm, rule.bad, rule.good, rule.en.fix
     );
     json!({
         "id": rule.id,
-        "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": format!("{}. {}", rule.title, rule.ccm)},
+        "shortDescription": {"text": rule.en.title},
+        "fullDescription": {"text": format!("{}. {}", rule.en.title, rule.en.ccm)},
         "help": {"text": help, "markdown": markdown},
         "defaultConfiguration": {"level": level(rule.severity)},
         "properties": {"tags": ["clb", rule.family().as_str()]},

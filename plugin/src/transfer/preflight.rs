@@ -5,7 +5,7 @@ use clbmigrate_core::{
     object::ObjectRef,
     prediction::Prediction,
     route::{ParticipantKind, Route},
-    rules,
+    rules::{self, RefusedWrites},
 };
 
 use super::{
@@ -21,8 +21,6 @@ use crate::{
 
 /// How much of a group may belong to orphans, 0..=1: nobody moves their part.
 const ORPHANS: f64 = 0.05;
-/// A listener that does not count weights.
-const NOT_BY_WEIGHT: &str = "CLB407";
 
 /// Makes sure that every part can be written, and that the CLB API can prove it. On the way back,
 /// what does not prevent the write itself is only a warning.
@@ -166,7 +164,10 @@ fn routes(prepared: &PreparedChange<'_>) -> Vec<String> {
         return Vec::new();
     }
     let report = rules::check(index, None, &|object: &ObjectRef| objects.contains(object));
-    let is_about = |finding: &&Finding| finding.rule == NOT_BY_WEIGHT && !finding.allowed;
+    let is_about = |finding: &&Finding| {
+        rules::find(finding.rule).is_some_and(|rule| rule.refuses == RefusedWrites::Transfers)
+            && !finding.allowed
+    };
     let relevant = report.findings.iter().filter(is_about);
     let mut reasons: Vec<String> =
         relevant.map(|finding| format!("{} {}", finding.rule, finding.message)).collect();

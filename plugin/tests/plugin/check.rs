@@ -209,7 +209,7 @@ fn explain_alone_lists_every_rule_by_family() {
     assert_eq!(ran.code, 0);
     for rule in clbmigrate_core::rules::catalogue() {
         let line = ran.out.lines().find(|line| line.starts_with(rule.id)).expect("a line");
-        assert!(line.contains(rule.title) && line.contains(rule.severity.as_str()), "{line}");
+        assert!(line.contains(rule.en.title) && line.contains(rule.severity.as_str()), "{line}");
     }
 }
 

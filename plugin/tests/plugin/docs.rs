@@ -101,7 +101,7 @@ fn the_rules_are_in_step_with_the_catalogue() {
         }
         let anchor = rule.id.to_lowercase();
         let severity = rule.severity.as_str();
-        writeln!(page, "| [{}](#{anchor}) | {} | {severity} |", rule.id, cell(rule.title))
+        writeln!(page, "| [{}](#{anchor}) | {} | {severity} |", rule.id, cell(rule.en.title))
             .expect("memory");
     }
     page.push_str("\n# Each rule\n");
@@ -124,13 +124,13 @@ fn section(page: &mut String, rule: &Rule) {
         "\n### {}\n\n{}\n\n- severity: {}\n- judges {}\n- looks at: {evidence}\n{hides}\n\
          **What CCM does.** {}\n\nBad:\n\n```\n{}\n```\n\nGood:\n\n```\n{}\n```\n\n**Fix:** {}\n",
         rule.id,
-        capital(rule.title),
+        capital(rule.en.title),
         rule.severity.as_str(),
         rule.subject(),
-        rule.ccm,
+        rule.en.ccm,
         rule.bad,
         rule.good,
-        rule.fix
+        rule.en.fix
     )
     .expect("memory");
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clbmigrate_core::{
     finding::{Finding, Severity},
     object::ObjectRef,
-    rules,
+    rules::{self, AtReview},
 };
 
 use super::AdmissionResponse;
@@ -44,7 +44,7 @@ impl AdmissionDecision {
         let judge = |finding: Finding| {
             let rule = rules::find(finding.rule)?;
             let mode = config.mode(rule, finding.severity, namespace);
-            let can_deny = super::ratcheting::may_deny(finding.rule)
+            let can_deny = rule.at_review == AtReview::ByMode
                 && !finding.allowed
                 && is_reviewed(&finding.object);
             let (action, remark) = match mode {

@@ -12,16 +12,6 @@ use clbmigrate_core::{
 /// The prefix of this project's own annotations; no CCM reads them.
 const OWN_PREFIX: &str = "clbmigrate.io/";
 
-/// Rules that hang on nodes and endpoints, which come and go, or on what others hold: warnings here,
-/// whatever their severity. The plugin is the one that refuses to write under them.
-const NEVER_DENY: [&str; 7] =
-    ["CLB020", "CLB024", "CLB025", "CLB026", "CLB307", "CLB410", "CLB411"];
-
-/// Whether findings of a rule, by its id, can deny a request.
-pub(super) fn may_deny(rule: &str) -> bool {
-    !NEVER_DENY.contains(&rule)
-}
-
 /// Whether a change lowers the weight and changes nothing else that CCM reads: to 0 from whatever it
 /// was, or from one valid weight to a lower one.
 pub(super) fn only_lowers_weight(old: &Service, new: &Service) -> bool {

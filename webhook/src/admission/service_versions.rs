@@ -9,7 +9,7 @@ use clbmigrate_core::{
     index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     prediction::Prediction,
-    rules::{self, ChangeSet},
+    rules::{self, AtReview, ChangeSet, Evidence, Rule},
     snapshot::{Cluster, Snapshot},
 };
 
@@ -19,9 +19,6 @@ use super::{
     ratcheting,
 };
 use crate::config::{Config, Mode};
-
-/// The rule that needs the EndpointSlices before it can deny.
-const ENDPOINTS_LOST: &str = "CLB412";
 
 /// A Service before and after the change. On CREATE there is no old version, on DELETE no new one.
 pub(super) struct ServiceVersions {
@@ -124,16 +121,23 @@ impl ServiceVersions {
         object: &ObjectRef,
         before: impl FnOnce() -> Report,
     ) -> Evaluation {
-        let lacks = report.not_looked.iter().any(|what| what.rules.contains(&ENDPOINTS_LOST));
         let only_lowers_weight = match (&self.old, &self.new) {
             (Some(old), Some(new)) => ratcheting::only_lowers_weight(old, new),
             _ => false,
         };
-        let may_deny = |id| {
-            let rule = rules::find(id);
-            rule.is_some_and(|rule| config.mode(rule, rule.severity, namespace) == Mode::Deny)
+        let may_deny = |rule: &Rule| {
+            rule.at_review == AtReview::ByMode
+                && config.mode(rule, rule.severity, namespace) == Mode::Deny
         };
-        let needs_slices = lacks && !only_lowers_weight && may_deny(ENDPOINTS_LOST);
+        let mut silent = report.not_looked.iter().flat_map(|missing| &missing.rules);
+        let needs_slices = !only_lowers_weight
+            && silent.any(|id| {
+                rules::find(id).is_some_and(|rule| {
+                    rule.needs(Evidence::Endpoints)
+                        && !rule.needs(Evidence::ClbApi)
+                        && may_deny(rule)
+                })
+            });
         let mut decision = AdmissionDecision::new(report.findings, config, namespace, |reviewed| {
             reviewed == object
         });

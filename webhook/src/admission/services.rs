@@ -137,7 +137,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 tracing::warn!(
                     service = versions.label(),
                     %error,
-                    "its EndpointSlices cannot be read, so CLB412 is silent"
+                    "its EndpointSlices cannot be read, so the rules that look at them are silent"
                 );
                 decision
             }

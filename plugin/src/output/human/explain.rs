@@ -28,7 +28,7 @@ pub fn rules(
             table.row(vec![
                 Text::styled(STRONG, rule.id),
                 severity_word(rule.severity),
-                Text::plain(rule.title),
+                Text::plain(rule.en.title),
             ]);
         }
     }
@@ -45,7 +45,7 @@ pub fn rules(
 
 /// Writes one rule in full.
 pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
-    Text::styled(STRONG, rule.id).and(PLAIN, format!(": {}", rule.title)).write_lines(
+    Text::styled(STRONG, rule.id).and(PLAIN, format!(": {}", rule.en.title)).write_lines(
         out,
         0,
         terminal.width,
@@ -58,7 +58,7 @@ pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<
         ("severity", severity_word(rule.severity)),
         ("judges", Text::plain(rule.subject())),
         ("looks at", Text::plain(evidence)),
-        ("CCM", Text::plain(rule.ccm)),
+        ("CCM", Text::plain(rule.en.ccm)),
     ];
     for (title, text) in lines {
         Text::styled(STRONG, format!("{title}: ")).join(text).write_lines(
@@ -75,7 +75,7 @@ pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<
             writeln!(out)?;
         }
     }
-    Text::styled(STRONG, "fix: ").and(PLAIN, rule.fix).write_lines(out, 0, terminal.width)?;
+    Text::styled(STRONG, "fix: ").and(PLAIN, rule.en.fix).write_lines(out, 0, terminal.width)?;
     if !rule.hides.is_empty() {
         Text::styled(STRONG, "hides: ")
             .and(PLAIN, format!("{}, which follow from it", rule.hides.join(", ")))

@@ -75,7 +75,7 @@ pub fn write_finding(
         return Ok(());
     }
     if let Some(rule) = rules::find(&finding.rule) {
-        Text::styled(STRONG, "CCM").and(PLAIN, format!(": {}", rule.ccm)).write_lines(
+        Text::styled(STRONG, "CCM").and(PLAIN, format!(": {}", rule.en.ccm)).write_lines(
             out,
             indent + 2,
             terminal.width,

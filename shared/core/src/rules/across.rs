@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, CheckedService, Findings, Rule};
+use super::{Check, CheckedService, Findings, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
@@ -17,63 +17,103 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB010",
-        title: "force-override-listeners on a reused CLB",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Takes over the listener of the same port and protocol, whoever made it, and deletes it with the Service. Without a mapping and on a port of its own it is the usual way to share a CLB, and fine.",
+        en: Words {
+            title: "force-override-listeners on a reused CLB",
+            ccm: "Takes over the listener of the same port and protocol, whoever made it, and deletes it with the Service. Without a mapping and on a port of its own it is the usual way to share a CLB, and fine.",
+            fix: "set it to \"false\": a mapping needs no listener of CCM's",
+        },
+        zh: Words {
+            title: "force-override-listeners on a reused CLB",
+            ccm: "Takes over the listener of the same port and protocol, whoever made it, and deletes it with the Service. Without a mapping and on a port of its own it is the usual way to share a CLB, and fine.",
+            fix: "set it to \"false\": a mapping needs no listener of CCM's",
+        },
+        source: &[],
         bad: "…-loadbalancer-force-override-listeners: \"true\" on two Services with port 80 of one CLB",
         good: "…-loadbalancer-force-override-listeners: \"false\" beside a mapping",
-        fix: "set it to \"false\": a mapping needs no listener of CCM's",
-        hides: &[],
         check: Check::OnClb(force_override),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB101",
-        title: "one group for two ports of a Service",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same pods and target port.",
+        en: Words {
+            title: "one group for two ports of a Service",
+            ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same pods and target port.",
+            fix: "use a group for each port",
+        },
+        zh: Words {
+            title: "one group for two ports of a Service",
+            ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same pods and target port.",
+            fix: "use a group for each port",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp1example:443\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
-        fix: "use a group for each port",
-        hides: &[],
         check: Check::Migrated(two_ports),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB102",
-        title: "group is bound to another port by another Service",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Registers both Services' backends in one group, so clients of one port reach the other Service.",
+        en: Words {
+            title: "group is bound to another port by another Service",
+            ccm: "Registers both Services' backends in one group, so clients of one port reach the other Service.",
+            fix: "use a group for each port",
+        },
+        zh: Words {
+            title: "group is bound to another port by another Service",
+            ccm: "Registers both Services' backends in one group, so clients of one port reach the other Service.",
+            fix: "use a group for each port",
+        },
+        source: &[],
         bad: "web maps rsp-bp1example:80, admin maps rsp-bp1example:8443",
         good: "one group, one port",
-        fix: "use a group for each port",
-        hides: &[],
         check: Check::Migrated(other_port),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB103",
-        title: "group is bound under another CLB by another Service",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Finds a group only in the CLB it belongs to; the Service that names the other CLB is drained in silence.",
+        en: Words {
+            title: "group is bound under another CLB by another Service",
+            ccm: "Finds a group only in the CLB it belongs to; the Service that names the other CLB is drained in silence.",
+            fix: "name the CLB the group belongs to",
+        },
+        zh: Words {
+            title: "group is bound under another CLB by another Service",
+            ccm: "Finds a group only in the CLB it belongs to; the Service that names the other CLB is drained in silence.",
+            fix: "name the CLB the group belongs to",
+        },
+        source: &[],
         bad: "web names lb-bp1example, api names lb-bp2example, both map rsp-bp1example",
         good: "both name the CLB the group belongs to",
-        fix: "name the CLB the group belongs to",
-        hides: &[],
         check: Check::Migrated(other_clb),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB104",
-        title: "two Services of one cluster in one group",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Their weights add up, and each round writes redundantly. With the same pods as backends they fight for description and weight, and deleting one empties the group of the other.",
+        en: Words {
+            title: "two Services of one cluster in one group",
+            ccm: "Their weights add up, and each round writes redundantly. With the same pods as backends they fight for description and weight, and deleting one empties the group of the other.",
+            fix: "keep one Service of this cluster in the group",
+        },
+        zh: Words {
+            title: "two Services of one cluster in one group",
+            ccm: "Their weights add up, and each round writes redundantly. With the same pods as backends they fight for description and weight, and deleting one empties the group of the other.",
+            fix: "keep one Service of this cluster in the group",
+        },
+        source: &[],
         bad: "web and web-new of one cluster both map rsp-bp1example:80",
         good: "one Service a cluster in a group",
-        fix: "keep one Service of this cluster in the group",
-        hides: &[],
         check: Check::Migrated(same_cluster),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{Check, CheckedChange, Evidence, Findings, Rule};
+use super::{AtReview, Check, CheckedChange, Evidence, Findings, Rule, Words};
 use crate::{
     annotation::{self},
     backends::Mode,
@@ -14,75 +14,125 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB403",
-        title: "removing the weight",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
-        ccm: "Gives each backend 100 (default-weight where set, in Local mode the number of its pods): a surge, not a neutral state.",
+        en: Words {
+            title: "removing the weight",
+            ccm: "Gives each backend 100 (default-weight where set, in Local mode the number of its pods): a surge, not a neutral state.",
+            fix: "set the weight you mean instead of removing it",
+        },
+        zh: Words {
+            title: "removing the weight",
+            ccm: "Gives each backend 100 (default-weight where set, in Local mode the number of its pods): a surge, not a neutral state.",
+            fix: "set the weight you mean instead of removing it",
+        },
+        source: &[],
         bad: "…-loadbalancer-weight: \"20\" removed while another participant holds weight",
         good: "…-loadbalancer-weight: \"100\", and the others at 0",
-        fix: "set the weight you mean instead of removing it",
-        hides: &[],
         check: Check::Change(weight_removed),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB404",
-        title: "deleting a Service that carries traffic",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
-        ccm: "Takes all its backends out of the group at once, also when the type changes.",
+        en: Words {
+            title: "deleting a Service that carries traffic",
+            ccm: "Takes all its backends out of the group at once, also when the type changes.",
+            fix: "set the weight to 0 first, see that others carry the traffic, then delete",
+        },
+        zh: Words {
+            title: "deleting a Service that carries traffic",
+            ccm: "Takes all its backends out of the group at once, also when the type changes.",
+            fix: "set the weight to 0 first, see that others carry the traffic, then delete",
+        },
+        source: &[],
         bad: "kubectl delete service web at weight 80",
         good: "weight 0 first, then delete",
-        fix: "set the weight to 0 first, see that others carry the traffic, then delete",
-        hides: &[],
         check: Check::Departure(departed),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB410",
-        title: "nobody in the route would have weight",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::ClbApi],
-        ccm: "Writes the zeros: nobody serves.",
+        en: Words {
+            title: "nobody in the route would have weight",
+            ccm: "Writes the zeros: nobody serves.",
+            fix: "raise another participant first, then lower this one",
+        },
+        zh: Words {
+            title: "nobody in the route would have weight",
+            ccm: "Writes the zeros: nobody serves.",
+            fix: "raise another participant first, then lower this one",
+        },
+        source: &[],
         bad: "weight 0 on the only participant",
         good: "raise another participant first",
-        fix: "raise another participant first, then lower this one",
-        hides: &[],
+        at_review: AtReview::WarnOnly,
         check: Check::Change(nobody_serves),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB411",
-        title: "weight raised while too few endpoints serve",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::Endpoints],
-        ccm: "Sends the traffic at once, whoever is there to take it.",
+        en: Words {
+            title: "weight raised while too few endpoints serve",
+            ccm: "Sends the traffic at once, whoever is there to take it.",
+            fix: "wait until the wanted endpoints are ready, then raise the weight",
+        },
+        zh: Words {
+            title: "weight raised while too few endpoints serve",
+            ccm: "Sends the traffic at once, whoever is there to take it.",
+            fix: "wait until the wanted endpoints are ready, then raise the weight",
+        },
+        source: &[],
         bad: "weight 20 becomes 80 with one of three pods ready",
         good: "wait until all pods are ready, then raise",
-        fix: "wait until the wanted endpoints are ready, then raise the weight",
-        hides: &[],
+        at_review: AtReview::WarnOnly,
         check: Check::Change(too_few_serve),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB412",
-        title: "change leaves no endpoint",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::Endpoints, Evidence::Workloads],
-        ccm: "With pods or their nodes as backends takes all of them out: the group is emptied.",
+        en: Words {
+            title: "change leaves no endpoint",
+            ccm: "With pods or their nodes as backends takes all of them out: the group is emptied.",
+            fix: "see that the new selector, port and policy leave ready endpoints",
+        },
+        zh: Words {
+            title: "change leaves no endpoint",
+            ccm: "With pods or their nodes as backends takes all of them out: the group is emptied.",
+            fix: "see that the new selector, port and policy leave ready endpoints",
+        },
+        source: &[],
         bad: "a selector that matches no pod, on a Service with backend-type eni",
         good: "a selector that matches running pods",
-        fix: "see that the new selector, port and policy leave ready endpoints",
-        hides: &[],
         check: Check::Change(no_endpoint_left),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB414",
-        title: "ports, policy or backend-type changed under traffic",
         severity: Severity::Warning,
         evidence: &[Evidence::OldObject],
-        ccm: "Adds the new backends before it removes the old ones; meanwhile both are in the group, count towards its quota, and the old ones may not serve any more.",
+        en: Words {
+            title: "ports, policy or backend-type changed under traffic",
+            ccm: "Adds the new backends before it removes the old ones; meanwhile both are in the group, count towards its quota, and the old ones may not serve any more.",
+            fix: "set the weight to 0, make the change, see the group settle, then set the weight again",
+        },
+        zh: Words {
+            title: "ports, policy or backend-type changed under traffic",
+            ccm: "Adds the new backends before it removes the old ones; meanwhile both are in the group, count towards its quota, and the old ones may not serve any more.",
+            fix: "set the weight to 0, make the change, see the group settle, then set the weight again",
+        },
+        source: &[],
         bad: "externalTrafficPolicy changed at weight 80",
         good: "weight 0, change, verify, weight 80",
-        fix: "set the weight to 0, make the change, see the group settle, then set the weight again",
-        hides: &[],
         check: Check::Change(reshaped),
+        ..Rule::DEFAULT
     },
 ];
 

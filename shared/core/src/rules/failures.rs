@@ -1,6 +1,6 @@
 //! Rounds that fail because of what the cloud is or refuses.
 
-use super::{Check, CheckedService, Findings, Rule};
+use super::{Check, CheckedService, Findings, Rule, Words};
 use crate::{
     annotation,
     backends::Mode,
@@ -11,51 +11,83 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB029",
-        title: "CCM refuses this CLB for this Service",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
+        en: Words {
+            title: "CCM refuses this CLB for this Service",
+            ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
+            fix: "make a new Service for this CLB",
+        },
+        zh: Words {
+            title: "CCM refuses this CLB for this Service",
+            ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
+            fix: "make a new Service for this CLB",
+        },
+        source: &[],
         bad: "…-loadbalancer-id: \"lb-bp1example\" added to a Service that has an address",
         good: "a new Service with …-loadbalancer-id: \"lb-bp1example\"",
-        fix: "make a new Service for this CLB",
-        hides: &[],
         check: Check::Failures(refused_clb),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB030",
-        title: "a port has no node port",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Sends nodes with port 0, which the CLB refuses, while the backends that were there are removed.",
+        en: Words {
+            title: "a port has no node port",
+            ccm: "Sends nodes with port 0, which the CLB refuses, while the backends that were there are removed.",
+            fix: "let Kubernetes allocate node ports, or make pods the backends",
+        },
+        zh: Words {
+            title: "a port has no node port",
+            ccm: "Sends nodes with port 0, which the CLB refuses, while the backends that were there are removed.",
+            fix: "let Kubernetes allocate node ports, or make pods the backends",
+        },
+        source: &[],
         bad: "allocateLoadBalancerNodePorts: false with nodes as backends",
         good: "node ports, or …backend-type: \"eni\"",
-        fix: "let Kubernetes allocate node ports, or make pods the backends",
-        hides: &[],
         check: Check::Candidate(no_node_port),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB033",
-        title: "the cloud refuses what CCM would write",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Reports failure each round; what the cloud does not refuse is written.",
+        en: Words {
+            title: "the cloud refuses what CCM would write",
+            ccm: "Reports failure each round; what the cloud does not refuse is written.",
+            fix: "correct what the cloud refuses",
+        },
+        zh: Words {
+            title: "the cloud refuses what CCM would write",
+            ccm: "Reports failure each round; what the cloud does not refuse is written.",
+            fix: "correct what the cloud refuses",
+        },
+        source: &[],
         bad: "…-loadbalancer-protocol-port: \"https:443\" without …-loadbalancer-cert-id",
         good: "…-loadbalancer-protocol-port: \"https:443\" beside …-loadbalancer-cert-id",
-        fix: "correct what the cloud refuses",
-        hides: &[],
         check: Check::Failures(refused),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB418",
-        title: "CCM's own group stands behind a listener",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Wants to delete the group that it made, for the mapping names another; the cloud refuses that while a listener sends to it, and the round fails for ever.",
+        en: Words {
+            title: "CCM's own group stands behind a listener",
+            ccm: "Wants to delete the group that it made, for the mapping names another; the cloud refuses that while a listener sends to it, and the round fails for ever.",
+            fix: "keep force-override-listeners \"true\" for this step, so that CCM moves the listener to the mapped group, or move the listener first",
+        },
+        zh: Words {
+            title: "CCM's own group stands behind a listener",
+            ccm: "Wants to delete the group that it made, for the mapping names another; the cloud refuses that while a listener sends to it, and the round fails for ever.",
+            fix: "keep force-override-listeners \"true\" for this step, so that CCM moves the listener to the mapped group, or move the listener first",
+        },
+        source: &[],
         bad: "a mapping added, and …-loadbalancer-force-override-listeners removed in the same edit",
         good: "the mapping added with …-loadbalancer-force-override-listeners: \"true\", which is removed afterwards",
-        fix: "keep force-override-listeners \"true\" for this step, so that CCM moves the listener to the mapped group, or move the listener first",
-        hides: &[],
         check: Check::Failures(own_group_in_use),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -40,7 +40,7 @@ impl Findings<'_> {
             value: None,
             parts: Vec::new(),
             message: String::new(),
-            fix: self.rule.fix.to_owned(),
+            fix: self.rule.en.fix.to_owned(),
             patch: Vec::new(),
             source: meta.source(""),
             allowed: false,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Check, CheckedService, Evidence, Findings, Rule,
+    Check, CheckedService, Evidence, Findings, Rule, Words,
     checked::{missing_answer, missing_cluster_id},
 };
 use crate::{
@@ -20,27 +20,43 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB408",
-        title: "orphan in the group",
         severity: Severity::Warning,
         evidence: &[Evidence::ClusterId, Evidence::ClbApi],
-        ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
+        en: Words {
+            title: "orphan in the group",
+            ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
+            fix: "remove the backend from the group",
+        },
+        zh: Words {
+            title: "orphan in the group",
+            ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
+            fix: "remove the backend from the group",
+        },
+        source: &[],
         bad: "a backend described k8s/30080/web/shop/… after Service shop/web has gone",
         good: "only backends that somebody looks after",
-        fix: "remove the backend from the group",
-        hides: &[],
         check: Check::Groups(orphans),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB409",
-        title: "group differs from what CCM would have written",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
-        ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",
+        en: Words {
+            title: "group differs from what CCM would have written",
+            ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",
+            fix: "make CCM write the group again: any annotation edit of the Service does",
+        },
+        zh: Words {
+            title: "group differs from what CCM would have written",
+            ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",
+            fix: "make CCM write the group again: any annotation edit of the Service does",
+        },
+        source: &[],
         bad: "a node's weight is 5 in the group and 26 by the annotation",
         good: "the group carries what the annotations say",
-        fix: "make CCM write the group again: any annotation edit of the Service does",
-        hides: &[],
         check: Check::Migrated(drift),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -1,44 +1,68 @@
 //! 2xx: whose backend is whose.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule};
+use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
 use crate::{finding::Severity, identity::DEFAULT_CLUSTER_ID};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB201",
-        title: "cluster id is not unique",
         severity: Severity::Error,
         evidence: &[Evidence::ClusterId],
-        ccm: "Tells its own backends by service, namespace and cluster id alone. Two clusters that agree in all three delete each other's backends, round after round.",
+        en: Words {
+            title: "cluster id is not unique",
+            ccm: "Tells its own backends by service, namespace and cluster id alone. Two clusters that agree in all three delete each other's backends, round after round.",
+            fix: "give the cluster an id of its own in CCM's cloud-config, or end the Service's name in the cluster's suffix (--cluster-suffix)",
+        },
+        zh: Words {
+            title: "cluster id is not unique",
+            ccm: "Tells its own backends by service, namespace and cluster id alone. Two clusters that agree in all three delete each other's backends, round after round.",
+            fix: "give the cluster an id of its own in CCM's cloud-config, or end the Service's name in the cluster's suffix (--cluster-suffix)",
+        },
+        source: &[],
         bad: "two self-built clusters without Global.clusterID: both are \"clusterid\"",
         good: "a clusterID of its own in each cluster's cloud-config, or Services named web-a and web-b",
-        fix: "give the cluster an id of its own in CCM's cloud-config, or end the Service's name in the cluster's suffix (--cluster-suffix)",
-        hides: &[],
         check: Check::Migrated(not_unique),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB202",
-        title: "cluster id is malformed",
         severity: Severity::Error,
         evidence: &[Evidence::ClusterId],
-        ccm: "Writes the id into every description and splits that at '/': with one inside, it does not recognise its own backends, and never updates or removes them.",
+        en: Words {
+            title: "cluster id is malformed",
+            ccm: "Writes the id into every description and splits that at '/': with one inside, it does not recognise its own backends, and never updates or removes them.",
+            fix: "set an id of at most 40 letters, digits, '-', '.' or '_'",
+        },
+        zh: Words {
+            title: "cluster id is malformed",
+            ccm: "Writes the id into every description and splits that at '/': with one inside, it does not recognise its own backends, and never updates or removes them.",
+            fix: "set an id of at most 40 letters, digits, '-', '.' or '_'",
+        },
+        source: &[],
         bad: "clusterid: shop/production",
         good: "clusterid: c0123456789abcdef0123456789abcdef",
-        fix: "set an id of at most 40 letters, digits, '-', '.' or '_'",
-        hides: &[],
         check: Check::Migrated(malformed),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB203",
-        title: "the name carries another cluster's suffix",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Does not mind; the Service was probably applied to the wrong cluster.",
+        en: Words {
+            title: "the name carries another cluster's suffix",
+            ccm: "Does not mind; the Service was probably applied to the wrong cluster.",
+            fix: "apply it to the other cluster, or rename it",
+        },
+        zh: Words {
+            title: "the name carries another cluster's suffix",
+            ccm: "Does not mind; the Service was probably applied to the wrong cluster.",
+            fix: "apply it to the other cluster, or rename it",
+        },
+        source: &[],
         bad: "Service web-b in the cluster whose suffix is -a",
         good: "Service web-a in the cluster whose suffix is -a",
-        fix: "apply it to the other cluster, or rename it",
-        hides: &[],
         check: Check::Migrated(wrong_suffix),
+        ..Rule::DEFAULT
     },
 ];
 

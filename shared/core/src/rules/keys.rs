@@ -1,6 +1,6 @@
 //! 0xx: annotation keys, and where they stand.
 
-use super::{AnyObject, Check, CheckedService, Findings, Rule};
+use super::{AnyObject, Check, CheckedService, Findings, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue, LEGACY_PREFIX, PREFIX},
     finding::Severity,
@@ -11,75 +11,123 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB009",
-        title: "both prefixes are set with different values",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Reads the key with the new prefix as soon as it exists, even with an empty value, and ignores the old one.",
+        en: Words {
+            title: "both prefixes are set with different values",
+            ccm: "Reads the key with the new prefix as soon as it exists, even with an empty value, and ignores the old one.",
+            fix: "remove the key with the old prefix",
+        },
+        zh: Words {
+            title: "both prefixes are set with different values",
+            ccm: "Reads the key with the new prefix as soon as it exists, even with an empty value, and ignores the old one.",
+            fix: "remove the key with the old prefix",
+        },
+        source: &[],
         bad: "…/alibaba-cloud-loadbalancer-weight: \"20\" and …/alicloud-loadbalancer-weight: \"80\"",
         good: "only …/alibaba-cloud-loadbalancer-weight",
-        fix: "remove the key with the old prefix",
-        hides: &[],
         check: Check::Candidate(two_prefixes),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB015",
-        title: "annotation changes the shared CLB itself",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Applies name, spec, tags, protection and charge to the CLB, whoever else uses it; tags of others are removed.",
+        en: Words {
+            title: "annotation changes the shared CLB itself",
+            ccm: "Applies name, spec, tags, protection and charge to the CLB, whoever else uses it; tags of others are removed.",
+            fix: "remove the annotation and set the property on the CLB itself",
+        },
+        zh: Words {
+            title: "annotation changes the shared CLB itself",
+            ccm: "Applies name, spec, tags, protection and charge to the CLB, whoever else uses it; tags of others are removed.",
+            fix: "remove the annotation and set the property on the CLB itself",
+        },
+        source: &[],
         bad: "…-loadbalancer-name: \"shop\" on a Service that reuses a CLB",
         good: "set these in the CLB console",
-        fix: "remove the annotation and set the property on the CLB itself",
-        hides: &[],
         check: Check::OnClb(shared_clb),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB018",
-        title: "unknown annotation, close to a known one",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Does not read it, and says nothing.",
+        en: Words {
+            title: "unknown annotation, close to a known one",
+            ccm: "Does not read it, and says nothing.",
+            fix: "check the key against the documentation of your CCM",
+        },
+        zh: Words {
+            title: "unknown annotation, close to a known one",
+            ccm: "Does not read it, and says nothing.",
+            fix: "check the key against the documentation of your CCM",
+        },
+        source: &[],
         bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-wieght: \"20\"",
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"20\"",
-        fix: "check the key against the documentation of your CCM",
-        hides: &[],
         check: Check::Candidate(unknown_key),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB021",
-        title: "CCM's Service annotation where nobody reads it",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Reads metadata.annotations of Services only.",
+        en: Words {
+            title: "CCM's Service annotation where nobody reads it",
+            ccm: "Reads metadata.annotations of Services only.",
+            fix: "move the annotation to metadata.annotations of the Service",
+        },
+        zh: Words {
+            title: "CCM's Service annotation where nobody reads it",
+            ccm: "Reads metadata.annotations of Services only.",
+            fix: "move the annotation to metadata.annotations of the Service",
+        },
+        source: &[],
         bad: "…-loadbalancer-id under spec, on a Deployment, or in its pod template",
         good: "…-loadbalancer-id under metadata.annotations of the Service",
-        fix: "move the annotation to metadata.annotations of the Service",
-        hides: &[],
         check: Check::Object(misplaced),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB032",
-        title: "CLB annotations on a Service that is no load balancer",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Does not look at a Service of another type, whatever its annotations.",
+        en: Words {
+            title: "CLB annotations on a Service that is no load balancer",
+            ccm: "Does not look at a Service of another type, whatever its annotations.",
+            fix: "set type: LoadBalancer, or remove the annotation",
+        },
+        zh: Words {
+            title: "CLB annotations on a Service that is no load balancer",
+            ccm: "Does not look at a Service of another type, whatever its annotations.",
+            fix: "set type: LoadBalancer, or remove the annotation",
+        },
+        source: &[],
         bad: "type: ClusterIP with …-loadbalancer-weight: \"20\"",
         good: "type: LoadBalancer",
-        fix: "set type: LoadBalancer, or remove the annotation",
-        hides: &[],
         check: Check::OtherType(no_load_balancer),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB027",
-        title: "annotation value is not a string",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Never sees it: the API server refuses the object.",
+        en: Words {
+            title: "annotation value is not a string",
+            ccm: "Never sees it: the API server refuses the object.",
+            fix: "put the value in quotes",
+        },
+        zh: Words {
+            title: "annotation value is not a string",
+            ccm: "Never sees it: the API server refuses the object.",
+            fix: "put the value in quotes",
+        },
+        source: &[],
         bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: 80",
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"80\"",
-        fix: "put the value in quotes",
-        hides: &[],
         check: Check::Object(not_a_string),
+        ..Rule::DEFAULT
     },
 ];
 

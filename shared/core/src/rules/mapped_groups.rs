@@ -1,32 +1,48 @@
 //! 0xx: the groups that a mapping names, against those of the CLB.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule, mapping::mapping_annotation};
+use super::{Check, CheckedService, Evidence, Findings, Rule, Words, mapping::mapping_annotation};
 use crate::{annotation::EffectiveValue, finding::Severity, identity::NamedKey, mapping::Mapping};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB022",
-        title: "group is not in this CLB",
         severity: Severity::Error,
         evidence: &[Evidence::ClbApi],
-        ccm: "Does not find the group, drops the port without a word, and registers nothing: a silent drain.",
+        en: Words {
+            title: "group is not in this CLB",
+            ccm: "Does not find the group, drops the port without a word, and registers nothing: a silent drain.",
+            fix: "name a group that exists in this CLB",
+        },
+        zh: Words {
+            title: "group is not in this CLB",
+            ccm: "Does not find the group, drops the port without a word, and registers nothing: a silent drain.",
+            fix: "name a group that exists in this CLB",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port names a group that DescribeVServerGroups of the CLB does not list",
         good: "a group of this very CLB",
-        fix: "name a group that exists in this CLB",
-        hides: &[],
         check: Check::Migrated(unknown_group),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB023",
-        title: "group was made by CCM itself",
         severity: Severity::Error,
         evidence: &[Evidence::ClbApi],
-        ccm: "Refuses to reuse a group named k8s/<port>/<service>/<namespace>/<cluster id>, drops the port without a word: a silent drain.",
+        en: Words {
+            title: "group was made by CCM itself",
+            ccm: "Refuses to reuse a group named k8s/<port>/<service>/<namespace>/<cluster id>, drops the port without a word: a silent drain.",
+            fix: "make a group in the console and map that",
+        },
+        zh: Words {
+            title: "group was made by CCM itself",
+            ccm: "Refuses to reuse a group named k8s/<port>/<service>/<namespace>/<cluster id>, drops the port without a word: a silent drain.",
+            fix: "make a group in the console and map that",
+        },
+        source: &[],
         bad: "a group named k8s/30080/web/shop/…",
         good: "a group made by hand, with a name of your own",
-        fix: "make a group in the console and map that",
-        hides: &[],
         check: Check::Migrated(group_of_ccm),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -1,6 +1,6 @@
 //! 0xx: the mapping of vServer groups to Service ports.
 
-use super::{Check, CheckedService, Findings, Rule};
+use super::{Check, CheckedService, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends,
@@ -13,87 +13,151 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB003",
-        title: "mapping is malformed",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "An entry without colon, or an empty one, fails the whole round: nothing is written, weights and backends freeze. What follows a second colon is dropped.",
+        en: Words {
+            title: "mapping is malformed",
+            ccm: "An entry without colon, or an empty one, fails the whole round: nothing is written, weights and backends freeze. What follows a second colon is dropped.",
+            fix: "write GROUP:PORT, several separated by commas",
+        },
+        zh: Words {
+            title: "mapping is malformed",
+            ccm: "An entry without colon, or an empty one, fails the whole round: nothing is written, weights and backends freeze. What follows a second colon is dropped.",
+            fix: "write GROUP:PORT, several separated by commas",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
-        fix: "write GROUP:PORT, several separated by commas",
         hides: &["CLB019"],
         check: Check::Failures(malformed),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB004",
-        title: "mapping has spaces",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Trims nothing. A space before a group makes it an unknown one: a silent drain. A space after a port makes it no port: CCM makes a group of its own, and traffic never arrives.",
+        en: Words {
+            title: "mapping has spaces",
+            ccm: "Trims nothing. A space before a group makes it an unknown one: a silent drain. A space after a port makes it no port: CCM makes a group of its own, and traffic never arrives.",
+            fix: "remove the spaces",
+        },
+        zh: Words {
+            title: "mapping has spaces",
+            ccm: "Trims nothing. A space before a group makes it an unknown one: a silent drain. A space after a port makes it no port: CCM makes a group of its own, and traffic never arrives.",
+            fix: "remove the spaces",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80, rsp-bp2example:443\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
-        fix: "remove the spaces",
         hides: &["CLB005", "CLB019"],
         check: Check::Migrated(spaces),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB005",
-        title: "mapping names no port of the Service",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Compares the text with the decimal spec.ports[].port: not targetPort, not nodePort, not a name. An entry that fits none maps nothing; the port gets a group of CCM's own, to which no listener points.",
+        en: Words {
+            title: "mapping names no port of the Service",
+            ccm: "Compares the text with the decimal spec.ports[].port: not targetPort, not nodePort, not a name. An entry that fits none maps nothing; the port gets a group of CCM's own, to which no listener points.",
+            fix: "name the Service port",
+        },
+        zh: Words {
+            title: "mapping names no port of the Service",
+            ccm: "Compares the text with the decimal spec.ports[].port: not targetPort, not nodePort, not a name. An entry that fits none maps nothing; the port gets a group of CCM's own, to which no listener points.",
+            fix: "name the Service port",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:8080\" for port 80",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
-        fix: "name the Service port",
         hides: &["CLB019"],
         check: Check::Migrated(no_such_port),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB006",
-        title: "two entries for one port",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Takes the first; out of the group of the second it cleans its own backends.",
+        en: Words {
+            title: "two entries for one port",
+            ccm: "Takes the first; out of the group of the second it cleans its own backends.",
+            fix: "keep one entry a port",
+        },
+        zh: Words {
+            title: "two entries for one port",
+            ccm: "Takes the first; out of the group of the second it cleans its own backends.",
+            fix: "keep one entry a port",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:80\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
-        fix: "keep one entry a port",
         hides: &["CLB019"],
         check: Check::Migrated(two_entries),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB007",
-        title: "vgroup-ids is not read by CCM",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Never read this key of older articles: it makes a group of its own, and traffic never arrives.",
+        en: Words {
+            title: "vgroup-ids is not read by CCM",
+            ccm: "Never read this key of older articles: it makes a group of its own, and traffic never arrives.",
+            fix: "use …-loadbalancer-vgroup-port: \"GROUP:PORT\"",
+        },
+        zh: Words {
+            title: "vgroup-ids is not read by CCM",
+            ccm: "Never read this key of older articles: it makes a group of its own, and traffic never arrives.",
+            fix: "use …-loadbalancer-vgroup-port: \"GROUP:PORT\"",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-ids: \"80:rsp-bp1example\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
-        fix: "use …-loadbalancer-vgroup-port: \"GROUP:PORT\"",
         hides: &["CLB002", "CLB018", "CLB019"],
+        refuses: RefusedWrites::Standing,
         check: Check::Candidate(old_key),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB008",
-        title: "mapping without CLB id",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Ignores the mapping and makes a CLB of its own.",
+        en: Words {
+            title: "mapping without CLB id",
+            ccm: "Ignores the mapping and makes a CLB of its own.",
+            fix: "add the CLB's id",
+        },
+        zh: Words {
+            title: "mapping without CLB id",
+            ccm: "Ignores the mapping and makes a CLB of its own.",
+            fix: "add the CLB's id",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port without …-loadbalancer-id",
         good: "…-loadbalancer-id: \"lb-bp1example\" beside the mapping",
-        fix: "add the CLB's id",
         hides: &["CLB002"],
+        refuses: RefusedWrites::Standing,
         check: Check::Candidate(no_clb),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB019",
-        title: "a Service port without mapping",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Makes a group k8s/… of its own on the shared CLB for it, with the Service's weight; no listener points there.",
+        en: Words {
+            title: "a Service port without mapping",
+            ccm: "Makes a group k8s/… of its own on the shared CLB for it, with the Service's weight; no listener points there.",
+            fix: "add an entry for the port, or take the port out of the Service",
+        },
+        zh: Words {
+            title: "a Service port without mapping",
+            ccm: "Makes a group k8s/… of its own on the shared CLB for it, with the Service's weight; no listener points there.",
+            fix: "add an entry for the port, or take the port out of the Service",
+        },
+        source: &[],
         bad: "ports 80 and 443, …-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
-        fix: "add an entry for the port, or take the port out of the Service",
-        hides: &[],
         check: Check::Migrated(unmapped),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -1,6 +1,6 @@
 //! 0xx: nodes, endpoints and names that CCM cannot register.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule};
+use super::{AtReview, Check, CheckedService, Evidence, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
@@ -14,63 +14,110 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB017",
-        title: "backends' description would pass 80 characters",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Writes k8s/<port>/<service>/<namespace>/<cluster id> unchecked. The cloud documents 80 characters; what it does beyond is not verified. Were it to cut the text, CCM would take its own backends for foreign ones.",
+        en: Words {
+            title: "backends' description would pass 80 characters",
+            ccm: "Writes k8s/<port>/<service>/<namespace>/<cluster id> unchecked. The cloud documents 80 characters; what it does beyond is not verified. Were it to cut the text, CCM would take its own backends for foreign ones.",
+            fix: "use a shorter Service or namespace name",
+        },
+        zh: Words {
+            title: "backends' description would pass 80 characters",
+            ccm: "Writes k8s/<port>/<service>/<namespace>/<cluster id> unchecked. The cloud documents 80 characters; what it does beyond is not verified. Were it to cut the text, CCM would take its own backends for foreign ones.",
+            fix: "use a shorter Service or namespace name",
+        },
+        source: &[],
         bad: "a Service and namespace of more than 35 characters together",
         good: "a Service and namespace of at most 35 characters together, with an ACK cluster id",
-        fix: "use a shorter Service or namespace name",
-        hides: &[],
         check: Check::Candidate(long_description),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB020",
-        title: "backend-label matches no node",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes],
-        ccm: "Finds no node and takes all backends out of the group, with a Normal event.",
+        en: Words {
+            title: "backend-label matches no node",
+            ccm: "Finds no node and takes all backends out of the group, with a Normal event.",
+            fix: "write labels that at least one node carries",
+        },
+        zh: Words {
+            title: "backend-label matches no node",
+            ccm: "Finds no node and takes all backends out of the group, with a Normal event.",
+            fix: "write labels that at least one node carries",
+        },
+        source: &[],
         bad: "…-loadbalancer-backend-label: \"pool=wbe\"",
         good: "…-loadbalancer-backend-label: \"pool=web\"",
-        fix: "write labels that at least one node carries",
-        hides: &[],
+        at_review: AtReview::WarnOnly,
         check: Check::OnClb(no_labelled_node),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB024",
-        title: "an accepted node has no usable providerID",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes],
-        ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
+        en: Words {
+            title: "an accepted node has no usable providerID",
+            ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
+            fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
+        },
+        zh: Words {
+            title: "an accepted node has no usable providerID",
+            ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
+            fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
+        },
+        source: &[],
         bad: "a Ready node without spec.providerID",
         good: "spec.providerID: cn-example.i-bp1example",
-        fix: "let the node register again with its providerID, or label it service.alibabacloud.com/exclude-node",
-        hides: &[],
+        refuses: RefusedWrites::Standing,
+        at_review: AtReview::WarnOnly,
         check: Check::OnClb(no_provider_id),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB025",
-        title: "an endpoint has no nodeName",
         severity: Severity::Error,
         evidence: &[Evidence::Endpoints],
-        ccm: "Cannot place the endpoint, drops the port without a word, and empties the group at the next edit of the Service. Only pods as backends need no node.",
+        en: Words {
+            title: "an endpoint has no nodeName",
+            ccm: "Cannot place the endpoint, drops the port without a word, and empties the group at the next edit of the Service. Only pods as backends need no node.",
+            fix: "give every endpoint its nodeName",
+        },
+        zh: Words {
+            title: "an endpoint has no nodeName",
+            ccm: "Cannot place the endpoint, drops the port without a word, and empties the group at the next edit of the Service. Only pods as backends need no node.",
+            fix: "give every endpoint its nodeName",
+        },
+        source: &[],
         bad: "an EndpointSlice written by hand, without nodeName",
         good: "endpoints with nodeName, as Kubernetes writes them",
-        fix: "give every endpoint its nodeName",
-        hides: &[],
+        refuses: RefusedWrites::Standing,
+        at_review: AtReview::WarnOnly,
         check: Check::OnClb(no_node_name),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB026",
-        title: "no node is eligible",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes],
-        ccm: "Registers nodes that are Ready, not masters, not excluded by label, not about to be deleted. Without any, all backends leave the group.",
+        en: Words {
+            title: "no node is eligible",
+            ccm: "Registers nodes that are Ready, not masters, not excluded by label, not about to be deleted. Without any, all backends leave the group.",
+            fix: "make a node Ready, or remove the label or taint that keeps it out",
+        },
+        zh: Words {
+            title: "no node is eligible",
+            ccm: "Registers nodes that are Ready, not masters, not excluded by label, not about to be deleted. Without any, all backends leave the group.",
+            fix: "make a node Ready, or remove the label or taint that keeps it out",
+        },
+        source: &[],
         bad: "every node labelled node.kubernetes.io/exclude-from-external-load-balancers",
         good: "at least one Ready node without an excluding label",
-        fix: "make a node Ready, or remove the label or taint that keeps it out",
-        hides: &[],
+        refuses: RefusedWrites::Standing,
+        at_review: AtReview::WarnOnly,
         check: Check::OnClb(no_node),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service's mapping and CLB.
 
-use super::{Check, CheckedChange, Evidence, Findings, Rule, change::text};
+use super::{Check, CheckedChange, Evidence, Findings, Rule, Words, change::text};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, SkipReason},
@@ -16,27 +16,44 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB405",
-        title: "mapping moved to another group in one step",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
-        ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
+        en: Words {
+            title: "mapping moved to another group in one step",
+            ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
+            fix: "add a release entry for the old group, and drop it in a second step",
+        },
+        zh: Words {
+            title: "mapping moved to another group in one step",
+            ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
+            fix: "add a release entry for the old group, and drop it in a second step",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\" becomes \"rsp-bp2example:80\"",
         good: "first \"rsp-bp2example:80,rsp-bp1example:0\", then \"rsp-bp2example:80\"",
-        fix: "add a release entry for the old group, and drop it in a second step",
-        hides: &[],
         check: Check::Change(moved),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB406",
-        title: "mapping or CLB id removed or changed on a live Service",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
-        ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",
+        en: Words {
+            title: "mapping or CLB id removed or changed on a live Service",
+            ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",
+            fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
+        },
+        zh: Words {
+            title: "mapping or CLB id removed or changed on a live Service",
+            ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",
+            fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
+        },
+        source: &[],
         bad: "…-loadbalancer-vgroup-port removed",
         good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
-        fix: "set the weight to 0 and delete the Service; for another CLB make a new Service",
         hides: &["CLB029"],
         check: Check::Change(unbound),
+        ..Rule::DEFAULT
     },
 ];
 

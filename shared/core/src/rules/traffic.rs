@@ -1,6 +1,6 @@
 //! 4xx: weights and listeners.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule};
+use super::{Check, CheckedService, Evidence, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{Backends, Mode},
@@ -15,51 +15,84 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB401",
-        title: "effective share differs from the nominal one",
         severity: Severity::Info,
         evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
-        ccm: "Divides the weight by the number of backends, drops the remainder and gives each at least 1.",
+        en: Words {
+            title: "effective share differs from the nominal one",
+            ccm: "Divides the weight by the number of backends, drops the remainder and gives each at least 1.",
+            fix: "use a weight that the number of backends divides",
+        },
+        zh: Words {
+            title: "effective share differs from the nominal one",
+            ccm: "Divides the weight by the number of backends, drops the remainder and gives each at least 1.",
+            fix: "use a weight that the number of backends divides",
+        },
+        source: &[],
         bad: "weight 5 over 10 nodes beside a server with 95: 10 of 105, not 5 of 100",
         good: "weights that are multiples of the number of backends",
-        fix: "use a weight that the number of backends divides",
-        hides: &[],
         check: Check::Migrated(effective_share),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB402",
-        title: "weight is smaller than the number of backends",
         severity: Severity::Warning,
         evidence: &[Evidence::Nodes, Evidence::Endpoints],
-        ccm: "Gives each backend at least 1, so the sum is the number of backends, not the weight.",
+        en: Words {
+            title: "weight is smaller than the number of backends",
+            ccm: "Gives each backend at least 1, so the sum is the number of backends, not the weight.",
+            fix: "use 0, or at least the number of backends",
+        },
+        zh: Words {
+            title: "weight is smaller than the number of backends",
+            ccm: "Gives each backend at least 1, so the sum is the number of backends, not the weight.",
+            fix: "use 0, or at least the number of backends",
+        },
+        source: &[],
         bad: "weight 2 over 3 nodes: 1, 1, 1",
         good: "weight 3 over 3 nodes, or 0",
-        fix: "use 0, or at least the number of backends",
-        hides: &[],
         check: Check::Migrated(floor),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB407",
-        title: "listener does not count weights",
         severity: Severity::Warning,
         evidence: &[Evidence::ClbApi],
-        ccm: "Does not touch the scheduler of a reused CLB's listener. With rr, weights are not expected to matter (real behaviour not verified).",
+        en: Words {
+            title: "listener does not count weights",
+            ccm: "Does not touch the scheduler of a reused CLB's listener. With rr, weights are not expected to matter (real behaviour not verified).",
+            fix: "set the listener's scheduler to wrr in the console or by the API: the annotation has no effect on a reused CLB",
+        },
+        zh: Words {
+            title: "listener does not count weights",
+            ccm: "Does not touch the scheduler of a reused CLB's listener. With rr, weights are not expected to matter (real behaviour not verified).",
+            fix: "set the listener's scheduler to wrr in the console or by the API: the annotation has no effect on a reused CLB",
+        },
+        source: &[],
         bad: "Scheduler: rr",
         good: "Scheduler: wrr",
-        fix: "set the listener's scheduler to wrr in the console or by the API: the annotation has no effect on a reused CLB",
-        hides: &[],
+        refuses: RefusedWrites::Transfers,
         check: Check::Migrated(scheduler),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB413",
-        title: "session persistence on the listener",
         severity: Severity::Warning,
         evidence: &[Evidence::ClbApi],
-        ccm: "Does not touch it. Weights steer new clients only; known ones stay where they are, and the share moves slowly.",
+        en: Words {
+            title: "session persistence on the listener",
+            ccm: "Does not touch it. Weights steer new clients only; known ones stay where they are, and the share moves slowly.",
+            fix: "switch persistence off on the listener for the time of the move, or wait for the clients",
+        },
+        zh: Words {
+            title: "session persistence on the listener",
+            ccm: "Does not touch it. Weights steer new clients only; known ones stay where they are, and the share moves slowly.",
+            fix: "switch persistence off on the listener for the time of the move, or wait for the clients",
+        },
+        source: &[],
         bad: "PersistenceTimeout: 1000, or StickySession: on",
         good: "PersistenceTimeout: 0 and StickySession: off during the move",
-        fix: "switch persistence off on the listener for the time of the move, or wait for the clients",
-        hides: &[],
         check: Check::Migrated(persistence),
+        ..Rule::DEFAULT
     },
 ];
 

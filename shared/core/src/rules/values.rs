@@ -1,6 +1,6 @@
 //! 0xx: annotation values that CCM cannot use, or uses otherwise than meant.
 
-use super::{Check, CheckedService, Findings, Rule};
+use super::{Check, CheckedService, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue, ValueError},
     backends::{self},
@@ -13,87 +13,145 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB001",
-        title: "weight is not an integer from 0 to 100",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Drops the port without a word, takes every backend of the Service out of the group, writes a Normal event and stores the new hash: a silent drain that nothing retries. An empty value counts as not set: 100 for each backend.",
+        en: Words {
+            title: "weight is not an integer from 0 to 100",
+            ccm: "Drops the port without a word, takes every backend of the Service out of the group, writes a Normal event and stores the new hash: a silent drain that nothing retries. An empty value counts as not set: 100 for each backend.",
+            fix: "set an integer from 0 to 100, without spaces or percent sign",
+        },
+        zh: Words {
+            title: "weight is not an integer from 0 to 100",
+            ccm: "Drops the port without a word, takes every backend of the Service out of the group, writes a Normal event and stores the new hash: a silent drain that nothing retries. An empty value counts as not set: 100 for each backend.",
+            fix: "set an integer from 0 to 100, without spaces or percent sign",
+        },
+        source: &[],
         bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"101\"",
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"100\"",
-        fix: "set an integer from 0 to 100, without spaces or percent sign",
-        hides: &[],
         check: Check::Migrated(weight),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB002",
-        title: "weight is set but ignored",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Honours the weight only where both the CLB's id and a mapping are set; without them it does not even look at it, and each backend has weight 100.",
+        en: Words {
+            title: "weight is set but ignored",
+            ccm: "Honours the weight only where both the CLB's id and a mapping are set; without them it does not even look at it, and each backend has weight 100.",
+            fix: "add the CLB's id and the mapping, or remove the weight",
+        },
+        zh: Words {
+            title: "weight is set but ignored",
+            ccm: "Honours the weight only where both the CLB's id and a mapping are set; without them it does not even look at it, and each backend has weight 100.",
+            fix: "add the CLB's id and the mapping, or remove the weight",
+        },
+        source: &[],
         bad: "…-loadbalancer-weight: \"20\" without …-loadbalancer-vgroup-port",
         good: "…-loadbalancer-id, …-loadbalancer-vgroup-port and …-loadbalancer-weight together",
-        fix: "add the CLB's id and the mapping, or remove the weight",
-        hides: &[],
         check: Check::Candidate(ignored_weight),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB011",
-        title: "ignore-weight-update is on together with a weight",
         severity: Severity::Warning,
         evidence: &[],
-        ccm: "Suppresses every update that differs in weight only: edits of the weight do nothing.",
+        en: Words {
+            title: "ignore-weight-update is on together with a weight",
+            ccm: "Suppresses every update that differs in weight only: edits of the weight do nothing.",
+            fix: "remove the annotation before moving traffic",
+        },
+        zh: Words {
+            title: "ignore-weight-update is on together with a weight",
+            ccm: "Suppresses every update that differs in weight only: edits of the weight do nothing.",
+            fix: "remove the annotation before moving traffic",
+        },
+        source: &[],
         bad: "…-loadbalancer-ignore-weight-update: \"on\" beside …-loadbalancer-weight",
         good: "no …-loadbalancer-ignore-weight-update",
-        fix: "remove the annotation before moving traffic",
-        hides: &[],
+        refuses: RefusedWrites::Standing,
         check: Check::Candidate(ignored_updates),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB012",
-        title: "default-weight is not an integer from 0 to 100",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Reads it for every Service, and drops every port without a word where it cannot: a silent drain.",
+        en: Words {
+            title: "default-weight is not an integer from 0 to 100",
+            ccm: "Reads it for every Service, and drops every port without a word where it cannot: a silent drain.",
+            fix: "set an integer from 0 to 100, or remove the annotation",
+        },
+        zh: Words {
+            title: "default-weight is not an integer from 0 to 100",
+            ccm: "Reads it for every Service, and drops every port without a word where it cannot: a silent drain.",
+            fix: "set an integer from 0 to 100, or remove the annotation",
+        },
+        source: &[],
         bad: "…-loadbalancer-default-weight: \"101\"",
         good: "…-loadbalancer-default-weight: \"100\"",
-        fix: "set an integer from 0 to 100, or remove the annotation",
-        hides: &[],
         check: Check::Candidate(default_weight),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB013",
-        title: "backend-type is neither eni nor ecs",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Compares with exactly \"eni\"; any other value means nodes, \"ENI\" too.",
+        en: Words {
+            title: "backend-type is neither eni nor ecs",
+            ccm: "Compares with exactly \"eni\"; any other value means nodes, \"ENI\" too.",
+            fix: "write eni or ecs in lower case",
+        },
+        zh: Words {
+            title: "backend-type is neither eni nor ecs",
+            ccm: "Compares with exactly \"eni\"; any other value means nodes, \"ENI\" too.",
+            fix: "write eni or ecs in lower case",
+        },
+        source: &[],
         bad: "service.beta.kubernetes.io/backend-type: \"ENI\"",
         good: "service.beta.kubernetes.io/backend-type: \"eni\"",
-        fix: "write eni or ecs in lower case",
-        hides: &[],
         check: Check::Candidate(backend_type),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB014",
-        title: "a listener or health-check value cannot be read",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "Fails the whole round before anything is written, even where listeners are not touched: backends and weights freeze, new pods are not registered.",
+        en: Words {
+            title: "a listener or health-check value cannot be read",
+            ccm: "Fails the whole round before anything is written, even where listeners are not touched: backends and weights freeze, new pods are not registered.",
+            fix: "write the plain number, or PROTOCOL:PORT without quotes",
+        },
+        zh: Words {
+            title: "a listener or health-check value cannot be read",
+            ccm: "Fails the whole round before anything is written, even where listeners are not touched: backends and weights freeze, new pods are not registered.",
+            fix: "write the plain number, or PROTOCOL:PORT without quotes",
+        },
+        source: &[],
         bad: "…-loadbalancer-healthy-threshold: \"3s\" or …-loadbalancer-protocol-port: \"'https:443'\"",
         good: "…-loadbalancer-healthy-threshold: \"3\" and …-loadbalancer-protocol-port: \"https:443\"",
-        fix: "write the plain number, or PROTOCOL:PORT without quotes",
-        hides: &[],
         check: Check::Candidate(unreadable_annotations),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB016",
-        title: "backend-label is malformed or has spaces",
         severity: Severity::Error,
         evidence: &[],
-        ccm: "An entry without '=' fails the whole round; an entry with spaces matches no node, and all nodes leave the group.",
+        en: Words {
+            title: "backend-label is malformed or has spaces",
+            ccm: "An entry without '=' fails the whole round; an entry with spaces matches no node, and all nodes leave the group.",
+            fix: "write KEY=VALUE, several separated by commas without spaces",
+        },
+        zh: Words {
+            title: "backend-label is malformed or has spaces",
+            ccm: "An entry without '=' fails the whole round; an entry with spaces matches no node, and all nodes leave the group.",
+            fix: "write KEY=VALUE, several separated by commas without spaces",
+        },
+        source: &[],
         bad: "…-loadbalancer-backend-label: \"pool=web, zone=a\"",
         good: "…-loadbalancer-backend-label: \"pool=web,zone=a\"",
-        fix: "write KEY=VALUE, several separated by commas without spaces",
         hides: &["CLB020"],
         check: Check::Candidate(backend_label),
+        ..Rule::DEFAULT
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, CheckedService, CheckedWorkload, Evidence, Findings, Rule};
+use super::{AtReview, Check, CheckedService, CheckedWorkload, Evidence, Findings, Rule, Words};
 use crate::{
     annotation,
     backends::{Mode, readiness_gate},
@@ -18,87 +18,144 @@ use crate::{
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB301",
-        title: "container without readinessProbe",
         severity: Severity::Error,
         evidence: &[Evidence::Workloads],
-        ccm: "Takes a pod for ready as soon as Kubernetes does: without a probe, when its process has started, before it can serve.",
+        en: Words {
+            title: "container without readinessProbe",
+            ccm: "Takes a pod for ready as soon as Kubernetes does: without a probe, when its process has started, before it can serve.",
+            fix: "add a readinessProbe to the container, for example readinessProbe: {tcpSocket: {port: PORT}, periodSeconds: 2}",
+        },
+        zh: Words {
+            title: "container without readinessProbe",
+            ccm: "Takes a pod for ready as soon as Kubernetes does: without a probe, when its process has started, before it can serve.",
+            fix: "add a readinessProbe to the container, for example readinessProbe: {tcpSocket: {port: PORT}, periodSeconds: 2}",
+        },
+        source: &[],
         bad: "a container that serves the target port without readinessProbe",
         good: "readinessProbe: {httpGet: {path: /healthz, port: http}}",
-        fix: "add a readinessProbe to the container, for example readinessProbe: {tcpSocket: {port: PORT}, periodSeconds: 2}",
-        hides: &[],
         check: Check::Workload(no_probe),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB302",
-        title: "readiness gate missing or for another Service",
         severity: Severity::Info,
         evidence: &[Evidence::Workloads],
-        ccm: "With pods as backends, holds a rollout until the new pod is registered, if the pod template carries its gate; the gate names the Service.",
+        en: Words {
+            title: "readiness gate missing or for another Service",
+            ccm: "With pods as backends, holds a rollout until the new pod is registered, if the pod template carries its gate; the gate names the Service.",
+            fix: "add the Service's gate to the pod template",
+        },
+        zh: Words {
+            title: "readiness gate missing or for another Service",
+            ccm: "With pods as backends, holds a rollout until the new pod is registered, if the pod template carries its gate; the gate names the Service.",
+            fix: "add the Service's gate to the pod template",
+        },
+        source: &[],
         bad: "an ENI Service web and a pod template without readinessGates",
         good: "readinessGates: [{conditionType: service.readiness.alibabacloud.com/web}]",
-        fix: "add the Service's gate to the pod template",
-        hides: &[],
         check: Check::Workload(no_gate),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB303",
-        title: "container without preStop hook",
         severity: Severity::Warning,
         evidence: &[Evidence::Workloads],
-        ccm: "Takes a pod out of the CLB after it has begun to end; until then requests still arrive, and are lost where nothing listens any more.",
+        en: Words {
+            title: "container without preStop hook",
+            ccm: "Takes a pod out of the CLB after it has begun to end; until then requests still arrive, and are lost where nothing listens any more.",
+            fix: "add lifecycle: {preStop: {sleep: {seconds: 30}}}, and 30 s to terminationGracePeriodSeconds",
+        },
+        zh: Words {
+            title: "container without preStop hook",
+            ccm: "Takes a pod out of the CLB after it has begun to end; until then requests still arrive, and are lost where nothing listens any more.",
+            fix: "add lifecycle: {preStop: {sleep: {seconds: 30}}}, and 30 s to terminationGracePeriodSeconds",
+        },
+        source: &[],
         bad: "a container without lifecycle.preStop",
         good: "lifecycle: {preStop: {sleep: {seconds: 30}}} and terminationGracePeriodSeconds: 75",
-        fix: "add lifecycle: {preStop: {sleep: {seconds: 30}}}, and 30 s to terminationGracePeriodSeconds",
-        hides: &[],
         check: Check::Workload(no_hook),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB304",
-        title: "grace period cuts the preStop hook",
         severity: Severity::Error,
         evidence: &[Evidence::Workloads],
-        ccm: "Not CCM but the kubelet: it kills the container when the grace period ends, hook or no hook.",
+        en: Words {
+            title: "grace period cuts the preStop hook",
+            ccm: "Not CCM but the kubelet: it kills the container when the grace period ends, hook or no hook.",
+            fix: "make terminationGracePeriodSeconds larger than the longest preStop, and leave the process time to end",
+        },
+        zh: Words {
+            title: "grace period cuts the preStop hook",
+            ccm: "Not CCM but the kubelet: it kills the container when the grace period ends, hook or no hook.",
+            fix: "make terminationGracePeriodSeconds larger than the longest preStop, and leave the process time to end",
+        },
+        source: &[],
         bad: "preStop sleep of 30 s with terminationGracePeriodSeconds: 30",
         good: "preStop sleep of 30 s with terminationGracePeriodSeconds: 75",
-        fix: "make terminationGracePeriodSeconds larger than the longest preStop, and leave the process time to end",
-        hides: &[],
         check: Check::Workload(hook_is_cut),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB305",
-        title: "externalTrafficPolicy Local with a single pod on a node",
         severity: Severity::Warning,
         evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::Workloads],
-        ccm: "Still sends to a node whose kube-proxy has dropped the last pod already: the two are not in step.",
+        en: Words {
+            title: "externalTrafficPolicy Local with a single pod on a node",
+            ccm: "Still sends to a node whose kube-proxy has dropped the last pod already: the two are not in step.",
+            fix: "use externalTrafficPolicy Cluster, more pods a node, preStop hooks, or ENI",
+        },
+        zh: Words {
+            title: "externalTrafficPolicy Local with a single pod on a node",
+            ccm: "Still sends to a node whose kube-proxy has dropped the last pod already: the two are not in step.",
+            fix: "use externalTrafficPolicy Cluster, more pods a node, preStop hooks, or ENI",
+        },
+        source: &[],
         bad: "externalTrafficPolicy: Local and one pod on a node, without preStop",
         good: "externalTrafficPolicy: Cluster, or several pods on each node, or preStop hooks on Kubernetes 1.26 and newer, or ENI",
-        fix: "use externalTrafficPolicy Cluster, more pods a node, preStop hooks, or ENI",
-        hides: &[],
         check: Check::Migrated(lonely_pod),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB306",
-        title: "rollout removes all pods at once, or there is one replica",
         severity: Severity::Warning,
         evidence: &[Evidence::Workloads],
-        ccm: "Has no backend, or nodes without a pod behind them, until the next pod is ready.",
+        en: Words {
+            title: "rollout removes all pods at once, or there is one replica",
+            ccm: "Has no backend, or nodes without a pod behind them, until the next pod is ready.",
+            fix: "run at least two replicas and replace them one by one",
+        },
+        zh: Words {
+            title: "rollout removes all pods at once, or there is one replica",
+            ccm: "Has no backend, or nodes without a pod behind them, until the next pod is ready.",
+            fix: "run at least two replicas and replace them one by one",
+        },
+        source: &[],
         bad: "strategy: {type: Recreate}, or replicas: 1",
         good: "replicas: 3 and rollingUpdate: {maxUnavailable: 1}",
-        fix: "run at least two replicas and replace them one by one",
-        hides: &[],
         check: Check::Workload(gap),
+        ..Rule::DEFAULT
     },
     Rule {
         id: "CLB307",
-        title: "no ready endpoint behind a Service with weight",
         severity: Severity::Warning,
         evidence: &[Evidence::Endpoints],
-        ccm: "In Cluster mode keeps every node in the group at full weight, so requests go where nothing answers; in Local and ENI mode takes all backends out.",
+        en: Words {
+            title: "no ready endpoint behind a Service with weight",
+            ccm: "In Cluster mode keeps every node in the group at full weight, so requests go where nothing answers; in Local and ENI mode takes all backends out.",
+            fix: "set the weight to 0 until pods are ready",
+        },
+        zh: Words {
+            title: "no ready endpoint behind a Service with weight",
+            ccm: "In Cluster mode keeps every node in the group at full weight, so requests go where nothing answers; in Local and ENI mode takes all backends out.",
+            fix: "set the weight to 0 until pods are ready",
+        },
+        source: &[],
         bad: "weight 50 and no ready pod",
         good: "pods ready first, weight second",
-        fix: "set the weight to 0 until pods are ready",
-        hides: &[],
+        at_review: AtReview::WarnOnly,
         check: Check::Migrated(black_hole),
+        ..Rule::DEFAULT
     },
 ];
 

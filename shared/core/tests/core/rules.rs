@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
     finding::{Finding, Severity},
-    rules::{self, Evidence, catalogue},
+    rules::{self, Evidence, Words, catalogue},
 };
 
 use crate::grid::{self, Expectation, Input, Rule, check, introduced};
@@ -105,7 +105,8 @@ fn every_rule_is_described() {
         let digits = rule.id.strip_prefix("CLB").unwrap_or_default();
         assert!(digits.len() == 3 && digits.parse::<u16>().is_ok(), "{}", rule.id);
         assert!(seen.insert(rule.id), "{} twice", rule.id);
-        for text in [rule.title, rule.ccm, rule.bad, rule.good, rule.fix] {
+        let Words { title, ccm, fix } = rule.en;
+        for text in [title, ccm, fix, rule.bad, rule.good] {
             assert!(!text.trim().is_empty(), "{}", rule.id);
         }
         for hidden in rule.hides {
