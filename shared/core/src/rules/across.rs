@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, CheckedService, Findings, Rule, Words};
+use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
@@ -19,6 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB010",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::OldObject],
         en: Words {
             title: "force-override-listeners on a reused CLB",
             ccm: "Takes over the listener of the same port and protocol, whoever made it, and deletes it with the Service. Without a mapping and on a port of its own it is the usual way to share a CLB, and fine.",
@@ -79,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB103",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::ClbApi],
         en: Words {
             title: "group is bound under another CLB by another Service",
             ccm: "Finds a group only in the CLB it belongs to; the Service that names the other CLB is drained in silence.",
@@ -99,6 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB104",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::Endpoints, Evidence::Workloads],
         en: Words {
             title: "two Services of one cluster in one group",
             ccm: "Their weights add up, and each round writes redundantly. With the same pods as backends they fight for description and weight, and deleting one empties the group of the other.",

@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB403",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
+        also: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClusterId, Evidence::ClbApi],
         en: Words {
             title: "removing the weight",
             ccm: "Gives each backend 100 (default-weight where set, in Local mode the number of its pods): a surge, not a neutral state.",
@@ -36,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB404",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
+        also: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClusterId, Evidence::ClbApi],
         en: Words {
             title: "deleting a Service that carries traffic",
             ccm: "Takes all its backends out of the group at once, also when the type changes.",
@@ -56,6 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB410",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::ClbApi],
+        also: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClusterId],
         en: Words {
             title: "nobody in the route would have weight",
             ccm: "Writes the zeros: nobody serves.",
@@ -77,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB411",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::Endpoints],
+        also: &[Evidence::Workloads],
         en: Words {
             title: "weight raised while too few endpoints serve",
             ccm: "Sends the traffic at once, whoever is there to take it.",
@@ -98,6 +102,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB412",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::Endpoints, Evidence::Workloads],
+        also: &[Evidence::Nodes],
         en: Words {
             title: "change leaves no endpoint",
             ccm: "With pods or their nodes as backends takes all of them out: the group is emptied.",

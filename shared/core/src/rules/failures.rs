@@ -1,6 +1,6 @@
 //! Rounds that fail because of what the cloud is or refuses.
 
-use super::{Check, CheckedService, Findings, Rule, Words};
+use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
 use crate::{
     annotation,
     backends::Mode,
@@ -13,6 +13,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB029",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::OldObject, Evidence::ClbApi],
         en: Words {
             title: "CCM refuses this CLB for this Service",
             ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
@@ -53,6 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB033",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::OldObject, Evidence::ClbApi],
         en: Words {
             title: "the cloud refuses what CCM would write",
             ccm: "Reports failure each round; what the cloud does not refuse is written.",
@@ -73,6 +75,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB418",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::OldObject, Evidence::ClbApi],
         en: Words {
             title: "CCM's own group stands behind a listener",
             ccm: "Wants to delete the group that it made, for the mapping names another; the cloud refuses that while a listener sends to it, and the round fails for ever.",

@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB408",
         severity: Severity::Warning,
         evidence: &[Evidence::ClusterId, Evidence::ClbApi],
+        also: &[Evidence::OldObject, Evidence::Nodes],
         en: Words {
             title: "orphan in the group",
             ccm: "Never removes or re-weighs a backend whose description is not of one of its present Services; it takes traffic for ever.",
@@ -42,6 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB409",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi],
+        also: &[Evidence::ClusterId],
         en: Words {
             title: "group differs from what CCM would have written",
             ccm: "Has no periodic resync: a console edit stays until the next event. A group emptied of a Service's backends is what a silent drain leaves.",

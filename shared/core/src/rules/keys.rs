@@ -1,6 +1,6 @@
 //! 0xx: annotation keys, and where they stand.
 
-use super::{AnyObject, Check, CheckedService, Findings, Rule, Words};
+use super::{AnyObject, Check, CheckedService, Evidence, Findings, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue, LEGACY_PREFIX, PREFIX},
     finding::Severity,
@@ -93,6 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB032",
         severity: Severity::Warning,
         evidence: &[],
+        also: &[Evidence::OldObject],
         en: Words {
             title: "CLB annotations on a Service that is no load balancer",
             ccm: "Does not look at a Service of another type, whatever its annotations.",

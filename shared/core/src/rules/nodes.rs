@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB017",
         severity: Severity::Warning,
         evidence: &[],
+        also: &[Evidence::ClusterId],
         en: Words {
             title: "backends' description would pass 80 characters",
             ccm: "Writes k8s/<port>/<service>/<namespace>/<cluster id> unchecked. The cloud documents 80 characters; what it does beyond is not verified. Were it to cut the text, CCM would take its own backends for foreign ones.",
@@ -36,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB020",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes],
+        also: &[Evidence::Endpoints],
         en: Words {
             title: "backend-label matches no node",
             ccm: "Finds no node and takes all backends out of the group, with a Normal event.",
@@ -56,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB024",
         severity: Severity::Error,
-        evidence: &[Evidence::Nodes],
+        evidence: &[Evidence::Nodes, Evidence::Endpoints],
         en: Words {
             title: "an accepted node has no usable providerID",
             ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
@@ -79,6 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB025",
         severity: Severity::Error,
         evidence: &[Evidence::Endpoints],
+        also: &[Evidence::Workloads],
         en: Words {
             title: "an endpoint has no nodeName",
             ccm: "Cannot place the endpoint, drops the port without a word, and empties the group at the next edit of the Service. Only pods as backends need no node.",
@@ -101,6 +104,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB026",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes],
+        also: &[Evidence::Endpoints],
         en: Words {
             title: "no node is eligible",
             ccm: "Registers nodes that are Ready, not masters, not excluded by label, not about to be deleted. Without any, all backends leave the group.",

@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB405",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
+        also: &[Evidence::ClusterId, Evidence::ClbApi],
         en: Words {
             title: "mapping moved to another group in one step",
             ccm: "Registers in the new group and forgets the old one: the backends stay there with full weight, and nobody updates them.",
@@ -38,6 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB406",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject],
+        also: &[Evidence::ClusterId, Evidence::ClbApi],
         en: Words {
             title: "mapping or CLB id removed or changed on a live Service",
             ccm: "Without mapping makes a group of its own and leaves the backends in the old one as orphans; a removed or changed CLB id it refuses, and the Service freezes.",

@@ -60,6 +60,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB303",
         severity: Severity::Warning,
         evidence: &[Evidence::Workloads],
+        also: &[Evidence::Nodes],
         en: Words {
             title: "container without preStop hook",
             ccm: "Takes a pod out of the CLB after it has begun to end; until then requests still arrive, and are lost where nothing listens any more.",

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
     finding::{Finding, Severity},
-    rules::{self, Evidence, Words, catalogue},
+    rules::{self, Check, Evidence, Words, catalogue},
 };
 
 use crate::grid::{self, Expectation, Input, Rule, check, introduced};
@@ -152,6 +152,39 @@ fn every_rule_that_needs_evidence_has_a_case_without_it() {
             }
         }
     }
+}
+
+/// What a rule says of an input: whole findings, so that their words count too.
+fn said(input: &Input, rule: &str) -> Vec<Finding> {
+    input.judge().findings.into_iter().filter(|finding| finding.rule == rule).collect()
+}
+
+#[test]
+fn a_rule_says_the_same_without_the_evidence_that_it_does_not_declare() {
+    let mut complaints = BTreeSet::new();
+    for tried in grid::all() {
+        let rule = rules::find(tried.id).expect("a rule");
+        for case in &tried.cases {
+            let all = said(&case.input, rule.id);
+            for evidence in Evidence::ALL.into_iter().filter(|of| !rule.looks_at(*of)) {
+                // Workloads are objects, too.
+                if matches!((rule.check, evidence), (Check::Object(_), Evidence::Workloads)) {
+                    continue;
+                }
+                let less = said(&case.input.without_evidence(evidence), rule.id);
+                if less != all {
+                    complaints.insert(format!(
+                        "{} needs {evidence:?}: {}\n  with: {:?}\n  without: {:?}",
+                        rule.id,
+                        case.name,
+                        all.iter().map(|of| &of.message).collect::<Vec<_>>(),
+                        less.iter().map(|of| &of.message).collect::<Vec<_>>()
+                    ));
+                }
+            }
+        }
+    }
+    assert_no_complaints(&complaints.into_iter().collect::<Vec<_>>());
 }
 
 #[test]

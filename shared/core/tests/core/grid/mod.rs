@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use clbmigrate_core::{
+    backends::Mode,
     finding::{Finding, NotLooked, Severity},
     index::Index,
     preview::preview,
-    rules,
-    snapshot::Snapshot,
+    rules::{self, Evidence},
+    snapshot::{Cluster, Snapshot},
 };
 
 use crate::support::TestSnapshot;
@@ -154,6 +155,31 @@ pub struct Reported {
 }
 
 impl Input {
+    /// The same without the evidence of that kind. Without the object before a change, nothing
+    /// changes. What tells the mode stays.
+    pub fn without_evidence(&self, evidence: Evidence) -> Self {
+        let strip = |setup: &TestSnapshot| {
+            let snapshot = setup.snapshot();
+            let index = Index::new(&snapshot);
+            let told = |(at, cluster): (usize, &Cluster)| {
+                let mut services = index.services().filter(|of| of.cluster_index == at);
+                let mut shown = || services.find_map(|service_ref| index.mode(&service_ref));
+                cluster.pods_by_default().or_else(|| shown().map(|mode| mode == Mode::Eni))
+            };
+            let modes = snapshot.clusters.iter().enumerate().map(told).collect();
+            setup.clone().without_evidence(evidence).with_default_backends(modes)
+        };
+        match self {
+            Self::State(setup) => Self::State(strip(setup)),
+            Self::Change { after, .. } if evidence == Evidence::OldObject => {
+                Self::State(after.clone())
+            }
+            Self::Change { before, after, how } => {
+                Self::Change { before: strip(before), after: strip(after), how: *how }
+            }
+        }
+    }
+
     /// Runs all rules.
     pub fn judge(&self) -> Reported {
         match self {

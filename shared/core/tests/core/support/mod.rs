@@ -8,6 +8,7 @@ use clbmigrate_core::{
     finding::Finding,
     object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
     patch::PatchOp,
+    rules::Evidence,
     snapshot::{Cluster, Object, Snapshot},
     version::CcmVersion,
 };
@@ -21,6 +22,17 @@ pub use objects::*;
 pub const CLUSTER_ID: &str = "c0123456789abcdef0123456789abcdef";
 /// The id of another cluster.
 pub const OTHER_ID: &str = "cfedcba9876543210fedcba9876543210";
+
+/// The kinds that are evidence of workloads.
+const WORKLOAD_KINDS: [&str; 7] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Pod",
+    "HorizontalPodAutoscaler",
+    "Namespace",
+    "InjectionHook",
+];
 
 /// A snapshot on paper: its objects are JSON until it is asked for.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +49,7 @@ pub struct TestCluster {
     id: Option<&'static str>,
     suffix: Option<&'static str>,
     ccm: CcmVersion,
+    eni_by_default: Option<bool>,
     nodes_listed: bool,
     objects: Vec<Value>,
 }
@@ -253,6 +266,34 @@ impl TestSnapshot {
         self
     }
 
+    /// The same without the evidence of that kind.
+    pub fn without_evidence(mut self, evidence: Evidence) -> Self {
+        let kinds: &[&str] = match evidence {
+            Evidence::Nodes => &["Node"],
+            Evidence::Endpoints => &["EndpointSlice"],
+            Evidence::Workloads => &WORKLOAD_KINDS,
+            Evidence::OldObject | Evidence::ClusterId | Evidence::ClbApi => &[],
+        };
+        for part in &mut self.clusters {
+            let is_kept = |object: &Value| kinds.iter().all(|kind| object["kind"] != **kind);
+            part.objects.retain(is_kept);
+            match evidence {
+                Evidence::Nodes => part.nodes_listed = false,
+                Evidence::ClusterId => part.id = None,
+                _ => {}
+            }
+        }
+        if evidence == Evidence::ClbApi { self.no_answers() } else { self }
+    }
+
+    /// Whether pods are the backends of a Service that does not say, cluster by cluster.
+    pub fn with_default_backends(mut self, modes: Vec<Option<bool>>) -> Self {
+        for (part, mode) in self.clusters.iter_mut().zip(modes) {
+            part.eni_by_default = mode;
+        }
+        self
+    }
+
     /// The same with the old prefix in the place of the new one; `None` where it has the old one
     /// already.
     pub fn under_the_old_prefix(mut self) -> Option<Self> {
@@ -282,6 +323,7 @@ impl TestSnapshot {
             cluster.id = part.id.map(str::to_owned);
             cluster.suffix = part.suffix.map(str::to_owned);
             cluster.nodes_listed = part.nodes_listed;
+            cluster.eni_by_default = part.eni_by_default;
             cluster.ccm_version = part.ccm;
             for object in &part.objects {
                 cluster.insert(read(object));
