@@ -80,7 +80,8 @@ pub(crate) fn groups_of(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Vec<
         }
     }
     for own in index.own_groups(service_ref) {
-        let backends = answers.groups.get(own.id).map(|answer| backends_of(index, answer));
+        let backends =
+            answers.groups.get(own.id).map(|answer| backends_of(index, &answer.backends));
         groups.retain(|known| known.id != own.id);
         groups.push(ServerGroup {
             id: own.id.to_owned(),
@@ -93,14 +94,17 @@ pub(crate) fn groups_of(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Vec<
     groups
 }
 
-/// The backends of an answer. Where the id of a cluster at hand is not known, the descriptions of
+/// The backends of an answer, as CCM reads them. Where the id of a cluster at hand is not known, the descriptions of
 /// its backends carry its stand-in.
-pub(crate) fn backends_of(index: &Index<'_>, answer: &GroupAnswer) -> Vec<RegisteredBackend> {
+pub(crate) fn backends_of(
+    index: &Index<'_>,
+    backends: &[RegisteredBackend],
+) -> Vec<RegisteredBackend> {
     let clusters = &index.snapshot.clusters;
     if clusters.iter().all(|cluster| cluster.id.is_some()) {
-        return answer.backends.clone();
+        return backends.to_vec();
     }
-    let backends = answer.backends.iter().map(|backend| {
+    let backends = backends.iter().map(|backend| {
         let mut backend = backend.clone();
         if let (Some(owner), Some(key)) =
             (index.cluster_of(&backend), NamedKey::parse(&backend.description))

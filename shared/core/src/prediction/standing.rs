@@ -202,7 +202,9 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
     fn standing(&self, clb: &str, vgroup: &str) -> Option<Vec<RegisteredBackend>> {
         for index in [self.after, self.before] {
             if let Some(answer) = index.snapshot.clb_answers.groups.get(vgroup) {
-                return Some(known_cloud::backends_of(index, answer));
+                // A Service that the change takes away, or creates, is in one of the two alone.
+                let backends = known_cloud::backends_of(self.before, &answer.backends);
+                return Some(known_cloud::backends_of(self.after, &backends));
             }
         }
         let (key, _) =

@@ -117,6 +117,7 @@ fn deletions() -> Rule {
         .error("deleted at weight 30", deleted(healthy()))
         .saying("\"0\"")
         .error("deleted without a weight: 100 for each backend", deleted(healthy().bare(WEIGHT)))
+        .error("the cluster's id is not known", deleted(healthy().id(None)))
         .error("nobody else is in the group", deleted(alone()))
         .error("made a ClusterIP Service", spec(json!({"type": "ClusterIP"})))
         .error("made a NodePort Service", spec(json!({"type": "NodePort"})))
