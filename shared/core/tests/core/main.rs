@@ -9,6 +9,7 @@
 mod grid;
 mod hashes;
 mod inject;
+mod languages;
 mod properties;
 mod recorded;
 mod routes;
