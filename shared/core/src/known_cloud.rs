@@ -3,7 +3,7 @@
 
 use crate::{
     annotation,
-    clb_answers::{ClbAnswers, GroupAnswer, RegisteredBackend},
+    clb_answers::{ClbAnswers, RegisteredBackend},
     identity::NamedKey,
     index::{Index, ServiceRef},
     object::Service,

@@ -7,7 +7,7 @@ use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::Severity,
-    index::{Binding, Index, ServiceRef},
+    index::Binding,
     listener,
     object::{Service, TargetPort},
     patch::PatchOp,
@@ -136,16 +136,15 @@ fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     let own: BTreeSet<(u16, String)> = listeners(checked.service()).collect();
-    let mut rivals = checked.index.on_clb(checked.clb()).filter_map(|service_ref| {
+    let mut rivals = checked.on_its_clb().filter_map(|service_ref| {
         let (port, _) = listeners(service_ref.service).find(|listener| own.contains(listener))?;
-        let takes =
-            !service_ref.is_same(&checked.service_ref) && takes_listener(service_ref.service, port);
+        let takes = !checked.is_service(service_ref) && takes_listener(service_ref.service, port);
         takes.then(|| (service_ref.label(), port))
     });
     let was_on = checked
-        .old
+        .old()
         .is_some_and(|old| old.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true");
-    let is_turned_on = checked.old.is_some() && !was_on;
+    let is_turned_on = checked.old().is_some() && !was_on;
     let draft = if let Some((rival, port)) = rivals.next() {
         let message = format!(
             "CCM makes listener {port} of CLB {} its own, which Service {rival} uses too: it changes its settings, and deletes it with this Service",
@@ -235,13 +234,7 @@ fn rivals<'s, 'a>(
         let group = checked.mapping()?.group_of(port.port).ok().flatten()?;
         Some((port.port, group))
     });
-    own.flat_map(|(port, group)| {
-        let bound = checked
-            .index
-            .bound_to(group)
-            .filter(|binding| !binding.service_ref.is_same(&checked.service_ref));
-        bound.map(move |binding| (port, binding))
-    })
+    own.flat_map(|(port, group)| checked.rivals_in(group).map(move |binding| (port, binding)))
 }
 
 /// A conflict with another Service, as a part of the mapping.
@@ -278,13 +271,7 @@ fn other_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     };
     for (_, rival) in rivals(checked).filter(|(_, rival)| rival.clb != checked.clb()) {
-        let owner = checked
-            .index
-            .snapshot
-            .clb_answers
-            .groups
-            .get(rival.vgroup)
-            .and_then(|g| g.clb.as_deref());
+        let owner = checked.answer_at_hand(rival.vgroup).and_then(|g| g.clb.as_deref());
         let fix = owner.map_or_else(
             || "name the CLB the group belongs to in both Services".to_owned(),
             |owner| format!("name CLB {owner} in both Services: the group belongs to it"),
@@ -311,12 +298,10 @@ fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     };
     let same = |(port, rival): &(u16, &Binding<'_>)| {
-        rival.service_ref.cluster_index == checked.service_ref.cluster_index
-            && rival.port == *port
-            && rival.clb == checked.clb()
+        checked.is_beside(&rival.service_ref) && rival.port == *port && rival.clb == checked.clb()
     };
     for (_, rival) in rivals(checked).filter(same) {
-        let shares_pods = share_pods(checked.index, &checked.service_ref, &rival.service_ref);
+        let shares_pods = checked.shares_pods_with(&rival.service_ref);
         let (severity, what) = if shares_pods {
             (
                 Severity::Error,
@@ -332,24 +317,4 @@ fn same_cluster(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             rival.vgroup
         ));
     }
-}
-
-/// Whether two Services with pods as backends register the same pods.
-fn share_pods(index: &Index<'_>, a: &ServiceRef<'_>, b: &ServiceRef<'_>) -> bool {
-    if [a, b].into_iter().any(|one| index.mode(one) != Some(Mode::Eni)) {
-        return false;
-    }
-    let (x, y) = (&a.service.spec.selector, &b.service.spec.selector);
-    let contains = |outer: &BTreeMap<String, String>, inner: &BTreeMap<String, String>| {
-        !inner.is_empty() && inner.iter().all(|(key, value)| outer.get(key) == Some(value))
-    };
-    let same_namespace = a.service.metadata.namespace == b.service.metadata.namespace;
-    let addresses = |service_ref: &ServiceRef<'_>| -> BTreeSet<String> {
-        let slices = service_ref.cluster.slices_of(service_ref.service).unwrap_or_default();
-        slices.iter().flat_map(|slice| &slice.endpoints).flat_map(|e| e.addresses.clone()).collect()
-    };
-    // A workload that both select, though neither selector contains the other.
-    let of_both = a.cluster.workloads_of(a.service).any(|w| b.service.selects(w.pod_labels()));
-    (same_namespace && (contains(x, y) || contains(y, x) || of_both))
-        || !addresses(a).is_disjoint(&addresses(b))
 }

@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{AtReview, Check, CheckedChange, Evidence, Findings, Rule, Words};
+use super::{AtReview, Check, CheckedChange, CheckedService, Evidence, Findings, Rule, Words};
 use crate::{
     annotation::{self},
     backends::Mode,
@@ -83,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB411",
         severity: Severity::Error,
         evidence: &[Evidence::OldObject, Evidence::Endpoints],
-        also: &[Evidence::Workloads],
+        also: &[Evidence::Nodes, Evidence::Workloads, Evidence::ClusterId, Evidence::ClbApi],
         en: Words {
             title: "weight raised while too few endpoints serve",
             ccm: "Sends the traffic at once, whoever is there to take it.",
@@ -190,7 +190,7 @@ fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn departed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
-    let Some(predicted) = checked.prediction.of(&checked.before.service_ref) else { return };
+    let Some(predicted) = checked.predicted() else { return };
     if !predicted.goes {
         return;
     }
@@ -248,8 +248,7 @@ fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
 /// Whether the weight cannot be used, which CLB001 and CLB012 refuse, while nothing is known of anybody
 /// else in any group: then there is nothing to add.
 fn is_reported_already(checked: &CheckedChange<'_, '_>) -> bool {
-    checked.after.is_some_and(|after| after.weight_setting().is_none())
-        && checked.index.snapshot.clb_answers.groups.is_empty()
+    checked.after.is_some_and(|after| after.weight_setting().is_none()) && !checked.has_answers()
 }
 
 /// Whether nothing changes but a weight that stays above 0: then whoever served goes on.
@@ -269,7 +268,7 @@ fn all_but_weight(service: &Service) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether the Service itself goes on holding weight, or may, in every route it was in.
 fn still_serves(checked: &CheckedChange<'_, '_>) -> bool {
-    let Some(after) = checked.after.filter(|after| after.carries_weight()) else { return false };
+    let Some(after) = checked.after.filter(CheckedService::carries_weight) else { return false };
     let is_on_clb = after.clb() == checked.before.clb();
     let routes = routes_of(after.service());
     is_on_clb
@@ -311,7 +310,7 @@ fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some((was, is)) = raised else { return };
     let Some(slices) = after.slices(out) else { return };
     let ready = EndpointSlice::ready_in(slices);
-    let workloads = after.service_ref.cluster.workloads_of(after.service());
+    let workloads = after.workloads_at_hand().into_iter();
     let replicas: usize =
         workloads.filter_map(|workload| workload.replicas).map(|n| n as usize).sum();
     let wanted = replicas.max(1);
@@ -333,15 +332,14 @@ fn no_endpoint_left(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(Mode::Local | Mode::Eni) = after.known_mode(out) else { return };
     let Some(slices) = after.slices(out) else { return };
     let had = EndpointSlice::ready_in(slices) > 0;
-    let cluster = after.service_ref.cluster;
-    let known = checked.before.service_ref.cluster.workloads_of(old).next().is_some();
+    let known = !checked.before.workloads_at_hand().is_empty();
     if selects_anew && !known && after.workloads(out).is_none() {
         return;
     }
     let matches_nothing = selects_anew
         && !new.spec.selector.is_empty()
         && known
-        && cluster.workloads_of(new).next().is_none();
+        && after.workloads_at_hand().is_empty();
     let is_emptied = after.round().ports.iter().any(|port| match &port.result {
         PortResult::Applied(group) | PortResult::NoNode(group) => group.backends.is_empty(),
         _ => false,

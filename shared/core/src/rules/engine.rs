@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::{
     AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Findings, Rule,
-    findings::ReportBuilder,
+    checked::ServiceFacts, findings::ReportBuilder,
 };
 use crate::{
     annotation, backends,
@@ -120,11 +120,11 @@ impl<'a> Engine<'_, 'a> {
         let any = AnyObject { object, meta, misplaced };
         let old = self.old_of(&service_ref);
         let none = Prediction::default();
-        let checked = CheckedService::new(self.index, service_ref, old, self.prediction);
+        let facts = ServiceFacts::new(self.index, service_ref, old, self.prediction);
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
         let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
-        let is_migrated = is_candidate && checked.mapping().is_some();
+        let is_migrated = is_candidate && facts.mapping().is_some();
         let was_migrated = old.is_some_and(backends::is_mapped);
         let goes = !is_taken && before.is_some();
         let is_other_type = !service_ref.service.is_load_balancer()
@@ -132,6 +132,7 @@ impl<'a> Engine<'_, 'a> {
             && service_ref.service.metadata.annotations.has_clb_keys();
         for rule in self.rules {
             let mut out = report.findings_of(rule, &mut found);
+            let checked = CheckedService::new(rule, &facts);
             match rule.check {
                 Check::Object(check) => check(&any, &mut out),
                 Check::Candidate(check) if is_candidate => check(&checked, &mut out),
@@ -140,16 +141,17 @@ impl<'a> Engine<'_, 'a> {
                 }
                 Check::Migrated(check) if is_migrated => check(&checked, &mut out),
                 Check::Failures(check) if is_candidate => {
-                    check(&checked, checked.failures(), &mut out);
+                    check(&checked, facts.failures(), &mut out);
                 }
                 Check::Failures(check) if goes => {
-                    self.failing_departure(check, &checked, &mut out);
+                    self.failing_departure(rule, check, &facts, &mut out);
                 }
                 Check::OtherType(check) if is_other_type => check(&checked, &mut out),
                 Check::Change(check) | Check::Departure(check) => {
                     let is_judged = matches!(rule.check, Check::Departure(_)) || was_migrated;
                     if let Some(before) = before.as_ref().filter(|_| is_judged) {
-                        let after = is_taken.then_some(&checked);
+                        let before = CheckedService::new(rule, before);
+                        let after = is_taken.then_some(checked);
                         check(
                             &self.checked_change(before, after, Some(service_ref.service)),
                             &mut out,
@@ -172,14 +174,17 @@ impl<'a> Engine<'_, 'a> {
             let mut found = Vec::new();
             for rule in self.rules {
                 let mut out = report.findings_of(rule, &mut found);
+                let gone = CheckedService::new(rule, &before);
                 match rule.check {
                     Check::Departure(check) => {
-                        check(&self.checked_change(&before, None, None), &mut out);
+                        check(&self.checked_change(gone, None, None), &mut out);
                     }
                     Check::Change(check) if backends::is_mapped(old) => {
-                        check(&self.checked_change(&before, None, None), &mut out);
+                        check(&self.checked_change(gone, None, None), &mut out);
                     }
-                    Check::Failures(check) => self.failing_departure(check, &before, &mut out),
+                    Check::Failures(check) => {
+                        self.failing_departure(rule, check, &before, &mut out);
+                    }
                     _ => {}
                 }
             }
@@ -227,16 +232,17 @@ impl<'a> Engine<'_, 'a> {
         if workloads.is_empty() && report.is_terse() {
             return;
         }
-        let checked = CheckedService::new(self.index, service_ref, None, self.prediction);
+        let facts = ServiceFacts::new(self.index, service_ref, None, self.prediction);
         for rule in self.rules {
             let Check::Workload(check) = rule.check else { continue };
+            let checked = CheckedService::new(rule, &facts);
             if workloads.is_empty() {
                 checked.workloads(&mut report.findings_of(rule, &mut Vec::new()));
             }
             for workload in workloads.iter().copied() {
                 let mut found = Vec::new();
                 let mut out = report.findings_of(rule, &mut found);
-                check(&CheckedWorkload { service: &checked, workload }, &mut out);
+                check(&CheckedWorkload { service: checked, workload }, &mut out);
                 // Two Services may select one workload; once is enough.
                 found.retain(|finding: &Finding| {
                     reported.insert((finding.rule, finding.object.clone(), finding.path.clone()))
@@ -294,14 +300,15 @@ impl<'a> Engine<'_, 'a> {
     /// Judges the round in which CCM lets go of a Service, where it fails.
     fn failing_departure(
         &self,
+        rule: &'static Rule,
         check: fn(&CheckedService<'_, '_>, &[Failure], &mut Findings<'_>),
-        checked: &CheckedService<'_, 'a>,
+        facts: &ServiceFacts<'_, 'a>,
         out: &mut Findings<'_>,
     ) {
-        let predicted = self.prediction.of(&checked.service_ref);
+        let predicted = self.prediction.of(&facts.service_ref);
         let failures = predicted.and_then(|predicted| predicted.failures.as_deref());
         if let Some(failures) = failures.filter(|failures| !failures.is_empty()) {
-            check(checked, failures, out);
+            check(&CheckedService::new(rule, facts), failures, out);
         }
     }
 
@@ -311,26 +318,26 @@ impl<'a> Engine<'_, 'a> {
         cluster_index: usize,
         old: &'a Service,
         none: &'s Prediction,
-    ) -> Option<CheckedService<'s, 'a>> {
+    ) -> Option<ServiceFacts<'s, 'a>> {
         let index = self.change?.before;
         let cluster = index.snapshot.clusters.get(cluster_index)?;
-        let checked = CheckedService::new(
+        let facts = ServiceFacts::new(
             index,
             ServiceRef { cluster_index, cluster, service: old },
             None,
             none,
         );
         let is_on_clb = !old.metadata.annotations.text(annotation::ID).is_empty();
-        (old.is_taken_by(cluster.ccm_version) && is_on_clb).then_some(checked)
+        (old.is_taken_by(cluster.ccm_version) && is_on_clb).then_some(facts)
     }
 
     fn checked_change<'s>(
         &'s self,
-        before: &'s CheckedService<'s, 'a>,
-        after: Option<&'s CheckedService<'s, 'a>>,
+        before: CheckedService<'s, 'a>,
+        after: Option<CheckedService<'s, 'a>>,
         next: Option<&'a Service>,
     ) -> CheckedChange<'s, 'a> {
-        CheckedChange { before, after, next, index: self.index, prediction: self.prediction }
+        CheckedChange::new(before, after, next, self.index, self.prediction)
     }
 }
 

@@ -180,8 +180,7 @@ fn drift(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         }
         let there = backends_in(route, at);
         let written = |rounds| {
-            let prediction = Prediction::of_unchanged(checked.index, &checked.service_ref, rounds);
-            let route = Route::build(checked.index, route.key, &prediction);
+            let route = checked.route_after_rounds(route, rounds);
             let at = route.participants.iter().position(|of| checked.is(of));
             at.map_or_else(BTreeMap::new, |at| backends_in(&route, at))
         };

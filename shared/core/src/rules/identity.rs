@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
 const LONGEST_ID: usize = 40;
 
 fn has_own_suffix(checked: &CheckedService<'_, '_>) -> bool {
-    let suffix = checked.service_ref.cluster.suffix.as_deref().unwrap_or_default();
+    let suffix = checked.suffix();
     !suffix.is_empty() && checked.service().metadata.name.ends_with(suffix)
 }
 
@@ -82,13 +82,7 @@ fn not_unique(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if has_own_suffix(checked) {
         return;
     }
-    let clusters = checked.index.snapshot.clusters.iter().enumerate();
-    let mut twins = clusters
-        .filter(|(index, cluster)| {
-            *index != checked.service_ref.cluster_index && cluster.id.as_deref() == Some(id)
-        })
-        .map(|(_, cluster)| cluster.context.as_deref().unwrap_or("another cluster"));
-    let problem = if let Some(twin) = twins.next() {
+    let problem = if let Some(twin) = checked.other_cluster_with_id(id) {
         format!("cluster id {id:?} is {twin}'s too")
     } else if id == DEFAULT_CLUSTER_ID {
         format!("cluster id {id:?} is what every CCM without an id of its own uses")
@@ -123,15 +117,11 @@ fn wrong_suffix(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if has_own_suffix(checked) {
         return;
     }
-    for (index, cluster) in checked.index.snapshot.clusters.iter().enumerate() {
-        let suffix = cluster.suffix.as_deref().filter(|suffix| !suffix.is_empty());
-        if let (true, Some(suffix)) = (index != checked.service_ref.cluster_index, suffix)
-            && name.ends_with(suffix)
-        {
-            checked.finding(out).at("metadata.name").value(name).emit(format!(
-                "the name ends in {suffix:?}, the suffix of {}",
-                cluster.context.as_deref().unwrap_or("another cluster")
-            ));
-        }
+    for (other, suffix) in checked.other_suffixes().filter(|(_, suffix)| name.ends_with(suffix)) {
+        checked
+            .finding(out)
+            .at("metadata.name")
+            .value(name)
+            .emit(format!("the name ends in {suffix:?}, the suffix of {other}"));
     }
 }

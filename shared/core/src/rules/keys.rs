@@ -212,7 +212,7 @@ const WORKLOADS: [&str; 8] = [
 ];
 
 fn no_load_balancer(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    let unread = unread_annotations(checked.old, checked.service(), checked.version());
+    let unread = unread_annotations(checked.old(), checked.service(), checked.version());
     let kind = checked.service().spec.kind.as_deref().unwrap_or("ClusterIP");
     for (key, _) in unread {
         let value = checked.annotations().get(&key).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! 0xx: the mapping of vServer groups to Service ports.
 
-use super::{Check, CheckedService, Findings, RefusedWrites, Rule, Words};
+use super::{Check, CheckedService, Evidence, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     backends,
@@ -57,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB005",
         severity: Severity::Error,
         evidence: &[],
+        also: &[Evidence::OldObject],
         en: Words {
             title: "mapping names no port of the Service",
             ccm: "Compares the text with the decimal spec.ports[].port: not targetPort, not nodePort, not a name. An entry that fits none maps nothing; the port gets a group of CCM's own, to which no listener points.",
@@ -322,7 +323,7 @@ fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 /// Release entries of groups that the Service neither held nor released before.
 fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
-    let Some(was) = checked.old.and_then(backends::mapping) else { return };
+    let Some(was) = checked.old().and_then(backends::mapping) else { return };
     for entry in mapping.entries().iter().filter(|entry| entry.is_release()) {
         if was.entries().iter().any(|known| known.group == entry.group) {
             continue;

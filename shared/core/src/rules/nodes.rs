@@ -66,6 +66,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "CLB024",
         severity: Severity::Error,
         evidence: &[Evidence::Nodes, Evidence::Endpoints],
+        also: &[Evidence::Workloads],
         en: Words {
             title: "an accepted node has no usable providerID",
             ccm: "Cannot name the node's instance, drops the port without a word, and empties the group at the next edit of the Service.",
@@ -146,7 +147,7 @@ const DRAINS_LATER: &str = "at the next edit of this Service CCM would take all 
 
 fn long_description(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let meta = &checked.service().metadata;
-    let cluster_id = checked.service_ref.cluster.id.as_deref().unwrap_or(UNKNOWN_CLUSTER_ID);
+    let cluster_id = checked.cluster_id_at_hand().unwrap_or(UNKNOWN_CLUSTER_ID);
     let ports = &checked.service().spec.ports;
     let longest = |mode: Mode| {
         let texts = ports.iter().map(|port| match (mode, port.node_port) {
@@ -228,10 +229,9 @@ fn no_provider_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 
 /// Whether an endpoint that CCM counts is on a node.
 fn hosts_endpoint(checked: &CheckedService<'_, '_>, node: &Node) -> bool {
-    let cluster = checked.service_ref.cluster;
-    let slices = cluster.slices_of(checked.service()).unwrap_or_default();
+    let slices = checked.slices_at_hand().unwrap_or_default();
     EndpointSlice::endpoints_of(slices)
-        .filter(|endpoint| backends::is_counted(checked.service(), cluster.pods(), endpoint))
+        .filter(|endpoint| checked.is_counted(endpoint))
         .any(|endpoint| endpoint.node_name.as_deref() == Some(&node.metadata.name))
 }
 
@@ -240,10 +240,9 @@ fn no_node_name(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     let Some(slices) = checked.slices(out) else { return };
-    let pods = checked.service_ref.cluster.pods();
     let bad: Vec<&str> = EndpointSlice::endpoints_of(slices)
         .filter(|endpoint| endpoint.node_name.is_none())
-        .filter(|endpoint| backends::is_counted(checked.service(), pods, endpoint))
+        .filter(|endpoint| checked.is_counted(endpoint))
         .flat_map(|endpoint| &endpoint.addresses)
         .map(String::as_str)
         .collect();

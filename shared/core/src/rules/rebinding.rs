@@ -189,18 +189,19 @@ fn dropped_releases<'a>(
 ) -> Vec<&'a str> {
     let released = was.entries().iter().filter(|entry| entry.is_release()).map(|entry| entry.group);
     let dropped = released.filter(|group| !is.entries().iter().any(|entry| entry.group == *group));
-    let (old, cluster) = (checked.old(), checked.before.service_ref.cluster);
+    let old = checked.old();
+    let own_id = checked.before.cluster_id_at_hand();
     let is_own = |backend: &RegisteredBackend| {
         NamedKey::parse(&backend.description).is_some_and(|key| {
             key.service == old.metadata.name
                 && key.namespace == old.metadata.namespace()
-                && match &cluster.id {
+                && match own_id {
                     Some(id) => id == key.cluster_id,
-                    None => cluster.owns_server(&backend.server_id, &backend.server_ip, old),
+                    None => checked.before.owns(backend),
                 }
         })
     };
-    let groups = &checked.index.snapshot.clb_answers.groups;
-    let held = |group: &&str| groups.get(*group).is_some_and(|g| g.backends.iter().any(is_own));
+    let held =
+        |group: &&str| checked.answer_at_hand(group).is_some_and(|g| g.backends.iter().any(is_own));
     dropped.filter(held).collect()
 }

@@ -190,7 +190,7 @@ fn better_weights(
 ) -> Vec<u32> {
     let Some(port) = route.key.port else { return Vec::new() };
     let fits = |candidate: &u32| {
-        let sum = checked.index.weight_sum_with(&checked.service_ref, port, *candidate);
+        let sum = checked.weight_sum_with(port, *candidate);
         let nominal = ratio(u64::from(*candidate), u64::from(*candidate) + others_nominal);
         (nominal - ratio(sum, sum + others_sum)).abs() <= TOLERANCE
     };
@@ -204,10 +204,7 @@ fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     };
     // In Cluster mode there are no more backends than nodes and pods.
-    let (nodes, slices) = (
-        checked.service_ref.cluster.nodes_for(checked.service(), checked.mode()),
-        checked.service_ref.cluster.slices_of(checked.service()),
-    );
+    let (nodes, slices) = (checked.nodes_at_hand(), checked.slices_at_hand());
     if let (Some(Mode::Cluster), Some(nodes)) = (checked.mode(), nodes) {
         let pods = slices.map_or(0, |slices| {
             EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()

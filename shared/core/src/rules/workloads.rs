@@ -222,7 +222,7 @@ fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
         checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no readinessProbe: requests reach pods that cannot serve yet",
             container.name,
-            checked.service.service_ref.label()
+            checked.service.label()
         ));
     }
 }
@@ -241,7 +241,7 @@ fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
         Some(other) => {
             format!(
                 "its readiness gate is for Service {other}, not for {}",
-                checked.service.service_ref.label()
+                checked.service.label()
             )
         }
         None => {
@@ -264,7 +264,7 @@ fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
         checked.finding(out).at(container_path(checked.workload, container)).emit(format!(
             "container {} serves Service {} and has no preStop hook: requests that still arrive while it ends are lost",
             container.name,
-            checked.service.service_ref.label()
+            checked.service.label()
         ));
     }
 }
@@ -274,18 +274,15 @@ const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
 
 /// Whether this project's webhook will give the workload its hook.
 fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
-    let cluster = checked.service.service_ref.cluster;
     let switch = checked.workload.metadata.annotations.get(annotation::INJECT);
     let namespace = checked.workload.metadata.namespace();
-    let kind = checked.workload.kind;
-    let wanted = inject::opt_out_reason(kind, switch).is_none()
-        && (kind != WorkloadKind::Pod || cluster.injects_into_pods_of(namespace));
-    let nodes = cluster.nodes();
+    let wanted = inject::opt_out_reason(checked.workload.kind, switch).is_none();
+    let Some(nodes) = checked.nodes_read() else { return false };
     // The hook's scope, and what it never changes: templates that a controller writes.
     let in_scope = namespace != "kube-system" && !checked.workload.metadata.controlled;
     let new_enough =
         nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= inject::NATIVE_SLEEP));
-    cluster.injects_pre_stop_hooks && in_scope && wanted && new_enough && !nodes.is_empty()
+    checked.may_be_injected() && in_scope && wanted && new_enough && !nodes.is_empty()
 }
 
 fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
@@ -345,7 +342,7 @@ fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     let workload = checked.workload;
     let Some(replicas) = workload.replicas else { return };
-    if replicas == 0 || checked.service.service_ref.cluster.is_autoscaled(workload) {
+    if replicas == 0 || checked.is_autoscaled() {
         return;
     }
     let max_unavailable = workload.strategy.max_unavailable.as_deref().unwrap_or_default();

@@ -1,0 +1,203 @@
+//! The evidence about a Service, as a rule gets it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CheckedService, missing_answer, missing_cluster_id, of_context};
+use crate::{
+    backends::{self, Mode, NodeSet},
+    clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend},
+    index::{ServiceRef, routes_of},
+    object::{Endpoint, EndpointSlice, Workload},
+    rules::{Evidence, Findings},
+};
+
+impl<'a> CheckedService<'_, 'a> {
+    /// Notes that evidence is missing without which the rule is silent.
+    fn note(
+        &self,
+        evidence: Evidence,
+        out: &mut Findings<'_>,
+        what: impl FnOnce() -> String,
+        why: &str,
+    ) {
+        if self.rule.needs(evidence) {
+            out.missing(what, why);
+        }
+    }
+
+    /// All nodes of its cluster; `None` where not all are at hand.
+    pub fn nodes_at_hand(&self) -> Option<&'a NodeSet> {
+        let all = || self.cluster().nodes_for(self.service(), self.mode());
+        self.sees(Evidence::Nodes).then(all).flatten()
+    }
+
+    /// The same. Notes that they are missing where not all are at hand.
+    pub fn nodes(&self, out: &mut Findings<'_>) -> Option<&'a NodeSet> {
+        let nodes = self.nodes_at_hand();
+        if nodes.is_none() {
+            let what = || format!("nodes{}", of_context(self.cluster()));
+            self.note(Evidence::Nodes, out, what, "there is no List of all nodes");
+        }
+        nodes
+    }
+
+    /// Its EndpointSlices; `None` where they are not at hand.
+    pub fn slices_at_hand(&self) -> Option<&'a [EndpointSlice]> {
+        let slices = || self.cluster().slices_of(self.service());
+        self.sees(Evidence::Endpoints).then(slices).flatten()
+    }
+
+    /// The same. Notes that they are missing where they are not at hand.
+    pub fn slices(&self, out: &mut Findings<'_>) -> Option<&'a [EndpointSlice]> {
+        let slices = self.slices_at_hand();
+        if slices.is_none() {
+            let what = || format!("endpoints of Service {}", self.label());
+            let why = "no EndpointSlice carries its name in the label kubernetes.io/service-name";
+            self.note(Evidence::Endpoints, out, what, why);
+        }
+        slices
+    }
+
+    /// Notes which of nodes and endpoints are missing to compute its backends.
+    pub fn note_missing_inputs(&self, out: &mut Findings<'_>) {
+        let _ = self.nodes(out);
+        if self.known_mode(out) != Some(Mode::Cluster) {
+            let _ = self.slices(out);
+        }
+    }
+
+    /// The workloads that it selects, as far as they are at hand.
+    pub fn workloads_at_hand(&self) -> Vec<&'a Workload> {
+        let workloads = || self.cluster().workloads_of(self.service()).collect();
+        self.sees(Evidence::Workloads).then(workloads).unwrap_or_default()
+    }
+
+    /// The same; `None` where there are none. Notes that they are missing where its selector is not
+    /// empty.
+    pub fn workloads(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Workload>> {
+        let workloads = self.workloads_at_hand();
+        if workloads.is_empty() && !self.service().spec.selector.is_empty() {
+            let what = || format!("workloads of Service {}", self.label());
+            self.note(Evidence::Workloads, out, what, "its selector matches no workload");
+        }
+        (!workloads.is_empty()).then_some(workloads)
+    }
+
+    /// Whether CCM counts an endpoint of it, as far as the pods at hand tell.
+    pub fn is_counted(&self, endpoint: &Endpoint) -> bool {
+        self.sees(Evidence::Workloads);
+        backends::is_counted(self.service(), self.cluster().pods(), endpoint)
+    }
+
+    /// The id of its cluster; `None` where it is unknown.
+    pub fn cluster_id_at_hand(&self) -> Option<&'a str> {
+        let id = || self.cluster().id.as_deref();
+        self.sees(Evidence::ClusterId).then(id).flatten()
+    }
+
+    /// The same. Notes that it is missing where it is unknown.
+    pub fn cluster_id(&self, out: &mut Findings<'_>) -> Option<&'a str> {
+        let id = self.cluster_id_at_hand();
+        if id.is_none() && self.rule.needs(Evidence::ClusterId) {
+            missing_cluster_id(self.cluster(), out);
+        }
+        id
+    }
+
+    /// The CLB API's answers that are at hand; `None` where the rule does not declare them.
+    fn answers(&self) -> Option<&'a ClbAnswers> {
+        self.sees(Evidence::ClbApi).then_some(&self.facts.index.snapshot.clb_answers)
+    }
+
+    /// All groups of its CLB, as `(id, name)`. Notes that they are missing where their list is not
+    /// at hand.
+    pub fn groups(&self, out: &mut Findings<'_>) -> Option<Vec<(&'a str, &'a str)>> {
+        let groups = self.answers().and_then(|_| self.facts.index.groups_of(self.clb()));
+        if groups.is_none() {
+            let what = || format!("groups of CLB {}", self.clb());
+            let why = "the answer of DescribeVServerGroups is not at hand";
+            self.note(Evidence::ClbApi, out, what, why);
+        }
+        groups
+    }
+
+    /// The answer about a group; `None` where it is not at hand.
+    pub fn answer_at_hand(&self, vgroup: &str) -> Option<&'a GroupAnswer> {
+        self.answers()?.groups.get(vgroup)
+    }
+
+    /// The same. Notes that it is missing where it is not at hand.
+    pub fn answer(&self, vgroup: &str, out: &mut Findings<'_>) -> Option<&'a GroupAnswer> {
+        let answer = self.answer_at_hand(vgroup);
+        if answer.is_none() && self.rule.needs(Evidence::ClbApi) {
+            missing_answer(vgroup, out);
+        }
+        answer
+    }
+
+    /// Whether any group's answer is at hand.
+    pub fn has_answers(&self) -> bool {
+        self.answers().is_some_and(|answers| !answers.groups.is_empty())
+    }
+
+    /// Whether no group's answer is at hand at all. If so, notes each of its groups as missing.
+    /// Rules need not build a route then to learn that it is not complete.
+    pub fn no_answers(&self, out: &mut Findings<'_>) -> bool {
+        let is_bare = !self.has_answers();
+        if is_bare && out.is_terse() {
+            missing_answer("", out);
+        } else if is_bare {
+            for (vgroup, _) in routes_of(self.service()) {
+                missing_answer(vgroup, out);
+            }
+        }
+        is_bare
+    }
+
+    /// The listeners that forward to its groups. Notes that they are missing where its CLB's are
+    /// not at hand.
+    pub fn listeners(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Listener>> {
+        let all = self.answers().and_then(|answers| answers.listeners_of(self.clb()));
+        if all.is_none() {
+            let what = || format!("listeners of CLB {}", self.clb());
+            let why = "the answer of DescribeLoadBalancerListeners is not at hand";
+            self.note(Evidence::ClbApi, out, what, why);
+        }
+        let groups = self.vgroups();
+        Some(all?.into_iter().filter(|l| groups.contains(&l.vgroup.as_str())).collect())
+    }
+
+    /// Whether a backend of its group is an instance of its cluster, or a pod of its own.
+    pub fn owns(&self, backend: &RegisteredBackend) -> bool {
+        self.cluster().owns_server(&backend.server_id, &backend.server_ip, self.service())
+    }
+
+    /// Whether it and another Service of its cluster, with pods as backends, register the same pods.
+    pub fn shares_pods_with(&self, other: &ServiceRef<'a>) -> bool {
+        let pods = |of: &ServiceRef<'a>| self.facts.index.mode(of) == Some(Mode::Eni);
+        if self.mode() != Some(Mode::Eni) || !pods(other) {
+            return false;
+        }
+        let (a, b) = (self.service(), other.service);
+        let (x, y) = (&a.spec.selector, &b.spec.selector);
+        let contains = |outer: &Selector, inner: &Selector| {
+            !inner.is_empty() && inner.iter().all(|(key, value)| outer.get(key) == Some(value))
+        };
+        let same_namespace = a.metadata.namespace == b.metadata.namespace;
+        // A workload that both select, though neither selector contains the other.
+        let of_both = || self.workloads_at_hand().iter().any(|w| b.selects(w.pod_labels()));
+        let addresses = |slices: Option<&'a [EndpointSlice]>| -> BTreeSet<&'a str> {
+            let endpoints = EndpointSlice::endpoints_of(slices.unwrap_or_default());
+            endpoints.flat_map(|endpoint| &endpoint.addresses).map(String::as_str).collect()
+        };
+        let of_other = || {
+            let sees = self.sees(Evidence::Endpoints);
+            sees.then(|| other.cluster.slices_of(other.service)).flatten()
+        };
+        (same_namespace && (contains(x, y) || contains(y, x) || of_both()))
+            || !addresses(self.slices_at_hand()).is_disjoint(&addresses(of_other()))
+    }
+}
+
+/// The labels that a Service selects pods by.
+type Selector = BTreeMap<String, String>;

@@ -1,0 +1,35 @@
+//! What rules judge. A rule is handed the evidence that its entry declares, and no other.
+
+mod change;
+mod evidence;
+mod facts;
+mod service;
+mod workload;
+
+pub(super) use self::facts::ServiceFacts;
+pub use self::{change::CheckedChange, service::CheckedService, workload::CheckedWorkload};
+use super::Findings;
+use crate::snapshot::Cluster;
+
+pub(super) fn of_context(cluster: &Cluster) -> String {
+    match &cluster.context {
+        Some(context) => format!(" of {context}"),
+        None => String::new(),
+    }
+}
+
+/// Notes that a cluster's id is missing.
+pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings<'_>) {
+    out.missing(
+        || format!("cluster id{}", of_context(cluster)),
+        "neither --cluster-id, nor the ConfigMap kube-system/ack-cluster-profile, nor a group's answer tells it",
+    );
+}
+
+/// Notes that a group's answer is missing.
+pub(super) fn missing_answer(vgroup: &str, out: &mut Findings<'_>) {
+    out.missing(
+        || format!("group {vgroup}"),
+        "the answer of DescribeVServerGroupAttribute is not at hand",
+    );
+}
