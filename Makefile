@@ -58,6 +58,7 @@ bench: tools-rust tools-bed ## measure the core, the reading of files, and the w
 .PHONY: docs
 docs: tools-rust tools-bed ## write the generated pages of docs/ and the manifests of deploy/ anew
 	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p kubectl-clbmigrate --test plugin -- docs::
+	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p clbmigrate-cluster --test cluster -- mistakes
 	CLBMIGRATE_UPDATE=1 $(CARGO) test --locked -p clbmigrate-e2e --test chart -- "in step"
 
 # What the clusters of tests need on Linux, as PACKAGE:PROGRAM.

@@ -143,3 +143,19 @@ fn capital(text: &str) -> String {
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
+
+/// How many rules a line of the list in the schema of the chart's values holds.
+const RULES_PER_LINE: usize = 10;
+
+#[test]
+fn the_chart_knows_the_rules_of_the_catalogue() {
+    let path = "../deploy/chart/values.schema.json";
+    let schema = fs::read_to_string(root().join("docs").join(path)).expect("the schema");
+    let (before, rest) = schema.split_once("\"rule\": {\n      \"enum\": [").expect("the rules");
+    let (_, after) = rest.split_once(']').expect("the end of the list");
+    let ids: Vec<String> = catalogue().map(|rule| format!("\"{}\"", rule.id)).collect();
+    let lines: Vec<String> =
+        ids.chunks(RULES_PER_LINE).map(|ids| format!("\n        {}", ids.join(", "))).collect();
+    let list = lines.join(",");
+    keep(path, &format!("{before}\"rule\": {{\n      \"enum\": [{list}\n      ]{after}"));
+}

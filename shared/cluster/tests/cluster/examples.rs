@@ -10,27 +10,27 @@ use clbmigrate_cluster::{
     files::{Options, Source, load},
 };
 use clbmigrate_core::{
-    finding::{Finding, Report},
+    finding::{Finding, Report, Severity},
     index::Index,
     preview::preview,
     rules,
     snapshot::Snapshot,
 };
 use rstest::rstest;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub struct BrokenExample {
     pub path: String,
     pub kind: Kind,
     rule: String,
     severity: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     args: Vec<String>,
 }
 
-#[derive(Deserialize, PartialEq)]
+#[derive(Clone, Copy, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     State,
@@ -113,19 +113,76 @@ fn a_good_example_raises_nothing_and_leaves_nothing_unlooked(
     assert!(report.not_looked.is_empty(), "{:?}", report.not_looked);
 }
 
+/// What the rules say of a mistake.
+fn findings_of(mistake: &BrokenExample) -> Vec<Finding> {
+    match mistake.kind {
+        Kind::Change => {
+            let path = examples().join("mistakes").join(&mistake.path);
+            let before = read(&[(None, path.join("before.yaml"))]).snapshot;
+            let after = read(&[(None, path.join("after.yaml"))]).snapshot;
+            introduced(&before, &after)
+        }
+        _ => judge(&snapshot_of(mistake)).findings,
+    }
+}
+
+/// What the list should say of a file or folder among the mistakes. Its name begins with the rule's
+/// id. `args` are what the list gives it already.
+fn described(path: &str, args: Vec<String>) -> BrokenExample {
+    let root = examples().join("mistakes").join(path);
+    let kind = if root.join("before.yaml").exists() {
+        Kind::Change
+    } else if root.join("a").exists() {
+        Kind::Clusters
+    } else {
+        Kind::State
+    };
+    let rule = path.get(..6).unwrap_or_default().to_owned();
+    let mut mistake =
+        BrokenExample { path: path.to_owned(), kind, rule, severity: String::new(), args };
+    let found = findings_of(&mistake);
+    let worst = found.iter().filter(|finding| finding.rule == mistake.rule).map(|f| f.severity);
+    mistake.severity = worst.max().map_or("none", Severity::as_str).to_owned();
+    mistake
+}
+
+#[test]
+fn the_list_of_mistakes_is_in_step_with_their_folder() {
+    let folder = examples().join("mistakes");
+    let listed = mistakes();
+    let args =
+        |path: &str| listed.iter().find(|known| known.path == path).map(|known| known.args.clone());
+    let entries = std::fs::read_dir(&folder).expect("the folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut paths: Vec<String> = names
+        .map(|name| name.into_string().expect("UTF-8"))
+        .filter(|name| name.starts_with("CLB"))
+        .collect();
+    paths.sort();
+    let lines: Vec<String> = paths
+        .iter()
+        .map(|path| described(path, args(path).unwrap_or_default()))
+        .map(|mistake| serde_json::to_string(&mistake).expect("JSON"))
+        .collect();
+    let list = format!("[\n  {}\n]\n", lines.join(",\n  "));
+    let file = folder.join("expected.json");
+    if std::env::var_os("CLBMIGRATE_UPDATE").is_some() {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI writes no files");
+        std::fs::write(&file, list).expect("the file");
+        return;
+    }
+    assert!(
+        std::fs::read_to_string(&file).expect("the list") == list,
+        "{} is out of step; CLBMIGRATE_UPDATE=1 cargo test -p clbmigrate-cluster --test cluster -- mistakes",
+        file.display()
+    );
+}
+
 #[test]
 fn each_mistake_is_found_by_its_rule_and_by_no_other() {
     let mut wrong = Vec::new();
     for mistake in mistakes() {
-        let findings = match mistake.kind {
-            Kind::Change => {
-                let path = examples().join("mistakes").join(&mistake.path);
-                let before = read(&[(None, path.join("before.yaml"))]).snapshot;
-                let after = read(&[(None, path.join("after.yaml"))]).snapshot;
-                introduced(&before, &after)
-            }
-            _ => judge(&snapshot_of(&mistake)).findings,
-        };
+        let findings = findings_of(&mistake);
         let is_right =
             |f: &Finding| f.rule == mistake.rule && f.severity.as_str() == mistake.severity;
         if findings.is_empty() || !findings.iter().all(is_right) {
