@@ -18,7 +18,7 @@ pub struct ClbArgs {
     #[arg(long, value_name = "REGION", conflicts_with = "files")]
     pub clb_region: Option<String>,
 
-    /// The CLB API's address: HOST[:PORT], or with http:// in front
+    /// The CLB API's address: HOST[:PORT]; with http:// in front only on this machine
     #[arg(long, value_name = "HOST", conflicts_with = "files")]
     pub clb_endpoint: Option<String>,
 

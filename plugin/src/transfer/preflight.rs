@@ -98,7 +98,7 @@ fn credentials(
     // Every part may be written, and be taken back.
     let steps = u32::try_from(prepared.writers.len()).unwrap_or(u32::MAX).saturating_mul(2);
     let time = options.write.timeout.0.saturating_mul(steps);
-    match prepared.session.block_on(clb.credentials_valid_for(time)) {
+    match clb.credentials_valid_for(time) {
         Some(false) => Some(format!(
             "the credentials ({}) end within the {} minutes that this may take",
             clb.source(),

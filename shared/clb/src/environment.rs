@@ -25,7 +25,8 @@ pub trait Environment: Send + Sync {
     /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Runs a program without input and returns its output when it has ended.
+    /// Runs a program and returns its standard output when it has ended. Its standard input and
+    /// standard error are those of this process: it may ask somebody for a code.
     ///
     /// # Errors
     /// The program cannot be started.
@@ -61,9 +62,12 @@ impl Environment for SystemEnvironment {
         Box::pin(async move {
             Command::new(program)
                 .args(arguments)
-                .stdin(Stdio::null())
+                .stdin(Stdio::inherit())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
                 .kill_on_drop(true)
-                .output()
+                .spawn()?
+                .wait_with_output()
                 .await
         })
     }

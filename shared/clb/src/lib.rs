@@ -7,6 +7,7 @@
 
 mod client;
 mod credentials;
+mod deadline;
 mod encode;
 mod endpoint;
 mod environment;
@@ -15,6 +16,8 @@ mod net;
 mod options;
 mod provider;
 mod rpc;
+#[cfg(test)]
+mod secrets_tests;
 mod sign;
 #[cfg(test)]
 mod testing;

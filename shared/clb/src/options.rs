@@ -13,10 +13,11 @@ pub struct Options {
     /// metadata name.
     pub region: Option<String>,
     /// The CLB API's endpoint: `HOST[:PORT]` for https, or `http://HOST[:PORT]`. `None` for the
-    /// region's own.
+    /// region's own. With `http://` the host must be this machine or the metadata service, unless
+    /// `CLBMIGRATE_ALLOW_HTTP` is `true`.
     pub endpoint: Option<String>,
     /// The endpoint of STS, in the same form; `None` for `CLBMIGRATE_STS_ENDPOINT`, and without
-    /// that for the region's own.
+    /// that for the profile's `sts_endpoint`, `ALIBABA_CLOUD_STS_ENDPOINT` or the region's own.
     pub sts_endpoint: Option<String>,
     /// The endpoint of the instance metadata, in the same form; `None` for
     /// `CLBMIGRATE_METADATA_ENDPOINT`, and without that for `http://100.100.100.200`.

@@ -10,7 +10,6 @@ use crate::{credentials::Credentials, encode::hex};
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// What is signed of a request whose parameters all stand in its query.
-#[derive(Debug)]
 pub(crate) struct Signable<'a> {
     pub(crate) method: &'a str,
     /// Sorted and encoded.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    future::pending,
     io,
     path::{Path, PathBuf},
     process::Output,
@@ -12,6 +13,9 @@ use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Environment;
+
+/// A program that never ends; no other can be started.
+pub(crate) const HANGING_PROGRAM: &str = "hang";
 
 /// A home folder `/home/ann`, and the variables and files that a test adds.
 pub(crate) struct FakeEnvironment {
@@ -58,6 +62,11 @@ impl Environment for FakeEnvironment {
     }
 
     fn run<'a>(&'a self, program: &'a str, _: &'a [String]) -> BoxFuture<'a, io::Result<Output>> {
-        Box::pin(async move { Err(io::Error::new(io::ErrorKind::NotFound, program.to_owned())) })
+        Box::pin(async move {
+            if program == HANGING_PROGRAM {
+                return pending().await;
+            }
+            Err(io::Error::new(io::ErrorKind::NotFound, program.to_owned()))
+        })
     }
 }

@@ -47,6 +47,7 @@ impl ClbClient {
     ) -> Result<Self, Error> {
         let DiscoveredConfig { provider, place, region, endpoint, vpc, sts, searched } =
             discover(&options, environment.as_ref())?;
+        let deadline = Instant::now() + options.operation_timeout;
         let sts_endpoint =
             configured_endpoint(options.sts_endpoint, STS_ENDPOINT, environment.as_ref())?;
         let metadata = configured_endpoint(
@@ -62,16 +63,14 @@ impl ClbClient {
         };
         let of_instance = provider.uses_instance_role();
         let cache = CredentialsCache::new(provider, place, resolver);
-        cache.credentials(Instant::now() + options.operation_timeout).await.map_err(|error| {
-            match searched {
-                Some(searched) => instance_role_failed(searched, &error),
-                None => error,
-            }
+        cache.credentials(deadline).await.map_err(|error| match searched {
+            Some(searched) => instance_role_failed(searched, &error),
+            None => error,
         })?;
         let region = match region {
             Some(region) => region,
             None if of_instance => {
-                let region = cache.resolver.region_of_instance().await?;
+                let region = cache.resolver.region_of_instance(deadline).await?;
                 endpoint::region(&region, "metadata of this ECS instance")?
             }
             None => {
@@ -81,12 +80,15 @@ impl ClbClient {
             }
         };
         let endpoint = match endpoint {
-            Some((text, origin)) => Endpoint::parse(&text, &origin)?,
+            Some(endpoint) => endpoint,
             None => Endpoint::slb(&region, vpc),
         };
         // Inside a VPC the central STS may be out of reach.
-        let own =
-            Sts { region: sts.region.or_else(|| vpc.then(|| region.clone())), vpc: sts.vpc || vpc };
+        let own = Sts {
+            region: sts.region.or_else(|| vpc.then(|| region.clone())),
+            vpc: sts.vpc || vpc,
+            ..sts
+        };
         let sts = cache.resolver.sts(&own);
         let limit = TimeLimit::PerOperation(options.operation_timeout);
         Ok(Self { shared: Arc::new(Inner { rpc, cache, endpoint, sts, region }), limit })
@@ -100,7 +102,7 @@ fn configured_endpoint(
     environment: &dyn Environment,
 ) -> Result<Option<Endpoint>, Error> {
     let text = option.or_else(|| environment.value(&[variable]));
-    text.map(|text| Endpoint::parse(&text, &format!("for {variable}"))).transpose()
+    text.map(|text| Endpoint::parse(&text, &format!("for {variable}"), environment)).transpose()
 }
 
 /// The error for the case that the instance's role, the last resort, has failed as well.

@@ -28,8 +28,8 @@ pub use write::{MAX_BACKENDS_PER_CALL, SetWeightsError, WeightChange};
 /// credentials.
 ///
 /// Every operation ends within [`crate::Options::operation_timeout`], unless
-/// [`ClbClient::with_operation_timeout`] or [`ClbClient::with_deadline`] say otherwise. The time
-/// that a provider of credentials takes beyond it is not cut short.
+/// [`ClbClient::with_operation_timeout`] or [`ClbClient::with_deadline`] say otherwise. That holds for
+/// the credentials too: a provider that takes longer is given up.
 #[derive(Clone)]
 pub struct ClbClient {
     shared: Arc<Inner>,
@@ -103,8 +103,8 @@ impl ClbClient {
 
     /// Whether the client can still sign calls `time` from now. Credentials of roles are renewed in
     /// time. `None` for an STS token whose expiry is unknown.
-    pub async fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
-        self.shared.cache.credentials_valid_for(time).await
+    pub fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
+        self.shared.cache.credentials_valid_for(time)
     }
 
     /// The account that the credentials belong to (STS: `GetCallerIdentity`).
@@ -157,9 +157,7 @@ impl ClbClient {
             Authentication::Signature { credentials: &credentials, source: &cache.place };
         let mut call = Call { action, endpoint, parameters, authentication };
         let error = match rpc.call(&call, deadline).await {
-            Err(error) if error.is_about_credentials() && cache.invalidate(&credentials).await => {
-                error
-            }
+            Err(error) if error.is_about_credentials() && cache.invalidate(&credentials) => error,
             result => return result,
         };
         let fresh = cache.credentials(deadline).await?;

@@ -5,7 +5,7 @@ mod transport;
 
 use thiserror::Error as ThisError;
 
-pub(crate) use response::{FailedCall, from_response, shortened};
+pub(crate) use response::{FailedCall, from_response};
 pub(crate) use transport::{from_transport, timed_out};
 
 /// A failed call, or a failed search for credentials. Message and hints hold no secrets.
@@ -49,8 +49,7 @@ pub enum ErrorKind {
     Credentials,
     /// The deadline had passed before the call; nothing was sent.
     Deadline,
-    /// Too many calls; not carried out. A 503 without an error code counts as this, although it may
-    /// come from a gateway on the way.
+    /// Too many calls; not carried out.
     Throttled,
     /// Another change of the same CLB is under way; not carried out.
     Busy,
@@ -70,9 +69,10 @@ pub enum ErrorKind {
     Quota,
     /// Any other refusal; not carried out.
     Refused,
-    /// The server failed (5xx, `InternalError`, …); perhaps carried out.
+    /// The server failed, or a gateway on the way (5xx, `InternalError`, …); perhaps carried out.
     ServerError,
-    /// No connection could be made; nothing was sent.
+    /// No connection could be made, or nobody gave the credentials in time; nothing was sent to the
+    /// CLB API.
     Unreachable,
     /// The server's certificate is not accepted; nothing was sent.
     Certificate,
@@ -108,6 +108,16 @@ impl Error {
     #[must_use]
     pub(crate) fn with_place(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);
+        self
+    }
+
+    /// This error as one of the search for credentials, which came before the call: nothing is lost
+    /// with its answer.
+    #[must_use]
+    pub(crate) fn before_call(mut self) -> Self {
+        if self.is_lost_answer() {
+            self.kind = ErrorKind::Unreachable;
+        }
         self
     }
 

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::{Error, ErrorKind, ErrorResponse};
 
 /// An answer that is an error, with what is needed to explain it.
-#[derive(Debug)]
 pub(crate) struct FailedCall<'a> {
     pub(crate) action: &'static str,
     pub(crate) response: ErrorResponse,
@@ -97,7 +96,7 @@ fn skew((theirs, ours): (Timestamp, Timestamp)) -> Option<String> {
 }
 
 /// A text without control characters, cut to [`LONGEST`] characters.
-pub(crate) fn shortened(text: &str) -> String {
+fn shortened(text: &str) -> String {
     let text = text.trim();
     let mut short: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
@@ -112,7 +111,7 @@ pub(crate) fn shortened(text: &str) -> String {
 fn kind_of(status: u16, code: &str, message: &str) -> ErrorKind {
     let has = |part: &str| code.contains(part);
     let starts = |part: &str| code.starts_with(part);
-    if has("Throttling") || status == 429 || (status == 503 && code.is_empty()) {
+    if has("Throttling") || status == 429 {
         ErrorKind::Throttled
     } else if BUSY.contains(&code) {
         ErrorKind::Busy
@@ -167,7 +166,7 @@ mod tests {
     #[case(400, "Throttling.User", ErrorKind::Throttled)]
     #[case(503, "Throttling.Api", ErrorKind::Throttled)]
     #[case(429, "", ErrorKind::Throttled)]
-    #[case(503, "", ErrorKind::Throttled)]
+    #[case(503, "", ErrorKind::ServerError)]
     #[case(503, "ServiceUnavailable", ErrorKind::ServerError)]
     #[case(400, "BackendServer.configuring", ErrorKind::Busy)]
     #[case(400, "SignatureDoesNotMatch", ErrorKind::Signature)]

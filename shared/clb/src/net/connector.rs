@@ -12,7 +12,10 @@ use std::{
 use http::Uri;
 use hyper_util::{
     client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
+        legacy::connect::{
+            HttpConnector,
+            proxy::{SocksV5, Tunnel},
+        },
         proxy::matcher::{Intercept, Matcher},
     },
     rt::TokioIo,
@@ -25,7 +28,8 @@ use crate::environment::Environment;
 /// The time limit for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Opens connections, through the proxy of `HTTPS_PROXY` or `ALL_PROXY` unless `NO_PROXY` matches.
+/// Opens connections, through the proxy of `HTTPS_PROXY` unless `NO_PROXY` matches, as programs in Go
+/// do. They do not know `ALL_PROXY`, which often names a proxy for something else.
 #[derive(Clone)]
 pub(super) struct ProxyConnector {
     tcp: HttpConnector,
@@ -35,18 +39,18 @@ pub(super) struct ProxyConnector {
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl ProxyConnector {
-    /// `HTTPS_PROXY` and `ALL_PROXY` count for https alone: `http://` is for tests and for the
-    /// instance metadata, which no proxy could reach.
+    /// `HTTPS_PROXY` counts for https alone: `http://` is for this machine and for the instance
+    /// metadata, which no proxy could reach.
     pub(super) fn new(environment: &dyn Environment) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
         let value = |names: [&str; 2]| environment.value(&names).unwrap_or_default();
-        let proxy = environment
-            .value(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
-            .unwrap_or_default();
-        let proxies = Matcher::builder().https(proxy).no(value(["NO_PROXY", "no_proxy"])).build();
+        let proxies = Matcher::builder()
+            .https(value(["HTTPS_PROXY", "https_proxy"]))
+            .no(value(["NO_PROXY", "no_proxy"]))
+            .build();
         Self { tcp, proxies: Arc::new(proxies) }
     }
 }
@@ -61,17 +65,21 @@ impl Service<Uri> for ProxyConnector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        match self.proxies.intercept(&to) {
-            None => {
-                let connecting = self.tcp.call(to);
-                Box::pin(async move { connecting.await.map_err(Into::into) })
-            }
-            Some(proxy) if proxy.uri().scheme_str() == Some("http") => {
+        let Some(proxy) = self.proxies.intercept(&to) else {
+            let connecting = self.tcp.call(to);
+            return Box::pin(async move { connecting.await.map_err(Into::into) });
+        };
+        match proxy.uri().scheme_str() {
+            Some("http") => {
                 let connecting = tunnel(&proxy, self.tcp.clone()).call(to);
                 Box::pin(async move { connecting.await.map_err(Into::into) })
             }
-            Some(_) => Box::pin(async {
-                Err("the proxy that the environment names is not http://HOST:PORT".into())
+            Some("socks5" | "socks5h") => {
+                let connecting = socks(&proxy, self.tcp.clone()).call(to);
+                Box::pin(async move { connecting.await.map_err(Into::into) })
+            }
+            _ => Box::pin(async {
+                Err("the proxy that HTTPS_PROXY names is neither http:// nor socks5://".into())
             }),
         }
     }
@@ -82,5 +90,14 @@ fn tunnel(proxy: &Intercept, tcp: HttpConnector) -> Tunnel<HttpConnector> {
     match proxy.basic_auth() {
         Some(header) => tunnel.with_auth(header.clone()),
         None => tunnel,
+    }
+}
+
+/// SOCKS 5; the proxy looks up the host's name, as in Go for `socks5` and `socks5h` alike.
+fn socks(proxy: &Intercept, tcp: HttpConnector) -> SocksV5<HttpConnector> {
+    let socks = SocksV5::new(proxy.uri().clone(), tcp);
+    match proxy.raw_auth() {
+        Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
+        None => socks,
     }
 }

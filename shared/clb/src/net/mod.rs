@@ -4,11 +4,14 @@ mod connector;
 mod hyper_client;
 mod tls;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, header};
+use http::{
+    HeaderMap, HeaderValue, Request,
+    header::{self, InvalidHeaderValue},
+};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 
 use crate::Error;
@@ -16,7 +19,6 @@ use crate::Error;
 pub(crate) use hyper_client::HyperClient;
 
 /// A complete response of any status.
-#[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
@@ -35,6 +37,23 @@ impl HttpResponse {
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+}
+
+/// Shows no body, for it may hold keys.
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("date", &self.date)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A header's value that no debug output shows.
+pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(value)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Sends requests. Tests of the credentials replace it by scripted responses.

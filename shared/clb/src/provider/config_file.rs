@@ -45,15 +45,25 @@ pub(super) struct Profile {
     #[serde(deserialize_with = "filled")]
     pub(super) region_id: Option<String>,
     #[serde(deserialize_with = "filled")]
-    pub(super) process_command: Option<String>,
-    #[serde(deserialize_with = "filled")]
-    pub(super) credentials_uri: Option<String>,
+    pub(super) sts_endpoint: Option<String>,
+    #[serde(deserialize_with = "hidden")]
+    pub(super) process_command: Option<SecretString>,
+    #[serde(deserialize_with = "hidden")]
+    pub(super) credentials_uri: Option<SecretString>,
     #[serde(deserialize_with = "filled")]
     pub(super) oidc_provider_arn: Option<String>,
     #[serde(deserialize_with = "filled")]
     pub(super) oidc_token_file: Option<String>,
     /// When the keys that the CLI has kept end, in seconds of Unix time: modes `CloudSSO`, `OAuth`.
     pub(super) sts_expiration: Option<i64>,
+    #[serde(deserialize_with = "hidden")]
+    pub(super) private_key: Option<SecretString>,
+    #[serde(deserialize_with = "filled")]
+    pub(super) key_pair_name: Option<String>,
+    #[serde(deserialize_with = "filled")]
+    pub(super) cloud_sso_sign_in_url: Option<String>,
+    #[serde(deserialize_with = "hidden")]
+    pub(super) bearer_token: Option<SecretString>,
     #[serde(deserialize_with = "filled")]
     pub(super) endpoint_type: Option<String>,
     #[serde(deserialize_with = "filled")]
@@ -130,6 +140,21 @@ mod tests {
         let profile = file.profile("prod").expect("a profile");
         assert_eq!(profile.region_id.as_deref(), Some("cn-hangzhou"));
         assert!(profile.sts_token.is_none(), "an empty token is none");
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret_of_a_profile() {
+        let content = br#"{"profiles": [{
+            "name": "prod", "access_key_id": "LTAIexample", "access_key_secret": "hunter2",
+            "sts_token": "hunter2", "process_command": "get --password hunter2",
+            "credentials_uri": "http://ann:hunter2@keys/?code=hunter2", "private_key": "hunter2",
+            "bearer_token": "hunter2"
+        }]}"#;
+        let file = ConfigFile::parse(content, "config.json").expect("a file");
+        let profile = file.profile("prod").expect("a profile");
+        for text in [format!("{file:?}"), format!("{profile:#?}")] {
+            assert!(text.contains("LTAIexample") && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[rstest]

@@ -8,9 +8,15 @@ use super::{
     Credentials, Provider, Role, Sts,
     config_file::{ConfigFile, Profile},
     profile::{ProfileReader, ROLE_SECONDS, ROLE_SESSION, sts},
-    shared_file, variables,
+    shared_file,
+    switches::{check_external_source, imds_v1_is_allowed},
+    variables,
 };
-use crate::{Error, ErrorKind, Options, endpoint, environment::Environment};
+use crate::{
+    Error, ErrorKind, Options,
+    endpoint::{self, Endpoint},
+    environment::Environment,
+};
 
 /// Credentials, region and endpoint as configured.
 #[derive(Debug)]
@@ -19,8 +25,8 @@ pub(crate) struct DiscoveredConfig {
     /// Where the provider was found, such as `profile "prod" of ~/.aliyun/config.json`.
     pub(crate) place: String,
     pub(crate) region: Option<String>,
-    /// The configured endpoint of the CLB API, and where it is configured.
-    pub(crate) endpoint: Option<(String, String)>,
+    /// The configured endpoint of the CLB API.
+    pub(crate) endpoint: Option<Endpoint>,
     /// Whether the endpoint inside VPCs is to be used.
     pub(crate) vpc: bool,
     pub(crate) sts: Sts,
@@ -34,6 +40,7 @@ pub(crate) fn discover(
     options: &Options,
     environment: &dyn Environment,
 ) -> Result<DiscoveredConfig, Error> {
+    refuse_anonymous(environment)?;
     let mut search = Discovery { options, environment, searched: Vec::new(), is_guess: false };
     let choice = search.choice()?;
     let of_profile = match &choice {
@@ -41,8 +48,15 @@ pub(crate) fn discover(
         None => None,
     };
     let (provider, place) = match (of_profile, &choice) {
-        (Some(provider), Some(choice)) => (provider, choice.place(environment)),
+        (Some(provider), Some(choice)) => {
+            let place = choice.place_of(&provider, environment);
+            (provider, place)
+        }
         (_, None) if search.named().is_some() => search.named_section()?,
+        (None, Some(choice)) if search.named().is_some() => {
+            let place = choice.place(environment);
+            search.environment()?.ok_or_else(|| nothing_in(&place, &choice.profile.name))?
+        }
         _ => search.beyond_profile()?,
     };
     // What the profile says beyond its keys holds with the environment's keys, too.
@@ -64,14 +78,19 @@ pub(crate) fn discover(
         .or_else(|| variable(&variables::ENDPOINT));
     let kind = own(|profile| profile.endpoint_type.as_ref())
         .or_else(|| variable(&variables::ENDPOINT_TYPE));
-    let sts_region = own(|profile| profile.sts_region.as_ref()).map(|(region, _)| region);
+    let sts = match &choice {
+        Some(choice) => choice.reader(environment).sts(&choice.profile)?,
+        None => sts(None, None, environment)?,
+    };
     Ok(DiscoveredConfig {
         provider,
         place,
         region: region.map(|(text, origin)| endpoint::region(&text, &origin)).transpose()?,
-        endpoint,
+        endpoint: endpoint
+            .map(|(text, origin)| Endpoint::parse(&text, &origin, environment))
+            .transpose()?,
         vpc: kind.is_some_and(|(kind, _)| kind.eq_ignore_ascii_case("vpc")),
-        sts: sts(sts_region, environment),
+        sts,
         searched: search.is_guess.then_some(search.searched),
     })
 }
@@ -90,6 +109,23 @@ impl SelectedProfile {
 
     fn place(&self, environment: &dyn Environment) -> String {
         self.reader(environment).place(&self.profile)
+    }
+
+    /// Where the provider's credentials are from: the profile, and the environment for a key that
+    /// the profile lacks.
+    fn place_of(&self, provider: &Provider, environment: &dyn Environment) -> String {
+        let place = self.place(environment);
+        let own_key = self.profile.access_key_id.is_some();
+        let variable = environment.first_variable(&variables::ID).filter(|_| !own_key);
+        match (provider, variable) {
+            (Provider::Static(_), Some((name, _))) => format!("environment {name}"),
+            (Provider::AssumeRole { from, .. }, Some((name, _)))
+                if matches!(**from, Provider::Static(_)) && self.profile.source.is_none() =>
+            {
+                format!("{place}, with the key of environment {name}")
+            }
+            _ => place,
+        }
     }
 }
 
@@ -158,15 +194,8 @@ impl Discovery<'_> {
 
     /// The provider where no profile names one.
     fn beyond_profile(&mut self) -> Result<(Provider, String), Error> {
-        if let Some(found) = keys_in_environment(self.environment)? {
+        if let Some(found) = self.environment()? {
             return Ok(found);
-        }
-        self.searched.push(format!("environment: no {}", variables::ID[0]));
-        if let Some(found) = token_of_pod(self.environment) {
-            return Ok(found);
-        }
-        if let Some((name, uri)) = self.environment.first_variable(&variables::URI) {
-            return Ok((Provider::Uri(uri), format!("environment {name}")));
         }
         if let Some(found) = self.section("default")? {
             return Ok(found);
@@ -177,8 +206,25 @@ impl Discovery<'_> {
         if given_up || self.environment.is_true(&variables::INSTANCE_DISABLED) {
             return Err(not_found(&self.searched));
         }
-        let v1 = !self.environment.is_true(&variables::IMDS_V1_DISABLED);
+        let v1 = imds_v1_is_allowed(self.environment);
         Ok((Provider::InstanceRole { role, v1 }, "role of this ECS instance".to_owned()))
+    }
+
+    /// The provider that the environment names; `None` where it names none.
+    fn environment(&mut self) -> Result<Option<(Provider, String)>, Error> {
+        if let Some(found) = keys_in_environment(self.environment)? {
+            return Ok(Some(found));
+        }
+        self.searched.push(format!("environment: no {}", variables::ID[0]));
+        if let Some(found) = token_of_pod(self.environment)? {
+            return Ok(Some(found));
+        }
+        let Some((name, uri)) = self.environment.first_variable(&variables::URI) else {
+            return Ok(None);
+        };
+        let place = format!("environment {name}");
+        check_external_source(self.environment, &place, "credentials URIs")?;
+        Ok(Some((Provider::Uri(uri.into()), place)))
     }
 
     /// The provider of a section of the SDKs' shared file; `None` without such a file or section.
@@ -233,7 +279,7 @@ fn keys_in_environment(environment: &dyn Environment) -> Result<Option<(Provider
     let provider = match role {
         Some(arn) => Provider::AssumeRole {
             from: Box::new(Provider::Static(credentials)),
-            role: role_of(arn, environment),
+            role: role_of(arn, environment)?,
         },
         None => Provider::Static(credentials),
     };
@@ -241,26 +287,45 @@ fn keys_in_environment(environment: &dyn Environment) -> Result<Option<(Provider
 }
 
 /// What ACK puts into a pod whose service account has a RAM role (RRSA).
-fn token_of_pod(environment: &dyn Environment) -> Option<(Provider, String)> {
-    let (name, token_file) = environment.first_variable(&variables::OIDC_TOKEN_FILE)?;
-    let provider = environment.value(&variables::OIDC_PROVIDER)?;
-    let arn = environment.value(&variables::ROLE_ARN)?;
-    let role = role_of(arn, environment);
-    Some((
-        Provider::AssumeRoleWithOidc { provider, token_file, role },
-        format!("environment {name}"),
-    ))
+fn token_of_pod(environment: &dyn Environment) -> Result<Option<(Provider, String)>, Error> {
+    let token_file = environment.first_variable(&variables::OIDC_TOKEN_FILE);
+    let provider = environment.value(&variables::OIDC_PROVIDER);
+    let arn = environment.value(&variables::ROLE_ARN);
+    let (Some((name, token_file)), Some(provider), Some(arn)) = (token_file, provider, arn) else {
+        return Ok(None);
+    };
+    let role = role_of(arn, environment)?;
+    let provider = Provider::AssumeRoleWithOidc { provider, token_file, role };
+    Ok(Some((provider, format!("environment {name}"))))
 }
 
-fn role_of(arn: String, environment: &dyn Environment) -> Role {
+fn role_of(arn: String, environment: &dyn Environment) -> Result<Role, Error> {
     let session = environment.value(&variables::ROLE_SESSION);
-    Role {
+    Ok(Role {
         arn,
         session: session.unwrap_or_else(|| ROLE_SESSION.to_owned()),
         external_id: environment.value(&variables::EXTERNAL_ID),
         seconds: ROLE_SECONDS,
-        sts: sts(None, environment),
+        sts: sts(None, None, environment)?,
+    })
+}
+
+/// Whoever asks the CLI for calls without credentials does not want to be somebody (aliyun-cli:
+/// `config/profile.go`).
+fn refuse_anonymous(environment: &dyn Environment) -> Result<(), Error> {
+    match environment.first_variable(&variables::MODE) {
+        Some((name, mode)) if mode.eq_ignore_ascii_case("anonymous") => {
+            let message = format!("{name} is {mode}, and the CLB API needs credentials");
+            Err(Error::new(ErrorKind::NoCredentials, message).hint(format!("unset {name}")))
+        }
+        _ => Ok(()),
     }
+}
+
+/// The error for a profile that was named and says nothing about an identity.
+fn nothing_in(place: &str, name: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{place} has no credentials, nor has the environment"))
+        .hint(format!("aliyun configure --profile {name} writes them"))
 }
 
 /// The error for the case that no place has credentials.
@@ -271,5 +336,7 @@ pub(crate) fn not_found(searched: &[String]) -> Error {
         .hint("on an ECS instance or in a pod, give it a RAM role")
 }
 
+#[cfg(test)]
+mod identity_tests;
 #[cfg(test)]
 mod tests;

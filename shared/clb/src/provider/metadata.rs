@@ -5,12 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, header};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::{Credentials, sts::TemporaryCredentials};
 use crate::{
     Error, ErrorKind,
+    deadline::time_left,
     endpoint::Endpoint,
-    net::{HttpClient, HttpResponse},
+    net::{HttpClient, HttpResponse, sensitive},
     rpc::parse,
 };
 
@@ -26,6 +28,8 @@ pub(super) struct Metadata<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Whether to go on without a token where the service has none (`IMDSv1`).
     pub(super) v1: bool,
+    /// When all requests must have ended.
+    pub(super) deadline: Instant,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +99,8 @@ impl Metadata<'_> {
         let mut request =
             Request::get(self.endpoint.at(path)).header(header::HOST, self.endpoint.host());
         if let Some(token) = token {
+            let token = sensitive(token)
+                .map_err(|_| self.error("the metadata give a malformed token".to_owned()))?;
             request = request.header("X-aliyun-ecs-metadata-token", token);
         }
         self.send(request).await
@@ -104,7 +110,7 @@ impl Metadata<'_> {
         let request = request
             .body(Bytes::new())
             .map_err(|_| self.error("a request of the metadata cannot be made".to_owned()))?;
-        self.http.send(request, WITHIN).await
+        self.http.send(request, time_left(self.deadline, WITHIN)?).await
     }
 
     fn success(&self, answer: HttpResponse, what: &str) -> Result<HttpResponse, Error> {

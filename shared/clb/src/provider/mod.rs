@@ -1,20 +1,24 @@
 //! Providers of credentials: how they are found, asked, cached and renewed.
 
 mod cache;
+mod command;
 mod config_file;
 mod discovery;
 mod metadata;
+mod mode;
 mod process;
 mod profile;
 mod resolver;
 mod shared_file;
 mod sts;
+mod switches;
 mod uri;
 mod variables;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
-use crate::credentials::Credentials;
+use crate::{credentials::Credentials, endpoint::Endpoint};
 
 pub(crate) use cache::CredentialsCache;
 pub(crate) use discovery::{DiscoveredConfig, discover, not_found};
@@ -40,10 +44,10 @@ pub(crate) enum Provider {
         /// Whether the metadata may be asked without a token (`IMDSv1`).
         v1: bool,
     },
-    /// Credentials from a web server, by its URL.
-    Uri(String),
-    /// Credentials that a program prints, by its command line.
-    Process(String),
+    /// Credentials from a web server, by its URL. The URL may hold a secret.
+    Uri(SecretString),
+    /// Credentials that a program prints, by its command line. Its arguments may be secret.
+    Process(SecretString),
 }
 
 /// A role to be assumed.
@@ -58,9 +62,11 @@ pub(crate) struct Role {
     pub(crate) sts: Sts,
 }
 
-/// Which STS is asked where no endpoint is given.
+/// Which STS is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sts {
+    /// The endpoint that the profile or the environment names; `None` for the region's own.
+    pub(crate) endpoint: Option<Endpoint>,
     pub(crate) region: Option<String>,
     /// Whether the host inside VPCs is asked.
     pub(crate) vpc: bool,

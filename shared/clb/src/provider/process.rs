@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::Credentials;
-use crate::{Error, ErrorKind, environment::Environment, error::shortened, rpc::read};
+use super::{
+    Credentials,
+    command::{Backslash, split},
+};
+use crate::{Error, ErrorKind, deadline::time_left, environment::Environment, rpc::read};
 
-/// The time limit of the program.
+/// The time limit of the program, which may ask somebody for a code.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// What the program prints on its standard output: a profile, as the CLI expects it.
 #[derive(Deserialize)]
 struct ProcessOutput {
-    #[serde(default)]
+    #[serde(default, alias = "Mode")]
     mode: String,
     access_key_id: String,
     access_key_secret: String,
@@ -26,26 +29,25 @@ struct ProcessOutput {
     expiration: Option<Timestamp>,
 }
 
-/// Runs the command and reads what it prints.
+/// Runs the command and reads what it prints. Its arguments may be secret and are in no message.
 pub(super) async fn credentials(
     environment: &dyn Environment,
-    command: &str,
+    command: &SecretString,
+    deadline: Instant,
 ) -> Result<Credentials, Error> {
-    let words = split(command).map_err(|why| failed("process_command", why))?;
+    let words = split(command.expose_secret(), Backslash::OF_SYSTEM)
+        .map_err(|why| failed("process_command", why))?;
     let (program, arguments) =
         words.split_first().ok_or_else(|| failed("process_command", "is empty"))?;
-    // Its arguments may be secret.
     let name = format!("the credential program {program}");
-    let output = timeout(WITHIN, environment.run(program, arguments))
+    let within = time_left(deadline, WITHIN)?;
+    let output = timeout(within, environment.run(program, arguments))
         .await
-        .map_err(|_| failed(&name, &format!("did not end within {} s", WITHIN.as_secs())))?
+        .map_err(|_| failed(&name, &format!("did not end within {:.0} s", within.as_secs_f64())))?
         .map_err(|error| failed(&name, &format!("cannot be started: {error}")))?;
     if !output.status.success() {
-        // Standard output may hold secrets. Complaints are on standard error.
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        let complaint = shortened(complaint.trim().lines().last().unwrap_or_default());
-        let complaint = if complaint.is_empty() { complaint } else { format!(": {complaint}") };
-        return Err(failed(&name, &format!("failed with {}{complaint}", output.status)));
+        // Standard output may hold secrets. Complaints are on standard error, which is passed through.
+        return Err(failed(&name, &format!("failed with {}", output.status)));
     }
     let printed = read::<ProcessOutput>(&output.stdout)
         .map_err(|why| failed(&name, &format!("printed no profile with keys: {why}")))?;
@@ -72,44 +74,4 @@ fn keys_of(printed: ProcessOutput) -> Result<Credentials, String> {
 fn failed(what: &str, why: &str) -> Error {
     Error::new(ErrorKind::Credentials, format!("{what} {why}"))
         .hint("run it by hand and look at what it prints")
-}
-
-/// Splits a command at blanks outside of quotes. Nothing else is special.
-fn split(command: &str) -> Result<Vec<String>, &'static str> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in command.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == '"' || c == '\'' => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            None if c.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    if quote.is_some() { Err("has a quote that is not closed") } else { Ok(words) }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("", &[])]
-    #[case("  a  b\tc ", &["a", "b", "c"])]
-    #[case(r#"get "C:\my keys\x" --of '' 'a "b"'"#, &["get", r"C:\my keys\x", "--of", "", "a \"b\""])]
-    fn a_command_is_split_at_blanks_outside_quotes(#[case] command: &str, #[case] words: &[&str]) {
-        assert_eq!(split(command).expect("closed quotes"), words);
-    }
-
-    #[test]
-    fn a_quote_that_is_not_closed_is_an_error() {
-        assert!(split("a 'b c").is_err());
-    }
 }

@@ -1,14 +1,19 @@
 //! The provider that a profile of the `aliyun` CLI names by its mode.
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use super::{
     Credentials, Provider, Role, Sts,
     config_file::{ConfigFile, Profile},
+    mode::Mode,
+    switches::{check_external_source, check_instance_role, imds_v1_is_allowed},
     variables,
 };
-use crate::{Error, ErrorKind, environment::Environment};
+use crate::{
+    Error, ErrorKind,
+    endpoint::{self, Endpoint},
+    environment::Environment,
+};
 
 /// How long a role's credentials are to be valid where no profile says it, in seconds.
 pub(super) const ROLE_SECONDS: u32 = 3600;
@@ -24,81 +29,79 @@ pub(super) struct ProfileReader<'a> {
 }
 
 impl ProfileReader<'_> {
-    /// The profile's provider; `None` where it has neither mode nor access key.
+    /// The profile's provider; `None` where the profile says nothing about an identity.
     pub(super) fn provider(&self, profile: &Profile) -> Result<Option<Provider>, Error> {
-        self.means_within(profile, &[])
+        if profile.mode.is_empty() && !profile.has_identity() {
+            return Ok(None);
+        }
+        self.provider_within(&profile.with_environment(self.environment), &[]).map(Some)
     }
 
     /// `above` are the profiles that refer to this one.
-    fn means_within(&self, profile: &Profile, above: &[&str]) -> Result<Option<Provider>, Error> {
-        let mode = profile.mode.to_ascii_lowercase();
-        let provider = match mode.as_str() {
-            "" if profile.access_key_id.is_none() => return Ok(None),
-            "" if profile.sts_token.is_none() && profile.ram_role_arn.is_some() => {
-                self.role(profile, Provider::Static(self.credentials(profile)?))?
-            }
-            "" | "ak" => {
-                let mut credentials = self.credentials(profile)?;
-                if !mode.is_empty() {
-                    credentials.token = None;
-                }
-                Provider::Static(credentials)
-            }
-            "ststoken" => {
+    fn provider_within(&self, profile: &Profile, above: &[&str]) -> Result<Provider, Error> {
+        let mode = profile.mode_name().ok_or_else(|| match &profile.access_key_id {
+            Some(_) => self.missing(profile, "access_key_secret"),
+            None => self.missing(profile, "mode"),
+        })?;
+        let profile = &Profile { mode: mode.to_owned(), ..profile.clone() };
+        let provider = match Mode::named(mode) {
+            Mode::Ak => Provider::Static(Credentials { token: None, ..self.credentials(profile)? }),
+            Mode::StsToken => {
                 let credentials = self.credentials(profile)?;
                 if credentials.token.is_none() {
                     return Err(self.missing(profile, "sts_token"));
                 }
                 Provider::Static(credentials)
             }
-            "ramrolearn" => self.role(profile, Provider::Static(self.credentials(profile)?))?,
-            "ramrolearnwithrolename" => {
-                let instance = self.instance(profile.ram_role_name.clone());
-                self.role(profile, instance)?
-            }
-            "chainableramrolearn" => {
+            Mode::RamRoleArn => self.role(profile, Provider::Static(self.credentials(profile)?))?,
+            Mode::RamRoleArnWithRoleName => self.role(profile, self.instance(profile)?)?,
+            Mode::ChainableRamRoleArn => {
                 let source = self.source(profile, above)?;
                 self.role(profile, source)?
             }
-            "ecsramrole" => self.instance(profile.ram_role_name.clone()),
-            "oidc" => self.oidc(profile)?,
-            "credentialsuri" => Provider::Uri(self.field(
-                profile,
-                "credentials_uri",
-                profile.credentials_uri.as_ref(),
-                &variables::URI,
-            )?),
-            "external" => Provider::Process(self.field(
-                profile,
-                "process_command",
-                profile.process_command.as_ref(),
-                &[],
-            )?),
-            "cloudsso" | "oauth" => Provider::Static(self.saved_login(profile)?),
-            _ => return Err(self.unsupported(profile)),
+            Mode::EcsRamRole => self.instance(profile)?,
+            Mode::Oidc => self.oidc(profile)?,
+            Mode::CredentialsUri => {
+                let uri =
+                    self.needed(profile, "credentials_uri", profile.credentials_uri.as_ref())?;
+                self.check_external(profile, "credentials URIs")?;
+                Provider::Uri(uri)
+            }
+            Mode::External => {
+                let command =
+                    self.needed(profile, "process_command", profile.process_command.as_ref())?;
+                self.check_external(profile, "credential programs")?;
+                Provider::Process(command)
+            }
+            Mode::CloudSso | Mode::OAuth => Provider::Static(self.saved_login(profile)?),
+            Mode::Unsupported => return Err(self.unsupported(profile)),
         };
-        Ok(Some(provider))
+        Ok(provider)
+    }
+
+    fn check_external(&self, profile: &Profile, what: &str) -> Result<(), Error> {
+        check_external_source(self.environment, &self.place(profile), what)
     }
 
     /// The instance's role; `IMDSv1` as the environment allows it.
-    pub(super) fn instance(&self, role: Option<String>) -> Provider {
+    fn instance(&self, profile: &Profile) -> Result<Provider, Error> {
+        check_instance_role(self.environment, &self.place(profile))?;
+        let role = profile.ram_role_name.clone();
         let role = role.or_else(|| self.environment.value(&variables::INSTANCE_ROLE));
-        Provider::InstanceRole { role, v1: !self.environment.is_true(&variables::IMDS_V1_DISABLED) }
+        Ok(Provider::InstanceRole { role, v1: imds_v1_is_allowed(self.environment) })
     }
 
-    /// The profile's credentials. Where it has no access key, the environment's is used, as the CLI
-    /// does. The token always comes from the same place as the key.
     fn credentials(&self, profile: &Profile) -> Result<Credentials, Error> {
-        let value = |names| self.environment.value(names);
-        let (id, token) = match &profile.access_key_id {
-            Some(id) => (Some(id.clone()), profile.sts_token.clone()),
-            None => (value(&variables::ID), value(&variables::TOKEN).map(SecretString::from)),
-        };
-        let id = id.ok_or_else(|| self.missing(profile, "access_key_id"))?;
-        let secret = profile.access_key_secret.clone();
-        let secret = secret.or_else(|| value(&variables::SECRET).map(SecretString::from));
-        let secret = secret.ok_or_else(|| self.missing(profile, "access_key_secret"))?;
-        Ok(Credentials { id, secret, token, expires: None })
+        Ok(Credentials {
+            id: self.needed(profile, "access_key_id", profile.access_key_id.as_ref())?,
+            secret: self.needed(
+                profile,
+                "access_key_secret",
+                profile.access_key_secret.as_ref(),
+            )?,
+            token: profile.sts_token.clone(),
+            expires: None,
+        })
     }
 
     /// The credentials that the CLI has written to the file after a log-in, if they are still
@@ -130,31 +133,38 @@ impl ProfileReader<'_> {
     }
 
     fn role_of(&self, profile: &Profile) -> Result<Role, Error> {
-        let value = |names| self.environment.value(names);
-        let arn = self.field(
-            profile,
-            "ram_role_arn",
-            profile.ram_role_arn.as_ref(),
-            &variables::ROLE_ARN,
-        )?;
-        let session = profile.ram_session_name.clone().or_else(|| value(&variables::ROLE_SESSION));
+        let session = profile.ram_session_name.clone();
+        let session = session.or_else(|| self.environment.value(&variables::ROLE_SESSION));
         Ok(Role {
-            arn,
+            arn: self.needed(profile, "ram_role_arn", profile.ram_role_arn.as_ref())?,
             session: session.unwrap_or_else(|| ROLE_SESSION.to_owned()),
-            external_id: profile.external_id.clone().or_else(|| value(&variables::EXTERNAL_ID)),
+            external_id: profile.external_id.clone(),
             seconds: profile.expired_seconds.filter(|seconds| *seconds > 0).unwrap_or(ROLE_SECONDS),
-            sts: sts(profile.sts_region.clone(), self.environment),
+            sts: self.sts(profile)?,
         })
     }
 
+    /// The STS that the profile names, or the environment.
+    pub(super) fn sts(&self, profile: &Profile) -> Result<Sts, Error> {
+        let place = self.place(profile);
+        let named = |text: &Option<String>| Some((text.clone()?, place.clone()));
+        sts(named(&profile.sts_endpoint), named(&profile.sts_region), self.environment)
+    }
+
     fn oidc(&self, profile: &Profile) -> Result<Provider, Error> {
-        let provider = &variables::OIDC_PROVIDER;
-        let provider =
-            self.field(profile, "oidc_provider_arn", profile.oidc_provider_arn.as_ref(), provider)?;
-        let file = &variables::OIDC_TOKEN_FILE;
-        let token_file =
-            self.field(profile, "oidc_token_file", profile.oidc_token_file.as_ref(), file)?;
-        Ok(Provider::AssumeRoleWithOidc { provider, token_file, role: self.role_of(profile)? })
+        Ok(Provider::AssumeRoleWithOidc {
+            provider: self.needed(
+                profile,
+                "oidc_provider_arn",
+                profile.oidc_provider_arn.as_ref(),
+            )?,
+            token_file: self.needed(
+                profile,
+                "oidc_token_file",
+                profile.oidc_token_file.as_ref(),
+            )?,
+            role: self.role_of(profile)?,
+        })
     }
 
     fn source(&self, profile: &Profile, above: &[&str]) -> Result<Provider, Error> {
@@ -176,19 +186,17 @@ impl ProfileReader<'_> {
             Error::new(ErrorKind::Config, message)
                 .hint(format!("profiles there are: {}", self.file.names()))
         })?;
-        let provider = self.means_within(source, &path)?;
-        provider.ok_or_else(|| self.missing(source, "mode"))
+        // The environment adds nothing to it: it is another identity than the one asked for.
+        self.provider_within(source, &path)
     }
 
-    fn field(
+    fn needed<T: Clone>(
         &self,
         profile: &Profile,
         name: &str,
-        value: Option<&String>,
-        variables: &[&str],
-    ) -> Result<String, Error> {
-        let value = value.cloned().or_else(|| self.environment.value(variables));
-        value.ok_or_else(|| self.missing(profile, name))
+        value: Option<&T>,
+    ) -> Result<T, Error> {
+        value.cloned().ok_or_else(|| self.missing(profile, name))
     }
 
     fn missing(&self, profile: &Profile, field: &str) -> Error {
@@ -217,8 +225,24 @@ impl ProfileReader<'_> {
     }
 }
 
-/// STS of the profile's region, or of the environment's.
-pub(super) fn sts(region: Option<String>, environment: &dyn Environment) -> Sts {
-    let region = region.or_else(|| environment.value(&variables::STS_REGION));
-    Sts { region, vpc: environment.is_true(&variables::VPC_ENDPOINTS) }
+/// The STS to ask: the endpoint and region that a profile names, each with where it stands, else the
+/// environment's.
+pub(super) fn sts(
+    endpoint: Option<(String, String)>,
+    region: Option<(String, String)>,
+    environment: &dyn Environment,
+) -> Result<Sts, Error> {
+    let variable = |names: &[&str]| {
+        let (name, value) = environment.first_variable(names)?;
+        Some((value, format!("environment {name}")))
+    };
+    let endpoint = endpoint.or_else(|| variable(&variables::STS_ENDPOINT));
+    let region = region.or_else(|| variable(&variables::STS_REGION));
+    Ok(Sts {
+        endpoint: endpoint
+            .map(|(text, origin)| Endpoint::parse_host(&text, &origin, environment))
+            .transpose()?,
+        region: region.map(|(text, origin)| endpoint::region(&text, &origin)).transpose()?,
+        vpc: environment.is_true(&variables::VPC_ENDPOINTS),
+    })
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::time::Instant;
 
-use super::{Credentials, Provider, Sts, metadata::Metadata, process, sts, uri};
+use super::{
+    Credentials, Provider, Sts, metadata::Metadata, process, sts, switches::imds_v1_is_allowed, uri,
+};
 use crate::{
     Error,
     endpoint::Endpoint,
@@ -16,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct CredentialsResolver {
     pub(crate) rpc: Arc<RpcClient>,
-    /// The endpoint of STS that options or environment name; `None` for the region's own.
+    /// The endpoint of STS for all profiles; `None` for what each profile or its region has.
     pub(crate) sts: Option<Endpoint>,
     pub(crate) metadata: Endpoint,
 }
@@ -24,10 +26,12 @@ pub(crate) struct CredentialsResolver {
 impl CredentialsResolver {
     /// The endpoint of STS that `wanted` is about.
     pub(crate) fn sts(&self, wanted: &Sts) -> Endpoint {
-        self.sts.clone().unwrap_or_else(|| Endpoint::sts(wanted.region.as_deref(), wanted.vpc))
+        let configured = self.sts.as_ref().or(wanted.endpoint.as_ref());
+        configured.cloned().unwrap_or_else(|| Endpoint::sts(wanted.region.as_deref(), wanted.vpc))
     }
 
-    /// Gets fresh credentials from a provider. `place` says in errors where the provider was found.
+    /// Gets fresh credentials from a provider, by `deadline`. `place` says in errors where the
+    /// provider was found.
     pub(crate) fn resolve<'a>(
         &'a self,
         provider: &'a Provider,
@@ -50,13 +54,14 @@ impl CredentialsResolver {
                     sts::assume_with_oidc(&self.rpc, &endpoint, token, role, deadline).await
                 }
                 Provider::InstanceRole { role, v1 } => {
-                    self.instance(*v1).credentials(role.as_deref()).await
+                    self.instance(*v1, deadline).credentials(role.as_deref()).await
                 }
                 Provider::Uri(address) => {
-                    uri::credentials(self.rpc.http.as_ref(), address, self.rpc.timeout).await
+                    let RpcClient { http, environment, .. } = self.rpc.as_ref();
+                    uri::credentials(http.as_ref(), environment.as_ref(), address, deadline).await
                 }
                 Provider::Process(command) => {
-                    process::credentials(self.rpc.environment.as_ref(), command).await
+                    process::credentials(self.rpc.environment.as_ref(), command, deadline).await
                 }
             }
         }
@@ -64,11 +69,12 @@ impl CredentialsResolver {
     }
 
     /// The region of the ECS instance that this program runs on, from its metadata.
-    pub(crate) async fn region_of_instance(&self) -> Result<String, Error> {
-        self.instance(true).region().await
+    pub(crate) async fn region_of_instance(&self, deadline: Instant) -> Result<String, Error> {
+        let v1 = imds_v1_is_allowed(self.rpc.environment.as_ref());
+        self.instance(v1, deadline).region().await
     }
 
-    fn instance(&self, v1: bool) -> Metadata<'_> {
-        Metadata { http: self.rpc.http.as_ref(), endpoint: &self.metadata, v1 }
+    fn instance(&self, v1: bool, deadline: Instant) -> Metadata<'_> {
+        Metadata { http: self.rpc.http.as_ref(), endpoint: &self.metadata, v1, deadline }
     }
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     Credentials, Provider, Role,
     profile::{ROLE_SECONDS, ROLE_SESSION, sts},
-    variables,
+    switches::{check_instance_role, imds_v1_is_allowed},
 };
 use crate::{Error, ErrorKind, environment::Environment};
 
@@ -41,14 +41,14 @@ pub(super) fn provider(
                 session: plain("role_session_name").unwrap_or_else(|| ROLE_SESSION.to_owned()),
                 external_id: None,
                 seconds: ROLE_SECONDS,
-                sts: sts(None, environment),
+                sts: sts(None, None, environment)?,
             };
             Provider::AssumeRole { from: Box::new(Provider::Static(credentials()?)), role }
         }
-        "ecs_ram_role" => Provider::InstanceRole {
-            role: plain("role_name"),
-            v1: !environment.is_true(&variables::IMDS_V1_DISABLED),
-        },
+        "ecs_ram_role" => {
+            check_instance_role(environment, &format!("{shown}: section [{section}]"))?;
+            Provider::InstanceRole { role: plain("role_name"), v1: imds_v1_is_allowed(environment) }
+        }
         other => return Err(wrong(format!("type {other:?} is not supported"))),
     };
     Ok(Some(provider))

@@ -51,7 +51,13 @@ pub(super) const OIDC_TOKEN_FILE: [&str; 2] =
     ["ALIBABACLOUD_OIDC_TOKEN_FILE", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"];
 pub(super) const STS_REGION: [&str; 1] = ["ALIBABA_CLOUD_STS_REGION"];
 pub(super) const VPC_ENDPOINTS: [&str; 1] = ["ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"];
+pub(super) const STS_ENDPOINT: [&str; 1] = ["ALIBABA_CLOUD_STS_ENDPOINT"];
 pub(super) const URI: [&str; 1] = ["ALIBABA_CLOUD_CREDENTIALS_URI"];
+
+/// `1` or `true` forbids programs and credentials URIs.
+pub(super) const EXTERNAL_DISABLED: &str = "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS";
+/// `Anonymous` asks for calls without credentials.
+pub(super) const MODE: [&str; 1] = ["ALIBABA_CLOUD_PROFILE_MODE"];
 
 pub(super) const INSTANCE_ROLE: [&str; 1] = ["ALIBABA_CLOUD_ECS_METADATA"];
 pub(super) const INSTANCE_DISABLED: [&str; 1] = ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"];

@@ -4,10 +4,10 @@
 mod parse;
 mod retry;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -16,16 +16,19 @@ use tokio::time::Instant;
 use crate::{
     Error, ErrorKind,
     credentials::Credentials,
+    deadline::time_left,
     encode::{hex, query},
     endpoint::Endpoint,
     environment::Environment,
     error::{ErrorResponse, FailedCall, from_response},
-    net::{HttpClient, HttpResponse},
+    net::{HttpClient, HttpResponse, sensitive},
     sign::{Signable, sha256},
 };
 
 pub(crate) use parse::{explain_json, parse, read};
 
+/// The header with the STS token of temporary credentials.
+const SECURITY_TOKEN: &str = "x-acs-security-token";
 const USER_AGENT_VALUE: &str = concat!("clbmigrate/", env!("CARGO_PKG_VERSION"));
 
 /// An action of an API.
@@ -66,12 +69,24 @@ pub(crate) enum Authentication<'a> {
 }
 
 /// A call of an action.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) action: Action,
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) authentication: Authentication<'a>,
+}
+
+/// Shows the parameters' names only, for an OIDC token may be among them.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Call")
+            .field("action", &self.action)
+            .field("endpoint", &self.endpoint)
+            .field("parameters", &names)
+            .field("authentication", &self.authentication)
+            .finish()
+    }
 }
 
 /// Signs calls, sends them and repeats them where that is safe.
@@ -82,8 +97,8 @@ pub(crate) struct RpcClient {
     pub(crate) timeout: Duration,
 }
 
-/// The body of an error answer.
-#[derive(Debug, Default, Deserialize)]
+/// The body of an error answer. Its message may repeat what was sent.
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct ErrorBody {
     code: String,
@@ -102,14 +117,11 @@ impl RpcClient {
     }
 
     async fn attempt(&self, call: &Call<'_>, deadline: Instant) -> Result<Bytes, Error> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let message = "the time is over; the call was not made";
-            return Err(Error::new(ErrorKind::Deadline, message).with_action(call.action.name));
-        }
+        let within = time_left(deadline, self.timeout)
+            .map_err(|error| error.with_action(call.action.name))?;
         let now = self.environment.now();
         let request = request(call, now)?;
-        let answer = self.http.send(request, self.timeout.min(left)).await;
+        let answer = self.http.send(request, within).await;
         let answer = answer.map_err(|error| error.with_action(call.action.name))?;
         if answer.is_success() { Ok(answer.body) } else { Err(refused(call, &answer, now)) }
     }
@@ -174,14 +186,18 @@ fn signed(
         ("x-acs-version", call.action.version.to_owned()),
     ]);
     if let Some(token) = &credentials.token {
-        headers.insert("x-acs-security-token", token.expose_secret().to_owned());
+        headers.insert(SECURITY_TOKEN, token.expose_secret().to_owned());
     }
     let signable = Signable { method: "POST", query: &query, headers: &headers, body: b"" };
     let mut request = Request::post(call.endpoint.at(&format!("/?{query}")))
         .header(header::ACCEPT, "application/json")
         .header(header::USER_AGENT, USER_AGENT_VALUE)
-        .header(header::AUTHORIZATION, signable.authorization(credentials));
+        .header(header::AUTHORIZATION, sensitive(&signable.authorization(credentials))?);
     for (name, value) in headers {
+        let value = match name {
+            SECURITY_TOKEN => sensitive(&value)?,
+            _ => HeaderValue::from_str(&value)?,
+        };
         request = request.header(name, value);
     }
     request.body(Bytes::new())

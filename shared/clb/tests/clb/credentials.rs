@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clbmigrate_clb::{ErrorKind, Options};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{
     cloud::{CLB, TestCloud, options},
@@ -15,17 +16,17 @@ const CONFIG: &str = "/home/ann/.aliyun/config.json";
 const FAR: &str = "2999-01-01T00:00:00Z";
 const HUB: &str = "acs:ram::1000000000000001:role/hub";
 const SPOKE: &str = "acs:ram::1000000000000001:role/spoke";
-const GROUPS: &str = "DescribeVServerGroups";
+pub(crate) const GROUPS: &str = "DescribeVServerGroups";
 
 /// A cloud with an empty CLB and these fields of the state.
-async fn cloud(state: Value) -> TestCloud {
+pub(crate) async fn cloud(state: Value) -> TestCloud {
     let mut whole = json!({"loadBalancers": [{"id": CLB}]});
     whole.as_object_mut().expect("an object").extend(state.as_object().expect("state").clone());
     TestCloud::start(whole).await
 }
 
 /// An STS token that the cloud knows, or that was good until 2001.
-fn sts_token(id: &str, is_good: bool) -> Value {
+pub(crate) fn sts_token(id: &str, is_good: bool) -> Value {
     json!({
         "accessKeyId": id, "accessKeySecret": "s", "securityToken": "t",
         "expiration": if is_good { FAR } else { "2001-01-01T00:00:00Z" },
@@ -33,7 +34,7 @@ fn sts_token(id: &str, is_good: bool) -> Value {
     })
 }
 
-fn home(profiles: &Value) -> FakeEnvironment {
+pub(crate) fn home(profiles: &Value) -> FakeEnvironment {
     let config = json!({"current": "prod", "profiles": profiles}).to_string();
     FakeEnvironment::default()
         .variable("HOME", "/home/ann")
@@ -75,7 +76,7 @@ async fn a_chain_of_roles_is_assumed_one_after_the_other() {
     assert_eq!(calls[1].parameters["DurationSeconds"], "900");
     assert_eq!(calls[1].parameters["ExternalId"], "x-1");
     assert_eq!(clb.source(), "profile \"prod\" of ~/.aliyun/config.json");
-    assert_eq!(clb.credentials_valid_for(Duration::MAX).await, Some(true));
+    assert_eq!(clb.credentials_valid_for(Duration::MAX), Some(true));
 }
 
 #[tokio::test]
@@ -152,6 +153,25 @@ async fn metadata_without_tokens_are_not_asked_where_that_is_forbidden() {
 }
 
 #[tokio::test]
+async fn metadata_without_tokens_are_not_asked_for_the_region_either() {
+    let keys = json!({
+        "Code": "Success", "AccessKeyId": "STS.1", "AccessKeySecret": "s", "SecurityToken": "t",
+        "Expiration": FAR,
+    });
+    let answers = [(200, "token"), (200, "node-role"), (200, &keys.to_string()), (404, "")];
+    let answers = answers.map(|(status, body)| RawAnswer::http(status, body));
+    let server = RawServer::start(answers.into()).await;
+    let environment = FakeEnvironment::default().variable("ALIBABA_CLOUD_IMDSV1_DISABLED", "true");
+    let options =
+        Options { metadata_endpoint: Some(server.http()), ..options("http://127.0.0.1:1") };
+    let error = environment.connect_with(options).await.expect_err("no token");
+    assert!(error.message.contains("the metadata give no token (HTTP 404)"), "{error}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 4, "{requests:?}");
+    assert!(requests[3].starts_with("PUT /latest/api/token "), "{requests:?}");
+}
+
+#[tokio::test]
 async fn where_nothing_is_found_every_place_is_told_the_instance_too() {
     let cloud = cloud(json!({"metadata": {"role": null}})).await;
     let environment = FakeEnvironment::default()
@@ -211,6 +231,92 @@ async fn a_server_of_keys_that_fails_is_told_without_its_query_and_content() {
 }
 
 #[tokio::test]
+async fn a_server_of_keys_that_reports_a_failure_gives_none() {
+    let answer = json!({
+        "Code": "Failed", "AccessKeyId": "STS.1", "AccessKeySecret": "s", "SecurityToken": "t",
+    });
+    let server = RawServer::start(vec![RawAnswer::http(200, &answer.to_string())]).await;
+    let error = credentials_uri(&server).connect_with(options("http://127.0.0.1:1")).await;
+    let error = error.expect_err("no keys");
+    assert_eq!(error.kind, ErrorKind::Credentials);
+    assert!(error.message.ends_with("its code is not Success"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_of_keys_that_is_silent_ends_with_the_operation_and_loses_no_write() {
+    let server = RawServer::start(vec![RawAnswer::Silence]).await;
+    let operation_timeout = Duration::from_millis(500);
+    let options = Options { operation_timeout, ..options("http://127.0.0.1:1") };
+    let began = Instant::now();
+    let error = credentials_uri(&server).connect_with(options).await.expect_err("no keys");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(!error.is_lost_answer() && error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn neither_keys_nor_calls_go_over_http_to_another_machine() {
+    let uri = FakeEnvironment::default()
+        .variable("ALIBABA_CLOUD_CREDENTIALS_URI", "http://keys.example.com/x?code=hunter2")
+        .variable("ALIBABA_CLOUD_REGION_ID", "cn-example");
+    let error = uri.connect_with(options("http://127.0.0.1:1")).await.expect_err("keys in clear");
+    assert!(
+        error.message.ends_with("the credentials URI: http:// would send tokens in clear"),
+        "{error}"
+    );
+    let keys = FakeEnvironment::with_access_key;
+    let elsewhere = Some("http://sts.example.com".to_owned());
+    let cases = [
+        (keys(), options("http://slb.example.com"), "(--clb-endpoint)"),
+        (
+            keys().variable("ALIBABA_CLOUD_ENDPOINT", "http://slb.example.com"),
+            Options { endpoint: None, ..options("") },
+            "(environment ALIBABA_CLOUD_ENDPOINT)",
+        ),
+        (
+            keys(),
+            Options { sts_endpoint: elsewhere.clone(), ..options("http://127.0.0.1:1") },
+            "CLBMIGRATE_STS_ENDPOINT",
+        ),
+        (
+            keys(),
+            Options { metadata_endpoint: elsewhere, ..options("http://127.0.0.1:1") },
+            "CLBMIGRATE_METADATA_ENDPOINT",
+        ),
+    ];
+    for (environment, options, origin) in cases {
+        let error = environment.connect_with(options.clone()).await.expect_err("tokens in clear");
+        assert_eq!(error.kind, ErrorKind::Usage);
+        assert!(error.message.contains(origin), "{error}");
+        assert!(error.hints[1].contains("CLBMIGRATE_ALLOW_HTTP"), "{:?}", error.hints);
+        let allowing = environment.variable("CLBMIGRATE_ALLOW_HTTP", "true");
+        allowing.connect_with(options).await.expect("allowed");
+    }
+}
+
+#[tokio::test]
+async fn the_cli_s_sts_endpoint_is_asked_over_https() {
+    let cloud = cloud(json!({"roles": [{"arn": SPOKE}]})).await;
+    let sts = format!("http://{}/", cloud.https().expect("HTTPS"));
+    let role = json!({
+        "name": "prod", "mode": "RamRoleArn", "access_key_id": "LTAIexample",
+        "access_key_secret": "secret-1", "ram_role_arn": SPOKE, "region_id": "cn-example",
+    });
+    let mut with_endpoint = role.clone();
+    with_endpoint["sts_endpoint"] = json!(sts);
+    let authority = cloud.ca_pem().expect("an authority");
+    let environments = [
+        home(&json!([role])).variable("ALIBABA_CLOUD_STS_ENDPOINT", &sts),
+        home(&json!([with_endpoint])).variable("ALIBABA_CLOUD_STS_ENDPOINT", "127.0.0.1:1"),
+    ];
+    for environment in environments {
+        let environment = environment.file("/ca.pem", authority);
+        let options = Options { sts_endpoint: None, ca: Some("/ca.pem".into()), ..cloud.options() };
+        let clb = environment.connect_with(options).await.expect("a client");
+        assert!(clb.account().await.expect("an account").arn.contains("assumed-role/spoke/"));
+    }
+}
+
+#[tokio::test]
 async fn a_region_that_nobody_tells_is_an_error_with_the_ways_to_tell_it() {
     let environment = FakeEnvironment::default()
         .variable("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIexample")
@@ -234,43 +340,4 @@ async fn sts_and_metadata_can_be_elsewhere() {
     let wrong = environment.variable("CLBMIGRATE_STS_ENDPOINT", "ftp://sts");
     let error = wrong.connect_with(options).await.expect_err("no endpoint");
     assert!(error.message.contains("CLBMIGRATE_STS_ENDPOINT"), "{error}");
-}
-
-/// A profile whose keys a shell prints.
-#[cfg(unix)]
-fn external(script: &str) -> FakeEnvironment {
-    home(&json!([{
-        "name": "prod", "mode": "External", "process_command": format!("sh -c '{script}'"),
-        "region_id": "cn-example",
-    }]))
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_program_prints_keys_as_the_cli_expects_them() {
-    let cloud = cloud(json!({"stsTokens": [sts_token("STS.p", true)]})).await;
-    let environment = external(
-        r#"echo "{\"mode\": \"StsToken\", \"access_key_id\": \"STS.p\", \"access_key_secret\": \"s\", \"sts_token\": \"t\"}""#,
-    );
-    let clb = cloud.connect(environment).await.expect("a client");
-    clb.groups(CLB).await.expect("groups");
-    assert_eq!(cloud.signers(), [(GROUPS.to_owned(), "STS.p".to_owned())]);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_program_that_fails_is_told_by_what_it_complains_of_and_not_by_what_it_prints() {
-    let cases = [
-        ("echo hunter2; echo no agent >&2; exit 3", "failed with exit status: 3: no agent"),
-        ("echo hunter2", "the credential program sh printed no profile with keys: expected value"),
-        ("exec /no/such/program", "failed with exit status: 127"),
-    ];
-    for (script, why) in cases {
-        let error = external(script).connect_with(options("http://127.0.0.1:1")).await;
-        let error = error.expect_err("no keys");
-        assert_eq!(error.kind, ErrorKind::Credentials);
-        assert!(error.message.contains("the credential program sh "), "{error}");
-        assert!(error.message.contains(why), "{error}");
-        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-    }
 }

@@ -13,6 +13,8 @@ mod cloud;
 mod credentials;
 mod environment;
 mod errors;
+#[cfg(unix)]
+mod programs;
 mod raw_server;
 mod reads;
 mod signature;

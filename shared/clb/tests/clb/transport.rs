@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     time::Instant,
 };
 
@@ -146,10 +147,10 @@ async fn a_file_of_certificates_that_has_none_is_told_by_name() {
 }
 
 /// A proxy that leads every CONNECT to one place; what it was asked for comes out of the channel.
-async fn proxy(to: String) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+async fn proxy(to: String) -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut inner, _)) = listener.accept().await {
             let mut head = Vec::new();
@@ -189,4 +190,81 @@ async fn a_proxy_is_left_aside_where_no_proxy_says_so() {
         .variable("NO_PROXY", "127.0.0.1");
     let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
     clb.groups(CLB).await.expect("groups");
+}
+
+#[tokio::test]
+async fn a_proxy_for_everything_is_left_aside_as_by_the_cli() {
+    let cloud = TestCloud::with_backends(1).await;
+    for name in ["ALL_PROXY", "all_proxy"] {
+        let environment =
+            environment_with_authority_of(&cloud).variable(name, "socks5://127.0.0.1:1");
+        let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+        clb.groups(CLB).await.expect("groups");
+    }
+}
+
+/// A SOCKS 5 proxy that leads every connection to one place; user, password and the host that it was
+/// asked for come out of the channel.
+async fn socks_proxy(to: String) -> (String, mpsc::UnboundedReceiver<[String; 3]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut inner, _)) = listener.accept().await {
+            let mut greeting = [0; 2];
+            inner.read_exact(&mut greeting).await.expect("a greeting");
+            inner.read_exact(&mut vec![0; greeting[1].into()]).await.expect("methods");
+            // User and password are wanted.
+            inner.write_all(&[5, 2]).await.expect("an answer");
+            inner.read_u8().await.expect("a version");
+            let user = text(&mut inner).await;
+            let password = text(&mut inner).await;
+            inner.write_all(&[1, 0]).await.expect("an answer");
+            let mut request = [0; 4];
+            inner.read_exact(&mut request).await.expect("a request");
+            assert_eq!(request, [5, 1, 0, 3], "a connection to a host by name");
+            let host = text(&mut inner).await;
+            inner.read_u16().await.expect("a port");
+            inner.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.expect("an answer");
+            sender.send([user, password, host]).expect("a test");
+            let mut outer = TcpStream::connect(&to).await.expect("the server");
+            // The test ends before the connection.
+            tokio::spawn(async move { copy_bidirectional(&mut inner, &mut outer).await });
+        }
+    });
+    (address, receiver)
+}
+
+/// A text behind its length.
+async fn text(stream: &mut TcpStream) -> String {
+    let mut bytes = vec![0; stream.read_u8().await.expect("a length").into()];
+    stream.read_exact(&mut bytes).await.expect("a text");
+    String::from_utf8(bytes).expect("text")
+}
+
+#[rstest]
+#[case("socks5")]
+#[case("socks5h")]
+#[tokio::test]
+async fn a_socks_proxy_of_the_environment_is_used_for_https(#[case] scheme: &str) {
+    let cloud = TestCloud::with_backends(1).await;
+    let (address, mut asked) = socks_proxy(cloud.https().expect("HTTPS").to_string()).await;
+    // Nobody listens there: only by way of the proxy can the cloud be reached.
+    let options = Options { endpoint: Some("localhost:1".to_owned()), ..options_over_tls(&cloud) };
+    let environment = environment_with_authority_of(&cloud)
+        .variable("HTTPS_PROXY", &format!("{scheme}://ann:pass@{address}"));
+    let clb = environment.connect_with(options).await.expect("a client");
+    clb.groups(CLB).await.expect("groups");
+    assert_eq!(asked.recv().await.expect("a connection"), ["ann", "pass", "localhost"]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_known_is_told_by_the_variable_that_names_it() {
+    let cloud = TestCloud::with_backends(1).await;
+    let environment =
+        environment_with_authority_of(&cloud).variable("HTTPS_PROXY", "https://127.0.0.1:1");
+    let clb = environment.connect_with(options_over_tls(&cloud)).await.expect("a client");
+    let error = clb.groups(CLB).await.expect_err("no such proxy");
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert!(error.message.contains("the proxy that HTTPS_PROXY names"), "{error}");
 }

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use clbmigrate_clb::{BackendKey, ErrorKind};
 use clbmigrate_clb_double::{Fault, FaultEffect};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::cloud::{GROUP, TestCloud, refusal, weights};
+use crate::{
+    cloud::{GROUP, TestCloud, options, refusal, weights},
+    environment::FakeEnvironment,
+    raw_server::{RawAnswer, RawServer},
+};
 
 const READ: &str = "DescribeVServerGroupAttribute";
 const WRITE: &str = "SetVServerGroupAttribute";
@@ -74,6 +78,7 @@ async fn a_write_whose_answer_is_lost_is_reported_and_never_repeated() {
         FaultEffect::BadGateway {},
         FaultEffect::WrongAnswer(garbage),
         refusal(503, "ServiceUnavailable", "temporary failure"),
+        refusal(503, "", ""),
     ];
     for fault in faults {
         let cloud = with_fault(2, 0, fault.clone()).await;
@@ -82,6 +87,29 @@ async fn a_write_whose_answer_is_lost_is_reported_and_never_repeated() {
         assert!(error.is_lost_answer() && error.error.is_lost_answer(), "{fault:?}");
         assert_eq!((error.written.len(), error.unknown.len()), (0, 2));
         assert_eq!(cloud.actions(), [READ, WRITE], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_s_503_or_502_leaves_unknown_whether_the_write_was_carried_out() {
+    let backend = json!({
+        "ServerId": "i-00", "Port": 80, "Weight": 10, "Type": "ecs", "Description": "by hand",
+    });
+    let group = json!({
+        "VServerGroupId": GROUP, "BackendServers": {"BackendServer": [backend]},
+    });
+    for status in [502, 503] {
+        let answers = vec![
+            RawAnswer::http(200, &group.to_string()),
+            RawAnswer::http(status, "<html>Service Temporarily Unavailable</html>"),
+        ];
+        let server = RawServer::start(answers).await;
+        let environment = FakeEnvironment::with_access_key();
+        let clb = environment.connect_with(options(&server.http())).await.expect("a client");
+        let error = clb.set_weights(GROUP, &weights(1, 30)).await.expect_err("a lost answer");
+        assert_eq!(error.error.kind, ErrorKind::ServerError, "{status}");
+        assert_eq!((error.unknown.len(), error.not_written.len()), (1, 0), "{status}");
+        assert_eq!(server.requests().len(), 2, "{status}: it is not repeated");
     }
 }
 

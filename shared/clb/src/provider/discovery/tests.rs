@@ -1,4 +1,5 @@
 use rstest::rstest;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,7 +9,7 @@ const CONFIG: &str = "/home/ann/.aliyun/config.json";
 const SHARED: &str = "/home/ann/.alibabacloud/credentials";
 
 /// What was found, in short.
-fn summary(provider: &Provider) -> String {
+pub(super) fn summary(provider: &Provider) -> String {
     match provider {
         Provider::Static(credentials) if credentials.token.is_some() => {
             format!("sts {}", credentials.id)
@@ -21,8 +22,8 @@ fn summary(provider: &Provider) -> String {
         Provider::InstanceRole { role, v1 } => {
             format!("instance {} v1={v1}", role.as_deref().unwrap_or("?"))
         }
-        Provider::Uri(uri) => format!("uri {uri}"),
-        Provider::Process(command) => format!("run {command}"),
+        Provider::Uri(uri) => format!("uri {}", uri.expose_secret()),
+        Provider::Process(command) => format!("run {}", command.expose_secret()),
     }
 }
 
@@ -321,7 +322,7 @@ fn flags_beat_the_profile_s_region_and_endpoint() {
         .variable("ALIBABA_CLOUD_ENDPOINT", "slb.elsewhere.com");
     let of_file = discover(&Options::default(), &environment).expect("credentials");
     assert_eq!(of_file.region.as_deref(), Some("cn-chengdu"));
-    assert_eq!(of_file.endpoint.expect("an endpoint").0, "slb.example.com");
+    assert_eq!(of_file.endpoint.expect("an endpoint").host(), "slb.example.com");
     assert!(of_file.vpc);
     let options = Options {
         region: Some("cn-beijing".to_owned()),
@@ -330,7 +331,8 @@ fn flags_beat_the_profile_s_region_and_endpoint() {
     };
     let of_flags = discover(&options, &environment).expect("credentials");
     assert_eq!(of_flags.region.as_deref(), Some("cn-beijing"));
-    assert_eq!(of_flags.endpoint.expect("an endpoint").0, "http://127.0.0.1:1");
+    let endpoint = of_flags.endpoint.expect("an endpoint");
+    assert_eq!(endpoint.to_string(), "http://127.0.0.1:1");
 }
 
 #[test]
