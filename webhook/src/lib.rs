@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod log;
 pub mod metrics;
+mod rights;
 pub mod run;
 pub mod serve;
 pub mod setup;

@@ -18,7 +18,10 @@ use super::{
     decision::AdmissionDecision,
     ratcheting,
 };
-use crate::config::{Config, Mode};
+use crate::{
+    config::{Config, Mode},
+    rights::speaks_at_review,
+};
 
 /// A Service before and after the change. On CREATE there is no old version, on DELETE no new one.
 pub(super) struct ServiceVersions {
@@ -133,9 +136,7 @@ impl ServiceVersions {
         let needs_slices = !only_lowers_weight
             && silent.any(|id| {
                 rules::find(id).is_some_and(|rule| {
-                    rule.needs(Evidence::Endpoints)
-                        && !rule.needs(Evidence::ClbApi)
-                        && may_deny(rule)
+                    rule.needs(Evidence::Endpoints) && speaks_at_review(rule) && may_deny(rule)
                 })
             });
         let mut decision = AdmissionDecision::new(report.findings, config, namespace, |reviewed| {

@@ -92,7 +92,8 @@ impl Cache {
             &self.profile,
         ];
         let watch = |(resource, store)| watch::run(client, resource, store);
-        join_all(self.resources.iter().zip(stores).map(watch)).await;
+        let needed = self.resources.iter().zip(stores).filter(|(resource, _)| resource.is_needed());
+        join_all(needed.map(watch)).await;
     }
 
     /// Whether all that is required has been listed once.
@@ -113,7 +114,8 @@ impl Cache {
 
     /// The kinds that are watched, as plurals.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
-        self.resources.iter().map(WatchedResource::kind)
+        let needed = self.resources.iter().filter(|resource| resource.is_needed());
+        needed.map(WatchedResource::kind)
     }
 
     /// How long ago the API server was last heard of about a kind, given as a plural; `None` before it

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::rights;
+
 /// Stores what lists and watches bring.
 pub(super) trait ObjectStore: Send + Sync {
     /// Stores an object as it is now, given as JSON, in place of the one of that name.
@@ -27,6 +29,8 @@ pub(super) trait ObjectStore: Send + Sync {
 pub(super) struct WatchedResource {
     kind: &'static str,
     path: &'static str,
+    /// Whether rules look at it, or it is judged itself.
+    is_needed: bool,
     /// Whether nothing is judged before it has been listed.
     is_required: bool,
     is_synced: AtomicBool,
@@ -40,10 +44,12 @@ impl WatchedResource {
     /// A resource without which rules would judge wrongly. `kind` is a plural, for metrics; `path` may
     /// have a query.
     pub fn required(kind: &'static str, path: &'static str) -> Self {
+        let is_needed = rights::is_watched(kind);
         Self {
             kind,
             path,
-            is_required: true,
+            is_needed,
+            is_required: is_needed,
             is_synced: AtomicBool::new(false),
             is_unavailable: AtomicBool::new(false),
             last_heard: AtomicU64::new(NEVER),
@@ -66,9 +72,16 @@ impl WatchedResource {
         self.path
     }
 
+    /// Whether rules look at it, or it is judged itself. Any other resource is not watched.
+    pub fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
     /// Whether the resource has been listed, or need not be because it is optional and unavailable.
     pub fn is_synced(&self) -> bool {
-        self.is_synced.load(Ordering::Acquire) || (!self.is_required && self.is_unavailable())
+        self.is_synced.load(Ordering::Acquire)
+            || (!self.is_required && self.is_unavailable())
+            || !self.is_needed
     }
 
     /// Whether the API server has refused to list it, or does not know it.
