@@ -72,7 +72,7 @@ impl CredentialsCache {
             },
             Held::Nothing => timeout_at(deadline, self.renewing.lock())
                 .await
-                .map_err(|_| self.late("another call still waits for them"))?,
+                .map_err(|_| late("another call still waits for them").with_place(&self.place))?,
         };
         // Another call may have renewed them during the wait.
         match self.held() {
@@ -100,7 +100,7 @@ impl CredentialsCache {
         let resolved =
             timeout_at(deadline, self.resolver.resolve(&self.provider, &self.place, deadline))
                 .await
-                .unwrap_or_else(|_| Err(self.late("their source has not given them")));
+                .unwrap_or_else(|_| Err(late("their source has not given them")));
         let result = resolved
             .map_err(|error| error.before_call().with_place(&self.place))
             .and_then(|credentials| self.unexpired(credentials));
@@ -142,11 +142,6 @@ impl CredentialsCache {
         self.cached().failed.is_some_and(|failed| failed.elapsed() < PAUSE)
     }
 
-    fn late(&self, why: &str) -> Error {
-        let message = format!("{}: no credentials before the time was over: {why}", self.place);
-        Error::new(ErrorKind::Deadline, message)
-    }
-
     fn now(&self) -> Timestamp {
         self.resolver.rpc.environment.now()
     }
@@ -184,6 +179,10 @@ impl CredentialsCache {
             Lifetime::Unlimited | Lifetime::Unknown => None,
         }
     }
+}
+
+fn late(why: &str) -> Error {
+    Error::new(ErrorKind::Deadline, format!("no credentials before the time was over: {why}"))
 }
 
 #[cfg(test)]

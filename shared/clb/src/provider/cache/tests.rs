@@ -208,6 +208,7 @@ async fn every_provider_ends_by_the_deadline(#[case] provider: Provider) {
         let error = cache.credentials(began + Duration::from_secs(3)).await.expect_err("late");
         let took = began.elapsed();
         assert!(took <= Duration::from_millis(3001), "{took:?}: {error}");
+        assert_eq!(error.message.matches("a test: ").count(), 1, "{error}");
         assert!(error.message.starts_with("a test: "), "{error}");
         assert!(!error.is_lost_answer(), "nothing was sent to the CLB API: {error:?}");
     }
