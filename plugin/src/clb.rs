@@ -38,11 +38,13 @@ enum ConnectionState {
     Connected(ClbClient),
 }
 
-/// The groups to ask the CLB API about.
+/// What to ask the CLB API about.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Queries {
-    /// The groups of each CLB.
+    /// The groups of each CLB whose listeners are asked about.
     clbs: BTreeMap<String, BTreeSet<String>>,
+    /// The groups that are asked about themselves.
+    groups: BTreeSet<String>,
     /// How many groups are left out.
     left_out: usize,
 }
@@ -52,7 +54,8 @@ type QueryResult = Result<ClbAnswer, ApiError>;
 
 impl ClbConnection {
     /// Asks about the routes of the selected Services, and adds the answers to the snapshot. Groups
-    /// that the snapshot holds already, from `--overlay`, are not asked about. Without credentials,
+    /// that the snapshot holds already, from `--overlay`, are not asked about, nor is a CLB whose
+    /// listeners are among that. Without credentials,
     /// and with `--no-clb`, nothing is asked.
     ///
     /// # Errors
@@ -176,19 +179,28 @@ impl Queries {
                 groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
         }
-        groups.retain(|(_, vgroup)| !snapshot.clb_answers.groups.contains_key(*vgroup));
-        let mut queries =
-            Self { left_out: groups.len().saturating_sub(MOST_GROUPS), ..Self::default() };
-        for (clb, vgroup) in groups.into_iter().take(MOST_GROUPS) {
+        let answers = &snapshot.clb_answers;
+        let (known, asked): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|(_, vgroup)| answers.groups.contains_key(*vgroup));
+        let left_out = asked.len().saturating_sub(MOST_GROUPS);
+        let asked = asked.into_iter().take(MOST_GROUPS);
+        let mut queries = Self { left_out, ..Self::default() };
+        for (clb, vgroup) in asked {
+            queries.groups.insert(vgroup.to_owned());
+            queries.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
+        }
+        let has_listeners = |clb| answers.listeners_of(clb, false).is_some();
+        for (clb, vgroup) in known.into_iter().filter(|(clb, _)| !has_listeners(clb)) {
             queries.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
         }
         queries
     }
 
     async fn run(self, clb: &ClbClient) -> Vec<QueryResult> {
-        let groups = self.clbs.values().flatten();
-        let attributes =
-            groups.map(|id| async move { vec![clb.group(id).await.map(ClbAnswer::Group)] });
+        let attributes = self
+            .groups
+            .iter()
+            .map(|id| async move { vec![clb.group(id).await.map(ClbAnswer::Group)] });
         let mut results = gathered(attributes).await;
         let lists = self.clbs.iter().map(|(id, groups)| query_clb(clb, id, groups));
         results.extend(gathered(lists).await);
@@ -196,7 +208,8 @@ impl Queries {
     }
 }
 
-/// Asks about a whole CLB, and about the health of its listeners that forward to these groups.
+/// Asks about a whole CLB, and about the health of its running listeners that forward to these
+/// groups.
 async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<QueryResult> {
     let mut results = vec![
         clb.load_balancer(id).await.map(ClbAnswer::LoadBalancer),
@@ -207,7 +220,7 @@ async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<
             let ours: Vec<Listener> = list
                 .listeners
                 .iter()
-                .filter(|listener| groups.contains(&listener.vgroup))
+                .filter(|listener| listener.is_running() && groups.contains(&listener.vgroup))
                 .cloned()
                 .collect();
             results.push(Ok(ClbAnswer::Listeners(list)));

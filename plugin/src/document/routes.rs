@@ -25,6 +25,9 @@ use crate::output::{
     text::count,
 };
 
+/// The rule about backends that health checks call abnormal.
+const UNHEALTHY: &str = "CLB416";
+
 /// Makes the documents of routes and of Services in no route.
 pub struct RouteDocumentBuilder<'v, 'a> {
     index: &'v Index<'a>,
@@ -120,7 +123,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             weight: of.weight,
             backends: of.backends,
             ready: of.ready,
-            healthy: of.healthy,
+            healthy: of.health.healthy,
             weight_sum: of.weight_sum,
             expected_weight_sum: of.expected_weight_sum,
             share: of.share,
@@ -174,14 +177,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             }),
             ParticipantKind::Service | ParticipantKind::External => {}
         }
-        if let (Some(healthy), Some(backends)) = (of.healthy, of.backends)
-            && healthy < backends
-        {
-            problems.push(without_rule(
-                Severity::Warning,
-                format!("{} of {} not healthy", backends - healthy, count(backends, "backend")),
-            ));
-        }
+        problems.extend(unhealthy(of));
         if let Some(service_ref) = &of.service_ref {
             problems.extend(
                 self.problems
@@ -191,8 +187,13 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
                         service_ref.service,
                     )
                     .into_iter()
-                    // An emptied group has been named already.
-                    .filter(|p| !(of.is_emptied() && p.rule.as_deref() == Some("CLB409"))),
+                    .filter(|p| match p.rule.as_deref() {
+                        // An emptied group has been named already.
+                        Some("CLB409") => !of.is_emptied(),
+                        // So have the backends of this route, and others are another route's.
+                        Some(UNHEALTHY) => false,
+                        _ => true,
+                    }),
             );
         }
         problems.extend(on_backends);
@@ -255,6 +256,33 @@ fn why_unrouted(service: &Service) -> &'static str {
         "its mapping only releases groups"
     } else {
         "its mapping names no group and port that can be read"
+    }
+}
+
+/// What the CLB's health checks have against a participant's backends.
+fn unhealthy(of: &Participant<'_>) -> Option<Problem> {
+    let abnormal = &of.health.abnormal;
+    let mut listeners: Vec<&str> =
+        abnormal.iter().flat_map(|one| &one.listeners).map(String::as_str).collect();
+    listeners.sort_unstable();
+    listeners.dedup();
+    let at =
+        if listeners.is_empty() { String::new() } else { format!(" at {}", listeners.join(", ")) };
+    let words = |number: usize| {
+        let all = count(of.backends.unwrap_or(number), "backend");
+        format!("{number} of {all} not healthy{at}")
+    };
+    let healthy = of.health.healthy.zip(of.backends);
+    match healthy.map(|(healthy, backends)| backends - healthy) {
+        Some(0) => None,
+        // Those without weight get nothing anyway.
+        Some(number) if abnormal.is_empty() => Some(without_rule(Severity::Warning, words(number))),
+        None if abnormal.is_empty() => None,
+        number => Some(Problem {
+            rule: Some(UNHEALTHY.to_owned()),
+            severity: Severity::Warning.into(),
+            message: words(number.unwrap_or(abnormal.len())),
+        }),
     }
 }
 

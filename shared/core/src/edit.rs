@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    clb_answers::{ClbAnswers, RegisteredBackend},
+    clb_answers::{ClbAnswer, ClbAnswers, RegisteredBackend},
     object::Service,
     snapshot::{Cluster, Snapshot},
 };
@@ -92,6 +92,8 @@ impl ClbAnswers {
         self.balancers.extend(newer.balancers.iter().map(|(id, lb)| (id.clone(), lb.clone())));
         self.lists.extend(newer.lists.iter().cloned());
         self.listeners.extend(newer.listeners.iter().cloned());
-        self.health.extend(newer.health.iter().cloned());
+        for health in &newer.health {
+            self.insert(ClbAnswer::Health(health.clone()));
+        }
     }
 }

@@ -38,15 +38,16 @@ pub(crate) fn made_for(service: &Service) -> Balancer {
 }
 
 /// The listeners of a CLB; none where their answer is not at hand.
-pub(crate) fn listeners(answers: &ClbAnswers, clb: &str) -> Vec<Listener> {
-    let known = answers.listeners_of(clb).unwrap_or_default();
+pub(crate) fn listeners(index: &Index<'_>, clb: &str) -> Vec<Listener> {
+    let known = index.listeners_of(clb).unwrap_or_default();
     let listeners = known.into_iter().map(|listener| Listener {
         clb: clb.to_owned(),
         port: listener.port,
-        protocol: listener.protocol.to_lowercase(),
+        protocol: listener.protocol.clone(),
         vgroup: listener.vgroup.clone(),
         description: listener.description.clone(),
         forward_port: listener.forward_port(),
+        is_stopped: !listener.is_running(),
     });
     listeners.collect()
 }
@@ -133,7 +134,7 @@ pub(crate) fn around(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Cloud {
         clb => Cloud {
             balancers: vec![balancer(answers, clb)],
             groups: groups_of(index, service_ref),
-            listeners: listeners(answers, clb),
+            listeners: listeners(index, clb),
             ..Cloud::default()
         },
     }

@@ -2,6 +2,7 @@
 //! with the files `old.yaml` and `new.yaml` where it is about a change.
 
 mod departing;
+mod reached;
 mod refused;
 mod sharing;
 mod weights;

@@ -105,13 +105,6 @@ fn a_service_without_address_may_take_any_clb() {
     assert_eq!((report.outcome(), report.introduced()), ("applied", Vec::new()));
 }
 
-#[test]
-fn no_listener_on_the_group() {
-    let case = case("no-listener-on-the-group");
-    let status = case.status("");
-    assert_eq!(participant(status.route(GROUP), "web")["outcome"], "applied");
-}
-
 #[rstest]
 #[case::override_becomes_false(sharing())]
 #[case::override_goes(sharing().with(

@@ -1,4 +1,4 @@
-//! Listeners, with status and connection drain.
+//! Listeners, with connection drain.
 
 use std::{ops::Deref, time::Duration};
 
@@ -8,10 +8,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 /// A listener of a CLB.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// What the core reads of it: port, protocol, scheduler, group and persistence.
+    /// What the core reads of it: port, protocol, status, scheduler, group and persistence.
     pub known: clb_answers::Listener,
-    /// The status as the API has it, such as `running` or `stopped`.
-    pub status: String,
     tcp: ConnectionDrain,
     udp: ConnectionDrain,
 }
@@ -19,8 +17,6 @@ pub struct Listener {
 /// What the core does not read.
 #[derive(Deserialize)]
 struct ListenerDetails {
-    #[serde(rename = "Status", default, deserialize_with = "nullable")]
-    status: String,
     #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
     tcp: ConnectionDrain,
     #[serde(rename = "UDPListenerConfig", default, deserialize_with = "nullable")]
@@ -41,9 +37,9 @@ impl<'de> Deserialize<'de> for Listener {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = serde_json::Value::deserialize(deserializer)?;
         let known = clb_answers::Listener::deserialize(&json).map_err(D::Error::custom)?;
-        let ListenerDetails { status, tcp, udp } =
+        let ListenerDetails { tcp, udp } =
             ListenerDetails::deserialize(&json).map_err(D::Error::custom)?;
-        Ok(Self { known, status, tcp, udp })
+        Ok(Self { known, tcp, udp })
     }
 }
 

@@ -80,7 +80,7 @@ impl ClbClient {
     pub async fn listener_list(&self, clb: &str) -> Result<ListenerList, Error> {
         let listeners = self.listeners(clb).await?;
         let listeners = listeners.into_iter().map(|listener| listener.known).collect();
-        Ok(ListenerList { clb: Some(clb.to_owned()), listeners })
+        Ok(ListenerList::of_clb(clb, listeners))
     }
 
     /// A CLB (`DescribeLoadBalancerAttribute`).
@@ -110,11 +110,12 @@ impl ClbClient {
         protocol: &str,
     ) -> Result<HealthAnswer, Error> {
         const HEALTH: Action = Action::read("DescribeHealthStatus");
-        let port = port.to_string();
+        let number = port.to_string();
         let parameters =
-            [("LoadBalancerId", clb), ("ListenerPort", &port), ("ListenerProtocol", protocol)];
+            [("LoadBalancerId", clb), ("ListenerPort", &number), ("ListenerProtocol", protocol)];
         let answer = self.call(HEALTH, &parameters, self.deadline()).await?;
-        parse_response(HEALTH, &answer)
+        let health: HealthAnswer = parse_response(HEALTH, &answer)?;
+        Ok(health.about(clb, port, protocol))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clbmigrate_clb::ErrorKind;
 use clbmigrate_clb_double::{Fault, FaultEffect};
+use clbmigrate_core::clb_answers::Health;
 use serde_json::{Value, json};
 
 use crate::cloud::{CLB, GROUP, TestCloud};
@@ -122,7 +123,11 @@ async fn a_clb_and_the_health_of_its_backends_are_read() {
     let balancer = clb.load_balancer(CLB).await.expect("a CLB");
     assert_eq!(balancer.address, "203.0.113.7");
     let health = clb.health(CLB, 443, "https").await.expect("health");
-    assert_eq!(health.servers[0].status, "abnormal");
+    assert_eq!(health.clb.as_deref(), Some(CLB));
+    let server = &health.servers[0];
+    assert_eq!(server.health, Some(Health::Abnormal));
+    // The answer names no listener, so it is the one that was asked about.
+    assert_eq!(server.listener().map(|name| name.to_string()).as_deref(), Some("https/443"));
     let parameters = &cloud.calls()[1].parameters;
     assert_eq!(parameters["ListenerPort"], "443");
     assert_eq!(parameters["ListenerProtocol"], "https");

@@ -5,7 +5,12 @@ use clbmigrate_core::{
     snapshot::{Cluster, Inserted},
 };
 
-use super::{Options, answer, format::Format, yaml};
+use super::{
+    Options,
+    answer::{self, ReadAnswers},
+    format::Format,
+    yaml,
+};
 use crate::{
     Loaded,
     loaded::ParsedObject,
@@ -31,9 +36,9 @@ pub(super) struct Target<'l> {
 pub(super) struct FileLoader<'l> {
     options: &'l Options,
     loaded: &'l mut Loaded,
+    answers: &'l mut ReadAnswers,
     target: Target<'l>,
     name: Arc<str>,
-    clb: Option<String>,
     is_filled: bool,
     problems: usize,
     /// Of the List at hand: whether it holds nodes, and whether one of them could not be read.
@@ -43,12 +48,17 @@ pub(super) struct FileLoader<'l> {
 
 impl<'l> FileLoader<'l> {
     /// A loader that has read nothing yet.
-    pub fn new(options: &'l Options, loaded: &'l mut Loaded, target: Target<'l>) -> Self {
+    pub fn new(
+        options: &'l Options,
+        loaded: &'l mut Loaded,
+        answers: &'l mut ReadAnswers,
+        target: Target<'l>,
+    ) -> Self {
         Self {
             options,
             loaded,
+            answers,
             name: target.path.display().to_string().into(),
-            clb: answer::clb_of_name(target.path),
             target,
             is_filled: false,
             problems: 0,
@@ -143,9 +153,9 @@ impl<'l> FileLoader<'l> {
             if raw.is_item {
                 return Err(LoadError::NoKind);
             }
-            let answer = answer::read(raw, &self.name, self.clb.as_deref())?;
+            let answer = answer::read(raw, &self.name)?;
             if self.target.with_answers {
-                self.loaded.snapshot.clb_answers.insert(answer);
+                self.answers.push(answer, self.target.path);
                 self.loaded.answers += 1;
             }
             return Ok(());

@@ -10,6 +10,7 @@ use clbmigrate_core::snapshot::Cluster;
 
 use super::{
     Options, Source,
+    answer::ReadAnswers,
     file::{FileLoader, Target},
     folder::FolderListing,
 };
@@ -25,6 +26,7 @@ const STDIN: &str = "-";
 pub(super) struct Loader<'o> {
     options: &'o Options,
     loaded: Loaded,
+    answers: ReadAnswers,
     /// The clusters that each file was read for, by its real name.
     known: HashMap<PathBuf, HashSet<usize>>,
     /// The clusters that hold an object.
@@ -34,7 +36,13 @@ pub(super) struct Loader<'o> {
 impl<'o> Loader<'o> {
     /// A loader that has read nothing yet.
     pub fn new(options: &'o Options) -> Self {
-        Self { options, loaded: Loaded::default(), known: HashMap::new(), filled: HashSet::new() }
+        Self {
+            options,
+            loaded: Loaded::default(),
+            answers: ReadAnswers::default(),
+            known: HashMap::new(),
+            filled: HashSet::new(),
+        }
     }
 
     /// Reads all sources.
@@ -65,6 +73,7 @@ impl<'o> Loader<'o> {
             }
         }
         self.drop_unnamed();
+        self.answers.insert_into(&mut self.loaded.snapshot);
         self.loaded.snapshot.infer_cluster_ids();
         self.loaded
     }
@@ -108,7 +117,8 @@ impl<'o> Loader<'o> {
         match input.and_then(|input| decompressed(input).map_err(LoadError::Read)) {
             Ok(input) => {
                 self.loaded.files += 1;
-                let file = FileLoader::new(self.options, &mut self.loaded, target);
+                let file =
+                    FileLoader::new(self.options, &mut self.loaded, &mut self.answers, target);
                 if file.load(TextReader::new(input)) {
                     self.filled.insert(target.cluster);
                 }

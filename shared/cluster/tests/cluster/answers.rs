@@ -1,3 +1,4 @@
+use clbmigrate_core::clb_answers::Health;
 use rstest::rstest;
 
 use crate::support::{read, read_well};
@@ -28,7 +29,7 @@ fn each_answer_is_told_by_its_keys() {
     assert_eq!(answers.lists[0].groups[0].id, "rsp-1");
     assert_eq!(answers.listeners[0].listeners[0].port, 80);
     assert_eq!(answers.balancers["lb-1"].address, "203.0.113.10");
-    assert_eq!(answers.is_healthy(&group.backends[0]), Some(true));
+    assert_eq!(answers.health[0].servers[0].health, Some(Health::Normal));
 }
 
 #[test]
@@ -61,6 +62,14 @@ fn listeners_without_a_clb_belong_to_that_of_their_files_name() {
     assert_eq!(empty.snapshot.clb_answers.listeners[0].clb.as_deref(), Some("lb-bp1x"));
     let named = read_well("lb-bp1x.json", LISTENERS);
     assert_eq!(named.snapshot.clb_answers.listeners[0].clb, None);
+}
+
+#[rstest]
+#[case::its_files_name("health-lb-bp1x.json", Some("lb-bp1x"))]
+#[case::no_id("DescribeHealthStatus.json", None)]
+fn health_is_of_the_clb_of_its_files_name(#[case] name: &str, #[case] clb: Option<&str>) {
+    let loaded = read_well(name, HEALTH);
+    assert_eq!(loaded.snapshot.clb_answers.health[0].clb.as_deref(), clb);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod computed;
 mod described;
+mod listeners;
 
 use std::{
     cell::OnceCell,
@@ -11,9 +12,9 @@ use std::{
     fmt,
 };
 
-use self::described::DescribedServices;
 pub use self::described::OwnGroup;
 pub(crate) use self::described::shown;
+use self::{described::DescribedServices, listeners::KnownHealth};
 use crate::{
     annotation, backends,
     mapping::{Mapping, is_decimal},
@@ -37,6 +38,9 @@ pub struct Index<'a> {
     /// The Services that said before a change what their backends are, by cluster, namespace and
     /// name.
     said_before: OnceCell<HashSet<(usize, String, String)>>,
+    /// What the answers tell of the health of backends.
+    health: KnownHealth<'a>,
+    /// Whether one CLB is known, and no other.
     sole_clb: bool,
 }
 
@@ -119,6 +123,7 @@ impl<'a> Index<'a> {
             instances: OnceCell::new(),
             said_before: OnceCell::new(),
             described: DescribedServices::new(&snapshot.clb_answers),
+            health: KnownHealth::new(&snapshot.clb_answers),
             sole_clb: false,
         };
         for service_ref in taken_services(snapshot) {
@@ -127,8 +132,8 @@ impl<'a> Index<'a> {
         index.bindings.sort_by_key(|binding| binding.vgroup);
         index.on_clbs.sort_by_key(|(clb, _)| *clb);
         index.add_unmapped();
-        let named = snapshot.clb_answers.groups.values().filter_map(|group| group.clb.as_deref());
-        let mut clbs = index.on_clbs.iter().map(|(clb, _)| *clb).chain(named);
+        let mut clbs =
+            index.on_clbs.iter().map(|(clb, _)| *clb).chain(snapshot.clb_answers.named_clbs());
         let first = clbs.next();
         index.sole_clb = first.is_some_and(|first| clbs.all(|clb| clb == first));
         index

@@ -11,7 +11,7 @@ use std::{
 pub(crate) use self::standing::{UNKNOWN_SERVER, is_unknown};
 use self::{
     rounds::carry_out,
-    standing::{CloudBuilder, StandingCloud},
+    standing::{CloudBuilder, GroupContents, StandingCloud},
 };
 use crate::{
     change::ServiceChange,
@@ -19,7 +19,7 @@ use crate::{
     index::{Index, ServiceRef},
     object::{ObjectRef, Service},
     outcome::{Cause, NoEffect, Outcome, Place, Reason, ServiceOutcome, of_failures},
-    round::{Failure, RoundEvent},
+    round::{Failure, Listener, RoundEvent},
 };
 
 /// The Services whose next round is taken as done, and what the groups hold after it. The default
@@ -28,7 +28,9 @@ use crate::{
 pub struct Prediction {
     services: BTreeMap<Name, ServicePrediction>,
     /// By id. The groups that a round may have touched.
-    groups: HashMap<String, Arc<Vec<RegisteredBackend>>>,
+    groups: GroupContents,
+    /// By CLB. The listeners of the CLBs that a round may have touched.
+    listeners: HashMap<String, Vec<Listener>>,
 }
 
 /// Cluster, namespace and name of a Service.
@@ -146,7 +148,7 @@ impl Prediction {
             let predicted = carry_out(&builder, change, rounds, &mut standing);
             prediction.services.insert(name(change.cluster, service), predicted);
         }
-        prediction.groups = standing.into_contents();
+        (prediction.groups, prediction.listeners) = standing.into_parts();
         prediction
     }
 
@@ -196,6 +198,11 @@ impl Prediction {
     /// What a group holds after the rounds; `None` where none of them may have touched it.
     pub(crate) fn contents(&self, vgroup: &str) -> Option<&Arc<Vec<RegisteredBackend>>> {
         self.groups.get(vgroup)
+    }
+
+    /// The listeners of a CLB after the rounds; `None` where none of them may have touched it.
+    pub(crate) fn listeners_of(&self, clb: &str) -> Option<&[Listener]> {
+        self.listeners.get(clb).map(Vec::as_slice)
     }
 }
 

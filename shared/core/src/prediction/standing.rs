@@ -11,7 +11,7 @@ use crate::{
     annotation,
     backends::{self, VServerGroup},
     change::ServiceChange,
-    clb_answers::{ClbAnswers, RegisteredBackend},
+    clb_answers::RegisteredBackend,
     index::{Index, RouteKey, ServiceRef},
     known_cloud,
     mapping::Mapping,
@@ -28,6 +28,9 @@ pub(crate) const UNKNOWN_SERVER: &str = "?";
 pub(crate) fn is_unknown(backend: &RegisteredBackend) -> bool {
     backend.server_id == UNKNOWN_SERVER
 }
+
+/// What groups hold, by id.
+pub(super) type GroupContents = HashMap<String, Arc<Vec<RegisteredBackend>>>;
 
 /// What stands behind the CLBs while one round follows another.
 #[derive(Default)]
@@ -92,6 +95,7 @@ impl StandingCloud {
     /// Takes back what rounds have left.
     pub(super) fn put_back(&mut self, cloud: Cloud) {
         for balancer in cloud.balancers {
+            self.listeners.entry(balancer.id.clone()).or_default();
             self.balancers.insert(balancer.id.clone(), balancer);
         }
         for listener in cloud.listeners {
@@ -102,11 +106,12 @@ impl StandingCloud {
         }
     }
 
-    /// What each group that was looked up holds; nothing where it was deleted.
-    pub(super) fn into_contents(self) -> HashMap<String, Arc<Vec<RegisteredBackend>>> {
+    /// What each group that was looked up holds, nothing where it was deleted; and the listeners of
+    /// each CLB.
+    pub(super) fn into_parts(self) -> (GroupContents, HashMap<String, Vec<Listener>>) {
         let gone = self.known.into_iter().map(|id| (id, Arc::default()));
         let groups = self.groups.into_iter().map(|(id, group)| (id, Arc::new(group.backends)));
-        gone.chain(groups).collect()
+        (gone.chain(groups).collect(), self.listeners)
     }
 }
 
@@ -156,15 +161,15 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
 
     /// The CLB of that id with its listeners, as answers show it.
     fn clb(&self, clb: &str) -> (Balancer, Vec<Listener>) {
-        let both = [self.after, self.before].map(|index| &index.snapshot.clb_answers);
-        let shows = |answers: &&&ClbAnswers| answers.balancers.contains_key(clb);
-        let answers = both.iter().find(shows).or(both.first()).copied();
-        let listens = |answers: &&&ClbAnswers| answers.listeners_of(clb).is_some();
-        let listeners = both.iter().find(listens).copied();
-        (
-            answers.map(|answers| known_cloud::balancer(answers, clb)).unwrap_or_default(),
-            listeners.map(|answers| known_cloud::listeners(answers, clb)).unwrap_or_default(),
-        )
+        let both = [self.after, self.before];
+        let has_balancer =
+            |index: &&&Index<'_>| index.snapshot.clb_answers.balancers.contains_key(clb);
+        let index = both.iter().find(has_balancer).unwrap_or(&self.after);
+        let balancer = known_cloud::balancer(&index.snapshot.clb_answers, clb);
+        let has_listeners = |index: &&&Index<'_>| index.listeners_of(clb).is_some();
+        let listeners = both.iter().find(has_listeners);
+        let listeners = listeners.map(|index| known_cloud::listeners(index, clb));
+        (balancer, listeners.unwrap_or_default())
     }
 
     /// Whether what the rounds leave in a Service's groups is what CCM computes for the Service as it
@@ -190,7 +195,13 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
                     && index.sharing(&key).len() < 2
             })
         };
+        // With override the round makes listeners, which answers may show.
+        let keeps_listeners = |service: &Service| {
+            service.metadata.annotations.text(annotation::FORCE_OVERRIDE) != "true"
+                || self.after.listeners_of(clb).is_none()
+        };
         text(old) == (clb, mapping)
+            && keeps_listeners(new)
             && backends::is_mapped(new)
             && ports(old) == ports(new)
             && [old, new].into_iter().all(is_taken)

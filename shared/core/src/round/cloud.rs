@@ -72,6 +72,8 @@ pub struct Listener {
     pub description: String,
     /// The port of the HTTPS listener that it redirects to; `None` where it does not redirect.
     pub forward_port: Option<u16>,
+    /// Whether it takes no connections.
+    pub is_stopped: bool,
 }
 
 /// What the VPC says of pods' addresses.

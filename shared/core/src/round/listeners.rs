@@ -194,15 +194,19 @@ fn create(cloud: &mut Cloud, clb: &str, wanted: &WantedListener) -> Result<(), R
         vgroup,
         description: wanted.description.clone(),
         forward_port: wanted.forward_port,
+        is_stopped: false,
     });
     Ok(())
 }
 
 fn update(cloud: &mut Cloud, clb: &str, wanted: &WantedListener) -> Result<(), Refusal> {
     let here = |known: &Listener| known.clb == clb && is_at(wanted, known);
-    let Some(found) = cloud.listeners.iter().find(|known| here(known)).cloned() else {
+    let Some(known) = cloud.listeners.iter_mut().find(|known| here(known)) else {
         return Ok(());
     };
+    // Whatever else differs, CCM starts it first (CCM 2.14: `listeners.go`).
+    known.is_stopped = false;
+    let found = known.clone();
     if wanted.protocol == "http" && found.forward_port != wanted.forward_port {
         // The cloud cannot change whether a listener redirects.
         delete(cloud, &found)?;

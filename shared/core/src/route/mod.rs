@@ -1,14 +1,21 @@
 //! Routes, their participants and the shares of traffic these carry.
 
+mod health;
 mod held;
+mod listeners;
 mod owner;
 mod participant;
 
 use std::sync::Arc;
 
 use self::{
+    health::RouteHealth,
     held::Held,
     owner::{Owner, owner},
+};
+pub use self::{
+    health::{AbnormalBackend, ParticipantHealth},
+    listeners::GroupListeners,
 };
 pub use crate::index::RouteKey;
 use crate::{
@@ -25,9 +32,13 @@ pub struct Route<'a> {
     /// Its name.
     pub key: RouteKey<'a>,
     /// Whether everybody who holds weight in it is known, and how much.
+    pub is_measurable: bool,
+    /// Whether that is so, and clients come to its group by a listener, as far as that is known.
     pub complete: bool,
     /// What is not known, in words; empty where it is complete.
     pub unknown: Vec<String>,
+    /// What the listeners of its CLB do for its group.
+    pub listeners: GroupListeners,
     /// Those who hold weight in it: Services, then what no Service accounts for.
     pub participants: Vec<Participant<'a>>,
     /// Their backends, in the same order.
@@ -65,14 +76,14 @@ pub struct Participant<'a> {
     pub is_measured: bool,
     /// How many ready endpoints are behind it; `None` where the EndpointSlices are not at hand.
     pub ready: Option<usize>,
-    /// How many of its backends the CLB's health checks call healthy; `None` where that of one is
-    /// unknown.
-    pub healthy: Option<usize>,
+    /// What the CLB's health checks say of its backends.
+    pub health: ParticipantHealth,
     /// The sum of its backends' weights; `None` where that is unknown.
     pub weight_sum: Option<u64>,
     /// The sum of the weights that CCM would write; `None` where that is unknown.
     pub expected_weight_sum: Option<u64>,
-    /// Its share of the route's traffic, 0..=1; `None` where the route is not complete.
+    /// Its share of the route's traffic, 0..=1; `None` where not everybody who holds weight in the
+    /// route is known.
     pub share: Option<f64>,
     /// Its share of the weight that is known, 0..=1.
     pub share_of_known: f64,
@@ -162,8 +173,10 @@ impl<'a> Route<'a> {
         };
         let mut route = Self {
             key,
+            is_measurable: true,
             complete: true,
             unknown: Vec::new(),
+            listeners: listeners::of_group(index, &key, &members, prediction),
             participants: Vec::new(),
             held: Vec::new(),
         };
@@ -179,6 +192,7 @@ impl<'a> Route<'a> {
                 prediction,
                 has_answer: answer.is_some(),
                 owners: &owners,
+                listeners: &route.listeners,
             };
             let found = input.find(own);
             route.unknown.extend(found.unknown);
@@ -196,6 +210,8 @@ impl<'a> Route<'a> {
                 key.vgroup
             ));
         }
+        route.is_measurable = route.unknown.is_empty();
+        route.unknown.extend(route.why_unreached());
         route.complete = route.unknown.is_empty();
         route.share();
         route
@@ -221,7 +237,8 @@ impl<'a> Route<'a> {
                 self.unknown.extend(owner::may_be_changed(index, &key, prediction));
             }
             let held = contents.held(owners, |of| of.is_same(&owner)).unwrap_or(Held::NONE);
-            let participant = participant::of_others(index, owner, &held);
+            let health = RouteHealth { index, clb: self.key.clb, listeners: &self.listeners };
+            let participant = participant::of_others(index, owner, &held, health.of(&held));
             if participant.weight_sum.is_none() {
                 self.unknown.push(format!("{}: {}", participant.label(), participant::HAD_BEFORE));
             }
@@ -242,8 +259,20 @@ impl<'a> Route<'a> {
             #[allow(clippy::cast_precision_loss, reason = "sums of weights are far below 2^52")]
             let part = if known == 0 { 0.0 } else { sum as f64 / known as f64 };
             participant.share_of_known = part;
-            participant.share = self.complete.then_some(part);
+            participant.share = self.is_measurable.then_some(part);
         }
+    }
+
+    /// Why it is not known whether clients come to the group: no listener sends to it. `None` where
+    /// one does, and where the listeners are not known.
+    pub fn why_unreached(&self) -> Option<String> {
+        let GroupListeners::NoneSends(instead) = &self.listeners else { return None };
+        let instead =
+            if instead.is_empty() { String::new() } else { format!(" ({})", instead.join(", ")) };
+        Some(format!(
+            "whether clients come to {}: no running listener of CLB {} sends to it{instead}, and whether a forwarding rule does is not looked at",
+            self.key.vgroup, self.key.clb
+        ))
     }
 
     /// All backends, participant by participant.

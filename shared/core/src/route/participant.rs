@@ -1,5 +1,6 @@
 use super::{
-    Held, Owner, Participant, ParticipantKind, RouteKey,
+    GroupListeners, Held, Owner, Participant, ParticipantHealth, ParticipantKind, RouteHealth,
+    RouteKey,
     owner::{UNCERTAIN, owner},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(super) struct MemberInputs<'i, 'a> {
     /// Whether the group's answer is at hand.
     pub has_answer: bool,
     pub owners: &'i [Owner<'i>],
+    pub listeners: &'i GroupListeners,
 }
 
 impl<'a> MemberInputs<'_, 'a> {
@@ -59,7 +61,9 @@ impl<'a> MemberInputs<'_, 'a> {
             let why = if is_uncertain { UNCERTAIN.to_owned() } else { self.why_unknown(&here) };
             format!("{}: {why}", service_ref.label())
         });
-        let healthy = held.as_ref().filter(|_| is_measured).and_then(|of| healthy(index, of));
+        let checks = RouteHealth { index, clb: self.key.clb, listeners: self.listeners };
+        let mut health = held.as_ref().map(|held| checks.of(held)).unwrap_or_default();
+        health.healthy = health.healthy.filter(|_| is_measured);
         let meta = &service_ref.service.metadata;
         let (service, cluster) = (service_ref.service, service_ref.cluster);
         let setting = weight_setting(service, cluster.ccm_version);
@@ -86,7 +90,7 @@ impl<'a> MemberInputs<'_, 'a> {
             expected_backends: expected.map_or(0, Backends::len),
             is_measured: is_measured && !is_uncertain,
             ready: cluster.slices_of(service).map(EndpointSlice::ready_in),
-            healthy,
+            health,
             weight_sum: held.as_ref().map(Held::weight_sum),
             expected_weight_sum: by_round.or_else(by_model).or_else(kept),
             share: None,
@@ -197,6 +201,7 @@ pub(super) fn of_others<'a>(
     index: &Index<'a>,
     owner: Owner<'_>,
     held: &Held<'_>,
+    health: ParticipantHealth,
 ) -> Participant<'a> {
     let (kind, context, namespace, name) = match owner {
         Owner::Orphan(cluster, key) => {
@@ -224,18 +229,11 @@ pub(super) fn of_others<'a>(
         expected_backends: 0,
         is_measured: true,
         ready: None,
-        healthy: healthy(index, held),
+        health,
         weight_sum: sum,
         // Nobody's controller writes it: it is expected to stay.
         expected_weight_sum: external,
         share: None,
         share_of_known: 0.0,
     }
-}
-
-/// How many of the backends are healthy; `None` where there are none, or one's health is unknown.
-fn healthy(index: &Index<'_>, held: &Held<'_>) -> Option<usize> {
-    let states = held.registered().map(|of| index.snapshot.clb_answers.is_healthy(of));
-    let states: Vec<bool> = states.collect::<Option<_>>()?;
-    (!states.is_empty()).then(|| states.into_iter().filter(|healthy| *healthy).count())
 }

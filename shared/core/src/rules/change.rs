@@ -164,7 +164,7 @@ fn weight_removed(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     }
     let others_may_hold = |route: &Route<'_>| {
         let others = route.participants.iter().filter(|of| !checked.before.is(of));
-        !route.complete || others.map(|other| other.weight_sum.unwrap_or(1)).sum::<u64>() > 0
+        !route.is_measurable || others.map(|other| other.weight_sum.unwrap_or(1)).sum::<u64>() > 0
     };
     let surge = checked.sums().into_iter().find(|sums| {
         sums.after.is_none_or(|after| sums.before.is_none_or(|before| after > before))
@@ -232,7 +232,7 @@ fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
         let value = checked.present().map_or("", |new| text(new, annotation::WEIGHT));
         let draft = checked.finding(out).annotation(&key, value);
         let group = after.key.vgroup;
-        if after.complete {
+        if after.is_measurable {
             draft.emit(format!(
                 "after this change nobody in group {group} has weight above 0: nobody serves"
             ));

@@ -100,6 +100,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "a mapping added, and …-loadbalancer-force-override-listeners removed in the same edit",
         good: "the mapping added with …-loadbalancer-force-override-listeners: \"true\", which is removed afterwards",
+        hides: &["CLB415"],
         check: Check::Failures(own_group_in_use),
         ..Rule::DEFAULT
     },

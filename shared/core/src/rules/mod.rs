@@ -15,6 +15,7 @@ mod keys;
 mod mapped_groups;
 mod mapping;
 mod nodes;
+mod reached;
 mod rebinding;
 mod rule;
 mod traffic;
@@ -50,6 +51,7 @@ fn all() -> &'static [&'static Rule] {
             identity::RULES,
             workloads::RULES,
             traffic::RULES,
+            reached::RULES,
             failures::RULES,
             groups::RULES,
             change::RULES,

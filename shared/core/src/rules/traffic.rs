@@ -113,7 +113,7 @@ fn effective_share(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     for route in checked.routes() {
-        if !route.complete {
+        if !route.is_measurable {
             missing_parts(checked, route, out);
             continue;
         }

@@ -62,6 +62,11 @@ fn weights_that_do_not_mean_what_they_say_are_found() {
 }
 
 #[test]
+fn groups_without_a_listener_and_backends_that_do_not_answer_are_found() {
+    try_all(&grid::reached::rules());
+}
+
+#[test]
 fn changes_that_lose_traffic_are_found() {
     try_all(&grid::change::rules());
 }

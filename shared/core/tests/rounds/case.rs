@@ -212,6 +212,7 @@ impl From<&CloudState> for Cloud {
             vgroup: listener.group.clone(),
             description: listener.description.clone(),
             forward_port: listener.attributes.get("ForwardPort").and_then(|p| p.parse().ok()),
+            is_stopped: false,
         });
         Self {
             balancers: balancers.collect(),

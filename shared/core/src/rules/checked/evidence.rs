@@ -109,10 +109,14 @@ impl<'a> CheckedService<'_, 'a> {
         self.sees(Evidence::ClbApi).then_some(&self.facts.index.snapshot.clb_answers)
     }
 
-    /// All groups of its CLB, as `(id, name)`. Notes that they are missing where their list is not
-    /// at hand.
+    /// All groups of its CLB, as `(id, name)`; `None` where their list is not at hand.
+    pub fn groups_at_hand(&self) -> Option<Vec<(&'a str, &'a str)>> {
+        self.answers().and_then(|_| self.facts.index.groups_of(self.clb()))
+    }
+
+    /// The same. Notes that they are missing where their list is not at hand.
     pub fn groups(&self, out: &mut Findings<'_>) -> Option<Vec<(&'a str, &'a str)>> {
-        let groups = self.answers().and_then(|_| self.facts.index.groups_of(self.clb()));
+        let groups = self.groups_at_hand();
         if groups.is_none() {
             let what = || format!("groups of CLB {}", self.clb());
             let why = "the answer of DescribeVServerGroups is not at hand";
@@ -157,14 +161,34 @@ impl<'a> CheckedService<'_, 'a> {
     /// The listeners that forward to its groups. Notes that they are missing where its CLB's are
     /// not at hand.
     pub fn listeners(&self, out: &mut Findings<'_>) -> Option<Vec<&'a Listener>> {
-        let all = self.answers().and_then(|answers| answers.listeners_of(self.clb()));
+        let all = self.answers().and_then(|_| self.facts.index.listeners_of(self.clb()));
         if all.is_none() {
-            let what = || format!("listeners of CLB {}", self.clb());
-            let why = "the answer of DescribeLoadBalancerListeners is not at hand";
-            self.note(Evidence::ClbApi, out, what, why);
+            self.note_missing_listeners(out);
         }
         let groups = self.vgroups();
         Some(all?.into_iter().filter(|l| groups.contains(&l.vgroup.as_str())).collect())
+    }
+
+    /// Notes that the listeners of its CLB, or some of them, are missing.
+    pub fn note_missing_listeners(&self, out: &mut Findings<'_>) {
+        let some = self.answers().and_then(|_| self.facts.index.listeners_of(self.clb()));
+        let why = match some {
+            Some(_) => "the answers of DescribeLoadBalancerListeners do not show all of them",
+            None => "the answer of DescribeLoadBalancerListeners is not at hand",
+        };
+        self.note(Evidence::ClbApi, out, || format!("listeners of CLB {}", self.clb()), why);
+    }
+
+    /// Whether the health of any backends is at hand.
+    pub fn has_health(&self) -> bool {
+        self.answers().is_some_and(|answers| !answers.health.is_empty())
+    }
+
+    /// Notes that the health of backends is missing.
+    pub fn note_missing_health(&self, out: &mut Findings<'_>) {
+        let what = || format!("health of backends at CLB {}", self.clb());
+        let why = "no answer of DescribeHealthStatus at hand names all of them";
+        self.note(Evidence::ClbApi, out, what, why);
     }
 
     /// Whether a backend of its group is an instance of its cluster, or a pod of its own.

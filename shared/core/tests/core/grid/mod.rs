@@ -20,6 +20,7 @@ pub mod identity;
 pub mod keys;
 pub mod mapping;
 pub mod nodes;
+pub mod reached;
 mod together;
 pub mod traffic;
 pub mod values;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Rule> {
         identity::rules(),
         workloads::rules(),
         traffic::rules(),
+        reached::rules(),
         change::rules(),
         failures::rules(),
     ];

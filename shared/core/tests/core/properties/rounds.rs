@@ -125,7 +125,7 @@ fn cloud(snapshot: &Snapshot) -> Cloud {
         ip_version: known.and_then(|known| known.ip_version.clone()),
         ..Balancer::default()
     };
-    let listeners = answers.listeners_of("lb-a").unwrap_or_default().into_iter();
+    let listeners = answers.listeners_of("lb-a", true).unwrap_or_default().into_iter();
     let listeners = listeners.map(|known| Listener {
         clb: "lb-a".to_owned(),
         port: known.port,
@@ -133,6 +133,7 @@ fn cloud(snapshot: &Snapshot) -> Cloud {
         vgroup: known.vgroup.clone(),
         description: known.description.clone(),
         forward_port: known.forward_port(),
+        is_stopped: !known.is_running(),
     });
     let listed = answers.groups_of("lb-a", true).expect("a list of groups");
     let groups = listed.iter().map(|(id, name)| ServerGroup {

@@ -4,7 +4,7 @@ mod objects;
 
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX, PREFIX, full_key},
-    clb_answers::ClbAnswer,
+    clb_answers::{ClbAnswer, HealthAnswer},
     finding::Finding,
     object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
     patch::PatchOp,
@@ -78,6 +78,7 @@ pub fn healthy() -> TestSnapshot {
             group("rsp-a", &backends),
             groups(&[("rsp-a", "shop"), ("rsp-b", "shop-tls"), ("rsp-old", "shop-old")]),
             listener(&json!({})),
+            health(&[]),
         ],
         focus: 0,
     }
@@ -254,7 +255,8 @@ impl TestSnapshot {
         self.answer(group(id, backends))
     }
 
-    /// Takes the answers of one sort away: `BackendServers`, `VServerGroups` or `Listeners`.
+    /// Takes the answers of one sort away: `BackendServers`, `VServerGroups`, `Listeners` or
+    /// `Health`.
     pub fn unanswered(mut self, of: &str) -> Self {
         self.answers.retain(|answer| sort(answer) != of);
         self
@@ -335,6 +337,10 @@ impl TestSnapshot {
                 "BackendServers" => ClbAnswer::Group(from(answer)),
                 "LoadBalancerName" => ClbAnswer::LoadBalancer(from(answer)),
                 "VServerGroups" => ClbAnswer::GroupList(from(answer)),
+                "Health" => ClbAnswer::Health(HealthAnswer {
+                    clb: answer["LoadBalancerId"].as_str().map(str::to_owned),
+                    ..from(answer)
+                }),
                 _ => ClbAnswer::Listeners(from(answer)),
             });
         }
@@ -373,10 +379,13 @@ fn is_mixed(parts: &[TestCluster]) -> bool {
 }
 
 fn sort(answer: &Value) -> &'static str {
-    ["BackendServers", "VServerGroups", "LoadBalancerName"]
+    let found = ["BackendServers", "VServerGroups", "LoadBalancerName"]
         .into_iter()
-        .find(|sort| answer.get(sort).is_some())
-        .unwrap_or("Listeners")
+        .find(|sort| answer.get(sort).is_some());
+    match found {
+        Some("BackendServers") if answer.get("VServerGroupId").is_none() => "Health",
+        found => found.unwrap_or("Listeners"),
+    }
 }
 
 fn from<T: DeserializeOwned>(value: &Value) -> T {

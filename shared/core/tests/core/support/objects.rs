@@ -154,6 +154,30 @@ pub fn listener(patch: &Value) -> Value {
     json!({"Listeners": [merged(listener, patch)]})
 }
 
+/// The health of the backends of the healthy groups at listener `tcp/80` of CLB `lb-a`: all normal,
+/// apart from the servers and pods that are `changed` to another status.
+pub fn health(changed: &[(&str, &str)]) -> Value {
+    let nodes = (1..=3).map(|number| json!({"ServerId": format!("i-{number}"), "Port": 30080}));
+    let pods = (1..=3).map(|number| {
+        let address = format!("10.0.0.{number}");
+        json!({"ServerId": format!("eni-{number}"), "ServerIp": address, "Port": 8080})
+    });
+    let outside = json!({"ServerId": "i-ext", "Port": 8080});
+    let servers = nodes.chain(pods).chain([outside]).map(|server| {
+        let id = server["ServerId"].clone();
+        let status =
+            changed.iter().find(|(of, _)| id == *of).map_or("normal", |(_, status)| status);
+        merged(
+            server,
+            &json!({"ListenerPort": 80, "Protocol": "tcp", "ServerHealthStatus": status}),
+        )
+    });
+    json!({
+        "LoadBalancerId": "lb-a",
+        "BackendServers": {"BackendServer": servers.collect::<Vec<_>>()},
+    })
+}
+
 /// `object` with `patch` merged into it.
 pub fn merged(mut object: Value, patch: &Value) -> Value {
     merge(&mut object, patch);

@@ -1,0 +1,176 @@
+//! Listeners.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::object::nullable;
+
+/// `DescribeLoadBalancerListeners`: listeners of one CLB or of several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListenerList {
+    /// The CLB, where the file's name says it.
+    #[serde(skip)]
+    pub clb: Option<String>,
+    /// The listeners.
+    #[serde(deserialize_with = "listeners")]
+    pub listeners: Vec<Listener>,
+    /// What asks for the next page; empty where there is none.
+    #[serde(default, deserialize_with = "nullable")]
+    pub next_token: String,
+    /// How many listeners all pages have; `None` where the answer does not tell.
+    #[serde(default)]
+    pub total_count: Option<usize>,
+}
+
+impl ListenerList {
+    /// All listeners of a CLB.
+    pub fn of_clb(clb: &str, listeners: Vec<Listener>) -> Self {
+        let clb = Some(clb.to_owned());
+        Self { clb, listeners, next_token: String::new(), total_count: None }
+    }
+
+    /// Whether it tells about a CLB. One that tells about none counts where `only_clb` says that no
+    /// other CLB is known.
+    pub(super) fn is_of(&self, clb: &str, only_clb: bool) -> bool {
+        let mut named = self.listeners.iter().filter(|listener| !listener.clb.is_empty());
+        match &self.clb {
+            Some(known) => known == clb || named.any(|listener| listener.clb == clb),
+            None => match named.next() {
+                Some(first) => first.clb == clb || named.any(|listener| listener.clb == clb),
+                None => only_clb,
+            },
+        }
+    }
+
+    /// Its listeners of a CLB that it is of.
+    pub(super) fn listeners_of(
+        &self,
+        clb: &str,
+        only_clb: bool,
+    ) -> impl Iterator<Item = &Listener> {
+        let owner = self.clb.as_deref();
+        let is_unnamed_of = owner.map_or(only_clb, |owner| owner == clb);
+        self.listeners.iter().filter(move |listener| {
+            if listener.clb.is_empty() { is_unnamed_of } else { listener.clb == clb }
+        })
+    }
+}
+
+/// What tells the listeners of a CLB apart. It is shown as `tcp/80`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerName<'l> {
+    /// The port.
+    pub port: u16,
+    /// The protocol, in lower case; empty where it is not known.
+    pub protocol: &'l str,
+}
+
+impl fmt::Display for ListenerName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = if self.protocol.is_empty() { "?" } else { self.protocol };
+        write!(f, "{protocol}/{}", self.port)
+    }
+}
+
+/// A listener of a CLB.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Listener {
+    /// Its CLB.
+    #[serde(rename = "LoadBalancerId", default, deserialize_with = "nullable")]
+    pub clb: String,
+    /// Its port.
+    #[serde(rename = "ListenerPort")]
+    pub port: u16,
+    /// `tcp`, `udp`, `http` or `https`.
+    #[serde(rename = "ListenerProtocol", default, deserialize_with = "lower_case")]
+    pub protocol: String,
+    /// `running` or `stopped`; for a short time also `starting`, `configuring` or `stopping`. Empty
+    /// where the answer does not tell.
+    #[serde(default, deserialize_with = "lower_case")]
+    pub status: String,
+    /// `wrr`, `wlc`, `rr`, …
+    #[serde(default, deserialize_with = "nullable")]
+    pub scheduler: String,
+    /// The id of the group that it forwards to; empty where it forwards elsewhere.
+    #[serde(rename = "VServerGroupId", default, deserialize_with = "nullable")]
+    pub vgroup: String,
+    /// Its description; `k8s/…` where CCM wrote it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub description: String,
+    #[serde(rename = "TCPListenerConfig", default, deserialize_with = "nullable")]
+    tcp: ListenerConfig,
+    #[serde(rename = "UDPListenerConfig", default, deserialize_with = "nullable")]
+    udp: ListenerConfig,
+    #[serde(rename = "HTTPListenerConfig", default, deserialize_with = "nullable")]
+    http: ListenerConfig,
+    #[serde(rename = "HTTPSListenerConfig", default, deserialize_with = "nullable")]
+    https: ListenerConfig,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ListenerConfig {
+    #[serde(deserialize_with = "nullable")]
+    persistence_timeout: u32,
+    #[serde(deserialize_with = "nullable")]
+    sticky_session: String,
+    #[serde(deserialize_with = "nullable")]
+    listener_forward: String,
+    #[serde(deserialize_with = "nullable")]
+    forward_port: u16,
+}
+
+impl Listener {
+    /// What tells it apart.
+    pub fn name(&self) -> ListenerName<'_> {
+        ListenerName { port: self.port, protocol: &self.protocol }
+    }
+
+    /// Whether it takes connections. It does where the answer does not tell its status.
+    pub fn is_running(&self) -> bool {
+        !["stopped", "stopping"].contains(&self.status.as_str())
+    }
+
+    /// The port of the HTTPS listener that an HTTP listener redirects to; `None` where it does not
+    /// redirect.
+    pub fn forward_port(&self) -> Option<u16> {
+        (self.http.listener_forward == "on").then_some(self.http.forward_port)
+    }
+
+    /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
+    /// nothing does.
+    pub fn persistence(&self) -> Option<String> {
+        let configs = [&self.tcp, &self.udp, &self.http, &self.https];
+        configs.into_iter().find_map(|config| {
+            if config.persistence_timeout > 0 {
+                Some(format!("persistence for {} s", config.persistence_timeout))
+            } else {
+                (config.sticky_session == "on").then(|| "sticky sessions".to_owned())
+            }
+        })
+    }
+}
+
+fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listener>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shape {
+        Plain(Vec<Listener>),
+        Wrapped {
+            #[serde(rename = "Listener", default, deserialize_with = "nullable")]
+            listeners: Vec<Listener>,
+        },
+    }
+    Ok(match Option::<Shape>::deserialize(deserializer)? {
+        Some(Shape::Plain(listeners) | Shape::Wrapped { listeners }) => listeners,
+        None => Vec::new(),
+    })
+}
+
+/// A word in lower case; empty where it is null.
+pub(super) fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    nullable(deserializer).map(|word: String| word.to_lowercase())
+}

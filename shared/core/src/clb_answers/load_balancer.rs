@@ -1,0 +1,60 @@
+//! CLBs themselves.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::object::nullable;
+
+/// `DescribeLoadBalancerAttribute`: a CLB.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LoadBalancer {
+    /// `lb-…`.
+    #[serde(rename = "LoadBalancerId")]
+    pub id: String,
+    /// Its name.
+    #[serde(rename = "LoadBalancerName", default, deserialize_with = "nullable")]
+    pub name: String,
+    /// Its address.
+    #[serde(rename = "Address", default, deserialize_with = "nullable")]
+    pub address: String,
+    /// `internet` or `intranet`; `None` where the answer does not say.
+    #[serde(rename = "AddressType", default)]
+    pub address_type: Option<String>,
+    /// `ipv4` or `ipv6`; `None` where the answer does not say.
+    #[serde(rename = "AddressIPVersion", default)]
+    pub ip_version: Option<String>,
+    /// `vpc` or `classic`; `None` where the answer does not say.
+    #[serde(rename = "NetworkType", default)]
+    pub network_type: Option<String>,
+    /// The id of its first zone; `None` where the answer does not say.
+    #[serde(rename = "MasterZoneId", default)]
+    pub master_zone: Option<String>,
+    /// The id of its second zone; `None` where the answer does not say.
+    #[serde(rename = "SlaveZoneId", default)]
+    pub slave_zone: Option<String>,
+    /// The id of its resource group; `None` where the answer does not say.
+    #[serde(rename = "ResourceGroupId", default)]
+    pub resource_group: Option<String>,
+    /// Its tags, by key.
+    #[serde(rename = "Tags", default, deserialize_with = "tags")]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase")]
+    struct Wrapped {
+        #[serde(default, deserialize_with = "nullable")]
+        tag: Vec<Tag>,
+    }
+    #[derive(Deserialize)]
+    struct Tag {
+        #[serde(alias = "Key", rename = "TagKey", default, deserialize_with = "nullable")]
+        key: String,
+        #[serde(alias = "Value", rename = "TagValue", default, deserialize_with = "nullable")]
+        value: String,
+    }
+    let wrapped = Option::<Wrapped>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(wrapped.tag.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
