@@ -42,7 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_clap_error(&error),
     };
-    let mut printer = Printer::new(cli.color, cli.verbose);
+    let mut printer = Printer::new(cli.color, cli.lang, cli.verbose);
     let result = dispatch(&cli, &mut printer);
     let exit = match result.and_then(|exit| printer.flush().map(|()| exit)) {
         Ok(exit) => exit,

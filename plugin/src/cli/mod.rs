@@ -13,7 +13,7 @@ use clbmigrate_cluster::files::Source;
 
 use crate::selector::Selector;
 
-pub use crate::output::{ChangeFormat, Color, Format, ReportFormat};
+pub use crate::output::{ChangeFormat, Color, Format, Lang, ReportFormat};
 pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
 pub use clb::ClbArgs;
 pub use connect::ConnectArgs;
@@ -50,6 +50,11 @@ pub struct Cli {
     /// When to colour; auto: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE forces it
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+
+    /// The language in which rules and findings are told to people: by default that of the locale
+    /// (LC_ALL, LC_MESSAGES, LANG). Documents for programs are in English
+    #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
+    pub lang: Option<Lang>,
 
     /// Say on stderr what was read and what was skipped
     #[arg(short, long, global = true)]
@@ -327,6 +332,9 @@ Examples:
     -f a=deploy/examples/two-clusters/a -f b=deploy/examples/two-clusters/b \\
     -f deploy/examples/two-clusters/clb
 
+  # In Chinese, which is the default where the locale is Chinese
+  kubectl clbmigrate check -f deploy/examples/canary/ --lang zh
+
   # As an older CCM judges, where its image is not at hand
   kubectl clbmigrate check -f deploy/examples/canary/ --ccm-version 2.11
 
@@ -355,8 +363,11 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  # Why a weight of 101 is an outage
+  # Why a weight of 101 is an outage, and where that is known from
   kubectl clbmigrate explain CLB001
+
+  # The same in Chinese, whatever the locale
+  kubectl clbmigrate explain CLB001 --lang zh
 
   # All rules
   kubectl clbmigrate explain")]

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clbmigrate_cluster::live;
-use clbmigrate_core::{annotation, object::Service, rules, snapshot::Cluster, version::CcmVersion};
+use clbmigrate_core::{
+    annotation,
+    object::Service,
+    rules::{self, Language, Rule},
+    snapshot::Cluster,
+    version::CcmVersion,
+};
 
 use crate::{
     cli::{
@@ -33,7 +39,7 @@ enum Directive {
 pub fn run(args: &CompleteArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let (last, before) =
         args.words.split_last().map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
-    let (candidates, directive) = candidates(before, last);
+    let (candidates, directive) = candidates(before, last, printer.terminal.language);
     let out = printer.data();
     for (name, about) in candidates.iter().filter(|(name, _)| name.starts_with(last)) {
         let about = about.lines().next().unwrap_or_default();
@@ -45,7 +51,7 @@ pub fn run(args: &CompleteArgs, printer: &mut Printer) -> Result<Exit, Error> {
 
 type Candidates = Vec<(String, String)>;
 
-fn candidates(before: &[String], last: &str) -> (Candidates, Directive) {
+fn candidates(before: &[String], last: &str, language: Language) -> (Candidates, Directive) {
     let root = Cli::command();
     let index = before.iter().position(|word| root.find_subcommand(word).is_some());
     let command = index.and_then(|at| root.find_subcommand(before.get(at)?));
@@ -65,7 +71,8 @@ fn candidates(before: &[String], last: &str) -> (Candidates, Directive) {
     let names = match argument.map(|argument| (argument, value_name(argument))) {
         Some((_, Some(cli::SERVICE))) => services(before, last),
         Some((_, Some(cli::RULE))) => {
-            rules::catalogue().map(|rule| (rule.id.to_owned(), rule.en.title.to_owned())).collect()
+            let title = |rule: &Rule| rule.words(language).title.to_owned();
+            rules::catalogue().map(|rule| (rule.id.to_owned(), title(rule))).collect()
         }
         Some((argument, _)) => possible(argument),
         None => Vec::new(),

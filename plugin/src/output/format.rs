@@ -1,6 +1,7 @@
 //! Output formats: the sets that commands offer, and what each of them prints.
 
 use clap::ValueEnum;
+use clbmigrate_core::rules::Language;
 
 use super::{Printer, json, junit, printable::Printable, sarif, yaml};
 use crate::error::Error;
@@ -14,6 +15,24 @@ pub enum Color {
     Always,
     /// Nowhere.
     Never,
+}
+
+/// The language of rules and findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English
+    En,
+    /// 中文
+    Zh,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Zh => Self::Chinese,
+        }
+    }
 }
 
 /// Output formats.

@@ -20,6 +20,7 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice, adapter::StripBytes};
 use clbmigrate_cluster::Loaded;
+use clbmigrate_core::rules::Language;
 
 use self::{
     screen::Buffer,
@@ -28,7 +29,7 @@ use self::{
 };
 use crate::error::Error;
 
-pub use format::{ChangeFormat, Color, Format, Rendering, ReportFormat};
+pub use format::{ChangeFormat, Color, Format, Lang, Rendering, ReportFormat};
 pub use printable::{FindingsReport, Printable};
 pub use screen::{CapturedOutput, Screen};
 pub use style::Terminal;
@@ -46,13 +47,15 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A printer to the program's own stdout and stderr.
-    pub fn new(color: Color, is_verbose: bool) -> Self {
+    /// A printer to the program's own stdout and stderr. Without `lang`, the locale decides.
+    pub fn new(color: Color, lang: Option<Lang>, is_verbose: bool) -> Self {
+        let mut terminal = Terminal::from_stdout();
+        terminal.language = lang.map_or(terminal.language, Language::from);
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let data_choice = choice(color, stdout.is_terminal());
         let stderr_choice = choice(color, stderr.is_terminal());
         Self {
-            terminal: Terminal::from_stdout(),
+            terminal,
             text: Box::new(BufWriter::new(AutoStream::new(stdout, data_choice))),
             data: Box::new(BufWriter::new(io::stdout())),
             stderr: Box::new(AutoStream::new(stderr, stderr_choice)),

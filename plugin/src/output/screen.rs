@@ -106,9 +106,11 @@ impl CapturedOutput {
         Printer::into_captured(self, false)
     }
 
-    /// A printer into these buffers that colours as `other` does.
+    /// A printer into these buffers that colours as `other` does, and in its language.
     pub fn printer_like(&self, other: &Printer) -> Printer {
-        Printer::into_captured(self, other.colours)
+        let mut printer = Printer::into_captured(self, other.colours);
+        printer.terminal.language = other.terminal.language;
+        printer
     }
 
     /// What was written to stdout.

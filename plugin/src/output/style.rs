@@ -7,7 +7,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use clbmigrate_core::{finding::Severity, outcome::Outcome};
+use clbmigrate_core::{finding::Severity, outcome::Outcome, rules::Language};
 
 /// What an error looks like, and whatever takes traffic away.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -51,11 +51,13 @@ pub struct Terminal {
     pub width: Option<usize>,
     /// Whether characters beyond ASCII are shown.
     pub unicode: bool,
+    /// The language in which rules speak to people.
+    pub language: Language,
 }
 
 impl Terminal {
     /// What stdout can show: the width by `COLUMNS` or else by the terminal, the characters by the
-    /// locale and `TERM`.
+    /// locale and `TERM`, the language by the locale.
     pub fn from_stdout() -> Self {
         let stdout = io::stdout();
         let columns = env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
@@ -66,7 +68,8 @@ impl Terminal {
         let width = columns.filter(|columns| *columns > 0).or_else(|| {
             stdout.is_terminal().then(terminal).flatten().filter(|columns| *columns > 0)
         });
-        Self { width, unicode: supports_unicode(|name| env::var(name).ok()) }
+        let variable = |name: &str| env::var(name).ok();
+        Self { width, unicode: supports_unicode(variable), language: language_of(variable) }
     }
 
     /// An arrow, for example from an old value to a new one.
@@ -88,10 +91,19 @@ fn supports_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
     if cfg!(windows) {
         return true;
     }
-    let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-    let locale = names.filter_map(variable).find(|value| !value.is_empty()).unwrap_or_default();
-    let locale = locale.to_lowercase();
+    let locale = locale(variable, "LC_CTYPE").to_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// The language of the locale's messages.
+fn language_of(variable: impl Fn(&str) -> Option<String>) -> Language {
+    Language::of_locale(&locale(variable, "LC_MESSAGES"))
+}
+
+/// The locale of a category: the first of three variables that is set and not empty.
+fn locale(variable: impl Fn(&str) -> Option<String>, category: &str) -> String {
+    let names = ["LC_ALL", category, "LANG"].into_iter();
+    names.filter_map(variable).find(|value| !value.is_empty()).unwrap_or_default()
 }
 
 /// `text` with control characters made visible, so that no manifest can steer a terminal.
@@ -121,11 +133,30 @@ mod tests {
         #[case] variables: &[(&str, &str)],
         #[case] shown: bool,
     ) {
-        let get = |name: &str| {
+        assert_eq!(supports_unicode(among(variables)), shown);
+    }
+
+    fn among<'v>(variables: &'v [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'v {
+        |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
-        };
-        assert_eq!(supports_unicode(get), shown);
+        }
+    }
+
+    #[rstest]
+    #[case(&[("LANG", "zh_CN.UTF-8")], Language::Chinese)]
+    #[case(&[("LANG", "en_GB.UTF-8"), ("LC_MESSAGES", "zh_CN.UTF-8")], Language::Chinese)]
+    #[case(&[("LANG", "zh_CN.UTF-8"), ("LC_MESSAGES", "C")], Language::English)]
+    #[case(&[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "POSIX")], Language::English)]
+    #[case(&[("LC_MESSAGES", "de_DE.UTF-8"), ("LC_ALL", "zh_CN.UTF-8")], Language::Chinese)]
+    #[case(&[("LANG", "zh_CN.UTF-8"), ("LC_ALL", ""), ("LC_MESSAGES", "")], Language::Chinese)]
+    #[case(&[("LC_CTYPE", "zh_CN.UTF-8")], Language::English)]
+    #[case(&[], Language::English)]
+    fn the_language_is_that_of_the_locales_messages(
+        #[case] variables: &[(&str, &str)],
+        #[case] language: Language,
+    ) {
+        assert_eq!(language_of(among(variables)), language);
     }
 
     #[test]

@@ -202,7 +202,8 @@ impl Table {
     }
 }
 
-/// Writes items two spaces apart, as many a line as fit; none is broken.
+/// Writes items two spaces apart, as many a line as fit; none is broken but one that is too long for
+/// any line.
 fn write_items(
     out: &mut dyn Write,
     items: impl Iterator<Item = Text>,
@@ -212,6 +213,14 @@ fn write_items(
     let room = terminal.width.unwrap_or(usize::MAX).saturating_sub(indent);
     let mut taken = 0;
     for item in items {
+        if item.width() > room {
+            if taken > 0 {
+                writeln!(out)?;
+            }
+            item.write_lines(out, indent, terminal.width)?;
+            taken = 0;
+            continue;
+        }
         if taken == 0 {
             write!(out, "{:indent$}", "")?;
         } else if taken + 2 + item.width() <= room {
@@ -229,6 +238,8 @@ fn write_items(
 
 #[cfg(test)]
 mod tests {
+    use clbmigrate_core::rules::Language;
+
     use super::*;
 
     fn table() -> Table {
@@ -242,7 +253,7 @@ mod tests {
 
     fn written(table: &Table, width: Option<usize>) -> String {
         let mut out = Vec::new();
-        let terminal = Terminal { width, unicode: true };
+        let terminal = Terminal { width, unicode: true, language: Language::English };
         table.write(&mut out, terminal, &table.widths()).expect("memory");
         String::from_utf8(anstream::adapter::strip_bytes(&out).into_vec()).expect("text")
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::style::{PLAIN, clean};
 
@@ -91,7 +91,7 @@ impl Text {
         Ok(())
     }
 
-    /// Lines of at most `room` columns, broken at spaces.
+    /// Lines of at most `room` columns, broken at spaces and between wide characters.
     fn lines(&self, room: usize) -> Vec<Self> {
         let mut lines = Vec::new();
         let mut line = Self::default();
@@ -109,21 +109,24 @@ impl Text {
         lines
     }
 
-    /// Words, each with the space that follows it. A word may span styles.
+    /// Words, each with the space that follows it. A word may span styles; a wide character, as of
+    /// Chinese, is a word of its own.
     fn words(&self) -> Vec<Self> {
         let mut words = Vec::new();
         let mut word = Self::default();
+        let mut last = None;
         for (style, text) in &self.pieces {
-            for part in text.split_inclusive(' ') {
-                word.pieces.push((*style, part.to_owned()));
-                if part.ends_with(' ') {
+            let mut start = 0;
+            for (at, character) in text.char_indices() {
+                if last.replace(character).is_some_and(|last| may_break(last, character)) {
+                    word.pieces.extend(text.get(start..at).map(|part| (*style, part.to_owned())));
                     words.push(std::mem::take(&mut word));
+                    start = at;
                 }
             }
+            word.pieces.extend(text.get(start..).map(|part| (*style, part.to_owned())));
         }
-        if !word.pieces.is_empty() {
-            words.push(word);
-        }
+        words.push(word);
         words
     }
 
@@ -166,6 +169,24 @@ impl From<String> for Text {
     }
 }
 
+/// Marks that never begin a line.
+const CLOSING: &str = "，。；：、！？）》」』】〉”’…,.;:!?)]}%";
+/// Marks that never end a line.
+const OPENING: &str = "（《「『【〈“‘([{";
+
+/// Whether a line may end between these characters: behind a space, and beside a wide character but
+/// for marks that belong to their neighbour.
+fn may_break(before: char, after: char) -> bool {
+    let is_wide = |c: char| c.width() == Some(2);
+    if before == ' ' {
+        return true;
+    }
+    after != ' '
+        && (is_wide(before) || is_wide(after))
+        && !OPENING.contains(before)
+        && !CLOSING.contains(after)
+}
+
 /// A number of things, in words: `1 backend`, `2 backends`.
 pub fn count(number: usize, what: &str) -> String {
     match number {
@@ -204,12 +225,49 @@ mod tests {
         assert_eq!(text.lines(21).len(), 2);
     }
 
+    #[test]
+    fn chinese_is_broken_between_characters_that_may_stand_apart() {
+        let text = "设为 0 到 100 之间的整数，不带空格和百分号（例如 \"60\"）。";
+        let broken =
+            ["  设为 0 到 100 之间的整", "    数，不带空格和百分号", "    （例如 \"60\"）。\n"];
+        assert_eq!(lines(&Text::plain(text), 26), broken.join("\n"));
+    }
+
+    #[test]
+    fn no_line_begins_or_ends_with_a_mark_of_its_neighbour() {
+        for width in 24..60 {
+            let text =
+                Text::plain("映射（GROUP:PORT）写成：“端口”，多个条目用逗号分隔；不带空格。")
+                    .and(ERROR, "修复：")
+                    .and(PLAIN, "删除《空格》、冒号。");
+            let shown = anstream::adapter::strip_str(&lines(&text, width)).to_string();
+            for line in shown.lines() {
+                assert!(line.width() <= width, "{line} at {width}");
+                assert!(!line.trim().starts_with(['，', '。', '；', '：', '）', '”', '》', '、']));
+                assert!(!line.ends_with(['（', '“', '《']), "{line}");
+            }
+        }
+    }
+
     mod properties {
         use proptest::prelude::*;
 
         use super::*;
 
         proptest! {
+            #[test]
+            fn no_line_of_chinese_is_wider_than_the_terminal(
+                text in "([一-龥]{1,5}[，。]?){0,12}( [a-z]{1,10}( [一-龥]{1,5}[，。]?){0,8}){0,4}",
+                width in 24_usize..100,
+            ) {
+                let shown = lines(&Text::plain(&text), width);
+                let letters = |text: &str| text.replace([' ', '\n'], "");
+                prop_assert_eq!(letters(&shown), letters(&text));
+                for line in shown.lines() {
+                    prop_assert!(line.width() <= width, "{line}");
+                }
+            }
+
             #[test]
             fn breaking_lines_loses_no_word(words in "[a-z]{1,12}( [a-z]{1,12}){0,30}", room in 1_usize..60) {
                 let broken = Text::plain(&words).lines(room);

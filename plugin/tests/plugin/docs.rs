@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsStr, fmt::Write, fs};
 
-use clbmigrate_core::rules::{Rule, catalogue};
+use clbmigrate_core::rules::{Language, Rule, catalogue};
 use kubectl_clbmigrate::output::json::{
     ChangeReport, CheckReport, Preview, RouteList, TransferReport, WebhookStatus,
 };
@@ -78,59 +78,107 @@ fn the_schemas_are_in_step_with_the_documents() {
     }
 }
 
-#[test]
-fn the_rules_are_in_step_with_the_catalogue() {
+/// What the page about rules says in a language, beside what the catalogue says.
+struct Page {
+    language: Language,
+    file: &'static str,
+    start: &'static str,
+    heads: &'static str,
+    each: &'static str,
+    alone: &'static str,
+    /// Between two of a list.
+    comma: &'static str,
+}
+
+const ENGLISH: Page = Page {
+    language: Language::English,
+    file: "rules.md",
+    start: "# Rules\n\n\
+        [中文](rules.zh.md)\n\n\
+        What `kubectl clbmigrate check` and `preview` look for, and `kubectl clbmigrate explain CLBnnn` explains. Severity is that of the\n\
+        worst case; a finding says how bad it is where it stands. *CCM* is the Cloud Controller Manager, whose release 2.14 is meant.\n\
+        This page is generated from the catalogue of rules.\n",
+    heads: "rule | what is wrong | severity",
+    each: "Each rule",
+    alone: "the object alone",
+    comma: ", ",
+};
+
+const CHINESE: Page = Page {
+    language: Language::Chinese,
+    file: "rules.zh.md",
+    start: "# 规则\n\n\
+        [English](rules.md)\n\n\
+        `kubectl clbmigrate check` 和 `preview` 检查的内容，可用 `kubectl clbmigrate explain CLBnnn --lang zh` 查看单条规则。这里的级别是最严重时的级别，\n\
+        实际级别以检查结果为准。*CCM* 指 Cloud Controller Manager，以 2.14 版本为准。本页由规则目录生成。\n",
+    heads: "规则 | 问题 | 级别",
+    each: "各规则说明",
+    alone: "仅对象本身",
+    comma: "、",
+};
+
+#[rstest]
+#[case::english(&ENGLISH)]
+#[case::chinese(&CHINESE)]
+fn the_rules_are_in_step_with_the_catalogue(#[case] of: &Page) {
+    let language = of.language;
     let rules: Vec<&Rule> = catalogue().collect();
-    let mut page = String::from(
-        "# Rules\n\n\
-         What `kubectl clbmigrate check` and `preview` look for, and `kubectl clbmigrate explain CLBnnn` explains. Severity is that of the\n\
-         worst case; a finding says how bad it is where it stands. *CCM* is the Cloud Controller Manager, whose release 2.14 is meant.\n\
-         This page is generated from the catalogue of rules.\n",
-    );
+    let mut page = of.start.to_owned();
     let mut family = None;
     for rule in &rules {
         if family != Some(rule.family()) {
             family = Some(rule.family());
-            let title = rule.family().as_str();
-            write!(
-                page,
-                "\n## {}\n\n| rule | what is wrong | severity |\n|---|---|---|\n",
-                capital(title)
-            )
-            .expect("memory");
+            let title = capital(rule.family().name(language));
+            write!(page, "\n## {title}\n\n| {} |\n|---|---|---|\n", of.heads).expect("memory");
         }
         let anchor = rule.id.to_lowercase();
-        let severity = rule.severity.as_str();
-        writeln!(page, "| [{}](#{anchor}) | {} | {severity} |", rule.id, cell(rule.en.title))
+        let (title, severity) = (rule.words(language).title, rule.severity.name(language));
+        writeln!(page, "| [{}](#{anchor}) | {} | {severity} |", rule.id, cell(title))
             .expect("memory");
     }
-    page.push_str("\n# Each rule\n");
+    write!(page, "\n# {}\n", of.each).expect("memory");
     for rule in rules {
-        section(&mut page, rule);
+        section(&mut page, rule, of);
     }
-    keep("rules.md", &page);
+    keep(of.file, &page);
 }
 
-fn section(page: &mut String, rule: &Rule) {
-    let evidence: Vec<&str> = rule.evidence.iter().map(|evidence| evidence.as_str()).collect();
-    let evidence =
-        if evidence.is_empty() { "the object alone".to_owned() } else { evidence.join(", ") };
+fn section(page: &mut String, rule: &Rule, of: &Page) {
+    let (language, words) = (of.language, rule.words(of.language));
+    let evidence: Vec<&str> = rule.evidence.iter().map(|of| of.name(language)).collect();
+    let evidence = if evidence.is_empty() { of.alone.to_owned() } else { evidence.join(of.comma) };
+    let hidden = rule.hides.join(of.comma);
     let hides = match rule.hides {
         [] => String::new(),
-        hides => format!("- hides {}, which follow from it\n", hides.join(", ")),
+        _ => language.pick(
+            format!("- hides {hidden}, which follow from it\n"),
+            format!("- 隐藏：{hidden}（由该问题引起，不再单独报告）\n"),
+        ),
     };
+    let mut sources = String::new();
+    for source in rule.sources(language) {
+        let title = language.pick("source: ", "来源：");
+        writeln!(sources, "- {title}{source}").expect("memory");
+    }
+    let (severity, subject) = (rule.severity.name(language), rule.subject(language));
+    let facts = language.pick(
+        format!("- severity: {severity}\n- judges {subject}\n- looks at: {evidence}\n"),
+        format!("- 级别：{severity}\n- 检查对象：{subject}\n- 依据：{evidence}\n"),
+    );
+    let [ccm, bad, good, fix] = language.pick(
+        ["**What CCM does.** ", "Bad:", "Good:", "**Fix:** "],
+        ["**CCM 的行为**：", "错误示例：", "正确示例：", "**修复**："],
+    );
     write!(
         page,
-        "\n### {}\n\n{}\n\n- severity: {}\n- judges {}\n- looks at: {evidence}\n{hides}\n\
-         **What CCM does.** {}\n\nBad:\n\n```\n{}\n```\n\nGood:\n\n```\n{}\n```\n\n**Fix:** {}\n",
+        "\n### {}\n\n{}\n\n{facts}{hides}{sources}\n{ccm}{}\n\n{bad}\n\n```\n{}\n```\n\n\
+         {good}\n\n```\n{}\n```\n\n{fix}{}\n",
         rule.id,
-        capital(rule.en.title),
-        rule.severity.as_str(),
-        rule.subject(),
-        rule.en.ccm,
+        capital(words.title),
+        words.ccm,
         rule.bad,
         rule.good,
-        rule.en.fix
+        words.fix
     )
     .expect("memory");
 }

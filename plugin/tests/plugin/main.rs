@@ -8,6 +8,7 @@ mod docs;
 mod documents;
 mod environment;
 mod help;
+mod languages;
 mod pages;
 mod preview;
 mod program;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clbmigrate_core::rules::Rule;
+use clbmigrate_core::rules::{Language, Rule};
 
 use super::severity_word;
 use crate::output::{
@@ -17,18 +17,20 @@ pub fn rules(
     terminal: Terminal,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let columns = vec![Column::text("RULE"), Column::text("SEVERITY"), Column::text("TITLE")];
+    let language = terminal.language;
+    let titles = language.pick(["RULE", "SEVERITY", "TITLE"], ["规则", "级别", "问题"]);
+    let columns: Vec<Column> = titles.into_iter().map(Column::text).collect();
     let mut tables: Vec<(&'static str, Table)> = Vec::new();
     for rule in rules {
-        let family = rule.family().as_str();
+        let family = rule.family().name(language);
         if tables.last().is_none_or(|(last, _)| *last != family) {
             tables.push((family, Table::new(columns.clone(), 1)));
         }
         if let Some((_, table)) = tables.last_mut() {
             table.row(vec![
                 Text::styled(STRONG, rule.id),
-                severity_word(rule.severity),
-                Text::plain(rule.en.title),
+                severity_word(rule.severity, language),
+                Text::plain(rule.words(language).title),
             ]);
         }
     }
@@ -45,41 +47,50 @@ pub fn rules(
 
 /// Writes one rule in full.
 pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
-    Text::styled(STRONG, rule.id).and(PLAIN, format!(": {}", rule.en.title)).write_lines(
-        out,
-        0,
-        terminal.width,
-    )?;
+    let language = terminal.language;
+    let words = rule.words(language);
+    let write = |out: &mut dyn Write, text: Text| text.write_lines(out, 0, terminal.width);
+    let head = Text::styled(STRONG, rule.id).and(PLAIN, language.pick(": ", "："));
+    write(out, head.and(PLAIN, words.title))?;
     writeln!(out)?;
-    let evidence: Vec<&str> = rule.evidence.iter().map(|evidence| evidence.as_str()).collect();
-    let evidence =
-        if evidence.is_empty() { "the object alone".to_owned() } else { evidence.join(", ") };
-    let lines = [
-        ("severity", severity_word(rule.severity)),
-        ("judges", Text::plain(rule.subject())),
-        ("looks at", Text::plain(evidence)),
-        ("CCM", Text::plain(rule.en.ccm)),
-    ];
-    for (title, text) in lines {
-        Text::styled(STRONG, format!("{title}: ")).join(text).write_lines(
-            out,
-            0,
-            terminal.width,
-        )?;
-    }
-    for (title, example) in [("bad", rule.bad), ("good", rule.good)] {
-        Text::styled(STRONG, format!("{title}:")).write_lines(out, 0, terminal.width)?;
+    let labelled = |english, chinese| label(language, language.pick(english, chinese));
+    write(out, labelled("severity", "级别").join(severity_word(rule.severity, language)))?;
+    write(out, labelled("judges", "检查对象").and(PLAIN, rule.subject(language)))?;
+    write(out, labelled("looks at", "依据").and(PLAIN, evidence(rule, language)))?;
+    write(out, labelled("CCM", "CCM 的行为").and(PLAIN, words.ccm))?;
+    for (title, example) in [
+        (language.pick("bad", "错误示例"), rule.bad),
+        (language.pick("good", "正确示例"), rule.good),
+    ] {
+        write(out, label(language, title).trimmed())?;
         for line in example.lines() {
             // An example stays as it is typed.
             Text::plain(format!("  {line}")).write(out)?;
             writeln!(out)?;
         }
     }
-    Text::styled(STRONG, "fix: ").and(PLAIN, rule.en.fix).write_lines(out, 0, terminal.width)?;
+    write(out, labelled("fix", "修复").and(PLAIN, words.fix))?;
     if !rule.hides.is_empty() {
-        Text::styled(STRONG, "hides: ")
-            .and(PLAIN, format!("{}, which follow from it", rule.hides.join(", ")))
-            .write_lines(out, 0, terminal.width)?;
+        let hidden = rule.hides.join(language.pick(", ", "、"));
+        let why = language.pick(", which follow from it", "（由该问题引起，不再单独报告）");
+        write(out, labelled("hides", "隐藏").and(PLAIN, hidden + why))?;
+    }
+    for source in rule.sources(language) {
+        write(out, labelled("source", "来源").and(FAINT, source))?;
     }
     Ok(())
+}
+
+/// The name of what follows: `fix: `, `修复：`.
+fn label(language: Language, name: &str) -> Text {
+    Text::styled(STRONG, format!("{name}{}", language.pick(": ", "：")))
+}
+
+fn evidence(rule: &Rule, language: Language) -> String {
+    let names: Vec<&str> = rule.evidence.iter().map(|evidence| evidence.name(language)).collect();
+    if names.is_empty() {
+        language.pick("the object alone", "仅对象本身").to_owned()
+    } else {
+        names.join(language.pick(", ", "、"))
+    }
 }

@@ -5,9 +5,13 @@ use std::{
     io::{self, Write},
 };
 
-use clbmigrate_core::{finding::Severity, patch::PatchOp, rules};
+use clbmigrate_core::{
+    finding::Severity,
+    patch::PatchOp,
+    rules::{self, Language, Rule},
+};
 
-use super::{headline, not_looked_lines};
+use super::{name_of, not_looked_lines, severity_word};
 use crate::output::{
     json::{CheckReport, Finding, Summary},
     style::{FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, severity_style},
@@ -46,17 +50,18 @@ pub fn check(
         write_finding(finding, 0, terminal, is_wide, out)?;
         writeln!(out)?;
     }
-    let lines = not_looked_lines(&document.not_looked, is_wide);
+    let lines = not_looked_lines(&document.not_looked, is_wide, terminal.language);
     for line in &lines {
         line.write_lines(out, 0, terminal.width)?;
     }
     if !lines.is_empty() {
         writeln!(out)?;
     }
-    summary_line(document.summary, scope).write_lines(out, 0, terminal.width)
+    summary_line(document.summary, scope, terminal.language).write_lines(out, 0, terminal.width)
 }
 
-/// A finding in full, indented by that many columns.
+/// A finding in full, indented by that many columns. What is said of the rule is in the language of
+/// the terminal, what is said of the object in English.
 pub fn write_finding(
     finding: &Finding,
     indent: usize,
@@ -64,21 +69,37 @@ pub fn write_finding(
     is_wide: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    headline(finding).write_lines(out, indent, terminal.width)?;
-    Text::plain(&finding.message).write_lines(out, indent + 2, terminal.width)?;
-    Text::styled(STRONG, "fix").and(PLAIN, format!(": {}", finding.fix)).write_lines(
-        out,
-        indent + 2,
-        terminal.width,
-    )?;
+    let language = terminal.language;
+    let rule = rules::find(&finding.rule);
+    let colon = language.pick(": ", "：");
+    let mut write = |text: Text, indent| text.write_lines(out, indent, terminal.width);
+    let titled = |title: &str, style, text: &str| {
+        Text::styled(STRONG, title).and(PLAIN, colon).and(style, text)
+    };
+    match rule.filter(|_| language == Language::Chinese) {
+        None => {
+            write(headline(finding), indent)?;
+            write(Text::plain(&finding.message), indent + 2)?;
+            write(titled("fix", PLAIN, &finding.fix), indent + 2)?;
+        }
+        Some(rule) => {
+            write(titled_headline(finding, rule), indent)?;
+            let whose = Text::styled(STRONG, "对象").and(PLAIN, colon);
+            write(whose.join(place(finding, language)), indent + 2)?;
+            write(titled("详情", PLAIN, &finding.message), indent + 2)?;
+            write(titled("修复", PLAIN, rule.zh.fix), indent + 2)?;
+            if finding.fix != rule.en.fix {
+                write(titled("操作", PLAIN, &finding.fix), indent + 2)?;
+            }
+        }
+    }
     if !is_wide {
         return Ok(());
     }
-    if let Some(rule) = rules::find(&finding.rule) {
-        Text::styled(STRONG, "CCM").and(PLAIN, format!(": {}", rule.en.ccm)).write_lines(
-            out,
+    if let Some(rule) = rule {
+        write(
+            titled(language.pick("CCM", "CCM 的行为"), PLAIN, rule.words(language).ccm),
             indent + 2,
-            terminal.width,
         )?;
     }
     for operation in &finding.patch {
@@ -87,38 +108,89 @@ pub fn write_finding(
             PatchOp::Replace { path, value } => format!("replace {path} {value}"),
             PatchOp::Remove { path } => format!("remove {path}"),
         };
-        Text::styled(STRONG, "patch").and(FAINT, format!(": {text}")).write_lines(
-            out,
-            indent + 2,
-            terminal.width,
-        )?;
+        write(titled(language.pick("patch", "补丁"), FAINT, &text), indent + 2)?;
     }
     Ok(())
 }
 
-/// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
-fn summary_line(summary: Summary, judged: CheckScope) -> Text {
-    let scope = format!(
-        "{}, {} judged by {}",
-        count(judged.services, "Service"),
-        count(judged.workloads, "workload"),
-        count(judged.rules, "rule")
+/// A finding in a line, indented by that many columns.
+pub fn write_finding_briefly(
+    finding: &Finding,
+    indent: usize,
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rule = rules::find(&finding.rule).filter(|_| terminal.language == Language::Chinese);
+    let line = rule.map_or_else(
+        || headline(finding),
+        |rule| {
+            let line = titled_headline(finding, rule).and(PLAIN, "   ");
+            line.join(place(finding, terminal.language))
+        },
     );
-    let unread = match judged.unread {
+    line.write_lines(out, indent, terminal.width)
+}
+
+/// `error CLB001 Service shop/web (a)   file.yaml:12`.
+fn headline(finding: &Finding) -> Text {
+    let language = Language::English;
+    let head = severity_word(finding.severity.into(), language).and(PLAIN, " ");
+    head.and(STRONG, &finding.rule).and(PLAIN, " ").join(place(finding, language))
+}
+
+/// `错误 CLB001 权重不是 0 到 100 之间的整数`.
+fn titled_headline(finding: &Finding, rule: &Rule) -> Text {
+    let head = severity_word(finding.severity.into(), Language::Chinese).and(PLAIN, " ");
+    head.and(STRONG, &finding.rule).and(PLAIN, format!(" {}", rule.zh.title))
+}
+
+/// `Service shop/web (a)   file.yaml:12`.
+fn place(finding: &Finding, language: Language) -> Text {
+    let mut place = Text::plain(name_of(&finding.object));
+    if finding.allowed {
+        let allowed = " (allowed by clbmigrate.io/allow)";
+        place = place.and(FAINT, language.pick(allowed, "（已由 clbmigrate.io/allow 放行）"));
+    }
+    match &finding.source {
+        Some(source) => place.and(FAINT, format!("   {source}")),
+        None => place,
+    }
+}
+
+/// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
+fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Text {
+    let CheckScope { services, workloads, rules, unread } = judged;
+    let scope = language.pick(
+        format!(
+            "{}, {} judged by {}: ",
+            count(services, "Service"),
+            count(workloads, "workload"),
+            count(rules, "rule")
+        ),
+        format!("按 {rules} 条规则检查了 {services} 个 Service、{workloads} 个工作负载："),
+    );
+    let unread = match unread {
         0 => String::new(),
-        number => format!("; {} could not be read", count(number, "input")),
+        number => language.pick(
+            format!("; {} could not be read", count(number, "input")),
+            format!("；{number} 个输入无法读取"),
+        ),
     };
+    let mut text = Text::plain(scope);
     if summary == Summary::default() {
         let style = if judged.unread == 0 { GOOD } else { PLAIN };
-        let text = Text::plain(format!("{scope}: ")).and(style, "no findings");
+        let text = text.and(style, language.pick("no findings", "未发现问题"));
         return text.and(WARNING, unread);
     }
-    let mut text = Text::plain(format!("{scope}: "));
     for (index, severity) in Severity::ALL.into_iter().enumerate() {
         let number = summary.count(severity);
-        let gap = if index == 0 { "" } else { ", " };
+        let gap = if index == 0 { "" } else { language.pick(", ", "，") };
         let style = if number > 0 { severity_style(severity) } else { FAINT };
-        text = text.and(PLAIN, gap).and(style, count(number, severity.as_str()));
+        let counted = language.pick(
+            count(number, severity.as_str()),
+            format!("{number} 个{}", severity.name(Language::Chinese)),
+        );
+        text = text.and(PLAIN, gap).and(style, counted);
     }
     text.and(WARNING, unread)
 }

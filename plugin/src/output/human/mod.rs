@@ -10,9 +10,11 @@ mod status;
 mod transfer;
 mod webhook;
 
+use clbmigrate_core::{finding::Severity, rules::Language};
+
 use super::{
-    json::{Finding, NotLooked, Object},
-    style::{self, FAINT, PLAIN, STRONG, severity_style},
+    json::{NotLooked, Object},
+    style::{self, PLAIN, severity_style},
     text::Text,
 };
 
@@ -42,27 +44,12 @@ fn name_of(object: &Object) -> String {
     format!("{kind} {}{name}{}", namespace.unwrap_or_default(), context.unwrap_or_default())
 }
 
-/// `error CLB001 Service shop/web (a)   file.yaml:12`.
-fn headline(finding: &Finding) -> Text {
-    let severity = finding.severity.into();
-    let head = severity_word(severity)
-        .and(PLAIN, " ")
-        .and(STRONG, &finding.rule)
-        .and(PLAIN, format!(" {}", name_of(&finding.object)));
-    let head =
-        if finding.allowed { head.and(FAINT, " (allowed by clbmigrate.io/allow)") } else { head };
-    match &finding.source {
-        Some(source) => head.and(FAINT, format!("   {source}")),
-        None => head,
-    }
-}
-
-fn severity_word(severity: clbmigrate_core::finding::Severity) -> Text {
-    Text::styled(severity_style(severity), severity.as_str())
+fn severity_word(severity: Severity, language: Language) -> Text {
+    Text::styled(severity_style(severity), severity.name(language))
 }
 
 /// `not looked at: …`, with what is missing for the same reason and the same rules in one line.
-fn not_looked_lines(not_looked: &[NotLooked], is_wide: bool) -> Vec<Text> {
+fn not_looked_lines(not_looked: &[NotLooked], is_wide: bool, language: Language) -> Vec<Text> {
     let mut groups: Vec<(&str, &[String], Vec<&str>)> = Vec::new();
     for missing in not_looked {
         let same = groups
@@ -77,10 +64,19 @@ fn not_looked_lines(not_looked: &[NotLooked], is_wide: bool) -> Vec<Text> {
         let shown = if is_wide { whats.len() } else { 3 };
         let mut what = whats.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
         if whats.len() > shown {
-            what = format!("{what} and {} more", whats.len() - shown);
+            let more = whats.len() - shown;
+            what = language
+                .pick(format!("{what} and {more} more"), format!("{what} 等 {} 项", whats.len()));
         }
-        Text::styled(style::WARNING, "not looked at")
-            .and(PLAIN, format!(": {what} ({why}), so silent: {}", rules.join(", ")))
+        let head = Text::styled(style::WARNING, language.pick("not looked at", "未检查"));
+        let rules = rules.join(", ");
+        head.and(
+            PLAIN,
+            language.pick(
+                format!(": {what} ({why}), so silent: {rules}"),
+                format!("：{what}（{why}），因此未执行：{rules}"),
+            ),
+        )
     });
     lines.collect()
 }

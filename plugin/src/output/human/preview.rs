@@ -6,8 +6,8 @@ use clbmigrate_core::object::ObjectRef;
 
 use super::{
     TableOptions,
-    findings::write_finding,
-    headline, not_looked_lines, preview_lines,
+    findings::{write_finding, write_finding_briefly},
+    not_looked_lines, preview_lines,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
 };
 use crate::output::{
@@ -57,7 +57,7 @@ pub fn preview(
     }
     writeln!(out)?;
     write_findings(preview, terminal, options, out)?;
-    for line in not_looked_lines(&preview.not_looked, options.is_wide) {
+    for line in not_looked_lines(&preview.not_looked, options.is_wide, terminal.language) {
         line.write_lines(out, 0, terminal.width)?;
     }
     Ok(())
@@ -239,25 +239,33 @@ fn write_findings(
     options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let language = terminal.language;
     let title = |name: &str, findings: &[Finding]| {
         let number = match findings.len() {
-            0 => Text::styled(FAINT, "none"),
+            0 => Text::styled(FAINT, language.pick("none", "无")),
             number => Text::plain(number.to_string()),
         };
-        Text::styled(STRONG, format!("{name}: ")).join(number)
+        Text::styled(STRONG, format!("{name}{}", language.pick(": ", "："))).join(number)
     };
     let findings = &preview.findings;
-    title("findings introduced", &findings.introduced).write_lines(out, 0, terminal.width)?;
+    title(language.pick("findings introduced", "新增的问题"), &findings.introduced).write_lines(
+        out,
+        0,
+        terminal.width,
+    )?;
     for finding in &findings.introduced {
         write_finding(finding, 2, terminal, options.is_wide, out)?;
     }
-    for (name, findings) in [("fixed", &findings.fixed), ("unchanged", &findings.unchanged)] {
+    for (name, findings) in [
+        (language.pick("fixed", "已修复的问题"), &findings.fixed),
+        (language.pick("unchanged", "未变的问题"), &findings.unchanged),
+    ] {
         title(name, findings).write_lines(out, 0, terminal.width)?;
         for finding in findings {
             if options.is_wide {
                 write_finding(finding, 2, terminal, true, out)?;
             } else {
-                headline(finding).write_lines(out, 2, terminal.width)?;
+                write_finding_briefly(finding, 2, terminal, out)?;
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use clbmigrate_core::rules::Language;
+
 use super::{
     TableOptions,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
@@ -181,7 +183,7 @@ fn because(outcome: Outcome, reasons: &[String]) -> Text {
 fn problem_line(problem: &Problem) -> Text {
     let severity = problem.severity.into();
     let rule = problem.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
-    super::severity_word(severity)
+    super::severity_word(severity, Language::English)
         .and(severity_style(severity), rule)
         .and(PLAIN, format!(" {}", problem.message))
 }

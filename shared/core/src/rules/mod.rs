@@ -12,6 +12,7 @@ mod findings;
 mod groups;
 mod identity;
 mod keys;
+mod language;
 mod mapped_groups;
 mod mapping;
 mod nodes;
@@ -27,9 +28,8 @@ pub use engine::{
     ChangeSet, Scope, check, check_removed, check_service, check_workloads, unknown_allowances,
 };
 pub use findings::{FindingBuilder, Findings};
-pub use rule::{
-    AnyObject, AtReview, Check, Evidence, Family, Language, RefusedWrites, Rule, Words,
-};
+pub use language::Language;
+pub use rule::{AnyObject, AtReview, Check, Evidence, Family, RefusedWrites, Rule, Words};
 
 use std::sync::LazyLock;
 

@@ -52,16 +52,6 @@ pub struct Words {
     pub fix: &'static str,
 }
 
-/// A language of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
-    /// Chinese, in simplified characters.
-    Chinese,
-}
-
 /// The writes that the plugin refuses under a rule, without `--force`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedWrites {
@@ -181,14 +171,6 @@ impl Rule {
         check: Check::Object(|_, _| {}),
     };
 
-    /// What it says in a language.
-    pub fn words(&self, language: Language) -> &Words {
-        match language {
-            Language::English => &self.en,
-            Language::Chinese => &self.zh,
-        }
-    }
-
     /// Whether it is handed that evidence, where that is at hand.
     pub fn looks_at(&self, evidence: Evidence) -> bool {
         self.evidence.contains(&evidence) || self.also.contains(&evidence)
@@ -207,24 +189,6 @@ impl Rule {
             Some(b'2') => Family::Identity,
             Some(b'3') => Family::Workloads,
             _ => Family::Traffic,
-        }
-    }
-
-    /// What the rule judges, in words.
-    pub fn subject(&self) -> &'static str {
-        match self.check {
-            Check::Object(_) => "any object",
-            Check::Candidate(_) => "a candidate: a Service CCM takes with a CLB annotation",
-            Check::OnClb(_) => "a candidate with a CLB id",
-            Check::Migrated(_) => "a migrated Service: CLB id and mapping",
-            Check::Workload(_) => "a workload that a migrated Service selects",
-            Check::Change(_) => "a change of a migrated Service",
-            Check::Departure(_) => "a change of a candidate with a CLB id",
-            Check::Failures(_) => "a round of CCM over a candidate",
-            Check::OtherType(_) => {
-                "a Service of another type than LoadBalancer with a CLB annotation"
-            }
-            Check::Groups(_) => "a vServer group",
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         source: &[
             "CCM 2.14: vgroups.go, buildVGroupForServicePort",
-            "CCM 2.14: vgroups.go, BuildLocalModel drops the error",
+            "CCM 2.14: vgroups.go, BuildLocalModel",
         ],
         bad: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"101\"",
         good: "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight: \"100\"",
@@ -94,7 +94,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         source: &[
             "CCM 2.14: vgroups.go, buildVGroupForServicePort",
-            "CCM 2.14: vgroups.go, BuildLocalModel drops the error",
+            "CCM 2.14: vgroups.go, BuildLocalModel",
         ],
         bad: "…-loadbalancer-default-weight: \"101\"",
         good: "…-loadbalancer-default-weight: \"100\"",
