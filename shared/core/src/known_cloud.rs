@@ -8,14 +8,19 @@ use crate::{
     index::{Index, ServiceRef},
     object::Service,
     outcome::clb_of,
-    round::{Balancer, Cloud, Listener, MADE_BY_CCM, ServerGroup},
+    round::{Balancer, Cloud, Listener, MADE_BY_CCM, Network, ServerGroup},
+    snapshot::Cluster,
 };
 
-/// The CLB of that id.
-pub(crate) fn balancer(answers: &ClbAnswers, id: &str) -> Balancer {
+/// The CLB of that id. Where no answer shows its tags, `maker` is the Service that CCM made it for.
+pub(crate) fn balancer(answers: &ClbAnswers, id: &str, maker: Option<&Service>) -> Balancer {
+    let made = maker.map(|service| (MADE_BY_CCM.to_owned(), crate::round::default_name(service)));
     let Some(known) = answers.balancers.get(id) else {
-        return Balancer { id: id.to_owned(), ..Balancer::default() };
+        let tags = made.into_iter().collect();
+        return Balancer { id: id.to_owned(), tags, ..Balancer::default() };
     };
+    let tags = known.tags.clone();
+    let tags = if tags.is_empty() { made.into_iter().collect() } else { tags };
     Balancer {
         id: id.to_owned(),
         name: known.name.clone(),
@@ -26,7 +31,8 @@ pub(crate) fn balancer(answers: &ClbAnswers, id: &str) -> Balancer {
         master_zone: known.master_zone.clone(),
         slave_zone: known.slave_zone.clone(),
         resource_group: known.resource_group.clone(),
-        tags: known.tags.clone(),
+        vpc: Some(known.vpc.clone()).filter(|vpc| !vpc.is_empty()),
+        tags,
     }
 }
 
@@ -122,8 +128,15 @@ pub(crate) fn backends_of(
 /// Whether answers tell anything of a Service's CLB itself, or of groups that CCM made for it.
 pub(crate) fn is_clb_known(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> bool {
     let answers = &index.snapshot.clb_answers;
-    answers.balancers.contains_key(clb_of(service_ref.service))
+    let clb = clb_of(service_ref.service);
+    answers.balancers.contains_key(clb)
+        || index.maker_of(clb).is_some()
         || !index.own_groups(service_ref).is_empty()
+}
+
+/// The VPC of a cluster, as far as its profile tells.
+pub(crate) fn network(cluster: &Cluster) -> Network {
+    Network { vpc: cluster.vpc.clone(), ..Network::default() }
 }
 
 /// The cloud around a Service as it is.
@@ -132,10 +145,10 @@ pub(crate) fn around(index: &Index<'_>, service_ref: &ServiceRef<'_>) -> Cloud {
     match clb_of(service_ref.service) {
         "" => Cloud { balancers: vec![made_for(service_ref.service)], ..Cloud::default() },
         clb => Cloud {
-            balancers: vec![balancer(answers, clb)],
+            balancers: vec![balancer(answers, clb, index.maker_of(clb))],
             groups: groups_of(index, service_ref),
             listeners: listeners(index, clb),
-            ..Cloud::default()
+            network: network(service_ref.cluster),
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Situations in which the verdict is easily wrong. Each has a folder of its name in `data/cases`,
 //! with the files `old.yaml` and `new.yaml` where it is about a change.
 
+mod clb;
 mod departing;
 mod reached;
 mod refused;

@@ -68,8 +68,8 @@ fn adopt_service_with_another_clb(#[case] case: Case) {
     let report = case.preview("");
     assert_eq!((report.code, report.outcome()), (3, "frozen"));
     assert_eq!(report.introduced(), ["CLB029 error"]);
-    let fix = report.json.pointer("/findings/introduced/0/fix").expect("a fix");
-    assert_eq!(fix, "make a new Service for this CLB");
+    let fix = report.json.pointer("/findings/introduced/0/fix").expect("a fix").to_string();
+    assert!(fix.contains("a new Service for"), "{fix}");
 }
 
 #[rstest]

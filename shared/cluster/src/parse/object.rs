@@ -27,7 +27,7 @@ use super::{
 /// The prefix of CCM's annotations, of other controllers' and of misspelt ones.
 const SERVICE_KEYS: &str = "service.beta.kubernetes.io/";
 
-/// The ConfigMap of namespace `kube-system` in which ACK keeps the cluster's id.
+/// The ConfigMap of namespace `kube-system` in which ACK keeps the ids of the cluster and of its VPC.
 const PROFILE: &str = "ack-cluster-profile";
 
 /// The configuration of the webhook that injects `preStop` into workloads.
@@ -115,8 +115,11 @@ impl ObjectParser<'_> {
             return Ok(None);
         }
         Ok(match meta.name.as_str() {
-            PROFILE => cluster_id(raw)?
-                .map(|id| Object::ClusterProfile { id, place: self.place(raw, false) }),
+            PROFILE => profile(raw)?.map(|(id, vpc)| Object::ClusterProfile {
+                id,
+                vpc,
+                place: self.place(raw, false),
+            }),
             CLOUD_CONFIG_NAME => ccm::service_backend_type(raw).map(Object::CloudConfig),
             TERWAY_CONFIG_NAME => Some(Object::TerwayConfig),
             _ => None,
@@ -166,8 +169,9 @@ impl ObjectParser<'_> {
     }
 }
 
-/// The id in ACK's profile of the cluster.
-fn cluster_id(raw: &RawObject<'_>) -> Result<Option<String>, LoadError> {
+/// The ids of the cluster and of its VPC in ACK's profile of the cluster; `None` for a profile
+/// without the cluster's.
+fn profile(raw: &RawObject<'_>) -> Result<Option<(String, Option<String>)>, LoadError> {
     #[derive(Deserialize)]
     struct Profile {
         data: Option<Data>,
@@ -175,9 +179,11 @@ fn cluster_id(raw: &RawObject<'_>) -> Result<Option<String>, LoadError> {
     #[derive(Deserialize)]
     struct Data {
         clusterid: Option<String>,
+        vpcid: Option<String>,
     }
-    let data = typed::<Profile>(raw)?.data;
-    Ok(data.and_then(|data| data.clusterid).filter(|id| !id.is_empty()))
+    let Some(data) = typed::<Profile>(raw)?.data else { return Ok(None) };
+    let set = |id: Option<String>| id.filter(|id| !id.is_empty());
+    Ok(set(data.clusterid).map(|id| (id, set(data.vpcid))))
 }
 
 #[derive(Clone, Copy)]

@@ -28,7 +28,7 @@ const EVERYTHING: &str = "
 ---
 {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {scaleTargetRef: {kind: Deployment, name: web}}}
 ---
-{apiVersion: v1, kind: ConfigMap, metadata: {name: ack-cluster-profile, namespace: kube-system}, data: {clusterid: c0ffee}}
+{apiVersion: v1, kind: ConfigMap, metadata: {name: ack-cluster-profile, namespace: kube-system}, data: {clusterid: c0ffee, vpcid: vpc-bp1example}}
 ---
 {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: clbmigrate-mutate-workloads}}
 ";
@@ -47,6 +47,7 @@ fn every_kind_that_matters_finds_its_place() {
     assert!(cluster.injects_into_pods_of("default"));
     assert!(cluster.injects_pre_stop_hooks);
     assert_eq!(cluster.id.as_deref(), Some("c0ffee"));
+    assert_eq!(cluster.vpc.as_deref(), Some("vpc-bp1example"));
     let node = cluster.nodes().by_name("node-1").expect("the Node");
     assert_eq!(node.metadata.namespace, None);
     assert!(!cluster.nodes_listed);

@@ -53,12 +53,8 @@ use ValueKind::{
     DomainExtensions, ForwardPort, Integer, ProtocolPort, SharedClb, SharedClbInteger, Text,
 };
 
-/// The suffixes that the rules take for known, by and large those of CCM 2.14 (`annotations.go`).
-///
-/// The table differs from CCM's own list. CCM 2.14 also reads `loadbalancer-ipv6-address-type`,
-/// `loadbalancer-cross-zone-enabled`, `loadbalancer-alpn`, `loadbalancer-alpn-policy`,
-/// `loadbalancer-listener-port-range` and `loadbalancer-additional-cert-ids`. It does not read
-/// `loadbalancer-slb-network-type`.
+/// The suffixes that CCM 2.14 reads (`annotations.go`, and `service_utils.go` for two of them), and
+/// one of a newer release.
 pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-id", Text),
     known("loadbalancer-vgroup-port", Text),
@@ -72,7 +68,6 @@ pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-ip-version", Text),
     known("loadbalancer-address-type", Text),
     known("loadbalancer-network-type", Text),
-    known("loadbalancer-slb-network-type", Text),
     known("loadbalancer-ip", Text),
     known("loadbalancer-name", SharedClb),
     known("loadbalancer-spec", SharedClb),
@@ -130,6 +125,12 @@ pub const KNOWN_ANNOTATIONS: &[KnownAnnotation] = &[
     known("loadbalancer-unhealthy-threshold", Integer),
     // For network load balancers; on a CLB's Service CCM passes over them.
     known("loadbalancer-zone-maps", Text),
+    known("loadbalancer-cross-zone-enabled", Text),
+    known("loadbalancer-ipv6-address-type", Text),
+    known("loadbalancer-listener-port-range", Text),
+    known("loadbalancer-additional-cert-ids", Text),
+    known("loadbalancer-alpn", Text),
+    known("loadbalancer-alpn-policy", Text),
     known("loadbalancer-security-group-ids", Text),
     known("loadbalancer-bandwidth-package-id", Text),
     known("loadbalancer-cacert-id", Text),

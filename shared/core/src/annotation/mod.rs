@@ -1,9 +1,11 @@
 //! CCM's annotations: their keys, the two prefixes and which one wins, and typed values.
 
+mod clb_id;
 mod known;
 mod service;
 mod value;
 
+pub use clb_id::{ClbIdProblem, clb_id_problem, tidy_clb_id};
 pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, find_known, nearest_known_key};
 pub(crate) use known::{VGROUP_IDS, known_in};
 pub use service::{CLB_LABEL, FINALIZER};

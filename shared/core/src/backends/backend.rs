@@ -30,10 +30,10 @@ impl<'a> Backends<'a> {
         }
     }
 
-    /// One backend that stands for others of which nothing is known.
-    pub(crate) fn unknown() -> Self {
+    /// One backend that stands for others of which nothing is known but whether they have a port.
+    pub(crate) fn unknown(has_port: bool) -> Self {
         let target = BackendTarget::Ecs(crate::prediction::UNKNOWN_SERVER);
-        vec![Backend { target, port: 1, weight: 0 }].into()
+        vec![Backend { target, port: has_port.into(), weight: 0 }].into()
     }
 
     /// How many backends there are.

@@ -113,6 +113,19 @@ impl<'a> LocalModel<'a> {
         Self { mode: self.mode, ports: ports.collect() }
     }
 
+    /// Gives each port that has no node port, and gets none, a backend that stands for those that CCM
+    /// would register.
+    pub(crate) fn fill_ports_without_node_port(&mut self, service: &Service) {
+        if self.mode == Mode::Eni || service.awaits_node_ports() {
+            return;
+        }
+        for of in self.ports.iter_mut().filter(|of| of.port.node_port == 0) {
+            if let Ok(group) = &mut of.group {
+                group.backends = Backends::unknown(false);
+            }
+        }
+    }
+
     /// The ports that CCM cannot build, with the reason.
     pub fn skipped(&self) -> impl Iterator<Item = (&'a ServicePort, &SkipReason)> {
         self.ports.iter().filter_map(|port| Some((port.port, port.group.as_ref().err()?)))

@@ -36,6 +36,9 @@ pub struct LoadBalancer {
     /// The id of its resource group; `None` where the answer does not say.
     #[serde(rename = "ResourceGroupId", default)]
     pub resource_group: Option<String>,
+    /// The id of its VPC; empty where it is in none, or the answer does not say.
+    #[serde(rename = "VpcId", default, deserialize_with = "nullable")]
+    pub vpc: String,
     /// Its tags, by key.
     #[serde(rename = "Tags", default, deserialize_with = "tags")]
     pub tags: BTreeMap<String, String>,

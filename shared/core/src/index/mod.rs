@@ -40,6 +40,8 @@ pub struct Index<'a> {
     said_before: OnceCell<HashSet<(usize, String, String)>>,
     /// What the answers tell of the health of backends.
     health: KnownHealth<'a>,
+    /// The Services with a CLB that CCM made for them, by CLB. `None` for a CLB that CCM reuses.
+    makers: HashMap<&'a str, Option<&'a Service>>,
     /// Whether one CLB is known, and no other.
     sole_clb: bool,
 }
@@ -124,6 +126,7 @@ impl<'a> Index<'a> {
             said_before: OnceCell::new(),
             described: DescribedServices::new(&snapshot.clb_answers),
             health: KnownHealth::new(&snapshot.clb_answers),
+            makers: HashMap::new(),
             sole_clb: false,
         };
         for service_ref in taken_services(snapshot) {
@@ -141,6 +144,7 @@ impl<'a> Index<'a> {
 
     fn add(&mut self, service_ref: ServiceRef<'a>) {
         let clb = service_ref.service.metadata.annotations.text(annotation::ID);
+        self.add_maker(service_ref.service, clb);
         if clb.is_empty() {
             return;
         }
@@ -161,6 +165,27 @@ impl<'a> Index<'a> {
             let key = RouteKey { clb, vgroup, port: Some(port) };
             self.routes.entry(key).or_default().push(Member { service_ref, port });
         }
+    }
+
+    /// Notes what a Service's label says of a CLB. CCM writes the label when it has a CLB: beside an
+    /// id it has accepted the CLB, without one it has made it.
+    fn add_maker(&mut self, service: &'a Service, clb: &str) {
+        let labels = &service.metadata.labels;
+        let Some(label) = labels.get(annotation::CLB_LABEL).filter(|label| !label.is_empty())
+        else {
+            return;
+        };
+        if clb.is_empty() {
+            self.makers.entry(label).or_insert(Some(service));
+        } else if clb == label {
+            self.makers.insert(label, None);
+        }
+    }
+
+    /// The Service that CCM made a CLB for, as labels tell; `None` where they do not, and where CCM
+    /// has accepted the CLB for a Service that names it.
+    pub(crate) fn maker_of(&self, clb: &str) -> Option<&'a Service> {
+        self.makers.get(clb).copied().flatten()
     }
 
     /// The routes of a Service without mapping: the groups that CCM made for its ports. A group whose

@@ -199,6 +199,10 @@ pub(crate) fn of_service<'s>(inputs: ServiceInputs<'s, '_>) -> ServiceOutcome<'s
     if let (None, Some(error)) = (nodes, backends::backend_label_error(service)) {
         model = Err(error);
     }
+    let missing = missing(mode, &model_inputs, nodes.is_some(), slices.is_some());
+    if let (Some(_), Some(_), Ok(model)) = (missing, mode, &mut model) {
+        model.fill_ports_without_node_port(service);
+    }
     let run = || failures(service, &model, (inputs.cluster_id, version), &(inputs.cloud)());
     let failures = if !inputs.is_clb_known && has_nothing_to_fail_at(service, &model, version) {
         debug_assert_eq!(run(), [], "{service:?}");
@@ -206,13 +210,17 @@ pub(crate) fn of_service<'s>(inputs: ServiceInputs<'s, '_>) -> ServiceOutcome<'s
     } else {
         run()
     };
-    let missing = missing(mode, &model_inputs, nodes.is_some(), slices.is_some());
+    let takes_none = failures.iter().any(|failure| matches!(failure, Failure::OtherVpc { .. }));
     let ports = match model {
         Ok(model) if of_failures(&failures) != Some(Outcome::Frozen) => {
             let no_node = mode != Some(Mode::Eni)
                 && nodes.is_some_and(|nodes| !backends::has_eligible_node(service, nodes, version));
             let of_port = |PortModel { port, group }| {
                 let result = result(service, group, missing, no_node, inputs.is_hash_current);
+                let result = match result {
+                    PortResult::Applied(group) if takes_none => PortResult::Refused(group),
+                    result => result,
+                };
                 PortOutcome { port, result }
             };
             model.ports.into_iter().map(of_port).collect()
@@ -247,6 +255,7 @@ fn has_nothing_to_fail_at(
     service.is_taken_by(version)
         && !service.needs_clean_up()
         && !is_bound_elsewhere
+        && annotation::clb_id_problem(annotations.text(annotation::ID)).is_none()
         && annotations.keys().all(is_text)
         && annotations.text(annotation::FORCE_OVERRIDE) != "true"
         && backends::mapping(service).is_some_and(|mapping| mapping.format_error().is_none())
@@ -311,6 +320,14 @@ fn result<'s>(
     match group {
         Ok(group) if group.vgroup.is_none() && backends::is_mapped(service) => {
             PortResult::Own(group)
+        }
+        // Whatever the backends are, the cloud takes none with port 0.
+        Ok(group)
+            if missing.is_some_and(|missing| missing != BACKEND_TYPE)
+                && !service.awaits_node_ports()
+                && group.backends.iter().any(|backend| backend.port == 0) =>
+        {
+            PortResult::Refused(VServerGroup { backends: Backends::none().clone(), ..group })
         }
         Ok(_) if missing.is_some() => PortResult::Unknown(missing.unwrap_or_default()),
         Ok(group) if no_node && group.backends.is_empty() => PortResult::NoNode(group),

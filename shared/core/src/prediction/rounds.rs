@@ -112,9 +112,13 @@ impl<'s, 'p, 'a: 's> Started<'s, 'p, 'a> {
 
     /// The same for a Service whose groups hold afterwards what CCM computes for it, see
     /// [`CloudBuilder::is_plain`]. Of its backends, one node is enough to tell, and what is not known
-    /// of them does not matter.
+    /// of them does not matter but where they have no port.
     fn judge(self) -> ServicePrediction {
-        let model = self.index.local_model(&self.service_ref);
+        let model = if self.service_ref.service.awaits_node_ports() {
+            self.index.local_model(&self.service_ref)
+        } else {
+            model(self.index, &self.service_ref, false)
+        };
         let model = model.map(|model| model.with_one_node());
         let cloud = known_cloud::around(self.index, &self.service_ref);
         let round = repeat(&self.inputs(&model), 1, &cloud);
@@ -166,8 +170,13 @@ fn model<'s, 'a: 's>(
     let mut model = index.local_model(service_ref)?;
     let outcome = index.outcome_of(service_ref, &Prediction::default());
     for (port, of) in model.ports.iter_mut().zip(&outcome.ports) {
-        if let (Ok(group), PortResult::Unknown(_)) = (&mut port.group, &of.result) {
-            group.backends = Backends::unknown();
+        let Ok(group) = &mut port.group else { continue };
+        match &of.result {
+            PortResult::Unknown(_) => group.backends = Backends::unknown(true),
+            PortResult::Refused(refused) if refused.backends.is_empty() => {
+                group.backends = Backends::unknown(false);
+            }
+            _ => {}
         }
     }
     Ok(model)
@@ -187,8 +196,9 @@ fn as_seen(builder: &CloudBuilder<'_, '_>, change: &ServiceChange<'_>) -> Option
     // CCM has bound a Service that it took to its CLB, whether or not a manifest says so.
     if let Some(old) = change.old.filter(|old| was_taken && clb_of(old) != clb_of(&seen)) {
         let ingress = &mut seen.status.load_balancer.ingress;
-        if ingress.is_empty() && !clb_of(old).is_empty() {
-            let ip = "its address".to_owned();
+        let is_possible = annotation::clb_id_problem(clb_of(old)).is_none();
+        if ingress.is_empty() && !clb_of(old).is_empty() && is_possible {
+            let ip = "…".to_owned();
             ingress.push(LoadBalancerIngress { ip, hostname: String::new() });
             let label = annotation::CLB_LABEL.to_owned();
             seen.metadata.labels.entry(label).or_insert_with(|| clb_of(old).to_owned());

@@ -17,7 +17,7 @@ use crate::{
     mapping::Mapping,
     object::Service,
     outcome::{PortOutcome, PortResult, clb_of},
-    round::{Balancer, Cloud, Listener, ServerGroup},
+    round::{Balancer, Cloud, Listener, Network, ServerGroup},
     version::CcmVersion,
 };
 
@@ -50,7 +50,7 @@ impl StandingCloud {
         builder: &CloudBuilder<'_, '_>,
         change: &ServiceChange<'_>,
     ) -> Cloud {
-        let mut cloud = Cloud::default();
+        let mut cloud = Cloud { network: builder.network(change.cluster), ..Cloud::default() };
         let mut versions = [change.old, change.new].into_iter().flatten();
         let names_clb = versions.any(|service| !clb_of(service).is_empty());
         for (index, service_ref) in builder.versions(change) {
@@ -132,6 +132,13 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
         cluster.map_or(CcmVersion::NEWEST, |cluster| cluster.ccm_version)
     }
 
+    /// The VPC of a cluster.
+    fn network(&self, cluster: usize) -> Network {
+        let both = [self.after, self.before].into_iter();
+        let mut clusters = both.filter_map(|index| index.snapshot.clusters.get(cluster));
+        clusters.next().map(known_cloud::network).unwrap_or_default()
+    }
+
     /// The id of the network interface that has an address, as far as the groups' answers tell.
     pub(super) fn interface(&self, ip: &str) -> String {
         let interfaces = self.interfaces.get_or_init(|| {
@@ -165,7 +172,8 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
         let has_balancer =
             |index: &&&Index<'_>| index.snapshot.clb_answers.balancers.contains_key(clb);
         let index = both.iter().find(has_balancer).unwrap_or(&self.after);
-        let balancer = known_cloud::balancer(&index.snapshot.clb_answers, clb);
+        let maker = self.before.maker_of(clb).or_else(|| self.after.maker_of(clb));
+        let balancer = known_cloud::balancer(&index.snapshot.clb_answers, clb, maker);
         let has_listeners = |index: &&&Index<'_>| index.listeners_of(clb).is_some();
         let listeners = both.iter().find(has_listeners);
         let listeners = listeners.map(|index| known_cloud::listeners(index, clb));
@@ -211,6 +219,9 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
     /// What stands in a group: as its answer shows, else as CCM would have written it for all
     /// Services that are mapped to it.
     fn standing(&self, clb: &str, vgroup: &str) -> Option<Vec<RegisteredBackend>> {
+        if annotation::clb_id_problem(clb).is_some() {
+            return Some(Vec::new());
+        }
         for index in [self.after, self.before] {
             if let Some(answer) = index.snapshot.clb_answers.groups.get(vgroup) {
                 // A Service that the change takes away, or creates, is in one of the two alone.

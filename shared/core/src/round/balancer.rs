@@ -39,6 +39,18 @@ pub(super) fn find(cloud: &Cloud, service: &Service) -> Option<String> {
     found.map(|balancer| balancer.id.clone())
 }
 
+/// Fails where the Service names its CLB by an id that none can have: the cloud answers
+/// `InvalidLoadBalancerId.NotFound`. At a deletion CCM lets that pass.
+pub(super) fn check_id(service: &Service) -> Result<(), Failure> {
+    let id = service.metadata.annotations.text(annotation::ID);
+    match annotation::clb_id_problem(id) {
+        Some(problem) if !service.needs_clean_up() => {
+            Err(Failure::NoClbId { id: id.to_owned(), problem })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the CLB of a Service whose round found none, and returns its id.
 pub(super) fn create(cloud: &mut Cloud, inputs: &RoundInputs<'_>) -> Result<String, Failure> {
     let annotations = &inputs.service.metadata.annotations;
@@ -65,6 +77,7 @@ pub(super) fn create(cloud: &mut Cloud, inputs: &RoundInputs<'_>) -> Result<Stri
         master_zone: known(annotation::MASTER_ZONE),
         slave_zone: known(annotation::SLAVE_ZONE),
         resource_group: known(annotation::RESOURCE_GROUP),
+        vpc: None,
         tags: tags.map(|(key, value)| (key.to_owned(), value)).into(),
     });
     Ok(made)
@@ -78,28 +91,37 @@ pub(super) fn check_reuse(service: &Service, balancer: &Balancer) -> Result<(), 
     {
         return Err(NotReusable::MadeByKubernetes { clb, tag });
     }
-    // Where the CLB's address is not known, the label tells which CLB the address is of.
-    let label =
-        service.metadata.labels.get(annotation::CLB_LABEL).filter(|label| !label.is_empty());
-    if let (None, Some(label), false) =
-        (&balancer.address, label, service.status.load_balancer.ingress.is_empty())
-        && *label != clb
-    {
-        return Err(NotReusable::OtherClb { clb, has: label.clone() });
-    }
-    let (Some(address), [first, ..]) =
-        (&balancer.address, service.status.load_balancer.ingress.as_slice())
-    else {
-        return Ok(());
-    };
-    let fits = |ingress: &LoadBalancerIngress| {
-        ingress.ip == *address || (ingress.ip.is_empty() && !ingress.hostname.is_empty())
-    };
+    let ingress = service.status.load_balancer.ingress.as_slice();
+    let Some(first) = ingress.first() else { return Ok(()) };
+    let is_host = |shown: &LoadBalancerIngress| shown.ip.is_empty() && !shown.hostname.is_empty();
     let shows_eip = service.metadata.annotations.text(annotation::EXTERNAL_IP_TYPE) == "eip";
-    if shows_eip || service.status.load_balancer.ingress.iter().any(fits) {
+    if shows_eip || ingress.iter().any(is_host) {
         return Ok(());
     }
-    Err(NotReusable::OtherAddress { clb, address: address.clone(), has: first.ip.clone() })
+    let ip = first.ip.clone();
+    let Some(address) = &balancer.address else {
+        // The label tells which CLB the address is of.
+        let label = service.metadata.labels.get(annotation::CLB_LABEL);
+        return match label.filter(|label| !label.is_empty() && **label != clb) {
+            Some(has) => Err(NotReusable::OtherClb { clb, has: has.clone(), ip }),
+            None => Ok(()),
+        };
+    };
+    if ingress.iter().any(|shown| shown.ip == *address) {
+        return Ok(());
+    }
+    Err(NotReusable::OtherAddress { clb, address: address.clone(), has: ip })
+}
+
+/// That the CLB is in another VPC than the cluster; `None` where it is not, or where one of the two
+/// is not known.
+pub(super) fn other_vpc(cloud: &Cloud, clb: &str) -> Option<Failure> {
+    let (vpc, cluster) = (cloud.balancer(clb)?.vpc.as_ref()?, cloud.network.vpc.as_ref()?);
+    (vpc != cluster).then(|| Failure::OtherVpc {
+        clb: clb.to_owned(),
+        vpc: vpc.clone(),
+        cluster: cluster.clone(),
+    })
 }
 
 /// The attributes that differ and that CCM cannot change. At a deletion CCM wants nothing of the

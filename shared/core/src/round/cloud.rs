@@ -40,6 +40,8 @@ pub struct Balancer {
     pub slave_zone: Option<String>,
     /// The id of its resource group.
     pub resource_group: Option<String>,
+    /// The id of its VPC; `None` also for one that is in none, as those of the internet are.
+    pub vpc: Option<String>,
     /// Its tags, by key.
     pub tags: BTreeMap<String, String>,
 }
@@ -76,9 +78,11 @@ pub struct Listener {
     pub is_stopped: bool,
 }
 
-/// What the VPC says of pods' addresses.
+/// The VPC of a cluster, and what it says of pods' addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
+    /// Its id; `None` where it is not known.
+    pub vpc: Option<String>,
     /// The address ranges of the VPC, for example `10.0.0.0/8`. `None` where they are not known:
     /// every address then counts as one with a network interface.
     pub ranges: Option<Vec<String>>,

@@ -252,20 +252,25 @@ pub(super) fn held_back(wanted: &[WantedGroup], action: &GroupAction) -> Option<
 }
 
 /// Carries one action out. Adds, then removes, then sets, so that the group is never empty in
-/// between; a refusal stops none of them (CCM 2.14: `UpdateVServerGroup`).
+/// between; a refusal stops none of them (CCM 2.14: `UpdateVServerGroup`). Unless the CLB
+/// `takes_backends`, nothing is added.
 pub(super) fn apply(
     cloud: &mut Cloud,
     clb: &str,
     wanted: &mut [WantedGroup],
     action: GroupAction,
+    takes_backends: bool,
 ) -> Vec<Refusal> {
+    let taken = |backends: &[RegisteredBackend]| -> Vec<RegisteredBackend> {
+        if takes_backends { backends.to_vec() } else { Vec::new() }
+    };
     match action {
         GroupAction::Create(index) => {
             let Some(wanted) = wanted.get_mut(index) else { return Vec::new() };
             let id = cloud.create_group(clb, &wanted.name);
             let added = cloud
                 .group_mut(&id)
-                .map_or(Ok(()), |group| group.add(&wanted.backends, wanted.awaits_ports));
+                .map_or(Ok(()), |group| group.add(&taken(&wanted.backends), wanted.awaits_ports));
             wanted.id = Some(id);
             added.err().into_iter().collect()
         }
@@ -273,7 +278,7 @@ pub(super) fn apply(
             let awaits_ports = wanted.get(index).is_some_and(|wanted| wanted.awaits_ports);
             let id = wanted.get(index).and_then(|wanted| wanted.id.as_deref()).unwrap_or_default();
             let Some(group) = cloud.group_mut(id) else { return Vec::new() };
-            let added = group.add(&add, awaits_ports);
+            let added = group.add(&taken(&add), awaits_ports);
             group.remove(&remove);
             let set = group.set(&set, awaits_ports);
             added.err().into_iter().chain(set.err()).collect()

@@ -6,7 +6,8 @@
 //!
 //! 1. An event queues the Service, or does not ([`events`]).
 //! 2. CCM computes what it wants. A value that it cannot read ends the round here.
-//! 3. It reads the CLB with its groups. A malformed mapping ends the round here.
+//! 3. It reads the CLB with its groups. An id that no CLB has, or a malformed mapping, ends the round
+//!    here.
 //! 4. It makes, refuses or lets go of the CLB ([`balancer`]).
 //! 5. It changes the groups ([`groups`]) and the listeners ([`listeners`]). What the cloud refuses
 //!    stops neither, but the round fails.
@@ -226,6 +227,7 @@ fn sync(inputs: &RoundInputs<'_>, round: &mut Round) -> Result<Synced, Vec<Failu
     let (wanted, events) = build(inputs, &round.cloud);
     round.events = events;
     let mut wanted = wanted.map_err(one)?;
+    balancer::check_id(inputs.service).map_err(one)?;
     let found_clb = balancer::find(&round.cloud, inputs.service);
     let mut found = match &found_clb {
         Some(clb) => groups::find(inputs, &round.cloud, clb).map_err(one)?,
@@ -242,11 +244,16 @@ fn sync(inputs: &RoundInputs<'_>, round: &mut Round) -> Result<Synced, Vec<Failu
         listeners::associate(&mut wanted.listeners, &wanted.groups).map_err(one)?;
     }
     let mut failures = attributes(inputs, &round.cloud, &clb);
+    let other_vpc = balancer::other_vpc(&round.cloud, &clb)
+        .filter(|_| !inputs.service.needs_clean_up() && !wanted.groups.is_empty());
+    let takes_backends = other_vpc.is_none();
+    failures.extend(other_vpc);
     let mut refusals = Vec::new();
     let side_by_side = inputs.version.has(Behaviour::WorksInParallel);
     for action in actions {
         round.events.extend(groups::held_back(&wanted.groups, &action).map(RoundEvent::HeldBack));
-        refusals.extend(groups::apply(&mut round.cloud, &clb, &mut wanted.groups, action));
+        let wanted = &mut wanted.groups;
+        refusals.extend(groups::apply(&mut round.cloud, &clb, wanted, action, takes_backends));
         if !side_by_side && !refusals.is_empty() {
             break;
         }

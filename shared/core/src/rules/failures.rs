@@ -5,34 +5,10 @@ use crate::{
     annotation,
     backends::Mode,
     finding::Severity,
-    round::{Failure, NotReusable, Refusal},
+    round::{Failure, Refusal},
 };
 
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "CLB029",
-        severity: Severity::Error,
-        evidence: &[],
-        also: &[Evidence::OldObject, Evidence::ClbApi],
-        en: Words {
-            title: "CCM refuses this CLB for this Service",
-            ccm: "Does not bind a Service that has the address of another CLB, and uses no CLB that it made itself. What the Service wants of a CLB's attributes and the CLB has not, it cannot change: every round fails.",
-            fix: "make a new Service for this CLB",
-        },
-        zh: Words {
-            title: "CCM 不允许该 Service 使用这个 CLB 实例",
-            ccm: "Service 已有其他 CLB 实例的地址时，拒绝绑定；CCM 自己创建的 CLB 实例也不能复用。Service 要求的属性与 CLB 实例不符时，CCM 无法修改该属性，每轮调谐都失败。",
-            fix: "为这个 CLB 实例新建 Service",
-        },
-        source: &[
-            "CCM 2.14: model_applier.go, isLoadBalancerReusable",
-            "CCM 2.14: loadbalancer.go, Update",
-        ],
-        bad: "…-loadbalancer-id: \"lb-bp1example\" added to a Service that has an address",
-        good: "a new Service with …-loadbalancer-id: \"lb-bp1example\"",
-        check: Check::Failures(refused_clb),
-        ..Rule::DEFAULT
-    },
     Rule {
         id: "CLB030",
         severity: Severity::Error,
@@ -114,12 +90,8 @@ fn emit(
 ) {
     for failure in failures {
         if let Some(path) = path_of(failure) {
-            let what = if failure.writes_nothing() {
-                "CCM fails each round: nothing is written, weights and backends freeze"
-            } else {
-                "CCM fails each round"
-            };
-            checked.finding(out).at(path).emit(format!("{failure}. {what}"));
+            let fate = failure.fate();
+            checked.finding(out).at(path).emit(format!("{failure}. {fate}"));
         }
     }
 }
@@ -128,30 +100,25 @@ fn path(checked: &CheckedService<'_, '_>, suffix: &str) -> String {
     annotation::field_path(&checked.annotations().key_of(suffix))
 }
 
-fn refused_clb(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {
-    emit(checked, failures, out, |failure| match failure {
-        Failure::NotReusable(
-            NotReusable::MadeByKubernetes { .. }
-            | NotReusable::OtherAddress { .. }
-            | NotReusable::OtherClb { .. },
-        )
-        | Failure::ClbGone(_)
-        | Failure::NoClb(_) => Some(path(checked, annotation::ID)),
-        Failure::Mismatch(mismatch) => Some(path(checked, mismatch.attribute)),
-        _ => None,
-    });
-}
-
 fn no_node_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let service = checked.service();
-    let mut ports = service.spec.ports.iter().filter(|port| port.node_port == 0);
-    let Some(port) = ports.next().filter(|_| !service.awaits_node_ports()) else { return };
+    if service.awaits_node_ports() {
+        return;
+    }
+    let without = service.spec.ports.iter().filter(|port| port.node_port == 0);
+    let numbers: Vec<String> = without.map(|port| port.port.to_string()).collect();
+    let which = match numbers.as_slice() {
+        [] => return,
+        [one] => format!("port {one} has no node port, and gets none"),
+        [others @ .., last] => {
+            format!("ports {} and {last} have no node port, and get none", others.join(", "))
+        }
+    };
     if checked.known_mode(out).is_none_or(|mode| mode == Mode::Eni) {
         return;
     }
     checked.finding(out).at("spec.allocateLoadBalancerNodePorts").value("false").emit(format!(
-        "port {} has no node port, and gets none: the CLB takes no backend with port 0, each round of CCM fails, and the backends that were there are removed",
-        port.port
+        "{which}: the CLB takes no backend with port 0, each round of CCM fails, and the backends that were there are removed"
     ));
 }
 

@@ -6,6 +6,7 @@
 mod across;
 mod change;
 mod checked;
+mod clb;
 mod engine;
 mod failures;
 mod findings;
@@ -51,6 +52,7 @@ fn all() -> &'static [&'static Rule] {
             identity::RULES,
             workloads::RULES,
             traffic::RULES,
+            clb::RULES,
             reached::RULES,
             failures::RULES,
             groups::RULES,

@@ -128,6 +128,10 @@ fn unbound(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(new) = checked.present() else { return };
     let old = checked.old();
     let (old_id, new_id) = (text(old, annotation::ID), text(new, annotation::ID));
+    // Behind an id that no CLB has, CCM never had anything.
+    if annotation::clb_id_problem(old_id).is_some() {
+        return;
+    }
     if old_id != new_id {
         let key = old.metadata.annotations.key_of(annotation::ID);
         let mapping_key = old.metadata.annotations.key_of(annotation::VGROUP_PORT);

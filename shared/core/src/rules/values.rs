@@ -290,30 +290,40 @@ fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn unreadable_annotations(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
-    for listener::UnreadableAnnotation { key, text, problem } in
+    for unreadable in
         listener::unreadable_among(checked.service(), checked.known(), checked.version())
     {
-        let tidy: String =
-            text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
-        let key = key.as_str();
-        let is_number = !key.ends_with(annotation::PROTOCOL_PORT);
-        let tidy = if is_number { tidy } else { tidy.to_lowercase() };
-        let is_good = if is_number {
-            annotation::parse_integer(&tidy).is_ok()
-        } else {
-            checked.service().spec.ports.iter().all(|port| listener::protocol(&tidy, port).is_ok())
-        };
-        let fix = if is_good {
-            format!("set {key}: \"{tidy}\"")
-        } else {
-            format!("correct or remove {key}")
+        let tidy = readable(checked, &unreadable);
+        let listener::UnreadableAnnotation { key, text, problem } = &unreadable;
+        let fix = match &tidy {
+            Some(tidy) => format!("set {key}: \"{tidy}\""),
+            None => format!("correct or remove {key}"),
         };
         checked.finding(out)
-            .annotation(key, &text)
+            .annotation(key, text)
             .fix(fix)
-            .patch(is_good.then(|| PatchOp::set_annotation(key, tidy)))
+            .patch(tidy.map(|tidy| PatchOp::set_annotation(key, tidy)))
             .emit(format!("{problem}. CCM fails the whole round: nothing is written, weights and backends freeze"));
     }
+}
+
+/// What an unreadable value was meant to be, where CCM can read that: without white space, quotes
+/// and empty entries, with colons for equals signs, and with protocols in lower case.
+fn readable(
+    checked: &CheckedService<'_, '_>,
+    listener::UnreadableAnnotation { key, text, .. }: &listener::UnreadableAnnotation,
+) -> Option<String> {
+    let bare: String = text.chars().filter(|c| !c.is_whitespace() && !"\"'".contains(*c)).collect();
+    let entries: Vec<&str> = bare.split(',').filter(|entry| !entry.is_empty()).collect();
+    let tidy = entries.join(",");
+    let meant = [tidy.to_lowercase(), tidy.replace('=', ":"), tidy];
+    let meant = meant.into_iter().rev().filter(|meant| !meant.is_empty() && meant != text);
+    let mut service = checked.service().clone();
+    meant.into_iter().find(|meant| {
+        service.metadata.annotations.set(key, meant);
+        let unreadable = listener::unreadable_annotations(&service, checked.version());
+        unreadable.iter().all(|other| other.key != *key)
+    })
 }
 
 fn backend_label(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {

@@ -37,10 +37,12 @@ pub enum Object {
     Autoscaler(Box<HorizontalPodAutoscaler>),
     /// v1 Namespace, reduced to its metadata.
     Namespace(Box<ObjectMeta>),
-    /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id.
+    /// ConfigMap `kube-system/ack-cluster-profile`: the cluster's id and VPC.
     ClusterProfile {
         /// The id.
         id: String,
+        /// The id of its VPC, where the profile states one.
+        vpc: Option<String>,
         /// Where the ConfigMap was read.
         place: SourceLocation,
     },
@@ -109,11 +111,12 @@ impl Cluster {
                 self.namespaces.insert(meta.name.clone(), *meta);
                 Inserted::New
             }
-            Object::ClusterProfile { id, place } => match &self.profile {
+            Object::ClusterProfile { id, vpc, place } => match &self.profile {
                 Some((known, _)) if *known == id => Inserted::Same,
                 Some((_, place)) => Inserted::Conflict(place.clone()),
                 None => {
                     self.id.get_or_insert_with(|| id.clone());
+                    self.vpc = vpc;
                     self.profile = Some((id, place));
                     Inserted::New
                 }

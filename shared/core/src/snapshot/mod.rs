@@ -43,6 +43,8 @@ pub struct Cluster {
     pub context: Option<Arc<str>>,
     /// Its id, where it is known. See [`Snapshot::infer_cluster_ids`].
     pub id: Option<String>,
+    /// The id of its VPC, where its own profile states one.
+    pub vpc: Option<String>,
     /// What the names of its Services end in, for clusters whose ids cannot differ.
     pub suffix: Option<String>,
     /// Whether pods are the backends of a Service without `backend-type`, as a flag or the
@@ -137,6 +139,7 @@ impl Cluster {
             newer.nodes.iter().for_each(|node| nodes.insert(node.clone()));
         }
         self.nodes_listed |= newer.nodes_listed;
+        self.vpc = newer.vpc.clone().or_else(|| self.vpc.take());
         self.endpoints_listed.extend(newer.endpoints_listed.iter().cloned());
         self.autoscaled.extend(newer.autoscaled.iter().cloned());
         self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));

@@ -9,6 +9,7 @@
 mod grid;
 mod hashes;
 mod inject;
+mod known_keys;
 mod languages;
 mod properties;
 mod recorded;

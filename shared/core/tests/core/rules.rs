@@ -67,6 +67,16 @@ fn groups_without_a_listener_and_backends_that_do_not_answer_are_found() {
 }
 
 #[test]
+fn clbs_that_ccm_does_not_take_are_found() {
+    try_all(&grid::clb::rules());
+}
+
+#[test]
+fn rounds_that_fail_are_found() {
+    try_all(&grid::failures::rules());
+}
+
+#[test]
 fn changes_that_lose_traffic_are_found() {
     try_all(&grid::change::rules());
 }

@@ -196,6 +196,7 @@ impl From<&CloudState> for Cloud {
                 master_zone: known(&balancer.master_zone),
                 slave_zone: known(&balancer.slave_zone),
                 resource_group: known(&balancer.resource_group_id),
+                vpc: None,
                 tags: balancer.tags.iter().map(|t| (t.key.clone(), t.value.clone())).collect(),
             }
         });
@@ -219,6 +220,7 @@ impl From<&CloudState> for Cloud {
             groups: groups.collect(),
             listeners: listeners.collect(),
             network: Network {
+                vpc: None,
                 ranges: Some(state.vpc_cidrs.clone()),
                 without_interface: state.ips_without_eni.clone(),
             },

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckedService, missing_answer, missing_cluster_id, of_context};
 use crate::{
+    annotation,
     backends::{self, Mode, NodeSet},
     clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend},
     index::{ServiceRef, routes_of},
@@ -109,6 +110,11 @@ impl<'a> CheckedService<'_, 'a> {
         self.sees(Evidence::ClbApi).then_some(&self.facts.index.snapshot.clb_answers)
     }
 
+    /// Whether there may be answers about its CLB. None is missing where no CLB can have its id.
+    fn may_have_answers(&self) -> bool {
+        annotation::clb_id_problem(self.clb()).is_none()
+    }
+
     /// All groups of its CLB, as `(id, name)`; `None` where their list is not at hand.
     pub fn groups_at_hand(&self) -> Option<Vec<(&'a str, &'a str)>> {
         self.answers().and_then(|_| self.facts.index.groups_of(self.clb()))
@@ -117,7 +123,7 @@ impl<'a> CheckedService<'_, 'a> {
     /// The same. Notes that they are missing where their list is not at hand.
     pub fn groups(&self, out: &mut Findings<'_>) -> Option<Vec<(&'a str, &'a str)>> {
         let groups = self.groups_at_hand();
-        if groups.is_none() {
+        if groups.is_none() && self.may_have_answers() {
             let what = || format!("groups of CLB {}", self.clb());
             let why = "the answer of DescribeVServerGroups is not at hand";
             self.note(Evidence::ClbApi, out, what, why);
@@ -171,6 +177,9 @@ impl<'a> CheckedService<'_, 'a> {
 
     /// Notes that the listeners of its CLB, or some of them, are missing.
     pub fn note_missing_listeners(&self, out: &mut Findings<'_>) {
+        if !self.may_have_answers() {
+            return;
+        }
         let some = self.answers().and_then(|_| self.facts.index.listeners_of(self.clb()));
         let why = match some {
             Some(_) => "the answers of DescribeLoadBalancerListeners do not show all of them",

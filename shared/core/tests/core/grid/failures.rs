@@ -6,53 +6,8 @@ use serde_json::json;
 use super::{Rule, change, rule};
 use crate::support::*;
 
-const CLB: &str = "service.k8s.alibaba/loadbalancer-id";
-
 pub fn rules() -> Vec<Rule> {
-    vec![refused_clb(), no_node_port(), refused(), own_group(), other_type()]
-}
-
-/// The Service has an address, of the CLB that its label names.
-fn bound(setup: TestSnapshot, clb: &str) -> TestSnapshot {
-    let status = json!({"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}});
-    setup.edit("Service", &json!({"metadata": {"labels": {CLB: clb}}, "status": status}))
-}
-
-fn balancer(fields: &serde_json::Value) -> serde_json::Value {
-    merged(json!({"LoadBalancerId": "lb-a", "LoadBalancerName": "shop"}), fields)
-}
-
-fn refused_clb() -> Rule {
-    let of = |fields: serde_json::Value| healthy().answer(balancer(&fields));
-    rule("CLB029")
-        .error("the label names another CLB", bound(healthy(), "lb-made"))
-        .saying("lb-made")
-        .error("it has the address of another CLB", {
-            bound(of(json!({"Address": "198.51.100.7"})), "lb-a")
-        })
-        .saying("203.0.113.9")
-        .error("CCM made the CLB for another Service", {
-            let tag = json!({"TagKey": "kubernetes.do.not.delete", "TagValue": "a0"});
-            of(json!({"Tags": {"Tag": [tag]}}))
-        })
-        .error("the CLB is another kind of CLB", {
-            of(json!({"AddressType": "internet"})).note("loadbalancer-address-type", "intranet")
-        })
-        .saying("cannot be changed")
-        .error("a Service with an address gets a CLB id and a mapping", {
-            let before = bound(healthy().bare(ID).bare(VGROUP_PORT).bare(WEIGHT), "lb-made");
-            change(before, bound(healthy(), "lb-made"))
-        })
-        .error("it goes from a CLB of IPv6, which CCM 2.12 and later refuse", {
-            let before =
-                of(json!({"AddressIPVersion": "ipv6"})).note("loadbalancer-ip-version", "ipv6");
-            change(before.clone(), before.without("Service"))
-        })
-        .silent("its own CLB", bound(healthy(), "lb-a"))
-        .silent("its own address", bound(of(json!({"Address": "203.0.113.9"})), "lb-a"))
-        .silent("what it wants of the CLB is so", {
-            of(json!({"AddressType": "intranet"})).note("loadbalancer-address-type", "intranet")
-        })
+    vec![no_node_port(), refused(), own_group(), other_type()]
 }
 
 fn no_node_port() -> Rule {
@@ -62,12 +17,39 @@ fn no_node_port() -> Rule {
     rule("CLB030")
         .error("nodes as backends", setup(healthy()))
         .error("nodes that pods run on", setup(healthy_local()))
+        .saying("port 80 has no node port")
         .error("nodes that are not at hand", {
             setup(healthy().without("Node")).key(BACKEND_TYPE, "ecs")
+        })
+        .error("one port of two", {
+            let second = json!({"name": "https", "port": 443, "targetPort": 8443});
+            let ports = json!([{"name": "http", "port": 80, "nodePort": 30080}, second]);
+            let none = json!({"spec": {"ports": ports, "allocateLoadBalancerNodePorts": false}});
+            healthy().note(VGROUP_PORT, "rsp-a:80,rsp-b:443").edit("Service", &none)
+        })
+        .saying("port 443 has no node port")
+        .error("both ports of two", {
+            let second = json!({"name": "https", "port": 443, "targetPort": 8443});
+            let ports = json!([{"name": "http", "port": 80}, second]);
+            let none = json!({"spec": {"ports": ports, "allocateLoadBalancerNodePorts": false}});
+            healthy().note(VGROUP_PORT, "rsp-a:80,rsp-b:443").edit("Service", &none)
+        })
+        .saying("ports 80 and 443 have no node port")
+        .error("a port that is 0", {
+            let ports = json!([{"name": "http", "port": 80, "nodePort": 0}]);
+            let none = json!({"spec": {"ports": ports, "allocateLoadBalancerNodePorts": false}});
+            healthy().edit("Service", &none)
         })
         .silent("pods as backends", setup(healthy_eni()))
         .silent("Kubernetes gives them when the manifest is applied", {
             healthy().edit("Service", &json!({"spec": {"ports": ports}}))
+        })
+        .silent("Kubernetes gives them when it is told to", {
+            let ask = json!({"spec": {"ports": ports, "allocateLoadBalancerNodePorts": true}});
+            healthy().edit("Service", &ask)
+        })
+        .silent("it need not allocate them: they are written down", {
+            healthy().edit("Service", &json!({"spec": {"allocateLoadBalancerNodePorts": false}}))
         })
         .silent("node ports", healthy())
 }
@@ -79,7 +61,9 @@ fn refused() -> Rule {
             .note("loadbalancer-force-override-listeners", "true")
     };
     rule("CLB033")
-        .error("an HTTPS listener without certificate", https(healthy()))
+        .error("an HTTPS listener without certificate", {
+            https(healthy().unanswered("Listeners"))
+        })
         .saying("cert-id")
         .silent("listeners are not touched", {
             healthy().note("loadbalancer-protocol-port", "https:80")

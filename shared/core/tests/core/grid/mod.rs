@@ -15,6 +15,7 @@ use crate::support::TestSnapshot;
 
 pub mod across;
 pub mod change;
+pub mod clb;
 pub mod failures;
 pub mod identity;
 pub mod keys;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Rule> {
         reached::rules(),
         change::rules(),
         failures::rules(),
+        clb::rules(),
     ];
     families.into_iter().flatten().collect()
 }

@@ -1,13 +1,16 @@
 //! 0xx: annotation values that CCM cannot use, or uses otherwise than meant.
 
 use clbmigrate_core::annotation::{
-    BACKEND_LABEL, BACKEND_TYPE, DEFAULT_WEIGHT, ID, IGNORE_WEIGHT_UPDATE, LEGACY_PREFIX,
-    PROTOCOL_PORT, VGROUP_PORT, WEIGHT,
+    BACKEND_LABEL, BACKEND_TYPE, DEFAULT_WEIGHT, FORWARD_PORT, ID, IGNORE_WEIGHT_UPDATE,
+    LEGACY_PREFIX, PROTOCOL_PORT, VGROUP_PORT, WEIGHT,
 };
+use clbmigrate_core::version::CcmVersion;
 use serde_json::json;
 
 use super::{Rule, rule};
 use crate::support::{TestSnapshot, healthy, healthy_eni};
+
+const DOMAIN_EXTENSIONS: &str = "loadbalancer-domain-extensions";
 
 /// The nodes carry `zone: a` too.
 fn zoned() -> TestSnapshot {
@@ -116,6 +119,39 @@ pub fn rules() -> Vec<Rule> {
             .error("a protocol in capitals", healthy().note(PROTOCOL_PORT, "HTTP:80"))
             .error("a protocol without port", healthy().note(PROTOCOL_PORT, "http"))
             .error("a protocol of another family", healthy().note(PROTOCOL_PORT, "grpc:80"))
+            .error("a redirection without target", {
+                healthy().note(PROTOCOL_PORT, "http:80").note(FORWARD_PORT, "81")
+            })
+            .saying("correct or remove")
+            .error("a redirection with an empty entry", {
+                healthy().note(PROTOCOL_PORT, "http:80").note(FORWARD_PORT, ",80:443")
+            })
+            .saying("value: String(\"80:443\")")
+            .error("a redirection to a port by its name", {
+                healthy().note(PROTOCOL_PORT, "http:80").note(FORWARD_PORT, "80:https")
+            })
+            .error("a certificate with an equals sign", {
+                healthy().note(DOMAIN_EXTENSIONS, "www.example.com=1234_cn-example")
+            })
+            .saying("value: String(\"www.example.com:1234_cn-example\")")
+            .error("a certificate with a comma too many", {
+                healthy().note(DOMAIN_EXTENSIONS, "www.example.com:1234_cn-example,")
+            })
+            .saying("value: String(\"www.example.com:1234_cn-example\")")
+            .error("a domain without certificate", {
+                healthy().note(DOMAIN_EXTENSIONS, "www.example.com")
+            })
+            .silent("a redirection of a port that is not HTTP", healthy().note(FORWARD_PORT, "81"))
+            .silent("a redirection", {
+                healthy().note(PROTOCOL_PORT, "http:80").note(FORWARD_PORT, "80:443")
+            })
+            .silent("certificates", {
+                healthy().note(DOMAIN_EXTENSIONS, "a.example.com:c-1, b.example.com:c-2")
+            })
+            .silent("CCM 2.12 does not read certificates of domains", {
+                let bad = healthy().note(DOMAIN_EXTENSIONS, "www.example.com");
+                bad.ccm(CcmVersion::V2_12)
+            })
             .silent("a number", healthy().note("loadbalancer-healthy-threshold", "3"))
             .silent("an empty value", healthy().note("loadbalancer-healthy-threshold", ""))
             .silent("a text where text belongs", {

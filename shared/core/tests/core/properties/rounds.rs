@@ -51,7 +51,9 @@ fn rules_about(cause: &Cause) -> &'static [&'static str] {
             Failure::Bandwidth { .. } | Failure::Listener(_) => &["CLB014"],
             Failure::BackendLabel(_) => &["CLB016"],
             Failure::Mapping(_) => &["CLB003"],
+            Failure::NoClbId { .. } => &["CLB028"],
             Failure::NotReusable(_)
+            | Failure::OtherVpc { .. }
             | Failure::ClbGone(_)
             | Failure::NoClb(_)
             | Failure::Mismatch(_) => &["CLB029", "CLB406"],

@@ -50,6 +50,7 @@ pub struct TestCluster {
     suffix: Option<&'static str>,
     ccm: CcmVersion,
     eni_by_default: Option<bool>,
+    vpc: Option<&'static str>,
     nodes_listed: bool,
     objects: Vec<Value>,
 }
@@ -228,6 +229,12 @@ impl TestSnapshot {
         self
     }
 
+    /// The cluster's VPC.
+    pub fn vpc(mut self, vpc: &'static str) -> Self {
+        self.part().vpc = Some(vpc);
+        self
+    }
+
     /// Adds a cluster with the same nodes and its own objects, and keeps the focus where it is.
     pub fn beside(mut self, context: &'static str, id: &'static str, objects: &[Value]) -> Self {
         let mut objects = objects.to_vec();
@@ -327,6 +334,7 @@ impl TestSnapshot {
             cluster.nodes_listed = part.nodes_listed;
             cluster.eni_by_default = part.eni_by_default;
             cluster.ccm_version = part.ccm;
+            cluster.vpc = part.vpc.map(str::to_owned);
             for object in &part.objects {
                 cluster.insert(read(object));
             }
