@@ -1,6 +1,8 @@
 //! What the webhook reads of its cluster and why: what is judged, and the evidence that rules declare.
 //! The cache and the chart's role follow from it.
 
+use std::borrow::Cow;
+
 use clbmigrate_core::rules::{Evidence, Rule, catalogue};
 
 /// Why a resource is read.
@@ -45,6 +47,16 @@ const fn on_demand(group: &'static str, plural: &'static str, purpose: Purpose) 
     ReadResource { group, plural, access: Access::OnDemand, purpose }
 }
 
+impl ReadResource {
+    /// Its name, with the API group behind it where that is not Kubernetes' own.
+    fn label(&self) -> Cow<'static, str> {
+        match self.group {
+            "argoproj.io" | "apps.kruise.io" => format!("{}.{}", self.plural, self.group).into(),
+            _ => self.plural.into(),
+        }
+    }
+}
+
 /// Everything that the webhook can read for its reviews.
 const READABLE: &[ReadResource] = &[
     watched("", "services", Purpose::Judged),
@@ -54,6 +66,10 @@ const READABLE: &[ReadResource] = &[
     watched("apps", "deployments", Purpose::Rules(Evidence::Workloads)),
     watched("apps", "statefulsets", Purpose::Rules(Evidence::Workloads)),
     watched("apps", "daemonsets", Purpose::Rules(Evidence::Workloads)),
+    watched("argoproj.io", "rollouts", Purpose::Rules(Evidence::Workloads)),
+    watched("apps.kruise.io", "clonesets", Purpose::Rules(Evidence::Workloads)),
+    watched("apps.kruise.io", "statefulsets", Purpose::Rules(Evidence::Workloads)),
+    watched("apps.kruise.io", "daemonsets", Purpose::Rules(Evidence::Workloads)),
     watched("autoscaling", "horizontalpodautoscalers", Purpose::Rules(Evidence::Workloads)),
     on_demand("apps", "replicasets", Purpose::Rollback),
     on_demand("apps", "controllerrevisions", Purpose::Rollback),
@@ -76,9 +92,10 @@ pub fn read_resources() -> impl Iterator<Item = &'static ReadResource> {
     })
 }
 
-/// Whether a resource, by its name in paths, is listed and watched.
-pub fn is_watched(plural: &str) -> bool {
-    read_resources().any(|of| of.access == Access::Watched && of.plural == plural)
+/// Whether a resource is listed and watched, by its name with the API group behind it where that is
+/// not Kubernetes' own.
+pub fn is_watched(name: &str) -> bool {
+    read_resources().any(|of| of.access == Access::Watched && of.label() == name)
 }
 
 #[cfg(test)]
@@ -92,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_watched_is_what_the_rules_look_at_and_what_is_judged() {
-        let watched: BTreeSet<&str> = Cache::default().kinds().collect();
+        let watched: BTreeSet<Cow<'_, str>> = Cache::default().kinds().map(Cow::from).collect();
         let needed = read_resources().filter(|of| of.access == Access::Watched);
-        assert_eq!(watched, needed.map(|of| of.plural).collect());
+        assert_eq!(watched, needed.map(ReadResource::label).collect());
     }
 
     #[test]

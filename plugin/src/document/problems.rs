@@ -1,10 +1,10 @@
 //! Findings, sorted to what they concern.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clbmigrate_core::{
     finding::{Finding, Severity},
-    object::{ObjectRef, Service, Workload},
+    object::{ObjectRef, Service},
     route::{Participant, RouteKey},
     rules,
     snapshot::{Cluster, Snapshot},
@@ -18,9 +18,9 @@ const GROUP: &str = "VServerGroup";
 /// Findings by what they concern.
 pub struct ProblemIndex<'f> {
     on: HashMap<&'f ObjectRef, Vec<&'f Finding>>,
-    /// Workloads with findings, by cluster, namespace and label: a Service's first selector pair
-    /// finds them without a look at all others.
-    by_label: HashMap<(usize, &'f str, &'f str, &'f str), Vec<&'f Workload>>,
+    /// The namespaces with findings on workloads, by cluster. In others, no Service's workloads need
+    /// be looked for.
+    with_workloads: HashSet<(usize, &'f str)>,
 }
 
 impl<'f> ProblemIndex<'f> {
@@ -30,30 +30,22 @@ impl<'f> ProblemIndex<'f> {
         for finding in findings {
             on.entry(&finding.object).or_default().push(finding);
         }
-        let mut by_label: HashMap<_, Vec<&Workload>> = HashMap::new();
+        let mut with_workloads = HashSet::new();
         for (index, cluster) in snapshot.clusters.iter().enumerate() {
-            for workload in cluster.workloads() {
-                if !on.contains_key(&workload.object_ref(cluster.context.as_ref())) {
-                    continue;
-                }
-                let namespace = workload.metadata.namespace();
-                for (key, value) in workload.pod_labels() {
-                    let label = (index, namespace, key.as_str(), value.as_str());
-                    by_label.entry(label).or_default().push(workload);
-                }
-            }
+            let of_cluster = on.keys().filter(|object| object.context == cluster.context);
+            let workloads = of_cluster.filter(|object| object.kind != "Service");
+            let namespaces = workloads.filter_map(|object| object.namespace.as_deref());
+            with_workloads.extend(namespaces.map(|namespace| (index, namespace)));
         }
-        Self { on, by_label }
+        Self { on, with_workloads }
     }
 
     /// What is wrong with a Service and the workloads behind it.
     pub fn for_service(&self, index: usize, cluster: &Cluster, service: &Service) -> Vec<Problem> {
         let object = service.object_ref(cluster.context.as_ref());
         let mut problems: Vec<Problem> = self.of(&object).map(from_finding).collect();
-        if let Some((key, value)) = service.spec.selector.first_key_value() {
-            let label = (index, service.metadata.namespace(), key.as_str(), value.as_str());
-            let candidates = self.by_label.get(&label).into_iter().flatten();
-            for workload in candidates.filter(|w| service.selects(w.pod_labels())) {
+        if self.with_workloads.contains(&(index, service.metadata.namespace())) {
+            for workload in cluster.workloads_of(service) {
                 let object = workload.object_ref(cluster.context.as_ref());
                 let name = format!("{} {}", object.kind, object.name);
                 problems.extend(self.of(&object).map(|finding| {

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use clbmigrate_core::{
-    object::{
-        AutoscalerSpec, EndpointSlice, HorizontalPodAutoscaler, ObjectMeta, ScaleTarget, Service,
-        Workload,
-    },
+    object::{EndpointSlice, HorizontalPodAutoscaler, ObjectMeta, Service, Workload},
     snapshot::{Cluster, Object, Snapshot},
 };
 
@@ -52,6 +49,17 @@ impl ReviewContext<'_> {
         cluster
     }
 
+    /// Adds a workload with its autoscalers.
+    fn add_workload(&self, cluster: &mut Cluster, workload: &Arc<Workload>) {
+        for spec in self.cache.autoscalers_of(workload) {
+            let namespace = workload.metadata.namespace.clone();
+            let metadata = ObjectMeta { namespace, ..ObjectMeta::default() };
+            let scaler = HorizontalPodAutoscaler { metadata, spec };
+            cluster.insert(Object::Autoscaler(Box::new(scaler)));
+        }
+        cluster.replace_workload(Arc::clone(workload));
+    }
+
     /// A snapshot with one version of a Service, or without any where that is `None`, beside its
     /// neighbours. The workloads count as they run: the next rollout alone brings them a hook.
     pub fn snapshot_with_service(
@@ -64,7 +72,7 @@ impl ReviewContext<'_> {
             cluster.replace_service(Arc::clone(neighbour));
         }
         for workload in &neighbours.workloads {
-            cluster.replace_workload(Arc::clone(workload));
+            self.add_workload(&mut cluster, workload);
         }
         if let Some(service) = service {
             let namespace = service.metadata.namespace();
@@ -90,15 +98,10 @@ impl ReviewContext<'_> {
         for service in services {
             cluster.replace_service(Arc::clone(service));
         }
-        let (kind, meta) = (workload.kind, &workload.metadata);
-        if self.cache.is_autoscaled(kind, meta.namespace(), &meta.name) {
-            let target = ScaleTarget { kind: kind.as_str().to_owned(), name: meta.name.clone() };
-            cluster.insert(Object::Autoscaler(Box::new(HorizontalPodAutoscaler {
-                metadata: ObjectMeta { namespace: meta.namespace.clone(), ..ObjectMeta::default() },
-                spec: AutoscalerSpec { scale_target_ref: target },
-            })));
+        for other in self.cache.workloads_taking_from(workload) {
+            self.add_workload(&mut cluster, &other);
         }
-        cluster.replace_workload(Arc::clone(workload));
+        self.add_workload(&mut cluster, workload);
         Snapshot { clusters: vec![cluster], ..Snapshot::default() }
     }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use clbmigrate_core::{
     inject::{
-        self, Action, Controller, Decision, ExaminedWorkload, InjectionContext, NATIVE_SLEEP, Note,
-        Reason,
+        self, Action, Decision, ExaminedWorkload, InjectionContext, NATIVE_SLEEP, Note, Reason,
     },
     object::{Node, Workload, WorkloadKind},
 };
@@ -140,18 +139,26 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         object: &Value,
         namespace: &str,
     ) -> Option<Arc<Workload>> {
-        let controller = Controller::of_object(object).filter(|_| kind == WorkloadKind::Pod)?;
-        let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.as_str() == controller.kind)?;
+        if kind != WorkloadKind::Pod {
+            return None;
+        }
+        let controller = inject::workload_behind(object)?;
+        let group = Some(controller.group.as_str()).filter(|group| !group.is_empty());
+        let kind = WorkloadKind::of(group, &controller.kind)?;
         self.cache.workload(kind, namespace, &controller.name)
     }
 }
 
 /// The kind under review; `None` if the webhook is not for it, or for a subresource.
 fn reviewed_kind(webhook: Webhook, request: &AdmissionRequest<'_>) -> Option<WorkloadKind> {
-    let is_for =
-        |kind: &WorkloadKind| (*kind == WorkloadKind::Pod) == (webhook == Webhook::MutatePods);
-    let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.as_str() == request.kind.kind)?;
-    (is_for(&kind) && request.sub_resource.is_empty()).then_some(kind)
+    use WorkloadKind::{DaemonSet, Deployment, Pod, StatefulSet};
+    let kind = request.kind.workload_kind()?;
+    let is_for = match kind {
+        Pod => webhook == Webhook::MutatePods,
+        Deployment | StatefulSet | DaemonSet => webhook != Webhook::MutatePods,
+        _ => false,
+    };
+    (is_for && request.sub_resource.is_empty()).then_some(kind)
 }
 
 /// Whether the node's kubelet knows the native `sleep`.

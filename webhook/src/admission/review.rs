@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use clbmigrate_core::object::WorkloadKind;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -93,6 +94,14 @@ pub struct GroupKind<'a> {
     /// For example `Deployment`.
     #[serde(borrow, default)]
     pub kind: Cow<'a, str>,
+}
+
+impl GroupKind<'_> {
+    /// The kind of workload that it is; `None` for other kinds. Of kinds that several groups have,
+    /// Kubernetes' own where no group is named.
+    pub fn workload_kind(&self) -> Option<WorkloadKind> {
+        WorkloadKind::of(Some(&*self.group).filter(|group| !group.is_empty()), &self.kind)
+    }
 }
 
 /// The API group and resource of a request; its version is not read.

@@ -1,12 +1,12 @@
 //! Reviews of Deployments, `StatefulSets` and `DaemonSets`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use clbmigrate_core::{
     backends,
     finding::Report,
     index::Index,
-    object::{PodTemplate, Service, Workload, WorkloadKind},
+    object::{PodLabels, PodTemplate, Service, Workload, WorkloadKind},
     rules,
     snapshot::Snapshot,
 };
@@ -65,18 +65,21 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     pub(super) async fn services_selecting(
         &self,
         namespace: &str,
-        labels: &BTreeMap<String, String>,
+        labels: PodLabels<'_>,
         is_new: bool,
     ) -> Vec<Arc<Service>> {
         let known = self.cache.services_selecting(namespace, labels);
-        if !is_new || labels.is_empty() || known.iter().any(|service| is_migrated(service)) {
+        if !is_new
+            || labels.pairs().next().is_none()
+            || known.iter().any(|service| is_migrated(service))
+        {
             return known;
         }
         match self.api_reader.services(namespace).await {
             Ok(services) => {
                 let selecting = services
                     .into_iter()
-                    .filter(|service| service.is_taken_by_ccm() && service.selects(labels));
+                    .filter(|service| service.is_taken_by_ccm() && service.selects_pods(labels));
                 selecting.map(Arc::new).collect()
             }
             Err(error) => {
@@ -154,8 +157,9 @@ pub(super) fn is_migrated(service: &Service) -> bool {
 
 /// The kind under review, if it is one that is judged.
 fn reviewed_kind(request: &AdmissionRequest<'_>) -> Option<WorkloadKind> {
-    let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
-    kinds.into_iter().find(|kind| kind.as_str() == request.kind.kind)
+    use WorkloadKind::{DaemonSet, Deployment, StatefulSet};
+    let kind = request.kind.workload_kind()?;
+    matches!(kind, Deployment | StatefulSet | DaemonSet).then_some(kind)
 }
 
 fn read(

@@ -5,38 +5,36 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use clbmigrate_core::object::{HorizontalPodAutoscaler, ObjectMeta, WorkloadKind};
+use clbmigrate_core::object::{AutoscalerSpec, HorizontalPodAutoscaler, Workload};
 
 use super::watched_resource::ObjectStore;
 
-/// The autoscalers by namespace and name, each with the workload that it scales.
+/// The autoscalers by namespace and name.
 #[derive(Default)]
-pub(super) struct Autoscalers(RwLock<HashMap<(String, String), Target>>);
-
-/// Kind and name of a workload.
-type Target = (String, String);
+pub(super) struct Autoscalers(RwLock<HashMap<(String, String), AutoscalerSpec>>);
 
 impl Autoscalers {
-    /// Whether an autoscaler scales this workload.
-    pub fn scale(&self, kind: WorkloadKind, namespace: &str, name: &str) -> bool {
+    /// The autoscalers of a workload.
+    pub fn of(&self, workload: &Workload) -> Vec<AutoscalerSpec> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().any(|((scaler_namespace, _), target)| {
-            scaler_namespace == namespace && target.0 == kind.as_str() && target.1 == name
-        })
+        let is_of_namespace = |namespace: &str| namespace == workload.metadata.namespace();
+        let known = all.iter().filter(|((namespace, _), scaler)| {
+            let target = &scaler.scale_target_ref;
+            is_of_namespace(namespace) && workload.is(&target.kind, &target.name)
+        });
+        known.map(|(_, scaler)| scaler.clone()).collect()
     }
 
-    fn write(&self, change: impl FnOnce(&mut HashMap<(String, String), Target>)) {
+    fn write(&self, change: impl FnOnce(&mut HashMap<(String, String), AutoscalerSpec>)) {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 impl ObjectStore for Autoscalers {
     fn put(&self, object: &str) -> Result<(), serde_json::Error> {
-        let scaler: HorizontalPodAutoscaler = serde_json::from_str(object)?;
-        let ObjectMeta { name, namespace, .. } = scaler.metadata;
-        let target = scaler.spec.scale_target_ref;
-        let key = (namespace.unwrap_or_default(), name);
-        self.write(|all| drop(all.insert(key, (target.kind, target.name))));
+        let HorizontalPodAutoscaler { metadata, spec } = serde_json::from_str(object)?;
+        let key = (metadata.namespace.unwrap_or_default(), metadata.name);
+        self.write(|all| drop(all.insert(key, spec)));
         Ok(())
     }
 

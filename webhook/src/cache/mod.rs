@@ -14,11 +14,11 @@ mod watch;
 mod watched_resource;
 mod workloads;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use clbmigrate_core::{
     backends::NodeSet,
-    object::{Service, Workload, WorkloadKind},
+    object::{AutoscalerSpec, PodLabels, Service, Workload, WorkloadKind},
 };
 use futures::future::join_all;
 use kube::Client;
@@ -62,6 +62,22 @@ impl Default for Cache {
                 "/apis/autoscaling/v2/horizontalpodautoscalers",
             ),
             WatchedResource::optional("configmaps", PROFILE),
+            WatchedResource::optional(
+                "rollouts.argoproj.io",
+                "/apis/argoproj.io/v1alpha1/rollouts",
+            ),
+            WatchedResource::optional(
+                "clonesets.apps.kruise.io",
+                "/apis/apps.kruise.io/v1alpha1/clonesets",
+            ),
+            WatchedResource::optional(
+                "statefulsets.apps.kruise.io",
+                "/apis/apps.kruise.io/v1beta1/statefulsets",
+            ),
+            WatchedResource::optional(
+                "daemonsets.apps.kruise.io",
+                "/apis/apps.kruise.io/v1alpha1/daemonsets",
+            ),
         ];
         Self {
             services: ServiceStore::default(),
@@ -78,10 +94,15 @@ impl Default for Cache {
 impl Cache {
     /// Lists and watches the cluster, and never ends.
     pub async fn run(&self, client: &Client) {
-        let workloads = |kind| self.workloads.of(kind);
-        let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
-        let [deployments, stateful_sets, daemon_sets] = kinds.map(workloads);
-        let stores: [&dyn ObjectStore; 8] = [
+        let of_kind = |kind| self.workloads.of(kind);
+        let deployments = of_kind(WorkloadKind::Deployment);
+        let stateful_sets = of_kind(WorkloadKind::StatefulSet);
+        let daemon_sets = of_kind(WorkloadKind::DaemonSet);
+        let rollouts = of_kind(WorkloadKind::Rollout);
+        let clone_sets = of_kind(WorkloadKind::CloneSet);
+        let advanced_stateful_sets = of_kind(WorkloadKind::AdvancedStatefulSet);
+        let advanced_daemon_sets = of_kind(WorkloadKind::AdvancedDaemonSet);
+        let stores: [&dyn ObjectStore; 12] = [
             &self.services,
             &deployments,
             &stateful_sets,
@@ -90,6 +111,10 @@ impl Cache {
             &self.namespaces,
             &self.autoscalers,
             &self.profile,
+            &rollouts,
+            &clone_sets,
+            &advanced_stateful_sets,
+            &advanced_daemon_sets,
         ];
         let watch = |(resource, store)| watch::run(client, resource, store);
         let needed = self.resources.iter().zip(stores).filter(|(resource, _)| resource.is_needed());
@@ -137,7 +162,7 @@ impl Cache {
         self.services.len()
     }
 
-    /// How many Deployments, `StatefulSets` and `DaemonSets` are cached.
+    /// How many workloads are cached.
     pub fn workloads(&self) -> usize {
         self.workloads.len()
     }
@@ -153,16 +178,12 @@ impl Cache {
         self.services.neighbours(of)
     }
 
-    /// The Services on a CLB that select pods with these labels.
-    pub fn services_selecting(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Vec<Arc<Service>> {
+    /// The Services on a CLB that may select some of the pods that carry these labels.
+    pub fn services_selecting(&self, namespace: &str, labels: PodLabels<'_>) -> Vec<Arc<Service>> {
         self.services.selecting(namespace, labels)
     }
 
-    /// The Deployment, `StatefulSet` or `DaemonSet` of this name; `None` if there is none.
+    /// The workload of this kind and name; `None` if there is none.
     pub fn workload(
         &self,
         kind: WorkloadKind,
@@ -172,7 +193,8 @@ impl Cache {
         self.workloads.get(kind, namespace, name)
     }
 
-    /// The workloads whose pods a Service selects.
+    /// The workloads whose pods a Service selects, and those that take their templates from one of
+    /// them.
     pub fn workloads_selected_by(&self, service: &Service) -> Vec<Arc<Workload>> {
         self.workloads.selected_by(service)
     }
@@ -182,9 +204,14 @@ impl Cache {
         self.nodes.all()
     }
 
-    /// Whether an autoscaler scales a workload.
-    pub fn is_autoscaled(&self, kind: WorkloadKind, namespace: &str, name: &str) -> bool {
-        self.autoscalers.scale(kind, namespace, name)
+    /// The workloads that take their templates from this one.
+    pub fn workloads_taking_from(&self, workload: &Workload) -> Vec<Arc<Workload>> {
+        self.workloads.taking_from(workload)
+    }
+
+    /// The autoscalers of a workload.
+    pub fn autoscalers_of(&self, workload: &Workload) -> Vec<AutoscalerSpec> {
+        self.autoscalers.of(workload)
     }
 
     /// Whether a namespace is labelled for preStop hooks in Pods.

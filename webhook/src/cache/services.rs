@@ -1,11 +1,15 @@
 //! The Services on CLBs, by name, vServer group, listener and selector.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use clbmigrate_core::{annotation, backends, index::routes_of, object::Service};
+use clbmigrate_core::{
+    annotation, backends,
+    index::routes_of,
+    object::{PodLabels, Service},
+};
 
 use super::{strip, watched_resource::ObjectStore};
 
@@ -76,17 +80,14 @@ impl ServiceStore {
         found
     }
 
-    /// The Services that select pods with these labels.
-    pub fn selecting(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Vec<Arc<Service>> {
+    /// The Services that may select some of the pods that carry these labels.
+    pub fn selecting(&self, namespace: &str, labels: PodLabels<'_>) -> Vec<Arc<Service>> {
         self.read(|index| {
-            let keys = labels.iter().map(|(name, value)| key(&[namespace, name, value]));
+            let keys = labels.pairs().map(|(name, value)| key(&[namespace, name, value]));
+            let keys = keys.chain([any_label(namespace)]);
             let lists = keys.filter_map(|key| index.selectors.get(&key));
             let services = lists.flatten().map(|(_, service)| service);
-            services.filter(|service| service.selects(labels)).cloned().collect()
+            services.filter(|service| service.selects_pods(labels)).cloned().collect()
         })
     }
 }
@@ -222,8 +223,19 @@ fn listeners(service: &Service) -> Vec<String> {
     ports.iter().map(|port| key(&[clb, &port.to_string()])).collect()
 }
 
-/// One pair of the selector, which every pod that it selects carries.
+/// One pair of the selector, which every template carries whose pods it selects. Where a controller
+/// may have added all of them, the Service is looked for with any label.
 fn selector(service: &Service) -> Option<String> {
-    let (name, value) = service.spec.selector.iter().next()?;
-    Some(key(&[service.metadata.namespace(), name, value]))
+    let namespace = service.metadata.namespace();
+    if service.spec.selector.is_empty() {
+        return None;
+    }
+    let pair = service.lookup_pairs().next();
+    Some(pair.map_or_else(|| any_label(namespace), |(name, value)| key(&[namespace, name, value])))
+}
+
+/// The key of the Services of a namespace that select pods by nothing but what controllers add. No
+/// label has an empty name.
+fn any_label(namespace: &str) -> String {
+    key(&[namespace, "", ""])
 }

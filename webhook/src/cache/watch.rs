@@ -114,8 +114,14 @@ async fn back_off(
         WatchError::Status(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _)
             if matches!(next, NextStep::List(_)) =>
         {
-            if !resource.is_unavailable() {
-                tracing::warn!(path, "{failure}");
+            let is_known = resource.is_unavailable();
+            match failure {
+                // Not every cluster has each kind.
+                WatchError::Status(StatusCode::NOT_FOUND, _) if !resource.is_required() => {
+                    tracing::debug!(path, "{failure}");
+                }
+                _ if !is_known => tracing::warn!(path, "{failure}"),
+                _ => {}
             }
             resource.mark_unavailable();
             let pause = if resource.is_synced() { UNAVAILABLE_PAUSE } else { pause };

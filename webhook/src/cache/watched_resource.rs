@@ -77,6 +77,11 @@ impl WatchedResource {
         self.is_needed
     }
 
+    /// Whether nothing is judged before it has been listed.
+    pub fn is_required(&self) -> bool {
+        self.is_required
+    }
+
     /// Whether the resource has been listed, or need not be because it is optional and unavailable.
     pub fn is_synced(&self) -> bool {
         self.is_synced.load(Ordering::Acquire)

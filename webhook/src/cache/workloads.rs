@@ -1,4 +1,4 @@
-//! Deployments, `StatefulSets` and `DaemonSets`, by name and by the labels of their pods.
+//! Deployments and the other kinds with a pod template, by name and by the labels of their pods.
 
 use std::{
     collections::HashMap,
@@ -53,20 +53,37 @@ impl WorkloadStore {
     }
 
     /// The workloads whose pods a Service selects, looked for among those that carry the rarest of
-    /// its labels.
+    /// the labels that no controller adds; with those that take their templates from one of them.
     pub fn selected_by(&self, service: &Service) -> Vec<Arc<Workload>> {
         let namespace = service.metadata.namespace();
         self.read(|index| {
-            let pairs = service.spec.selector.iter();
-            let lists = pairs.map(|(name, value)| index.by_label.get(&key(namespace, name, value)));
-            let rarest = lists.min_by_key(|list| list.map_or(0, Vec::len)).flatten();
-            let selected = rarest.into_iter().flatten();
-            selected.filter(|workload| service.selects(workload.pod_labels())).cloned().collect()
+            let pairs = service.lookup_pairs().map(|(name, value)| key(namespace, name, value));
+            let lists = pairs.map(|key| index.by_label.get(&key));
+            let rarest = lists.min_by_key(|list| list.map_or(0, Vec::len));
+            let rarest = rarest.unwrap_or_else(|| index.by_label.get(&any_label(namespace)));
+            let selects = |workload: &&Arc<Workload>| {
+                workload.template_of.is_none() && service.selects_pods(workload.pod_labels())
+            };
+            let selected = rarest.into_iter().flatten().filter(selects);
+            selected
+                .flat_map(|workload| index.taking_from(workload).chain([workload]))
+                .cloned()
+                .collect()
         })
+    }
+
+    /// The workloads that take their templates from this one.
+    pub fn taking_from(&self, workload: &Workload) -> Vec<Arc<Workload>> {
+        self.read(|index| index.taking_from(workload).cloned().collect())
     }
 }
 
 impl WorkloadIndex {
+    fn taking_from(&self, workload: &Workload) -> impl Iterator<Item = &Arc<Workload>> {
+        let (kind, meta) = (workload.kind_name(), &workload.metadata);
+        self.by_label.get(&template(meta.namespace(), kind, &meta.name)).into_iter().flatten()
+    }
+
     fn remove(&mut self, name: &Name) {
         let Some(workload) = self.by_name.remove(name) else { return };
         for key in labels(&workload) {
@@ -112,11 +129,25 @@ impl ObjectStore for WorkloadsOfKind<'_> {
     }
 }
 
+/// The keys under which a workload is found.
 fn labels(workload: &Workload) -> impl Iterator<Item = String> {
     let namespace = workload.metadata.namespace();
-    workload.pod_labels().iter().map(move |(name, value)| key(namespace, name, value))
+    let pairs = workload.pod_labels().pairs().map(move |(name, value)| key(namespace, name, value));
+    let other = workload.template_of.as_ref();
+    let other = other.map(|other| template(namespace, &other.kind, &other.name));
+    pairs.chain(other).chain([any_label(namespace)])
 }
 
 fn key(namespace: &str, name: &str, value: &str) -> String {
     format!("{namespace}\n{name}\n{value}")
+}
+
+/// The key of all workloads of a namespace. No label has an empty name.
+fn any_label(namespace: &str) -> String {
+    key(namespace, "", "")
+}
+
+/// The key of the workloads that take their templates from another one. No label has such a name.
+fn template(namespace: &str, kind: &str, name: &str) -> String {
+    key(namespace, "/template", &format!("{kind}/{name}"))
 }

@@ -7,6 +7,7 @@ mod reached;
 mod refused;
 mod sharing;
 mod weights;
+mod workloads;
 
 use std::{fs, path::Path};
 
@@ -59,6 +60,19 @@ impl Case {
         let count = self.files.len();
         self.files.retain(|(name, _)| name != file);
         assert!(self.files.len() < count, "there is no {file}");
+        self
+    }
+
+    /// The same with another file.
+    fn and(mut self, file: &str, text: &str) -> Self {
+        self.files.push((file.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// The same with nothing but one file.
+    fn alone(mut self, file: &str) -> Self {
+        self.files.retain(|(name, _)| name == file);
+        assert_eq!(self.files.len(), 1, "there is no {file}");
         self
     }
 
@@ -148,6 +162,21 @@ impl Report {
     /// The findings that a change brings.
     fn introduced(&self) -> Vec<String> {
         self.findings("/findings/introduced")
+    }
+
+    /// The findings of a check as `RULE severity object path`, sorted.
+    fn findings_at(&self) -> Vec<String> {
+        let findings = self.json["findings"].as_array().expect("findings");
+        let word = |finding: &Value, field: &str| {
+            finding.pointer(field).and_then(Value::as_str).expect("a word").to_owned()
+        };
+        let fields = ["/rule", "/severity", "/object/kind", "/object/name", "/path"];
+        let mut found: Vec<String> = findings
+            .iter()
+            .map(|finding| fields.map(|field| word(finding, field)).join(" "))
+            .collect();
+        found.sort();
+        found
     }
 
     /// The errors of a check.

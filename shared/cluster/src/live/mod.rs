@@ -2,6 +2,7 @@
 
 mod ccm;
 mod connect;
+mod custom_workloads;
 mod error;
 mod marks;
 mod namespaces;

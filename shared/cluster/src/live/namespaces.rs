@@ -16,14 +16,36 @@ const NAMESPACES: usize = 8;
 /// How many of them are listed at once.
 const AT_ONCE: usize = 4;
 
-const SLICES: (&str, &str) = ("discovery.k8s.io/v1", "endpointslices");
+/// A kind of objects that can be listed.
+#[derive(Clone)]
+pub(super) struct Resource {
+    /// API group and version, for example `apps/v1`.
+    pub group_version: String,
+    /// The name in paths, for example `deployments`.
+    pub name: &'static str,
+    /// The name in messages.
+    pub label: String,
+}
 
-const WORKLOADS: [(&str, &str); 4] = [
-    ("apps/v1", "deployments"),
-    ("apps/v1", "statefulsets"),
-    ("apps/v1", "daemonsets"),
-    ("autoscaling/v1", "horizontalpodautoscalers"),
-];
+impl Resource {
+    fn new(group_version: &str, name: &'static str) -> Self {
+        Self { group_version: group_version.to_owned(), name, label: name.to_owned() }
+    }
+
+    fn slices() -> Self {
+        Self::new("discovery.k8s.io/v1", "endpointslices")
+    }
+}
+
+/// The workloads that every API server has, and what scales them.
+fn workloads() -> [Resource; 4] {
+    [
+        Resource::new("apps/v1", "deployments"),
+        Resource::new("apps/v1", "statefulsets"),
+        Resource::new("apps/v1", "daemonsets"),
+        Resource::new("autoscaling/v1", "horizontalpodautoscalers"),
+    ]
+}
 
 /// The objects of the namespaces that have migrated Services.
 pub(super) struct NamespaceObjects {
@@ -31,18 +53,19 @@ pub(super) struct NamespaceObjects {
     pub namespaces: BTreeSet<String>,
     /// Their EndpointSlices.
     pub slices: Result<ListItems, Error>,
-    /// Their workloads and autoscalers, by resource.
-    pub workloads: Vec<(&'static str, Result<ListItems, Error>)>,
+    /// Their workloads and autoscalers, by the name of the resource.
+    pub workloads: Vec<(String, Result<ListItems, Error>)>,
     /// The namespaces themselves, as far as the user may read them.
     pub metadata: Result<ListItems, Error>,
 }
 
 impl NamespaceObjects {
-    fn new() -> Self {
+    fn new(kinds: &[Resource]) -> Self {
+        let nothing = |kind: &Resource| (kind.label.clone(), Ok(ListItems::default()));
         Self {
             namespaces: BTreeSet::new(),
             slices: Ok(ListItems::default()),
-            workloads: WORKLOADS.map(|(_, resource)| (resource, Ok(ListItems::default()))).into(),
+            workloads: kinds.iter().map(nothing).collect(),
             metadata: Ok(ListItems::default()),
         }
     }
@@ -62,24 +85,29 @@ impl NamespaceObjects {
 
 impl Connection {
     /// Lists the objects of the namespaces that come out of `found`, each as soon as it comes. That
-    /// goes on while Services are still being listed.
+    /// goes on while Services are still being listed. `custom` are kinds of workload that this API
+    /// server has beside Kubernetes' own.
     pub(super) async fn namespace_objects(
         &self,
         mut found: UnboundedReceiver<String>,
+        custom: Vec<Resource>,
     ) -> NamespaceObjects {
-        let few = found.by_ref().take(NAMESPACES).map(|namespace| self.in_namespace(namespace));
+        let kinds: Vec<Resource> = workloads().into_iter().chain(custom).collect();
+        let few = found.by_ref().take(NAMESPACES);
+        let few = few.map(|namespace| self.in_namespace(namespace, &kinds));
         let few: Vec<NamespaceObjects> = few.buffered(AT_ONCE).collect().await;
-        let few = few.into_iter().fold(NamespaceObjects::new(), NamespaceObjects::and);
+        let few = few.into_iter().fold(NamespaceObjects::new(&kinds), NamespaceObjects::and);
         let more: Vec<String> = found.collect().await;
-        if more.is_empty() { few } else { self.in_all_namespaces(few, more).await }
+        if more.is_empty() { few } else { self.in_all_namespaces(few, more, &kinds).await }
     }
 
-    async fn in_namespace(&self, namespace: String) -> NamespaceObjects {
-        let slices = self.of_namespace(SLICES, &namespace);
+    async fn in_namespace(&self, namespace: String, kinds: &[Resource]) -> NamespaceObjects {
+        let slices = Resource::slices();
+        let slices = self.of_namespace(&slices, &namespace);
         let workloads = async {
             let mut workloads = Vec::new();
-            for kind in WORKLOADS {
-                workloads.push((kind.1, self.of_namespace(kind, &namespace).await));
+            for kind in kinds {
+                workloads.push((kind.label.clone(), self.of_namespace(kind, &namespace).await));
             }
             workloads
         };
@@ -100,9 +128,10 @@ impl Connection {
         &self,
         mut few: NamespaceObjects,
         more: Vec<String>,
+        kinds: &[Resource],
     ) -> NamespaceObjects {
-        few.slices = self.all_of(SLICES, few.slices, &more).await;
-        for ((_, list), kind) in few.workloads.iter_mut().zip(WORKLOADS) {
+        few.slices = self.all_of(&Resource::slices(), few.slices, &more).await;
+        for ((_, list), kind) in few.workloads.iter_mut().zip(kinds) {
             let known = std::mem::replace(list, Ok(ListItems::default()));
             *list = self.all_of(kind, known, &more).await;
         }
@@ -116,12 +145,11 @@ impl Connection {
 
     async fn all_of(
         &self,
-        kind: (&str, &str),
+        kind: &Resource,
         few: Result<ListItems, Error>,
         more: &[String],
     ) -> Result<ListItems, Error> {
-        let (group, resource) = kind;
-        match self.list(&format!("/apis/{group}/{resource}")).await {
+        match self.list(&format!("/apis/{}/{}", kind.group_version, kind.name)).await {
             Err(error) if error.kind == ErrorKind::Forbidden => {}
             all => return all,
         }
@@ -132,11 +160,8 @@ impl Connection {
         Ok(items)
     }
 
-    async fn of_namespace(
-        &self,
-        (group, resource): (&str, &str),
-        namespace: &str,
-    ) -> Result<ListItems, Error> {
-        self.list(&format!("/apis/{group}/namespaces/{namespace}/{resource}")).await
+    async fn of_namespace(&self, kind: &Resource, namespace: &str) -> Result<ListItems, Error> {
+        let Resource { group_version, name, .. } = kind;
+        self.list(&format!("/apis/{group_version}/namespaces/{namespace}/{name}")).await
     }
 }

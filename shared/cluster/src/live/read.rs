@@ -6,7 +6,7 @@ use clbmigrate_core::snapshot::{Cluster, Object};
 use futures::{
     FutureExt, StreamExt,
     channel::mpsc::{self, UnboundedSender},
-    future::try_join5,
+    future::{try_join, try_join5},
     stream,
 };
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub struct ClusterState {
 }
 
 /// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
-/// Services, the cluster's id, and what tells of its CCM.
+/// Services, of Argo Rollouts and `OpenKruise` as well, the cluster's id, and what tells of its CCM.
 ///
 /// A resource that the user may not list becomes a limit, an object that cannot be parsed a
 /// problem. Where Services may not be listed in all namespaces, those of `namespace` are.
@@ -49,13 +49,14 @@ pub struct ClusterState {
 /// Services may not be listed in `namespace` either, the API server is older than 1.21, or a
 /// request fails.
 pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<ClusterState, Error> {
-    check_version(connection).await?;
+    let custom = try_join(check_version(connection), connection.custom_workloads());
+    let ((), custom) = custom.await?;
     let mut reader = ClusterReader::new(connection);
     let (found, namespaces) = mpsc::unbounded();
     let (services, nodes, namespace_objects, cluster_identity, ccm) = try_join5(
         reader.services(namespace, found),
         connection.list("/api/v1/nodes").map(Ok),
-        connection.namespace_objects(namespaces).map(Ok),
+        connection.namespace_objects(namespaces, custom).map(Ok),
         cluster_identity(connection),
         connection.ccm_objects().map(Ok),
     )
@@ -242,7 +243,7 @@ impl<'c> ClusterReader<'c> {
         for (resource, workloads) in namespace_objects.workloads {
             let what = format!("{resource} may not be listed; rules about workloads are silent");
             if let Some(workloads) = self.allowed(workloads, &what)? {
-                self.take(resource, workloads);
+                self.take(&resource, workloads);
             }
         }
         self.take("namespaces", namespace_objects.metadata?);

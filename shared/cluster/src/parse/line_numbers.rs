@@ -32,7 +32,8 @@ pub(crate) fn lines_of(raw: &RawObject<'_>) -> Vec<(String, u32)> {
     parts.extend(members("spec.template.spec", &pod));
     let annotations = field(&field(&template, "metadata"), "annotations");
     parts.extend(keys("spec.template.metadata.annotations", &annotations));
-    parts.extend(containers("spec.template.spec.containers", &pod));
+    parts.extend(containers("spec.template.spec", "containers", &pod));
+    parts.extend(containers("spec.template.spec", "initContainers", &pod));
     lines(raw, parts)
 }
 
@@ -44,8 +45,9 @@ fn members<'a>(path: &str, fields: &Fields<'a>) -> Vec<(String, &'a str)> {
     fields.iter().map(|(key, value)| (format!("{path}.{key}"), value.get())).collect()
 }
 
-fn containers<'a>(path: &str, pod: &Fields<'a>) -> Vec<(String, &'a str)> {
-    let list = pod.get("containers").map_or("[]", |list| list.get());
+fn containers<'a>(path: &str, list: &str, pod: &Fields<'a>) -> Vec<(String, &'a str)> {
+    let path = format!("{path}.{list}");
+    let list = pod.get(list).map_or("[]", |list| list.get());
     let containers: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();
     let named = containers.into_iter().filter_map(|container| {
         let name = *fields(container.get()).get("name")?;

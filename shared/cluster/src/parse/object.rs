@@ -5,7 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use clbmigrate_core::{
     object::{
         EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, Origin, OtherObject, Pod,
-        Service, SourceLocation, Workload, WorkloadKind,
+        PodTemplate, Service, SourceLocation, Workload, WorkloadKind,
     },
     snapshot::{CLOUD_CONFIG_NAME, Object, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, is_ccm},
 };
@@ -104,7 +104,8 @@ impl ObjectParser<'_> {
             {
                 Object::InjectionWebhook
             }
-            Kind::MutatingWebhookConfiguration | Kind::Other => return Ok(self.other(raw)),
+            Kind::MutatingWebhookConfiguration => return Ok(self.other(raw)),
+            Kind::Other => return Ok(self.other_workload(raw).or_else(|| self.other(raw))),
         }))
     }
 
@@ -126,13 +127,35 @@ impl ObjectParser<'_> {
         })
     }
 
+    /// An object of a kind that nothing here knows, if it has a pod template as a Deployment has it.
+    /// Not one that another object owns: that one is judged, or the pods are. Not a Job either,
+    /// whose pods end by themselves.
+    fn other_workload(&self, raw: &RawObject<'_>) -> Option<Object> {
+        let name = raw.kind.filter(|kind| *kind != "Job" && Kind::is_foreign(kind))?;
+        if !raw.text.contains("\"template\"") {
+            return None;
+        }
+        let mut json = serde_json::Deserializer::from_str(raw.text);
+        let mut workload = Workload::deserialize(WorkloadKind::Other, &mut json).ok()?;
+        let PodTemplate { metadata, spec } = &workload.template;
+        let has_template = !metadata.labels.is_empty() && !spec.containers.is_empty();
+        if !has_template || workload.metadata.controller.is_some() {
+            return None;
+        }
+        workload.other_kind = Some(name.into());
+        self.complete_metadata(raw, Kind::Workload(WorkloadKind::Other), &mut workload.metadata)
+            .ok()?;
+        Some(Object::Workload(Box::new(workload)))
+    }
+
     /// An object of a kind that is not used, if a rule may report it: `None` for all others. Its
     /// namespace stays as written, for whether its kind has one is unknown.
     fn other(&self, raw: &RawObject<'_>) -> Option<Object> {
         let mut meta = serde_json::from_str::<ObjectMetadata>(raw.text).ok()?.metadata?;
         let annotations = &meta.annotations;
         let is_named_in_rules = annotations.not_strings().next().is_some()
-            || (!meta.controlled && annotations.keys().any(|key| key.starts_with(SERVICE_KEYS)));
+            || (meta.controller.is_none()
+                && annotations.keys().any(|key| key.starts_with(SERVICE_KEYS)));
         if !is_named_in_rules {
             return None;
         }

@@ -26,6 +26,16 @@ const EVERYTHING: &str = "
 ---
 {apiVersion: extensions/v1beta1, kind: DaemonSet, metadata: {name: web}}
 ---
+{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: web}}
+---
+{apiVersion: apps.kruise.io/v1alpha1, kind: CloneSet, metadata: {name: web}}
+---
+{apiVersion: apps.kruise.io/v1beta1, kind: StatefulSet, metadata: {name: web}}
+---
+{apiVersion: apps.kruise.io/v1alpha1, kind: DaemonSet, metadata: {name: web}}
+---
+{apiVersion: v1, kind: ReplicationController, metadata: {name: web}, spec: {template: {metadata: {labels: {app: old}}, spec: {containers: [{name: web}]}}}}
+---
 {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {scaleTargetRef: {kind: Deployment, name: web}}}
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: ack-cluster-profile, namespace: kube-system}, data: {clusterid: c0ffee, vpcid: vpc-bp1example}}
@@ -36,14 +46,14 @@ const EVERYTHING: &str = "
 #[test]
 fn every_kind_that_matters_finds_its_place() {
     let loaded = read_well("x.yaml", EVERYTHING);
-    assert_eq!((loaded.objects, loaded.skipped.len()), (11, 0));
+    assert_eq!((loaded.objects, loaded.skipped.len()), (16, 0));
     let cluster = cluster(&loaded);
     let service = cluster.service("default", "web").expect("the Service");
     assert_eq!(cluster.slices_of(service).map(<[_]>::len), Some(1));
     let kinds: Vec<WorkloadKind> = cluster.workloads().map(|workload| workload.kind).collect();
     assert_eq!(kinds, WorkloadKind::ALL);
     assert_eq!(cluster.workloads_of(service).count(), 2);
-    assert!(cluster.workloads().any(|workload| cluster.is_autoscaled(workload)));
+    assert!(cluster.workloads().any(|workload| cluster.autoscaler_minimum(workload) == Some(1)));
     assert!(cluster.injects_into_pods_of("default"));
     assert!(cluster.injects_pre_stop_hooks);
     assert_eq!(cluster.id.as_deref(), Some("c0ffee"));
@@ -51,6 +61,42 @@ fn every_kind_that_matters_finds_its_place() {
     let node = cluster.nodes().by_name("node-1").expect("the Node");
     assert_eq!(node.metadata.namespace, None);
     assert!(!cluster.nodes_listed);
+}
+
+/// An object of that kind with a pod template, and this in its metadata.
+fn with_template(api_version: &str, kind: &str, metadata: &str) -> String {
+    format!(
+        "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: web, {metadata}}}, \
+         spec: {{template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: web}}]}}}}}}}}\n"
+    )
+}
+
+#[rstest]
+#[case::replica_set(with_template("apps/v1", "ReplicaSet", ""), true)]
+#[case::of_an_operator(with_template("example.com/v1", "Game", ""), true)]
+#[case::owned(
+    with_template(
+        "apps/v1",
+        "ReplicaSet",
+        "ownerReferences: [{kind: Deployment, name: web, controller: true}]"
+    ),
+    false
+)]
+#[case::job(with_template("batch/v1", "Job", ""), false)]
+#[case::of_a_known_name(with_template("serving.knative.dev/v1", "Service", ""), false)]
+#[case::without_containers(
+    "{apiVersion: kubevirt.io/v1, kind: VirtualMachine, metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {domain: {}}}}}".to_owned(),
+    false
+)]
+#[case::of_another_shape(
+    "{apiVersion: example.com/v1, kind: Page, metadata: {name: web}, spec: {template: plain}}".to_owned(),
+    false
+)]
+fn another_kind_with_a_pod_template_is_a_workload(#[case] yaml: String, #[case] is_one: bool) {
+    let loaded = read_well("x.yaml", &yaml);
+    let workloads: Vec<WorkloadKind> = cluster(&loaded).workloads().map(|w| w.kind).collect();
+    assert_eq!(workloads, if is_one { vec![WorkloadKind::Other] } else { vec![] });
+    assert_eq!(loaded.skipped.len(), usize::from(!is_one));
 }
 
 /// CCM's workload of that kind, with what stands in its container.
@@ -140,7 +186,7 @@ fn what_names_no_namespace_gets_the_default_one() {
     assert_eq!(services(cluster), ["shop/web"]);
     assert!(cluster.pods().get("shop", "web-0").is_some());
     assert!(cluster.workloads().all(|workload| workload.metadata.namespace() == "shop"));
-    assert!(cluster.workloads().any(|workload| cluster.is_autoscaled(workload)));
+    assert!(cluster.workloads().any(|workload| cluster.autoscaler_minimum(workload) == Some(1)));
     assert_eq!(cluster.nodes().by_name("node-1").expect("the Node").metadata.namespace, None);
 }
 

@@ -19,7 +19,6 @@
 //! number into a manifest gets it as the whole, as long as ours stays what it is: once the seconds
 //! change, the manifest's number is no longer ours, and counts as any other.
 
-mod controller;
 mod decision;
 mod diff;
 mod record;
@@ -30,11 +29,12 @@ mod workload;
 /// verified.
 pub const DEFAULT_SECONDS: u32 = 30;
 
-pub use controller::Controller;
 pub use decision::{Action, Decision, Note, Reason};
 pub use record::{INJECTED, InjectionRecord, InjectionRecordError};
 pub use template::remove_hooks;
-pub use workload::{ExaminedWorkload, InjectionContext, Operation, Request, examine};
+pub use workload::{
+    ExaminedWorkload, InjectionContext, Operation, Request, examine, workload_behind,
+};
 
 pub(crate) use workload::opt_out_reason;
 

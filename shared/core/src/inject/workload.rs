@@ -4,13 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Action, Controller, Decision, INJECTED, InjectionRecord, Note, PRE_STOP_SECONDS, Reason,
-    SECONDS, diff,
+    Action, Decision, INJECTED, InjectionRecord, Note, PRE_STOP_SECONDS, Reason, SECONDS, diff,
     template::{self, MissingHooks, PatchedTemplate},
 };
 use crate::{
     annotation::INJECT,
-    object::{Annotations, ObjectMeta, WorkloadKind},
+    object::{Annotations, ControllerReference, ObjectMeta, PodLabels, WorkloadKind},
 };
 
 /// The operation of an admission request.
@@ -34,8 +33,8 @@ pub struct Request<'a> {
     pub operation: Operation<'a>,
     /// The object as it was sent, as Kubernetes' JSON.
     pub object: &'a Value,
-    /// For a Pod, the annotations of the workload behind it ([`Controller::of_object`]), if they
-    /// are at hand. They count where the Pod itself has none.
+    /// For a Pod, the annotations of the workload behind it ([`workload_behind`]), if they are at
+    /// hand. They count where the Pod itself has none.
     pub controller_annotations: Option<&'a Annotations>,
 }
 
@@ -63,6 +62,7 @@ pub struct ExaminedWorkload<'a> {
     stored: Option<&'a Value>,
     record: Option<InjectionRecord>,
     stored_record: Option<InjectionRecord>,
+    name: String,
     labels: BTreeMap<String, String>,
     off: Option<Reason>,
     switch: Option<String>,
@@ -77,7 +77,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 pub(crate) fn opt_out_reason(kind: WorkloadKind, switch: Option<&str>) -> Option<Reason> {
     match (kind, switch) {
         (_, Some("disabled")) => Some(Reason::OptedOut),
-        (WorkloadKind::DaemonSet, switch) if switch != Some("enabled") => Some(Reason::NotOptedIn),
+        (kind, switch) if kind.is_daemon() && switch != Some("enabled") => Some(Reason::NotOptedIn),
         _ => None,
     }
 }
@@ -99,10 +99,10 @@ pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
     if metadata.annotations.keys().any(|key| key == MIRROR) {
         return Err(Reason::Mirror);
     }
-    if metadata.controlled && !is_pod {
+    if metadata.controller.is_some() && !is_pod {
         return Err(Reason::Controlled);
     }
-    let controller = Controller::of_object(object).map(|controller| controller.kind);
+    let controller = ControllerReference::behind(&metadata).map(|controller| controller.kind);
     if controller.as_deref() == Some("Job") {
         return Err(Reason::OfJob);
     }
@@ -136,11 +136,18 @@ pub fn examine(request: Request<'_>) -> Result<ExaminedWorkload<'_>, Reason> {
         stored,
         record,
         stored_record: stored.and_then(recorded),
+        name: metadata.name,
         labels: of_template.labels,
         off,
         switch,
         seconds: setting(PRE_STOP_SECONDS),
     })
+}
+
+/// The workload behind a Pod, given as Kubernetes' JSON ([`ControllerReference::behind`]). `None`
+/// where no controller owns it, or it cannot be read.
+pub fn workload_behind(pod: &Value) -> Option<ControllerReference> {
+    ControllerReference::behind(&meta(pod).ok()?)
 }
 
 fn meta(object: &Value) -> Result<ObjectMeta, Reason> {
@@ -162,8 +169,8 @@ fn recorded(template: &Value) -> Option<InjectionRecord> {
 
 impl ExaminedWorkload<'_> {
     /// The labels of its pods, for Services to select.
-    pub fn labels(&self) -> &BTreeMap<String, String> {
-        &self.labels
+    pub fn labels(&self) -> PodLabels<'_> {
+        PodLabels::new(self.kind, &self.name, &self.labels)
     }
 
     /// Decides what to add to the workload. About an object that already has this decision's patch,

@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::nullable;
+use super::{ControllerReference, controller::controller, nullable};
 
 /// Where an object was read: a file, and the lines of the object's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub struct ObjectMeta {
     /// What must be gone before the API server removes the object.
     #[serde(deserialize_with = "nullable")]
     pub finalizers: Vec<String>,
-    /// Whether one of its owner references has `controller: true`.
-    #[serde(rename = "ownerReferences", deserialize_with = "has_controller")]
-    pub controlled: bool,
+    /// The controller that owns it.
+    #[serde(rename = "ownerReferences", deserialize_with = "controller")]
+    pub controller: Option<Box<ControllerReference>>,
     /// Where the object was read; empty for one that an API server sent.
     #[serde(skip)]
     pub origin: SourceLocation,
@@ -90,19 +90,6 @@ where
     let mut strings: BTreeMap<String, String> = raw.strings.into_iter().collect();
     strings.extend(raw.others.into_iter().map(|(key, value)| (key, value.to_string())));
     Ok(strings)
-}
-
-fn has_controller<'de, D>(deserializer: D) -> Result<bool, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    #[derive(Deserialize)]
-    struct OwnerReference {
-        #[serde(default)]
-        controller: bool,
-    }
-    let owners = Option::<Vec<OwnerReference>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(owners.iter().any(|owner| owner.controller))
 }
 
 /// The annotations of an object. What a file holds in place of a string, which an API server

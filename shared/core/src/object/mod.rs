@@ -3,24 +3,37 @@
 //! Everything here is deserialised from Kubernetes' own JSON. Unknown fields are skipped, `null`
 //! stands for an absent field, as it does for the API server.
 
+mod autoscaler;
+mod controller;
 mod endpoints;
 mod meta;
 mod node;
+mod pod;
+mod pod_labels;
+mod pre_stop;
 mod service;
+mod shell;
+mod strategy;
 mod workload;
 
+pub use autoscaler::{
+    AutoscalerSpec, DEFAULT_MIN_REPLICAS, HorizontalPodAutoscaler, WorkloadReference,
+};
+pub use controller::ControllerReference;
 pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
 pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
 pub use node::{Node, ProviderIdError};
+pub use pod::{
+    Container, ContainerPort, DEFAULT_GRACE_PERIOD_SECONDS, Pod, PodSpec, PodStatus, PodTemplate,
+};
+pub use pod_labels::PodLabels;
+pub use pre_stop::PreStopHook;
 pub use service::{
     ExternalTrafficPolicy, LoadBalancerIngress, LoadBalancerStatus, Service, ServicePort,
     ServiceSpec, ServiceStatus, TargetPort,
 };
-pub use workload::{
-    AutoscalerSpec, Container, ContainerPort, DEFAULT_GRACE_PERIOD_SECONDS,
-    HorizontalPodAutoscaler, Pod, PodSpec, PodStatus, PodTemplate, PreStopHook, RolloutStrategy,
-    ScaleTarget, Workload, WorkloadKind,
-};
+pub use strategy::{MaxUnavailable, RolloutStrategy};
+pub use workload::{Workload, WorkloadKind};
 
 use serde::{Deserialize, Deserializer};
 

@@ -311,8 +311,10 @@ fn too_few_serve(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(slices) = after.slices(out) else { return };
     let ready = EndpointSlice::ready_in(slices);
     let workloads = after.workloads_at_hand().into_iter();
-    let replicas: usize =
-        workloads.filter_map(|workload| workload.replicas).map(|n| n as usize).sum();
+    let replicas: usize = workloads
+        .filter_map(|workload| workload.replicas_behind(after.service()))
+        .map(|n| n as usize)
+        .sum();
     let wanted = replicas.max(1);
     if ready < wanted {
         let key = after.annotations().key_of(annotation::WEIGHT);

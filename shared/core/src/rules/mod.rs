@@ -19,6 +19,7 @@ mod mapping;
 mod nodes;
 mod reached;
 mod rebinding;
+mod replacement;
 mod rule;
 mod traffic;
 mod values;

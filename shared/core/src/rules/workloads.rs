@@ -1,8 +1,10 @@
 //! 3xx: pods that come and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AtReview, Check, CheckedService, CheckedWorkload, Evidence, Findings, Rule, Words};
+use super::{
+    AtReview, Check, CheckedService, CheckedWorkload, Evidence, Findings, Rule, Words, replacement,
+};
 use crate::{
     annotation,
     backends::{Mode, readiness_gate},
@@ -10,7 +12,6 @@ use crate::{
     inject,
     object::{
         Container, DEFAULT_GRACE_PERIOD_SECONDS, EndpointSlice, PreStopHook, TargetPort, Workload,
-        WorkloadKind,
     },
     patch::PatchOp,
 };
@@ -149,7 +150,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "strategy: {type: Recreate}, or replicas: 1",
         good: "replicas: 3 and rollingUpdate: {maxUnavailable: 1}",
-        check: Check::Workload(gap),
+        check: Check::Workload(replacement::gap),
         ..Rule::DEFAULT
     },
     Rule {
@@ -214,7 +215,7 @@ fn lacking<'a>(
 }
 
 fn container_path(workload: &Workload, container: &Container) -> String {
-    format!("{}.containers[{}]", workload.kind.pod_path(), container.name)
+    format!("{}.{}", workload.kind.pod_path(), workload.template.spec.field_of(container))
 }
 
 fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
@@ -272,14 +273,13 @@ fn no_hook(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
 /// First kube-proxy that uses endpoints that end while no other is left.
 const TERMINATING_ENDPOINTS: (u32, u32) = (1, 26);
 
-/// Whether this project's webhook will give the workload its hook.
+/// Whether this project's webhook will give the workload its hook, or each of its Pods.
 fn will_be_injected(checked: &CheckedWorkload<'_, '_>) -> bool {
-    let switch = checked.workload.metadata.annotations.get(annotation::INJECT);
-    let namespace = checked.workload.metadata.namespace();
-    let wanted = inject::opt_out_reason(checked.workload.kind, switch).is_none();
+    let CheckedWorkload { workload, .. } = checked;
+    let switch = workload.metadata.annotations.get(annotation::INJECT);
+    let wanted = inject::opt_out_reason(workload.kind, switch).is_none();
     let Some(nodes) = checked.nodes_read() else { return false };
-    // The hook's scope, and what it never changes: templates that a controller writes.
-    let in_scope = namespace != "kube-system" && !checked.workload.metadata.controlled;
+    let in_scope = workload.metadata.namespace() != "kube-system";
     let new_enough =
         nodes.iter().all(|node| node.kubelet.is_some_and(|v| v >= inject::NATIVE_SLEEP));
     checked.may_be_injected() && in_scope && wanted && new_enough && !nodes.is_empty()
@@ -290,17 +290,20 @@ fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
     let path = format!("{}.terminationGracePeriodSeconds", checked.workload.kind.pod_path());
     let grace =
         spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_PERIOD_SECONDS.into());
-    if let Some(seconds) = spec.longest_sleep().filter(|seconds| *seconds >= grace) {
+    let hook = spec.longest_hook();
+    let seconds = hook.and_then(PreStopHook::seconds).filter(|seconds| *seconds >= grace);
+    if let Some(seconds) = seconds {
         let enough = seconds.saturating_add(DEFAULT_GRACE_PERIOD_SECONDS.into());
         let raise =
             PatchOp::Add { path: format!("/{}", path.replace('.', "/")), value: enough.into() };
+        let least = if matches!(hook, Some(PreStopHook::AtLeast(_))) { "at least " } else { "" };
         checked.finding(out)
             .at(path)
             .value(grace.to_string())
             .fix(format!("set terminationGracePeriodSeconds: {enough}"))
             .patch([raise])
             .emit(format!(
-                "the preStop hook takes {seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
+                "the preStop hook takes {least}{seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
             ));
     } else if spec.long_running().any(|container| container.pre_stop == Some(PreStopHook::Other)) {
         checked.finding(out)
@@ -317,15 +320,17 @@ fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         return;
     }
     let Some(slices) = checked.slices(out) else { return };
-    let mut by_node: BTreeMap<&str, usize> = BTreeMap::new();
+    // One pod may stand in two slices while its endpoints are written anew.
+    let mut by_node: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for endpoint in EndpointSlice::endpoints_of(slices).filter(|e| e.is_ready()) {
-        *by_node.entry(endpoint.node_name.as_deref().unwrap_or_default()).or_default() += 1;
+        let node = endpoint.node_name.as_deref().unwrap_or_default();
+        by_node.entry(node).or_default().extend(endpoint.addresses.first().map(String::as_str));
     }
-    let Some((node, _)) = by_node.iter().find(|(_, pods)| **pods == 1) else { return };
+    let Some((node, _)) = by_node.iter().find(|(_, pods)| pods.len() == 1) else { return };
     let Some(workloads) = checked.workloads(out) else { return };
     let Some(nodes) = checked.nodes(out) else { return };
     let has_hooks = workloads.iter().all(|workload| {
-        workload.template.spec.containers.iter().any(|container| container.pre_stop.is_some())
+        workload.template.spec.long_running().any(|container| container.pre_stop.is_some())
     });
     let is_old = nodes.iter().any(|node| node.kubelet.is_some_and(|v| v < TERMINATING_ENDPOINTS));
     let severity = if !has_hooks || is_old { Severity::Warning } else { Severity::Info };
@@ -337,35 +342,6 @@ fn lonely_pod(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     checked.finding(out).at("spec.externalTrafficPolicy").value("Local").severity(severity).emit(format!(
         "node {node} has a single serving pod: when that ends, kube-proxy drops requests that the CLB still sends; {why}"
     ));
-}
-
-fn gap(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
-    let workload = checked.workload;
-    let Some(replicas) = workload.replicas else { return };
-    if replicas == 0 || checked.is_autoscaled() {
-        return;
-    }
-    let max_unavailable = workload.strategy.max_unavailable.as_deref().unwrap_or_default();
-    let removes_all = max_unavailable == "100%"
-        || max_unavailable.parse::<u32>().is_ok_and(|number| number >= replicas);
-    let (path, value, message) = if workload.strategy.kind == "Recreate" {
-        (
-            "spec.strategy.type",
-            "Recreate".to_owned(),
-            "a rollout removes all pods before it starts new ones",
-        )
-    } else if removes_all {
-        let path = match workload.kind {
-            WorkloadKind::Deployment => "spec.strategy.rollingUpdate.maxUnavailable",
-            _ => "spec.updateStrategy.rollingUpdate.maxUnavailable",
-        };
-        (path, max_unavailable.to_owned(), "a rollout may remove all pods at once")
-    } else if replicas == 1 {
-        ("spec.replicas", "1".to_owned(), "with one replica, nothing serves while its pod moves")
-    } else {
-        return;
-    };
-    checked.finding(out).at(path).value(value).emit(message);
 }
 
 fn black_hole(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {

@@ -5,7 +5,7 @@ use std::{collections::btree_map::Entry, sync::Arc};
 use super::{CcmWorkload, Cluster, ccm, key};
 use crate::object::{
     Annotations, EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod,
-    Service, SourceLocation, Workload, WorkloadKind,
+    Service, SourceLocation, Workload,
 };
 
 /// An object to be inserted into a [`Cluster`].
@@ -19,7 +19,7 @@ pub enum Object {
     EndpointSlice(Box<EndpointSlice>),
     /// v1 Pod.
     Pod(Box<Pod>),
-    /// A Deployment, StatefulSet or DaemonSet.
+    /// A Deployment or another kind with a pod template.
     Workload(Box<Workload>),
     /// CCM's Deployment or DaemonSet `kube-system/cloud-controller-manager`.
     Ccm {
@@ -102,9 +102,7 @@ impl Cluster {
                 Inserted::New
             }
             Object::Autoscaler(hpa) => {
-                let target = hpa.spec.scale_target_ref;
-                let namespace = hpa.metadata.namespace().to_owned();
-                self.autoscaled.insert((namespace, target.kind, target.name));
+                self.workloads.insert_autoscaler(*hpa);
                 Inserted::New
             }
             Object::Namespace(meta) => {
@@ -140,8 +138,9 @@ impl Cluster {
     }
 
     fn insert_pod(&mut self, mut pod: Pod) -> Inserted {
-        if pod.metadata.controlled {
-            // Its workload says the same for all its pods; of the pod itself, only gates count.
+        let judged = Workload::from_pod(&pod);
+        if pod.metadata.controller.is_some() {
+            // Pods of one workload are alike and many; of each, only gates and readiness count.
             pod.spec.containers = Vec::new();
             pod.spec.init_containers = Vec::new();
             pod.metadata.labels.clear();
@@ -151,10 +150,8 @@ impl Cluster {
         if let Some(known) = self.pods.get(meta.namespace(), &meta.name) {
             return compare(known, &pod, |pod| &pod.metadata);
         }
-        if !pod.metadata.controlled {
-            let namespace = (WorkloadKind::Pod, meta.namespace().to_owned());
-            let workloads = self.workloads.entry(namespace).or_default();
-            workloads.insert(meta.name.clone(), Arc::new(Workload::from_pod(&pod)));
+        if !pod.status.is_finished {
+            self.workloads.insert_pod(judged);
         }
         self.pods.insert(pod);
         Inserted::New
@@ -164,9 +161,7 @@ impl Cluster {
         if ccm::is_terway(workload.kind, &workload.metadata) {
             self.backends_evidence.has_terway = Some(true);
         }
-        let namespace = workload.metadata.namespace().to_owned();
-        let workloads = self.workloads.entry((workload.kind, namespace)).or_default();
-        into_vacant(workloads.entry(workload.metadata.name.clone()), workload, |w| &w.metadata)
+        into_vacant(self.workloads.entry(&workload), workload, |w| &w.metadata)
     }
 }
 

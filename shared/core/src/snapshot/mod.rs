@@ -2,6 +2,7 @@
 
 mod ccm;
 mod insert;
+mod workloads;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,9 +14,7 @@ use crate::{
     backends::{Mode, NodeSet, PodSet},
     clb_answers::ClbAnswers,
     identity::NamedKey,
-    object::{
-        EndpointSlice, ObjectMeta, OtherObject, Service, SourceLocation, Workload, WorkloadKind,
-    },
+    object::{EndpointSlice, ObjectMeta, OtherObject, Service, SourceLocation},
     version::CcmVersion,
 };
 
@@ -26,6 +25,8 @@ pub use self::{
     },
     insert::{Inserted, Object},
 };
+
+use self::workloads::Workloads;
 
 /// Everything that is judged together: the clusters of one migration, and their CLBs.
 #[derive(Debug, Clone, Default)]
@@ -69,8 +70,7 @@ pub struct Cluster {
     nodes: Arc<NodeSet>,
     slices: HashMap<(String, String), Vec<EndpointSlice>>,
     pods: PodSet,
-    workloads: BTreeMap<(WorkloadKind, String), BTreeMap<String, Arc<Workload>>>,
-    autoscaled: HashSet<(String, String, String)>,
+    workloads: Workloads,
     namespaces: HashMap<String, ObjectMeta>,
     others: Vec<OtherObject>,
     /// The id that the cluster's own profile states, and where.
@@ -98,14 +98,6 @@ impl Cluster {
         self.services.remove(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// Adds a workload in the place of the one of its kind, namespace and name.
-    pub fn replace_workload(&mut self, workload: impl Into<Arc<Workload>>) {
-        let workload = workload.into();
-        let place = (workload.kind, workload.metadata.namespace().to_owned());
-        let known = self.workloads.entry(place).or_default();
-        known.insert(workload.metadata.name.clone(), workload);
-    }
-
     /// Replaces all nodes. From then on they count as listed.
     pub fn replace_nodes(&mut self, nodes: impl Into<Arc<NodeSet>>) {
         self.forget_derived();
@@ -128,10 +120,7 @@ impl Cluster {
         }
         self.slices.extend(newer.slices.iter().map(|(key, slices)| (key.clone(), slices.clone())));
         self.pods.extend(&newer.pods);
-        for ((kind, namespace), workloads) in &newer.workloads {
-            let known = self.workloads.entry((*kind, namespace.clone())).or_default();
-            known.extend(workloads.iter().map(|(name, new)| (name.clone(), Arc::clone(new))));
-        }
+        self.workloads.overlay(&newer.workloads);
         if newer.nodes_listed {
             self.nodes = Arc::clone(&newer.nodes);
         } else {
@@ -141,7 +130,6 @@ impl Cluster {
         self.nodes_listed |= newer.nodes_listed;
         self.vpc = newer.vpc.clone().or_else(|| self.vpc.take());
         self.endpoints_listed.extend(newer.endpoints_listed.iter().cloned());
-        self.autoscaled.extend(newer.autoscaled.iter().cloned());
         self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));
         self.others.extend(newer.others.iter().cloned());
         self.injects_pre_stop_hooks |= newer.injects_pre_stop_hooks;
@@ -201,29 +189,6 @@ impl Cluster {
     /// The pods that were read.
     pub fn pods(&self) -> &PodSet {
         &self.pods
-    }
-
-    /// The workloads whose pods a Service selects.
-    pub fn workloads_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Workload> {
-        let kinds = WorkloadKind::ALL.into_iter().filter(|_| !self.workloads.is_empty());
-        let namespace = service.metadata.namespace();
-        kinds
-            .filter_map(move |kind| self.workloads.get(&(kind, namespace.to_owned())))
-            .flat_map(BTreeMap::values)
-            .map(Arc::as_ref)
-            .filter(|workload| service.selects(workload.pod_labels()))
-    }
-
-    /// All workloads, by kind, namespace and name.
-    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values().flat_map(BTreeMap::values).map(Arc::as_ref)
-    }
-
-    /// Whether a `HorizontalPodAutoscaler` sets the replicas of a workload.
-    pub fn is_autoscaled(&self, workload: &Workload) -> bool {
-        let meta = &workload.metadata;
-        let kind = workload.kind.as_str().to_owned();
-        self.autoscaled.contains(&(meta.namespace().to_owned(), kind, meta.name.clone()))
     }
 
     /// Whether a namespace has the label `clbmigrate.io/inject=enabled`, so that Pods without a

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use clbmigrate_core::object::WorkloadKind;
+use clbmigrate_core::object::{PodLabels, Workload, WorkloadKind};
 use clbmigrate_testbed::try_wait_for;
 use serde_json::json;
 
@@ -41,7 +41,8 @@ fn services(test: &TestNamespace<'_>) -> Result<()> {
         Ok((cache.neighbours([before.as_ref()]).len() == 1).then_some(()))
     })?;
     let labels = BTreeMap::from([("app".to_owned(), "after".to_owned())]);
-    ensure!(cache.services_selecting(&test.name, &labels).len() == 1, "by selector");
+    let labels = PodLabels::new(WorkloadKind::Deployment, "after", &labels);
+    ensure!(cache.services_selecting(&test.name, labels).len() == 1, "by selector");
 
     // It still names a CLB, but no longer is a load balancer.
     let inert = r#"{"spec": {"type": "ClusterIP", "allocateLoadBalancerNodePorts": null}}"#;
@@ -107,6 +108,8 @@ fn small_resources(test: &TestNamespace<'_>) -> Result<()> {
     let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "web", "namespace": test.name},
         "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+    let web = json!({"metadata": {"name": "web", "namespace": test.name}});
+    let web = Workload::deserialize(WorkloadKind::Deployment, web)?;
     for object in [&node, &profile, &scaler] {
         test.cluster.apply(&object.to_string())?;
     }
@@ -119,7 +122,7 @@ fn small_resources(test: &TestNamespace<'_>) -> Result<()> {
     try_wait_for("all of them", DEADLINE, || {
         let has_node = cache.nodes().is_some_and(|nodes| nodes.by_name("paper-node").is_some());
         let has_id = cache.cluster_id().is_some_and(|id| *id == "c0123456789abcdef");
-        let is_scaled = cache.is_autoscaled(WorkloadKind::Deployment, &test.name, "web");
+        let is_scaled = !cache.autoscalers_of(&web).is_empty();
         let is_labelled = cache.is_labelled_for_injection(&test.name);
         Ok((has_node && has_id && is_scaled && is_labelled).then_some(()))
     })?;

@@ -218,7 +218,10 @@ impl<'a> CheckedService<'_, 'a> {
         };
         let same_namespace = a.metadata.namespace == b.metadata.namespace;
         // A workload that both select, though neither selector contains the other.
-        let of_both = || self.workloads_at_hand().iter().any(|w| b.selects(w.pod_labels()));
+        let of_both = || {
+            !a.excludes_pods_of(b)
+                && self.workloads_at_hand().iter().any(|w| b.selects_pods(w.pod_labels()))
+        };
         let addresses = |slices: Option<&'a [EndpointSlice]>| -> BTreeSet<&'a str> {
             let endpoints = EndpointSlice::endpoints_of(slices.unwrap_or_default());
             endpoints.flat_map(|endpoint| &endpoint.addresses).map(String::as_str).collect()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Rule, change, rule};
 use crate::support::{
-    OTHER_ID, TestSnapshot, endpoint, healthy, healthy_eni, merged, pod, sibling, slice,
+    OTHER_ID, TestSnapshot, endpoint, healthy, healthy_eni, merged, pod, sibling, slice, workload,
 };
 
 fn annotated(service: Value, suffix: &str, value: &str) -> Value {
@@ -107,6 +107,22 @@ fn two_services() -> Rule {
         .times(2)
         .warning("pods as backends, but different pods", {
             healthy_eni().add(eni(sibling("web-new"))).add(slice("web-new", &[endpoint(9, 1)]))
+        })
+        .times(2)
+        .warning("each selects one pod of a StatefulSet", {
+            let pod = |name: &str| json!({"statefulset.kubernetes.io/pod-name": name});
+            let second = selecting(eni(sibling("web-new")), &pod("web-1"));
+            let first = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
+            let setup = healthy_eni().edit("Service", &json!({"spec": {"selector": first}}));
+            let setup = setup.add(workload("StatefulSet", "web"));
+            setup.add(second).add(slice("web-new", &[endpoint(9, 1)]))
+        })
+        .times(2)
+        .error("one selects all pods of a StatefulSet, the other one of them", {
+            let pod = json!({"statefulset.kubernetes.io/pod-name": "web-1"});
+            let second = selecting(eni(sibling("web-new")), &pod);
+            let setup = healthy_eni().add(workload("StatefulSet", "web"));
+            setup.add(second).add(slice("web-new", &[endpoint(9, 1)]))
         })
         .times(2)
         .warning("pods here, nodes there", {

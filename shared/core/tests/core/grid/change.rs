@@ -321,6 +321,12 @@ fn too_early() -> Rule {
             let more = merged(slice("web", &[six(1), six(2)]), &of_family);
             set(ready(2).add(more), WEIGHT, "80")
         })
+        .silent("the one pod of three that it selects is ready", {
+            let first = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
+            let setup = ready(1).edit("Service", &json!({"spec": {"selector": first}}));
+            let setup = setup.without("Deployment").add(workload("StatefulSet", "web"));
+            set(setup, WEIGHT, "80")
+        })
         .silent("all are ready", set(ready(3), WEIGHT, "80"))
         .silent("lowered", set(ready(1), WEIGHT, "20"))
         .silent("changed otherwise", set(ready(1), "loadbalancer-scheduler", "wrr"))

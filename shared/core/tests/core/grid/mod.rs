@@ -22,6 +22,7 @@ pub mod keys;
 pub mod mapping;
 pub mod nodes;
 pub mod reached;
+mod replacement;
 mod together;
 pub mod traffic;
 pub mod values;

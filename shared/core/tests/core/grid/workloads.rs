@@ -3,7 +3,7 @@
 use clbmigrate_core::annotation::{INJECT, VGROUP_PORT, WEIGHT};
 use serde_json::{Value, json};
 
-use super::{Rule, rule};
+use super::{Rule, replacement, rule};
 use crate::support::{
     TestSnapshot, container, endpoint, healthy, healthy_eni, healthy_local, merged, pod, slice,
     workload,
@@ -61,12 +61,46 @@ fn moved_to(setup: TestSnapshot, namespace: &str) -> TestSnapshot {
     setup.edit("Service", &patch).edit("Deployment", &patch).edit("EndpointSlice", &patch)
 }
 
-fn instead(kind: &str, container: &Value) -> TestSnapshot {
+pub(super) fn instead(kind: &str, container: &Value) -> TestSnapshot {
     let spec = json!({"spec": {"template": {"spec": {"containers": [container]}}}});
     healthy().without("Deployment").add(merged(workload(kind, "web"), &spec))
 }
 
-fn bare_pod(container: &Value) -> TestSnapshot {
+/// The same of a kind that only that API group has.
+pub(super) fn instead_of_group(api_version: &str, kind: &str, container: &Value) -> TestSnapshot {
+    instead(kind, container).edit(kind, &json!({"apiVersion": api_version}))
+}
+
+pub(super) const ARGO: &str = "argoproj.io/v1alpha1";
+pub(super) const KRUISE: &str = "apps.kruise.io/v1alpha1";
+
+/// A workload of that kind without probe, and a Service that selects its pods by these labels, too.
+fn selected_by(api_version: &str, kind: &str, labels: &Value) -> TestSnapshot {
+    let selector = json!({"spec": {"selector": labels}});
+    instead_of_group(api_version, kind, &no_probe()).edit("Service", &selector)
+}
+
+/// Pod `shop/web-x` of that controller, without probe.
+fn owned_pod(controller: &Value) -> Value {
+    let owner = merged(controller.clone(), &json!({"controller": true}));
+    let patch = json!({
+        "metadata": {"name": "web-x", "ownerReferences": [owner]},
+        "spec": {"containers": [no_probe()]},
+    });
+    merged(pod("web-x"), &patch)
+}
+
+/// A Rollout that takes its template from the Deployment.
+pub(super) fn rollout_over(spec: &Value) -> Value {
+    let by = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let rollout = json!({
+        "apiVersion": ARGO, "kind": "Rollout", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": 3, "workloadRef": by},
+    });
+    merged(rollout, &json!({"spec": spec}))
+}
+
+pub(super) fn bare_pod(container: &Value) -> TestSnapshot {
     let spec = json!({"spec": {"containers": [container]}});
     healthy().without("Deployment").add(merged(pod("web-0"), &spec))
 }
@@ -83,27 +117,7 @@ fn none_ready(setup: TestSnapshot) -> TestSnapshot {
     setup.edit("EndpointSlice", &json!({"endpoints": [merged(endpoint(1, 1), &waits)]}))
 }
 
-fn replicas(replicas: impl Into<Value>) -> TestSnapshot {
-    healthy().edit("Deployment", &json!({"spec": {"replicas": replicas.into()}}))
-}
-
-fn strategy(strategy: &Value) -> TestSnapshot {
-    healthy().edit("Deployment", &json!({"spec": {"strategy": strategy}}))
-}
-
-fn max_unavailable(value: impl Into<Value>) -> Value {
-    json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": value.into()}})
-}
-
-fn autoscaled(setup: TestSnapshot) -> TestSnapshot {
-    setup.add(json!({
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
-    }))
-}
-
-fn not_migrated(setup: TestSnapshot) -> TestSnapshot {
+pub(super) fn not_migrated(setup: TestSnapshot) -> TestSnapshot {
     setup.bare(VGROUP_PORT).bare(WEIGHT)
 }
 
@@ -112,7 +126,15 @@ fn no_selector(setup: TestSnapshot) -> TestSnapshot {
 }
 
 pub fn rules() -> Vec<Rule> {
-    vec![probes(), readiness_gates(), hooks(), grace_periods(), lonely_pods(), gaps(), holes()]
+    vec![
+        probes(),
+        readiness_gates(),
+        hooks(),
+        grace_periods(),
+        lonely_pods(),
+        replacement::gaps(),
+        holes(),
+    ]
 }
 
 fn probes() -> Rule {
@@ -140,6 +162,42 @@ fn probes() -> Rule {
                 json!({"initContainers": [proxy], "containers": [portless("app", container())]});
             healthy().template(&json!({"spec": spec}))
         })
+        .error("a Rollout", instead_of_group(ARGO, "Rollout", &no_probe()))
+        .error("a CloneSet", instead_of_group(KRUISE, "CloneSet", &no_probe()))
+        .error("kruise's StatefulSet", instead_of_group(KRUISE, "StatefulSet", &no_probe()))
+        .error("kruise's DaemonSet", instead_of_group(KRUISE, "DaemonSet", &no_probe()))
+        .error("the Deployment whose template a Rollout takes", {
+            healthy().containers(&[no_probe()]).add(rollout_over(&json!({})))
+        })
+        .error("one pod of a StatefulSet", {
+            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
+            selected_by("apps/v1", "StatefulSet", &labels)
+        })
+        .error("the pods of one ReplicaSet", {
+            selected_by("apps/v1", "Deployment", &json!({"pod-template-hash": "5d4f8"}))
+        })
+        .error("the pods that a Rollout takes for stable", {
+            let labels = json!({"app": "web", "role": "stable"});
+            let stable = json!({"stableMetadata": {"labels": {"role": "stable"}}});
+            selected_by(ARGO, "Rollout", &labels)
+                .edit("Rollout", &json!({"spec": {"strategy": {"canary": stable}}}))
+        })
+        .error("a Pod whose controller is of a kind that nobody knows", {
+            let owner = json!({"apiVersion": "example.com/v1", "kind": "Game", "name": "web"});
+            healthy().without("Deployment").add(owned_pod(&owner))
+        })
+        .error("a Pod whose Deployment is not at hand", {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8"});
+            let hash = json!({"metadata": {"labels": {"pod-template-hash": "5d4f8"}}});
+            healthy().without("Deployment").add(merged(owned_pod(&owner), &hash))
+        })
+        .error("the workload of a pod that carries a label which nobody wrote into the template", {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
+            let labels = json!({"metadata": {"labels": {"zone": "b"}}});
+            instead("StatefulSet", &no_probe())
+                .edit("Service", &json!({"spec": {"selector": {"zone": "b"}}}))
+                .add(merged(owned_pod(&owner), &labels))
+        })
         .silent("the container that serves has a probe", healthy())
         .silent("a sidecar that does not serve needs none", {
             healthy().containers(&[container(), side()])
@@ -165,6 +223,36 @@ fn probes() -> Rule {
                 "spec": {"template": {"spec": {"containers": [no_probe()]}}},
             });
             healthy().add(merged(workload("Deployment", "web"), &other))
+        })
+        .silent("a Pod whose StatefulSet is at hand, which has a probe", {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
+            instead("StatefulSet", &container()).add(owned_pod(&owner))
+        })
+        .silent("a Pod of a Rollout whose Deployment is at hand, which has a probe", {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8"});
+            let hash = json!({"metadata": {"labels": {"rollouts-pod-template-hash": "5d4f8"}}});
+            healthy().add(rollout_over(&json!({}))).add(merged(owned_pod(&owner), &hash))
+        })
+        .blind("a Pod of a Job", {
+            let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "web"});
+            healthy().without("Deployment").add(owned_pod(&owner))
+        })
+        .blind("a Pod that has ended", {
+            let ended = json!({"status": {"phase": "Succeeded"}});
+            healthy()
+                .without("Deployment")
+                .add(merged(owned_pod(&json!({"kind": "Game", "name": "web"})), &ended))
+        })
+        .blind("a pod of another StatefulSet", {
+            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-old-0"});
+            selected_by("apps/v1", "StatefulSet", &labels)
+        })
+        .blind("a name that no pod of a StatefulSet has", {
+            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-00"});
+            selected_by("apps/v1", "StatefulSet", &labels)
+        })
+        .blind("a label that another controller adds", {
+            selected_by("apps/v1", "Deployment", &json!({"apps.kubernetes.io/pod-index": "0"}))
         })
         .blind("no workload is at hand", healthy().without("Deployment"))
 }
@@ -202,6 +290,14 @@ fn hooks() -> Rule {
             let owner = json!({"kind": "App", "name": "web", "controller": true});
             injecting().edit("Deployment", &json!({"metadata": {"ownerReferences": [owner]}}))
         })
+        .warning("the webhook reviews no Rollout", {
+            instead_of_group(ARGO, "Rollout", &no_hook()).add(json!({"kind": "InjectionHook"}))
+        })
+        .silent("but its Pods, in a labelled namespace", {
+            instead_of_group(ARGO, "Rollout", &no_hook())
+                .add(json!({"kind": "InjectionHook"}))
+                .add(namespace("enabled"))
+        })
         .silent("a hook of its own", healthy())
         .silent("a hook of any sort", healthy().containers(&[hooked(&json!({"httpGet": {}}))]))
         .silent("the webhook gives it one", injecting())
@@ -237,8 +333,16 @@ fn grace_periods() -> Rule {
             grace(Some(30), container()).containers(&[container(), other])
         })
         .info("a command whose length nobody knows", grace(Some(30), exec(&["/drain.sh"])))
-        .info("a shell that does more than sleep", {
-            grace(Some(30), exec(&["sh", "-c", "sleep 5; nginx -s quit"]))
+        .error("a shell that sleeps and does something else", {
+            grace(Some(30), exec(&["sh", "-c", "sleep 30; nginx -s quit"]))
+        })
+        .saying("at least 30 s")
+        .error("a time with a unit", grace(Some(30), exec(&["sh", "-c", "exec sleep 1m"])))
+        .info("a shell that may not come to its sleep", {
+            grace(Some(30), exec(&["sh", "-c", "nginx -s quit && sleep 45"]))
+        })
+        .silent("a shell that sleeps less, and does something else", {
+            grace(Some(30), exec(&["sh", "-c", "sleep 29; nginx -s quit"]))
         })
         .info("a request", grace(Some(75), hooked(&json!({"httpGet": {"port": 1}}))))
         .silent("a second more than the hook", grace(Some(31), container()))
@@ -258,6 +362,10 @@ fn lonely_pods() -> Rule {
             let of_family = json!({"metadata": {"name": "web-6"}, "addressType": "IPv6"});
             local(1).containers(&[no_hook()]).add(merged(slice("web", &[six]), &of_family))
         })
+        .warning("one pod in two slices", {
+            let again = json!({"metadata": {"name": "web-2"}});
+            local(1).containers(&[no_hook()]).add(merged(slice("web", &[endpoint(1, 1)]), &again))
+        })
         .info("a hook and nodes of 1.26", local(1).each("Node", &kubelet("v1.26.0")))
         .silent("two pods on each node", local(2))
         .silent("no pod on a node is no single pod", local(0).containers(&[no_hook()]))
@@ -269,29 +377,6 @@ fn lonely_pods() -> Rule {
         .blind("no slice is at hand", local(1).without("EndpointSlice"))
         .blind("no workload is at hand", local(1).without("Deployment"))
         .blind("not all nodes are at hand", local(1).without("Node"))
-}
-
-fn gaps() -> Rule {
-    let recreate = || strategy(&json!({"type": "Recreate"}));
-    rule("CLB306")
-        .warning("Recreate", recreate())
-        .warning("maxUnavailable 100 %", strategy(&max_unavailable("100%")))
-        .warning("maxUnavailable is all there are", strategy(&max_unavailable(3)))
-        .warning("one replica", replicas(1))
-        .warning("one replica of a StatefulSet", {
-            instead("StatefulSet", &container())
-                .edit("StatefulSet", &json!({"spec": {"replicas": 1}}))
-        })
-        .silent("three, replaced one by one", strategy(&max_unavailable(1)))
-        .silent("three, and the default strategy", healthy())
-        .silent("replicas left out", replicas(Value::Null))
-        .silent("replicas left out, and Recreate", {
-            recreate().edit("Deployment", &json!({"spec": {"replicas": null}}))
-        })
-        .silent("an autoscaler rules them", autoscaled(replicas(1)))
-        .silent("an autoscaler rules them, and Recreate", autoscaled(recreate()))
-        .silent("a Service that reuses no group", not_migrated(replicas(1)))
-        .blind("no workload is at hand", healthy().without("Deployment"))
 }
 
 fn holes() -> Rule {

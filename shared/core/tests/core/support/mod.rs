@@ -410,13 +410,15 @@ fn read(object: &Value) -> Object {
         "Node" => Object::Node(Box::new(from(object))),
         "EndpointSlice" => Object::EndpointSlice(Box::new(from(object))),
         "Pod" => Object::Pod(Box::new(from(object))),
-        "Deployment" => of(WorkloadKind::Deployment),
-        "StatefulSet" => of(WorkloadKind::StatefulSet),
-        "DaemonSet" => of(WorkloadKind::DaemonSet),
         "HorizontalPodAutoscaler" => Object::Autoscaler(Box::new(from(object))),
         "Namespace" => Object::Namespace(Box::new(from(&object["metadata"]))),
         "InjectionHook" => Object::InjectionWebhook,
         kind => {
+            let version = object["apiVersion"].as_str();
+            let group = version.map(|text| text.split_once('/').map_or("", |(group, _)| group));
+            if let Some(kind) = WorkloadKind::of(group, kind) {
+                return of(kind);
+            }
             let meta: ObjectMeta = from(&object["metadata"]);
             Object::Other(Box::new(OtherObject { kind: kind.to_owned(), meta }))
         }
