@@ -93,6 +93,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             weight_sum: route.weight_sum(),
             backends: route.backends().map(json::GroupBackend::from).collect(),
             participants: self.participants(route),
+            unreached: route.why_unreached(),
         }
     }
 

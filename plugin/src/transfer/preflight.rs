@@ -77,7 +77,9 @@ fn unproven(prepared: &PreparedChange<'_>, document: &json::Preview) -> Vec<Stri
         ];
     }
     let routes = document.routes.iter();
-    let unknown = routes.flat_map(|route| route.before.unknown.iter().chain(&route.after.unknown));
+    // A rule says where no listener sends to a group.
+    let unknown = routes
+        .flat_map(|route| route.before.unknown_weights().chain(route.after.unknown_weights()));
     let mut reasons: Vec<String> = Vec::new();
     for what in unknown {
         let reason = format!("not known: {what}");

@@ -95,13 +95,13 @@ impl ChangedParticipants<'_> {
         };
         let (before, after) = (only(&route.before), only(&route.after));
         let name = before.as_ref().or(after.as_ref())?.0.clone();
-        let share = |side: Option<(String, Option<f64>)>, complete: bool| match side {
+        let share = |of: Option<(String, Option<f64>)>, side: &RouteState| match of {
             Some((_, share)) => share,
             // Who is not in the route has nothing of it.
-            None => complete.then_some(0.0),
+            None => side.is_measurable().then_some(0.0),
         };
-        let was = share(before, route.before.complete)?;
-        let is = share(after, route.after.complete)?;
+        let was = share(before, &route.before)?;
+        let is = share(after, &route.after)?;
         Some(format!("{name} {} -> {}", percent(was), percent(is)))
     }
 
@@ -259,7 +259,7 @@ pub fn arithmetic(route: &ChangedRoute, options: TableOptions) -> Vec<Text> {
 fn sentence(side: &RouteState, index: usize, of: &Participant, sum: u64) -> String {
     let backends = side.backends.iter().filter(|backend| backend.participant == index);
     let weights: Vec<u32> = backends.map(|backend| backend.weight).collect();
-    let known = if side.complete { "" } else { " known" };
+    let known = if side.is_measurable() { "" } else { " known" };
     if weights.is_empty() {
         return format!("no backends = 0 of {}{known}", side.weight_sum);
     }

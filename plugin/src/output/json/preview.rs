@@ -124,7 +124,8 @@ pub struct ChangedRoute {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Side")]
 pub struct RouteState {
-    /// Whether all that holds weight in it is known.
+    /// Whether all that holds weight in it is known, and a listener sends to its group, as far as that
+    /// is known.
     pub complete: bool,
     /// What is not known, in words.
     pub unknown: Vec<String>,
@@ -134,6 +135,21 @@ pub struct RouteState {
     pub backends: Vec<GroupBackend>,
     /// Who holds weight in it.
     pub participants: Vec<Participant>,
+    /// Which of what is unknown says that no listener sends to the group.
+    #[serde(skip)]
+    pub unreached: Option<String>,
+}
+
+impl RouteState {
+    /// What is not known of those who hold weight in it, in words.
+    pub fn unknown_weights(&self) -> impl Iterator<Item = &String> {
+        self.unknown.iter().filter(|what| Some(*what) != self.unreached.as_ref())
+    }
+
+    /// Whether all that holds weight in it is known.
+    pub fn is_measurable(&self) -> bool {
+        self.unknown_weights().next().is_none()
+    }
 }
 
 /// A backend of a group.

@@ -36,7 +36,8 @@ pub struct Route {
     pub vserver_group: String,
     /// The port; null for a group that nobody is mapped to and no listener names.
     pub port: Option<u16>,
-    /// Whether all that holds weight in it is known.
+    /// Whether all that holds weight in it is known, and a listener sends to its group, as far as that
+    /// is known.
     pub complete: bool,
     /// What is not known, in words.
     pub unknown: Vec<String>,

@@ -113,3 +113,83 @@ fn health<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ServerHealth
     }
     Wrapped::deserialize(deserializer).map(|wrapped| wrapped.backend_server)
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clb_answers::{ClbAnswer, ClbAnswers};
+
+    /// An answer about server `i-1`, and the CLB that was asked about.
+    fn answer(clb: Option<&str>, server: &Value) -> HealthAnswer {
+        let mut server = server.clone();
+        server["ServerId"] = json!("i-1");
+        let answer = json!({"BackendServers": {"BackendServer": [server]}});
+        let answer: HealthAnswer = serde_json::from_value(answer).expect("an answer");
+        HealthAnswer { clb: clb.map(str::to_owned), ..answer }
+    }
+
+    fn at(port: u16, protocol: &str, status: &str) -> Value {
+        json!({"ListenerPort": port, "Protocol": protocol, "ServerHealthStatus": status})
+    }
+
+    /// What is known after an older and a newer answer, the oldest first.
+    fn after(older: HealthAnswer, newer: HealthAnswer) -> Vec<Option<Health>> {
+        let mut answers = ClbAnswers::default();
+        answers.insert(ClbAnswer::Health(older));
+        answers.insert(ClbAnswer::Health(newer));
+        answers.health.iter().flat_map(|answer| &answer.servers).map(|of| of.health).collect()
+    }
+
+    #[rstest]
+    #[case::the_same_listener(Some("lb-a"), at(80, "TCP", "normal"), 1)]
+    #[case::another_port(Some("lb-a"), at(81, "tcp", "normal"), 2)]
+    #[case::another_protocol(Some("lb-a"), at(80, "udp", "normal"), 2)]
+    #[case::another_clb(Some("lb-b"), at(80, "tcp", "normal"), 2)]
+    #[case::a_clb_that_is_not_told(None, at(80, "tcp", "normal"), 2)]
+    fn a_newer_answer_replaces_what_is_known_of_a_listener(
+        #[case] clb: Option<&str>,
+        #[case] newer: Value,
+        #[case] known: usize,
+    ) {
+        let older = answer(Some("lb-a"), &at(80, "tcp", "abnormal"));
+        let all = after(older, answer(clb, &newer));
+        assert_eq!((all.len(), all.last()), (known, Some(&Some(Health::Normal))));
+    }
+
+    #[rstest]
+    #[case("normal", Some(Health::Normal))]
+    #[case("abnormal", Some(Health::Abnormal))]
+    #[case("unavailable", Some(Health::Unavailable))]
+    #[case("unused", None)]
+    #[case("", None)]
+    fn a_status_is_read(#[case] status: &str, #[case] health: Option<Health>) {
+        assert_eq!(answer(None, &at(80, "tcp", status)).servers[0].health, health);
+    }
+
+    #[test]
+    fn what_is_null_or_missing_is_not_known() {
+        let nulls = json!({
+            "ListenerPort": null, "Protocol": null, "ServerHealthStatus": null, "ServerIp": null,
+        });
+        for server in [nulls, json!({})] {
+            let answer = answer(None, &server);
+            let server = &answer.servers[0];
+            assert_eq!((server.listener_port, server.protocol.as_str()), (None, ""));
+            assert_eq!((server.health, server.server_ip.as_str()), (None, ""));
+            assert!(server.listener().is_none());
+        }
+    }
+
+    #[test]
+    fn an_answer_about_one_listener_names_it_where_its_entries_do_not() {
+        let told = answer(None, &at(443, "https", "normal")).about("lb-a", 80, "tcp");
+        let untold = answer(None, &json!({})).about("lb-a", 80, "TCP");
+        let name = |of: &HealthAnswer| of.servers[0].listener().map(|name| name.to_string());
+        assert_eq!(name(&told).as_deref(), Some("https/443"));
+        assert_eq!(name(&untold).as_deref(), Some("tcp/80"));
+        assert_eq!(untold.clb.as_deref(), Some("lb-a"));
+    }
+}

@@ -174,3 +174,86 @@ fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listener>
 pub(super) fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     nullable(deserializer).map(|word: String| word.to_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clb_answers::{ClbAnswer, ClbAnswers};
+
+    fn listener(clb: Value, port: u16) -> Value {
+        json!({"LoadBalancerId": clb, "ListenerPort": port, "ListenerProtocol": "TCP"})
+    }
+
+    fn answers(lists: &[Value]) -> ClbAnswers {
+        let mut answers = ClbAnswers::default();
+        for list in lists {
+            let list = serde_json::from_value(list.clone()).expect("listeners");
+            answers.insert(ClbAnswer::Listeners(list));
+        }
+        answers
+    }
+
+    /// The ports of the listeners of CLB `lb-a`.
+    fn ports(lists: &[Value], only_clb: bool) -> Option<Vec<u16>> {
+        let answers = answers(lists);
+        let listeners = answers.listeners_of("lb-a", only_clb)?;
+        Some(listeners.into_iter().map(|listener| listener.port).collect())
+    }
+
+    #[rstest]
+    #[case::named(json!([listener(json!("lb-a"), 80)]), false, Some(vec![80]))]
+    #[case::wrapped(json!({"Listener": [listener(json!("lb-a"), 80)]}), false, Some(vec![80]))]
+    #[case::another_clbs(json!([listener(json!("lb-b"), 80)]), true, None)]
+    #[case::of_two_clbs(
+        json!([listener(json!("lb-b"), 80), listener(json!("lb-a"), 443)]), false, Some(vec![443])
+    )]
+    #[case::of_a_clb_that_is_not_told(json!([listener(Value::Null, 80)]), false, None)]
+    #[case::of_the_only_clb(json!([listener(Value::Null, 80)]), true, Some(vec![80]))]
+    #[case::none(json!([]), true, Some(Vec::new()))]
+    #[case::null(Value::Null, true, Some(Vec::new()))]
+    #[case::null_within(json!({"Listener": null}), true, Some(Vec::new()))]
+    #[case::none_of_whom_is_not_told(json!([]), false, None)]
+    fn listeners_are_those_of_their_clb(
+        #[case] listeners: Value,
+        #[case] only_clb: bool,
+        #[case] expected: Option<Vec<u16>>,
+    ) {
+        assert_eq!(ports(&[json!({"Listeners": listeners})], only_clb), expected);
+    }
+
+    #[rstest]
+    #[case::one_page(&[(1, "", 1)], true)]
+    #[case::the_first_of_two(&[(1, "more", 2)], false)]
+    #[case::the_last_of_two(&[(2, "", 2)], false)]
+    #[case::both(&[(1, "more", 2), (2, "", 2)], true)]
+    fn several_pages_are_all_where_their_number_is_right(
+        #[case] pages: &[(u16, &str, usize)],
+        #[case] is_all: bool,
+    ) {
+        let page = |(port, token, total): &(u16, &str, usize)| {
+            json!({
+                "Listeners": [listener(json!("lb-a"), *port)],
+                "NextToken": token, "TotalCount": total,
+            })
+        };
+        let answers = answers(&pages.iter().map(page).collect::<Vec<_>>());
+        assert_eq!(answers.shows_all_listeners("lb-a", false), is_all);
+    }
+
+    #[rstest]
+    #[case(json!("running"), true)]
+    #[case(json!("Stopped"), false)]
+    #[case(json!("stopping"), false)]
+    #[case(json!("starting"), true)]
+    #[case(Value::Null, true)]
+    fn a_stopped_listener_takes_no_connections(#[case] status: Value, #[case] is_running: bool) {
+        let mut listener = listener(json!("lb-a"), 80);
+        listener["Status"] = status;
+        let listener: Listener = serde_json::from_value(listener).expect("a listener");
+        assert_eq!(listener.is_running(), is_running);
+        assert_eq!(listener.name().to_string(), "tcp/80");
+    }
+}

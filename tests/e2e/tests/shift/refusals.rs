@@ -16,6 +16,8 @@ pub const CASES: &[Case] = &[
     ("an expired token writes nothing, nor does one that ends too soon", "expired", expired),
     ("without credentials nobody says done, unless CCM's word is enough", "unproven", unproven),
     ("a listener that does not count weights is no place for shares", "by-turns", round_robin),
+    ("a group that no listener sends to is no place for shares", "unheard", unreached),
+    ("a stopped listener sends to no group", "stopped", stopped),
     ("a group that orphans live in is refused", "orphans", orphans),
     ("CCM that has not settled is refused", "unsettled", unsettled),
     ("who is meant is asked where it is not clear", "candidates", candidates),
@@ -109,6 +111,47 @@ fn round_robin(context: &TestContext<'_>) -> anyhow::Result<()> {
         .expect_stderr("CLB407")?
         .expect_stderr("--force")?;
     nothing_written(&clusters)
+}
+
+fn unreached(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let other = format!("rsp-bp1{}-other", context.namespace);
+    let listener = json!({"port": 80, "scheduler": "wrr", "vServerGroupId": other});
+    refused_without_listener(context, listener, &format!("tcp/80 sends to group {other}"))
+}
+
+fn stopped(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let group = format!("rsp-bp1{}", context.namespace);
+    let listener =
+        json!({"port": 80, "scheduler": "wrr", "vServerGroupId": group, "status": "stopped"});
+    refused_without_listener(context, listener, "tcp/80 is stopped")
+}
+
+fn refused_without_listener(
+    context: &TestContext<'_>,
+    listener: serde_json::Value,
+    why: &str,
+) -> anyhow::Result<()> {
+    let group = format!("rsp-bp1{}", context.namespace);
+    let clb = CloudApi::start(
+        &json!([
+            {"id": group, "name": "shop-web"},
+            {"id": format!("{group}-other"), "name": "shop-other"},
+        ]),
+        &json!([listener]),
+    )?;
+    let weight = |weight: &str| [("weight", weight.to_owned())];
+    let clusters = context.clusters_behind(clb, &weight("80"), &weight("20"))?;
+    let told = clusters
+        .shifts("40%", "")?
+        .expect_code(3)?
+        .expect_stderr("CLB415")?
+        .expect_stderr(why)?
+        .expect_stderr("--force")?;
+    ensure!(!told.stderr.contains("--unverified"), "{}", told.stderr);
+    nothing_written(&clusters)?;
+    // Who insists moves the weights all the same.
+    clusters.shifts("40%", "--force")?.expect_code(0)?;
+    Ok(())
 }
 
 fn orphans(context: &TestContext<'_>) -> anyhow::Result<()> {
