@@ -3,6 +3,7 @@
 
 mod clb;
 mod departing;
+mod quota;
 mod reached;
 mod refused;
 mod sharing;

@@ -249,6 +249,12 @@ impl<'a> Index<'a> {
         self.routes.iter().map(|(key, members)| (key, members.as_slice()))
     }
 
+    /// The routes behind a CLB, by group and port.
+    pub fn routes_behind(&self, clb: &'a str) -> impl Iterator<Item = RouteKey<'a>> {
+        let first = RouteKey { clb, vgroup: "", port: None };
+        self.routes.range(first..).map(|(key, _)| *key).take_while(move |key| key.clb == clb)
+    }
+
     /// The routes that a Service is a member of.
     pub fn routes_with(&self, service_ref: &ServiceRef<'_>) -> impl Iterator<Item = RouteKey<'a>> {
         let routes = self.routes.iter();

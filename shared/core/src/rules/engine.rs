@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use super::{
     AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Findings, Rule,
-    checked::ServiceFacts, findings::ReportBuilder,
+    checked::{BackendCounts, ServiceFacts},
+    findings::ReportBuilder,
 };
 use crate::{
     annotation, backends,
@@ -93,7 +94,8 @@ fn run<'a>(
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
     let mut report = ReportBuilder::new(is_terse);
-    over(&Engine { index, change, prediction, rules, scope }, &mut report);
+    let counts = BackendCounts::default();
+    over(&Engine { index, change, prediction, counts: &counts, rules, scope }, &mut report);
     report.finish()
 }
 
@@ -104,6 +106,7 @@ struct Engine<'s, 'a> {
     index: &'s Index<'a>,
     change: Option<ChangeSet<'s, 'a>>,
     prediction: &'s Prediction,
+    counts: &'s BackendCounts<'a>,
     rules: &'static [&'static Rule],
     scope: Scope<'s>,
 }
@@ -118,9 +121,11 @@ impl<'a> Engine<'_, 'a> {
         let meta = &service_ref.service.metadata;
         let misplaced = Some(("spec.annotations", &service_ref.service.spec.annotations));
         let any = AnyObject { object, meta, misplaced };
-        let old = self.old_of(&service_ref);
+        let change = self.change_of(&service_ref);
+        let old = change.and_then(|change| change.old);
         let none = Prediction::default();
-        let facts = ServiceFacts::new(self.index, service_ref, old, self.prediction);
+        let facts = ServiceFacts::new(self.index, service_ref, old, self.prediction)
+            .in_run(change.is_some(), self.counts);
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
         let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
@@ -288,13 +293,14 @@ impl<'a> Engine<'_, 'a> {
         add_filtered(any, found, report);
     }
 
-    fn old_of(&self, service_ref: &ServiceRef<'a>) -> Option<&'a Service> {
+    /// The change that brings a Service, in its new version.
+    fn change_of(&self, service_ref: &ServiceRef<'a>) -> Option<&ServiceChange<'a>> {
         let services = self.change?.services;
         let same = |change: &&ServiceChange<'a>| {
             change.cluster == service_ref.cluster_index
                 && change.new.is_some_and(|new| std::ptr::eq(new, service_ref.service))
         };
-        services.iter().find(same)?.old
+        services.iter().find(same)
     }
 
     /// Judges the round in which CCM lets go of a Service, where it fails.

@@ -12,11 +12,13 @@ mod failures;
 mod findings;
 mod groups;
 mod identity;
+mod joining;
 mod keys;
 mod language;
 mod mapped_groups;
 mod mapping;
 mod nodes;
+mod quota;
 mod reached;
 mod rebinding;
 mod replacement;
@@ -55,6 +57,8 @@ fn all() -> &'static [&'static Rule] {
             traffic::RULES,
             clb::RULES,
             reached::RULES,
+            quota::RULES,
+            joining::RULES,
             failures::RULES,
             groups::RULES,
             change::RULES,

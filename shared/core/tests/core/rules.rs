@@ -77,6 +77,11 @@ fn rounds_that_fail_are_found() {
 }
 
 #[test]
+fn services_that_come_with_weight_and_clbs_that_are_full_are_found() {
+    try_all(&grid::joining::rules());
+}
+
+#[test]
 fn changes_that_lose_traffic_are_found() {
     try_all(&grid::change::rules());
 }

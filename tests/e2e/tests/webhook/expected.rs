@@ -65,6 +65,7 @@ const EXCEPTIONS: &[(&str, Expected)] = &[
     ("CLB203-suffix-of-the-other", Expected::NotDetected(NO_CLUSTERS)),
     ("CLB305-local-single-pod.yaml", Expected::NotDetected(NO_SLICES)),
     ("CLB410-last-weight-to-zero", Expected::NotDetected(BRAKE)),
+    ("CLB419-created-with-weight", Expected::NotDetected(NO_CLB)),
     ("CLB418-mapping-while-listener-stays", Expected::NotDetected(NO_CLB)),
 ];
 

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CheckedService, missing_answer, missing_cluster_id, of_context};
+use super::{
+    CheckedService, ServiceFacts, clb_backends::backends_of, missing_answer, missing_cluster_id,
+    of_context,
+};
 use crate::{
     annotation,
     backends::{self, Mode, NodeSet},
     clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend},
     index::{ServiceRef, routes_of},
-    object::{Endpoint, EndpointSlice, Workload},
+    object::{Endpoint, EndpointSlice, Service, Workload},
+    prediction::Prediction,
     rules::{Evidence, Findings},
 };
 
@@ -200,6 +204,43 @@ impl<'a> CheckedService<'_, 'a> {
         self.note(Evidence::ClbApi, out, what, why);
     }
 
+    /// The backends behind its CLB. Where there cannot be more than `most`, nothing is counted, and
+    /// all is 0.
+    pub fn backends_behind_clb(&self, most: usize) -> BackendsBehindClb {
+        self.sees(Evidence::ClbApi);
+        self.sees_rounds();
+        let ServiceFacts { index, service_ref, old, prediction, counts, .. } = self.facts;
+        let Some(counts) = counts else { return BackendsBehindClb::default() };
+        let behind = counts.behind(index, self.clb(), prediction, most);
+        let own = behind.of(service_ref);
+        let count = |old: &'a Service| {
+            let before = ServiceRef { service: old, ..*service_ref };
+            backends_of(&index.outcome_of(&before, &Prediction::default())).count()
+        };
+        let own_before = match old {
+            Some(old) if behind.total() > 0 => count(old),
+            None if self.facts.is_in_change => 0,
+            _ => own,
+        };
+        let is_largest = behind.is_largest(service_ref);
+        BackendsBehindClb { all: behind.total(), own, own_before, is_largest }
+    }
+
+    /// How many backends a change replaces: CCM removes them after it has added the new ones.
+    pub fn replaced_by_change(&self) -> usize {
+        let ServiceFacts { index, service_ref, .. } = self.facts;
+        let Some(old) = self.old().filter(|old| {
+            let kind = |of: &'a Service| of.metadata.annotations.get(annotation::BACKEND_TYPE);
+            old.spec != self.service().spec || kind(old) != kind(self.service())
+        }) else {
+            return 0;
+        };
+        let before = ServiceRef { service: old, ..*service_ref };
+        let before = index.outcome_of(&before, &Prediction::default());
+        let after: BTreeSet<_> = backends_of(self.round()).collect();
+        backends_of(&before).filter(|backend| !after.contains(backend)).count()
+    }
+
     /// Whether a backend of its group is an instance of its cluster, or a pod of its own.
     pub fn owns(&self, backend: &RegisteredBackend) -> bool {
         self.cluster().owns_server(&backend.server_id, &backend.server_ip, self.service())
@@ -233,6 +274,19 @@ impl<'a> CheckedService<'_, 'a> {
         (same_namespace && (contains(x, y) || contains(y, x) || of_both()))
             || !addresses(self.slices_at_hand()).is_disjoint(&addresses(of_other()))
     }
+}
+
+/// The backends behind a Service's CLB, its known groups together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BackendsBehindClb {
+    /// How many there are, or will be.
+    pub all: usize,
+    /// How many the Service has, or gets.
+    pub own: usize,
+    /// How many it had before the change; as many as it has without one.
+    pub own_before: usize,
+    /// Whether no other Service has more.
+    pub is_largest: bool,
 }
 
 /// The labels that a Service selects pods by.

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use super::BackendCounts;
 use crate::{
     annotation::{self, EffectiveValue, KnownAnnotation},
     backends::{self, Mode},
@@ -27,6 +28,10 @@ pub(in crate::rules) struct ServiceFacts<'s, 'a> {
     pub old: Option<&'a Service>,
     /// The rounds of CCM that follow from the change.
     pub prediction: &'s Prediction,
+    /// Whether it is the new version of a Service that the change creates or edits.
+    pub is_in_change: bool,
+    /// The backends behind each CLB; `None` of a Service before a change.
+    pub counts: Option<&'s BackendCounts<'a>>,
     mode: OnceCell<Option<Mode>>,
     mapping: OnceCell<Option<Mapping<'a>>>,
     setting: OnceCell<Option<WeightSetting>>,
@@ -47,6 +52,8 @@ impl<'s, 'a> ServiceFacts<'s, 'a> {
             service_ref,
             old,
             prediction,
+            is_in_change: false,
+            counts: None,
             mode: OnceCell::new(),
             mapping: OnceCell::new(),
             setting: OnceCell::new(),
@@ -54,6 +61,11 @@ impl<'s, 'a> ServiceFacts<'s, 'a> {
             round: OnceCell::new(),
             routes: OnceCell::new(),
         }
+    }
+
+    /// The same of a Service that stands in the judged snapshot, with the backends behind each CLB.
+    pub fn in_run(self, is_in_change: bool, counts: &'s BackendCounts<'a>) -> Self {
+        Self { is_in_change, counts: Some(counts), ..self }
     }
 
     /// The id of its CLB; empty without one.

@@ -1,13 +1,14 @@
 //! What rules judge. A rule is handed the evidence that its entry declares, and no other.
 
 mod change;
+mod clb_backends;
 mod evidence;
 mod facts;
 mod service;
 mod workload;
 
-pub(super) use self::facts::ServiceFacts;
 pub use self::{change::CheckedChange, service::CheckedService, workload::CheckedWorkload};
+pub(super) use self::{clb_backends::BackendCounts, facts::ServiceFacts};
 use super::Findings;
 use crate::snapshot::Cluster;
 

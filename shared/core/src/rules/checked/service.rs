@@ -38,7 +38,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     }
 
     /// Whether the rule declares some of what a round of CCM depends on.
-    fn sees_rounds(&self) -> bool {
+    pub(super) fn sees_rounds(&self) -> bool {
         let inputs = [Evidence::Nodes, Evidence::Endpoints, Evidence::ClbApi];
         let is_declared = inputs.iter().any(|of| self.rule.looks_at(*of));
         debug_assert!(is_declared, "{} declares nothing that rounds depend on", self.rule.id);
@@ -220,6 +220,13 @@ impl<'s, 'a> CheckedService<'s, 'a> {
     /// creates it.
     pub fn old(&self) -> Option<&'a Service> {
         self.facts.old.filter(|_| self.sees(Evidence::OldObject))
+    }
+
+    /// Whether the change creates it, or makes a Service of another type or class one that CCM takes.
+    pub fn is_created(&self) -> bool {
+        self.sees(Evidence::OldObject)
+            && self.facts.is_in_change
+            && self.facts.old.is_none_or(|old| !old.is_taken_by(self.version()))
     }
 
     /// Its name in findings.

@@ -18,6 +18,7 @@ pub mod change;
 pub mod clb;
 pub mod failures;
 pub mod identity;
+pub mod joining;
 pub mod keys;
 pub mod mapping;
 pub mod nodes;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Rule> {
         change::rules(),
         failures::rules(),
         clb::rules(),
+        joining::rules(),
     ];
     families.into_iter().flatten().collect()
 }
