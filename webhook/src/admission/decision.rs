@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clbmigrate_core::{
     finding::{Finding, Severity},
     object::ObjectRef,
-    rules::{self, AtReview},
+    rules::{self, AtReview, Language, Words},
 };
 
 use super::AdmissionResponse;
@@ -22,8 +22,53 @@ struct JudgedFinding {
     mode: Mode,
     /// What is done: never more than the mode says.
     action: EnforcementAction,
-    /// What stands before the message, where the finding is not held against the request.
-    remark: &'static str,
+    /// Why the finding is not held against the request, where it is not.
+    remark: Option<Remark>,
+}
+
+/// Why a finding that would deny a request only warns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remark {
+    /// The object's annotation exempts it.
+    AllowedHere,
+    /// The object had it before the change.
+    WasSoBefore,
+    /// The change removes the wrong value.
+    WrongValueGoes,
+    /// The fix of another finding reveals it.
+    ComesWithFix,
+    /// An earlier template of the workload had it.
+    InEarlierTemplate,
+    /// Whether an earlier template had it is not known.
+    PastUnknown,
+    /// The change only lowers the weight.
+    LowersWeight,
+}
+
+impl Remark {
+    /// What stands before the message.
+    fn text(self, language: Language) -> &'static str {
+        let (english, chinese) = match self {
+            Self::AllowedHere => ("allowed here: ", "已由注解放行："),
+            Self::WasSoBefore => ("was so before: ", "变更前已存在："),
+            Self::WrongValueGoes => {
+                ("a wrong value goes, so it passes: ", "错误的值已被移除，予以放行：")
+            }
+            Self::ComesWithFix => {
+                ("comes with the fix of another, so it passes: ", "由另一项修复引出，予以放行：")
+            }
+            Self::InEarlierTemplate => {
+                ("an earlier template had it too, so it passes: ", "较早的模板中已存在，予以放行：")
+            }
+            Self::PastUnknown => {
+                ("whether it lived before cannot be told: ", "无法判断变更前是否存在：")
+            }
+            Self::LowersWeight => {
+                ("the weight is lowered, so it passes: ", "只是调低权重，予以放行：")
+            }
+        };
+        language.pick(english, chinese)
+    }
 }
 
 /// All findings on one request, and what is done about each.
@@ -49,10 +94,12 @@ impl AdmissionDecision {
                 && is_reviewed(&finding.object);
             let (action, remark) = match mode {
                 Mode::Off => return None,
-                Mode::Audit => (EnforcementAction::Audited, ""),
-                Mode::Deny if can_deny => (EnforcementAction::Denied, ""),
-                Mode::Deny if finding.allowed => (EnforcementAction::Warned, "allowed here: "),
-                Mode::Deny | Mode::Warn => (EnforcementAction::Warned, ""),
+                Mode::Audit => (EnforcementAction::Audited, None),
+                Mode::Deny if can_deny => (EnforcementAction::Denied, None),
+                Mode::Deny if finding.allowed => {
+                    (EnforcementAction::Warned, Some(Remark::AllowedHere))
+                }
+                Mode::Deny | Mode::Warn => (EnforcementAction::Warned, None),
             };
             Some(JudgedFinding { finding, mode, action, remark })
         };
@@ -65,19 +112,24 @@ impl AdmissionDecision {
     }
 
     /// Turns each denial for which `exception` has a remark into a warning with that remark.
-    pub fn downgrade_denials(&mut self, exception: impl Fn(&Finding) -> Option<&'static str>) {
+    pub fn downgrade_denials(&mut self, exception: impl Fn(&Finding) -> Option<Remark>) {
         let denied = |judged: &&mut JudgedFinding| judged.action == EnforcementAction::Denied;
         for judged in self.findings.iter_mut().filter(denied) {
             if let Some(remark) = exception(&judged.finding) {
                 judged.action = EnforcementAction::Warned;
-                judged.remark = remark;
+                judged.remark = Some(remark);
             }
         }
     }
 
-    /// Counts the findings, and writes the response. `label` names the object; it is asked for only
-    /// when the request is denied.
-    pub fn respond(&self, metrics: &Metrics, label: &dyn Fn() -> String) -> AdmissionResponse {
+    /// Counts the findings, and writes the response in that language. `label` names the object; it is
+    /// asked for only when the request is denied.
+    pub fn respond(
+        &self,
+        metrics: &Metrics,
+        language: Language,
+        label: &dyn Fn() -> String,
+    ) -> AdmissionResponse {
         for judged in &self.findings {
             metrics.count_finding(judged.finding.rule, judged.mode, judged.action);
         }
@@ -85,10 +137,10 @@ impl AdmissionDecision {
         let mut response = if denials.is_empty() {
             AdmissionResponse::allow()
         } else {
-            AdmissionResponse::deny(denial_message(&label(), &denials))
+            AdmissionResponse::deny(denial_message(&label(), &denials, language))
         };
         for judged in self.with_action(EnforcementAction::Warned) {
-            response = response.warn(warning(judged));
+            response = response.warn(warning(judged, language));
         }
         if !self.findings.is_empty() {
             response = response.audit("findings", self.audit_annotation());
@@ -126,39 +178,74 @@ const USUAL_LENGTH: usize = 512;
 
 /// All that is wrong, at once: one problem in a line, several below each other. kubectl prints both as
 /// they are.
-fn denial_message(object: &str, denials: &[&JudgedFinding]) -> String {
+fn denial_message(object: &str, denials: &[&JudgedFinding], language: Language) -> String {
     let mut text = String::with_capacity(object.len() + denials.len() * USUAL_LENGTH);
     text.push_str(object);
     let separator = match denials.len() {
-        1 => ": ",
+        1 => language.pick(": ", "："),
         n => {
-            let _ = write!(text, " has {n} problems:");
+            text.push_str(
+                &language.pick(format!(" has {n} problems:"), format!(" 有 {n} 个问题：")),
+            );
             "\n  "
         }
     };
     for JudgedFinding { finding, .. } in denials {
         let Finding { rule, path, message, fix, .. } = finding;
-        let space = if path.is_empty() { "" } else { " " };
-        text.extend([separator, rule, space, path, ": ", message, ". Fix: ", fix, "."]);
+        text.push_str(separator);
+        if let Some(words) = chinese(finding, language) {
+            text.extend([rule, " ", words.title, "。"]);
+            push_chinese_fix(&mut text, finding, words);
+            let colon = if path.is_empty() { "" } else { ": " };
+            text.extend(["详情：", path, colon, message, "。"]);
+        } else {
+            let space = if path.is_empty() { "" } else { " " };
+            text.extend([rule, space, path, ": ", message, ". Fix: ", fix, "."]);
+        }
     }
     if denials.len() > 1 {
-        text.push_str("\nkubectl clbmigrate explain CLBnnn says more of each.");
+        text.push_str(language.pick(
+            "\nkubectl clbmigrate explain CLBnnn says more of each.",
+            "\n各规则的说明：kubectl clbmigrate explain CLBnnn --lang zh",
+        ));
     }
     text
 }
 
-fn warning(judged: &JudgedFinding) -> String {
-    let JudgedFinding {
-        finding: Finding { rule, severity, object, message, fix, .. }, remark, ..
-    } = judged;
+fn warning(judged: &JudgedFinding, language: Language) -> String {
+    let JudgedFinding { finding, remark, .. } = judged;
+    let Finding { rule, severity, object, message, fix, .. } = finding;
+    let remark = remark.map_or("", |remark| remark.text(language));
+    let object = if object.kind == "Service" { String::new() } else { format!("{object}: ") };
     let mut text = String::with_capacity(USUAL_LENGTH);
-    text.extend([rule, ": "]);
-    if object.kind != "Service" {
-        let _ = write!(text, "{object}: ");
-    }
-    text.extend([*remark, message]);
-    if *severity > Severity::Info {
-        text.extend([" (", fix, ")"]);
+    // The end of a long warning is cut: the details stand there in Chinese, for they are English.
+    if let Some(words) = chinese(finding, language) {
+        text.extend([rule, "：", remark, words.title, "。"]);
+        if *severity > Severity::Info {
+            push_chinese_fix(&mut text, finding, words);
+        }
+        text.extend(["详情：", &object, message, "。"]);
+    } else {
+        text.extend([rule, ": ", &object, remark, message]);
+        if *severity > Severity::Info {
+            text.extend([" (", fix, ")"]);
+        }
     }
     text
+}
+
+/// The Chinese words of a finding's rule, where Chinese is wanted.
+fn chinese(finding: &Finding, language: Language) -> Option<&'static Words> {
+    let wanted = (language == Language::Chinese).then_some(finding.rule)?;
+    rules::find(wanted).map(|rule| &rule.zh)
+}
+
+/// The rule's fix, with what the finding says more exactly, which is English.
+fn push_chinese_fix(text: &mut String, finding: &Finding, words: &Words) {
+    text.extend(["修复：", words.fix]);
+    let general = rules::find(finding.rule).map_or("", |rule| rule.en.fix);
+    if finding.fix != general {
+        text.extend(["（", &finding.fix, "）"]);
+    }
+    text.push('。');
 }

@@ -9,6 +9,8 @@ use clbmigrate_core::{
     rules::{self, Family},
 };
 
+use super::decision::Remark;
+
 /// The prefix of this project's own annotations; no CCM reads them.
 const OWN_PREFIX: &str = "clbmigrate.io/";
 
@@ -41,21 +43,17 @@ pub(super) fn is_unchanged(old: &Service, new: &Service) -> bool {
 /// The remark on a finding that was there before the change, or whose wrong value the change removes;
 /// `None` where it counts against the change. `before` is what was found on the old version, `new`
 /// the annotations of the new one.
-pub(super) fn preexisting(
-    finding: &Finding,
-    before: &Report,
-    new: &Annotations,
-) -> Option<&'static str> {
+pub(super) fn preexisting(finding: &Finding, before: &Report, new: &Annotations) -> Option<Remark> {
     let known = || before.findings.iter().chain(&before.hidden);
     if known().any(|older| finding.is_carried_over(older)) {
-        return Some("was so before: ");
+        return Some(Remark::WasSoBefore);
     }
     let was_wrong = |older: &Finding| {
         older.severity == Severity::Error && !older.path.is_empty() && older.path == finding.path
     };
     let is_removed = finding.path.starts_with("metadata.annotations[")
         && !new.keys().any(|key| annotation::field_path(key) == finding.path);
-    (is_removed && known().any(was_wrong)).then_some("a wrong value goes, so it passes: ")
+    (is_removed && known().any(was_wrong)).then_some(Remark::WrongValueGoes)
 }
 
 /// The remark on a finding that the fix of another one reveals, where the change is exactly the patch
@@ -66,7 +64,7 @@ pub(super) fn revealed_by_fix(
     before: &Report,
     old: &Service,
     new: &Service,
-) -> Option<&'static str> {
+) -> Option<Remark> {
     let harms_others =
         rules::find(finding.rule).is_none_or(|rule| rule.family() == Family::Bindings);
     if harms_others || old.spec != new.spec {
@@ -76,7 +74,7 @@ pub(super) fn revealed_by_fix(
         before.findings.iter().map(|older| &older.patch).filter(|patch| !patch.is_empty());
     let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
     let is_it = |patch: &Vec<PatchOp>| patched(was, patch).is_some_and(|fixed| fixed == *is);
-    patches.into_iter().any(is_it).then_some("comes with the fix of another, so it passes: ")
+    patches.into_iter().any(is_it).then_some(Remark::ComesWithFix)
 }
 
 /// Annotations after a patch of annotations; `None` for any other patch.
@@ -96,9 +94,7 @@ fn patched(annotations: &Annotations, patch: &[PatchOp]) -> Option<Annotations> 
 
 /// The remark on a finding that an earlier pod template of the workload had, too: going back to it is
 /// a way out of trouble. `None` where it counts.
-pub(super) fn in_earlier_template(finding: &Finding, earlier: &Report) -> Option<&'static str> {
+pub(super) fn in_earlier_template(finding: &Finding, earlier: &Report) -> Option<Remark> {
     let mut known = earlier.findings.iter().chain(&earlier.hidden);
-    known
-        .any(|older| finding.is_carried_over(older))
-        .then_some("an earlier template had it too, so it passes: ")
+    known.any(|older| finding.is_carried_over(older)).then_some(Remark::InEarlierTemplate)
 }

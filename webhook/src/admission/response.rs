@@ -9,9 +9,11 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::review::API_VERSION;
 use crate::metrics::ReviewResult;
 
-/// The longest single warning, in bytes. Kubernetes: API servers may truncate longer ones.
+/// The longest single warning, in characters. Kubernetes: `apiserver/pkg/endpoints/filters/warning.go`
+/// cuts longer ones where all together are too many, and counts characters.
 const MAX_WARNING: usize = 256;
-/// The most bytes of all warnings together. Kubernetes: API servers leave out what is beyond.
+/// The most bytes of all warnings together. Kubernetes: API servers leave out what is beyond as many
+/// characters, and what lies between may limit the bytes of a response's head.
 const MAX_WARNINGS: usize = 4096;
 /// The longest message of a denial, in bytes. API servers have no limit; terminals do.
 const MAX_MESSAGE: usize = 8192;
@@ -36,7 +38,7 @@ impl AdmissionResponse {
         Self { denied: Some(truncated(message.into(), MAX_MESSAGE)), ..Self::default() }
     }
 
-    /// Adds a warning, which kubectl prints. It is cut to 256 bytes.
+    /// Adds a warning, which kubectl prints. It is cut to 256 characters.
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         // An API server drops a warning with a line break in it.
@@ -46,7 +48,7 @@ impl AdmissionResponse {
         } else {
             warning
         };
-        self.warnings.push(truncated(warning, MAX_WARNING));
+        self.warnings.push(shortened(warning, MAX_WARNING));
         self
     }
 
@@ -161,9 +163,22 @@ impl AdmissionResponse {
 /// The last warning where some are left out.
 const OMITTED: &str = "more warnings than fit; all of them: kubectl clbmigrate check";
 
+/// What stands for the end of a text that is cut.
+const MARK: &str = "…";
+
+/// A text that is cut to at most `limit` characters.
+fn shortened(mut text: String, limit: usize) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(limit.saturating_sub(1))
+        && text.chars().nth(limit).is_some()
+    {
+        text.truncate(cut);
+        text.push_str(MARK);
+    }
+    text
+}
+
 /// A text that is cut between characters to at most `limit` bytes.
 fn truncated(mut text: String, limit: usize) -> String {
-    const MARK: &str = "…";
     if text.len() > limit {
         let cut = (0..=limit - MARK.len()).rev().find(|cut| text.is_char_boundary(*cut));
         text.truncate(cut.unwrap_or_default());
@@ -263,6 +278,19 @@ mod tests {
         assert_eq!(review["response"]["patchType"], "JSONPatch");
     }
 
+    #[test]
+    fn a_long_warning_is_cut_between_characters() {
+        for (character, length) in [('a', 255), ('a', 256), ('修', 256)] {
+            let text: String = std::iter::repeat_n(character, length).collect();
+            assert_eq!(AdmissionResponse::allow().warn(&text).warnings(), [text]);
+        }
+        for character in ['a', '修', '𠮷'] {
+            let text: String = std::iter::repeat_n(character, 257).collect();
+            let kept: String = std::iter::repeat_n(character, 255).chain(['…']).collect();
+            assert_eq!(AdmissionResponse::allow().warn(&text).warnings(), [kept]);
+        }
+    }
+
     mod properties {
         use proptest::prelude::*;
 
@@ -271,13 +299,13 @@ mod tests {
         proptest! {
             #[test]
             fn warnings_fit_into_what_api_servers_pass_on(
-                warnings in proptest::collection::vec("[a-zé\n]{0,400}", 0..40),
+                warnings in proptest::collection::vec("[a-zé\n修复]{0,400}", 0..40),
             ) {
                 let response = warnings.iter().fold(AdmissionResponse::allow(), AdmissionResponse::warn);
                 let review = written(&response);
                 let sent: Vec<&str> = review["response"]["warnings"]
                     .as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                prop_assert!(sent.iter().all(|warning| warning.len() <= MAX_WARNING));
+                prop_assert!(sent.iter().all(|warning| warning.chars().count() <= MAX_WARNING));
                 prop_assert!(sent.iter().all(|warning| !warning.contains('\n')));
                 prop_assert!(sent.iter().map(|warning| warning.len()).sum::<usize>() <= MAX_WARNINGS);
                 let is_cut = sent.last() == Some(&OMITTED);

@@ -15,7 +15,7 @@ use clbmigrate_core::{
 
 use super::{
     context::{Neighbours, ReviewContext},
-    decision::AdmissionDecision,
+    decision::{AdmissionDecision, Remark},
     ratcheting,
 };
 use crate::{
@@ -144,7 +144,7 @@ impl ServiceVersions {
         });
         if let (true, Some(old), Some(new)) = (decision.denies(), &self.old, &self.new) {
             if only_lowers_weight {
-                decision.downgrade_denials(|_| Some("the weight is lowered, so it passes: "));
+                decision.downgrade_denials(|_| Some(Remark::LowersWeight));
             } else {
                 let before = before();
                 decision.downgrade_denials(|finding| {

@@ -64,7 +64,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let (mut response, decision) = self.decide(&config, &versions, request.is_dry_run()).await;
         for id in unknown {
             let key = annotation::ALLOW;
-            response = response.warn(format!("{key}: there is no rule {id:?} to be exempt from"));
+            response = response.warn(config.lang.pick(
+                format!("{key}: there is no rule {id:?} to be exempt from"),
+                format!("{key}：没有规则 {id:?}，无法放行"),
+            ));
         }
         if !response.is_allowed() {
             self.log_denial(&request.user_info.username, &versions.label(), &decision);
@@ -96,8 +99,13 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 ClaimResult::HeldBy(others) => neighbours.services.extend(others),
                 ClaimResult::Unknown(why) => {
                     let label = versions.label();
-                    let message = format!(
-                        "{label}: whether its vServer groups are free cannot be told: {why}. Fix: try again."
+                    let message = config.lang.pick(
+                        format!(
+                            "{label}: whether its vServer groups are free cannot be told: {why}. Fix: try again."
+                        ),
+                        format!(
+                            "{label}：无法判断其虚拟服务器组是否已被占用。修复：请重试。详情：{why}。"
+                        ),
                     );
                     return (AdmissionResponse::deny(message), AdmissionDecision::default());
                 }
@@ -107,7 +115,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         if let (true, Some(new)) = (decision.denies(), joins) {
             self.claims.release(new);
         }
-        (decision.respond(&self.metrics, &|| versions.label()), decision)
+        (decision.respond(&self.metrics, config.lang, &|| versions.label()), decision)
     }
 
     /// Judges by what is in the cache, and once more with the EndpointSlices that only the API server

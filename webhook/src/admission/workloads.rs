@@ -16,7 +16,7 @@ use super::{
     AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation,
     api_reader::{ApiReader, WorkloadRef},
     context::ReviewContext,
-    decision::AdmissionDecision,
+    decision::{AdmissionDecision, Remark},
     ratcheting,
 };
 use crate::{claims::ClaimStore, config::Config, metrics::ReviewResult};
@@ -51,7 +51,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let decision = self.evaluate_workload(&config, old.as_ref(), &new, &services).await;
         let meta = &new.metadata;
         let label = || format!("{} {}/{}", kind.as_str(), meta.namespace(), meta.name);
-        let response = decision.respond(&self.metrics, &label);
+        let response = decision.respond(&self.metrics, config.lang, &label);
         if !response.is_allowed() {
             self.log_denial(&request.user_info.username, &label(), &decision);
         }
@@ -133,8 +133,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                         %error,
                         "its past templates cannot be read, so it passes with a warning"
                     );
-                    decision
-                        .downgrade_denials(|_| Some("whether it lived before cannot be told: "));
+                    decision.downgrade_denials(|_| Some(Remark::PastUnknown));
                 }
             }
         }

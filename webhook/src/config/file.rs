@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
     inject::DEFAULT_SECONDS,
-    rules,
+    rules::{self, Language},
     version::{CcmVersion, CcmVersionError, NamedCcmVersion},
 };
 use serde::Deserialize;
@@ -47,6 +47,8 @@ struct File {
     inject: Option<InjectSection>,
     #[serde(default)]
     pre_stop_seconds: Option<Spanned<i64>>,
+    #[serde(default)]
+    lang: Option<Spanned<String>>,
     #[serde(default)]
     rules: Option<SpannedMap<ModeText>>,
     #[serde(default)]
@@ -133,6 +135,7 @@ impl Validator {
                 .pre_stop_seconds
                 .and_then(|seconds| self.seconds(&seconds))
                 .unwrap_or(DEFAULT_SECONDS),
+            lang: file.lang.map(|lang| self.language(&lang)).unwrap_or_default(),
             allow: file.allow.map_or(ExemptableRules::All, |allow| self.allow(&allow)),
             exempt: file.exempt.map_or_else(Exemptions::default, |exempt| self.exempt(exempt)),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
@@ -219,6 +222,16 @@ impl Validator {
             self.report(seconds, message);
         }
         u32::try_from(seconds.value).ok()
+    }
+
+    fn language(&mut self, lang: &Spanned<String>) -> Language {
+        let code = lang.value.as_str();
+        let known = Language::ALL.into_iter().find(|language| language.as_str() == code);
+        if known.is_none() && !code.is_empty() {
+            let [english, chinese] = Language::ALL.map(Language::as_str);
+            self.report(lang, format!("lang is {code:?}; write {english} or {chinese}"));
+        }
+        known.unwrap_or_default()
     }
 
     fn rule(&mut self, id: &Spanned<String>) -> Option<&'static str> {

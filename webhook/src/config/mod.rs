@@ -9,7 +9,10 @@ pub use watcher::{ConfigWatcher, Reload, SharedConfig};
 use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
-    finding::Severity, inject::DEFAULT_SECONDS, rules::Rule, version::NamedCcmVersion,
+    finding::Severity,
+    inject::DEFAULT_SECONDS,
+    rules::{Language, Rule},
+    version::NamedCcmVersion,
 };
 
 /// What is done about a rule's findings.
@@ -106,6 +109,8 @@ pub struct Config {
     pub inject: InjectConfig,
     /// How long the preStop hook that is added sleeps, in seconds: 1 to 3600.
     pub pre_stop_seconds: u32,
+    /// The language in which denials and warnings tell of a rule.
+    pub lang: Language,
     /// The rules that an object's annotation `clbmigrate.io/allow` may soften to warnings.
     pub allow: ExemptableRules,
     /// Whose requests are allowed unjudged.
@@ -121,6 +126,7 @@ impl Default for Config {
             ccm: None,
             inject: InjectConfig { enabled: true },
             pre_stop_seconds: DEFAULT_SECONDS,
+            lang: Language::English,
             allow: ExemptableRules::All,
             exempt: Exemptions::default(),
             rules: BTreeMap::new(),

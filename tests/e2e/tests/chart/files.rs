@@ -142,6 +142,7 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set replicas=0", "/replicas"),
         ("KUBE --set preStopSeconds=0", "/preStopSeconds"),
         ("KUBE --set preStopSeconds=3601", "/preStopSeconds"),
+        ("KUBE --set lang=fr", "/lang"),
         ("KUBE --set failurePolicy.services=Deny", "/failurePolicy/services"),
         ("KUBE --set cluster.backendType=ENI", "/cluster/backendType"),
         ("KUBE --set ccm.version=2.8", "/ccm/version"),
@@ -174,11 +175,12 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
         objects(&rendered(helm, &shown)?)?.into_iter().next().context("nothing")
     };
     let config = file(
-        "--set rules.CLB402=off,namespaces.shop.rules.CLB403=warn,allow={CLB403},exempt.users={ops}",
+        "--set lang=zh,rules.CLB402=off,namespaces.shop.rules.CLB403=warn,allow={CLB403},exempt.users={ops}",
         "config",
     )?;
     let text = config["data"]["config.yaml"].as_str().context("no file")?;
     let config: Value = serde_saphyr::from_str(text)?;
+    ensure!(config["lang"] == "zh", "{config}");
     ensure!(config["rules"]["CLB402"] == "off", "{config}");
     ensure!(config["namespaces"]["shop"]["rules"]["CLB403"] == "warn", "{config}");
     ensure!(config["allow"][0] == "CLB403" && config["exempt"]["users"][0] == "ops", "{config}");

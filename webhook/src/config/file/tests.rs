@@ -19,6 +19,7 @@ ccm:
 inject:
   enabled: false
 preStopSeconds: 45
+lang: zh
 rules:
   CLB010: warn
   clb011: off
@@ -40,6 +41,7 @@ exempt:
     assert_eq!(config.ccm, Some(release));
     assert!(!config.inject.enabled);
     assert_eq!(config.pre_stop_seconds, 45);
+    assert_eq!(config.lang, Language::Chinese);
     let mode = |id: &str, namespace: &str| {
         config.mode(rules::find(id).expect("a rule"), Severity::Error, namespace)
     };
@@ -53,10 +55,10 @@ exempt:
 #[case::empty("")]
 #[case::comments("# nothing\n---\n# here\n")]
 #[case::keys_alone(
-    "cluster:\nccm:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\npreStopSeconds:\n"
+    "cluster:\nccm:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\npreStopSeconds:\nlang:\n"
 )]
 #[case::what_a_chart_writes_for_nothing(
-    "cluster: {id: '', suffix: '', backendType: ''}\nccm: {version: ''}\nrules: {}\nnamespaces: {}\nexempt: {users: []}"
+    "cluster: {id: '', suffix: '', backendType: ''}\nccm: {version: ''}\nlang: ''\nrules: {}\nnamespaces: {}\nexempt: {users: []}"
 )]
 fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
     assert_eq!(parse(text), Ok(Config::default()));
@@ -72,6 +74,10 @@ fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
 #[case::too_few_seconds("\npreStopSeconds: 0", 2, "write 1 to 3600")]
 #[case::too_many_seconds("preStopSeconds: 3601", 1, "write 1 to 3600")]
 #[case::seconds_with_unit("preStopSeconds: 30s", 1, "")]
+#[case::lang("allow: all\nlang: fr", 2, "lang is \"fr\"; write en or zh")]
+#[case::lang_as_locale("lang: zh_CN", 1, "write en or zh")]
+#[case::lang_in_capitals("lang: ZH", 1, "write en or zh")]
+#[case::langs("lang: [en, zh]", 1, "")]
 #[case::unknown_rule("rules:\n  CLB001: warn\n  CLB999: warn", 3, "no rule \"CLB999\"")]
 #[case::unknown_mode("rules: {CLB001: block}", 1, "write deny, warn, audit or off")]
 #[case::mode_on("rules: {CLB001: true}", 1, "no mode \"on\"")]
@@ -134,7 +140,7 @@ mod properties {
 
         #[test]
         fn no_value_makes_the_reader_panic(
-            key in "(preStopSeconds|rules|allow|cluster|ccm|inject|exempt|namespaces)",
+            key in "(preStopSeconds|lang|rules|allow|cluster|ccm|inject|exempt|namespaces)",
             value in "[ -~]{0,12}",
         ) {
             let _ = parse(&format!("{key}: {value}"));
