@@ -1,6 +1,8 @@
 //! 0xx: whether CCM takes the CLB that a Service names, and what of the Service reaches it.
 
-use super::{Check, CheckedService, Evidence, FindingBuilder, Findings, Rule, Words};
+use super::{
+    Check, CheckedService, Evidence, FindingBuilder, Findings, RefusedWrites, Rule, Words,
+};
 use crate::{
     annotation::{self, EffectiveValue},
     finding::Severity,
@@ -30,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-id: \"203.0.113.7\", \"${CLB_ID}\" or \"rsp-bp1example\"",
         good: "…-loadbalancer-id: \"lb-bp1example\"",
         hides: &["CLB022", "CLB023", "CLB029"],
+        refuses: RefusedWrites::Standing,
         check: Check::OnClb(impossible_id),
         ..Rule::DEFAULT
     },
@@ -54,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "…-loadbalancer-id: \"lb-bp1example\" added to a Service that has an address",
         good: "a new Service with …-loadbalancer-id: \"lb-bp1example\"",
+        refuses: RefusedWrites::Standing,
         check: Check::Failures(refused_clb),
         ..Rule::DEFAULT
     },
@@ -145,7 +149,7 @@ fn mismatched(checked: &CheckedService<'_, '_>, mismatch: &Mismatch, out: &mut F
     if checked.service().needs_clean_up() || annotations.text(suffix) == found {
         // CCM compares at the end of a Service, too, where it wants nothing of the CLB.
         about_the_id(checked, out)
-            .fix("set the weight to 0, and remove the Service's backends from its groups and its finalizer by hand")
+            .fix("set the weight to 0, remove the Service's backends from its groups by hand, and then its finalizer")
             .emit(format!("CCM wants to let go of the Service. {mismatch}. {fate}"));
         return;
     }

@@ -1,6 +1,6 @@
 //! Rounds that fail because of what the cloud is or refuses.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
+use super::{Check, CheckedService, Evidence, Findings, RefusedWrites, Rule, Words};
 use crate::{
     annotation,
     backends::Mode,
@@ -30,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "allocateLoadBalancerNodePorts: false with nodes as backends",
         good: "node ports, or …backend-type: \"eni\"",
+        refuses: RefusedWrites::Standing,
         check: Check::Candidate(no_node_port),
         ..Rule::DEFAULT
     },
