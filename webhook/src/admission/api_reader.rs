@@ -147,7 +147,7 @@ impl ApiReader for LiveApiReader {
     ) -> BoxFuture<'r, Result<Vec<PodTemplate>, ApiReadError>> {
         Box::pin(async move {
             let kind = match workload.kind {
-                WorkloadKind::Deployment => "replicasets",
+                WorkloadKind::Deployment | WorkloadKind::Rollout => "replicasets",
                 _ => "controllerrevisions",
             };
             let path = format!("/apis/apps/v1/namespaces/{}/{kind}", workload.namespace);

@@ -1,4 +1,4 @@
-//! Reviews of Deployments, `StatefulSets` and `DaemonSets`.
+//! Reviews of Deployments and the other kinds with a pod template.
 
 use std::sync::Arc;
 
@@ -156,9 +156,8 @@ pub(super) fn is_migrated(service: &Service) -> bool {
 
 /// The kind under review, if it is one that is judged.
 fn reviewed_kind(request: &AdmissionRequest<'_>) -> Option<WorkloadKind> {
-    use WorkloadKind::{DaemonSet, Deployment, StatefulSet};
-    let kind = request.kind.workload_kind()?;
-    matches!(kind, Deployment | StatefulSet | DaemonSet).then_some(kind)
+    let kind = request.kind.workload_kind();
+    kind.filter(|kind| *kind != WorkloadKind::Pod)
 }
 
 fn read(

@@ -143,7 +143,7 @@ pub fn review(user: &str, operation: &str, old: Option<&Value>, new: Option<&Val
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "u-1", "operation": operation,
-            "kind": {"version": "v1", "kind": object["kind"]},
+            "kind": {"group": group_of(object), "version": "v1", "kind": object["kind"]},
             "name": object["metadata"]["name"].as_str().unwrap_or_default(), "namespace": object["metadata"]["namespace"],
             "userInfo": {"username": user, "groups": ["developers", "system:authenticated"]},
             "object": new, "oldObject": old,
@@ -304,6 +304,12 @@ pub fn node(index: usize) -> Value {
 }
 
 pub fn kind_of(workload: &Value) -> WorkloadKind {
-    let kinds = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet];
-    kinds.into_iter().find(|kind| workload["kind"] == kind.as_str()).expect("a kind of workload")
+    let kind = workload["kind"].as_str().expect("a kind");
+    WorkloadKind::of(Some(group_of(workload)), kind).expect("a kind of workload")
+}
+
+/// The API group in an object's `apiVersion`.
+pub fn group_of(object: &Value) -> &str {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    version.split_once('/').map_or("", |(group, _)| group)
 }

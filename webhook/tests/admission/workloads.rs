@@ -58,15 +58,88 @@ fn a_mistake_is_refused_or_told_of_when_it_comes_and_never_refused_once_it_is_th
     }
 }
 
+const ARGO: &str = "argoproj.io/v1alpha1";
+const KRUISE: &str = "apps.kruise.io/v1beta1";
+
+/// A workload of that kind, like the Deployment.
+fn of_kind(api_version: &str, kind: &str, containers: &[Value]) -> Value {
+    let kind = json!({"apiVersion": api_version, "kind": kind, "spec": {"strategy": null}});
+    edited(&with_containers(&deployment(), containers), &kind)
+}
+
 #[rstest]
-#[case("Deployment")]
-#[case("StatefulSet")]
-#[case("DaemonSet")]
-fn every_kind_is_judged(#[case] kind: &str) {
-    let workload = edited(&with_containers(&deployment(), &[unprobed()]), &json!({"kind": kind}));
+#[case("apps/v1", "Deployment")]
+#[case("apps/v1", "StatefulSet")]
+#[case("apps/v1", "DaemonSet")]
+#[case(ARGO, "Rollout")]
+#[case(KRUISE, "CloneSet")]
+#[case(KRUISE, "StatefulSet")]
+#[case(KRUISE, "DaemonSet")]
+fn every_kind_is_judged(#[case] api_version: &str, #[case] kind: &str) {
+    let workload = of_kind(api_version, kind, &[unprobed()]);
     let response = test_cluster().with_service(&web()).create(&workload);
     assert_eq!(response.action_on("CLB301"), "denied", "{response:?}");
     assert!(response.message().starts_with(&format!("{kind} shop/web: CLB301")), "{response:?}");
+}
+
+#[test]
+fn what_a_rollout_had_before_is_told_and_not_refused() {
+    let bad = of_kind(ARGO, "Rollout", &[unprobed()]);
+    let image = json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
+    let response = test_cluster().with_service(&web()).update(&bad, &edited(&bad, &image));
+    assert_eq!(response.action_on("CLB301"), "warned", "{response:?}");
+}
+
+/// Service `web` with this selector in the place of its own.
+fn selecting(selector: &Value) -> Value {
+    let spec = edited(&json!({"selector": {"app": null}}), &json!({"selector": selector}));
+    edited(&web(), &json!({"spec": spec}))
+}
+
+#[rstest]
+#[case("apps/v1", "StatefulSet", json!({"statefulset.kubernetes.io/pod-name": "web-0"}))]
+#[case("apps/v1", "StatefulSet", json!({"app": "web", "apps.kubernetes.io/pod-index": "0"}))]
+#[case(KRUISE, "StatefulSet", json!({"statefulset.kubernetes.io/pod-name": "web-0"}))]
+#[case("apps/v1", "Deployment", json!({"app": "web", "pod-template-hash": "5d4f8"}))]
+#[case(ARGO, "Rollout", json!({"app": "web", "rollouts-pod-template-hash": "5d4f8"}))]
+fn a_label_that_the_controller_adds_hides_no_workload(
+    #[case] api_version: &str,
+    #[case] kind: &str,
+    #[case] selector: Value,
+) {
+    let service = selecting(&selector);
+    let workload = of_kind(api_version, kind, &[unprobed()]);
+    let response = test_cluster().with_service(&service).create(&workload);
+    assert_eq!(response.action_on("CLB301"), "denied", "the workload: {response:?}");
+    // A denial is for the object under review: a Service hears of its workloads as a warning.
+    let response = test_cluster().with_workload(&workload).create(&service);
+    assert_eq!(response.action_on("CLB301"), "warned", "the Service: {response:?}");
+}
+
+#[rstest]
+#[case(json!({"statefulset.kubernetes.io/pod-name": "other-0"}))]
+#[case(json!({"app": "other", "statefulset.kubernetes.io/pod-name": "web-0"}))]
+#[case(json!({"app": "web", "pod-template-hash": "5d4f8"}))]
+fn a_label_that_the_controller_does_not_add_does(#[case] selector: Value) {
+    let service = selecting(&selector);
+    let workload = of_kind("apps/v1", "StatefulSet", &[unprobed()]);
+    let response = test_cluster().with_service(&service).create(&workload);
+    assert!(response.is_silent(), "{response:?}");
+    let response = test_cluster().with_workload(&workload).create(&service);
+    assert_eq!(response.action_on("CLB301"), "", "{response:?}");
+}
+
+#[test]
+fn the_rollout_over_a_deployment_tells_how_many_pods_there_are() {
+    let rollout = json!({
+        "apiVersion": ARGO, "kind": "Rollout", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": 3, "workloadRef": {"kind": "Deployment", "name": "web"}},
+    });
+    let scaled_down = edited(&deployment(), &json!({"spec": {"replicas": 1}}));
+    let cluster = || test_cluster().with_service(&web());
+    assert_eq!(cluster().create(&scaled_down).action_on("CLB306"), "warned");
+    let response = cluster().with_workload(&rollout).create(&scaled_down);
+    assert_eq!(response.action_on("CLB306"), "", "{response:?}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn clone_set() -> Case {
     case("rollout-and-cloneset").alone("cloneset.yaml")
 }
 
-/// The CloneSet as a workload of another kind.
+/// The `CloneSet` as a workload of another kind.
 fn clone_set_as(api_version: &str, kind: &str) -> Case {
     let old = "apiVersion: apps.kruise.io/v1alpha1\nkind: CloneSet";
     clone_set().with("cloneset.yaml", old, &format!("apiVersion: {api_version}\nkind: {kind}"))
@@ -160,7 +160,7 @@ fn the_deployment_whose_template_a_rollout_takes_is_judged() {
     );
 }
 
-/// Pod `web-x` of that controller, in the place of the CloneSet.
+/// Pod `web-x` of that controller, in the place of the `CloneSet`.
 fn pod_of(owner: &str) -> Case {
     let text = &clone_set().files[0].1;
     let service = text.split("---").next().expect("a Service");

@@ -77,3 +77,178 @@ impl Connection {
 fn is_unavailable(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashMap,
+        convert::Infallible,
+        future::{Ready, ready},
+        sync::Arc,
+        task::{Context, Poll},
+    };
+
+    use clbmigrate_core::object::WorkloadKind;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+    use tower_service::Service;
+
+    use super::Connection;
+    use crate::live::read_cluster;
+
+    /// An API server on paper: status and answer, by path. All else is not found.
+    #[derive(Clone)]
+    struct FakeApiServer(Arc<HashMap<&'static str, (u16, Value)>>);
+
+    impl Service<Request<Body>> for FakeApiServer {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let status = |code: u16, reason: &str| {
+                (code, json!({"kind": "Status", "code": code, "reason": reason, "message": reason}))
+            };
+            let (code, answer) = match self.0.get(request.uri().path()) {
+                Some((403, _)) => status(403, "Forbidden"),
+                Some(known) => known.clone(),
+                None => status(404, "NotFound"),
+            };
+            let answer =
+                Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+            ready(Ok(answer.expect("a response")))
+        }
+    }
+
+    fn list(kind: &str, items: &Value) -> (u16, Value) {
+        (200, json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items}))
+    }
+
+    /// An API server with a migrated Service, and these paths.
+    fn server(paths: &[(&'static str, (u16, Value))]) -> Connection {
+        let service = json!({
+            "metadata": {"name": "web", "namespace": "shop", "annotations": {
+                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
+            }},
+            "spec": {"type": "LoadBalancer", "selector": {"app": "web"}},
+        });
+        let mut all = HashMap::from([
+            ("/version", (200, json!({"major": "1", "minor": "33"}))),
+            ("/apis", (200, json!({"kind": "APIGroupList", "groups": []}))),
+            ("/api/v1/services", list("ServiceList", &json!([service]))),
+        ]);
+        all.extend(paths.iter().cloned());
+        let client = kube::Client::new(FakeApiServer(Arc::new(all)), "default");
+        Connection {
+            context: None,
+            cluster: "paper".to_owned(),
+            user: None,
+            namespace: "default".to_owned(),
+            server: "https://paper.example.com".to_owned(),
+            client,
+            timeout: None,
+            takes_gzip: false,
+            certificate_ends: None,
+        }
+    }
+
+    fn groups(names: &[(&str, &[&str])]) -> (u16, Value) {
+        let groups = names.iter().map(|(name, versions)| {
+            let versions = versions.iter().map(|version| json!({"groupVersion": version}));
+            json!({"name": name, "versions": versions.collect::<Vec<_>>()})
+        });
+        (200, json!({"kind": "APIGroupList", "groups": groups.collect::<Vec<_>>()}))
+    }
+
+    fn resources(names: &[&str]) -> (u16, Value) {
+        let resources: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        (200, json!({"kind": "APIResourceList", "resources": resources}))
+    }
+
+    fn workload(name: &str) -> Value {
+        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {}});
+        json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"template": template}})
+    }
+
+    const ROLLOUTS: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts";
+
+    /// Argo's API group, which has these resources.
+    fn argo(names: &[&str]) -> [(&'static str, (u16, Value)); 2] {
+        [
+            ("/apis", groups(&[("argoproj.io", &["argoproj.io/v1alpha1"])])),
+            ("/apis/argoproj.io/v1alpha1", resources(names)),
+        ]
+    }
+
+    /// The kinds of workload that are read, and the limits that are told.
+    async fn read(connection: &Connection) -> (Vec<WorkloadKind>, Vec<String>) {
+        let state = read_cluster(connection, "shop").await.expect("a cluster");
+        assert!(state.loaded.problems.is_empty(), "{:?}", state.loaded.problems);
+        let cluster = &state.loaded.snapshot.clusters[0];
+        let service = cluster.service("shop", "web").expect("the Service");
+        let kinds = cluster.workloads_of(service).map(|workload| workload.kind).collect();
+        (kinds, state.limits.into_iter().map(|limit| limit.message).collect())
+    }
+
+    #[tokio::test]
+    async fn rollouts_are_read_where_they_are_served() {
+        let rollouts = list("RolloutList", &json!([workload("web")]));
+        let (_, mut rollouts) = rollouts;
+        rollouts["apiVersion"] = json!("argoproj.io/v1alpha1");
+        let paths =
+            [argo(&["rollouts", "rollouts/status"]).to_vec(), vec![(ROLLOUTS, (200, rollouts))]];
+        let (kinds, limits) = read(&server(&paths.concat())).await;
+        assert_eq!((kinds, limits.len()), (vec![WorkloadKind::Rollout], 0));
+    }
+
+    #[tokio::test]
+    async fn of_several_versions_the_first_that_has_the_kind_is_read() {
+        let (old, new) = ("apps.kruise.io/v1alpha1", "apps.kruise.io/v1beta1");
+        let items = |kind: &str, version: &str| {
+            let (code, mut list) = list(kind, &json!([workload("web")]));
+            list["apiVersion"] = json!(version);
+            (code, list)
+        };
+        let connection = server(&[
+            ("/apis", groups(&[("apps.kruise.io", &[new, old])])),
+            ("/apis/apps.kruise.io/v1alpha1", resources(&["clonesets", "statefulsets"])),
+            ("/apis/apps.kruise.io/v1beta1", resources(&["statefulsets"])),
+            (
+                "/apis/apps.kruise.io/v1beta1/namespaces/shop/statefulsets",
+                items("StatefulSetList", new),
+            ),
+            ("/apis/apps.kruise.io/v1alpha1/namespaces/shop/clonesets", items("CloneSetList", old)),
+        ]);
+        let (kinds, limits) = read(&connection).await;
+        let expected = vec![WorkloadKind::CloneSet, WorkloadKind::AdvancedStatefulSet];
+        assert_eq!((kinds, limits.len()), (expected, 0));
+    }
+
+    /// Authorizers refuse what nobody serves, too.
+    #[rstest]
+    #[case::no_group(vec![(ROLLOUTS, (403, json!({})))])]
+    #[case::argo_without_rollouts([argo(&["applications"]).to_vec(), vec![(ROLLOUTS, (403, json!({})))]].concat())]
+    #[case::nobody_may_ask(vec![("/apis", (403, json!({}))), (ROLLOUTS, (403, json!({})))])]
+    #[tokio::test]
+    async fn a_kind_that_is_not_served_is_not_asked_for(
+        #[case] paths: Vec<(&'static str, (u16, Value))>,
+    ) {
+        let (kinds, limits) = read(&server(&paths)).await;
+        assert_eq!((kinds, limits), (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_may_not_be_listed_is_not_looked_at() {
+        let paths = [argo(&["rollouts"]).to_vec(), vec![(ROLLOUTS, (403, json!({})))]];
+        let (kinds, limits) = read(&server(&paths.concat())).await;
+        assert_eq!((kinds, limits.len()), (vec![], 1));
+        let start = "rollouts.argoproj.io may not be listed; rules about workloads are silent";
+        assert!(limits[0].starts_with(start), "{limits:?}");
+    }
+}

@@ -102,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
             fix: "让 terminationGracePeriodSeconds 大于最长的 preStop 时间，并给进程留出退出时间",
         },
         source: &["Kubernetes: Container Lifecycle Hooks, Hook handler execution"],
-        bad: "preStop sleep of 30 s with terminationGracePeriodSeconds: 30",
+        bad: "preStop sleep of 30 s, or the command sleep 30; nginx -s quit, with terminationGracePeriodSeconds: 30",
         good: "preStop sleep of 30 s with terminationGracePeriodSeconds: 75",
         check: Check::Workload(hook_is_cut),
         ..Rule::DEFAULT
@@ -146,10 +146,11 @@ pub(super) const RULES: &[Rule] = &[
         },
         source: &[
             "Kubernetes: Deployments, Strategy",
+            "Kubernetes: HorizontalPodAutoscaler, minReplicas",
             "CCM 2.14: vgroups.go, setBackendsFromEndpointSlices",
         ],
-        bad: "strategy: {type: Recreate}, or replicas: 1",
-        good: "replicas: 3 and rollingUpdate: {maxUnavailable: 1}",
+        bad: "strategy: {type: Recreate}, replicas: 1 or left out, or an autoscaler without minReplicas",
+        good: "replicas: 3, or minReplicas: 2 of the autoscaler, and rollingUpdate: {maxUnavailable: 1}",
         check: Check::Workload(replacement::gap),
         ..Rule::DEFAULT
     },

@@ -58,6 +58,20 @@ fn what_its_workload_says_holds_for_the_pod() {
 }
 
 #[test]
+fn a_pod_of_a_rollout_gets_its_hook_unless_the_rollout_says_no() {
+    let labels = json!({"pod-template-hash": null, "rollouts-pod-template-hash": "5d4f8"});
+    let pod = edited(&pod(), &json!({"metadata": {"labels": labels}}));
+    mutated_pod(&shop(), &pod).has_hook(30);
+    let kind = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"});
+    let rollout = annotated(&edited(&bare(), &kind), "clbmigrate.io/inject", "disabled");
+    mutated_pod(&shop().with_workload(&rollout), &pod).is_untouched("opted_out");
+    // Kruise's DaemonSets are as Kubernetes' own.
+    let owner = json!({"apiVersion": "apps.kruise.io/v1alpha1", "kind": "DaemonSet", "name": "web", "controller": true});
+    let pod = edited(&pod, &json!({"metadata": {"ownerReferences": [owner]}}));
+    mutated_pod(&shop(), &pod).is_untouched("not_opted_in");
+}
+
+#[test]
 fn the_pod_of_a_job_stays_as_it_is() {
     mutated_pod(&shop(), &pod_of("Job")).is_untouched("of_job");
 }

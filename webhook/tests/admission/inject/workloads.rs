@@ -37,6 +37,27 @@ fn a_workload_behind_a_migrated_service_gets_its_hook() {
 }
 
 #[test]
+fn a_service_of_one_pod_gives_the_stateful_set_its_hook() {
+    let pod_name = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
+    let service = edited(&web(), &json!({"spec": {"selector": pod_name}}));
+    let cluster = || test_cluster().nodes(&[node(1)]);
+    create(&cluster().with_service(&service), &of_kind("StatefulSet")).has_hook(30);
+    create(&cluster().with_service(&service), &bare()).is_untouched("not_selected");
+    // The Service came within the same moment, and is not in the cache yet.
+    let cluster = cluster().api_reader(reader_of(&service));
+    create(&cluster, &of_kind("StatefulSet")).has_hook(30);
+}
+
+#[test]
+fn other_kinds_get_no_hook_in_their_templates() {
+    let rollout = edited(&of_kind("Rollout"), &json!({"apiVersion": "argoproj.io/v1alpha1"}));
+    create(&shop(), &rollout).is_untouched("");
+    let of_kruise =
+        edited(&of_kind("StatefulSet"), &json!({"apiVersion": "apps.kruise.io/v1beta1"}));
+    create(&shop(), &of_kruise).is_untouched("");
+}
+
+#[test]
 fn it_is_asked_again_after_other_webhooks_and_has_nothing_to_add() {
     let first = create(&shop(), &bare()).object;
     create(&shop(), &first).is_untouched("complete");
