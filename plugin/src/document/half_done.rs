@@ -57,20 +57,23 @@ pub fn step_line(step: &NextStep) -> String {
     format!("{does}: {}", step.command)
 }
 
-/// A change that ended half-way, and what can be done about it, in a line.
+/// A change that ended half-way, in a line.
 pub fn half_done_in_words(half: &HalfDone) -> String {
     let words =
         |indexes: &[usize]| half.parts(indexes).map(part_in_words).collect::<Vec<_>>().join("; ");
-    let (_, namespace, name) = &half.holder;
-    let steps = steps(namespace, name, &half.whole.contexts().join(","), half.undoes.is_some());
-    let steps: Vec<String> = steps.iter().map(step_line).collect();
     format!(
-        "change {} half done: {} is written, {} is not; {}",
+        "change {} half done: {} is written, {} is not",
         half.change,
         words(&half.done),
-        words(&half.missing),
-        steps.join("; ")
+        words(&half.missing)
     )
+}
+
+/// What can be done about a change that ended half-way, in a line.
+pub fn way_on_in_words(half: &HalfDone) -> String {
+    let (_, namespace, name) = &half.holder;
+    let steps = steps(namespace, name, &half.whole.contexts().join(","), half.undoes.is_some());
+    steps.iter().map(step_line).collect::<Vec<_>>().join("; ")
 }
 
 /// A part in a line: `shop/web (b): weight 20 -> 40`; `group rsp-bp1example: i-bp1old:80 60 -> 30`.

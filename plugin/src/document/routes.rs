@@ -17,7 +17,7 @@ use clbmigrate_core::{
 };
 
 use super::{
-    half_done::half_done_in_words,
+    half_done::{half_done_in_words, way_on_in_words},
     problems::{ProblemIndex, ordered, without_rule},
 };
 use crate::output::{
@@ -80,7 +80,11 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             })
         };
         for half in self.half_done.iter().filter(is_here) {
-            problems.push(without_rule(Severity::Warning, half_done_in_words(half)));
+            let mut message = half_done_in_words(half);
+            if !self.is_contradictory() {
+                message = format!("{message}; {}", way_on_in_words(half));
+            }
+            problems.push(without_rule(Severity::Warning, message));
         }
         problems
     }
@@ -95,6 +99,11 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             participants: self.participants(route),
             unreached: route.why_unreached(),
         }
+    }
+
+    /// Whether what a cluster has is not certain, so that nothing can be said to be left over.
+    fn is_contradictory(&self) -> bool {
+        self.index.snapshot.is_contradictory()
     }
 
     fn participants(&self, route: &Route<'a>) -> Vec<json::Participant> {
@@ -138,6 +147,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
                 },
                 mark: match of.kind {
                     ParticipantKind::Remote => Some("other cluster"),
+                    ParticipantKind::Orphan if self.is_contradictory() => Some("unknown"),
                     ParticipantKind::Orphan => Some("orphan"),
                     ParticipantKind::Service | ParticipantKind::External => None,
                 },
@@ -149,7 +159,9 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
 
     fn problems_of(&self, route: &Route<'a>, index: usize, of: &Participant<'a>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if of.is_emptied() {
+        let cluster = of.service_ref.map(|service_ref| service_ref.cluster);
+        let is_clear = cluster.is_none_or(|cluster| cluster.contradictions().is_empty());
+        if of.is_emptied() && is_clear {
             problems.push(Problem {
                 rule: Some("CLB409".to_owned()),
                 severity: Severity::Error.into(),
@@ -169,6 +181,12 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
                 problems.push(without_rule(
                     Severity::Info,
                     format!("other cluster {cluster}, which is not at hand"),
+                ));
+            }
+            ParticipantKind::Orphan if self.is_contradictory() => {
+                problems.push(without_rule(
+                    Severity::Info,
+                    "whose backends these are is unknown, for the input is contradictory",
                 ));
             }
             ParticipantKind::Orphan => problems.push(Problem {

@@ -86,7 +86,9 @@ pub fn preview_including<'a>(
     let looked_at = looked_at.iter().map(|change| &change.object);
     let touched: BTreeSet<&ObjectRef> = looked_at.chain(&predicted).collect();
     let scope = |object: &ObjectRef| touched.contains(object) || object.kind != "Service";
-    let was = rules::check(before, None, &scope);
+    let mut was = rules::check(before, None, &scope);
+    // A rule that is silent after the change says nothing of what it fixes.
+    rules::ContradictoryClusters::of([after.snapshot]).clear(&mut was.findings);
     let change = rules::ChangeSet {
         before,
         services: &changes,

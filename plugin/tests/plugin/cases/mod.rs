@@ -2,6 +2,7 @@
 //! with the files `old.yaml` and `new.yaml` where it is about a change.
 
 mod clb;
+mod contradictory;
 mod departing;
 mod quota;
 mod reached;

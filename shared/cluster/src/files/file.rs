@@ -167,8 +167,10 @@ impl<'l> FileLoader<'l> {
         let read = ParsedObject::of(&reader, kind, raw)
             .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && raw.is_item)?;
         match self.loaded.insert(self.target.cluster, read) {
-            Some(Inserted::Conflict(SourceLocation(place))) => {
-                let there = place.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
+            Some(Inserted::Conflict(contradiction)) => {
+                self.with_cluster(|cluster| cluster.contradict(&contradiction));
+                let first = contradiction.places.first();
+                let there = first.and_then(SourceLocation::shown).unwrap_or_default();
                 Err(LoadError::Conflict { object: describe(raw), there })
             }
             inserted => {

@@ -45,7 +45,10 @@ pub(crate) enum LoadError {
     NoName(String),
     #[error("{place}: {message}")]
     Field { line: u32, place: String, message: String },
-    #[error("{object} is here with other content than at {there}; remove one of the two")]
+    #[error(
+        "{object} is here with other content than at {there}; remove one of the two, or if these are \
+         two clusters, give the files of each a name: -f a=… -f b=…"
+    )]
     Conflict { object: String, there: String },
     #[error("the CLB API's error {code}, not an answer: {message}")]
     Refused { code: String, message: String },

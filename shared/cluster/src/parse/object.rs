@@ -7,7 +7,9 @@ use clbmigrate_core::{
         EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, Origin, OtherObject, Pod,
         PodTemplate, Service, SourceLocation, Workload, WorkloadKind,
     },
-    snapshot::{CLOUD_CONFIG_NAME, Object, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, is_ccm},
+    snapshot::{
+        CLOUD_CONFIG_NAME, Object, PROFILE_NAME, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, is_ccm,
+    },
 };
 use serde::{
     Deserialize,
@@ -26,9 +28,6 @@ use super::{
 
 /// The prefix of CCM's annotations, of other controllers' and of misspelt ones.
 const SERVICE_KEYS: &str = "service.beta.kubernetes.io/";
-
-/// The ConfigMap of namespace `kube-system` in which ACK keeps the ids of the cluster and of its VPC.
-const PROFILE: &str = "ack-cluster-profile";
 
 /// The configuration of the webhook that injects `preStop` into workloads.
 const INJECTION_CONFIGURATION: &str = "clbmigrate-mutate-workloads";
@@ -116,12 +115,14 @@ impl ObjectParser<'_> {
             return Ok(None);
         }
         Ok(match meta.name.as_str() {
-            PROFILE => profile(raw)?.map(|(id, vpc)| Object::ClusterProfile {
+            PROFILE_NAME => profile(raw)?.map(|(id, vpc)| Object::ClusterProfile {
                 id,
                 vpc,
                 place: self.place(raw, false),
             }),
-            CLOUD_CONFIG_NAME => ccm::service_backend_type(raw).map(Object::CloudConfig),
+            CLOUD_CONFIG_NAME => ccm::service_backend_type(raw).map(|backend_type| {
+                Object::CloudConfig { backend_type, place: self.place(raw, false) }
+            }),
             TERWAY_CONFIG_NAME => Some(Object::TerwayConfig),
             _ => None,
         })

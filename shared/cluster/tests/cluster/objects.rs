@@ -291,7 +291,8 @@ fn one_object_twice_with_other_content_is_a_problem_that_names_both_places() {
     assert_eq!(
         loaded.problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>(),
         [format!(
-            "Service web is here with other content than at {}:2; remove one of the two",
+            "Service web is here with other content than at {}:2; remove one of the two, or if these \
+             are two clusters, give the files of each a name: -f a=… -f b=…",
             there.display()
         )]
     );

@@ -64,6 +64,19 @@ pub struct ObjectMeta {
 #[derive(Debug, Clone, Default)]
 pub struct SourceLocation(pub Option<Arc<Origin>>);
 
+impl SourceLocation {
+    /// `file:line`; `None` where the object was not read from a file.
+    pub fn shown(&self) -> Option<String> {
+        self.0.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line))
+    }
+
+    /// Whether both are the same line of the same file.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let place = |of: &Self| of.0.as_ref().map(|origin| (Arc::clone(&origin.file), origin.line));
+        place(self) == place(other)
+    }
+}
+
 impl PartialEq for SourceLocation {
     fn eq(&self, _: &Self) -> bool {
         true

@@ -24,6 +24,7 @@ use crate::{
     index::{Index, ServiceRef},
     outcome::{Outcome, Reason},
     prediction::Prediction,
+    snapshot::Snapshot,
 };
 
 /// A group behind a port, whose traffic is split by weight.
@@ -199,6 +200,7 @@ impl<'a> Route<'a> {
             route.push(found.participant, found.held);
         }
         route.add_others(index, &contents, &owners, prediction);
+        route.add_contradictions(index.snapshot);
         if key.vgroup.is_empty() {
             route.unknown.push(
                 "which group CCM made for this port, and who else is in it: the answers of DescribeVServerGroups and DescribeVServerGroupAttribute are not at hand"
@@ -243,6 +245,21 @@ impl<'a> Route<'a> {
                 self.unknown.push(format!("{}: {}", participant.label(), participant::HAD_BEFORE));
             }
             self.push(participant, held);
+        }
+    }
+
+    /// What is unknown where objects are at hand that decide about backends, with several contents.
+    fn add_contradictions(&mut self, snapshot: &Snapshot) {
+        let has_leftovers = self.participants.iter().any(|of| of.kind == ParticipantKind::Orphan);
+        for cluster in &snapshot.clusters {
+            let is_in = |of: &Participant<'_>| {
+                of.service_ref.is_some_and(|service_ref| std::ptr::eq(service_ref.cluster, cluster))
+            };
+            if has_leftovers || self.participants.iter().any(is_in) {
+                let contradictions = cluster.contradictions().iter();
+                let about_backends = contradictions.filter(|of| of.is_about_backends());
+                self.unknown.extend(about_backends.map(|of| format!("which is right: {of}")));
+            }
         }
     }
 

@@ -1,19 +1,21 @@
 use std::collections::HashSet;
 
 use super::{
-    AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, Findings, Rule,
+    AnyObject, Check, CheckedChange, CheckedService, CheckedWorkload, ContradictoryClusters,
+    Findings, Rule,
+    allowances::add_filtered,
     checked::{BackendCounts, ServiceFacts},
     findings::ReportBuilder,
 };
 use crate::{
     annotation, backends,
     change::ServiceChange,
-    finding::{Finding, Report, Severity},
+    finding::{Finding, Report},
     index::{Index, ServiceRef},
     object::{ObjectRef, Service, Workload, WorkloadKind},
     prediction::Prediction,
     round::Failure,
-    snapshot::{Cluster, Snapshot},
+    snapshot::Cluster,
 };
 
 /// Tells which objects are judged.
@@ -94,9 +96,13 @@ fn run<'a>(
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
     let mut report = ReportBuilder::new(is_terse);
-    let counts = BackendCounts::default();
-    over(&Engine { index, change, prediction, counts: &counts, rules, scope }, &mut report);
-    report.finish()
+    let counts = &BackendCounts::default();
+    let before = change.map(|change| change.before.snapshot);
+    let contradictory = ContradictoryClusters::of(before.into_iter().chain([index.snapshot]));
+    contradictory.note(rules, change.is_some(), &mut report);
+    let engine = Engine { index, change, prediction, counts, rules, scope, contradictory };
+    over(&engine, &mut report);
+    engine.contradictory.clear_report(report.finish())
 }
 
 /// Rule, object and path of a finding.
@@ -109,9 +115,16 @@ struct Engine<'s, 'a> {
     counts: &'s BackendCounts<'a>,
     rules: &'static [&'static Rule],
     scope: Scope<'s>,
+    contradictory: ContradictoryClusters<'s>,
 }
 
 impl<'a> Engine<'_, 'a> {
+    /// The rules that judge the Services of a cluster; for `None`, groups.
+    fn rules_for(&self, cluster: Option<&Cluster>) -> impl Iterator<Item = &'static Rule> {
+        let rules = self.rules.iter().copied();
+        rules.filter(move |rule| !self.contradictory.silences(rule, cluster))
+    }
+
     fn service(&self, service_ref: ServiceRef<'a>, report: &mut ReportBuilder) {
         let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
         if !(self.scope)(&object) {
@@ -135,7 +148,7 @@ impl<'a> Engine<'_, 'a> {
         let is_other_type = !service_ref.service.is_load_balancer()
             && !old.is_some_and(Service::is_load_balancer)
             && service_ref.service.metadata.annotations.has_clb_keys();
-        for rule in self.rules {
+        for rule in self.rules_for(Some(service_ref.cluster)) {
             let mut out = report.findings_of(rule, &mut found);
             let checked = CheckedService::new(rule, &facts);
             match rule.check {
@@ -177,7 +190,7 @@ impl<'a> Engine<'_, 'a> {
             let (Some(old), None) = (change.old, change.new) else { continue };
             let Some(before) = self.before(cluster_index, old, &none) else { continue };
             let mut found = Vec::new();
-            for rule in self.rules {
+            for rule in self.rules_for(Some(before.service_ref.cluster)) {
                 let mut out = report.findings_of(rule, &mut found);
                 let gone = CheckedService::new(rule, &before);
                 match rule.check {
@@ -274,7 +287,7 @@ impl<'a> Engine<'_, 'a> {
 
     fn groups(&self, report: &mut ReportBuilder) {
         let mut found = Vec::new();
-        for rule in self.rules {
+        for rule in self.rules_for(None) {
             if let Check::Groups(check) = rule.check {
                 check(self.index, self.prediction, &mut report.findings_of(rule, &mut found));
             }
@@ -360,47 +373,4 @@ fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'
 /// Whether a Service, in its old or new version, carries keys that make it a candidate.
 fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
     [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
-}
-
-/// Adds the findings about one object to a report: hides those that follow from another one, and
-/// softens those that the object is exempt from.
-fn add_filtered(any: &AnyObject<'_>, found: Vec<Finding>, report: &mut ReportBuilder) {
-    if found.is_empty() {
-        return;
-    }
-    let hidden: HashSet<&str> = found
-        .iter()
-        .filter_map(|finding| super::find(finding.rule))
-        .flat_map(|rule| rule.hides.iter().copied())
-        .collect();
-    let allowed: Vec<&str> = allowances(any.meta.annotations.get(annotation::ALLOW)).collect();
-    for mut finding in found {
-        if hidden.contains(finding.rule) {
-            report.hide(finding);
-            continue;
-        }
-        if finding.object == any.object && allowed.contains(&finding.rule) {
-            finding.allowed = true;
-            finding.severity = finding.severity.min(Severity::Warning);
-        }
-        report.add([finding]);
-    }
-}
-
-fn allowances(text: Option<&str>) -> impl Iterator<Item = &str> {
-    text.unwrap_or_default().split(',').map(str::trim).filter(|id| !id.is_empty())
-}
-
-/// The ids in annotations `clbmigrate.io/allow` of Services that are no rule's, each with its
-/// Service.
-pub fn unknown_allowances(snapshot: &Snapshot) -> Vec<(ObjectRef, String)> {
-    let services = snapshot.clusters.iter().flat_map(|cluster| {
-        cluster.services().map(move |service| (service, cluster.context.as_ref()))
-    });
-    let unknown = services.flat_map(|(service, context)| {
-        let ids = allowances(service.metadata.annotations.get(annotation::ALLOW));
-        ids.filter(|id| super::find(id).is_none_or(|rule| rule.id != *id))
-            .map(move |id| (service.object_ref(context), id.to_owned()))
-    });
-    unknown.collect()
 }

@@ -4,9 +4,11 @@
 //! `explain` and the tests come from the same list. Ids never change their meaning.
 
 mod across;
+mod allowances;
 mod change;
 mod checked;
 mod clb;
+mod contradictory;
 mod engine;
 mod failures;
 mod findings;
@@ -27,10 +29,10 @@ mod traffic;
 mod values;
 mod workloads;
 
+pub use allowances::unknown_allowances;
 pub use checked::{CheckedChange, CheckedService, CheckedWorkload};
-pub use engine::{
-    ChangeSet, Scope, check, check_removed, check_service, check_workloads, unknown_allowances,
-};
+pub(crate) use contradictory::ContradictoryClusters;
+pub use engine::{ChangeSet, Scope, check, check_removed, check_service, check_workloads};
 pub use findings::{FindingBuilder, Findings};
 pub use language::Language;
 pub use rule::{AnyObject, AtReview, Check, Evidence, Family, RefusedWrites, Rule, Words};

@@ -2,10 +2,13 @@
 
 use std::{collections::btree_map::Entry, sync::Arc};
 
-use super::{CcmWorkload, Cluster, ccm, key};
+use super::{
+    CLOUD_CONFIG_NAME, CcmWorkload, Cluster, Contradiction, PROFILE_NAME, SYSTEM_NAMESPACE, ccm,
+    key,
+};
 use crate::object::{
-    Annotations, EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, OtherObject, Pod,
-    Service, SourceLocation, Workload,
+    Annotations, EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, ObjectRef, OtherObject,
+    Pod, Service, SourceLocation, Workload,
 };
 
 /// An object to be inserted into a [`Cluster`].
@@ -28,9 +31,13 @@ pub enum Object {
         /// What it tells of CCM.
         found: CcmWorkload,
     },
-    /// ConfigMap `kube-system/cloud-config`: `Global.serviceBackendType` of CCM's configuration,
-    /// empty where it is not set.
-    CloudConfig(String),
+    /// ConfigMap `kube-system/cloud-config`.
+    CloudConfig {
+        /// `Global.serviceBackendType` of CCM's configuration, empty where it is not set.
+        backend_type: String,
+        /// Where the ConfigMap was read.
+        place: SourceLocation,
+    },
     /// ConfigMap `kube-system/eni-config`: Terway runs in the cluster.
     TerwayConfig,
     /// `HorizontalPodAutoscaler` of any autoscaling version.
@@ -59,9 +66,10 @@ pub enum Inserted {
     New,
     /// The same object was there already.
     Same,
-    /// An object of the same kind and name but with other content was there already and stays.
-    /// Holds where it was read.
-    Conflict(SourceLocation),
+    /// An object of the same kind and name but with other content was there already and stays. An API
+    /// server that changes while it is read shows that, too; [`Cluster::contradict`] says that no
+    /// such thing explains it.
+    Conflict(Contradiction),
 }
 
 impl Cluster {
@@ -73,11 +81,11 @@ impl Cluster {
                 let key = key(&service.metadata);
                 match self.services.entry(key) {
                     Entry::Occupied(known) if is_same(known.get(), &service) => Inserted::Same,
-                    entry => into_vacant(entry, *service, |service| &service.metadata),
+                    entry => into_vacant("Service", entry, *service, |service| &service.metadata),
                 }
             }
             Object::Node(node) => match self.nodes.by_name(&node.metadata.name) {
-                Some(known) => compare(known, &node, |node| &node.metadata),
+                Some(known) => compare("Node", known, &node, |node| &node.metadata),
                 None => {
                     Arc::make_mut(&mut self.nodes).insert(*node);
                     Inserted::New
@@ -93,10 +101,16 @@ impl Cluster {
                 }
                 inserted
             }
-            Object::CloudConfig(kind) => {
-                self.backends_evidence.service_backend_type.get_or_insert(kind);
-                Inserted::New
-            }
+            Object::CloudConfig { backend_type, place } => match &self.cloud_config {
+                Some((known, _)) if *known == backend_type => Inserted::Same,
+                Some((_, known)) => conflict(config_map(CLOUD_CONFIG_NAME), known, &place),
+                None => {
+                    let known = &mut self.backends_evidence.service_backend_type;
+                    known.get_or_insert_with(|| backend_type.clone());
+                    self.cloud_config = Some((backend_type, place));
+                    Inserted::New
+                }
+            },
             Object::TerwayConfig => {
                 self.backends_evidence.has_terway = Some(true);
                 Inserted::New
@@ -111,7 +125,7 @@ impl Cluster {
             }
             Object::ClusterProfile { id, vpc, place } => match &self.profile {
                 Some((known, _)) if *known == id => Inserted::Same,
-                Some((_, place)) => Inserted::Conflict(place.clone()),
+                Some((_, known)) => conflict(config_map(PROFILE_NAME), known, &place),
                 None => {
                     self.id.get_or_insert_with(|| id.clone());
                     self.vpc = vpc;
@@ -134,7 +148,7 @@ impl Cluster {
         // A slice without the label belongs to no Service, and CCM does not find it either.
         let Some(service) = slice.service() else { return Inserted::New };
         let key = (slice.metadata.namespace().to_owned(), service.to_owned());
-        push(self.slices.entry(key).or_default(), slice, |slice| &slice.metadata)
+        push("EndpointSlice", self.slices.entry(key).or_default(), slice, |slice| &slice.metadata)
     }
 
     fn insert_pod(&mut self, mut pod: Pod) -> Inserted {
@@ -148,7 +162,7 @@ impl Cluster {
         }
         let meta = &pod.metadata;
         if let Some(known) = self.pods.get(meta.namespace(), &meta.name) {
-            return compare(known, &pod, |pod| &pod.metadata);
+            return compare("Pod", known, &pod, |pod| &pod.metadata);
         }
         if !pod.status.is_finished {
             self.workloads.insert_pod(judged);
@@ -161,30 +175,63 @@ impl Cluster {
         if ccm::is_terway(workload.kind, &workload.metadata) {
             self.backends_evidence.has_terway = Some(true);
         }
-        into_vacant(self.workloads.entry(&workload), workload, |w| &w.metadata)
+        let kind = workload.kind_name().to_owned();
+        into_vacant(&kind, self.workloads.entry(&workload), workload, |workload| &workload.metadata)
     }
 }
 
-/// Whether two readings of a Service differ in nothing but what others than its owner write.
+/// Whether two readings of a Service differ in nothing but what others than its owner write. Two ids
+/// are two Services, whatever else they have in common.
 fn is_same(known: &Service, new: &Service) -> bool {
     let mut new = new.clone();
     new.status.clone_from(&known.status);
-    new.metadata.uid.clone_from(&known.metadata.uid);
+    if known.metadata.uid.is_empty() || new.metadata.uid.is_empty() {
+        new.metadata.uid.clone_from(&known.metadata.uid);
+    }
     new.metadata.finalizers.clone_from(&known.metadata.finalizers);
     *known == new
 }
 
-fn compare<T: PartialEq>(known: &T, new: &T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
-    if known == new { Inserted::Same } else { Inserted::Conflict(meta(known).origin.clone()) }
+fn compare<T: PartialEq>(
+    kind: &str,
+    known: &T,
+    new: &T,
+    meta: impl Fn(&T) -> &ObjectMeta,
+) -> Inserted {
+    if known == new {
+        return Inserted::Same;
+    }
+    let (known, new) = (meta(known), meta(new));
+    let object = ObjectRef {
+        context: None,
+        kind: kind.to_owned(),
+        namespace: known.namespace.clone(),
+        name: known.name.clone(),
+    };
+    conflict(object, &known.origin, &new.origin)
+}
+
+fn conflict(object: ObjectRef, known: &SourceLocation, new: &SourceLocation) -> Inserted {
+    Inserted::Conflict(Contradiction { object, places: vec![known.clone(), new.clone()] })
+}
+
+fn config_map(name: &str) -> ObjectRef {
+    ObjectRef {
+        context: None,
+        kind: "ConfigMap".to_owned(),
+        namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+        name: name.to_owned(),
+    }
 }
 
 fn into_vacant<K: Ord, T: PartialEq>(
+    kind: &str,
     entry: Entry<'_, K, Arc<T>>,
     object: T,
     meta: impl Fn(&T) -> &ObjectMeta,
 ) -> Inserted {
     match entry {
-        Entry::Occupied(known) => compare(known.get().as_ref(), &object, meta),
+        Entry::Occupied(known) => compare(kind, known.get().as_ref(), &object, meta),
         Entry::Vacant(place) => {
             place.insert(Arc::new(object));
             Inserted::New
@@ -192,9 +239,14 @@ fn into_vacant<K: Ord, T: PartialEq>(
     }
 }
 
-fn push<T: PartialEq>(list: &mut Vec<T>, object: T, meta: impl Fn(&T) -> &ObjectMeta) -> Inserted {
+fn push<T: PartialEq>(
+    kind: &str,
+    list: &mut Vec<T>,
+    object: T,
+    meta: impl Fn(&T) -> &ObjectMeta,
+) -> Inserted {
     match list.iter().find(|known| meta(known).name == meta(&object).name) {
-        Some(known) => compare(known, &object, meta),
+        Some(known) => compare(kind, known, &object, meta),
         None => {
             list.push(object);
             Inserted::New

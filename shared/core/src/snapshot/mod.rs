@@ -1,6 +1,7 @@
 //! What is at hand: clusters with their objects, and the answers of the CLB's API.
 
 mod ccm;
+mod contradiction;
 mod insert;
 mod workloads;
 
@@ -23,10 +24,14 @@ pub use self::{
         CCM_NAME, CLOUD_CONFIG_NAME, CcmNote, CcmSource, CcmWorkload, DefaultBackends,
         DefaultBackendsSource, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, TERWAY_NAMES, is_ccm,
     },
+    contradiction::Contradiction,
     insert::{Inserted, Object},
 };
 
 use self::workloads::Workloads;
+
+/// The name of the ConfigMap in which ACK says the ids of the cluster and of its VPC.
+pub const PROFILE_NAME: &str = "ack-cluster-profile";
 
 /// Everything that is judged together: the clusters of one migration, and their CLBs.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +80,10 @@ pub struct Cluster {
     others: Vec<OtherObject>,
     /// The id that the cluster's own profile states, and where.
     profile: Option<(String, SourceLocation)>,
+    /// What its ConfigMap `cloud-config` says of backends, and where.
+    cloud_config: Option<(String, SourceLocation)>,
+    /// The objects that were read with several contents.
+    contradictions: Vec<Contradiction>,
     /// The instances behind the nodes.
     instances: OnceLock<HashSet<String>>,
     /// Whether a node shows that Terway runs on it.
@@ -136,6 +145,7 @@ impl Cluster {
         self.id = self.id.take().or_else(|| newer.id.clone());
         self.suffix = self.suffix.take().or_else(|| newer.suffix.clone());
         self.overlay_ccm(newer);
+        newer.contradictions.iter().for_each(|contradiction| self.contradict(contradiction));
     }
 
     /// All Services, by namespace and name.
