@@ -85,7 +85,6 @@ struct Page {
     start: &'static str,
     heads: &'static str,
     each: &'static str,
-    alone: &'static str,
     /// Between two of a list.
     comma: &'static str,
 }
@@ -100,7 +99,6 @@ const ENGLISH: Page = Page {
         This page is generated from the catalogue of rules.\n",
     heads: "rule | what is wrong | severity",
     each: "Each rule",
-    alone: "the object alone",
     comma: ", ",
 };
 
@@ -113,7 +111,6 @@ const CHINESE: Page = Page {
         实际级别以检查结果为准。*CCM* 指 Cloud Controller Manager，以 2.14 版本为准。本页由规则目录生成。\n",
     heads: "规则 | 问题 | 级别",
     each: "各规则说明",
-    alone: "仅对象本身",
     comma: "、",
 };
 
@@ -145,8 +142,7 @@ fn the_rules_are_in_step_with_the_catalogue(#[case] of: &Page) {
 
 fn section(page: &mut String, rule: &Rule, of: &Page) {
     let (language, words) = (of.language, rule.words(of.language));
-    let evidence: Vec<&str> = rule.evidence.iter().map(|of| of.name(language)).collect();
-    let evidence = if evidence.is_empty() { of.alone.to_owned() } else { evidence.join(of.comma) };
+    let evidence = rule.evidence_in_words(language);
     let hidden = rule.hides.join(of.comma);
     let hides = match rule.hides {
         [] => String::new(),

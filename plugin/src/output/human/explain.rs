@@ -56,7 +56,7 @@ pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<
     let labelled = |english, chinese| label(language, language.pick(english, chinese));
     write(out, labelled("severity", "级别").join(severity_word(rule.severity, language)))?;
     write(out, labelled("judges", "检查对象").and(PLAIN, rule.subject(language)))?;
-    write(out, labelled("looks at", "依据").and(PLAIN, evidence(rule, language)))?;
+    write(out, labelled("looks at", "依据").and(PLAIN, rule.evidence_in_words(language)))?;
     write(out, labelled("CCM", "CCM 的行为").and(PLAIN, words.ccm))?;
     for (title, example) in [
         (language.pick("bad", "错误示例"), rule.bad),
@@ -84,13 +84,4 @@ pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<
 /// The name of what follows: `fix: `, `修复：`.
 fn label(language: Language, name: &str) -> Text {
     Text::styled(STRONG, format!("{name}{}", language.pick(": ", "：")))
-}
-
-fn evidence(rule: &Rule, language: Language) -> String {
-    let names: Vec<&str> = rule.evidence.iter().map(|evidence| evidence.name(language)).collect();
-    if names.is_empty() {
-        language.pick("the object alone", "仅对象本身").to_owned()
-    } else {
-        names.join(language.pick(", ", "、"))
-    }
 }

@@ -80,6 +80,27 @@ impl Rule {
         language.pick(english, chinese)
     }
 
+    /// What the rule looks at besides the object: `nodes; where at hand, CLB API`.
+    pub fn evidence_in_words(&self, language: Language) -> String {
+        let list = |all: &[Evidence]| {
+            let names: Vec<&str> = all.iter().map(|evidence| evidence.name(language)).collect();
+            names.join(language.pick(", ", "、"))
+        };
+        let needed = match self.evidence {
+            [] => language.pick("the object", "对象本身").to_owned(),
+            all => list(all),
+        };
+        match self.also {
+            [] => needed,
+            also => {
+                let also = list(also);
+                needed
+                    + &language
+                        .pick(format!("; where at hand, {also}"), format!("；如有则参考：{also}"))
+            }
+        }
+    }
+
     /// Where the facts come from, as a reader of that language is told.
     pub fn sources(&self, language: Language) -> impl Iterator<Item = Cow<'static, str>> {
         self.source.iter().map(move |source| match language {
