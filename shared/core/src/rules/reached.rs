@@ -85,8 +85,11 @@ fn unreached(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             continue;
         };
         let vgroup = route.key.vgroup;
-        // A group that is not in the CLB has no listener there (CLB022).
-        if listed.as_ref().is_some_and(|listed| !listed.iter().any(|(id, _)| *id == vgroup)) {
+        // A group that is not in the CLB has no listener there (CLB022, CLB103).
+        let is_listed =
+            listed.as_ref().is_none_or(|groups| groups.iter().any(|(id, _)| *id == vgroup));
+        let owner = checked.answer_at_hand(vgroup).and_then(|answer| answer.clb.as_deref());
+        if !is_listed || owner.is_some_and(|owner| owner != checked.clb()) {
             continue;
         }
         let instead =

@@ -116,19 +116,19 @@ fn round_robin(context: &TestContext<'_>) -> anyhow::Result<()> {
 fn unreached(context: &TestContext<'_>) -> anyhow::Result<()> {
     let other = format!("rsp-bp1{}-other", context.namespace);
     let listener = json!({"port": 80, "scheduler": "wrr", "vServerGroupId": other});
-    refused_without_listener(context, listener, &format!("tcp/80 sends to group {other}"))
+    refused_without_listener(context, &listener, &format!("tcp/80 sends to group {other}"))
 }
 
 fn stopped(context: &TestContext<'_>) -> anyhow::Result<()> {
     let group = format!("rsp-bp1{}", context.namespace);
     let listener =
         json!({"port": 80, "scheduler": "wrr", "vServerGroupId": group, "status": "stopped"});
-    refused_without_listener(context, listener, "tcp/80 is stopped")
+    refused_without_listener(context, &listener, "tcp/80 is stopped")
 }
 
 fn refused_without_listener(
     context: &TestContext<'_>,
-    listener: serde_json::Value,
+    listener: &serde_json::Value,
     why: &str,
 ) -> anyhow::Result<()> {
     let group = format!("rsp-bp1{}", context.namespace);

@@ -172,6 +172,15 @@ fn sending_listeners(rule: Rule) -> Rule {
         .silent("a group that is not in the CLB has no listener (CLB022)", {
             healthy().note(VGROUP_PORT, "rsp-x:80")
         })
+        .silent("the group's answer names another CLB", {
+            without_listeners()
+                .unanswered("VServerGroups")
+                .answer(merged(
+                    listener(&json!({})),
+                    &json!({"Listeners": [at("tcp", 80, "rsp-b")]}),
+                ))
+                .answer(merged(group("rsp-a", &[]), &json!({"LoadBalancerId": "lb-c"})))
+        })
         .silent("a released group needs none", healthy().note(VGROUP_PORT, "rsp-a:80,rsp-b:0"))
         .blind("the listeners are not at hand", healthy().unanswered("Listeners"))
         .blind("the listeners at hand are another CLB's", {
