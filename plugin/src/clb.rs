@@ -3,12 +3,13 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
 use clbmigrate_clb::{ClbClient, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
     annotation,
-    clb_answers::{ClbAnswer, Listener},
+    clb_answers::{ClbAnswer, Listener, UnknownClb},
     index::routes_of,
     snapshot::Snapshot,
 };
@@ -20,6 +21,9 @@ use crate::{cli::ClbArgs, error::Error, output::Printer, selection::Selection};
 const AT_ONCE: usize = 4;
 /// Groups that are asked about; beyond them a call for each would take the quota from CCM.
 const MOST_GROUPS: usize = 100;
+
+/// How long it may take to learn whose credentials these are.
+const WHOSE: Duration = Duration::from_secs(10);
 
 /// A connection with the CLB API that is made when it is first needed.
 #[derive(Debug, Default)]
@@ -50,7 +54,17 @@ struct Queries {
 }
 
 /// An answer of the CLB API, or why there is none.
-type QueryResult = Result<ClbAnswer, ApiError>;
+enum QueryResult {
+    Answer(ClbAnswer),
+    /// There is no group of that id. The list of the CLB's groups tells that, and a rule says so.
+    NoGroup,
+    /// There is no CLB of this id in the region and account that were asked.
+    NoClb(String),
+    /// The API could not be asked about the CLB itself.
+    UnreadClb(String, ApiError),
+    /// Another call failed.
+    Failed(ApiError),
+}
 
 impl ClbConnection {
     /// Asks about the routes of the selected Services, and adds the answers to the snapshot. Groups
@@ -80,14 +94,32 @@ impl ClbConnection {
             ));
         }
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
-        for results in queries.run(&clb).await {
-            match results {
-                Ok(answer) => snapshot.clb_answers.insert(answer),
-                // The list of the CLB's groups tells that, and a rule says so.
-                Err(error) if is_unknown_group(&error) => {}
-                Err(error) if args.is_asked_for() => return Err(error.into()),
-                Err(error) => *failures.entry(describe(&error)).or_default() += 1,
+        let mut unknown = Vec::new();
+        for result in queries.run(&clb).await {
+            let error = match result {
+                QueryResult::Answer(answer) => {
+                    snapshot.clb_answers.insert(answer);
+                    continue;
+                }
+                QueryResult::NoGroup => continue,
+                QueryResult::NoClb(id) => {
+                    unknown.push(id);
+                    continue;
+                }
+                QueryResult::UnreadClb(id, error) => {
+                    snapshot.clb_answers.insert_unread(&id, &describe(&error));
+                    error
+                }
+                QueryResult::Failed(error) => error,
+            };
+            if args.is_asked_for() {
+                return Err(error.into());
             }
+            *failures.entry(describe(&error)).or_default() += 1;
+        }
+        for unknown in describe_unknown(&clb, unknown).await {
+            printer.warning(&format!("CLB API: no CLB {} is in {}", unknown.id, unknown.place()));
+            snapshot.clb_answers.insert_unknown(unknown);
         }
         for (failure, times) in failures {
             let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
@@ -127,8 +159,31 @@ impl ClbConnection {
     }
 }
 
-fn is_unknown_group(error: &ApiError) -> bool {
-    error.kind == ErrorKind::NotFound && error.action == Some("DescribeVServerGroupAttribute")
+/// The evidence that there are no such CLBs, with the account and region that were asked.
+async fn describe_unknown(clb: &ClbClient, ids: Vec<String>) -> Vec<UnknownClb> {
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    // Whoever may not ask for the account is told by where the credentials are from.
+    let account = clb.with_operation_timeout(WHOSE).account().await.ok().map(|of| of.id);
+    let unknown = ids.into_iter().map(|id| UnknownClb {
+        id,
+        region: clb.region().to_owned(),
+        account: account.clone(),
+        credentials: clb.source().to_owned(),
+    });
+    unknown.collect()
+}
+
+impl QueryResult {
+    fn of(answer: Result<ClbAnswer, ApiError>) -> Self {
+        answer.map_or_else(Self::Failed, Self::Answer)
+    }
+}
+
+/// Whether the API says that it has no CLB of the id that was asked for.
+fn is_unknown_clb(error: &ApiError) -> bool {
+    error.code() == Some("InvalidLoadBalancerId.NotFound")
 }
 
 /// An error without what differs from call to call.
@@ -176,6 +231,9 @@ impl Queries {
             });
             for service in looked_at {
                 let clb = service.metadata.annotations.text(annotation::ID);
+                if annotation::clb_id_problem(clb).is_some() {
+                    continue;
+                }
                 groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
         }
@@ -197,10 +255,13 @@ impl Queries {
     }
 
     async fn run(self, clb: &ClbClient) -> Vec<QueryResult> {
-        let attributes = self
-            .groups
-            .iter()
-            .map(|id| async move { vec![clb.group(id).await.map(ClbAnswer::Group)] });
+        let attributes = self.groups.iter().map(|id| async move {
+            vec![match clb.group(id).await {
+                Ok(group) => QueryResult::Answer(ClbAnswer::Group(group)),
+                Err(error) if error.kind == ErrorKind::NotFound => QueryResult::NoGroup,
+                Err(error) => QueryResult::Failed(error),
+            }]
+        });
         let mut results = gathered(attributes).await;
         let lists = self.clbs.iter().map(|(id, groups)| query_clb(clb, id, groups));
         results.extend(gathered(lists).await);
@@ -211,10 +272,20 @@ impl Queries {
 /// Asks about a whole CLB, and about the health of its running listeners that forward to these
 /// groups.
 async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<QueryResult> {
-    let mut results = vec![
-        clb.load_balancer(id).await.map(ClbAnswer::LoadBalancer),
-        clb.groups(id).await.map(ClbAnswer::GroupList),
-    ];
+    let balancer = clb.load_balancer(id).await;
+    if balancer.as_ref().is_err_and(is_unknown_clb) {
+        return vec![QueryResult::NoClb(id.to_owned())];
+    }
+    let list = clb.groups(id).await;
+    if list.as_ref().is_err_and(is_unknown_clb) {
+        return vec![QueryResult::NoClb(id.to_owned())];
+    }
+    let mut results = match (balancer, &list) {
+        // Its groups show that it is there.
+        (Err(error), Err(_)) => vec![QueryResult::UnreadClb(id.to_owned(), error)],
+        (balancer, _) => vec![QueryResult::of(balancer.map(ClbAnswer::LoadBalancer))],
+    };
+    results.push(QueryResult::of(list.map(ClbAnswer::GroupList)));
     match clb.listener_list(id).await {
         Ok(list) => {
             let ours: Vec<Listener> = list
@@ -223,13 +294,14 @@ async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<
                 .filter(|listener| listener.is_running() && groups.contains(&listener.vgroup))
                 .cloned()
                 .collect();
-            results.push(Ok(ClbAnswer::Listeners(list)));
+            results.push(QueryResult::Answer(ClbAnswer::Listeners(list)));
             for listener in ours {
                 let health = clb.health(id, listener.port, &listener.protocol).await;
-                results.push(health.map(ClbAnswer::Health));
+                results.push(QueryResult::of(health.map(ClbAnswer::Health)));
             }
         }
-        Err(error) => results.push(Err(error)),
+        Err(error) if is_unknown_clb(&error) => return vec![QueryResult::NoClb(id.to_owned())],
+        Err(error) => results.push(QueryResult::Failed(error)),
     }
     results
 }

@@ -9,6 +9,7 @@ mod documents;
 mod environment;
 mod help;
 mod languages;
+mod live;
 mod pages;
 mod preview;
 mod program;

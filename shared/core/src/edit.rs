@@ -89,11 +89,19 @@ impl Snapshot {
 impl ClbAnswers {
     fn overlay(&mut self, newer: &Self) {
         self.groups.extend(newer.groups.iter().map(|(id, group)| (id.clone(), group.clone())));
-        self.balancers.extend(newer.balancers.iter().map(|(id, lb)| (id.clone(), lb.clone())));
         self.lists.extend(newer.lists.iter().cloned());
         self.listeners.extend(newer.listeners.iter().cloned());
         for health in &newer.health {
             self.insert(ClbAnswer::Health(health.clone()));
+        }
+        for balancer in newer.balancers.values() {
+            self.insert(ClbAnswer::LoadBalancer(balancer.clone()));
+        }
+        for clb in newer.unshown.unknown.values() {
+            self.insert_unknown(clb.clone());
+        }
+        for (id, why) in &newer.unshown.unread {
+            self.insert_unread(id, why);
         }
     }
 }

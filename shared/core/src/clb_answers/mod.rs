@@ -1,5 +1,6 @@
 //! The CLB API's answers, as the `aliyun` command line prints them (API of 2014-05-15).
 
+mod existence;
 mod group;
 mod health;
 mod listener;
@@ -8,6 +9,7 @@ mod load_balancer;
 use std::collections::BTreeMap;
 
 pub use self::{
+    existence::{UnknownClb, UnshownClbs},
     group::{GroupAnswer, GroupList, ListedGroup, RegisteredBackend},
     health::{Health, HealthAnswer, ServerHealth},
     listener::{Listener, ListenerList, ListenerName},
@@ -27,6 +29,8 @@ pub struct ClbAnswers {
     pub balancers: BTreeMap<String, LoadBalancer>,
     /// `DescribeHealthStatus`, the newest last.
     pub health: Vec<HealthAnswer>,
+    /// CLBs that the API was asked about and did not show.
+    pub unshown: UnshownClbs,
 }
 
 /// One answer, to be inserted into [`ClbAnswers`].
@@ -56,9 +60,23 @@ impl ClbAnswers {
             ClbAnswer::GroupList(list) => self.lists.push(list),
             ClbAnswer::Listeners(list) => self.listeners.push(list),
             ClbAnswer::LoadBalancer(balancer) => {
+                self.unshown.forget(&balancer.id);
                 self.balancers.insert(balancer.id.clone(), balancer);
             }
             ClbAnswer::Health(health) => self.insert_health(health),
+        }
+    }
+
+    /// Notes that the API does not know a CLB, whatever an older answer shows.
+    pub fn insert_unknown(&mut self, clb: UnknownClb) {
+        self.balancers.remove(&clb.id);
+        self.unshown.insert_unknown(clb);
+    }
+
+    /// Notes why the API could not be asked about a CLB. What is known of it stands.
+    pub fn insert_unread(&mut self, id: &str, why: &str) {
+        if !self.balancers.contains_key(id) && !self.unshown.unknown.contains_key(id) {
+            self.unshown.unread.insert(id.to_owned(), why.to_owned());
         }
     }
 

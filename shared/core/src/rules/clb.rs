@@ -15,13 +15,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "CLB028",
         severity: Severity::Error,
+        also: &[Evidence::ClbApi],
         en: Words {
-            title: "no CLB can have this id",
+            title: "no CLB has this id",
             ccm: "Asks the cloud for the CLB by this id, whatever it looks like. The cloud answers InvalidLoadBalancerId.NotFound, and each round fails: nothing is written, no backend is registered.",
             fix: "set the id of the CLB, as the console and aliyun slb DescribeLoadBalancers show it",
         },
         zh: Words {
-            title: "CLB 实例 ID 无效",
+            title: "CLB 实例 ID 无效或不存在",
             ccm: "不检查 ID 的格式，直接用它查询 CLB 实例。云端返回 InvalidLoadBalancerId.NotFound，每轮调谐都失败：不写入任何内容，也不注册后端服务器。",
             fix: "填写真实的 CLB 实例 ID，可在控制台查看，或执行 aliyun slb DescribeLoadBalancers 查询",
         },
@@ -29,11 +30,11 @@ pub(super) const RULES: &[Rule] = &[
             "CCM 2.14: slb/loadbalancer.go, FindLoadBalancer",
             "CLB documentation: DescribeLoadBalancerAttribute",
         ],
-        bad: "…-loadbalancer-id: \"203.0.113.7\", \"${CLB_ID}\" or \"rsp-bp1example\"",
+        bad: "…-loadbalancer-id: \"203.0.113.7\", \"${CLB_ID}\", \"rsp-bp1example\", or an id that the CLB API does not know",
         good: "…-loadbalancer-id: \"lb-bp1example\"",
         hides: &["CLB022", "CLB023", "CLB029"],
         refuses: RefusedWrites::Standing,
-        check: Check::OnClb(impossible_id),
+        check: Check::OnClb(no_such_clb),
         ..Rule::DEFAULT
     },
     Rule {
@@ -82,11 +83,13 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn impossible_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
+fn no_such_clb(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = checked.annotations().effective(annotation::ID) else {
         return;
     };
-    let Some(problem) = annotation::clb_id_problem(text) else { return };
+    let Some(problem) = annotation::clb_id_problem(text) else {
+        return unknown_to_the_cloud(checked, key, text, out);
+    };
     let tidy = annotation::tidy_clb_id(text);
     let fix = match tidy {
         Some(tidy) => format!("set {key}: \"{tidy}\""),
@@ -100,6 +103,27 @@ fn impossible_id(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         .fix(fix)
         .patch(tidy.map(|tidy| PatchOp::set_annotation(key, tidy)))
         .emit(format!("{text:?} is no CLB's id: {problem}. The cloud finds no such CLB, and CCM fails each round: nothing is written"));
+}
+
+/// What the CLB API says of an id that may be one.
+fn unknown_to_the_cloud(
+    checked: &CheckedService<'_, '_>,
+    key: &str,
+    text: &str,
+    out: &mut Findings<'_>,
+) {
+    checked.note_unread_clb(out);
+    let Some(unknown) = checked.unknown_clb() else { return };
+    checked
+        .finding(out)
+        .annotation(key, text)
+        .fix(format!(
+            "set {key} to the id of a CLB in the cluster's region and account; or, if another account or region was meant, ask there (--clb-profile, --clb-region) or nobody (--no-clb)"
+        ))
+        .emit(format!(
+            "there is no CLB {text:?} in {}: InvalidLoadBalancerId.NotFound. If that is the cluster's region and account, CCM fails each round: nothing is written",
+            unknown.place()
+        ));
 }
 
 fn refused_clb(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut Findings<'_>) {

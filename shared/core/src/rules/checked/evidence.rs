@@ -9,7 +9,7 @@ use super::{
 use crate::{
     annotation,
     backends::{self, Mode, NodeSet},
-    clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend},
+    clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend, UnknownClb},
     index::{ServiceRef, routes_of},
     object::{Endpoint, EndpointSlice, Service, Workload},
     prediction::Prediction,
@@ -114,9 +114,22 @@ impl<'a> CheckedService<'_, 'a> {
         self.sees(Evidence::ClbApi).then_some(&self.facts.index.snapshot.clb_answers)
     }
 
-    /// Whether there may be answers about its CLB. None is missing where no CLB can have its id.
+    /// Whether there may be answers about its CLB. None is missing where no CLB has its id.
     fn may_have_answers(&self) -> bool {
-        annotation::clb_id_problem(self.clb()).is_none()
+        annotation::clb_id_problem(self.clb()).is_none() && self.unknown_clb().is_none()
+    }
+
+    /// That the API does not know its CLB; `None` where it knows it, or was not asked.
+    pub fn unknown_clb(&self) -> Option<&'a UnknownClb> {
+        self.answers()?.unshown.unknown.get(self.clb())
+    }
+
+    /// Notes why the API could not be asked about its CLB, if it was to be.
+    pub fn note_unread_clb(&self, out: &mut Findings<'_>) {
+        let why = self.answers().and_then(|answers| answers.unshown.unread.get(self.clb()));
+        if let Some(why) = why {
+            out.missing(|| format!("CLB {}", self.clb()), why);
+        }
     }
 
     /// All groups of its CLB, as `(id, name)`; `None` where their list is not at hand.

@@ -54,6 +54,27 @@ fn impossible_id() -> Rule {
         .silent("none at all", healthy().bare(ID).bare(VGROUP_PORT).bare(WEIGHT))
         .silent("an empty one, which counts as none", id("").bare(VGROUP_PORT).bare(WEIGHT))
         .silent("it is corrected", change(id("203.0.113.7"), healthy()))
+        .error("the API does not know it", healthy().unknown_clb("lb-a", Some("1000000000000001")))
+        .saying(
+            "no CLB \"lb-a\" in region cn-example of account 1000000000000001 (profile \"prod\")",
+        )
+        .saying("InvalidLoadBalancerId.NotFound")
+        .error("the API of an account that nobody could ask for does not know it", {
+            healthy().unknown_clb("lb-a", None)
+        })
+        .saying("in region cn-example of the account of profile \"prod\"")
+        .error("the API does not know it, with the old prefix and without a mapping", {
+            healthy().bare(VGROUP_PORT).bare(WEIGHT).unknown_clb("lb-a", None)
+        })
+        .error("an id that none can have is told as such", {
+            id("203.0.113.7").unknown_clb("203.0.113.7", None)
+        })
+        .saying("IP address")
+        .silent("the API does not know another one", healthy().unknown_clb("lb-b", None))
+        .blind("the API could not be asked", healthy().unread_clb("lb-a", "Forbidden.RAM"))
+        .silent("the API could not be asked about another one", {
+            healthy().unread_clb("lb-b", "Forbidden.RAM")
+        })
 }
 
 /// The Service has an address, of the CLB that its label names.

@@ -1,10 +1,10 @@
 //! Snapshots made of a few lines of JSON, each a change of one in which nothing is wrong.
 
+mod answers;
 mod objects;
 
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX, PREFIX, full_key},
-    clb_answers::{ClbAnswer, HealthAnswer},
     finding::Finding,
     object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
     patch::PatchOp,
@@ -15,6 +15,7 @@ use clbmigrate_core::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use answers::Unshown;
 use objects::merge;
 pub use objects::*;
 
@@ -39,6 +40,7 @@ const WORKLOAD_KINDS: [&str; 7] = [
 pub struct TestSnapshot {
     clusters: Vec<TestCluster>,
     answers: Vec<Value>,
+    unshown: Vec<Unshown>,
     focus: usize,
 }
 
@@ -81,6 +83,7 @@ pub fn healthy() -> TestSnapshot {
             listener(&json!({})),
             health(&[]),
         ],
+        unshown: Vec::new(),
         focus: 0,
     }
 }
@@ -249,32 +252,6 @@ impl TestSnapshot {
         self
     }
 
-    /// Puts an answer in the place of the one of the same sort, or beside it.
-    pub fn answer(mut self, answer: Value) -> Self {
-        let name = |a: &Value| (sort(a), a.get("VServerGroupId").cloned());
-        self.answers.retain(|known| name(known) != name(&answer));
-        self.answers.push(answer);
-        self
-    }
-
-    /// The group's answer.
-    pub fn group(self, id: &str, backends: &[Value]) -> Self {
-        self.answer(group(id, backends))
-    }
-
-    /// Takes the answers of one sort away: `BackendServers`, `VServerGroups`, `Listeners` or
-    /// `Health`.
-    pub fn unanswered(mut self, of: &str) -> Self {
-        self.answers.retain(|answer| sort(answer) != of);
-        self
-    }
-
-    /// Takes every answer away.
-    pub fn no_answers(mut self) -> Self {
-        self.answers.clear();
-        self
-    }
-
     /// The same without the evidence of that kind.
     pub fn without_evidence(mut self, evidence: Evidence) -> Self {
         let kinds: &[&str] = match evidence {
@@ -340,18 +317,7 @@ impl TestSnapshot {
             }
             snapshot.clusters.push(cluster);
         }
-        for answer in &self.answers {
-            snapshot.clb_answers.insert(match sort(answer) {
-                "BackendServers" => ClbAnswer::Group(from(answer)),
-                "LoadBalancerName" => ClbAnswer::LoadBalancer(from(answer)),
-                "VServerGroups" => ClbAnswer::GroupList(from(answer)),
-                "Health" => ClbAnswer::Health(HealthAnswer {
-                    clb: answer["LoadBalancerId"].as_str().map(str::to_owned),
-                    ..from(answer)
-                }),
-                _ => ClbAnswer::Listeners(from(answer)),
-            });
-        }
+        self.add_answers(&mut snapshot.clb_answers);
         snapshot
     }
 
@@ -384,16 +350,6 @@ fn is_mixed(parts: &[TestCluster]) -> bool {
         .flat_map(|part| &part.objects)
         .filter_map(|object| object["metadata"]["annotations"].as_object());
     annotations.flat_map(Map::keys).any(|key| key.starts_with(LEGACY_PREFIX))
-}
-
-fn sort(answer: &Value) -> &'static str {
-    let found = ["BackendServers", "VServerGroups", "LoadBalancerName"]
-        .into_iter()
-        .find(|sort| answer.get(sort).is_some());
-    match found {
-        Some("BackendServers") if answer.get("VServerGroupId").is_none() => "Health",
-        found => found.unwrap_or("Listeners"),
-    }
 }
 
 fn from<T: DeserializeOwned>(value: &Value) -> T {
