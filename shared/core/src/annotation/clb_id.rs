@@ -14,7 +14,7 @@ pub enum ClbIdProblem {
     #[error("it is blank, and CCM takes that for an id")]
     Blank,
     /// White space or quotes stand around what may be an id.
-    #[error("white space or quotes belong to the value: CCM trims nothing")]
+    #[error("it has white space or quotes around it, and CCM trims nothing")]
     Untrimmed,
     /// A manifest's author has left something to be filled in.
     #[error("it is a placeholder that nobody has filled in")]

@@ -168,17 +168,20 @@ impl<'a> Index<'a> {
     }
 
     /// Notes what a Service's label says of a CLB. CCM writes the label when it has a CLB: beside an
-    /// id it has accepted the CLB, without one it has made it.
+    /// id it has accepted the CLB, without one it has made it. A mapping without id is one that has
+    /// lost its id, and CCM keeps the label then.
     fn add_maker(&mut self, service: &'a Service, clb: &str) {
         let labels = &service.metadata.labels;
         let Some(label) = labels.get(annotation::CLB_LABEL).filter(|label| !label.is_empty())
         else {
             return;
         };
-        if clb.is_empty() {
-            self.makers.entry(label).or_insert(Some(service));
-        } else if clb == label {
+        if clb == label {
             self.makers.insert(label, None);
+        } else if clb.is_empty()
+            && service.metadata.annotations.text(annotation::VGROUP_PORT).is_empty()
+        {
+            self.makers.entry(label).or_insert(Some(service));
         }
     }
 

@@ -186,6 +186,10 @@ fn refused_clb() -> Rule {
             bound(of(&json!({"Address": "198.51.100.7"})).note(EXTERNAL_IP_TYPE, "eip"), "lb-a")
         })
         .silent("CCM reuses the CLB for another Service", healthy().add(owner(Some("lb-a"))))
+        .silent("the other Service has lost its id", {
+            let mapped = json!({"metadata": {"annotations": {format!("{LEGACY_PREFIX}{VGROUP_PORT}"): "rsp-b:80"}}});
+            healthy().add(merged(owner(None), &mapped))
+        })
         .silent("CCM has accepted the CLB for this Service before", {
             bound(healthy(), "lb-a").add(owner(None))
         })
