@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
             fix: "correct what the cloud refuses",
         },
         zh: Words {
-            title: "CCM 要写入的内容被云产品拒绝",
+            title: "CCM 要写入的内容被 CLB 拒绝",
             ccm: "每轮调谐都报失败；未被拒绝的部分照常写入。",
             fix: "改正被拒绝的内容",
         },
@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         zh: Words {
             title: "CCM 自建的虚拟服务器组仍被监听使用",
-            ccm: "映射指向其他虚拟服务器组，因此要删除自建的那个；只要还有监听转发到它，云产品就拒绝删除，调谐一直失败。",
+            ccm: "映射指向其他虚拟服务器组，因此要删除自建的那个；只要还有监听转发到它，CLB 就拒绝删除，调谐一直失败。",
             fix: "这一步保持 force-override-listeners 为 \"true\"，让 CCM 把监听切换到映射的虚拟服务器组；或先手动切换监听",
         },
         source: &[

@@ -27,10 +27,10 @@ pub(super) const RULES: &[Rule] = &[Rule {
     },
     zh: Words {
         title: "新建的 Service 会立即分走流量",
-        ccm: "首次调谐就以全部权重注册新 Service 的后端，组内其他后端立即失去相应流量，不论新后端能否提供服务。",
-        fix: "以权重 0 创建 Service，确认后端健康后再逐步提高权重",
+        ccm: "首次调谐就以全部权重注册新 Service 的后端服务器。虚拟服务器组中的其他后端服务器立即失去相应的流量，不论新的能否提供服务。",
+        fix: "以权重 0 创建 Service，确认后端服务器健康后，再逐步调高权重",
     },
-    source: &["CCM 2.14: vgroups.go, buildVGroupForService and diff"],
+    source: &["CCM 2.14: vgroups.go, buildVGroupForServicePort", "CCM 2.14: vgroups.go, diff"],
     bad: "a Service created with …-loadbalancer-weight: \"20\" while other backends serve",
     good: "a Service created with …-loadbalancer-weight: \"0\"",
     check: Check::Migrated(joins_with_weight),

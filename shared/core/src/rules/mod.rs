@@ -26,6 +26,7 @@ mod rebinding;
 mod replacement;
 mod rule;
 mod traffic;
+mod unread_mapping;
 mod values;
 mod workloads;
 
@@ -52,6 +53,7 @@ fn all() -> &'static [&'static Rule] {
             keys::RULES,
             nodes::RULES,
             mapping::RULES,
+            unread_mapping::RULES,
             mapped_groups::RULES,
             across::RULES,
             identity::RULES,

@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         zh: Words {
             title: "后端服务器的描述将超过 80 个字符",
-            ccm: "写入 k8s/<port>/<service>/<namespace>/<cluster id> 时不检查长度。云产品文档的上限是 80 个字符，超出后的行为未经验证。如果描述被截断，CCM 会把自己的后端服务器当成别人的。",
+            ccm: "写入 k8s/<port>/<service>/<namespace>/<cluster id> 时不检查长度。CLB 文档的上限是 80 个字符，超出后的行为未经验证。如果描述被截断，CCM 会把自己的后端服务器当成别人的。",
             fix: "缩短 Service 或命名空间的名称",
         },
         source: &[

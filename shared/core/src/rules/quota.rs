@@ -15,8 +15,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     },
     zh: Words {
         title: "后端服务器数量超过该 CLB 的配额",
-        ccm: "先添加后端服务器再移除旧的。超过配额时 CLB 以 InstanceBackendServerNumberOverLimit 拒绝添加，CCM 移除旧后端后再重试。",
-        fix: "在配额中心提升单个 CLB 实例的后端服务器配额，或减少后端：使用 externalTrafficPolicy Local、backend-label，或缩小工作负载",
+        ccm: "先添加新的后端服务器，再移除旧的。超过配额时，CLB 以 InstanceBackendServerNumberOverLimit 拒绝添加；CCM 移除旧的之后再重试。",
+        fix: "在配额中心提升单个 CLB 实例的后端服务器配额，或减少后端服务器：使用 externalTrafficPolicy Local、backend-label，或缩小工作负载",
     },
     source: &[
         "CCM 2.14: vgroups.go, BatchAddVServerGroupBackendServers",

@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         zh: Words {
             title: "没有运行中的监听转发到该虚拟服务器组",
-            ccm: "复用已有 CLB 且未设置 force-override-listeners 时，CCM 不修改监听，并且仍然报告成功。后端服务器和权重都已写入虚拟服务器组，但该组收不到任何连接（转发规则指向该组的情况除外）。",
+            ccm: "复用已有的 CLB 且未设置 force-override-listeners 时，不修改监听，并且仍然报告成功。后端服务器和权重都已写入虚拟服务器组，但该组收不到任何连接（转发规则指向该组的情况除外）。",
             fix: "在控制台或调用 SetLoadBalancerTCPListenerAttribute（UDP、HTTP、HTTPS 同理）并指定 VServerGroupId，让监听转发到该组；监听已停止的，调用 StartLoadBalancerListener 启动",
         },
         source: &[
@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         zh: Words {
             title: "有权重的后端服务器健康检查异常",
-            ccm: "CCM 不关心健康检查结果。监听的健康检查为异常的后端服务器，CLB 不再向其转发新连接，其流量由其他后端服务器承担。",
+            ccm: "不查看健康检查结果。后端服务器被监听的健康检查判为异常时，CLB 不再向其转发新连接，其流量由其他后端服务器承担。",
             fix: "检查后端服务器的安全组是否放行 100.64.0.0/10（CLB 健康检查的源地址段）、监听健康检查的端口和路径是否能正常响应、Pod 是否就绪",
         },
         source: &[
