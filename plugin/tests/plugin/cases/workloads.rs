@@ -192,6 +192,21 @@ fn pods_whose_controller_is_unknown_are_judged_as_pods(#[case] case: Case) {
 }
 
 #[test]
+fn what_is_wrong_with_the_pod_of_a_controller_is_put_right_in_its_template() {
+    let fix = |case: Case| {
+        let finding = case.check("").json["findings"][1].clone();
+        (finding["fix"].as_str().expect("a fix").to_owned(), finding["patch"].clone())
+    };
+    let (text, patch) =
+        fix(pod_of("{apiVersion: apps/v1, kind: ReplicaSet, name: web-5d4f8, controller: true}"));
+    assert_eq!(text, "set terminationGracePeriodSeconds: 70 in the pod template of Deployment web");
+    assert!(patch.as_array().is_none_or(Vec::is_empty), "{patch}");
+    let (text, patch) = fix(pod_of(""));
+    assert_eq!(text, "set terminationGracePeriodSeconds: 70");
+    assert_eq!(patch[0]["path"], "/spec/terminationGracePeriodSeconds");
+}
+
+#[test]
 fn a_pod_of_a_job_is_not_judged() {
     let case = pod_of("{apiVersion: batch/v1, kind: Job, name: web, controller: true}");
     assert_eq!(case.check("").errors(), [""; 0]);

@@ -79,8 +79,8 @@ mod tests {
         ControllerReference::behind(&meta).map(|owner| (owner.kind, owner.name))
     }
 
-    fn named(kind: &str, name: &str) -> Option<(String, String)> {
-        Some((kind.to_owned(), name.to_owned()))
+    fn named(kind: &str, name: &str) -> (String, String) {
+        (kind.to_owned(), name.to_owned())
     }
 
     fn owned_by(kind: &str, name: &str) -> Value {
@@ -91,23 +91,26 @@ mod tests {
     fn a_replica_set_of_a_deployment_stands_for_the_deployment() {
         let labels = json!({"pod-template-hash": "5d4f8"});
         let owners = owned_by("ReplicaSet", "web-a-5d4f8");
-        assert_eq!(behind(&labels, &owners), named("Deployment", "web-a"));
+        assert_eq!(behind(&labels, &owners), Some(named("Deployment", "web-a")));
     }
 
     #[test]
     fn a_replica_set_of_a_rollout_stands_for_the_rollout() {
         let labels = json!({"rollouts-pod-template-hash": "5d4f8"});
         let owners = owned_by("ReplicaSet", "web-a-5d4f8");
-        assert_eq!(behind(&labels, &owners), named("Rollout", "web-a"));
+        assert_eq!(behind(&labels, &owners), Some(named("Rollout", "web-a")));
     }
 
     #[test]
     fn any_other_controller_stands_for_itself() {
         let labels = json!({"pod-template-hash": "5d4f8"});
         let alone = owned_by("ReplicaSet", "alone");
-        assert_eq!(behind(&labels, &alone), named("ReplicaSet", "alone"));
-        assert_eq!(behind(&labels, &owned_by("Job", "once")), named("Job", "once"));
-        assert_eq!(behind(&json!({}), &owned_by("Game", "g-5d4f8")), named("Game", "g-5d4f8"));
+        assert_eq!(behind(&labels, &alone), Some(named("ReplicaSet", "alone")));
+        assert_eq!(behind(&labels, &owned_by("Job", "once")), Some(named("Job", "once")));
+        assert_eq!(
+            behind(&json!({}), &owned_by("Game", "g-5d4f8")),
+            Some(named("Game", "g-5d4f8"))
+        );
     }
 
     #[test]

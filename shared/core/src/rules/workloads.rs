@@ -297,12 +297,18 @@ fn hook_is_cut(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
         let enough = seconds.saturating_add(DEFAULT_GRACE_PERIOD_SECONDS.into());
         let raise =
             PatchOp::Add { path: format!("/{}", path.replace('.', "/")), value: enough.into() };
+        // A Pod of a controller is as its template says, and cannot be changed itself.
+        let owner = checked.owner();
+        let of_owner = owner.as_ref().map(|owner| format!(" in the pod template of {owner}"));
         let least = if matches!(hook, Some(PreStopHook::AtLeast(_))) { "at least " } else { "" };
         checked.finding(out)
             .at(path)
             .value(grace.to_string())
-            .fix(format!("set terminationGracePeriodSeconds: {enough}"))
-            .patch([raise])
+            .fix(format!(
+                "set terminationGracePeriodSeconds: {enough}{}",
+                of_owner.unwrap_or_default()
+            ))
+            .patch(owner.is_none().then_some(raise))
             .emit(format!(
                 "the preStop hook takes {least}{seconds} s and the grace period is {grace} s: the hook is cut, and the process gets no time to end"
             ));

@@ -152,20 +152,22 @@ impl Cluster {
     }
 
     fn insert_pod(&mut self, mut pod: Pod) -> Inserted {
-        let judged = Workload::from_pod(&pod);
-        if pod.metadata.controller.is_some() {
+        let meta = &pod.metadata;
+        let is_owned = meta.controller.is_some();
+        if self.pods.get(meta.namespace(), &meta.name).is_none() && !pod.status.is_finished {
+            self.workloads.insert_pod(&pod);
+        }
+        if is_owned {
             // Pods of one workload are alike and many; of each, only gates and readiness count.
             pod.spec.containers = Vec::new();
             pod.spec.init_containers = Vec::new();
             pod.metadata.labels.clear();
             pod.metadata.annotations = Annotations::default();
+            pod.metadata.controller = None;
         }
         let meta = &pod.metadata;
         if let Some(known) = self.pods.get(meta.namespace(), &meta.name) {
             return compare("Pod", known, &pod, |pod| &pod.metadata);
-        }
-        if !pod.status.is_finished {
-            self.workloads.insert_pod(judged);
         }
         self.pods.insert(pod);
         Inserted::New

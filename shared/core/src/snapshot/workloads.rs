@@ -7,7 +7,7 @@ use std::{
 
 use super::Cluster;
 use crate::object::{
-    ControllerReference, HorizontalPodAutoscaler, Service, Workload, WorkloadKind,
+    ControllerReference, HorizontalPodAutoscaler, Pod, Service, Workload, WorkloadKind,
 };
 
 /// The workloads of a cluster.
@@ -34,10 +34,11 @@ impl Workloads {
     }
 
     /// Adds a Pod that was not there: as a workload if no controller owns it.
-    pub fn insert_pod(&mut self, pod: Workload) {
+    pub fn insert_pod(&mut self, pod: &Pod) {
         let meta = &pod.metadata;
         let Some(controller) = ControllerReference::behind(meta) else {
-            self.entry(&pod).or_insert_with(|| Arc::new(pod.clone()));
+            let workload = Arc::new(Workload::from_pod(pod));
+            self.entry(&workload).or_insert_with(|| Arc::clone(&workload));
             return;
         };
         // Jobs end by themselves, and nobody rolls them out.
@@ -47,10 +48,10 @@ impl Workloads {
         let namespace = self.owned_pods.entry(meta.namespace().to_owned()).or_default();
         let known = namespace.entry(controller).or_default();
         let is_alike = |other: &Arc<Workload>| {
-            other.metadata.labels == pod.metadata.labels && other.template.spec == pod.template.spec
+            other.metadata.labels == meta.labels && other.template.spec == pod.spec
         };
         if !known.iter().any(is_alike) {
-            known.push(Arc::new(pod));
+            known.push(Arc::new(Workload::from_pod(pod)));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::CheckedService;
 use crate::{
     backends::NodeSet,
-    object::{Workload, WorkloadKind},
+    object::{ControllerReference, Workload, WorkloadKind},
     rules::{Evidence, FindingBuilder, Findings},
 };
 
@@ -28,6 +28,13 @@ impl<'s, 'a> CheckedWorkload<'s, 'a> {
         let rollout = || self.service.cluster().rollout_over(self.workload);
         let rollout = self.service.sees(Evidence::Workloads).then(rollout).flatten();
         CheckedWorkload { service: self.service, workload: rollout.unwrap_or(self.workload) }
+    }
+
+    /// The kind and name of the workload behind it, where it is a Pod of one that is not at hand.
+    pub fn owner(&self) -> Option<String> {
+        let pod = Some(self.workload).filter(|workload| workload.kind == WorkloadKind::Pod)?;
+        let ControllerReference { kind, name, .. } = ControllerReference::behind(&pod.metadata)?;
+        Some(format!("{kind} {name}"))
     }
 
     /// The fewest replicas that autoscalers leave it; `None` where none scales it.

@@ -24,6 +24,7 @@ pub mod mapping;
 pub mod nodes;
 pub mod reached;
 mod replacement;
+mod selected;
 mod together;
 pub mod traffic;
 pub mod values;

@@ -3,13 +3,13 @@
 use clbmigrate_core::annotation::{INJECT, VGROUP_PORT, WEIGHT};
 use serde_json::{Value, json};
 
-use super::{Rule, replacement, rule};
+use super::{Rule, replacement, rule, selected};
 use crate::support::{
     TestSnapshot, container, endpoint, healthy, healthy_eni, healthy_local, merged, pod, slice,
     workload,
 };
 
-fn no_probe() -> Value {
+pub(super) fn no_probe() -> Value {
     merged(container(), &json!({"readinessProbe": null}))
 }
 
@@ -74,22 +74,6 @@ pub(super) fn instead_of_group(api_version: &str, kind: &str, container: &Value)
 pub(super) const ARGO: &str = "argoproj.io/v1alpha1";
 pub(super) const KRUISE: &str = "apps.kruise.io/v1alpha1";
 
-/// A workload of that kind without probe, and a Service that selects its pods by these labels, too.
-fn selected_by(api_version: &str, kind: &str, labels: &Value) -> TestSnapshot {
-    let selector = json!({"spec": {"selector": labels}});
-    instead_of_group(api_version, kind, &no_probe()).edit("Service", &selector)
-}
-
-/// Pod `shop/web-x` of that controller, without probe.
-fn owned_pod(controller: &Value) -> Value {
-    let owner = merged(controller.clone(), &json!({"controller": true}));
-    let patch = json!({
-        "metadata": {"name": "web-x", "ownerReferences": [owner]},
-        "spec": {"containers": [no_probe()]},
-    });
-    merged(pod("web-x"), &patch)
-}
-
 /// A Rollout that takes its template from the Deployment.
 pub(super) fn rollout_over(spec: &Value) -> Value {
     let by = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
@@ -139,7 +123,7 @@ pub fn rules() -> Vec<Rule> {
 
 fn probes() -> Rule {
     let side = || portless("side", no_probe());
-    rule("CLB301")
+    let rule = rule("CLB301")
         .error("the container that serves has no probe", healthy().containers(&[no_probe()]))
         .saying("app")
         .error("of several, the one that declares the port", {
@@ -161,42 +145,6 @@ fn probes() -> Rule {
             let spec =
                 json!({"initContainers": [proxy], "containers": [portless("app", container())]});
             healthy().template(&json!({"spec": spec}))
-        })
-        .error("a Rollout", instead_of_group(ARGO, "Rollout", &no_probe()))
-        .error("a CloneSet", instead_of_group(KRUISE, "CloneSet", &no_probe()))
-        .error("kruise's StatefulSet", instead_of_group(KRUISE, "StatefulSet", &no_probe()))
-        .error("kruise's DaemonSet", instead_of_group(KRUISE, "DaemonSet", &no_probe()))
-        .error("the Deployment whose template a Rollout takes", {
-            healthy().containers(&[no_probe()]).add(rollout_over(&json!({})))
-        })
-        .error("one pod of a StatefulSet", {
-            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
-            selected_by("apps/v1", "StatefulSet", &labels)
-        })
-        .error("the pods of one ReplicaSet", {
-            selected_by("apps/v1", "Deployment", &json!({"pod-template-hash": "5d4f8"}))
-        })
-        .error("the pods that a Rollout takes for stable", {
-            let labels = json!({"app": "web", "role": "stable"});
-            let stable = json!({"stableMetadata": {"labels": {"role": "stable"}}});
-            selected_by(ARGO, "Rollout", &labels)
-                .edit("Rollout", &json!({"spec": {"strategy": {"canary": stable}}}))
-        })
-        .error("a Pod whose controller is of a kind that nobody knows", {
-            let owner = json!({"apiVersion": "example.com/v1", "kind": "Game", "name": "web"});
-            healthy().without("Deployment").add(owned_pod(&owner))
-        })
-        .error("a Pod whose Deployment is not at hand", {
-            let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8"});
-            let hash = json!({"metadata": {"labels": {"pod-template-hash": "5d4f8"}}});
-            healthy().without("Deployment").add(merged(owned_pod(&owner), &hash))
-        })
-        .error("the workload of a pod that carries a label which nobody wrote into the template", {
-            let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
-            let labels = json!({"metadata": {"labels": {"zone": "b"}}});
-            instead("StatefulSet", &no_probe())
-                .edit("Service", &json!({"spec": {"selector": {"zone": "b"}}}))
-                .add(merged(owned_pod(&owner), &labels))
         })
         .silent("the container that serves has a probe", healthy())
         .silent("a sidecar that does not serve needs none", {
@@ -224,37 +172,8 @@ fn probes() -> Rule {
             });
             healthy().add(merged(workload("Deployment", "web"), &other))
         })
-        .silent("a Pod whose StatefulSet is at hand, which has a probe", {
-            let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
-            instead("StatefulSet", &container()).add(owned_pod(&owner))
-        })
-        .silent("a Pod of a Rollout whose Deployment is at hand, which has a probe", {
-            let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8"});
-            let hash = json!({"metadata": {"labels": {"rollouts-pod-template-hash": "5d4f8"}}});
-            healthy().add(rollout_over(&json!({}))).add(merged(owned_pod(&owner), &hash))
-        })
-        .blind("a Pod of a Job", {
-            let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "web"});
-            healthy().without("Deployment").add(owned_pod(&owner))
-        })
-        .blind("a Pod that has ended", {
-            let ended = json!({"status": {"phase": "Succeeded"}});
-            healthy()
-                .without("Deployment")
-                .add(merged(owned_pod(&json!({"kind": "Game", "name": "web"})), &ended))
-        })
-        .blind("a pod of another StatefulSet", {
-            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-old-0"});
-            selected_by("apps/v1", "StatefulSet", &labels)
-        })
-        .blind("a name that no pod of a StatefulSet has", {
-            let labels = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-00"});
-            selected_by("apps/v1", "StatefulSet", &labels)
-        })
-        .blind("a label that another controller adds", {
-            selected_by("apps/v1", "Deployment", &json!({"apps.kubernetes.io/pod-index": "0"}))
-        })
-        .blind("no workload is at hand", healthy().without("Deployment"))
+        .blind("no workload is at hand", healthy().without("Deployment"));
+    selected::silent(selected::firing(rule))
 }
 
 fn readiness_gates() -> Rule {
