@@ -34,6 +34,12 @@ pub fn preview(
     for reason in &preview.reasons {
         Text::plain(format!("because {reason}")).write_lines(out, 2, terminal.width)?;
     }
+    for route in preview.routes.iter().filter(|route| route.after.unreached.is_some()) {
+        let group = &route.vserver_group;
+        let text =
+            format!("no running listener sends to group {group}: clients may feel nothing of it");
+        Text::styled(WARNING, text).write_lines(out, 2, terminal.width)?;
+    }
     if preview.summary.errors > 0 {
         let errors = count(preview.summary.errors, "error");
         Text::styled(ERROR, format!("introduces {errors}, see below")).write_lines(

@@ -3,7 +3,8 @@
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Case, GROUP, case, participant, share};
+use super::{Case, GROUP, Report, case, participant, share};
+use crate::program::run;
 
 fn unlistened() -> Case {
     case("no-listener-on-the-group")
@@ -73,6 +74,40 @@ fn no_listener_on_the_group(#[case] case: Case, #[case] instead: &str) {
     let ours = all.iter().find(|one| one["rule"] == "CLB415").expect("a finding");
     let message = ours["message"].to_string();
     assert!(message.contains(instead) && message.contains("forwarding rule"), "{message}");
+}
+
+#[test]
+fn a_preview_says_beside_the_shares_that_clients_may_feel_nothing() {
+    let folder = unlistened().folder();
+    let ran = run(&format!("preview svc/web 40 -n shop -f {}", folder.path("")));
+    let mut lines = ran.out.lines();
+    assert_eq!(lines.next(), Some("applied: shop/web 30.0 % -> 35.8 % of the traffic"));
+    let warning =
+        "no running listener sends to group rsp-bp1example: clients may feel nothing of it";
+    assert_eq!(lines.next().map(str::trim), Some(warning));
+}
+
+#[test]
+fn a_preview_counts_the_listeners_as_the_round_leaves_them() {
+    let old = listening(&format!("[{}]", listener(80, "\"rsp-bp1other\"", "")));
+    let folder = old.folder();
+    let id = "    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id";
+    let overriding = old.clone().with(
+        "service.yaml",
+        id,
+        &format!(
+            "    service.beta.kubernetes.io/alibaba-cloud-loadbalancer-force-override-listeners: \"true\"\n{id}"
+        ),
+    );
+    let newer = overriding.folder();
+    let report = Report::of(&format!(
+        "preview -f {} --against {} -o json",
+        newer.path("service.yaml"),
+        folder.path("")
+    ));
+    let route = report.route(GROUP);
+    assert_eq!([&route["before"]["complete"], &route["after"]["complete"]], [false, true]);
+    assert_eq!(report.findings("/findings/fixed"), ["CLB415 warning"]);
 }
 
 #[rstest]
