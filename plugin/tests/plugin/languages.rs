@@ -113,6 +113,17 @@ fn findings_of_a_change_in_chinese() {
 }
 
 #[test]
+fn what_a_change_fixes_is_a_line_in_chinese() {
+    let fixed = chinese(&format!("preview svc/web 40 -n shop -f {MISTAKE}"), 120).out;
+    let line = format!(
+        "新增的问题：无\n已修复的问题：1\n  \
+         错误 CLB001 权重不是 0 到 100 之间的整数   Service shop/web   {MISTAKE}:12\n\
+         未变的问题：无\n"
+    );
+    assert!(fixed.contains(&line), "{fixed}");
+}
+
+#[test]
 fn nothing_found_and_nothing_read_in_chinese() {
     let good = chinese("check -f deploy/examples/canary/", 80);
     assert!(good.out.ends_with("个工作负载：未发现问题\n"), "{}", good.out);
@@ -168,8 +179,15 @@ fn colours_change_no_word_of_chinese() {
 #[case("name")]
 #[case("sarif")]
 #[case("junit")]
-fn documents_for_programs_are_english_whatever_the_language(#[case] format: &str) {
-    let arguments = format!("check -f {MISTAKE} -o {format}");
+fn documents_for_programs_are_english_whatever_the_language(
+    #[case] format: &str,
+    #[values("check", "preview svc/web 40 -n shop", "status")] command: &str,
+) {
+    let is_report = command == "check";
+    if !is_report && matches!(format, "sarif" | "junit") {
+        return;
+    }
+    let arguments = format!("{command} -f {MISTAKE} -o {format}");
     let english = run(&arguments);
     assert!(!is_chinese(&english.out), "{}", english.out);
     assert_eq!(chinese(&arguments, 80).out, english.out);
