@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Annotations, ObjectMeta, ObjectRef, meta, nullable};
 use crate::{annotation, hash};
@@ -95,8 +95,8 @@ pub struct ServicePort {
     /// The port's name; empty where the Service has one unnamed port.
     #[serde(default, deserialize_with = "nullable")]
     pub name: String,
-    /// `TCP` where left out.
-    #[serde(default = "tcp")]
+    /// `TCP` where left out, as the API server has it.
+    #[serde(default = "tcp", deserialize_with = "protocol")]
     pub protocol: String,
     /// The Service port, which the mapping names.
     pub port: u16,
@@ -110,6 +110,11 @@ pub struct ServicePort {
 
 fn tcp() -> String {
     "TCP".to_owned()
+}
+
+fn protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()).unwrap_or_else(tcp))
 }
 
 impl ServicePort {

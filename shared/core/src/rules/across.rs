@@ -1,15 +1,18 @@
 //! 1xx: Services that share a group, and the listener they share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
+use super::{
+    Check, CheckedService, Evidence, Findings, Rule, Words,
+    shared_group::{SharedGroup, service_per_protocol},
+};
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{self, Mode},
     finding::Severity,
     index::Binding,
     listener,
-    object::{Service, TargetPort},
+    object::Service,
     patch::PatchOp,
     version::Behaviour,
 };
@@ -45,15 +48,19 @@ pub(super) const RULES: &[Rule] = &[
         evidence: &[],
         en: Words {
             title: "one group for two ports of a Service",
-            ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same pods and target port.",
-            fix: "use a group for each port",
+            ccm: "Builds each port apart, and each round removes the other port's backends: they flip-flop. Stable only where both ports lead to the very same backends. It compares the mapping with the port's number alone, so TCP and UDP of one number share a group whatever the mapping says.",
+            fix: "use a group for each port, and a Service for each protocol of one number",
         },
         zh: Words {
             title: "同一 Service 的两个端口共用一个虚拟服务器组",
-            ccm: "各端口分别计算，每轮调谐都移除另一个端口的后端服务器，反复交替。只有两个端口指向完全相同的 Pod 和目标端口时才稳定。",
-            fix: "每个端口使用单独的虚拟服务器组",
+            ccm: "各端口分别计算，每轮调谐都移除另一个端口的后端服务器，反复交替。只有两个端口的后端服务器完全相同时才稳定。映射只按端口号匹配，不区分协议，因此同一端口号的 TCP 和 UDP 必然共用一个虚拟服务器组。",
+            fix: "每个端口使用单独的虚拟服务器组；同一端口号的不同协议，拆分为各自的 Service",
         },
-        source: &["CCM 2.14: model_applier.go, applyVGroups", "observed with CCM 2.14"],
+        source: &[
+            "CCM 2.14: model_applier.go, applyVGroups",
+            "CCM 2.14: listeners.go, vgroup",
+            "observed with CCM 2.14",
+        ],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp1example:443\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
         check: Check::Migrated(two_ports),
@@ -196,34 +203,52 @@ fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     else {
         return;
     };
-    if checked.service().spec.ports.len() < 2 {
-        return;
-    }
-    let mut by_group: BTreeMap<&str, Vec<(u16, TargetPort)>> = BTreeMap::new();
-    for port in &checked.service().spec.ports {
-        if let Ok(Some(group)) = mapping.group_of(port.port) {
-            by_group.entry(group).or_default().push((port.port, port.target()));
-        }
-    }
-    for (group, ports) in by_group.iter().filter(|(_, ports)| ports.len() > 1) {
-        let numbers: Vec<String> = ports.iter().map(|(port, _)| port.to_string()).collect();
-        let first = ports.first().map(|(_, target)| target);
-        let is_stable = checked.mode() == Some(Mode::Eni)
-            && ports.iter().all(|(_, target)| Some(target) == first);
+    for shared in SharedGroup::all(checked.service(), checked.mode(), mapping) {
+        let labels = shared.labels();
+        let group = shared.group;
         let draft = checked.finding(out).annotation(key, text);
-        let draft = draft.parts([format!("{group}:{}", numbers.join("+"))]);
-        if is_stable {
+        let draft = draft.parts([format!("{group}:{}", labels.join("+"))]);
+        let ports = labels.join(" and ");
+        if shared.is_stable {
+            let same = match checked.mode() {
+                Some(Mode::Eni) => "pods and target port",
+                Some(Mode::Cluster | Mode::Local) => "nodes and node port",
+                None => "backends",
+            };
+            let count = if labels.len() == 2 { "both" } else { "all" };
             draft.severity(Severity::Info).emit(format!(
-                "ports {} share group {group}; stable, for both lead to the same pods and target port",
-                numbers.join(" and ")
+                "ports {ports} share group {group}; stable, for {count} lead to the same {same}"
             ));
-        } else {
-            draft.fix(format!("use a group of its own for each of the ports {}", numbers.join(", "))).emit(format!(
-                "ports {} share group {group}: each round of CCM removes the other port's backends, so they flip-flop",
-                numbers.join(" and ")
-            ));
+            continue;
         }
+        let ambiguous = shared.ambiguous(checked.service());
+        let why = if ambiguous.is_empty() {
+            ""
+        } else {
+            ", and no mapping can part them, for it knows numbers and no protocols"
+        };
+        draft.fix(parted(&shared, &ambiguous)).emit(format!(
+            "ports {ports} share group {group}{why}: each round of CCM removes the other port's backends, so they flip-flop"
+        ));
     }
+}
+
+/// How ports that share a group are told apart. `ambiguous` are their numbers that stand for several
+/// protocols.
+fn parted(shared: &SharedGroup<'_>, ambiguous: &[(u16, Vec<&str>)]) -> String {
+    let mut steps: Vec<String> = ambiguous
+        .iter()
+        .map(|(number, protocols)| service_per_protocol(*number, protocols, &[]))
+        .collect();
+    let numbers: BTreeSet<u16> = shared.ports.iter().map(|port| port.port).collect();
+    if numbers.len() > 1 {
+        let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+        steps.push(format!("use a group of its own for each of the ports {}", numbers.join(", ")));
+    }
+    if steps.is_empty() {
+        steps.push("take one of the two ports out: a Service has a port once".to_owned());
+    }
+    steps.join("; ")
 }
 
 /// Bindings of other Services to the groups of this one, with this one's port.

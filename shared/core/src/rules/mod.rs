@@ -18,6 +18,7 @@ mod joining;
 mod keys;
 mod language;
 mod mapped_groups;
+mod mapped_ports;
 mod mapping;
 mod nodes;
 mod quota;
@@ -25,6 +26,7 @@ mod reached;
 mod rebinding;
 mod replacement;
 mod rule;
+mod shared_group;
 mod traffic;
 mod unread_mapping;
 mod values;
@@ -55,6 +57,7 @@ fn all() -> &'static [&'static Rule] {
             mapping::RULES,
             unread_mapping::RULES,
             mapped_groups::RULES,
+            mapped_ports::RULES,
             across::RULES,
             identity::RULES,
             workloads::RULES,

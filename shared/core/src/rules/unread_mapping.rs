@@ -1,6 +1,9 @@
 //! 0xx: a mapping that CCM does not read.
 
-use super::{Check, CheckedService, Findings, RefusedWrites, Rule, Words, mapping};
+use super::{
+    Check, CheckedService, Findings, RefusedWrites, Rule, Words, mapping,
+    shared_group::brings_sharing,
+};
 use crate::{
     annotation::{self, EffectiveValue},
     finding::Severity,
@@ -84,6 +87,8 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         let value = turned.join(",");
         let is_mapped = checked.annotations().effective(annotation::VGROUP_PORT).is_some();
         let add = (!is_mapped).then(|| PatchOp::add_annotation(&works, value.clone()));
+        let is_good = is_mapped || !brings_sharing(checked, &value);
+        let patch = is_good.then(|| [PatchOp::remove_annotation(key)].into_iter().chain(add));
         checked.finding(out)
             .annotation(key, text)
             .fix(if is_mapped {
@@ -91,7 +96,7 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             } else {
                 format!("replace it by {works}: \"{value}\"")
             })
-            .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
+            .patch(patch.into_iter().flatten())
             .emit("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
     }
 }

@@ -4,7 +4,7 @@ use clbmigrate_core::annotation::{ID, LEGACY_PREFIX, VGROUP_PORT, WEIGHT};
 use serde_json::json;
 
 use super::{Rule, rule};
-use crate::support::{TestSnapshot, groups, healthy};
+use crate::support::{TestSnapshot, groups, healthy, healthy_eni};
 
 const OLD_KEY: &str = "loadbalancer-vgroup-ids";
 
@@ -14,6 +14,14 @@ fn mapping(text: &str) -> TestSnapshot {
 
 fn two_ports(text: &str) -> TestSnapshot {
     mapping(text).two_ports()
+}
+
+/// A Service with two protocols of one port.
+fn dns(text: &str) -> TestSnapshot {
+    mapping(text).ports(&json!([
+        {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
+        {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
+    ]))
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]
@@ -41,6 +49,8 @@ pub fn rules() -> Vec<Rule> {
             .error("a space at the end", mapping("rsp-a:80 "))
             .error("a space around the colon", mapping("rsp-a : 80"))
             .error("a line break", mapping("rsp-a:80\n"))
+            .error("a space after a port of two protocols", dns("rsp-a:53 "))
+            .error("a space that keeps two ports apart", two_ports("rsp-a:80, rsp-a:443"))
             .silent("no space", two_ports("rsp-a:80,rsp-b:443")),
         rule("CLB005")
             .error("the target port", mapping("rsp-a:8080"))
@@ -54,6 +64,8 @@ pub fn rules() -> Vec<Rule> {
             .error("port and group the other way round", mapping("80:rsp-a"))
             .saying("rsp-a:80\"")
             .error("one of two entries", mapping("rsp-a:80,rsp-b:443"))
+            .error("the node port of one of two protocols", dns("rsp-a:30053"))
+            .error("a port that makes two share a group", two_ports("rsp-a:80,rsp-a:30443"))
             .error("each entry by itself", mapping("rsp-a:8080,rsp-b:9090"))
             .times(2)
             .silent("a port of the Service", healthy())
@@ -63,6 +75,17 @@ pub fn rules() -> Vec<Rule> {
             .error("two groups for one port", mapping("rsp-a:80,rsp-b:80"))
             .saying("rsp-a is used")
             .error("the same group twice", mapping("rsp-a:80,rsp-a:80"))
+            .error("an entry for each protocol", dns("rsp-a:53,rsp-b:53"))
+            .saying("one with port 53/TCP and the mapping rsp-a:53, one with port 53/UDP and the mapping rsp-b:53")
+            .error("more entries than protocols", dns("rsp-a:53,rsp-b:53,rsp-c:53"))
+            .saying("one with port 53/UDP, each with a group of its own")
+            .error("an entry for each protocol, which lead to the same pods", {
+                healthy_eni().note(VGROUP_PORT, "rsp-a:53,rsp-b:53").ports(&json!([
+                    {"name": "tcp", "port": 53, "protocol": "TCP", "targetPort": 8080},
+                    {"name": "udp", "port": 53, "protocol": "UDP", "targetPort": 8080},
+                ]))
+            })
+            .saying("set service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port: \"rsp-a:53\"")
             .silent("one entry a port", two_ports("rsp-a:80,rsp-b:443"))
             .silent("two release entries", mapping("rsp-a:80,rsp-b:0,rsp-old:0")),
         rule("CLB007")
@@ -79,6 +102,9 @@ pub fn rules() -> Vec<Rule> {
                 healthy().two_ports().bare(VGROUP_PORT).note(OLD_KEY, "80:rsp-a,443:rsp-b")
             })
             .saying("rsp-a:80,rsp-b:443")
+            .error("of two protocols of one port", {
+                dns("").bare(VGROUP_PORT).note(OLD_KEY, "53:rsp-a")
+            })
             .error("beside a mapping that works", healthy().note(OLD_KEY, "80:rsp-a"))
             .error("without a CLB id", {
                 healthy().bare(VGROUP_PORT).bare(ID).bare(WEIGHT).note(OLD_KEY, "80:rsp-a")
@@ -98,6 +124,9 @@ pub fn rules() -> Vec<Rule> {
         rule("CLB019")
             .warning("a second port without entry", two_ports("rsp-a:80"))
             .saying("443")
+            .warning("two protocols of one port", dns("rsp-a:0"))
+            .times(2)
+            .saying("make two Services of it")
             .warning("nothing but a release entry", mapping("rsp-a:0"))
             .warning("each port by itself", two_ports("rsp-a:0"))
             .times(2)
