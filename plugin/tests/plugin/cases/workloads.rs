@@ -36,7 +36,7 @@ const ARGO: &str = "argoproj.io/v1alpha1";
 #[rstest]
 #[case::as_it_is(broker(), "StatefulSet")]
 #[case::keys_of_the_old_prefix(broker().under_the_old_prefix(), "StatefulSet")]
-#[case::pods_are_the_backends(broker().with_pods_as_backends().with("app.yaml", "    spec:\n", "    spec:\n      readinessGates: [{conditionType: service.readiness.alibabacloud.com/broker-0}]\n"), "StatefulSet")]
+#[case::pods_are_the_backends(broker().with_pods_as_backends(), "StatefulSet")]
 #[case::the_last_of_many(
     selected_by(broker(), "statefulset.kubernetes.io/pod-name: broker-117"),
     "StatefulSet"

@@ -130,16 +130,19 @@ impl Workload {
         PodLabels { temporary, ..PodLabels::new(self.kind, &self.metadata.name, template) }
     }
 
-    /// How many of its pods a Service that selects pods of it stands for: one, where the selector
-    /// picks them by what differs between them, else all; `None` where their number is not known.
+    /// Whether a Service that selects pods of it selects all of them: by labels that its template has,
+    /// and none that its controller adds.
+    pub fn is_wholly_selected_by(&self, service: &Service) -> bool {
+        let template = self.pod_labels().template;
+        let is_common = |(key, value): (&String, &String)| template.get(key) == Some(value);
+        service.spec.selector.iter().all(is_common)
+    }
+
+    /// How many of its pods stand behind a Service that selects some: all, or at least one of them;
+    /// `None` where their number is not known.
     pub fn replicas_behind(&self, service: &Service) -> Option<u32> {
-        let labels = self.pod_labels();
-        let is_common = |(key, value): (&String, &String)| labels.template.get(key) == Some(value);
-        if service.spec.selector.iter().all(is_common) {
-            self.replicas
-        } else {
-            self.replicas.map(|replicas| replicas.min(1))
-        }
+        let is_whole = self.is_wholly_selected_by(service);
+        self.replicas.map(|replicas| if is_whole { replicas } else { replicas.min(1) })
     }
 }
 

@@ -230,7 +230,9 @@ fn no_probe(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
 }
 
 fn no_gate(checked: &CheckedWorkload<'_, '_>, out: &mut Findings<'_>) {
-    if checked.service.known_mode(out) != Some(Mode::Eni) {
+    // The gate of a Service would never open on a pod that it does not select.
+    let is_whole = checked.workload.is_wholly_selected_by(checked.service.service());
+    if !is_whole || checked.service.known_mode(out) != Some(Mode::Eni) {
         return;
     }
     let gate = readiness_gate(&checked.service.service().metadata.name);

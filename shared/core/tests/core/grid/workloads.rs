@@ -183,6 +183,13 @@ fn readiness_gates() -> Rule {
         .info("they carry another Service's", gates(&gate("web-old")))
         .saying("web-old")
         .silent("they carry this Service's", healthy_eni())
+        .silent("the Service selects one pod of several, and its gate would hold the others", {
+            let first = json!({"app": null, "statefulset.kubernetes.io/pod-name": "web-0"});
+            healthy_eni()
+                .edit("Service", &json!({"spec": {"selector": first}}))
+                .without("Deployment")
+                .add(workload("StatefulSet", "web"))
+        })
         .silent("nodes are backends", healthy())
         .blind("no workload is at hand", healthy_eni().without("Deployment"))
 }
