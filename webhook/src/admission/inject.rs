@@ -82,7 +82,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         if let Action::Untouched(reason) = &decision.action
             && let Some(why) = self.warning_about(reason)
         {
-            response = response.warn(format!("{label}: no preStop hook is added: {why}"));
+            response = response.warn(self.config.load().lang.pick(
+                format!("{label}: no preStop hook is added: {why}"),
+                format!("{label}：未添加 preStop 钩子。详情：{why}"),
+            ));
         }
         for note in decision.notes.iter().map(Note::to_string) {
             response = response.warn(format!("{label}: {note}"));

@@ -128,8 +128,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 "an object cannot be read and passes unjudged"
             );
         }
-        let warning =
-            format!("clbmigrate: this {} was not judged, for it cannot be read: {why}", kind.kind);
+        let warning = self.config.load().lang.pick(
+            format!("clbmigrate: this {} was not judged, for it cannot be read: {why}", kind.kind),
+            format!("clbmigrate：该 {} 无法读取，未做检查。详情：{why}", kind.kind),
+        );
         (AdmissionResponse::allow().warn(warning), ReviewResult::Failed)
     }
 

@@ -130,6 +130,14 @@ fn why_a_finding_passes_is_told_in_chinese() {
 }
 
 #[test]
+fn what_is_not_judged_is_told_in_chinese() {
+    let odd = edited(&web(), &json!({"spec": {"externalTrafficPolicy": "Elsewhere"}}));
+    let response = test_cluster().config("lang: zh").create(&odd);
+    let start = "clbmigrate：该 Service 无法读取，未做检查。详情：";
+    assert!(response.warnings()[0].starts_with(start), "{response:?}");
+}
+
+#[test]
 fn a_warning_about_a_workload_names_it_in_chinese() {
     let cluster = test_cluster().config("lang: zh\nrules: {CLB301: warn}").with_service(&web());
     let mut bare = deployment();

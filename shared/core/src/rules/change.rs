@@ -23,9 +23,9 @@ pub(super) const RULES: &[Rule] = &[
             fix: "set the weight you mean instead of removing it",
         },
         zh: Words {
-            title: "删除权重",
+            title: "删除权重注解",
             ccm: "每个后端服务器的权重变为 100（设置了 default-weight 时取该值，Local 模式下取 Pod 数量）：这会使流量陡增，并不是恢复原状。",
-            fix: "不要删除权重，改为设置想要的值",
+            fix: "不要删除权重，直接设为想要的值",
         },
         source: &["CCM 2.14: vgroups.go, podNumberAlgorithm"],
         bad: "…-loadbalancer-weight: \"20\" removed while another participant holds weight",

@@ -25,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
             fix: "add a release entry for the old group, and drop it in a second step",
         },
         zh: Words {
-            title: "一步切换到另一个虚拟服务器组",
+            title: "映射一步切换到另一个虚拟服务器组",
             ccm: "在新的虚拟服务器组中注册，不再处理旧的：后端服务器以全部权重留在其中，无人更新。",
             fix: "先为旧的虚拟服务器组添加释放条目（端口为 0），第二步再删除该条目",
         },

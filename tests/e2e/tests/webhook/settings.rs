@@ -110,6 +110,16 @@ fn settings(cluster: &TestCluster<'_>) -> Result<()> {
     let values = format!("--set exempt.namespaces={{{}}}", namespace.name);
     set(&namespace, &values, apply(bad.to_string()), silent)?;
 
+    // Another language, in a denial and in a warning.
+    let denied = "CLB001 权重不是 0 到 100 之间的整数。修复：";
+    set(&namespace, "--set lang=zh", apply(bad.to_string()), |output| refused(output, denied))?;
+    let values = "--set lang=zh --set rules.CLB001=warn";
+    set(&namespace, values, apply(bad.to_string()), |output| {
+        let warning = "Warning: CLB001：权重不是 0 到 100 之间的整数。修复：";
+        ensure!(output.code == 0 && output.stderr.contains(warning), "{}", output.stderr);
+        Ok(())
+    })?;
+
     // The seconds of hooks to come.
     namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     let made = deployment("web", 0).to_string();
