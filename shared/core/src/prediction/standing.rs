@@ -39,8 +39,10 @@ pub(super) struct StandingCloud {
     /// By CLB.
     listeners: HashMap<String, Vec<Listener>>,
     groups: HashMap<String, ServerGroup>,
-    /// The ids of CLBs and groups that were looked up. One that is not there any more was deleted.
-    known: HashSet<String>,
+    /// The ids of the CLBs that were looked up.
+    known_clbs: HashSet<String>,
+    /// The ids of the groups that were looked up. One that is not there any more was deleted.
+    known_groups: HashSet<String>,
 }
 
 impl StandingCloud {
@@ -70,7 +72,7 @@ impl StandingCloud {
                 if cloud.group(&group.id).is_some() {
                     continue;
                 }
-                if self.known.insert(group.id.clone()) {
+                if self.known_groups.insert(group.id.clone()) {
                     let backends = builder.standing(clb, &group.id).unwrap_or(group.backends);
                     cloud.groups.push(ServerGroup { backends, ..group });
                 } else {
@@ -82,7 +84,7 @@ impl StandingCloud {
     }
 
     fn take_clb(&mut self, builder: &CloudBuilder<'_, '_>, clb: &str, cloud: &mut Cloud) {
-        if self.known.insert(clb.to_owned()) {
+        if self.known_clbs.insert(clb.to_owned()) {
             let (balancer, listeners) = builder.clb(clb);
             cloud.balancers.push(balancer);
             cloud.listeners.extend(listeners);
@@ -109,7 +111,7 @@ impl StandingCloud {
     /// What each group that was looked up holds, nothing where it was deleted; and the listeners of
     /// each CLB.
     pub(super) fn into_parts(self) -> (GroupContents, HashMap<String, Vec<Listener>>) {
-        let gone = self.known.into_iter().map(|id| (id, Arc::default()));
+        let gone = self.known_groups.into_iter().map(|id| (id, Arc::default()));
         let groups = self.groups.into_iter().map(|(id, group)| (id, Arc::new(group.backends)));
         (gone.chain(groups).collect(), self.listeners)
     }
@@ -219,15 +221,15 @@ impl<'p, 'a> CloudBuilder<'p, 'a> {
     /// What stands in a group: as its answer shows, else as CCM would have written it for all
     /// Services that are mapped to it.
     fn standing(&self, clb: &str, vgroup: &str) -> Option<Vec<RegisteredBackend>> {
-        if annotation::clb_id_problem(clb).is_some() {
-            return Some(Vec::new());
-        }
         for index in [self.after, self.before] {
             if let Some(answer) = index.snapshot.clb_answers.groups.get(vgroup) {
                 // A Service that the change takes away, or creates, is in one of the two alone.
                 let backends = known_cloud::backends_of(self.before, &answer.backends);
                 return Some(known_cloud::backends_of(self.after, &backends));
             }
+        }
+        if annotation::clb_id_problem(clb).is_some() {
+            return Some(Vec::new());
         }
         let (key, _) =
             self.before.routes().find(|(key, _)| key.clb == clb && key.vgroup == vgroup)?;

@@ -29,6 +29,9 @@ pub fn default_name(service: &Service) -> String {
 /// where there is none.
 pub(super) fn find(cloud: &Cloud, service: &Service) -> Option<String> {
     let id = service.metadata.annotations.text(annotation::ID);
+    if annotation::clb_id_problem(id).is_some() {
+        return None;
+    }
     if !id.is_empty() {
         return cloud.balancer(id).map(|balancer| balancer.id.clone());
     }

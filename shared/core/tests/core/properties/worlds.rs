@@ -35,6 +35,8 @@ pub enum Edit {
     Unanswered(&'static str),
     /// Another release of CCM.
     Ccm(CcmVersion),
+    /// The cluster's VPC becomes known.
+    Vpc(&'static str),
 }
 
 impl Edit {
@@ -54,6 +56,7 @@ impl Edit {
             Self::Answer(answer) => setup.answer(answer),
             Self::Unanswered(sort) => setup.unanswered(sort),
             Self::Ccm(version) => setup.ccm(version),
+            Self::Vpc(vpc) => setup.vpc(vpc),
         }
     }
 }
@@ -207,6 +210,7 @@ fn notes() -> impl Strategy<Value = Edit> {
             |(value, suffix)| Edit::Note(format!("{LEGACY_PREFIX}{suffix}"), value.to_owned())
         ),
         select(vec![ID, VGROUP_PORT, WEIGHT]).prop_map(Edit::Bare),
+        of(ID, &["lb-a", "lb-b", "lb-a ", "203.0.113.7", "${CLB_ID}", "rsp-a", ""]),
     ];
     prop_oneof![
         4 => weight, 2 => default, 5 => mapping, 2 => label, 2 => protocol, 3 => listeners,
@@ -290,7 +294,12 @@ fn sharing() -> impl Strategy<Value = Edit> {
         {"name": "http", "port": 8081, "targetPort": 8080, "nodePort": 30080},
     ]}, "metadata": {"annotations": {full_key(VGROUP_PORT): "rsp-a:8081"}}}),
     );
-    select(vec![api, pods, late]).prop_map(Edit::Add)
+    // CCM made the CLB for this one.
+    let own = merged(
+        sibling("own"),
+        &json!({"metadata": {"annotations": null, "labels": {CLB_LABEL: "lb-a"}}}),
+    );
+    select(vec![api, pods, late, own]).prop_map(Edit::Add)
 }
 
 /// What the CLB API says.
@@ -309,7 +318,10 @@ fn answers() -> impl Strategy<Value = Edit> {
         behind("rsp-a"),
         balancer(json!({"Address": "198.51.100.7"})),
         balancer(json!({"AddressType": "internet", "AddressIPVersion": "ipv6"})),
+        balancer(json!({"VpcId": "vpc-b", "NetworkType": "vpc"})),
         balancer(tag),
+        Edit::Vpc("vpc-a"),
+        Edit::Vpc("vpc-b"),
         Edit::Unanswered("VServerGroups"),
         Edit::Unanswered("Listeners"),
         Edit::Unanswered("BackendServers"),
