@@ -50,7 +50,15 @@ fn name(service_ref: &ServiceRef<'_>) -> (usize, String, String) {
 
 /// The backends behind each CLB, counted once a run of the rules.
 #[derive(Default)]
-pub(in crate::rules) struct BackendCounts<'a>(RefCell<HashMap<&'a str, Rc<ClbBackends>>>);
+pub(in crate::rules) struct BackendCounts<'a>(RefCell<HashMap<&'a str, BackendCount>>);
+
+/// What is known of the backends behind a CLB.
+struct BackendCount {
+    /// No fewer than there can be.
+    most: usize,
+    /// What they are, once they are counted.
+    counted: Option<Rc<ClbBackends>>,
+}
 
 impl<'a> BackendCounts<'a> {
     /// The backends behind a CLB. Where there cannot be more than `most`, nothing is counted, and the
@@ -62,15 +70,14 @@ impl<'a> BackendCounts<'a> {
         prediction: &Prediction,
         most: usize,
     ) -> Rc<ClbBackends> {
-        if let Some(known) = self.0.borrow().get(clb) {
-            return Rc::clone(known);
-        }
-        if most_behind(index, clb) <= most {
+        let mut all = self.0.borrow_mut();
+        let known = all
+            .entry(clb)
+            .or_insert_with(|| BackendCount { most: most_behind(index, clb), counted: None });
+        if known.most <= most {
             return Rc::default();
         }
-        let counted = Rc::new(count(index, clb, prediction));
-        self.0.borrow_mut().insert(clb, Rc::clone(&counted));
-        counted
+        Rc::clone(known.counted.get_or_insert_with(|| Rc::new(count(index, clb, prediction))))
     }
 }
 
