@@ -9,8 +9,9 @@ use clbmigrate_core::{
 use crate::grid::{self, Expectation, Input, Rule, check, introduced};
 use crate::support::{TestSnapshot, healthy, healthy_eni, healthy_local};
 
-fn try_all(rules: &[Rule]) {
-    let complaints: Vec<String> = rules
+#[test]
+fn each_case_of_the_grid_comes_out_as_it_says() {
+    let complaints: Vec<String> = grid::all()
         .iter()
         .flat_map(|rule| rule.cases.iter().filter_map(|case| case.complaint(rule.id)))
         .collect();
@@ -19,71 +20,6 @@ fn try_all(rules: &[Rule]) {
 
 pub(crate) fn assert_no_complaints(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} cases differ:\n{}", complaints.len(), complaints.join("\n"));
-}
-
-#[test]
-fn values_that_ccm_cannot_use_are_found() {
-    try_all(&grid::values::rules());
-}
-
-#[test]
-fn mappings_that_lead_elsewhere_are_found() {
-    try_all(&grid::mapping::rules());
-}
-
-#[test]
-fn keys_that_nobody_reads_are_found() {
-    try_all(&grid::keys::rules());
-}
-
-#[test]
-fn nodes_and_names_that_cannot_be_registered_are_found() {
-    try_all(&grid::nodes::rules());
-}
-
-#[test]
-fn services_that_share_what_they_should_not_are_found() {
-    try_all(&grid::across::rules());
-}
-
-#[test]
-fn clusters_that_take_each_others_backends_are_found() {
-    try_all(&grid::identity::rules());
-}
-
-#[test]
-fn workloads_that_lose_requests_are_found() {
-    try_all(&grid::workloads::rules());
-}
-
-#[test]
-fn weights_that_do_not_mean_what_they_say_are_found() {
-    try_all(&grid::traffic::rules());
-}
-
-#[test]
-fn groups_without_a_listener_and_backends_that_do_not_answer_are_found() {
-    try_all(&grid::reached::rules());
-}
-
-#[test]
-fn clbs_that_ccm_does_not_take_are_found() {
-    try_all(&grid::clb::rules());
-}
-
-#[test]
-fn rounds_that_fail_are_found() {
-    try_all(&grid::failures::rules());
-}
-
-#[test]
-fn services_that_come_with_weight_and_clbs_that_are_full_are_found() {
-    try_all(&grid::joining::rules());
-}
-
-#[test]
-fn changes_that_lose_traffic_are_found() {
-    try_all(&grid::change::rules());
 }
 
 #[test]
