@@ -180,6 +180,18 @@ fn a_clb_of_another_vpc_takes_no_backends(
     assert_eq!(outcome(&case), expected);
 }
 
+#[test]
+fn a_clb_of_another_vpc_takes_no_pods_either_and_a_preview_says_so() {
+    let case = adopted()
+        .with("balancer.json", "\"Address\"", "\"VpcId\": \"vpc-bp1other\", \"Address\"")
+        .with("cluster.yaml", "apiVersion: v1\nkind: List\n", PROFILE)
+        .with_pods_as_backends();
+    assert_eq!(case.check("").errors(), ["CLB029 error"]);
+    let folder = case.folder();
+    let preview = Report::of(&format!("preview svc/web 40 -n shop -f {} -o json", folder.path("")));
+    assert_eq!(preview.outcome(), "failing");
+}
+
 const ONE_OF_TWO: &str = "  - {name: http, port: 80, targetPort: 8080, nodePort: 30080}\n  - {name: https, port: 443, targetPort: 8443}\n";
 
 #[rstest]
