@@ -311,3 +311,53 @@ fn serving_native_sidecar() {
     let source = report.json["findings"][0]["source"].as_str().expect("a place");
     assert!(source.ends_with("app.yaml:26"), "{source}");
 }
+
+/// What `kubectl get all` shows of the Deployment in the place of the `CloneSet`: its two
+/// `ReplicaSets` and their Pods.
+fn everything_of_the_deployment() -> Case {
+    let owned_by = |kind: &str, name: &str| {
+        format!(
+            "ownerReferences: [{{apiVersion: apps/v1, kind: {kind}, name: {name}, controller: true}}]"
+        )
+    };
+    let spec = "{containers: [{name: web, ports: [{containerPort: 8080}]}]}";
+    let mut all = Vec::new();
+    for (hash, replicas) in [("5d4f8", 2), ("7c6b9", 0)] {
+        let labels = format!("labels: {{app: web, pod-template-hash: {hash}}}");
+        let owner = owned_by("Deployment", "web");
+        all.push(format!(
+            "{{apiVersion: apps/v1, kind: ReplicaSet, metadata: {{name: web-{hash}, namespace: shop, {labels}, {owner}}}, spec: {{replicas: {replicas}, template: {{metadata: {{{labels}}}, spec: {spec}}}}}}}"
+        ));
+        for number in 0..replicas {
+            let owner = owned_by("ReplicaSet", &format!("web-{hash}"));
+            all.push(format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: web-{hash}-{number}, namespace: shop, {labels}, {owner}}}, spec: {spec}}}"
+            ));
+        }
+    }
+    clone_set_as("apps/v1", "Deployment").and("all.yaml", &all.join("\n---\n"))
+}
+
+#[test]
+fn a_deployment_is_judged_once_whatever_of_it_is_there() {
+    let report = everything_of_the_deployment().check("");
+    assert_eq!(
+        report.findings_at(),
+        [
+            "CLB301 error Deployment web spec.template.spec.containers[web]",
+            "CLB304 error Deployment web spec.template.spec.terminationGracePeriodSeconds",
+            "CLB306 warning Deployment web spec.replicas",
+        ]
+    );
+    // Its Pods are alike: without the Deployment, one stands for all.
+    let service = clone_set().files[0].1.split("---").next().expect("a Service").to_owned();
+    let mut case = everything_of_the_deployment();
+    case.files[0].1 = service;
+    assert_eq!(
+        case.check("").findings_at(),
+        [
+            "CLB301 error Pod web-5d4f8-0 spec.containers[web]",
+            "CLB303 warning Pod web-5d4f8-0 spec.containers[web]",
+        ]
+    );
+}

@@ -141,15 +141,15 @@ impl Cluster {
         let mut found: Vec<&Workload> = selected.collect();
         let owned = self.workloads.owned_pods.get(namespace);
         for (controller, pods) in owned.into_iter().flatten() {
-            let mut selected = pods.iter().filter(|pod| service.selects_pods(pod.pod_labels()));
+            let selected = pods.iter().filter(|pod| service.selects_pods(pod.pod_labels()));
+            let selected: Vec<&Workload> = selected.map(Arc::as_ref).collect();
+            if selected.is_empty() {
+                continue;
+            }
             match self.workloads.template_of(namespace, controller) {
-                Some(workload) => {
-                    let is_known = found.iter().any(|known| std::ptr::eq(*known, workload));
-                    if !is_known && selected.next().is_some() {
-                        found.push(workload);
-                    }
-                }
-                None => found.extend(selected.map(Arc::as_ref)),
+                Some(workload) if found.iter().any(|known| std::ptr::eq(*known, workload)) => {}
+                Some(workload) => found.push(workload),
+                None => found.extend(selected),
             }
         }
         found.into_iter()
@@ -162,12 +162,14 @@ impl Cluster {
 
     /// The Rollout that takes its template from a workload and runs the pods in its place.
     pub fn rollout_over(&self, workload: &Workload) -> Option<&Workload> {
-        let namespace = workload.metadata.namespace();
-        let takes = |rollout: &&Workload| {
+        let of_namespace = self.workloads.by_name.get(workload.metadata.namespace())?;
+        let rollouts = of_namespace.range((WorkloadKind::Rollout, String::new())..);
+        let mut rollouts = rollouts.take_while(|((kind, _), _)| *kind == WorkloadKind::Rollout);
+        let rollout = rollouts.find(|(_, rollout)| {
             let other = rollout.template_of.as_ref();
             other.is_some_and(|other| workload.is(&other.kind, &other.name))
-        };
-        self.workloads.in_namespace(namespace).find(takes)
+        });
+        rollout.map(|(_, rollout)| rollout.as_ref())
     }
 
     /// The fewest replicas that autoscalers leave a workload; `None` where none scales it.
