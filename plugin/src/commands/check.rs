@@ -4,7 +4,7 @@ use clbmigrate_core::{
     backends::mapping,
     finding::{Finding, Report},
     index::Index,
-    object::ObjectRef,
+    object::{ObjectRef, Service},
     rules::{self, Check},
 };
 
@@ -72,6 +72,13 @@ fn check_scope(index: &Index<'_>, selection: &Selection<'_>, unread: usize) -> C
         ..CheckScope::default()
     };
     let mut workloads = std::collections::BTreeSet::new();
+    for cluster in &index.snapshot.clusters {
+        let is_left_out = |service: &&Service| {
+            rules::why_not_judged(service, cluster.ccm_version).is_some()
+                && selection.includes(cluster, service)
+        };
+        scope.not_judged += cluster.services().filter(is_left_out).count();
+    }
     let service_refs = index.services().filter(|service_ref| {
         service_ref.service.is_candidate()
             && selection.includes(service_ref.cluster, service_ref.service)

@@ -7,6 +7,7 @@ use clbmigrate_core::{
     index::Index,
     object::{ObjectRef, Service},
     route::Route,
+    rules,
     snapshot::Cluster,
 };
 
@@ -14,7 +15,7 @@ use super::{names::names, routes::RouteDocumentBuilder};
 use crate::output::{
     Printable, Terminal,
     human::{self, TableOptions},
-    json::{ApiVersion, CcmRelease, RouteList, RouteListKind},
+    json::{ApiVersion, CcmRelease, NotJudged, RouteList, RouteListKind},
 };
 
 /// What `status` answers.
@@ -42,6 +43,7 @@ impl StatusAnswer {
             ccm: CcmRelease::all(index.snapshot),
             routes: routes.map(|route| builder.route(&route)).collect(),
             unrouted: builder.unrouted(is_selected),
+            not_judged: not_judged(index, is_selected),
         };
         Self { document, has_contexts: index.snapshot.clusters.len() > 1, is_namespace_given }
     }
@@ -68,6 +70,20 @@ impl StatusAnswer {
         });
         routed.chain(unrouted).collect()
     }
+}
+
+fn not_judged(
+    index: &Index<'_>,
+    is_selected: &dyn Fn(&Cluster, &Service) -> bool,
+) -> Vec<NotJudged> {
+    let clusters = index.snapshot.clusters.iter();
+    let services = clusters.flat_map(|cluster| cluster.services().map(move |of| (cluster, of)));
+    let selected = services.filter(|(cluster, service)| is_selected(cluster, service));
+    let not_judged = selected.filter_map(|(cluster, service)| {
+        let why = rules::why_not_judged(service, cluster.ccm_version)?;
+        Some(NotJudged { object: (&service.object_ref(cluster.context.as_ref())).into(), why })
+    });
+    not_judged.collect()
 }
 
 impl Printable for StatusAnswer {

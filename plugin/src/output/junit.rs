@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use clbmigrate_cluster::Problem;
 use clbmigrate_core::{
-    finding::Finding,
+    finding::{Finding, NotLooked},
     rules::{self, Check, Family, Rule},
 };
 use quick_xml::{Writer, events::BytesText};
@@ -17,6 +17,9 @@ use crate::error::Error;
 /// could not look is skipped, not passed.
 pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Error> {
     let problems = findings.problems;
+    let not_looked = findings.report.not_looked.iter();
+    let not_judged: Vec<&NotLooked> = not_looked.filter(|one| one.rules.is_empty()).collect();
+    let inputs = problems.len() + not_judged.len();
     let cases: Vec<Case<'_>> = rules::catalogue()
         .filter(|rule| !matches!(rule.check, Check::Change(_)))
         .map(|rule| Case::new(rule, findings))
@@ -31,7 +34,7 @@ pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Er
         .create_element("testsuites")
         .with_attributes([
             ("name", "kubectl clbmigrate check"),
-            ("tests", (cases.len() + problems.len()).to_string().as_str()),
+            ("tests", (cases.len() + inputs).to_string().as_str()),
             ("failures", failures.to_string().as_str()),
             ("errors", problems.len().to_string().as_str()),
         ])
@@ -40,7 +43,7 @@ pub fn write(findings: FindingsReport<'_>, out: &mut dyn Write) -> Result<(), Er
                 let cases = cases.iter().filter(|case| case.rule.family() == family);
                 write_family(writer, family, &cases.collect::<Vec<_>>())?;
             }
-            if problems.is_empty() { Ok(()) } else { write_problems(writer, problems) }
+            if inputs == 0 { Ok(()) } else { write_inputs(writer, problems, &not_judged) }
         })?;
     writeln!(out)?;
     Ok(())
@@ -141,26 +144,34 @@ fn write_case<W: Write>(writer: &mut Writer<W>, family: Family, case: &Case<'_>)
     Ok(())
 }
 
-fn write_problems<W: Write>(writer: &mut Writer<W>, problems: &[Problem]) -> io::Result<()> {
-    let count = problems.len().to_string();
+/// What could not be read, and what no rule judges.
+fn write_inputs<W: Write>(
+    writer: &mut Writer<W>,
+    problems: &[Problem],
+    not_judged: &[&NotLooked],
+) -> io::Result<()> {
+    let unread = problems.iter().map(|of| ("error", of.file.as_str(), of.to_string()));
+    let skipped = not_judged.iter().map(|of| {
+        ("skipped", of.what.as_str(), format!("not looked at: {} ({})", of.what, of.why))
+    });
     writer
         .create_element("testsuite")
         .with_attributes([
             ("name", "input"),
-            ("tests", count.as_str()),
+            ("tests", (problems.len() + not_judged.len()).to_string().as_str()),
             ("failures", "0"),
-            ("errors", count.as_str()),
-            ("skipped", "0"),
+            ("errors", problems.len().to_string().as_str()),
+            ("skipped", not_judged.len().to_string().as_str()),
         ])
         .write_inner_content(|writer| {
-            for problem in problems {
-                let (name, message) = (clean(&problem.file), clean(&problem.to_string()));
+            for (result, name, message) in unread.chain(skipped) {
+                let (name, message) = (clean(name), clean(&message));
                 writer
                     .create_element("testcase")
                     .with_attributes([("classname", "input"), ("name", name.as_str())])
                     .write_inner_content(|writer| {
                         writer
-                            .create_element("error")
+                            .create_element(result)
                             .with_attributes([("message", message.as_str())])
                             .write_empty()?;
                         Ok(())

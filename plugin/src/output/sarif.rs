@@ -125,15 +125,11 @@ fn notification_of_problem(problem: &Problem) -> Value {
 }
 
 fn notification_of_missing(missing: &NotLooked) -> Value {
-    json!({
-        "level": "note",
-        "message": {"text": format!(
-            "not looked at: {} ({}), so silent: {}",
-            missing.what,
-            missing.why,
-            missing.rules.join(", ")
-        )},
-    })
+    let mut text = format!("not looked at: {} ({})", missing.what, missing.why);
+    if !missing.rules.is_empty() {
+        text = format!("{text}, so silent: {}", missing.rules.join(", "));
+    }
+    json!({"level": "note", "message": {"text": text}})
 }
 
 /// A file's URI, relative to the working directory where the file is below it.

@@ -90,7 +90,7 @@ pub struct NotLooked {
     pub what: String,
     /// Why it is not; empty where the report names the rules alone.
     pub why: String,
-    /// The rules that needed it.
+    /// The rules that needed it; empty for an object that no rule judges.
     pub rules: Vec<&'static str>,
 }
 

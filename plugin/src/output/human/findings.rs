@@ -25,6 +25,8 @@ pub struct CheckScope {
     pub services: usize,
     /// How many workloads stand behind the mapped ones of them.
     pub workloads: usize,
+    /// How many Services with CLB annotations no rule judges, for another controller takes them.
+    pub not_judged: usize,
     /// How many rules were run.
     pub rules: usize,
     /// How many inputs could not be read.
@@ -159,28 +161,36 @@ fn place(finding: &Finding, language: Language) -> Text {
 
 /// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
 fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Text {
-    let CheckScope { services, workloads, rules, unread } = judged;
+    let CheckScope { services, workloads, not_judged, rules, unread } = judged;
     let scope = language.pick(
         format!(
-            "{}, {} judged by {}: ",
+            "{}, {} judged by {}",
             count(services, "Service"),
             count(workloads, "workload"),
             count(rules, "rule")
         ),
-        format!("按 {rules} 条规则检查了 {services} 个 Service、{workloads} 个工作负载："),
+        format!("按 {rules} 条规则检查了 {services} 个 Service、{workloads} 个工作负载"),
     );
-    let unread = match unread {
-        0 => String::new(),
-        number => language.pick(
-            format!("; {} could not be read", count(number, "input")),
-            format!("；{number} 个输入无法读取"),
-        ),
-    };
-    let mut text = Text::plain(scope);
+    let not_judged_words = language.pick(
+        format!("; {} not judged", count(not_judged, "Service")),
+        format!("；{not_judged} 个 Service 未检查"),
+    );
+    let unread_words = language.pick(
+        format!("; {} could not be read", count(unread, "input")),
+        format!("；{unread} 个输入无法读取"),
+    );
+    let left_out = [(not_judged, not_judged_words), (unread, unread_words)];
+    let left_out: String =
+        left_out.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
+    // Where nothing was judged, that nothing was found says nothing.
+    if summary == Summary::default() && services == 0 && not_judged > 0 {
+        return Text::plain(scope).and(WARNING, left_out);
+    }
+    let mut text = Text::plain(scope).and(PLAIN, language.pick(": ", "："));
     if summary == Summary::default() {
-        let style = if judged.unread == 0 { GOOD } else { PLAIN };
+        let style = if left_out.is_empty() { GOOD } else { PLAIN };
         let text = text.and(style, language.pick("no findings", "未发现问题"));
-        return text.and(WARNING, unread);
+        return text.and(WARNING, left_out);
     }
     for (index, severity) in Severity::ALL.into_iter().enumerate() {
         let number = summary.count(severity);
@@ -192,5 +202,5 @@ fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Tex
         );
         text = text.and(PLAIN, gap).and(style, counted);
     }
-    text.and(WARNING, unread)
+    text.and(WARNING, left_out)
 }

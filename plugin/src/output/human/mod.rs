@@ -69,6 +69,12 @@ fn not_looked_lines(not_looked: &[NotLooked], is_wide: bool, language: Language)
                 .pick(format!("{what} and {more} more"), format!("{what} 等 {} 项", whats.len()));
         }
         let head = Text::styled(style::WARNING, language.pick("not looked at", "未检查"));
+        if rules.is_empty() {
+            return head.and(
+                PLAIN,
+                language.pick(format!(": {what} ({why})"), format!("：{what}（{why}）")),
+            );
+        }
         let rules = rules.join(", ");
         head.and(
             PLAIN,

@@ -49,6 +49,15 @@ pub fn status(
         }
         unrouted(&list.unrouted, terminal, options, out)?;
     }
+    let has_more = !list.routes.is_empty() || !list.unrouted.is_empty();
+    if has_more && !list.not_judged.is_empty() {
+        writeln!(out)?;
+    }
+    for of in &list.not_judged {
+        let text = format!(": {} ({})", super::name_of(&of.object), of.why);
+        let line = Text::styled(WARNING, "not judged").and(PLAIN, text);
+        line.write_lines(out, 0, terminal.width)?;
+    }
     Ok(())
 }
 

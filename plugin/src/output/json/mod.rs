@@ -21,7 +21,7 @@ pub use preview::{
 };
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{
-    Mode, Participant, ParticipantDisplay, ParticipantKind, Problem, Route, RouteList,
+    Mode, NotJudged, Participant, ParticipantDisplay, ParticipantKind, Problem, Route, RouteList,
     RouteListKind, RouteNames, Unrouted,
 };
 pub use transfer::{

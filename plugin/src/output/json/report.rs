@@ -117,7 +117,7 @@ pub struct NotLooked {
     pub what: String,
     /// Why.
     pub why: String,
-    /// The rules that stay silent for it.
+    /// The rules that stay silent for it; none for an object that no rule judges.
     pub rules: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, CcmRelease, Outcome, Severity};
+use super::{ApiVersion, CcmRelease, Object, Outcome, Severity};
 
 /// What traffic goes where.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -17,6 +17,17 @@ pub struct RouteList {
     pub routes: Vec<Route>,
     /// Services with CLB annotations that are in no route.
     pub unrouted: Vec<Unrouted>,
+    /// Services with CLB annotations that another controller takes, such as those of an NLB.
+    pub not_judged: Vec<NotJudged>,
+}
+
+/// A Service with CLB annotations of which nothing is said, for another controller takes it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct NotJudged {
+    /// The Service.
+    pub object: Object,
+    /// Why nothing is said of it.
+    pub why: String,
 }
 
 /// The kind of a `RouteList`.

@@ -4,6 +4,7 @@
 mod clb;
 mod contradictory;
 mod departing;
+mod others;
 mod protocols;
 mod quota;
 mod reached;

@@ -12,6 +12,9 @@ pub const FINALIZER: &str = "service.k8s.alibaba/resources";
 /// The label with the id of the CLB that CCM uses for a Service (CCM 2.14: `service_utils.go`).
 pub const CLB_LABEL: &str = "service.k8s.alibaba/loadbalancer-id";
 
+/// The class of a Service that CCM's NLB controller takes (CCM 2.14: `service_utils.go`, `NeedNLB`).
+pub const NLB_CLASS: &str = "alibabacloud.com/nlb";
+
 impl Service {
     /// Whether CCM's CLB controller takes this Service (CCM 2.14: `NeedCLB`, without the feature
     /// gate for the type annotation, which is off by default).

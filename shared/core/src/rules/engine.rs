@@ -6,6 +6,7 @@ use super::{
     allowances::add_filtered,
     checked::{BackendCounts, ServiceFacts},
     findings::ReportBuilder,
+    not_judged,
 };
 use crate::{
     annotation, backends,
@@ -141,6 +142,7 @@ impl<'a> Engine<'_, 'a> {
             .in_run(change.is_some(), self.counts);
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
         let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
+        not_judged::note(&service_ref, report);
         let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
         let is_migrated = is_candidate && facts.mapping().is_some();
         let was_migrated = old.is_some_and(backends::is_mapped);

@@ -94,6 +94,13 @@ impl ReportBuilder {
         Findings { rule, into: findings, missing: &mut self.missing }
     }
 
+    /// Notes that no rule judges an object, and why.
+    pub(super) fn not_judged(&mut self, what: String, why: String) {
+        if let MissingEvidence::InWords(notes) = &mut self.missing {
+            notes.entry((what, why)).or_default();
+        }
+    }
+
     /// Adds findings to the report.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);

@@ -21,6 +21,7 @@ mod mapped_groups;
 mod mapped_ports;
 mod mapping;
 mod nodes;
+mod not_judged;
 mod quota;
 mod reached;
 mod rebinding;
@@ -38,6 +39,7 @@ pub(crate) use contradictory::ContradictoryClusters;
 pub use engine::{ChangeSet, Scope, check, check_removed, check_service, check_workloads};
 pub use findings::{FindingBuilder, Findings};
 pub use language::Language;
+pub use not_judged::why_not_judged;
 pub use rule::{AnyObject, AtReview, Check, Evidence, Family, RefusedWrites, Rule, Words};
 
 use std::sync::LazyLock;
