@@ -7,8 +7,7 @@ mod backend;
 mod endpoints;
 mod groups;
 mod nodes;
-
-use thiserror::Error;
+mod skip_reason;
 
 pub use backend::{Backend, BackendTarget, Backends};
 pub use endpoints::{CountedEndpoint, PodSet, counted_endpoints, is_counted, readiness_gate};
@@ -17,15 +16,13 @@ pub use nodes::{
     BackendLabelError, NodeSet, accepted_nodes, backend_label_error, count_labelled_nodes,
     has_eligible_node,
 };
+pub use skip_reason::SkipReason;
 
 use crate::{
-    annotation::{self, ValueError},
+    annotation,
     identity::NamedKey,
-    mapping::{Mapping, MappingFormatError},
-    object::{
-        EndpointSlice, ExternalTrafficPolicy, Node, ProviderIdError, Service, ServicePort,
-        TargetPort,
-    },
+    mapping::Mapping,
+    object::{EndpointSlice, ExternalTrafficPolicy, Node, Service, ServicePort, TargetPort},
     version::{Behaviour, CcmVersion},
     weight::WeightSetting,
 };
@@ -145,43 +142,6 @@ pub struct VServerGroup<'a> {
     pub weight: Option<u32>,
     /// The backends.
     pub backends: Backends<'a>,
-}
-
-/// Why CCM leaves a port out. CCM says nothing and reports success. Any edit of an annotation makes
-/// it clean up afterwards, and the Service's backends leave the group (CCM 2.12 to 2.14).
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SkipReason {
-    /// An entry of the mapping without a colon, before the one for this port.
-    #[error("{path}: {0}", path = annotation::VGROUP_PORT)]
-    Mapping(MappingFormatError),
-    /// The mapped group is not in the Service's CLB.
-    #[error("group {0:?} is not in this CLB")]
-    NoSuchGroup(String),
-    /// The mapped group is one that CCM made itself.
-    #[error("group {0:?} was made by CCM itself, which refuses to reuse it")]
-    MadeByCcm(String),
-    /// The value of `loadbalancer-weight` is not within 0..=100.
-    #[error("weight {text:?}: {error}")]
-    Weight {
-        /// The value.
-        text: String,
-        /// What is wrong with it.
-        error: ValueError,
-    },
-    /// The value of `loadbalancer-default-weight` is not within 0..=100.
-    #[error("default-weight {text:?}: {error}")]
-    DefaultWeight {
-        /// The value.
-        text: String,
-        /// What is wrong with it.
-        error: ValueError,
-    },
-    /// A node's `providerID` names no instance.
-    #[error(transparent)]
-    Instance(#[from] ProviderIdError),
-    /// An endpoint has no `nodeName`. Holds its address.
-    #[error("endpoint {0} has no nodeName")]
-    NoNodeName(String),
 }
 
 /// The mode CCM uses for a Service. Only the exact value `eni` of `backend-type` means pods; an

@@ -27,6 +27,7 @@ mod reached;
 mod rebinding;
 mod replacement;
 mod rule;
+mod serving;
 mod shared_group;
 mod traffic;
 mod unread_mapping;
@@ -71,6 +72,7 @@ fn all() -> &'static [&'static Rule] {
             failures::RULES,
             groups::RULES,
             change::RULES,
+            serving::RULES,
             rebinding::RULES,
         ];
         let mut all: Vec<&'static Rule> = families.into_iter().flatten().collect();
