@@ -91,7 +91,7 @@ fn service_per_pod_of_a_statefulset(#[case] case: Case, #[case] kind: &str) {
 #[case::another_label(selected_by(broker(), &format!("app: other, {POD_NAME}")))]
 fn a_label_that_the_controller_does_not_add_is_still_missing(#[case] case: Case) {
     assert_eq!(case.check("").errors(), [""; 0]);
-    let expected = "workloads of Service mq/broker-0: its selector matches no workload";
+    let expected = "workloads of Service mq/broker-0: its selector matches no workload at hand";
     assert!(not_looked(&case).contains(&expected.to_owned()));
 }
 

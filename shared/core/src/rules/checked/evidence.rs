@@ -83,7 +83,7 @@ impl<'a> CheckedService<'_, 'a> {
         let workloads = self.workloads_at_hand();
         if workloads.is_empty() && !self.service().spec.selector.is_empty() {
             let what = || format!("workloads of Service {}", self.label());
-            self.note(Evidence::Workloads, out, what, "its selector matches no workload");
+            self.note(Evidence::Workloads, out, what, "its selector matches no workload at hand");
         }
         (!workloads.is_empty()).then_some(workloads)
     }
