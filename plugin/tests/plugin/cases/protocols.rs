@@ -71,7 +71,7 @@ fn tcp_and_udp_on_one_port(#[case] case: Case, #[case] count: usize) {
 fn the_fix_leads_out(#[case] removed: &str, #[case] kept: &str) {
     for (file, case) in [("one.yaml", one()), ("two.yaml", two())] {
         let lines = case.files[0].1.lines().filter(|line| !line.contains(removed));
-        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let text = lines.collect::<Vec<_>>().join("\n");
         assert!(text.contains(kept), "{text}");
         let mapping = if file == "one.yaml" { "rsp-bp1a:443" } else { "rsp-bp1a:443,rsp-bp1b:443" };
         let text = text.replace(mapping, "rsp-bp1a:443");

@@ -172,92 +172,96 @@ fn two_services() -> Rule {
         })
 }
 
+fn one_group_for_two_ports() -> Rule {
+    rule("CLB101")
+        .error("two ports flip-flop", one_group(healthy()))
+        .error("in ENI mode too, with different target ports", one_group(healthy_eni()))
+        .error("two protocols of one port", {
+            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
+                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
+            ]))
+        })
+        .saying("ports 53/TCP and 53/UDP share group rsp-a")
+        .saying("make two Services of it: one with port 53/TCP, one with port 53/UDP")
+        .error("two protocols of one port, of which the mapping names two groups", {
+            healthy().note(VGROUP_PORT, "rsp-a:53,rsp-b:53").ports(&json!([
+                {"name": "tcp", "port": 53, "nodePort": 30053},
+                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
+            ]))
+        })
+        .saying("make two Services of it")
+        .error("three protocols of one port", {
+            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": null, "nodePort": 30053},
+                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
+                {"name": "sctp", "port": 53, "protocol": "SCTP", "nodePort": 30055},
+            ]))
+        })
+        .saying("make three Services of it")
+        .saying("53/TCP and 53/UDP and 53/SCTP")
+        .error("two protocols of one port, and another port", {
+            healthy().note(VGROUP_PORT, "rsp-a:53,rsp-a:80").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "", "nodePort": 30053},
+                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
+                {"name": "http", "port": 80, "nodePort": 30080},
+            ]))
+        })
+        .saying("one with port 53/UDP, each with a group of its own; use a group of its own for each of the ports 53, 80")
+        .error("two protocols of two ports", {
+            healthy().note(VGROUP_PORT, "rsp-a:53,rsp-a:54").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
+                {"name": "udp", "port": 54, "protocol": "UDP", "nodePort": 30054},
+            ]))
+        })
+        .saying("ports 53/TCP and 54/UDP share group rsp-a: each round")
+        .saying("use a group of its own for each of the ports 53, 54")
+        .info("two protocols of one port with the same pods and target port are stable", {
+            healthy_eni().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "TCP", "targetPort": 8080},
+                {"name": "udp", "port": 53, "protocol": "UDP", "targetPort": 8080},
+            ]))
+        })
+        .saying("53/TCP and 53/UDP")
+        .info("two protocols of one port with the same node port are stable", {
+            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
+                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30053},
+            ]))
+        })
+        .saying("same nodes and node port")
+        .error("node ports that are not assigned yet may differ", {
+            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
+                {"name": "tcp", "port": 53, "protocol": "TCP"},
+                {"name": "udp", "port": 53, "protocol": "UDP"},
+            ]))
+        })
+        .error("one target port is no help where nodes are backends", {
+            one_group(healthy()).ports(&json!([
+                {"name": "a", "port": 80, "targetPort": 8080, "nodePort": 30080},
+                {"name": "b", "port": 443, "targetPort": 8080, "nodePort": 30443},
+            ]))
+        })
+        .info("the same pods and target port are stable", {
+            one_group(healthy_eni()).ports(&json!([
+                {"name": "a", "port": 80, "targetPort": 8080},
+                {"name": "b", "port": 443, "targetPort": 8080},
+            ]))
+        })
+        .silent("a group for each port", {
+            healthy().two_ports().note(VGROUP_PORT, "rsp-a:80,rsp-b:443")
+        })
+        .silent("a release entry is no binding", {
+            healthy().note(VGROUP_PORT, "rsp-b:80,rsp-a:0")
+        })
+}
+
 pub fn rules() -> Vec<Rule> {
     let eight = || annotated(on_port(sibling("api"), 8443), VGROUP_PORT, "rsp-a:8443");
     let elsewhere = || annotated(sibling("api"), ID, "lb-b");
     vec![
         override_listeners(),
-        rule("CLB101")
-            .error("two ports flip-flop", one_group(healthy()))
-            .error("in ENI mode too, with different target ports", one_group(healthy_eni()))
-            .error("two protocols of one port", {
-                healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-                ]))
-            })
-            .saying("ports 53/TCP and 53/UDP share group rsp-a")
-            .saying("make two Services of it: one with port 53/TCP, one with port 53/UDP")
-            .error("two protocols of one port, of which the mapping names two groups", {
-                healthy().note(VGROUP_PORT, "rsp-a:53,rsp-b:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-                ]))
-            })
-            .saying("make two Services of it")
-            .error("three protocols of one port", {
-                healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": null, "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-                    {"name": "sctp", "port": 53, "protocol": "SCTP", "nodePort": 30055},
-                ]))
-            })
-            .saying("make three Services of it")
-            .saying("53/TCP and 53/UDP and 53/SCTP")
-            .error("two protocols of one port, and another port", {
-                healthy().note(VGROUP_PORT, "rsp-a:53,rsp-a:80").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "", "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-                    {"name": "http", "port": 80, "nodePort": 30080},
-                ]))
-            })
-            .saying("one with port 53/UDP, each with a group of its own; use a group of its own for each of the ports 53, 80")
-            .error("two protocols of two ports", {
-                healthy().note(VGROUP_PORT, "rsp-a:53,rsp-a:54").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                    {"name": "udp", "port": 54, "protocol": "UDP", "nodePort": 30054},
-                ]))
-            })
-            .saying("ports 53/TCP and 54/UDP share group rsp-a: each round")
-            .saying("use a group of its own for each of the ports 53, 54")
-            .info("two protocols of one port with the same pods and target port are stable", {
-                healthy_eni().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "targetPort": 8080},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "targetPort": 8080},
-                ]))
-            })
-            .saying("53/TCP and 53/UDP")
-            .info("two protocols of one port with the same node port are stable", {
-                healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30053},
-                ]))
-            })
-            .saying("same nodes and node port")
-            .error("node ports that are not assigned yet may differ", {
-                healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP"},
-                    {"name": "udp", "port": 53, "protocol": "UDP"},
-                ]))
-            })
-            .error("one target port is no help where nodes are backends", {
-                one_group(healthy()).ports(&json!([
-                    {"name": "a", "port": 80, "targetPort": 8080, "nodePort": 30080},
-                    {"name": "b", "port": 443, "targetPort": 8080, "nodePort": 30443},
-                ]))
-            })
-            .info("the same pods and target port are stable", {
-                one_group(healthy_eni()).ports(&json!([
-                    {"name": "a", "port": 80, "targetPort": 8080},
-                    {"name": "b", "port": 443, "targetPort": 8080},
-                ]))
-            })
-            .silent("a group for each port", {
-                healthy().two_ports().note(VGROUP_PORT, "rsp-a:80,rsp-b:443")
-            })
-            .silent("a release entry is no binding", {
-                healthy().note(VGROUP_PORT, "rsp-b:80,rsp-a:0")
-            }),
+        one_group_for_two_ports(),
         rule("CLB102")
             .error("another Service's port in this group", beside(eight()))
             .times(2)
