@@ -167,7 +167,7 @@ fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let mut why = "";
     if let Some(apart) = per_protocol(checked, mapping, &double) {
         (fix, patch) = (apart, None);
-        why = " for all protocols, which it does not tell apart";
+        why = " for all protocols, which CCM does not tell apart here";
     }
     let draft =
         checked.finding(out).annotation(key, text).parts(double.iter().map(|e| e.text.trim()));
