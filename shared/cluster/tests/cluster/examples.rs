@@ -138,12 +138,12 @@ fn described(path: &str, args: Vec<String>) -> BrokenExample {
         Kind::State
     };
     let rule = path.get(..6).unwrap_or_default().to_owned();
-    let mut mistake =
+    let mistake =
         BrokenExample { path: path.to_owned(), kind, rule, severity: String::new(), args };
     let found = findings_of(&mistake);
     let worst = found.iter().filter(|finding| finding.rule == mistake.rule).map(|f| f.severity);
-    mistake.severity = worst.max().map_or("none", Severity::as_str).to_owned();
-    mistake
+    let severity = worst.max().map_or("none", Severity::as_str).to_owned();
+    BrokenExample { severity, ..mistake }
 }
 
 #[test]
