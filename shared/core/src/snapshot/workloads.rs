@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
-    sync::Arc,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, OnceLock},
 };
 
 use super::Cluster;
@@ -20,7 +21,79 @@ pub(super) struct Workloads {
     owned_pods: BTreeMap<String, BTreeMap<ControllerReference, Vec<Arc<Workload>>>>,
     /// The fewest replicas that autoscalers leave, by namespace, kind and name of the workload.
     minimums: HashMap<(String, String, String), u32>,
+    /// Both, by label; made when it is first asked for.
+    by_label: OnceLock<LabelIndex>,
 }
+
+/// The workloads of a namespace, and the pods of others, by one of their pods' labels.
+#[derive(Debug, Clone, Default)]
+struct LabelIndex(HashMap<String, HashMap<u64, Labelled>>);
+
+/// What carries a label, in the order of the names.
+#[derive(Debug, Clone, Default)]
+struct Labelled {
+    workloads: Vec<Arc<Workload>>,
+    owned_pods: Vec<(ControllerReference, Arc<Workload>)>,
+}
+
+/// What a Service may select, in the order of the names.
+#[derive(Default)]
+struct Candidates<'a> {
+    workloads: Vec<&'a Workload>,
+    owned_pods: Vec<(&'a ControllerReference, &'a Workload)>,
+}
+
+impl Labelled {
+    fn candidates(&self) -> Candidates<'_> {
+        let owned_pods = self.owned_pods.iter().map(|(controller, pod)| (controller, pod.as_ref()));
+        Candidates {
+            workloads: self.workloads.iter().map(Arc::as_ref).collect(),
+            owned_pods: owned_pods.collect(),
+        }
+    }
+}
+
+impl LabelIndex {
+    fn new(workloads: &Workloads) -> Self {
+        let mut index = Self::default();
+        for (namespace, by_name) in &workloads.by_name {
+            let labels = index.0.entry(namespace.clone()).or_default();
+            for workload in by_name.values() {
+                for (key, value) in workload.pod_labels().pairs() {
+                    let labelled = labels.entry(hash_of(key, value)).or_default();
+                    // A label of the template may be a temporary one as well.
+                    if labelled.workloads.last().is_none_or(|last| !Arc::ptr_eq(last, workload)) {
+                        labelled.workloads.push(Arc::clone(workload));
+                    }
+                }
+            }
+        }
+        for (namespace, owners) in &workloads.owned_pods {
+            let labels = index.0.entry(namespace.clone()).or_default();
+            for (controller, pod) in
+                owners.iter().flat_map(|(of, pods)| pods.iter().map(move |pod| (of, pod)))
+            {
+                for (key, value) in pod.pod_labels().pairs() {
+                    let labelled = labels.entry(hash_of(key, value)).or_default();
+                    if labelled.owned_pods.last().is_none_or(|(_, last)| !Arc::ptr_eq(last, pod)) {
+                        labelled.owned_pods.push((controller.clone(), Arc::clone(pod)));
+                    }
+                }
+            }
+        }
+        index
+    }
+}
+
+/// A label as a key. Two labels may have one, so that what is found is looked at again.
+fn hash_of(key: &str, value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, value).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// As many workloads are looked through one by one as fast as by their labels.
+const FEW: usize = 16;
 
 /// Kind and name of a workload. The name has the kind's in front where that is
 /// [`WorkloadKind::Other`].
@@ -29,6 +102,7 @@ type Key = (WorkloadKind, String);
 impl Workloads {
     /// The place of a workload.
     pub fn entry(&mut self, workload: &Workload) -> Entry<'_, Key, Arc<Workload>> {
+        self.by_label = OnceLock::new();
         let namespace = self.by_name.entry(workload.metadata.namespace().to_owned()).or_default();
         namespace.entry(key_of(workload))
     }
@@ -41,6 +115,7 @@ impl Workloads {
             self.entry(&workload).or_insert_with(|| Arc::clone(&workload));
             return;
         };
+        self.by_label = OnceLock::new();
         // Jobs end by themselves, and nobody rolls them out.
         if controller.kind == "Job" || meta.deletion_timestamp.is_some() {
             return;
@@ -66,6 +141,7 @@ impl Workloads {
 
     /// Puts every object of `newer` in place of the one of its name.
     pub fn overlay(&mut self, newer: &Self) {
+        self.by_label = OnceLock::new();
         for (namespace, workloads) in &newer.by_name {
             let known = self.by_name.entry(namespace.clone()).or_default();
             known.extend(workloads.iter().map(|(key, new)| (key.clone(), Arc::clone(new))));
@@ -78,9 +154,32 @@ impl Workloads {
         self.minimums.extend(newer.minimums.iter().map(|(of, minimum)| (of.clone(), *minimum)));
     }
 
+    /// The workloads and pods of a namespace that a Service may select: all of them where there are
+    /// few, else those that carry one of the labels that it selects by.
+    fn candidates<'a>(&'a self, namespace: &str, service: &Service) -> Candidates<'a> {
+        let pods = self.owned_pods.get(namespace);
+        let count =
+            self.by_name.get(namespace).map_or(0, BTreeMap::len) + pods.map_or(0, BTreeMap::len);
+        let mut owned = pods.into_iter().flat_map(BTreeMap::values);
+        let is_many = count > FEW || owned.any(|pods| pods.len() > FEW);
+        let label = service.lookup_pairs().next();
+        if let (true, Some((key, value))) = (is_many, label) {
+            let by_label = self.by_label.get_or_init(|| LabelIndex::new(self));
+            let labels = by_label.0.get(namespace);
+            let found = labels.and_then(|labels| labels.get(&hash_of(key, value)));
+            return found.map(Labelled::candidates).unwrap_or_default();
+        }
+        let owned = pods.into_iter().flatten();
+        let owned = owned.flat_map(|(of, pods)| pods.iter().map(move |pod| (of, pod.as_ref())));
+        Candidates {
+            workloads: self.in_namespace(namespace).map(Arc::as_ref).collect(),
+            owned_pods: owned.collect(),
+        }
+    }
+
     /// The workloads of a namespace, by kind and name.
-    fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Workload> {
-        self.by_name.get(namespace).into_iter().flat_map(BTreeMap::values).map(Arc::as_ref)
+    fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<Workload>> {
+        self.by_name.get(namespace).into_iter().flat_map(BTreeMap::values)
     }
 
     /// The workload of that kind and name.
@@ -126,6 +225,7 @@ impl Cluster {
     pub fn replace_workload(&mut self, workload: impl Into<Arc<Workload>>) {
         let workload = workload.into();
         let namespace = workload.metadata.namespace().to_owned();
+        self.workloads.by_label = OnceLock::new();
         let known = self.workloads.by_name.entry(namespace).or_default();
         known.insert(key_of(&workload), workload);
     }
@@ -135,21 +235,18 @@ impl Cluster {
     /// itself.
     pub fn workloads_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Workload> {
         let namespace = service.metadata.namespace();
-        let selected = self.workloads.in_namespace(namespace).filter(|workload| {
+        let Candidates { workloads, owned_pods } = self.workloads.candidates(namespace, service);
+        let mut found = workloads;
+        found.retain(|workload| {
             workload.template_of.is_none() && service.selects_pods(workload.pod_labels())
         });
-        let mut found: Vec<&Workload> = selected.collect();
-        let owned = self.workloads.owned_pods.get(namespace);
-        for (controller, pods) in owned.into_iter().flatten() {
-            let selected = pods.iter().filter(|pod| service.selects_pods(pod.pod_labels()));
-            let selected: Vec<&Workload> = selected.map(Arc::as_ref).collect();
-            if selected.is_empty() {
-                continue;
-            }
+        let selected = owned_pods.into_iter();
+        for (controller, pod) in selected.filter(|(_, pod)| service.selects_pods(pod.pod_labels()))
+        {
             match self.workloads.template_of(namespace, controller) {
                 Some(workload) if found.iter().any(|known| std::ptr::eq(*known, workload)) => {}
                 Some(workload) => found.push(workload),
-                None => found.extend(selected),
+                None => found.push(pod),
             }
         }
         found.into_iter()
@@ -178,5 +275,102 @@ impl Cluster {
         let kind = workload.kind_name().to_owned();
         let target = (meta.namespace().to_owned(), kind, meta.name.clone());
         self.workloads.minimums.get(&target).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::snapshot::Object;
+
+    fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).expect("an object")
+    }
+
+    fn deployment(name: &str, app: &str) -> Workload {
+        let value = json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"template": {"metadata": {"labels": {"app": app, "tier": "front"}}}},
+        });
+        Workload::deserialize(WorkloadKind::Deployment, value).expect("a Deployment")
+    }
+
+    fn stateful_set(name: &str) -> Workload {
+        let value = json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"template": {"metadata": {"labels": {"app": name}}}},
+        });
+        Workload::deserialize(WorkloadKind::StatefulSet, value).expect("a StatefulSet")
+    }
+
+    fn pod_of(controller: &str, name: &str) -> Pod {
+        from(json!({
+            "metadata": {
+                "name": name, "namespace": "shop", "labels": {"app": controller},
+                "ownerReferences": [{
+                    "apiVersion": "example.com/v1", "kind": "Fleet", "name": controller,
+                    "controller": true,
+                }],
+            },
+        }))
+    }
+
+    /// A cluster with so many Deployments, a StatefulSet, and pods of a controller that is not at hand.
+    fn cluster(deployments: usize) -> Cluster {
+        let mut cluster = Cluster::default();
+        for number in 0..deployments {
+            cluster.replace_workload(deployment(
+                &format!("web-{number:03}"),
+                &format!("web-{number}"),
+            ));
+        }
+        cluster.replace_workload(stateful_set("mq"));
+        for number in 0..3 {
+            cluster.insert(Object::Pod(Box::new(pod_of("fleet", &format!("fleet-{number}")))));
+        }
+        cluster
+    }
+
+    fn selected(cluster: &Cluster, selector: &Value) -> Vec<String> {
+        let service: Service = from(json!({
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"type": "LoadBalancer", "selector": selector},
+        }));
+        cluster.workloads_of(&service).map(|of| of.metadata.name.clone()).collect()
+    }
+
+    /// What there are many of is found by its labels, as the same is found among few.
+    #[test]
+    fn many_workloads_are_found_as_few_are() {
+        let many = cluster(100);
+        let few = cluster(3);
+        let selectors = [
+            json!({"app": "web-1"}),
+            json!({"app": "web-1", "tier": "front"}),
+            json!({"app": "web-1", "tier": "back"}),
+            json!({"pod-template-hash": "abc", "app": "web-2"}),
+            json!({"statefulset.kubernetes.io/pod-name": "mq-0"}),
+            json!({"app": "mq", "statefulset.kubernetes.io/pod-name": "mq-0"}),
+            json!({"app": "fleet"}),
+            json!({"app": "nobody"}),
+            json!({}),
+        ];
+        for selector in selectors {
+            assert_eq!(selected(&many, &selector), selected(&few, &selector), "{selector}");
+        }
+        assert_eq!(selected(&many, &json!({"tier": "front"})).len(), 100);
+        assert_eq!(selected(&many, &json!({"app": "fleet"})).len(), 1);
+    }
+
+    #[test]
+    fn a_workload_that_comes_later_is_found_too() {
+        let mut cluster = cluster(100);
+        assert_eq!(selected(&cluster, &json!({"app": "late"})).len(), 0);
+        cluster.replace_workload(deployment("late", "late"));
+        assert_eq!(selected(&cluster, &json!({"app": "late"})), ["late"]);
+        cluster.replace_workload(deployment("late", "other"));
+        assert_eq!(selected(&cluster, &json!({"app": "late"})).len(), 0);
     }
 }

@@ -22,12 +22,15 @@ pub(in crate::rules) struct ClbBackends {
     by_service: BTreeMap<(usize, String, String), usize>,
     /// How many others there are.
     others: usize,
+    total: usize,
+    /// The Service that has most; of several the first by name.
+    largest: Option<(usize, String, String)>,
 }
 
 impl ClbBackends {
     /// How many there are in all.
     pub fn total(&self) -> usize {
-        self.by_service.values().sum::<usize>() + self.others
+        self.total
     }
 
     /// How many a Service has or gets.
@@ -37,9 +40,16 @@ impl ClbBackends {
 
     /// Whether no other Service has more. Of several with as many it is the first by name.
     pub fn is_largest(&self, service_ref: &ServiceRef<'_>) -> bool {
+        self.largest.as_ref() == Some(&name(service_ref))
+    }
+
+    /// The same with what follows from the parts.
+    fn summed(mut self) -> Self {
+        self.total = self.by_service.values().sum::<usize>() + self.others;
         let most = self.by_service.values().max();
         let largest = self.by_service.iter().find(|(_, count)| Some(*count) == most);
-        largest.is_some_and(|(largest, _)| *largest == name(service_ref))
+        self.largest = largest.map(|(name, _)| name.clone());
+        self
     }
 }
 
@@ -113,6 +123,11 @@ fn count<'a>(index: &Index<'a>, clb: &'a str, prediction: &Prediction) -> ClbBac
             continue;
         }
         last = Some(key.vgroup);
+        let is_shown = prediction.contents(key.vgroup).is_some()
+            || index.snapshot.clb_answers.groups.contains_key(key.vgroup);
+        if !is_shown {
+            continue;
+        }
         let route = Route::build(index, key, prediction);
         for (at, participant) in route.participants.iter().enumerate() {
             let backends = route.backends_of(at).count();
@@ -129,7 +144,7 @@ fn count<'a>(index: &Index<'a>, clb: &'a str, prediction: &Prediction) -> ClbBac
         let held = counted.by_service.entry(name(service_ref)).or_default();
         *held = computed.max(*held);
     }
-    counted
+    counted.summed()
 }
 
 /// The backends that CCM computes for a Service, by port: what they are, and the port on them.
