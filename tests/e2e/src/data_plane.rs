@@ -89,9 +89,11 @@ impl DataPlane {
         (self.address, port).into()
     }
 
-    /// Gives a command the user's credentials and the endpoints of the APIs.
+    /// Gives a command the user's credentials and the endpoints of the APIs, which are not on this
+    /// machine's loopback, and speak HTTP.
     pub fn add_credentials<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let url = self.url();
-        command.envs(environment(&url)).env("ALIBABA_CLOUD_ENDPOINT", url)
+        let command = command.envs(environment(&url)).env("ALIBABA_CLOUD_ENDPOINT", url);
+        command.env("CLBMIGRATE_ALLOW_HTTP", "true")
     }
 }

@@ -86,6 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "web maps rsp-bp1example:80, admin maps rsp-bp1example:8443",
         good: "one group, one port",
+        hides: &["CLB419"],
         check: Check::Migrated(other_port),
         ..Rule::DEFAULT
     },

@@ -154,7 +154,13 @@ fn judged(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn foreign(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let clb = cloud(user, "wrr")?;
     user.apply(service_in(&user.namespace, "odd", &[("id", "lb-bp1foreign"), ("weight", "20")]))?;
-    asks(user, &clb, "status")?.expect_code(1)?.expect_stderr("LoadBalancer")?;
+    asks(user, &clb, "status")?
+        .expect_code(0)?
+        .expect_stderr("no CLB lb-bp1foreign is in region cn-bed of account")?
+        .expect_stdout("error CLB028 no CLB has this id")?;
+    asks(user, &clb, "check")?
+        .expect_code(3)?
+        .expect_stdout("there is no CLB \"lb-bp1foreign\"")?;
     let mut command = user.command("status -o name");
     clb.add_credentials(&mut command).env("ALIBABA_CLOUD_ENDPOINT", clb.url()?);
     run(&mut command)?

@@ -201,7 +201,10 @@ fn judge(
         Expected::Refused => refused_for_one(output, rule),
         Expected::Warned => {
             warned(output, rule)?;
-            ensure!(rules(&output.stderr) == [rule.as_str()], "not alone: {}", output.stderr);
+            let mut found = rules(&output.stderr);
+            // The second Service of a group comes in with its weight, besides.
+            found.retain(|of| (rule.as_str(), *of) != ("CLB104", "CLB419"));
+            ensure!(found == [rule.as_str()], "not alone: {}", output.stderr);
             Ok(())
         }
         Expected::Audited => {

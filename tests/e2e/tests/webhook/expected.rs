@@ -56,6 +56,8 @@ const EXCEPTIONS: &[(&str, Expected)] = &[
     ("CLB020-label-on-no-node.yaml", Expected::Warned),
     ("CLB021-annotations-under-spec.yaml", Expected::Invalid),
     ("CLB027-weight-unquoted.yaml", Expected::Invalid),
+    // Kubernetes gives both protocols one node port, so they share their backends.
+    ("CLB101-two-protocols-of-one-port.yaml", Expected::Audited),
     ("CLB201-default-cluster-id.yaml", Expected::NeedsClusterId),
     ("CLB202-slash-in-cluster-id.yaml", Expected::NeedsClusterId),
     ("CLB303-no-pre-stop.yaml", Expected::Injected),
