@@ -33,7 +33,7 @@ fn service(index: usize, weight: &str) -> Value {
         format!("{PREFIX}id"): format!("lb-bp1example{}", index / 50),
         format!("{PREFIX}vgroup-port"): format!("rsp-bp1example{index}:80"),
         format!("{PREFIX}weight"): weight,
-        format!("{PREFIX}scheduler"): "wrr",
+        format!("{PREFIX}address-type"): "intranet",
         "service.beta.kubernetes.io/backend-type": "ecs",
     });
     let fields: Value = annotations

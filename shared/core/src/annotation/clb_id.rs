@@ -88,7 +88,10 @@ fn bare(text: &str) -> &str {
 }
 
 fn problem_of(text: &str) -> Option<ClbIdProblem> {
-    if text.parse::<IpAddr>().is_ok() || is_address_with_more(text) {
+    let is_of_an_id = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-';
+    let odd = text.chars().find(|c| !is_of_an_id(c));
+    // Addresses have dots or colons.
+    if odd.is_some() && (text.parse::<IpAddr>().is_ok() || is_address_with_more(text)) {
         return Some(ClbIdProblem::Address);
     }
     if is_placeholder(text) {
@@ -104,8 +107,7 @@ fn problem_of(text: &str) -> Option<ClbIdProblem> {
     if is_host(text) {
         return Some(ClbIdProblem::Host);
     }
-    let is_of_an_id = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-';
-    text.chars().find(|c| !is_of_an_id(c)).map(ClbIdProblem::Character)
+    odd.map(ClbIdProblem::Character)
 }
 
 /// Whether a text is an IP address in brackets, or with a port or a prefix length.

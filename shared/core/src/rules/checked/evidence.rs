@@ -239,6 +239,20 @@ impl<'a> CheckedService<'_, 'a> {
         BackendsBehindClb { all: behind.total(), own, own_before, is_largest }
     }
 
+    /// Whether the change leaves what decides which backends the Service has: its spec, its mapping and
+    /// the kind of its backends. `false` without a change.
+    pub fn keeps_backends(&self) -> bool {
+        let text = |of: &'a Service| {
+            let annotations = &of.metadata.annotations;
+            let clb = annotations.text(annotation::ID);
+            let mapping = annotations.text(annotation::VGROUP_PORT);
+            let label = annotations.text(annotation::BACKEND_LABEL);
+            (clb, mapping, label, annotations.get(annotation::BACKEND_TYPE))
+        };
+        let new = self.service();
+        self.old().is_some_and(|old| old.spec == new.spec && text(old) == text(new))
+    }
+
     /// How many backends a change replaces: CCM removes them after it has added the new ones.
     pub fn replaced_by_change(&self) -> usize {
         let ServiceFacts { index, service_ref, .. } = self.facts;
