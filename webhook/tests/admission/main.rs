@@ -8,6 +8,7 @@ mod inject;
 mod messages;
 mod modes;
 mod properties;
+mod quota;
 mod ratcheting;
 mod rules;
 mod support;
