@@ -22,9 +22,12 @@ fn a_service_that_is_made_is_warned_of() {
 #[test]
 fn a_change_of_its_backends_is_warned_of_and_an_edit_of_its_weight_is_not() {
     let (before, other_weight) = (on_nodes("100"), on_nodes("90"));
-    let other_port = edited(&before, &json!({"spec": {"ports": [
-        {"name": "http", "port": 80, "targetPort": 8081, "nodePort": 30080}
-    ]}}));
+    let other_port = edited(
+        &before,
+        &json!({"spec": {"ports": [
+            {"name": "http", "port": 80, "targetPort": 8081, "nodePort": 30080}
+        ]}}),
+    );
     let cluster = with_nodes(201);
     assert_eq!(cluster.update(&before, &other_port).action_on("CLB417"), "warned");
     assert_ne!(cluster.update(&before, &other_weight).action_on("CLB417"), "warned");

@@ -33,6 +33,11 @@ impl EndpointSlice {
         slices.iter().filter(|slice| slice.is_read()).flat_map(|slice| &slice.endpoints)
     }
 
+    /// How many addresses the slices that CCM reads have.
+    pub fn addresses_in(slices: &[Self]) -> usize {
+        Self::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()
+    }
+
     /// How many different addresses are ready in the slices that CCM reads.
     pub fn ready_in(slices: &[Self]) -> usize {
         let ready = Self::endpoints_of(slices).filter(|endpoint| endpoint.is_ready());

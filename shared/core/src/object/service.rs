@@ -154,6 +154,16 @@ impl Service {
         self.spec.allocate_load_balancer_node_ports != Some(false)
     }
 
+    /// The value of `backend-type`; empty where it is not set, which means the same.
+    pub fn backend_type(&self) -> &str {
+        self.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default()
+    }
+
+    /// Whether it has the spec and the `backend-type` of an older version.
+    pub fn keeps_shape_of(&self, older: &Self) -> bool {
+        self.spec == older.spec && self.backend_type() == older.backend_type()
+    }
+
     /// Whether `spec.type` is `LoadBalancer`.
     pub fn is_load_balancer(&self) -> bool {
         self.spec.kind.as_deref() == Some("LoadBalancer")

@@ -144,19 +144,15 @@ pub(super) fn is_reshaped(checked: &CheckedChange<'_, '_>, mode: Option<Mode>) -
         || checked.before.mode() != mode
 }
 
-fn backend_type(service: &Service) -> &str {
-    service.metadata.annotations.get(annotation::BACKEND_TYPE).unwrap_or_default()
-}
-
 fn reshaped(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     let Some(after) = checked.after else { return };
     if !checked.before.carries_weight() {
         return;
     }
-    let (old, new) = (&checked.old().spec, &after.service().spec);
-    if old == new && backend_type(checked.old()) == backend_type(after.service()) {
+    if after.service().keeps_shape_of(checked.old()) {
         return;
     }
+    let (old, new) = (&checked.old().spec, &after.service().spec);
     let mut what = Vec::new();
     let ports = |f: fn(&crate::object::ServicePort) -> String| {
         let list = |spec: &crate::object::ServiceSpec| spec.ports.iter().map(f).collect::<Vec<_>>();
@@ -174,7 +170,7 @@ fn reshaped(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
     if old.external_traffic_policy != new.external_traffic_policy {
         what.push("externalTrafficPolicy");
     }
-    if backend_type(checked.old()) != backend_type(after.service()) {
+    if checked.old().backend_type() != after.service().backend_type() {
         what.push("backend-type");
     }
     if !what.is_empty() {

@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         en: Words {
             title: "backends with weight fail the CLB's health check",
             ccm: "Does not look at it. The CLB sends no new connections to a backend that the listener's health check calls abnormal, so the others get its share.",
-            fix: "see that the servers' security group admits 100.64.0.0/10, from where the CLB checks, that the listener's health check asks for a port and path that answer, and that the pods are ready",
+            fix: "let the servers' security group admit 100.64.0.0/10, from where the CLB checks; have the listener's health check ask for a port and path that answer; see that the pods are ready",
         },
         zh: Words {
             title: "有权重的后端服务器健康检查异常",

@@ -206,9 +206,7 @@ fn floor(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     // In Cluster mode there are no more backends than nodes and pods.
     let (nodes, slices) = (checked.nodes_at_hand(), checked.slices_at_hand());
     if let (Some(Mode::Cluster), Some(nodes)) = (checked.mode(), nodes) {
-        let pods = slices.map_or(0, |slices| {
-            EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum()
-        });
+        let pods = slices.map_or(0, EndpointSlice::addresses_in);
         let has_pods = slices.is_some() || !nodes.iter().any(|node| node.is_virtual);
         if has_pods && weight as usize >= nodes.len() + pods {
             return;

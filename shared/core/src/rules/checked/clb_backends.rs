@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    backends,
+    backends::Mode,
     index::{Index, ServiceRef},
     object::EndpointSlice,
     outcome::{PortResult, ServiceOutcome},
@@ -96,14 +96,10 @@ impl<'a> BackendCounts<'a> {
 fn most_behind(index: &Index<'_>, clb: &str) -> usize {
     let services = index.on_clb(clb).map(|of| {
         let slices = of.cluster.slices_of(of.service).unwrap_or_default();
-        let pods: usize =
-            EndpointSlice::endpoints_of(slices).map(|endpoint| endpoint.addresses.len()).sum();
-        let nodes = if backends::has_backend_type(of.service)
-            && backends::mode(of.service, false) == backends::Mode::Eni
-        {
-            0
-        } else {
-            of.cluster.nodes().len()
+        let pods = EndpointSlice::addresses_in(slices);
+        let nodes = match index.mode(of) {
+            Some(Mode::Eni) => 0,
+            _ => of.cluster.nodes().len(),
         };
         (pods + nodes) * of.service.spec.ports.len()
     });

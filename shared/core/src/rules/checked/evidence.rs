@@ -11,8 +11,7 @@ use crate::{
     backends::{self, Mode, NodeSet},
     clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend, UnknownClb},
     index::{ServiceRef, routes_of},
-    object::{Endpoint, EndpointSlice, Service, Workload},
-    prediction::Prediction,
+    object::{Endpoint, EndpointSlice, Workload},
     rules::{Evidence, Findings},
 };
 
@@ -226,12 +225,10 @@ impl<'a> CheckedService<'_, 'a> {
         let Some(counts) = counts else { return BackendsBehindClb::default() };
         let behind = counts.behind(index, self.clb(), prediction, most);
         let own = behind.of(service_ref);
-        let count = |old: &'a Service| {
-            let before = ServiceRef { service: old, ..*service_ref };
-            backends_of(&index.outcome_of(&before, &Prediction::default())).count()
-        };
         let own_before = match old {
-            Some(old) if behind.total() > 0 => count(old),
+            Some(_) if behind.total() > 0 => {
+                self.facts.old_round().map_or(0, |before| backends_of(before).count())
+            }
             None if self.facts.is_in_change => 0,
             _ => own,
         };
@@ -239,33 +236,25 @@ impl<'a> CheckedService<'_, 'a> {
         BackendsBehindClb { all: behind.total(), own, own_before, is_largest }
     }
 
-    /// Whether the change leaves what decides which backends the Service has: its spec, its mapping and
-    /// the kind of its backends. `false` without a change.
+    /// Whether the change leaves what decides which backends the Service has: its shape, its mapping
+    /// and the label of its nodes. `false` without a change.
     pub fn keeps_backends(&self) -> bool {
-        let text = |of: &'a Service| {
-            let annotations = &of.metadata.annotations;
-            let clb = annotations.text(annotation::ID);
-            let mapping = annotations.text(annotation::VGROUP_PORT);
-            let label = annotations.text(annotation::BACKEND_LABEL);
-            (clb, mapping, label, annotations.get(annotation::BACKEND_TYPE))
-        };
-        let new = self.service();
-        self.old().is_some_and(|old| old.spec == new.spec && text(old) == text(new))
+        let decisive = [annotation::ID, annotation::VGROUP_PORT, annotation::BACKEND_LABEL];
+        self.old().is_some_and(|old| {
+            let was = &old.metadata.annotations;
+            self.service().keeps_shape_of(old)
+                && decisive.iter().all(|suffix| was.text(suffix) == self.annotations().text(suffix))
+        })
     }
 
     /// How many backends a change replaces: CCM removes them after it has added the new ones.
     pub fn replaced_by_change(&self) -> usize {
-        let ServiceFacts { index, service_ref, .. } = self.facts;
-        let Some(old) = self.old().filter(|old| {
-            let kind = |of: &'a Service| of.metadata.annotations.get(annotation::BACKEND_TYPE);
-            old.spec != self.service().spec || kind(old) != kind(self.service())
-        }) else {
+        if self.old().is_none_or(|old| self.service().keeps_shape_of(old)) {
             return 0;
-        };
-        let before = ServiceRef { service: old, ..*service_ref };
-        let before = index.outcome_of(&before, &Prediction::default());
+        }
+        let Some(before) = self.facts.old_round() else { return 0 };
         let after: BTreeSet<_> = backends_of(self.round()).collect();
-        backends_of(&before).filter(|backend| !after.contains(backend)).count()
+        backends_of(before).filter(|backend| !after.contains(backend)).count()
     }
 
     /// Whether a backend of its group is an instance of its cluster, or a pod of its own.

@@ -37,6 +37,7 @@ pub(in crate::rules) struct ServiceFacts<'s, 'a> {
     setting: OnceCell<Option<WeightSetting>>,
     known: OnceCell<Vec<(&'static KnownAnnotation, EffectiveValue<'a>)>>,
     round: OnceCell<ServiceOutcome<'a>>,
+    old_round: OnceCell<Option<ServiceOutcome<'a>>>,
     routes: OnceCell<Vec<Route<'a>>>,
 }
 
@@ -59,6 +60,7 @@ impl<'s, 'a> ServiceFacts<'s, 'a> {
             setting: OnceCell::new(),
             known: OnceCell::new(),
             round: OnceCell::new(),
+            old_round: OnceCell::new(),
             routes: OnceCell::new(),
         }
     }
@@ -99,6 +101,16 @@ impl<'s, 'a> ServiceFacts<'s, 'a> {
     /// What a round of CCM does about it.
     pub fn round(&self) -> &ServiceOutcome<'a> {
         self.round.get_or_init(|| self.index.outcome_of(&self.service_ref, self.prediction))
+    }
+
+    /// What a round of CCM did about it before the change, beside what is at hand now; `None` where
+    /// there was none.
+    pub fn old_round(&self) -> Option<&ServiceOutcome<'a>> {
+        let old_round = || {
+            let before = ServiceRef { service: self.old?, ..self.service_ref };
+            Some(self.index.outcome_of(&before, &Prediction::default()))
+        };
+        self.old_round.get_or_init(old_round).as_ref()
     }
 
     /// Why the round over it fails, or the round that a change has it go through.

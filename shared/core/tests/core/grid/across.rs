@@ -177,10 +177,7 @@ fn one_group_for_two_ports() -> Rule {
         .error("two ports flip-flop", one_group(healthy()))
         .error("in ENI mode too, with different target ports", one_group(healthy_eni()))
         .error("two protocols of one port", {
-            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-            ]))
+            healthy().note(VGROUP_PORT, "rsp-a:53").two_protocols(&json!({"nodePort": 30053}), &json!({"nodePort": 30054}))
         })
         .saying("ports 53/TCP and 53/UDP share group rsp-a")
         .saying("make two Services of it: one with port 53/TCP, one with port 53/UDP")
@@ -217,24 +214,15 @@ fn one_group_for_two_ports() -> Rule {
         .saying("ports 53/TCP and 54/UDP share group rsp-a: each round")
         .saying("use a group of its own for each of the ports 53, 54")
         .info("two protocols of one port with the same pods and target port are stable", {
-            healthy_eni().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                {"name": "tcp", "port": 53, "protocol": "TCP", "targetPort": 8080},
-                {"name": "udp", "port": 53, "protocol": "UDP", "targetPort": 8080},
-            ]))
+            healthy_eni().note(VGROUP_PORT, "rsp-a:53").two_protocols(&json!({"targetPort": 8080}), &json!({"targetPort": 8080}))
         })
         .saying("53/TCP and 53/UDP")
         .info("two protocols of one port with the same node port are stable", {
-            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30053},
-            ]))
+            healthy().note(VGROUP_PORT, "rsp-a:53").two_protocols(&json!({"nodePort": 30053}), &json!({"nodePort": 30053}))
         })
         .saying("same nodes and node port")
         .error("node ports that are not assigned yet may differ", {
-            healthy().note(VGROUP_PORT, "rsp-a:53").ports(&json!([
-                {"name": "tcp", "port": 53, "protocol": "TCP"},
-                {"name": "udp", "port": 53, "protocol": "UDP"},
-            ]))
+            healthy().note(VGROUP_PORT, "rsp-a:53").two_protocols(&json!({}), &json!({}))
         })
         .error("one target port is no help where nodes are backends", {
             one_group(healthy()).ports(&json!([

@@ -18,10 +18,7 @@ fn two_ports(text: &str) -> TestSnapshot {
 
 /// A Service with two protocols of one port.
 fn dns(text: &str) -> TestSnapshot {
-    mapping(text).ports(&json!([
-        {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-        {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-    ]))
+    mapping(text).two_protocols(&json!({"nodePort": 30053}), &json!({"nodePort": 30054}))
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]
@@ -80,10 +77,7 @@ pub fn rules() -> Vec<Rule> {
             .error("more entries than protocols", dns("rsp-a:53,rsp-b:53,rsp-c:53"))
             .saying("one with port 53/UDP, each with a group of its own")
             .error("an entry for each protocol, which lead to the same pods", {
-                healthy_eni().note(VGROUP_PORT, "rsp-a:53,rsp-b:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "targetPort": 8080},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "targetPort": 8080},
-                ]))
+                healthy_eni().note(VGROUP_PORT, "rsp-a:53,rsp-b:53").two_protocols(&json!({"targetPort": 8080}), &json!({"targetPort": 8080}))
             })
             .saying("set service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port: \"rsp-a:53\"")
             .silent("one entry a port", two_ports("rsp-a:80,rsp-b:443"))
@@ -132,10 +126,7 @@ pub fn rules() -> Vec<Rule> {
             .times(2)
             .silent("an entry for each port", two_ports("rsp-a:80,rsp-b:443"))
             .silent("one entry for two protocols of a port", {
-                mapping("rsp-a:53").ports(&json!([
-                    {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 30053},
-                    {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 30054},
-                ]))
+                mapping("rsp-a:53").two_protocols(&json!({"nodePort": 30053}), &json!({"nodePort": 30054}))
             })
             .silent("without a mapping at all CCM is meant to make its own", {
                 healthy().bare(VGROUP_PORT).bare(WEIGHT)

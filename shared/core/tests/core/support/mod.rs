@@ -169,6 +169,14 @@ impl TestSnapshot {
         ]))
     }
 
+    /// The first Service's ports: 53 for TCP and for UDP, each with these fields besides.
+    pub fn two_protocols(self, tcp: &Value, udp: &Value) -> Self {
+        let port = |name, protocol, more| {
+            merged(json!({"name": name, "port": 53, "protocol": protocol}), more)
+        };
+        self.ports(&json!([port("tcp", "TCP", tcp), port("udp", "UDP", udp)]))
+    }
+
     /// The first Service's ports.
     pub fn ports(self, ports: &Value) -> Self {
         self.edit("Service", &json!({"spec": {"ports": ports}}))
