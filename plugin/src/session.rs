@@ -172,7 +172,8 @@ fn refuse_duplicate_cluster(
     seen: &mut BTreeMap<String, String>,
 ) -> Result<(), Error> {
     let name = connection.context.as_deref().unwrap_or_default().to_owned();
-    let marks = gathered.uid.iter().map(|uid| format!("uid {uid}"));
+    let clusters = gathered.loaded.snapshot.clusters.iter();
+    let marks = clusters.filter_map(|of| Some(format!("uid {}", of.uid.as_ref()?)));
     for mark in marks.chain([format!("server {}", connection.server)]) {
         if let Some(other) = seen.insert(mark, name.clone()) {
             return Err(Error::Usage {

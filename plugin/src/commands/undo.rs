@@ -105,9 +105,11 @@ fn contexts(entry: &HistoryEntry, session: &Session, input: &InputArgs) -> Vec<S
 
 /// What takes a change of several sides back: the parts that are as it left them.
 fn plan_whole(entry: &HistoryEntry, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
+    let snapshot = plan_context.index.snapshot;
+    let whole = entry.whole.as_ref().map(|whole| whole.located(&entry.change, snapshot));
     let mut parts = Vec::new();
-    for part in entry.whole.iter().flat_map(|whole| &whole.parts) {
-        let how = match part.standing(plan_context.index.snapshot) {
+    for part in whole.iter().flat_map(|whole| &whole.parts) {
+        let how = match part.standing(snapshot) {
             Standing::After | Standing::Between => {
                 parts.push(part.clone().weighed(plan_context.index));
                 continue;

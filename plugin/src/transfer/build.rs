@@ -55,7 +55,9 @@ impl PartWriter<'_> {
                 let edit = of.change.plan.edits.first();
                 Part::Service(OneService {
                     context: of.change.service_ref.cluster.context.as_deref().map(str::to_owned),
-                    cluster: None,
+                    cluster: of.change.service_ref.cluster.id.clone(),
+                    cluster_uid: of.change.service_ref.cluster.uid.clone(),
+                    uid: Some(meta.uid.clone()).filter(|uid| !uid.is_empty()),
                     namespace: meta.namespace().to_owned(),
                     name: meta.name.clone(),
                     from: edit.and_then(|edit| edit.old.clone()),

@@ -189,6 +189,8 @@ pub fn service_part(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
         Part::Service(OneService {
             context: service_ref.cluster.context.as_deref().map(str::to_owned),
             cluster: service_ref.cluster.id.clone(),
+            cluster_uid: service_ref.cluster.uid.clone(),
+            uid: Some(meta.uid.clone()).filter(|uid| !uid.is_empty()),
             namespace: meta.namespace().to_owned(),
             name: meta.name.clone(),
             from: now,

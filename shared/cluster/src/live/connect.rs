@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -59,12 +59,18 @@ pub struct Connection {
     pub namespace: String,
     /// The API server's URL, without user and password.
     pub server: String,
+    /// The proxy before it, without user and password; `None` without one.
+    pub proxy: Option<String>,
+    /// The name that its certificate is checked for, where the kubeconfig sets `tls-server-name`.
+    pub tls_server_name: Option<String>,
     pub(super) client: Client,
     pub(super) timeout: Option<Duration>,
     /// Whether answers may come compressed.
     pub(super) takes_gzip: bool,
     /// When the user's client certificate expires; `None` without one.
     pub(super) certificate_ends: Option<String>,
+    /// The UID of namespace `kube-system`, once it was read.
+    pub(super) uid: Arc<OnceLock<Option<String>>>,
 }
 
 impl ConnectionOptions {
@@ -201,6 +207,8 @@ impl ConnectionOptions {
         let takes_gzip = !std::mem::replace(&mut config.disable_compression, true);
         let server = error::without_password(&config.cluster_url);
         let server = server.trim_end_matches('/').to_owned();
+        let proxy = config.proxy_url.as_ref().map(error::without_password);
+        let tls_server_name = config.tls_server_name.clone();
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)
             .map_err(|error| Error::from_kube(&error, &server, user.as_deref()))?;
@@ -210,11 +218,30 @@ impl ConnectionOptions {
             user,
             namespace,
             server,
+            proxy,
+            tls_server_name,
             client,
             timeout: self.request_timeout,
             takes_gzip,
             certificate_ends: None,
+            uid: Arc::default(),
         })
+    }
+}
+
+impl Connection {
+    /// The UID of namespace `kube-system`, which tells the cluster from every other; `None` where
+    /// the user may not read it. It is read once.
+    ///
+    /// # Errors
+    /// The request fails for another reason.
+    pub async fn cluster_uid(&self) -> Result<Option<String>, Error> {
+        if let Some(uid) = self.uid.get() {
+            return Ok(uid.clone());
+        }
+        let system = self.object("/api/v1/namespaces/kube-system").await?;
+        let uid = system.and_then(|page| page.uid()).filter(|uid| !uid.is_empty());
+        Ok(self.uid.get_or_init(|| uid).clone())
     }
 }
 

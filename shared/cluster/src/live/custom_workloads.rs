@@ -151,10 +151,13 @@ mod tests {
             user: None,
             namespace: "default".to_owned(),
             server: "https://paper.example.com".to_owned(),
+            proxy: None,
+            tls_server_name: None,
             client,
             timeout: None,
             takes_gzip: false,
             certificate_ends: None,
+            uid: Arc::default(),
         }
     }
 

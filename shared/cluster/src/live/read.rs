@@ -34,9 +34,6 @@ pub struct ClusterState {
     pub loaded: Loaded,
     /// The resources that the user may not list, each with the consequence.
     pub limits: Vec<Problem>,
-    /// The UID of namespace `kube-system`, which identifies the cluster; `None` where it may not be
-    /// read.
-    pub uid: Option<String>,
 }
 
 /// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
@@ -69,7 +66,9 @@ pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<Cl
     reader.pods().await?;
     reader.take("configuration", cluster_identity.configuration);
     reader.ccm(ccm);
-    reader.uid = cluster_identity.uid;
+    if let Some(cluster) = reader.cluster() {
+        cluster.uid = cluster_identity.uid;
+    }
     Ok(reader.done())
 }
 
@@ -123,7 +122,6 @@ struct ClusterReader<'c> {
     connection: &'c Connection,
     loaded: Loaded,
     limits: Vec<Problem>,
-    uid: Option<String>,
 }
 
 impl<'c> ClusterReader<'c> {
@@ -132,11 +130,11 @@ impl<'c> ClusterReader<'c> {
         let mut cluster = Cluster::default();
         cluster.context.clone_from(&connection.context);
         loaded.snapshot.clusters.push(cluster);
-        Self { connection, loaded, limits: Vec::new(), uid: None }
+        Self { connection, loaded, limits: Vec::new() }
     }
 
     fn done(self) -> ClusterState {
-        ClusterState { loaded: self.loaded, limits: self.limits, uid: self.uid }
+        ClusterState { loaded: self.loaded, limits: self.limits }
     }
 
     fn cluster(&mut self) -> Option<&mut Cluster> {
@@ -297,8 +295,7 @@ async fn cluster_identity(connection: &Connection) -> Result<ClusterIdentity, Er
             configuration = configuration.and(connection.items(page).await?);
         }
     }
-    let system = connection.object("/api/v1/namespaces/kube-system").await?;
-    Ok(ClusterIdentity { configuration, uid: system.and_then(|page| page.uid()) })
+    Ok(ClusterIdentity { configuration, uid: connection.cluster_uid().await? })
 }
 
 /// The namespace of a Service that is migrated.

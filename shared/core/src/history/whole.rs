@@ -26,9 +26,16 @@ pub struct OneService {
     /// The context's name in the kubeconfig of whoever made the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// The cluster's id, where it was known. It names the cluster the same way for everybody.
+    /// The cluster's id, where it was known. For display, as the context's name is: two clusters may
+    /// have one id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// The UID of namespace `kube-system` of the cluster, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+    /// The Service's own UID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// Its namespace.
     pub namespace: String,
     /// Its name.

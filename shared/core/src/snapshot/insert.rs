@@ -119,10 +119,7 @@ impl Cluster {
                 self.workloads.insert_autoscaler(*hpa);
                 Inserted::New
             }
-            Object::Namespace(meta) => {
-                self.namespaces.insert(meta.name.clone(), *meta);
-                Inserted::New
-            }
+            Object::Namespace(meta) => self.insert_namespace(*meta),
             Object::ClusterProfile { id, vpc, place } => match &self.profile {
                 Some((known, _)) if *known == id => Inserted::Same,
                 Some((_, known)) => conflict(config_map(PROFILE_NAME), known, &place),
@@ -142,6 +139,14 @@ impl Cluster {
                 Inserted::New
             }
         }
+    }
+
+    fn insert_namespace(&mut self, meta: ObjectMeta) -> Inserted {
+        if meta.name == SYSTEM_NAMESPACE && !meta.uid.is_empty() {
+            self.uid.get_or_insert_with(|| meta.uid.clone());
+        }
+        self.namespaces.insert(meta.name.clone(), meta);
+        Inserted::New
     }
 
     fn insert_slice(&mut self, slice: EndpointSlice) -> Inserted {

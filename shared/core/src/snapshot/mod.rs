@@ -47,6 +47,9 @@ pub struct Snapshot {
 pub struct Cluster {
     /// The name of its context; `None` for files that were read without one.
     pub context: Option<Arc<str>>,
+    /// The UID of its namespace `kube-system`, which tells it from every other cluster; `None` where
+    /// that was not read.
+    pub uid: Option<String>,
     /// Its id, where it is known. See [`Snapshot::infer_cluster_ids`].
     pub id: Option<String>,
     /// The id of its VPC, where its own profile states one.
@@ -137,6 +140,7 @@ impl Cluster {
             newer.nodes.iter().for_each(|node| nodes.insert(node.clone()));
         }
         self.nodes_listed |= newer.nodes_listed;
+        self.uid = self.uid.take().or_else(|| newer.uid.clone());
         self.vpc = newer.vpc.clone().or_else(|| self.vpc.take());
         self.endpoints_listed.extend(newer.endpoints_listed.iter().cloned());
         self.namespaces.extend(newer.namespaces.iter().map(|(name, m)| (name.clone(), m.clone())));

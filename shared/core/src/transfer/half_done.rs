@@ -15,7 +15,7 @@ pub struct HalfDone {
     pub holder: (usize, String, String),
     /// The id of the change that it takes back, if it takes one back. It can only be finished then.
     pub undoes: Option<String>,
-    /// All parts of the change.
+    /// All parts of the change, with the names of the snapshot's contexts.
     pub whole: Whole,
     /// The indexes of the parts that are as after the change.
     pub done: Vec<usize>,
@@ -45,6 +45,7 @@ pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
             if found.iter().any(|known| known.change == last.change) {
                 continue;
             }
+            let whole = whole.located(&last.change, snapshot);
             let standings: Vec<Standing> =
                 whole.parts.iter().map(|part| part.standing(snapshot)).collect();
             let of = |wanted: &[Standing]| -> Vec<usize> {
@@ -62,7 +63,7 @@ pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
                 verb: last.verb.clone(),
                 holder: (index, meta.namespace().to_owned(), meta.name.clone()),
                 undoes: last.undoes.clone(),
-                whole: whole.clone(),
+                whole,
                 done,
                 missing,
             });

@@ -5,6 +5,7 @@
 
 mod course;
 mod half_done;
+mod identity;
 mod part;
 
 pub use course::{Act, Came, Course, Ending};

@@ -3,7 +3,7 @@ use crate::{
     clb_answers::RegisteredBackend,
     history::{OneService, Part, Server, Servers, Whole},
     index::Index,
-    snapshot::{Cluster, Snapshot},
+    snapshot::Snapshot,
 };
 
 /// The state of a part, compared with the change.
@@ -117,14 +117,6 @@ impl Part {
 }
 
 impl OneService {
-    /// Whether the Service's cluster is this one: by id where both are known, else by context.
-    pub fn is_in(&self, cluster: &Cluster) -> bool {
-        match (&self.cluster, &cluster.id) {
-            (Some(id), Some(known)) => id == known,
-            _ => self.context.as_deref() == cluster.context.as_deref(),
-        }
-    }
-
     fn computed_gain(&self, index: &Index<'_>) -> Option<bool> {
         let service_ref = index.services().find(|service_ref| {
             let meta = &service_ref.service.metadata;
@@ -138,10 +130,8 @@ impl OneService {
     }
 
     fn standing(&self, snapshot: &Snapshot) -> Standing {
-        let mut clusters = snapshot.clusters.iter().filter(|cluster| self.is_in(cluster));
-        let Some(cluster) = clusters.next() else {
-            let name = self.context.as_deref().or(self.cluster.as_deref()).unwrap_or("its cluster");
-            return Standing::Unknown(format!("{name} is not looked at"));
+        let Some(cluster) = self.cluster_in(snapshot) else {
+            return Standing::Unknown(self.why_not_found());
         };
         let Some(service) = cluster.service(&self.namespace, &self.name) else {
             return Standing::Other("the Service is gone".to_owned());

@@ -8,6 +8,7 @@
 
 mod grid;
 mod hashes;
+mod identity;
 mod inject;
 mod known_keys;
 mod languages;

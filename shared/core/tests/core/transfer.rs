@@ -194,11 +194,11 @@ fn a_loser_that_cannot_be_put_back_leaves_the_gainer_what_it_has() {
     assert_eq!(course.next(), Act::End(ending));
 }
 
-fn service(weight: &str, history: &History) -> Object {
+fn service(weight: &str, history: &History, uid: &str) -> Object {
     let key = format!("service.beta.kubernetes.io/alibaba-cloud-{}", annotation::WEIGHT);
     let service: Service = serde_json::from_value(json!({
         "metadata": {
-            "name": "web", "namespace": "shop",
+            "name": "web", "namespace": "shop", "uid": uid,
             "annotations": {key: weight, history::KEY: history.to_text()},
         },
         "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
@@ -211,6 +211,8 @@ fn part(context: &str, from: &str, to: &str) -> Part {
     Part::Service(OneService {
         context: Some(context.to_owned()),
         cluster: None,
+        cluster_uid: Some(format!("kube-system-{context}")),
+        uid: Some(format!("web-{context}")),
         namespace: "shop".to_owned(),
         name: "web".to_owned(),
         from: Some(from.to_owned()),
@@ -234,7 +236,8 @@ fn record() -> History {
 fn cluster(context: &str, weight: &str, history: &History) -> Cluster {
     let mut cluster = Cluster::default();
     cluster.context = Some(context.into());
-    cluster.insert(service(weight, history));
+    cluster.uid = Some(format!("kube-system-{context}"));
+    cluster.insert(service(weight, history, &format!("web-{context}")));
     cluster
 }
 

@@ -1,0 +1,100 @@
+//! Which cluster of a snapshot a part of a recorded change is in.
+
+use crate::{
+    history::{self, History, OneService, Part, Whole},
+    snapshot::{Cluster, Snapshot},
+};
+
+impl Whole {
+    /// The same change as this snapshot shows it: each Service that is in one of its clusters has
+    /// that cluster's context name, and the UIDs that the record lacks. A part that names no UID is
+    /// in the cluster whose Service has `change` in its history, with that part's weights.
+    #[must_use]
+    pub fn located(&self, change: &str, snapshot: &Snapshot) -> Self {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Service(of) => Part::Service(of.located(change, snapshot)),
+            Part::Servers(_) => part.clone(),
+        });
+        Self { parts: parts.collect() }
+    }
+}
+
+impl OneService {
+    /// Whether the Service's cluster is this one. The UID of `kube-system` tells where it is known on
+    /// both sides; else the Service of that namespace and name has the recorded UID.
+    pub fn is_in(&self, cluster: &Cluster) -> bool {
+        match (known(self.cluster_uid.as_deref()), known(cluster.uid.as_deref())) {
+            (Some(recorded), Some(present)) => recorded == present,
+            _ => {
+                let recorded = known(self.uid.as_deref());
+                recorded.is_some() && recorded == self.uid_in(cluster)
+            }
+        }
+    }
+
+    /// The cluster of the snapshot that the Service is in; `None` where none is proven to be it.
+    pub fn cluster_in<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Cluster> {
+        snapshot.clusters.iter().find(|cluster| self.is_in(cluster))
+    }
+
+    /// Why no cluster is proven to be the Service's.
+    pub(super) fn why_not_found(&self) -> String {
+        let name = self.context.as_deref().or(self.cluster.as_deref());
+        let cluster = match name {
+            Some(name) => format!("the cluster that was called {name}"),
+            None => "its cluster".to_owned(),
+        };
+        if self.has_uid() {
+            format!("{cluster} is not looked at")
+        } else {
+            format!("the record holds no UID that tells {cluster} from others")
+        }
+    }
+
+    fn has_uid(&self) -> bool {
+        known(self.cluster_uid.as_deref()).or(known(self.uid.as_deref())).is_some()
+    }
+
+    /// The UID that the Service has in a cluster.
+    fn uid_in<'c>(&self, cluster: &'c Cluster) -> Option<&'c str> {
+        let service = cluster.service(&self.namespace, &self.name)?;
+        known(Some(&service.metadata.uid))
+    }
+
+    fn located(&self, change: &str, snapshot: &Snapshot) -> Self {
+        let cluster = if self.has_uid() {
+            self.cluster_in(snapshot)
+        } else {
+            self.only_holder_of(change, snapshot)
+        };
+        let Some(cluster) = cluster else { return self.clone() };
+        let or = |recorded: &Option<String>, present: Option<&str>| {
+            known(recorded.as_deref()).or(known(present)).map(str::to_owned)
+        };
+        Self {
+            context: cluster.context.as_deref().map(str::to_owned),
+            cluster_uid: or(&self.cluster_uid, cluster.uid.as_deref()),
+            uid: or(&self.uid, self.uid_in(cluster)),
+            ..self.clone()
+        }
+    }
+
+    /// The one cluster whose Service of this namespace and name has `change` in its history, with
+    /// these weights.
+    fn only_holder_of<'s>(&self, change: &str, snapshot: &'s Snapshot) -> Option<&'s Cluster> {
+        let holds = |cluster: &&Cluster| {
+            let service = cluster.service(&self.namespace, &self.name);
+            let text = service.and_then(|of| of.metadata.annotations.get(history::KEY));
+            let history = History::parse(text).unwrap_or_default();
+            let mut entries = history.entries().iter();
+            entries.any(|of| of.change == change && (&of.from, &of.to) == (&self.from, &self.to))
+        };
+        let mut holders = snapshot.clusters.iter().filter(holds);
+        holders.next().filter(|_| holders.next().is_none())
+    }
+}
+
+/// A UID that says something.
+fn known(uid: Option<&str>) -> Option<&str> {
+    uid.filter(|uid| !uid.is_empty())
+}
