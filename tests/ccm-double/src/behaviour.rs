@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct Behaviour {
     pub backend_type: BackendType,
     /// The cluster id in the names of groups and backends. CCM's own default is `clusterid`.
     pub cluster_id: String,
+    /// How many events about a Service are written at once. Another number fills the tokens of all Services anew.
+    pub event_tokens: EventTokens,
 }
 
 /// A failure of rounds.
@@ -52,6 +55,59 @@ pub enum BackendType {
     Eni,
 }
 
+/// How many events about a Service are written at once; then one token comes back every five minutes. In JSON and on
+/// the command line a number, or `unlimited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
+pub enum EventTokens {
+    /// So many. With 0 no event is written any more.
+    Limited(u32),
+    /// Every event is written, which the real CCM never does.
+    Unlimited,
+}
+
+/// The word for [`EventTokens::Unlimited`].
+const UNLIMITED: &str = "unlimited";
+
+impl Default for EventTokens {
+    /// client-go 0.28: `defaultSpamBurst`.
+    fn default() -> Self {
+        Self::Limited(25)
+    }
+}
+
+impl FromStr for EventTokens {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == UNLIMITED {
+            return Ok(Self::Unlimited);
+        }
+        let number = text.parse().map(Self::Limited);
+        number.map_err(|_| format!("give a number of tokens or {UNLIMITED}, not {text}"))
+    }
+}
+
+impl From<EventTokens> for Value {
+    fn from(tokens: EventTokens) -> Self {
+        match tokens {
+            EventTokens::Limited(number) => number.into(),
+            EventTokens::Unlimited => UNLIMITED.into(),
+        }
+    }
+}
+
+impl TryFrom<Value> for EventTokens {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match &value {
+            Value::String(text) if text == UNLIMITED => Ok(Self::Unlimited),
+            other => other.to_string().parse(),
+        }
+    }
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
@@ -63,6 +119,7 @@ impl Default for Behaviour {
             addresses: BTreeMap::new(),
             backend_type: BackendType::default(),
             cluster_id: "clusterid".to_owned(),
+            event_tokens: EventTokens::default(),
         }
     }
 }
@@ -179,10 +236,30 @@ mod tests {
     #[test]
     fn a_patch_with_an_unknown_field_or_a_wrong_value_changes_nothing() {
         let control = SharedBehaviour::new(Behaviour::default());
-        for (patch, named) in [(json!({"stuk": true}), "stuk"), (json!({"delayMs": "5s"}), "5s")] {
+        for (patch, named) in [
+            (json!({"stuk": true}), "stuk"),
+            (json!({"delayMs": "5s"}), "5s"),
+            (json!({"eventTokens": -1}), "-1"),
+            (json!({"eventTokens": "25"}), "25"),
+            (json!({"eventTokens": "none"}), "none"),
+        ] {
             let error = control.patch(&patch).expect_err("a bad patch").to_string();
             assert!(error.contains(named), "{error}");
             assert_eq!(control.get(), Behaviour::default());
+        }
+    }
+
+    #[test]
+    fn event_tokens_are_a_number_or_unlimited_and_null_is_as_many_as_client_go_has() {
+        let control = SharedBehaviour::new(Behaviour::default());
+        for (patch, wanted) in [
+            (json!({"eventTokens": 0}), EventTokens::Limited(0)),
+            (json!({"eventTokens": "unlimited"}), EventTokens::Unlimited),
+            (json!({"eventTokens": null}), EventTokens::Limited(25)),
+        ] {
+            assert_eq!(control.patch(&patch).expect("a patch").event_tokens, wanted);
+            let read: Behaviour = serde_json::from_value(json!(control.get())).expect("the same");
+            assert_eq!(read.event_tokens, wanted);
         }
     }
 

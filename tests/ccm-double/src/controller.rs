@@ -50,10 +50,17 @@ pub struct Handle {
     pub control: SharedBehaviour,
     /// The last round of every Service.
     pub reports: Arc<Reports>,
+    recorder: Arc<Recorder>,
     unsynced: watch::Sender<Unsynced>,
 }
 
 impl Handle {
+    /// Deletes the events about Services that CCM has written, and says how many there were: what the API server does
+    /// after an hour. What the recorder has counted goes on.
+    pub async fn expire_events(&self) -> kube::Result<usize> {
+        self.recorder.expire().await
+    }
+
     /// The kinds that have not been listed yet, each as `kind: last error`. Empty once workers may begin.
     pub fn unsynced(&self) -> Vec<String> {
         let unsynced = self.unsynced.borrow();
@@ -75,17 +82,20 @@ impl Controller {
         control: SharedBehaviour,
         backoff: Backoff,
     ) -> Self {
+        let recorder = Recorder::new(client.clone(), control.clone(), namespace);
+        let recorder = Arc::new(recorder);
         let unsynced = [SERVICES, NODES, SLICES].map(|kind| (kind, "not listed yet".to_owned()));
         let handle = Handle {
             control,
             reports: Arc::default(),
+            recorder: Arc::clone(&recorder),
             unsynced: watch::Sender::new(unsynced.into()),
         };
         let state = Arc::new(ControllerState {
             services: Cache::new(),
             nodes: Arc::new(Cache::new()),
             slices: Arc::new(Cache::new()),
-            recorder: Arc::new(Recorder::new(client.clone())),
+            recorder: Arc::clone(&recorder),
             queue: WorkQueue::new(backoff),
             scope: match namespace {
                 Some(name) => {
@@ -101,7 +111,7 @@ impl Controller {
         tasks.spawn(Arc::clone(&state).watch_slices(client.clone()));
         let kubernetes = ApiServer {
             client,
-            recorder: Arc::clone(&state.recorder),
+            recorder,
             nodes: Arc::clone(&state.nodes),
             slices: Arc::clone(&state.slices),
         };

@@ -4,18 +4,19 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::controller::Handle;
 
-/// `GET /healthz`, `GET /state`, `GET` and `PATCH /behaviour`.
+/// `GET /healthz`, `GET /state`, `GET` and `PATCH /behaviour`, `POST /events/expire`.
 pub fn router(handle: Handle) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/state", get(state))
         .route("/behaviour", get(behaviour).patch(patch_behaviour))
+        .route("/events/expire", post(expire_events))
         .with_state(handle)
 }
 
@@ -52,6 +53,16 @@ async fn patch_behaviour(State(handle): State<Handle>, body: Bytes) -> Response 
         Err(error) => {
             let why = json!({"error": format!("the behaviour stays as it was: {error}")});
             (StatusCode::BAD_REQUEST, Json(why)).into_response()
+        }
+    }
+}
+
+async fn expire_events(State(handle): State<Handle>) -> Response {
+    match handle.expire_events().await {
+        Ok(expired) => Json(json!({"expired": expired})).into_response(),
+        Err(error) => {
+            let why = json!({"error": format!("the events cannot be deleted: {error}")});
+            (StatusCode::BAD_GATEWAY, Json(why)).into_response()
         }
     }
 }

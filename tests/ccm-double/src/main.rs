@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use clbmigrate_ccm_double::behaviour::{BackendType, Behaviour, Fail, SharedBehaviour};
+use clbmigrate_ccm_double::behaviour::{
+    BackendType, Behaviour, EventTokens, Fail, SharedBehaviour,
+};
 use clbmigrate_ccm_double::cloud_client::{AccessKey, CloudClient, HttpTransport};
 use clbmigrate_ccm_double::controller::Controller;
 use clbmigrate_ccm_double::http_api;
@@ -107,6 +109,9 @@ struct BehaviourArgs {
     /// Have Pods for backends where a Service does not say
     #[arg(long)]
     eni: bool,
+    /// Write so many events about a Service at once, then one in five minutes; `unlimited` writes all
+    #[arg(long, value_name = "N", default_value = "25")]
+    event_tokens: EventTokens,
 }
 
 fn of_clb(text: &str) -> Result<(String, &str), String> {
@@ -136,6 +141,7 @@ impl From<BehaviourArgs> for Behaviour {
             addresses: BTreeMap::from_iter(args.addresses),
             backend_type: if args.eni { BackendType::Eni } else { BackendType::Ecs },
             cluster_id: args.cluster_id,
+            event_tokens: args.event_tokens,
         }
     }
 }

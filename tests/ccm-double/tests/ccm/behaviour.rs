@@ -14,6 +14,8 @@ pub const TESTS: &[Test] = &[
     ("so many rounds fail, then all is well by itself", failing_rounds),
     ("with a salt the hashes are another release's", salt),
     ("groups that a CLB has can be listed", groups),
+    ("events about a Service that has no tokens left are counted and not written", tokens),
+    ("an event that has expired is counted on under a new uid", expired),
     ("a behaviour that makes no sense is refused with the reason", refused),
 ];
 
@@ -102,6 +104,39 @@ fn groups(namespace: &TestNamespace<'_>) -> Result<()> {
     )?;
     namespace.annotate("web", "vgroup-port", "rsp-b:80")?;
     double.outcome(namespace, "web", "applied").map(drop)
+}
+
+fn tokens(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--event-tokens", "3"])?;
+    namespace.create("web")?;
+    // Two tokens: the cluster has no nodes, which CCM tells in every round.
+    double.rounds(namespace, "web", 1)?;
+    namespace.annotate("web", "weight", "20")?;
+    double.rounds(namespace, "web", 2)?;
+    let told = ["UnAvailableLoadBalancer x1", "EnsuredLoadBalancer x1", "AnnotationChanged x1"];
+    same("events", &namespace.told("web")?, &told)?;
+    // Another Service has its own.
+    namespace.create("other")?;
+    namespace.event("other", "EnsuredLoadBalancer", 1)?;
+    double.behave(&json!({"eventTokens": "unlimited"}))?;
+    namespace.annotate("web", "weight", "30")?;
+    namespace.event("web", "EnsuredLoadBalancer", 3)?;
+    let told = ["UnAvailableLoadBalancer x3", "EnsuredLoadBalancer x3", "AnnotationChanged x2"];
+    same("events", &namespace.told("web")?, &told)
+}
+
+fn expired(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&[])?;
+    namespace.create("web")?;
+    let before = namespace.event("web", "EnsuredLoadBalancer", 1)?;
+    let answer = double.request("POST", "/events/expire", "")?;
+    same("answer", &answer, &(200, r#"{"expired":2}"#.to_owned()))?;
+    same("events", &namespace.told("web")?, &Vec::<String>::new())?;
+    namespace.annotate("web", "weight", "20")?;
+    let after = namespace.event("web", "EnsuredLoadBalancer", 2)?;
+    ensure!(before["metadata"]["uid"] != after["metadata"]["uid"], "{after}");
+    same("name", &after["metadata"]["name"], &before["metadata"]["name"])?;
+    same("first time", &after["firstTimestamp"], &before["firstTimestamp"])
 }
 
 fn refused(namespace: &TestNamespace<'_>) -> Result<()> {
