@@ -324,5 +324,5 @@ fn read<T: DeserializeOwned>(action: &'static str, answer: Value) -> Result<T, A
 }
 
 fn unreadable(action: &'static str, error: &dyn Display) -> ApiError {
-    ApiError::NoAnswer { action, why: format!("the answer cannot be read: {error}") }
+    ApiError::NoAnswer { why: format!("{action}: the answer cannot be read: {error}") }
 }

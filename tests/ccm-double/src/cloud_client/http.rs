@@ -1,5 +1,7 @@
 //! Sends requests over HTTP as CCM's SDK does: POST, every parameter in the query string, an empty body.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -20,6 +22,10 @@ use super::signature;
 
 /// CCM 2.14: the SDK's timeout, and no second try.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What Go says after that time.
+const TIMED_OUT: &str =
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 
 /// The access key that signs requests.
 #[derive(Debug, Clone)]
@@ -104,16 +110,11 @@ impl HttpTransport {
         Ok(parameters)
     }
 
-    async fn send(&self, call: &ApiRequest) -> anyhow::Result<(u16, Bytes)> {
-        let place = || format!("connect to {}", self.authority);
-        let stream =
-            TcpStream::connect((self.host.as_str(), self.port)).await.with_context(place)?;
-        stream.set_nodelay(true).with_context(place)?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.with_context(place)?;
-        // It ends by itself once the answer is read or dropped; errors show in the answer.
-        tokio::spawn(connection);
-        let request = Request::post(format!("/?{}", signature::query(&self.signed(call)?)))
+    /// What a call sends, and the URL of which it is the end.
+    fn request(&self, call: &ApiRequest) -> anyhow::Result<(Request<Empty<Bytes>>, String)> {
+        let path = format!("/?{}", signature::query(&self.signed(call)?));
+        let url = format!("http://{}{path}", self.authority);
+        let request = Request::post(path)
             .header(header::HOST, &self.authority)
             .header(header::ACCEPT, "application/json")
             // Go writes it, hyper leaves it out.
@@ -127,26 +128,73 @@ impl HttpTransport {
             .header("x-acs-version", call.product.version())
             .header("x-sdk-core-version", "1.63.22")
             .body(Empty::<Bytes>::new())?;
-        let answer = sender.send_request(request).await.context("no answer")?;
+        Ok((request, url))
+    }
+
+    /// Sends a request and reads the answer. What goes wrong is told in Go's words.
+    async fn send(
+        &self,
+        request: Request<Empty<Bytes>>,
+        url: &str,
+    ) -> Result<(u16, Bytes), String> {
+        let of_post = |why: String| format!("Post \"{url}\": {why}");
+        let unconnected = |error: io::Error| {
+            of_post(format!("dial tcp {}: connect: {}", self.authority, connection_error(&error)))
+        };
+        let address = (self.host.as_str(), self.port);
+        let stream = TcpStream::connect(address).await.map_err(unconnected)?;
+        stream.set_nodelay(true).map_err(unconnected)?;
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|error| of_post(exchange_error(&error)))?;
+        // It ends by itself once the answer is read or dropped; errors show in the answer.
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await;
+        let answer = answer.map_err(|error| of_post(exchange_error(&error)))?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.context("the answer was cut off")?;
+        // Go tells of the URL no more once it has the head of the answer.
+        let body = answer.into_body().collect().await.map_err(|_| "unexpected EOF".to_owned())?;
         Ok((status, body.to_bytes()))
     }
 
     async fn send_with_timeout(&self, call: ApiRequest) -> Result<Value, ApiError> {
         let action = call.action;
-        let unanswered = |why: String| ApiError::NoAnswer { action, why };
-        let (status, body) = match tokio::time::timeout(TIMEOUT, self.send(&call)).await {
-            Ok(sent) => sent.map_err(|error| unanswered(format!("{error:#}")))?,
-            Err(_) => return Err(unanswered(format!("no answer within {} s", TIMEOUT.as_secs()))),
-        };
+        let unanswered = |why: String| ApiError::NoAnswer { why };
+        let (request, url) =
+            self.request(&call).map_err(|error| unanswered(format!("{action}: {error:#}")))?;
+        let sent = tokio::time::timeout(TIMEOUT, self.send(request, &url)).await;
+        let (status, body) = sent
+            .unwrap_or_else(|_| Err(format!("Post \"{url}\": {TIMED_OUT}")))
+            .map_err(unanswered)?;
         if (200..300).contains(&status) {
             return serde_json::from_slice(&body)
-                .map_err(|error| unanswered(format!("the answer is no JSON: {error}")));
+                .map_err(|error| unanswered(format!("{action}: the answer is no JSON: {error}")));
         }
-        let ErrorBody { code, message, request_id } = serde_json::from_slice(&body)
-            .map_err(|_| unanswered(format!("the answer is status {status} without a reason")))?;
+        // What is no answer of the cloud's is the message.
+        let read = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
+            code: String::new(),
+            message: String::from_utf8_lossy(&body).into_owned(),
+            request_id: String::new(),
+        });
+        let ErrorBody { code, message, request_id } = read;
         Err(ApiError::ErrorAnswer { action, code, request_id, message })
+    }
+}
+
+/// Go's words for an error of the connection.
+fn connection_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset by peer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Go's words for an error between the connection and the head of the answer.
+fn exchange_error(error: &hyper::Error) -> String {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause {
+        Some(cause) => format!("read: {}", connection_error(cause)),
+        None => "EOF".to_owned(),
     }
 }
 
@@ -249,9 +297,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_cut_off_or_no_json_is_no_answer() {
         for (answer, why) in [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "cut off"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "unexpected EOF"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "no JSON"),
-            ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "status 502"),
         ] {
             let error = asked(answer).await.0.expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
@@ -259,10 +306,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cloud_that_is_not_there_is_named() {
+    async fn what_a_gateway_says_in_html_is_the_message() {
+        let answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>";
+        let error = asked(answer).await.0.expect_err("an error").to_string();
+        let told = "[SDKError] API: TagResources, ErrorCode: , RequestId: , Message: <html>";
+        assert_eq!(error, told);
+    }
+
+    /// The text of Go's `url.Error`, with which CCM's SDK answers: the whole URL that was sent, signature included.
+    #[tokio::test]
+    async fn a_connection_that_is_cut_is_told_with_the_signed_url() {
+        let (answer, head) = asked("").await;
+        let url = head.split(' ').nth(1).expect("a path");
+        let host = head.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host");
+        let error = answer.expect_err("an error").to_string();
+        assert_eq!(error, format!("Post \"http://{host}{url}\": EOF"));
+        for part in ["AccessKeyId=id&", "&Signature=", "&SignatureNonce="] {
+            assert!(url.contains(part), "no {part} in {url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cloud_that_is_not_there_is_told_with_the_signed_url() {
         let cloud = cloud("http://127.0.0.1:1").expect("a cloud");
         let error =
             cloud.call(ApiRequest::slb("DescribeVServerGroups")).await.expect_err("no cloud");
-        assert!(error.to_string().contains("connect to 127.0.0.1:1"), "{error}");
+        let error = error.to_string();
+        assert!(error.starts_with("Post \"http://127.0.0.1:1/?AccessKeyId=id&"), "{error}");
+        let why = "\": dial tcp 127.0.0.1:1: connect: connection refused";
+        assert!(error.ends_with(why), "{error}");
     }
 }

@@ -81,11 +81,10 @@ pub enum ApiError {
         /// The cloud's message.
         message: String,
     },
-    /// There was no answer, or one that cannot be parsed.
-    #[error("{action}: {why}")]
+    /// There was no answer, or one that cannot be parsed. The text is that of Go's HTTP client, to which CCM adds
+    /// nothing.
+    #[error("{why}")]
     NoAnswer {
-        /// The action that was asked for.
-        action: &'static str,
         /// What went wrong.
         why: String,
     },

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clbmigrate_ccm_double::cloud_client::{ApiError, ApiRequest, HttpTransport, Transport};
+use clbmigrate_clb_double::{Fault, FaultEffect};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -51,6 +52,33 @@ async fn what_ccm_does_at_the_same_time_is_asked_at_the_same_time() {
     let round = tokio::time::timeout(Duration::from_secs(20), fixture.round());
     let (_, calls) = round.await.expect("one waits for an answer to another");
     assert_eq!(calls.len(), 2 + 1 + 4 + 3, "{:?}", actions(&calls));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_told_in_an_event_with_the_signed_url_of_the_request() {
+    let fixture = Fixture::new(&json!({})).await;
+    fixture.round().await;
+    for (weight, effect) in
+        [("30", FaultEffect::LoseAnswer {}), ("20", FaultEffect::LoseRequest {})]
+    {
+        fixture.annotate(&json!({"weight": weight}));
+        fixture.kubernetes().take_events();
+        let action = "SetVServerGroupAttribute";
+        fixture.cloud.fault(Fault::new(effect).for_action(action).times(1));
+        fixture.round().await;
+        let events = fixture.kubernetes().take_events();
+        let begin = "Warning SyncLoadBalancerFailed Error syncing load balancer [lb-a]: apply model error: \
+                     Post \"http://127.0.0.1:";
+        let told = events.iter().find_map(|event| event.strip_prefix(begin)).expect("a failure");
+        for part in [
+            "/?AccessKeyId=key-ccm&Action=SetVServerGroupAttribute&BackendServers=",
+            "&Signature=",
+            "&SignatureNonce=",
+        ] {
+            assert!(told.contains(part), "no {part} in {told}");
+        }
+        assert!(told.ends_with("\": EOF"), "{told}");
+    }
 }
 
 #[tokio::test]
