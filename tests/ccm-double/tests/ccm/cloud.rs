@@ -5,10 +5,16 @@ use clbmigrate_testbed::{programs, try_wait_for};
 use clbmigrate_testkit::HttpProcess;
 use serde_json::{Value, json};
 
-use crate::test_namespace::{CcmProcess, DEADLINE, Test, TestNamespace, same, text};
+use crate::test_namespace::{CLB, CcmProcess, DEADLINE, HASH, Test, TestNamespace, same, text};
 
-pub const TESTS: &[Test] =
-    &[("with a wrong key a round fails visibly, and the key is not told", wrong_key)];
+pub const TESTS: &[Test] = &[
+    ("with a wrong key a round fails visibly, and the key is not told", wrong_key),
+    (
+        "a Pod without an interface leaves the hash label, old weights and no word of failure or success until it has one",
+        without_interface,
+    ),
+    ("a Service without annotations gets a CLB and an address, which go with it", own_clb),
+];
 
 pub const EXCLUSIVE_TESTS: &[Test] = &[
     ("weights arrive in a cloud over HTTP, and what is a person's stays", weights),
@@ -31,6 +37,7 @@ impl ClbProcess {
             "region": "cn-example",
             "accounts": [{"accessKeyId": "key-a", "accessKeySecret": "hidden-a"}],
             "vpc": {"id": "vpc-example", "cidrs": ["10.0.0.0/8"]},
+            "networkInterfaces": [{"id": "eni-1", "ip": "10.1.1.1"}],
             "loadBalancers": [{
                 "id": "lb-bp1example", "name": "shop", "address": "192.0.2.10",
                 "addressType": "internet", "networkType": "vpc",
@@ -50,12 +57,24 @@ impl ClbProcess {
         namespace.double_with(&["--endpoint", &self.0.url()], key)
     }
 
+    fn state(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.0.request_ok("GET", "/state", "")?)?)
+    }
+
+    /// The CLBs beside `lb-bp1example`.
+    fn other_clbs(&self) -> Result<Vec<Value>> {
+        let mut all = self.state()?["loadBalancers"].as_array().cloned().context("no CLBs")?;
+        all.retain(|clb| clb["id"] != "lb-bp1example");
+        Ok(all)
+    }
+
     /// `id:port weight` of the group's backends, sorted.
     fn backends(&self) -> Result<Vec<String>> {
-        let state: Value = serde_json::from_str(&self.0.request_ok("GET", "/state", "")?)?;
+        let state = self.state()?;
         let backends = &state["loadBalancers"][0]["groups"][0]["backends"];
         let shown = |one: &Value| {
-            let port = if text(&one["serverId"]) == "i-person" { "8080" } else { "node port" };
+            let is_node_port = one["port"].as_u64() >= Some(30_000);
+            let port = if is_node_port { "node port".into() } else { one["port"].to_string() };
             format!("{}:{port} {}", text(&one["serverId"]), one["weight"])
         };
         let mut shown: Vec<_> =
@@ -154,4 +173,70 @@ fn wrong_key(namespace: &TestNamespace<'_>) -> Result<()> {
     ensure!(message.contains("[lb-bp1example]: Message: "), "{message}");
     ensure!(!message.contains("hidden"), "{message}");
     Ok(())
+}
+
+fn without_interface(namespace: &TestNamespace<'_>) -> Result<()> {
+    let clb = ClbProcess::start(namespace)?;
+    let double = clb.ccm(namespace, &KEY)?;
+    namespace.endpoints("web", &["10.1.1.1"])?;
+    let pods =
+        json!({"metadata": {"annotations": {"service.beta.kubernetes.io/backend-type": "eni"}}});
+    namespace.create_as("web", &pods)?;
+    clb.until(&["eni-1:80 60", "i-person:8080 77"])?;
+
+    namespace.endpoints("web", &["10.1.1.1", "10.9.9.9"])?;
+    namespace.event("web", "SkipSyncBackends", 1)?;
+    namespace.annotate("web", "weight", "40")?;
+    let label = |service: &Value| text(&service["metadata"]["labels"][HASH]).to_owned();
+    let hash = try_wait_for("the hash label", DEADLINE, || {
+        let service = namespace.service("web")?;
+        let hash =
+            clbmigrate_ccm_double::hash::compute(&serde_json::from_value(service.clone())?, "");
+        Ok((label(&service) == hash).then_some(hash))
+    })?;
+    let entry = double.outcome(namespace, "web", "frozen")?;
+    same("reason", text(&entry["reason"]), "has invalid backend in vservergroups")?;
+    let successes = || {
+        let events = namespace.events("web")?;
+        ensure!(
+            !events.iter().any(|event| event["reason"] == "SyncLoadBalancerFailed"),
+            "a failure: {events:?}"
+        );
+        let skipped = events.iter().find(|event| event["reason"] == "SkipSyncBackends");
+        same("type", text(&skipped.context("no word")?["type"]), "Warning")?;
+        let ensured = events.iter().find(|event| event["reason"] == "EnsuredLoadBalancer");
+        Ok(ensured.and_then(|event| event["count"].as_u64()))
+    };
+    let before = successes()?;
+    let rounds = entry["rounds"].as_u64().context("no rounds")?;
+    double.rounds(namespace, "web", rounds + 2)?;
+    same("successes", &successes()?, &before)?;
+    same("backends", &clb.backends()?, &["eni-1:80 60", "i-person:8080 77"][..])?;
+
+    let mut state = clb.state()?;
+    let new = json!([{"id": "eni-1", "ip": "10.1.1.1"}, {"id": "eni-9", "ip": "10.9.9.9"}]);
+    state["networkInterfaces"] = new;
+    clb.0.request_ok("PUT", "/state", &state.to_string())?;
+    clb.until(&["eni-1:80 20", "eni-9:80 20", "i-person:8080 77"])?;
+    double.outcome(namespace, "web", "applied")?;
+    ensure!(successes()? > before, "no word of success");
+    same("hash label", &label(&namespace.service("web")?), &hash)
+}
+
+fn own_clb(namespace: &TestNamespace<'_>) -> Result<()> {
+    let clb = ClbProcess::start(namespace)?;
+    let double = clb.ccm(namespace, &KEY)?;
+    namespace.create_as("web", &json!({"metadata": {"annotations": null}}))?;
+    double.outcome(namespace, "web", "applied")?;
+    let service = namespace.service("web")?;
+    let made = clb.other_clbs()?;
+    let [made] = made.as_slice() else { anyhow::bail!("not one CLB: {made:?}") };
+    let ingress = &service["status"]["loadBalancer"]["ingress"];
+    same("address", &ingress[0]["ip"], &made["address"])?;
+    same("label", &service["metadata"]["labels"][CLB], &made["id"])?;
+    same("protection", &made["deleteProtection"], &json!(true))?;
+    same("listeners", &made["listeners"][0]["port"], &json!(80))?;
+    namespace.delete("web")?;
+    double.outcome(namespace, "web", "cleaned")?;
+    same("CLBs", &clb.other_clbs()?, &Vec::<Value>::new())
 }

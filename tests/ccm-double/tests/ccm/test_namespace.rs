@@ -129,6 +129,24 @@ impl<'a> TestNamespace<'a> {
         self.cluster.apply(&service.to_string())
     }
 
+    /// Makes the Pods behind a Service those at these addresses, all of them ready, at port 80.
+    pub fn endpoints(&self, name: &str, addresses: &[&str]) -> Result<()> {
+        let endpoints: Vec<_> = addresses
+            .iter()
+            .map(|address| json!({"addresses": [address], "conditions": {"ready": true}}))
+            .collect();
+        let slice = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {
+                "name": format!("{name}-1"), "namespace": self.name,
+                "labels": {"kubernetes.io/service-name": name},
+            },
+            "endpoints": endpoints,
+            "ports": [{"port": 80}],
+        });
+        self.cluster.apply(&slice.to_string())
+    }
+
     /// Sets a load balancer annotation.
     pub fn annotate(&self, name: &str, suffix: &str, value: &str) -> Result<()> {
         let pair = format!("{}={value}", key(suffix));
