@@ -14,6 +14,7 @@ use clbmigrate_core::{
 use crate::{
     cli::InputArgs,
     error::{Error, Exit},
+    namespaces::Namespaces,
     output::Printer,
     selection::Selection,
     session::{ClusterReadResult, Session},
@@ -25,8 +26,8 @@ pub struct Input {
     pub loaded: Loaded,
     /// The connections; `None` where files were read.
     pub session: Option<Session>,
-    /// The namespace to look at; `None` for all.
-    pub namespace: Option<String>,
+    /// The namespaces to look at.
+    pub namespaces: Namespaces,
 }
 
 /// Reads the files of `-f`, or else the clusters of the kubeconfig, and says on stderr what could
@@ -45,7 +46,12 @@ pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     printer.report_loaded(&loaded);
     apply_cluster_flags(&mut loaded.snapshot, args, &args.files.iter().collect::<Vec<_>>())?;
     report_ccm(&loaded.snapshot, printer);
-    Ok(Input { loaded, session: None, namespace: args.namespace.clone() })
+    Ok(Input { loaded, session: None, namespaces: file_namespaces(args) })
+}
+
+/// The namespaces of files to look at: that of `-n`, or all.
+pub fn file_namespaces(args: &InputArgs) -> Namespaces {
+    args.namespace.clone().map_or(Namespaces::All, Namespaces::One)
 }
 
 /// Reads the clusters of a session and the CLB API, with an overlay over them.
@@ -58,8 +64,7 @@ pub fn read_live(
     overlay: Option<&Loaded>,
     printer: &mut Printer,
 ) -> Result<Input, Error> {
-    let namespace = session.namespace(args);
-    let gathered = session.block_on(session.read_clusters(namespace.as_deref()));
+    let gathered = session.block_on(session.read_clusters(&session.namespaces(args)));
     merge(session, gathered, args, overlay, printer)
 }
 
@@ -76,19 +81,19 @@ pub fn merge(
     overlay: Option<&Loaded>,
     printer: &mut Printer,
 ) -> Result<Input, Error> {
-    let namespace = session.namespace(args);
+    let namespaces = session.namespaces(args);
     let mut loaded = session.merge(answers, printer)?;
     if let Some(newer) = overlay {
         require_known_clusters(newer, &loaded.snapshot)?;
         loaded.snapshot = loaded.snapshot.overlaid(&newer.snapshot, false);
         loaded.merge_report(newer);
     }
-    let selection = Selection::new(args, namespace.as_deref());
+    let selection = Selection::new(args, &namespaces);
     session.block_on(session.clb().query(&mut loaded.snapshot, &selection, &args.clb, printer))?;
     printer.report_loaded(&loaded);
     apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
     report_ccm(&loaded.snapshot, printer);
-    Ok(Input { loaded, session: Some(session), namespace })
+    Ok(Input { loaded, session: Some(session), namespaces })
 }
 
 /// Reads what `--overlay` names; `None` without that flag. It can be read once only: standard input

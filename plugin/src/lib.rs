@@ -12,6 +12,7 @@ mod commands;
 mod document;
 mod error;
 mod input;
+mod namespaces;
 pub mod output;
 mod selection;
 mod selector;

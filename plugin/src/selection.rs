@@ -8,20 +8,20 @@ use clbmigrate_core::{
     snapshot::{Cluster, Snapshot},
 };
 
-use crate::{cli::InputArgs, selector::Selector};
+use crate::{cli::InputArgs, namespaces::Namespaces, selector::Selector};
 
 /// Which Services are looked at.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Selection<'f> {
-    namespace: Option<&'f str>,
+    namespaces: &'f Namespaces,
     context: Option<&'f str>,
     selector: Option<&'f Selector>,
 }
 
 impl<'f> Selection<'f> {
-    /// The selection of the flags. `namespace` is `None` where all namespaces are looked at.
-    pub fn new(args: &'f InputArgs, namespace: Option<&'f str>) -> Self {
-        Self { namespace, context: args.context.as_deref(), selector: args.selector.as_ref() }
+    /// The selection of the flags, in these namespaces.
+    pub fn new(args: &'f InputArgs, namespaces: &'f Namespaces) -> Self {
+        Self { namespaces, context: args.context.as_deref(), selector: args.selector.as_ref() }
     }
 
     /// The same selection, of one context only.
@@ -32,12 +32,12 @@ impl<'f> Selection<'f> {
 
     /// Whether no flag leaves anything out.
     pub fn is_everything(&self) -> bool {
-        self.namespace.is_none() && self.context.is_none() && self.selector.is_none()
+        *self.namespaces == Namespaces::All && self.context.is_none() && self.selector.is_none()
     }
 
-    /// The selected namespace; `None` for all.
+    /// The namespace that is selected in every cluster; `None` where there is not just one.
     pub fn namespace(&self) -> Option<&'f str> {
-        self.namespace
+        self.namespaces.only()
     }
 
     /// Whether a Service is selected, by its cluster, namespace and labels.
@@ -66,7 +66,7 @@ impl<'f> Selection<'f> {
 
     fn includes_place(&self, context: Option<&str>, namespace: Option<&str>) -> bool {
         self.context.is_none_or(|wanted| context == Some(wanted))
-            && self.namespace.is_none_or(|wanted| namespace == Some(wanted))
+            && self.namespaces.includes(context, namespace)
     }
 
     /// The selected Services of a snapshot, and the workloads behind them; `None` where everything
@@ -97,10 +97,10 @@ impl<'f> Selection<'f> {
     /// The selection in words with a space before them, for example ` in namespace shop`; empty
     /// where everything is selected.
     pub fn describe(&self) -> String {
-        let namespace = self.namespace.map(|namespace| format!(" in namespace {namespace}"));
+        let namespaces = self.namespaces.describe(self.context);
         let context = self.context.map(|context| format!(" in cluster {context}"));
         let labels = self.selector.map(|_| " with these labels".to_owned());
-        [namespace, context, labels].into_iter().flatten().collect()
+        [Some(namespaces), context, labels].into_iter().flatten().collect()
     }
 }
 

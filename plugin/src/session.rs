@@ -1,7 +1,9 @@
 //! The connections of one run of the program: with the clusters of the kubeconfig, and with the CLB
 //! API.
 
-use std::{collections::BTreeMap, rc::Rc};
+mod duplicates;
+
+use std::rc::Rc;
 
 use clbmigrate_cluster::{
     Loaded, Problem,
@@ -10,7 +12,14 @@ use clbmigrate_cluster::{
 use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{clb::ClbConnection, cli::InputArgs, error::Error, output::Printer};
+use self::duplicates::KnownCluster;
+use crate::{
+    clb::ClbConnection,
+    cli::{ConnectArgs, InputArgs},
+    error::Error,
+    namespaces::Namespaces,
+    output::Printer,
+};
 
 /// How many threads parse what API servers send. Each holds memory of its own.
 const READERS: usize = 2;
@@ -32,7 +41,8 @@ impl Session {
     /// Connects with the contexts that the flags name, or with the current one.
     ///
     /// # Errors
-    /// Where a context is named twice, or where no context can be connected with. One of several
+    /// Where a context is named twice, where flags that are for one cluster meet several contexts,
+    /// or where no context can be connected with. One of several
     /// that fails is kept in [`Self::unreachable`].
     pub fn open(args: &InputArgs) -> Result<Self, Error> {
         let mut runtime = Builder::new_current_thread();
@@ -47,6 +57,9 @@ impl Session {
                 let name = name.unwrap_or_default();
                 return Err(Error::usage(format!("--contexts names {name:?} more than once")));
             }
+        }
+        if names.len() > 1 {
+            refuse_flags_of_one_cluster(&args.connect, &names)?;
         }
         let (mut connections, mut unreachable) = (Vec::new(), Vec::new());
         for name in names {
@@ -97,21 +110,24 @@ impl Session {
         self.runtime.block_on(work)
     }
 
-    /// The namespace to look at: that of `-n`, else that of the contexts. `None` means all
-    /// namespaces: with `-A`, and where the contexts have different ones.
-    pub fn namespace(&self, args: &InputArgs) -> Option<String> {
+    /// The namespaces to look at: all with `-A`, else that of `-n`, else each context's own.
+    pub fn namespaces(&self, args: &InputArgs) -> Namespaces {
         if args.all_namespaces {
-            return None;
+            return Namespaces::All;
         }
-        let own = self.connections.first().map(|first| first.namespace.clone());
-        let agree = self.connections.iter().all(|of| Some(&of.namespace) == own.as_ref());
-        args.namespace.clone().or(own.filter(|_| agree))
+        match &args.namespace {
+            Some(namespace) => Namespaces::One(namespace.clone()),
+            None => Namespaces::own(
+                self.connections.iter().map(|of| (of.context.clone(), of.namespace.clone())),
+            ),
+        }
     }
 
     /// Reads the state of all clusters at the same time, in the order of [`Self::connections`].
-    /// Without a namespace, each is read in that of its own context.
-    pub async fn read_clusters(&self, namespace: Option<&str>) -> Vec<ClusterReadResult> {
+    /// Where the user may read no more than one namespace, that is the one to look at.
+    pub async fn read_clusters(&self, namespaces: &Namespaces) -> Vec<ClusterReadResult> {
         let all = self.connections.iter().map(|connection| {
+            let namespace = namespaces.of(connection.context.as_deref());
             let namespace = namespace.unwrap_or(&connection.namespace);
             live::read_cluster(connection, namespace)
         });
@@ -134,16 +150,18 @@ impl Session {
         printer: &mut Printer,
     ) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
-        let mut seen = BTreeMap::new();
+        let mut seen: Vec<KnownCluster> = Vec::new();
         let mut failed: Vec<live::Error> = self.unreachable.clone();
         for (connection, gathered) in self.connections.iter().zip(answers) {
             match gathered {
                 Ok(gathered) => {
-                    refuse_duplicate_cluster(connection, &gathered, &mut seen)?;
                     for limit in &gathered.limits {
                         printer.warning(&limit.to_string());
                     }
                     let mut one = gathered.loaded;
+                    let known = KnownCluster::new(connection, &one.snapshot);
+                    known.refuse_duplicate(&seen)?;
+                    seen.push(known);
                     loaded.snapshot.clusters.append(&mut one.snapshot.clusters);
                     loaded.merge_report(&one);
                 }
@@ -164,23 +182,22 @@ impl Session {
     }
 }
 
-/// Refuses a cluster that was read already under another context: every participant would count
-/// twice. Clusters are told apart by the UID of `kube-system` and by the API server's address.
-fn refuse_duplicate_cluster(
-    connection: &Connection,
-    gathered: &ClusterState,
-    seen: &mut BTreeMap<String, String>,
+/// Refuses flags that take the place of a part of one context, where there are several: a token would
+/// be sent to every cluster, and `--cluster` would make all of them one.
+fn refuse_flags_of_one_cluster(
+    connect: &ConnectArgs,
+    contexts: &[Option<&str>],
 ) -> Result<(), Error> {
-    let name = connection.context.as_deref().unwrap_or_default().to_owned();
-    let clusters = gathered.loaded.snapshot.clusters.iter();
-    let marks = clusters.filter_map(|of| Some(format!("uid {}", of.uid.as_ref()?)));
-    for mark in marks.chain([format!("server {}", connection.server)]) {
-        if let Some(other) = seen.insert(mark, name.clone()) {
-            return Err(Error::Usage {
-                message: format!("contexts {other} and {name} are one cluster"),
-                hints: vec![format!("name one of them only: --context {other}")],
-            });
-        }
-    }
-    Ok(())
+    let Some((flag, why)) = connect.flag_of_one_cluster() else { return Ok(()) };
+    let names: Vec<&str> = contexts.iter().copied().flatten().collect();
+    Err(Error::Usage {
+        message: format!(
+            "{flag} {why}, but {} contexts are looked at: {}",
+            names.len(),
+            names.join(", ")
+        ),
+        hints: vec![
+            "every context has a user and a cluster of its own in the kubeconfig: set them there (kubectl config set-context NAME --user USER), and leave the flag out".to_owned(),
+        ],
+    })
 }

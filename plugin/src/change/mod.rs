@@ -121,10 +121,10 @@ pub fn carry_out_with(
     let mut session = Some(session);
     for _ in 0..MAX_READS {
         let Some(open) = session.take() else { break };
-        let Input { loaded, session: connected, namespace } =
+        let Input { loaded, session: connected, namespaces } =
             input::read_live(open, input, overlay.as_ref(), printer)?;
         let Some(connected) = connected else { break };
-        let selection = Selection::new(input, namespace.as_deref());
+        let selection = Selection::new(input, &namespaces);
         let before = Index::new(&loaded.snapshot);
         let service_ref = target::resolve(&before, target, &selection)?;
         let meta = &service_ref.service.metadata;

@@ -58,4 +58,20 @@ impl ConnectArgs {
             insecure: self.insecure_skip_tls_verify,
         }
     }
+
+    /// A flag that is given and that makes sense with one context only, and what it does.
+    pub fn flag_of_one_cluster(&self) -> Option<(&'static str, &'static str)> {
+        let who = "says who one context's user is";
+        if self.token.is_some() {
+            Some(("--token", "is for the API server of one cluster"))
+        } else if self.cluster.is_some() {
+            Some(("--cluster", "says where one context's cluster is"))
+        } else if self.user.is_some() {
+            Some(("--user", who))
+        } else if !self.groups.is_empty() {
+            Some(("--as-group", who))
+        } else {
+            self.impersonate.as_ref().map(|_| ("--as", who))
+        }
+    }
 }

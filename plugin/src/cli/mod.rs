@@ -174,7 +174,7 @@ pub struct InputArgs {
         value_name = "NAME,NAME",
         value_delimiter = ',',
         help_heading = "Input",
-        conflicts_with_all = ["context", "files", "cluster", "user"]
+        conflicts_with_all = ["context", "files"]
     )]
     pub contexts: Vec<String>,
 

@@ -20,7 +20,7 @@ use crate::{
 /// Runs all rules and reports.
 pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let read = input::read(&args.input, printer)?;
-    let selection = Selection::new(&args.input, read.namespace.as_deref());
+    let selection = Selection::new(&args.input, &read.namespaces);
     let loaded = &read.loaded;
     let index = Index::new(&loaded.snapshot);
     let report = run_rules(&index, &selection);

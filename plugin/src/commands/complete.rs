@@ -1,7 +1,7 @@
 //! `__complete`: what kubectl's completion asks for, in the form it reads: a line a candidate, then
 //! a line with what the shell shall do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clbmigrate_cluster::live;
@@ -12,6 +12,8 @@ use clbmigrate_core::{
     snapshot::Cluster,
     version::CcmVersion,
 };
+
+use futures::future::join_all;
 
 use crate::{
     cli::{
@@ -175,7 +177,8 @@ fn is_path(flag: &Arg) -> bool {
 fn location_flags() -> Vec<Arg> {
     let connect = ConnectArgs::augment_args(Command::new("connect"));
     let status = StatusArgs::augment_args(Command::new("status"));
-    let is_location = |arg: &&Arg| matches!(arg.get_long(), Some("namespace" | "context"));
+    let is_location =
+        |arg: &&Arg| matches!(arg.get_long(), Some("namespace" | "context" | "contexts"));
     let narrowing = status.get_arguments().filter(is_location);
     connect.get_arguments().chain(narrowing).cloned().collect()
 }
@@ -187,7 +190,10 @@ fn input(before: &[String]) -> Option<InputArgs> {
         Subcommand::Status(args) => {
             let mut input = args.input;
             input.connect.request_timeout = DurationArg(COMPLETION_TIMEOUT);
-            Some(input)
+            // Such a line is refused, and its token is nothing for either cluster.
+            let is_refused =
+                sides(before).len() > 1 && input.connect.flag_of_one_cluster().is_some();
+            (!is_refused).then_some(input)
         }
         _ => None,
     }
@@ -196,7 +202,11 @@ fn input(before: &[String]) -> Option<InputArgs> {
 /// The words of the command line that say which cluster is meant.
 fn location_words(before: &[String]) -> Vec<String> {
     let mut words = Vec::new();
-    let flags = location_flags();
+    // The Service of a shift is that of the side that gains.
+    let gains = value(before, "--to").and_then(context_of);
+    let is_used =
+        |flag: &&Arg| gains.is_none() || !matches!(flag.get_long(), Some("context" | "contexts"));
+    let flags: Vec<Arg> = location_flags().into_iter().filter(|flag| is_used(&flag)).collect();
     for (index, word) in before.iter().enumerate() {
         let (name, has_value) =
             word.split_once('=').map_or((word.as_str(), false), |(name, _)| (name, true));
@@ -210,16 +220,26 @@ fn location_words(before: &[String]) -> Vec<String> {
                 words.extend(before.get(index + 1).cloned());
             }
         }
-        // The Service of a shift is that of the side that gains.
-        if word == "--to"
-            && let Some(context) = before
-                .get(index + 1)
-                .and_then(|side| side.parse::<ShiftSide>().ok()?.context().map(str::to_owned))
-        {
-            words.extend(["--context".to_owned(), context]);
-        }
     }
+    words.extend(gains.into_iter().flat_map(|context| ["--context".to_owned(), context]));
     words
+}
+
+/// The contexts of a shift's sides, each once.
+fn sides(before: &[String]) -> BTreeSet<String> {
+    let sides = ["--from", "--to"].into_iter().filter_map(|flag| value(before, flag));
+    sides.filter_map(context_of).collect()
+}
+
+fn context_of(side: &str) -> Option<String> {
+    side.parse::<ShiftSide>().ok()?.context().map(str::to_owned)
+}
+
+/// The value of a flag, behind it or joined to it by `=`.
+fn value<'w>(words: &'w [String], flag: &str) -> Option<&'w str> {
+    let joined = |word: &'w String| word.strip_prefix(flag)?.strip_prefix('=');
+    let at = words.iter().position(|word| word == flag || joined(word).is_some())?;
+    words.get(at).and_then(joined).or_else(|| words.get(at + 1).map(String::as_str))
 }
 
 fn contexts(before: &[String]) -> Vec<String> {
@@ -240,13 +260,20 @@ fn namespaces(before: &[String]) -> Vec<String> {
 fn services(before: &[String], last: &str) -> Candidates {
     let listed = input(before).and_then(|input| {
         let session = Session::open(&input).ok()?;
-        let namespace = session.namespace(&input)?;
-        session.block_on(live::services(session.single_connection().ok()?, &namespace)).ok()
+        let namespaces = session.namespaces(&input);
+        let lists = session.connections().iter().map(|connection| {
+            let own = namespaces.of(connection.context.as_deref());
+            live::services(connection, own.unwrap_or(&connection.namespace))
+        });
+        let lists = session.block_on(join_all(lists)).into_iter().flatten();
+        Some(lists.flat_map(|listed| listed.snapshot.clusters).collect::<Vec<_>>())
     });
     let kind = last.split_once('/').map(|(kind, _)| format!("{kind}/")).unwrap_or_default();
     let listed = listed.unwrap_or_default();
-    let services = listed.snapshot.clusters.iter().flat_map(Cluster::services);
-    let candidates = services.filter(|service| service.is_taken_by_ccm());
+    let services = listed.iter().flat_map(Cluster::services);
+    let mut known = BTreeSet::new();
+    let candidates = services
+        .filter(|service| service.is_taken_by_ccm() && known.insert(&service.metadata.name));
     let about = |service: &Service| {
         let weight = service.metadata.annotations.text(annotation::WEIGHT);
         if weight.is_empty() { String::new() } else { format!("weight {weight}") }
@@ -270,6 +297,9 @@ mod tests {
     #[case::apart("set -n shop svc/", "-n shop")]
     #[case::without_a_value("set --insecure-skip-tls-verify svc/", "--insecure-skip-tls-verify")]
     #[case::the_gaining_side("shift --from a --to b svc/", "--context b")]
+    #[case::the_gaining_side_with_equals("shift --from=a --to=b=shop/web svc/", "--context b")]
+    #[case::the_gaining_side_of_several("shift --contexts=a,b --to b svc/", "--context b")]
+    #[case::several_contexts("undo --contexts a,b svc/", "--contexts a,b")]
     fn the_cluster_is_that_of_the_command_line(#[case] before: &str, #[case] flags: &str) {
         let line = location_words(&words(before));
         assert_eq!(line.join(" "), flags);

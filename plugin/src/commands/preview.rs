@@ -55,8 +55,8 @@ fn preview_weight(
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
     target::parse_name(target)?;
-    let Input { loaded, session, namespace } = input::read(&args.input, printer)?;
-    let selection = Selection::new(&args.input, namespace.as_deref());
+    let Input { loaded, session, namespaces } = input::read(&args.input, printer)?;
+    let selection = Selection::new(&args.input, &namespaces);
     let before = Index::new(&loaded.snapshot);
     let service_ref = target::resolve(&before, target, &selection)?;
     let changed = with_weight(&loaded.snapshot, &service_ref, weight);
@@ -74,9 +74,9 @@ fn preview_weight(
 fn preview_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let newer = input::overlay(&args.input)?.unwrap_or_default();
     let session = Session::open(&args.input)?;
-    let namespace = session.namespace(&args.input);
-    let selection = Selection::new(&args.input, namespace.as_deref());
-    let answers = session.block_on(session.read_clusters(namespace.as_deref()));
+    let namespaces = session.namespaces(&args.input);
+    let selection = Selection::new(&args.input, &namespaces);
+    let answers = session.block_on(session.read_clusters(&namespaces));
     let mut loaded = session.merge(answers, printer)?;
     input::require_known_clusters(&newer, &loaded.snapshot)?;
     let mut changed = loaded.snapshot.overlaid(&newer.snapshot, false);
@@ -215,7 +215,8 @@ fn preview_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Erro
     let before = Index::new(&loaded.snapshot);
     let after = Index::new(&changed);
     let preview = preview::preview(&before, &after);
-    let selection = Selection::new(&args.input, args.input.namespace.as_deref());
+    let namespaces = input::file_namespaces(&args.input);
+    let selection = Selection::new(&args.input, &namespaces);
     show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)
 }
 

@@ -72,7 +72,7 @@ fn plan(args: &SetArgs, weight: &str, service: &Service) -> Result<Plan, Error> 
 
 /// Other weights for servers outside, in every group of the Service that they are in.
 fn plan_servers(args: &SetArgs, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
-    let selection = Selection::new(plan_context.input, plan_context.namespace);
+    let selection = Selection::new(plan_context.input, plan_context.namespaces);
     let service_ref = target::resolve(plan_context.index, &args.target, &selection)?;
     let mut groups: BTreeSet<&str> = BTreeSet::new();
     let mut known: BTreeSet<&str> = BTreeSet::new();

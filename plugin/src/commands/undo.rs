@@ -50,10 +50,11 @@ fn last_of_several(
     session: &Session,
     input: &InputArgs,
 ) -> Result<Option<HistoryEntry>, Error> {
-    let namespace = session.namespace(input);
+    let namespaces = session.namespaces(input);
     let mut found: Vec<HistoryEntry> = Vec::new();
     for connection in session.connections() {
-        let namespace = namespace.as_deref().unwrap_or(&connection.namespace);
+        let own = namespaces.of(connection.context.as_deref());
+        let namespace = own.unwrap_or(&connection.namespace);
         let service = session.block_on(connection.service(namespace, name))?;
         let history = service.and_then(|service| service.history().ok());
         found.extend(history.and_then(|history| history.last_to_undo().cloned()));

@@ -25,6 +25,7 @@ use crate::{
     },
     error::{Error, Exit},
     input::{self, Input},
+    namespaces::Namespaces,
     output::{Printable, Printer},
     session::Session,
 };
@@ -41,8 +42,8 @@ pub struct WriteOptions<'a> {
 pub struct PlanContext<'s> {
     /// The index of the clusters' objects and the CLB API's answers.
     pub index: &'s Index<'s>,
-    /// The namespace to look at; `None` for all.
-    pub namespace: Option<&'s str>,
+    /// The namespaces to look at.
+    pub namespaces: &'s Namespaces,
     /// The flags about what is read.
     pub input: &'s InputArgs,
 }
@@ -103,7 +104,7 @@ pub fn carry_out(
     let mut session = Some(Session::open(input)?);
     for _ in 0..change::MAX_READS {
         let Some(open) = session.take() else { break };
-        let Input { loaded, session: connected, namespace } =
+        let Input { loaded, session: connected, namespaces } =
             input::read_live(open, input, overlay.as_ref(), printer)?;
         let Some(connected) = connected else { break };
         if loaded.snapshot.clusters.len() < input.contexts.len() {
@@ -114,7 +115,7 @@ pub fn carry_out(
             });
         }
         let before = Index::new(&loaded.snapshot);
-        let plan_context = PlanContext { index: &before, namespace: namespace.as_deref(), input };
+        let plan_context = PlanContext { index: &before, namespaces: &namespaces, input };
         let intent = plan(&plan_context)?;
         match PreparedChange::new(&intent, &connected, &before)? {
             Some(prepared) => return Transfer { intent, prepared, options }.run(printer),

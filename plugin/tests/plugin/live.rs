@@ -1,94 +1,20 @@
 //! Live commands, over an API server that serves a few objects and the double of the CLB.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
-    thread,
-};
-
 use clbmigrate_clb_double::{ClbDouble, Fault, FaultEffect, Options};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::program::{Folder, Output, command, finish};
+use crate::{
+    api_server::ApiServer,
+    program::{Folder, Output, command, finish},
+};
 
 const ACCOUNT: &str = "1000000000000001";
 const REGION: &str = "cn-bed";
 const BALANCER: &str = "DescribeLoadBalancerAttribute";
 const GROUPS: &str = "DescribeVServerGroups";
 const LISTENERS: &str = "DescribeLoadBalancerListeners";
-
-/// An API server that lists these objects by the last part of the path, and has nothing else.
-fn api_server(objects: Vec<Value>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for connection in listener.incoming() {
-            let connection = connection.expect("a connection");
-            let objects = objects.clone();
-            thread::spawn(move || serve(&connection, &objects));
-        }
-    });
-    format!("http://{address}")
-}
-
-/// Answers the requests of one connection.
-fn serve(mut connection: &TcpStream, objects: &[Value]) {
-    let mut reader = BufReader::new(connection);
-    loop {
-        let mut head = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or_default() == 0 {
-                return;
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-            head.push(line);
-        }
-        let path = head[0].split_whitespace().nth(1).expect("a path").to_owned();
-        let (status, body) = answer(path.split('?').next().expect("a path"), objects);
-        let body = body.to_string();
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        // The program may have gone away.
-        if connection.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-fn answer(path: &str, objects: &[Value]) -> (u16, Value) {
-    let kind = match path.rsplit('/').next().unwrap_or_default() {
-        "version" => return (200, json!({"major": "1", "minor": "33", "gitVersion": "v1.33.0"})),
-        "services" => "Service",
-        "nodes" => "Node",
-        "endpointslices" => "EndpointSlice",
-        "deployments" => "Deployment",
-        "statefulsets" => "StatefulSet",
-        "daemonsets" => "DaemonSet",
-        "horizontalpodautoscalers" => "HorizontalPodAutoscaler",
-        "pods" => "Pod",
-        "namespaces" => "Namespace",
-        _ => {
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "message": "not found", "reason": "NotFound", "code": 404,
-            });
-            return (404, status);
-        }
-    };
-    let items: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
-    let list = json!({
-        "kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
-        "items": items,
-    });
-    (200, list)
-}
 
 /// A migrated Service that names this CLB.
 fn service(clb: &str) -> Value {
@@ -129,7 +55,7 @@ impl World {
         let runtime = runtime.expect("a runtime");
         let options = Options::new(state.to_string().parse().expect("a state"));
         let cloud = runtime.block_on(ClbDouble::start(options)).expect("a double");
-        let server = api_server(vec![service(clb)]);
+        let server = ApiServer::start(vec![service(clb)]).url;
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
             "clusters": [{"name": "prod", "cluster": {"server": server}}],

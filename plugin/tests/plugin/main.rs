@@ -1,9 +1,11 @@
 //! The program as its users run it: over files, without a cluster.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod api_server;
 mod cases;
 mod ccm;
 mod check;
+mod contexts;
 mod docs;
 mod documents;
 mod environment;

@@ -1,36 +1,9 @@
 //! `undo` over two API servers that only know one Service each.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    thread,
+use crate::{
+    api_server::ApiServer,
+    program::{Folder, run},
 };
-
-use crate::program::{Folder, run};
-
-/// An API server that answers every request with this Service.
-fn api_server(service: &serde_json::Value) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let body = service.to_string();
-    thread::spawn(move || {
-        for connection in listener.incoming() {
-            answer(&connection.expect("a connection"), &body);
-        }
-    });
-    format!("http://{address}")
-}
-
-/// Reads one request up to the empty line, and answers it.
-fn answer(mut connection: &TcpStream, body: &str) {
-    let mut lines = BufReader::new(connection).lines();
-    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    connection.write_all(answer.as_bytes()).expect("an answer");
-}
 
 /// A kubeconfig with a context for each of these servers.
 fn kubeconfig(servers: &[(&str, &str)]) -> String {
@@ -62,7 +35,8 @@ fn service_without_record() -> serde_json::Value {
 #[test]
 fn of_several_clusters_without_a_change_to_undo_all_are_named() {
     let service = service_without_record();
-    let (old, new) = (api_server(&service), api_server(&service));
+    let (old, new) =
+        (ApiServer::start(vec![service.clone()]).url, ApiServer::start(vec![service]).url);
     let folder = Folder::new(&[("config", &kubeconfig(&[("old", &old), ("new", &new)]))]);
     let config = folder.path("config");
     let ran = run(&format!("undo svc/web --contexts old,new --yes --kubeconfig {config}"));
@@ -73,7 +47,7 @@ fn of_several_clusters_without_a_change_to_undo_all_are_named() {
 
 #[test]
 fn a_cluster_that_cannot_be_asked_is_not_said_to_hold_no_change() {
-    let old = api_server(&service_without_record());
+    let old = ApiServer::start(vec![service_without_record()]).url;
     let folder = Folder::new(&[("config", &kubeconfig(&[("old", &old)]))]);
     let config = folder.path("config");
     let ran = run(&format!("undo svc/web --contexts old,new --yes --kubeconfig {config}"));

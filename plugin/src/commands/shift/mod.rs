@@ -133,8 +133,8 @@ fn finish(target: &str, plan_context: &PlanContext<'_>) -> Result<Intent, Error>
     let name = target::parse_name(target)?;
     let is_it = |part: &Part| match part {
         Part::Service(of) => {
-            of.name == name
-                && plan_context.namespace.is_none_or(|namespace| of.namespace == namespace)
+            let context = of.context.as_deref();
+            of.name == name && plan_context.namespaces.includes(context, Some(&of.namespace))
         }
         Part::Servers(_) => false,
     };

@@ -2,7 +2,10 @@
 
 use clbmigrate_core::index::ServiceRef;
 
-use crate::{cli::ShiftSide, error::Error, selection::Selection, target, transfer::PlanContext};
+use crate::{
+    cli::ShiftSide, error::Error, namespaces::Namespaces, selection::Selection, target,
+    transfer::PlanContext,
+};
 
 /// What a side names.
 pub enum ResolvedSide<'a> {
@@ -39,7 +42,7 @@ impl<'a> ResolvedSides<'a> {
             },
             (from, to) => {
                 let service_ref = target_service(target, to, plan_context)?;
-                let other = counterpart(&service_ref, from, plan_context)?;
+                let other = counterpart(target, &service_ref, from, plan_context)?;
                 Self { to: ResolvedSide::Service(service_ref), from: ResolvedSide::Service(other) }
             }
         })
@@ -73,7 +76,7 @@ fn target_service<'a>(
     if let Some(name) = service {
         return service_by_name(name, context, plan_context);
     }
-    let selection = Selection::new(plan_context.input, plan_context.namespace).in_context(context);
+    let selection = Selection::new(plan_context.input, plan_context.namespaces).in_context(context);
     target::resolve(plan_context.index, target, &selection)
 }
 
@@ -83,12 +86,14 @@ fn service_by_name<'a>(
     context: &str,
     plan_context: &PlanContext<'a>,
 ) -> Result<ServiceRef<'a>, Error> {
-    let selection = Selection::new(plan_context.input, Some(namespace)).in_context(context);
+    let namespaces = Namespaces::One(namespace.clone());
+    let selection = Selection::new(plan_context.input, &namespaces).in_context(context);
     target::resolve(plan_context.index, name, &selection)
 }
 
 /// The Service of the other context that is in a route of this one.
 fn counterpart<'a>(
+    target: &str,
     service_ref: &ServiceRef<'a>,
     side: &ShiftSide,
     plan_context: &PlanContext<'a>,
@@ -109,6 +114,17 @@ fn counterpart<'a>(
                 found.push(member.service_ref);
             }
         }
+    }
+    // Of several, the one that the target names in its own context.
+    let selection = Selection::new(plan_context.input, plan_context.namespaces).in_context(context);
+    let named = target::parse_name(target)?;
+    let is_named = |of: &&ServiceRef<'a>| {
+        of.service.metadata.name == named && selection.includes(of.cluster, of.service)
+    };
+    if found.len() > 1
+        && let Some(one) = found.iter().find(is_named)
+    {
+        return Ok(*one);
     }
     let name = |service_ref: &ServiceRef<'_>| {
         let meta = &service_ref.service.metadata;

@@ -15,7 +15,7 @@ use crate::{
 
 /// Answers by what was read.
 pub fn show(args: &StatusArgs, read: &Input, printer: &mut Printer) -> Result<Exit, Error> {
-    let selection = Selection::new(&args.input, read.namespace.as_deref());
+    let selection = Selection::new(&args.input, &read.namespaces);
     let loaded = &read.loaded;
     let index = Index::new(&loaded.snapshot);
     let objects = selection.objects(&loaded.snapshot);

@@ -66,9 +66,9 @@ async fn fetch(
     args: &StatusArgs,
     signals: &mut Signals,
 ) -> Option<Vec<ClusterReadResult>> {
-    let namespace = session.namespace(&args.input);
+    let namespaces = session.namespaces(&args.input);
     tokio::select! {
-        answers = session.read_clusters(namespace.as_deref()) => Some(answers),
+        answers = session.read_clusters(&namespaces) => Some(answers),
         () = signals.end() => None,
     }
 }

@@ -1,0 +1,172 @@
+//! An API server that serves a few objects and remembers who asked for what.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+/// A request that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The path with its query.
+    pub path: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
+}
+
+/// What is served to whom.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The objects, of any kind.
+    pub objects: Vec<Value>,
+    /// Paths, without query, that are answered with 403.
+    pub forbidden: Vec<&'static str>,
+}
+
+/// A running server; it ends with the test program.
+pub struct ApiServer {
+    /// Its address.
+    pub url: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl ApiServer {
+    /// A server with these objects for everybody.
+    pub fn start(objects: Vec<Value>) -> Self {
+        Self::start_serving(Served { objects, ..Served::default() })
+    }
+
+    /// A server that serves everybody the same.
+    pub fn start_serving(served: Served) -> Self {
+        Self::start_for(move |_| Some(served.clone()))
+    }
+
+    /// A server that is one cluster for whoever comes with one token, and another for another: as a
+    /// proxy that many clusters are behind. Without a known token it answers 401.
+    pub fn start_by_token(clusters: BTreeMap<&'static str, Served>) -> Self {
+        Self::start_for(move |request| {
+            let token = request.authorization.as_deref()?.strip_prefix("Bearer ")?;
+            clusters.get(token).cloned()
+        })
+    }
+
+    fn start_for(served: impl Fn(&Request) -> Option<Served> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, served) = (Arc::clone(&requests), Arc::new(served));
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let connection = connection.expect("a connection");
+                let (seen, served) = (Arc::clone(&seen), Arc::clone(&served));
+                thread::spawn(move || {
+                    serve(&connection, |request| {
+                        seen.lock().expect("a list").push(request.clone());
+                        answer(&request, served(&request))
+                    });
+                });
+            }
+        });
+        Self { url: format!("http://{address}"), requests }
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("a list").clone()
+    }
+}
+
+/// Answers the requests of one connection.
+fn serve(mut connection: &TcpStream, answer: impl Fn(Request) -> (u16, Value)) {
+    let mut reader = BufReader::new(connection);
+    loop {
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or_default() == 0 {
+                return;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head.push(line);
+        }
+        let path = head[0].split_whitespace().nth(1).expect("a path").to_owned();
+        let authorization = head.iter().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("authorization").then(|| value.trim().to_owned())
+        });
+        let (status, body) = answer(Request { path, authorization });
+        let body = body.to_string();
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        // The program may have gone away.
+        if connection.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(request: &Request, served: Option<Served>) -> (u16, Value) {
+    let path = request.path.split('?').next().expect("a path");
+    let Some(served) = served else { return refusal(401, "Unauthorized") };
+    if path == "/version" {
+        return (200, json!({"major": "1", "minor": "33", "gitVersion": "v1.33.0"}));
+    }
+    if served.forbidden.contains(&path) {
+        return refusal(403, "Forbidden");
+    }
+    let mut parts = path.split('/').rev();
+    let (last, before) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let namespace = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next());
+    let of_kind = |kind: &str| -> Vec<Value> {
+        let objects = served.objects.iter().filter(|object| object["kind"] == kind);
+        let is_there = |object: &&Value| {
+            let own = object["metadata"]["namespace"].as_str();
+            own.is_none() || namespace.is_none() || own == namespace
+        };
+        objects.filter(is_there).cloned().collect()
+    };
+    if let Some(kind) = kind(last) {
+        let list = json!({
+            "kind": format!("{kind}List"), "apiVersion": "v1",
+            "metadata": {"resourceVersion": "1"}, "items": of_kind(kind),
+        });
+        return (200, list);
+    }
+    let objects = kind(before).map(of_kind).unwrap_or_default();
+    match objects.into_iter().find(|object| object["metadata"]["name"] == last) {
+        Some(object) => (200, object),
+        None => refusal(404, "NotFound"),
+    }
+}
+
+fn refusal(code: u16, reason: &str) -> (u16, Value) {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": reason, "reason": reason, "code": code,
+    });
+    (code, status)
+}
+
+fn kind(resource: &str) -> Option<&'static str> {
+    Some(match resource {
+        "services" => "Service",
+        "nodes" => "Node",
+        "endpointslices" => "EndpointSlice",
+        "deployments" => "Deployment",
+        "statefulsets" => "StatefulSet",
+        "daemonsets" => "DaemonSet",
+        "horizontalpodautoscalers" => "HorizontalPodAutoscaler",
+        "pods" => "Pod",
+        "namespaces" => "Namespace",
+        _ => return None,
+    })
+}
