@@ -3,7 +3,7 @@
 use clbmigrate_cluster::live::WriteError;
 use clbmigrate_core::history;
 
-use super::Change;
+use super::{Change, wait::describe_overwrite};
 use crate::{error::Error, target};
 
 /// A write that failed.
@@ -20,8 +20,8 @@ impl WriteFailure {
     pub fn new(change: &Change<'_>, error: WriteError) -> Self {
         let is_known = match &error {
             WriteError::Request(_) => true,
-            WriteError::Conflict { is_lost, .. } => !is_lost,
-            WriteError::Unknown(_) => false,
+            WriteError::Conflict { is_lost, .. } | WriteError::Exists { is_lost, .. } => !is_lost,
+            WriteError::Overwritten { .. } | WriteError::Unknown(_) => false,
         };
         let error = explain(change, error);
         if is_known { Self::NotWritten(error) } else { Self::Unknown(error) }
@@ -48,12 +48,22 @@ fn explain(change: &Change<'_>, error: WriteError) -> Error {
             );
             Error::Cluster(error.hint(hint))
         }
+        WriteError::Exists { .. } => {
+            Error::Conflict { message: error.to_string(), hints: Vec::new() }
+        }
+        WriteError::Overwritten { key, now } => Error::Conflict {
+            message: format!(
+                "{}: it was written, and put back: {}",
+                change.service_ref.label(),
+                describe_overwrite(&now, &key, now.value(&key))
+            ),
+            hints: vec!["see who edits it before you repeat".to_owned()],
+        },
         WriteError::Conflict { key, now, is_lost } => {
             let who = now.field_managers_of(&key).into_iter().next();
             let by = who.map(|manager| format!(" by {} at {}", manager.name, manager.time));
-            let value = now
-                .annotation(&key)
-                .map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+            let value =
+                now.value(&key).map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
             let last = now.history().ok().and_then(|history| {
                 let last = history.last()?;
                 let known = change.present.history().ok()?;

@@ -2,7 +2,7 @@
 //! while CCM works on an edit is enough for that (CCM 2.14: `BuildLocalModel` drops the error), and
 //! nothing but another edit makes CCM look again.
 
-use clbmigrate_cluster::live::{LiveService, new_change_id};
+use clbmigrate_cluster::live::{LiveService, RESYNC, new_change_id};
 use clbmigrate_core::patch::AnnotationEdit;
 
 use super::{
@@ -11,9 +11,6 @@ use super::{
     wait::{WaitResult, describe_overwrite},
 };
 use crate::{cli::WriteArgs, error::Error, output::Printer};
-
-/// Any value will do: what counts for CCM is that an annotation changes.
-const RESYNC: &str = "clbmigrate.io/resync";
 
 /// What taking a change back has led to.
 pub enum Rollback<'c> {

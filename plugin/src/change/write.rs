@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use clbmigrate_cluster::live::{LiveService, new_change_id};
+use clbmigrate_cluster::live::{LiveService, WRITE_PATIENCE, new_change_id};
 use clbmigrate_core::{patch::AnnotationEdit, reconciliation::ObservedService};
+use tokio::time::Instant;
 
 use super::{
     Change,
@@ -36,7 +37,7 @@ impl Change<'_> {
     /// Where the API server, or a webhook of it, refuses it.
     pub fn dry_run(&self, args: &WriteArgs, printer: &mut Printer) -> Result<(), Error> {
         let edits = record::with_history(self, &new_change_id(), args, printer);
-        Ok(self.session.block_on(self.connection.dry_run(&self.present, &edits))?)
+        Ok(self.session.block_on(self.connection.dry_run(&self.present, &edits.into()))?)
     }
 
     /// Writes the change with its record, and tells the API server's warnings.
@@ -63,7 +64,11 @@ impl Change<'_> {
         id: &str,
         printer: &mut Printer,
     ) -> Result<(), WriteFailure> {
-        let written = self.session.block_on(self.connection.write(present, edits, id));
+        let edit = edits.to_vec().into();
+        let written = self.session.block_on(async {
+            let deadline = Instant::now() + WRITE_PATIENCE;
+            self.connection.write(present, &edit, id, Some(deadline)).await
+        });
         let written = written.map_err(|error| WriteFailure::new(self, error))?;
         if written.recovered {
             printer.info("the answer to the write was lost; the change is there");

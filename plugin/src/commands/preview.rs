@@ -135,7 +135,9 @@ fn dry_run(
     let meta = &old.metadata;
     session.block_on(async {
         match connection.service(meta.namespace(), &meta.name).await? {
-            Some(present) => connection.dry_run(&present, edits).await.map(|()| true),
+            Some(present) => {
+                connection.dry_run(&present, &edits.to_vec().into()).await.map(|()| true)
+            }
             None => Ok(false),
         }
     })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     clb_answers::{ClbAnswer, ClbAnswers, RegisteredBackend},
     object::Service,
+    patch::{AnnotationEdit, ServiceEdit},
     snapshot::{Cluster, Snapshot},
 };
 
@@ -20,15 +21,37 @@ impl Snapshot {
         key: &str,
         value: Option<&str>,
     ) -> Self {
+        let (key, new) = (key.to_owned(), value.map(str::to_owned));
+        let edit = ServiceEdit::from(vec![AnnotationEdit { key, old: None, new }]);
+        self.with_edit(cluster, namespace, name, &edit)
+    }
+
+    /// This snapshot with an edit of one Service made, whatever its values are. The same snapshot
+    /// where the cluster of that index has no such Service.
+    #[must_use]
+    pub fn with_edit(
+        &self,
+        cluster: usize,
+        namespace: &str,
+        name: &str,
+        edit: &ServiceEdit,
+    ) -> Self {
         let mut snapshot = self.clone();
         if let Some(cluster) = snapshot.clusters.get_mut(cluster)
             && let Some(mut service) = cluster.remove_service(namespace, name)
         {
-            let annotations = &mut Arc::make_mut(&mut service).metadata.annotations;
-            match value {
-                Some(value) => annotations.set(key, value),
-                None => drop(annotations.remove(key)),
-            }
+            Arc::make_mut(&mut service).apply(edit);
+            cluster.replace_service(service);
+        }
+        snapshot
+    }
+
+    /// This snapshot with a Service more, or in the place of the one of its name. The same snapshot
+    /// where there is no cluster of that index.
+    #[must_use]
+    pub fn with_service(&self, cluster: usize, service: Service) -> Self {
+        let mut snapshot = self.clone();
+        if let Some(cluster) = snapshot.clusters.get_mut(cluster) {
             cluster.replace_service(service);
         }
         snapshot
@@ -83,6 +106,26 @@ impl Snapshot {
         self.clusters.iter().position(|known| {
             known.context == cluster.context || (only && cluster.context.is_none())
         })
+    }
+}
+
+impl Service {
+    /// Makes an edit, whatever the values are.
+    fn apply(&mut self, edit: &ServiceEdit) {
+        for AnnotationEdit { key, new, .. } in &edit.annotations {
+            match new {
+                Some(new) => self.metadata.annotations.set(key, new),
+                None => drop(self.metadata.annotations.remove(key)),
+            }
+        }
+        if let Some(edit) = &edit.service_type {
+            self.spec.kind = Some(edit.new.clone());
+            // The API server takes the node ports from a Service that becomes of this type
+            // (Kubernetes 1.21: `dropTypeDependentFields`).
+            if edit.new == "ClusterIP" {
+                self.spec.ports.iter_mut().for_each(|port| port.node_port = 0);
+            }
+        }
     }
 }
 

@@ -1,11 +1,20 @@
 //! JSON Patches (RFC 6902) of Kubernetes objects: the fixes that rules propose, and guarded edits of
-//! annotations.
+//! Services.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The map of an object's annotations.
 const ANNOTATIONS: &str = "/metadata/annotations";
+
+/// A Service's type.
+const TYPE: &str = "/spec/type";
+
+/// The name of a Service's type among the fields of an edit.
+pub const TYPE_FIELD: &str = "spec.type";
+
+/// The type of a Service that states none. API servers store it.
+const DEFAULT_TYPE: &str = "ClusterIP";
 
 /// One operation of a JSON Patch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,31 +83,118 @@ pub struct AnnotationEdit {
     pub new: Option<String>,
 }
 
-/// The JSON Patch that makes `edits`, and fails as a whole where one of the values is not what was
-/// read. Edits that change nothing are left out. It never tests `resourceVersion`, which CCM's own
-/// writes change. A test for `null` demands that a member is absent, as the API server's patch
-/// library has it.
-///
-/// `has_annotations` tells whether the object has any annotation. Where it has none, the patch adds
-/// the map first.
-pub fn guarded(has_annotations: bool, edits: &[AnnotationEdit]) -> Vec<Value> {
-    let edits: Vec<&AnnotationEdit> = edits.iter().filter(|edit| edit.old != edit.new).collect();
-    let changes = edits.iter().map(|edit| match (&edit.old, &edit.new) {
-        (_, None) => PatchOp::remove_annotation(&edit.key),
-        (None, Some(new)) => PatchOp::add_annotation(&edit.key, new),
-        (Some(_), Some(new)) => PatchOp::set_annotation(&edit.key, new),
-    });
-    let test =
-        |path: &str, value: &Option<String>| json!({"op": "test", "path": path, "value": value});
-    let mut patch = Vec::new();
-    if has_annotations {
-        patch.extend(edits.iter().map(|edit| test(&annotation_pointer(&edit.key), &edit.old)));
-    } else if !edits.is_empty() {
-        patch.push(test(ANNOTATIONS, &None));
-        patch.push(json!({"op": "add", "path": ANNOTATIONS, "value": {}}));
+/// A Service's type (`spec.type`) as it was read, and as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeEdit {
+    /// The type that was read; `None` where a manifest states none, which means `ClusterIP`.
+    pub old: Option<String>,
+    /// The type to write.
+    pub new: String,
+}
+
+impl TypeEdit {
+    fn old(&self) -> &str {
+        self.old.as_deref().unwrap_or(DEFAULT_TYPE)
     }
-    patch.extend(changes.map(|change| json!(change)));
-    patch
+}
+
+/// All that one write edits on a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceEdit {
+    /// The annotations.
+    pub annotations: Vec<AnnotationEdit>,
+    /// The type; `None` leaves it.
+    pub service_type: Option<TypeEdit>,
+}
+
+/// One field of a [`ServiceEdit`]: an annotation, or the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldEdit<'e> {
+    /// The annotation's full key, or [`TYPE_FIELD`].
+    pub field: &'e str,
+    /// The value that was read.
+    pub old: Option<&'e str>,
+    /// The value to write.
+    pub new: Option<&'e str>,
+}
+
+impl From<Vec<AnnotationEdit>> for ServiceEdit {
+    fn from(annotations: Vec<AnnotationEdit>) -> Self {
+        Self { annotations, service_type: None }
+    }
+}
+
+impl ServiceEdit {
+    /// Whether it changes nothing.
+    pub fn is_unchanged(&self) -> bool {
+        self.fields().next().is_none()
+    }
+
+    /// The fields that it changes.
+    pub fn fields(&self) -> impl Iterator<Item = FieldEdit<'_>> {
+        let annotations = self.annotations.iter().map(|edit| FieldEdit {
+            field: &edit.key,
+            old: edit.old.as_deref(),
+            new: edit.new.as_deref(),
+        });
+        let service_type = self.service_type.iter().map(|edit| FieldEdit {
+            field: TYPE_FIELD,
+            old: Some(edit.old()),
+            new: Some(&edit.new),
+        });
+        annotations.chain(service_type).filter(|edit| edit.old != edit.new)
+    }
+
+    /// The edit that takes this one back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let annotations = self.annotations.iter().map(|edit| AnnotationEdit {
+            key: edit.key.clone(),
+            old: edit.new.clone(),
+            new: edit.old.clone(),
+        });
+        Self {
+            annotations: annotations.collect(),
+            service_type: self
+                .service_type
+                .as_ref()
+                .map(|edit| TypeEdit { old: Some(edit.new.clone()), new: edit.old().to_owned() }),
+        }
+    }
+
+    /// The JSON Patch that makes the edit, and fails as a whole where one of the values is not what
+    /// was read. Values that stay are left out. The patch never tests `resourceVersion`, which CCM's
+    /// own writes change. A test for `null` demands that a member is absent, as the API server's
+    /// patch library has it.
+    ///
+    /// `has_annotations` tells whether the object has any annotation. Where it has none, the patch
+    /// adds the map first.
+    pub fn guarded(&self, has_annotations: bool) -> Vec<Value> {
+        let test =
+            |path: &str, value: Option<&str>| json!({"op": "test", "path": path, "value": value});
+        let mut tests = Vec::new();
+        let mut writes = Vec::new();
+        for edit in self.fields() {
+            if edit.field == TYPE_FIELD {
+                tests.push(test(TYPE, edit.old));
+                writes.push(json!({"op": "replace", "path": TYPE, "value": edit.new}));
+                continue;
+            }
+            if has_annotations {
+                tests.push(test(&annotation_pointer(edit.field), edit.old));
+            } else if writes.is_empty() {
+                tests.push(test(ANNOTATIONS, None));
+                writes.push(json!({"op": "add", "path": ANNOTATIONS, "value": {}}));
+            }
+            writes.push(json!(match (edit.old, edit.new) {
+                (_, None) => PatchOp::remove_annotation(edit.field),
+                (None, Some(new)) => PatchOp::add_annotation(edit.field, new),
+                (Some(_), Some(new)) => PatchOp::set_annotation(edit.field, new),
+            }));
+        }
+        tests.append(&mut writes);
+        tests
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +209,15 @@ mod tests {
             old: old.map(str::to_owned),
             new: new.map(str::to_owned),
         }
+    }
+
+    fn guarded(has_annotations: bool, edits: &[AnnotationEdit]) -> Vec<Value> {
+        ServiceEdit::from(edits.to_vec()).guarded(has_annotations)
+    }
+
+    fn with_type(annotations: &[AnnotationEdit], old: Option<&str>, new: &str) -> ServiceEdit {
+        let service_type = TypeEdit { old: old.map(str::to_owned), new: new.to_owned() };
+        ServiceEdit { annotations: annotations.to_vec(), service_type: Some(service_type) }
     }
 
     fn apply(object: &mut Value, patch: &[Value]) -> Result<(), json_patch::PatchError> {
@@ -152,6 +257,46 @@ mod tests {
         assert!(guarded(false, &[edit("a", None, None)]).is_empty());
     }
 
+    #[test]
+    fn annotations_and_type_are_one_patch() {
+        let edit = with_type(&[edit("a", None, Some("1"))], Some("NodePort"), "LoadBalancer");
+        assert_eq!(
+            json!(edit.guarded(true)),
+            json!([
+                {"op": "test", "path": "/metadata/annotations/a", "value": null},
+                {"op": "test", "path": "/spec/type", "value": "NodePort"},
+                {"op": "add", "path": "/metadata/annotations/a", "value": "1"},
+                {"op": "replace", "path": "/spec/type", "value": "LoadBalancer"},
+            ])
+        );
+        assert_eq!(
+            json!(edit.guarded(false)),
+            json!([
+                {"op": "test", "path": "/metadata/annotations", "value": null},
+                {"op": "test", "path": "/spec/type", "value": "NodePort"},
+                {"op": "add", "path": "/metadata/annotations", "value": {}},
+                {"op": "add", "path": "/metadata/annotations/a", "value": "1"},
+                {"op": "replace", "path": "/spec/type", "value": "LoadBalancer"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_type_that_is_not_stated_is_the_one_that_api_servers_store() {
+        let edit = with_type(&[], None, "LoadBalancer");
+        assert_eq!(edit.guarded(true)[0]["value"], "ClusterIP");
+        let back = edit.reversed().service_type.expect("a type");
+        assert_eq!((back.old.as_deref(), back.new.as_str()), (Some("LoadBalancer"), "ClusterIP"));
+        assert!(with_type(&[], None, "ClusterIP").is_unchanged());
+        assert!(!edit.is_unchanged());
+    }
+
+    #[test]
+    fn an_edit_without_annotations_leaves_an_absent_map_absent() {
+        let patch = with_type(&[edit("a", None, None)], Some("ClusterIP"), "LoadBalancer");
+        assert_eq!(patch.guarded(false).len(), 2);
+    }
+
     mod properties {
         use proptest::prelude::*;
 
@@ -182,6 +327,24 @@ mod tests {
                 let mut object = json!({"metadata": {"annotations": present}});
                 apply(&mut object, &patch).expect("the patch applies");
                 prop_assert_eq!(&object["metadata"]["annotations"], &json!(expected));
+            }
+
+            #[test]
+            fn an_edit_that_is_taken_back_leaves_nothing(
+                old in "[a-z]{1,3}", new in "[a-z]{1,3}", more in "[a-z]{0,3}",
+            ) {
+                let annotations = [edit("k", Some(&old), Some(&new)), edit("l", None, Some(&more))];
+                let there = with_type(&annotations, Some("ClusterIP"), "LoadBalancer");
+                let is_of_absent = |op: &Value| op["op"] == "test" && op["value"].is_null();
+                let before =
+                    json!({"metadata": {"annotations": {"k": old}}, "spec": {"type": "ClusterIP"}});
+                let mut object = before.clone();
+                for edit in [&there, &there.reversed()] {
+                    let patch: Vec<Value> =
+                        edit.guarded(true).into_iter().filter(|op| !is_of_absent(op)).collect();
+                    apply(&mut object, &patch).expect("the patch applies");
+                }
+                prop_assert_eq!(object, before);
             }
 
             #[test]

@@ -1,12 +1,10 @@
 //! Errors of API servers, with hints on what to do.
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, io, time::Duration};
 
 use clbmigrate_errors::{TlsFailure, describe_connection_error, find_source, message_with_sources};
-use kube::{client::AuthError, config::KubeconfigError, core::Status};
+use kube::{client::AuthError, config::KubeconfigError};
 use thiserror::Error as ThisError;
-
-use super::registrations::WEBHOOK_REGISTRATIONS;
 
 /// A failed request or connection.
 #[derive(Debug, Clone, ThisError)]
@@ -20,6 +18,8 @@ pub struct Error {
     pub message: String,
     /// What to do about it, one line each.
     pub hints: Vec<String>,
+    /// How long the server wants to be left alone (`Retry-After`); `None` where it does not say.
+    pub retry_after: Option<Duration>,
 }
 
 /// What kind of failure it is.
@@ -45,11 +45,16 @@ pub enum ErrorKind {
     Expired,
     /// 409, or a JSON Patch whose `test` failed (422).
     Precondition,
-    /// An admission webhook or policy denied the request.
+    /// The object would be larger than the API server takes: its annotations (422), or the request
+    /// (413).
+    TooLarge,
+    /// An admission webhook, policy or quota denied the request.
     Denied,
     /// An admission webhook could not be called.
     Webhook,
-    /// 429 or 5xx: the server is overloaded or failed.
+    /// 429: the server is overloaded, and has not carried the request out.
+    Throttled,
+    /// 5xx: the server failed.
     ServerError,
     /// Any other answer.
     Other,
@@ -60,7 +65,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error without context and hints.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { context: None, kind, message: message.into(), hints: Vec::new() }
+        Self { context: None, kind, message: message.into(), hints: Vec::new(), retry_after: None }
     }
 
     /// This error with one more hint.
@@ -84,7 +89,7 @@ impl Error {
 
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
-        self.is_lost_answer()
+        self.is_lost_answer() || self.kind == ErrorKind::Throttled
     }
 
     fn prefix(&self) -> String {
@@ -114,72 +119,6 @@ impl Error {
             ),
             other => from_transport(other, server),
         }
-    }
-
-    /// The error for a `Status` that the API server answered with.
-    pub(super) fn from_status(status: &Status, user: Option<&str>) -> Self {
-        let text = status.message.as_str();
-        let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
-        let kind = kind_of(status);
-        let message = match kind {
-            ErrorKind::Unauthorized => {
-                format!("the API server does not accept the credentials{who} (401)")
-            }
-            ErrorKind::ServerError | ErrorKind::Other if text.is_empty() => {
-                format!("the API server answered {} {}", status.code, status.reason)
-            }
-            ErrorKind::ServerError => format!("the API server answered {}: {text}", status.code),
-            _ => text.to_owned(),
-        };
-        let error = Self::new(kind, message);
-        match kind {
-            ErrorKind::Unauthorized => {
-                error.hint("log in again, or see whether the certificate or token has expired")
-            }
-            ErrorKind::Webhook => uncalled(error),
-            ErrorKind::Forbidden => error.hint(
-                "ask for the ClusterRole clbmigrate-viewer (to look) or clbmigrate-operator (to change)",
-            ),
-            _ => error,
-        }
-    }
-}
-
-/// Adds hints for a webhook that could not be called: for this project's webhook, the command.
-fn uncalled(error: Error) -> Error {
-    let named = error.message.split('"').nth(1).unwrap_or_default();
-    match WEBHOOK_REGISTRATIONS.iter().find(|(_, name)| named.split('.').next() == Some(name)) {
-        Some((resource, name)) => {
-            let command = format!(
-                "kubectl patch {resource} {name} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Ignore\"}}]'"
-            );
-            error
-                .hint("weight 0 passes all the same")
-                .hint("kubectl clbmigrate webhook status shows what is wrong with it")
-                .hint(format!("to let Services pass unjudged until it is back: {command}"))
-        }
-        None => error.hint("kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations shows whose it is"),
-    }
-}
-
-fn kind_of(status: &Status) -> ErrorKind {
-    let text = status.message.as_str();
-    if text.contains("failed calling webhook") {
-        return ErrorKind::Webhook;
-    }
-    match status.code {
-        401 => ErrorKind::Unauthorized,
-        _ if text.contains("denied the request") => ErrorKind::Denied,
-        403 => ErrorKind::Forbidden,
-        404 => ErrorKind::NotFound,
-        409 => ErrorKind::Precondition,
-        410 => ErrorKind::Expired,
-        // A failed test of a JSON Patch has no details; a field that is not valid has causes.
-        422 if status.details.as_ref().is_none_or(|details| details.causes.is_empty()) => {
-            ErrorKind::Precondition
-        }
-        429 | 500..=599 => ErrorKind::ServerError,
-        _ => ErrorKind::Other,
     }
 }
 
@@ -299,28 +238,5 @@ mod tests {
     fn no_password_of_an_address_is_shown(#[case] address: &str, #[case] shown: &str) {
         let address: http::Uri = address.parse().expect("an address");
         assert_eq!(without_password(&address), shown);
-    }
-
-    fn status(code: u16, message: &str, causes: usize) -> Status {
-        let cause = || serde_json::json!({"reason": "FieldValueInvalid"});
-        let causes: Vec<_> = (0..causes).map(|_| cause()).collect();
-        serde_json::from_value(serde_json::json!({
-            "code": code, "message": message, "reason": "", "status": "Failure",
-            "details": {"causes": causes},
-        }))
-        .expect("a status")
-    }
-
-    #[rstest]
-    #[case(status(422, "the server rejected our request", 0), ErrorKind::Precondition)]
-    #[case(status(422, "Service is invalid", 1), ErrorKind::Other)]
-    #[case(status(403, "services is forbidden", 0), ErrorKind::Forbidden)]
-    #[case(status(403, "admission webhook \"x\" denied the request: no", 0), ErrorKind::Denied)]
-    #[case(status(500, "failed calling webhook \"x\": refused", 0), ErrorKind::Webhook)]
-    #[case(status(503, "", 0), ErrorKind::ServerError)]
-    fn a_refusal_is_told_from_trouble(#[case] status: Status, #[case] kind: ErrorKind) {
-        let error = Error::from_status(&status, None);
-        assert_eq!(error.kind, kind);
-        assert_eq!(error.is_lost_answer(), kind == ErrorKind::ServerError);
     }
 }

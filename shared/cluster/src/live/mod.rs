@@ -1,4 +1,4 @@
-//! Running clusters: reading their state, and guarded writes to annotations of Services.
+//! Running clusters: reading their state, and guarded writes to Services.
 
 mod ccm;
 mod connect;
@@ -9,17 +9,21 @@ mod namespaces;
 mod page;
 mod pods;
 mod read;
+mod refusal;
 mod registrations;
 mod request;
 mod service;
 mod watch;
 mod webhook;
+mod write;
+
+#[cfg(test)]
+mod fake;
 
 pub use connect::{Connection, ConnectionOptions, REQUEST_TIMEOUT};
 pub use error::{Error, ErrorKind};
 pub use read::{ClusterState, namespaces, read_cluster, services};
 pub use registrations::WEBHOOK_REGISTRATIONS;
-pub use service::{
-    FIELD_MANAGER, FieldManager, LiveService, WriteError, WrittenService, new_change_id,
-};
+pub use service::{FIELD_MANAGER, FieldManager, LiveService, new_change_id};
 pub use webhook::{Probe, RegistrationState, WebhookInstallation, WebhookRegistration};
+pub use write::{RESYNC, WRITE_PATIENCE, WriteError, WrittenService};

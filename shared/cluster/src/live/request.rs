@@ -11,18 +11,52 @@ use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    connect::Connection,
+    connect::{Connection, REQUEST_TIMEOUT},
     error::{self, Error, ErrorKind},
 };
 use crate::parse::decompressed;
 
-/// How often a read is tried while the server answers 429 or 5xx.
-const TRIES: u32 = 4;
+/// How often a request is sent again while the server answers 429 or 5xx and does not say when to come
+/// back.
+const REPEATS: u32 = 3;
 
 /// How long to wait before the second try; then twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often, and for how long, a request is sent again that the server did not carry out.
+pub(super) struct Patience {
+    end: Instant,
+    repeats: u32,
+    pause: Duration,
+}
+
+impl Patience {
+    /// With the time limit of a single request, which may be none.
+    pub fn new(limit: Option<Duration>) -> Self {
+        let end = Instant::now() + limit.unwrap_or(REQUEST_TIMEOUT);
+        Self { end, repeats: REPEATS, pause: FIRST_PAUSE }
+    }
+
+    /// How long to wait before the request is sent again; `None` where it is not. A server that says
+    /// how long (`Retry-After`) is asked again as long as there is time, another one a few times.
+    pub fn pause_after(&mut self, error: &Error) -> Option<Duration> {
+        if !matches!(error.kind, ErrorKind::Throttled | ErrorKind::ServerError) {
+            return None;
+        }
+        let pause = match error.retry_after {
+            Some(pause) => pause.max(self.pause),
+            None => {
+                self.repeats = self.repeats.checked_sub(1)?;
+                self.pause
+            }
+        };
+        self.pause *= 2;
+        (Instant::now() + pause < self.end).then_some(pause)
+    }
+}
 
 /// Of watched objects, only that they changed matters; servers send no more if they can.
 const METADATA_ONLY: &str =
@@ -70,19 +104,20 @@ impl ApiResponse {
 }
 
 impl Connection {
-    /// Sends a GET, and again a few times while the server answers 429 or 5xx.
+    /// Sends a GET, and again while the server answers 429 or 5xx: a few times, or as long as the
+    /// server says when to come back and one request may take.
     pub(super) async fn get(&self, path: &str) -> Result<ApiResponse, Error> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..TRIES {
-            match self.send(Method::GET, path, None).await {
-                Err(error) if error.kind == ErrorKind::ServerError => {
-                    tokio::time::sleep(pause).await;
-                }
-                answer => return answer,
+        let mut patience = Patience::new(self.timeout);
+        loop {
+            let error = match self.send(Method::GET, path, None).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match patience.pause_after(&error) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(error),
             }
-            pause *= 2;
         }
-        self.send(Method::GET, path, None).await
     }
 
     /// Sends a GET; `None` for 404.
@@ -157,7 +192,9 @@ impl Connection {
             message: text.lines().next().unwrap_or_default().chars().take(200).collect(),
             ..Status::failure("", status.canonical_reason().unwrap_or_default())
         });
-        Err(self.refused(&Status { code: status.as_u16(), ..refusal }))
+        let mut error = self.refused(&Status { code: status.as_u16(), ..refusal });
+        error.retry_after = retry_after(&head.headers);
+        Err(error)
     }
 
     /// Starts a watch. The stream yields whenever data arrives, and ends with the watch.
@@ -207,6 +244,19 @@ impl Connection {
     }
 }
 
+/// What the header `Retry-After` says: seconds, as API servers write it, or a time, as proxies may.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+    let now = date.map_or_else(jiff::Timestamp::now, |date| date.timestamp());
+    Some(Duration::try_from(time.duration_since(now)).unwrap_or_default())
+}
+
 /// The texts of all headers `Warning: 299 - "…"` (RFC 7234, as API servers write it).
 fn warnings(headers: &HeaderMap) -> Vec<String> {
     let all = headers.get_all(header::WARNING).into_iter();
@@ -232,9 +282,10 @@ fn quoted(warning: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, header};
     use rstest::rstest;
 
-    use super::quoted;
+    use super::*;
 
     #[rstest]
     #[case(r#"299 - "CLB402: too small""#, Some("CLB402: too small"))]
@@ -243,5 +294,56 @@ mod tests {
     #[case("299 -", None)]
     fn the_text_of_a_warning_is_read(#[case] header: &str, #[case] text: Option<&str>) {
         assert_eq!(quoted(header).as_deref(), text);
+    }
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, text)| (name.clone(), HeaderValue::from_static(text))).collect()
+    }
+
+    #[rstest]
+    #[case("7", Some(7))]
+    #[case(" 0 ", Some(0))]
+    #[case("Sat, 21 Nov 2026 01:02:33 GMT", Some(30))]
+    #[case("Sat, 21 Nov 2026 01:00:00 GMT", Some(0))]
+    #[case("soon", None)]
+    #[case("-1", None)]
+    fn how_long_a_server_wants_to_be_left_alone_is_read(
+        #[case] text: &'static str,
+        #[case] seconds: Option<u64>,
+    ) {
+        let date = (header::DATE, "Sat, 21 Nov 2026 01:02:03 GMT");
+        let headers = headers(&[date, (header::RETRY_AFTER, text)]);
+        assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs));
+    }
+
+    fn trouble(kind: ErrorKind, retry_after: Option<u64>) -> Error {
+        let retry_after = retry_after.map(Duration::from_secs);
+        Error { retry_after, ..Error::new(kind, "trouble") }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_when_to_come_back_is_asked_as_long_as_there_is_time() {
+        let mut patience = Patience::new(Some(Duration::from_secs(10)));
+        let mut asked = 0;
+        while let Some(pause) = patience.pause_after(&trouble(ErrorKind::Throttled, Some(1))) {
+            assert!(pause >= Duration::from_secs(1));
+            sleep(pause).await;
+            asked += 1;
+        }
+        assert_eq!(asked, 5, "1, 1, 1, 1.6 and 3.2 s");
+    }
+
+    #[rstest]
+    #[case::it_does_not_say_when(trouble(ErrorKind::Throttled, None), 3)]
+    #[case::it_failed(trouble(ErrorKind::ServerError, None), 3)]
+    #[case::it_wants_more_time_than_there_is(trouble(ErrorKind::Throttled, Some(60)), 0)]
+    #[case::it_refused(trouble(ErrorKind::Forbidden, Some(1)), 0)]
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_asked_for_ever(#[case] error: Error, #[case] asked: usize) {
+        for limit in [Some(Duration::from_secs(10)), None] {
+            let mut patience = Patience::new(limit);
+            let pauses = std::iter::from_fn(|| patience.pause_after(&error));
+            assert_eq!(pauses.count(), asked);
+        }
     }
 }

@@ -6,6 +6,7 @@ use clbmigrate_core::{
     annotation::{self, ALLOW, BACKEND_TYPE, CLASS, ID, TUNNEL_TYPE, VGROUP_PORT, WEIGHT},
     finding::{Finding, Severity},
     index::Index,
+    patch::{AnnotationEdit, ServiceEdit, TypeEdit},
     preview::preview,
     rules,
 };
@@ -258,6 +259,39 @@ fn an_annotation_is_edited_in_place() {
     assert!(reported.findings.iter().any(|f| f.rule == "CLB001"));
     let nobody = before.with_annotation(0, "shop", "nobody", &key, Some("101"));
     assert_eq!(introduced(&before, &nobody).findings, []);
+}
+
+#[test]
+fn an_edit_of_annotations_and_type_is_the_manifest_that_has_them() {
+    let joined = healthy().snapshot();
+    let key = annotation::full_key(WEIGHT);
+    let apart = ServiceEdit {
+        annotations: vec![AnnotationEdit { key, old: None, new: None }],
+        service_type: Some(TypeEdit {
+            old: Some("LoadBalancer".to_owned()),
+            new: "ClusterIP".to_owned(),
+        }),
+    };
+    let edited = joined.with_edit(0, "shop", "web", &apart);
+    let service = edited.clusters[0].service("shop", "web").expect("the Service");
+    assert!(!service.is_load_balancer());
+    assert!(service.spec.ports.iter().all(|port| port.node_port == 0));
+    assert_eq!(service.metadata.annotations.effective(WEIGHT), None);
+    let back = ServiceEdit { annotations: Vec::new(), ..apart.reversed() };
+    let back = edited.with_edit(0, "shop", "web", &back);
+    assert!(back.clusters[0].service("shop", "web").expect("the Service").is_load_balancer());
+}
+
+#[test]
+fn a_service_that_is_made_takes_part() {
+    let before = healthy().snapshot();
+    let mut service = before.clusters[0].service("shop", "web").expect("the Service").clone();
+    service.metadata.name = "beside".to_owned();
+    let after = before.with_service(0, service.clone());
+    assert!(after.clusters[0].service("shop", "beside").is_some());
+    let reported = introduced(&before, &after).findings;
+    assert!(reported.iter().any(|finding| finding.object.name == "beside"), "{reported:?}");
+    assert!(before.with_service(7, service).clusters[0].service("shop", "beside").is_none());
 }
 
 #[test]

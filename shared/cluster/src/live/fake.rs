@@ -1,0 +1,105 @@
+//! An API server on paper, for tests.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Method, Request, Response, header};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::connect::Connection;
+
+/// A request.
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path, without its query.
+    pub path: String,
+    /// The query; empty without one.
+    pub query: String,
+    /// The body; `null` without one.
+    pub body: Value,
+}
+
+/// What comes of a request.
+pub enum Reply {
+    /// A status and a body.
+    Answer(u16, Value),
+    /// 429, with `Retry-After` in seconds where it says so.
+    Throttled(Option<u64>),
+    /// A body that is no JSON, with 200.
+    Garbled,
+    /// The connection is closed.
+    Cut,
+}
+
+impl Reply {
+    /// A failure with a `Status` of Kubernetes.
+    pub fn status(code: u16, message: &str) -> Self {
+        Self::Answer(code, json!({"kind": "Status", "code": code, "message": message}))
+    }
+}
+
+type Handler = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
+
+#[derive(Clone)]
+struct FakeApiServer(Handler);
+
+impl tower_service::Service<Request<Body>> for FakeApiServer {
+    type Response = Response<Body>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Response<Body>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let handler = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.expect("a body").to_bytes();
+            let call = Call {
+                method: head.method,
+                path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            };
+            let mut response = Response::builder();
+            let (code, text) = match handler(&call) {
+                Reply::Answer(code, body) => (code, body.to_string()),
+                Reply::Throttled(seconds) => {
+                    if let Some(seconds) = seconds {
+                        response = response.header(header::RETRY_AFTER, seconds);
+                    }
+                    (429, json!({"kind": "Status", "message": "too many requests"}).to_string())
+                }
+                Reply::Garbled => (200, "<html>".to_owned()),
+                Reply::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
+            };
+            Ok(response.status(code).body(Body::from(text.into_bytes())).expect("a response"))
+        })
+    }
+}
+
+/// A connection with an API server that answers so. A request may take 30 s.
+pub fn connection(handler: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Connection {
+    Connection {
+        context: None,
+        cluster: "paper".to_owned(),
+        user: None,
+        namespace: "default".to_owned(),
+        server: "https://paper.example.com".to_owned(),
+        client: kube::Client::new(FakeApiServer(Arc::new(handler)), "default"),
+        timeout: Some(Duration::from_secs(30)),
+        takes_gzip: false,
+        certificate_ends: None,
+    }
+}
