@@ -80,51 +80,17 @@ fn is_unavailable(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::HashMap,
-        convert::Infallible,
-        future::{Ready, ready},
-        sync::Arc,
-        task::{Context, Poll},
-    };
+    use std::collections::HashMap;
 
     use clbmigrate_core::object::WorkloadKind;
-    use http::{Request, Response};
-    use kube::client::Body;
     use rstest::rstest;
     use serde_json::{Value, json};
-    use tower_service::Service;
 
     use super::Connection;
-    use crate::live::read_cluster;
-
-    /// An API server on paper: status and answer, by path. All else is not found.
-    #[derive(Clone)]
-    struct FakeApiServer(Arc<HashMap<&'static str, (u16, Value)>>);
-
-    impl Service<Request<Body>> for FakeApiServer {
-        type Response = Response<Body>;
-        type Error = Infallible;
-        type Future = Ready<Result<Response<Body>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            let status = |code: u16, reason: &str| {
-                (code, json!({"kind": "Status", "code": code, "reason": reason, "message": reason}))
-            };
-            let (code, answer) = match self.0.get(request.uri().path()) {
-                Some((403, _)) => status(403, "Forbidden"),
-                Some(known) => known.clone(),
-                None => status(404, "NotFound"),
-            };
-            let answer =
-                Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
-            ready(Ok(answer.expect("a response")))
-        }
-    }
+    use crate::live::{
+        fake::{self, Reply},
+        read_cluster,
+    };
 
     fn list(kind: &str, items: &Value) -> (u16, Value) {
         (200, json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items}))
@@ -144,21 +110,11 @@ mod tests {
             ("/api/v1/services", list("ServiceList", &json!([service]))),
         ]);
         all.extend(paths.iter().cloned());
-        let client = kube::Client::new(FakeApiServer(Arc::new(all)), "default");
-        Connection {
-            context: None,
-            cluster: "paper".to_owned(),
-            user: None,
-            namespace: "default".to_owned(),
-            server: "https://paper.example.com".to_owned(),
-            proxy: None,
-            tls_server_name: None,
-            client,
-            timeout: None,
-            takes_gzip: false,
-            certificate_ends: None,
-            uid: Arc::default(),
-        }
+        fake::connection(move |call| match all.get(call.path.as_str()) {
+            Some((403, _)) => Reply::status(403, "Forbidden"),
+            Some((code, answer)) => Reply::Answer(*code, answer.clone()),
+            None => Reply::status(404, "NotFound"),
+        })
     }
 
     fn groups(names: &[(&str, &[&str])]) -> (u16, Value) {

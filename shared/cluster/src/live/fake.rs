@@ -97,9 +97,12 @@ pub fn connection(handler: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> C
         user: None,
         namespace: "default".to_owned(),
         server: "https://paper.example.com".to_owned(),
+        proxy: None,
+        tls_server_name: None,
         client: kube::Client::new(FakeApiServer(Arc::new(handler)), "default"),
         timeout: Some(Duration::from_secs(30)),
         takes_gzip: false,
         certificate_ends: None,
+        uid: Arc::default(),
     }
 }
