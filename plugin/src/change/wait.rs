@@ -6,7 +6,7 @@ use clbmigrate_cluster::live::{self, LiveService};
 use clbmigrate_core::{
     history,
     patch::AnnotationEdit,
-    reconciliation::{CompletionSign, ObservedService, PendingChange, Progress},
+    reconciliation::{self, CompletionSign, ObservedService, PendingChange, Progress},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -79,7 +79,10 @@ impl WaitResult {
                 let done = match mark {
                     CompletionSign::Hash => "CCM reports success",
                     CompletionSign::LabelAndEvent => {
-                        "CCM, which hashes differently from 2.14, wrote a new label and reports success"
+                        "CCM, which hashes differently from known releases, wrote a new label and reports success"
+                    }
+                    CompletionSign::Event => {
+                        "CCM reports success in an event; its hash label tells nothing here"
                     }
                 };
                 match proof {
@@ -140,9 +143,13 @@ impl<'w, 'c> Waiting<'w, 'c> {
     }
 
     /// Looks until the verdict is clear or the time is over.
-    pub async fn run(&self, limit: Duration, printer: &mut Printer) -> Result<WaitResult, Error> {
+    pub async fn run(
+        &mut self,
+        limit: Duration,
+        printer: &mut Printer,
+    ) -> Result<WaitResult, Error> {
         if self.pending.hashes_differently() {
-            printer.info("CCM's label was not what CCM 2.14 would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
+            printer.info("CCM's label was not what a known CCM would write: it hashes differently, or is busy still; waiting for a new label and a newer success");
         }
         printer.note(&format!("waiting for CCM; {}", self.on_end));
         let deadline = Instant::now() + limit;
@@ -172,7 +179,8 @@ impl<'w, 'c> Waiting<'w, 'c> {
                         let how = describe_overwrite(&now, &key, value.as_deref());
                         return Ok(WaitResult::PutBack(format!("put back: {how}")));
                     }
-                    Progress::Waiting { failed, message } => {
+                    Progress::Unproven(why) => messages.report_once(&why, printer),
+                    Progress::Waiting { failed, message, .. } => {
                         if let (1.., Some(message)) = (failed, message) {
                             messages.report_once(
                                 &format!("a round of CCM failed, it will try again: {message}"),
@@ -188,18 +196,17 @@ impl<'w, 'c> Waiting<'w, 'c> {
                     (None, Some(words)) => {
                         WaitResult::TimedOut(format!("CCM was not done in time: {words}"))
                     }
-                    (None, None) => WaitResult::TimedOut(
-                        "CCM was not done in time, and left no sign of having seen the change; \
-                         see whether it runs: kubectl get pods -n kube-system"
-                            .to_owned(),
-                    ),
+                    (None, None) => WaitResult::TimedOut(format!(
+                        "CCM was not done in time. {}",
+                        reconciliation::NO_SIGN
+                    )),
                 });
             }
             sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
         }
     }
 
-    async fn look(&self) -> Result<Option<(LiveService, Progress)>, live::Error> {
+    async fn look(&mut self) -> Result<Option<(LiveService, Progress)>, live::Error> {
         let Change { connection, service_ref, present, .. } = self.change;
         let meta = &service_ref.service.metadata;
         let Some(now) = connection.service(meta.namespace(), &meta.name).await? else {

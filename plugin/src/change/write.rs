@@ -89,7 +89,7 @@ impl Change<'_> {
         printer: &mut Printer,
     ) -> Result<WaitResult, Error> {
         let waiting = Waiting::new(self, begun.marks, begun.edits, is_guarded);
-        let (waiting, limit) = match patience {
+        let (mut waiting, limit) = match patience {
             Patience::Short => (waiting, truth::PATIENCE),
             Patience::Long => (waiting.into_step(), args.timeout.0.max(truth::PATIENCE)),
         };

@@ -4,6 +4,7 @@ use clbmigrate_core::{
     finding::Finding,
     object::ObjectRef,
     prediction::Prediction,
+    reconciliation::Settlement,
     route::{ParticipantKind, Route},
     rules::{self, RefusedWrites},
 };
@@ -118,23 +119,20 @@ fn credentials(
 fn unfinished_round(change: &Change<'_>, printer: &mut Printer) -> Result<Option<String>, Error> {
     let marks = change.observe(printer)?;
     let label = change.service_ref.label();
-    if marks.is_failing() {
-        let failure = marks.failure().unwrap_or_default();
-        return Ok(Some(format!("{label}: CCM fails: {failure}")));
+    let settlement = marks.settlement();
+    if let Settlement::Failing(message) = &settlement {
+        return Ok(Some(format!("{label}: CCM fails: {message}")));
     }
-    let held = in_groups(change);
-    Ok(match (&marks.label, held) {
+    Ok(match (settlement, in_groups(change)) {
         (_, Some(how)) => Some(format!(
             "{label}: {how}; let CCM write it again first: kubectl clbmigrate set with the present weight and --wait"
         )),
-        (None, None) => Some(format!("{label}: CCM has not finished a round over it yet")),
-        (Some(hash), None)
-            if *hash != marks.computed && change.session.clb().client().is_none() =>
-        {
-            Some(format!(
-                "{label}: CCM is busy with an earlier change, or hashes differently from 2.14, and the CLB cannot be asked"
-            ))
+        (Settlement::NoRound, None) => {
+            Some(format!("{label}: CCM has not finished a round over it yet"))
         }
+        (Settlement::Behind, None) if change.session.clb().client().is_none() => Some(format!(
+            "{label}: CCM is busy with an earlier change, or hashes differently from known releases, and the CLB cannot be asked"
+        )),
         _ => None,
     })
 }

@@ -22,7 +22,7 @@ impl LiveService {
         let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);
         ObservedService {
             label: label.map(str::to_owned),
-            computed: hash::service_hash(&self.raw, version),
+            computed: hash::known_hashes(&self.raw, version),
             annotations: self.annotations(),
             events,
         }
@@ -69,6 +69,8 @@ struct EventList {
 #[serde(rename_all = "camelCase")]
 struct EventItem {
     metadata: EventMeta,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
@@ -103,6 +105,7 @@ impl From<EventItem> for Event {
         let count = series.map(|series| series.count).or(item.count).unwrap_or(1);
         let last = series.and_then(|series| series.last_observed_time.clone());
         Self {
+            is_warning: item.kind.as_deref() == Some("Warning"),
             reason: item.reason.unwrap_or_default(),
             message: item.message.unwrap_or_default(),
             count: count.max(1),

@@ -2,7 +2,8 @@
 //!
 //! CCM writes it when a round over the Service ended without an error that it noticed, and compares
 //! it at the next event. A label equal to [`service_hash`] therefore means: CCM finished with exactly this
-//! Service. It does not mean that the Service has backends.
+//! Service, unless that is the hash of an empty text ([`KnownHashes`]). It does not mean that the
+//! Service has backends.
 //!
 //! CCM 2.14, `pkg/controller/helper/service_utils.go` and `pkg/util/hash/hash.go`: what is hashed is
 //! a list of a few fields, turned into JSON, freed of what is empty, turned into YAML by
@@ -13,6 +14,7 @@
 //! `yaml` the layout.
 
 mod implicit;
+mod known;
 mod order;
 mod reader;
 mod style;
@@ -26,6 +28,8 @@ use sha2::{Digest, Sha224};
 use crate::version::{Behaviour, CcmVersion};
 
 use self::yaml::{Item, Scalar};
+
+pub use self::known::{KnownHashes, known_hashes};
 
 /// The label's key. CCM 2.14: `helper/service_utils.go`.
 pub const LABEL: &str = "service.beta.kubernetes.io/hash";
