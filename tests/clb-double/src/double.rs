@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::behaviour::Behaviour;
 use crate::call_log::LoggedCall;
 use crate::data_plane::{DataPlane, ListenerReport};
 use crate::faults::Fault;
@@ -163,6 +164,16 @@ impl ClbDouble {
     /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.faults.clear();
+    }
+
+    /// How the double behaves now.
+    pub fn behaviour(&self) -> Behaviour {
+        self.shared.behaviour()
+    }
+
+    /// Changes how the double behaves.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.shared.set_behaviour(behaviour);
     }
 
     /// What the data plane has forwarded, by listener.

@@ -8,6 +8,7 @@
 mod api;
 mod api_error;
 mod auth;
+mod behaviour;
 mod call_log;
 mod data_plane;
 mod double;
@@ -24,8 +25,10 @@ pub mod state;
 mod time;
 mod tls;
 
+pub use behaviour::{Behaviour, SetHealth};
 pub use call_log::LoggedCall;
 pub use data_plane::{BackendReport, ListenerReport};
 pub use double::{ClbDouble, Options};
 pub use faults::{Fault, FaultEffect};
+pub use health::Health;
 pub use state::State;

@@ -11,6 +11,7 @@ use super::backend::{self, Backend};
 use super::listener::Listener;
 use super::load_balancer::LoadBalancer;
 use super::request::{ApiError, ApiProduct, ApiRequest, Transport};
+use super::signature;
 
 /// Addresses in one `DescribeNetworkInterfaces` (CCM 2.14: `ecs.go`).
 const ADDRESSES_AT_ONCE: usize = 100;
@@ -110,7 +111,11 @@ impl CloudClient {
         if wanted.address_type == "intranet" {
             call = call.with("VpcId", &self.vpc);
         }
-        self.create_and_read_id(with_tags(call, tags), "LoadBalancerId").await
+        let token = signature::nonce().map_err(|error| ApiError::NoAnswer {
+            why: format!("{action}: no random bytes for a token: {error}"),
+        })?;
+        let call = with_tags(call.with("ClientToken", token), tags);
+        self.create_and_read_id(call, "LoadBalancerId").await
     }
 
     /// Asks for something new, and gives its id.

@@ -84,9 +84,7 @@ impl HttpTransport {
 
     /// All parameters of a call, those of the signature included.
     fn signed(&self, call: &ApiRequest) -> anyhow::Result<Vec<(String, String)>> {
-        let mut nonce = [0_u8; 16];
-        getrandom::fill(&mut nonce).context("no random bytes for a nonce")?;
-        let nonce = format!("{:032x}", u128::from_be_bytes(nonce));
+        let nonce = signature::nonce().context("no random bytes for a nonce")?;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut parameters = call.parameters.clone();
         let common = [

@@ -6,6 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
+/// A text that nobody has used before: of a signature, or of a call that shall happen once.
+pub(super) fn nonce() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
 /// The signature of parameters under a secret.
 pub(crate) fn signature(method: &str, parameters: &[(String, String)], secret: &str) -> String {
     let text = format!("{method}&%2F&{}", escape(&query(parameters)));

@@ -43,6 +43,7 @@ async fn a_clb_of_its_own_is_made_found_again_and_deleted() {
     ] {
         assert_eq!(parameter(made, name), value, "{name}");
     }
+    assert_eq!(parameter(made, "ClientToken").len(), 32);
     assert!(!actions(&calls).contains(&"TagResources".to_owned()), "it has its tags");
     let id = clb(&fixture);
     assert_eq!(shown(&fixture), json!([id, [{"ip": "192.0.2.1"}]]));

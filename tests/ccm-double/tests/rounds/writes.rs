@@ -13,8 +13,10 @@ const KNOWN_CODES: [&str; 3] =
     ["RspoolVipExist", "InvalidLoadBalancerId.NotFound", "Throttling.User"];
 
 /// Parameters that say which resource is meant, or nothing about it.
-const NO_PARAMETERS: [&str; 9] = [
+const NO_PARAMETERS: [&str; 10] = [
     "BackendServers",
+    // Another one each time.
+    "ClientToken",
     "ListenerPort",
     "ListenerProtocol",
     "LoadBalancerId",

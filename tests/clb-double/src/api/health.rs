@@ -36,7 +36,7 @@ pub(super) fn describe(state: &State, context: &CallContext<'_>) -> Answer {
                     |address| address.ip().to_string(),
                 ),
                 "Type": backend.kind,
-                "ServerHealthStatus": context.health.status(&lb.id, listener.port, &backend.key()),
+                "ServerHealthStatus": context.shared.health(&lb.id, listener, &backend.key()),
             })
         }));
     }

@@ -64,10 +64,17 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
     }))
 }
 
-/// Makes a CLB. Without `Address` it gets the first free one of 192.0.2.0/24, which is set aside for
-/// documentation.
+/// Makes a CLB, unless one has been made with the same `ClientToken`. Without `Address` it gets the first free one of
+/// 192.0.2.0/24, which is set aside for documentation.
 pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     let params = context.params;
+    let client_token = params.optional("ClientToken");
+    if let Some(token) = client_token {
+        let made = state.load_balancers.iter().find(|lb| lb.client_token.as_deref() == Some(token));
+        if let Some(made) = made {
+            return Ok(summary(state, made));
+        }
+    }
     let text = |name: &str| params.optional(name).unwrap_or_default().to_owned();
     let mut lb = LoadBalancer::new(fresh_id("lb")?, text("LoadBalancerName"));
     lb.address_type = word(params, "AddressType")?.unwrap_or(AddressType::Internet);
@@ -87,6 +94,7 @@ pub(super) fn create(state: &mut State, context: &CallContext<'_>) -> Answer {
     if params.optional("ModificationProtectionStatus").is_some() {
         lb.modification_protection = modification_protection(context)?;
     }
+    lb.client_token = client_token.map(str::to_owned);
     let own = params.tags().into_iter();
     lb.tags = own.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let answer = summary(state, &lb);

@@ -20,7 +20,7 @@ use crate::params::Params;
 pub(crate) use sts::issue_token;
 
 use crate::auth::Caller;
-use crate::health::HealthTable;
+use crate::shared::SharedState;
 use crate::state::State;
 
 /// What a handler says: the answer without its request id.
@@ -31,7 +31,7 @@ pub(crate) struct CallContext<'a> {
     pub(crate) params: &'a Params,
     pub(crate) caller: &'a Caller,
     pub(crate) now: Timestamp,
-    pub(crate) health: &'a HealthTable,
+    pub(crate) shared: &'a SharedState,
 }
 
 impl CallContext<'_> {
@@ -53,6 +53,16 @@ const SLB: &str = "2014-05-15";
 const ECS: &str = "2014-05-26";
 const VPC: &str = "2016-04-28";
 const STS: &str = "2015-04-01";
+
+/// The name of a product in the actions of a RAM policy.
+pub(crate) fn product(version: &str) -> &'static str {
+    match version {
+        ECS => "ecs",
+        VPC => "vpc",
+        STS => "sts",
+        _ => "slb",
+    }
+}
 
 /// The handler of an action, or why there is none.
 pub(crate) fn handler(version: &str, action: &str) -> Result<Handler, ApiError> {

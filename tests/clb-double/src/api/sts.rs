@@ -65,6 +65,8 @@ pub(crate) fn issue_token(
     let expiration = now
         .checked_add(SignedDuration::from_secs(i64::from(seconds)))
         .map_err(|error| ApiError::invalid(format!("DurationSeconds: {error}")))?;
+    let role = state.roles.iter().find(|role| role.arn == role_arn);
+    let allows = role.and_then(|role| role.allows.clone());
     let token = StsToken {
         access_key_id: format!("STS.{}", crate::random::hex(12).map_err(no_randomness)?),
         access_key_secret: crate::random::hex(22).map_err(no_randomness)?,
@@ -72,6 +74,7 @@ pub(crate) fn issue_token(
         expiration,
         arn: format!("acs:ram::{account_id}:assumed-role/{name}/{session}"),
         account_id,
+        allows,
     };
     state.sts_tokens.push(token.clone());
     Ok(token)

@@ -4,12 +4,14 @@ mod acs3;
 mod encode;
 mod hmac_sha1;
 mod nonce;
+mod policy;
 
 use std::str::FromStr as _;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use nonce::Nonces;
+pub(crate) use policy::authorize;
 
 use crate::api_error::ApiError;
 use crate::request::Request;
@@ -25,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) account_id: String,
     pub(crate) arn: String,
     pub(crate) kind: CallerKind,
+    /// The actions that its policy allows; none: all.
+    pub(crate) allows: Option<Vec<String>>,
 }
 
 /// What a caller is to RAM.
@@ -43,6 +47,7 @@ impl Caller {
             account_id: String::new(),
             arn: String::new(),
             kind: CallerKind::Account,
+            allows: None,
         }
     }
 }
@@ -118,6 +123,7 @@ fn find_caller<'a>(
             account_id: account.account_id.clone(),
             kind: account.arn.as_ref().map_or(CallerKind::Account, |_| CallerKind::User),
             arn: account.arn.clone().unwrap_or(root),
+            allows: account.allows.clone(),
         };
         return Ok((caller, &account.access_key_secret));
     }
@@ -137,6 +143,7 @@ fn find_caller<'a>(
                 account_id: token.account_id.clone(),
                 arn: token.arn.clone(),
                 kind: CallerKind::Role,
+                allows: token.allows.clone(),
             };
             Ok((caller, &token.access_key_secret))
         }

@@ -16,7 +16,7 @@ use super::listener::ListenerKey;
 /// Checks all backends again and again, for as long as it is polled.
 pub(super) async fn run(shared: Arc<SharedState>, forwarder: ListenerKey) -> Infallible {
     loop {
-        let (check, backends) = shared.read(|state| plan(state, &forwarder));
+        let (check, backends) = shared.in_effect(|state| plan(state, &forwarder));
         if check.enabled {
             let time = shared.second * check.connect_timeout;
             let round = join_all(backends.into_iter().map(|(key, address)| async move {

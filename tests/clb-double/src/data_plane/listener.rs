@@ -104,7 +104,7 @@ impl ListenerForwarder {
     /// Who takes a new connection of this client, by the weights stored at this moment.
     pub(super) fn choose(&self, client: IpAddr) -> Option<ChosenBackend> {
         let mut forwarding = self.forwarding();
-        let chosen = self.shared.read(|state| {
+        let chosen = self.shared.in_effect(|state| {
             let listener = self.key.listener(state)?;
             let eligible = self.eligible(state);
             let persistence = Duration::from_secs(listener.persistence_timeout.into());
@@ -149,8 +149,7 @@ impl ListenerForwarder {
             .map(|backend| (backend.key(), backend))
             .collect::<Vec<_>>();
         let is_well = |key: &BackendKey| {
-            let health = self.shared.health.status(&self.key.load_balancer, self.key.port, key);
-            health == Health::Normal
+            self.shared.health(&self.key.load_balancer, listener, key) == Health::Normal
         };
         let checked = listener.health_check.enabled;
         if checked && serving.iter().any(|(key, _)| is_well(key)) {
@@ -163,7 +162,7 @@ impl ListenerForwarder {
     /// Begins and ends drains after the state has changed.
     pub(super) fn sync(self: &Arc<Self>) {
         let mut forwarding = self.forwarding();
-        let (drain, group) = self.shared.read(|state| {
+        let (drain, group) = self.shared.in_effect(|state| {
             let drain = self
                 .key
                 .listener(state)

@@ -42,16 +42,26 @@ impl DataPlane {
         loop {
             changes.borrow_and_update();
             self.sync(&shared);
-            if changes.changed().await.is_err() {
-                // Nothing can change any more.
-                std::future::pending::<Infallible>().await;
+            let next = shared.next_effect();
+            let effect = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = effect => {}
+                told = changes.changed() => if told.is_err() {
+                    // Nothing can change any more.
+                    std::future::pending::<Infallible>().await;
+                },
             }
         }
     }
 
     /// Opens, closes and drains until all is as the state wants it.
     pub(crate) fn sync(&self, shared: &Arc<SharedState>) {
-        let wanted = shared.read(ListenerKey::wanted);
+        let wanted = shared.in_effect(ListenerKey::wanted);
         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, running) in listeners.iter_mut() {
             if !wanted.contains(key) && running.work.is_ok() {

@@ -38,12 +38,14 @@ impl HttpService for ApiAndControl {
                 shared.faults.clear();
                 ok()
             }
+            ("GET", "/behaviour") => Reply::json(200, &shared.behaviour()),
+            ("PATCH", "/behaviour") => patch_behaviour(shared, request.body()),
             ("GET", "/connections") => Reply::json(200, &json!({"listeners": self.plane.report()})),
             (method, path) => Reply::text(
                 404,
                 format!(
-                    "no {method} {path}; there are /state, /calls, /faults and /connections, and \
-                     the OpenAPI at /\n"
+                    "no {method} {path}; there are /state, /calls, /faults, /behaviour and \
+                     /connections, and the OpenAPI at /\n"
                 ),
             ),
         }
@@ -72,6 +74,17 @@ fn add_fault(shared: &SharedState, body: &[u8]) -> Reply {
             ok()
         }
         Err(error) => Reply::text(400, format!("{}: {}\n", error.path(), error.inner())),
+    }
+}
+
+/// Takes a JSON merge patch.
+fn patch_behaviour(shared: &SharedState, body: &[u8]) -> Reply {
+    match serde_json::from_slice(body).and_then(|patch| shared.behaviour().patched(&patch)) {
+        Ok(behaviour) => {
+            shared.set_behaviour(behaviour);
+            ok()
+        }
+        Err(error) => Reply::text(400, format!("the behaviour stays as it was: {error}\n")),
     }
 }
 

@@ -85,8 +85,9 @@ fn run(shared: &SharedState, request: &Request) -> Answer {
     } else {
         shared.read(|state| auth::authenticate(request, state, &shared.nonces, now))?
     };
-    let context =
-        CallContext { params: request.params(), caller: &caller, now, health: &shared.health };
+    let name = format!("{}:{action}", api::product(version));
+    auth::authorize(caller.allows.as_deref(), &name)?;
+    let context = CallContext { params: request.params(), caller: &caller, now, shared };
     match handler {
         Handler::Read(read) => shared.read(|state| read(state, &context)),
         Handler::Write(write) | Handler::Anonymous(write) => {

@@ -17,6 +17,9 @@ pub struct Account {
     /// The ARN of the RAM user that has the key; absent: it is the account's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+    /// The actions that the key's policy allows, such as `slb:Describe*`; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allows: Option<Vec<String>>,
     /// How many backends a call with this key may carry; absent: what the quotas say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backends_per_call: Option<usize>,
@@ -39,6 +42,9 @@ pub struct StsToken {
     /// The id of the account.
     #[serde(default = "default_account")]
     pub account_id: String,
+    /// The actions that the role's policy allows; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allows: Option<Vec<String>>,
 }
 
 /// A role, and who may assume it.
@@ -56,6 +62,9 @@ pub struct Role {
     /// The tokens of that provider which are good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oidc_tokens: Vec<String>,
+    /// The actions that its policy allows, such as `slb:Describe*`; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allows: Option<Vec<String>>,
     /// Seconds that its credentials last, whatever the caller asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_seconds: Option<u32>,

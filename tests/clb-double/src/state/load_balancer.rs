@@ -55,6 +55,9 @@ pub struct LoadBalancer {
     /// Whether the console refuses to change it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modification_protection: Option<ModificationProtection>,
+    /// The `ClientToken` of the call that created it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
     /// Its tags, value by key.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -188,6 +191,7 @@ impl LoadBalancer {
             bandwidth: default_bandwidth(),
             delete_protection: false,
             modification_protection: None,
+            client_token: None,
             tags: BTreeMap::new(),
             groups: Vec::new(),
             listeners: Vec::new(),

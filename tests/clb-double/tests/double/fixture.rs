@@ -18,12 +18,18 @@ pub fn state() -> Value {
             {"accessKeyId": "key-a", "accessKeySecret": "secret-a"},
             {"accessKeyId": "key-b", "accessKeySecret": "secret-b",
              "arn": "acs:ram::1000000000000001:user/colleague"},
+            {"accessKeyId": "key-reader", "accessKeySecret": "secret-reader",
+             "arn": "acs:ram::1000000000000001:user/reader",
+             "allows": ["slb:Describe*", "slb:List*"]},
         ],
         "roles": [{
             "arn": "acs:ram::1000000000000001:role/clb",
             "trusts": ["key-a"],
             "oidcProviderArn": "acs:ram::1000000000000001:oidc-provider/example",
             "oidcTokens": ["token-of-a-pod"],
+        }, {
+            "arn": "acs:ram::1000000000000001:role/reader",
+            "allows": ["slb:Describe*", "slb:List*"],
         }],
         "metadata": {"role": "clb"},
         "vpc": {"id": "vpc-example", "cidrs": ["10.0.0.0/8", "172.16.0.0/12"]},

@@ -163,6 +163,21 @@ async fn a_clb_is_created_as_the_call_says_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_call_with_the_token_of_an_earlier_one_creates_nothing_new() {
+    let fixture = Fixture::new().await;
+    let create = async |token: &'static str| {
+        let made = fixture.done("CreateLoadBalancer", &[("ClientToken", token)]).await;
+        made["LoadBalancerId"].as_str().expect("an id").to_owned()
+    };
+    let first = create("one").await;
+    assert_eq!(create("one").await, first);
+    assert_ne!(create("two").await, first);
+    assert_eq!(fixture.double.state().load_balancers.len(), 4);
+    fixture.done("DeleteLoadBalancer", &[("LoadBalancerId", &first)]).await;
+    assert_ne!(create("one").await, first);
+}
+
+#[tokio::test]
 async fn specification_and_bandwidth_are_modified() {
     let fixture = Fixture::new().await;
     let spec = [LB, ("LoadBalancerSpec", "slb.s3.large")];

@@ -8,6 +8,7 @@
     reason = "a test may fail"
 )]
 
+mod behaviour;
 mod client;
 mod control;
 mod data_plane;
@@ -20,6 +21,7 @@ mod health;
 mod listeners;
 mod load_balancers;
 mod metadata;
+mod policies;
 mod shares;
 mod signatures;
 mod sts;
