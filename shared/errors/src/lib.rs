@@ -1,10 +1,13 @@
-//! Messages out of errors and their sources: what happened, not which layer noticed it.
+//! Messages out of errors and their sources: what happened, not which layer noticed it, and without
+//! secrets.
 #![forbid(unsafe_code)]
 
+mod secrets;
 mod tls;
 
 use std::{error::Error, io, iter};
 
+pub use secrets::without_secrets;
 pub use tls::TlsFailure;
 
 /// The first error of type `T` among an error and its sources; `None` where there is none. What an

@@ -1,5 +1,6 @@
 //! Errors that the API itself answers with.
 
+use clbmigrate_errors::without_secrets;
 use jiff::Timestamp;
 
 use super::{Error, ErrorKind, ErrorResponse};
@@ -68,7 +69,8 @@ pub(crate) fn from_response(call: &FailedCall<'_>) -> Error {
 
 /// The message: the server's words, except where they may hold what was signed.
 fn message_of(kind: ErrorKind, call: &FailedCall<'_>) -> String {
-    let text = shortened(call.message);
+    // A proxy on the way may repeat the URL.
+    let text = shortened(&without_secrets(call.message));
     match kind {
         ErrorKind::Signature => "the signature does not match".to_owned(),
         ErrorKind::ClockSkew => call.clocks.and_then(skew).unwrap_or_else(|| {
@@ -223,6 +225,13 @@ mod tests {
             error.to_string(),
             "DescribeVServerGroups: the signature does not match (SignatureDoesNotMatch, request R-1)"
         );
+    }
+
+    #[test]
+    fn a_message_that_repeats_the_call_does_not_show_what_was_signed() {
+        let message = "http://slb.aliyuncs.com/?AccessKeyId=key&Signature=a7Gs%3D was not found";
+        let error = from_response(&call("X", message));
+        assert_eq!(error.message, "http://slb.aliyuncs.com/?... was not found");
     }
 
     #[rstest]

@@ -7,6 +7,7 @@ use clbmigrate_core::{
     reconciliation::{Event, ObservedService},
     version::CcmVersion,
 };
+use clbmigrate_errors::without_secrets;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,9 +108,63 @@ impl From<EventItem> for Event {
         Self {
             is_warning: item.kind.as_deref() == Some("Warning"),
             reason: item.reason.unwrap_or_default(),
-            message: item.message.unwrap_or_default(),
+            // Where a connection breaks, CCM's message holds the URL of a signed call.
+            message: without_secrets(&item.message.unwrap_or_default()),
             count: count.max(1),
             last: last.or(item.last_timestamp).or(item.event_time).unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(item: Value) -> Event {
+        Event::from(serde_json::from_value::<EventItem>(item).expect("an event"))
+    }
+
+    #[test]
+    fn an_event_keeps_type_reason_count_and_time() {
+        let item = json!({
+            "metadata": {"uid": "u"}, "type": "Warning", "reason": "SkipSyncBackends",
+            "message": "Not sync pods [10.9.9.9] whose eni is invalid", "count": 3,
+            "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:05Z",
+        });
+        let expected = Event {
+            is_warning: true,
+            reason: "SkipSyncBackends".to_owned(),
+            message: "Not sync pods [10.9.9.9] whose eni is invalid".to_owned(),
+            count: 3,
+            last: "2026-01-01T00:00:05Z".to_owned(),
+        };
+        assert_eq!(event(item), expected);
+    }
+
+    #[test]
+    fn an_event_without_anything_happened_once() {
+        let nothing =
+            json!({"metadata": {"uid": "u"}, "type": "Normal", "count": 0, "message": null});
+        assert_eq!(event(nothing), Event { count: 1, ..Event::default() });
+    }
+
+    #[test]
+    fn a_series_counts_before_the_fields_of_old_events() {
+        let item = json!({
+            "metadata": {"uid": "u"}, "eventTime": "2026-01-01T00:00:00.000000Z",
+            "series": {"count": 7, "lastObservedTime": "2026-01-01T00:00:09.000000Z"},
+        });
+        let Event { count, last, .. } = event(item);
+        assert_eq!((count, last.as_str()), (7, "2026-01-01T00:00:09.000000Z"));
+    }
+
+    #[test]
+    fn a_signed_call_in_a_message_is_cut_out() {
+        let message = r#"Error syncing load balancer [lb-bp1example]: Post "http://slb.aliyuncs.com/?AccessKeyId=key&Signature=a7Gs%3D": EOF"#;
+        let item = json!({"metadata": {"uid": "u"}, "message": message});
+        let shown = r#"Error syncing load balancer [lb-bp1example]: Post "http://slb.aliyuncs.com/?...": EOF"#;
+        assert_eq!(event(item).message, shown);
     }
 }
