@@ -51,6 +51,7 @@ pub fn with_history(
             })
             .collect(),
         whole: change.plan.whole.clone(),
+        servers_left_out: 0,
         more: BTreeMap::new(),
     };
     let mut edits: Vec<AnnotationEdit> = edits().cloned().collect();

@@ -1,6 +1,8 @@
 use clap::{Arg, Args};
 
-use super::{ChangeFormat, DryRun, DurationArg, InputArgs, SERVICE, ServerWeight, VgroupPort};
+use super::{
+    ChangeFormat, DryRun, DurationArg, InputArgs, SERVICE, ServerWeight, VgroupPort, reason,
+};
 
 /// Hides flags that only commands that read take: here they are refused, each with its reason.
 fn hidden(flag: Arg) -> Arg {
@@ -39,8 +41,8 @@ pub struct WriteArgs {
     #[arg(long)]
     pub force: bool,
 
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    /// Why, for the record; 256 characters at the most
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
 
     /// Output format; patch prints the change for a Git commit and writes nothing

@@ -20,6 +20,7 @@ pub use clb::ClbArgs;
 pub use completion::{CompleteArgs, CompletionArgs};
 pub use connect::ConnectArgs;
 pub use shift::{Share, ShiftArgs, ShiftSide};
+use values::reason;
 pub use values::{CompletionTarget, DryRun, DurationArg, FailOn, ServerWeight, VgroupPort};
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
 

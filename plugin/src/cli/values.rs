@@ -162,6 +162,24 @@ impl FromStr for ServerWeight {
     }
 }
 
+/// How many characters `--reason` may have.
+pub const MAX_REASON: usize = 256;
+
+/// A text of `--reason`, which the record of the change holds.
+pub fn reason(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if length > MAX_REASON {
+        return Err(format!("it has {length} characters; {MAX_REASON} are the most"));
+    }
+    match text.chars().find(|letter| letter.is_control()) {
+        Some(letter) => Err(format!(
+            "it holds the control character U+{:04X}; write it in one line of plain text",
+            u32::from(letter)
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -210,6 +228,31 @@ mod tests {
     #[case("i bp1a=30", None)]
     fn a_server_is_given_with_its_weight(#[case] text: &str, #[case] weight: Option<u32>) {
         assert_eq!(text.parse::<ServerWeight>().ok().map(|of| of.weight), weight);
+    }
+
+    #[rstest]
+    #[case::plain("batch 2", None)]
+    #[case::chinese("\u{7b2c}\u{4e8c}\u{6279}", None)]
+    #[case::empty("", None)]
+    #[case::a_line_break("a\nb", Some("it holds the control character U+000A"))]
+    #[case::an_escape("\u{1b}[31mred", Some("it holds the control character U+001B"))]
+    #[case::a_delete("a\u{7f}", Some("it holds the control character U+007F"))]
+    #[case::a_next_line("a\u{85}b", Some("it holds the control character U+0085"))]
+    fn a_reason_is_plain_text(#[case] text: &str, #[case] why_not: Option<&str>) {
+        match (reason(text), why_not) {
+            (Ok(read), None) => assert_eq!(read, text),
+            (Err(said), Some(why_not)) => assert!(said.starts_with(why_not), "{said}"),
+            (read, _) => panic!("{read:?}"),
+        }
+    }
+
+    #[rstest]
+    #[case::of_one_byte("x")]
+    #[case::of_three_bytes("\u{7b2c}")]
+    fn a_reason_has_256_characters_at_the_most(#[case] letter: &str) {
+        assert_eq!(reason(&letter.repeat(256)), Ok(letter.repeat(256)));
+        let said = reason(&letter.repeat(300)).expect_err("too long");
+        assert_eq!(said, "it has 300 characters; 256 are the most");
     }
 
     mod properties {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod complete;
 pub mod completion;
 pub mod explain;
+mod left_out;
 pub mod preview;
 pub mod set;
 pub mod shift;

@@ -11,6 +11,7 @@ use clbmigrate_core::{
     transfer::{Standing, Whole},
 };
 
+use super::left_out;
 use crate::{
     change::{self, Leniency, Plan},
     cli::{InputArgs, UndoArgs},
@@ -36,6 +37,7 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
             printer,
         );
     };
+    left_out::refuse(&entry)?;
     let input =
         InputArgs { contexts: contexts(&entry, &session, &args.input), ..args.input.clone() };
     drop(session);

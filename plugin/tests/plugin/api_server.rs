@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// The method.
+    pub method: String,
     /// The path with its query.
     pub path: String,
     /// The header `Authorization`.
@@ -96,12 +98,13 @@ fn serve(mut connection: &TcpStream, answer: impl Fn(Request) -> (u16, Value)) {
             }
             head.push(line);
         }
-        let path = head[0].split_whitespace().nth(1).expect("a path").to_owned();
+        let mut words = head[0].split_whitespace().map(str::to_owned);
+        let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
         let authorization = head.iter().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("authorization").then(|| value.trim().to_owned())
         });
-        let (status, body) = answer(Request { path, authorization });
+        let (status, body) = answer(Request { method, path, authorization });
         let body = body.to_string();
         let length = body.len();
         let answer = format!(
@@ -124,7 +127,7 @@ fn answer(request: &Request, served: Option<Served>) -> (u16, Value) {
         return refusal(403, "Forbidden");
     }
     let mut parts = path.split('/').rev();
-    let (last, before) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (name, resource) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let namespace = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next());
     let of_kind = |kind: &str| -> Vec<Value> {
         let objects = served.objects.iter().filter(|object| object["kind"] == kind);
@@ -134,15 +137,15 @@ fn answer(request: &Request, served: Option<Served>) -> (u16, Value) {
         };
         objects.filter(is_there).cloned().collect()
     };
-    if let Some(kind) = kind(last) {
+    if let Some(kind) = kind(name) {
         let list = json!({
             "kind": format!("{kind}List"), "apiVersion": "v1",
             "metadata": {"resourceVersion": "1"}, "items": of_kind(kind),
         });
         return (200, list);
     }
-    let objects = kind(before).map(of_kind).unwrap_or_default();
-    match objects.into_iter().find(|object| object["metadata"]["name"] == last) {
+    let objects = kind(resource).map(of_kind).unwrap_or_default();
+    match objects.into_iter().find(|object| object["metadata"]["name"] == name) {
         Some(object) => (200, object),
         None => refusal(404, "NotFound"),
     }

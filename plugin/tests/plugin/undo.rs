@@ -1,5 +1,7 @@
 //! `undo` over two API servers that only know one Service each.
 
+use rstest::rstest;
+
 use crate::{
     api_server::ApiServer,
     program::{Folder, run},
@@ -16,10 +18,11 @@ fn kubeconfig(servers: &[(&str, &str)]) -> String {
     let clusters = named("cluster", &|_, url| format!("{{\"server\": \"{url}\"}}"));
     let context =
         |name: &str, _: &str| format!("{{\"cluster\": \"{name}\", \"namespace\": \"shop\"}}");
+    let first = servers[0].0;
     let contexts = named("context", &context);
     format!(
         "{{\"apiVersion\": \"v1\", \"kind\": \"Config\", \"users\": [], \
-          \"clusters\": [{clusters}], \"contexts\": [{contexts}]}}"
+          \"current-context\": \"{first}\", \"clusters\": [{clusters}], \"contexts\": [{contexts}]}}"
     )
 }
 
@@ -54,4 +57,64 @@ fn a_cluster_that_cannot_be_asked_is_not_said_to_hold_no_change() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(ran.err.contains("no change of this tool to undo in old\n"), "{}", ran.err);
     assert!(ran.err.contains("new"), "{}", ran.err);
+}
+
+/// A Service whose last change had more servers than its record has room for.
+fn service_with_too_large_a_record() -> serde_json::Value {
+    let part = serde_json::json!({"service": {
+        "context": "old", "cluster_uid": "k1", "uid": "1", "namespace": "shop", "name": "web",
+        "from": "20", "to": "40",
+    }});
+    let record = serde_json::json!([{
+        "change": "c1", "verb": "shift", "when": "2026-11-21T01:02:03Z", "who": "ann",
+        "from": "20", "to": "40", "whole": {"parts": [part]}, "servers_left_out": 3000,
+    }]);
+    let mut service = service_without_record();
+    service["metadata"]["annotations"] = serde_json::json!({
+        "clbmigrate.io/history": record.to_string(),
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": "40",
+    });
+    service
+}
+
+#[rstest]
+#[case::undo("undo svc/web --yes")]
+#[case::undo_in_two_contexts("undo svc/web --contexts old,new --yes")]
+#[case::finish("shift svc/web --contexts old,new --finish --yes")]
+fn a_change_with_too_many_servers_for_the_record_says_so_and_what_to_do(#[case] arguments: &str) {
+    let old = ApiServer::start(vec![service_with_too_large_a_record()]);
+    let new = ApiServer::start(Vec::new());
+    let servers = [("old", old.url.as_str()), ("new", new.url.as_str())];
+    let folder = Folder::new(&[("config", &kubeconfig(&servers))]);
+    let ran = run(&format!("{arguments} --kubeconfig {}", folder.path("config")));
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(
+        ran.err.contains(
+            "change c1 has 3000 servers outside of clusters, too many for the record on the Service"
+        ),
+        "{}",
+        ran.err
+    );
+    for hint in [
+        "kubectl clbmigrate shift svc/web -n shop --from SIDE --to SIDE SHARE",
+        "kubectl clbmigrate set svc/web -n shop WEIGHT",
+        "nothing was written",
+    ] {
+        assert!(ran.err.contains(hint), "{hint}: {}", ran.err);
+    }
+    let written = [old.requests(), new.requests()].concat();
+    assert!(written.iter().all(|of| of.method == "GET"), "{written:?}");
+}
+
+#[rstest]
+#[case::set("set web 40")]
+#[case::shift("shift web --from old --to new 20%")]
+#[case::undo("undo web")]
+#[case::attach("attach web --clb lb-bp1example --vgroup rsp-bp1example:80")]
+fn a_reason_that_is_too_long_is_a_usage_error_with_the_limit_and_the_length(
+    #[case] arguments: &str,
+) {
+    let ran = run(&format!("{arguments} --reason {}", "x".repeat(300)));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("it has 300 characters; 256 are the most"), "{}", ran.err);
 }

@@ -12,6 +12,7 @@ use self::{
     goals::Goals,
     sides::{ResolvedSide, ResolvedSides},
 };
+use super::left_out;
 use crate::{
     change::Leniency,
     cli::{InputArgs, Share, ShiftArgs, ShiftSide},
@@ -141,6 +142,10 @@ fn finish(target: &str, plan_context: &PlanContext<'_>) -> Result<Intent, Error>
     let mut found = half_done(plan_context.index.snapshot);
     found.retain(|half| half.whole.parts.iter().any(is_it));
     let [half] = found.as_slice() else {
+        if found.is_empty() {
+            let snapshot = plan_context.index.snapshot;
+            left_out::refuse_last_of(snapshot, name, plan_context.namespaces)?;
+        }
         let changes: Vec<String> = found.iter().map(|half| half.change.clone()).collect();
         return Err(Error::NotFound {
             message: if changes.is_empty() {

@@ -1,6 +1,9 @@
 //! The record of changes that a Service carries: the annotation `clbmigrate.io/history`, a JSON
 //! list.
 
+mod compact;
+mod size;
+mod text;
 mod whole;
 
 use std::collections::{BTreeMap, HashSet};
@@ -9,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use size::MAX_BYTES;
 pub use whole::{OneService, Part, Server, Servers, Whole};
 
 /// The annotation's full key.
@@ -57,6 +61,10 @@ pub struct HistoryEntry {
     /// All parts of the change, where it has other parts than this Service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
+    /// How many servers of the change are not in `whole`: with them the record would be too large.
+    /// Such a change can be neither finished nor taken back by its record.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub servers_left_out: usize,
     /// Fields that a newer release wrote; they are written back as they are.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
@@ -88,8 +96,7 @@ impl History {
 
     /// The annotation's value for this history.
     pub fn to_text(&self) -> String {
-        // Strings and maps of strings always have a JSON form.
-        serde_json::to_string(self).unwrap_or_default()
+        text::of(self)
     }
 
     /// The changes, the oldest first.
@@ -97,14 +104,18 @@ impl History {
         &self.entries
     }
 
-    /// This history with one change more. Of more than [`MAX_ENTRIES`] the oldest is dropped.
+    /// This history with one change more. The oldest changes are dropped where there are more than
+    /// [`MAX_ENTRIES`], and where the annotation would not stay below [`MAX_BYTES`]. The newest
+    /// stays, without its servers if it is too large by itself.
     #[must_use]
     pub fn with(&self, entry: HistoryEntry) -> Self {
         let mut entries = self.entries.clone();
         entries.push(entry);
         let surplus = entries.len().saturating_sub(MAX_ENTRIES);
         entries.drain(..surplus);
-        Self { entries }
+        let mut history = Self { entries };
+        history.fit();
+        history
     }
 
     /// Whether the change of that id is among the entries.
@@ -135,6 +146,11 @@ impl History {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 #[cfg(test)]
 mod tests {
 
@@ -153,6 +169,7 @@ mod tests {
             step_of: None,
             annotations: BTreeMap::new(),
             whole: None,
+            servers_left_out: 0,
             more: BTreeMap::new(),
         }
     }

@@ -56,12 +56,14 @@ pub struct Servers {
     pub clb: String,
     /// The vServer group.
     pub vgroup: String,
-    /// The servers whose weights change.
+    /// The servers whose weights change. A record keeps them in another order: those with the same
+    /// port and weights together.
+    #[serde(with = "super::compact")]
     pub servers: Vec<Server>,
 }
 
 /// A server's weight around a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// The instance's id.
     pub id: String,

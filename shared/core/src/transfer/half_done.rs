@@ -41,7 +41,10 @@ pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
             let Some(text) = meta.annotations.get(history::KEY) else { continue };
             let Ok(history) = History::parse(Some(text)) else { continue };
             let Some(last) = history.last() else { continue };
-            let Some(whole) = &last.whole else { continue };
+            // Nobody can tell the state of servers that the record does not name.
+            let Some(whole) = last.whole.as_ref().filter(|_| last.servers_left_out == 0) else {
+                continue;
+            };
             if found.iter().any(|known| known.change == last.change) {
                 continue;
             }

@@ -13,6 +13,7 @@ mod inject;
 mod known_keys;
 mod languages;
 mod properties;
+mod record;
 mod recorded;
 mod routes;
 mod rules;
