@@ -1,8 +1,9 @@
 //! The double of CCM as a process.
 
+use anyhow::Context;
 use clbmigrate_testbed::Cluster;
 use clbmigrate_testkit::HttpProcess;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     clb::{CCM, CloudApi, REGION},
@@ -32,10 +33,21 @@ impl CcmDouble {
         clb: &CloudApi,
         cluster_id: Option<&str>,
     ) -> anyhow::Result<Self> {
+        Self::with_cloud_and_flags(user, tools, clb, cluster_id, &[])
+    }
+
+    /// The same with more flags, such as `--retry-base-ms 5000` for the back-off of the real CCM.
+    pub fn with_cloud_and_flags(
+        user: &User<'_>,
+        tools: &Tools,
+        clb: &CloudApi,
+        cluster_id: Option<&str>,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let url = clb.url()?;
         let mut flags = vec!["--endpoint", &url, "--region", REGION];
         flags.extend(cluster_id.into_iter().flat_map(|id| ["--cluster-id", id]));
-        Self::start(user, tools, &flags)
+        Self::start(user, tools, &[&flags, more].concat())
     }
 
     /// Starts it for all of a cluster of that id with the CLB at a URL as its cloud.
@@ -66,5 +78,42 @@ impl CcmDouble {
     /// Changes its behaviour, by a JSON merge patch.
     pub fn set_behaviour(&self, patch: &Value) -> anyhow::Result<()> {
         self.0.request_ok("PATCH", "/behaviour", &patch.to_string()).map(drop)
+    }
+
+    /// Has the next rounds fail visibly with this message: so many, or all from now on.
+    pub fn fail_rounds(&self, message: &str, rounds: Option<u32>) -> anyhow::Result<()> {
+        self.set_behaviour(&json!({"fail": {"message": message, "rounds": rounds}}))
+    }
+
+    /// Rounds succeed again.
+    pub fn stop_failing(&self) -> anyhow::Result<()> {
+        self.set_behaviour(&json!({"fail": null}))
+    }
+
+    /// Has every Service so many events left from now on, then one in five minutes as the real CCM; none with 0. The
+    /// double starts with client-go's 25. The same number as before changes nothing.
+    pub fn set_event_tokens(&self, tokens: u32) -> anyhow::Result<()> {
+        self.set_behaviour(&json!({"eventTokens": tokens}))
+    }
+
+    /// Has every event written, which the real CCM never does.
+    pub fn write_all_events(&self) -> anyhow::Result<()> {
+        self.set_behaviour(&json!({"eventTokens": "unlimited"}))
+    }
+
+    /// Deletes CCM's events about Services, as the API server does after an hour. The recorder counts on: the next equal
+    /// event has the old name, first time and count, and a new uid. Says how many there were.
+    pub fn expire_events(&self) -> anyhow::Result<u64> {
+        let answer: Value =
+            serde_json::from_str(&self.0.request_ok("POST", "/events/expire", "")?)?;
+        answer.get("expired").and_then(Value::as_u64).context("no number of events")
+    }
+
+    /// How the last round of a Service ended: `rounds`, `outcome`, `reason`, `clb` and `hash`; null before the first.
+    pub fn last_round(&self, namespace: &str, service: &str) -> anyhow::Result<Value> {
+        let mut state: Value = serde_json::from_str(&self.0.request_ok("GET", "/state", "")?)?;
+        let services = state.get_mut("services").context("no Services")?;
+        let found = services.get_mut(format!("{namespace}/{service}"));
+        Ok(found.map(Value::take).unwrap_or_default())
     }
 }

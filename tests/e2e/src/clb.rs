@@ -1,16 +1,19 @@
 //! The double of the CLB, and the credentials it knows.
 
-use std::process::Command;
+use std::{net::IpAddr, process::Command};
 
 use anyhow::Context;
-use clbmigrate_clb_double::{ClbDouble, Fault, FaultEffect, LoggedCall, Options, State};
+use clbmigrate_clb_double::{
+    Behaviour, ClbDouble, Fault, FaultEffect, Health, LoggedCall, Options, SetHealth, State,
+    state::NetworkInterface,
+};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// The region that the nodes of tests are in.
 pub(crate) const REGION: &str = "cn-bed";
 /// Key and secret of the plugin's user.
-const USER: (&str, &str) = ("key-e2e", "secret-e2e");
+pub(crate) const USER: (&str, &str) = ("key-e2e", "secret-e2e");
 /// Those of CCM, so that a fault can be for one of the two.
 pub(crate) const CCM: (&str, &str) = ("key-ccm", "secret-ccm");
 
@@ -30,7 +33,11 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped.
+/// The policy of a RAM user that may read and not write.
+pub const READ_ONLY: &[&str] = &["slb:Describe*", "slb:List*", "ecs:Describe*", "vpc:Describe*"];
+
+/// A cloud with one CLB, `lb-bp1example`, that answers over HTTP until it is dropped. It has no data plane: every
+/// backend is healthy where its listener has a health check, unless a test says otherwise.
 #[derive(Debug)]
 pub struct CloudApi {
     double: ClbDouble,
@@ -43,6 +50,8 @@ impl CloudApi {
         let state = json!({
             "region": REGION,
             "accounts": accounts(),
+            // Where ccm-double says that its cluster is, if it is told nothing else.
+            "vpc": {"id": "vpc-example", "cidrs": ["10.0.0.0/8"]},
             "loadBalancers": [{
                 "id": "lb-bp1example", "name": "shop", "address": "203.0.113.10",
                 "groups": groups, "listeners": listeners,
@@ -52,7 +61,9 @@ impl CloudApi {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let options = Options::new(state.to_string().parse()?);
         let double = runtime.block_on(ClbDouble::start(options))?;
-        Ok(Self { double, _runtime: runtime })
+        let cloud = Self { double, _runtime: runtime };
+        cloud.set_health(&[]);
+        Ok(cloud)
     }
 
     /// Where its API is.
@@ -93,6 +104,81 @@ impl CloudApi {
             Some(action) => fault.for_action(action).times(1),
             None => fault,
         });
+    }
+
+    /// Has the API answer one of the user's calls of an action with a fault: the one after so many that it answers as
+    /// usual. A write of more than 20 servers is several calls: with 1 the second of them fails.
+    pub fn fail_later_user_call(&self, what: FaultEffect, action: &str, after: u32) {
+        let fault = Fault::new(what).for_action(action).for_access_key(USER.0);
+        self.double.fault(fault.after(after).times(1));
+    }
+
+    /// Has the API answer so many of CCM's next calls of an action with a fault, or all of them.
+    pub fn fail_ccm_calls(&self, what: FaultEffect, action: &str, times: Option<u32>) {
+        let fault = Fault::new(what).for_action(action).for_access_key(CCM.0);
+        self.double.fault(match times {
+            Some(times) => fault.times(times),
+            None => fault,
+        });
+    }
+
+    /// Restricts the user to these actions of RAM, such as [`READ_ONLY`]; `None` allows all. Other calls are refused with
+    /// 403 `Forbidden.RAM`.
+    pub fn set_user_policy(&self, allowed: Option<&[&str]>) {
+        self.set_policy(USER.0, allowed);
+    }
+
+    /// The same for CCM.
+    pub fn set_ccm_policy(&self, allowed: Option<&[&str]>) {
+        self.set_policy(CCM.0, allowed);
+    }
+
+    fn set_policy(&self, access_key_id: &str, allowed: Option<&[&str]>) {
+        let allowed: Option<Vec<String>> =
+            allowed.map(|actions| actions.iter().map(|one| (*one).to_owned()).collect());
+        self.double.edit(|state| {
+            for account in state.accounts.iter_mut().filter(|of| of.access_key_id == access_key_id)
+            {
+                account.allows.clone_from(&allowed);
+            }
+        });
+    }
+
+    /// Sets the health of backends, in place of what was set before. The first entry that fits a backend holds; where
+    /// none fits, the backend is healthy.
+    pub fn set_health(&self, health: &[SetHealth]) {
+        let mut health = health.to_vec();
+        health.push(SetHealth::of_all(Health::Normal));
+        let behaviour = self.double.behaviour();
+        self.double.set_behaviour(Behaviour { health, ..behaviour });
+    }
+
+    /// Switches the health check of a port's listeners on or off. Without one the health of backends is `unavailable`.
+    pub fn set_health_check(&self, port: u16, enabled: bool) {
+        self.double.edit(|state| {
+            let listeners = state.load_balancers.iter_mut().flat_map(|lb| &mut lb.listeners);
+            for listener in listeners.filter(|listener| listener.port == port) {
+                listener.health_check.enabled = enabled;
+            }
+        });
+    }
+
+    /// Has a network interface at an address from now on: without one CCM cannot register the Pod there.
+    pub fn add_interface(&self, id: &str, address: IpAddr) {
+        let interface = NetworkInterface { id: id.to_owned(), ip: address };
+        self.double.edit(|state| state.network_interfaces.push(interface));
+    }
+
+    /// Has no network interface at an address any more.
+    pub fn remove_interface(&self, address: IpAddr) {
+        self.double.edit(|state| state.network_interfaces.retain(|of| of.ip != address));
+    }
+
+    /// The CLBs beside `lb-bp1example`, such as those that CCM creates for Services without an id: each id, with its
+    /// address.
+    pub fn other_clbs(&self) -> Vec<(String, Option<IpAddr>)> {
+        let all = self.double.state().load_balancers.into_iter();
+        all.filter(|lb| lb.id != "lb-bp1example").map(|lb| (lb.id, lb.address)).collect()
     }
 
     /// Removes all faults.

@@ -4,14 +4,16 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
+use clbmigrate_clb_double::{Fault, SetHealth, State};
 use clbmigrate_testbed::{Network, Testbed, programs};
 use clbmigrate_testkit::HttpProcess;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::clb::{REGION, accounts, environment};
+use crate::clb::{CCM, REGION, USER, accounts, environment};
 
 /// A listener of the CLB, with the group behind it.
 #[derive(Debug, Clone)]
@@ -77,6 +79,51 @@ impl DataPlane {
             ensure!(line.starts_with("forwarding from"), "port {}: {line}", listener.port);
         }
         Ok(Self { process, address: machine.address })
+    }
+
+    /// How long a change of weights, backends or listeners takes until connections go by it. The API tells of it at
+    /// once.
+    pub fn set_effect_delay(&self, delay: Duration) -> anyhow::Result<()> {
+        let delay = u64::try_from(delay.as_millis())?;
+        self.patch_behaviour(&json!({"effectDelayMs": delay}))
+    }
+
+    /// Sets the health of backends, in place of what was set before. The first entry that fits a backend holds; where
+    /// none fits, it is what the checks find. A backend that is not healthy gets no connections.
+    pub fn set_health(&self, health: &[SetHealth]) -> anyhow::Result<()> {
+        self.patch_behaviour(&json!({"health": health}))
+    }
+
+    fn patch_behaviour(&self, patch: &Value) -> anyhow::Result<()> {
+        self.process.request_ok("PATCH", "/behaviour", &patch.to_string()).map(drop)
+    }
+
+    /// Adds a fault for calls of the user.
+    pub fn fail_user_calls(&self, fault: Fault) -> anyhow::Result<()> {
+        self.add_fault(&fault.for_access_key(USER.0))
+    }
+
+    /// Adds a fault for calls of CCM, in all clusters.
+    pub fn fail_ccm_calls(&self, fault: Fault) -> anyhow::Result<()> {
+        self.add_fault(&fault.for_access_key(CCM.0))
+    }
+
+    fn add_fault(&self, fault: &Fault) -> anyhow::Result<()> {
+        let fault = serde_json::to_string(fault)?;
+        self.process.request_ok("POST", "/faults", &fault).map(drop)
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) -> anyhow::Result<()> {
+        self.process.request_ok("DELETE", "/faults", "").map(drop)
+    }
+
+    /// The weights in a group, by server, as the API tells of them.
+    pub fn weights(&self, group: &str) -> anyhow::Result<Vec<(String, u8)>> {
+        let state: State = self.process.request_ok("GET", "/state", "")?.parse()?;
+        let groups = state.load_balancers.into_iter().flat_map(|lb| lb.groups);
+        let backends = groups.filter(|of| of.id == group).flat_map(|of| of.backends);
+        Ok(backends.map(|backend| (backend.server_id, backend.weight)).collect())
     }
 
     /// Where its API is.

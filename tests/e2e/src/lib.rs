@@ -14,7 +14,7 @@ mod tools;
 mod user;
 
 pub use ccm::CcmDouble;
-pub use clb::CloudApi;
+pub use clb::{CloudApi, READ_ONLY};
 pub use data_plane::{DataPlane, Listener};
 pub use docs_commands::commands;
 pub use document::document;
