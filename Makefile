@@ -20,7 +20,8 @@ deps: ## install what build and tests need and the machine does not have
 	@[ "$$($(CARGO) deny --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ] || \
 	  $(CARGO) install --locked --version $(DENY_VERSION) cargo-deny
 	$(CARGO) fetch --locked
-	@[ "$$(uname -s)" = Linux ] || exit 0; for module in tests/clb-double/sdk tests/testbed/go/service-hash; do \
+	@[ "$$(uname -s)" = Linux ] || exit 0; for module in tests/clb-double/sdk tests/testbed/go/service-hash \
+	    tests/testbed/go/event-correlator; do \
 	  (cd $$module && go mod download) || exit 1; done
 
 .PHONY: tools-rust

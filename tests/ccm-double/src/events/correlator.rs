@@ -181,6 +181,8 @@ impl Correlator {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     const TOKENS: EventTokens = EventTokens::Limited(25);
@@ -211,6 +213,66 @@ mod tests {
         seconds: i64,
     ) -> i32 {
         correlator.correlate(event, tokens, at(seconds)).map_or(0, |written| written.count)
+    }
+
+    /// Events, and what client-go's own correlator made of them.
+    const RECORDED: &str = include_str!("../../tests/data/events.jsonl");
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        sequence: String,
+        at: i64,
+        service: String,
+        uid: String,
+        #[serde(rename = "type")]
+        kind: String,
+        reason: String,
+        message: String,
+        written: Option<Written>,
+    }
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    struct Written {
+        name: String,
+        count: i32,
+        first: i64,
+        message: String,
+    }
+
+    #[test]
+    fn events_are_written_as_the_real_client_go_writes_them() {
+        let reasons = [
+            "EnsuredLoadBalancer",
+            "AnnotationChanged",
+            "SyncLoadBalancerFailed",
+            "FailedUpdateStatus",
+        ];
+        let mut correlators = HashMap::<String, Correlator>::new();
+        let (mut all, mut dropped) = (0, 0);
+        for line in RECORDED.lines() {
+            let recorded: Recorded = serde_json::from_str(line).expect("a recorded event");
+            let kinds = [EventType::Normal, EventType::Warning];
+            let kind = kinds.into_iter().find(|kind| kind.as_str() == recorded.kind);
+            let reason = reasons.into_iter().find(|reason| *reason == recorded.reason);
+            let mut event = event(
+                &recorded.service,
+                kind.expect("a type"),
+                reason.expect("a reason"),
+                &recorded.message,
+            );
+            event.subject.uid = Some(recorded.uid);
+            let now = Timestamp::from_millisecond(recorded.at).expect("a time");
+            let correlator = correlators.entry(recorded.sequence).or_default();
+            let written = correlator.correlate(event, TOKENS, now).map(|written| Written {
+                name: written.name,
+                count: written.count,
+                first: written.first.as_millisecond(),
+                message: written.message,
+            });
+            assert_eq!(written, recorded.written, "{line}");
+            (all, dropped) = (all + 1, dropped + usize::from(written.is_none()));
+        }
+        assert!(all > 500 && dropped > 50, "{all} events, {dropped} of them dropped");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the real CCM 2.14 was recorded to do, beside what the two doubles do: cases of its local model, whole
-//! rounds call by call, and hashes of Services.
+//! What the real CCM 2.14 was recorded to do, beside what the two doubles do: cases of its local model and whole
+//! rounds call by call. What was recorded of its libraries, beside what these say now.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod cases;
@@ -9,7 +9,7 @@ mod cloud;
 #[path = "../support/fake_kubernetes.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod fake_kubernetes;
-mod hashes;
+mod go_programs;
 mod phases;
 mod scenario;
 mod traces;
@@ -26,7 +26,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut trials = vec![trial("the cases of the local model", cases::compare_all)];
-    trials.extend(hashes::trials());
+    trials.extend(go_programs::trials());
     trials.extend(traces::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
