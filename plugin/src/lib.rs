@@ -19,7 +19,6 @@ mod selector;
 mod session;
 mod signals;
 mod target;
-mod transfer;
 
 use std::{
     ffi::OsString,

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use super::Change;
+use super::{PreparedChange, side::ServiceSide};
 use crate::{
     document::preview::PreviewAnswer,
     error::Error,
@@ -23,41 +23,28 @@ pub fn show_brief(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), 
     Ok(())
 }
 
-/// Says what is about to be written where, and asks; anything but a clear yes ends it.
-pub fn ask(change: &Change<'_>, printer: &mut Printer) -> Result<(), Error> {
+/// Says what is about to be written where, and asks; anything but a clear yes ends it. `doubts` are
+/// what the user accepts with a yes.
+///
+/// # Errors
+/// Without a terminal to ask on, and without a yes.
+pub fn ask(
+    change: &PreparedChange<'_>,
+    doubts: &[String],
+    printer: &mut Printer,
+) -> Result<(), Error> {
     require_terminal(printer)?;
-    let connection = change.connection;
-    let meta = &change.service_ref.service.metadata;
-    let who = change.session.block_on(connection.whoami());
-    let stderr = printer.stderr();
-    writeln!(stderr)?;
-    let mut line = |name: &str, value: &str| writeln!(stderr, "  {name:<10} {value}");
-    line("context", connection.context.as_deref().unwrap_or("-"))?;
-    line("cluster", &format!("{} ({})", connection.cluster, connection.server))?;
-    line("user", &who)?;
-    line("namespace", meta.namespace())?;
-    line("service", &meta.name)?;
-    for edit in &change.plan.edits {
-        let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
-        line("change", &format!("{}: {} -> {}", edit.key, value(&edit.old), value(&edit.new)))?;
+    let is_alone = change.sides.len() == 1;
+    writeln!(printer.stderr())?;
+    for side in change.services() {
+        let lines = if is_alone { all_lines(side, change) } else { vec![one_line(side, change)] };
+        for line in lines {
+            printer.info(&format!("  {line}"));
+        }
     }
-    ask_confirmation(printer)
-}
-
-/// Refuses where there is nobody to ask.
-pub fn require_terminal(printer: &mut Printer) -> Result<(), Error> {
-    printer.flush()?;
-    if io::stdin().is_terminal() {
-        return Ok(());
+    for doubt in doubts {
+        printer.warning(doubt);
     }
-    Err(Error::Usage {
-        message: "no terminal to ask on; nothing was written".to_owned(),
-        hints: vec!["give --yes to write without being asked".to_owned()],
-    })
-}
-
-/// Asks; anything but a clear yes ends it.
-pub fn ask_confirmation(printer: &mut Printer) -> Result<(), Error> {
     let stderr = printer.stderr();
     write!(stderr, "Write it? [y/N] ")?;
     stderr.flush()?;
@@ -68,4 +55,54 @@ pub fn ask_confirmation(printer: &mut Printer) -> Result<(), Error> {
         "y" | "yes" => Ok(()),
         _ => Err(Error::Aborted),
     }
+}
+
+/// The place and every value of a change of one Service.
+fn all_lines(side: &ServiceSide<'_>, change: &PreparedChange<'_>) -> Vec<String> {
+    let meta = &side.service_ref.service.metadata;
+    let connections = change.session.connections();
+    let context = &side.service_ref.cluster.context;
+    let connection = connections.iter().find(|known| known.context == *context);
+    let line = |name: &str, value: &str| format!("{name:<10} {value}");
+    let mut lines = vec![line("context", context.as_deref().unwrap_or("-"))];
+    if let Some(connection) = connection {
+        lines.push(line("cluster", &format!("{} ({})", connection.cluster, connection.server)));
+    }
+    lines.push(line("user", &change.session.block_on(side.cluster.whoami())));
+    lines.push(line("namespace", meta.namespace()));
+    lines.push(line("service", &meta.name));
+    for edit in &side.edit.annotations {
+        let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
+        lines.push(line(
+            "change",
+            &format!("{}: {} -> {}", edit.key, value(&edit.old), value(&edit.new)),
+        ));
+    }
+    if let Some(edit) = &side.edit.service_type {
+        let old = edit.old.as_deref().unwrap_or("ClusterIP");
+        lines.push(line("change", &format!("type: {old} -> {}", edit.new)));
+    }
+    lines
+}
+
+/// The place of one of several sides.
+fn one_line(side: &ServiceSide<'_>, change: &PreparedChange<'_>) -> String {
+    let context = &side.service_ref.cluster.context;
+    let connections = change.session.connections();
+    let place = connections.iter().find(|known| known.context == *context);
+    let place = place.map(|of| format!("cluster {} ({}), ", of.cluster, of.server));
+    let who = change.session.block_on(side.cluster.whoami());
+    format!("{}: {}user {who}", context.as_deref().unwrap_or("-"), place.unwrap_or_default())
+}
+
+/// Refuses where there is nobody to ask.
+fn require_terminal(printer: &mut Printer) -> Result<(), Error> {
+    printer.flush()?;
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: "no terminal to ask on; nothing was written".to_owned(),
+        hints: vec!["give --yes to write without being asked".to_owned()],
+    })
 }

@@ -9,18 +9,8 @@ use clbmigrate_core::{
     rules::{self, RefusedWrites},
 };
 
+use super::Leniency;
 use crate::error::Error;
-
-/// Which problems do not stop a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leniency {
-    /// None: every problem stops it.
-    None,
-    /// Findings; an outcome that does harm at once stops it. For a change that takes another back.
-    Undo,
-    /// All of them, which become warnings. For a change to weight 0, the way to safety.
-    Zero,
-}
 
 /// What speaks against a change.
 pub struct Judgement {

@@ -2,28 +2,41 @@
 
 use std::collections::BTreeSet;
 
-use clbmigrate_cluster::live::LiveService;
-use clbmigrate_core::{annotation, object::Service, patch::AnnotationEdit};
+use clbmigrate_core::{
+    annotation,
+    patch::{AnnotationEdit, ServiceEdit},
+};
 
 use crate::{
-    change::{self, Leniency, Plan},
+    change::{self, Intent, PlanContext, WriteOptions},
     cli::AttachArgs,
     error::{Error, Exit},
     output::Printer,
+    selection::Selection,
+    session::Session,
+    target,
 };
 
 /// Joins a Service to a CLB and its groups.
 pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_flags((&args.write, &args.input), "attach")?;
+    let options =
+        WriteOptions { write: &args.write, input: &args.input, is_unverified: false, lever: None };
+    change::refuse_flags(&options, "attach")?;
+    change::refuse_contexts(&options, "attach")?;
+    target::parse_name(&args.target)?;
     let mut ports = BTreeSet::new();
     if let Some(twice) = args.vgroup.iter().find(|of| !ports.insert(of.port)) {
         return Err(Error::usage(format!("--vgroup names port {} more than once", twice.port)));
     }
-    let plan = |present: &_, service: &_| plan(args, present, service);
-    change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
+    let session = Session::open(&args.input)?;
+    let plan = |plan_context: &PlanContext<'_>| plan(args, plan_context);
+    change::carry_out(&session, &plan, &options, printer)
 }
 
-fn plan(args: &AttachArgs, present: &LiveService, service: &Service) -> Result<Plan, Error> {
+fn plan(args: &AttachArgs, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
+    let selection = Selection::new(plan_context.input, plan_context.namespaces);
+    let service_ref = target::resolve(plan_context.index, &args.target, &selection)?;
+    let service = service_ref.service;
     let meta = &service.metadata;
     let entries = args.vgroup.iter().map(|of| format!("{}:{}", of.group, of.port));
     let wanted = [
@@ -38,21 +51,16 @@ fn plan(args: &AttachArgs, present: &LiveService, service: &Service) -> Result<P
         let old = meta.annotations.get(&key).map(str::to_owned);
         AnnotationEdit { key, old, new: Some(value.clone()) }
     };
-    let plan = Plan {
-        verb: "attach",
-        edits: wanted.iter().map(edit).collect(),
-        undoes: None,
-        step_of: None,
-        whole: None,
-        leniency: Leniency::None,
+    let intent = |edits: Vec<AnnotationEdit>| Intent {
         next: Some(format!(
             "it carries no traffic yet: kubectl clbmigrate set svc/{} WEIGHT",
             meta.name
         )),
+        ..Intent::of_one("attach", &service_ref, ServiceEdit::from(edits))
     };
     if is_joined(id) && is_joined(mapping) {
         // A weight that was set since is no reason to write: that would take its traffic away.
-        return Ok(Plan { edits: vec![edit(id), edit(mapping)], ..plan });
+        return Ok(intent(vec![edit(id), edit(mapping)]));
     }
     if let Some((suffix, _)) =
         [id, mapping].into_iter().find(|(suffix, _)| !meta.annotations.text(suffix).is_empty())
@@ -62,7 +70,12 @@ fn plan(args: &AttachArgs, present: &LiveService, service: &Service) -> Result<P
             "a Service is moved to another CLB or group in steps: kubectl clbmigrate explain CLB405 CLB406",
         ));
     }
-    let addresses = present.addresses();
+    let ingress = &service.status.load_balancer.ingress;
+    let addresses: Vec<&str> = ingress
+        .iter()
+        .map(|of| if of.ip.is_empty() { of.hostname.as_str() } else { of.ip.as_str() })
+        .filter(|address| !address.is_empty())
+        .collect();
     if !addresses.is_empty() {
         return Err(refused(
             format!(
@@ -73,7 +86,7 @@ fn plan(args: &AttachArgs, present: &LiveService, service: &Service) -> Result<P
             "make a new Service with the same selector, and attach that one",
         ));
     }
-    Ok(plan)
+    Ok(intent(wanted.iter().map(edit).collect()))
 }
 
 fn refused(message: String, hint: &str) -> Error {

@@ -4,21 +4,19 @@ use std::collections::BTreeSet;
 
 use clbmigrate_core::{
     annotation,
-    object::Service,
-    patch::AnnotationEdit,
     prediction::Prediction,
     route::{ParticipantKind, Route},
     transfer::{Part, Server, Servers, Whole},
 };
 
 use crate::{
-    change::{self, Leniency, Plan},
+    change::{self, Intent, Leniency, PlanContext, SideIntent, WriteOptions, weight_edit},
     cli::SetArgs,
     error::{Error, Exit},
     output::Printer,
     selection::Selection,
+    session::Session,
     target,
-    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// What stands for no weight at all.
@@ -26,26 +24,40 @@ const NONE: &str = "none";
 
 /// Changes a weight.
 pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    change::refuse_flags((&args.write, &args.input), "set")?;
-    let Some(weight) = &args.weight else {
-        let options = WriteOptions { write: &args.write, is_unverified: false };
-        let plan = |plan_context: &PlanContext<'_>| plan_servers(args, plan_context);
-        return transfer::carry_out(&plan, &options, &args.input, printer);
+    let is_brake = args.weight.as_deref() == Some("0");
+    let options = WriteOptions {
+        write: &args.write,
+        input: &args.input,
+        is_unverified: false,
+        lever: is_brake.then_some(args.target.as_str()),
     };
-    if weight == NONE {
+    change::refuse_flags(&options, "set")?;
+    change::refuse_contexts(&options, "set")?;
+    target::parse_name(&args.target)?;
+    if args.weight.as_deref() == Some(NONE) {
         return Err(Error::Usage {
             message: "set takes a weight; without the annotation every backend gets 100, which is a surge".to_owned(),
             hints: vec![format!("see it: kubectl clbmigrate preview {} none", args.target)],
         });
     }
-    let plan = |_: &_, service: &_| plan(args, weight, service);
-    change::carry_out(&args.target, &plan, (&args.write, &args.input), printer)
+    let session = Session::open(&args.input)?;
+    let plan = |plan_context: &PlanContext<'_>| match &args.weight {
+        Some(weight) => plan_weight(args, weight, plan_context),
+        None => plan_servers(args, plan_context),
+    };
+    change::carry_out(&session, &plan, &options, printer)
 }
 
-fn plan(args: &SetArgs, weight: &str, service: &Service) -> Result<Plan, Error> {
+fn plan_weight(
+    args: &SetArgs,
+    weight: &str,
+    plan_context: &PlanContext<'_>,
+) -> Result<Intent, Error> {
+    let selection = Selection::new(plan_context.input, plan_context.namespaces);
+    let service_ref = target::resolve(plan_context.index, &args.target, &selection)?;
+    let service = service_ref.service;
     let annotations = &service.metadata.annotations;
-    let key = annotations.key_of(annotation::WEIGHT);
-    let old = annotations.get(&key).map(str::to_owned);
+    let old = annotations.get(&annotations.key_of(annotation::WEIGHT)).map(str::to_owned);
     if let Some(expected) = &args.current_weight {
         let present = old.as_deref().unwrap_or(NONE);
         if present != expected {
@@ -58,16 +70,9 @@ fn plan(args: &SetArgs, weight: &str, service: &Service) -> Result<Plan, Error> 
             });
         }
     }
+    let edit = weight_edit(service, old, Some(weight.to_owned()));
     let leniency = if weight == "0" { Leniency::Zero } else { Leniency::None };
-    Ok(Plan {
-        verb: "set",
-        edits: vec![AnnotationEdit { key, old, new: Some(weight.to_owned()) }],
-        undoes: None,
-        step_of: None,
-        whole: None,
-        leniency,
-        next: None,
-    })
+    Ok(Intent { leniency, ..Intent::of_one("set", &service_ref, edit) })
 }
 
 /// Other weights for servers outside, in every group of the Service that they are in.
@@ -131,16 +136,13 @@ fn plan_servers(args: &SetArgs, plan_context: &PlanContext<'_>) -> Result<Intent
             back.join(",")
         )
     });
-    let whole = Whole { parts };
+    let sides = parts.iter().map(|part| SideIntent::of(part, plan_context.index));
     Ok(Intent {
-        verb: "set",
         title: format!("weights of servers outside in the groups of {}", service_ref.label()),
-        parts: whole.clone(),
-        record: whole,
-        id: None,
-        undoes: None,
+        sides: sides.collect::<Result<_, Error>>()?,
+        whole: Some(Whole { parts }),
         leniency: Leniency::Zero,
         remarks: back.into_iter().collect(),
-        against: Vec::new(),
+        ..Intent::new("set")
     })
 }

@@ -2,48 +2,48 @@
 
 use std::collections::BTreeSet;
 
-use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation,
-    history::{HistoryEntry, ValueChange},
-    object::Service,
-    patch::AnnotationEdit,
+    history::{self, History, HistoryEntry, Part, ValueChange},
+    index::ServiceRef,
+    patch::{AnnotationEdit, ServiceEdit},
     transfer::{Standing, Whole},
 };
 
 use super::left_out;
 use crate::{
-    change::{self, Leniency, Plan},
+    change::{self, Intent, Leniency, PlanContext, SideIntent, WriteOptions, weight_edit},
     cli::{InputArgs, UndoArgs},
     error::{Error, Exit},
     output::Printer,
+    selection::Selection,
     session::Session,
     target,
-    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    transfer::refuse_flags((&args.write, &args.input), "undo")?;
+    let options = WriteOptions {
+        write: &args.write,
+        input: &args.input,
+        is_unverified: args.unverified,
+        lever: Some(&args.target),
+    };
+    change::refuse_flags(&options, "undo")?;
     let name = target::parse_name(&args.target)?;
     let session = Session::open(&args.input)?;
     let Some(entry) = last_of_several(name, &session, &args.input)? else {
-        change::refuse_flags((&args.write, &args.input), "undo")?;
-        return change::carry_out_with(
-            session,
-            &args.target,
-            &plan_service,
-            (&args.write, &args.input),
-            printer,
-        );
+        change::refuse_contexts(&options, "undo")?;
+        let plan = |plan_context: &PlanContext<'_>| plan_service(args, plan_context);
+        return change::carry_out(&session, &plan, &options, printer);
     };
     left_out::refuse(&entry)?;
-    let input =
-        InputArgs { contexts: contexts(&entry, &session, &args.input), ..args.input.clone() };
-    drop(session);
-    let options = WriteOptions { write: &args.write, is_unverified: args.unverified };
+    let input = with_recorded_contexts(&entry, &session, &args.input, printer)?;
+    let session =
+        if input.contexts == args.input.contexts { session } else { Session::open(&input)? };
+    let options = WriteOptions { input: &input, ..options };
     let plan = |plan_context: &PlanContext<'_>| plan_whole(&entry, plan_context);
-    transfer::carry_out(&plan, &options, &input, printer)
+    change::carry_out(&session, &plan, &options, printer)
 }
 
 /// The last change of the Service of that name, if it is one of several sides.
@@ -93,17 +93,49 @@ fn nothing_to_undo(name: &str, session: &Session) -> Error {
     }
 }
 
-/// All contexts that a change has touched, and those that are looked at already.
-fn contexts(entry: &HistoryEntry, session: &Session, input: &InputArgs) -> Vec<String> {
-    let mut contexts = input.contexts.clone();
-    let open = session.connections().iter().filter_map(|of| of.context.as_deref());
-    let touched = entry.whole.iter().flat_map(Whole::contexts);
-    for context in open.chain(touched) {
-        if !contexts.iter().any(|known| known == context) {
-            contexts.push(context.to_owned());
+/// The flags, with the contexts that the record names besides those that are looked at. A name proves
+/// nothing: a context counts only where its cluster is the recorded one.
+fn with_recorded_contexts(
+    entry: &HistoryEntry,
+    session: &Session,
+    input: &InputArgs,
+    printer: &mut Printer,
+) -> Result<InputArgs, Error> {
+    let mut contexts: Vec<String> = session.contexts().into_iter().map(str::to_owned).collect();
+    let mut known = BTreeSet::new();
+    for connection in session.connections() {
+        known.extend(session.block_on(connection.cluster_uid())?);
+    }
+    let services = entry.whole.iter().flat_map(|whole| &whole.parts);
+    let services = services.filter_map(|part| match part {
+        Part::Service(of) => Some(of),
+        Part::Servers(_) => None,
+    });
+    for of in services {
+        let (Some(context), Some(uid)) = (&of.context, &of.cluster_uid) else { continue };
+        // Flags of one cluster are for that one.
+        let is_open = known.contains(uid) || contexts.contains(context);
+        if is_open || input.connect.flag_of_one_cluster().is_some() {
+            continue;
+        }
+        let found = session.block_on(async {
+            let connection = input.connect.access(Some(context)).connect().await.ok()?;
+            connection.cluster_uid().await.ok()?
+        });
+        if found.as_ref() == Some(uid) {
+            contexts.push(context.clone());
+            known.insert(uid.clone());
+        } else {
+            printer.note(&format!(
+                "context {context} is not the cluster that change {} touched",
+                entry.change
+            ));
         }
     }
-    contexts
+    if contexts.len() == session.contexts().len() {
+        return Ok(input.clone());
+    }
+    Ok(InputArgs { contexts, context: None, ..input.clone() })
 }
 
 /// What takes a change of several sides back: the parts that are as it left them.
@@ -139,113 +171,101 @@ fn plan_whole(entry: &HistoryEntry, plan_context: &PlanContext<'_>) -> Result<In
         });
     }
     let back = Whole { parts }.reversed();
+    let sides = back.parts.iter().map(|part| SideIntent::of(part, plan_context.index));
     Ok(Intent {
-        verb: "undo",
         title: format!(
             "change {} ({} by {} at {}) is taken back",
             entry.change, entry.verb, entry.who, entry.when
         ),
-        parts: back.clone(),
-        record: back,
-        id: None,
+        sides: sides.collect::<Result<_, Error>>()?,
+        whole: Some(back),
         undoes: Some(entry.change.clone()),
         leniency: Leniency::Undo,
-        remarks: Vec::new(),
-        against: Vec::new(),
+        ..Intent::new("undo")
     })
 }
 
-fn plan_service(present: &LiveService, service: &Service) -> Result<Plan, Error> {
-    let history = present.history().map_err(|error| Error::NotFound {
-        message: format!("svc/{}: {error}", service.metadata.name),
+fn plan_service(args: &UndoArgs, plan_context: &PlanContext<'_>) -> Result<Intent, Error> {
+    let selection = Selection::new(plan_context.input, plan_context.namespaces);
+    let service_ref = target::resolve(plan_context.index, &args.target, &selection)?;
+    let meta = &service_ref.service.metadata;
+    let not_found = |message: String| Error::NotFound {
+        message,
         hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
-    })?;
+    };
+    let history = History::parse(meta.annotations.get(history::KEY))
+        .map_err(|error| not_found(format!("svc/{}: {error}", meta.name)))?;
     let Some(entry) = history.last_to_undo() else {
-        return Err(Error::NotFound {
-            message: format!("svc/{} has no change of this tool to undo", service.metadata.name),
-            hints: vec!["set a weight by hand: kubectl clbmigrate set".to_owned()],
-        });
+        return Err(not_found(format!("svc/{} has no change of this tool to undo", meta.name)));
     };
     if entry.annotations.is_empty() {
-        plan_weight(entry, service)
+        plan_weight(entry, &service_ref)
     } else {
-        plan_detach(entry, service)
+        plan_detach(entry, &service_ref)
     }
 }
 
 /// The weight before a change.
-fn plan_weight(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
+fn plan_weight(entry: &HistoryEntry, service_ref: &ServiceRef<'_>) -> Result<Intent, Error> {
+    let service = service_ref.service;
     let annotations = &service.metadata.annotations;
     let key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&key);
     if present != entry.to.as_deref() {
-        return Err(changed_since(entry, service, &key, present, entry.to.as_deref()));
+        return Err(changed_since(entry, service_ref, &key, present, entry.to.as_deref()));
     }
-    Ok(Plan {
-        verb: "undo",
-        edits: vec![AnnotationEdit { key, old: entry.to.clone(), new: entry.from.clone() }],
+    let edit = weight_edit(service, entry.to.clone(), entry.from.clone());
+    Ok(Intent {
         undoes: Some(entry.change.clone()),
-        step_of: None,
-        whole: None,
         leniency: if entry.from.as_deref() == Some("0") { Leniency::Zero } else { Leniency::Undo },
-        next: None,
+        ..Intent::of_one("undo", service_ref, edit)
     })
 }
 
 /// Out of the groups that `attach` joined: first no traffic, then release entries, for which CCM
 /// takes its own backends out. Never both keys away in one step: CCM would orphan the backends.
-fn plan_detach(entry: &HistoryEntry, service: &Service) -> Result<Plan, Error> {
-    let annotations = &service.metadata.annotations;
+fn plan_detach(entry: &HistoryEntry, service_ref: &ServiceRef<'_>) -> Result<Intent, Error> {
+    let annotations = &service_ref.service.metadata.annotations;
     let weight_key = annotations.key_of(annotation::WEIGHT);
     let present = annotations.get(&weight_key);
     if present != Some("0") {
-        return Ok(Plan {
-            verb: "undo",
-            edits: vec![AnnotationEdit {
-                key: weight_key,
-                old: present.map(str::to_owned),
-                new: Some("0".to_owned()),
-            }],
-            undoes: None,
+        let old = present.map(str::to_owned);
+        let edit = weight_edit(service_ref.service, old, Some("0".to_owned()));
+        return Ok(Intent {
             step_of: Some(entry.change.clone()),
-            whole: None,
             leniency: Leniency::Zero,
             next: Some("no new traffic now; when connections have ended, run undo again to take the backends out of the group".to_owned()),
+            ..Intent::of_one("undo", service_ref, edit)
         });
     }
     let mapping = annotations.key_of(annotation::VGROUP_PORT);
-    let Some(ValueChange { to: Some(joined), .. }) = entry.annotations.get(&mapping) else {
-        return Err(changed_since(entry, service, &mapping, annotations.get(&mapping), None));
-    };
     let now = annotations.get(&mapping);
+    let Some(ValueChange { to: Some(joined), .. }) = entry.annotations.get(&mapping) else {
+        return Err(changed_since(entry, service_ref, &mapping, now, None));
+    };
     if now != Some(joined.as_str()) {
-        return Err(changed_since(entry, service, &mapping, now, Some(joined)));
+        return Err(changed_since(entry, service_ref, &mapping, now, Some(joined)));
     }
     let groups = joined.split(',').filter_map(|entry| entry.split(':').next());
     // Two ports may share a group, which is released once.
     let groups: BTreeSet<&str> = groups.collect();
     let released: Vec<String> = groups.into_iter().map(|group| format!("{group}:0")).collect();
-    Ok(Plan {
-        verb: "undo",
-        edits: vec![AnnotationEdit {
-            key: mapping,
-            old: Some(joined.clone()),
-            new: Some(released.join(",")),
-        }],
+    let edit =
+        AnnotationEdit { key: mapping, old: Some(joined.clone()), new: Some(released.join(",")) };
+    Ok(Intent {
         undoes: Some(entry.change.clone()),
-        step_of: None,
-        whole: None,
         leniency: Leniency::Zero,
         next: Some(
             "CCM takes the backends out of the group; the Service may be deleted after that"
                 .to_owned(),
         ),
+        ..Intent::of_one("undo", service_ref, ServiceEdit::from(vec![edit]))
     })
 }
 
 fn changed_since(
     entry: &HistoryEntry,
-    service: &Service,
+    service_ref: &ServiceRef<'_>,
     key: &str,
     present: Option<&str>,
     expected: Option<&str>,
@@ -255,7 +275,7 @@ fn changed_since(
     Error::Conflict {
         message: format!(
             "svc/{}: {key} is {}, not {} as change {} left it: somebody changed it since",
-            service.metadata.name,
+            service_ref.service.metadata.name,
             word(present),
             word(expected),
             entry.change

@@ -6,16 +6,17 @@ use std::{
 };
 
 use clbmigrate_core::{
-    history::HistoryEntry,
-    object::{ObjectRef, Service},
-    outcome::Outcome,
-    patch::AnnotationEdit,
+    history::HistoryEntry, outcome::Outcome, patch::AnnotationEdit, transfer::Ending,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::output::{
-    Printable, Terminal, human,
-    json::{AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object},
+use crate::{
+    change::{Intent, Proof, ServiceSide},
+    error::{Error, Exit},
+    output::{
+        Printable, Terminal, human,
+        json::{AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object},
+    },
 };
 
 /// What a command that writes one Service answers, as far as it is known.
@@ -23,32 +24,28 @@ pub struct ChangeAnswer {
     /// The Service as kubectl takes it.
     name: String,
     document: ChangeReport,
+    exit: Exit,
 }
 
 impl ChangeAnswer {
-    /// The answer about a change that is not written yet. `undoes` is the id of the change that this
-    /// one takes back, `outcome` what CCM makes of the Service afterwards.
-    pub fn new(
-        verb: &str,
-        object: &ObjectRef,
-        edits: &[AnnotationEdit],
-        undoes: Option<String>,
-        outcome: Outcome,
-    ) -> Self {
+    /// The answer about a change that is not written yet. `outcome` is what CCM makes of the Service
+    /// afterwards.
+    pub fn new(intent: &Intent, side: &ServiceSide<'_>, outcome: Outcome) -> Self {
+        let object = side.object();
         let document = ChangeReport {
             api_version: ApiVersion::V1Alpha1,
             kind: ChangeKind::Change,
-            verb: verb.to_owned(),
-            object: Object::from(object),
-            annotations: edits.iter().map(described).collect(),
+            verb: intent.verb.to_owned(),
+            object: Object::from(&object),
+            annotations: side.edit.annotations.iter().map(described).collect(),
             change: None,
-            undoes,
+            undoes: intent.undoes.clone(),
             outcome: outcome.into(),
             state: ChangeState::Unchanged,
             verified: false,
             message: String::new(),
         };
-        Self { name: format!("service/{}", object.name), document }
+        Self { name: format!("service/{}", object.name), document, exit: Exit::Done }
     }
 
     /// The answer where nothing is to be written. `last` is the last recorded change.
@@ -72,22 +69,90 @@ impl ChangeAnswer {
         self
     }
 
-    /// The answer once the change of that id is written, and CCM was not waited for.
+    /// The answer after a proof of what stands as it is written.
     #[must_use]
-    pub fn written(mut self, id: &str) -> Self {
-        self.document.change = Some(id.to_owned());
-        self.document.state = ChangeState::Written;
-        "written; CCM has not been waited for".clone_into(&mut self.document.message);
+    pub fn waited(mut self, proof: &Proof) -> Self {
+        self.document.state = proof.state();
+        self.document.verified = proof.is_verified();
+        self.document.message = proof.message();
+        self.exit = proof.exit();
         self
     }
 
-    /// The answer after the wait for CCM.
-    #[must_use]
-    pub fn ended(mut self, state: ChangeState, is_verified: bool, message: String) -> Self {
-        self.document.state = state;
-        self.document.verified = is_verified;
-        self.document.message = message;
-        self
+    /// The answer once the change of that id is written, and CCM was not waited for.
+    ///
+    /// # Errors
+    /// Where nothing was written.
+    pub fn written(mut self, id: &str, ending: &Ending) -> Result<Self, Error> {
+        match ending {
+            Ending::Untouched(_) | Ending::Held(_) => return Err(Error::Aborted),
+            Ending::Done => {
+                self.document.change = Some(id.to_owned());
+                self.document.state = ChangeState::Written;
+                "written; CCM has not been waited for".clone_into(&mut self.document.message);
+            }
+            Ending::RolledBack { why, .. } | Ending::Standing { why, .. } => {
+                self.document.change = Some(id.to_owned());
+                self.document.state = ChangeState::Written;
+                self.document.message.clone_from(why);
+                self.exit = Exit::Error;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The answer when the change of that id has ended, and CCM was waited for.
+    ///
+    /// # Errors
+    /// Where nothing was written.
+    pub fn ended(self, id: &str, ending: &Ending, side: &ServiceSide<'_>) -> Result<Self, Error> {
+        let proof = side.progress.proof.as_ref();
+        let mut answer = match proof {
+            Some(proof) => self.waited(proof),
+            None => self,
+        };
+        answer.document.change = Some(id.to_owned());
+        match ending {
+            Ending::Done => {}
+            Ending::Untouched(_) | Ending::Held(_) => return Err(Error::Aborted),
+            Ending::RolledBack { why, taken, .. } if taken.is_empty() => {
+                let now = side.progress.way_back.as_deref();
+                let now = now.unwrap_or("it was taken back already");
+                answer.document.state = ChangeState::RolledBack;
+                answer.document.verified = false;
+                answer.document.message = format!("taken back, because {why}. Now: {now}");
+                answer.exit = Exit::PutBack;
+            }
+            Ending::RolledBack { why, .. } | Ending::Standing { why, .. } => {
+                let is_gone = proof == Some(&Proof::Gone);
+                let left = match ending {
+                    Ending::Standing { left, .. } => left.first(),
+                    _ => None,
+                };
+                let stands_as_proven = left.is_none()
+                    && matches!(ending, Ending::Standing { taken, .. } if taken.is_empty());
+                if stands_as_proven && proof.is_some() {
+                    return Ok(answer);
+                }
+                answer.document.verified = false;
+                answer.document.message = match left {
+                    Some((_, because)) => format!("{why}; it could not be taken back: {because}"),
+                    None => why.clone(),
+                };
+                if left.is_some() {
+                    answer.exit = Exit::Error;
+                } else if !is_gone {
+                    answer.document.state = ChangeState::PutBack;
+                    answer.exit = Exit::PutBack;
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// How the command ends after this answer.
+    pub fn exit(&self) -> Exit {
+        self.exit
     }
 }
 
@@ -111,19 +176,22 @@ fn described(edit: &AnnotationEdit) -> AnnotationChange {
     AnnotationChange { key: edit.key.clone(), old: edit.old.clone(), new: edit.new.clone() }
 }
 
-/// A manifest of the Service with the changed annotations alone, for `kubectl apply --server-side`
-/// or a commit. An annotation that goes is null.
-pub fn manifest(service: &Service, edits: &[AnnotationEdit]) -> Value {
-    let meta = &service.metadata;
+/// A manifest of the Service with what changes alone, for `kubectl apply --server-side` or a commit; of
+/// a new Service, the whole. An annotation that goes is null.
+pub fn manifest(side: &ServiceSide<'_>) -> Value {
+    let meta = &side.service_ref.service.metadata;
     let annotations: BTreeMap<&str, Option<&str>> =
-        edits.iter().map(|edit| (edit.key.as_str(), edit.new.as_deref())).collect();
-    serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": meta.name,
-            "namespace": meta.namespace(),
-            "annotations": annotations,
-        },
-    })
+        side.edit.annotations.iter().map(|edit| (edit.key.as_str(), edit.new.as_deref())).collect();
+    let mut manifest = side.manifest.clone().unwrap_or_else(|| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": meta.name, "namespace": meta.namespace()},
+        })
+    });
+    manifest["metadata"]["annotations"] = json!(annotations);
+    if let Some(edit) = &side.edit.service_type {
+        manifest["spec"]["type"] = json!(edit.new);
+    }
+    manifest
 }

@@ -12,6 +12,7 @@ mod shares;
 pub mod status;
 pub mod transfer;
 pub mod webhook;
+pub mod written;
 
 pub use problems::is_on_group;
 pub use shares::route_name;

@@ -12,6 +12,7 @@ use super::{
     shares::{route_name, shares},
 };
 use crate::{
+    change::Intent,
     error::{Error, Exit},
     output::{
         Printable, Printer, Terminal, human,
@@ -23,21 +24,6 @@ use crate::{
         text::Text,
     },
 };
-
-/// What a change of several sides is about.
-#[derive(Clone, Copy)]
-pub struct TransferSubject<'t> {
-    /// The command.
-    pub verb: &'t str,
-    /// The change in a line: `20 % of shop/web to b, from a`.
-    pub title: &'t str,
-    /// The parts, in the order in which they are written.
-    pub parts: &'t [Part],
-    /// The id of the change that this one takes back.
-    pub undoes: Option<&'t str>,
-    /// What is to be said of the routes besides their shares.
-    pub remarks: &'t [String],
-}
 
 /// What a change of several sides answers, as far as it is known.
 pub struct TransferAnswer {
@@ -53,22 +39,21 @@ pub struct TransferAnswer {
 }
 
 impl TransferAnswer {
-    /// The answer about a change that is not written yet.
-    pub fn new(subject: TransferSubject<'_>, routes: &[ChangedRoute]) -> Self {
-        let parts = subject.parts.iter();
+    /// The answer about a change of these parts that is not written yet.
+    pub fn new(intent: &Intent, parts: &[Part], routes: &[ChangedRoute]) -> Self {
         Self {
-            title: subject.title.to_owned(),
-            remarks: subject.remarks.to_vec(),
-            parts: subject.parts.to_vec(),
-            part_lines: subject.parts.iter().map(part_in_words).collect(),
+            title: intent.title.clone(),
+            remarks: intent.remarks.clone(),
+            parts: parts.to_vec(),
+            part_lines: parts.iter().map(part_in_words).collect(),
             route_lines: routes.iter().map(route_line).collect(),
             document: TransferReport {
                 api_version: ApiVersion::V1Alpha1,
                 kind: TransferKind::Transfer,
-                verb: subject.verb.to_owned(),
+                verb: intent.verb.to_owned(),
                 change: None,
-                undoes: subject.undoes.map(str::to_owned),
-                parts: parts.map(|part| described(part, PartState::Untouched)).collect(),
+                undoes: intent.undoes.clone(),
+                parts: parts.iter().map(|part| described(part, PartState::Untouched)).collect(),
                 routes: routes.iter().map(shares).collect(),
                 state: TransferState::Unchanged,
                 verified: false,
@@ -80,10 +65,10 @@ impl TransferAnswer {
     }
 
     /// The answer where there is nothing to write.
-    pub fn unchanged(subject: TransferSubject<'_>) -> Self {
-        let mut answer = Self::new(subject, &[]);
-        answer.document.message = format!("{}: is so already, nothing was written", subject.title);
-        answer
+    #[must_use]
+    pub fn unchanged(mut self) -> Self {
+        self.document.message = format!("{}: is so already, nothing was written", self.title);
+        self
     }
 
     /// Says on stderr what is about to happen.

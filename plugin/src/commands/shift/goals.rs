@@ -12,7 +12,7 @@ use clbmigrate_core::{
 };
 
 use super::sides::{ResolvedSide, ResolvedSides};
-use crate::{document::route_name, error::Error, transfer::PlanContext};
+use crate::{change::PlanContext, document::route_name, error::Error};
 
 /// The routes in which traffic moves.
 pub struct Goals<'a> {
@@ -186,17 +186,7 @@ pub fn service_part(service_ref: &ServiceRef<'_>, weight: u32) -> Option<Part> {
     let now = meta.annotations.effective(annotation::WEIGHT).map(|found| found.text.to_owned());
     let to = weight.to_string();
     (now.as_deref() != Some(to.as_str())).then(|| {
-        Part::Service(OneService {
-            context: service_ref.cluster.context.as_deref().map(str::to_owned),
-            cluster: service_ref.cluster.id.clone(),
-            cluster_uid: service_ref.cluster.uid.clone(),
-            uid: Some(meta.uid.clone()).filter(|uid| !uid.is_empty()),
-            namespace: meta.namespace().to_owned(),
-            name: meta.name.clone(),
-            from: now,
-            to: Some(to),
-            gains: None,
-        })
+        Part::Service(OneService { from: now, to: Some(to), ..OneService::of(service_ref) })
     })
 }
 

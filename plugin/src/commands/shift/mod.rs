@@ -14,30 +14,36 @@ use self::{
 };
 use super::left_out;
 use crate::{
-    change::Leniency,
+    change::{self, Intent, PlanContext, SideIntent, WriteOptions},
     cli::{InputArgs, Share, ShiftArgs, ShiftSide},
     error::{Error, Exit},
     output::Printer,
+    session::Session,
     target,
-    transfer::{self, Intent, PlanContext, WriteOptions},
 };
 
 /// Moves traffic from one side to another.
 pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    transfer::refuse_flags((&args.write, &args.input), "shift")?;
+    let options = WriteOptions {
+        write: &args.write,
+        input: &args.input,
+        is_unverified: args.unverified,
+        lever: None,
+    };
+    change::refuse_flags(&options, "shift")?;
     target::parse_name(&args.target)?;
-    let options = WriteOptions { write: &args.write, is_unverified: args.unverified };
     let (Some(from), Some(to), Some(share)) = (&args.from, &args.to, args.share) else {
         let plan = |plan_context: &PlanContext<'_>| finish(&args.target, plan_context);
-        return transfer::carry_out(&plan, &options, &args.input, printer);
+        return change::carry_out(&Session::open(&args.input)?, &plan, &options, printer);
     };
     if args.input.context.is_some() {
         return Err(Error::usage("shift: --from and --to name the contexts, --context none"));
     }
     let input = InputArgs { contexts: contexts(from, to, &args.input)?, ..args.input.clone() };
+    let options = WriteOptions { input: &input, ..options };
     let plan =
         |plan_context: &PlanContext<'_>| intent(&args.target, (from, to), share, plan_context);
-    transfer::carry_out(&plan, &options, &input, printer)
+    change::carry_out(&Session::open(&input)?, &plan, &options, printer)
 }
 
 /// The contexts to look at: those of the sides, and those that are named besides.
@@ -103,17 +109,14 @@ fn intent(
     }
     // Who gains comes first, and of two that do, the one that is to have more.
     parts.sort_by_key(|part| !part.is_raise());
-    let whole = Whole { parts };
+    let sides = parts.iter().map(|part| SideIntent::of(part, plan_context.index));
     Ok(Intent {
-        verb: "shift",
         title: format!("{share} of {} to {to}, from {from}", pair.label()),
-        parts: whole.clone(),
-        record: whole,
-        id: None,
-        undoes: None,
-        leniency: Leniency::None,
+        sides: sides.collect::<Result<_, Error>>()?,
+        whole: Some(Whole { parts }),
         remarks,
         against: goals.against,
+        ..Intent::new("shift")
     })
 }
 
@@ -158,15 +161,13 @@ fn finish(target: &str, plan_context: &PlanContext<'_>) -> Result<Intent, Error>
             ],
         });
     };
+    let sides = half.parts(&half.missing).map(|part| SideIntent::of(part, plan_context.index));
     Ok(Intent {
-        verb: if half.undoes.is_some() { "undo" } else { "shift" },
         title: format!("the rest of change {} ({})", half.change, half.verb),
-        parts: Whole { parts: half.parts(&half.missing).cloned().collect() },
-        record: half.whole.clone(),
+        sides: sides.collect::<Result<_, Error>>()?,
+        whole: Some(half.whole.clone()),
         id: Some(half.change.clone()),
         undoes: half.undoes.clone(),
-        leniency: Leniency::None,
-        remarks: Vec::new(),
-        against: Vec::new(),
+        ..Intent::new(if half.undoes.is_some() { "undo" } else { "shift" })
     })
 }

@@ -3,8 +3,8 @@
 use clbmigrate_core::index::ServiceRef;
 
 use crate::{
-    cli::ShiftSide, error::Error, namespaces::Namespaces, selection::Selection, target,
-    transfer::PlanContext,
+    change::PlanContext, cli::ShiftSide, error::Error, namespaces::Namespaces,
+    selection::Selection, target,
 };
 
 /// What a side names.

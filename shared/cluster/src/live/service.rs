@@ -38,6 +38,11 @@ pub struct FieldManager {
 }
 
 impl LiveService {
+    /// A Service that no API server has yet, from its manifest.
+    pub fn planned(manifest: Value) -> Self {
+        Self { raw: manifest, date: None, warnings: Vec::new() }
+    }
+
     /// The Service's namespace.
     pub fn namespace(&self) -> &str {
         self.text("/metadata/namespace")

@@ -121,6 +121,8 @@ struct ListenerConfig {
     listener_forward: String,
     #[serde(deserialize_with = "nullable")]
     forward_port: u16,
+    #[serde(deserialize_with = "lower_case")]
+    health_check: String,
 }
 
 impl Listener {
@@ -138,6 +140,13 @@ impl Listener {
     /// redirect.
     pub fn forward_port(&self) -> Option<u16> {
         (self.http.listener_forward == "on").then_some(self.http.forward_port)
+    }
+
+    /// Whether its health check is off: the CLB sends new connections also to a backend that does not
+    /// answer. `false` where the answer does not tell.
+    pub fn is_unchecked(&self) -> bool {
+        let configs = [&self.tcp, &self.udp, &self.http, &self.https];
+        configs.into_iter().any(|config| config.health_check == "off")
     }
 
     /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
@@ -241,6 +250,21 @@ mod tests {
         };
         let answers = answers(&pages.iter().map(page).collect::<Vec<_>>());
         assert_eq!(answers.shows_all_listeners("lb-a", false), is_all);
+    }
+
+    #[rstest]
+    #[case::on(json!({"TCPListenerConfig": {"HealthCheck": "on"}}), false)]
+    #[case::off(json!({"TCPListenerConfig": {"HealthCheck": "off"}}), true)]
+    #[case::off_in_capitals(json!({"HTTPSListenerConfig": {"HealthCheck": "OFF"}}), true)]
+    #[case::null(json!({"UDPListenerConfig": {"HealthCheck": null}}), false)]
+    #[case::not_told(json!({}), false)]
+    fn a_listener_tells_whether_it_checks_health(#[case] config: Value, #[case] is_off: bool) {
+        let mut listener = listener(Some("lb-a"), 80);
+        for (name, value) in config.as_object().into_iter().flatten() {
+            listener[name] = value.clone();
+        }
+        let listener: Listener = serde_json::from_value(listener).expect("a listener");
+        assert_eq!(listener.is_unchecked(), is_off);
     }
 
     #[rstest]

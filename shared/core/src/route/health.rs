@@ -2,7 +2,7 @@
 
 use super::{GroupListeners, Held};
 use crate::{
-    clb_answers::{Health, RegisteredBackend, ServerHealth},
+    clb_answers::{Health, ListenerName, RegisteredBackend, ServerHealth},
     index::Index,
 };
 
@@ -27,6 +27,10 @@ pub struct ParticipantHealth {
     /// Whether the answers say something of every backend with weight above 0, at each listener that
     /// sends to the group.
     pub is_told: bool,
+    /// The listeners that send to the group and do not tell of every backend with weight above 0
+    /// whether it is healthy, as `tcp/80`: they have no health check, have not checked it yet, or
+    /// did not answer.
+    pub unchecked: Vec<String>,
 }
 
 /// The health checks of a route's listeners.
@@ -55,7 +59,24 @@ impl<'a> RouteHealth<'_, 'a> {
             healthy,
             abnormal: abnormal.collect(),
             is_told: weighty().all(|backend| self.is_told(backend)),
+            unchecked: self.unchecked(weighty),
         }
+    }
+
+    fn unchecked<'b, I: Iterator<Item = &'b RegisteredBackend>>(
+        &self,
+        weighty: impl Fn() -> I,
+    ) -> Vec<String> {
+        let is_checked = |name: &ListenerName<'_>, backend: &RegisteredBackend| {
+            let mut entries = self.index.health_of(self.clb, backend);
+            entries.find(|entry| entry.is_at(name)).is_some_and(|entry| {
+                matches!(entry.health, Some(Health::Normal | Health::Abnormal))
+            })
+        };
+        let names = self.listeners.names().unwrap_or_default();
+        let unchecked =
+            names.iter().filter(|name| weighty().any(|backend| !is_checked(name, backend)));
+        unchecked.map(ToString::to_string).collect()
     }
 
     /// What each listener that sends to the group says of a backend; `None` where it says nothing.

@@ -46,12 +46,20 @@ pub enum Act {
 /// The result of a step. The texts are reasons, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Came {
-    /// The step was carried out.
+    /// The step was carried out. After [`Act::Verify`] and [`Act::Confirm`]: the CLB was seen to carry
+    /// it, or whoever made the change does without that proof.
     Done,
-    /// The part is as before the change: nothing was written, or somebody has put it back.
-    Nothing(String),
+    /// Nothing was written, for certain.
+    NotWritten(String),
+    /// The CLB was seen to hold what it held before the change.
+    AsBeforeAtTheClb(String),
+    /// Somebody has written the values from before the change. What the CLB holds is not known.
+    PutBack(String),
     /// The step failed, and may have been carried out in part.
     Failed(String),
+    /// The part is written and not proven, and is to stay as it is: an answer about a change of one
+    /// part, which nobody's traffic depends on.
+    Stays(String),
     /// Somebody else wrote another value, which is left alone.
     Taken(String),
 }
@@ -134,22 +142,37 @@ impl Course {
                 self.at += 1;
                 Way::Write
             }
-            (Way::Write, Came::Nothing(why) | Came::Taken(why)) if self.at == 0 => {
+            (Way::Write, Came::NotWritten(why) | Came::Taken(why)) if self.at == 0 => {
                 Way::Ended(Ending::Untouched(Some(why)))
             }
-            (Way::Write | Way::Verify, Came::Nothing(why)) => self.back(why),
-            (Way::Write | Way::Verify, Came::Failed(why)) => Way::Restore(why),
+            (Way::Write | Way::Verify, Came::NotWritten(why) | Came::AsBeforeAtTheClb(why)) => {
+                self.back(why)
+            }
+            // The values are back. Whether the CLB carries them again is to be proven.
+            (Way::Write | Way::Verify, Came::PutBack(why)) => Way::Confirm(why),
+            (Way::Write | Way::Verify, Came::Stays(why)) if self.raises.len() == 1 => {
+                self.at += 1;
+                self.stand(why)
+            }
+            (Way::Write | Way::Verify, Came::Failed(why) | Came::Stays(why)) => Way::Restore(why),
             (Way::Write | Way::Verify, Came::Taken(why)) => self.leave_to_others(why),
-            (Way::Restore(why), Came::Done) => Way::Confirm(why),
+            (Way::Restore(why), Came::Done | Came::PutBack(_)) => Way::Confirm(why),
             (Way::Restore(why) | Way::Confirm(why), Came::Taken(_)) => self.leave_to_others(why),
-            (Way::Confirm(why), Came::Done) => self.back(why),
-            (Way::Confirm(why), Came::Failed(_) | Came::Nothing(_)) if !self.is_loss() => {
+            (Way::Restore(why) | Way::Confirm(why), Came::AsBeforeAtTheClb(_))
+            | (Way::Confirm(why), Came::Done) => self.back(why),
+            (
+                Way::Confirm(why),
+                Came::Failed(_) | Came::NotWritten(_) | Came::PutBack(_) | Came::Stays(_),
+            ) if !self.is_loss() || self.raises.len() == 1 => {
                 self.unconfirmed.push(self.at);
                 self.back(why)
             }
             (
                 Way::Restore(why) | Way::Confirm(why),
-                Came::Failed(because) | Came::Nothing(because),
+                Came::Failed(because)
+                | Came::NotWritten(because)
+                | Came::PutBack(because)
+                | Came::Stays(because),
             ) => {
                 self.left.push((self.at, because));
                 if self.is_loss() { self.stand(why) } else { self.back(why) }

@@ -2,7 +2,7 @@ use crate::{
     annotation,
     clb_answers::RegisteredBackend,
     history::{OneService, Part, Server, Servers, Whole},
-    index::Index,
+    index::{Index, ServiceRef},
     snapshot::Snapshot,
 };
 
@@ -117,6 +117,22 @@ impl Part {
 }
 
 impl OneService {
+    /// A Service of a snapshot, without weights.
+    pub fn of(service_ref: &ServiceRef<'_>) -> Self {
+        let (cluster, meta) = (service_ref.cluster, &service_ref.service.metadata);
+        Self {
+            context: cluster.context.as_deref().map(str::to_owned),
+            cluster: cluster.id.clone(),
+            cluster_uid: cluster.uid.clone(),
+            uid: Some(meta.uid.clone()).filter(|uid| !uid.is_empty()),
+            namespace: meta.namespace().to_owned(),
+            name: meta.name.clone(),
+            from: None,
+            to: None,
+            gains: None,
+        }
+    }
+
     fn computed_gain(&self, index: &Index<'_>) -> Option<bool> {
         let service_ref = index.services().find(|service_ref| {
             let meta = &service_ref.service.metadata;

@@ -76,9 +76,11 @@ impl CourseRun {
         };
         self.parts[*at] = match (act, came) {
             (_, Came::Taken(_)) => PartState::Others,
-            (Act::Write(_) | Act::Verify(_), Came::Nothing(_)) | (Act::Confirm(_), Came::Done) => {
-                PartState::Before
-            }
+            (Act::Write(_), Came::NotWritten(_))
+            | (_, Came::AsBeforeAtTheClb(_))
+            | (Act::Confirm(_), Came::Done) => PartState::Before,
+            (_, Came::PutBack(_)) => PartState::Back,
+            (Act::Verify(_), Came::Stays(_)) => PartState::Written,
             (Act::Write(_), Came::Done) => PartState::Written,
             (Act::Write(_), _) => PartState::Unsure,
             (Act::Verify(_), Came::Done) => PartState::After,
@@ -132,8 +134,11 @@ impl CourseRun {
                 }
             }
             Ending::Standing { standing, left, taken, .. } => {
+                let is_alone = self.parts.len() == 1;
                 assert!(
-                    self.parts[..*standing].iter().all(|is| *is == PartState::After),
+                    self.parts[..*standing].iter().all(|is| {
+                        *is == PartState::After || (is_alone && *is == PartState::Written)
+                    }),
                     "{ending:?}"
                 );
                 let told = |at: usize| left.iter().any(|(of, _)| *of == at) || taken.contains(&at);
@@ -149,11 +154,26 @@ impl CourseRun {
 fn outcomes(act: &Act) -> Vec<Came> {
     let why = || "it failed".to_owned();
     match act {
-        Act::Write(_) | Act::Verify(_) => {
-            vec![Came::Done, Came::Nothing(why()), Came::Failed(why()), Came::Taken(why())]
+        Act::Write(_) => {
+            vec![Came::Done, Came::NotWritten(why()), Came::Failed(why()), Came::Taken(why())]
         }
-        Act::Restore(_) | Act::Confirm(_) => {
-            vec![Came::Done, Came::Failed(why()), Came::Taken(why())]
+        Act::Verify(_) => vec![
+            Came::Done,
+            Came::AsBeforeAtTheClb(why()),
+            Came::PutBack(why()),
+            Came::Failed(why()),
+            Came::Stays(why()),
+            Came::Taken(why()),
+        ],
+        Act::Restore(_) => vec![
+            Came::Done,
+            Came::AsBeforeAtTheClb(why()),
+            Came::PutBack(why()),
+            Came::Failed(why()),
+            Came::Taken(why()),
+        ],
+        Act::Confirm(_) => {
+            vec![Came::Done, Came::AsBeforeAtTheClb(why()), Came::Failed(why()), Came::Taken(why())]
         }
         Act::End(_) => Vec::new(),
     }

@@ -24,7 +24,7 @@ pub struct GitOpsTool {
 
 /// The `GitOps` tools that own one of the annotations, by the Service's managed fields; each tool
 /// once.
-pub fn gitops_tools(service: &LiveService, keys: &[&str]) -> Vec<GitOpsTool> {
+pub fn tools(service: &LiveService, keys: &[&str]) -> Vec<GitOpsTool> {
     let mut found: Vec<GitOpsTool> = Vec::new();
     for key in keys {
         for manager in service.field_managers_of(key) {

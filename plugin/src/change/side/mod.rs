@@ -1,0 +1,110 @@
+//! The sides of a change: what writes each, proves it, and takes it back.
+
+mod groups;
+mod health;
+mod proof;
+mod prove;
+mod record;
+mod send;
+mod servers;
+mod service;
+mod wait;
+mod words;
+
+use std::time::Duration;
+
+use clbmigrate_core::transfer::Came;
+
+pub use self::{
+    health::{abnormal_in_words, unknown_in_words},
+    proof::{Proof, Verification},
+    record::EntryPlan,
+    servers::ServersSide,
+    service::{Progress, ServiceSide},
+};
+use super::stop::Stop;
+use crate::{error::Error, output::Printer};
+
+/// What holds for all sides of a change.
+#[derive(Clone)]
+pub struct Policy {
+    /// How long each side may take to be written and proven, and as long again to be taken back; 0 for
+    /// no limit.
+    pub timeout: Duration,
+    /// Whether a side counts as carried out when it is written: nobody waits for CCM.
+    pub is_write_enough: bool,
+    /// Whether CCM's word counts where the CLB API cannot be asked.
+    pub is_ccm_enough: bool,
+    /// Whether a change that CCM fails at, or does not carry out in time, stays as it is written. So it
+    /// is where no other side depends on it.
+    pub may_stay: bool,
+    /// Whether backends that gain traffic may be abnormal by the CLB's health checks.
+    pub ignores_health: bool,
+    /// Whether it need not be known whether they are healthy.
+    pub accepts_unknown_health: bool,
+}
+
+impl Policy {
+    /// How long a change of so many sides may take, each of which may be taken back; `None` where
+    /// there is no limit.
+    pub fn longest(&self, sides: usize) -> Option<Duration> {
+        let ways = u32::try_from(sides).unwrap_or(u32::MAX).saturating_mul(2);
+        (!self.timeout.is_zero()).then(|| self.timeout.saturating_mul(ways))
+    }
+}
+
+/// One side of a change.
+pub enum Side<'t> {
+    /// A Service, which its API server is sent an edit of.
+    Service(Box<ServiceSide<'t>>),
+    /// Servers outside of clusters, whose weights the CLB API is sent.
+    Servers(ServersSide),
+}
+
+impl Side<'_> {
+    /// Whether the CLB was seen to carry what was written.
+    pub fn is_proven(&self) -> bool {
+        match self {
+            Self::Service(of) => of.is_proven(),
+            Self::Servers(of) => of.is_proven,
+        }
+    }
+
+    /// Writes it as the change of that id. An error that came before anything was written is given
+    /// as it is.
+    pub async fn write(
+        &mut self,
+        id: &str,
+        policy: &Policy,
+        printer: &mut Printer,
+    ) -> (Came, Option<Error>) {
+        match self {
+            Self::Service(of) => of.write(id, policy, printer).await,
+            Self::Servers(of) => of.write(policy).await,
+        }
+    }
+
+    /// Waits until it is carried out, and proves it.
+    pub async fn verify(&mut self, policy: &Policy, stop: &Stop, printer: &mut Printer) -> Came {
+        match self {
+            Self::Service(of) => of.verify(policy, stop, printer).await,
+            Self::Servers(of) => of.verify(policy, printer).await,
+        }
+    }
+
+    /// Writes what was there before.
+    pub async fn restore(&mut self, id: &str, policy: &Policy, printer: &mut Printer) -> Came {
+        match self {
+            Self::Service(of) => of.restore(id, policy, printer).await,
+            Self::Servers(of) => of.restore(policy).await,
+        }
+    }
+
+    /// Proves that what was there before is there again.
+    pub async fn confirm(&mut self, policy: &Policy, printer: &mut Printer) -> Came {
+        match self {
+            Self::Service(of) => of.confirm(policy, printer).await,
+            Self::Servers(of) => of.confirm().await,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! A Service's side.
+
+use std::{rc::Rc, time::Duration};
+
+use clbmigrate_cluster::live::{LiveService, new_change_id};
+use clbmigrate_core::{
+    annotation,
+    history::History,
+    index::{Index, ServiceRef},
+    object::ObjectRef,
+    patch::{AnnotationEdit, ServiceEdit},
+    reconciliation::Settlement,
+    transfer::Came,
+};
+use serde_json::Value;
+
+use super::{
+    EntryPlan, Policy, Proof,
+    groups::{Expectation, GroupCheck},
+    prove::ProofOptions,
+    send::{PAUSE, Written},
+    words::WriteFailure,
+};
+use crate::{
+    change::{
+        Deadline,
+        api::{CloudApi, ClusterApi},
+        gitops::{self, GitOpsTool},
+        stop::Stop,
+    },
+    error::Error,
+    output::Printer,
+};
+
+/// Between two looks at a CCM that is busy.
+const SETTLING_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the groups are looked at where CCM gives no sign.
+const LAST_LOOK: Duration = Duration::from_secs(20);
+
+/// Edits a Service, and remembers how far that is.
+pub struct ServiceSide<'t> {
+    /// Its API server.
+    pub cluster: Rc<dyn ClusterApi + 't>,
+    /// The CLB API, where it is connected.
+    pub cloud: Option<Rc<dyn CloudApi>>,
+    /// The index of the snapshot before the change.
+    pub before: &'t Index<'t>,
+    /// The Service in that snapshot.
+    pub service_ref: ServiceRef<'t>,
+    /// The Service as its API server has it, or as it is to be created.
+    pub present: LiveService,
+    /// What is to change.
+    pub edit: ServiceEdit,
+    /// The manifest of a Service that is to be created, without the edit.
+    pub manifest: Option<Value>,
+    /// What the record says.
+    pub entry: EntryPlan,
+    /// Whether it gains traffic.
+    pub gains: bool,
+    /// How far it is, and how the last proof ended.
+    pub progress: Progress,
+}
+
+/// How far a Service's side is.
+#[derive(Default)]
+pub struct Progress {
+    /// The last proof; `None` where none was led.
+    pub proof: Option<Proof>,
+    /// The proof that the way back was led to.
+    pub way_back: Option<String>,
+    written: Option<Written>,
+    back: Option<Written>,
+    deadline: Option<Deadline>,
+    /// CCM did not do it in time, so it is not waited for a second time.
+    is_ccm_silent: bool,
+}
+
+impl ServiceSide<'_> {
+    /// The Service, as findings name it.
+    pub fn object(&self) -> ObjectRef {
+        self.service_ref.service.object_ref(self.service_ref.cluster.context.as_ref())
+    }
+
+    /// The tools that may put its values back.
+    pub fn gitops_tools(&self) -> Vec<GitOpsTool> {
+        let keys: Vec<&str> = self.edit.annotations.iter().map(|edit| edit.key.as_str()).collect();
+        gitops::tools(&self.present, &keys)
+    }
+
+    /// The changes that its record holds; empty where it cannot be read.
+    pub fn history(&self) -> History {
+        self.present.history().unwrap_or_default()
+    }
+
+    /// Whether the CLB was seen to carry what was written.
+    pub fn is_proven(&self) -> bool {
+        self.progress.proof.as_ref().is_some_and(Proof::is_verified)
+    }
+
+    /// Whether CCM has carried out what the Service says. One that is busy is waited for, up to
+    /// `limit`.
+    ///
+    /// # Errors
+    /// Where CCM's marks cannot be read.
+    pub async fn settlement(
+        &self,
+        limit: Duration,
+        printer: &mut Printer,
+    ) -> Result<Settlement, Error> {
+        let deadline = Deadline::after(limit);
+        loop {
+            let now = self.read().await?;
+            let settlement = self.observe(&now, printer).await?.settlement();
+            let may_settle = matches!(settlement, Settlement::NoRound | Settlement::Behind);
+            if !may_settle || deadline.is_over() {
+                return Ok(settlement);
+            }
+            deadline.pause(SETTLING_PAUSE).await;
+        }
+    }
+
+    pub(super) fn has_cloud(&self) -> bool {
+        self.cloud.is_some()
+    }
+
+    /// Whether it takes all traffic away: nothing of that is ever taken back.
+    fn is_brake(&self) -> bool {
+        let is_weight =
+            |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
+        let weight = self.edit.annotations.iter().find(is_weight);
+        weight.is_some_and(|edit| edit.new.as_deref() == Some("0"))
+    }
+
+    /// Waits for a change that was written before.
+    ///
+    /// # Errors
+    /// Where CCM's marks cannot be read.
+    pub async fn begin_waiting(
+        &mut self,
+        policy: &Policy,
+        printer: &mut Printer,
+    ) -> Result<(), Error> {
+        let before = self.observe(&self.present, printer).await?;
+        self.progress.written = Some(Written { before, edits: self.edit.annotations.clone() });
+        self.progress.deadline = Some(Deadline::after(policy.timeout));
+        Ok(())
+    }
+
+    /// Writes it as the change of that id.
+    pub async fn write(
+        &mut self,
+        id: &str,
+        policy: &Policy,
+        printer: &mut Printer,
+    ) -> (Came, Option<Error>) {
+        let deadline = Deadline::after(policy.timeout);
+        self.progress.deadline = Some(deadline);
+        let written = match &self.manifest {
+            Some(manifest) => self.create(manifest, id, deadline, printer).await,
+            None => {
+                let way = (deadline, false);
+                self.write_recorded(&self.edit, (&self.entry, id), way, printer).await
+            }
+        };
+        match written {
+            Ok(written) => {
+                self.progress.written = Some(written);
+                (Came::Done, None)
+            }
+            Err(WriteFailure::NotWritten(error)) => {
+                (Came::NotWritten(error.to_string()), Some(error))
+            }
+            Err(WriteFailure::Taken(error)) => (Came::Taken(error.to_string()), Some(error)),
+            Err(WriteFailure::Unknown(error)) if policy.may_stay => {
+                (Came::Stays(error.to_string()), Some(error))
+            }
+            Err(WriteFailure::Unknown(error)) => (Came::Failed(error.to_string()), Some(error)),
+        }
+    }
+
+    /// Waits until CCM has carried it out and the CLB's groups carry it, with healthy backends.
+    pub async fn verify(&mut self, policy: &Policy, stop: &Stop, printer: &mut Printer) -> Came {
+        let Some(written) = self.progress.written.take() else {
+            return Came::Failed("it was not written".to_owned());
+        };
+        let is_brake = self.is_brake();
+        let options = ProofOptions {
+            deadline: self.progress.deadline.unwrap_or(Deadline::after(policy.timeout)),
+            stop: policy.may_stay.then_some(stop),
+            is_guarded: !self.gitops_tools().is_empty(),
+            needs_health: self.gains && !policy.ignores_health,
+        };
+        let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &self.edit);
+        let proof = self.prove(written, &mut expected, options, printer).await;
+        let message = proof.message();
+        let came = match &proof {
+            proof if policy.accepts(proof) => {
+                if !policy.may_stay {
+                    printer.info(&format!("  {message}"));
+                }
+                Came::Done
+            }
+            Proof::PutBack(_) if !policy.may_stay => match self.read().await {
+                Ok(now) if self.is_as_before(&now) => {
+                    // To prove that is another way, with its own time.
+                    self.progress.deadline = None;
+                    Came::PutBack(message)
+                }
+                _ => Came::Taken(message),
+            },
+            Proof::PutBack(_) | Proof::Gone => Came::Taken(message),
+            Proof::Differs(_) | Proof::Unhealthy(_) if policy.may_stay && is_brake => {
+                Came::Stays(message)
+            }
+            Proof::Differs(how) if policy.may_stay => {
+                printer.warning(&format!("{how} still; the change is taken back"));
+                Came::Failed(format!("CCM reported success while {how}"))
+            }
+            Proof::Unhealthy(_) => Came::Failed(message),
+            _ if policy.may_stay => Came::Stays(message),
+            _ => Came::Failed(message),
+        };
+        self.progress.is_ccm_silent = matches!(proof, Proof::TimedOut(_));
+        self.progress.proof = Some(proof);
+        came
+    }
+
+    /// Writes what was there before, again and again as long as the API server does not answer.
+    pub async fn restore(&mut self, id: &str, policy: &Policy, printer: &mut Printer) -> Came {
+        let deadline = Deadline::after(policy.timeout);
+        self.progress.deadline = Some(deadline);
+        let mut last_message = String::new();
+        loop {
+            let error = match self.restore_once(id, deadline, printer).await {
+                Ok(came) => return came,
+                Err(error) => error,
+            };
+            let may_pass = matches!(&error, Error::Cluster(error) if error.is_transient());
+            if !may_pass || deadline.is_over() {
+                return Came::Failed(error.to_string());
+            }
+            let message = format!("{}: {error}; trying again", self.service_ref.label());
+            if message != last_message {
+                printer.warning(&message);
+                last_message = message;
+            }
+            deadline.pause(PAUSE).await;
+        }
+    }
+
+    async fn restore_once(
+        &mut self,
+        id: &str,
+        deadline: Deadline,
+        printer: &mut Printer,
+    ) -> Result<Came, Error> {
+        let now = self.read().await?;
+        if self.is_as_before(&now) {
+            return Ok(Came::Done);
+        }
+        if let Some(how) = self.taken(&now) {
+            return Ok(Came::Taken(how));
+        }
+        let edit = self.edit.reversed();
+        let entry = self.entry.of_way_back(id);
+        let change = new_change_id();
+        match self.write_recorded(&edit, (&entry, &change), (deadline, true), printer).await {
+            Ok(written) => {
+                self.progress.back = Some(written);
+                Ok(Came::Done)
+            }
+            Err(WriteFailure::Taken(error)) => Ok(Came::Taken(error.to_string())),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Proves that what was there before is there again, whoever put it back.
+    pub async fn confirm(&mut self, policy: &Policy, printer: &mut Printer) -> Came {
+        let deadline = self.progress.deadline.unwrap_or(Deadline::after(policy.timeout));
+        let nothing = ServiceEdit::default();
+        let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &nothing);
+        if self.progress.is_ccm_silent && self.has_cloud() {
+            // One that is stuck has not written anything.
+            return self.held_as_before(&mut expected, deadline, "CCM was not done in time").await;
+        }
+        let written = match self.progress.back.take() {
+            Some(written) => written,
+            None => match self.written_by_others(printer).await {
+                Ok(written) => written,
+                Err(error) => return Came::Failed(error.to_string()),
+            },
+        };
+        let options = ProofOptions { deadline, stop: None, is_guarded: false, needs_health: false };
+        let proof = self.prove(written, &mut expected, options, printer).await;
+        self.progress.way_back = Some(proof.message());
+        match &proof {
+            proof if policy.accepts(proof) => Came::Done,
+            Proof::PutBack(how) => Came::Taken(how.clone()),
+            Proof::Gone => Came::Taken(proof.message()),
+            Proof::TimedOut(_) | Proof::Failed(_) if self.has_cloud() => {
+                self.held_as_before(&mut expected, deadline, &proof.message()).await
+            }
+            _ => Came::Failed(proof.message()),
+        }
+    }
+
+    /// The values from before, as somebody else has written them.
+    async fn written_by_others(&self, printer: &mut Printer) -> Result<Written, Error> {
+        let now = self.read().await?;
+        let before = self.observe(&now, printer).await?;
+        let edits = self.edit.annotations.iter();
+        let edits = edits.map(|edit| AnnotationEdit { new: edit.old.clone(), ..edit.clone() });
+        Ok(Written { before, edits: edits.collect() })
+    }
+
+    /// Whether the groups hold what was there before, whatever CCM says.
+    async fn held_as_before(
+        &mut self,
+        expected: &mut Expectation,
+        deadline: Deadline,
+        why: &str,
+    ) -> Came {
+        let check = self.check_groups(expected, deadline.at_most(LAST_LOOK)).await;
+        let came = match check {
+            Some(GroupCheck::Agrees) => {
+                self.progress.way_back = Some("the CLB's groups hold what they held".to_owned());
+                return Came::Done;
+            }
+            Some(GroupCheck::Differs { how, .. } | GroupCheck::Unknown(how)) => {
+                format!("{why}, and {how}")
+            }
+            None => format!("{why}, and the CLB cannot be asked"),
+        };
+        self.progress.way_back = Some(came.clone());
+        Came::Failed(came)
+    }
+}
