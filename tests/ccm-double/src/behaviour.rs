@@ -21,6 +21,8 @@ pub struct Behaviour {
     pub fail: Option<Fail>,
     /// Hashed together with the Service, so that hashes differ from those of CCM 2.14 unless it is empty.
     pub salt: String,
+    /// The release whose hashes it writes.
+    pub hash_release: HashRelease,
     /// Usable vServer groups by CLB id. A CLB that is not listed has every group whose id is well-formed.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Addresses by CLB id. A CLB that is not listed has an invented one, always the same for its id.
@@ -53,6 +55,20 @@ pub enum BackendType {
     Ecs,
     /// Pods.
     Eni,
+}
+
+/// A release of CCM, for what it hashes of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+pub enum HashRelease {
+    /// CCM 2.7 to 2.13: all but `loadBalancerSourceRanges`.
+    #[serde(rename = "2.13")]
+    #[value(name = "2.13")]
+    V2_13,
+    /// CCM 2.14: these, too.
+    #[default]
+    #[serde(rename = "2.14")]
+    #[value(name = "2.14")]
+    V2_14,
 }
 
 /// How many events about a Service are written at once; then one token comes back every five minutes. In JSON and on
@@ -115,6 +131,7 @@ impl Default for Behaviour {
             stuck: false,
             fail: None,
             salt: String::new(),
+            hash_release: HashRelease::default(),
             groups: BTreeMap::new(),
             addresses: BTreeMap::new(),
             backend_type: BackendType::default(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use clbmigrate_ccm_double::behaviour::{
-    BackendType, Behaviour, EventTokens, Fail, SharedBehaviour,
+    BackendType, Behaviour, EventTokens, Fail, HashRelease, SharedBehaviour,
 };
 use clbmigrate_ccm_double::cloud_client::{AccessKey, CloudClient, HttpTransport};
 use clbmigrate_ccm_double::controller::Controller;
@@ -100,6 +100,9 @@ struct BehaviourArgs {
     /// Make other hashes than CCM 2.14
     #[arg(long, value_name = "TEXT", default_value = "")]
     salt: String,
+    /// Make the hashes of this release; 2.13 stands for 2.7 to 2.13
+    #[arg(long, value_name = "RELEASE", default_value = "2.14")]
+    hash_release: HashRelease,
     /// Usable groups of a CLB, as lb-x=rsp-a,rsp-b [default: every well-formed id]
     #[arg(long = "groups", value_name = "CLB=IDS", value_parser = groups)]
     groups: Vec<(String, BTreeSet<String>)>,
@@ -137,6 +140,7 @@ impl From<BehaviourArgs> for Behaviour {
             stuck: args.stuck,
             fail: args.fail.map(|message| Fail { message, rounds: args.fail_rounds }),
             salt: args.salt,
+            hash_release: args.hash_release,
             groups: BTreeMap::from_iter(args.groups),
             addresses: BTreeMap::from_iter(args.addresses),
             backend_type: if args.eni { BackendType::Eni } else { BackendType::Ecs },

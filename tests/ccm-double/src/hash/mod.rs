@@ -15,14 +15,21 @@ use k8s_openapi::api::core::v1::Service;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha224};
 
+use crate::behaviour::HashRelease;
+
 /// A key that CCM leaves out of the hash.
 const IGNORED_KEY: &str = "alibabacloud.com/reconcile.hash";
 
-/// The hash that CCM would write, 56 hex digits. A `salt` that is not empty makes it another CCM's hash.
+/// The hash that CCM 2.14 would write, 56 hex digits. A `salt` that is not empty makes it another CCM's hash.
 pub fn compute(service: &Service, salt: &str) -> String {
+    compute_as(service, HashRelease::default(), salt)
+}
+
+/// The hash that a release of CCM would write.
+pub fn compute_as(service: &Service, release: HashRelease, salt: &str) -> String {
     let mut hasher = Sha224::new();
     hasher.update(salt.as_bytes());
-    hasher.update(text(service).as_bytes());
+    hasher.update(text(service, release).as_bytes());
     hasher.finalize().iter().fold(String::with_capacity(56), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
@@ -31,15 +38,15 @@ pub fn compute(service: &Service, salt: &str) -> String {
 }
 
 /// The text that is hashed.
-fn text(service: &Service) -> String {
-    let mut seen = looked_at(service);
+fn text(service: &Service, release: HashRelease) -> String {
+    let mut seen = looked_at(service, release);
     // Only the outermost list loses its zero values; CCM forgets to keep the shortened inner ones.
     seen.iter_mut().for_each(prune);
     seen.retain(|value| !is_zero(value));
     yaml::read_back(Value::Array(seen)).map(|value| yaml::write(&value)).unwrap_or_default()
 }
 
-fn looked_at(service: &Service) -> Vec<Value> {
+fn looked_at(service: &Service, release: HashRelease) -> Vec<Value> {
     let spec = service.spec.as_ref();
     let meta = &service.metadata;
     let mut seen = vec![
@@ -50,7 +57,8 @@ fn looked_at(service: &Service) -> Vec<Value> {
         json!(meta.annotations),
         json!(meta.deletion_timestamp),
     ];
-    if let Some(ranges) = spec.and_then(|spec| spec.load_balancer_source_ranges.as_ref()) {
+    let ranges = spec.and_then(|spec| spec.load_balancer_source_ranges.as_ref());
+    if let (Some(ranges), HashRelease::V2_14) = (ranges, release) {
         seen.push(json!(ranges));
     }
     seen

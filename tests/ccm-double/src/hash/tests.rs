@@ -1,7 +1,9 @@
 use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
+use serde_json::json;
 
-use super::compute;
+use super::{compute, compute_as};
+use crate::behaviour::HashRelease;
 
 /// Services and the hashes that CCM's own libraries computed for them.
 const RECORDED: &str = include_str!("../../tests/data/hashes.jsonl");
@@ -27,7 +29,13 @@ fn hashes_equal_those_of_the_real_libraries() {
     let different: Vec<String> = cases()
         .into_iter()
         .filter(|case| compute(&case.service, "") != case.hash)
-        .map(|case| format!("{}: hashed from\n{}", case.name, super::text(&case.service)))
+        .map(|case| {
+            format!(
+                "{}: hashed from\n{}",
+                case.name,
+                super::text(&case.service, HashRelease::V2_14)
+            )
+        })
         .collect();
     assert!(different.is_empty(), "{} differ\n{}", different.len(), different.join("\n"));
 }
@@ -53,4 +61,20 @@ fn labels_finalizers_and_status_are_not_hashed() {
         .expect("a status"),
     );
     assert_eq!(compute(&service, ""), case.hash);
+}
+
+#[test]
+fn releases_before_2_14_leave_source_ranges_out() {
+    let of = |ranges: &[&str]| -> Service {
+        let spec = json!({
+            "type": "LoadBalancer", "ports": [{"port": 80}], "loadBalancerSourceRanges": ranges,
+        });
+        let service = json!({"metadata": {"annotations": {"a": "b"}}, "spec": spec});
+        serde_json::from_value(service).expect("a Service")
+    };
+    let (open, closed) = (of(&[]), of(&["10.0.0.0/8"]));
+    let before = |service| compute_as(service, HashRelease::V2_13, "");
+    assert_eq!(before(&closed), before(&open));
+    assert_eq!(before(&closed), compute(&open, ""));
+    assert_ne!(before(&closed), compute(&closed, ""));
 }

@@ -116,7 +116,7 @@ impl<K: Kubernetes> Reconciler<K> {
         Some(match reconciled {
             Ok(reconciled) => reconciled,
             Err(ReconcileError { event, error, mut report }) => {
-                report.hash = hash::compute(&service, &self.control.get().salt);
+                report.hash = self.hash(&service);
                 if let Some(event) = event {
                     self.kubernetes.record_event(&service, event).await;
                 }
@@ -129,7 +129,7 @@ impl<K: Kubernetes> Reconciler<K> {
         let service = self.kubernetes.add_finalizer(key).await.map_err(|error| {
             ReconcileError::refused("FailedAddFinalizer", "adding finalizer", &error)
         })?;
-        let hash = hash::compute(&service, &self.control.get().salt);
+        let hash = self.hash(&service);
         let done = self.sync(&service, &hash).await.map_err(|failure| {
             ReconcileError::frozen("SyncLoadBalancerFailed", "syncing", failure)
         })?;
@@ -180,7 +180,7 @@ impl<K: Kubernetes> Reconciler<K> {
     async fn clean(&self, key: &Key, service: &Service) -> Result<Reconciled, ReconcileError> {
         let mut clb = String::new();
         if service.has_finalizer() {
-            let hash = hash::compute(service, &self.control.get().salt);
+            let hash = self.hash(service);
             match self.sync(service, &hash).await {
                 Ok(done) => clb = done.balancer.id,
                 Err(failure) if failure.message.contains("LoadBalancerId does not exist") => {}
@@ -227,6 +227,11 @@ impl<K: Kubernetes> Reconciler<K> {
             error: None,
             requeue_after: None,
         })
+    }
+
+    fn hash(&self, service: &Service) -> String {
+        let behaviour = self.control.get();
+        hash::compute_as(service, behaviour.hash_release, &behaviour.salt)
     }
 
     /// Makes the cloud what the Service wants, unless a test wants this round to fail.

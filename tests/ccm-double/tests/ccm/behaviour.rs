@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = &[
     ("a failing one writes nothing but events until it is repaired", failing),
     ("so many rounds fail, then all is well by itself", failing_rounds),
     ("with a salt the hashes are another release's", salt),
+    ("with an older release's hashes source ranges do not count", hash_release),
     ("groups that a CLB has can be listed", groups),
     ("events about a Service that has no tokens left are counted and not written", tokens),
     ("an event that has expired is counted on under a new uid", expired),
@@ -91,6 +92,28 @@ fn salt(namespace: &TestNamespace<'_>) -> Result<()> {
         "the salt makes no difference"
     );
     Ok(())
+}
+
+fn hash_release(namespace: &TestNamespace<'_>) -> Result<()> {
+    let double = namespace.double(&["--hash-release", "2.13"])?;
+    namespace.create_as("web", &json!({"spec": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}}))?;
+    double.rounds(namespace, "web", 1)?;
+    let mut service = namespace.service("web")?;
+    let label = text(&service["metadata"]["labels"][HASH]).to_owned();
+    service["spec"]["loadBalancerSourceRanges"] = Value::Null;
+    let typed = serde_json::from_value(service)?;
+    same("label", &label, &clbmigrate_ccm_double::hash::compute(&typed, ""))?;
+    // Of an edit that does not count for it, CCM tells all the same.
+    namespace.patch("web", &json!({"spec": {"loadBalancerSourceRanges": ["10.1.0.0/16"]}}))?;
+    namespace.event("web", "ServiceSpecChanged", 1)?;
+    double.rounds(namespace, "web", 2)?;
+    same("label", &namespace.label("web", HASH)?, &label)?;
+    double.behave(&json!({"hashRelease": "2.14"}))?;
+    namespace.annotate("web", "weight", "20")?;
+    double.rounds(namespace, "web", 3)?;
+    let typed = serde_json::from_value(namespace.service("web")?)?;
+    let hash = clbmigrate_ccm_double::hash::compute(&typed, "");
+    same("label", &namespace.label("web", HASH)?, &hash)
 }
 
 fn groups(namespace: &TestNamespace<'_>) -> Result<()> {
