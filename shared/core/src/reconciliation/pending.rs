@@ -212,8 +212,9 @@ impl PendingChange {
                 since.success = newer(since.success, event);
             } else if event.is_failure() {
                 since.failure = newer(since.failure, event);
-                since.rounds += times;
-                since.lasting += if may_pass(&event.message) { 0 } else { times };
+                since.rounds = since.rounds.saturating_add(times);
+                let lasting = if may_pass(&event.message) { 0 } else { times };
+                since.lasting = since.lasting.saturating_add(lasting);
             }
         }
         since
