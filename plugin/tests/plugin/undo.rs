@@ -118,3 +118,85 @@ fn a_reason_that_is_too_long_is_a_usage_error_with_the_limit_and_the_length(
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert!(ran.err.contains("it has 300 characters; 256 are the most"), "{}", ran.err);
 }
+
+/// A Service whose last change raised it in one cluster, `k2`, and lowered it in another, `k1`.
+fn service_with_record(uid: &str, weight: &str) -> serde_json::Value {
+    let part = |context: &str, uid: &str, from: &str, to: &str| {
+        serde_json::json!({"service": {
+            "context": context, "cluster": "c-same", "cluster_uid": uid, "uid": format!("web-{uid}"),
+            "namespace": "shop", "name": "web", "from": from, "to": to,
+        }})
+    };
+    let record = serde_json::json!([{
+        "change": "c1", "verb": "shift", "when": "2026-11-21T01:02:03Z", "who": "ann",
+        "from": "20", "to": "40",
+        "whole": {"parts": [part("new", "k2", "20", "40"), part("old", "k1", "80", "60")]},
+    }]);
+    let mut service = service_without_record();
+    service["metadata"]["uid"] = format!("web-{uid}").into();
+    service["metadata"]["annotations"] = serde_json::json!({
+        "clbmigrate.io/history": record.to_string(),
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": "rsp-bp1example:80",
+        "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": weight,
+    });
+    service
+}
+
+/// A cluster with that Service; its id is that of all others.
+fn cluster(uid: &str, weight: &str) -> ApiServer {
+    ApiServer::start(vec![
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "kube-system", "uid": uid},
+        }),
+        service_with_record(uid, weight),
+    ])
+}
+
+#[rstest]
+#[case::undo(
+    "undo svc/web --contexts old,new --yes",
+    "60",
+    3,
+    "the cluster that was called old is not looked at"
+)]
+#[case::finish(
+    "shift svc/web --contexts old,new --finish --yes",
+    "80",
+    1,
+    "no change of svc/web is half done"
+)]
+fn a_cluster_that_merely_has_the_recorded_name_and_id_is_never_written_to(
+    #[case] arguments: &str,
+    #[case] weight_of_old: &str,
+    #[case] code: i32,
+    #[case] why: &str,
+) {
+    let (namesake, new) = (cluster("k9", weight_of_old), cluster("k2", "40"));
+    let servers = [("old", namesake.url.as_str()), ("new", new.url.as_str())];
+    let folder = Folder::new(&[("config", &kubeconfig(&servers))]);
+    let ran = run(&format!(
+        "{arguments} --cluster-id old=c-same --cluster-id new=c-same --kubeconfig {}",
+        folder.path("config")
+    ));
+    assert_eq!(ran.code, code, "{}", ran.err);
+    assert!(ran.err.contains(why), "{}", ran.err);
+    let sent = [namesake.requests(), new.requests()].concat();
+    assert!(sent.iter().all(|of| of.method == "GET"), "{sent:?}");
+}
+
+#[test]
+fn what_is_advised_for_a_half_done_change_names_the_readers_own_contexts() {
+    let (theirs, others) = (cluster("k1", "80"), cluster("k2", "40"));
+    let servers = [("east", theirs.url.as_str()), ("west", others.url.as_str())];
+    let folder = Folder::new(&[("config", &kubeconfig(&servers))]);
+    let ran = run(&format!("status --contexts east,west --kubeconfig {}", folder.path("config")));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let out = format!("{}{}", ran.out, ran.err);
+    assert!(out.contains("shop/web (west) weight 20 -> 40 is written"), "{out}");
+    assert!(out.contains("shop/web (east) weight 80 -> 60 is not"), "{out}");
+    let finish = "kubectl clbmigrate shift svc/web -n shop --contexts west,east --finish";
+    assert!(out.contains(finish), "{out}");
+    assert!(!out.contains("old"), "{out}");
+}

@@ -143,7 +143,17 @@ impl Cluster {
 
     fn insert_namespace(&mut self, meta: ObjectMeta) -> Inserted {
         if meta.name == SYSTEM_NAMESPACE && !meta.uid.is_empty() {
-            self.uid.get_or_insert_with(|| meta.uid.clone());
+            let known = self.uid.get_or_insert_with(|| meta.uid.clone());
+            if *known != meta.uid {
+                let place = self.namespaces.get(&meta.name).map(|of| of.origin.clone());
+                let object = ObjectRef {
+                    context: None,
+                    kind: "Namespace".to_owned(),
+                    namespace: None,
+                    name: meta.name.clone(),
+                };
+                return conflict(object, &place.unwrap_or_default(), &meta.origin);
+            }
         }
         self.namespaces.insert(meta.name.clone(), meta);
         Inserted::New

@@ -37,18 +37,26 @@ impl OneService {
         snapshot.clusters.iter().find(|cluster| self.is_in(cluster))
     }
 
-    /// Why no cluster is proven to be the Service's.
-    pub(super) fn why_not_found(&self) -> String {
+    /// Why no cluster of the snapshot is proven to be the Service's.
+    pub(super) fn why_not_found(&self, snapshot: &Snapshot) -> String {
         let name = self.context.as_deref().or(self.cluster.as_deref());
         let cluster = match name {
             Some(name) => format!("the cluster that was called {name}"),
             None => "its cluster".to_owned(),
         };
-        if self.has_uid() {
-            format!("{cluster} is not looked at")
-        } else {
-            format!("the record holds no UID that tells {cluster} from others")
+        if !self.has_uid() {
+            return format!("the record holds no UID that tells {cluster} from others");
         }
+        let unread = snapshot.clusters.iter().filter(|of| known(of.uid.as_deref()).is_none());
+        let unread: Vec<&str> =
+            unread.map(|of| of.context.as_deref().unwrap_or("the cluster at hand")).collect();
+        if unread.is_empty() {
+            return format!("{cluster} is not looked at");
+        }
+        format!(
+            "{cluster} is not looked at, as far as can be told: the UID of kube-system was not read in {}",
+            unread.join(", ")
+        )
     }
 
     fn has_uid(&self) -> bool {

@@ -147,7 +147,7 @@ impl OneService {
 
     fn standing(&self, snapshot: &Snapshot) -> Standing {
         let Some(cluster) = self.cluster_in(snapshot) else {
-            return Standing::Unknown(self.why_not_found());
+            return Standing::Unknown(self.why_not_found(snapshot));
         };
         let Some(service) = cluster.service(&self.namespace, &self.name) else {
             return Standing::Other("the Service is gone".to_owned());

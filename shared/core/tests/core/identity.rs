@@ -2,7 +2,7 @@
 use clbmigrate_core::{
     history::{self, History},
     object::Service,
-    snapshot::{Cluster, Object, Snapshot},
+    snapshot::{Cluster, Inserted, Object, Snapshot},
     transfer::{HalfDone, OneService, Part, Standing, Whole, half_done},
 };
 use rstest::rstest;
@@ -110,6 +110,20 @@ fn a_cluster_that_is_not_looked_at_is_called_by_its_recorded_name() {
 }
 
 #[test]
+fn where_kube_system_could_not_be_read_that_is_said() {
+    let seen = |context, kube_system| {
+        cluster(Seen { context, kube_system, service: "s9", weight: "60", record: None })
+    };
+    let of = part("old", [Some("k1"), Some("s1")], ["80", "60"]);
+    let clusters = vec![seen("a", None), seen("b", Some("k9")), seen("c", None)];
+    let Standing::Unknown(why) = of.standing(&snapshot(clusters)) else { panic!("it is known") };
+    assert_eq!(
+        why,
+        "the cluster that was called old is not looked at, as far as can be told: the UID of kube-system was not read in a, c"
+    );
+}
+
+#[test]
 fn a_half_done_change_has_the_names_of_the_readers_contexts() {
     let parts = [
         part("new", [Some("k2"), Some("s2")], ["20", "40"]),
@@ -195,6 +209,21 @@ fn the_uid_of_a_cluster_is_that_of_its_namespace_kube_system() {
         cluster.insert(Object::Namespace(meta));
     }
     assert_eq!(cluster.uid.as_deref(), Some("n2"));
+}
+
+#[test]
+fn two_uids_of_kube_system_are_two_clusters_in_one() {
+    let mut cluster = Cluster::default();
+    let system = |uid: &str| {
+        let meta = json!({"name": "kube-system", "uid": uid});
+        Object::Namespace(serde_json::from_value(meta).expect("metadata"))
+    };
+    assert_eq!(cluster.insert(system("")), Inserted::New);
+    assert_eq!(cluster.insert(system("k1")), Inserted::New);
+    assert_eq!(cluster.insert(system("k1")), Inserted::New);
+    let Inserted::Conflict(conflict) = cluster.insert(system("k2")) else { panic!("no conflict") };
+    assert_eq!(conflict.object.to_string(), "Namespace kube-system");
+    assert_eq!(cluster.uid.as_deref(), Some("k1"));
 }
 
 #[test]

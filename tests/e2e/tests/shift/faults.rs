@@ -52,7 +52,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Demands that both Services and the group are as they were.
-fn all_is_as_before(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
+pub(crate) fn all_is_as_before(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
     clusters.has_weights("80", "20")?;
     clusters.holds("i-bp1o", 40)?;
     clusters.holds("i-bp1n", 6)
@@ -314,7 +314,7 @@ fn way_back(context: &TestContext<'_>) -> anyhow::Result<()> {
 
 /// A shift that was asked to end while its first part was under way; gives the commands that it
 /// advises to finish it and to undo it.
-fn held(clusters: &TwoClusters<'_>) -> anyhow::Result<[String; 2]> {
+pub(crate) fn held(clusters: &TwoClusters<'_>) -> anyhow::Result<[String; 2]> {
     let running = begun_with_winner_stuck(clusters)?;
     let ended = Command::new("kill").arg("-TERM").arg(running.id().to_string()).status()?;
     ensure!(ended.success());

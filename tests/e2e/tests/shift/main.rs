@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod faults;
+mod identity;
 mod moves;
 mod refusals;
 mod terminal;
@@ -27,7 +28,8 @@ fn main() -> ExitCode {
     let shared =
         SharedTestbed::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 4] = [moves::CASES, faults::CASES, refusals::CASES, terminal::CASES];
+    let groups: [&[Case]; 5] =
+        [moves::CASES, faults::CASES, identity::CASES, refusals::CASES, terminal::CASES];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_parallel(trials, Some(&shared))
 }
