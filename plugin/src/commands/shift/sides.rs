@@ -42,7 +42,7 @@ impl<'a> ResolvedSides<'a> {
             },
             (from, to) => {
                 let service_ref = target_service(target, to, plan_context)?;
-                let other = counterpart(target, &service_ref, from, plan_context)?;
+                let other = counterpart(&service_ref, from, plan_context)?;
                 Self { to: ResolvedSide::Service(service_ref), from: ResolvedSide::Service(other) }
             }
         })
@@ -93,7 +93,6 @@ fn service_by_name<'a>(
 
 /// The Service of the other context that is in a route of this one.
 fn counterpart<'a>(
-    target: &str,
     service_ref: &ServiceRef<'a>,
     side: &ShiftSide,
     plan_context: &PlanContext<'a>,
@@ -114,17 +113,6 @@ fn counterpart<'a>(
                 found.push(member.service_ref);
             }
         }
-    }
-    // Of several, the one that the target names in its own context.
-    let selection = Selection::new(plan_context.input, plan_context.namespaces).in_context(context);
-    let named = target::parse_name(target)?;
-    let is_named = |of: &&ServiceRef<'a>| {
-        of.service.metadata.name == named && selection.includes(of.cluster, of.service)
-    };
-    if found.len() > 1
-        && let Some(one) = found.iter().find(is_named)
-    {
-        return Ok(*one);
     }
     let name = |service_ref: &ServiceRef<'_>| {
         let meta = &service_ref.service.metadata;
