@@ -24,6 +24,9 @@ use crate::{
 /// Between two looks at groups by whose contents alone CCM's end is known.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Between two calls of CCM where the groups differ still: the API may be throttling.
+const CALL_AGAIN: Duration = Duration::from_secs(5);
+
 /// How a proof is led.
 pub(super) struct ProofOptions<'p> {
     pub deadline: Deadline,
@@ -33,6 +36,15 @@ pub(super) struct ProofOptions<'p> {
     pub is_guarded: bool,
     /// Whether the backends must be healthy.
     pub needs_health: bool,
+    /// Whether CCM is called again and again while the groups differ, up to the deadline: there is
+    /// nothing to take back.
+    pub is_last_resort: bool,
+}
+
+impl ProofOptions<'_> {
+    fn may_call_again(&self) -> bool {
+        self.is_last_resort && !self.deadline.is_over()
+    }
 }
 
 impl ServiceSide<'_> {
@@ -67,7 +79,12 @@ impl ServiceSide<'_> {
                         let unknown = Proof::Done(Some(sign), Verification::Failed(why));
                         return ended(differed, unknown);
                     }
-                    Some(GroupCheck::Differs { how, may_help: true }) if differed.is_none() => {
+                    Some(GroupCheck::Differs { how, may_help: true })
+                        if differed.is_none() || options.may_call_again() =>
+                    {
+                        if differed.is_some() {
+                            deadline.pause(CALL_AGAIN).await;
+                        }
                         differed = Some(how.clone());
                         wait.go_on_to_the_end();
                         format!("CCM reports success, but {how}")

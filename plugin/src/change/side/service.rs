@@ -190,6 +190,7 @@ impl ServiceSide<'_> {
             stop: policy.may_stay.then_some(stop),
             is_guarded: !self.gitops_tools().is_empty(),
             needs_health: self.gains && !policy.ignores_health,
+            is_last_resort: is_brake && policy.may_stay,
         };
         let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &self.edit);
         let proof = self.prove(written, &mut expected, options, printer).await;
@@ -291,7 +292,13 @@ impl ServiceSide<'_> {
                 Err(error) => return Came::Failed(error.to_string()),
             },
         };
-        let options = ProofOptions { deadline, stop: None, is_guarded: false, needs_health: false };
+        let options = ProofOptions {
+            deadline,
+            stop: None,
+            is_guarded: false,
+            needs_health: false,
+            is_last_resort: true,
+        };
         let proof = self.prove(written, &mut expected, options, printer).await;
         self.progress.way_back = Some(proof.message());
         match &proof {
