@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt};
 use clbmigrate_core::snapshot::{Inserted, Object, Snapshot};
 
 use crate::{
-    Problem,
+    Problem, live,
     parse::{Kind, LoadError, ObjectParser, RawObject},
 };
 
@@ -14,6 +14,9 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What could not be read, in the order of reading.
     pub problems: Vec<Problem>,
+    /// Why nodes or EndpointSlices of a cluster could not be listed, other than that the user may
+    /// not. Each is one of the problems as well. What CCM would write is not known then.
+    pub failures: Vec<live::Error>,
     /// The number of objects that are not used, by kind. A kind of the same name as a known one has
     /// its API group behind it: `Service.serving.knative.dev`.
     pub skipped: BTreeMap<String, usize>,
@@ -57,6 +60,7 @@ impl Loaded {
     /// Adds the problems and counts of another result. Its snapshot is not added.
     pub fn merge_report(&mut self, other: &Self) {
         self.problems.extend(other.problems.iter().cloned());
+        self.failures.extend(other.failures.iter().cloned());
         for (kind, count) in &other.skipped {
             *self.skipped.entry(kind.clone()).or_default() += count;
         }

@@ -57,6 +57,18 @@ impl Snapshot {
         snapshot
     }
 
+    /// This snapshot with the backends of some Services as a later look at the cluster of that index
+    /// has read them: the Services, their EndpointSlices and pods, and all nodes. The same snapshot
+    /// where there is no such cluster.
+    #[must_use]
+    pub fn with_fresh_backends(&self, cluster: usize, newer: &Cluster) -> Self {
+        let mut snapshot = self.clone();
+        if let Some(cluster) = snapshot.clusters.get_mut(cluster) {
+            cluster.refresh(newer);
+        }
+        snapshot
+    }
+
     /// This snapshot with the weight of one server of a group set, 0..=100. The same snapshot where
     /// the group has no such server.
     #[must_use]

@@ -14,6 +14,7 @@ use kube::{
     config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig},
 };
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 
 use super::error::{self, Error, ErrorKind};
 
@@ -65,6 +66,8 @@ pub struct Connection {
     pub tls_server_name: Option<String>,
     pub(super) client: Client,
     pub(super) timeout: Option<Duration>,
+    /// When requests end, however long each may take.
+    pub(super) end: Option<Instant>,
     /// Whether answers may come compressed.
     pub(super) takes_gzip: bool,
     /// When the user's client certificate expires; `None` without one.
@@ -222,6 +225,7 @@ impl ConnectionOptions {
             tls_server_name,
             client,
             timeout: self.request_timeout,
+            end: None,
             takes_gzip,
             certificate_ends: None,
             uid: Arc::default(),
@@ -230,6 +234,17 @@ impl ConnectionOptions {
 }
 
 impl Connection {
+    /// This connection, with requests that end at that time.
+    pub(super) fn until(&self, end: Instant) -> Self {
+        Self { end: Some(end), ..self.clone() }
+    }
+
+    /// How long a request may take from now on; `None` without a limit.
+    pub(super) fn request_limit(&self) -> Option<Duration> {
+        let rest = self.end.map(|end| end.saturating_duration_since(Instant::now()));
+        self.timeout.into_iter().chain(rest).min()
+    }
+
     /// The UID of namespace `kube-system`, which tells the cluster from every other; `None` where
     /// the user may not read it. It is read once.
     ///

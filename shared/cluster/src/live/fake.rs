@@ -38,6 +38,8 @@ pub enum Reply {
     Garbled,
     /// The connection is closed.
     Cut,
+    /// Nothing ever comes.
+    Hang,
 }
 
 impl Reply {
@@ -82,6 +84,7 @@ impl tower_service::Service<Request<Body>> for FakeApiServer {
                     (429, json!({"kind": "Status", "message": "too many requests"}).to_string())
                 }
                 Reply::Garbled => (200, "<html>".to_owned()),
+                Reply::Hang => std::future::pending().await,
                 Reply::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
             };
             Ok(response.status(code).body(Body::from(text.into_bytes())).expect("a response"))
@@ -101,6 +104,7 @@ pub fn connection(handler: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> C
         tls_server_name: None,
         client: kube::Client::new(FakeApiServer(Arc::new(handler)), "default"),
         timeout: Some(Duration::from_secs(30)),
+        end: None,
         takes_gzip: false,
         certificate_ends: None,
         uid: Arc::default(),

@@ -22,7 +22,10 @@ mod fake;
 
 pub use connect::{Connection, ConnectionOptions, REQUEST_TIMEOUT};
 pub use error::{Error, ErrorKind};
-pub use read::{ClusterState, namespaces, read_cluster, services};
+pub use read::{
+    ClusterState, LENIENT_LIMIT, namespaces, read_cluster, read_cluster_around,
+    read_service_backends, services,
+};
 pub use registrations::WEBHOOK_REGISTRATIONS;
 pub use service::{FIELD_MANAGER, FieldManager, LiveService, new_change_id};
 pub use webhook::{Probe, RegistrationState, WebhookInstallation, WebhookRegistration};

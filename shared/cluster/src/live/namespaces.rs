@@ -49,36 +49,59 @@ fn workloads() -> [Resource; 4] {
 
 /// The objects of the namespaces that have migrated Services.
 pub(super) struct NamespaceObjects {
-    /// The namespaces.
+    /// The namespaces whose EndpointSlices were all listed.
     pub namespaces: BTreeSet<String>,
     /// Their EndpointSlices.
-    pub slices: Result<ListItems, Error>,
+    pub slices: Listing,
     /// Their workloads and autoscalers, by the name of the resource.
-    pub workloads: Vec<(String, Result<ListItems, Error>)>,
+    pub workloads: Vec<(String, Listing)>,
     /// The namespaces themselves, as far as the user may read them.
-    pub metadata: Result<ListItems, Error>,
+    pub metadata: Listing,
+}
+
+/// What was listed, in one namespace or in several, and why there may be more.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// The objects.
+    pub items: ListItems,
+    /// The first failure; `None` where everything was listed.
+    pub failure: Option<Error>,
+}
+
+impl From<Result<ListItems, Error>> for Listing {
+    fn from(result: Result<ListItems, Error>) -> Self {
+        match result {
+            Ok(items) => Self { items, failure: None },
+            Err(error) => Self { failure: Some(error), ..Self::default() },
+        }
+    }
+}
+
+impl Listing {
+    fn and(self, other: Self) -> Self {
+        Self { items: self.items.and(other.items), failure: self.failure.or(other.failure) }
+    }
 }
 
 impl NamespaceObjects {
     fn new(kinds: &[Resource]) -> Self {
-        let nothing = |kind: &Resource| (kind.label.clone(), Ok(ListItems::default()));
+        let nothing = |kind: &Resource| (kind.label.clone(), Listing::default());
         Self {
             namespaces: BTreeSet::new(),
-            slices: Ok(ListItems::default()),
+            slices: Listing::default(),
             workloads: kinds.iter().map(nothing).collect(),
-            metadata: Ok(ListItems::default()),
+            metadata: Listing::default(),
         }
     }
 
     /// These objects and others.
     fn and(self, other: Self) -> Self {
-        let both = |a: Result<ListItems, Error>, b: Result<ListItems, Error>| Ok(a?.and(b?));
         let workloads = self.workloads.into_iter().zip(other.workloads);
         Self {
             namespaces: self.namespaces.into_iter().chain(other.namespaces).collect(),
-            slices: both(self.slices, other.slices),
-            workloads: workloads.map(|((resource, a), (_, b))| (resource, both(a, b))).collect(),
-            metadata: both(self.metadata, other.metadata),
+            slices: self.slices.and(other.slices),
+            workloads: workloads.map(|((resource, a), (_, b))| (resource, a.and(b))).collect(),
+            metadata: self.metadata.and(other.metadata),
         }
     }
 }
@@ -103,11 +126,12 @@ impl Connection {
 
     async fn in_namespace(&self, namespace: String, kinds: &[Resource]) -> NamespaceObjects {
         let slices = Resource::slices();
-        let slices = self.of_namespace(&slices, &namespace);
+        let slices = async { Listing::from(self.of_namespace(&slices, &namespace).await) };
         let workloads = async {
             let mut workloads = Vec::new();
             for kind in kinds {
-                workloads.push((kind.label.clone(), self.of_namespace(kind, &namespace).await));
+                let listing = self.of_namespace(kind, &namespace).await.into();
+                workloads.push((kind.label.clone(), listing));
             }
             workloads
         };
@@ -119,7 +143,13 @@ impl Connection {
             }
         };
         let (slices, workloads, metadata) = join3(slices, workloads, metadata).await;
-        NamespaceObjects { namespaces: [namespace].into(), slices, workloads, metadata }
+        let listed = slices.failure.is_none().then(|| namespace.clone());
+        NamespaceObjects {
+            namespaces: listed.into_iter().collect(),
+            slices,
+            workloads,
+            metadata: metadata.into(),
+        }
     }
 
     /// Lists the objects of all namespaces. Where the user may not, lists those of `more` and adds
@@ -130,34 +160,44 @@ impl Connection {
         more: Vec<String>,
         kinds: &[Resource],
     ) -> NamespaceObjects {
-        few.slices = self.all_of(&Resource::slices(), few.slices, &more).await;
+        let (slices, listed) = self.all_of(&Resource::slices(), few.slices, &more).await;
+        few.slices = slices;
+        few.namespaces.extend(listed);
         for ((_, list), kind) in few.workloads.iter_mut().zip(kinds) {
-            let known = std::mem::replace(list, Ok(ListItems::default()));
-            *list = self.all_of(kind, known, &more).await;
+            (*list, _) = self.all_of(kind, std::mem::take(list), &more).await;
         }
         few.metadata = match self.list("/api/v1/namespaces").await {
             Err(error) if error.kind == ErrorKind::Forbidden => few.metadata,
-            all => all,
+            Err(error) => few.metadata.and(Err(error).into()),
+            all => all.into(),
         };
-        few.namespaces.extend(more);
         few
     }
 
+    /// All objects of a kind, and which of the namespaces of `more` were listed with that.
     async fn all_of(
         &self,
         kind: &Resource,
-        few: Result<ListItems, Error>,
+        few: Listing,
         more: &[String],
-    ) -> Result<ListItems, Error> {
+    ) -> (Listing, Vec<String>) {
         match self.list(&format!("/apis/{}/{}", kind.group_version, kind.name)).await {
+            Ok(all) => return (Ok(all).into(), more.to_vec()),
             Err(error) if error.kind == ErrorKind::Forbidden => {}
-            all => return all,
+            Err(error) => return (few.and(Err(error).into()), Vec::new()),
         }
-        let mut items = few?;
+        let (mut all, mut listed) = (few, Vec::new());
         for namespace in more {
-            items = items.and(self.of_namespace(kind, namespace).await?);
+            match self.of_namespace(kind, namespace).await {
+                Ok(items) => {
+                    listed.push(namespace.clone());
+                    all = all.and(Ok(items).into());
+                }
+                // Others are not asked for after that: it is the same user and the same server.
+                Err(error) => return (all.and(Err(error).into()), listed),
+            }
         }
-        Ok(items)
+        (all, listed)
     }
 
     async fn of_namespace(&self, kind: &Resource, namespace: &str) -> Result<ListItems, Error> {

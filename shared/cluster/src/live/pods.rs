@@ -33,16 +33,25 @@ pub(super) fn paths(cluster: &Cluster) -> Vec<String> {
 /// Whether a Service needs its pods: endpoints are not ready and may be gated, or no listed
 /// workload matches.
 fn needs_pods(cluster: &Cluster, service: &Service) -> bool {
-    if !service.is_candidate() || service.spec.selector.is_empty() {
-        return false;
-    }
+    let may_have = service.is_candidate() && !service.spec.selector.is_empty();
+    may_have && (awaits_gates(cluster, service) || cluster.workloads_of(service).next().is_none())
+}
+
+/// Whether endpoints of a Service are not ready, and may be gated.
+pub(super) fn awaits_gates(cluster: &Cluster, service: &Service) -> bool {
     let slices = cluster.slices_of(service).unwrap_or_default();
     let mut endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let has_waiting = endpoints.any(|endpoint| {
+    endpoints.any(|endpoint| {
         let conditions = &endpoint.conditions;
         conditions.ready != Some(true) && conditions.terminating != Some(true)
-    });
-    has_waiting || cluster.workloads_of(service).next().is_none()
+    }) && !service.spec.selector.is_empty()
+}
+
+/// The path that lists the pods of one Service.
+pub(super) fn path_of(service: &Service) -> String {
+    let mut selector = Selector::default();
+    selector.add(service);
+    selector.path(service.metadata.namespace())
 }
 
 /// The values of selectors, by key.

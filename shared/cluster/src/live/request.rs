@@ -107,7 +107,7 @@ impl Connection {
     /// Sends a GET, and again while the server answers 429 or 5xx: a few times, or as long as the
     /// server says when to come back and one request may take.
     pub(super) async fn get(&self, path: &str) -> Result<ApiResponse, Error> {
-        let mut patience = Patience::new(self.timeout);
+        let mut patience = Patience::new(self.request_limit());
         loop {
             let error = match self.send(Method::GET, path, None).await {
                 Ok(answer) => return Ok(answer),
@@ -144,7 +144,7 @@ impl Connection {
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match self.timeout {
+        match self.request_limit() {
             None => work.await,
             Some(timeout) => {
                 let answer = tokio::time::timeout(timeout, work).await;

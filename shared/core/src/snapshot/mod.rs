@@ -152,6 +152,27 @@ impl Cluster {
         newer.contradictions.iter().for_each(|contradiction| self.contradict(contradiction));
     }
 
+    /// Puts what a later look at some Services has read in place of what is here: the Services
+    /// themselves, their EndpointSlices, the pods that were read with them, and all nodes where they
+    /// were listed. Everything else stays.
+    pub(crate) fn refresh(&mut self, newer: &Self) {
+        self.forget_derived();
+        for (key, service) in &newer.services {
+            self.services.insert(key.clone(), Arc::clone(service));
+            match newer.slices_of(service) {
+                Some(slices) => drop(self.slices.insert(key.clone(), slices.to_vec())),
+                None => drop(self.slices.remove(key)),
+            }
+        }
+        self.pods.extend(&newer.pods);
+        if newer.nodes_listed {
+            self.replace_nodes(Arc::clone(&newer.nodes));
+        }
+        if newer.uid.is_some() {
+            self.uid.clone_from(&newer.uid);
+        }
+    }
+
     /// All Services, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values().map(Arc::as_ref)

@@ -132,7 +132,7 @@ impl Connection {
     /// The API server or an admission webhook refuses the change, or a value is another one than the
     /// one that was read.
     pub async fn dry_run(&self, service: &LiveService, edit: &ServiceEdit) -> Result<(), Error> {
-        let mut patience = Patience::new(self.timeout);
+        let mut patience = Patience::new(self.request_limit());
         loop {
             let Err(error) = self.patch(service, edit, true).await else { return Ok(()) };
             match patience.pause_after(&error) {

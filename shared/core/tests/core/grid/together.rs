@@ -6,9 +6,11 @@ use clbmigrate_core::{
     annotation::{self, ALLOW, BACKEND_TYPE, CLASS, ID, TUNNEL_TYPE, VGROUP_PORT, WEIGHT},
     finding::{Finding, Severity},
     index::Index,
+    object::EndpointSlice,
     patch::{AnnotationEdit, ServiceEdit, TypeEdit},
     preview::preview,
     rules,
+    snapshot::{Cluster, Snapshot},
 };
 use serde_json::{Value, json};
 
@@ -292,6 +294,31 @@ fn a_service_that_is_made_takes_part() {
     let reported = introduced(&before, &after).findings;
     assert!(reported.iter().any(|finding| finding.object.name == "beside"), "{reported:?}");
     assert!(before.with_service(7, service).clusters[0].service("shop", "beside").is_none());
+}
+
+#[test]
+fn a_later_look_at_a_service_takes_the_place_of_what_was_read_of_it() {
+    let before = healthy().add(sibling("api")).snapshot();
+    let slices = |snapshot: &Snapshot, name: &str| {
+        let cluster = &snapshot.clusters[0];
+        let service = cluster.service("shop", name).expect("the Service");
+        cluster.slices_of(service).map(<[EndpointSlice]>::len)
+    };
+    let mut newer = Cluster::default();
+    let web = before.clusters[0].service("shop", "web").expect("the Service").clone();
+    newer.replace_service(web);
+    newer.endpoints_listed.insert("shop".to_owned());
+    newer.nodes_listed = true;
+    let after = before.with_fresh_backends(0, &newer);
+    assert_eq!((slices(&before, "web"), slices(&after, "web")), (Some(1), Some(0)), "all are gone");
+    assert_eq!(slices(&after, "api"), slices(&before, "api"), "nobody looked at it");
+    assert!(after.clusters[0].nodes().is_empty() && after.clusters[0].nodes_listed);
+    assert_eq!(after.clusters[0].id, before.clusters[0].id);
+    newer.nodes_listed = false;
+    newer.endpoints_listed.clear();
+    let after = before.with_fresh_backends(0, &newer);
+    assert_eq!(slices(&after, "web"), slices(&after, "api"), "nobody could look");
+    assert_eq!(after.clusters[0].nodes().len(), before.clusters[0].nodes().len());
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! Reading a cluster's state into a [`Cluster`].
+
+mod identity;
+mod reader;
+mod service_backends;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use clbmigrate_core::{object::Service, snapshot::Object};
+use tokio::time::Instant;
+
+use self::reader::{ClusterReader, Sources};
+use super::{
+    connect::Connection,
+    error::{Error, ErrorKind},
+    service::LiveService,
+};
+use crate::{Loaded, Problem, loaded::ParsedObject};
+
+pub use self::service_backends::read_service_backends;
+
+/// How long everything beside the Service itself may take where only the Service is needed.
+pub const LENIENT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long of that the list of Services may take. What the namespaces of other Services hold is read
+/// after it.
+const LENIENT_LIST: Duration = Duration::from_secs(5);
+
+/// A cluster's state, as far as it could be read.
+pub struct ClusterState {
+    /// A snapshot of this one cluster, and the objects that could not be parsed.
+    pub loaded: Loaded,
+    /// What could not be read, each with the consequence.
+    pub limits: Vec<Problem>,
+}
+
+/// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
+/// Services, of Argo Rollouts and `OpenKruise` as well, the cluster's id, and what tells of its CCM.
+///
+/// Whatever fails beside the Services becomes a limit, an object that cannot be parsed a problem.
+/// Nodes and EndpointSlices that fail for another reason than the user's rights are a problem and
+/// one of [`Loaded::failures`] as well: without them nobody knows what serves. Where Services may not
+/// be listed in all namespaces, those of `namespace` are.
+///
+/// # Errors
+/// Services cannot be listed in `namespace` either, or the API server is older than 1.21.
+pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<ClusterState, Error> {
+    ClusterReader::new(connection).read(namespace).await
+}
+
+/// Reads the same around one Service, and needs nothing but that Service itself: for a change that
+/// must not wait for anything else. Whatever else fails, or takes longer than [`LENIENT_LIMIT`], is a
+/// limit. Where Services cannot be listed, the snapshot holds the Service alone.
+///
+/// # Errors
+/// The Service cannot be read, or is not there.
+pub async fn read_cluster_around(
+    connection: &Connection,
+    namespace: &str,
+    name: &str,
+) -> Result<ClusterState, Error> {
+    let service = existing_service(connection, namespace, name).await?;
+    let start = Instant::now();
+    let services = connection.until(start + LENIENT_LIST);
+    let others = connection.until(start + LENIENT_LIMIT);
+    let sources = Sources { services: &services, others: &others };
+    ClusterReader::around(connection, sources, service).read(namespace).await
+}
+
+/// Reads a Service, in the type of the core.
+async fn existing_service(
+    connection: &Connection,
+    namespace: &str,
+    name: &str,
+) -> Result<Service, Error> {
+    let found = connection.service(namespace, name).await?;
+    let service = found.as_ref().map(LiveService::service).ok_or_else(|| {
+        let message = format!("there is no Service {namespace}/{name}");
+        connection.in_context(Error::new(ErrorKind::NotFound, message))
+    })?;
+    service.map_err(|error| {
+        let message = format!("Service {namespace}/{name} cannot be read: {error}");
+        connection.in_context(Error::new(ErrorKind::Malformed, message))
+    })
+}
+
+/// Reads the Services of one namespace, and nothing else.
+pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded, Error> {
+    let services = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
+    let mut reader = ClusterReader::new(connection);
+    reader.take("services", services);
+    Ok(reader.loaded)
+}
+
+/// The names of all namespaces of the cluster.
+pub async fn namespaces(connection: &Connection) -> Result<Vec<String>, Error> {
+    let namespaces = connection.list("/api/v1/namespaces").await?.objects.into_iter();
+    let names = namespaces.filter_map(|namespace| match namespace {
+        Ok(ParsedObject::Object(Object::Namespace(meta))) => Some(meta.name),
+        _ => None,
+    });
+    Ok(names.collect())
+}

@@ -1,0 +1,336 @@
+//! The pieces of a cluster's state, and what becomes of those that fail.
+
+use std::collections::BTreeSet;
+
+use clbmigrate_core::{
+    object::Service,
+    snapshot::{Cluster, Object},
+};
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc::{self, UnboundedSender},
+    future::{join, try_join5},
+    stream,
+};
+
+use super::{
+    ClusterState,
+    identity::{ClusterIdentity, VersionError, check_version},
+};
+use crate::{
+    Loaded, Problem,
+    live::{
+        ccm::CcmObjects,
+        connect::Connection,
+        error::{Error, ErrorKind},
+        namespaces::{Listing, NamespaceObjects},
+        page::ListItems,
+        pods,
+    },
+    loaded::ParsedObject,
+};
+
+/// How many listings of pods are read at once: as many as there are connections by then, for a new
+/// one takes longer than waiting for one of them.
+const AT_ONCE: usize = 4;
+
+/// The connections that pieces are read over. They differ in when their requests end.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'c> {
+    /// For the list of Services.
+    pub services: &'c Connection,
+    /// For everything else.
+    pub others: &'c Connection,
+}
+
+pub(super) struct ClusterReader<'c> {
+    connection: &'c Connection,
+    sources: Sources<'c>,
+    /// The one Service that is needed and was read already; `None` where all are needed.
+    around: Option<Service>,
+    pub loaded: Loaded,
+    limits: Vec<Problem>,
+}
+
+impl<'c> ClusterReader<'c> {
+    /// A reader that needs the Services, nodes and EndpointSlices.
+    pub fn new(connection: &'c Connection) -> Self {
+        let mut loaded = Loaded::default();
+        let mut cluster = Cluster::default();
+        cluster.context.clone_from(&connection.context);
+        loaded.snapshot.clusters.push(cluster);
+        let sources = Sources { services: connection, others: connection };
+        Self { connection, sources, around: None, loaded, limits: Vec::new() }
+    }
+
+    /// A reader that needs one Service, which was read.
+    pub fn around(connection: &'c Connection, sources: Sources<'c>, service: Service) -> Self {
+        Self { sources, around: Some(service), ..Self::new(connection) }
+    }
+
+    /// Reads everything.
+    pub async fn read(mut self, namespace: &str) -> Result<ClusterState, Error> {
+        let others = self.sources.others;
+        let (version, custom) = join(check_version(others), others.custom_workloads()).await;
+        self.version(version)?;
+        let custom = self.optional(
+            custom,
+            "the kinds of workload",
+            "Argo Rollouts and OpenKruise are not seen",
+        );
+        let (found, namespaces) = mpsc::unbounded();
+        let (services, nodes, namespace_objects, identity, ccm) = try_join5(
+            self.services(namespace, found),
+            others.list("/api/v1/nodes").map(Ok),
+            others.namespace_objects(namespaces, custom.unwrap_or_default()).map(Ok),
+            ClusterIdentity::read(others).map(Ok),
+            others.ccm_objects().map(Ok),
+        )
+        .await?;
+        self.take_services(services);
+        self.nodes(nodes);
+        self.namespace_objects(namespace_objects);
+        self.pods().await;
+        self.identity(identity);
+        self.ccm(ccm);
+        Ok(self.done())
+    }
+
+    pub fn done(mut self) -> ClusterState {
+        if self.around.is_some() {
+            // Nothing of this stops who needs the Service alone.
+            self.limits.append(&mut self.loaded.problems);
+        }
+        ClusterState { loaded: self.loaded, limits: self.limits }
+    }
+
+    pub fn cluster(&mut self) -> Option<&mut Cluster> {
+        self.loaded.snapshot.clusters.first_mut()
+    }
+
+    /// The place of problems: the context's name.
+    fn place(&self) -> String {
+        self.connection.context.as_deref().unwrap_or("the cluster").to_owned()
+    }
+
+    /// An API server that is too old is an error, one that does not say how old it is a limit.
+    fn version(&mut self, version: Result<(), VersionError>) -> Result<(), Error> {
+        let error = match version {
+            Ok(()) => return Ok(()),
+            Err(VersionError::TooOld(error)) if self.around.is_none() => return Err(error),
+            Err(VersionError::TooOld(error) | VersionError::Unknown(error)) => error,
+        };
+        let what = "the API server's version is not known, which has to be 1.21 or newer";
+        let limit = self.limit(what, &error);
+        self.limits.push(limit);
+        Ok(())
+    }
+
+    /// Lists all Services, or those of one namespace where the user may not list more. The
+    /// namespaces of migrated Services are sent to `found` as they are read. `Ok(Err)` where they
+    /// cannot be listed, and need not.
+    async fn services(
+        &self,
+        namespace: &str,
+        found: UnboundedSender<String>,
+    ) -> Result<Result<(ListItems, Option<Problem>), Error>, Error> {
+        let mut known = BTreeSet::new();
+        let mut tell = |namespace: &str| {
+            if known.insert(namespace.to_owned()) {
+                // The receiver is gone where another listing has failed already.
+                let _ = found.unbounded_send(namespace.to_owned());
+            }
+        };
+        if let Some(service) = &self.around {
+            tell(service.metadata.namespace());
+        }
+        let report = |services: &ListItems| {
+            services.objects.iter().flatten().filter_map(migrated).for_each(&mut tell);
+        };
+        match self.list_services(namespace, report).await {
+            Err(error) if self.around.is_none() => Err(error),
+            services => Ok(services),
+        }
+    }
+
+    async fn list_services(
+        &self,
+        namespace: &str,
+        mut report: impl FnMut(&ListItems),
+    ) -> Result<(ListItems, Option<Problem>), Error> {
+        let connection = self.sources.services;
+        let everywhere = connection.list_inspecting("/api/v1/services", &mut report).await;
+        let forbidden = match everywhere {
+            Err(error) if error.kind == ErrorKind::Forbidden => error,
+            services => return Ok((services?, None)),
+        };
+        let path = format!("/api/v1/namespaces/{namespace}/services");
+        let services = connection.list_inspecting(&path, report).await?;
+        let limit = self.limit(
+            &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
+            &forbidden,
+        );
+        Ok((services, Some(limit)))
+    }
+
+    fn take_services(&mut self, services: Result<(ListItems, Option<Problem>), Error>) {
+        let others = "others in the same groups are not seen";
+        if let Some((services, limit)) = self.optional(services, "Services", others) {
+            self.limits.extend(limit);
+            self.take("services", services);
+        }
+        // The list has it as well, or could not be read.
+        if let Some(service) = self.around.clone() {
+            self.insert(Object::Service(Box::new(service)));
+        }
+    }
+
+    fn limit(&self, what: &str, error: &Error) -> Problem {
+        Problem { file: self.place(), line: None, message: format!("{what} ({})", error.message) }
+    }
+
+    pub fn insert(&mut self, object: Object) {
+        // A list that was continued may hold an object twice; the first one stands.
+        drop(self.loaded.insert(0, ParsedObject::Object(object)));
+    }
+
+    /// Inserts the objects of a listing into the cluster. Returns whether all could be parsed.
+    pub fn take(&mut self, what: &str, items: ListItems) -> bool {
+        let place = self.place();
+        let mut is_whole = items.errors.is_empty();
+        for object in items.objects {
+            match object {
+                Ok(object) => drop(self.loaded.insert(0, object)),
+                Err(error) => {
+                    is_whole = false;
+                    self.loaded.report(&place, None, &error);
+                }
+            }
+        }
+        for error in &items.errors {
+            self.loaded.report(format!("{place}: {what}"), None, error);
+        }
+        is_whole
+    }
+
+    /// A piece that can be done without; a failure becomes a limit. `None` without a limit where the
+    /// API server does not have the resource, which then holds nothing.
+    pub fn optional<T>(&mut self, piece: Result<T, Error>, what: &str, without: &str) -> Option<T> {
+        let error = match piece {
+            Ok(value) => return Some(value),
+            Err(error) if error.kind == ErrorKind::NotFound => return None,
+            Err(error) => error,
+        };
+        let how = match error.kind {
+            ErrorKind::Forbidden => "may not be listed",
+            _ => "could not be read",
+        };
+        let limit = self.limit(&format!("{what} {how}; {without}"), &error);
+        self.limits.push(limit);
+        None
+    }
+
+    /// A piece without which nobody knows what serves. A failure for another reason than the user's
+    /// rights is a problem, unless one Service is all that is needed.
+    fn needed<T>(&mut self, piece: Result<T, Error>, what: &str, without: &str) -> Option<T> {
+        match piece {
+            Err(error)
+                if self.around.is_none()
+                    && !matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) =>
+            {
+                let problem = self.limit(&format!("{what} could not be read; {without}"), &error);
+                self.loaded.problems.push(problem);
+                self.loaded.failures.push(error);
+                None
+            }
+            piece => self.optional(piece, what, without),
+        }
+    }
+
+    pub fn nodes(&mut self, nodes: Result<ListItems, Error>) {
+        if let Some(nodes) = self.needed(nodes, "nodes", "weights in Cluster mode are unknown") {
+            let is_whole = self.take("nodes", nodes);
+            if let Some(cluster) = self.cluster() {
+                cluster.nodes_listed = is_whole;
+            }
+        }
+    }
+
+    /// EndpointSlices and workloads of the namespaces that have migrated Services.
+    fn namespace_objects(&mut self, namespace_objects: NamespaceObjects) {
+        let Listing { items, failure } = namespace_objects.slices;
+        let failure = failure.map_or(Ok(()), Err);
+        self.needed(failure, "EndpointSlices", "what serves is unknown");
+        if self.take("endpointslices", items)
+            && let Some(cluster) = self.cluster()
+        {
+            cluster.endpoints_listed = namespace_objects.namespaces;
+        }
+        for (resource, Listing { items, failure }) in namespace_objects.workloads {
+            let failure = failure.map_or(Ok(()), Err);
+            self.optional(failure, &resource, "rules about workloads are silent");
+            self.take(&resource, items);
+        }
+        let Listing { items, failure } = namespace_objects.metadata;
+        let labels = "the label that asks for preStop hooks is not seen";
+        self.optional(failure.map_or(Ok(()), Err), "namespaces", labels);
+        self.take("namespaces", items);
+    }
+
+    /// What CCM's and Terway's objects tell. Where the user may not read them no error is told: CCM
+    /// runs where nobody can see it in managed clusters, and flags can say the same.
+    fn ccm(&mut self, found: CcmObjects) {
+        for object in found.items.objects.into_iter().flatten() {
+            self.loaded.insert(0, object);
+        }
+        if let Some(error) = found.failure {
+            let limit = self.limit(
+                "CCM's objects in kube-system could not be read; flags can say its release and what it takes as backends",
+                &error,
+            );
+            self.limits.push(limit);
+        }
+        if let Some(cluster) = self.cluster().filter(|_| found.lacks_terway) {
+            cluster.backends_evidence.has_terway.get_or_insert(false);
+        }
+    }
+
+    /// Pods of Services whose endpoints hang on them: not ready but perhaps gated, or without a
+    /// workload of a kind that was listed.
+    async fn pods(&mut self) {
+        let clusters = self.loaded.snapshot.clusters.iter();
+        let paths: Vec<String> = clusters.flat_map(pods::paths).collect();
+        let connection = self.sources.others;
+        let mut lists = stream::iter(&paths).map(|path| connection.list(path)).buffered(AT_ONCE);
+        while let Some(pods) = lists.next().await {
+            let silent = "readiness gates and bare pods are not seen";
+            match self.optional(pods, "pods", silent) {
+                Some(pods) => drop(self.take("pods", pods)),
+                None => break,
+            }
+        }
+    }
+
+    pub fn identity(&mut self, identity: ClusterIdentity) {
+        for (of, object) in identity.configuration {
+            if let Some(Some(object)) = self.optional(object, of.name, of.without) {
+                self.take("configuration", object);
+            }
+        }
+        let unknown = "nothing tells this cluster from another one behind the same address";
+        let uid = self.optional(identity.uid, "namespace kube-system", unknown).flatten();
+        if let Some(cluster) = self.cluster() {
+            cluster.uid = uid;
+        }
+    }
+}
+
+/// The namespace of a Service that is migrated.
+fn migrated(object: &ParsedObject) -> Option<&str> {
+    match object {
+        ParsedObject::Object(Object::Service(service)) if service.is_candidate() => {
+            Some(service.metadata.namespace())
+        }
+        _ => None,
+    }
+}
