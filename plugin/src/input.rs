@@ -1,10 +1,11 @@
 //! Reads what the flags name, files or clusters, into a snapshot.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use clbmigrate_cluster::{
     Loaded,
     files::{self, Options, Source},
+    live::LENIENT_LIMIT,
 };
 use clbmigrate_core::{
     snapshot::{CcmNote, Cluster, Snapshot},
@@ -18,7 +19,9 @@ use crate::{
     output::Printer,
     selection::Selection,
     session::{ClusterReadResult, Session},
+    target,
 };
+use tokio::time::timeout;
 
 /// What a command has read.
 pub struct Input {
@@ -68,6 +71,30 @@ pub fn read_live(
     merge(session, gathered, args, overlay, printer)
 }
 
+/// The same for a change. With a `lever`, the Service of a change that is a way to safety, nothing but
+/// that Service has to be readable: what else fails is a warning, and none of it is waited for.
+///
+/// # Errors
+/// As [`merge`] has them; with a lever, only where the Service cannot be read, or where flags are
+/// wrong.
+pub fn read_to_write(
+    session: Session,
+    lever: Option<&str>,
+    (args, overlay): (&InputArgs, Option<&Loaded>),
+    printer: &mut Printer,
+) -> Result<Input, Error> {
+    let Some(target) = lever else { return read_live(session, args, overlay, printer) };
+    let name = target::parse_name(target)?;
+    let answers = session.block_on(session.read_clusters_around(&session.namespaces(args), name));
+    let mut input = combine(session, answers, args, overlay, printer)?;
+    match input.ask_clb(Some(LENIENT_LIMIT), args, printer) {
+        Ok(()) => {}
+        Err(error @ Error::Usage { .. }) => return Err(error),
+        Err(error) => printer.warning(&error.to_string()),
+    }
+    input.finish(args, printer)
+}
+
 /// Makes one snapshot of the clusters' states with the overlay over it, asks the CLB API about the
 /// selected routes, and applies the flags about clusters.
 ///
@@ -81,6 +108,19 @@ pub fn merge(
     overlay: Option<&Loaded>,
     printer: &mut Printer,
 ) -> Result<Input, Error> {
+    let mut input = combine(session, answers, args, overlay, printer)?;
+    input.ask_clb(None, args, printer)?;
+    input.finish(args, printer)
+}
+
+/// Makes one snapshot of the clusters' states with the overlay over it.
+fn combine(
+    session: Session,
+    answers: Vec<ClusterReadResult>,
+    args: &InputArgs,
+    overlay: Option<&Loaded>,
+    printer: &mut Printer,
+) -> Result<Input, Error> {
     let namespaces = session.namespaces(args);
     let mut loaded = session.merge(answers, printer)?;
     if let Some(newer) = overlay {
@@ -88,12 +128,37 @@ pub fn merge(
         loaded.snapshot = loaded.snapshot.overlaid(&newer.snapshot, false);
         loaded.merge_report(newer);
     }
-    let selection = Selection::new(args, &namespaces);
-    session.block_on(session.clb().query(&mut loaded.snapshot, &selection, &args.clb, printer))?;
-    printer.report_loaded(&loaded);
-    apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
-    report_ccm(&loaded.snapshot, printer);
     Ok(Input { loaded, session: Some(session), namespaces })
+}
+
+impl Input {
+    /// Asks the CLB API about the selected routes, for as long as it may take.
+    fn ask_clb(
+        &mut self,
+        limit: Option<Duration>,
+        args: &InputArgs,
+        printer: &mut Printer,
+    ) -> Result<(), Error> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let selection = Selection::new(args, &self.namespaces);
+        let snapshot = &mut self.loaded.snapshot;
+        let query = session.clb().query(snapshot, &selection, &args.clb, printer);
+        let Some(limit) = limit else { return session.block_on(query) };
+        let answered = session.block_on(async { timeout(limit, query).await });
+        answered.unwrap_or_else(|_| {
+            printer.warning("the CLB API did not answer in time; the routes are incomplete");
+            Ok(())
+        })
+    }
+
+    /// Says what could not be read, and applies the flags about clusters.
+    fn finish(mut self, args: &InputArgs, printer: &mut Printer) -> Result<Self, Error> {
+        let loaded = &mut self.loaded;
+        printer.report_loaded(loaded);
+        apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
+        report_ccm(&loaded.snapshot, printer);
+        Ok(self)
+    }
 }
 
 /// Reads what `--overlay` names; `None` without that flag. It can be read once only: standard input

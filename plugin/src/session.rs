@@ -134,6 +134,26 @@ impl Session {
         join_all(all).await
     }
 
+    /// Reads the same where nothing but the Service of that name is needed, in every cluster that has
+    /// one. A cluster without one is read as ever.
+    pub async fn read_clusters_around(
+        &self,
+        namespaces: &Namespaces,
+        name: &str,
+    ) -> Vec<ClusterReadResult> {
+        let all = self.connections.iter().map(async |connection| {
+            let namespace = namespaces.of(connection.context.as_deref());
+            let namespace = namespace.unwrap_or(&connection.namespace);
+            match live::read_cluster_around(connection, namespace, name).await {
+                Err(error) if error.kind == live::ErrorKind::NotFound => {
+                    live::read_cluster(connection, namespace).await
+                }
+                state => state,
+            }
+        });
+        join_all(all).await
+    }
+
     /// The connection with the CLB API, which is made when it is first needed.
     pub fn clb(&self) -> &ClbConnection {
         &self.clb

@@ -123,7 +123,7 @@ impl ClusterApi for Connection {
         namespace: &'a str,
         name: &'a str,
     ) -> LocalBoxFuture<'a, Result<ClusterState, live::Error>> {
-        live::read_cluster(self, namespace).boxed_local()
+        live::read_service_backends(self, namespace, name).boxed_local()
     }
 
     fn dry_run<'a>(

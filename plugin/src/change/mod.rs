@@ -113,8 +113,12 @@ pub fn carry_out(
 ) -> Result<Exit, Error> {
     let overlay = read_overlay(options.input)?;
     for _ in 0..MAX_READS {
-        let Input { loaded, namespaces, .. } =
-            input::read_live(session.clone(), options.input, overlay.as_ref(), printer)?;
+        let Input { loaded, namespaces, .. } = input::read_to_write(
+            session.clone(),
+            options.lever,
+            (options.input, overlay.as_ref()),
+            printer,
+        )?;
         if loaded.snapshot.clusters.len() < options.input.contexts.len() {
             // What could not be read was said already.
             return Err(Error::NotFound {
@@ -126,6 +130,10 @@ pub fn carry_out(
         let plan_context =
             PlanContext { index: &index, namespaces: &namespaces, input: options.input };
         let intent = plan(&plan_context)?;
+        // What CCM would write is not known; that stops all but the way to safety.
+        if let (Leniency::None, Some(error)) = (intent.leniency, loaded.failures.first()) {
+            return Err(error.clone().into());
+        }
         let with_created = intent.with_created(&loaded.snapshot)?;
         let before = with_created.as_ref().map_or(index, Index::new);
         if let Some(prepared) = PreparedChange::new(&intent, session, &before, options.write)? {

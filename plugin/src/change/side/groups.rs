@@ -194,11 +194,8 @@ impl ServiceSide<'_> {
         if fresh.service(namespace, name).is_none() {
             return false;
         }
-        let Some(known) = expected.snapshot.clusters.get_mut(at) else { return false };
-        let old = std::mem::replace(known, fresh);
-        // What flags and the other clusters have said of it.
-        known.keep_settings_of(&old);
-        expected.snapshot = expected.snapshot.with_edit(at, namespace, name, &expected.edit);
+        let fresh = expected.snapshot.with_fresh_backends(at, &fresh);
+        expected.snapshot = fresh.with_edit(at, namespace, name, &expected.edit);
         true
     }
 
