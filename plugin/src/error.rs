@@ -81,11 +81,6 @@ impl Error {
         }
     }
 
-    /// Whether the reader of our output went away: no error, for example in `… | head`.
-    pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-
     /// The exit that the error leads to.
     pub fn exit(&self) -> Exit {
         match self {
@@ -94,7 +89,6 @@ impl Error {
             // An admission webhook or policy refused the write.
             Self::Cluster(error) if error.kind == live::ErrorKind::Denied => Exit::Findings,
             Self::Aborted => Exit::PutBack,
-            _ if self.is_broken_pipe() => Exit::Done,
             _ => Exit::Error,
         }
     }

@@ -44,16 +44,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let mut printer = Printer::new(cli.color, cli.lang, cli.verbose);
     let result = dispatch(&cli, &mut printer);
-    let exit = match result.and_then(|exit| printer.flush().map(|()| exit)) {
-        Ok(exit) => exit,
-        Err(error) => {
-            if !error.is_broken_pipe() {
-                printer.error(&error);
-            }
-            error.exit()
-        }
-    };
-    exit.into()
+    let exit = result.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit()
+    });
+    printer.finish(exit).into()
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
@@ -85,11 +80,14 @@ fn early_color(arguments: &[OsString]) -> Color {
 
 /// Help, the version, or what is wrong with the command line.
 fn print_clap_error(error: &clap::Error) -> ExitCode {
-    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-    match error.print().and_then(|()| io::stdout().flush()) {
-        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => Exit::Error.into(),
-        _ => exit.into(),
-    }
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    let exit = match printed {
+        // A mistake is one whether or not anybody hears of it.
+        _ if error.use_stderr() => Exit::Usage,
+        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => Exit::Error,
+        _ => Exit::Done,
+    };
+    exit.into()
 }
 
 fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {

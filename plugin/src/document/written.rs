@@ -110,8 +110,8 @@ impl WrittenAnswer {
     /// Where stdout cannot be written.
     pub fn print(&self, format: ChangeFormat, printer: &mut Printer) -> Result<(), Error> {
         match self {
-            Self::Change(answer) => printer.answer(format, &**answer),
-            Self::Transfer(answer) => printer.answer(format, &**answer),
+            Self::Change(answer) => print(&**answer, format, printer),
+            Self::Transfer(answer) => print(&**answer, format, printer),
         }
     }
 
@@ -129,4 +129,18 @@ impl WrittenAnswer {
             Self::Transfer(answer) => answer.exit(),
         }
     }
+}
+
+/// Prints an answer. Where stdout does not take it, stderr does: somebody has to learn what was written.
+fn print(
+    answer: &impl Printable,
+    format: ChangeFormat,
+    printer: &mut Printer,
+) -> Result<(), Error> {
+    printer.answer(format, answer)?;
+    if printer.has_lost_answer() {
+        let terminal = printer.terminal;
+        answer.write_text(terminal, false, printer.stderr())?;
+    }
+    Ok(())
 }

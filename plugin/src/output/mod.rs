@@ -8,6 +8,7 @@ mod junit;
 mod printable;
 mod sarif;
 mod screen;
+mod stream;
 pub(crate) mod style;
 mod table;
 pub(crate) mod text;
@@ -24,10 +25,11 @@ use clbmigrate_core::rules::Language;
 
 use self::{
     screen::Buffer,
+    stream::{StreamState, Unfailing},
     style::{ERROR, FAINT, WARNING},
     text::Text,
 };
-use crate::error::Error;
+use crate::error::{Error, Exit};
 
 pub use format::{ChangeFormat, Color, Format, Lang, Rendering, ReportFormat};
 pub use printable::{FindingsReport, Printable};
@@ -41,6 +43,7 @@ pub struct Printer {
     text: Box<dyn Write>,
     data: Box<dyn Write>,
     stderr: Box<dyn Write>,
+    stdout_state: StreamState,
     colours: bool,
     shows_notes: bool,
     is_verbose: bool,
@@ -54,11 +57,16 @@ impl Printer {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let data_choice = choice(color, stdout.is_terminal());
         let stderr_choice = choice(color, stderr.is_terminal());
+        let stdout_state = StreamState::default();
+        let text = BufWriter::new(AutoStream::new(stdout, data_choice));
+        let stderr = AutoStream::new(stderr, stderr_choice);
         Self {
             terminal,
-            text: Box::new(BufWriter::new(AutoStream::new(stdout, data_choice))),
-            data: Box::new(BufWriter::new(io::stdout())),
-            stderr: Box::new(AutoStream::new(stderr, stderr_choice)),
+            text: Box::new(Unfailing::new(text, &stdout_state)),
+            data: Box::new(Unfailing::new(BufWriter::new(io::stdout()), &stdout_state)),
+            // Talk that nobody hears is no failure.
+            stderr: Box::new(Unfailing::new(stderr, &StreamState::default())),
+            stdout_state,
             colours: data_choice == ColorChoice::Always,
             shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
@@ -73,6 +81,7 @@ impl Printer {
             text: if colours { Box::new(data()) } else { Box::new(Uncoloured::new(data())) },
             data: Box::new(data()),
             stderr: Box::new(Uncoloured::new(captured.stderr.clone())),
+            stdout_state: StreamState::default(),
             colours,
             shows_notes: false,
             is_verbose: false,
@@ -109,6 +118,32 @@ impl Printer {
         self.text.flush()?;
         self.data.flush()?;
         Ok(())
+    }
+
+    /// Whether nothing that is written to stdout arrives any more.
+    pub fn is_stdout_over(&self) -> bool {
+        self.stdout_state.is_over()
+    }
+
+    /// Whether the answer is lost though somebody wants it: the disk is full, for example. A reader that
+    /// went away wants none.
+    pub fn has_lost_answer(&self) -> bool {
+        self.stdout_state.has_failed()
+    }
+
+    /// Writes what is buffered to stdout, and says why that failed, or an earlier write to it. Then the
+    /// program ends with an error, unless its exit says what became of a write.
+    pub fn finish(&mut self, exit: Exit) -> Exit {
+        let failure = match self.flush() {
+            Ok(()) => self.stdout_state.take_failure().map(Error::Io),
+            Err(error) => Some(error),
+        };
+        let Some(failure) = failure else { return exit };
+        self.error(&failure);
+        match exit {
+            Exit::Done | Exit::Findings => Exit::Error,
+            exit => exit,
+        }
     }
 
     /// Writes an error with its hints to stderr.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -100,10 +100,17 @@ fn serve(mut connection: &TcpStream, answer: impl Fn(Request) -> (u16, Value)) {
         }
         let mut words = head[0].split_whitespace().map(str::to_owned);
         let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
-        let authorization = head.iter().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("authorization").then(|| value.trim().to_owned())
-        });
+        let header = |wanted: &str| {
+            head.iter().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+            })
+        };
+        let authorization = header("authorization");
+        // Nothing is changed by what is written.
+        let length = header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("a body");
         let (status, body) = answer(Request { method, path, authorization });
         let body = body.to_string();
         let length = body.len();
@@ -170,6 +177,7 @@ fn kind(resource: &str) -> Option<&'static str> {
         "horizontalpodautoscalers" => "HorizontalPodAutoscaler",
         "pods" => "Pod",
         "namespaces" => "Namespace",
+        "events" => "Event",
         _ => return None,
     })
 }

@@ -13,6 +13,7 @@ mod help;
 mod languages;
 mod live;
 mod pages;
+mod pipes;
 mod preview;
 mod program;
 mod released;

@@ -49,6 +49,9 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
             pause = burst.max(begun.elapsed());
         }
         display.show(printer)?;
+        if printer.is_stdout_over() {
+            break;
+        }
         let (_, age) = pace(&session);
         match session.block_on(next(&mut changes, pause, age, &mut signals)) {
             None => is_stale = true,
