@@ -23,6 +23,8 @@ mod prepared;
 mod run;
 mod side;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use clbmigrate_cluster::{Loaded, live::new_change_id};
 use clbmigrate_core::{

@@ -73,6 +73,13 @@ impl Printer {
         }
     }
 
+    /// A printer that drops everything.
+    #[cfg(test)]
+    pub fn silenced(self) -> Self {
+        let nowhere = || Box::new(io::sink());
+        Self { text: nowhere(), data: nowhere(), stderr: nowhere(), ..self }
+    }
+
     /// A printer that keeps everything instead of writing it.
     fn into_captured(captured: &CapturedOutput, colours: bool) -> Self {
         let data = || captured.data.clone();

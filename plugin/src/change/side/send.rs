@@ -9,7 +9,10 @@ use clbmigrate_core::{
 };
 use serde_json::{Value, json};
 
-use super::{EntryPlan, ServiceSide, words::WriteFailure};
+use super::{
+    EntryPlan, ServiceSide,
+    words::{WriteFailure, describe_overwrite},
+};
 use crate::{change::Deadline, error::Error, output::Printer};
 
 /// Between two attempts to write where an API server does not answer.
@@ -214,9 +217,14 @@ impl ServiceSide<'_> {
     /// What somebody else has made of the Service; `None` where the values are those that the change
     /// wrote.
     pub(super) fn taken(&self, now: &LiveService) -> Option<String> {
-        let mut fields = self.edit.fields();
-        let other = fields.find(|edit| !now.has_new(*edit))?;
-        Some(super::words::describe_overwrite(now, other.field))
+        let other = self.edit.fields().find(|edit| !now.has_new(*edit))?;
+        Some(describe_overwrite(now, other.field))
+    }
+
+    /// The same; `None` where the values are those from before the change.
+    pub(super) fn taken_before(&self, now: &LiveService) -> Option<String> {
+        let other = self.edit.fields().find(|edit| !now.has_old(*edit))?;
+        Some(describe_overwrite(now, other.field))
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Progress {
     written: Option<Written>,
     back: Option<Written>,
     deadline: Option<Deadline>,
+    /// Whether it was written, perhaps.
+    was_sent: bool,
     /// CCM did not do it in time, so it is not waited for a second time.
     is_ccm_silent: bool,
 }
@@ -163,6 +165,8 @@ impl ServiceSide<'_> {
                 self.write_recorded(&self.edit, (&self.entry, id), way, printer).await
             }
         };
+        self.progress.was_sent =
+            !matches!(written, Err(WriteFailure::NotWritten(_) | WriteFailure::Taken(_)));
         match written {
             Ok(written) => {
                 self.progress.written = Some(written);
@@ -279,8 +283,13 @@ impl ServiceSide<'_> {
     /// Proves that what was there before is there again, whoever put it back.
     pub async fn confirm(&mut self, policy: &Policy, printer: &mut Printer) -> Came {
         let deadline = self.progress.deadline.unwrap_or(Deadline::after(policy.timeout));
-        let nothing = ServiceEdit::default();
-        let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &nothing);
+        let meta = &self.service_ref.service.metadata;
+        let (at, namespace) = (self.service_ref.cluster_index, meta.namespace());
+        let changed = self.before.snapshot.with_edit(at, namespace, &meta.name, &self.edit);
+        let mut expected = Expectation::after(&self.service_ref, &changed, &self.edit.reversed());
+        if !self.progress.was_sent {
+            return self.was_left_alone(&mut expected, policy).await;
+        }
         if self.progress.is_ccm_silent && self.has_cloud() {
             // One that is stuck has not written anything.
             return self.held_as_before(&mut expected, deadline, "CCM was not done in time").await;
@@ -310,6 +319,21 @@ impl ServiceSide<'_> {
             }
             _ => Came::Failed(proof.message()),
         }
+    }
+
+    /// Whether a Service that was not written is as before. Its API server may be gone, and the CLB
+    /// tells it all the same.
+    async fn was_left_alone(&mut self, expected: &mut Expectation, policy: &Policy) -> Came {
+        if let Ok(now) = self.read().await
+            && let Some(how) = self.taken_before(&now)
+        {
+            return Came::Taken(how);
+        }
+        if !self.has_cloud() && policy.is_ccm_enough {
+            return Came::Done;
+        }
+        let deadline = Deadline::after(policy.timeout);
+        self.held_as_before(expected, deadline, "it was not written").await
     }
 
     /// The values from before, as somebody else has written them.

@@ -145,9 +145,9 @@ impl Course {
             (Way::Write, Came::NotWritten(why) | Came::Taken(why)) if self.at == 0 => {
                 Way::Ended(Ending::Untouched(Some(why)))
             }
-            (Way::Write | Way::Verify, Came::NotWritten(why) | Came::AsBeforeAtTheClb(why)) => {
-                self.back(why)
-            }
+            (Way::Write | Way::Verify, Came::AsBeforeAtTheClb(why)) => self.back(why),
+            // It was not written from here. Whether others have changed it is to be seen.
+            (Way::Write | Way::Verify, Came::NotWritten(why)) => Way::Confirm(why),
             // The values are back. Whether the CLB carries them again is to be proven.
             (Way::Write | Way::Verify, Came::PutBack(why)) => Way::Confirm(why),
             (Way::Write | Way::Verify, Came::Stays(why)) if self.raises.len() == 1 => {

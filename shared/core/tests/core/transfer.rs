@@ -76,6 +76,7 @@ impl CourseRun {
         };
         self.parts[*at] = match (act, came) {
             (_, Came::Taken(_)) => PartState::Others,
+            (Act::Write(_), Came::NotWritten(_)) if *at > 0 => PartState::Back,
             (Act::Write(_), Came::NotWritten(_))
             | (_, Came::AsBeforeAtTheClb(_))
             | (Act::Confirm(_), Came::Done) => PartState::Before,
