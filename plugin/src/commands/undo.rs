@@ -58,8 +58,13 @@ fn last_of_several(
         let own = namespaces.of(connection.context.as_deref());
         let namespace = own.unwrap_or(&connection.namespace);
         let service = session.block_on(connection.service(namespace, name))?;
-        let history = service.and_then(|service| service.history().ok());
-        found.extend(history.and_then(|history| history.last_to_undo().cloned()));
+        let Some(service) = service else { continue };
+        let Ok(history) = service.history() else { continue };
+        // Without the cluster's UID, the Service's own tells.
+        let cluster_uid = session.block_on(connection.cluster_uid()).unwrap_or_default();
+        let of_it =
+            |entry: &&HistoryEntry| entry.is_of(cluster_uid.as_deref(), Some(service.uid()));
+        found.extend(history.last_to_undo().filter(of_it).cloned());
     }
     if found.is_empty() && input.contexts.len() > 1 {
         return Err(nothing_to_undo(name, session));
@@ -198,6 +203,12 @@ fn plan_service(args: &UndoArgs, plan_context: &PlanContext<'_>) -> Result<Inten
     let Some(entry) = history.last_to_undo() else {
         return Err(not_found(format!("svc/{} has no change of this tool to undo", meta.name)));
     };
+    if !entry.is_of(service_ref.cluster.uid.as_deref(), Some(&meta.uid)) {
+        return Err(not_found(format!(
+            "svc/{} has no change of this tool to undo: its record came here as a copy, change {} was made of another Service",
+            meta.name, entry.change
+        )));
+    }
     if entry.annotations.is_empty() {
         plan_weight(entry, &service_ref)
     } else {

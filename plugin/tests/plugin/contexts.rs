@@ -305,7 +305,8 @@ fn the_sides_of_a_shift_are_named_in_their_own_contexts(
     #[case] flags: &str,
     #[case] written: &[&str],
 ) {
-    let two = Two::with_service_web(["shop", "live"]);
+    let both = [("shop", "web"), ("live", "web")];
+    let two = Two::start(cluster("k1", &both[..1]), cluster("k2", &both), ["shop", "live"]);
     let ran = two.run(&format!("shift web --from old --to new 40% -o patch --force {flags}"));
     assert_eq!(ran.code, 0, "{}", ran.err);
     let patches = ran.out.split("---\n").map(|patch| {

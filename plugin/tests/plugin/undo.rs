@@ -200,3 +200,50 @@ fn what_is_advised_for_a_half_done_change_names_the_readers_own_contexts() {
     assert!(out.contains(finish), "{out}");
     assert!(!out.contains("old"), "{out}");
 }
+
+/// A Service of cluster `k1` that was copied, with all its annotations.
+fn copied(uid: &str, is_of_several: bool) -> ApiServer {
+    let mut record = serde_json::json!([{
+        "change": "c1", "verb": "set", "when": "2026-11-21T01:02:03Z", "who": "ann",
+        "from": "20", "to": "40", "cluster_uid": "k1", "uid": "web-k1",
+    }]);
+    if is_of_several {
+        record[0]["whole"] = serde_json::json!({"parts": [{"service": {
+            "context": "old", "cluster_uid": "k1", "uid": "web-k1", "namespace": "shop",
+            "name": "web", "from": "20", "to": "40",
+        }}]});
+    }
+    let mut service = service_with_record(uid, "40");
+    service["metadata"]["annotations"]["clbmigrate.io/history"] = record.to_string().into();
+    ApiServer::start(vec![
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "kube-system", "uid": uid},
+        }),
+        service,
+    ])
+}
+
+#[rstest]
+fn a_change_of_the_service_that_this_one_is_a_copy_of_is_not_taken_back(
+    #[values(false, true)] is_of_several: bool,
+) {
+    let (old, new) = (copied("k1", is_of_several), copied("k2", is_of_several));
+    let servers = [("new", new.url.as_str()), ("old", old.url.as_str())];
+    let folder = Folder::new(&[("config", &kubeconfig(&servers))]);
+    let config = folder.path("config");
+    let ran = run(&format!("undo svc/web --context new --yes --kubeconfig {config}"));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("its record came here as a copy"), "{}", ran.err);
+    assert_eq!(old.requests(), []);
+    // Where it was made, it is found.
+    let ran =
+        run(&format!("undo svc/web --context old --dry-run=client --force --kubeconfig {config}"));
+    assert!(
+        ran.err.contains("change c1") || ran.out.contains("40 -> 20"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert!(!ran.err.contains("came here as a copy"), "{}", ran.err);
+}

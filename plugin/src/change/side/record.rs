@@ -6,7 +6,7 @@ use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation,
     history::{self, History, HistoryEntry, ValueChange, Whole},
-    object::Service,
+    index::ServiceRef,
     patch::{AnnotationEdit, ServiceEdit},
 };
 
@@ -40,7 +40,7 @@ impl EntryPlan {
     pub fn recorded(
         &self,
         edit: &ServiceEdit,
-        (service, now): (&Service, &LiveService),
+        (service_ref, now): (&ServiceRef<'_>, &LiveService),
         (id, who): (&str, String),
         printer: &mut Printer,
     ) -> ServiceEdit {
@@ -57,7 +57,7 @@ impl EntryPlan {
             |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
         let weight = changed().find(is_weight);
         let others = changed().filter(|edit| !is_weight(edit));
-        let present = || service.metadata.annotations.effective(annotation::WEIGHT);
+        let present = || service_ref.service.metadata.annotations.effective(annotation::WEIGHT);
         let unchanged = || present().map(|found| found.text.to_owned());
         let entry = HistoryEntry {
             change: id.to_owned(),
@@ -76,6 +76,8 @@ impl EntryPlan {
                 })
                 .collect(),
             whole: self.whole.clone(),
+            cluster_uid: service_ref.cluster.uid.clone(),
+            uid: Some(now.uid().to_owned()).filter(|uid| !uid.is_empty()),
             servers_left_out: 0,
             more: BTreeMap::new(),
         };

@@ -89,7 +89,7 @@ impl ServiceSide<'_> {
         who: String,
         printer: &mut Printer,
     ) -> ServiceEdit {
-        entry.recorded(edit, (self.service_ref.service, now), (id, who), printer)
+        entry.recorded(edit, (&self.service_ref, now), (id, who), printer)
     }
 
     /// Writes an edit with its record as the change of that id. The way back is written without the

@@ -61,6 +61,12 @@ pub struct HistoryEntry {
     /// All parts of the change, where it has other parts than this Service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
+    /// The UID of namespace `kube-system` of the Service's cluster, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+    /// The UID of the Service; none where the change has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// How many servers of the change are not in `whole`: with them the record would be too large.
     /// Such a change can be neither finished nor taken back by its record.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -146,6 +152,32 @@ impl History {
     }
 }
 
+impl HistoryEntry {
+    /// Whether the change was made of the Service with these UIDs, of `kube-system` of its cluster and
+    /// of itself, as far as they are known. A Service that is copied brings along the record of the
+    /// other one. A record without UIDs is about the Service that carries it.
+    pub fn is_of(&self, cluster_uid: Option<&str>, uid: Option<&str>) -> bool {
+        let recorded = [self.cluster_uid.as_deref(), self.uid.as_deref()];
+        recorded.iter().all(Option::is_none) || is_proven(recorded, [cluster_uid, uid])
+    }
+}
+
+/// Whether the recorded UIDs, of `kube-system` and of the Service, prove that it is the one with the
+/// present UIDs. Those of `kube-system` tell where both are known.
+pub(crate) fn is_proven(recorded: [Option<&str>; 2], present: [Option<&str>; 2]) -> bool {
+    let ([cluster, service], [its_cluster, its_service]) =
+        (recorded.map(non_empty), present.map(non_empty));
+    match (cluster, its_cluster) {
+        (Some(cluster), Some(its_cluster)) => cluster == its_cluster,
+        _ => service.is_some() && service == its_service,
+    }
+}
+
+/// A UID that says something.
+pub(crate) fn non_empty(uid: Option<&str>) -> Option<&str> {
+    uid.filter(|uid| !uid.is_empty())
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -169,6 +201,8 @@ mod tests {
             step_of: None,
             annotations: BTreeMap::new(),
             whole: None,
+            cluster_uid: None,
+            uid: None,
             servers_left_out: 0,
             more: BTreeMap::new(),
         }

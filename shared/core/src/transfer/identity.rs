@@ -1,7 +1,7 @@
 //! Which cluster of a snapshot a part of a recorded change is in.
 
 use crate::{
-    history::{self, History, OneService, Part, Whole},
+    history::{self, History, OneService, Part, Whole, is_proven, non_empty},
     snapshot::{Cluster, Snapshot},
 };
 
@@ -23,13 +23,8 @@ impl OneService {
     /// Whether the Service's cluster is this one. The UID of `kube-system` tells where it is known on
     /// both sides; else the Service of that namespace and name has the recorded UID.
     pub fn is_in(&self, cluster: &Cluster) -> bool {
-        match (known(self.cluster_uid.as_deref()), known(cluster.uid.as_deref())) {
-            (Some(recorded), Some(present)) => recorded == present,
-            _ => {
-                let recorded = known(self.uid.as_deref());
-                recorded.is_some() && recorded == self.uid_in(cluster)
-            }
-        }
+        let recorded = [self.cluster_uid.as_deref(), self.uid.as_deref()];
+        is_proven(recorded, [cluster.uid.as_deref(), self.uid_in(cluster)])
     }
 
     /// The cluster of the snapshot that the Service is in; `None` where none is proven to be it.
@@ -47,7 +42,7 @@ impl OneService {
         if !self.has_uid() {
             return format!("the record holds no UID that tells {cluster} from others");
         }
-        let unread = snapshot.clusters.iter().filter(|of| known(of.uid.as_deref()).is_none());
+        let unread = snapshot.clusters.iter().filter(|of| non_empty(of.uid.as_deref()).is_none());
         let unread: Vec<&str> =
             unread.map(|of| of.context.as_deref().unwrap_or("the cluster at hand")).collect();
         if unread.is_empty() {
@@ -60,13 +55,13 @@ impl OneService {
     }
 
     fn has_uid(&self) -> bool {
-        known(self.cluster_uid.as_deref()).or(known(self.uid.as_deref())).is_some()
+        non_empty(self.cluster_uid.as_deref()).or(non_empty(self.uid.as_deref())).is_some()
     }
 
     /// The UID that the Service has in a cluster.
     fn uid_in<'c>(&self, cluster: &'c Cluster) -> Option<&'c str> {
         let service = cluster.service(&self.namespace, &self.name)?;
-        known(Some(&service.metadata.uid))
+        non_empty(Some(&service.metadata.uid))
     }
 
     fn located(&self, change: &str, snapshot: &Snapshot) -> Self {
@@ -77,7 +72,7 @@ impl OneService {
         };
         let Some(cluster) = cluster else { return self.clone() };
         let or = |recorded: &Option<String>, present: Option<&str>| {
-            known(recorded.as_deref()).or(known(present)).map(str::to_owned)
+            non_empty(recorded.as_deref()).or(non_empty(present)).map(str::to_owned)
         };
         Self {
             context: cluster.context.as_deref().map(str::to_owned),
@@ -100,9 +95,4 @@ impl OneService {
         let mut holders = snapshot.clusters.iter().filter(holds);
         holders.next().filter(|_| holders.next().is_none())
     }
-}
-
-/// A UID that says something.
-fn known(uid: Option<&str>) -> Option<&str> {
-    uid.filter(|uid| !uid.is_empty())
 }

@@ -201,6 +201,58 @@ fn a_change_whose_other_cluster_is_not_proven_is_not_called_half_done() {
     assert!(half_done(&snapshot(vec![cluster(new), cluster(old)])).is_empty());
 }
 
+#[rstest]
+#[case::of_the_service_itself([Some("k1"), Some("s1")], [Some("k1"), Some("s1")], true)]
+#[case::of_one_made_anew_in_the_cluster([Some("k1"), Some("s1")], [Some("k1"), Some("s2")], true)]
+#[case::copied_to_another_cluster([Some("k1"), Some("s1")], [Some("k2"), Some("s2")], false)]
+#[case::copied_where_kube_system_is_not_read([Some("k1"), Some("s1")], [None, Some("s2")], false)]
+#[case::of_the_change_that_made_it([Some("k1"), None], [Some("k1"), Some("s1")], true)]
+#[case::of_an_earlier_release([None, None], [Some("k2"), Some("s2")], true)]
+fn a_record_is_about_the_service_that_it_was_made_of(
+    #[case] recorded: [Option<&str>; 2],
+    #[case] present: [Option<&str>; 2],
+    #[case] is: bool,
+) {
+    let mut text = record(&[], ["80", "60"]);
+    let [cluster_uid, uid] = recorded;
+    text[0]["cluster_uid"] = json!(cluster_uid);
+    text[0]["uid"] = json!(uid);
+    let history = History::parse(Some(&text.to_string())).expect("a history");
+    let [cluster_uid, uid] = present;
+    assert_eq!(history.last().expect("an entry").is_of(cluster_uid, uid), is);
+}
+
+#[test]
+fn a_record_that_came_with_a_copy_tells_of_no_half_done_change() {
+    let parts = [
+        part("new", [Some("k2"), Some("s2")], ["20", "40"]),
+        part("old", [Some("k1"), Some("s1")], ["80", "60"]),
+    ];
+    let mut record = record(&parts, ["20", "40"]);
+    record[0]["cluster_uid"] = "k2".into();
+    record[0]["uid"] = "s2".into();
+    let seen = |number: &str, weight, record| {
+        let (kube_system, service) = (format!("k{number}"), format!("s{number}"));
+        let (context, kube_system) = ("x", Some(kube_system.as_str()));
+        cluster(Seen { context, kube_system, service: &service, weight, record })
+    };
+    // In the cluster of the change, somebody has set the weight since.
+    let (old, new) = (seen("1", "80", None), seen("2", "40", None));
+    let carried = |number| {
+        half_done(&snapshot(vec![
+            old.clone(),
+            if number == "2" { seen(number, "40", Some(record.clone())) } else { new.clone() },
+            if number == "2" {
+                seen("3", "40", None)
+            } else {
+                seen(number, "40", Some(record.clone()))
+            },
+        ]))
+    };
+    assert_eq!(carried("2").len(), 1);
+    assert_eq!(carried("3").len(), 0);
+}
+
 #[test]
 fn the_uid_of_a_cluster_is_that_of_its_namespace_kube_system() {
     let mut cluster = Cluster::default();
