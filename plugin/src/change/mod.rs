@@ -82,6 +82,8 @@ pub fn refuse_flags(options: &WriteOptions<'_>, verb: &str) -> Result<(), Error>
         "files cannot be changed; preview shows what a change would do to them"
     } else if input.selector.is_some() {
         "-l may match several Services; name one: kubectl clbmigrate status -l … -o name lists them"
+    } else if input.context.is_some() && !input.contexts.is_empty() {
+        "--contexts names all clusters of a change, --context the one of a change in one cluster; give one of the two"
     } else if write.wait && write.output == ChangeFormat::Patch {
         "-o patch writes nothing, so there is nothing to --wait for"
     } else {

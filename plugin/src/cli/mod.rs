@@ -165,7 +165,7 @@ pub struct InputArgs {
     #[arg(short = 'A', long, help_heading = "Input")]
     pub all_namespaces: bool,
 
-    /// The kubeconfig's context; with -f, only the cluster of that NAME
+    /// The kubeconfig's context; with -f or --contexts, only the cluster of that NAME
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     pub context: Option<String>,
 
@@ -175,7 +175,7 @@ pub struct InputArgs {
         value_name = "NAME,NAME",
         value_delimiter = ',',
         help_heading = "Input",
-        conflicts_with_all = ["context", "files"]
+        conflicts_with = "files"
     )]
     pub contexts: Vec<String>,
 

@@ -331,3 +331,33 @@ fn names_are_completed_from_every_contexts_own_namespace() {
     let ran = finish(&mut command);
     assert_eq!(ran.out, "svc/in-shop\tweight 20\nsvc/in-live\tweight 20\n:4\n", "{}", ran.err);
 }
+
+#[test]
+fn of_several_contexts_one_is_picked_by_name() {
+    let two = Two::with_service_web(["shop", "shop"]);
+    let line = "preview web 30 --contexts old,new -o json --fail-on never";
+    let ran = two.run(line);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    // What the hint says can be added to the line.
+    let hint = ran.err.lines().find_map(|line| line.split_once("give svc/web ")).expect("a hint");
+    assert_eq!(hint.1, "-n shop --context old");
+    let ran = two.run(&format!("{line} {}", hint.1));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let preview = ran.json();
+    assert_eq!(preview["changes"][0]["object"]["context"], "old", "{preview}");
+    // The other one is in the route all the same.
+    let after = &preview["routes"][0]["after"]["participants"];
+    assert!(after.to_string().contains("\"new\""), "{preview}");
+}
+
+#[rstest]
+#[case("undo web --contexts old,new --context old --yes")]
+#[case("shift web --contexts old,new --context old --finish --yes")]
+#[case("set web 30 --contexts old,new --context old --yes")]
+fn a_command_that_writes_takes_one_way_of_naming_clusters(#[case] arguments: &str) {
+    let two = Two::with_service_web(["shop", "shop"]);
+    let ran = two.run(arguments);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("give one of the two"), "{}", ran.err);
+    assert_eq!(two.requests(), []);
+}
