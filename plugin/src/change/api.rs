@@ -16,35 +16,30 @@ use serde_json::Value;
 
 use super::Deadline;
 
+/// The answer of an API server, once it is there.
+pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, live::Error>>;
+/// The answer to a write.
+pub type WriteAnswer<'a> = LocalBoxFuture<'a, Result<WrittenService, WriteError>>;
+/// The answer of the CLB API.
+pub type CloudAnswer<'a, T> = LocalBoxFuture<'a, Result<T, ApiError>>;
+
 /// An API server, as far as one Service is concerned.
 pub trait ClusterApi {
     /// Reads a Service; `None` where there is none.
-    fn service<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<LiveService>, live::Error>>;
+    fn service<'a>(&'a self, namespace: &'a str, name: &'a str) -> Answer<'a, Option<LiveService>>;
 
     /// Reads what CCM has left on a Service, and why its events could not be read.
     fn marks<'a>(
         &'a self,
         service: &'a LiveService,
         version: CcmVersion,
-    ) -> LocalBoxFuture<'a, Result<(ObservedService, Option<live::Error>), live::Error>>;
+    ) -> Answer<'a, (ObservedService, Option<live::Error>)>;
 
     /// Reads what a Service's backends hang on.
-    fn backends<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> LocalBoxFuture<'a, Result<ClusterState, live::Error>>;
+    fn backends<'a>(&'a self, namespace: &'a str, name: &'a str) -> Answer<'a, ClusterState>;
 
     /// Has an edit judged, and writes nothing.
-    fn dry_run<'a>(
-        &'a self,
-        present: &'a LiveService,
-        edit: &'a ServiceEdit,
-    ) -> LocalBoxFuture<'a, Result<(), live::Error>>;
+    fn dry_run<'a>(&'a self, present: &'a LiveService, edit: &'a ServiceEdit) -> Answer<'a, ()>;
 
     /// Writes an edit as the change of that id.
     fn write<'a>(
@@ -53,7 +48,7 @@ pub trait ClusterApi {
         edit: &'a ServiceEdit,
         change: &'a str,
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>>;
+    ) -> WriteAnswer<'a>;
 
     /// Creates a Service as the change of that id, or has that judged.
     fn create<'a>(
@@ -62,7 +57,7 @@ pub trait ClusterApi {
         change: &'a str,
         is_dry: bool,
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>>;
+    ) -> WriteAnswer<'a>;
 
     /// The user's name.
     fn whoami(&self) -> LocalBoxFuture<'_, String>;
@@ -71,18 +66,10 @@ pub trait ClusterApi {
 /// The CLB API, each call within a deadline.
 pub trait CloudApi {
     /// Reads a group.
-    fn group<'a>(
-        &'a self,
-        id: &'a str,
-        deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<GroupAnswer, ApiError>>;
+    fn group<'a>(&'a self, id: &'a str, deadline: Deadline) -> CloudAnswer<'a, GroupAnswer>;
 
     /// Reads the listeners of a CLB.
-    fn listeners<'a>(
-        &'a self,
-        clb: &'a str,
-        deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<ListenerList, ApiError>>;
+    fn listeners<'a>(&'a self, clb: &'a str, deadline: Deadline) -> CloudAnswer<'a, ListenerList>;
 
     /// Reads what the health check of a listener says.
     fn health<'a>(
@@ -90,7 +77,7 @@ pub trait CloudApi {
         clb: &'a str,
         listener: (u16, &'a str),
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<HealthAnswer, ApiError>>;
+    ) -> CloudAnswer<'a, HealthAnswer>;
 
     /// Writes weights of a group's servers.
     fn set_weights<'a>(
@@ -102,11 +89,7 @@ pub trait CloudApi {
 }
 
 impl ClusterApi for Connection {
-    fn service<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<LiveService>, live::Error>> {
+    fn service<'a>(&'a self, namespace: &'a str, name: &'a str) -> Answer<'a, Option<LiveService>> {
         self.service(namespace, name).boxed_local()
     }
 
@@ -114,23 +97,15 @@ impl ClusterApi for Connection {
         &'a self,
         service: &'a LiveService,
         version: CcmVersion,
-    ) -> LocalBoxFuture<'a, Result<(ObservedService, Option<live::Error>), live::Error>> {
+    ) -> Answer<'a, (ObservedService, Option<live::Error>)> {
         self.marks(service, version).boxed_local()
     }
 
-    fn backends<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> LocalBoxFuture<'a, Result<ClusterState, live::Error>> {
+    fn backends<'a>(&'a self, namespace: &'a str, name: &'a str) -> Answer<'a, ClusterState> {
         live::read_service_backends(self, namespace, name).boxed_local()
     }
 
-    fn dry_run<'a>(
-        &'a self,
-        present: &'a LiveService,
-        edit: &'a ServiceEdit,
-    ) -> LocalBoxFuture<'a, Result<(), live::Error>> {
+    fn dry_run<'a>(&'a self, present: &'a LiveService, edit: &'a ServiceEdit) -> Answer<'a, ()> {
         self.dry_run(present, edit).boxed_local()
     }
 
@@ -140,7 +115,7 @@ impl ClusterApi for Connection {
         edit: &'a ServiceEdit,
         change: &'a str,
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>> {
+    ) -> WriteAnswer<'a> {
         let deadline = deadline.at_most(WRITE_PATIENCE).instant();
         self.write(present, edit, change, Some(deadline)).boxed_local()
     }
@@ -151,7 +126,7 @@ impl ClusterApi for Connection {
         change: &'a str,
         is_dry: bool,
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>> {
+    ) -> WriteAnswer<'a> {
         let deadline = deadline.at_most(WRITE_PATIENCE).instant();
         self.create_service(manifest, change, is_dry, Some(deadline)).boxed_local()
     }
@@ -162,20 +137,12 @@ impl ClusterApi for Connection {
 }
 
 impl CloudApi for ClbClient {
-    fn group<'a>(
-        &'a self,
-        id: &'a str,
-        deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<GroupAnswer, ApiError>> {
+    fn group<'a>(&'a self, id: &'a str, deadline: Deadline) -> CloudAnswer<'a, GroupAnswer> {
         let clb = self.with_deadline(deadline.instant());
         async move { ClbClient::group(&clb, id).await }.boxed_local()
     }
 
-    fn listeners<'a>(
-        &'a self,
-        clb: &'a str,
-        deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<ListenerList, ApiError>> {
+    fn listeners<'a>(&'a self, clb: &'a str, deadline: Deadline) -> CloudAnswer<'a, ListenerList> {
         let client = self.with_deadline(deadline.instant());
         async move { client.listener_list(clb).await }.boxed_local()
     }
@@ -185,7 +152,7 @@ impl CloudApi for ClbClient {
         clb: &'a str,
         (port, protocol): (u16, &'a str),
         deadline: Deadline,
-    ) -> LocalBoxFuture<'a, Result<HealthAnswer, ApiError>> {
+    ) -> CloudAnswer<'a, HealthAnswer> {
         let client = self.with_deadline(deadline.instant());
         async move { ClbClient::health(&client, clb, port, protocol).await }.boxed_local()
     }

@@ -37,12 +37,12 @@ pub use self::{
     intent::{Intent, Leniency, PlanContext, Planner, SideIntent, weight_edit},
     prepared::PreparedChange,
     run::RunResult,
-    side::{Proof, ServiceSide},
+    side::{Proof, ServiceSide, Side},
 };
 use self::{
     judge::Judgement,
     preflight::Objections,
-    side::{Policy, Side},
+    side::{NeededHealth, NeededProof, OnFailure, Policy},
     stop::Stop,
 };
 use crate::{
@@ -234,9 +234,10 @@ impl Change<'_> {
         self.prepared.name_account(printer);
         if is_asked {
             confirm::ask(&self.prepared, &doubts, printer)?;
-            policy.accepts_unknown_health = true;
         }
-        policy.accepts_unknown_health |= is_way_back;
+        if is_asked || is_way_back {
+            policy.health = policy.health.min(NeededHealth::NotAbnormal);
+        }
         self.write(&policy, answer, printer)
     }
 
@@ -254,13 +255,20 @@ impl Change<'_> {
     fn policy(&self) -> Policy {
         let write = self.options.write;
         let is_several = self.has_several_sides();
+        let is_accepted = write.force || self.options.is_unverified;
         Policy {
             timeout: write.timeout.0,
-            is_write_enough: !is_several && !write.wait,
-            is_ccm_enough: !is_several || self.options.is_unverified,
-            may_stay: !is_several,
-            ignores_health: write.force,
-            accepts_unknown_health: write.force || self.options.is_unverified,
+            proof: match (is_several, write.wait) {
+                (true, _) if !self.options.is_unverified => NeededProof::AtClb,
+                (false, false) => NeededProof::Write,
+                _ => NeededProof::Ccm,
+            },
+            on_failure: if is_several { OnFailure::TakeBack } else { OnFailure::Stay },
+            health: match () {
+                () if write.force => NeededHealth::Nothing,
+                () if is_accepted => NeededHealth::NotAbnormal,
+                () => NeededHealth::Healthy,
+            },
         }
     }
 
@@ -303,7 +311,7 @@ impl Change<'_> {
         let session = self.prepared.session;
         session.block_on(async {
             side.begin_waiting(&policy, printer).await?;
-            let stop = Stop::listen().await?;
+            let stop = Stop::listen()?;
             side.verify(&policy, &stop, printer).await;
             Ok::<(), Error>(())
         })?;
@@ -321,10 +329,10 @@ impl Change<'_> {
         let id = self.intent.id.clone().unwrap_or_else(new_change_id);
         let PreparedChange { sides, parts, session, .. } = &mut self.prepared;
         let result = session.block_on(async {
-            let stop = Stop::listen().await?;
+            let stop = Stop::listen()?;
             Ok::<RunResult, Error>(run::run(&id, (sides, parts), policy, &stop, printer).await)
         })?;
-        let is_waited_for = !policy.is_write_enough;
+        let is_waited_for = policy.proof > NeededProof::Write;
         let answer = answer.ended(&id, result, &self.prepared, is_waited_for)?;
         answer.print(self.options.write.output, printer)?;
         answer.print_next_steps(printer);

@@ -81,7 +81,8 @@ impl<'t> PreparedChange<'t> {
                         after = after.with_server_weight(&of.vgroup, id, port, server.to);
                     }
                     let is_begun = intent.id.is_some() || intent.undoes.is_some();
-                    sides.push(Side::Servers(servers(of, is_begun, (session, before))?));
+                    let side = servers(of, is_begun, (session, before))?;
+                    sides.push(Side::Servers(Box::new(side)));
                 }
             }
         }

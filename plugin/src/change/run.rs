@@ -3,7 +3,7 @@
 use clbmigrate_core::transfer::{Act, Came, Course, Ending, Part};
 
 use super::{
-    side::{Policy, Side},
+    side::{NeededProof, Policy, Side},
     stop::Stop,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub async fn run(
                 first = first.or(error.filter(|_| at == 0));
                 came
             }
-            Act::Verify(_) if policy.is_write_enough => Came::Done,
+            Act::Verify(_) if policy.proof == NeededProof::Write => Came::Done,
             Act::Verify(_) => side.verify(policy, stop, printer).await,
             Act::Restore(_) => {
                 printer.warning(&format!("{place}: it is taken back"));

@@ -20,11 +20,11 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen, in the background of the change's requests.
+    /// Begins to listen, in the background of the runtime that this is called on.
     ///
     /// # Errors
     /// Where the system installs no handler.
-    pub async fn listen() -> io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         let is_asked = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_asked);
         let mut signals = Signals::new()?;

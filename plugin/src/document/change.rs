@@ -1,9 +1,6 @@
 //! What `set`, `undo` and `attach` answer, and the manifest of `-o patch`.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use clbmigrate_core::{
     history::HistoryEntry, outcome::Outcome, patch::AnnotationEdit, transfer::Ending,
@@ -180,18 +177,12 @@ fn described(edit: &AnnotationEdit) -> AnnotationChange {
 /// a new Service, the whole. An annotation that goes is null.
 pub fn manifest(side: &ServiceSide<'_>) -> Value {
     let meta = &side.service_ref.service.metadata;
-    let annotations: BTreeMap<&str, Option<&str>> =
-        side.edit.annotations.iter().map(|edit| (edit.key.as_str(), edit.new.as_deref())).collect();
-    let mut manifest = side.manifest.clone().unwrap_or_else(|| {
+    let manifest = side.manifest.clone().unwrap_or_else(|| {
         json!({
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": meta.name, "namespace": meta.namespace()},
         })
     });
-    manifest["metadata"]["annotations"] = json!(annotations);
-    if let Some(edit) = &side.edit.service_type {
-        manifest["spec"]["type"] = json!(edit.new);
-    }
-    manifest
+    side.edit.made_in(manifest)
 }

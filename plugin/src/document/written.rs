@@ -4,7 +4,7 @@ use clbmigrate_core::{history::HistoryEntry, outcome::Outcome, transfer::Ending}
 
 use super::{change::ChangeAnswer, preview::PreviewAnswer, transfer::TransferAnswer};
 use crate::{
-    change::{Intent, PreparedChange, Proof, RunResult},
+    change::{Intent, PreparedChange, Proof, RunResult, Side},
     cli::ChangeFormat,
     error::{Error, Exit},
     output::{Printable, Printer},
@@ -97,7 +97,7 @@ impl WrittenAnswer {
             (Self::Change(answer), _) => Self::Change(Box::new(answer.written(id, &ending)?)),
             (Self::Transfer(answer), _) => {
                 let contexts = prepared.session.contexts();
-                let is_proven = prepared.sides.iter().all(|side| side.is_proven());
+                let is_proven = prepared.sides.iter().all(Side::is_proven);
                 let answer = answer.ended(id, &ending, &states, is_proven, &contexts);
                 Self::Transfer(Box::new(answer))
             }

@@ -75,6 +75,7 @@ impl Printer {
 
     /// A printer that drops everything.
     #[cfg(test)]
+    #[must_use]
     pub fn silenced(self) -> Self {
         let nowhere = || Box::new(io::sink());
         Self { text: nowhere(), data: nowhere(), stderr: nowhere(), ..self }

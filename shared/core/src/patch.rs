@@ -162,6 +162,22 @@ impl ServiceEdit {
         }
     }
 
+    /// A manifest of the Service with the edit made. An annotation that goes is null, as a merge patch
+    /// has it.
+    #[must_use]
+    pub fn made_in(&self, mut manifest: Value) -> Value {
+        let annotations = self.annotations.iter().map(|edit| (edit.key.clone(), json!(edit.new)));
+        let mut edit = json!({
+            "metadata": {"annotations": annotations.collect::<serde_json::Map<_, _>>()},
+        });
+        if let (Some(TypeEdit { new, .. }), Some(edit)) = (&self.service_type, edit.as_object_mut())
+        {
+            edit.insert("spec".to_owned(), json!({"type": new}));
+        }
+        overlay(&mut manifest, edit);
+        manifest
+    }
+
     /// The JSON Patch that makes the edit, and fails as a whole where one of the values is not what
     /// was read. Values that stay are left out. The patch never tests `resourceVersion`, which CCM's
     /// own writes change. A test for `null` demands that a member is absent, as the API server's
@@ -194,6 +210,18 @@ impl ServiceEdit {
         }
         tests.append(&mut writes);
         tests
+    }
+}
+
+/// Lays a JSON value over another: maps are merged, everything else is replaced.
+fn overlay(value: &mut Value, over: Value) {
+    match (value, over) {
+        (Value::Object(members), Value::Object(over)) => {
+            for (name, over) in over {
+                overlay(members.entry(name).or_insert(Value::Null), over);
+            }
+        }
+        (value, over) => *value = over,
     }
 }
 

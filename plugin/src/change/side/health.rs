@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// How many backends a message names.
 const NAMED: usize = 5;
 
+/// Groups, each with its CLB, and which of their participants are looked at.
+pub(super) type Looked<'l> = (&'l [(String, String)], &'l dyn Fn(&Participant<'_>) -> bool);
+
 /// What the health checks say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HealthCheck {
@@ -65,7 +68,7 @@ impl ServiceSide<'_> {
 pub(super) async fn check(
     cloud: &dyn CloudApi,
     snapshot: &mut Snapshot,
-    (groups, of): (&[(String, String)], &dyn Fn(&Participant<'_>) -> bool),
+    (groups, of): Looked<'_>,
     deadline: Deadline,
     printer: &mut Printer,
 ) -> HealthCheck {

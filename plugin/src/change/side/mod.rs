@@ -26,25 +26,56 @@ use super::stop::Stop;
 use crate::{error::Error, output::Printer};
 
 /// What holds for all sides of a change.
-#[derive(Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// How long each side may take to be written and proven, and as long again to be taken back; 0 for
     /// no limit.
     pub timeout: Duration,
-    /// Whether a side counts as carried out when it is written: nobody waits for CCM.
-    pub is_write_enough: bool,
-    /// Whether CCM's word counts where the CLB API cannot be asked.
-    pub is_ccm_enough: bool,
-    /// Whether a change that CCM fails at, or does not carry out in time, stays as it is written. So it
-    /// is where no other side depends on it.
-    pub may_stay: bool,
-    /// Whether backends that gain traffic may be abnormal by the CLB's health checks.
-    pub ignores_health: bool,
-    /// Whether it need not be known whether they are healthy.
-    pub accepts_unknown_health: bool,
+    /// What shows that a side is carried out.
+    pub proof: NeededProof,
+    /// What becomes of a side that CCM fails at, or does not carry out in time.
+    pub on_failure: OnFailure,
+    /// What must be known of the health of backends that gain traffic.
+    pub health: NeededHealth,
+}
+
+/// What shows that a side is carried out, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NeededProof {
+    /// That it is written: nobody waits for CCM.
+    Write,
+    /// CCM's word, where the CLB API cannot be asked.
+    Ccm,
+    /// The CLB API's answers.
+    AtClb,
+}
+
+/// What becomes of a side that CCM fails at, or does not carry out in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It stays as it is written: no other side depends on it.
+    Stay,
+    /// It is taken back, and all before it.
+    TakeBack,
+}
+
+/// What must be known of the health of backends, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NeededHealth {
+    /// Nothing.
+    Nothing,
+    /// That the CLB's health checks do not call them abnormal.
+    NotAbnormal,
+    /// That the CLB's health checks call them healthy.
+    Healthy,
 }
 
 impl Policy {
+    /// Whether a side that fails stays as it is written.
+    pub fn may_stay(&self) -> bool {
+        self.on_failure == OnFailure::Stay
+    }
+
     /// How long a change of so many sides may take, each of which may be taken back; `None` where
     /// there is no limit.
     pub fn longest(&self, sides: usize) -> Option<Duration> {
@@ -58,7 +89,7 @@ pub enum Side<'t> {
     /// A Service, which its API server is sent an edit of.
     Service(Box<ServiceSide<'t>>),
     /// Servers outside of clusters, whose weights the CLB API is sent.
-    Servers(ServersSide),
+    Servers(Box<ServersSide>),
 }
 
 impl Side<'_> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clbmigrate_core::reconciliation::CompletionSign;
 
 use super::{
-    Policy, Proof, ServiceSide, Verification,
+    NeededHealth, NeededProof, Policy, Proof, ServiceSide, Verification,
     groups::{Expectation, GroupCheck},
     health::HealthCheck,
     send::Written,
@@ -155,9 +155,9 @@ impl Policy {
         match proof {
             Proof::Done(_, Verification::AtClb(None)) => true,
             Proof::Done(_, Verification::AtClb(Some(_))) => {
-                self.may_stay || self.accepts_unknown_health
+                self.may_stay() || self.health < NeededHealth::Healthy
             }
-            Proof::Done(..) => self.is_ccm_enough,
+            Proof::Done(..) => self.proof <= NeededProof::Ccm,
             _ => false,
         }
     }

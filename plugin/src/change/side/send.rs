@@ -7,7 +7,7 @@ use clbmigrate_core::{
     patch::{AnnotationEdit, ServiceEdit},
     reconciliation::ObservedService,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     EntryPlan, ServiceSide,
@@ -73,7 +73,7 @@ impl ServiceSide<'_> {
         match &self.manifest {
             None => Ok(self.cluster.dry_run(&self.present, &recorded).await?),
             Some(manifest) => {
-                let manifest = with_edit(manifest, &recorded);
+                let manifest = recorded.made_in(manifest.clone());
                 let deadline = Deadline::after(PAUSE);
                 let judged = self.cluster.create(&manifest, &id, true, deadline).await;
                 judged.map(drop).map_err(|error| WriteFailure::new(self, error).into())
@@ -131,7 +131,7 @@ impl ServiceSide<'_> {
     ) -> Result<Written, WriteFailure> {
         let who = self.cluster.whoami().await;
         let recorded = self.recorded(&self.edit, (&self.entry, id), &self.present, who, printer);
-        let manifest = with_edit(manifest, &recorded);
+        let manifest = recorded.made_in(manifest.clone());
         let created = self.cluster.create(&manifest, id, false, deadline).await;
         let created = created.map_err(|error| WriteFailure::new(self, error))?;
         for warning in &created.service.warnings {
@@ -230,21 +230,4 @@ impl ServiceSide<'_> {
 
 fn is_too_large(error: &WriteError) -> bool {
     matches!(error, WriteError::Request(error) if error.kind == ErrorKind::TooLarge)
-}
-
-/// A manifest with an edit made.
-fn with_edit(manifest: &Value, edit: &ServiceEdit) -> Value {
-    let mut manifest = manifest.clone();
-    for annotation in &edit.annotations {
-        let at = &mut manifest["metadata"]["annotations"];
-        match (&annotation.new, at.as_object_mut()) {
-            (Some(new), _) => at[&annotation.key] = json!(new),
-            (None, Some(annotations)) => drop(annotations.remove(&annotation.key)),
-            (None, None) => {}
-        }
-    }
-    if let Some(edit) = &edit.service_type {
-        manifest["spec"]["type"] = json!(edit.new);
-    }
-    manifest
 }

@@ -11,7 +11,7 @@ use clbmigrate_core::{
 };
 
 use super::{
-    Policy,
+    NeededHealth, Policy,
     health::{self, HealthCheck},
 };
 use crate::{
@@ -64,11 +64,11 @@ impl ServersSide {
         if came != Came::Done {
             return came;
         }
-        if Part::Servers(self.servers.clone()).is_raise() && !policy.ignores_health {
+        if Part::Servers(self.servers.clone()).is_raise() && policy.health > NeededHealth::Nothing {
             match self.check_health(printer).await {
                 HealthCheck::Healthy => {}
                 HealthCheck::Abnormal(how) => return Came::Failed(how),
-                HealthCheck::Unknown(why) if policy.accepts_unknown_health => {
+                HealthCheck::Unknown(why) if policy.health < NeededHealth::Healthy => {
                     printer.warning(&why);
                 }
                 HealthCheck::Unknown(why) => return Came::Failed(why),

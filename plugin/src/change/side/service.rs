@@ -15,7 +15,7 @@ use clbmigrate_core::{
 use serde_json::Value;
 
 use super::{
-    EntryPlan, Policy, Proof,
+    EntryPlan, NeededHealth, NeededProof, Policy, Proof,
     groups::{Expectation, GroupCheck},
     prove::ProofOptions,
     send::{PAUSE, Written},
@@ -176,7 +176,7 @@ impl ServiceSide<'_> {
                 (Came::NotWritten(error.to_string()), Some(error))
             }
             Err(WriteFailure::Taken(error)) => (Came::Taken(error.to_string()), Some(error)),
-            Err(WriteFailure::Unknown(error)) if policy.may_stay => {
+            Err(WriteFailure::Unknown(error)) if policy.may_stay() => {
                 (Came::Stays(error.to_string()), Some(error))
             }
             Err(WriteFailure::Unknown(error)) => (Came::Failed(error.to_string()), Some(error)),
@@ -191,22 +191,22 @@ impl ServiceSide<'_> {
         let is_brake = self.is_brake();
         let options = ProofOptions {
             deadline: self.progress.deadline.unwrap_or(Deadline::after(policy.timeout)),
-            stop: policy.may_stay.then_some(stop),
+            stop: policy.may_stay().then_some(stop),
             is_guarded: !self.gitops_tools().is_empty(),
-            needs_health: self.gains && !policy.ignores_health,
-            is_last_resort: is_brake && policy.may_stay,
+            needs_health: self.gains && policy.health > NeededHealth::Nothing,
+            is_last_resort: is_brake && policy.may_stay(),
         };
         let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &self.edit);
         let proof = self.prove(written, &mut expected, options, printer).await;
         let message = proof.message();
         let came = match &proof {
             proof if policy.accepts(proof) => {
-                if !policy.may_stay {
+                if !policy.may_stay() {
                     printer.info(&format!("  {message}"));
                 }
                 Came::Done
             }
-            Proof::PutBack(_) if !policy.may_stay => match self.read().await {
+            Proof::PutBack(_) if !policy.may_stay() => match self.read().await {
                 Ok(now) if self.is_as_before(&now) => {
                     // To prove that is another way, with its own time.
                     self.progress.deadline = None;
@@ -215,15 +215,15 @@ impl ServiceSide<'_> {
                 _ => Came::Taken(message),
             },
             Proof::PutBack(_) | Proof::Gone => Came::Taken(message),
-            Proof::Differs(_) | Proof::Unhealthy(_) if policy.may_stay && is_brake => {
+            Proof::Differs(_) | Proof::Unhealthy(_) if policy.may_stay() && is_brake => {
                 Came::Stays(message)
             }
-            Proof::Differs(how) if policy.may_stay => {
+            Proof::Differs(how) if policy.may_stay() => {
                 printer.warning(&format!("{how} still; the change is taken back"));
                 Came::Failed(format!("CCM reported success while {how}"))
             }
             Proof::Unhealthy(_) => Came::Failed(message),
-            _ if policy.may_stay => Came::Stays(message),
+            _ if policy.may_stay() => Came::Stays(message),
             _ => Came::Failed(message),
         };
         self.progress.is_ccm_silent = matches!(proof, Proof::TimedOut(_));
@@ -329,7 +329,7 @@ impl ServiceSide<'_> {
         {
             return Came::Taken(how);
         }
-        if !self.has_cloud() && policy.is_ccm_enough {
+        if !self.has_cloud() && policy.proof <= NeededProof::Ccm {
             return Came::Done;
         }
         let deadline = Deadline::after(policy.timeout);

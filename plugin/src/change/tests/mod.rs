@@ -2,6 +2,7 @@
 //! traffic gives it up before somebody else was seen to have it, and nothing is called verified that
 //! was not seen.
 
+mod objects;
 mod world;
 
 use std::{rc::Rc, time::Duration};
@@ -18,11 +19,14 @@ use clbmigrate_core::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::world::{Cloud, Happened, KEY, SharedWorld, World};
+use self::{
+    objects::KEY,
+    world::{Cloud, Happened, SharedWorld, World},
+};
 use super::{
     api::CloudApi,
     run::{self, RunResult},
-    side::{EntryPlan, Policy, Progress, ServiceSide, Side},
+    side::{EntryPlan, NeededHealth, NeededProof, OnFailure, Policy, Progress, ServiceSide, Side},
     stop::Stop,
 };
 use crate::{cli::Color, output::Printer};
@@ -59,8 +63,8 @@ fn snapshot(services: &[Value]) -> Snapshot {
 /// The same, with the group as it is before the change.
 fn before(services: &[Value]) -> Snapshot {
     let mut snapshot = snapshot(services);
-    let held = BEFORE.iter().enumerate().map(|(at, weight)| world::backend(at, *weight));
-    let group = world::group(&held.collect::<Vec<_>>());
+    let held = BEFORE.iter().enumerate().map(|(at, weight)| objects::backend(at, *weight));
+    let group = objects::group(&held.collect::<Vec<_>>());
     let group = serde_json::from_value(group).unwrap_or_else(|error| panic!("{error}"));
     snapshot.clb_answers.insert(ClbAnswer::Group(group));
     snapshot
@@ -110,11 +114,9 @@ fn part(at: usize, (from, to): (u32, u32)) -> Part {
 fn policy(may_stay: bool) -> Policy {
     Policy {
         timeout: Duration::from_secs(60),
-        is_write_enough: false,
-        is_ccm_enough: may_stay,
-        may_stay,
-        ignores_health: false,
-        accepts_unknown_health: false,
+        proof: if may_stay { NeededProof::Ccm } else { NeededProof::AtClb },
+        on_failure: if may_stay { OnFailure::Stay } else { OnFailure::TakeBack },
+        health: NeededHealth::Healthy,
     }
 }
 
@@ -142,15 +144,15 @@ fn carry_out(world: &SharedWorld, changes: &[(usize, (u32, u32))], may_stay: boo
     Ended { result, verified: sides.iter().map(Side::is_proven).collect() }
 }
 
-/// What the CLB has shown last of a cluster's weight before a moment; `None` where it has shown nothing
-/// since the moment `since`.
-fn shown(log: &[Happened], cluster: usize, since: usize, until: usize) -> Option<Option<u32>> {
+/// What the CLB has shown last of a cluster's weight between two moments; `None` where it has shown
+/// nothing, or no backend.
+fn shown(log: &[Happened], cluster: usize, since: usize, until: usize) -> Option<u32> {
     let shown = log.get(since..until).unwrap_or_default().iter().rev();
     let mut shown = shown.filter_map(|happened| match happened {
-        Happened::Shown(weights) => weights.get(cluster).copied(),
+        Happened::Shown(weights) => Some(weights.get(cluster).copied().flatten()),
         _ => None,
     });
-    shown.next()
+    shown.next().flatten()
 }
 
 /// When a cluster's weight was written last before a moment, by whomever.
@@ -180,7 +182,7 @@ fn nobody_gives_up_too_soon(log: &[Happened]) {
         let seen = shown(log, other, since, moment);
         assert_eq!(
             seen,
-            Some(Some(needed)),
+            Some(needed),
             "at {moment} cluster {cluster} goes from {from} to {to}: {log:?}"
         );
     }

@@ -24,13 +24,14 @@ use clbmigrate_core::{
 use futures::future::{FutureExt, LocalBoxFuture, ready};
 use serde_json::{Value, json};
 
-use super::snapshot;
+use super::{
+    objects::{KEY, backend, group, parsed, service, set_label, weight_of},
+    snapshot,
+};
 use crate::change::{
     Deadline,
-    api::{CloudApi, ClusterApi},
+    api::{Answer, CloudAnswer, CloudApi, ClusterApi, WriteAnswer},
 };
-
-pub const KEY: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight";
 
 /// What a call or a CCM does next.
 pub type Choices = Rc<RefCell<VecDeque<u8>>>;
@@ -183,46 +184,6 @@ impl World {
     }
 }
 
-pub fn backend(at: usize, weight: u32) -> Value {
-    json!({
-        "ServerId": format!("i-bp1{at}"), "Port": 30080, "Weight": weight, "Type": "ecs",
-        "Description": format!("k8s/30080/web/shop/c-{at}"),
-    })
-}
-
-pub fn group(backends: &[Value]) -> Value {
-    json!({
-        "VServerGroupId": "rsp-bp1example", "LoadBalancerId": "lb-bp1example",
-        "BackendServers": {"BackendServer": backends},
-    })
-}
-
-fn service(at: usize, weight: u32) -> Value {
-    let key = |suffix: &str| KEY.replace("loadbalancer-weight", &format!("loadbalancer-{suffix}"));
-    json!({
-        "metadata": {
-            "name": "web", "namespace": "shop", "uid": format!("uid-{at}"),
-            "annotations": {
-                KEY: weight.to_string(),
-                key("id"): "lb-bp1example",
-                key("vgroup-port"): "rsp-bp1example:80",
-            },
-            "labels": {},
-        },
-        "spec": {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]},
-    })
-}
-
-fn weight_of(service: &Value) -> u32 {
-    let text = service["metadata"]["annotations"][KEY].as_str().unwrap_or_default();
-    text.parse().unwrap_or(100)
-}
-
-fn set_label(service: &mut Value) {
-    let hash = hash::service_hash(service, CcmVersion::NEWEST);
-    service["metadata"]["labels"][hash::LABEL] = json!(hash);
-}
-
 /// One of the API servers.
 pub struct Cluster(pub SharedWorld, pub usize);
 
@@ -258,11 +219,7 @@ fn now<'a, T: 'a>(value: T) -> LocalBoxFuture<'a, T> {
 }
 
 impl ClusterApi for Cluster {
-    fn service<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<LiveService>, live::Error>> {
+    fn service<'a>(&'a self, _: &'a str, _: &'a str) -> Answer<'a, Option<LiveService>> {
         self.0.borrow_mut().passes(self.1);
         now(match self.failure() {
             Some(error) => Err(error),
@@ -274,7 +231,7 @@ impl ClusterApi for Cluster {
         &'a self,
         service: &'a LiveService,
         _: CcmVersion,
-    ) -> LocalBoxFuture<'a, Result<(ObservedService, Option<live::Error>), live::Error>> {
+    ) -> Answer<'a, (ObservedService, Option<live::Error>)> {
         let marks = self.0.borrow().marks(self.1, service);
         now(match self.failure() {
             Some(error) => Err(error),
@@ -282,28 +239,18 @@ impl ClusterApi for Cluster {
         })
     }
 
-    fn backends<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-    ) -> LocalBoxFuture<'a, Result<ClusterState, live::Error>> {
+    fn backends<'a>(&'a self, _: &'a str, _: &'a str) -> Answer<'a, ClusterState> {
         if let Some(error) = self.failure() {
             return now(Err(error));
         }
         let clusters = snapshot(&self.0.borrow().services()).clusters;
-        let mut state = Loaded::default();
-        state.snapshot = Snapshot {
-            clusters: clusters.into_iter().skip(self.1).take(1).collect(),
-            ..Snapshot::default()
-        };
-        now(Ok(ClusterState { loaded: state, limits: Vec::new() }))
+        let clusters = clusters.into_iter().skip(self.1).take(1).collect();
+        let snapshot = Snapshot { clusters, ..Snapshot::default() };
+        let loaded = Loaded { snapshot, ..Loaded::default() };
+        now(Ok(ClusterState { loaded, limits: Vec::new() }))
     }
 
-    fn dry_run<'a>(
-        &'a self,
-        _: &'a LiveService,
-        _: &'a ServiceEdit,
-    ) -> LocalBoxFuture<'a, Result<(), live::Error>> {
+    fn dry_run<'a>(&'a self, _: &'a LiveService, _: &'a ServiceEdit) -> Answer<'a, ()> {
         now(Ok(()))
     }
 
@@ -313,7 +260,7 @@ impl ClusterApi for Cluster {
         edit: &'a ServiceEdit,
         _: &'a str,
         _: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>> {
+    ) -> WriteAnswer<'a> {
         let present = self.read();
         if let Some(other) = edit.fields().find(|field| !present.has_old(*field)) {
             let key = other.field.to_owned();
@@ -343,13 +290,7 @@ impl ClusterApi for Cluster {
         })
     }
 
-    fn create<'a>(
-        &'a self,
-        _: &'a Value,
-        _: &'a str,
-        _: bool,
-        _: Deadline,
-    ) -> LocalBoxFuture<'a, Result<WrittenService, WriteError>> {
+    fn create<'a>(&'a self, _: &'a Value, _: &'a str, _: bool, _: Deadline) -> WriteAnswer<'a> {
         now(Err(refused().into()))
     }
 
@@ -369,16 +310,8 @@ impl Cloud {
     }
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
-}
-
 impl CloudApi for Cloud {
-    fn group<'a>(
-        &'a self,
-        _: &'a str,
-        _: Deadline,
-    ) -> LocalBoxFuture<'a, Result<GroupAnswer, ApiError>> {
+    fn group<'a>(&'a self, _: &'a str, _: Deadline) -> CloudAnswer<'a, GroupAnswer> {
         now(match self.failure() {
             Some(error) => Err(error),
             None => {
@@ -388,11 +321,7 @@ impl CloudApi for Cloud {
         })
     }
 
-    fn listeners<'a>(
-        &'a self,
-        clb: &'a str,
-        _: Deadline,
-    ) -> LocalBoxFuture<'a, Result<ListenerList, ApiError>> {
+    fn listeners<'a>(&'a self, clb: &'a str, _: Deadline) -> CloudAnswer<'a, ListenerList> {
         let listener = json!({
             "ListenerPort": 80, "ListenerProtocol": "tcp", "VServerGroupId": "rsp-bp1example",
         });
@@ -407,7 +336,7 @@ impl CloudApi for Cloud {
         clb: &'a str,
         (port, protocol): (u16, &'a str),
         _: Deadline,
-    ) -> LocalBoxFuture<'a, Result<HealthAnswer, ApiError>> {
+    ) -> CloudAnswer<'a, HealthAnswer> {
         if let Some(error) = self.failure() {
             return now(Err(error));
         }

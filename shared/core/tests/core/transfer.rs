@@ -70,6 +70,7 @@ impl CourseRun {
         ends
     }
 
+    #[allow(clippy::match_same_arms, reason = "a table of what is the case after what, in order")]
     fn happens(&mut self, act: &Act, came: &Came) {
         let (Act::Write(at) | Act::Verify(at) | Act::Restore(at) | Act::Confirm(at)) = act else {
             return;
