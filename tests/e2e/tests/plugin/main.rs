@@ -2,10 +2,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod access;
+mod ccm_events;
+mod ccm_rounds;
 mod cloud;
 mod edge_cases;
 mod isolation;
 mod reading;
+mod served;
 mod terminal;
 mod waiting;
 mod writing;
@@ -52,12 +55,14 @@ fn main() -> ExitCode {
         .cluster(CLOUD, Version::NEWEST);
     let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 8] = [
+    let groups: [&[Case]; 10] = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
         edge_cases::CASES,
         waiting::CASES,
+        ccm_events::CASES,
+        ccm_rounds::CASES,
         access::CASES,
         isolation::CASES,
         terminal::CASES,
