@@ -62,8 +62,8 @@ fn last_of_several(
         let Ok(history) = service.history() else { continue };
         // Without the cluster's UID, the Service's own tells.
         let cluster_uid = session.block_on(connection.cluster_uid()).unwrap_or_default();
-        let of_it =
-            |entry: &&HistoryEntry| entry.is_of(cluster_uid.as_deref(), Some(service.uid()));
+        let meta = service.service().map(|service| service.metadata).unwrap_or_default();
+        let of_it = |entry: &&HistoryEntry| entry.is_of(cluster_uid.as_deref(), &meta);
         found.extend(history.last_to_undo().filter(of_it).cloned());
     }
     if found.is_empty() && input.contexts.len() > 1 {
@@ -203,7 +203,7 @@ fn plan_service(args: &UndoArgs, plan_context: &PlanContext<'_>) -> Result<Inten
     let Some(entry) = history.last_to_undo() else {
         return Err(not_found(format!("svc/{} has no change of this tool to undo", meta.name)));
     };
-    if !entry.is_of(service_ref.cluster.uid.as_deref(), Some(&meta.uid)) {
+    if !entry.is_of(service_ref.cluster.uid.as_deref(), meta) {
         return Err(not_found(format!(
             "svc/{} has no change of this tool to undo: its record came here as a copy, change {} was made of another Service",
             meta.name, entry.change

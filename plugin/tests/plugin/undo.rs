@@ -205,7 +205,8 @@ fn what_is_advised_for_a_half_done_change_names_the_readers_own_contexts() {
 fn copied(uid: &str, is_of_several: bool) -> ApiServer {
     let mut record = serde_json::json!([{
         "change": "c1", "verb": "set", "when": "2026-11-21T01:02:03Z", "who": "ann",
-        "from": "20", "to": "40", "cluster_uid": "k1", "uid": "web-k1",
+        "from": "20", "to": "40",
+        "service": {"cluster_uid": "k1", "uid": "web-k1", "namespace": "shop", "name": "web"},
     }]);
     if is_of_several {
         record[0]["whole"] = serde_json::json!({"parts": [{"service": {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clbmigrate_cluster::live::LiveService;
 use clbmigrate_core::{
     annotation,
-    history::{self, History, HistoryEntry, ValueChange, Whole},
+    history::{self, ChangedService, History, HistoryEntry, ValueChange, Whole},
     index::ServiceRef,
     patch::{AnnotationEdit, ServiceEdit},
 };
@@ -57,7 +57,8 @@ impl EntryPlan {
             |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
         let weight = changed().find(is_weight);
         let others = changed().filter(|edit| !is_weight(edit));
-        let present = || service_ref.service.metadata.annotations.effective(annotation::WEIGHT);
+        let meta = &service_ref.service.metadata;
+        let present = || meta.annotations.effective(annotation::WEIGHT);
         let unchanged = || present().map(|found| found.text.to_owned());
         let entry = HistoryEntry {
             change: id.to_owned(),
@@ -76,8 +77,12 @@ impl EntryPlan {
                 })
                 .collect(),
             whole: self.whole.clone(),
-            cluster_uid: service_ref.cluster.uid.clone(),
-            uid: Some(now.uid().to_owned()).filter(|uid| !uid.is_empty()),
+            service: Some(ChangedService {
+                cluster_uid: service_ref.cluster.uid.clone(),
+                uid: Some(now.uid().to_owned()).filter(|uid| !uid.is_empty()),
+                namespace: meta.namespace().to_owned(),
+                name: meta.name.clone(),
+            }),
             servers_left_out: 0,
             more: BTreeMap::new(),
         };

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::object::ObjectMeta;
+
 pub use size::MAX_BYTES;
 pub use whole::{OneService, Part, Server, Servers, Whole};
 
@@ -61,12 +63,10 @@ pub struct HistoryEntry {
     /// All parts of the change, where it has other parts than this Service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
-    /// The UID of namespace `kube-system` of the Service's cluster, where it could be read.
+    /// The Service that was changed, which need not be the one that carries the record: a copy of a
+    /// Service brings its record along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_uid: Option<String>,
-    /// The UID of the Service; none where the change has made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
+    pub service: Option<ChangedService>,
     /// How many servers of the change are not in `whole`: with them the record would be too large.
     /// Such a change can be neither finished nor taken back by its record.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -152,13 +152,30 @@ impl History {
     }
 }
 
+/// The Service that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedService {
+    /// The UID of namespace `kube-system` of its cluster, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+    /// Its UID; none where the change has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 impl HistoryEntry {
-    /// Whether the change was made of the Service with these UIDs, of `kube-system` of its cluster and
-    /// of itself, as far as they are known. A Service that is copied brings along the record of the
-    /// other one. A record without UIDs is about the Service that carries it.
-    pub fn is_of(&self, cluster_uid: Option<&str>, uid: Option<&str>) -> bool {
-        let recorded = [self.cluster_uid.as_deref(), self.uid.as_deref()];
-        recorded.iter().all(Option::is_none) || is_proven(recorded, [cluster_uid, uid])
+    /// Whether the change was made of this Service, in the cluster whose `kube-system` has that UID, if
+    /// it is known. One that was made anew in its cluster counts as the same. A record that does not
+    /// say is about the Service that carries it.
+    pub fn is_of(&self, cluster_uid: Option<&str>, meta: &ObjectMeta) -> bool {
+        let Some(of) = &self.service else { return true };
+        let is_named = of.name == meta.name && of.namespace == meta.namespace();
+        let recorded = [of.cluster_uid.as_deref(), of.uid.as_deref()];
+        is_named && is_proven(recorded, [cluster_uid, Some(&meta.uid)])
     }
 }
 
@@ -201,8 +218,7 @@ mod tests {
             step_of: None,
             annotations: BTreeMap::new(),
             whole: None,
-            cluster_uid: None,
-            uid: None,
+            service: None,
             servers_left_out: 0,
             more: BTreeMap::new(),
         }

@@ -40,10 +40,8 @@ pub fn half_done(snapshot: &Snapshot) -> Vec<HalfDone> {
             let meta = &service.metadata;
             let Some(text) = meta.annotations.get(history::KEY) else { continue };
             let Ok(history) = History::parse(Some(text)) else { continue };
-            let uids = (cluster.uid.as_deref(), Some(meta.uid.as_str()));
-            let Some(last) = history.last().filter(|of| of.is_of(uids.0, uids.1)) else {
-                continue;
-            };
+            let last = history.last().filter(|of| of.is_of(cluster.uid.as_deref(), meta));
+            let Some(last) = last else { continue };
             // Nobody can tell the state of servers that the record does not name.
             let Some(whole) = last.whole.as_ref().filter(|_| last.servers_left_out == 0) else {
                 continue;

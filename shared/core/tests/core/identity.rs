@@ -202,24 +202,30 @@ fn a_change_whose_other_cluster_is_not_proven_is_not_called_half_done() {
 }
 
 #[rstest]
-#[case::of_the_service_itself([Some("k1"), Some("s1")], [Some("k1"), Some("s1")], true)]
-#[case::of_one_made_anew_in_the_cluster([Some("k1"), Some("s1")], [Some("k1"), Some("s2")], true)]
-#[case::copied_to_another_cluster([Some("k1"), Some("s1")], [Some("k2"), Some("s2")], false)]
-#[case::copied_where_kube_system_is_not_read([Some("k1"), Some("s1")], [None, Some("s2")], false)]
-#[case::of_the_change_that_made_it([Some("k1"), None], [Some("k1"), Some("s1")], true)]
-#[case::of_an_earlier_release([None, None], [Some("k2"), Some("s2")], true)]
+#[case::of_the_service_itself([Some("k1"), Some("s1")], [Some("k1"), Some("s1")], "web", true)]
+#[case::of_one_made_anew_in_the_cluster([Some("k1"), Some("s1")], [Some("k1"), Some("s2")], "web", true)]
+#[case::copied_in_the_cluster([Some("k1"), Some("s1")], [Some("k1"), Some("s2")], "web-new", false)]
+#[case::copied_to_another_cluster([Some("k1"), Some("s1")], [Some("k2"), Some("s2")], "web", false)]
+#[case::copied_where_kube_system_is_not_read([Some("k1"), Some("s1")], [None, Some("s2")], "web", false)]
+#[case::of_the_change_that_made_it([Some("k1"), None], [Some("k1"), Some("s1")], "web", true)]
 fn a_record_is_about_the_service_that_it_was_made_of(
     #[case] recorded: [Option<&str>; 2],
     #[case] present: [Option<&str>; 2],
+    #[case] name: &str,
     #[case] is: bool,
 ) {
     let mut text = record(&[], ["80", "60"]);
+    let of = |text: &Value| {
+        let history = History::parse(Some(&text.to_string())).expect("a history");
+        let meta = json!({"namespace": "shop", "name": name, "uid": present[1]});
+        let meta = serde_json::from_value(meta).expect("metadata");
+        history.last().expect("an entry").is_of(present[0], &meta)
+    };
+    assert!(of(&text), "an earlier release does not say of which Service it is");
     let [cluster_uid, uid] = recorded;
-    text[0]["cluster_uid"] = json!(cluster_uid);
-    text[0]["uid"] = json!(uid);
-    let history = History::parse(Some(&text.to_string())).expect("a history");
-    let [cluster_uid, uid] = present;
-    assert_eq!(history.last().expect("an entry").is_of(cluster_uid, uid), is);
+    text[0]["service"] =
+        json!({"cluster_uid": cluster_uid, "uid": uid, "namespace": "shop", "name": "web"});
+    assert_eq!(of(&text), is);
 }
 
 #[test]
@@ -229,8 +235,8 @@ fn a_record_that_came_with_a_copy_tells_of_no_half_done_change() {
         part("old", [Some("k1"), Some("s1")], ["80", "60"]),
     ];
     let mut record = record(&parts, ["20", "40"]);
-    record[0]["cluster_uid"] = "k2".into();
-    record[0]["uid"] = "s2".into();
+    record[0]["service"] =
+        json!({"cluster_uid": "k2", "uid": "s2", "namespace": "shop", "name": "web"});
     let seen = |number: &str, weight, record| {
         let (kube_system, service) = (format!("k{number}"), format!("s{number}"));
         let (context, kube_system) = ("x", Some(kube_system.as_str()));

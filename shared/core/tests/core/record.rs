@@ -45,8 +45,7 @@ fn entry(change: &str, parts: Vec<Part>) -> HistoryEntry {
         step_of: None,
         annotations: BTreeMap::new(),
         whole: Some(Whole { parts }),
-        cluster_uid: None,
-        uid: None,
+        service: None,
         servers_left_out: 0,
         more: BTreeMap::new(),
     }

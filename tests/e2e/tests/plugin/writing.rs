@@ -53,6 +53,13 @@ fn set(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         entry["who"] == "admin" || entry["who"].as_str().is_some_and(|who| who.contains("admin")),
         "{entry}"
     );
+    // Whoever looks at it later knows of which Service in which cluster it is.
+    let kube_system = ["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"];
+    let of = json!({
+        "cluster_uid": user.cluster.run_kubectl(&kube_system)?.trim(),
+        "uid": web["metadata"]["uid"], "namespace": user.namespace, "name": "web",
+    });
+    ensure!(entry["service"] == of, "{entry} is not of {of}");
     Ok(())
 }
 
