@@ -29,7 +29,7 @@ pub struct WriteArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub wait: bool,
 
-    /// How long to wait for CCM, for example 90s or 5m
+    /// How long each side may take, for example 90s or 5m, and as long again to be taken back; 0 for no limit
     #[arg(long, value_name = "TIME", default_value = "5m")]
     pub timeout: DurationArg,
 
