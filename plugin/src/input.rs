@@ -215,6 +215,17 @@ pub fn require_files(files: &[Source], command: &str, example: &str) -> Result<(
     })
 }
 
+/// Refuses `--context` beside `--contexts` where the command looks at all that are named.
+///
+/// # Errors
+/// A usage error.
+pub fn refuse_one_of_several(args: &InputArgs) -> Result<(), Error> {
+    if args.context.is_some() && !args.contexts.is_empty() {
+        return Err(Error::usage("--context cannot be used with --contexts"));
+    }
+    Ok(())
+}
+
 /// Refuses a second `-`, since standard input can be read once.
 pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), Error> {
     match sources.filter(|source| source.path == Path::new("-")).count() {

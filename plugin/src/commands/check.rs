@@ -19,6 +19,7 @@ use crate::{
 
 /// Runs all rules and reports.
 pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    input::refuse_one_of_several(&args.input)?;
     let read = input::read(&args.input, printer)?;
     let selection = Selection::new(&args.input, &read.namespaces);
     let loaded = &read.loaded;

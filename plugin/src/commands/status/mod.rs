@@ -14,6 +14,7 @@ use crate::{
 
 /// Shows what traffic goes where, once or at every change.
 pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    input::refuse_one_of_several(&args.input)?;
     if args.watch {
         return watch::run(args, printer);
     }
