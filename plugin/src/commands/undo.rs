@@ -38,7 +38,7 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
         return change::carry_out(&session, &plan, &options, printer);
     };
     left_out::refuse(&entry)?;
-    let input = with_recorded_contexts(&entry, &session, &args.input, printer)?;
+    let input = with_recorded_contexts(&entry, &session, &args.input, printer);
     let session =
         if input.contexts == args.input.contexts { session } else { Session::open(&input)? };
     let options = WriteOptions { input: &input, ..options };
@@ -105,11 +105,12 @@ fn with_recorded_contexts(
     session: &Session,
     input: &InputArgs,
     printer: &mut Printer,
-) -> Result<InputArgs, Error> {
+) -> InputArgs {
     let mut contexts: Vec<String> = session.contexts().into_iter().map(str::to_owned).collect();
     let mut known = BTreeSet::new();
     for connection in session.connections() {
-        known.extend(session.block_on(connection.cluster_uid())?);
+        // Where it cannot be read, the Service proves its cluster.
+        known.extend(session.block_on(connection.cluster_uid()).ok().flatten());
     }
     let services = entry.whole.iter().flat_map(|whole| &whole.parts);
     let services = services.filter_map(|part| match part {
@@ -138,9 +139,9 @@ fn with_recorded_contexts(
         }
     }
     if contexts.len() == session.contexts().len() {
-        return Ok(input.clone());
+        return input.clone();
     }
-    Ok(InputArgs { contexts, context: None, ..input.clone() })
+    InputArgs { contexts, context: None, ..input.clone() }
 }
 
 /// What takes a change of several sides back: the parts that are as it left them.

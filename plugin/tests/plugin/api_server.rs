@@ -28,6 +28,8 @@ pub struct Served {
     pub objects: Vec<Value>,
     /// Paths, without query, that are answered with 403.
     pub forbidden: Vec<&'static str>,
+    /// Paths that are answered with 500.
+    pub broken: Vec<&'static str>,
 }
 
 /// A running server; it ends with the test program.
@@ -132,6 +134,9 @@ fn answer(request: &Request, served: Option<Served>) -> (u16, Value) {
     }
     if served.forbidden.contains(&path) {
         return refusal(403, "Forbidden");
+    }
+    if served.broken.contains(&path) {
+        return refusal(500, "InternalError");
     }
     let mut parts = path.split('/').rev();
     let (name, resource) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

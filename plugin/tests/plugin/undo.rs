@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use crate::{
-    api_server::ApiServer,
+    api_server::{ApiServer, Served},
     program::{Folder, run},
 };
 
@@ -247,4 +247,26 @@ fn a_change_of_the_service_that_this_one_is_a_copy_of_is_not_taken_back(
         ran.err
     );
     assert!(!ran.err.contains("came here as a copy"), "{}", ran.err);
+}
+
+#[test]
+fn where_kube_system_cannot_be_read_the_service_proves_its_cluster() {
+    let server = |uid: &str, weight: &str| {
+        let objects = vec![service_with_record(uid, weight)];
+        let broken = vec!["/api/v1/namespaces/kube-system"];
+        ApiServer::start_serving(Served { objects, broken, ..Served::default() })
+    };
+    let (east, west) = (server("k1", "60"), server("k2", "40"));
+    let servers = [("east", east.url.as_str()), ("west", west.url.as_str())];
+    let folder = Folder::new(&[("config", &kubeconfig(&servers))]);
+    let ran = run(&format!(
+        "undo svc/web --contexts east,west -o patch --force --kubeconfig {}",
+        folder.path("config")
+    ));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for (context, weight) in [("east", "80"), ("west", "20")] {
+        let patch = ran.out.split("---\n").find(|patch| patch.contains(context)).expect(context);
+        let line = format!("alibaba-cloud-loadbalancer-weight: \"{weight}\"");
+        assert!(patch.contains(&line), "{context}: {patch}");
+    }
 }
