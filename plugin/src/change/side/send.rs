@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use clbmigrate_cluster::live::{ErrorKind, LiveService, RESYNC, WriteError, new_change_id};
+use clbmigrate_cluster::live::{
+    ErrorKind, LENIENT_LIMIT, LiveService, RESYNC, WriteError, new_change_id,
+};
 use clbmigrate_core::{
     patch::{AnnotationEdit, ServiceEdit},
     reconciliation::ObservedService,
 };
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{
     EntryPlan, ServiceSide,
@@ -62,6 +65,20 @@ impl ServiceSide<'_> {
         Ok(marks)
     }
 
+    /// The same, without CCM's events where they cannot be read in time: the way to safety does not
+    /// wait for them.
+    async fn observe_in_time(&self, now: &LiveService, printer: &mut Printer) -> ObservedService {
+        let why = match timeout(LENIENT_LIMIT, self.observe(now, printer)).await {
+            Ok(Ok(marks)) => return marks,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        printer.warning(&format!(
+            "CCM's events could not be read, so an earlier failure may count as a new one ({why})"
+        ));
+        now.marks_without_events(self.service_ref.cluster.ccm_version)
+    }
+
     /// Has the API server judge the edit with its record, and writes nothing.
     ///
     /// # Errors
@@ -107,7 +124,11 @@ impl ServiceSide<'_> {
         let who = self.cluster.whoami().await;
         // A question may have stood for long.
         let now = self.read().await.map_err(WriteFailure::NotWritten)?;
-        let before = self.observe(&now, printer).await.map_err(WriteFailure::NotWritten)?;
+        let before = if is_way_back {
+            self.observe_in_time(&now, printer).await
+        } else {
+            self.observe(&now, printer).await.map_err(WriteFailure::NotWritten)?
+        };
         let recorded = self.recorded(edit, (entry, id), &now, who, printer);
         let mut result = self.send(&now, &recorded, id, deadline, printer).await;
         if is_way_back && result.as_ref().is_err_and(is_too_large) {

@@ -161,7 +161,7 @@ impl ServiceSide<'_> {
         let written = match &self.manifest {
             Some(manifest) => self.create(manifest, id, deadline, printer).await,
             None => {
-                let way = (deadline, false);
+                let way = (deadline, self.is_brake() || self.entry.undoes.is_some());
                 self.write_recorded(&self.edit, (&self.entry, id), way, printer).await
             }
         };

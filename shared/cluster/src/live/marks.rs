@@ -18,6 +18,11 @@ use super::{
 };
 
 impl LiveService {
+    /// The Service's marks by CCM of that release, without its events.
+    pub fn marks_without_events(&self, version: CcmVersion) -> ObservedService {
+        self.marks(BTreeMap::new(), version)
+    }
+
     fn marks(&self, events: BTreeMap<String, Event>, version: CcmVersion) -> ObservedService {
         let labels = self.raw.pointer("/metadata/labels");
         let label = labels.and_then(|labels| labels.get(hash::LABEL)).and_then(Value::as_str);

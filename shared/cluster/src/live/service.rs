@@ -1,6 +1,6 @@
 //! One Service on an API server.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use clbmigrate_core::{
     history::{self, History},
@@ -10,11 +10,15 @@ use clbmigrate_core::{
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{connect::Connection, error::Error, request::ApiResponse};
 
 /// The field manager of everything that is written here.
 pub const FIELD_MANAGER: &str = "kubectl-clbmigrate";
+
+/// How long the API server may take to tell who the user is. A change does not wait for longer.
+const LONGEST_REVIEW: Duration = Duration::from_secs(5);
 
 /// A Service as the API server returned it, with all its fields.
 #[derive(Debug, Clone)]
@@ -181,8 +185,8 @@ impl Connection {
         answer.map(|answer| LiveService::of(answer, self)).transpose()
     }
 
-    /// The user's name by the API server (`SelfSubjectReview`). Where that fails, the kubeconfig's
-    /// user, or `unknown`.
+    /// The user's name by the API server (`SelfSubjectReview`). Where that fails, or takes more than
+    /// 5 seconds, the kubeconfig's user, or `unknown`.
     pub async fn whoami(&self) -> String {
         #[derive(Deserialize)]
         struct Review {
@@ -200,7 +204,8 @@ impl Connection {
         let body = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
         let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
         let body = Some(("application/json", body.to_owned()));
-        let review = match self.send(Method::POST, path, body).await {
+        let connection = self.until(Instant::now() + LONGEST_REVIEW);
+        let review = match connection.send(Method::POST, path, body).await {
             Ok(answer) => answer.parse::<Review>(self).ok(),
             Err(_) => None,
         };

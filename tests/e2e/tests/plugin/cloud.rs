@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User, document};
+use clbmigrate_fault_proxy::{Fault, Match};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 use serde_json::json;
@@ -224,6 +225,7 @@ fn truth(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     let (clb, _ccm) = served(user, tools)?;
     confirmed(user, &clb).context("confirmed")?;
     emptied(user, &clb).context("emptied")?;
+    called_once(user, &clb).context("called once")?;
     taken_back(user, &clb).context("taken back")?;
     left_empty(user, &clb).context("left empty")?;
     unproven(user, &clb).context("unproven")
@@ -243,6 +245,24 @@ fn emptied(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
     let told = told.expect_stderr("CCM is called once more")?.json()?;
     ensure!(told["verified"] == true && told["state"] == "done", "{told}");
     ensure!(user.annotation("weight")? == "60");
+    holds(user, clb, 30)
+}
+
+/// The answer to the call of CCM is lost: it is known by its id, and CCM is not called again.
+fn called_once(user: &User<'_>, clb: &CloudApi) -> anyhow::Result<()> {
+    let before = user.writes()?;
+    let (proxied, proxy) = user.behind_proxy()?;
+    let patches = Match::method("PATCH").path_end("/services/web");
+    let cut = proxy.add_rule(patches.skip(1).times(1), Fault::CutAfterAnswer);
+    clb.throttle_ccm(&[0]);
+    let told = asks(&proxied, clb, &set(50))?
+        .expect_code(0)?
+        .expect_stderr("CCM is called once more")?
+        .expect_stderr("the answer to the write was lost; the change is there")?;
+    ensure!(cut.hits() == 1 && !told.stderr.contains("somebody else"), "{}", told.stderr);
+    ensure!(user.writes()? == before + 2, "the change, and one call of CCM");
+    holds(user, clb, 25)?;
+    asks(user, clb, &set(60))?.expect_code(0)?;
     holds(user, clb, 30)
 }
 

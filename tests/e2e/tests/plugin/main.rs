@@ -7,6 +7,7 @@ mod ccm_rounds;
 mod cloud;
 mod edge_cases;
 mod isolation;
+mod levers;
 mod reading;
 mod served;
 mod terminal;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         .cluster(CLOUD, Version::NEWEST);
     let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 10] = [
+    let groups: [&[Case]; 11] = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         ccm_rounds::CASES,
         access::CASES,
         isolation::CASES,
+        levers::CASES,
         terminal::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
