@@ -42,6 +42,24 @@ enum ConnectionState {
     Connected(ClbClient),
 }
 
+/// Groups of one CLB that Services are to join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routes {
+    /// The CLB's id.
+    pub clb: String,
+    /// The Service ports that are to be mapped to each group, by its id.
+    pub ports: BTreeMap<String, BTreeSet<u16>>,
+}
+
+/// Whose routes the CLB API is asked about.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'q> {
+    /// Those of the selected Services.
+    Selected(&'q Selection<'q>),
+    /// Those that a command line names, and what the listeners of their ports send to now.
+    Named(&'q Routes),
+}
+
 /// What to ask the CLB API about.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Queries {
@@ -49,6 +67,8 @@ struct Queries {
     clbs: BTreeMap<String, BTreeSet<String>>,
     /// The groups that are asked about themselves.
     groups: BTreeSet<String>,
+    /// The ports whose listeners' groups are asked about as well.
+    ports: BTreeSet<u16>,
     /// How many groups are left out.
     left_out: usize,
 }
@@ -67,7 +87,7 @@ enum QueryResult {
 }
 
 impl ClbConnection {
-    /// Asks about the routes of the selected Services, and adds the answers to the snapshot. Groups
+    /// Asks about the routes of a scope, and adds the answers to the snapshot. Groups
     /// that the snapshot holds already, from `--overlay`, are not asked about, nor is a CLB whose
     /// listeners are among that. Without credentials,
     /// and with `--no-clb`, nothing is asked.
@@ -78,11 +98,11 @@ impl ClbConnection {
     pub async fn query(
         &self,
         snapshot: &mut Snapshot,
-        selection: &Selection<'_>,
+        scope: Scope<'_>,
         args: &ClbArgs,
         printer: &mut Printer,
     ) -> Result<(), Error> {
-        let queries = Queries::for_services(snapshot, selection);
+        let queries = Queries::new(snapshot, scope);
         if queries.clbs.is_empty() {
             return Ok(());
         }
@@ -223,6 +243,22 @@ fn region_of(snapshot: &Snapshot) -> Option<String> {
 }
 
 impl Queries {
+    fn new(snapshot: &Snapshot, scope: Scope<'_>) -> Self {
+        match scope {
+            Scope::Selected(selection) => Self::for_services(snapshot, selection),
+            Scope::Named(routes) => Self::for_routes(snapshot, routes),
+        }
+    }
+
+    fn for_routes(snapshot: &Snapshot, routes: &Routes) -> Self {
+        if annotation::clb_id_problem(&routes.clb).is_some() {
+            return Self::default();
+        }
+        let named = routes.ports.keys().map(|vgroup| (routes.clb.as_str(), vgroup.as_str()));
+        let ports = routes.ports.values().flatten().copied().collect();
+        Self { ports, ..Self::about(snapshot, named.collect()) }
+    }
+
     fn for_services(snapshot: &Snapshot, selection: &Selection<'_>) -> Self {
         let mut groups: BTreeSet<(&str, &str)> = BTreeSet::new();
         for cluster in &snapshot.clusters {
@@ -237,6 +273,11 @@ impl Queries {
                 groups.extend(routes_of(service).into_iter().map(|(vgroup, _)| (clb, vgroup)));
             }
         }
+        Self::about(snapshot, groups)
+    }
+
+    /// About groups, each with its CLB, as far as the snapshot does not hold the answers.
+    fn about(snapshot: &Snapshot, groups: BTreeSet<(&str, &str)>) -> Self {
         let answers = &snapshot.clb_answers;
         let (known, asked): (Vec<_>, Vec<_>) =
             groups.into_iter().partition(|(_, vgroup)| answers.groups.contains_key(*vgroup));
@@ -263,15 +304,19 @@ impl Queries {
             }]
         });
         let mut results = gathered(attributes).await;
-        let lists = self.clbs.iter().map(|(id, groups)| query_clb(clb, id, groups));
+        let lists = self.clbs.iter().map(|(id, groups)| query_clb(clb, id, (groups, &self.ports)));
         results.extend(gathered(lists).await);
         results
     }
 }
 
-/// Asks about a whole CLB, and about the health of its running listeners that forward to these
-/// groups.
-async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<QueryResult> {
+/// Asks about a whole CLB, about the health of its running listeners that forward to these groups, and
+/// about the other groups that the listeners of these ports forward to.
+async fn query_clb(
+    clb: &ClbClient,
+    id: &str,
+    (groups, ports): (&BTreeSet<String>, &BTreeSet<u16>),
+) -> Vec<QueryResult> {
     let balancer = clb.load_balancer(id).await;
     if balancer.as_ref().is_err_and(is_unknown_clb) {
         return vec![QueryResult::NoClb(id.to_owned())];
@@ -294,6 +339,14 @@ async fn query_clb(clb: &ClbClient, id: &str, groups: &BTreeSet<String>) -> Vec<
                 .filter(|listener| listener.is_running() && groups.contains(&listener.vgroup))
                 .cloned()
                 .collect();
+            let others = list.listeners.iter().filter(|listener| {
+                ports.contains(&listener.port)
+                    && !listener.vgroup.is_empty()
+                    && !groups.contains(&listener.vgroup)
+            });
+            for vgroup in others.map(|listener| &listener.vgroup).collect::<BTreeSet<_>>() {
+                results.push(QueryResult::of(clb.group(vgroup).await.map(ClbAnswer::Group)));
+            }
             results.push(QueryResult::Answer(ClbAnswer::Listeners(list)));
             for listener in ours {
                 let health = clb.health(id, listener.port, &listener.protocol).await;

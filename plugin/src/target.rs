@@ -28,6 +28,24 @@ pub fn parse_name(text: &str) -> Result<&str, Error> {
     Ok(name)
 }
 
+/// Finds the one selected Service that `text` names, whether CCM takes it or not.
+///
+/// # Errors
+/// Where there is none, and where several are meant; hints list the candidates.
+pub fn resolve_any<'a>(
+    index: &Index<'a>,
+    text: &str,
+    selection: &Selection<'_>,
+) -> Result<ServiceRef<'a>, Error> {
+    let name = parse_name(text)?;
+    let found: Vec<ServiceRef<'a>> = named(index, name, selection).collect();
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(not_found(index, name, selection)),
+        many => Err(ambiguous(name, &many.iter().collect::<Vec<_>>())),
+    }
+}
+
 /// Finds the one selected Service that `text` names. Where several have that name, the one that CCM
 /// takes is meant.
 ///
@@ -40,10 +58,7 @@ pub fn resolve<'a>(
     selection: &Selection<'_>,
 ) -> Result<ServiceRef<'a>, Error> {
     let name = parse_name(text)?;
-    let mut found = all_services(index).filter(|service_ref| {
-        service_ref.service.metadata.name == name
-            && selection.includes(service_ref.cluster, service_ref.service)
-    });
+    let mut found = named(index, name, selection);
     let Some(first) = found.next() else { return Err(not_found(index, name, selection)) };
     let mut others: Vec<ServiceRef<'a>> = found.collect();
     if others.is_empty() {
@@ -62,6 +77,18 @@ pub fn resolve<'a>(
         [] => Err(not_taken_by_ccm(&first)),
         many => Err(ambiguous(name, many)),
     }
+}
+
+/// The selected Services of a name, whether CCM takes them or not.
+fn named<'a>(
+    index: &Index<'a>,
+    name: &str,
+    selection: &Selection<'_>,
+) -> impl Iterator<Item = ServiceRef<'a>> {
+    all_services(index).filter(move |service_ref| {
+        service_ref.service.metadata.name == name
+            && selection.includes(service_ref.cluster, service_ref.service)
+    })
 }
 
 /// Every Service, whether CCM takes it or not.

@@ -10,7 +10,11 @@ use clbmigrate_core::{
 };
 use serde_json::Value;
 
-use crate::{cli::InputArgs, error::Error, namespaces::Namespaces};
+use crate::{
+    cli::InputArgs,
+    error::{Error, Exit},
+    namespaces::Namespaces,
+};
 
 /// What a plan is made of.
 pub struct PlanContext<'s> {
@@ -48,8 +52,16 @@ pub struct Intent {
     pub remarks: Vec<String>,
     /// Reasons against it that `--force` overrides.
     pub against: Vec<String>,
+    /// What the user should know of the edit itself.
+    pub notes: Vec<String>,
+    /// Commands that make at the CLB what the change needs there. They are shown, and not run.
+    pub commands: Vec<String>,
     /// What the user should do afterwards, in words.
     pub next: Option<String>,
+    /// The same where the CLB was seen to carry the change.
+    pub next_if_proven: Option<String>,
+    /// The same where the change stands and is not done.
+    pub next_if_not_done: Option<String>,
 }
 
 /// Which problems do not stop a change.
@@ -57,6 +69,9 @@ pub struct Intent {
 pub enum Leniency {
     /// None: every problem stops it.
     None,
+    /// What cannot be computed for want of evidence, such as the endpoints of a new Service. For a
+    /// change that joins groups at weight 0, whatever its backends are.
+    Join,
     /// Findings; an outcome that does harm at once stops it. For a change that takes another back.
     Undo,
     /// All of them, which become warnings. For a change to weight 0, the way to safety.
@@ -83,6 +98,16 @@ pub struct ServiceIntent {
     pub edit: ServiceEdit,
     /// The manifest of a Service that does not exist yet, without the edit.
     pub creates: Option<Value>,
+    /// Whether it is proven only where its groups hold its backends, also at weight 0: so it is where
+    /// it joins them.
+    pub must_register: bool,
+}
+
+impl Leniency {
+    /// Whether the change leads back to safety.
+    pub fn is_way_back(self) -> bool {
+        matches!(self, Self::Undo | Self::Zero)
+    }
 }
 
 impl Intent {
@@ -99,7 +124,11 @@ impl Intent {
             leniency: Leniency::None,
             remarks: Vec::new(),
             against: Vec::new(),
+            notes: Vec::new(),
+            commands: Vec::new(),
             next: None,
+            next_if_proven: None,
+            next_if_not_done: None,
         }
     }
 
@@ -110,6 +139,16 @@ impl Intent {
             sides: vec![SideIntent::Service(ServiceIntent::new(service_ref, edit))],
             ..Self::new(verb)
         }
+    }
+
+    /// What the user should do after a change that ended so.
+    pub fn next_of(&self, exit: Exit, is_proven: bool) -> Option<&str> {
+        let next = match exit {
+            Exit::Done if is_proven => self.next_if_proven.as_ref().or(self.next.as_ref()),
+            Exit::Done => self.next.as_ref(),
+            _ => self.next_if_not_done.as_ref(),
+        };
+        next.map(String::as_str)
     }
 
     /// The snapshot with the Services that are to be created, as if they were there and CCM did not
@@ -142,6 +181,7 @@ impl ServiceIntent {
             name: meta.name.clone(),
             edit,
             creates: None,
+            must_register: false,
         }
     }
 }

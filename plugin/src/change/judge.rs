@@ -54,10 +54,10 @@ impl Judgement {
         Self {
             reasons,
             fixes,
-            unknown: service_refs
-                .iter()
-                .flat_map(|service_ref| unknown(after, service_ref))
-                .collect(),
+            unknown: match leniency {
+                Leniency::Join => Vec::new(),
+                _ => service_refs.iter().flat_map(|of| unknown(after, of)).collect(),
+            },
             leniency,
             is_in_vain: preview.outcome == Outcome::NoEffect,
         }

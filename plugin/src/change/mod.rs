@@ -34,7 +34,7 @@ use clbmigrate_core::{
 
 pub use self::{
     deadline::Deadline,
-    intent::{Intent, Leniency, PlanContext, Planner, SideIntent, weight_edit},
+    intent::{Intent, Leniency, PlanContext, Planner, ServiceIntent, SideIntent, weight_edit},
     prepared::PreparedChange,
     run::RunResult,
     side::{Proof, ServiceSide, Side},
@@ -46,6 +46,7 @@ use self::{
     stop::Stop,
 };
 use crate::{
+    clb::Routes,
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
     document::{preview::PreviewAnswer, written::WrittenAnswer},
     error::{Error, Exit},
@@ -68,6 +69,9 @@ pub struct WriteOptions<'a> {
     /// The Service that is all that must be readable, as the command line names it: for a change that
     /// is a way to safety.
     pub lever: Option<&'a str>,
+    /// The routes that the CLB API is asked about, where the command line names them; else those of the
+    /// selected Services.
+    pub routes: Option<&'a Routes>,
 }
 
 /// Refuses flags that make no sense for a command that writes.
@@ -119,7 +123,7 @@ pub fn carry_out(
     for _ in 0..MAX_READS {
         let Input { loaded, namespaces, .. } = input::read_to_write(
             session.clone(),
-            options.lever,
+            (options.lever, options.routes),
             (options.input, overlay.as_ref()),
             printer,
         )?;
@@ -203,6 +207,11 @@ impl Change<'_> {
         } else if !is_patch {
             confirm::show_brief(&shown, printer)?;
         }
+        if !self.intent.commands.is_empty() {
+            printer.info("missing at the CLB; none of these commands is run here:");
+            self.intent.commands.iter().for_each(|line| printer.info(&format!("  {line}")));
+        }
+        self.intent.notes.iter().for_each(|note| printer.info(note));
         self.judge(&preview, &after, printer)?;
         if is_patch {
             return self.prepared.print_patches(printer);
@@ -225,7 +234,7 @@ impl Change<'_> {
             self.prepared.dry_run(printer)?;
         }
         let doubts = objections.doubts.clone();
-        let is_way_back = self.intent.leniency != Leniency::None;
+        let is_way_back = self.intent.leniency.is_way_back();
         objections.refuse(self.options, (is_way_back, is_asked), printer)?;
         if write.dry_run == Some(DryRun::ApiServer) {
             answer.dry_run("server").print(write.output, printer)?;
@@ -317,6 +326,7 @@ impl Change<'_> {
         })?;
         let answer = answer.waited(side.progress.proof.as_ref());
         answer.print(write.output, printer)?;
+        self.say_next(answer.exit(), printer);
         Ok(answer.exit())
     }
 
@@ -336,9 +346,14 @@ impl Change<'_> {
         let answer = answer.ended(&id, result, &self.prepared, is_waited_for)?;
         answer.print(self.options.write.output, printer)?;
         answer.print_next_steps(printer);
-        if let (Some(next), Exit::Done) = (&self.intent.next, answer.exit()) {
+        self.say_next(answer.exit(), printer);
+        Ok(answer.exit())
+    }
+
+    fn say_next(&self, exit: Exit, printer: &mut Printer) {
+        let is_proven = self.prepared.sides.iter().all(Side::is_proven);
+        if let Some(next) = self.intent.next_of(exit, is_proven) {
             printer.info(next);
         }
-        Ok(answer.exit())
     }
 }

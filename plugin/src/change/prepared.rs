@@ -232,6 +232,7 @@ fn service<'t>(
         present,
         edit: of.edit.clone(),
         manifest: of.creates.clone(),
+        must_register: of.must_register,
         entry,
         gains,
         progress: Progress::default(),

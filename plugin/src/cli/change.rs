@@ -17,6 +17,16 @@ fn hidden_of_undo(flag: Arg) -> Arg {
     if flag.get_id().as_str() == "contexts" { flag } else { hidden(flag) }
 }
 
+/// The same for `attach`, whose `--as` names the new Service.
+fn hidden_of_attach(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "impersonate" => {
+            flag.long("as-user").help("User to impersonate; here --as is a Service's name")
+        }
+        _ => hidden(flag),
+    }
+}
+
 /// What all commands share that write.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
@@ -130,15 +140,22 @@ pub struct UndoArgs {
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]
-#[command(mut_args = hidden, after_help = "\
+#[command(mut_args = hidden_of_attach, after_help = "\
 Examples:
-  # Join the group of port 80, at weight 0: traffic moves later, with set
+  # Join the group of port 80, at weight 0: traffic moves later, with set or shift. A Service of type
+  # ClusterIP or NodePort becomes one of type LoadBalancer in the same write
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\
+    --vgroup rsp-bp1example:80 --wait
+
+  # The Service has a CLB of its own, or shall stay as it is: a new one like it joins
+  kubectl clbmigrate attach svc/web -n shop --as web-shared --clb lb-bp1example \\
     --vgroup rsp-bp1example:80 --wait
 
   # Two ports, two groups; print it for the repository that GitOps reads
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\
-    --vgroup rsp-bp1example:80 --vgroup rsp-bp1example2:443 -o patch")]
+    --vgroup rsp-bp1example:80 --vgroup rsp-bp1example2:443 -o patch
+
+kubectl's --as USER is --as-user USER here.")]
 pub struct AttachArgs {
     /// The Service: svc/NAME, service/NAME or NAME
     #[arg(value_name = SERVICE)]
@@ -151,6 +168,11 @@ pub struct AttachArgs {
     /// A vServer group's id and the Service port that it is for; once a port
     #[arg(long, value_name = "GROUP:PORT", required = true)]
     pub vgroup: Vec<VgroupPort>,
+
+    /// Join a new Service of this name, with the selector and the ports of the named one, which stays
+    /// as it is
+    #[arg(long = "as", value_name = "NAME")]
+    pub new_name: Option<String>,
 
     /// How to write.
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::{
     cli::PreviewArgs,
     document::preview::PreviewAnswer,
     error::{Error, Exit},
-    input::{self, Input},
+    input::{self, Input, Overlaid},
     output::{Printer, text::count},
     selection::Selection,
     session::Session,
@@ -74,20 +74,10 @@ fn preview_weight(
 fn preview_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let newer = input::overlay(&args.input)?.unwrap_or_default();
     let session = Session::open(&args.input)?;
-    let namespaces = session.namespaces(&args.input);
+    let Overlaid { before, after: changed } =
+        input::read_overlaid(session.clone(), &args.input, &newer, printer)?;
+    let Input { loaded, namespaces, .. } = before;
     let selection = Selection::new(&args.input, &namespaces);
-    let answers = session.block_on(session.read_clusters(&namespaces));
-    let mut loaded = session.merge(answers, printer)?;
-    input::require_known_clusters(&newer, &loaded.snapshot)?;
-    let mut changed = loaded.snapshot.overlaid(&newer.snapshot, false);
-    // The CLB API's answers are evidence, not a part of the change.
-    loaded.snapshot.clb_answers = changed.clb_answers.clone();
-    loaded.merge_report(&newer);
-    printer.report_loaded(&loaded);
-    let sources: Vec<&Source> = args.input.overlay.iter().collect();
-    input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
-    input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
-    input::report_ccm(&changed, printer);
     let (before, after) = (Index::new(&loaded.snapshot), Index::new(&changed));
     let preview = preview::preview(&before, &after);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;

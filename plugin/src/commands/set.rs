@@ -30,6 +30,7 @@ pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: false,
         lever: is_brake.then_some(args.target.as_str()),
+        routes: None,
     };
     change::refuse_flags(&options, "set")?;
     change::refuse_contexts(&options, "set")?;

@@ -28,6 +28,7 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: args.unverified,
         lever: Some(&args.target),
+        routes: None,
     };
     change::refuse_flags(&options, "undo")?;
     let name = target::parse_name(&args.target)?;
@@ -201,6 +202,9 @@ fn plan_service(args: &UndoArgs, plan_context: &PlanContext<'_>) -> Result<Inten
     };
     let history = History::parse(meta.annotations.get(history::KEY))
         .map_err(|error| not_found(format!("svc/{}: {error}", meta.name)))?;
+    if let Some(intent) = plan_release_again(&history, &service_ref) {
+        return Ok(intent);
+    }
     let Some(entry) = history.last_to_undo() else {
         return Err(not_found(format!("svc/{} has no change of this tool to undo", meta.name)));
     };
@@ -258,21 +262,70 @@ fn plan_detach(entry: &HistoryEntry, service_ref: &ServiceRef<'_>) -> Result<Int
     if now != Some(joined.as_str()) {
         return Err(changed_since(entry, service_ref, &mapping, now, Some(joined)));
     }
-    let groups = joined.split(',').filter_map(|entry| entry.split(':').next());
-    // Two ports may share a group, which is released once.
-    let groups: BTreeSet<&str> = groups.collect();
-    let released: Vec<String> = groups.into_iter().map(|group| format!("{group}:0")).collect();
-    let edit =
-        AnnotationEdit { key: mapping, old: Some(joined.clone()), new: Some(released.join(",")) };
+    let released = released(joined);
+    let edit = AnnotationEdit { key: mapping, old: Some(joined.clone()), new: Some(released) };
     Ok(Intent {
         undoes: Some(entry.change.clone()),
         leniency: Leniency::Zero,
-        next: Some(
-            "CCM takes the backends out of the group; the Service may be deleted after that"
-                .to_owned(),
-        ),
-        ..Intent::of_one("undo", service_ref, ServiceEdit::from(vec![edit]))
+        ..release(entry.service_type.as_ref(), service_ref, edit)
     })
+}
+
+/// The mapping that releases the groups of another one.
+fn released(mapping: &str) -> String {
+    let groups = mapping.split(',').filter_map(|entry| entry.split(':').next());
+    // Two ports may share a group, which is released once.
+    let groups: BTreeSet<&str> = groups.collect();
+    let released: Vec<String> = groups.into_iter().map(|group| format!("{group}:0")).collect();
+    released.join(",")
+}
+
+/// A release that was written already is proven, where it is the last change.
+fn plan_release_again(history: &History, service_ref: &ServiceRef<'_>) -> Option<Intent> {
+    let annotations = &service_ref.service.metadata.annotations;
+    let key = annotations.key_of(annotation::VGROUP_PORT);
+    let last = history.last()?;
+    let change = last.annotations.get(&key)?;
+    let joined = change.from.as_deref()?;
+    let is_written = change.to.as_deref() == Some(released(joined).as_str());
+    let now = annotations.get(&key)?.to_owned();
+    if last.undoes.is_none() || !is_written || change.to.as_deref() != Some(now.as_str()) {
+        return None;
+    }
+    let undone = history.entries().iter().find(|of| last.undoes.as_ref() == Some(&of.change));
+    let edit = AnnotationEdit { key, old: Some(now.clone()), new: Some(now) };
+    Some(release(undone.and_then(|of| of.service_type.as_ref()), service_ref, edit))
+}
+
+/// The second step out of a group, with what the user may do when it is proven.
+fn release(
+    type_change: Option<&ValueChange>,
+    service_ref: &ServiceRef<'_>,
+    edit: AnnotationEdit,
+) -> Intent {
+    let meta = &service_ref.service.metadata;
+    let place = target::location_flags(service_ref);
+    let after = match type_change {
+        Some(ValueChange { from: Some(old), .. }) => format!(
+            "the Service stays of type LoadBalancer, with the CLB's id: without the id CCM would make a CLB. To have its old type again: kubectl patch service {} {place} -p '{{\"spec\":{{\"type\":\"{old}\"}}}}'",
+            meta.name
+        ),
+        Some(ValueChange { from: None, .. }) => {
+            format!("the Service may be deleted: kubectl delete service {} {place}", meta.name)
+        }
+        None => "the Service may be deleted".to_owned(),
+    };
+    let again = format!("kubectl clbmigrate undo svc/{} {place} --wait", meta.name);
+    Intent {
+        next: Some(format!(
+            "CCM takes the backends out of the group; whether it has, nobody has seen at the CLB: {again}. Leave the Service as it is until then"
+        )),
+        next_if_proven: Some(format!("the group holds none of its backends any more; {after}")),
+        next_if_not_done: Some(format!(
+            "the Service must not be deleted, nor its annotations taken away: what CCM has left in the group would stay there for ever. Try again: {again}"
+        )),
+        ..Intent::of_one("undo", service_ref, ServiceEdit::from(vec![edit]))
+    }
 }
 
 fn changed_since(

@@ -12,7 +12,9 @@ use crate::{
     error::{Error, Exit},
     output::{
         Printable, Terminal, human,
-        json::{AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object},
+        json::{
+            AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object, TypeChange,
+        },
     },
 };
 
@@ -35,6 +37,11 @@ impl ChangeAnswer {
             verb: intent.verb.to_owned(),
             object: Object::from(&object),
             annotations: side.edit.annotations.iter().map(described).collect(),
+            service_type: side.edit.service_type.as_ref().map(|edit| TypeChange {
+                old: side.manifest.is_none().then(|| edit.old().to_owned()),
+                new: edit.new.clone(),
+            }),
+            commands: intent.commands.clone(),
             change: None,
             undoes: intent.undoes.clone(),
             outcome: outcome.into(),
@@ -52,6 +59,7 @@ impl ChangeAnswer {
             .map(|last| format!("; last change {} by {} at {}", last.change, last.who, last.when));
         "none".clone_into(&mut self.document.verb);
         self.document.annotations = Vec::new();
+        self.document.service_type = None;
         self.document.undoes = None;
         self.document.message =
             format!("is so already, nothing was written{}", last.unwrap_or_default());

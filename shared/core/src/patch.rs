@@ -93,7 +93,8 @@ pub struct TypeEdit {
 }
 
 impl TypeEdit {
-    fn old(&self) -> &str {
+    /// The type that was read, also where a manifest states none.
+    pub fn old(&self) -> &str {
         self.old.as_deref().unwrap_or(DEFAULT_TYPE)
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clbmigrate_clb::{Error as ApiError, ErrorKind};
 use clbmigrate_core::{
+    annotation,
     clb_answers::ClbAnswer,
     index::{Index, RouteKey, ServiceRef, routes_of},
+    mapping::Mapping,
     patch::ServiceEdit,
     prediction::Prediction,
     route::Route,
@@ -40,7 +42,7 @@ pub(super) struct Expectation {
     snapshot: Snapshot,
     /// The edit that makes the Service so. It is made again of what is read anew.
     edit: ServiceEdit,
-    /// The snapshot with the mapping before the edit, where that names groups which the Service leaves.
+    /// The snapshot with a mapping to the groups that the Service leaves, where it leaves any.
     left: Option<Snapshot>,
 }
 
@@ -68,8 +70,12 @@ impl Expectation {
         let snapshot = before.with_edit(at, meta.namespace(), &meta.name, edit);
         let groups = |snapshot: &Snapshot| groups_of(snapshot, service_ref);
         let (old, new) = (groups(before), groups(&snapshot));
-        let leaves = old.iter().any(|group| !new.contains(group));
-        let left = leaves.then(|| before.clone());
+        let left = if old.iter().any(|group| !new.contains(group)) {
+            Some(before.clone())
+        } else {
+            // Groups that were released before.
+            with_releases_mapped(&snapshot, service_ref)
+        };
         Self { snapshot, edit: edit.clone(), left }
     }
 
@@ -108,22 +114,34 @@ impl ServiceSide<'_> {
             return None;
         }
         let mut seen: Option<(Vec<Difference>, Instant)> = None;
+        let mut is_seen_twice = false;
         loop {
             let result = match self.look(expected, deadline).await {
                 Ok(Ok(differences)) if differences.is_empty() => return Some(GroupCheck::Agrees),
                 Ok(Ok(differences)) => Ok(differences),
                 Ok(Err(why)) => return Some(GroupCheck::Unknown(why)),
                 Err(error) if error.is_transient() && !deadline.is_over() => Err(error.to_string()),
-                Err(error) => return Some(GroupCheck::Unknown(error.to_string())),
+                Err(error) => {
+                    // What was seen more than once is no less true for the last call.
+                    let last = seen.filter(|_| is_seen_twice && deadline.is_over());
+                    return Some(match last {
+                        Some((differences, _)) => in_words(&differences),
+                        None => GroupCheck::Unknown(error.to_string()),
+                    });
+                }
             };
             let mut standing = None;
             if let Ok(differences) = &result {
                 match &seen {
                     Some((known, since)) if known == differences => {
+                        is_seen_twice = true;
                         let is_empty = differences.iter().any(|of| of.is_empty);
                         standing = Some(is_empty || since.elapsed() >= PATIENCE);
                     }
-                    _ => seen = Some((differences.clone(), Instant::now())),
+                    _ => {
+                        is_seen_twice = false;
+                        seen = Some((differences.clone(), Instant::now()));
+                    }
                 }
             }
             if standing == Some(true) || deadline.is_over() {
@@ -200,8 +218,10 @@ impl ServiceSide<'_> {
     }
 
     fn compare(&self, expected: &Expectation, missing: &[String]) -> Comparison {
+        let now = groups_of(&expected.snapshot, &self.service_ref);
         let mut differences: Vec<Difference> = missing
             .iter()
+            .filter(|vgroup| now.contains(vgroup))
             .map(|vgroup| Difference {
                 words: format!("group {vgroup} does not exist"),
                 is_empty: false,
@@ -217,12 +237,14 @@ impl ServiceSide<'_> {
             }
         }
         if let Some(left) = &expected.left {
-            let now = groups_of(&expected.snapshot, &self.service_ref);
             let index = Index::new(left);
             let keys = self.routes_in(&index).into_iter();
             let keys = keys.filter(|key| !now.iter().any(|vgroup| *vgroup == key.vgroup));
             for key in keys {
-                differences.extend(self.in_left(&index, key)?);
+                // A group that is gone holds nothing.
+                if !missing.iter().any(|vgroup| *vgroup == key.vgroup) {
+                    differences.extend(self.in_left(&index, key)?);
+                }
                 compared += 1;
             }
         }
@@ -250,9 +272,22 @@ impl ServiceSide<'_> {
         let (Some(held), Some(backends)) = (of.weight_sum, of.backends) else {
             return Err(unknown());
         };
-        // At weight 0 nothing else matters: the Service gets no traffic.
-        if held == 0 && (of.weight == Some(0) || of.expected_weight_sum == Some(0)) {
+        // At weight 0 nothing else matters: the Service gets no traffic. Where it joins the group, it
+        // must be there.
+        let is_silent = held == 0 && (of.weight == Some(0) || of.expected_weight_sum == Some(0));
+        if is_silent && !self.must_register {
             return Ok(None);
+        }
+        match (backends, of.expected_weight_sum) {
+            (0, _) if is_silent && of.expected_backends == 0 => {
+                return Err(format!(
+                    "it has no backends yet as far as is known, so that nothing in group {} shows that it has joined",
+                    key.vgroup
+                ));
+            }
+            // Where it is not known how many there should be, those that are there have joined.
+            (_, None) if is_silent && of.expected_backends == 0 => return Ok(None),
+            _ => {}
         }
         let wanted = of.expected_weight_sum.or((of.weight == Some(0)).then_some(0));
         let wanted = wanted.ok_or_else(unknown)?;
@@ -284,6 +319,35 @@ impl ServiceSide<'_> {
             None => Err(format!("whose backends group {} holds is not known", key.vgroup)),
         }
     }
+}
+
+/// A snapshot in which a Service is mapped to the groups that it has release entries for; `None` where
+/// it has none.
+fn with_releases_mapped(snapshot: &Snapshot, service_ref: &ServiceRef<'_>) -> Option<Snapshot> {
+    let meta = &service_ref.service.metadata;
+    let cluster = snapshot.clusters.get(service_ref.cluster_index)?;
+    let service = cluster.service(meta.namespace(), &meta.name)?;
+    let ports = &service.spec.ports;
+    let annotations = &service.metadata.annotations;
+    let mapping = Mapping::parse(annotations.text(annotation::VGROUP_PORT));
+    let released: Vec<&str> =
+        mapping.entries().iter().filter(|of| of.is_release()).map(|of| of.group).collect();
+    // CCM maps a port to one group, so that a Service has not left more groups than it has ports.
+    if released.len() > ports.len() {
+        return None;
+    }
+    let mapped = released.iter().zip(ports).map(|(group, port)| format!("{group}:{}", port.port));
+    let mapped = mapped.collect::<Vec<_>>().join(",");
+    (!mapped.is_empty()).then(|| {
+        let key = annotations.key_of(annotation::VGROUP_PORT);
+        snapshot.with_annotation(
+            service_ref.cluster_index,
+            meta.namespace(),
+            &meta.name,
+            &key,
+            Some(&mapped),
+        )
+    })
 }
 
 /// The groups that CCM maps the ports of a side's Service to, in a snapshot.

@@ -76,6 +76,10 @@ impl EntryPlan {
                     (edit.key.clone(), change)
                 })
                 .collect(),
+            service_type: edit
+                .service_type
+                .as_ref()
+                .map(|edit| ValueChange { from: edit.old.clone(), to: Some(edit.new.clone()) }),
             whole: self.whole.clone(),
             service: Some(ChangedService {
                 cluster_uid: service_ref.cluster.uid.clone(),

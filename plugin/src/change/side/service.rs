@@ -7,6 +7,7 @@ use clbmigrate_core::{
     annotation,
     history::History,
     index::{Index, ServiceRef},
+    mapping::Mapping,
     object::ObjectRef,
     patch::{AnnotationEdit, ServiceEdit},
     reconciliation::Settlement,
@@ -54,6 +55,8 @@ pub struct ServiceSide<'t> {
     pub edit: ServiceEdit,
     /// The manifest of a Service that is to be created, without the edit.
     pub manifest: Option<Value>,
+    /// Whether it is proven only where its groups hold its backends, also at weight 0.
+    pub must_register: bool,
     /// What the record says.
     pub entry: EntryPlan,
     /// Whether it gains traffic.
@@ -126,12 +129,19 @@ impl ServiceSide<'_> {
         self.cloud.is_some()
     }
 
-    /// Whether it takes all traffic away: nothing of that is ever taken back.
+    /// Whether it takes all traffic away, or takes the Service out of its groups: nothing of that is
+    /// ever taken back.
     fn is_brake(&self) -> bool {
-        let is_weight =
-            |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
-        let weight = self.edit.annotations.iter().find(is_weight);
-        weight.is_some_and(|edit| edit.new.as_deref() == Some("0"))
+        let new_of = |suffix: &str| {
+            let mut edits = self.edit.annotations.iter();
+            let edit = edits.find(|edit| annotation::suffix_of(&edit.key) == Some(suffix));
+            edit.and_then(|edit| edit.new.as_deref())
+        };
+        let releases = new_of(annotation::VGROUP_PORT).is_some_and(|mapping| {
+            let mapping = Mapping::parse(mapping);
+            !mapping.entries().is_empty() && mapping.entries().iter().all(|of| of.is_release())
+        });
+        releases || new_of(annotation::WEIGHT) == Some("0")
     }
 
     /// Waits for a change that was written before.
@@ -189,6 +199,8 @@ impl ServiceSide<'_> {
             return Came::Failed("it was not written".to_owned());
         };
         let is_brake = self.is_brake();
+        // What was not written is not taken back.
+        let stays = is_brake || self.edit.is_unchanged();
         let options = ProofOptions {
             deadline: self.progress.deadline.unwrap_or(Deadline::after(policy.timeout)),
             stop: policy.may_stay().then_some(stop),
@@ -215,7 +227,7 @@ impl ServiceSide<'_> {
                 _ => Came::Taken(message),
             },
             Proof::PutBack(_) | Proof::Gone => Came::Taken(message),
-            Proof::Differs(_) | Proof::Unhealthy(_) if policy.may_stay() && is_brake => {
+            Proof::Differs(_) | Proof::Unhealthy(_) if policy.may_stay() && stays => {
                 Came::Stays(message)
             }
             Proof::Differs(how) if policy.may_stay() => {

@@ -91,6 +91,7 @@ fn side<'t>(
         present: LiveService::planned(world.borrow().services()[at].clone()),
         edit: ServiceEdit::from(vec![edit]),
         manifest: None,
+        must_register: false,
         entry: EntryPlan { verb: "shift".to_owned(), ..EntryPlan::default() },
         gains: to > from,
         progress: Progress::default(),

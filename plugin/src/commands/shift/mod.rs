@@ -29,6 +29,7 @@ pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: args.unverified,
         lever: None,
+        routes: None,
     };
     change::refuse_flags(&options, "shift")?;
     target::parse_name(&args.target)?;

@@ -141,7 +141,7 @@ impl<'a> WatchDisplay<'a> {
         let captured = CapturedOutput::new();
         let mut into = captured.printer();
         let overlay = self.overlay.as_ref();
-        match input::merge(session.clone(), answers, &self.args.input, overlay, &mut into) {
+        match input::merge(session.clone(), answers, &self.args.input, (overlay, None), &mut into) {
             Ok(input) => {
                 self.input = Some(input);
                 self.remarks = captured.stderr();

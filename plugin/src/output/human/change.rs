@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clbmigrate_core::annotation;
 
-use crate::output::json::ChangeReport;
+use crate::output::json::{ChangeReport, TypeChange};
 
 /// Writes a line for each annotation that changes, and the state in words. `name` is the Service's,
 /// as kubectl takes it.
@@ -16,6 +16,12 @@ pub fn change_report(report: &ChangeReport, name: &str, out: &mut dyn Write) -> 
         let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
         let (old, new) = (value(&annotation.old), value(&annotation.new));
         writeln!(out, "{name} {short} {old} -> {new}")?;
+    }
+    if let Some(TypeChange { old, new }) = &report.service_type {
+        match old {
+            Some(old) => writeln!(out, "{name} type {old} -> {new}")?,
+            None => writeln!(out, "{name} is new, of type {new}")?,
+        }
     }
     match change {
         Some(id) => writeln!(out, "change {id}: {message}"),

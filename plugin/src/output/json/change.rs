@@ -17,6 +17,12 @@ pub struct ChangeReport {
     pub object: Object,
     /// The annotations that change, without the record.
     pub annotations: Vec<AnnotationChange>,
+    /// The Service's type, where it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_type: Option<TypeChange>,
+    /// The `aliyun` commands that make at the CLB what the change needs there. They are not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
     /// The change's id, once it is written.
     pub change: Option<String>,
     /// The id of the change that this one takes back.
@@ -29,6 +35,15 @@ pub struct ChangeReport {
     pub verified: bool,
     /// The state in words.
     pub message: String,
+}
+
+/// A change of a Service's type.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TypeChange {
+    /// The type before; null where the Service is made by the change.
+    pub old: Option<String>,
+    /// The type after.
+    pub new: String,
 }
 
 /// The kind of a change's document.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::error::Error;
 
 pub use ccm::{CcmRelease, CcmSource};
-pub use change::{ChangeKind, ChangeReport, ChangeState};
+pub use change::{ChangeKind, ChangeReport, ChangeState, TypeChange};
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend,
     OutcomeCause, Preview, PreviewKind, RoundEvent, RouteState,

@@ -47,6 +47,11 @@ impl LiveService {
         Self { raw: manifest, date: None, warnings: Vec::new() }
     }
 
+    /// The object with all its fields.
+    pub fn object(&self) -> &Value {
+        &self.raw
+    }
+
     /// The Service's namespace.
     pub fn namespace(&self) -> &str {
         self.text("/metadata/namespace")

@@ -97,6 +97,10 @@ pub struct Listener {
     /// The id of the group that it forwards to; empty where it forwards elsewhere.
     #[serde(rename = "VServerGroupId", default, deserialize_with = "nullable")]
     pub vgroup: String,
+    /// The port of the servers of the CLB's default group that it forwards to; 0 where it forwards
+    /// elsewhere, or the answer does not tell.
+    #[serde(rename = "BackendServerPort", default, deserialize_with = "nullable")]
+    pub backend_port: u16,
     /// Its description; `k8s/…` where CCM wrote it.
     #[serde(default, deserialize_with = "nullable")]
     pub description: String,

@@ -39,9 +39,40 @@ pub struct LoadBalancer {
     /// The id of its VPC; empty where it is in none, or the answer does not say.
     #[serde(rename = "VpcId", default, deserialize_with = "nullable")]
     pub vpc: String,
+    /// The servers of its default group, to which listeners without a vServer group forward.
+    #[serde(rename = "BackendServers", default, deserialize_with = "servers")]
+    pub default_servers: Vec<DefaultServer>,
     /// Its tags, by key.
     #[serde(rename = "Tags", default, deserialize_with = "tags")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// A server of a CLB's default group. Its port is the listener's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DefaultServer {
+    /// The ECS instance's id, or that of a network interface.
+    pub server_id: String,
+    /// The address of a network interface; empty for an instance.
+    #[serde(default, deserialize_with = "nullable")]
+    pub server_ip: String,
+    /// 0..=100.
+    #[serde(default, deserialize_with = "nullable")]
+    pub weight: u32,
+    /// `ecs`, `eni` or `eci`; empty where the answer does not tell.
+    #[serde(rename = "Type", default, deserialize_with = "nullable")]
+    pub kind: String,
+}
+
+fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DefaultServer>, D::Error> {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase")]
+    struct Wrapped {
+        #[serde(default, deserialize_with = "nullable")]
+        backend_server: Vec<DefaultServer>,
+    }
+    let wrapped = Option::<Wrapped>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(wrapped.backend_server)
 }
 
 fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {

@@ -13,7 +13,7 @@ pub use self::{
     group::{GroupAnswer, GroupList, ListedGroup, RegisteredBackend},
     health::{Health, HealthAnswer, ServerHealth},
     listener::{Listener, ListenerList, ListenerName},
-    load_balancer::LoadBalancer,
+    load_balancer::{DefaultServer, LoadBalancer},
 };
 
 /// The answers of the CLB's API that are at hand.

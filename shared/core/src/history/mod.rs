@@ -60,6 +60,10 @@ pub struct HistoryEntry {
     /// Other annotations that were changed with the weight, by full key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, ValueChange>,
+    /// The Service's type before and after, where it was changed. `from` is `None` where the Service was
+    /// made by the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_type: Option<ValueChange>,
     /// All parts of the change, where it has other parts than this Service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Whole>,
@@ -217,6 +221,7 @@ mod tests {
             undoes: undoes.map(str::to_owned),
             step_of: None,
             annotations: BTreeMap::new(),
+            service_type: None,
             whole: None,
             service: None,
             servers_left_out: 0,

@@ -57,6 +57,10 @@ pub struct ServiceSpec {
     /// `ClusterIP` where left out.
     #[serde(rename = "type")]
     pub kind: Option<String>,
+    /// Whether `clusterIP` is `None`: the Service has no address of its own in the cluster. Its type
+    /// cannot become another one.
+    #[serde(rename = "clusterIP", deserialize_with = "is_none_text")]
+    pub is_headless: bool,
     /// Where it is set, another controller takes the Service (CCM 2.14: `NeedCLB`).
     pub load_balancer_class: Option<String>,
     /// Whether Kubernetes gives the ports node ports; it does where this is left out.
@@ -106,6 +110,11 @@ pub struct ServicePort {
     /// The port on every node; 0 where none is assigned (yet).
     #[serde(default, deserialize_with = "nullable")]
     pub node_port: u16,
+}
+
+fn is_none_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.as_deref() == Some("None"))
 }
 
 fn tcp() -> String {

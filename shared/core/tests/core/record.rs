@@ -44,6 +44,7 @@ fn entry(change: &str, parts: Vec<Part>) -> HistoryEntry {
         undoes: None,
         step_of: None,
         annotations: BTreeMap::new(),
+        service_type: None,
         whole: Some(Whole { parts }),
         service: None,
         servers_left_out: 0,

@@ -200,7 +200,7 @@ fn served(user: &User<'_>, tools: &Tools) -> anyhow::Result<(CloudApi, CcmDouble
     Ok((clb, ccm))
 }
 
-fn group(user: &User<'_>) -> String {
+pub fn group(user: &User<'_>) -> String {
     format!("rsp-bp1{}", user.namespace)
 }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod access;
+mod attaching;
+mod attaching_refused;
 mod ccm_events;
 mod ccm_rounds;
 mod cloud;
@@ -56,10 +58,12 @@ fn main() -> ExitCode {
         .cluster(CLOUD, Version::NEWEST);
     let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 11] = [
+    let groups: [&[Case]; 13] = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
+        attaching::CASES,
+        attaching_refused::CASES,
         edge_cases::CASES,
         waiting::CASES,
         ccm_events::CASES,

@@ -206,7 +206,9 @@ fn attach_refused(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     user.run(join)?
         .expect_code(3)?
         .expect_stderr("192.0.2.7")?
-        .expect_stderr("make a new Service")?;
+        .expect_stderr("make a new Service")?
+        .expect_stderr("attach svc/web -n attached")?
+        .expect_stderr("--as NAME")?;
     ensure!(user.writes()? == 0);
     Ok(())
 }

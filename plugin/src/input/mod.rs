@@ -1,5 +1,7 @@
 //! Reads what the flags name, files or clusters, into a snapshot.
 
+mod cluster_flags;
+
 use std::{io, path::Path, time::Duration};
 
 use clbmigrate_cluster::{
@@ -7,12 +9,11 @@ use clbmigrate_cluster::{
     files::{self, Options, Source},
     live::LENIENT_LIMIT,
 };
-use clbmigrate_core::{
-    snapshot::{CcmNote, Cluster, Snapshot},
-    version::{CcmVersion, CcmVersionError, NamedCcmVersion},
-};
+use clbmigrate_core::snapshot::{Cluster, Snapshot};
 
+pub use self::cluster_flags::{apply_cluster_flags, context_names, report_ccm};
 use crate::{
+    clb::{Routes, Scope},
     cli::InputArgs,
     error::{Error, Exit},
     namespaces::Namespaces,
@@ -42,7 +43,7 @@ pub struct Input {
 pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
-        return read_live(Session::open(args)?, args, overlay.as_ref(), printer);
+        return read_live(Session::open(args)?, args, (overlay.as_ref(), None), printer);
     }
     require_one_stdin(args.files.iter())?;
     let mut loaded = load_files(&args.files, args);
@@ -57,18 +58,61 @@ pub fn file_namespaces(args: &InputArgs) -> Namespaces {
     args.namespace.clone().map_or(Namespaces::All, Namespaces::One)
 }
 
-/// Reads the clusters of a session and the CLB API, with an overlay over them.
+/// Reads the clusters of a session and the CLB API, with an overlay over them. The API is asked about
+/// the routes that are named, or else about those of the selected Services.
 ///
 /// # Errors
 /// As [`merge`] has them.
 pub fn read_live(
     session: Session,
     args: &InputArgs,
-    overlay: Option<&Loaded>,
+    more: (Option<&Loaded>, Option<&Routes>),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let gathered = session.block_on(session.read_clusters(&session.namespaces(args)));
-    merge(session, gathered, args, overlay, printer)
+    merge(session, gathered, args, more, printer)
+}
+
+/// The clusters of a session as they are, and as they are with an overlay over them.
+pub struct Overlaid {
+    /// As they are, with the overlay's answers of the CLB API, which are evidence and no change.
+    pub before: Input,
+    /// With the overlay over them.
+    pub after: Snapshot,
+}
+
+/// Reads the clusters of a session, and lays an overlay over them. The CLB API is asked about the
+/// routes of the selected Services, those after the change among them.
+///
+/// # Errors
+/// As [`merge`] has them.
+pub fn read_overlaid(
+    session: Session,
+    args: &InputArgs,
+    newer: &Loaded,
+    printer: &mut Printer,
+) -> Result<Overlaid, Error> {
+    let namespaces = session.namespaces(args);
+    let answers = session.block_on(session.read_clusters(&namespaces));
+    let mut loaded = session.merge(answers, printer)?;
+    require_known_clusters(newer, &loaded.snapshot)?;
+    let mut after = loaded.snapshot.overlaid(&newer.snapshot, false);
+    loaded.merge_report(newer);
+    let selection = Selection::new(args, &namespaces);
+    let scope = Scope::Selected(&selection);
+    session.block_on(async {
+        session.clb().query(&mut after, scope, &args.clb, printer).await?;
+        loaded.snapshot.clb_answers.clone_from(&after.clb_answers);
+        // The groups that the change leaves.
+        session.clb().query(&mut loaded.snapshot, scope, &args.clb, printer).await
+    })?;
+    after.clb_answers.clone_from(&loaded.snapshot.clb_answers);
+    printer.report_loaded(&loaded);
+    let sources: Vec<&Source> = args.overlay.iter().collect();
+    apply_cluster_flags(&mut loaded.snapshot, args, &sources)?;
+    apply_cluster_flags(&mut after, args, &sources)?;
+    report_ccm(&after, printer);
+    Ok(Overlaid { before: Input { loaded, session: Some(session), namespaces }, after })
 }
 
 /// The same for a change. With a `lever`, the Service of a change that is a way to safety, nothing but
@@ -79,15 +123,17 @@ pub fn read_live(
 /// wrong.
 pub fn read_to_write(
     session: Session,
-    lever: Option<&str>,
+    (lever, named): (Option<&str>, Option<&Routes>),
     (args, overlay): (&InputArgs, Option<&Loaded>),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
-    let Some(target) = lever else { return read_live(session, args, overlay, printer) };
+    let Some(target) = lever else {
+        return read_live(session, args, (overlay, named), printer);
+    };
     let name = target::parse_name(target)?;
     let answers = session.block_on(session.read_clusters_around(&session.namespaces(args), name));
     let mut input = combine(session, answers, args, overlay, printer)?;
-    match input.ask_clb(Some(LENIENT_LIMIT), args, printer) {
+    match input.ask_clb(named, Some(LENIENT_LIMIT), args, printer) {
         Ok(()) => {}
         Err(error @ Error::Usage { .. }) => return Err(error),
         Err(error) => printer.warning(&error.to_string()),
@@ -96,7 +142,7 @@ pub fn read_to_write(
 }
 
 /// Makes one snapshot of the clusters' states with the overlay over it, asks the CLB API about the
-/// selected routes, and applies the flags about clusters.
+/// named routes or those of the selected Services, and applies the flags about clusters.
 ///
 /// # Errors
 /// Where no cluster was read, where the overlay or a flag names an unknown cluster, and where the
@@ -105,11 +151,11 @@ pub fn merge(
     session: Session,
     answers: Vec<ClusterReadResult>,
     args: &InputArgs,
-    overlay: Option<&Loaded>,
+    (overlay, named): (Option<&Loaded>, Option<&Routes>),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let mut input = combine(session, answers, args, overlay, printer)?;
-    input.ask_clb(None, args, printer)?;
+    input.ask_clb(named, None, args, printer)?;
     input.finish(args, printer)
 }
 
@@ -132,9 +178,11 @@ fn combine(
 }
 
 impl Input {
-    /// Asks the CLB API about the selected routes, for as long as it may take.
+    /// Asks the CLB API about the named routes, or else about those of the selected Services, for as
+    /// long as it may take.
     fn ask_clb(
         &mut self,
+        named: Option<&Routes>,
         limit: Option<Duration>,
         args: &InputArgs,
         printer: &mut Printer,
@@ -142,7 +190,8 @@ impl Input {
         let Some(session) = &self.session else { return Ok(()) };
         let selection = Selection::new(args, &self.namespaces);
         let snapshot = &mut self.loaded.snapshot;
-        let query = session.clb().query(snapshot, &selection, &args.clb, printer);
+        let scope = named.map_or(Scope::Selected(&selection), Scope::Named);
+        let query = session.clb().query(snapshot, scope, &args.clb, printer);
         let Some(limit) = limit else { return session.block_on(query) };
         let answered = session.block_on(async { timeout(limit, query).await });
         answered.unwrap_or_else(|_| {
@@ -243,149 +292,4 @@ pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
         options.default_namespace.clone_from(namespace);
     }
     files::load(sources, io::stdin().lock(), &options)
-}
-
-/// Applies `--cluster-id`, `--cluster-suffix`, `--backend-type` and `--ccm-version` to the clusters
-/// that they name, and infers the ids that nothing says. A cluster that `sources` name may be missing: its files
-/// could not be read, or hold no object.
-///
-/// # Errors
-/// A usage error where a flag names an unknown cluster, has no value, or fits several clusters.
-pub fn apply_cluster_flags(
-    snapshot: &mut Snapshot,
-    args: &InputArgs,
-    sources: &[&Source],
-) -> Result<(), Error> {
-    let is_source = |name: &str| sources.iter().any(|of| of.context.as_deref() == Some(name));
-    if let Some(name) = &args.context
-        && !is_source(name)
-        && !snapshot.clusters.is_empty()
-        && !snapshot
-            .clusters
-            .iter()
-            .any(|cluster| cluster.context.as_deref() == Some(name.as_str()))
-    {
-        return Err(unknown_context("--context", name, snapshot));
-    }
-    let mut each = |flag: &str, text: &str, apply: ClusterSetter<'_>| {
-        apply_to_cluster(snapshot, flag, text, &is_source, apply)
-    };
-    for text in &args.cluster_id {
-        each("--cluster-id", text, &mut |cluster, id| {
-            cluster.id = Some(id.to_owned());
-            Ok(())
-        })?;
-    }
-    for text in &args.cluster_suffix {
-        each("--cluster-suffix", text, &mut |cluster, suffix| {
-            cluster.suffix = Some(suffix.to_owned());
-            Ok(())
-        })?;
-    }
-    for text in &args.backend_type {
-        each("--backend-type", text, &mut |cluster, kind| {
-            cluster.eni_by_default = match kind {
-                "eni" => Some(true),
-                "ecs" => Some(false),
-                other => {
-                    let message = format!("--backend-type {other:?} is neither eni nor ecs");
-                    return Err(Error::usage(message));
-                }
-            };
-            Ok(())
-        })?;
-    }
-    for text in &args.ccm_version {
-        each("--ccm-version", text, &mut |cluster, version| {
-            cluster.set_ccm(ccm_version(version)?, &format!("--ccm-version {version}"));
-            Ok(())
-        })?;
-    }
-    snapshot.infer_cluster_ids();
-    Ok(())
-}
-
-/// The value of `--ccm-version`.
-fn ccm_version(text: &str) -> Result<NamedCcmVersion, Error> {
-    text.parse().map_err(|error: CcmVersionError| Error::Usage {
-        message: format!("--ccm-version: {error}"),
-        hints: match error {
-            CcmVersionError::Malformed(_) => Vec::new(),
-            CcmVersionError::TooOld(_) => {
-                vec![format!("--ccm-version {} judges it as that one", CcmVersion::OLDEST)]
-            }
-        },
-    })
-}
-
-/// Says on stderr by which release of CCM each cluster is judged, where that is not plainly the
-/// newest.
-pub fn report_ccm(snapshot: &Snapshot, printer: &mut Printer) {
-    for cluster in &snapshot.clusters {
-        let of = cluster.context.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        match &cluster.ccm_note {
-            Some(note @ CcmNote::Newer(_)) => printer.info(&format!("note: {of}{note}")),
-            Some(note) => printer.warning(&format!("{of}{note}")),
-            None if cluster.ccm_version != CcmVersion::NEWEST => {
-                let source = cluster.ccm_source.as_str();
-                printer.note(&format!("{of}CCM {} ({source})", cluster.ccm_version));
-            }
-            None => {}
-        }
-    }
-}
-
-/// What a flag does to a cluster.
-type ClusterSetter<'f> = &'f mut dyn FnMut(&mut Cluster, &str) -> Result<(), Error>;
-
-/// Applies `[CTX=]VALUE` to the cluster it is for.
-fn apply_to_cluster(
-    snapshot: &mut Snapshot,
-    flag: &str,
-    text: &str,
-    is_source: &dyn Fn(&str) -> bool,
-    apply: ClusterSetter<'_>,
-) -> Result<(), Error> {
-    let (context, value) = match text.rsplit_once('=') {
-        Some((context, value)) => (Some(context), value),
-        None => (None, text),
-    };
-    if value.is_empty() {
-        return Err(Error::usage(format!(
-            "{flag} {text:?} has no value; write {flag} [CTX=]VALUE"
-        )));
-    }
-    let Some(name) = context else {
-        return match snapshot.clusters.as_mut_slice() {
-            [] => apply(&mut Cluster::default(), value),
-            [cluster] => apply(cluster, value),
-            _ => Err(Error::usage(format!(
-                "{flag} {value}: for which cluster? There are {}; write {flag} CTX={value}",
-                context_names(snapshot)
-            ))),
-        };
-    };
-    let named = |cluster: &&mut Cluster| cluster.context.as_deref() == Some(name);
-    let may_be_missing = snapshot.clusters.is_empty() || is_source(name);
-    match snapshot.clusters.iter_mut().find(named) {
-        Some(cluster) => apply(cluster, value),
-        None if may_be_missing => apply(&mut Cluster::default(), value),
-        None => Err(unknown_context(flag, name, snapshot)),
-    }
-}
-
-fn unknown_context(flag: &str, name: &str, snapshot: &Snapshot) -> Error {
-    Error::usage(format!(
-        "{flag}: no cluster is named {name:?}; there is {}. Give files a name with -f {name}=PATH",
-        context_names(snapshot)
-    ))
-}
-
-/// The names of the clusters' contexts, separated by commas.
-pub fn context_names(snapshot: &Snapshot) -> String {
-    let names = snapshot.clusters.iter().map(|cluster| match &cluster.context {
-        Some(name) => name.to_string(),
-        None => "one without a name".to_owned(),
-    });
-    names.collect::<Vec<_>>().join(", ")
 }
