@@ -148,8 +148,21 @@ impl ClbConnection {
         Ok(())
     }
 
-    /// The client; `None` without credentials, with `--no-clb`, and before there was anything to
-    /// ask.
+    /// Connects, also where there was nothing to ask yet: a Service that has left its groups names no
+    /// route any more.
+    ///
+    /// # Errors
+    /// Where the flags ask for the API, and the search for credentials fails.
+    pub async fn connect(
+        &self,
+        snapshot: &Snapshot,
+        args: &ClbArgs,
+        printer: &mut Printer,
+    ) -> Result<(), Error> {
+        self.connected(snapshot, args, printer).await.map(drop)
+    }
+
+    /// The client; `None` without credentials, with `--no-clb`, and before it is connected.
     pub fn client(&self) -> Option<ClbClient> {
         match &*self.state.borrow() {
             ConnectionState::Connected(clb) => Some(clb.clone()),

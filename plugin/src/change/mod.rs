@@ -138,6 +138,14 @@ pub fn carry_out(
         let plan_context =
             PlanContext { index: &index, namespaces: &namespaces, input: options.input };
         let intent = plan(&plan_context)?;
+        let clb = session.clb();
+        let connected =
+            session.block_on(clb.connect(&loaded.snapshot, &options.input.clb, printer));
+        match connected {
+            // A way to safety goes on without proof.
+            Err(error) if intent.leniency.is_way_back() => printer.warning(&error.to_string()),
+            connected => connected?,
+        }
         // What CCM would write is not known; that stops all but the way to safety.
         if let (Leniency::None, Some(error)) = (intent.leniency, loaded.failures.first()) {
             return Err(error.clone().into());

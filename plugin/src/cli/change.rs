@@ -142,14 +142,14 @@ pub struct UndoArgs {
 #[derive(Debug, Args)]
 #[command(mut_args = hidden_of_attach, after_help = "\
 Examples:
-  # Join the group of port 80, at weight 0: traffic moves later, with set or shift. A Service of type
-  # ClusterIP or NodePort becomes one of type LoadBalancer in the same write
+  # Join the group of port 80, at weight 0: traffic moves later, with shift.
+  # The type ClusterIP or NodePort becomes LoadBalancer in the same write
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\
     --vgroup rsp-bp1example:80 --wait
 
-  # The Service has a CLB of its own, or shall stay as it is: a new one like it joins
-  kubectl clbmigrate attach svc/web -n shop --as web-shared --clb lb-bp1example \\
-    --vgroup rsp-bp1example:80 --wait
+  # It has a CLB of its own, or shall stay as it is: a new one like it joins
+  kubectl clbmigrate attach svc/web -n shop --as web-shared \\
+    --clb lb-bp1example --vgroup rsp-bp1example:80 --wait
 
   # Two ports, two groups; print it for the repository that GitOps reads
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\

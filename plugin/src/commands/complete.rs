@@ -199,8 +199,34 @@ fn input(before: &[String]) -> Option<InputArgs> {
     }
 }
 
+/// Whether the command line is of `attach`.
+fn is_attach(before: &[String]) -> bool {
+    before.iter().any(|word| word == "attach")
+}
+
+/// A command line with the flags of other commands: the `--as-user` of `attach` is their `--as`, and its
+/// `--as`, which names a Service, is none of theirs.
+fn without_new_name(before: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut is_value = false;
+    for word in before {
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        match word.split_once('=').map_or((word.as_str(), None), |(flag, of)| (flag, Some(of))) {
+            ("--as", value) => is_value = value.is_none(),
+            ("--as-user", None) => words.push("--as".to_owned()),
+            ("--as-user", Some(value)) => words.push(format!("--as={value}")),
+            _ => words.push(word.clone()),
+        }
+    }
+    words
+}
+
 /// The words of the command line that say which cluster is meant.
 fn location_words(before: &[String]) -> Vec<String> {
+    let before = if is_attach(before) { without_new_name(before) } else { before.to_vec() };
+    let before = before.as_slice();
     let mut words = Vec::new();
     // The Service of a shift is that of the side that gains.
     let gains = value(before, "--to").and_then(context_of);
@@ -256,7 +282,7 @@ fn namespaces(before: &[String]) -> Vec<String> {
     listed.unwrap_or_default()
 }
 
-/// The Services that CCM takes, in the form that was begun: `attach` is for those without annotations.
+/// The Services that CCM takes, in the form that was begun; for `attach` all.
 fn services(before: &[String], last: &str) -> Candidates {
     let listed = input(before).and_then(|input| {
         let session = Session::open(&input).ok()?;
@@ -272,8 +298,10 @@ fn services(before: &[String], last: &str) -> Candidates {
     let listed = listed.unwrap_or_default();
     let services = listed.iter().flat_map(Cluster::services);
     let mut known = BTreeSet::new();
-    let candidates = services
-        .filter(|service| service.is_taken_by_ccm() && known.insert(&service.metadata.name));
+    let is_any = is_attach(before);
+    let candidates = services.filter(|service| {
+        (is_any || service.is_taken_by_ccm()) && known.insert(&service.metadata.name)
+    });
     let about = |service: &Service| {
         let weight = service.metadata.annotations.text(annotation::WEIGHT);
         if weight.is_empty() { String::new() } else { format!("weight {weight}") }
@@ -300,6 +328,10 @@ mod tests {
     #[case::the_gaining_side_with_equals("shift --from=a --to=b=shop/web svc/", "--context b")]
     #[case::the_gaining_side_of_several("shift --contexts=a,b --to b svc/", "--context b")]
     #[case::several_contexts("undo --contexts a,b svc/", "--contexts a,b")]
+    #[case::a_user("set --as ann svc/", "--as ann")]
+    #[case::the_new_service_is_no_user("attach --as shared -n shop svc/", "-n shop")]
+    #[case::the_new_service_with_equals("attach --as=shared --as-user=ann svc/", "--as=ann")]
+    #[case::a_user_of_attach("attach --as-user ann --as shared svc/", "--as ann")]
     fn the_cluster_is_that_of_the_command_line(#[case] before: &str, #[case] flags: &str) {
         let line = location_words(&words(before));
         assert_eq!(line.join(" "), flags);

@@ -5,6 +5,8 @@
 //! `CreateLoadBalancerTCPListener`, `SetLoadBalancerTCPListenerAttribute` and those of the other
 //! protocols, `StartLoadBalancerListener`. A new listener is stopped.
 
+use std::fmt::Write as _;
+
 use clbmigrate_core::{
     clb_answers::{ClbAnswers, Listener},
     identity::NamedKey,
@@ -56,9 +58,9 @@ pub(super) fn commands(
             let name = format!("{}-{}", meta.namespace(), meta.name);
             writer.call("CreateVServerGroup", &[("VServerGroupName", &name)]);
             if let Some(line) = writer.lines.last_mut() {
-                line.push_str(&format!(
-                    "  # its VServerGroupId is {NEW_GROUP}; give it to --vgroup"
-                ));
+                *line += "  # its VServerGroupId is ";
+                *line += NEW_GROUP;
+                *line += "; give it to --vgroup";
             }
         }
         let id = if is_there { group } else { NEW_GROUP };
@@ -205,7 +207,8 @@ impl Writer<'_> {
         for (name, value) in parameters {
             // A value that begins with a dash would be a flag.
             let between = if value.starts_with('-') { '=' } else { ' ' };
-            line.push_str(&format!(" --{name}{between}{value}"));
+            // Writing to a String cannot fail.
+            let _ = write!(line, " --{name}{between}{value}");
         }
         self.lines.push(line);
     }
@@ -214,12 +217,17 @@ impl Writer<'_> {
 impl Server {
     fn to_json(&self) -> Value {
         let kind = if self.kind.is_empty() { "ecs" } else { &self.kind };
-        let mut json = json!({
-            "ServerId": self.id, "Port": self.port, "Weight": self.weight, "Type": kind,
-        });
-        if kind != "ecs" && !self.ip.is_empty() {
-            json["ServerIp"] = json!(self.ip);
+        let port = self.port;
+        let (id, weight) = (&self.id, self.weight);
+        if kind == "ecs" || self.ip.is_empty() {
+            return json!({"ServerId": id, "Port": port, "Weight": weight, "Type": kind});
         }
-        json
+        json!({
+            "ServerId": id, "Port": port, "Weight": weight, "Type": kind, "ServerIp": self.ip,
+        })
     }
 }
+
+#[cfg(test)]
+#[path = "missing_tests.rs"]
+mod tests;

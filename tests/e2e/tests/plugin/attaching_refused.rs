@@ -37,12 +37,12 @@ fn wrong_groups(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     clb.edit(|state| {
         if let Some(first) = state.load_balancers.first().cloned() {
             let mut other = first;
-            other.id = "lb-bp1other".to_owned();
+            "lb-bp1other".clone_into(&mut other.id);
             other.address = None;
             other.listeners.clear();
             other.groups.truncate(1);
             for group in &mut other.groups {
-                group.id = "rsp-bp1elsewhere".to_owned();
+                "rsp-bp1elsewhere".clone_into(&mut group.id);
             }
             state.load_balancers.push(other);
         }
