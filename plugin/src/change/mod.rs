@@ -255,6 +255,10 @@ impl Change<'_> {
         if is_asked || is_way_back {
             policy.health = policy.health.min(NeededHealth::NotAbnormal);
         }
+        if is_way_back && !self.has_several_sides() {
+            // Nobody gives anything up for it.
+            policy.health = NeededHealth::Nothing;
+        }
         self.write(&policy, answer, printer)
     }
 

@@ -15,7 +15,7 @@ use clbmigrate_core::{
 
 use super::{
     PreparedChange, WriteOptions,
-    side::{Policy, ServiceSide, Side, abnormal_in_words, unknown_in_words},
+    side::{Policy, ServiceSide, Side, abnormal_in_words, silent_in_words, unknown_in_words},
 };
 use crate::{
     document::route_name,
@@ -39,6 +39,8 @@ pub struct Objections {
     /// What is not known of the health of backends that gain traffic: a yes on the terminal accepts it
     /// as well as `--force`.
     pub doubts: Vec<String>,
+    /// What is to be said of it.
+    notes: Vec<String>,
 }
 
 impl Objections {
@@ -74,10 +76,12 @@ impl Objections {
                 }
                 found.doubts.extend(unchecked(prepared.before, &change.after));
                 found.doubts.extend(unknown_in_words(&change.before, &before));
+                found.notes.extend(silent_in_words(&before));
             }
         }
         found.against.dedup();
         found.doubts.dedup();
+        found.notes.dedup();
         found
     }
 
@@ -98,6 +102,7 @@ impl Objections {
             reasons.append(&mut self.unverified);
             hints.push("--unverified takes CCM's word where the CLB cannot be asked".to_owned());
         }
+        self.notes.iter().for_each(|note| printer.warning(note));
         if !is_asked {
             self.against.append(&mut self.doubts);
         }

@@ -1,6 +1,6 @@
 //! What the CLB's health checks say of the backends that are to carry traffic.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clbmigrate_core::{
     clb_answers::ClbAnswer,
@@ -179,6 +179,18 @@ pub fn abnormal_in_words(vgroup: &str, of: &[&Participant<'_>]) -> Option<String
     ))
 }
 
+/// Which listeners have checked nobody yet, in words; `None` where there are none.
+pub fn silent_in_words(of: &[&Participant<'_>]) -> Option<String> {
+    let silent = of.iter().flat_map(|of| &of.health.silent).map(String::as_str);
+    let silent: BTreeSet<&str> = silent.collect();
+    (!silent.is_empty()).then(|| {
+        format!(
+            "the health check of {} has not told of any backend yet, so it is not known whether they are healthy",
+            silent.into_iter().collect::<Vec<_>>().join(" and ")
+        )
+    })
+}
+
 /// Why it is not known whether these participants' backends with weight are healthy, in words; `None`
 /// where it is.
 pub fn unknown_in_words(route: &Route<'_>, of: &[&Participant<'_>]) -> Option<String> {
@@ -192,14 +204,12 @@ pub fn unknown_in_words(route: &Route<'_>, of: &[&Participant<'_>]) -> Option<St
             route.key.clb
         ));
     }
-    let mut unchecked: Vec<&str> =
-        of.iter().flat_map(|of| &of.health.unchecked).map(String::as_str).collect();
-    unchecked.sort_unstable();
-    unchecked.dedup();
+    let unchecked = of.iter().flat_map(|of| &of.health.unchecked).map(String::as_str);
+    let unchecked: BTreeSet<&str> = unchecked.collect();
     (!unchecked.is_empty()).then(|| {
         format!(
             "whether the backends of group {vgroup} are healthy is not known: {} has no health check, or no answer yet",
-            unchecked.join(" and ")
+            unchecked.into_iter().collect::<Vec<_>>().join(" and ")
         )
     })
 }

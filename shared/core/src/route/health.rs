@@ -31,6 +31,9 @@ pub struct ParticipantHealth {
     /// whether it is healthy, as `tcp/80`: they have no health check, have not checked it yet, or
     /// did not answer.
     pub unchecked: Vec<String>,
+    /// The listeners that send to the group, have a health check, and call no backend of any group
+    /// healthy or abnormal: they have checked nothing yet.
+    pub silent: Vec<String>,
 }
 
 /// The health checks of a route's listeners.
@@ -60,7 +63,28 @@ impl<'a> RouteHealth<'_, 'a> {
             abnormal: abnormal.collect(),
             is_told: weighty().all(|backend| self.is_told(backend)),
             unchecked: self.unchecked(weighty),
+            silent: self.silent(),
         }
+    }
+
+    /// Whether a listener has a health check and tells nothing of anybody.
+    fn is_silent(&self, name: &ListenerName<'_>) -> bool {
+        let answers = self.index.snapshot.clb_answers.health.iter();
+        let answers = answers.filter(|answer| answer.clb.as_deref() == Some(self.clb));
+        let mut entries =
+            answers.flat_map(|answer| &answer.servers).filter(|entry| entry.is_at(name)).peekable();
+        let is_off = || {
+            let listeners = self.index.listeners_of(self.clb).unwrap_or_default();
+            listeners.iter().any(|of| of.name() == *name && of.is_unchecked())
+        };
+        entries.peek().is_some()
+            && entries.all(|entry| entry.health == Some(Health::Unavailable))
+            && !is_off()
+    }
+
+    fn silent(&self) -> Vec<String> {
+        let names = self.listeners.names().unwrap_or_default();
+        names.iter().filter(|name| self.is_silent(name)).map(ToString::to_string).collect()
     }
 
     fn unchecked<'b, I: Iterator<Item = &'b RegisteredBackend>>(
@@ -74,8 +98,8 @@ impl<'a> RouteHealth<'_, 'a> {
             })
         };
         let names = self.listeners.names().unwrap_or_default();
-        let unchecked =
-            names.iter().filter(|name| weighty().any(|backend| !is_checked(name, backend)));
+        let names = names.iter().filter(|name| !self.is_silent(name));
+        let unchecked = names.filter(|name| weighty().any(|backend| !is_checked(name, backend)));
         unchecked.map(ToString::to_string).collect()
     }
 

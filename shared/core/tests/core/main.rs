@@ -8,6 +8,7 @@
 
 mod grid;
 mod hashes;
+mod health;
 mod identity;
 mod inject;
 mod known_keys;
