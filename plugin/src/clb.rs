@@ -82,6 +82,8 @@ enum QueryResult {
     NoClb(String),
     /// The API could not be asked about the CLB itself.
     UnreadClb(String, ApiError),
+    /// The health that a listener sees could not be read: it is shown as unknown, and changes ask about it.
+    NoHealth(ApiError),
     /// Another call failed.
     Failed(ApiError),
 }
@@ -94,7 +96,7 @@ impl ClbConnection {
     ///
     /// # Errors
     /// Where the flags ask for the API and it, or the search for credentials, fails. Without such
-    /// flags a failure is a warning.
+    /// flags a failure is a warning; that health could not be read always is.
     pub async fn query(
         &self,
         snapshot: &mut Snapshot,
@@ -129,6 +131,10 @@ impl ClbConnection {
                 QueryResult::UnreadClb(id, error) => {
                     snapshot.clb_answers.insert_unread(&id, &describe(&error));
                     error
+                }
+                QueryResult::NoHealth(error) => {
+                    *failures.entry(describe(&error)).or_default() += 1;
+                    continue;
                 }
                 QueryResult::Failed(error) => error,
             };
@@ -363,7 +369,10 @@ async fn query_clb(
             results.push(QueryResult::Answer(ClbAnswer::Listeners(list)));
             for listener in ours {
                 let health = clb.health(id, listener.port, &listener.protocol).await;
-                results.push(QueryResult::of(health.map(ClbAnswer::Health)));
+                results.push(match health {
+                    Ok(health) => QueryResult::Answer(ClbAnswer::Health(health)),
+                    Err(error) => QueryResult::NoHealth(error),
+                });
             }
         }
         Err(error) if is_unknown_clb(&error) => return vec![QueryResult::NoClb(id.to_owned())],

@@ -73,11 +73,17 @@ pub(super) async fn check(
     printer: &mut Printer,
 ) -> HealthCheck {
     let start = Instant::now();
-    let mut last = None;
+    // What was said last, and what the last answer of the API came to.
+    let (mut said, mut seen) = (None, None);
     loop {
         let result = match ask(cloud, snapshot, groups, deadline).await {
-            Ok(()) => judge(snapshot, groups, of),
-            Err(why) => HealthCheck::Unknown(why),
+            Ok(()) => {
+                let result = judge(snapshot, groups, of);
+                seen = Some(result.clone());
+                result
+            }
+            // No answer says nothing against the one before it.
+            Err(why) => seen.clone().unwrap_or(HealthCheck::Unknown(why)),
         };
         let is_over = start.elapsed() >= PATIENCE || deadline.is_over();
         let words = match &result {
@@ -87,9 +93,9 @@ pub(super) async fn check(
         if is_over || is_never_checked(snapshot, groups) {
             return result;
         }
-        if last.as_ref() != Some(words) {
+        if said.as_ref() != Some(words) {
             printer.info(&format!("{words}; looking again"));
-            last = Some(words.clone());
+            said = Some(words.clone());
         }
         deadline.pause(PAUSE).await;
     }
