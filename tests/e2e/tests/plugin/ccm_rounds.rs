@@ -1,9 +1,9 @@
 //! `--wait` over rounds of CCM that go wrong: nothing is called done that is not, and nothing is taken back
 //! that should stay.
 
-use std::{process::Stdio, time::Instant};
+use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clbmigrate_clb_double::FaultEffect;
 use clbmigrate_e2e::{Tools, User};
 use clbmigrate_testbed::try_wait_for;
@@ -32,6 +32,7 @@ pub const CASES: &[Case] = &[
     ),
     ("a signed request that CCM tells of is not shown", SERVED, "signed", signed),
     ("CCM's back-off is not waited for", SERVED, "back-off", back_off),
+    ("a group that differs until the time is over is no success", SERVED, "differs", differs),
     ("the hash of nothing proves nothing", SERVED, "hash-of-nothing", hash_of_nothing),
 ];
 
@@ -85,30 +86,16 @@ fn skipped(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     served.holds(&[10, 10])
 }
 
-/// Starts a command and gives what it left, when `meanwhile` is done.
-fn during(
-    served: &ServedUser<'_, '_>,
-    line: &str,
-    meanwhile: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<CommandOutput> {
-    let mut command = served.command(line)?;
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let running = command.spawn().context("kubectl")?;
-    meanwhile()?;
-    running.wait_with_output()?.try_into()
-}
-
 fn interface_appears(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     let served = with_unknown_pod(user, tools)?;
     let before = served.rounds()?;
-    let told = during(&served, &set(36, "60s"), || {
-        try_wait_for("a round over the edit", DEADLINE, || {
-            let is_edited = user.annotation("weight")? == "36";
-            Ok((is_edited && served.rounds()? > before + 1).then_some(()))
-        })?;
-        served.clb.add_interface("eni-bp1p3", UNKNOWN.parse()?);
-        Ok(())
+    let running = served.spawn(&set(36, "60s"))?;
+    try_wait_for("a round over the edit", DEADLINE, || {
+        let is_edited = user.annotation("weight")? == "36";
+        Ok((is_edited && served.rounds()? > before + 1).then_some(()))
     })?;
+    served.clb.add_interface("eni-bp1p3", UNKNOWN.parse()?);
+    let told: CommandOutput = running.wait_with_output()?.try_into()?;
     ends(told.expect_stderr("CCM skipped backends")?, 0, "done")?;
     ensure!(user.writes()? == 1, "CCM is not called once more: it tries again by itself");
     served.holds(&[12, 12, 12])
@@ -167,4 +154,15 @@ fn hash_of_nothing(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     served.waits_for(&[19, 19])?;
     ends(served.set(40, "30s")?, 0, "done")?;
     served.holds(&[20, 20])
+}
+
+fn differs(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    let served = ServedUser::start(user, tools, &[])?;
+    // CCM believes that it has written the weights.
+    let nothing_done = FaultEffect::WrongAnswer(json!({"RequestId": "R"}).to_string());
+    served.clb.fail_ccm_calls(nothing_done, "SetVServerGroupAttribute", None);
+    let told = ends(served.set(40, "8s")?, 5, "rolledBack")?;
+    ensure!(message(&told).contains("should hold 2 with 40"), "{told}");
+    ensure!(user.annotation("weight")? == "20");
+    served.holds(&[10, 10])
 }

@@ -8,6 +8,7 @@ mod ccm_events;
 mod ccm_rounds;
 mod cloud;
 mod edge_cases;
+mod health;
 mod isolation;
 mod levers;
 mod reading;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         .cluster(CLOUD, Version::NEWEST);
     let shared = SharedTestbed::new(plan);
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 13] = [
+    let groups = [
         reading::CASES,
         cloud::CASES,
         writing::CASES,
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         waiting::CASES,
         ccm_events::CASES,
         ccm_rounds::CASES,
+        health::CASES,
         access::CASES,
         isolation::CASES,
         levers::CASES,

@@ -1,6 +1,11 @@
 //! A user whose Service a double of CCM answers for, with a double of the CLB as its cloud.
 
-use anyhow::ensure;
+use std::{
+    net::IpAddr,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
 use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{CommandOutput, run};
@@ -31,7 +36,7 @@ impl<'u, 'b> ServedUser<'u, 'b> {
         flags: &[&str],
         interfaces: &[&str],
     ) -> anyhow::Result<Self> {
-        let addresses: Vec<std::net::IpAddr> =
+        let addresses: Vec<IpAddr> =
             interfaces.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
         Self::start_over(user, tools, &[&["--eni"], flags].concat(), |clb| {
             for (number, address) in addresses.into_iter().enumerate() {
@@ -66,11 +71,18 @@ impl<'u, 'b> ServedUser<'u, 'b> {
     }
 
     /// The same as a command.
-    pub fn command(&self, line: &str) -> anyhow::Result<std::process::Command> {
+    pub fn command(&self, line: &str) -> anyhow::Result<Command> {
         let line = format!("{line} {}", self.flags()?);
         let mut command = self.user.command(&line);
         self.clb.add_credentials(&mut command);
         Ok(command)
+    }
+
+    /// Starts it and goes on.
+    pub fn spawn(&self, line: &str) -> anyhow::Result<Child> {
+        let mut command = self.command(line)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().context("kubectl")
     }
 
     /// The flags that tell where the cloud is.

@@ -1,18 +1,16 @@
 //! What fails in between: nobody is left without what is to carry its traffic, and nobody says done.
 
-use std::process::Command;
-
 use anyhow::{Context, ensure};
 use clbmigrate_clb_double::FaultEffect;
 use clbmigrate_e2e::User;
-use clbmigrate_fault_proxy::{Fault, Match};
+use clbmigrate_fault_proxy::{Fault, FaultProxy, Match};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::manifests::endpoint_slice;
 use serde_json::{Value, json};
 
 use crate::{
     Case,
-    two_clusters::{DEADLINE, NEW, OLD, TestContext, TwoClusters, shift},
+    two_clusters::{DEADLINE, NEW, OLD, RunningCommand, TestContext, TwoClusters, shift},
 };
 
 pub const CASES: &[Case] = &[
@@ -58,7 +56,7 @@ pub(crate) fn all_is_as_before(clusters: &TwoClusters<'_>) -> anyhow::Result<()>
     clusters.holds("i-bp1n", 6)
 }
 
-fn rolled_back(report: &Value) -> anyhow::Result<()> {
+pub(crate) fn rolled_back(report: &Value) -> anyhow::Result<()> {
     ensure!(report["state"] == "rolledBack" && report["verified"] == false, "{report}");
     Ok(())
 }
@@ -99,30 +97,15 @@ fn loser_fails(context: &TestContext<'_>) -> anyhow::Result<()> {
 }
 
 /// A shift whose first write waits for CCM.
-fn begun_with_winner_stuck(
-    clusters: &TwoClusters<'_>,
-) -> anyhow::Result<crate::two_clusters::RunningCommand> {
-    begun(clusters, &shift("40%", ""))
-}
-
-/// The same with this command.
-fn begun(
-    clusters: &TwoClusters<'_>,
-    line: &str,
-) -> anyhow::Result<crate::two_clusters::RunningCommand> {
-    clusters.ccm_of_new.set_behaviour(&json!({"stuck": true}))?;
-    let running = clusters.begins(line)?;
-    try_wait_for("the first write", DEADLINE, || {
-        Ok((clusters.new.annotation("weight")? != "20").then_some(()))
-    })?;
-    Ok(running)
+fn begun_with_winner_stuck(clusters: &TwoClusters<'_>) -> anyhow::Result<RunningCommand> {
+    clusters.begins_stuck(&shift("40%", ""))
 }
 
 /// Two clusters, one of which the plugin reaches through a proxy.
-fn proxied<'b>(
+pub(crate) fn proxied<'b>(
     context: &TestContext<'b>,
     user: impl Fn(&TwoClusters<'b>) -> User<'b>,
-) -> anyhow::Result<(TwoClusters<'b>, clbmigrate_fault_proxy::FaultProxy)> {
+) -> anyhow::Result<(TwoClusters<'b>, FaultProxy)> {
     let mut clusters = context.clusters(&[])?;
     let of = user(&clusters);
     let name = of.cluster.name().to_owned();
@@ -147,7 +130,7 @@ fn loser_cut_off(context: &TestContext<'_>) -> anyhow::Result<()> {
 fn winner_cut_off(context: &TestContext<'_>) -> anyhow::Result<()> {
     let (clusters, proxy) = proxied(context, |clusters| clusters.new.clone())?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5s");
-    let running = begun(&clusters, &line)?;
+    let running = clusters.begins_stuck(&line)?;
     drop(proxy);
     let told = running.wait()?.expect_code(1)?.expect_stderr("cannot be reached")?;
     let report = told.json()?;
@@ -163,7 +146,7 @@ fn winner_cut_off(context: &TestContext<'_>) -> anyhow::Result<()> {
 fn throttled(context: &TestContext<'_>) -> anyhow::Result<()> {
     let clusters = context.clusters(&[])?;
     let line = shift("40%", "").replace("--timeout 60s", "--timeout 5m");
-    let running = begun(&clusters, &line)?;
+    let running = clusters.begins_stuck(&line)?;
     clusters.clb.fail_user_calls(FaultEffect::Throttle {}, None);
     let before = clusters.clb.calls_of_user();
     clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
@@ -231,7 +214,7 @@ fn put_back(context: &TestContext<'_>) -> anyhow::Result<()> {
 fn console(context: &TestContext<'_>) -> anyhow::Result<()> {
     let clusters = context.clusters_with(0, 20, &[("i-bp1m1", 80)])?;
     let line = format!("shift svc/web --from external --to {NEW} 40% --yes -o json --timeout 60s");
-    let running = begun(&clusters, &line)?;
+    let running = clusters.begins_stuck(&line)?;
     clusters.clb.set_weight("i-bp1m1", 10);
     clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
     let told = running.wait()?.expect_code(5)?.expect_stderr("somebody changed it")?;
@@ -316,8 +299,7 @@ fn way_back(context: &TestContext<'_>) -> anyhow::Result<()> {
 /// advises to finish it and to undo it.
 pub(crate) fn held(clusters: &TwoClusters<'_>) -> anyhow::Result<[String; 2]> {
     let running = begun_with_winner_stuck(clusters)?;
-    let ended = Command::new("kill").arg("-TERM").arg(running.id().to_string()).status()?;
-    ensure!(ended.success());
+    running.signal("TERM")?;
     clusters.ccm_of_new.set_behaviour(&json!({"stuck": false}))?;
     let told = running.wait()?.expect_code(5)?.expect_stderr("asked to end")?;
     let report = told.json()?;

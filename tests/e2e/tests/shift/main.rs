@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod faults;
+mod health;
 mod identity;
 mod moves;
 mod refusals;
@@ -28,8 +29,14 @@ fn main() -> ExitCode {
     let shared =
         SharedTestbed::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 5] =
-        [moves::CASES, faults::CASES, identity::CASES, refusals::CASES, terminal::CASES];
+    let groups = [
+        moves::CASES,
+        faults::CASES,
+        health::CASES,
+        identity::CASES,
+        refusals::CASES,
+        terminal::CASES,
+    ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_parallel(trials, Some(&shared))
 }

@@ -24,7 +24,7 @@ pub const CASES: &[Case] = &[
     ("a dry run writes nothing, and the API servers judge it", "dry", dry),
 ];
 
-fn nothing_written(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
+pub(crate) fn nothing_written(clusters: &TwoClusters<'_>) -> anyhow::Result<()> {
     clusters.has_weights("80", "20")?;
     ensure!((clusters.old.writes()?, clusters.new.writes()?) == (0, 0), "something was written");
     let writers = clusters.clb.writers();

@@ -13,7 +13,7 @@ pub const CASES: &[Case] = &[
     ("status -w follows both clusters and the machines", "followed", followed),
 ];
 
-fn terminal(
+pub(crate) fn terminal(
     clusters: &TwoClusters<'_>,
     line: &str,
     (rows, cols): (u16, u16),

@@ -1,6 +1,8 @@
 //! Two clusters behind one CLB, and somebody who moves traffic between them.
 
 use std::{
+    fs::{self, File},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -150,8 +152,24 @@ impl TwoClusters<'_> {
     /// Starts it and goes on; see [`RunningCommand::wait`].
     pub fn begins(&self, line: &str) -> anyhow::Result<RunningCommand> {
         let mut command = self.command(line)?;
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(RunningCommand(command.spawn().context("kubectl")?))
+        let stderr = self.new.file("stderr", "")?;
+        command.stdout(Stdio::piped()).stderr(File::create(&stderr)?);
+        Ok(RunningCommand { child: command.spawn().context("kubectl")?, stderr })
+    }
+
+    /// Starts it while CCM of the new cluster is stuck, and waits until its weight, 20 so far, is written.
+    pub fn begins_stuck(&self, line: &str) -> anyhow::Result<RunningCommand> {
+        self.ccm_of_new.set_behaviour(&json!({"stuck": true}))?;
+        let running = self.begins(line)?;
+        try_wait_for("the first write", DEADLINE, || {
+            Ok((self.new.annotation("weight")? != "20").then_some(()))
+        })?;
+        Ok(running)
+    }
+
+    /// CCM of the new cluster goes on.
+    pub fn frees_new(&self) -> anyhow::Result<()> {
+        self.ccm_of_new.set_behaviour(&json!({"stuck": false}))
     }
 
     /// The participants' shares as `status` has them, by context or server.
@@ -204,16 +222,32 @@ impl TwoClusters<'_> {
 }
 
 /// A command that runs.
-pub struct RunningCommand(Child);
+pub struct RunningCommand {
+    child: Child,
+    stderr: PathBuf,
+}
 
 impl RunningCommand {
-    /// Its number, for signals.
-    pub fn id(&self) -> u32 {
-        self.0.id()
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status()?;
+        ensure!(sent.success(), "no process {id}");
+        Ok(())
+    }
+
+    /// Waits until it has said these words.
+    pub fn wait_for_stderr(&self, words: &str) -> anyhow::Result<()> {
+        try_wait_for(&format!("{words:?} on stderr"), DEADLINE, || {
+            Ok(fs::read_to_string(&self.stderr)?.contains(words).then_some(()))
+        })
+        .with_context(|| fs::read_to_string(&self.stderr).unwrap_or_default())
     }
 
     /// Waits for its end.
     pub fn wait(self) -> anyhow::Result<CommandOutput> {
-        self.0.wait_with_output()?.try_into()
+        let mut output = self.child.wait_with_output()?;
+        output.stderr = fs::read(&self.stderr)?;
+        output.try_into()
     }
 }
