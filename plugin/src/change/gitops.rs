@@ -1,7 +1,7 @@
 //! Who else writes an annotation, and would put it back.
 
 use clbmigrate_cluster::live::LiveService;
-use clbmigrate_core::object::Service;
+use clbmigrate_core::{object::Service, patch::TYPE_FIELD};
 
 use crate::output::Printer;
 
@@ -13,24 +13,24 @@ enum Tool {
     Helm,
 }
 
-/// A `GitOps` tool, and an annotation that it owns.
+/// A `GitOps` tool, and a field that it owns: an annotation, or the type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitOpsTool {
     tool: Tool,
     /// The field manager's name.
     pub manager: String,
-    key: String,
+    field: String,
 }
 
-/// The `GitOps` tools that own one of the annotations, by the Service's managed fields; each tool
+/// The `GitOps` tools that own one of the fields of an edit, by the Service's managed fields; each tool
 /// once.
-pub fn tools(service: &LiveService, keys: &[&str]) -> Vec<GitOpsTool> {
+pub fn tools(service: &LiveService, fields: &[&str]) -> Vec<GitOpsTool> {
     let mut found: Vec<GitOpsTool> = Vec::new();
-    for key in keys {
-        for manager in service.field_managers_of(key) {
+    for field in fields {
+        for manager in service.field_managers_of(field) {
             let Some(tool) = tool_of(&manager.name) else { continue };
             if !found.iter().any(|known| known.tool == tool) {
-                found.push(GitOpsTool { tool, manager: manager.name, key: (*key).to_owned() });
+                found.push(GitOpsTool { tool, manager: manager.name, field: (*field).to_owned() });
             }
         }
     }
@@ -56,24 +56,27 @@ fn tool_of(manager: &str) -> Option<Tool> {
 impl GitOpsTool {
     /// Says that the change may not last, and what makes it last.
     pub fn warn(&self, service: &Service, printer: &mut Printer) {
-        let Self { manager, key, .. } = self;
+        let Self { manager, field, .. } = self;
         let name = match self.tool {
             Tool::Argo => "Argo CD",
             Tool::Flux => "Flux",
             Tool::Helm => "Helm",
         };
         printer.warning(&format!(
-            "{name} (field manager {manager}) owns {key} and may put it back; change it in the repository (-o patch prints the change), or have it ignored:"
+            "{name} (field manager {manager}) owns {field} and may put it back; change it in the repository (-o patch prints the change), or have it ignored:"
         ));
         for line in self.rule(service) {
             printer.info(&format!("    {line}"));
         }
     }
 
-    /// What makes the tool leave the annotation alone.
+    /// What makes the tool leave the field alone.
     fn rule(&self, service: &Service) -> Vec<String> {
         let meta = &service.metadata;
-        let pointer = self.key.replace('~', "~0").replace('/', "~1");
+        let pointer = match self.field.as_str() {
+            TYPE_FIELD => "/spec/type".to_owned(),
+            key => format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1")),
+        };
         match self.tool {
             Tool::Argo => vec![
                 "# in the Application".to_owned(),
@@ -83,13 +86,13 @@ impl GitOpsTool {
                 format!("    name: {}", meta.name),
                 format!("    namespace: {}", meta.namespace()),
                 "    jsonPointers:".to_owned(),
-                format!("    - /metadata/annotations/{pointer}"),
+                format!("    - {pointer}"),
                 "    - /metadata/annotations/clbmigrate.io~1history".to_owned(),
                 "  syncPolicy:".to_owned(),
                 "    syncOptions: [RespectIgnoreDifferences=true]".to_owned(),
             ],
             Tool::Flux => vec![
-                "# in the repository, take the annotation out of the manifest, and on the Service:"
+                "# in the repository, take the field out of the manifest, and on the Service:"
                     .to_owned(),
                 "metadata:".to_owned(),
                 "  annotations:".to_owned(),
@@ -97,7 +100,7 @@ impl GitOpsTool {
             ],
             Tool::Helm => vec![
                 "# the next helm upgrade writes it as the chart's values have it;".to_owned(),
-                "# set the new weight there as well".to_owned(),
+                "# set the new value there as well".to_owned(),
             ],
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clbmigrate_cluster::live::{
-    ErrorKind, LENIENT_LIMIT, LiveService, RESYNC, WriteError, new_change_id,
+    ErrorKind, LENIENT_LIMIT, LiveService, RESYNC, WriteError, WrittenService, new_change_id,
 };
 use clbmigrate_core::{
     patch::{AnnotationEdit, ServiceEdit},
@@ -155,9 +155,7 @@ impl ServiceSide<'_> {
         let manifest = recorded.made_in(manifest.clone());
         let created = self.cluster.create(&manifest, id, false, deadline).await;
         let created = created.map_err(|error| WriteFailure::new(self, error))?;
-        for warning in &created.service.warnings {
-            printer.warning(warning);
-        }
+        report(&created, printer);
         // CCM has left nothing on it before.
         Ok(Written { before: ObservedService::default(), edits: self.edit.annotations.clone() })
     }
@@ -171,13 +169,7 @@ impl ServiceSide<'_> {
         deadline: Deadline,
         printer: &mut Printer,
     ) -> Result<(), WriteError> {
-        let written = self.cluster.write(now, edit, id, deadline).await?;
-        if written.recovered {
-            printer.info("the answer to the write was lost; the change is there");
-        }
-        for warning in &written.service.warnings {
-            printer.warning(warning);
-        }
+        report(&self.cluster.write(now, edit, id, deadline).await?, printer);
         Ok(())
     }
 
@@ -246,6 +238,16 @@ impl ServiceSide<'_> {
     pub(super) fn taken_before(&self, now: &LiveService) -> Option<String> {
         let other = self.edit.fields().find(|edit| !now.has_old(*edit))?;
         Some(describe_overwrite(now, other.field))
+    }
+}
+
+/// Tells the API server's warnings of a write, and whether its answer was lost.
+fn report(written: &WrittenService, printer: &mut Printer) {
+    if written.recovered {
+        printer.info("the answer to the write was lost; the change is there");
+    }
+    for warning in &written.service.warnings {
+        printer.warning(warning);
     }
 }
 

@@ -89,8 +89,8 @@ impl ServiceSide<'_> {
 
     /// The tools that may put its values back.
     pub fn gitops_tools(&self) -> Vec<GitOpsTool> {
-        let keys: Vec<&str> = self.edit.annotations.iter().map(|edit| edit.key.as_str()).collect();
-        gitops::tools(&self.present, &keys)
+        let fields: Vec<&str> = self.edit.fields().map(|edit| edit.field).collect();
+        gitops::tools(&self.present, &fields)
     }
 
     /// The changes that its record holds; empty where it cannot be read.

@@ -129,10 +129,21 @@ struct Ended {
 
 /// Carries a change of these sides out, over an hour that takes no time.
 fn carry_out(world: &SharedWorld, changes: &[(usize, (u32, u32))], may_stay: bool) -> Ended {
+    carry_out_sides(world, (changes, false), may_stay)
+}
+
+/// The same, and the sides must be in their groups where they are to join them.
+fn carry_out_sides(
+    world: &SharedWorld,
+    (changes, must_register): (&[(usize, (u32, u32))], bool),
+    may_stay: bool,
+) -> Ended {
     let services = world.borrow().services();
     let snapshot = before(&services);
     let index = Index::new(&snapshot);
-    let sides = changes.iter().map(|(at, change)| side(world, &index, *at, *change));
+    let sides = changes
+        .iter()
+        .map(|(at, change)| ServiceSide { must_register, ..side(world, &index, *at, *change) });
     let mut sides: Vec<Side<'_>> = sides.map(|side| Side::Service(Box::new(side))).collect();
     let parts: Vec<Part> = changes.iter().map(|(at, change)| part(*at, *change)).collect();
     let mut printer = Printer::new(Color::Never, None, false).silenced();
@@ -222,6 +233,17 @@ proptest! {
         let sent = log.iter().position(|of| matches!(of, Happened::Sent { .. })).unwrap_or_default();
         let is_seen = shown_at_all(log, sent, AFTER[0]);
         prop_assert!(!ended.verified[0] || is_seen, "{log:?}");
+    }
+
+    #[test]
+    fn a_service_that_joins_is_verified_only_where_the_clb_has_shown_its_backend(
+        choices in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let world = World::new(&BEFORE, choices);
+        let ended = carry_out_sides(&world, (&[(0, (BEFORE[0], 0))], true), true);
+        let log = &world.borrow().log;
+        let sent = log.iter().position(|of| matches!(of, Happened::Sent { .. })).unwrap_or_default();
+        prop_assert!(!ended.verified[0] || shown_at_all(log, sent, 0), "{log:?}");
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn plan_edit(
             edit(annotations, annotation::ID, &wanted.id),
             edit(annotations, annotation::VGROUP_PORT, &wanted.mapping),
         ];
-        let kept = intent(ServiceIntent::new(service_ref, ServiceEdit::from(kept.to_vec())));
+        let kept = intent(joining(service_ref, ServiceEdit::from(kept.to_vec())));
         let is_silent = annotations.text(annotation::WEIGHT) == "0";
         return Ok(Intent { next: kept.next.filter(|_| is_silent), ..kept });
     }
@@ -145,7 +145,7 @@ fn plan_edit(
         service_type: (!service.is_load_balancer())
             .then(|| TypeEdit { old: service.spec.kind.clone(), new: LOAD_BALANCER.to_owned() }),
     };
-    Ok(intent(ServiceIntent::new(service_ref, edit)))
+    Ok(intent(joining(service_ref, edit)))
 }
 
 /// Makes a new Service that is joined.
@@ -184,11 +184,16 @@ fn plan_new(
     Ok(Intent { notes: left_out.into_iter().collect(), ..intent(of) })
 }
 
+/// An edit of a Service that is proven only where its groups hold its backends.
+fn joining(service_ref: &ServiceRef<'_>, edit: ServiceEdit) -> ServiceIntent {
+    ServiceIntent { must_register: true, ..ServiceIntent::new(service_ref, edit) }
+}
+
 fn intent(of: ServiceIntent) -> Intent {
     let next = format!("it carries no traffic yet: kubectl clbmigrate set svc/{} WEIGHT", of.name);
     Intent {
         title: format!("attach {}/{}", of.namespace, of.name),
-        sides: vec![SideIntent::Service(ServiceIntent { must_register: true, ..of })],
+        sides: vec![SideIntent::Service(of)],
         leniency: Leniency::Join,
         next: Some(next),
         ..Intent::new("attach")

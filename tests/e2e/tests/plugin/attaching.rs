@@ -6,7 +6,7 @@ use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User, document};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{
     CommandOutput,
-    manifests::{key, service_in, with},
+    manifests::{service_in, with},
     run,
 };
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{Case, DEADLINE, SERVED, cloud::group};
 pub const CASES: &[Case] = &[
     ("a ClusterIP Service joins, leaves and joins again", SERVED, "join-cluster-ip", cluster_ip),
     ("a NodePort Service joins with its node ports", SERVED, "join-node-port", node_port),
-    ("a Service with a CLB of its own is joined by a new one like it", SERVED, "join-as", new_one),
+    ("two ports join two groups, and leave both", SERVED, "join-two", two_ports),
     ("a group in which CCM registered nothing is not joined", SERVED, "join-nothing", nothing),
     ("what joined and CCM left behind is told until it is gone", SERVED, "join-left", left_behind),
     ("a Service without backends is not said to have joined", SERVED, "join-empty", empty),
@@ -24,7 +24,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// The cluster's id.
-const ID: &str = "c0123456789abcdef0123456789abcdef";
+pub const ID: &str = "c0123456789abcdef0123456789abcdef";
 
 /// Runs the plugin where the cloud's credentials are.
 pub fn asks(user: &User<'_>, clb: &CloudApi, line: &str) -> anyhow::Result<CommandOutput> {
@@ -49,15 +49,15 @@ pub fn plain(user: &User<'_>, kind: &str) -> anyhow::Result<()> {
     user.apply(with(web, "/spec/type", kind))
 }
 
-fn line(user: &User<'_>, more: &str) -> String {
+pub fn line(user: &User<'_>, more: &str) -> String {
     let group = group(user);
     format!("attach svc/web --clb lb-bp1example --vgroup {group}:80 --yes {more}")
 }
 
-const WAIT: &str = "--wait --timeout 60s -o json";
+pub const WAIT: &str = "--wait --timeout 60s -o json";
 
 /// Runs it, and demands that it ends done and seen at the CLB.
-fn proven(user: &User<'_>, clb: &CloudApi, line: &str) -> anyhow::Result<(Value, String)> {
+pub fn proven(user: &User<'_>, clb: &CloudApi, line: &str) -> anyhow::Result<(Value, String)> {
     let ran = asks(user, clb, line)?.expect_code(0)?;
     let change = document(&ran, "change")?;
     ensure!(change["state"] == "done" && change["verified"] == true, "{change}\n{}", ran.stderr);
@@ -70,7 +70,7 @@ fn sorted(clb: &CloudApi, user: &User<'_>) -> Vec<(String, u32)> {
     weights
 }
 
-fn holds(clb: &CloudApi, user: &User<'_>, wanted: &[(&str, u32)]) -> anyhow::Result<()> {
+pub fn holds(clb: &CloudApi, user: &User<'_>, wanted: &[(&str, u32)]) -> anyhow::Result<()> {
     let wanted: Vec<(String, u32)> =
         wanted.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
     let found = sorted(clb, user);
@@ -78,8 +78,8 @@ fn holds(clb: &CloudApi, user: &User<'_>, wanted: &[(&str, u32)]) -> anyhow::Res
     Ok(())
 }
 
-const JOINED: &[(&str, u32)] = &[("i-bp1n1", 0), ("i-bp1n2", 0), ("i-bp1old", 60)];
-const ALONE: &[(&str, u32)] = &[("i-bp1old", 60)];
+pub const JOINED: &[(&str, u32)] = &[("i-bp1n1", 0), ("i-bp1n2", 0), ("i-bp1old", 60)];
+pub const ALONE: &[(&str, u32)] = &[("i-bp1old", 60)];
 
 fn cluster_ip(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     plain(user, "ClusterIP")?;
@@ -131,109 +131,71 @@ fn node_port(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     plain(user, "NodePort")?;
     let port = user.service()?["spec"]["ports"][0]["nodePort"].clone();
     let clb = shared_group(user)?;
-    let _ccm = CcmDouble::with_cloud(user, tools, &clb, Some(ID))?;
-    let shown = asks(user, &clb, &line(user, "--wait --timeout 60s"))?
+    // CCM has no id of its own here, and nobody tells the plugin.
+    let _ccm = CcmDouble::with_cloud(user, tools, &clb, None)?;
+    let asks = |line: &str| {
+        let line = format!("{line} {}", clb.endpoint_flag()?);
+        run(clb.add_credentials(&mut user.command(&line)))
+    };
+    let shown = asks(&line(user, "--wait --timeout 60s"))?
         .expect_code(0)?
-        .expect_stdout("service/web type NodePort -> LoadBalancer")?;
+        .expect_stdout("service/web type NodePort -> LoadBalancer")?
+        .expect_stdout("the CLB's groups carry the weights")?;
     ensure!(!shown.stderr.contains("aliyun"), "{}", shown.stderr);
     holds(&clb, user, JOINED)?;
     ensure!(user.service()?["spec"]["ports"][0]["nodePort"] == port);
+    asks("undo web --yes --wait --timeout 60s")?
+        .expect_code(0)?
+        .expect_stderr("holds none of its backends any more")?;
+    holds(&clb, user, ALONE)?;
     ensure!(clb.other_clbs().is_empty(), "{:?}", clb.other_clbs());
     Ok(())
 }
 
-/// Service `web` with a CLB that CCM made for it.
-fn with_own_clb(user: &User<'_>, tools: &Tools, clb: &CloudApi) -> anyhow::Result<CcmDouble> {
-    user.ask("delete service web")?;
-    let ccm = CcmDouble::with_cloud(user, tools, clb, Some(ID))?;
-    let web = service_in(
-        &user.namespace,
-        "web",
-        &[("id", "-"), ("vgroup-port", "-"), ("spec", "slb.s1.small")],
+fn two_ports(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    plain(user, "NodePort")?;
+    user.apply(with(
+        with(
+            service_in(&user.namespace, "web", &[("id", "-"), ("vgroup-port", "-")]),
+            "/spec/type",
+            "NodePort",
+        ),
+        "/spec/ports",
+        json!([
+            {"name": "http", "port": 80, "targetPort": 8080},
+            {"name": "https", "port": 443, "targetPort": 8443},
+        ]),
+    ))?;
+    let clb = CloudApi::start(
+        &json!([{"id": "rsp-bp1one", "name": "one"}, {"id": "rsp-bp1two", "name": "two"}]),
+        &json!([{"port": 80, "scheduler": "wrr", "vServerGroupId": "rsp-bp1one"}]),
+    )?;
+    let _ccm = CcmDouble::with_cloud(user, tools, &clb, Some(ID))?;
+    let join = format!(
+        "attach web --clb lb-bp1example --vgroup rsp-bp1one:80 --vgroup rsp-bp1two:443 --yes {WAIT}"
     );
-    let web = with(
-        web,
-        "/metadata/labels",
-        json!({
-            "team": "shop", "app.kubernetes.io/instance": "shop", "app.kubernetes.io/name": "web",
-        }),
-    );
-    let mut web = with(web, "/spec/sessionAffinity", "ClientIP");
-    web["metadata"]["annotations"]["example.com/owner"] = json!("shop");
-    web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop:/Service:a/web");
-    web["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/hostname"] =
-        json!("shop.example.com");
-    user.apply(web)?;
-    try_wait_for("CCM's own CLB", DEADLINE, || {
-        let ingress = user.service()?["status"]["loadBalancer"]["ingress"].clone();
-        Ok(ingress.is_array().then_some(()))
-    })?;
-    Ok(ccm)
-}
-
-fn new_one(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
-    let clb = shared_group(user)?;
-    let _ccm = with_own_clb(user, tools, &clb)?;
-    let own = clb.other_clbs();
-    ensure!(own.len() == 1, "{own:?}");
-    let before = user.service()?;
-    asks(user, &clb, &line(user, ""))?
-        .expect_code(3)?
-        .expect_stderr("of another CLB already")?
-        .expect_stderr("--as NAME")?;
-    asks(user, &clb, &line(user, "--as web"))?.expect_code(2)?.expect_stderr("another name")?;
-    asks(user, &clb, &line(user, "--as Web"))?.expect_code(2)?.expect_stderr("lower-case")?;
-
-    let printed = asks(user, &clb, &line(user, "--as shared -o patch"))?.expect_code(0)?;
-    for words in
-        ["name: shared", "sessionAffinity: ClientIP", "type: LoadBalancer", "example.com/owner"]
-    {
-        ensure!(printed.stdout.contains(words), "no {words:?}:\n{}", printed.stdout);
-    }
-    asks(user, &clb, &line(user, "--as shared --dry-run=server"))?.expect_code(0)?;
-    ensure!(user.ask("get services -o name")?.trim() == "service/web", "a dry run made it");
-
-    let (change, told) = proven(user, &clb, &line(user, &format!("--as shared {WAIT}")))?;
-    ensure!(change["object"]["name"] == "shared", "{change}");
-    ensure!(change["serviceType"] == json!({"old": null, "new": "LoadBalancer"}), "{change}");
-    for words in ["app.kubernetes.io/instance", "argocd.argoproj.io/tracking-id", "external-dns"] {
-        ensure!(told.contains(words), "no {words:?}:\n{told}");
-    }
-    holds(&clb, user, JOINED)?;
-    let shared: Value = serde_json::from_str(&user.ask("get service shared -o json")?)?;
-    ensure!(shared["spec"]["selector"] == before["spec"]["selector"], "{shared}");
-    let port = |service: &Value| {
-        let port = &service["spec"]["ports"][0];
-        (port["name"].clone(), port["port"].clone(), port["targetPort"].clone())
-    };
-    ensure!(port(&shared) == port(&before), "{shared}");
-    let labels = shared["metadata"]["labels"].as_object().context("labels")?;
-    ensure!(labels.get("team").is_some_and(|of| of == "shop"), "{shared}");
-    ensure!(!labels.contains_key("app.kubernetes.io/instance"), "{shared}");
-    let annotations = shared["metadata"]["annotations"].as_object().context("annotations")?;
-    let mut keys: Vec<&str> = annotations.keys().map(String::as_str).collect();
-    keys.sort_unstable();
-    let (id, mapping, weight) = (key("id"), key("vgroup-port"), key("weight"));
+    let (change, _) = proven(user, &clb, &join)?;
+    let commands = change["commands"].as_array().context("commands")?;
+    ensure!(commands.len() == 2, "the listener of the second port and its start: {change}");
     ensure!(
-        keys == ["clbmigrate.io/history", "example.com/owner", &id, &mapping, &weight],
-        "{keys:?}"
+        commands.iter().all(|line| line.to_string().contains("--ListenerPort 443")),
+        "{change}"
     );
-
-    // The old one is as it was, with its CLB.
-    ensure!(user.service()? == before, "the old Service has changed");
-    ensure!(clb.other_clbs() == own);
-    asks(user, &clb, &line(user, "--as shared"))?
-        .expect_code(1)?
-        .expect_stderr("is there already")?
-        .expect_stderr("attach svc/shared")?;
-
-    let undone = asks(user, &clb, &format!("undo shared --yes {WAIT}"))?.expect_code(0)?;
-    ensure!(document(&undone, "change")?["verified"] == true, "{}", undone.stdout);
-    undone.expect_stderr("kubectl delete service shared")?;
-    holds(&clb, user, ALONE)?;
-    user.ask("delete service shared")?;
-    holds(&clb, user, ALONE)?;
-    ensure!(clb.other_clbs() == own);
+    for group in ["rsp-bp1one", "rsp-bp1two"] {
+        ensure!(clb.weights(group).len() == 2, "{group}: {:?}", clb.weights(group));
+    }
+    // CCM cleans up neither of the two.
+    clb.fail_ccm_calls(FaultEffect::Throttle {}, "DescribeVServerGroupAttribute", None);
+    let told = asks(user, &clb, "undo web --yes --wait --timeout 10s -o json")?.expect_code(4)?;
+    let message = told.json()?["message"].to_string();
+    for group in ["rsp-bp1one", "rsp-bp1two"] {
+        ensure!(message.contains(&format!("{group} still holds 2")), "{message}");
+    }
+    clb.clear_faults();
+    proven(user, &clb, &format!("undo web --yes {WAIT}"))?;
+    for group in ["rsp-bp1one", "rsp-bp1two"] {
+        ensure!(clb.weights(group).is_empty(), "{group}: {:?}", clb.weights(group));
+    }
     Ok(())
 }
 

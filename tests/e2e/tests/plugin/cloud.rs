@@ -33,6 +33,12 @@ pub const CASES: &[Case] = &[
     ("rules that need the CLB's answers judge", QUIET, "clb-judged", judged),
     ("a CLB that the account does not have is told of", QUIET, "clb-foreign", foreign),
     ("what an overlay answers is not asked", QUIET, "clb-answered", answered),
+    (
+        "a preview of manifests asks about the groups that they name",
+        QUIET,
+        "clb-laid-over",
+        laid_over,
+    ),
     ("CCM's word is held against the CLB's", CLOUD, "clb-truth", truth),
 ];
 
@@ -183,6 +189,20 @@ fn answered(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     asks(user, &clb, &line)?.expect_code(0)?;
     let calls = clb.calls();
     ensure!(!calls.iter().any(|action| action == "DescribeVServerGroupAttribute"), "{calls:?}");
+    Ok(())
+}
+
+fn laid_over(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    // The namespace has no route now: only the change has one.
+    user.ask("delete service web")?;
+    for (mapping, code) in [("rsp-bp1typo:80", 3), (&*format!("{}:80", group(user)), 0)] {
+        let web = service_in(&user.namespace, "web", &[("vgroup-port", mapping), ("weight", "0")]);
+        let file = user.file("web.json", &web.to_string())?;
+        let shown = asks(user, &clb, &format!("preview --overlay {}", file.display()))?;
+        let shown = shown.expect_code(code)?;
+        ensure!(shown.stdout.contains("CLB022") == (code == 3), "{}", shown.stdout);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod attaching;
+mod attaching_new;
 mod attaching_refused;
 mod ccm_events;
 mod ccm_rounds;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         cloud::CASES,
         writing::CASES,
         attaching::CASES,
+        attaching_new::CASES,
         attaching_refused::CASES,
         edge_cases::CASES,
         waiting::CASES,
