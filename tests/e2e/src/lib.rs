@@ -16,7 +16,7 @@ mod user;
 pub use ccm::CcmDouble;
 pub use clb::{CloudApi, READ_ONLY};
 pub use data_plane::{DataPlane, Listener};
-pub use docs_commands::commands;
+pub use docs_commands::{DocsBlock, commands, docs_blocks, expect_shown};
 pub use document::document;
 pub use helm::{Helm, NAMESPACE};
 pub use release::Release;

@@ -113,6 +113,25 @@ impl Terminal {
         Ok(self.writer.flush()?)
     }
 
+    /// Answers a question as often as it is asked, until the program ends; returns its exit code.
+    pub fn ends_answering(&mut self, question: &str, answer: &str) -> Result<u32> {
+        let mut answered = 0;
+        loop {
+            let asked = || {
+                let received = self.received();
+                let asked = String::from_utf8_lossy(&received.raw).matches(question).count();
+                Ok((received.is_over || asked > answered).then_some(asked))
+            };
+            let asked = try_wait_for("a question or the end", DEADLINE, asked)
+                .with_context(|| self.raw())?;
+            if asked == answered {
+                return self.ends();
+            }
+            answered = asked;
+            self.types(answer)?;
+        }
+    }
+
     /// Waits for the program's end, and for all that it wrote, and returns its exit code.
     pub fn ends(&mut self) -> Result<u32> {
         let status = try_wait_for("the program's end", DEADLINE, || Ok(self.child.try_wait()?))

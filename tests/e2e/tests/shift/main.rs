@@ -6,6 +6,7 @@ mod faults;
 mod health;
 mod identity;
 mod moves;
+mod newcomer;
 mod refusals;
 mod terminal;
 mod two_clusters;
@@ -29,8 +30,9 @@ fn main() -> ExitCode {
     let shared =
         SharedTestbed::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Prepared::default());
-    let groups = [
+    let groups: [&[Case]; 7] = [
         moves::CASES,
+        newcomer::CASES,
         faults::CASES,
         health::CASES,
         identity::CASES,
