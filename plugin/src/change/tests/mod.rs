@@ -127,15 +127,18 @@ struct Ended {
     verified: Vec<bool>,
 }
 
+/// Clusters, each with its weight before and after.
+type Changes<'c> = &'c [(usize, (u32, u32))];
+
 /// Carries a change of these sides out, over an hour that takes no time.
-fn carry_out(world: &SharedWorld, changes: &[(usize, (u32, u32))], may_stay: bool) -> Ended {
+fn carry_out(world: &SharedWorld, changes: Changes<'_>, may_stay: bool) -> Ended {
     carry_out_sides(world, (changes, false), may_stay)
 }
 
 /// The same, and the sides must be in their groups where they are to join them.
 fn carry_out_sides(
     world: &SharedWorld,
-    (changes, must_register): (&[(usize, (u32, u32))], bool),
+    (changes, must_register): (Changes<'_>, bool),
     may_stay: bool,
 ) -> Ended {
     let services = world.borrow().services();
