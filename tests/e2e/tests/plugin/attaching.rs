@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     ("a NodePort Service joins with its node ports", SERVED, "join-node-port", node_port),
     ("two ports join two groups, and leave both", SERVED, "join-two", two_ports),
     ("a group in which CCM registered nothing is not joined", SERVED, "join-nothing", nothing),
+    ("a group that is not there is not joined by force", SERVED, "join-forced", forced),
     ("what joined and CCM left behind is told until it is gone", SERVED, "join-left", left_behind),
     ("a Service without backends is not said to have joined", SERVED, "join-empty", empty),
     ("what is missing at the CLB to join is told as commands", SERVED, "join-missing", missing),
@@ -218,6 +219,21 @@ fn nothing(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     holds(&clb, user, JOINED)?;
     ensure!(clb.other_clbs().is_empty(), "{:?}", clb.other_clbs());
     Ok(())
+}
+
+fn forced(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
+    plain(user, "ClusterIP")?;
+    let clb = shared_group(user)?;
+    let _ccm = CcmDouble::with_cloud(user, tools, &clb, Some(ID))?;
+    let typo = line(user, &format!("--force {WAIT}")).replace(&group(user), "rsp-bp1typo");
+    let told = asks(user, &clb, &typo)?.expect_code(4)?;
+    let change = document(&told, "change")?;
+    ensure!(change["state"] == "differs" && change["verified"] == false, "{change}");
+    let message = change["message"].as_str().unwrap_or_default();
+    ensure!(message.contains("group rsp-bp1typo does not exist"), "{message}");
+    // The way out: nothing is in a group that is not there.
+    proven(user, &clb, &format!("undo web --yes {WAIT}"))?;
+    holds(&clb, user, ALONE)
 }
 
 fn left_behind(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
