@@ -50,15 +50,16 @@ impl CcmDouble {
         Self::start(user, tools, &[&flags, more].concat())
     }
 
-    /// Starts it for all of a cluster of that id with the CLB at a URL as its cloud.
+    /// Starts it for a namespace of a cluster, whose id is its name, with the CLB at a URL as its cloud.
     pub fn with_endpoint(
         cluster: &Cluster<'_>,
+        namespace: &str,
         tools: &Tools,
         endpoint: &str,
-        id: &str,
     ) -> anyhow::Result<Self> {
-        let flags = ["--endpoint", endpoint, "--region", REGION, "--cluster-id", id];
-        Self::of(cluster, tools, &flags)
+        let cloud = ["--endpoint", endpoint, "--region", REGION];
+        let scope = ["--cluster-id", cluster.name(), "--namespace", namespace];
+        Self::of(cluster, tools, &[cloud, scope].concat())
     }
 
     /// Starts it for all of a cluster with these flags and waits until it listens. Unless the flags

@@ -24,10 +24,14 @@ pub struct Listener {
     pub group: String,
     /// What is in the group at the start: ids of machines, their ports and weights of 0 to 100.
     pub servers: Vec<(String, u16, u8)>,
+    /// How many seconds a health check waits for a connection. A server that is not there refuses at once, and on a busy
+    /// machine one that is there may be slow, so that this is short only where packets are dropped.
+    pub check_seconds: u8,
+    /// Whether connections to a backend that is removed may end by themselves; without that they are cut.
+    pub drains: bool,
 }
 
-/// A cloud with one CLB, `lb-bp1example`, that answers its API and forwards connections until it is
-/// dropped.
+/// A cloud with one CLB that answers its API and forwards connections until it is dropped.
 #[derive(Debug)]
 pub struct DataPlane {
     process: HttpProcess,
@@ -35,12 +39,12 @@ pub struct DataPlane {
 }
 
 impl DataPlane {
-    /// Starts it on a machine of the testbed. It finds all nodes and machines by their instances,
+    /// Starts it on a machine of the testbed; `id` is that of the CLB. It finds all nodes and machines by their instances,
     /// and pods of these addresses by interfaces of their own. Its listeners count weights and check
     /// health every second.
     pub fn start(
         testbed: &Testbed,
-        machine: &str,
+        (machine, id): (&str, &str),
         listeners: &[Listener],
         pods: &[String],
     ) -> anyhow::Result<Self> {
@@ -49,11 +53,12 @@ impl DataPlane {
             let server = |(id, port, weight): &(String, u16, u8)| json!({"serverId": id, "port": port, "weight": weight});
             json!({"id": of.group, "backends": of.servers.iter().map(server).collect::<Vec<_>>()})
         });
-        // A server that is not there refuses at once; on a busy machine one that is may be slow.
-        let check = json!({"interval": 1, "connectTimeout": 60});
-        let of_state = listeners
-            .iter()
-            .map(|of| json!({"port": of.port, "vServerGroupId": of.group, "healthCheck": check}));
+        let of_state = listeners.iter().map(|of| {
+            json!({
+                "port": of.port, "vServerGroupId": of.group, "connectionDrain": of.drains,
+                "healthCheck": {"interval": 1, "connectTimeout": of.check_seconds},
+            })
+        });
         let interface =
             |pod: &String| json!({"id": format!("eni-{}", pod.replace('.', "x")), "ip": pod});
         let state = json!({
@@ -64,11 +69,11 @@ impl DataPlane {
             "instances": testbed.instances(),
             "networkInterfaces": pods.iter().map(interface).collect::<Vec<_>>(),
             "loadBalancers": [{
-                "id": "lb-bp1example", "name": "shop", "address": machine.address,
+                "id": id, "name": "shop", "address": machine.address,
                 "groups": groups.collect::<Vec<_>>(), "listeners": of_state.collect::<Vec<_>>(),
             }],
         });
-        let file = testbed.folder().join("clb.json");
+        let file = testbed.folder().join(format!("{}.json", machine.name));
         fs::write(&file, state.to_string())?;
         let program = programs::build(&["clb-double"])?.pop().context("no clb-double")?;
         let mut command = testbed.command_in(Network::Machine(&machine.name), program)?;
@@ -124,6 +129,16 @@ impl DataPlane {
         let groups = state.load_balancers.into_iter().flat_map(|lb| lb.groups);
         let backends = groups.filter(|of| of.id == group).flat_map(|of| of.backends);
         Ok(backends.map(|backend| (backend.server_id, backend.weight)).collect())
+    }
+
+    /// How many calls of an action the user has made.
+    pub fn user_calls(&self, action: &str) -> anyhow::Result<usize> {
+        let calls: Value = serde_json::from_str(&self.process.request_ok("GET", "/calls", "")?)?;
+        let is_meant = |call: &&Value| {
+            let has = |key: &str, value: &str| call.get(key).is_some_and(|of| of == value);
+            has("action", action) && has("accessKeyId", USER.0)
+        };
+        Ok(calls.as_array().context("no list of calls")?.iter().filter(is_meant).count())
     }
 
     /// Where its API is.

@@ -133,6 +133,13 @@ pub fn run_parallel_on(trials: Vec<Trial>, shared: &[&SharedTestbed]) -> ExitCod
     run_with(&arguments, trials, shared)
 }
 
+/// Like [`run_parallel`], with so many tests at once.
+pub fn run_at_once(tests: usize, trials: Vec<Trial>, shared: &SharedTestbed) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(tests);
+    run_with(&arguments, trials, &[shared])
+}
+
 fn run_with(arguments: &Arguments, trials: Vec<Trial>, shared: &[&SharedTestbed]) -> ExitCode {
     let conclusion = libtest_mimic::run(arguments, trials);
     let mut code = conclusion.exit_code();

@@ -1,12 +1,15 @@
 //! Doubles that run as processes and answer HTTP.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 /// A program that says `listening on http://ADDRESS` on the first line of its standard output and
 /// answers HTTP there. It is killed when this is dropped.
@@ -53,7 +56,7 @@ impl HttpProcess {
 
     /// Status and body of the answer to a request with a JSON body, empty for none.
     pub fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address)?;
+        let mut stream = self.connect().with_context(|| self.address.clone())?;
         // In HTTP 1.0 the answer ends with the connection.
         write!(
             stream,
@@ -67,12 +70,46 @@ impl HttpProcess {
         Ok((status, body.to_owned()))
     }
 
+    /// Connects from the network that the program is in, which may be one of a testbed's.
+    fn connect(&self) -> anyhow::Result<TcpStream> {
+        let network = |process: &str| PathBuf::from(format!("/proc/{process}/ns/net"));
+        let (own, of_program) = (network("self"), network(&self.child.id().to_string()));
+        if fs::read_link(own).ok() == fs::read_link(&of_program).ok() {
+            return Ok(TcpStream::connect(&self.address)?);
+        }
+        let connect = || {
+            enter(&of_program)?;
+            Ok(TcpStream::connect(&self.address)?)
+        };
+        // Only this thread enters it. The connection stays there.
+        thread::scope(|scope| scope.spawn(connect).join())
+            .unwrap_or_else(|_| bail!("the thread that connects has ended"))
+    }
+
     /// The same for a request that must succeed; returns the body.
     pub fn request_ok(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         let (status, body) = self.request(method, path, body)?;
         ensure!((200..300).contains(&status), "{method} {path}: {status} {body}");
         Ok(body)
     }
+}
+
+/// Moves the calling thread into a network.
+#[cfg(target_os = "linux")]
+fn enter(network: &Path) -> anyhow::Result<()> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+    let file = fs::File::open(network)?;
+    Ok(move_into_link_name_space(
+        std::os::fd::AsFd::as_fd(&file),
+        Some(LinkNameSpaceType::Network),
+    )?)
+}
+
+/// Moves the calling thread into a network.
+#[cfg(not(target_os = "linux"))]
+fn enter(network: &Path) -> anyhow::Result<()> {
+    bail!("{} needs Linux", network.display())
 }
 
 impl Drop for HttpProcess {

@@ -1,8 +1,11 @@
 //! What is measured, and what is changed in between.
 
-use crate::route::{
-    Mode::{Cluster, Eni, Local},
-    NEW, OLD, Route,
+use crate::{
+    route::{
+        Mode::{Cluster, Eni, Local},
+        NEW, OLD, Route,
+    },
+    step::Step,
 };
 
 /// A route, and how its traffic moves, one step after the other.
@@ -14,16 +17,16 @@ pub struct Case {
     pub steps: &'static [Step],
 }
 
-/// A change that `shift` makes.
-#[derive(Debug)]
-pub struct Step {
-    /// The giving side: a cluster, `external`, or `external=ID,ID`.
-    pub from: &'static str,
-    /// The receiving side, written in the same way.
-    pub to: &'static str,
-    /// Percent of the whole route that the receiving side has afterwards.
-    pub share: u8,
-}
+/// Weights of one Service: up, down, to 0, and back.
+const WEIGHTS: &[Step] = &[
+    Step::Set { cluster: NEW, weight: 61 },
+    Step::Set { cluster: NEW, weight: 13 },
+    Step::Set { cluster: NEW, weight: 0 },
+    Step::Undo { clusters: NEW },
+];
+
+/// Both clusters of a change.
+const BOTH: &str = "old,new";
 
 pub const CASES: &[Case] = &[
     Case {
@@ -35,7 +38,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 20), ("ecs2", 10)],
         },
         floors: true,
-        steps: &[Step { from: OLD, to: NEW, share: 40 }],
+        steps: &[Step::Shift { from: OLD, to: NEW, share: 40 }, Step::Undo { clusters: BOTH }],
     },
     Case {
         title: "Local mode",
@@ -46,7 +49,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 5), ("ecs2", 5)],
         },
         floors: true,
-        steps: &[Step { from: NEW, to: OLD, share: 50 }],
+        steps: &[Step::Shift { from: NEW, to: OLD, share: 50 }, Step::Undo { clusters: BOTH }],
     },
     Case {
         title: "ENI mode",
@@ -57,7 +60,10 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 10), ("ecs2", 3)],
         },
         floors: true,
-        steps: &[Step { from: "external", to: NEW, share: 50 }],
+        steps: &[
+            Step::Shift { from: "external", to: NEW, share: 50 },
+            Step::Undo { clusters: BOTH },
+        ],
     },
     Case {
         title: "Cluster mode beside ENI mode, back to one of the machines",
@@ -68,7 +74,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 15), ("ecs2", 0)],
         },
         floors: true,
-        steps: &[Step { from: OLD, to: "external=i-ecs1", share: 40 }],
+        steps: &[Step::Shift { from: OLD, to: "external=i-ecs1", share: 40 }],
     },
     Case {
         title: "from old machines into a cluster, step by step",
@@ -80,10 +86,10 @@ pub const CASES: &[Case] = &[
         },
         floors: false,
         steps: &[
-            Step { from: "external", to: NEW, share: 5 },
-            Step { from: "external", to: NEW, share: 25 },
-            Step { from: "external", to: NEW, share: 50 },
-            Step { from: "external", to: NEW, share: 100 },
+            Step::Shift { from: "external", to: NEW, share: 5 },
+            Step::Shift { from: "external", to: NEW, share: 50 },
+            Step::Shift { from: "external", to: NEW, share: 100 },
+            Step::Undo { clusters: NEW },
         ],
     },
     Case {
@@ -95,6 +101,43 @@ pub const CASES: &[Case] = &[
             machines: &[],
         },
         floors: false,
-        steps: &[Step { from: OLD, to: NEW, share: 50 }, Step { from: OLD, to: NEW, share: 100 }],
+        steps: &[
+            Step::Shift { from: OLD, to: NEW, share: 50 },
+            Step::Shift { from: OLD, to: NEW, share: 100 },
+            Step::Undo { clusters: BOTH },
+        ],
+    },
+    Case {
+        title: "weights in Cluster mode",
+        route: Route {
+            name: "setcluster",
+            port: 86,
+            services: &[(NEW, Cluster, 20)],
+            machines: &[("ecs1", 20)],
+        },
+        floors: true,
+        steps: WEIGHTS,
+    },
+    Case {
+        title: "weights in Local mode",
+        route: Route {
+            name: "setlocal",
+            port: 87,
+            services: &[(NEW, Local, 20)],
+            machines: &[("ecs1", 20)],
+        },
+        floors: false,
+        steps: WEIGHTS,
+    },
+    Case {
+        title: "weights in ENI mode",
+        route: Route {
+            name: "seteni",
+            port: 88,
+            services: &[(NEW, Eni, 23)],
+            machines: &[("ecs1", 20)],
+        },
+        floors: true,
+        steps: WEIGHTS,
     },
 ];

@@ -1,9 +1,9 @@
-//! Two clusters, machines outside, and a CLB before them all.
+//! Two clusters with pods, machines outside, and what tests do with them.
 
 use std::{collections::BTreeMap, process::Child, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use clbmigrate_e2e::{CcmDouble, DataPlane, Tools};
+use clbmigrate_e2e::Tools;
 use clbmigrate_load::sender::{FixedCountSender, Summary};
 use clbmigrate_testbed::{Cluster, Network, Testbed, image::APP};
 use clbmigrate_testkit::{
@@ -14,14 +14,15 @@ use clbmigrate_testkit::{
 use serde_json::{Value, json};
 
 use crate::{
-    cases::CASES,
-    route::{MACHINE_PORT, MACHINES, NAMESPACE, NEW, OLD, POD_PORT},
+    requests::Table,
+    route::{MACHINE_PORT, MACHINES, NEW, OLD, POD_PORT},
+    site::Site,
 };
 
-/// The machine that the CLB is.
-pub const CLB: &str = "clb";
 /// Long enough for anything that shall happen at all.
 pub const DEADLINE: Duration = Duration::from_secs(90);
+/// Where all pods are.
+const NAMESPACE: &str = "web";
 /// Clusters and how many pods they have: not as many on each node.
 const PODS: [(&str, u8); 2] = [(OLD, 3), (NEW, 4)];
 
@@ -29,32 +30,33 @@ const PODS: [(&str, u8); 2] = [(OLD, 3), (NEW, 4)];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Responder {
     /// A pod.
-    Pod {
-        /// Its cluster.
-        cluster: &'static str,
-        /// The instance of its node.
-        node: String,
-        /// Its address.
-        address: String,
-    },
+    Pod(Pod),
     /// A machine outside, with this instance.
     Machine(String),
+}
+
+/// A pod that answers with its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    pub cluster: &'static str,
+    /// The name of its node.
+    pub node: String,
+    /// The instance of its node.
+    pub instance: String,
+    pub address: String,
 }
 
 /// What runs on the testbed for all tests.
 #[derive(Debug)]
 pub struct Fixture {
-    tools: Tools,
+    pub tools: Tools,
     counter: FixedCountSender,
-    clb: DataPlane,
     responders: BTreeMap<String, Responder>,
-    _ccms: Vec<CcmDouble>,
     _machines: Vec<Child>,
 }
 
 impl Fixture {
-    /// Deploys pods and Services, then starts the machines' servers, the CLB, and CCM for both
-    /// clusters.
+    /// Deploys pods and starts the machines' servers.
     pub fn start(testbed: &Testbed) -> Result<Self> {
         let (tools, counter) = (Tools::build()?, FixedCountSender::build()?);
         for (name, pods) in PODS {
@@ -72,11 +74,6 @@ impl Fixture {
             responders.len() == usize::from(all),
             "names of pods are not unique: {responders:?}"
         );
-        let addresses = responders.values().filter_map(|responder| match responder {
-            Responder::Pod { address, .. } => Some(address.clone()),
-            Responder::Machine(_) => None,
-        });
-        let addresses = addresses.collect::<Vec<_>>();
         let mut machines = Vec::new();
         for name in MACHINES {
             let instance = testbed.machine(name)?.instance.clone();
@@ -85,16 +82,19 @@ impl Fixture {
             machines.push(server.spawn().with_context(|| format!("the server of {name}"))?);
             responders.insert(instance.clone(), Responder::Machine(instance));
         }
-        let listeners = CASES.iter().map(|case| case.route.listener()).collect::<Vec<_>>();
-        let clb = DataPlane::start(testbed, CLB, &listeners, &addresses)?;
-        let ccm =
-            |(name, _)| CcmDouble::with_endpoint(&testbed.cluster(name)?, &tools, &clb.url(), name);
-        let ccms = PODS.into_iter().map(ccm).collect::<Result<Vec<_>>>()?;
-        Ok(Self { tools, counter, clb, responders, _ccms: ccms, _machines: machines })
+        Ok(Self { tools, counter, responders, _machines: machines })
+    }
+
+    /// The pods of both clusters.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.responders.values().filter_map(|responder| match responder {
+            Responder::Pod(pod) => Some(pod),
+            Responder::Machine(_) => None,
+        })
     }
 }
 
-/// A namespace with pods, the Services before them, and the cluster's id.
+/// A namespace with pods, and the cluster's id.
 fn manifests(cluster: &str, pods: u8) -> Value {
     let labels = json!({"app": "web"});
     let template = json!({
@@ -111,7 +111,7 @@ fn manifests(cluster: &str, pods: u8) -> Value {
             }],
         },
     });
-    let mut items = vec![
+    list(&[
         manifests::namespace(NAMESPACE, &json!({})),
         cluster_profile(cluster),
         json!({
@@ -119,9 +119,7 @@ fn manifests(cluster: &str, pods: u8) -> Value {
             "metadata": {"name": "web", "namespace": NAMESPACE},
             "spec": {"replicas": pods, "selector": {"matchLabels": labels}, "template": template},
         }),
-    ];
-    items.extend(CASES.iter().filter_map(|case| case.route.service(cluster)));
-    list(&items)
+    ])
 }
 
 /// The pods of a cluster, by the names that they answer with.
@@ -134,9 +132,10 @@ fn pods(cluster: &Cluster<'_>, name: &'static str) -> Result<Vec<(String, Respon
             value.map(str::to_owned).with_context(|| format!("no {pointer} in {pod}"))
         };
         let node = text("/spec/nodeName")?;
-        let node = cluster.nodes().iter().find(|of| of.name == node).context("no such node")?;
-        let (node, address) = (node.instance.clone(), text("/status/podIP")?);
-        Ok((text("/metadata/name")?, Responder::Pod { cluster: name, node, address }))
+        let of = cluster.nodes().iter().find(|of| of.name == node).context("no such node")?;
+        let (instance, address) = (of.instance.clone(), text("/status/podIP")?);
+        let pod = Pod { cluster: name, node, instance, address };
+        Ok((text("/metadata/name")?, Responder::Pod(pod)))
     };
     list["items"].as_array().context("no list")?.iter().map(pod).collect()
 }
@@ -145,20 +144,32 @@ fn pods(cluster: &Cluster<'_>, name: &'static str) -> Result<Vec<(String, Respon
 pub struct TestContext<'s> {
     pub testbed: &'s Testbed,
     pub fixture: &'s Fixture,
+    /// The CLB of the test, and what is behind it.
+    pub site: &'s Site,
+    /// The test, as the table of counts names it.
+    pub title: &'s str,
+    pub table: &'s Table,
 }
 
 impl TestContext<'_> {
-    /// `kubectl clbmigrate` with the kubeconfig of both clusters and the credentials of the CLB.
+    /// Runs `kubectl clbmigrate` with the kubeconfig of both clusters and the credentials of the CLB.
     pub fn run_plugin(&self, arguments: &str) -> Result<CommandOutput> {
+        run(&mut self.plugin(arguments)?)
+    }
+
+    /// The same, to be started.
+    pub fn plugin(&self, arguments: &str) -> Result<std::process::Command> {
         let kubectl = Kubectl::new(self.testbed.cluster(NEW)?, &[self.fixture.tools.folder()])?;
         let kubectl = kubectl.with_kubeconfig(self.testbed.kubeconfig());
-        let mut command = kubectl.command(&format!("clbmigrate {arguments} -n {NAMESPACE}"));
-        run(self.fixture.clb.add_credentials(&mut command))
+        let namespace = self.site.namespace;
+        let mut command = kubectl.command(&format!("clbmigrate {arguments} -n {namespace}"));
+        self.site.clb.add_credentials(&mut command);
+        Ok(command)
     }
 
     /// Sends so many requests to a listener, each on a connection of its own.
     pub fn count(&self, port: u16, requests: u64) -> Result<Summary> {
-        self.fixture.counter.send(self.testbed, self.fixture.clb.listener(port), requests)
+        self.fixture.counter.send(self.testbed, self.site.clb.listener(port), requests)
     }
 
     /// Who answers with a name; an unknown one is an error.

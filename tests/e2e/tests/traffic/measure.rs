@@ -92,6 +92,21 @@ impl Measurement {
         meant.map(|(_, class)| class.part).sum()
     }
 
+    /// The weight that somebody wrote for a participant, 0 if it is none.
+    pub fn weight_of(&self, name: &str) -> f64 {
+        self.nominal.get(name).map(|class| class.part).unwrap_or_default()
+    }
+
+    /// Demands that every participant has the share that it has in another measurement.
+    pub fn has_shares_of(&self, other: &Self) -> Result<()> {
+        let part = |of: &Classes, name: &str| of.get(name).map(|class| class.part);
+        for name in self.shares.keys().chain(other.shares.keys()) {
+            let (has, had) = (part(&self.shares, name), part(&other.shares, name));
+            ensure!(has == had, "{name} had {had:?} and has {has:?}: {self:?}");
+        }
+        Ok(())
+    }
+
     /// Demands that the counts do not agree with the nominal weights: so fine is the measurement.
     pub fn differs_from_nominal(&self) -> Result<()> {
         ensure!(agree(&self.nominal).is_err(), "nominal weights would pass, too: {self:?}");
@@ -101,7 +116,7 @@ impl Measurement {
 
 /// The participants that `status` prints, as soon as CCM has done what it shall and the CLB finds
 /// all backends well.
-fn settled(context: &TestContext<'_>, route: &Route) -> Result<Vec<Value>> {
+pub fn settled(context: &TestContext<'_>, route: &Route) -> Result<Vec<Value>> {
     let mut last = Value::Null;
     let settled = try_wait_for("a route that has settled", DEADLINE, || {
         let line = format!("status -o json --contexts {OLD},{NEW}");
@@ -143,7 +158,7 @@ fn backends(context: &TestContext<'_>, route: &Route) -> Result<Classes> {
 
 fn participant_name(responder: &Responder) -> String {
     match responder {
-        Responder::Pod { cluster, .. } => (*cluster).to_owned(),
+        Responder::Pod(pod) => pod.cluster.to_owned(),
         Responder::Machine(instance) => instance.clone(),
     }
 }
@@ -152,10 +167,10 @@ fn participant_name(responder: &Responder) -> String {
 fn backend_name(responder: &Responder, route: &Route) -> String {
     match responder {
         Responder::Machine(instance) => instance.clone(),
-        Responder::Pod { cluster, node, address } => match route.mode(cluster) {
-            Some(Mode::Local) => node.clone(),
-            Some(Mode::Eni) => address.clone(),
-            Some(Mode::Cluster) | None => (*cluster).to_owned(),
+        Responder::Pod(pod) => match route.mode(pod.cluster) {
+            Some(Mode::Local) => pod.instance.clone(),
+            Some(Mode::Eni) => pod.address.clone(),
+            Some(Mode::Cluster) | None => pod.cluster.to_owned(),
         },
     }
 }

@@ -14,8 +14,9 @@ pub const MACHINES: [&str; 2] = ["ecs1", "ecs2"];
 pub const MACHINE_PORT: u16 = 80;
 /// Where pods listen.
 pub const POD_PORT: u16 = 8080;
-/// Where all Services are.
-pub const NAMESPACE: &str = "shop";
+
+/// How long a health check waits where a server that is not there refuses at once.
+const CHECK_SECONDS: u8 = 60;
 
 /// How traffic gets to a Service's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +49,11 @@ impl Route {
         self.services.iter().find(|(name, ..)| *name == cluster).map(|(_, mode, _)| *mode)
     }
 
-    /// The Service of a cluster that has one.
-    pub fn service(&self, cluster: &str) -> Option<Value> {
+    /// The Service of a cluster that has one, in a namespace and behind a CLB.
+    pub fn service(&self, cluster: &str, (namespace, clb): (&str, &str)) -> Option<Value> {
         let (_, mode, weight) = self.services.iter().find(|(name, ..)| *name == cluster)?;
         let mut annotations = json!({});
-        annotations[key("id")] = json!("lb-bp1example");
+        annotations[key("id")] = json!(clb);
         annotations[key("vgroup-port")] = json!(format!("{}:{}", self.group(), self.port));
         annotations[key("weight")] = json!(weight.to_string());
         if *mode == Mode::Eni {
@@ -61,11 +62,10 @@ impl Route {
         let policy = if *mode == Mode::Local { "Local" } else { "Cluster" };
         Some(json!({
             "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": self.name, "namespace": NAMESPACE, "annotations": annotations},
+            "metadata": {"name": self.name, "namespace": namespace, "annotations": annotations},
             "spec": {
                 "type": "LoadBalancer",
                 "externalTrafficPolicy": policy,
-                "selector": {"app": "web"},
                 "ports": [{"name": "http", "port": self.port, "targetPort": POD_PORT}],
             },
         }))
@@ -78,6 +78,8 @@ impl Route {
             port: self.port,
             group: self.group(),
             servers: self.machines.iter().map(machine).collect(),
+            check_seconds: CHECK_SECONDS,
+            drains: false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The program `sender`, as tests run it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub struct RunningSender {
 
 #[derive(Debug, Default)]
 struct SenderOutput {
-    targets: Option<Vec<std::net::SocketAddr>>,
+    targets: Option<Vec<SocketAddr>>,
     progress: Progress,
     summary: Option<Summary>,
     ended: bool,
@@ -39,10 +40,17 @@ impl RunningSender {
         rate: u32,
         arguments: &[&str],
     ) -> Result<Self> {
-        let program = programs::build(&["sender"])?.pop().context("cargo has built no sender")?;
-        let mut command = testbed.command_in(Network::Internet, program)?;
+        let mut command = program(testbed, rate)?;
         command.arg("--kubeconfig").arg(testbed.cluster(cluster)?.kubeconfig());
-        command.args(["--service", service, "--rate", &rate.to_string()]).args(arguments);
+        Self::spawn(command.args(["--service", service]).args(arguments))
+    }
+
+    /// Starts sending to an address, such as a CLB's listener, at so many requests a second.
+    pub fn start_to(testbed: &Testbed, target: SocketAddr, rate: u32) -> Result<Self> {
+        Self::spawn(program(testbed, rate)?.args(["--target", &target.to_string()]))
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("start the sender")?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -60,7 +68,7 @@ impl RunningSender {
     }
 
     /// The targets that are in force; `None` as long as the program has not found the first ones.
-    pub fn targets(&self) -> Option<Vec<std::net::SocketAddr>> {
+    pub fn targets(&self) -> Option<Vec<SocketAddr>> {
         self.output().targets.clone()
     }
 
@@ -112,6 +120,14 @@ impl Drop for RunningSender {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The program at this rate, in the network outside of all clusters.
+fn program(testbed: &Testbed, rate: u32) -> Result<Command> {
+    let program = programs::build(&["sender"])?.pop().context("cargo has built no sender")?;
+    let mut command = testbed.command_in(Network::Internet, program)?;
+    command.args(["--rate", &rate.to_string()]);
+    Ok(command)
 }
 
 fn read_output(stdout: ChildStdout, output: &Mutex<SenderOutput>) -> Result<()> {

@@ -54,6 +54,9 @@ pub struct Summary {
     pub answered_by: BTreeMap<String, u64>,
     /// The first 100 lost ones.
     pub losses: Vec<LostRequest>,
+    /// When the first and the last lost one were sent, in milliseconds since the sender began; `None` if
+    /// none was lost.
+    pub lost_between_ms: Option<(u64, u64)>,
     /// Half of the answers took at most so many milliseconds.
     pub p50_ms: f64,
     /// 99 of 100 answers took at most so many milliseconds.
@@ -104,6 +107,7 @@ pub(super) struct RequestCounts {
     targets: BTreeMap<SocketAddr, Target>,
     answered_by: BTreeMap<String, u64>,
     losses: Vec<LostRequest>,
+    lost_between: Option<(Duration, Duration)>,
     /// Of answers, in microseconds.
     latencies: Histogram<u64>,
 }
@@ -116,6 +120,7 @@ impl RequestCounts {
             targets: BTreeMap::new(),
             answered_by: BTreeMap::new(),
             losses: Vec::new(),
+            lost_between: None,
             latencies: Histogram::new_with_max(LONGEST, 3).context("a histogram")?,
         })
     }
@@ -144,9 +149,11 @@ impl RequestCounts {
             }
             Err(loss) => {
                 *self.reasons.entry(loss.name()).or_default() += 1;
+                // A request that is lost late may have been sent before one that was lost at once.
+                let (first, last) = self.lost_between.unwrap_or((at, at));
+                self.lost_between = Some((first.min(at), last.max(at)));
                 if self.losses.len() < LOSSES {
-                    let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-                    self.losses.push(LostRequest { at_ms, target, loss });
+                    self.losses.push(LostRequest { at_ms: millis(at), target, loss });
                 }
             }
         }
@@ -157,10 +164,11 @@ impl RequestCounts {
     }
 
     pub fn summary(&self, time: Duration) -> Summary {
-        let millis = |quantile| {
+        let latency = |quantile| {
             let micros = self.latencies.value_at_quantile(quantile);
             Duration::from_micros(micros).as_secs_f64() * 1e3
         };
+        let lost_between = self.lost_between;
         Summary {
             seconds: time.as_secs_f64(),
             requests: self.progress.requests,
@@ -169,10 +177,15 @@ impl RequestCounts {
             targets: self.targets.clone(),
             answered_by: self.answered_by.clone(),
             losses: self.losses.clone(),
-            p50_ms: millis(0.5),
-            p99_ms: millis(0.99),
+            lost_between_ms: lost_between.map(|(first, last)| (millis(first), millis(last))),
+            p50_ms: latency(0.5),
+            p99_ms: latency(0.99),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -196,10 +209,24 @@ mod tests {
         assert_eq!(summary.reasons.keys().collect::<Vec<_>>(), ["noTarget", "status 503"]);
         let lost = LostRequest { at_ms: 2, target: None, loss: LossReason::NoTarget };
         assert_eq!(summary.losses[1], lost);
+        assert_eq!(summary.lost_between_ms, Some((2, 2)));
         assert!((summary.p50_ms - 2.0).abs() < 0.01, "{summary:?}");
 
         let line = OutputLine::Summary(Box::new(summary));
         let text = serde_json::to_string(&line).expect("JSON");
         assert_eq!(serde_json::from_str::<OutputLine>(&text).expect("a line"), line);
+    }
+
+    #[test]
+    fn losses_are_between_the_first_and_the_last_lost_one_in_the_order_of_sending() {
+        let mut counts = RequestCounts::new().expect("a histogram");
+        let millis = Duration::from_millis;
+        counts.add(millis(10), None, Duration::ZERO, Ok("web-1".to_owned()));
+        assert_eq!(counts.summary(millis(20)).lost_between_ms, None);
+        for at in [500, 700, 300] {
+            counts.add(millis(at), None, Duration::ZERO, Err(LossReason::Reset));
+        }
+        counts.add(millis(900), None, Duration::ZERO, Ok("web-1".to_owned()));
+        assert_eq!(counts.summary(millis(1000)).lost_between_ms, Some((300, 700)));
     }
 }
