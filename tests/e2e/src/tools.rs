@@ -9,6 +9,8 @@ use clbmigrate_testbed::programs;
 #[derive(Debug, Clone)]
 pub struct Tools {
     folder: PathBuf,
+    /// The plugin.
+    pub plugin: PathBuf,
     /// The double of CCM.
     pub ccm: PathBuf,
 }
@@ -19,7 +21,7 @@ impl Tools {
         let built = programs::build(&["kubectl-clbmigrate", "ccm-double"])?;
         let [plugin, ccm] = built.as_slice() else { bail!("two programs, not {built:?}") };
         let folder = plugin.parent().context("the plugin's folder")?.to_owned();
-        Ok(Self { folder, ccm: ccm.clone() })
+        Ok(Self { folder, plugin: plugin.clone(), ccm: ccm.clone() })
     }
 
     /// Where the plugin is.

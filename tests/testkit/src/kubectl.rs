@@ -1,7 +1,9 @@
 //! kubectl, as its users run it.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -93,7 +95,8 @@ impl<'b> Kubectl<'b> {
         run(&mut self.shell_command(script)?)
     }
 
-    fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A command for another program in the same environment, such as a plugin without kubectl before it.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.cluster.command(program);
         command.env_clear().envs(self.environment()).stdin(Stdio::null());
         command

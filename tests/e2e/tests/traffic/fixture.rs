@@ -1,6 +1,10 @@
 //! Two clusters with pods, machines outside, and what tests do with them.
 
-use std::{collections::BTreeMap, process::Child, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::{Child, Command},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::Tools;
@@ -152,17 +156,17 @@ pub struct TestContext<'s> {
 }
 
 impl TestContext<'_> {
-    /// Runs `kubectl clbmigrate` with the kubeconfig of both clusters and the credentials of the CLB.
+    /// Runs the plugin with the kubeconfig of both clusters and the credentials of the CLB.
     pub fn run_plugin(&self, arguments: &str) -> Result<CommandOutput> {
         run(&mut self.plugin(arguments)?)
     }
 
-    /// The same, to be started.
-    pub fn plugin(&self, arguments: &str) -> Result<std::process::Command> {
-        let kubectl = Kubectl::new(self.testbed.cluster(NEW)?, &[self.fixture.tools.folder()])?;
-        let kubectl = kubectl.with_kubeconfig(self.testbed.kubeconfig());
-        let namespace = self.site.namespace;
-        let mut command = kubectl.command(&format!("clbmigrate {arguments} -n {namespace}"));
+    /// The same, to be started. It runs without kubectl, which would only cost time.
+    pub fn plugin(&self, arguments: &str) -> Result<Command> {
+        let tools = &self.fixture.tools;
+        let kubectl = Kubectl::new(self.testbed.cluster(NEW)?, &[tools.folder()])?;
+        let mut command = kubectl.with_kubeconfig(self.testbed.kubeconfig()).program(&tools.plugin);
+        command.args(arguments.split_whitespace()).args(["-n", self.site.namespace]);
         self.site.clb.add_credentials(&mut command);
         Ok(command)
     }

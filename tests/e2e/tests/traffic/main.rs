@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// How many tests run at once: they wait for CCM and health checks most of the time.
-const AT_ONCE: usize = 17;
+const AT_ONCE: usize = 12;
 
 /// The namespace of what is measured.
 const SHOP: &str = "shop";

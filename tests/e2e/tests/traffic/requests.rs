@@ -14,10 +14,10 @@ use crate::{
     route::Route,
 };
 
-/// Requests a second.
-pub const RATE: u32 = 50;
+/// Requests a second: so few that a busy machine answers them as well.
+pub const RATE: u32 = 20;
 /// How many requests are answered or lost before a step, and again after it.
-const AROUND: u64 = 25;
+const AROUND: u64 = 10;
 
 /// The requests during a step.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A CLB on a machine of its own, with Services in a namespace that no other CLB has, and a CCM for
-/// them in each cluster.
+/// them in each cluster that has some.
 #[derive(Debug)]
 pub struct Site {
     pub namespace: &'static str,
@@ -40,7 +40,8 @@ impl Site {
         let pods: Vec<String> = fixture.pods().map(|pod| pod.address.clone()).collect();
         let clb = DataPlane::start(testbed, (&machine, &id), &listeners, &pods)?;
         let mut ccms = Vec::new();
-        for name in [OLD, NEW] {
+        let has_services = |name: &&str| routes.iter().any(|route| route.mode(name).is_some());
+        for name in [OLD, NEW].into_iter().filter(has_services) {
             let cluster = testbed.cluster(name)?;
             let pods: Vec<&Pod> = fixture.pods().filter(|pod| pod.cluster == name).collect();
             let mut items = vec![manifests::namespace(namespace, &json!({}))];
