@@ -137,10 +137,10 @@ impl<'b> Newcomer<'b> {
     /// Demands the share that a block's `shift` asks for, within one point as the page says, and the
     /// CLB's word for it.
     fn has_the_share_of(&self, commands: &str) -> anyhow::Result<()> {
-        let wanted = commands.lines().filter(|line| line.contains(" shift ")).filter_map(|line| {
+        let mut wanted = commands.lines().filter(|line| line.contains(" shift ")).filter_map(|line| {
             line.split_whitespace().find_map(|word| word.strip_suffix('%')?.parse::<f64>().ok())
         });
-        let Some(wanted) = wanted.last() else { return Ok(()) };
+        let Some(wanted) = wanted.next_back() else { return Ok(()) };
         let list = self.runs("status --context new -o json")?.expect_code(0)?.json()?;
         let route = &list["routes"][0];
         ensure!(route["complete"] == true, "{route}");
