@@ -71,9 +71,10 @@ pub enum ChangeState {
     Failed,
     /// Written, and CCM was not done in time.
     TimedOut,
-    /// Written, and CCM reports success, but the CLB's groups hold something else.
+    /// Written, and CCM reports success, but the CLB's groups hold something else, or it calls backends
+    /// abnormal.
     Differs,
-    /// Written, and taken back, because the CLB's groups held something else.
+    /// Written, and taken back, because the CLB's groups held something else, or backends were abnormal.
     RolledBack,
     /// Written, and put back by somebody else.
     PutBack,
