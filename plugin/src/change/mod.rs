@@ -226,7 +226,14 @@ impl Change<'_> {
         }
         for side in self.prepared.services() {
             let service = side.service_ref.service;
-            side.gitops_tools().iter().for_each(|tool| tool.warn(service, printer));
+            let tools = side.gitops_tools();
+            for tool in &tools {
+                tool.warn(service, printer);
+            }
+            // Argo CD applies as kubectl does.
+            if let Some(applied) = side.applied().filter(|_| tools.is_empty()) {
+                printer.warning(&applied);
+            }
         }
         if write.dry_run == Some(DryRun::Client) {
             answer.dry_run("client").print(write.output, printer)?;

@@ -93,6 +93,11 @@ impl ServiceSide<'_> {
         gitops::tools(&self.present, &fields)
     }
 
+    /// What the next `kubectl apply` of its manifest puts back, in words.
+    pub fn applied(&self) -> Option<String> {
+        gitops::applied_in_words(&self.present, &self.edit.annotations)
+    }
+
     /// The changes that its record holds; empty where it cannot be read.
     pub fn history(&self) -> History {
         self.present.history().unwrap_or_default()

@@ -122,6 +122,11 @@ impl LiveService {
             .collect()
     }
 
+    /// A label's value; `None` where it is not set.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.raw.get("metadata")?.get("labels")?.get(key)?.as_str()
+    }
+
     /// The field managers that own a field of an edit (an annotation, or [`TYPE_FIELD`]), the latest
     /// writer first.
     pub fn field_managers_of(&self, field: &str) -> Vec<FieldManager> {
@@ -129,20 +134,28 @@ impl LiveService {
             TYPE_FIELD => ("/fieldsV1/f:spec", "f:type".to_owned()),
             key => ("/fieldsV1/f:metadata/f:annotations", format!("f:{key}")),
         };
+        self.managers(|entry| entry.pointer(map).is_some_and(|fields| fields.get(&field).is_some()))
+    }
+
+    /// The field managers of all fields, the latest writer first.
+    pub fn field_managers(&self) -> Vec<FieldManager> {
+        self.managers(|_| true)
+    }
+
+    fn managers(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<FieldManager> {
         let entries = self.raw.pointer("/metadata/managedFields").and_then(Value::as_array);
-        let owns =
-            |entry: &&Value| entry.pointer(map).is_some_and(|fields| fields.get(&field).is_some());
         let text = |entry: &Value, name: &str| {
             entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let owners = entries.into_iter().flatten().filter(owns).map(|entry| FieldManager {
+        let wanted = entries.into_iter().flatten().filter(|entry| is_wanted(entry));
+        let managers = wanted.map(|entry| FieldManager {
             name: text(entry, "manager"),
             operation: text(entry, "operation"),
             time: text(entry, "time"),
         });
-        let mut owners: Vec<FieldManager> = owners.collect();
-        owners.sort_by(|a, b| b.time.cmp(&a.time));
-        owners
+        let mut managers: Vec<FieldManager> = managers.collect();
+        managers.sort_by(|a, b| b.time.cmp(&a.time));
+        managers
     }
 
     /// When it was read, as RFC 3339 in whole seconds: by the API server's clock, or by this
