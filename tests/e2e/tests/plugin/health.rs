@@ -3,10 +3,9 @@
 use anyhow::ensure;
 use clbmigrate_clb_double::{Health, SetHealth};
 use clbmigrate_e2e::{Terminal, Tools, User};
-use clbmigrate_testbed::try_wait_for;
 
 use crate::{
-    Case, DEADLINE, SERVED,
+    Case, SERVED,
     served::{ServedUser, ends, message},
 };
 
@@ -42,10 +41,9 @@ fn abnormal(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
 
 fn abnormal_meanwhile(user: &User<'_>, tools: &Tools) -> anyhow::Result<()> {
     let served = ServedUser::start(user, tools, &["--delay-ms", "2000"])?;
-    let set = served.spawn("set web 40 --yes --wait --timeout 10s -o json")?;
-    try_wait_for("the write", DEADLINE, || Ok((user.annotation("weight")? == "40").then_some(())))?;
+    let running = served.begin_set(40, "10s")?;
     ill(&served);
-    let told = ends(set.wait_with_output()?.try_into()?, 5, "rolledBack")?;
+    let told = ends(running.wait()?, 5, "rolledBack")?;
     ensure!(message(&told).contains("CLB416"), "{told}");
     ensure!(user.annotation("weight")? == "20");
     served.waits_for(&[10, 10])

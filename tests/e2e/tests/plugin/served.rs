@@ -1,12 +1,9 @@
 //! A user whose Service a double of CCM answers for, with a double of the CLB as its cloud.
 
-use std::{
-    net::IpAddr,
-    process::{Child, Command, Stdio},
-};
+use std::{net::IpAddr, process::Command};
 
-use anyhow::{Context, ensure};
-use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User};
+use anyhow::ensure;
+use clbmigrate_e2e::{CcmDouble, CloudApi, RunningCommand, Tools, User};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{CommandOutput, run};
 use serde_json::{Value, json};
@@ -79,10 +76,17 @@ impl<'u, 'b> ServedUser<'u, 'b> {
     }
 
     /// Starts it and goes on.
-    pub fn spawn(&self, line: &str) -> anyhow::Result<Child> {
-        let mut command = self.command(line)?;
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().context("kubectl")
+    pub fn begin(&self, line: &str) -> anyhow::Result<RunningCommand> {
+        RunningCommand::start(&mut self.command(line)?, self.user.file("stderr", "")?)
+    }
+
+    /// Starts a `set` that waits for CCM, and goes on when the weight is written.
+    pub fn begin_set(&self, weight: u32, timeout: &str) -> anyhow::Result<RunningCommand> {
+        let running = self.begin(&set(weight, timeout))?;
+        try_wait_for("the write", DEADLINE, || {
+            Ok((self.user.annotation("weight")? == weight.to_string()).then_some(()))
+        })?;
+        Ok(running)
     }
 
     /// The flags that tell where the cloud is.

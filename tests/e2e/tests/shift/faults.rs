@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clbmigrate_clb_double::FaultEffect;
-use clbmigrate_e2e::User;
+use clbmigrate_e2e::{RunningCommand, User};
 use clbmigrate_fault_proxy::{Fault, FaultProxy, Match};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::manifests::endpoint_slice;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Case,
-    two_clusters::{DEADLINE, NEW, OLD, RunningCommand, TestContext, TwoClusters, shift},
+    two_clusters::{DEADLINE, NEW, OLD, TestContext, TwoClusters, shift},
 };
 
 pub const CASES: &[Case] = &[

@@ -8,6 +8,8 @@ mod identity;
 mod moves;
 mod newcomer;
 mod refusals;
+mod servers;
+mod signals;
 mod terminal;
 mod two_clusters;
 
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         health::CASES,
         identity::CASES,
         refusals::CASES,
+        servers::CASES,
+        signals::CASES,
         terminal::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();

@@ -1,14 +1,9 @@
 //! Two clusters behind one CLB, and somebody who moves traffic between them.
 
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
-use anyhow::{Context, ensure};
-use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User};
+use anyhow::ensure;
+use clbmigrate_e2e::{CcmDouble, CloudApi, RunningCommand, Tools, User};
 use clbmigrate_testbed::{Testbed, try_wait_for};
 use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
 use serde_json::{Value, json};
@@ -151,10 +146,7 @@ impl TwoClusters<'_> {
 
     /// Starts it and goes on; see [`RunningCommand::wait`].
     pub fn begins(&self, line: &str) -> anyhow::Result<RunningCommand> {
-        let mut command = self.command(line)?;
-        let stderr = self.new.file("stderr", "")?;
-        command.stdout(Stdio::piped()).stderr(File::create(&stderr)?);
-        Ok(RunningCommand { child: command.spawn().context("kubectl")?, stderr })
+        RunningCommand::start(&mut self.command(line)?, self.new.file("stderr", "")?)
     }
 
     /// Starts it while CCM of the new cluster is stuck, and waits until its weight, 20 so far, is written.
@@ -218,36 +210,5 @@ impl TwoClusters<'_> {
         ensure!(of_kind.peek().is_some(), "no {prefix}: {group:?}");
         ensure!(of_kind.all(|(_, has)| *has == weight), "{prefix} with {weight} wanted: {group:?}");
         Ok(())
-    }
-}
-
-/// A command that runs.
-pub struct RunningCommand {
-    child: Child,
-    stderr: PathBuf,
-}
-
-impl RunningCommand {
-    /// Sends it a signal, such as `TERM`.
-    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status()?;
-        ensure!(sent.success(), "no process {id}");
-        Ok(())
-    }
-
-    /// Waits until it has said these words.
-    pub fn wait_for_stderr(&self, words: &str) -> anyhow::Result<()> {
-        try_wait_for(&format!("{words:?} on stderr"), DEADLINE, || {
-            Ok(fs::read_to_string(&self.stderr)?.contains(words).then_some(()))
-        })
-        .with_context(|| fs::read_to_string(&self.stderr).unwrap_or_default())
-    }
-
-    /// Waits for its end.
-    pub fn wait(self) -> anyhow::Result<CommandOutput> {
-        let mut output = self.child.wait_with_output()?;
-        output.stderr = fs::read(&self.stderr)?;
-        output.try_into()
     }
 }
