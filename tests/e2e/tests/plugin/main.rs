@@ -9,11 +9,14 @@ mod ccm_events;
 mod ccm_rounds;
 mod cloud;
 mod edge_cases;
+mod gitops;
 mod health;
 mod isolation;
 mod levers;
 mod reading;
+mod records;
 mod served;
+mod signals;
 mod terminal;
 mod waiting;
 mod writing;
@@ -72,6 +75,9 @@ fn main() -> ExitCode {
         ccm_events::CASES,
         ccm_rounds::CASES,
         health::CASES,
+        gitops::CASES,
+        records::CASES,
+        signals::CASES,
         access::CASES,
         isolation::CASES,
         levers::CASES,

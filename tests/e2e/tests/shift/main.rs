@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod faults;
+mod gitops;
 mod health;
 mod identity;
 mod moves;
@@ -12,6 +13,7 @@ mod servers;
 mod signals;
 mod terminal;
 mod two_clusters;
+mod undo;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -32,16 +34,18 @@ fn main() -> ExitCode {
     let shared =
         SharedTestbed::new(Plan::new().cluster(OLD, Version::OLDEST).cluster(NEW, Version::NEWEST));
     let tools = Arc::new(Prepared::default());
-    let groups: [&[Case]; 7] = [
+    let groups = [
         moves::CASES,
         newcomer::CASES,
         faults::CASES,
+        gitops::CASES,
         health::CASES,
         identity::CASES,
         refusals::CASES,
         servers::CASES,
         signals::CASES,
         terminal::CASES,
+        undo::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_parallel(trials, Some(&shared))
