@@ -1,17 +1,24 @@
 //! Somebody who has nothing but docs/shift.md goes from a ClusterIP Service in a new cluster to all of
-//! the traffic of two old machines. The commands run as they stand on the page, with the rights that it
+//! the traffic of two old machines, and deletes what an old cluster had in the same group. The commands run as they stand on the page, with the rights that it
 //! asks for, and what it shows below a command is what the terminal has.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{CcmDouble, CloudApi, DocsBlock, Terminal, User, docs_blocks, expect_shown};
-use clbmigrate_testkit::{CommandOutput, manifests::PORT, run};
+use clbmigrate_e2e::{
+    CcmDouble, CloudApi, DocsBlock, Terminal, User, commands, docs_blocks, expect_shown,
+};
+use clbmigrate_testbed::try_wait_for;
+use clbmigrate_testkit::{
+    CommandOutput,
+    manifests::{PORT, service_in},
+    run,
+};
 use serde_json::{Value, json};
 
 use crate::{
     Case,
-    two_clusters::{IDS, NEW, TestContext},
+    two_clusters::{DEADLINE, IDS, NEW, OLD, TestContext},
 };
 
 pub const CASES: &[Case] = &[(
@@ -22,6 +29,8 @@ pub const CASES: &[Case] = &[(
 
 const PAGE: &str = "docs/shift.md";
 const SECTION: &str = "From old machines into a cluster";
+/// The section about a Service of an old cluster that is no longer needed.
+const AFTERWARDS: &str = "Delete the old Service";
 /// The section with the policy for the CLB API.
 const RIGHTS: &str = "Rights";
 
@@ -72,7 +81,7 @@ fn follows_the_page(context: &TestContext<'_>) -> anyhow::Result<()> {
         let is_there = commands.iter().any(|line| line.split_whitespace().any(|word| word == step));
         ensure!(is_there, "{PAGE}, {SECTION}: no {step}: {commands:?}");
     }
-    Ok(())
+    newcomer.deletes_the_old_service(context)
 }
 
 impl Rights {
@@ -107,11 +116,31 @@ impl<'b> Newcomer<'b> {
         let user = User::new(context.testbed, &context.tools, NEW, context.namespace)?;
         user.ask("delete service web")?;
         user.apply(cluster_ip_service(context.namespace))?;
-        let id = IDS.iter().find(|(name, _)| *name == NEW).map(|(_, id)| *id);
-        let ccm = CcmDouble::with_cloud(&user, &context.tools, &clb, id)?;
+        let ccm = ccm(context, &user, &clb)?;
         let user = user.with_kubeconfig(context.testbed.kubeconfig());
         let environment = environment(&user, &clb)?;
         Ok(Self { user, environment, clb, _ccm: ccm })
+    }
+
+    /// A Service of an old cluster is in the group as well, until the commands of the page are run.
+    fn deletes_the_old_service(&self, context: &TestContext<'_>) -> anyhow::Result<()> {
+        let old = User::new(context.testbed, &context.tools, OLD, context.namespace)?;
+        let mapping = [("vgroup-port", "rsp-bp1example:80"), ("weight", "20")];
+        old.apply(service_in(context.namespace, "web", &mapping))?;
+        let _ccm = ccm(context, &old, &self.clb)?;
+        let has_nodes = || {
+            let held = self.clb.weights("rsp-bp1example");
+            held.iter().any(|(id, weight)| id.starts_with("i-bp1o1") && *weight > 0)
+        };
+        try_wait_for("the old nodes", DEADLINE, || Ok(has_nodes().then_some(())))?;
+        for block in commands(PAGE, AFTERWARDS)? {
+            self.types(&block).with_context(|| format!("{PAGE}, {AFTERWARDS}:\n{block}"))?;
+        }
+        let mut held: Vec<String> =
+            self.clb.weights("rsp-bp1example").into_iter().map(|of| of.0).collect();
+        held.sort();
+        ensure!(held == ["i-bp1n1", "i-bp1n2", "i-bp1n3", "i-bp1old1", "i-bp1old2"], "{held:?}");
+        Ok(())
     }
 
     /// The user may call these actions of the CLB API, and no others.
@@ -137,9 +166,10 @@ impl<'b> Newcomer<'b> {
     /// Demands the share that a block's `shift` asks for, within one point as the page says, and the
     /// CLB's word for it.
     fn has_the_share_of(&self, commands: &str) -> anyhow::Result<()> {
-        let mut wanted = commands.lines().filter(|line| line.contains(" shift ")).filter_map(|line| {
-            line.split_whitespace().find_map(|word| word.strip_suffix('%')?.parse::<f64>().ok())
-        });
+        let mut wanted =
+            commands.lines().filter(|line| line.contains(" shift ")).filter_map(|line| {
+                line.split_whitespace().find_map(|word| word.strip_suffix('%')?.parse::<f64>().ok())
+            });
         let Some(wanted) = wanted.next_back() else { return Ok(()) };
         let list = self.runs("status --context new -o json")?.expect_code(0)?.json()?;
         let route = &list["routes"][0];
@@ -154,6 +184,11 @@ impl<'b> Newcomer<'b> {
     fn runs(&self, line: &str) -> anyhow::Result<CommandOutput> {
         run(self.user.command(line).env_clear().envs(self.environment.iter().cloned()))
     }
+}
+
+fn ccm(context: &TestContext<'_>, user: &User<'_>, clb: &CloudApi) -> anyhow::Result<CcmDouble> {
+    let id = IDS.iter().find(|(name, _)| *name == user.cluster.name()).map(|(_, id)| *id);
+    CcmDouble::with_cloud(user, &context.tools, clb, id)
 }
 
 fn cluster_ip_service(namespace: &str) -> Value {
