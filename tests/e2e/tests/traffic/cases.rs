@@ -25,9 +25,6 @@ const WEIGHTS: &[Step] = &[
     Step::Undo { clusters: NEW },
 ];
 
-/// Both clusters of a change.
-const BOTH: &str = "old,new";
-
 pub const CASES: &[Case] = &[
     Case {
         title: "Cluster mode",
@@ -38,7 +35,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 20), ("ecs2", 10)],
         },
         floors: true,
-        steps: &[Step::Shift { from: OLD, to: NEW, share: 40 }, Step::Undo { clusters: BOTH }],
+        steps: &[Step::Shift { from: OLD, to: NEW, share: 40 }],
     },
     Case {
         title: "Local mode",
@@ -49,7 +46,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 5), ("ecs2", 5)],
         },
         floors: true,
-        steps: &[Step::Shift { from: NEW, to: OLD, share: 50 }, Step::Undo { clusters: BOTH }],
+        steps: &[Step::Shift { from: NEW, to: OLD, share: 50 }],
     },
     Case {
         title: "ENI mode",
@@ -60,10 +57,7 @@ pub const CASES: &[Case] = &[
             machines: &[("ecs1", 10), ("ecs2", 3)],
         },
         floors: true,
-        steps: &[
-            Step::Shift { from: "external", to: NEW, share: 50 },
-            Step::Undo { clusters: BOTH },
-        ],
+        steps: &[Step::Shift { from: "external", to: NEW, share: 50 }],
     },
     Case {
         title: "Cluster mode beside ENI mode, back to one of the machines",
@@ -104,7 +98,7 @@ pub const CASES: &[Case] = &[
         steps: &[
             Step::Shift { from: OLD, to: NEW, share: 50 },
             Step::Shift { from: OLD, to: NEW, share: 100 },
-            Step::Undo { clusters: BOTH },
+            Step::Undo { clusters: "old,new" },
         ],
     },
     Case {

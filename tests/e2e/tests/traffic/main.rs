@@ -44,6 +44,9 @@ use crate::{
 /// How many tests run at once: they wait for CCM and health checks most of the time.
 const AT_ONCE: usize = 12;
 
+/// About how many seconds a step takes, with what is measured after it.
+const SECONDS_A_STEP: usize = 5;
+
 /// The namespace of what is measured.
 const SHOP: &str = "shop";
 
@@ -92,16 +95,19 @@ impl Suite {
     fn trials(&self) -> Vec<Trial> {
         let faults = FAULT_CASES.iter().map(|case| {
             let site = SitePlan::new(case.route.name, vec![&case.route], case.listener);
-            self.trial(case.title, case.short, site, |context| (case.run)(context, &case.route))
+            let run = |context: &TestContext<'_>| (case.run)(context, &case.route);
+            (case.seconds, self.trial(case.title, case.short, site, run))
         });
-        let mut trials: Vec<Trial> = faults.collect();
         let routes = CASES.iter().map(|case| &case.route).collect();
         let shop = SitePlan::new(SHOP, routes, Route::listener);
-        trials.extend(CASES.iter().map(|case| {
+        let measured = CASES.iter().map(|case| {
             let title = format!("shares are what traffic does: {}", case.title);
-            self.trial(&title, case.title, shop.clone(), |context| measured(context, case))
-        }));
-        trials
+            let run = |context: &TestContext<'_>| measured(context, case);
+            (case.steps.len() * SECONDS_A_STEP, self.trial(&title, case.title, shop.clone(), run))
+        });
+        let mut trials: Vec<(usize, Trial)> = faults.chain(measured).collect();
+        trials.sort_by_key(|(seconds, _)| std::cmp::Reverse(*seconds));
+        trials.into_iter().map(|(_, trial)| trial).collect()
     }
 
     /// A test at a CLB; `case` is its name in the table.

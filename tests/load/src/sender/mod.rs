@@ -29,7 +29,7 @@ use self::request::request_once;
 use self::rotation::Rotation;
 use self::summary::RequestCounts;
 
-/// Between two looks at what is due.
+/// The shortest time between two looks at what is due. At a low rate it is a tenth of the time between two requests.
 const STEP: Duration = Duration::from_millis(1);
 /// Between two words about how it goes.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -75,7 +75,7 @@ pub async fn send(
     let counts = Arc::new(Mutex::new(RequestCounts::new()?));
     let mut rotation = Rotation::default();
     let mut requests = JoinSet::new();
-    let mut clock = tokio::time::interval(STEP);
+    let mut clock = tokio::time::interval(STEP.max(due(1, settings.rate) / 10));
     let mut last_progress = Instant::now();
     let start = Instant::now();
     let mut sent = 0;
