@@ -45,8 +45,9 @@ impl HistoryEntry {
 /// The bytes of a comma between two entries.
 const COMMA: usize = 1;
 
-/// The bytes that entries with their commas may have: beside them are the key and two brackets.
-const ROOM: usize = MAX_BYTES - 1 - KEY.len() - 2;
+/// The bytes that entries with a comma each may have: beside them are the key and two brackets, and the
+/// last entry has no comma.
+const ROOM: usize = MAX_BYTES - 1 - KEY.len() - 2 + COMMA;
 
 /// The bytes of an entry.
 fn size(entry: &HistoryEntry) -> usize {
