@@ -297,7 +297,7 @@ pub struct PreviewArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// What there is now; -f is what shall be, laid over it
+    /// The current state; -f holds the new manifests, which are laid over it
     #[arg(
         long,
         value_name = "[NAME=]PATH",
@@ -307,7 +307,7 @@ pub struct PreviewArgs {
     )]
     pub against: Vec<Source>,
 
-    /// Services of --against that -f lacks count as deleted
+    /// Treat Services of --against that are missing from -f as deleted
     #[arg(long, requires = "against", help_heading = "Input")]
     pub prune: bool,
 

@@ -4,8 +4,8 @@
 ///
 /// No part is written before the ones before it are proven, and where one fails, all that was written
 /// is taken back: the last one first, so that nobody who gained gives it up before those who lost are
-/// proven to have theirs again. Where that cannot be proven, those who gained keep it: too much weight
-/// harms nobody, too little does.
+/// proven to have theirs again. Where that cannot be proven, those who gained keep it: a side that
+/// carries more than was asked for serves, and traffic that nobody carries is lost.
 #[derive(Debug, Clone)]
 pub struct Course {
     /// Whether each part gains.
