@@ -2,6 +2,7 @@
 //! kubectl and real API servers, a double of CCM for each, a double of the CLB.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+mod ccm_events;
 mod faults;
 mod gitops;
 mod health;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         moves::CASES,
         newcomer::CASES,
         faults::CASES,
+        ccm_events::CASES,
         gitops::CASES,
         health::CASES,
         identity::CASES,

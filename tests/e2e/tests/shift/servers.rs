@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     ("a batch of machines that is refused takes all back", "second-batch", second_batch),
     ("half-written machines are told of and finished", "half-written", half_written),
     ("machines of a change that was killed are taken back", "killed", killed),
+    ("many machines make no long record, and are taken back", "long-record", long_record),
 ];
 
 /// More than the 20 that one call may have.
@@ -134,5 +135,25 @@ fn killed(context: &TestContext<'_>) -> anyhow::Result<()> {
     all_is_as_before(&clusters)?;
     let status = clusters.run(&format!("status --contexts {OLD},{NEW}"))?.expect_code(0)?;
     ensure!(!status.stdout.contains("half done"), "{}", status.stdout);
+    Ok(())
+}
+
+fn long_record(context: &TestContext<'_>) -> anyhow::Result<()> {
+    let names: Vec<String> = (1..=150).map(|number| format!("i-bp1m{number:03}")).collect();
+    let machines: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 2)).collect();
+    let clusters = context.clusters_with(0, 20, &machines)?;
+    for share in ["20%", "30%", "20%"] {
+        is_done(&clusters.run(&line().replace("40%", share))?.expect_code(0)?.json()?)?;
+        let service = clusters.new.service()?;
+        let record = service["metadata"]["annotations"]["clbmigrate.io/history"].as_str();
+        let length = record.context("no record")?.len();
+        ensure!(length < 32 * 1024, "{length} bytes");
+    }
+    let before = clusters.group();
+    is_done(&clusters.run(&line())?.expect_code(0)?.json()?)?;
+    ensure!(clusters.group() != before);
+    let undo = format!("undo svc/web --context {NEW} --yes -o json");
+    is_done(&clusters.run(&undo)?.expect_code(0)?.json()?)?;
+    ensure!(clusters.group() == before, "{:?}", clusters.group());
     Ok(())
 }
