@@ -125,8 +125,9 @@ impl<'b> Newcomer<'b> {
     /// A Service of an old cluster is in the group as well, until the commands of the page are run.
     fn deletes_the_old_service(&self, context: &TestContext<'_>) -> anyhow::Result<()> {
         let old = User::new(context.testbed, &context.tools, OLD, context.namespace)?;
-        let mapping = [("vgroup-port", "rsp-bp1example:80"), ("weight", "20")];
+        let mapping = [("vgroup-port", "rsp-bp1example:80"), ("weight", "0")];
         old.apply(service_in(context.namespace, "web", &mapping))?;
+        old.set_weight("20")?;
         let _ccm = ccm(context, &old, &self.clb)?;
         let has_nodes = || {
             let held = self.clb.weights("rsp-bp1example");
