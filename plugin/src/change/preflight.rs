@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clbmigrate_core::{
+    agreement::{abnormal_in_words, silent_in_words, unknown_in_words},
     finding::Finding,
     index::Index,
     object::ObjectRef,
@@ -15,7 +16,7 @@ use clbmigrate_core::{
 
 use super::{
     PreparedChange, WriteOptions,
-    side::{Policy, ServiceSide, Side, abnormal_in_words, silent_in_words, unknown_in_words},
+    side::{Policy, ServiceSide, Side},
 };
 use crate::{
     document::route_name,

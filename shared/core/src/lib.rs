@@ -5,6 +5,7 @@
 //! named where they are used.
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 pub mod annotation;
 pub mod backends;
 pub mod change;

@@ -16,7 +16,6 @@ use std::time::Duration;
 use clbmigrate_core::transfer::Came;
 
 pub use self::{
-    health::{abnormal_in_words, silent_in_words, unknown_in_words},
     proof::{Proof, Verification},
     record::EntryPlan,
     servers::ServersSide,

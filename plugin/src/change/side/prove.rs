@@ -7,12 +7,14 @@
 
 use std::time::Duration;
 
-use clbmigrate_core::reconciliation::CompletionSign;
+use clbmigrate_core::{
+    agreement::{Expectation, HealthVerdict},
+    reconciliation::CompletionSign,
+};
 
 use super::{
     NeededHealth, NeededProof, Policy, Proof, ServiceSide, Verification,
-    groups::{Expectation, GroupCheck},
-    health::HealthCheck,
+    groups::GroupCheck,
     send::Written,
     wait::{Wait, Waited},
 };
@@ -126,9 +128,9 @@ impl ServiceSide<'_> {
             return Ok(None);
         }
         match self.check_health(expected, options.deadline, printer).await {
-            HealthCheck::Healthy => Ok(None),
-            HealthCheck::Abnormal(how) => Err(Proof::Unhealthy(how)),
-            HealthCheck::Unknown(why) => Ok(Some(why)),
+            HealthVerdict::Healthy => Ok(None),
+            HealthVerdict::Abnormal(how) => Err(Proof::Unhealthy(how)),
+            HealthVerdict::Unknown(why) => Ok(Some(why)),
         }
     }
 }

@@ -4,16 +4,14 @@ use std::{rc::Rc, time::Duration};
 
 use clbmigrate_clb::{BackendKey, SetWeightsError, Weight};
 use clbmigrate_core::{
+    agreement::HealthVerdict,
     clb_answers::ClbAnswer,
     route::{Participant, ParticipantKind},
     snapshot::Snapshot,
     transfer::{Came, Part, Servers, Standing},
 };
 
-use super::{
-    NeededHealth, Policy,
-    health::{self, HealthCheck},
-};
+use super::{NeededHealth, Policy, health};
 use crate::{
     change::{Deadline, api::CloudApi},
     error::Error,
@@ -66,12 +64,12 @@ impl ServersSide {
         }
         if Part::Servers(self.servers.clone()).is_raise() && policy.health > NeededHealth::Nothing {
             match self.check_health(printer).await {
-                HealthCheck::Healthy => {}
-                HealthCheck::Abnormal(how) => return Came::Failed(how),
-                HealthCheck::Unknown(why) if policy.health < NeededHealth::Healthy => {
+                HealthVerdict::Healthy => {}
+                HealthVerdict::Abnormal(how) => return Came::Failed(how),
+                HealthVerdict::Unknown(why) if policy.health < NeededHealth::Healthy => {
                     printer.warning(&why);
                 }
-                HealthCheck::Unknown(why) => return Came::Failed(why),
+                HealthVerdict::Unknown(why) => return Came::Failed(why),
             }
         }
         self.is_proven = true;
@@ -172,12 +170,12 @@ impl ServersSide {
         }
     }
 
-    async fn check_health(&self, printer: &mut Printer) -> HealthCheck {
+    async fn check_health(&self, printer: &mut Printer) -> HealthVerdict {
         let deadline = self.deadline();
         let mut snapshot = self.before.clone();
         match self.cloud.group(&self.servers.vgroup, deadline).await {
             Ok(group) => snapshot.clb_answers.insert(ClbAnswer::Group(group)),
-            Err(error) => return HealthCheck::Unknown(error.to_string()),
+            Err(error) => return HealthVerdict::Unknown(error.to_string()),
         }
         let is_ours = |of: &Participant<'_>| {
             of.kind == ParticipantKind::External

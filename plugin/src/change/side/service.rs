@@ -4,6 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use clbmigrate_cluster::live::{LiveService, new_change_id};
 use clbmigrate_core::{
+    agreement::Expectation,
     annotation,
     history::History,
     index::{Index, ServiceRef},
@@ -11,13 +12,14 @@ use clbmigrate_core::{
     object::ObjectRef,
     patch::{AnnotationEdit, ServiceEdit},
     reconciliation::Settlement,
+    snapshot::Snapshot,
     transfer::Came,
 };
 use serde_json::Value;
 
 use super::{
     EntryPlan, NeededHealth, NeededProof, Policy, Proof,
-    groups::{Expectation, GroupCheck},
+    groups::GroupCheck,
     prove::ProofOptions,
     send::{PAUSE, Written},
     words::WriteFailure,
@@ -130,6 +132,10 @@ impl ServiceSide<'_> {
         }
     }
 
+    fn expectation(&self, before: &Snapshot, edit: &ServiceEdit) -> Expectation {
+        Expectation::after(&self.service_ref, before, edit, self.must_register)
+    }
+
     pub(super) fn has_cloud(&self) -> bool {
         self.cloud.is_some()
     }
@@ -213,7 +219,7 @@ impl ServiceSide<'_> {
             needs_health: self.gains && policy.health > NeededHealth::Nothing,
             is_last_resort: is_brake && policy.may_stay(),
         };
-        let mut expected = Expectation::after(&self.service_ref, self.before.snapshot, &self.edit);
+        let mut expected = self.expectation(self.before.snapshot, &self.edit);
         let proof = self.prove(written, &mut expected, options, printer).await;
         let message = proof.message();
         let came = match &proof {
@@ -303,7 +309,7 @@ impl ServiceSide<'_> {
         let meta = &self.service_ref.service.metadata;
         let (at, namespace) = (self.service_ref.cluster_index, meta.namespace());
         let changed = self.before.snapshot.with_edit(at, namespace, &meta.name, &self.edit);
-        let mut expected = Expectation::after(&self.service_ref, &changed, &self.edit.reversed());
+        let mut expected = self.expectation(&changed, &self.edit.reversed());
         if !self.progress.was_sent {
             return self.was_left_alone(&mut expected, policy).await;
         }

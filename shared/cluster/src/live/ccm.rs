@@ -6,11 +6,7 @@ use clbmigrate_core::snapshot::{
 };
 use futures::{StreamExt, stream};
 
-use super::{
-    connect::Connection,
-    error::{Error, ErrorKind},
-    page::ListItems,
-};
+use super::{connect::Connection, error::Error, page::ListItems};
 
 /// How many of the objects are CCM's own; the others are Terway's.
 const OWN: usize = 3;
@@ -26,8 +22,6 @@ pub(super) struct CcmObjects {
     /// Whether Terway's ConfigMap, or a DaemonSet of each of its names, was looked for and is not
     /// there.
     pub lacks_terway: bool,
-    /// Why one of them could not be read, for another reason than the user's rights.
-    pub failure: Option<Error>,
 }
 
 impl Connection {
@@ -54,15 +48,8 @@ impl Connection {
             }
             _ => false,
         };
-        let mut found = CcmObjects { lacks_terway, ..CcmObjects::default() };
-        for lookup in lookups {
-            match lookup {
-                Ok(items) => found.items = found.items.and(items.unwrap_or_default()),
-                Err(error) if error.kind == ErrorKind::Forbidden => {}
-                Err(error) => found.failure = Some(error),
-            }
-        }
-        found
+        let found = lookups.into_iter().flatten().flatten();
+        CcmObjects { items: found.fold(ListItems::default(), ListItems::and), lacks_terway }
     }
 
     async fn look_up(&self, path: &str) -> Result<Option<ListItems>, Error> {

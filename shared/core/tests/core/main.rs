@@ -6,6 +6,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod agreement;
 mod grid;
 mod hashes;
 mod health;

@@ -68,7 +68,7 @@ pub fn run(context: &TestContext<'_>, route: &Route) -> Result<()> {
 
 fn shift(route: &Route) -> String {
     let line = format!("shift svc/{} --from external --to {NEW} 100%", route.name);
-    format!("{line} --contexts {OLD},{NEW} --yes -o json --timeout 15s")
+    format!("{line} --contexts {OLD},{NEW} --yes -o json --timeout 25s")
 }
 
 /// The shift begins while all is well. Before CCM carries it out, the nodes are closed, and abnormal.

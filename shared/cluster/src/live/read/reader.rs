@@ -277,18 +277,12 @@ impl<'c> ClusterReader<'c> {
         self.take("namespaces", items);
     }
 
-    /// What CCM's and Terway's objects tell. Where the user may not read them no error is told: CCM
-    /// runs where nobody can see it in managed clusters, and flags can say the same.
+    /// What CCM's and Terway's objects tell. Of these no error is told: CCM runs where nobody can see
+    /// it in managed clusters, and flags can say the same. By which release a cluster is judged is
+    /// told.
     fn ccm(&mut self, found: CcmObjects) {
         for object in found.items.objects.into_iter().flatten() {
             self.loaded.insert(0, object);
-        }
-        if let Some(error) = found.failure {
-            let limit = self.limit(
-                "CCM's objects in kube-system could not be read; flags can say its release and what it takes as backends",
-                &error,
-            );
-            self.limits.push(limit);
         }
         if let Some(cluster) = self.cluster().filter(|_| found.lacks_terway) {
             cluster.backends_evidence.has_terway.get_or_insert(false);

@@ -160,7 +160,7 @@ async fn a_brake_needs_nothing_but_its_service(
 #[case::workloads("/statefulsets", "statefulsets could not be read")]
 #[case::autoscalers("/horizontalpodautoscalers", "horizontalpodautoscalers could not be read")]
 #[case::pods("/pods", "pods could not be read")]
-#[case::ccm("/cloud-controller-manager", "CCM's objects")]
+#[case::ccm_of_which_nothing_is_told("/cloud-controller-manager", "")]
 #[case::id("/ack-cluster-profile", "ack-cluster-profile could not be read")]
 #[case::webhook("/clbmigrate-mutate-workloads", "preStop hooks")]
 #[case::uid("/kube-system", "namespace kube-system could not be read")]
@@ -220,7 +220,6 @@ async fn readers_tell_what_else_could_not_be_read(
         "/daemonsets",
         "/horizontalpodautoscalers",
         "/pods",
-        "/cloud-config",
         "/ack-cluster-profile",
         "/kube-system",
         "/shop"
