@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use clbmigrate_cluster::live::Connection;
+
 /// The namespaces to look at, cluster by cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Namespaces {
@@ -38,6 +40,12 @@ impl Namespaces {
                 Some(own.map_or("", |(_, namespace)| namespace))
             }
         }
+    }
+
+    /// The namespace to look at over a connection. Where all are, or where no more than one may be read,
+    /// its context's own.
+    pub fn over<'n>(&'n self, connection: &'n Connection) -> &'n str {
+        self.of(connection.context.as_deref()).unwrap_or(&connection.namespace)
     }
 
     /// Whether a namespace of the cluster of a context is looked at. `None` stands for objects

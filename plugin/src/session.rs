@@ -126,11 +126,10 @@ impl Session {
     /// Reads the state of all clusters at the same time, in the order of [`Self::connections`].
     /// Where the user may read no more than one namespace, that is the one to look at.
     pub async fn read_clusters(&self, namespaces: &Namespaces) -> Vec<ClusterReadResult> {
-        let all = self.connections.iter().map(|connection| {
-            let namespace = namespaces.of(connection.context.as_deref());
-            let namespace = namespace.unwrap_or(&connection.namespace);
-            live::read_cluster(connection, namespace)
-        });
+        let all = self
+            .connections
+            .iter()
+            .map(|connection| live::read_cluster(connection, namespaces.over(connection)));
         join_all(all).await
     }
 
@@ -142,8 +141,7 @@ impl Session {
         name: &str,
     ) -> Vec<ClusterReadResult> {
         let all = self.connections.iter().map(async |connection| {
-            let namespace = namespaces.of(connection.context.as_deref());
-            let namespace = namespace.unwrap_or(&connection.namespace);
+            let namespace = namespaces.over(connection);
             match live::read_cluster_around(connection, namespace, name).await {
                 Err(error) if error.kind == live::ErrorKind::NotFound => {
                     live::read_cluster(connection, namespace).await

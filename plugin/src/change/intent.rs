@@ -196,21 +196,13 @@ impl SideIntent {
             Part::Servers(of) => return Ok(Self::Servers(of.clone())),
             Part::Service(of) => of,
         };
-        let service_ref = find(of, index).ok_or_else(|| Error::NotFound {
+        let service_ref = of.service_in(index).ok_or_else(|| Error::NotFound {
             message: format!("Service {} is not at hand", part.label()),
             hints: vec!["name all clusters of the change: --contexts A,B".to_owned()],
         })?;
         let edit = weight_edit(service_ref.service, of.from.clone(), of.to.clone());
         Ok(Self::Service(ServiceIntent::new(&service_ref, edit)))
     }
-}
-
-/// The Service of a part, in the cluster that its record proves.
-fn find<'a>(of: &OneService, index: &Index<'a>) -> Option<ServiceRef<'a>> {
-    index.services().find(|service_ref| {
-        let meta = &service_ref.service.metadata;
-        of.is_in(service_ref.cluster) && meta.name == of.name && meta.namespace() == of.namespace
-    })
 }
 
 /// An edit of a Service's weight alone, by the key that CCM reads.
@@ -239,9 +231,7 @@ pub fn parts(sides: &[SideIntent], index: &Index<'_>) -> Vec<Part> {
 fn part_of(service_ref: &ServiceRef<'_>, edit: &ServiceEdit) -> Part {
     let annotations = &service_ref.service.metadata.annotations;
     let from = annotations.effective(annotation::WEIGHT).map(|found| found.text.to_owned());
-    let is_weight =
-        |edit: &&AnnotationEdit| annotation::suffix_of(&edit.key) == Some(annotation::WEIGHT);
-    let to = match edit.annotations.iter().find(is_weight) {
+    let to = match edit.annotation(annotation::WEIGHT) {
         Some(edit) => edit.new.clone(),
         None => from.clone(),
     };

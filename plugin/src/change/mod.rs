@@ -195,7 +195,7 @@ struct Change<'c> {
 impl Change<'_> {
     fn run(mut self, printer: &mut Printer) -> Result<Exit, Error> {
         let write = self.options.write;
-        let after_snapshot = self.prepared.after.clone();
+        let after_snapshot = std::mem::take(&mut self.prepared.after);
         let after = Index::new(&after_snapshot);
         let objects = self.prepared.looked_at();
         let preview = preview::preview_including(self.prepared.before, &after, &objects);

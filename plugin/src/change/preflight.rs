@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clbmigrate_core::{
-    agreement::{abnormal_in_words, silent_in_words, unknown_in_words},
+    agreement::{abnormal_in_words, silent_in_words, unchecked_listeners, unknown_in_words},
     finding::Finding,
     index::Index,
     object::ObjectRef,
@@ -16,7 +16,7 @@ use clbmigrate_core::{
 
 use super::{
     PreparedChange, WriteOptions,
-    side::{Policy, ServiceSide, Side},
+    side::{Policy, ServiceSide},
 };
 use crate::{
     document::route_name,
@@ -53,15 +53,7 @@ impl Objections {
         }
         let sides = prepared.sides.iter().zip(&prepared.parts);
         for (side, _) in sides.filter(|(_, part)| part.is_raise()) {
-            let is_ours = |of: &Participant<'_>| match side {
-                Side::Service(side) => {
-                    of.service_ref.as_ref().is_some_and(|of| of.is_same(&side.service_ref))
-                }
-                Side::Servers(side) => {
-                    of.kind == ParticipantKind::External
-                        && side.servers.servers.iter().any(|server| server.id == of.name)
-                }
-            };
+            let is_ours = |of: &Participant<'_>| side.is(of);
             for change in &preview.routes {
                 let ours = |route: &'_ Route<'_>| -> Vec<String> {
                     let of: Vec<&Participant<'_>> =
@@ -124,11 +116,8 @@ impl Objections {
 
 /// The listeners that send to a route's group and have no health check, in words.
 fn unchecked(index: &Index<'_>, route: &Route<'_>) -> Option<String> {
-    let (clb, vgroup) = (route.key.clb, route.key.vgroup);
-    let listeners = index.listeners_of(clb).unwrap_or_default();
-    let listeners = listeners.iter().filter(|of| of.is_running() && of.vgroup == vgroup);
-    let names: Vec<String> =
-        listeners.filter(|of| of.is_unchecked()).map(|of| of.name().to_string()).collect();
+    let vgroup = route.key.vgroup;
+    let names = unchecked_listeners(index, route.key.clb, vgroup);
     (!names.is_empty()).then(|| {
         format!(
             "whether the backends of group {vgroup} are healthy is not known: {} has no health check, so nobody would notice a backend that the CLB cannot reach",

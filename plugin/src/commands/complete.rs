@@ -287,10 +287,10 @@ fn services(before: &[String], last: &str) -> Candidates {
     let listed = input(before).and_then(|input| {
         let session = Session::open(&input).ok()?;
         let namespaces = session.namespaces(&input);
-        let lists = session.connections().iter().map(|connection| {
-            let own = namespaces.of(connection.context.as_deref());
-            live::services(connection, own.unwrap_or(&connection.namespace))
-        });
+        let lists = session
+            .connections()
+            .iter()
+            .map(|connection| live::services(connection, namespaces.over(connection)));
         let lists = session.block_on(join_all(lists)).into_iter().flatten();
         Some(lists.flat_map(|listed| listed.snapshot.clusters).collect::<Vec<_>>())
     });

@@ -56,8 +56,7 @@ fn last_of_several(
     let namespaces = session.namespaces(input);
     let mut found: Vec<HistoryEntry> = Vec::new();
     for connection in session.connections() {
-        let own = namespaces.of(connection.context.as_deref());
-        let namespace = own.unwrap_or(&connection.namespace);
+        let namespace = namespaces.over(connection);
         let service = session.block_on(connection.service(namespace, name))?;
         let Some(service) = service else { continue };
         let Ok(history) = service.history() else { continue };

@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::annotation;
+
 /// The map of an object's annotations.
 const ANNOTATIONS: &str = "/metadata/annotations";
 
@@ -129,6 +131,11 @@ impl ServiceEdit {
     /// Whether it changes nothing.
     pub fn is_unchanged(&self) -> bool {
         self.fields().next().is_none()
+    }
+
+    /// The edit of the annotation with that suffix, under either prefix; `None` where it has none.
+    pub fn annotation(&self, suffix: &str) -> Option<&AnnotationEdit> {
+        self.annotations.iter().find(|edit| annotation::suffix_of(&edit.key) == Some(suffix))
     }
 
     /// The fields that it changes.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clbmigrate_core::{
-    agreement::{Expectation, HealthVerdict, health_of, is_never_checked},
+    agreement::{Expectation, HealthVerdict, health_of, unchecked_listeners},
     clb_answers::ClbAnswer,
+    index::Index,
     route::Participant,
     snapshot::Snapshot,
 };
@@ -37,9 +38,7 @@ impl ServiceSide<'_> {
         let Some(cloud) = &self.cloud else {
             return HealthVerdict::Unknown("nobody can be asked about health".to_owned());
         };
-        let is_ours = |of: &Participant<'_>| {
-            of.service_ref.as_ref().is_some_and(|of| of.is_same(&self.service_ref))
-        };
+        let is_ours = |of: &Participant<'_>| self.is(of);
         let groups = expected.groups_with_clb();
         check(&**cloud, expected.snapshot_mut(), (&groups, &is_ours), deadline, printer).await
     }
@@ -81,6 +80,12 @@ pub(super) async fn check(
         }
         deadline.pause(PAUSE).await;
     }
+}
+
+/// Whether a listener that sends to one of the groups has its health check off: waiting tells nothing.
+fn is_never_checked(snapshot: &Snapshot, groups: &[(String, String)]) -> bool {
+    let index = Index::new(snapshot);
+    groups.iter().any(|(clb, vgroup)| !unchecked_listeners(&index, clb, vgroup).is_empty())
 }
 
 /// Asks about the listeners of each CLB, and about the health that those see which send to the groups.

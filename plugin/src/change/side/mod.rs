@@ -13,7 +13,7 @@ mod words;
 
 use std::time::Duration;
 
-use clbmigrate_core::transfer::Came;
+use clbmigrate_core::{route::Participant, transfer::Came};
 
 pub use self::{
     proof::{Proof, Verification},
@@ -92,6 +92,14 @@ pub enum Side<'t> {
 }
 
 impl Side<'_> {
+    /// Whether a participant of a route belongs to it.
+    pub fn is(&self, of: &Participant<'_>) -> bool {
+        match self {
+            Self::Service(side) => side.is(of),
+            Self::Servers(side) => side.is(of),
+        }
+    }
+
     /// Whether the CLB was seen to carry what was written.
     pub fn is_proven(&self) -> bool {
         match self {

@@ -50,6 +50,12 @@ fn changed(wanted: &Servers, how: &str) -> String {
 }
 
 impl ServersSide {
+    /// Whether a participant of a route is one of the servers.
+    pub fn is(&self, of: &Participant<'_>) -> bool {
+        of.kind == ParticipantKind::External
+            && self.servers.servers.iter().any(|server| server.id == of.name)
+    }
+
     /// Writes the weights, unless somebody has changed them.
     pub async fn write(&mut self, policy: &Policy) -> (Came, Option<Error>) {
         self.deadline = Some(Deadline::after(policy.timeout));
@@ -177,10 +183,7 @@ impl ServersSide {
             Ok(group) => snapshot.clb_answers.insert(ClbAnswer::Group(group)),
             Err(error) => return HealthVerdict::Unknown(error.to_string()),
         }
-        let is_ours = |of: &Participant<'_>| {
-            of.kind == ParticipantKind::External
-                && self.servers.servers.iter().any(|server| server.id == of.name)
-        };
+        let is_ours = |of: &Participant<'_>| self.is(of);
         let groups = [(self.servers.clb.clone(), self.servers.vgroup.clone())];
         health::check(&*self.cloud, &mut snapshot, (&groups, &is_ours), deadline, printer).await
     }

@@ -12,6 +12,7 @@ use clbmigrate_core::{
     object::ObjectRef,
     patch::{AnnotationEdit, ServiceEdit},
     reconciliation::Settlement,
+    route::Participant,
     snapshot::Snapshot,
     transfer::Came,
 };
@@ -84,6 +85,11 @@ pub struct Progress {
 }
 
 impl ServiceSide<'_> {
+    /// Whether a participant of a route is the Service.
+    pub fn is(&self, of: &Participant<'_>) -> bool {
+        of.service_ref.as_ref().is_some_and(|of| of.is_same(&self.service_ref))
+    }
+
     /// The Service, as findings name it.
     pub fn object(&self) -> ObjectRef {
         self.service_ref.service.object_ref(self.service_ref.cluster.context.as_ref())
@@ -143,11 +149,7 @@ impl ServiceSide<'_> {
     /// Whether it takes all traffic away, or takes the Service out of its groups: nothing of that is
     /// ever taken back.
     fn is_brake(&self) -> bool {
-        let new_of = |suffix: &str| {
-            let mut edits = self.edit.annotations.iter();
-            let edit = edits.find(|edit| annotation::suffix_of(&edit.key) == Some(suffix));
-            edit.and_then(|edit| edit.new.as_deref())
-        };
+        let new_of = |suffix| self.edit.annotation(suffix).and_then(|edit| edit.new.as_deref());
         let releases = new_of(annotation::VGROUP_PORT).is_some_and(|mapping| {
             let mapping = Mapping::parse(mapping);
             !mapping.entries().is_empty() && mapping.entries().iter().all(|of| of.is_release())

@@ -47,14 +47,12 @@ pub fn health_of(
     HealthVerdict::Healthy
 }
 
-/// Whether a listener that sends to one of these groups has its health check off: it never tells.
-pub fn is_never_checked(snapshot: &Snapshot, groups: &[(String, String)]) -> bool {
-    let index = Index::new(snapshot);
-    groups.iter().any(|(clb, vgroup)| {
-        let listeners = index.listeners_of(clb).unwrap_or_default();
-        let mut sending = listeners.iter().filter(|of| of.is_running() && of.vgroup == *vgroup);
-        sending.any(|of| of.is_unchecked())
-    })
+/// The running listeners that send to a group of a CLB and have their health check off, as `tcp/80`:
+/// they never tell.
+pub fn unchecked_listeners(index: &Index<'_>, clb: &str, vgroup: &str) -> Vec<String> {
+    let listeners = index.listeners_of(clb).unwrap_or_default();
+    let sending = listeners.iter().filter(|of| of.is_running() && of.vgroup == vgroup);
+    sending.filter(|of| of.is_unchecked()).map(|of| of.name().to_string()).collect()
 }
 
 /// Which backends with weight of these participants of a group the health check calls abnormal, in

@@ -5,7 +5,7 @@
 mod health;
 
 pub use health::{
-    HealthVerdict, abnormal_in_words, health_of, is_never_checked, silent_in_words,
+    HealthVerdict, abnormal_in_words, health_of, silent_in_words, unchecked_listeners,
     unknown_in_words,
 };
 

@@ -133,13 +133,19 @@ impl OneService {
         }
     }
 
-    fn computed_gain(&self, index: &Index<'_>) -> Option<bool> {
-        let service_ref = index.services().find(|service_ref| {
+    /// The Service in the index, in the cluster that is proven to be its own; `None` where it is not
+    /// there.
+    pub fn service_in<'a>(&self, index: &Index<'a>) -> Option<ServiceRef<'a>> {
+        index.services().find(|service_ref| {
             let meta = &service_ref.service.metadata;
             self.is_in(service_ref.cluster)
                 && meta.name == self.name
                 && meta.namespace() == self.namespace
-        })?;
+        })
+    }
+
+    fn computed_gain(&self, index: &Index<'_>) -> Option<bool> {
+        let service_ref = self.service_in(index)?;
         let sum = |weight: &Option<String>| index.weight_sum_under(&service_ref, weight.as_deref());
         let (from, to) = (sum(&self.from)?, sum(&self.to)?);
         (from != to).then_some(to > from)

@@ -1,6 +1,7 @@
 //! Somebody who has nothing but docs/shift.md goes from a ClusterIP Service in a new cluster to all of
-//! the traffic of two old machines, and deletes what an old cluster had in the same group. The commands run as they stand on the page, with the rights that it
-//! asks for, and what it shows below a command is what the terminal has.
+//! the traffic of two old machines. Then they delete what an old cluster had in the same group. The
+//! commands run as they stand on the page, with the rights that it asks for. What the page shows below a
+//! command is what the terminal has.
 
 use std::{fs, path::Path};
 

@@ -125,6 +125,11 @@ fn is_lost(error: &Error) -> bool {
     error.is_lost_answer() || error.kind == ErrorKind::Malformed
 }
 
+/// How long to wait after a failed request: as long as the API server wants, if it says so.
+fn pause_after(error: &Error) -> Duration {
+    error.retry_after.unwrap_or(PAUSE).max(PAUSE)
+}
+
 impl Connection {
     /// Sends a change as a dry run (`dryRun=All`). Nothing is written.
     ///
@@ -178,7 +183,7 @@ impl Connection {
                 Err(error) => error,
             };
             if error.kind == ErrorKind::Throttled {
-                if attempts.wait(error.retry_after.unwrap_or(PAUSE).max(PAUSE)).await {
+                if attempts.wait(pause_after(&error)).await {
                     continue;
                 }
                 return Err(attempts.failure(error));
@@ -242,7 +247,7 @@ impl Connection {
                 Err(error) => error,
             };
             if error.kind == ErrorKind::Throttled {
-                if attempts.wait(error.retry_after.unwrap_or(PAUSE).max(PAUSE)).await {
+                if attempts.wait(pause_after(&error)).await {
                     continue;
                 }
                 return Err(attempts.failure(error));
@@ -302,8 +307,7 @@ impl Connection {
                 Ok(now) => return Ok(now),
                 Err(error) => error,
             };
-            let pause = error.retry_after.unwrap_or(PAUSE).max(PAUSE);
-            if !error.is_transient() || !attempts.wait(pause).await {
+            if !error.is_transient() || !attempts.wait(pause_after(&error)).await {
                 return Err(attempts.failure(if attempts.is_lost { error } else { cause.clone() }));
             }
         }
