@@ -19,12 +19,10 @@ use std::{
     io::{self, BufWriter, IsTerminal, Write},
 };
 
-use anstream::{AutoStream, ColorChoice, adapter::StripBytes};
 use clbmigrate_cluster::Loaded;
 use clbmigrate_core::rules::Language;
 
 use self::{
-    screen::Buffer,
     stream::{StreamState, Unfailing},
     style::{ERROR, FAINT, WARNING},
     text::Text,
@@ -55,19 +53,17 @@ impl Printer {
         let mut terminal = Terminal::from_stdout();
         terminal.language = lang.map_or(terminal.language, Language::from);
         let (stdout, stderr) = (io::stdout(), io::stderr());
-        let data_choice = choice(color, stdout.is_terminal());
-        let stderr_choice = choice(color, stderr.is_terminal());
+        let colours = is_coloured(color, stdout.is_terminal());
+        let has_coloured_stderr = is_coloured(color, stderr.is_terminal());
         let stdout_state = StreamState::default();
-        let text = BufWriter::new(AutoStream::new(stdout, data_choice));
-        let stderr = AutoStream::new(stderr, stderr_choice);
         Self {
             terminal,
-            text: Box::new(Unfailing::new(text, &stdout_state)),
+            text: styled(Unfailing::new(BufWriter::new(stdout), &stdout_state), colours),
             data: Box::new(Unfailing::new(BufWriter::new(io::stdout()), &stdout_state)),
             // Talk that nobody hears is no failure.
-            stderr: Box::new(Unfailing::new(stderr, &StreamState::default())),
+            stderr: styled(Unfailing::new(stderr, &StreamState::default()), has_coloured_stderr),
             stdout_state,
-            colours: data_choice == ColorChoice::Always,
+            colours,
             shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
         }
@@ -86,9 +82,9 @@ impl Printer {
         let data = || captured.data.clone();
         Self {
             terminal: Terminal::from_stdout(),
-            text: if colours { Box::new(data()) } else { Box::new(Uncoloured::new(data())) },
+            text: styled(data(), colours),
             data: Box::new(data()),
-            stderr: Box::new(Uncoloured::new(captured.stderr.clone())),
+            stderr: styled(captured.stderr.clone(), false),
             stdout_state: StreamState::default(),
             colours,
             shows_notes: false,
@@ -228,44 +224,23 @@ impl Printer {
     }
 }
 
-/// A buffer that takes no colours.
-struct Uncoloured {
-    buffer: Buffer,
-    state: StripBytes,
-}
-
-impl Uncoloured {
-    fn new(buffer: Buffer) -> Self {
-        Self { buffer, state: StripBytes::new() }
-    }
-}
-
-impl Write for Uncoloured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for printable in self.state.strip_next(bytes) {
-            self.buffer.write_all(printable)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A stream that drops the codes of colours, unless it takes them.
+fn styled(stream: impl Write + 'static, takes_colours: bool) -> Box<dyn Write> {
+    if takes_colours { Box::new(stream) } else { Box::new(strip_ansi_escapes::Writer::new(stream)) }
 }
 
 /// Whether to colour: the flag, then `NO_COLOR`, then `CLICOLOR_FORCE`, of which 0 forces nothing,
 /// then whether a terminal that can is there.
-fn choice(color: Color, is_terminal: bool) -> ColorChoice {
+fn is_coloured(color: Color, is_terminal: bool) -> bool {
     let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let is = |name: &str, wanted: &str| value(name).as_deref() == Some(wanted);
-    let colours = match color {
+    match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto if value("NO_COLOR").is_some() => false,
         Color::Auto if value("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
         Color::Auto => is_terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb"),
-    };
-    if colours { ColorChoice::Always } else { ColorChoice::Never }
+    }
 }
 
 /// `20000` as `20,000`.

@@ -4,27 +4,64 @@ use std::{
     borrow::Cow,
     env,
     io::{self, IsTerminal},
+    sync::Once,
 };
 
-use anstyle::{AnsiColor, Style};
 use clbmigrate_core::{finding::Severity, outcome::Outcome, rules::Language};
+use colored::{Color, ColoredString, Colorize};
+
+/// A colour and a weight of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    color: Option<Color>,
+    weight: Weight,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Normal,
+    Bold,
+    Dimmed,
+}
 
 /// What an error looks like, and whatever takes traffic away.
-pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub const ERROR: Style = Style { color: Some(Color::Red), weight: Weight::Bold };
 /// What a warning looks like.
-pub const WARNING: Style = AnsiColor::Yellow.on_default();
+pub const WARNING: Style = Style::colored(Color::Yellow);
 /// What a remark looks like.
-pub const INFO: Style = AnsiColor::Cyan.on_default();
+pub const INFO: Style = Style::colored(Color::Cyan);
 /// What is as it should be.
-pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const GOOD: Style = Style::colored(Color::Green);
 /// What a server outside every cluster looks like.
-pub const EXTERNAL: Style = AnsiColor::Blue.on_default();
+pub const EXTERNAL: Style = Style::colored(Color::Blue);
 /// Headers and names.
-pub const STRONG: Style = Style::new().bold();
+pub const STRONG: Style = Style { weight: Weight::Bold, ..PLAIN };
 /// What matters less.
-pub const FAINT: Style = Style::new().dimmed();
+pub const FAINT: Style = Style { weight: Weight::Dimmed, ..PLAIN };
 /// Nothing special.
-pub const PLAIN: Style = Style::new();
+pub const PLAIN: Style = Style { color: None, weight: Weight::Normal };
+
+impl Style {
+    const fn colored(color: Color) -> Self {
+        Self { color: Some(color), weight: Weight::Normal }
+    }
+
+    /// The text between the codes of this style. Streams that take no colours drop the codes.
+    pub fn paint(self, text: &str) -> ColoredString {
+        // Whether to colour is decided for each stream; `colored` knows one answer for all.
+        static ALWAYS: Once = Once::new();
+        ALWAYS.call_once(|| colored::control::set_override(true));
+        let text = match self.color {
+            Some(color) => text.color(color),
+            None => text.normal(),
+        };
+        match self.weight {
+            Weight::Normal => text,
+            Weight::Bold => text.bold(),
+            Weight::Dimmed => text.dimmed(),
+        }
+    }
+}
 
 /// The style of a severity.
 pub fn severity_style(severity: Severity) -> Style {

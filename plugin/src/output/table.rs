@@ -255,7 +255,7 @@ mod tests {
         let mut out = Vec::new();
         let terminal = Terminal { width, unicode: true, language: Language::English };
         table.write(&mut out, terminal, &table.widths()).expect("memory");
-        String::from_utf8(anstream::adapter::strip_bytes(&out).into_vec()).expect("text")
+        String::from_utf8(strip_ansi_escapes::strip(&out)).expect("text")
     }
 
     #[test]

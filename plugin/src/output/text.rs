@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::style::{PLAIN, clean};
+use super::style::{PLAIN, Style, clean};
 
 /// Text in pieces, each with a style. Control characters never get in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl Text {
             if text.trim().is_empty() {
                 write!(out, "{text}")?;
             } else {
-                write!(out, "{style}{text}{style:#}")?;
+                write!(out, "{}", style.paint(text))?;
             }
         }
         Ok(())
@@ -240,7 +239,7 @@ mod tests {
                 Text::plain("映射（GROUP:PORT）写成：“端口”，多个条目用逗号分隔；不带空格。")
                     .and(ERROR, "修复：")
                     .and(PLAIN, "删除《空格》、冒号。");
-            let shown = anstream::adapter::strip_str(&lines(&text, width)).to_string();
+            let shown = strip_ansi_escapes::strip_str(lines(&text, width));
             for line in shown.lines() {
                 assert!(line.width() <= width, "{line} at {width}");
                 assert!(!line.trim().starts_with(['，', '。', '；', '：', '）', '”', '》', '、']));

@@ -1,11 +1,9 @@
 //! Shares, as numbers and bars.
 
-use anstyle::Style;
-
 use crate::output::{
     bar::bar,
     json::{Outcome, Participant, ParticipantKind},
-    style::{ERROR, EXTERNAL, FAINT, GOOD, PLAIN, Terminal, WARNING},
+    style::{ERROR, EXTERNAL, FAINT, GOOD, PLAIN, Style, Terminal, WARNING},
     text::Text,
 };
 

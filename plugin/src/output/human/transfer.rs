@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
-
 use crate::output::{
     json::{PartState, TransferReport, TransferState},
-    style::{ERROR, FAINT, GOOD, Terminal, WARNING},
+    style::{ERROR, FAINT, GOOD, Style, Terminal, WARNING},
     text::Text,
 };
 

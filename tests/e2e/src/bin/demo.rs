@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use clbmigrate_e2e::{CcmDouble, Helm, Release, Tools};
@@ -16,6 +15,7 @@ use clbmigrate_testbed::{
     try_wait_for,
 };
 use clbmigrate_testkit::Kubectl;
+use colored::{ColoredString, Colorize};
 
 /// The image that the examples name.
 const WEB: &str = "registry.example.com/shop/web:2.0.0";
@@ -175,15 +175,15 @@ fn seen_by_ccm(cluster: &Cluster<'_>) -> Result<()> {
 }
 
 fn say(text: &str) -> io::Result<()> {
-    line("\n# ", text, AnsiColor::Cyan.on_default().bold())
+    line(&format!("\n# {text}").cyan().bold())
 }
 
 fn prompt(command: &str) -> io::Result<()> {
-    line("$ ", command, Style::new().bold())
+    line(&format!("$ {command}").bold())
 }
 
-fn line(before: &str, text: &str, style: Style) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{style}{before}{text}{style:#}")?;
+fn line(text: &ColoredString) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
     out.flush()
 }
