@@ -21,7 +21,7 @@ use super::{
     problems::{ProblemIndex, ordered, without_rule},
 };
 use crate::output::{
-    json::{self, ParticipantDisplay, Problem},
+    json::{self, Problem, RouteListener, Standing},
     text::count,
 };
 
@@ -52,19 +52,34 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         let group = answers.groups.get(route.key.vgroup);
         json::Route {
             clb: route.key.clb.to_owned(),
+            clb_name: balancer.and_then(|of| known(&of.name)),
+            clb_address: balancer.and_then(|of| known(&of.address)),
             vserver_group: route.key.vgroup.to_owned(),
+            vserver_group_name: group.and_then(|of| known(&of.name)),
             port: route.key.port,
+            listeners: self.listeners(route),
             complete: route.complete,
             unknown: route.unknown.clone(),
             weight_sum: route.weight_sum(),
             participants: self.participants(route),
             problems: self.problems_of_route(route),
-            names: json::RouteNames {
-                clb: balancer.map(|balancer| balancer.name.clone()).unwrap_or_default(),
-                address: balancer.map(|balancer| balancer.address.clone()).unwrap_or_default(),
-                vserver_group: group.map(|group| group.name.clone()).unwrap_or_default(),
-            },
         }
+    }
+
+    /// The running listeners that send to a route's group.
+    fn listeners(&self, route: &Route<'a>) -> Option<Vec<RouteListener>> {
+        let names = route.listeners.names()?;
+        let answered = self.index.listeners_of(route.key.clb).unwrap_or_default();
+        let listeners = names.into_iter().map(|name| {
+            let answer = answered.iter().find(|of| of.name() == name);
+            RouteListener {
+                protocol: known(name.protocol),
+                port: name.port,
+                scheduler: answer.and_then(|of| known(&of.scheduler)),
+                health_check: answer.and_then(|of| of.checks_health()),
+            }
+        });
+        Some(listeners.collect())
     }
 
     fn problems_of_route(&self, route: &Route<'a>) -> Vec<Problem> {
@@ -125,12 +140,22 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
                 ParticipantKind::External => json::ParticipantKind::External,
                 _ => json::ParticipantKind::Service,
             },
+            standing: match of.kind {
+                ParticipantKind::Service => Some(Standing::Member),
+                ParticipantKind::Remote => Some(Standing::Remote),
+                ParticipantKind::Orphan if self.is_contradictory() => None,
+                ParticipantKind::Orphan => Some(Standing::Orphan),
+                ParticipantKind::External => None,
+            },
             namespace: (!is_external).then(|| of.namespace.clone()),
             name: of.name.clone(),
             mode,
             outcome: of.outcome.map(Into::into),
             reasons: of.reasons.iter().map(ToString::to_string).collect(),
             weight: of.weight,
+            invalid_weight: of
+                .service_ref
+                .and_then(|service_ref| invalid_weight(service_ref.service)),
             backends: of.backends,
             ready: of.ready,
             healthy: of.health.healthy,
@@ -139,21 +164,6 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             share: of.share,
             share_of_known: of.share_of_known,
             problems: self.problems_of(route, index, of),
-            display: ParticipantDisplay {
-                odd_weight: of.service_ref.and_then(|service_ref| odd_weight(service_ref.service)),
-                label: match of.kind {
-                    ParticipantKind::External => of.name.clone(),
-                    _ => format!("{}/{}", of.namespace, of.name),
-                },
-                mark: match of.kind {
-                    ParticipantKind::Remote => Some("other cluster"),
-                    ParticipantKind::Orphan if self.is_contradictory() => Some("unknown"),
-                    ParticipantKind::Orphan => Some("orphan"),
-                    ParticipantKind::Service | ParticipantKind::External => None,
-                },
-                is_in_snapshot: of.service_ref.is_some(),
-                expected_backends: of.expected_backends,
-            },
         }
     }
 
@@ -305,8 +315,13 @@ fn unhealthy(of: &Participant<'_>) -> Option<Problem> {
     }
 }
 
+/// A text that an answer holds; `None` where it is empty.
+fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// The weight annotation where CCM cannot read it.
-fn odd_weight(service: &Service) -> Option<String> {
+fn invalid_weight(service: &Service) -> Option<String> {
     let text = service.metadata.annotations.text(annotation::WEIGHT);
     (!text.is_empty() && annotation::parse_weight(text).is_err()).then(|| text.to_owned())
 }

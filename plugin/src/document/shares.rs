@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use clbmigrate_core::route::RouteKey;
 
-use crate::output::json::{ChangedRoute, Participant, RouteState, ShareChange, TransferRoute};
+use crate::output::json::{
+    ChangedRoute, Participant, RouteState, ShareChange, Standing, TransferRoute,
+};
 
 /// What tells a participant from the others of its route.
-type Name<'r> = (Option<&'r str>, Option<&'r str>, &'r str, Option<&'static str>);
+type Name<'r> = (Option<&'r str>, Option<&'r str>, &'r str, Option<Standing>);
 
 /// The participant's.
 fn name_of(of: &Participant) -> Name<'_> {
-    (of.context.as_deref(), of.namespace.as_deref(), &of.name, of.display.mark)
+    (of.context.as_deref(), of.namespace.as_deref(), &of.name, of.standing)
 }
 
 /// The shares of one side.
@@ -24,6 +26,7 @@ pub fn shares(route: &ChangedRoute) -> TransferRoute {
     let before = by_name(&route.before);
     let shares = route.after.participants.iter().map(|of| ShareChange {
         kind: of.kind,
+        standing: of.standing,
         context: of.context.clone(),
         namespace: of.namespace.clone(),
         name: of.name.clone(),

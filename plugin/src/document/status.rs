@@ -56,7 +56,7 @@ impl StatusAnswer {
     /// The Services of the snapshot, routed or not.
     fn objects(&self) -> Vec<ObjectRef> {
         let routed = self.document.routes.iter().flat_map(|route| &route.participants);
-        let routed = routed.filter(|of| of.display.is_in_snapshot).map(|of| ObjectRef {
+        let routed = routed.filter(|of| of.is_member()).map(|of| ObjectRef {
             context: of.context.as_deref().map(Into::into),
             kind: "Service".to_owned(),
             namespace: of.namespace.clone(),

@@ -12,6 +12,7 @@ mod environment;
 mod help;
 mod languages;
 mod live;
+mod named;
 mod pages;
 mod pipes;
 mod preview;

@@ -201,13 +201,12 @@ fn shares(route: &ChangedRoute, bar: usize, terminal: Terminal, options: TableOp
     let columns = ["NAME", "WEIGHT", "SUM", "SHARE BEFORE", "AFTER"].map(Column::text).to_vec();
     let mut table = Table::new(columns, 1);
     let is_same = |a: &Participant, b: &Participant| {
-        a.kind == b.kind && a.context == b.context && a.display.label == b.display.label
+        a.kind == b.kind && a.context == b.context && a.label() == b.label()
     };
     let (before, after) = (&route.before.participants, &route.after.participants);
     // A Service may stand beside backends of its name whose cluster nobody knows.
-    let is_exact = |a: &Participant, b: &Participant| {
-        is_same(a, b) && a.display.is_in_snapshot == b.display.is_in_snapshot
-    };
+    let is_exact =
+        |a: &Participant, b: &Participant| is_same(a, b) && a.is_member() == b.is_member();
     let old_of = |new: &Participant| {
         let exact = before.iter().find(|old| is_exact(old, new));
         exact.or_else(|| {

@@ -2,7 +2,7 @@
 
 use super::{TableOptions, name_of};
 use crate::output::{
-    json::{ChangedRoute, Mode, Outcome, Participant, ParticipantDisplay, Preview, RouteState},
+    json::{ChangedRoute, Mode, Outcome, Participant, Preview, RouteState},
     style::{ERROR, FAINT, GOOD, PLAIN, STRONG, outcome_style},
     text::{Text, count},
 };
@@ -62,7 +62,7 @@ struct ChangedParticipants<'p> {
 impl ChangedParticipants<'_> {
     fn has(&self, of: &Participant) -> bool {
         let is = |context: Option<&str>, namespace: Option<&str>, name: &str| {
-            of.display.is_in_snapshot
+            of.is_member()
                 && of.context.as_deref() == context
                 && of.namespace.as_deref() == namespace
                 && of.name == name
@@ -209,12 +209,12 @@ fn of_traffic(share: f64) -> String {
 
 /// `shop/web (a)`; `shop/web (other cluster)` for one whose object is not at hand.
 pub fn label(of: &Participant, has_contexts: bool) -> String {
-    let ParticipantDisplay { label, mark, .. } = &of.display;
+    let (label, mark) = (of.label(), of.mark());
     match (&of.context, mark) {
         (Some(context), Some(mark)) if has_contexts => format!("{label} ({context}, {mark})"),
         (Some(context), None) if has_contexts => format!("{label} ({context})"),
         (_, Some(mark)) => format!("{label} ({mark})"),
-        _ => label.clone(),
+        _ => label,
     }
 }
 
@@ -245,7 +245,7 @@ pub fn diff(preview: &Preview) -> Vec<Text> {
 /// `shop/web: 80 over three nodes: 26, 26, 26 = 78 of 98`, a line for each Service at hand.
 pub fn arithmetic(route: &ChangedRoute, options: TableOptions) -> Vec<Text> {
     let side = &route.after;
-    let ours = side.participants.iter().enumerate().filter(|(_, of)| of.display.is_in_snapshot);
+    let ours = side.participants.iter().enumerate().filter(|(_, of)| of.is_member());
     ours.map(|(index, of)| {
         let name = Text::styled(STRONG, label(of, options.has_contexts)).and(PLAIN, ": ");
         match of.weight_sum {
@@ -264,7 +264,7 @@ fn sentence(side: &RouteState, index: usize, of: &Participant, sum: u64) -> Stri
         return format!("no backends = 0 of {}{known}", side.weight_sum);
     }
     let what = if of.mode == Some(Mode::Eni) { "pod" } else { "node" };
-    let nominal = match (of.weight, &of.display.odd_weight) {
+    let nominal = match (of.weight, &of.invalid_weight) {
         (Some(weight), _) => format!("{weight} over"),
         (None, Some(odd)) => format!("{odd:?} is no weight,"),
         (None, None) => "no weight set,".to_owned(),

@@ -32,7 +32,7 @@ fn style_of(of: &Participant) -> Style {
     match of.outcome {
         Some(Outcome::Drained | Outcome::Misrouted | Outcome::Frozen | Outcome::Failing) => ERROR,
         _ if of.kind == ParticipantKind::External => EXTERNAL,
-        _ if !of.display.is_in_snapshot => WARNING,
+        _ if !of.is_member() => WARNING,
         _ if of.share.is_none() => FAINT,
         _ => GOOD,
     }
@@ -40,7 +40,7 @@ fn style_of(of: &Participant) -> Style {
 
 /// The nominal weight as it stands: what CCM cannot read in quotes.
 pub fn weight(of: &Participant) -> Text {
-    match (&of.display.odd_weight, of.weight) {
+    match (&of.invalid_weight, of.weight) {
         (Some(odd), _) => Text::styled(ERROR, format!("{odd:?}")),
         (None, Some(weight)) => Text::plain(weight.to_string()),
         (None, None) => Text::plain("-"),

@@ -85,20 +85,17 @@ fn fitting(build: &dyn Fn(usize) -> Vec<Table>, width: Option<usize>) -> (Vec<Ta
 
 /// `CLB lb-… (name, address)   group rsp-… (name)   port 80   complete`.
 fn header(route: &Route) -> Text {
-    let names = &route.names;
     let clb = if route.clb.is_empty() { "?" } else { &route.clb };
     let mut text = Text::styled(STRONG, format!("CLB {clb}"));
-    let known: Vec<&str> = [names.clb.as_str(), names.address.as_str()]
-        .into_iter()
-        .filter(|name| !name.is_empty())
-        .collect();
+    let known: Vec<&str> =
+        [&route.clb_name, &route.clb_address].into_iter().flatten().map(String::as_str).collect();
     if !known.is_empty() {
         text = text.and(PLAIN, format!(" ({})", known.join(", ")));
     }
     let group = if route.vserver_group.is_empty() { "?" } else { &route.vserver_group };
     text = text.and(PLAIN, "   ").and(STRONG, format!("group {group}"));
-    if !names.vserver_group.is_empty() {
-        text = text.and(PLAIN, format!(" ({})", names.vserver_group));
+    if let Some(name) = &route.vserver_group_name {
+        text = text.and(PLAIN, format!(" ({name})"));
     }
     text = text.and(PLAIN, "   ").and(
         STRONG,
@@ -136,7 +133,7 @@ fn columns<'c>(
     let TableOptions { is_wide, has_contexts } = options;
     ItemColumns::<Participant>::new()
         .with_if(has_contexts, Column::text("CONTEXT"), |of| or_dash(of.context.as_deref()))
-        .with(Column::text("NAME"), |of| Text::plain(&of.display.label))
+        .with(Column::text("NAME"), |of| Text::plain(of.label()))
         .with(Column::text("MODE"), |of| or_dash(of.mode.map(Mode::as_str)))
         .with(Column::number("WEIGHT"), weight)
         .with(Column::number("BACKENDS"), |of| number(of.backends))

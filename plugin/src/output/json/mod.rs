@@ -21,8 +21,8 @@ pub use preview::{
 };
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{
-    Mode, NotJudged, Participant, ParticipantDisplay, ParticipantKind, Problem, Route, RouteList,
-    RouteListKind, RouteNames, Unrouted,
+    Mode, NotJudged, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind,
+    RouteListener, Standing, Unrouted,
 };
 pub use transfer::{
     Next, NextStep, PartState, ShareChange, TransferKind, TransferPart, TransferReport,

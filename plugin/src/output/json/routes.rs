@@ -43,10 +43,18 @@ pub enum RouteListKind {
 pub struct Route {
     /// The CLB's id; empty where nothing names it.
     pub clb: String,
+    /// The CLB's name; null where that is unknown.
+    pub clb_name: Option<String>,
+    /// The CLB's address; null where that is unknown.
+    pub clb_address: Option<String>,
     /// The vServer group's id.
     pub vserver_group: String,
+    /// The vServer group's name; null where that is unknown.
+    pub vserver_group_name: Option<String>,
     /// The port; null for a group that nobody is mapped to and no listener names.
     pub port: Option<u16>,
+    /// The running listeners that send to the group; null where they are unknown.
+    pub listeners: Option<Vec<RouteListener>>,
     /// Whether all that holds weight in it is known, and a listener sends to its group, as far as that
     /// is known.
     pub complete: bool,
@@ -58,20 +66,21 @@ pub struct Route {
     pub participants: Vec<Participant>,
     /// What is wrong with the group itself.
     pub problems: Vec<Problem>,
-    /// The CLB's name and address, the group's name.
-    #[serde(skip)]
-    pub names: RouteNames,
 }
 
-/// The names of a route's CLB and group, which tables show beside their ids.
-#[derive(Debug, Clone, Default)]
-pub struct RouteNames {
-    /// The CLB's name.
-    pub clb: String,
-    /// The CLB's address.
-    pub address: String,
-    /// The group's name.
-    pub vserver_group: String,
+/// A running listener that sends to a route's group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteListener {
+    /// `tcp`, `udp`, `http` or `https`; null where that is unknown.
+    pub protocol: Option<String>,
+    /// Its port.
+    pub port: u16,
+    /// How it chooses a backend: `wrr`, `wlc`, `rr` and others; null where that is unknown. Only the
+    /// first two follow the weights.
+    pub scheduler: Option<String>,
+    /// Whether it checks the backends' health; null where that is unknown.
+    pub health_check: Option<bool>,
 }
 
 /// One holder of weight.
@@ -82,6 +91,9 @@ pub struct Participant {
     pub context: Option<String>,
     /// What it is.
     pub kind: ParticipantKind,
+    /// How the Service stands to the clusters at hand; null for a server, and where it is unknown
+    /// whose the backends are.
+    pub standing: Option<Standing>,
     /// The Service's namespace; null for a server.
     pub namespace: Option<String>,
     /// The Service's name, or the server's id.
@@ -94,6 +106,8 @@ pub struct Participant {
     pub reasons: Vec<String>,
     /// The nominal weight: the annotation's value, or a server's own; null where none is in effect.
     pub weight: Option<u32>,
+    /// The weight annotation as it is written, where CCM cannot read it; null otherwise.
+    pub invalid_weight: Option<String>,
     /// How many backends it has in the group; null where that is unknown.
     pub backends: Option<usize>,
     /// How many ready endpoints stand behind it; null where that is unknown.
@@ -110,24 +124,19 @@ pub struct Participant {
     pub share_of_known: f64,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
-    /// What tables show besides.
-    #[serde(skip)]
-    pub display: ParticipantDisplay,
 }
 
-/// What tables show of a participant besides its document.
-#[derive(Debug, Clone, Default)]
-pub struct ParticipantDisplay {
-    /// The weight annotation as written, where it is not a weight.
-    pub odd_weight: Option<String>,
-    /// `namespace/name`, or a server's id.
-    pub label: String,
-    /// What it is where its object is not at hand, for example `orphan`.
-    pub mark: Option<&'static str>,
-    /// Whether its object is at hand.
-    pub is_in_snapshot: bool,
-    /// How many backends CCM would have registered.
-    pub expected_backends: usize,
+/// How a Service that holds weight stands to the clusters at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// A Service of a cluster at hand, mapped to the group.
+    Member,
+    /// A Service of a cluster that is not at hand, known by the description of its backends.
+    Remote,
+    /// A Service of a cluster at hand that is gone, or not mapped to the group any more. Nobody removes
+    /// its backends.
+    Orphan,
 }
 
 /// What a participant is.
@@ -181,6 +190,31 @@ pub struct Unrouted {
     pub reasons: Vec<String>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+}
+
+impl Participant {
+    /// `namespace/name` of a Service, or the id of a server.
+    pub fn label(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// What it is where no Service at hand stands behind it: `orphan`, for example.
+    pub fn mark(&self) -> Option<&'static str> {
+        match (self.kind, self.standing) {
+            (ParticipantKind::External, _) | (_, Some(Standing::Member)) => None,
+            (_, Some(Standing::Remote)) => Some("other cluster"),
+            (_, Some(Standing::Orphan)) => Some("orphan"),
+            (_, None) => Some("unknown"),
+        }
+    }
+
+    /// Whether it is a Service at hand.
+    pub fn is_member(&self) -> bool {
+        self.standing == Some(Standing::Member)
+    }
 }
 
 impl Mode {

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, ParticipantKind};
+use super::{ApiVersion, ParticipantKind, Standing};
 
 /// The answer of `shift`, and of `undo` for what `shift` did.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -152,6 +152,9 @@ pub struct TransferRoute {
 pub struct ShareChange {
     /// What it is.
     pub kind: ParticipantKind,
+    /// How the Service stands to the clusters at hand; null for a server, and where it is unknown
+    /// whose the backends are.
+    pub standing: Option<Standing>,
     /// The context; null for servers and for clusters that are not at hand.
     pub context: Option<String>,
     /// The Service's namespace.

@@ -149,8 +149,14 @@ impl Listener {
     /// Whether its health check is off: the CLB sends new connections also to a backend that does not
     /// answer. `false` where the answer does not tell.
     pub fn is_unchecked(&self) -> bool {
+        self.checks_health() == Some(false)
+    }
+
+    /// Whether it has a health check; `None` where the answer does not tell.
+    pub fn checks_health(&self) -> Option<bool> {
         let configs = [&self.tcp, &self.udp, &self.http, &self.https];
-        configs.into_iter().any(|config| config.health_check == "off")
+        let told = |word| configs.iter().any(|config| config.health_check == word);
+        if told("off") { Some(false) } else { told("on").then_some(true) }
     }
 
     /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
@@ -257,18 +263,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case::on(json!({"TCPListenerConfig": {"HealthCheck": "on"}}), false)]
-    #[case::off(json!({"TCPListenerConfig": {"HealthCheck": "off"}}), true)]
-    #[case::off_in_capitals(json!({"HTTPSListenerConfig": {"HealthCheck": "OFF"}}), true)]
-    #[case::null(json!({"UDPListenerConfig": {"HealthCheck": null}}), false)]
-    #[case::not_told(json!({}), false)]
-    fn a_listener_tells_whether_it_checks_health(#[case] config: Value, #[case] is_off: bool) {
+    #[case::on(json!({"TCPListenerConfig": {"HealthCheck": "on"}}), Some(true))]
+    #[case::off(json!({"TCPListenerConfig": {"HealthCheck": "off"}}), Some(false))]
+    #[case::off_in_capitals(json!({"HTTPSListenerConfig": {"HealthCheck": "OFF"}}), Some(false))]
+    #[case::null(json!({"UDPListenerConfig": {"HealthCheck": null}}), None)]
+    #[case::not_told(json!({}), None)]
+    fn a_listener_tells_whether_it_checks_health(
+        #[case] config: Value,
+        #[case] checks: Option<bool>,
+    ) {
         let mut listener = listener(Some("lb-a"), 80);
         for (name, value) in config.as_object().into_iter().flatten() {
             listener[name] = value.clone();
         }
         let listener: Listener = serde_json::from_value(listener).expect("a listener");
-        assert_eq!(listener.is_unchecked(), is_off);
+        assert_eq!(listener.checks_health(), checks);
+        assert_eq!(listener.is_unchecked(), checks == Some(false));
     }
 
     #[rstest]

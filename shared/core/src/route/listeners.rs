@@ -24,7 +24,7 @@ pub enum GroupListeners {
 
 impl GroupListeners {
     /// The names of the running listeners that send to the group; `None` where they are not known.
-    pub(super) fn names(&self) -> Option<Vec<ListenerName<'_>>> {
+    pub fn names(&self) -> Option<Vec<ListenerName<'_>>> {
         match self {
             Self::Unknown => None,
             Self::NoneSends(_) => Some(Vec::new()),
