@@ -140,9 +140,7 @@ pub struct InputArgs {
         value_name = "[NAME=]PATH",
         value_hint = ValueHint::AnyPath,
         help_heading = "Input",
-        conflicts_with_all = [
-            "kubeconfig", "cluster", "user", "impersonate", "token", "insecure_skip_tls_verify",
-        ]
+        conflicts_with_all = connect::FLAGS_OF_CLUSTERS
     )]
     pub files: Vec<Source>,
 

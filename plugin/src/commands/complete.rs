@@ -344,6 +344,9 @@ mod tests {
         for long in ["kubeconfig", "cluster", "user", "as", "as-group", "token", "namespace"] {
             assert!(known(long), "{long}");
         }
+        for long in ["server", "tls-server-name", "certificate-authority", "client-key", "as-uid"] {
+            assert!(known(long), "{long}");
+        }
         assert!(known("insecure-skip-tls-verify") && known("context"));
         assert!(!known("output") && !known("watch") && !known("selector"));
     }

@@ -164,6 +164,15 @@ fn without_that_right_a_service_of_both_shows_that_two_urls_are_one_cluster() {
 #[case::a_cluster("--cluster old", "--cluster")]
 #[case::impersonation("--as ann", "--as")]
 #[case::a_group_to_impersonate("--as ann --as-group admins", "--as-group")]
+#[case::a_uid_to_impersonate("--as ann --as-uid 7", "--as-uid")]
+#[case::a_server("-s https://10.0.0.1:6443", "--server")]
+#[case::a_name_of_a_certificate("--tls-server-name api", "--tls-server-name")]
+#[case::certificates_of_a_server("--certificate-authority ca.crt", "--certificate-authority")]
+#[case::a_client_certificate(
+    "--client-certificate a.crt --client-key a.key",
+    "--client-certificate"
+)]
+#[case::a_password("--username ann --password secret-token", "--username")]
 fn a_flag_for_one_cluster_is_refused_with_several_contexts(
     #[case] flags: &str,
     #[case] named: &str,

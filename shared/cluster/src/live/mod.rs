@@ -20,7 +20,9 @@ mod write;
 #[cfg(test)]
 mod fake;
 
-pub use connect::{Connection, ConnectionOptions, REQUEST_TIMEOUT};
+pub use connect::{
+    Connection, ConnectionOptions, REQUEST_TIMEOUT, RequestObserver, RequestOutcome, RequestRecord,
+};
 pub use error::{Error, ErrorKind};
 pub use read::{
     ClusterState, LENIENT_LIMIT, namespaces, read_cluster, read_cluster_around,

@@ -1,5 +1,7 @@
 //! Connections, from a kubeconfig and kubectl's flags.
 
+mod observe;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -16,7 +18,10 @@ use kube::{
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
+use self::observe::{Observed, Sender};
 use super::error::{self, Error, ErrorKind};
+
+pub use self::observe::{RequestObserver, RequestOutcome, RequestRecord};
 
 /// The time limit of a request where no flag sets one.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,16 +40,38 @@ pub struct ConnectionOptions {
     pub cluster: Option<String>,
     /// `--user`.
     pub user: Option<String>,
+    /// `--server`.
+    pub server: Option<String>,
+    /// `--tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `--certificate-authority`.
+    pub certificate_authority: Option<PathBuf>,
+    /// `--client-certificate`.
+    pub client_certificate: Option<PathBuf>,
+    /// `--client-key`.
+    pub client_key: Option<PathBuf>,
+    /// `--username`.
+    pub username: Option<String>,
+    /// `--password`.
+    pub password: Option<String>,
     /// `--as`.
     pub impersonate: Option<String>,
+    /// `--as-uid`.
+    pub impersonate_uid: Option<String>,
     /// `--as-group`.
     pub groups: Vec<String>,
+    /// `--as-user-extra`: keys and values. A key may stand there several times.
+    pub user_extra: Vec<(String, String)>,
     /// `--token`.
     pub token: Option<String>,
     /// `--request-timeout`; `None` waits for ever.
     pub request_timeout: Option<Duration>,
     /// `--insecure-skip-tls-verify`.
     pub insecure: bool,
+    /// `--disable-compression`.
+    pub disable_compression: bool,
+    /// Sees every request that is sent, for `-v=6`.
+    pub on_request: Option<RequestObserver>,
 }
 
 /// A connection with the API server of one cluster. Clones share it.
@@ -215,6 +242,10 @@ impl ConnectionOptions {
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)
             .map_err(|error| Error::from_kube(&error, &server, user.as_deref()))?;
+        let inner = Sender(client);
+        let observed =
+            Observed { inner, server: server.as_str().into(), observer: self.on_request.clone() };
+        let client = Client::new(observed, namespace.as_str());
         Ok(Connection {
             context,
             cluster,
