@@ -13,6 +13,7 @@ use clbmigrate_core::{
 };
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Deadline;
 
@@ -65,6 +66,9 @@ pub trait ClusterApi {
 
 /// The CLB API, each call within a deadline.
 pub trait CloudApi {
+    /// When the last call ended; `None` before the first.
+    fn last_call(&self) -> Option<Instant>;
+
     /// Reads a group.
     fn group<'a>(&'a self, id: &'a str, deadline: Deadline) -> CloudAnswer<'a, GroupAnswer>;
 
@@ -137,6 +141,10 @@ impl ClusterApi for Connection {
 }
 
 impl CloudApi for ClbClient {
+    fn last_call(&self) -> Option<Instant> {
+        ClbClient::last_call(self)
+    }
+
     fn group<'a>(&'a self, id: &'a str, deadline: Deadline) -> CloudAnswer<'a, GroupAnswer> {
         let clb = self.with_deadline(deadline.instant());
         async move { ClbClient::group(&clb, id).await }.boxed_local()

@@ -46,7 +46,7 @@ use self::{
     stop::Stop,
 };
 use crate::{
-    clb::Routes,
+    clb::Scope,
     cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
     document::{preview::PreviewAnswer, written::WrittenAnswer},
     error::{Error, Exit},
@@ -69,9 +69,8 @@ pub struct WriteOptions<'a> {
     /// The Service that is all that must be readable, as the command line names it: for a change that
     /// is a way to safety.
     pub lever: Option<&'a str>,
-    /// The routes that the CLB API is asked about, where the command line names them; else those of the
-    /// selected Services.
-    pub routes: Option<&'a Routes>,
+    /// What the CLB API is asked about.
+    pub scope: Scope,
 }
 
 /// Refuses flags that make no sense for a command that writes.
@@ -123,7 +122,7 @@ pub fn carry_out(
     for _ in 0..MAX_READS {
         let Input { loaded, namespaces, .. } = input::read_to_write(
             session.clone(),
-            (options.lever, options.routes),
+            (options.lever, &options.scope),
             (options.input, overlay.as_ref()),
             printer,
         )?;

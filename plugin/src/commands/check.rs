@@ -9,6 +9,7 @@ use clbmigrate_core::{
 };
 
 use crate::{
+    clb::Scope,
     cli::CheckArgs,
     document::{check::CheckAnswer, is_on_group},
     error::{Error, Exit},
@@ -20,7 +21,7 @@ use crate::{
 /// Runs all rules and reports.
 pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
     input::refuse_one_of_several(&args.input)?;
-    let read = input::read(&args.input, printer)?;
+    let read = input::read(&args.input, &Scope::Selected, printer)?;
     let selection = Selection::new(&args.input, &read.namespaces);
     let loaded = &read.loaded;
     let index = Index::new(&loaded.snapshot);

@@ -17,6 +17,7 @@ use clbmigrate_core::{
 };
 
 use crate::{
+    clb::Scope,
     cli::PreviewArgs,
     document::preview::PreviewAnswer,
     error::{Error, Exit},
@@ -54,8 +55,8 @@ fn preview_weight(
     weight: &str,
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    target::parse_name(target)?;
-    let Input { loaded, session, namespaces } = input::read(&args.input, printer)?;
+    let scope = Scope::service(target::parse_name(target)?);
+    let Input { loaded, session, namespaces } = input::read(&args.input, &scope, printer)?;
     let selection = Selection::new(&args.input, &namespaces);
     let before = Index::new(&loaded.snapshot);
     let service_ref = target::resolve(&before, target, &selection)?;

@@ -11,6 +11,7 @@ use clbmigrate_core::{
 
 use crate::{
     change::{self, Intent, Leniency, PlanContext, SideIntent, WriteOptions, weight_edit},
+    clb::Scope,
     cli::SetArgs,
     error::{Error, Exit},
     output::Printer,
@@ -30,11 +31,10 @@ pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: false,
         lever: is_brake.then_some(args.target.as_str()),
-        routes: None,
+        scope: Scope::service(target::parse_name(&args.target)?),
     };
     change::refuse_flags(&options, "set")?;
     change::refuse_contexts(&options, "set")?;
-    target::parse_name(&args.target)?;
     if args.weight.as_deref() == Some(NONE) {
         return Err(Error::Usage {
             message: "set takes a weight; without the annotation every backend gets 100, which is a surge".to_owned(),

@@ -13,6 +13,7 @@ use clbmigrate_core::{
 use super::left_out;
 use crate::{
     change::{self, Intent, Leniency, PlanContext, SideIntent, WriteOptions, weight_edit},
+    clb::Scope,
     cli::{InputArgs, UndoArgs},
     error::{Error, Exit},
     output::Printer,
@@ -23,15 +24,15 @@ use crate::{
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let name = target::parse_name(&args.target)?;
     let options = WriteOptions {
         write: &args.write,
         input: &args.input,
         is_unverified: args.unverified,
         lever: Some(&args.target),
-        routes: None,
+        scope: Scope::service(name),
     };
     change::refuse_flags(&options, "undo")?;
-    let name = target::parse_name(&args.target)?;
     let session = Session::open(&args.input)?;
     let Some(entry) = last_of_several(name, &session, &args.input)? else {
         change::refuse_contexts(&options, "undo")?;
@@ -42,7 +43,8 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let input = with_recorded_contexts(&entry, &session, &args.input, printer);
     let session =
         if input.contexts == args.input.contexts { session } else { Session::open(&input)? };
-    let options = WriteOptions { input: &input, ..options };
+    let scope = entry.whole.as_ref().map_or(Scope::service(name), |of| Scope::change(name, of));
+    let options = WriteOptions { input: &input, scope, ..options };
     let plan = |plan_context: &PlanContext<'_>| plan_whole(&entry, plan_context);
     change::carry_out(&session, &plan, &options, printer)
 }

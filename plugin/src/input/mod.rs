@@ -13,7 +13,7 @@ use clbmigrate_core::snapshot::{Cluster, Snapshot};
 
 pub use self::cluster_flags::{apply_cluster_flags, context_names, report_ccm};
 use crate::{
-    clb::{Routes, Scope},
+    clb::Scope,
     cli::InputArgs,
     error::{Error, Exit},
     namespaces::Namespaces,
@@ -34,16 +34,16 @@ pub struct Input {
     pub namespaces: Namespaces,
 }
 
-/// Reads the files of `-f`, or else the clusters of the kubeconfig, and says on stderr what could
-/// not be read.
+/// Reads the files of `-f`, or else the clusters of the kubeconfig with what the CLB API says about a
+/// scope, and says on stderr what could not be read.
 ///
 /// # Errors
 /// Where flags contradict each other or what was read, and where no cluster can be read. A file
 /// that cannot be read is no error: it is a problem of the result.
-pub fn read(args: &InputArgs, printer: &mut Printer) -> Result<Input, Error> {
+pub fn read(args: &InputArgs, scope: &Scope, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
-        return read_live(Session::open(args)?, args, (overlay.as_ref(), None), printer);
+        return read_live(Session::open(args)?, args, (overlay.as_ref(), scope), printer);
     }
     require_one_stdin(args.files.iter())?;
     let mut loaded = load_files(&args.files, args);
@@ -58,15 +58,14 @@ pub fn file_namespaces(args: &InputArgs) -> Namespaces {
     args.namespace.clone().map_or(Namespaces::All, Namespaces::One)
 }
 
-/// Reads the clusters of a session and the CLB API, with an overlay over them. The API is asked about
-/// the routes that are named, or else about those of the selected Services.
+/// Reads the clusters of a session and what the CLB API says about a scope, with an overlay over them.
 ///
 /// # Errors
 /// As [`merge`] has them.
 pub fn read_live(
     session: Session,
     args: &InputArgs,
-    more: (Option<&Loaded>, Option<&Routes>),
+    more: (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let gathered = session.block_on(session.read_clusters(&session.namespaces(args)));
@@ -99,7 +98,7 @@ pub fn read_overlaid(
     let mut after = loaded.snapshot.overlaid(&newer.snapshot, false);
     loaded.merge_report(newer);
     let selection = Selection::new(args, &namespaces);
-    let scope = Scope::Selected(&selection);
+    let scope = (&Scope::Selected, &selection);
     session.block_on(async {
         session.clb().query(&mut after, scope, &args.clb, printer).await?;
         loaded.snapshot.clb_answers.clone_from(&after.clb_answers);
@@ -123,17 +122,17 @@ pub fn read_overlaid(
 /// wrong.
 pub fn read_to_write(
     session: Session,
-    (lever, named): (Option<&str>, Option<&Routes>),
+    (lever, scope): (Option<&str>, &Scope),
     (args, overlay): (&InputArgs, Option<&Loaded>),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let Some(target) = lever else {
-        return read_live(session, args, (overlay, named), printer);
+        return read_live(session, args, (overlay, scope), printer);
     };
     let name = target::parse_name(target)?;
     let answers = session.block_on(session.read_clusters_around(&session.namespaces(args), name));
     let mut input = combine(session, answers, args, overlay, printer)?;
-    match input.ask_clb(named, Some(LENIENT_LIMIT), args, printer) {
+    match input.ask_clb(scope, Some(LENIENT_LIMIT), args, printer) {
         Ok(()) => {}
         Err(error @ Error::Usage { .. }) => return Err(error),
         Err(error) => printer.warning(&error.to_string()),
@@ -141,8 +140,8 @@ pub fn read_to_write(
     input.finish(args, printer)
 }
 
-/// Makes one snapshot of the clusters' states with the overlay over it, asks the CLB API about the
-/// named routes or those of the selected Services, and applies the flags about clusters.
+/// Makes one snapshot of the clusters' states with the overlay over it, asks the CLB API about a scope,
+/// and applies the flags about clusters.
 ///
 /// # Errors
 /// Where no cluster was read, where the overlay or a flag names an unknown cluster, and where the
@@ -151,11 +150,11 @@ pub fn merge(
     session: Session,
     answers: Vec<ClusterReadResult>,
     args: &InputArgs,
-    (overlay, named): (Option<&Loaded>, Option<&Routes>),
+    (overlay, scope): (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let mut input = combine(session, answers, args, overlay, printer)?;
-    input.ask_clb(named, None, args, printer)?;
+    input.ask_clb(scope, None, args, printer)?;
     input.finish(args, printer)
 }
 
@@ -178,11 +177,10 @@ fn combine(
 }
 
 impl Input {
-    /// Asks the CLB API about the named routes, or else about those of the selected Services, for as
-    /// long as it may take.
+    /// Asks the CLB API about a scope, for as long as it may take.
     fn ask_clb(
         &mut self,
-        named: Option<&Routes>,
+        scope: &Scope,
         limit: Option<Duration>,
         args: &InputArgs,
         printer: &mut Printer,
@@ -190,8 +188,7 @@ impl Input {
         let Some(session) = &self.session else { return Ok(()) };
         let selection = Selection::new(args, &self.namespaces);
         let snapshot = &mut self.loaded.snapshot;
-        let scope = named.map_or(Scope::Selected(&selection), Scope::Named);
-        let query = session.clb().query(snapshot, scope, &args.clb, printer);
+        let query = session.clb().query(snapshot, (scope, &selection), &args.clb, printer);
         let Some(limit) = limit else { return session.block_on(query) };
         let answered = session.block_on(async { timeout(limit, query).await });
         answered.unwrap_or_else(|_| {

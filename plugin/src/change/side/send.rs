@@ -10,7 +10,7 @@ use clbmigrate_core::{
     reconciliation::ObservedService,
 };
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use super::{
     EntryPlan, ServiceSide,
@@ -21,6 +21,11 @@ use crate::{change::Deadline, error::Error, output::Printer};
 /// Between two attempts to write where an API server does not answer.
 pub(super) const PAUSE: Duration = Duration::from_secs(2);
 
+/// How long the CLB API is left alone before a write. The edit makes CCM read the groups at once, and it
+/// takes all backends out of a group where that read is throttled (CCM 2.14: vgroups.go). Our own calls
+/// take from the same quota.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// A write that was sent, and what is needed to wait for CCM.
 pub struct Written {
     /// What the Service showed before it.
@@ -30,6 +35,13 @@ pub struct Written {
 }
 
 impl ServiceSide<'_> {
+    /// Waits until the CLB API has been left alone for long enough.
+    async fn leave_cloud_alone(&self) {
+        if let Some(last) = self.cloud.as_ref().and_then(|cloud| cloud.last_call()) {
+            sleep_until(last + QUIET).await;
+        }
+    }
+
     /// Reads the Service anew.
     ///
     /// # Errors
@@ -122,6 +134,7 @@ impl ServiceSide<'_> {
         printer: &mut Printer,
     ) -> Result<Written, WriteFailure> {
         let who = self.cluster.whoami().await;
+        self.leave_cloud_alone().await;
         // A question may have stood for long.
         let now = self.read().await.map_err(WriteFailure::NotWritten)?;
         let before = if is_way_back {
@@ -153,6 +166,7 @@ impl ServiceSide<'_> {
         let who = self.cluster.whoami().await;
         let recorded = self.recorded(&self.edit, (&self.entry, id), &self.present, who, printer);
         let manifest = recorded.made_in(manifest.clone());
+        self.leave_cloud_alone().await;
         let created = self.cluster.create(&manifest, id, false, deadline).await;
         let created = created.map_err(|error| WriteFailure::new(self, error))?;
         report(&created, printer);
@@ -208,6 +222,7 @@ impl ServiceSide<'_> {
         deadline: Deadline,
         printer: &mut Printer,
     ) -> Result<Written, Error> {
+        self.leave_cloud_alone().await;
         let now = self.read().await?;
         let old = now.annotation(RESYNC).map(str::to_owned);
         let id = new_change_id();

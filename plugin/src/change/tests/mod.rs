@@ -156,6 +156,7 @@ fn carry_out_sides(
     let (policy, stop) = (policy(may_stay), Stop::default());
     let work = run::run("change", (&mut sides, &parts), &policy, &stop, &mut printer);
     let result = runtime.block_on(work);
+    assert!(!world.borrow().is_hasty, "a write within a second after a call to the CLB API");
     Ended { result, verified: sides.iter().map(Side::is_proven).collect() }
 }
 

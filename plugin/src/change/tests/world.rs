@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
     rc::Rc,
+    time::Duration,
 };
 
 use clbmigrate_clb::{
@@ -23,6 +24,7 @@ use clbmigrate_core::{
 };
 use futures::future::{FutureExt, LocalBoxFuture, ready};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     objects::{KEY, backend, group, parsed, service, set_label, weight_of},
@@ -70,6 +72,10 @@ pub struct World {
     pub choices: Choices,
     pub log: Vec<Happened>,
     clock: u64,
+    /// When the CLB was asked last.
+    asked: Option<Instant>,
+    /// Whether a write was sent within a second after that.
+    pub is_hasty: bool,
 }
 
 pub type SharedWorld = Rc<RefCell<World>>;
@@ -88,6 +94,8 @@ impl World {
             choices: Rc::new(RefCell::new(choices.into())),
             log: Vec::new(),
             clock: 0,
+            asked: None,
+            is_hasty: false,
         }))
     }
 
@@ -267,6 +275,7 @@ impl ClusterApi for Cluster {
             return now(Err(WriteError::Conflict { key, now: Box::new(present), is_lost: false }));
         }
         let mut world = self.0.borrow_mut();
+        world.is_hasty |= world.asked.is_some_and(|at| at.elapsed() < Duration::from_secs(1));
         let choice = choose(&world.choices.clone(), 16);
         // A refusal is no write. What nobody knows of may be one.
         if let Some(weight) = edit.fields().find(|field| field.field == KEY)
@@ -301,6 +310,7 @@ impl ClusterApi for Cluster {
 
 impl Cloud {
     fn failure(&self) -> Option<ApiError> {
+        self.0.borrow_mut().asked = Some(Instant::now());
         let choices = self.0.borrow().choices.clone();
         match choose(&choices, 16) {
             1 | 2 => Some(ApiError::new(ApiErrorKind::Throttled, "slower")),
@@ -311,6 +321,10 @@ impl Cloud {
 }
 
 impl CloudApi for Cloud {
+    fn last_call(&self) -> Option<Instant> {
+        self.0.borrow().asked
+    }
+
     fn group<'a>(&'a self, _: &'a str, _: Deadline) -> CloudAnswer<'a, GroupAnswer> {
         now(match self.failure() {
             Some(error) => Err(error),

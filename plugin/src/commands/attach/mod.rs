@@ -16,7 +16,7 @@ use clbmigrate_core::{
 use self::copy::Copy;
 use crate::{
     change::{self, Intent, Leniency, PlanContext, ServiceIntent, SideIntent, WriteOptions},
-    clb::Routes,
+    clb::{Routes, Scope},
     cli::AttachArgs,
     error::{Error, Exit},
     output::Printer,
@@ -36,7 +36,7 @@ pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: false,
         lever: None,
-        routes: Some(&routes),
+        scope: Scope::Groups(routes.clone()),
     };
     change::refuse_flags(&options, "attach")?;
     change::refuse_contexts(&options, "attach")?;

@@ -15,6 +15,7 @@ use self::{
 use super::left_out;
 use crate::{
     change::{self, Intent, PlanContext, SideIntent, WriteOptions},
+    clb::Scope,
     cli::{InputArgs, Share, ShiftArgs, ShiftSide},
     error::{Error, Exit},
     output::Printer,
@@ -29,10 +30,9 @@ pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
         input: &args.input,
         is_unverified: args.unverified,
         lever: None,
-        routes: None,
+        scope: scope(args)?,
     };
     change::refuse_flags(&options, "shift")?;
-    target::parse_name(&args.target)?;
     let (Some(from), Some(to), Some(share)) = (&args.from, &args.to, args.share) else {
         let plan = |plan_context: &PlanContext<'_>| finish(&args.target, plan_context);
         return change::carry_out(&Session::open(&args.input)?, &plan, &options, printer);
@@ -45,6 +45,16 @@ pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let plan =
         |plan_context: &PlanContext<'_>| intent(&args.target, (from, to), share, plan_context);
     change::carry_out(&Session::open(&input)?, &plan, &options, printer)
+}
+
+/// What the CLB API is asked about: the routes of the Services on both sides.
+fn scope(args: &ShiftArgs) -> Result<Scope, Error> {
+    let sides = [&args.from, &args.to].into_iter().flatten();
+    let named = sides.filter_map(|side| match side {
+        ShiftSide::Context { service, .. } => service.as_ref(),
+        ShiftSide::External(_) => None,
+    });
+    Ok(Scope::shift(target::parse_name(&args.target)?, named))
 }
 
 /// The contexts to look at: those of the sides, and those that are named besides.

@@ -6,6 +6,7 @@ mod watch;
 use std::mem::ManuallyDrop;
 
 use crate::{
+    clb::Scope,
     cli::StatusArgs,
     error::{Error, Exit},
     input,
@@ -19,6 +20,6 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
         return watch::run(args, printer);
     }
     // The program ends after that: to take a large snapshot apart would only take time.
-    let input = ManuallyDrop::new(input::read(&args.input, printer)?);
+    let input = ManuallyDrop::new(input::read(&args.input, &Scope::Selected, printer)?);
     show::show(args, &input, printer)
 }

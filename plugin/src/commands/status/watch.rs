@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::show;
 use crate::{
+    clb::Scope,
     cli::StatusArgs,
     error::{Error, Exit},
     input::{self, Input},
@@ -141,7 +142,13 @@ impl<'a> WatchDisplay<'a> {
         let captured = CapturedOutput::new();
         let mut into = captured.printer();
         let overlay = self.overlay.as_ref();
-        match input::merge(session.clone(), answers, &self.args.input, (overlay, None), &mut into) {
+        match input::merge(
+            session.clone(),
+            answers,
+            &self.args.input,
+            (overlay, &Scope::Selected),
+            &mut into,
+        ) {
             Ok(input) => {
                 self.input = Some(input);
                 self.remarks = captured.stderr();

@@ -1,6 +1,6 @@
 //! Connecting: from options to a client.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
@@ -91,7 +91,9 @@ impl ClbClient {
         };
         let sts = cache.resolver.sts(&own);
         let limit = TimeLimit::PerOperation(options.operation_timeout);
-        Ok(Self { shared: Arc::new(Inner { rpc, cache, endpoint, sts, region }), limit })
+        let last_call = Mutex::default();
+        let inner = Inner { rpc, cache, endpoint, sts, region, last_call };
+        Ok(Self { shared: Arc::new(inner), limit })
     }
 }
 

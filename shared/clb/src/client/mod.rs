@@ -7,7 +7,11 @@ mod read;
 mod weights;
 mod write;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -42,6 +46,8 @@ struct Inner {
     endpoint: Endpoint,
     sts: Endpoint,
     region: String,
+    /// When the last answer of the CLB API came, or the last call to it failed.
+    last_call: Mutex<Option<Instant>>,
 }
 
 /// The time limit of operations.
@@ -101,6 +107,11 @@ impl ClbClient {
         &self.shared.cache.place
     }
 
+    /// When the last call to the CLB API ended, of this client and its clones; `None` before the first.
+    pub fn last_call(&self) -> Option<Instant> {
+        *self.shared.last_call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the client can still sign calls `time` from now. Credentials of roles are renewed in
     /// time. `None` for an STS token whose expiry is unknown.
     pub fn credentials_valid_for(&self, time: Duration) -> Option<bool> {
@@ -139,7 +150,10 @@ impl ClbClient {
         let parameters = own.iter().chain(parameters);
         let parameters =
             parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.call_at(&self.shared.endpoint, action, parameters, deadline).await
+        let answer = self.call_at(&self.shared.endpoint, action, parameters, deadline).await;
+        let mut last = self.shared.last_call.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Instant::now());
+        answer
     }
 
     /// Makes a call. If the credentials are refused and the provider gives others, it is made once
