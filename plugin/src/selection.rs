@@ -24,6 +24,12 @@ impl<'f> Selection<'f> {
         Self { namespaces, context: args.context.as_deref(), selector: args.selector.as_ref() }
     }
 
+    /// All Services in these namespaces.
+    #[cfg(test)]
+    pub fn in_namespaces(namespaces: &'f Namespaces) -> Self {
+        Self { namespaces, context: None, selector: None }
+    }
+
     /// The same selection, of one context only.
     #[must_use]
     pub fn in_context(self, context: &'f str) -> Self {

@@ -149,3 +149,7 @@ fn groups_of_service(service: &Service) -> impl Iterator<Item = (&str, &str)> {
     let routes = annotation::clb_id_problem(clb).is_none().then(|| routes_of(service));
     routes.into_iter().flatten().map(move |(vgroup, _)| (clb, vgroup))
 }
+
+#[cfg(test)]
+#[path = "scope_tests.rs"]
+mod tests;

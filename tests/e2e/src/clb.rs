@@ -260,8 +260,13 @@ impl CloudApi {
         self.double.clear_calls();
     }
 
+    /// All calls since [`CloudApi::forget_calls`], in order.
+    pub fn logged_calls(&self) -> Vec<LoggedCall> {
+        self.double.calls()
+    }
+
     /// The actions that were called, in order.
     pub fn calls(&self) -> Vec<String> {
-        self.double.calls().into_iter().map(|call| call.action).collect()
+        self.logged_calls().into_iter().map(|call| call.action).collect()
     }
 }

@@ -5,7 +5,8 @@ use clbmigrate_e2e::{CcmDouble, CloudApi, Tools, User, document};
 use clbmigrate_fault_proxy::{Fault, Match};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{CommandOutput, manifests::service_in, run};
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::{CLOUD, Case, DEADLINE, QUIET};
 
@@ -38,6 +39,12 @@ pub const CASES: &[Case] = &[
         QUIET,
         "clb-laid-over",
         laid_over,
+    ),
+    (
+        "before a write the target's group alone is asked about, and nothing in the last second",
+        QUIET,
+        "clb-quiet",
+        quiet,
     ),
     ("CCM's word is held against the CLB's", CLOUD, "clb-truth", truth),
 ];
@@ -84,6 +91,32 @@ fn complete(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         .expect_code(0)?
         .expect_stdout("complete")?
         .expect_stdout("i-bp1old")?;
+    Ok(())
+}
+
+fn quiet(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
+    let clb = cloud(user, "wrr")?;
+    let neighbour = format!("{}-neighbour", group(user));
+    let mapping = format!("{neighbour}:80");
+    let api = service_in(&user.namespace, "api", &[("vgroup-port", &mapping), ("weight", "7")]);
+    let file = user.file("api.json", &api.to_string())?;
+    user.ask(&format!("apply -f {}", file.display()))?;
+    clb.forget_calls();
+    asks(user, &clb, "set svc/web 30 --yes")?.expect_code(0)?;
+    let calls = clb.logged_calls();
+    let groups = calls.iter().filter_map(|call| call.parameters.get("VServerGroupId"));
+    ensure!(groups.clone().all(|id| *id == group(user)) && groups.count() > 0, "{calls:?}");
+    let lists = calls.iter().filter(|call| call.action == "DescribeVServerGroups").count();
+    ensure!(lists == 1, "{calls:?}");
+    let times = calls.iter().map(|call| call.time.parse::<Timestamp>());
+    let last = times.collect::<Result<Vec<_>, _>>()?.into_iter().max();
+    let service = user.service()?;
+    let record = service["metadata"]["annotations"]["clbmigrate.io/history"].as_str();
+    let record: Value = serde_json::from_str(record.context("no record")?)?;
+    let written = record[0]["when"].as_str().context("no time")?.parse::<Timestamp>()?;
+    // The record has whole seconds.
+    let since = written.duration_since(last.context("no call")?);
+    ensure!(since > SignedDuration::ZERO, "{record}: {calls:?}");
     Ok(())
 }
 
