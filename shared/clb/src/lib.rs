@@ -23,8 +23,8 @@ mod sign;
 mod testing;
 
 pub use client::{
-    Account, BackendKey, ClbClient, Listener, MAX_BACKENDS_PER_CALL, SetWeightsError, Weight,
-    WeightChange, WeightError,
+    Account, BackendKey, ClbClient, MAX_BACKENDS_PER_CALL, SetWeightsError, Weight, WeightChange,
+    WeightError,
 };
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, ErrorKind, ErrorResponse};

@@ -1,7 +1,6 @@
 //! The client.
 
 mod connect;
-mod listener;
 mod page;
 mod read;
 mod weights;
@@ -24,7 +23,6 @@ use crate::{
     rpc::{Action, Authentication, Call, RpcClient, parse},
 };
 
-pub use listener::Listener;
 pub use weights::{BackendKey, Weight, WeightError};
 pub use write::{MAX_BACKENDS_PER_CALL, SetWeightsError, WeightChange};
 

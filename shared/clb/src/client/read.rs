@@ -1,11 +1,13 @@
 //! Operations that read.
 
+use std::net::IpAddr;
+
 use clbmigrate_core::clb_answers::{
-    GroupAnswer, GroupList, HealthAnswer, ListenerList, LoadBalancer,
+    GroupAnswer, GroupList, HealthAnswer, Listener, ListenerList, LoadBalancer,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{ClbClient, Listener};
+use super::ClbClient;
 use crate::{
     Error, ErrorKind,
     rpc::{Action, parse},
@@ -64,7 +66,7 @@ impl ClbClient {
     }
 
     /// All listeners of a CLB (`DescribeLoadBalancerListeners`).
-    pub async fn listeners(&self, clb: &str) -> Result<Vec<Listener>, Error> {
+    pub async fn listener_list(&self, clb: &str) -> Result<ListenerList, Error> {
         const LISTENERS: Action = Action::read("DescribeLoadBalancerListeners");
         let parameters = [("LoadBalancerId.1", clb), ("MaxResults", LISTENERS_A_PAGE)];
         let count = |page: &ListenerPage| page.listeners.len();
@@ -73,13 +75,6 @@ impl ClbClient {
         for listener in listeners.iter().filter(|listener| !listener.clb.is_empty()) {
             check_id(LISTENERS, clb, &listener.clb)?;
         }
-        Ok(listeners)
-    }
-
-    /// Like [`ClbClient::listeners`], in the type of the core.
-    pub async fn listener_list(&self, clb: &str) -> Result<ListenerList, Error> {
-        let listeners = self.listeners(clb).await?;
-        let listeners = listeners.into_iter().map(|listener| listener.known).collect();
         Ok(ListenerList::of_clb(clb, listeners))
     }
 
@@ -94,8 +89,27 @@ impl ClbClient {
 
     /// All CLBs of the region (`DescribeLoadBalancers`).
     pub async fn load_balancers(&self) -> Result<Vec<LoadBalancer>, Error> {
+        self.balancers_with(&[]).await
+    }
+
+    /// The CLBs of the region that have this address (`DescribeLoadBalancers`). Several may have the
+    /// same one: private addresses of different VPCs.
+    pub async fn load_balancers_at(&self, address: IpAddr) -> Result<Vec<LoadBalancer>, Error> {
+        let text = address.to_string();
+        // An IPv6 address can be written in several ways, and the API compares letters.
+        let filter = match address {
+            IpAddr::V4(_) => ("Address", text.as_str()),
+            IpAddr::V6(_) => ("AddressIPVersion", "ipv6"),
+        };
+        let mut balancers = self.balancers_with(&[filter]).await?;
+        balancers.retain(|balancer| balancer.address.parse() == Ok(address));
+        Ok(balancers)
+    }
+
+    async fn balancers_with(&self, filters: &[(&str, &str)]) -> Result<Vec<LoadBalancer>, Error> {
         const BALANCERS: Action = Action::read("DescribeLoadBalancers");
-        let parameters = [("PageSize", BALANCERS_A_PAGE)];
+        let mut parameters = vec![("PageSize", BALANCERS_A_PAGE)];
+        parameters.extend_from_slice(filters);
         let count = |page: &BalancerPage| page.load_balancers.load_balancer.len();
         let pages = self.pages(BALANCERS, &parameters, self.deadline(), count).await?;
         Ok(pages.into_iter().flat_map(|page| page.load_balancers.load_balancer).collect())

@@ -48,7 +48,7 @@ async fn everything_is_read_as_it_stands_there() {
     assert_eq!(clb.groups("lb-bp1example").await.expect("groups").groups[0].id, GROUP);
     let group = clb.group(GROUP).await.expect("a group");
     assert_eq!((group.backends.len(), group.clb.as_deref()), (31, Some("lb-bp1example")));
-    let listeners = clb.listeners("lb-bp1example").await.expect("listeners");
+    let listeners = clb.listener_list("lb-bp1example").await.expect("listeners").listeners;
     assert_eq!((listeners[0].port, listeners[0].vgroup.as_str()), (80, GROUP));
     assert_eq!(listeners[0].drain(), Some(Duration::from_secs(30)));
     let health = clb.health("lb-bp1example", 80, "tcp").await.expect("health");

@@ -76,6 +76,32 @@ async fn numbered_pages_are_read_to_the_last() {
 }
 
 #[tokio::test]
+async fn clbs_are_found_by_their_address() {
+    // The client asks for pages of 100.
+    let mut balancers: Vec<Value> = (0..150)
+        .map(|number| {
+            json!({"id": format!("lb-{number:03}"), "address": format!("2001:db8::{number:x}"),
+                   "ipVersion": "ipv6"})
+        })
+        .collect();
+    balancers.push(json!({"id": "lb-a", "address": "192.168.0.5"}));
+    balancers.push(json!({"id": "lb-b", "address": "192.168.0.5"}));
+    balancers.push(json!({"id": "lb-c", "address": "192.168.0.50"}));
+    let cloud = TestCloud::start(json!({"loadBalancers": balancers})).await;
+    let clb = cloud.client().await;
+    let found = async |address: &str| -> Vec<String> {
+        let address = address.parse().expect("an address");
+        let found = clb.load_balancers_at(address).await.expect("CLBs");
+        found.into_iter().map(|balancer| balancer.id).collect()
+    };
+    assert_eq!(found("192.168.0.5").await, ["lb-a", "lb-b"]);
+    assert_eq!(cloud.calls()[0].parameters["Address"], "192.168.0.5");
+    assert_eq!(found("2001:0DB8:0:0::8f").await, ["lb-143"]);
+    assert_eq!(cloud.actions(), ["DescribeLoadBalancers"; 3]);
+    assert!(found("203.0.113.7").await.is_empty());
+}
+
+#[tokio::test]
 async fn listeners_are_read_page_by_page_with_scheduler_persistence_and_drain() {
     let mut listeners = vec![
         json!({"port": 80, "connectionDrain": true, "connectionDrainTimeout": 30}),
@@ -89,13 +115,14 @@ async fn listeners_are_read_page_by_page_with_scheduler_persistence_and_drain() 
     ]}))
     .await;
     let clb = cloud.client().await;
-    let listeners = clb.listeners(CLB).await.expect("listeners");
+    let list = clb.listener_list(CLB).await.expect("listeners");
+    let listeners = &list.listeners;
     let read: Vec<_> = listeners.iter().map(|l| (l.port, l.drain(), l.persistence())).collect();
     assert_eq!(
         read[..2],
         [
             (80, Some(Duration::from_secs(30)), None),
-            (443, None, Some("persistence for 60 s".to_owned())),
+            (443, Some(Duration::ZERO), Some("persistence for 60 s".to_owned())),
         ]
     );
     let others: Vec<u16> = read[2..].iter().map(|(port, ..)| *port).collect();
@@ -103,7 +130,6 @@ async fn listeners_are_read_page_by_page_with_scheduler_persistence_and_drain() 
     assert_eq!(listeners[0].scheduler, "wrr");
     assert_eq!(cloud.calls()[0].parameters["LoadBalancerId.1"], CLB);
     assert_eq!(cloud.calls().len(), 2);
-    let list = clb.listener_list(CLB).await.expect("listeners");
     assert_eq!((list.clb.as_deref(), list.listeners.len()), (Some(CLB), 62));
 }
 

@@ -1,6 +1,6 @@
 //! Listeners.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
@@ -127,6 +127,12 @@ struct ListenerConfig {
     forward_port: u16,
     #[serde(deserialize_with = "lower_case")]
     health_check: String,
+    #[serde(deserialize_with = "lower_case")]
+    connection_drain: String,
+    #[serde(deserialize_with = "nullable")]
+    connection_drain_timeout: u64,
+    #[serde(deserialize_with = "nullable")]
+    master_slave_server_group_id: String,
 }
 
 impl Listener {
@@ -152,18 +158,53 @@ impl Listener {
         self.checks_health() == Some(false)
     }
 
-    /// Whether it has a health check; `None` where the answer does not tell.
+    /// Whether it checks the health of its backends; `None` where the answer does not tell.
     pub fn checks_health(&self) -> Option<bool> {
-        let configs = [&self.tcp, &self.udp, &self.http, &self.https];
-        let told = |word| configs.iter().any(|config| config.health_check == word);
-        if told("off") { Some(false) } else { told("on").then_some(true) }
+        let switches = self.configs().map(|config| config.health_check.as_str());
+        if switches.contains(&"off") {
+            Some(false)
+        } else {
+            switches.contains(&"on").then_some(true)
+        }
+    }
+
+    /// How long established connections live on after their backend was removed, 10..=900 s;
+    /// `Some(0)` where connection drain is off. `None` where the answer does not tell, and where the
+    /// protocol has none (CLB: only TCP and UDP have it).
+    pub fn drain(&self) -> Option<Duration> {
+        [&self.tcp, &self.udp].into_iter().find_map(|config| {
+            let seconds = match config.connection_drain.as_str() {
+                "on" => config.connection_drain_timeout,
+                "off" => 0,
+                _ => return None,
+            };
+            Some(Duration::from_secs(seconds))
+        })
+    }
+
+    /// The id of the primary/secondary group that it forwards to; `None` where it forwards elsewhere
+    /// (CLB: only TCP and UDP listeners have one).
+    pub fn master_slave_group(&self) -> Option<&str> {
+        let ids = [&self.tcp, &self.udp].map(|config| config.master_slave_server_group_id.as_str());
+        ids.into_iter().find(|id| !id.is_empty())
+    }
+
+    /// Whether it sends to the servers of the CLB's default group: to no other group, and it does not
+    /// redirect.
+    pub fn sends_to_default_group(&self) -> bool {
+        self.vgroup.is_empty()
+            && self.forward_port().is_none()
+            && self.master_slave_group().is_none()
+    }
+
+    fn configs(&self) -> [&ListenerConfig; 4] {
+        [&self.tcp, &self.udp, &self.http, &self.https]
     }
 
     /// What keeps a client at its backend: `persistence for N s` or `sticky sessions`; `None` where
     /// nothing does.
     pub fn persistence(&self) -> Option<String> {
-        let configs = [&self.tcp, &self.udp, &self.http, &self.https];
-        configs.into_iter().find_map(|config| {
+        self.configs().into_iter().find_map(|config| {
             if config.persistence_timeout > 0 {
                 Some(format!("persistence for {} s", config.persistence_timeout))
             } else {
@@ -279,6 +320,34 @@ mod tests {
         let listener: Listener = serde_json::from_value(listener).expect("a listener");
         assert_eq!(listener.checks_health(), checks);
         assert_eq!(listener.is_unchecked(), checks == Some(false));
+    }
+
+    #[test]
+    fn drain_persistence_and_group_are_read_from_the_protocol_s_settings() {
+        let read = |config: Value| -> Listener {
+            let mut listener = listener(Some("lb-a"), 80);
+            for (name, value) in config.as_object().into_iter().flatten() {
+                listener[name] = value.clone();
+            }
+            serde_json::from_value(listener).expect("a listener")
+        };
+        let seconds = |of: &Listener| of.drain().map(|time| time.as_secs());
+        let draining = read(json!({"TCPListenerConfig": {
+            "ConnectionDrain": "on", "ConnectionDrainTimeout": 300, "PersistenceTimeout": 60,
+        }}));
+        assert_eq!(seconds(&draining), Some(300));
+        assert_eq!(draining.persistence().as_deref(), Some("persistence for 60 s"));
+        assert!(draining.sends_to_default_group());
+        let off = json!({"ConnectionDrain": "off", "ConnectionDrainTimeout": 300});
+        assert_eq!(seconds(&read(json!({"UDPListenerConfig": off}))), Some(0));
+        assert_eq!(seconds(&read(json!({"TCPListenerConfig": null}))), None);
+        let pair = read(json!({"TCPListenerConfig": {"MasterSlaveServerGroupId": "rsp-pair"}}));
+        assert_eq!(pair.master_slave_group(), Some("rsp-pair"));
+        assert!(!pair.sends_to_default_group());
+        assert!(!read(json!({"VServerGroupId": "rsp-a"})).sends_to_default_group());
+        let redirects =
+            json!({"HTTPListenerConfig": {"ListenerForward": "on", "ForwardPort": 443}});
+        assert!(!read(redirects).sends_to_default_group());
     }
 
     #[rstest]

@@ -36,6 +36,19 @@ pub struct LoadBalancer {
     /// The id of its resource group; `None` where the answer does not say.
     #[serde(rename = "ResourceGroupId", default)]
     pub resource_group: Option<String>,
+    /// `active`, `inactive` or `locked`; `None` where the answer does not say.
+    #[serde(rename = "LoadBalancerStatus", default)]
+    pub status: Option<String>,
+    /// Its region; `None` where the answer does not say.
+    #[serde(rename = "RegionId", default)]
+    pub region: Option<String>,
+    /// Its specification, such as `slb.s1.small`; `None` where it is paid by use, or the answer does
+    /// not say.
+    #[serde(rename = "LoadBalancerSpec", default)]
+    pub spec: Option<String>,
+    /// `PayBySpec` or `PayByCLCU`; `None` where the answer does not say.
+    #[serde(rename = "InstanceChargeType", default)]
+    pub charge_type: Option<String>,
     /// The id of its VPC; empty where it is in none, or the answer does not say.
     #[serde(rename = "VpcId", default, deserialize_with = "nullable")]
     pub vpc: String,

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::state::{AddressType, LoadBalancer, ModificationProtection, NetworkType, State};
+use crate::state::{
+    AddressType, IpVersion, LoadBalancer, ModificationProtection, NetworkType, State,
+};
 
 use super::{Answer, ApiError, CallContext, Page, Params, fresh_id, tags};
 
@@ -31,8 +33,16 @@ pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
             "ListenerPortsAndProtocol".to_owned(),
             json!({"ListenerPortAndProtocol": listeners}),
         );
-        // Servers of the default group, which nobody has here.
-        fields.insert("BackendServers".to_owned(), json!({"BackendServer": []}));
+        let servers = lb.default_servers.iter().map(|server| {
+            json!({
+                "ServerId": server.server_id,
+                "Weight": server.weight,
+                "Type": "ecs",
+                "Description": server.description,
+            })
+        });
+        let servers = servers.collect::<Vec<_>>();
+        fields.insert("BackendServers".to_owned(), json!({"BackendServer": servers}));
     }
     Ok(answer)
 }
@@ -40,6 +50,7 @@ pub(super) fn attribute(state: &State, context: &CallContext<'_>) -> Answer {
 pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
     let params = context.params;
     let ids = params.optional("LoadBalancerId").map(|ids| ids.split(',').collect::<Vec<_>>());
+    let version: Option<IpVersion> = word(params, "AddressIPVersion")?;
     let mut tags = params.optional("Tags").map(wanted_tags).transpose()?.unwrap_or_default();
     tags.extend(params.tags().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
     let found = state
@@ -51,6 +62,7 @@ pub(super) fn list(state: &State, context: &CallContext<'_>) -> Answer {
             let wanted = params.optional("Address");
             wanted.is_none_or(|address| lb.address.is_some_and(|ip| ip.to_string() == address))
         })
+        .filter(|lb| version.is_none_or(|version| lb.ip_version == version))
         .filter(|lb| tags.iter().all(|(key, value)| lb.tags.get(key) == Some(value)))
         .map(|lb| summary(state, lb))
         .collect::<Vec<_>>();

@@ -61,6 +61,9 @@ pub struct LoadBalancer {
     /// Its tags, value by key.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The servers of its default group, to which listeners without a vServer group forward. Stored and described only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_servers: Vec<DefaultServer>,
     /// Its vServer groups.
     #[serde(default)]
     pub groups: Vec<Group>,
@@ -122,6 +125,20 @@ pub struct Group {
     /// The servers that take its connections.
     #[serde(default)]
     pub backends: Vec<Backend>,
+}
+
+/// An instance in a CLB's default group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefaultServer {
+    /// The id of the instance.
+    pub server_id: String,
+    /// 0 to 100; 0 takes no new connection.
+    #[serde(default = "default_weight", deserialize_with = "parse::weight")]
+    pub weight: u8,
+    /// Any text.
+    #[serde(default)]
+    pub description: String,
 }
 
 /// A server in a group.
@@ -193,6 +210,7 @@ impl LoadBalancer {
             modification_protection: None,
             client_token: None,
             tags: BTreeMap::new(),
+            default_servers: Vec::new(),
             groups: Vec::new(),
             listeners: Vec::new(),
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use credentials::{Account, Role, StsToken};
 pub use listener::{HealthCheck, HealthCheckType, Listener, Protocol, Scheduler, Status};
 pub use load_balancer::{
-    AddressType, Backend, BackendKey, BackendType, Group, IpVersion, LoadBalancer,
+    AddressType, Backend, BackendKey, BackendType, DefaultServer, Group, IpVersion, LoadBalancer,
     ModificationProtection, NetworkType,
 };
 pub use parse::StateError;

@@ -55,6 +55,23 @@ async fn clbs_are_found_by_id_name_address_and_tags() {
 }
 
 #[tokio::test]
+async fn clbs_are_found_by_the_version_of_their_address_and_show_their_default_servers() {
+    let fixture = Fixture::new().await;
+    let state = json!({"id": "lb-6", "address": "2001:db8::7", "ipVersion": "ipv6",
+                       "defaultServers": [{"serverId": "i-old", "weight": 30}]});
+    let state = serde_json::from_value(state).expect("a CLB");
+    fixture.double.edit(|whole| whole.load_balancers.push(state));
+    let only = [("AddressIPVersion", "ipv6")];
+    assert_eq!(ids(&fixture.done("DescribeLoadBalancers", &only).await), ["lb-6"]);
+    let refused = fixture.refused("DescribeLoadBalancers", &[("AddressIPVersion", "5")]).await;
+    assert_eq!(refused, (400, "InvalidParameter".to_owned()));
+    let lb = [("LoadBalancerId", "lb-6")];
+    let answer = fixture.done("DescribeLoadBalancerAttribute", &lb).await;
+    let servers = json!([{"ServerId": "i-old", "Weight": 30, "Type": "ecs", "Description": ""}]);
+    assert_eq!(answer["BackendServers"]["BackendServer"], servers);
+}
+
+#[tokio::test]
 async fn clbs_come_in_pages() {
     let fixture = Fixture::new().await;
     let page = async |number: &str| {
