@@ -120,7 +120,7 @@ async fn query_clb(
     let mut results = match (balancer, &list) {
         // Its groups show that it is there.
         (Err(error), Err(_)) => vec![QueryResult::UnreadClb(id.to_owned(), error)],
-        (balancer, _) => vec![QueryResult::of(balancer.map(ClbAnswer::LoadBalancer))],
+        (balancer, _) => vec![QueryResult::of(balancer.map(Box::new).map(ClbAnswer::LoadBalancer))],
     };
     results.push(QueryResult::of(list.map(ClbAnswer::GroupList)));
     match clb.listener_list(id).await {

@@ -150,7 +150,7 @@ impl ClbAnswers {
             self.insert(ClbAnswer::Health(health.clone()));
         }
         for balancer in newer.balancers.values() {
-            self.insert(ClbAnswer::LoadBalancer(balancer.clone()));
+            self.insert(ClbAnswer::LoadBalancer(Box::new(balancer.clone())));
         }
         for clb in newer.unshown.unknown.values() {
             self.insert_unknown(clb.clone());

@@ -77,7 +77,7 @@ pub(super) fn read(raw: &RawObject<'_>, file: &Arc<str>) -> Result<ClbAnswer, Lo
         Ok(ClbAnswer::Listeners(list))
     } else if has("LoadBalancerId") && (has("Address") || has("LoadBalancerName")) {
         // Before the health: this answer too has BackendServers, those of the default group.
-        let balancer: LoadBalancer = typed(&named("DescribeLoadBalancerAttribute"))?;
+        let balancer: Box<LoadBalancer> = typed(&named("DescribeLoadBalancerAttribute"))?;
         Ok(ClbAnswer::LoadBalancer(balancer))
     } else if has("BackendServers") {
         let health: HealthAnswer = typed(&named("DescribeHealthStatus"))?;

@@ -43,7 +43,7 @@ pub enum ClbAnswer {
     /// `DescribeLoadBalancerListeners`.
     Listeners(ListenerList),
     /// `DescribeLoadBalancerAttribute`.
-    LoadBalancer(LoadBalancer),
+    LoadBalancer(Box<LoadBalancer>),
     /// `DescribeHealthStatus`.
     Health(HealthAnswer),
 }
@@ -61,7 +61,7 @@ impl ClbAnswers {
             ClbAnswer::Listeners(list) => self.listeners.push(list),
             ClbAnswer::LoadBalancer(balancer) => {
                 self.unshown.forget(&balancer.id);
-                self.balancers.insert(balancer.id.clone(), balancer);
+                self.balancers.insert(balancer.id.clone(), *balancer);
             }
             ClbAnswer::Health(health) => self.insert_health(health),
         }
