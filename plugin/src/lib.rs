@@ -14,6 +14,7 @@ mod error;
 mod input;
 mod namespaces;
 pub mod output;
+mod request;
 mod selection;
 mod selector;
 mod session;
@@ -57,7 +58,9 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         Color::Always => clap::ColorChoice::Always,
         Color::Never => clap::ColorChoice::Never,
     });
-    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    let verb = arguments.get(1).and_then(|word| word.to_str());
+    let matches = command.clone().try_get_matches_from(arguments);
+    Cli::from_arg_matches(&matches.map_err(|error| cli::explained(error, &command, verb))?)
 }
 
 /// What `--color` says, for what clap itself prints.

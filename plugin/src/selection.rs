@@ -1,4 +1,4 @@
-//! Which Services of a snapshot a command looks at, by `-n`, `--context` and `-l`.
+//! Which Services of a snapshot a command looks at, by `-n`, `--context`, `-l` and names.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use clbmigrate_core::{
     snapshot::{Cluster, Snapshot},
 };
 
-use crate::{cli::InputArgs, namespaces::Namespaces, selector::Selector};
+use crate::{namespaces::Namespaces, request::Request, selector::Selector};
 
 /// Which Services are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -16,18 +16,31 @@ pub struct Selection<'f> {
     namespaces: &'f Namespaces,
     context: Option<&'f str>,
     selector: Option<&'f Selector>,
+    /// Empty for Services of any name.
+    names: &'f [String],
 }
 
 impl<'f> Selection<'f> {
     /// The selection of the flags, in these namespaces.
-    pub fn new(args: &'f InputArgs, namespaces: &'f Namespaces) -> Self {
-        Self { namespaces, context: args.context.as_deref(), selector: args.selector.as_ref() }
+    pub fn new(args: &'f Request, namespaces: &'f Namespaces) -> Self {
+        Self {
+            namespaces,
+            context: args.context.as_deref(),
+            selector: args.selector.as_ref(),
+            names: &args.names,
+        }
+    }
+
+    /// The same selection, of any name.
+    #[must_use]
+    pub fn of_any_name(self) -> Self {
+        Self { names: &[], ..self }
     }
 
     /// All Services in these namespaces.
     #[cfg(test)]
     pub fn in_namespaces(namespaces: &'f Namespaces) -> Self {
-        Self { namespaces, context: None, selector: None }
+        Self { namespaces, context: None, selector: None, names: &[] }
     }
 
     /// The same selection, of one context only.
@@ -38,7 +51,10 @@ impl<'f> Selection<'f> {
 
     /// Whether no flag leaves anything out.
     pub fn is_everything(&self) -> bool {
-        *self.namespaces == Namespaces::All && self.context.is_none() && self.selector.is_none()
+        *self.namespaces == Namespaces::All
+            && self.context.is_none()
+            && self.selector.is_none()
+            && self.names.is_empty()
     }
 
     /// The namespace that is selected in every cluster; `None` where there is not just one.
@@ -51,6 +67,11 @@ impl<'f> Selection<'f> {
         let meta = &service.metadata;
         self.includes_place(cluster.context.as_deref(), Some(meta.namespace()))
             && self.selector.is_none_or(|selector| selector.matches(&meta.labels))
+            && self.includes_name(&meta.name)
+    }
+
+    fn includes_name(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
     }
 
     /// Whether a participant is selected, and its route is shown for that. One whose Service is not
@@ -62,6 +83,7 @@ impl<'f> Selection<'f> {
             None => {
                 self.selector.is_none()
                     && !participant.namespace.is_empty()
+                    && self.includes_name(&participant.name)
                     && self.includes_place(
                         participant.context.as_deref(),
                         Some(&participant.namespace),
@@ -94,9 +116,10 @@ impl<'f> Selection<'f> {
     }
 
     /// Whether an object that belongs to no Service is selected, by its context and namespace. With
-    /// `-l` none is.
+    /// `-l` or names none is.
     pub fn includes_object(&self, object: &ObjectRef) -> bool {
         self.selector.is_none()
+            && self.names.is_empty()
             && self.includes_place(object.context.as_deref(), object.namespace.as_deref())
     }
 

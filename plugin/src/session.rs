@@ -14,11 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::duplicates::KnownCluster;
 use crate::{
-    clb::ClbConnection,
-    cli::{ConnectArgs, InputArgs},
-    error::Error,
-    namespaces::Namespaces,
-    output::Printer,
+    clb::ClbConnection, cli::ConnectArgs, error::Error, namespaces::Namespaces, output::Printer,
+    request::Request,
 };
 
 /// How many threads parse what API servers send. Each holds memory of its own.
@@ -44,7 +41,7 @@ impl Session {
     /// Where a context is named twice, where flags that are for one cluster meet several contexts,
     /// or where no context can be connected with. One of several
     /// that fails is kept in [`Self::unreachable`].
-    pub fn open(args: &InputArgs) -> Result<Self, Error> {
+    pub fn open(args: &Request) -> Result<Self, Error> {
         let mut runtime = Builder::new_current_thread();
         let runtime = Rc::new(runtime.enable_all().max_blocking_threads(READERS).build()?);
         let names: Vec<Option<&str>> = if args.contexts.is_empty() {
@@ -111,7 +108,7 @@ impl Session {
     }
 
     /// The namespaces to look at: all with `-A`, else that of `-n`, else each context's own.
-    pub fn namespaces(&self, args: &InputArgs) -> Namespaces {
+    pub fn namespaces(&self, args: &Request) -> Namespaces {
         if args.all_namespaces {
             return Namespaces::All;
         }

@@ -1,6 +1,10 @@
 //! The Service that a command line names.
 
-use clbmigrate_core::index::{Index, ServiceRef};
+use clbmigrate_core::{
+    annotation::edit_distance,
+    index::{Index, ServiceRef},
+    object::Service,
+};
 
 use crate::{error::Error, selection::Selection};
 
@@ -92,24 +96,26 @@ fn named<'a>(
 }
 
 /// Every Service, whether CCM takes it or not.
-fn all_services<'a>(index: &Index<'a>) -> impl Iterator<Item = ServiceRef<'a>> {
+pub fn all_services<'a>(index: &Index<'a>) -> impl Iterator<Item = ServiceRef<'a>> {
     let clusters = index.snapshot.clusters.iter().enumerate();
     clusters.flat_map(|(index, cluster)| {
         cluster.services().map(move |service| ServiceRef { cluster_index: index, cluster, service })
     })
 }
 
-fn not_taken_by_ccm(service_ref: &ServiceRef<'_>) -> Error {
-    let why = if service_ref.service.is_load_balancer() {
+/// Why CCM does not take a Service.
+pub fn why_not_taken(service: &Service) -> String {
+    let why = if service.is_load_balancer() {
         "it names another controller (loadBalancerClass or annotation), so".to_owned()
     } else {
-        format!(
-            "it is of type {},",
-            service_ref.service.spec.kind.as_deref().unwrap_or("ClusterIP")
-        )
+        format!("it is of type {},", service.spec.kind.as_deref().unwrap_or("ClusterIP"))
     };
-    let message =
-        format!("Service {}: {why} CCM does not look at its annotations", service_ref.label());
+    format!("{why} CCM does not look at its annotations")
+}
+
+fn not_taken_by_ccm(service_ref: &ServiceRef<'_>) -> Error {
+    let why = why_not_taken(service_ref.service);
+    let message = format!("Service {}: {why}", service_ref.label());
     let hint = if service_ref.service.is_load_balancer() {
         "take the loadBalancerClass or the annotation away, and CCM reads its weight"
     } else {
@@ -119,12 +125,60 @@ fn not_taken_by_ccm(service_ref: &ServiceRef<'_>) -> Error {
     Error::Refused { message, hints: vec![hint.to_owned()] }
 }
 
+/// That there is no selected Service of a name, whether CCM takes it or not; `None` where there is one.
+/// Hints name those that are meant perhaps.
+pub fn missing(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Option<Error> {
+    let selection = selection.of_any_name();
+    if named(index, name, &selection).next().is_some() {
+        return None;
+    }
+    let message = match selection.namespace() {
+        Some(namespace) => format!("Service {namespace}/{name} not found"),
+        None => format!("Service {name} not found{}", selection.describe()),
+    };
+    let elsewhere: Vec<ServiceRef<'_>> = all_services(index)
+        .filter(|service_ref| service_ref.service.metadata.name == name)
+        .collect();
+    let (title, candidates) = if elsewhere.is_empty() {
+        ("there is", near_names(index, name, &selection))
+    } else {
+        ("of that name there is", elsewhere)
+    };
+    Some(Error::NotFound { message, hints: listed(title, &candidates) })
+}
+
+/// The selected Services whose names are that one with a slip of the pen or two, nearest first.
+fn near_names<'a>(index: &Index<'a>, name: &str, selection: &Selection<'_>) -> Vec<ServiceRef<'a>> {
+    let selected = all_services(index).filter(|of| selection.includes(of.cluster, of.service));
+    let near = selected.filter_map(|of| {
+        let other = &of.service.metadata.name;
+        let slips = edit_distance(other, name);
+        // Of a short name, two letters are too much of it.
+        let is_near = slips <= if name.chars().count() < 4 { 1 } else { 2 };
+        (is_near || other.contains(name) || name.contains(other.as_str())).then_some((slips, of))
+    });
+    let mut near: Vec<(usize, ServiceRef<'a>)> = near.collect();
+    near.sort_by_key(|(slips, _)| *slips);
+    near.into_iter().map(|(_, of)| of).collect()
+}
+
+/// A line for each of the first candidates, and one for how many more there are.
+fn listed(title: &str, candidates: &[ServiceRef<'_>]) -> Vec<String> {
+    let lines = candidates.iter().take(LISTED);
+    let mut lines: Vec<String> =
+        lines.map(|service_ref| format!("{title} {}", arguments_for(service_ref))).collect();
+    if candidates.len() > LISTED {
+        lines.push(format!("and {} more", candidates.len() - LISTED));
+    }
+    lines
+}
+
 fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error {
     let elsewhere: Vec<ServiceRef<'_>> = all_services(index)
         .filter(|service_ref| service_ref.service.metadata.name == name)
         .collect();
     let message = format!("no Service {name:?}{}", selection.describe());
-    let (title, mut candidates): (&str, Vec<ServiceRef<'_>>) = if elsewhere.is_empty() {
+    let (title, candidates): (&str, Vec<ServiceRef<'_>>) = if elsewhere.is_empty() {
         (
             "there is",
             index.services().filter(|s| selection.includes(s.cluster, s.service)).collect(),
@@ -132,15 +186,7 @@ fn not_found(index: &Index<'_>, name: &str, selection: &Selection<'_>) -> Error 
     } else {
         ("of that name there is", elsewhere)
     };
-    let left_out = candidates.len().saturating_sub(LISTED);
-    candidates.truncate(LISTED);
-    let mut hints: Vec<String> = candidates
-        .iter()
-        .map(|service_ref| format!("{title} {}", arguments_for(service_ref)))
-        .collect();
-    if left_out > 0 {
-        hints.push(format!("and {left_out} more"));
-    }
+    let mut hints = listed(title, &candidates);
     if hints.is_empty() {
         hints.push("there is no Service that CCM takes at all".to_owned());
     }

@@ -11,9 +11,9 @@ use clbmigrate_core::{
 use serde_json::Value;
 
 use crate::{
-    cli::InputArgs,
     error::{Error, Exit},
     namespaces::Namespaces,
+    request::Request,
 };
 
 /// What a plan is made of.
@@ -23,7 +23,7 @@ pub struct PlanContext<'s> {
     /// The namespaces to look at.
     pub namespaces: &'s Namespaces,
     /// The flags about what is read.
-    pub input: &'s InputArgs,
+    pub input: &'s Request,
 }
 
 /// Makes a plan of what was read.

@@ -47,11 +47,12 @@ use self::{
 };
 use crate::{
     clb::Scope,
-    cli::{ChangeFormat, DryRun, InputArgs, WriteArgs},
+    cli::{ChangeFormat, DryRun, WriteArgs},
     document::{preview::PreviewAnswer, written::WrittenAnswer},
     error::{Error, Exit},
     input::{self, Input},
     output::{Printable, Printer},
+    request::Request,
     session::Session,
 };
 
@@ -62,8 +63,8 @@ const MAX_READS: usize = 3;
 pub struct WriteOptions<'a> {
     /// The flags of all commands that write.
     pub write: &'a WriteArgs,
-    /// The flags about what is read.
-    pub input: &'a InputArgs,
+    /// What is read.
+    pub input: &'a Request,
     /// Whether CCM's success counts where the CLB API cannot be asked, in a change of several sides.
     pub is_unverified: bool,
     /// The Service that is all that must be readable, as the command line names it: for a change that
@@ -71,40 +72,6 @@ pub struct WriteOptions<'a> {
     pub lever: Option<&'a str>,
     /// What the CLB API is asked about.
     pub scope: Scope,
-}
-
-/// Refuses flags that make no sense for a command that writes.
-///
-/// # Errors
-/// A usage error with the reason.
-pub fn refuse_flags(options: &WriteOptions<'_>, verb: &str) -> Result<(), Error> {
-    let WriteOptions { write, input, .. } = options;
-    let why = if input.all_namespaces {
-        "-A names no namespace to write in; give one with -n"
-    } else if !input.files.is_empty() {
-        "files cannot be changed; preview shows what a change would do to them"
-    } else if input.selector.is_some() {
-        "-l may match several Services; name one: kubectl clbmigrate status -l … -o name lists them"
-    } else if input.context.is_some() && !input.contexts.is_empty() {
-        "--contexts names all clusters of a change, --context the one of a change in one cluster; give one of the two"
-    } else if write.wait && write.output == ChangeFormat::Patch {
-        "-o patch writes nothing, so there is nothing to --wait for"
-    } else {
-        return Ok(());
-    };
-    Err(Error::usage(format!("{verb}: {why}")))
-}
-
-/// Refuses several contexts where a command writes in one cluster.
-///
-/// # Errors
-/// A usage error with the reason.
-pub fn refuse_contexts(options: &WriteOptions<'_>, verb: &str) -> Result<(), Error> {
-    if options.input.contexts.len() > 1 {
-        let why = "it writes in one cluster; name it with --context";
-        return Err(Error::usage(format!("{verb}: {why}")));
-    }
-    Ok(())
 }
 
 /// Reads the clusters of a session, plans the change, previews it, and writes it as far as the flags
@@ -166,7 +133,7 @@ pub fn carry_out(
 /// # Errors
 /// Where it names manifests, since a change is judged by what the cluster holds, and where it
 /// cannot be read.
-fn read_overlay(input: &InputArgs) -> Result<Option<Loaded>, Error> {
+fn read_overlay(input: &Request) -> Result<Option<Loaded>, Error> {
     let Some(overlay) = input::overlay(input)? else { return Ok(None) };
     if !overlay.problems.is_empty() {
         let lines: Vec<String> = overlay.problems.iter().map(ToString::to_string).collect();

@@ -1,30 +1,14 @@
-use clap::{Arg, Args};
+use clap::{Arg, Args, ValueHint};
+use clbmigrate_cluster::files::Source;
 
 use super::{
-    ChangeFormat, DryRun, DurationArg, InputArgs, SERVICE, ServerWeight, VgroupPort, reason,
+    AccessArgs, ChangeFormat, DryRun, DurationArg, SERVICE, ServerWeight, VgroupPort, reason,
 };
+use crate::{error::Error, request::Request};
 
-/// Hides flags that only commands that read take: here they are refused, each with its reason.
-fn hidden(flag: Arg) -> Arg {
-    match flag.get_id().as_str() {
-        "files" | "all_namespaces" | "contexts" | "selector" => flag.hide(true),
-        _ => flag,
-    }
-}
-
-/// The same for `undo`, which may touch several clusters.
-fn hidden_of_undo(flag: Arg) -> Arg {
-    if flag.get_id().as_str() == "contexts" { flag } else { hidden(flag) }
-}
-
-/// The same for `attach`, whose `--as` names the new Service.
-fn hidden_of_attach(flag: Arg) -> Arg {
-    match flag.get_id().as_str() {
-        "impersonate" => {
-            flag.long("as-user").help("User to impersonate; here --as is a Service's name")
-        }
-        _ => hidden(flag),
-    }
+/// kubectl's `--as` under another name: that of `attach` names the new Service.
+fn as_user(flag: Arg) -> Arg {
+    flag.long("as-user").help("User to impersonate; here --as is a Service's name")
 }
 
 /// What all commands share that write.
@@ -58,11 +42,31 @@ pub struct WriteArgs {
     /// Output format; patch prints the change for a Git commit and writes nothing
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: ChangeFormat,
+
+    /// The CLB API's answers from files, laid over the state of the cluster
+    #[arg(long, value_name = "[NAME=]PATH", value_hint = ValueHint::AnyPath)]
+    pub overlay: Vec<Source>,
+}
+
+impl WriteArgs {
+    /// What a command looks at that changes something in these clusters; without any, in that of the
+    /// one context.
+    ///
+    /// # Errors
+    /// A usage error where the flags contradict each other.
+    pub fn request(&self, access: &AccessArgs, contexts: &[String]) -> Result<Request, Error> {
+        if self.wait && self.output == ChangeFormat::Patch {
+            let why = "-o patch writes nothing, so there is nothing to --wait for";
+            return Err(Error::usage(why));
+        }
+        let (overlay, contexts) = (self.overlay.clone(), contexts.to_vec());
+        Ok(Request { overlay, contexts, ..access.request() })
+    }
 }
 
 /// Arguments of `set`.
 #[derive(Debug, Args)]
-#[command(mut_args = hidden, after_help = "\
+#[command(after_help = "\
 Examples:
   # Terminal, ask, write, and wait until CCM has done it
   kubectl clbmigrate set svc/web 40 -n shop --wait
@@ -105,12 +109,12 @@ pub struct SetArgs {
 
     /// What to look at.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub access: AccessArgs,
 }
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
-#[command(mut_args = hidden_of_undo, after_help = "\
+#[command(after_help = "\
 Examples:
   # Back to the weight before the last change
   kubectl clbmigrate undo svc/web -n shop --wait
@@ -129,18 +133,24 @@ pub struct UndoArgs {
     #[arg(long, help_heading = "Writing")]
     pub unverified: bool,
 
+    /// All contexts of the kubeconfig that the change touched
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', conflicts_with = "context")]
+    pub contexts: Vec<String>,
+
     /// How to write.
     #[command(flatten)]
     pub write: WriteArgs,
 
     /// What to look at.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub access: AccessArgs,
 }
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]
-#[command(mut_args = hidden_of_attach, after_help = "\
+#[command(
+    mut_arg("impersonate", as_user),
+    after_help = "\
 Examples:
   # Join the group of port 80, at weight 0: traffic moves later, with shift.
   # The type ClusterIP or NodePort becomes LoadBalancer in the same write
@@ -155,7 +165,8 @@ Examples:
   kubectl clbmigrate attach svc/web -n shop --clb lb-bp1example \\
     --vgroup rsp-bp1example:80 --vgroup rsp-bp1example2:443 -o patch
 
-kubectl's --as USER is --as-user USER here.")]
+kubectl's --as USER is --as-user USER here."
+)]
 pub struct AttachArgs {
     /// The Service: svc/NAME, service/NAME or NAME
     #[arg(value_name = SERVICE)]
@@ -180,5 +191,5 @@ pub struct AttachArgs {
 
     /// What to look at.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub access: AccessArgs,
 }

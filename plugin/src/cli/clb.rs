@@ -10,31 +10,26 @@ use clbmigrate_clb::Options;
 pub struct ClbArgs {
     /// The profile of the aliyun command line to ask the CLB API with; else its current one, else
     /// the environment's credentials
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    #[arg(long, value_name = "NAME")]
     pub clb_profile: Option<String>,
 
     /// The CLB's region, for example cn-hangzhou; else that of the nodes, else the profile's or the
     /// environment's
-    #[arg(long, value_name = "REGION", conflicts_with = "files")]
+    #[arg(long, value_name = "REGION")]
     pub clb_region: Option<String>,
 
     /// The CLB API's address: HOST[:PORT]; with http:// in front only on this machine
-    #[arg(long, value_name = "HOST", conflicts_with = "files")]
+    #[arg(long, value_name = "HOST")]
     pub clb_endpoint: Option<String>,
 
     /// A file of certificates (PEM) to trust besides the system's
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath,
-        conflicts_with = "files"
-    )]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub clb_ca: Option<PathBuf>,
 
     /// Do not ask the CLB API, whatever credentials there are
     #[arg(
         long,
-        conflicts_with_all = ["files", "clb_profile", "clb_region", "clb_endpoint", "clb_ca"]
+        conflicts_with_all = ["clb_profile", "clb_region", "clb_endpoint", "clb_ca"]
     )]
     pub no_clb: bool,
 }

@@ -2,17 +2,19 @@ use std::str::FromStr;
 
 use clap::{Arg, Args};
 
-use super::{InputArgs, SERVICE, WriteArgs};
+use super::{AccessArgs, SERVICE, WriteArgs};
 
 /// What names the servers outside of clusters.
 const EXTERNAL: &str = "external";
 
-/// Hides flags that make no sense here: some are refused with the reason, and it always waits.
-fn hidden(flag: Arg) -> Arg {
-    match flag.get_id().as_str() {
-        "files" | "all_namespaces" | "context" | "selector" | "wait" => flag.hide(true),
-        _ => flag,
-    }
+/// A shift always waits.
+fn is_so_anyway(wait: Arg) -> Arg {
+    wait.hide(true)
+}
+
+/// The sides name their contexts.
+fn without_sides(context: Arg) -> Arg {
+    context.conflicts_with_all(["from", "to", "contexts"])
 }
 
 /// A side of a shift: `CONTEXT`, `CONTEXT=NAMESPACE/NAME`, `external` or `external=ID,ID`.
@@ -121,7 +123,8 @@ impl std::fmt::Display for Share {
 /// Arguments of `shift`.
 #[derive(Debug, Args)]
 #[command(
-    mut_args = hidden,
+    mut_arg("wait", is_so_anyway),
+    mut_arg("context", without_sides),
     override_usage = "kubectl clbmigrate shift [svc/]NAME --from SIDE --to SIDE SHARE [OPTIONS]\n       \
         kubectl clbmigrate shift [svc/]NAME --contexts A,B --finish [OPTIONS]",
     after_help = "\
@@ -169,6 +172,11 @@ pub struct ShiftArgs {
     #[arg(long, conflicts_with_all = ["share", "from", "to"])]
     pub finish: bool,
 
+    /// Contexts of the kubeconfig to look at besides those of the sides; with --finish, all that the
+    /// change touched
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub contexts: Vec<String>,
+
     /// Take CCM's word where the CLB cannot be asked
     #[arg(long, help_heading = "Writing")]
     pub unverified: bool,
@@ -179,7 +187,7 @@ pub struct ShiftArgs {
 
     /// What to look at.
     #[command(flatten)]
-    pub input: InputArgs,
+    pub access: AccessArgs,
 }
 
 #[cfg(test)]

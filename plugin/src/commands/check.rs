@@ -20,9 +20,9 @@ use crate::{
 
 /// Runs all rules and reports.
 pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    input::refuse_one_of_several(&args.input)?;
-    let read = input::read(&args.input, &Scope::Selected, printer)?;
-    let selection = Selection::new(&args.input, &read.namespaces);
+    let request = args.input.request();
+    let read = input::read(&request, &Scope::Selected, printer)?;
+    let selection = Selection::new(&request, &read.namespaces);
     let loaded = &read.loaded;
     let index = Index::new(&loaded.snapshot);
     let report = run_rules(&index, &selection);

@@ -17,11 +17,12 @@ use futures::future::join_all;
 
 use crate::{
     cli::{
-        self, Cli, Command as Subcommand, CompleteArgs, ConnectArgs, DurationArg, InputArgs,
-        ShiftSide, StatusArgs,
+        self, Cli, Command as Subcommand, CompleteArgs, ConnectArgs, DurationArg, ShiftSide,
+        StatusArgs,
     },
     error::{Error, Exit},
     output::Printer,
+    request::Request,
     session::Session,
 };
 
@@ -184,11 +185,11 @@ fn location_flags() -> Vec<Arg> {
 }
 
 /// The flags of the command line that say which cluster is meant.
-fn input(before: &[String]) -> Option<InputArgs> {
+fn input(before: &[String]) -> Option<Request> {
     let line = ["kubectl-clbmigrate", "status"].map(str::to_owned);
     match Cli::try_parse_from(line.into_iter().chain(location_words(before))).ok()?.command {
         Subcommand::Status(args) => {
-            let mut input = args.input;
+            let mut input = args.input.request();
             input.connect.request_timeout = DurationArg(COMPLETION_TIMEOUT);
             // Such a line is refused, and its token is nothing for either cluster.
             let is_refused =
@@ -358,7 +359,7 @@ mod tests {
             command.get_positionals().next().and_then(value_name) == Some(cli::SERVICE)
         });
         let named: Vec<&str> = named.map(Command::get_name).collect();
-        assert_eq!(named, ["preview", "set", "shift", "undo", "attach"]);
+        assert_eq!(named, ["status", "preview", "set", "shift", "undo", "attach"]);
         let rules = root.find_subcommand("explain").and_then(|explain| positional(explain, 3));
         assert_eq!(rules.and_then(value_name), Some(cli::RULE));
         let set = root.find_subcommand("set").expect("a subcommand");

@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Exit},
     input::{self, Input, Overlaid},
     output::{Printer, text::count},
+    request::Request,
     selection::Selection,
     session::Session,
     target,
@@ -33,10 +34,11 @@ const NONE: &str = "none";
 
 /// Shows what a change would do.
 pub fn run(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let request = args.input.request();
     match (&args.target, &args.weight) {
-        (Some(target), Some(weight)) => preview_weight(args, target, weight, printer),
-        _ if !args.against.is_empty() => preview_files(args, printer),
-        _ if !args.input.overlay.is_empty() => preview_overlay(args, printer),
+        (Some(target), Some(weight)) => preview_weight((args, &request), target, weight, printer),
+        _ if !args.against.is_empty() => preview_files((args, &request), printer),
+        _ if !request.overlay.is_empty() => preview_overlay((args, &request), printer),
         _ => Err(Error::Usage {
             message: "preview needs a Service and a weight, --overlay NEW, or -f NEW --against OLD"
                 .to_owned(),
@@ -50,14 +52,14 @@ pub fn run(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
 
 /// Another weight of one Service.
 fn preview_weight(
-    args: &PreviewArgs,
+    (args, request): (&PreviewArgs, &Request),
     target: &str,
     weight: &str,
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
     let scope = Scope::service(target::parse_name(target)?);
-    let Input { loaded, session, namespaces } = input::read(&args.input, &scope, printer)?;
-    let selection = Selection::new(&args.input, &namespaces);
+    let Input { loaded, session, namespaces } = input::read(request, &scope, printer)?;
+    let selection = Selection::new(request, &namespaces);
     let before = Index::new(&loaded.snapshot);
     let service_ref = target::resolve(&before, target, &selection)?;
     let changed = with_weight(&loaded.snapshot, &service_ref, weight);
@@ -72,13 +74,16 @@ fn preview_weight(
 }
 
 /// Manifests laid over the clusters' state.
-fn preview_overlay(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let newer = input::overlay(&args.input)?.unwrap_or_default();
-    let session = Session::open(&args.input)?;
+fn preview_overlay(
+    (args, request): (&PreviewArgs, &Request),
+    printer: &mut Printer,
+) -> Result<Exit, Error> {
+    let newer = input::overlay(request)?.unwrap_or_default();
+    let session = Session::open(request)?;
     let Overlaid { before, after: changed } =
-        input::read_overlaid(session.clone(), &args.input, &newer, printer)?;
+        input::read_overlaid(session.clone(), request, &newer, printer)?;
     let Input { loaded, namespaces, .. } = before;
-    let selection = Selection::new(&args.input, &namespaces);
+    let selection = Selection::new(request, &namespaces);
     let (before, after) = (Index::new(&loaded.snapshot), Index::new(&changed));
     let preview = preview::preview(&before, &after);
     let exit = show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)?;
@@ -179,15 +184,17 @@ fn with_weight(snapshot: &Snapshot, service_ref: &ServiceRef<'_>, weight: &str) 
 }
 
 /// Files as they shall be, laid over files as they are.
-fn preview_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Error> {
+fn preview_files(
+    (args, request): (&PreviewArgs, &Request),
+    printer: &mut Printer,
+) -> Result<Exit, Error> {
     let example = "preview -f NEW.yaml --against OLD.yaml";
-    input::require_files(&args.input.files, "preview --against", example)?;
-    input::require_one_stdin(args.input.files.iter().chain(&args.against))?;
-    let sources: Vec<&Source> = args.input.files.iter().chain(&args.against).collect();
+    input::require_files(&request.files, "preview --against", example)?;
+    input::require_one_stdin(request.files.iter().chain(&args.against))?;
+    let sources: Vec<&Source> = request.files.iter().chain(&args.against).collect();
 
-    let mut loaded = input::load_files(&args.against, &args.input);
-    let newer =
-        input::load_files(&named(&args.input.files, args.input.context.as_deref()), &args.input);
+    let mut loaded = input::load_files(&args.against, request);
+    let newer = input::load_files(&named(&request.files, request.context.as_deref()), request);
     let fits = fits(&loaded.snapshot, &newer.snapshot);
     let overlaid = loaded.snapshot.overlaid(&newer.snapshot, args.prune);
     let left_out = loaded.snapshot.left_out_by(&newer.snapshot).count();
@@ -202,14 +209,14 @@ fn preview_files(args: &PreviewArgs, printer: &mut Printer) -> Result<Exit, Erro
     }
 
     let mut changed = overlaid;
-    input::apply_cluster_flags(&mut loaded.snapshot, &args.input, &sources)?;
-    input::apply_cluster_flags(&mut changed, &args.input, &sources)?;
+    input::apply_cluster_flags(&mut loaded.snapshot, request, &sources)?;
+    input::apply_cluster_flags(&mut changed, request, &sources)?;
     input::report_ccm(&changed, printer);
     let before = Index::new(&loaded.snapshot);
     let after = Index::new(&changed);
     let preview = preview::preview(&before, &after);
-    let namespaces = input::file_namespaces(&args.input);
-    let selection = Selection::new(&args.input, &namespaces);
+    let namespaces = input::file_namespaces(request);
+    let selection = Selection::new(request, &namespaces);
     show(args, (&loaded, &selection), (&before, &after), &preview, &[], printer)
 }
 

@@ -26,22 +26,21 @@ const NONE: &str = "none";
 /// Changes a weight.
 pub fn run(args: &SetArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let is_brake = args.weight.as_deref() == Some("0");
+    let request = args.write.request(&args.access, &[])?;
     let options = WriteOptions {
         write: &args.write,
-        input: &args.input,
+        input: &request,
         is_unverified: false,
         lever: is_brake.then_some(args.target.as_str()),
         scope: Scope::service(target::parse_name(&args.target)?),
     };
-    change::refuse_flags(&options, "set")?;
-    change::refuse_contexts(&options, "set")?;
     if args.weight.as_deref() == Some(NONE) {
         return Err(Error::Usage {
             message: "set takes a weight; without the annotation every backend gets 100, which is a surge".to_owned(),
             hints: vec![format!("see it: kubectl clbmigrate preview {} none", args.target)],
         });
     }
-    let session = Session::open(&args.input)?;
+    let session = Session::open(&request)?;
     let plan = |plan_context: &PlanContext<'_>| match &args.weight {
         Some(weight) => plan_weight(args, weight, plan_context),
         None => plan_servers(args, plan_context),

@@ -14,9 +14,10 @@ use super::left_out;
 use crate::{
     change::{self, Intent, Leniency, PlanContext, SideIntent, WriteOptions, weight_edit},
     clb::Scope,
-    cli::{InputArgs, UndoArgs},
+    cli::UndoArgs,
     error::{Error, Exit},
     output::Printer,
+    request::Request,
     selection::Selection,
     session::Session,
     target,
@@ -24,25 +25,24 @@ use crate::{
 
 /// Takes the last change back.
 pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let request = args.write.request(&args.access, &args.contexts)?;
     let name = target::parse_name(&args.target)?;
     let options = WriteOptions {
         write: &args.write,
-        input: &args.input,
+        input: &request,
         is_unverified: args.unverified,
         lever: Some(&args.target),
         scope: Scope::service(name),
     };
-    change::refuse_flags(&options, "undo")?;
-    let session = Session::open(&args.input)?;
-    let Some(entry) = last_of_several(name, &session, &args.input)? else {
-        change::refuse_contexts(&options, "undo")?;
+    let session = Session::open(&request)?;
+    let Some(entry) = last_of_several(name, &session, &request)? else {
+        session.single_connection()?;
         let plan = |plan_context: &PlanContext<'_>| plan_service(args, plan_context);
         return change::carry_out(&session, &plan, &options, printer);
     };
     left_out::refuse(&entry)?;
-    let input = with_recorded_contexts(&entry, &session, &args.input, printer);
-    let session =
-        if input.contexts == args.input.contexts { session } else { Session::open(&input)? };
+    let input = with_recorded_contexts(&entry, &session, &request, printer);
+    let session = if input.contexts == request.contexts { session } else { Session::open(&input)? };
     let scope = entry.whole.as_ref().map_or(Scope::service(name), |of| Scope::change(name, of));
     let options = WriteOptions { input: &input, scope, ..options };
     let plan = |plan_context: &PlanContext<'_>| plan_whole(&entry, plan_context);
@@ -53,7 +53,7 @@ pub fn run(args: &UndoArgs, printer: &mut Printer) -> Result<Exit, Error> {
 fn last_of_several(
     name: &str,
     session: &Session,
-    input: &InputArgs,
+    input: &Request,
 ) -> Result<Option<HistoryEntry>, Error> {
     let namespaces = session.namespaces(input);
     let mut found: Vec<HistoryEntry> = Vec::new();
@@ -105,9 +105,9 @@ fn nothing_to_undo(name: &str, session: &Session) -> Error {
 fn with_recorded_contexts(
     entry: &HistoryEntry,
     session: &Session,
-    input: &InputArgs,
+    input: &Request,
     printer: &mut Printer,
-) -> InputArgs {
+) -> Request {
     let mut contexts: Vec<String> = session.contexts().into_iter().map(str::to_owned).collect();
     let mut known = BTreeSet::new();
     for connection in session.connections() {
@@ -143,7 +143,7 @@ fn with_recorded_contexts(
     if contexts.len() == session.contexts().len() {
         return input.clone();
     }
-    InputArgs { contexts, context: None, ..input.clone() }
+    Request { contexts, context: None, ..input.clone() }
 }
 
 /// What takes a change of several sides back: the parts that are as it left them.

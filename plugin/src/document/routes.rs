@@ -20,9 +20,12 @@ use super::{
     half_done::{half_done_in_words, way_on_in_words},
     problems::{ProblemIndex, ordered, without_rule},
 };
-use crate::output::{
-    json::{self, Problem, RouteListener, Standing},
-    text::count,
+use crate::{
+    output::{
+        json::{self, Problem, RouteListener, Standing},
+        text::count,
+    },
+    target,
 };
 
 /// The rule about backends that health checks call abnormal.
@@ -229,16 +232,18 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         ordered(problems)
     }
 
-    /// The documents of the selected Services that carry CLB annotations and are in no route.
+    /// The documents of the selected Services that are in no route: of those that carry CLB
+    /// annotations, or of all where they are `named`.
     pub fn unrouted(
         &self,
         is_selected: &dyn Fn(&Cluster, &Service) -> bool,
+        named: bool,
     ) -> Vec<json::Unrouted> {
         let members = self.index.routes().flat_map(|(_, members)| members);
         let routed: HashSet<(usize, &str, &str)> =
             members.map(|member| name_of(&member.service_ref)).collect();
-        let candidates = self.index.services().filter(|service_ref| {
-            service_ref.service.is_candidate()
+        let candidates = target::all_services(self.index).filter(|service_ref| {
+            (named || service_ref.service.is_candidate())
                 && is_selected(service_ref.cluster, service_ref.service)
                 && !routed.contains(&name_of(service_ref))
         });
@@ -246,17 +251,22 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
     }
 
     fn unrouted_service(&self, service_ref: &ServiceRef<'a>) -> json::Unrouted {
-        let round = self.index.outcome_of(service_ref, &Prediction::default());
         let meta = &service_ref.service.metadata;
-        let mut reasons = vec![why_unrouted(service_ref.service).to_owned()];
-        if round.outcome() != Outcome::Applied {
-            reasons.extend(round.reasons().iter().map(ToString::to_string));
-        }
+        let (outcome, reasons) = if service_ref.service.is_taken_by_ccm() {
+            let round = self.index.outcome_of(service_ref, &Prediction::default());
+            let mut reasons = vec![why_unrouted(service_ref.service).to_owned()];
+            if round.outcome() != Outcome::Applied {
+                reasons.extend(round.reasons().iter().map(ToString::to_string));
+            }
+            (round.outcome(), reasons)
+        } else {
+            (Outcome::NoEffect, vec![target::why_not_taken(service_ref.service)])
+        };
         json::Unrouted {
             context: service_ref.cluster.context.as_deref().map(str::to_owned),
             namespace: meta.namespace().to_owned(),
             name: meta.name.clone(),
-            outcome: round.outcome().into(),
+            outcome: outcome.into(),
             reasons,
             problems: ordered(self.problems.for_service(
                 service_ref.cluster_index,

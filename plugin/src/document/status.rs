@@ -18,6 +18,9 @@ use crate::output::{
     json::{ApiVersion, CcmRelease, NotJudged, RouteList, RouteListKind},
 };
 
+/// Whether a Service of a cluster is looked at.
+type IsSelected<'f> = &'f dyn Fn(&Cluster, &Service) -> bool;
+
 /// What `status` answers.
 pub struct StatusAnswer {
     document: RouteList,
@@ -27,13 +30,13 @@ pub struct StatusAnswer {
 
 impl StatusAnswer {
     /// The answer about `routes` and about the Services in no route that `is_selected` lets
-    /// through. Routes are built one at a time: a route holds every backend, its document only
+    /// through, which the command line names if `are_named`. Routes are built one at a time: a route holds every backend, its document only
     /// their sums.
     pub fn new<'s, 'a>(
         index: &'s Index<'a>,
         findings: &'s [Finding],
         routes: impl Iterator<Item = Route<'a>>,
-        is_selected: &dyn Fn(&Cluster, &Service) -> bool,
+        (is_selected, are_named): (IsSelected<'_>, bool),
         is_namespace_given: bool,
     ) -> Self {
         let builder = RouteDocumentBuilder::new(index, findings);
@@ -42,7 +45,7 @@ impl StatusAnswer {
             kind: RouteListKind::RouteList,
             ccm: CcmRelease::all(index.snapshot),
             routes: routes.map(|route| builder.route(&route)).collect(),
-            unrouted: builder.unrouted(is_selected),
+            unrouted: builder.unrouted(is_selected, are_named),
             not_judged: not_judged(index, is_selected),
         };
         Self { document, has_contexts: index.snapshot.clusters.len() > 1, is_namespace_given }

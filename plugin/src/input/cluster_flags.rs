@@ -6,7 +6,7 @@ use clbmigrate_core::{
     version::{CcmVersion, CcmVersionError, NamedCcmVersion},
 };
 
-use crate::{cli::InputArgs, error::Error, output::Printer};
+use crate::{error::Error, output::Printer, request::Request};
 
 /// Applies `--cluster-id`, `--cluster-suffix`, `--backend-type` and `--ccm-version` to the clusters
 /// that they name, and infers the ids that nothing says. A cluster that `sources` name may be missing: its files
@@ -16,7 +16,7 @@ use crate::{cli::InputArgs, error::Error, output::Printer};
 /// A usage error where a flag names an unknown cluster, has no value, or fits several clusters.
 pub fn apply_cluster_flags(
     snapshot: &mut Snapshot,
-    args: &InputArgs,
+    args: &Request,
     sources: &[&Source],
 ) -> Result<(), Error> {
     let is_source = |name: &str| sources.iter().any(|of| of.context.as_deref() == Some(name));
@@ -33,19 +33,19 @@ pub fn apply_cluster_flags(
     let mut each = |flag: &str, text: &str, apply: ClusterSetter<'_>| {
         apply_to_cluster(snapshot, flag, text, &is_source, apply)
     };
-    for text in &args.cluster_id {
+    for text in &args.clusters.cluster_id {
         each("--cluster-id", text, &mut |cluster, id| {
             cluster.id = Some(id.to_owned());
             Ok(())
         })?;
     }
-    for text in &args.cluster_suffix {
+    for text in &args.clusters.cluster_suffix {
         each("--cluster-suffix", text, &mut |cluster, suffix| {
             cluster.suffix = Some(suffix.to_owned());
             Ok(())
         })?;
     }
-    for text in &args.backend_type {
+    for text in &args.clusters.backend_type {
         each("--backend-type", text, &mut |cluster, kind| {
             cluster.eni_by_default = match kind {
                 "eni" => Some(true),
@@ -58,7 +58,7 @@ pub fn apply_cluster_flags(
             Ok(())
         })?;
     }
-    for text in &args.ccm_version {
+    for text in &args.clusters.ccm_version {
         each("--ccm-version", text, &mut |cluster, version| {
             cluster.set_ccm(ccm_version(version)?, &format!("--ccm-version {version}"));
             Ok(())

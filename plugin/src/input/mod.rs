@@ -14,10 +14,10 @@ use clbmigrate_core::snapshot::{Cluster, Snapshot};
 pub use self::cluster_flags::{apply_cluster_flags, context_names, report_ccm};
 use crate::{
     clb::Scope,
-    cli::InputArgs,
     error::{Error, Exit},
     namespaces::Namespaces,
     output::Printer,
+    request::Request,
     selection::Selection,
     session::{ClusterReadResult, Session},
     target,
@@ -40,7 +40,7 @@ pub struct Input {
 /// # Errors
 /// Where flags contradict each other or what was read, and where no cluster can be read. A file
 /// that cannot be read is no error: it is a problem of the result.
-pub fn read(args: &InputArgs, scope: &Scope, printer: &mut Printer) -> Result<Input, Error> {
+pub fn read(args: &Request, scope: &Scope, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
         return read_live(Session::open(args)?, args, (overlay.as_ref(), scope), printer);
@@ -54,7 +54,7 @@ pub fn read(args: &InputArgs, scope: &Scope, printer: &mut Printer) -> Result<In
 }
 
 /// The namespaces of files to look at: that of `-n`, or all.
-pub fn file_namespaces(args: &InputArgs) -> Namespaces {
+pub fn file_namespaces(args: &Request) -> Namespaces {
     args.namespace.clone().map_or(Namespaces::All, Namespaces::One)
 }
 
@@ -64,7 +64,7 @@ pub fn file_namespaces(args: &InputArgs) -> Namespaces {
 /// As [`merge`] has them.
 pub fn read_live(
     session: Session,
-    args: &InputArgs,
+    args: &Request,
     more: (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
@@ -87,7 +87,7 @@ pub struct Overlaid {
 /// As [`merge`] has them.
 pub fn read_overlaid(
     session: Session,
-    args: &InputArgs,
+    args: &Request,
     newer: &Loaded,
     printer: &mut Printer,
 ) -> Result<Overlaid, Error> {
@@ -123,7 +123,7 @@ pub fn read_overlaid(
 pub fn read_to_write(
     session: Session,
     (lever, scope): (Option<&str>, &Scope),
-    (args, overlay): (&InputArgs, Option<&Loaded>),
+    (args, overlay): (&Request, Option<&Loaded>),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let Some(target) = lever else {
@@ -149,7 +149,7 @@ pub fn read_to_write(
 pub fn merge(
     session: Session,
     answers: Vec<ClusterReadResult>,
-    args: &InputArgs,
+    args: &Request,
     (overlay, scope): (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
@@ -162,7 +162,7 @@ pub fn merge(
 fn combine(
     session: Session,
     answers: Vec<ClusterReadResult>,
-    args: &InputArgs,
+    args: &Request,
     overlay: Option<&Loaded>,
     printer: &mut Printer,
 ) -> Result<Input, Error> {
@@ -182,7 +182,7 @@ impl Input {
         &mut self,
         scope: &Scope,
         limit: Option<Duration>,
-        args: &InputArgs,
+        args: &Request,
         printer: &mut Printer,
     ) -> Result<(), Error> {
         let Some(session) = &self.session else { return Ok(()) };
@@ -198,7 +198,7 @@ impl Input {
     }
 
     /// Says what could not be read, and applies the flags about clusters.
-    fn finish(mut self, args: &InputArgs, printer: &mut Printer) -> Result<Self, Error> {
+    fn finish(mut self, args: &Request, printer: &mut Printer) -> Result<Self, Error> {
         let loaded = &mut self.loaded;
         printer.report_loaded(loaded);
         apply_cluster_flags(&mut loaded.snapshot, args, &args.overlay.iter().collect::<Vec<_>>())?;
@@ -212,7 +212,7 @@ impl Input {
 ///
 /// # Errors
 /// Where standard input is named twice.
-pub fn overlay(args: &InputArgs) -> Result<Option<Loaded>, Error> {
+pub fn overlay(args: &Request) -> Result<Option<Loaded>, Error> {
     require_one_stdin(args.overlay.iter())?;
     Ok((!args.overlay.is_empty()).then(|| load_files(&args.overlay, args)))
 }
@@ -261,17 +261,6 @@ pub fn require_files(files: &[Source], command: &str, example: &str) -> Result<(
     })
 }
 
-/// Refuses `--context` beside `--contexts` where the command looks at all that are named.
-///
-/// # Errors
-/// A usage error.
-pub fn refuse_one_of_several(args: &InputArgs) -> Result<(), Error> {
-    if args.context.is_some() && !args.contexts.is_empty() {
-        return Err(Error::usage("--context cannot be used with --contexts"));
-    }
-    Ok(())
-}
-
 /// Refuses a second `-`, since standard input can be read once.
 pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<(), Error> {
     match sources.filter(|source| source.path == Path::new("-")).count() {
@@ -283,7 +272,7 @@ pub fn require_one_stdin<'s>(sources: impl Iterator<Item = &'s Source>) -> Resul
 }
 
 /// Reads files. Of the flags only `-n` counts: it is the namespace of objects that name none.
-pub fn load_files(sources: &[Source], args: &InputArgs) -> Loaded {
+pub fn load_files(sources: &[Source], args: &Request) -> Loaded {
     let mut options = Options::default();
     if let Some(namespace) = &args.namespace {
         options.default_namespace.clone_from(namespace);

@@ -19,6 +19,7 @@ mod preview;
 mod program;
 mod released;
 mod status;
+mod status_names;
 mod targets;
 mod terminal;
 mod undo;

@@ -31,15 +31,14 @@ const LOAD_BALANCER: &str = "LoadBalancer";
 /// Joins a Service to a CLB and its groups, or makes a new one like it that is joined.
 pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
     let routes = routes(args);
+    let request = args.write.request(&args.access, &[])?;
     let options = WriteOptions {
         write: &args.write,
-        input: &args.input,
+        input: &request,
         is_unverified: false,
         lever: None,
         scope: Scope::Groups(routes.clone()),
     };
-    change::refuse_flags(&options, "attach")?;
-    change::refuse_contexts(&options, "attach")?;
     let name = target::parse_name(&args.target)?;
     if let Some(new) = &args.new_name {
         fitness::refuse_name(name, target::parse_name(new)?)?;
@@ -48,7 +47,7 @@ pub fn run(args: &AttachArgs, printer: &mut Printer) -> Result<Exit, Error> {
     if let Some(twice) = args.vgroup.iter().find(|of| !ports.insert(of.port)) {
         return Err(Error::usage(format!("--vgroup names port {} more than once", twice.port)));
     }
-    let session = Session::open(&args.input)?;
+    let session = Session::open(&request)?;
     let plan = |plan_context: &PlanContext<'_>| plan(args, &session, plan_context);
     change::carry_out(&session, &plan, &options, printer)
 }

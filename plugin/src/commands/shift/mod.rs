@@ -16,31 +16,29 @@ use super::left_out;
 use crate::{
     change::{self, Intent, PlanContext, SideIntent, WriteOptions},
     clb::Scope,
-    cli::{InputArgs, Share, ShiftArgs, ShiftSide},
+    cli::{Share, ShiftArgs, ShiftSide},
     error::{Error, Exit},
     output::Printer,
+    request::Request,
     session::Session,
     target,
 };
 
 /// Moves traffic from one side to another.
 pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    let request = args.write.request(&args.access, &args.contexts)?;
     let options = WriteOptions {
         write: &args.write,
-        input: &args.input,
+        input: &request,
         is_unverified: args.unverified,
         lever: None,
         scope: scope(args)?,
     };
-    change::refuse_flags(&options, "shift")?;
     let (Some(from), Some(to), Some(share)) = (&args.from, &args.to, args.share) else {
         let plan = |plan_context: &PlanContext<'_>| finish(&args.target, plan_context);
-        return change::carry_out(&Session::open(&args.input)?, &plan, &options, printer);
+        return change::carry_out(&Session::open(&request)?, &plan, &options, printer);
     };
-    if args.input.context.is_some() {
-        return Err(Error::usage("shift: --from and --to name the contexts, --context none"));
-    }
-    let input = InputArgs { contexts: contexts(from, to, &args.input)?, ..args.input.clone() };
+    let input = Request { contexts: contexts(from, to, &request)?, ..request.clone() };
     let options = WriteOptions { input: &input, ..options };
     let plan =
         |plan_context: &PlanContext<'_>| intent(&args.target, (from, to), share, plan_context);
@@ -58,7 +56,7 @@ fn scope(args: &ShiftArgs) -> Result<Scope, Error> {
 }
 
 /// The contexts to look at: those of the sides, and those that are named besides.
-fn contexts(from: &ShiftSide, to: &ShiftSide, input: &InputArgs) -> Result<Vec<String>, Error> {
+fn contexts(from: &ShiftSide, to: &ShiftSide, input: &Request) -> Result<Vec<String>, Error> {
     let mut contexts = input.contexts.clone();
     for side in [from, to] {
         if let Some(context) = side.context()

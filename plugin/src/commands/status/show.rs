@@ -4,18 +4,20 @@ use clbmigrate_core::{
     index::Index, object::ObjectRef, prediction::Prediction, route::Route, rules,
 };
 
+use super::StatusQuery;
 use crate::{
-    cli::{Format, StatusArgs},
+    cli::Format,
     document::status::StatusAnswer,
     error::{Error, Exit},
     input::{self, Input},
     output::{Printer, text::count},
     selection::Selection,
+    target,
 };
 
 /// Answers by what was read.
-pub fn show(args: &StatusArgs, read: &Input, printer: &mut Printer) -> Result<Exit, Error> {
-    let selection = Selection::new(&args.input, &read.namespaces);
+pub fn show(query: &StatusQuery, read: &Input, printer: &mut Printer) -> Result<Exit, Error> {
+    let selection = Selection::new(&query.request, &read.namespaces);
     let loaded = &read.loaded;
     let index = Index::new(&loaded.snapshot);
     let objects = selection.objects(&loaded.snapshot);
@@ -31,11 +33,25 @@ pub fn show(args: &StatusArgs, read: &Input, printer: &mut Printer) -> Result<Ex
         &index,
         &report.findings,
         routes,
-        &|cluster, service| selection.includes(cluster, service),
+        (&|cluster, service| selection.includes(cluster, service), !query.request.names.is_empty()),
         selection.namespace().is_some(),
     );
-    printer.answer(args.output, &answer)?;
-    if matches!(args.output, Format::Table | Format::Wide) && answer.has_no_route() {
+    let is_text = matches!(query.output, Format::Table | Format::Wide);
+    let names = &query.request.names;
+    let missing: Vec<Error> =
+        names.iter().filter_map(|name| target::missing(&index, name, &selection)).collect();
+    // For people, the absence of all that is named is no answer.
+    if missing.is_empty() || missing.len() < names.len() || !is_text {
+        printer.answer(query.output, &answer)?;
+    }
+    if !missing.is_empty() {
+        printer.flush()?;
+        for error in &missing {
+            printer.error(error);
+        }
+        return Ok(Exit::Error);
+    }
+    if is_text && names.is_empty() && answer.has_no_route() {
         let elsewhere = index.routes().count();
         let hint = match elsewhere {
             0 => String::new(),

@@ -9,10 +9,9 @@ use clbmigrate_cluster::Loaded;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::time::sleep;
 
-use super::show;
+use super::{StatusQuery, show};
 use crate::{
     clb::Scope,
-    cli::StatusArgs,
     error::{Error, Exit},
     input::{self, Input},
     output::{CapturedOutput, Printer, Screen},
@@ -28,20 +27,20 @@ const BURST_OF_CLB: Duration = Duration::from_secs(3);
 const AGE_OF_CLB: Duration = Duration::from_secs(15);
 
 /// Shows what traffic goes where, until Ctrl-C.
-pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let overlay = input::overlay(&args.input)?;
-    let session = Session::open(&args.input)?;
+pub fn run(query: &StatusQuery, printer: &mut Printer) -> Result<Exit, Error> {
+    let overlay = input::overlay(&query.request)?;
+    let session = Session::open(&query.request)?;
     let connections = session.connections().to_vec();
     let changes = connections.iter().map(|connection| Box::pin(connection.changes()));
     let mut changes = stream::select_all(changes);
     let mut signals = session.block_on(async { Signals::new() })?;
-    let mut display = WatchDisplay::new(args, overlay, printer)?;
+    let mut display = WatchDisplay::new(query, overlay, printer)?;
     let mut pause = BURST;
     let mut is_stale = true;
     loop {
         if is_stale {
             let begun = Instant::now();
-            let Some(answers) = session.block_on(fetch(&session, args, &mut signals)) else {
+            let Some(answers) = session.block_on(fetch(&session, query, &mut signals)) else {
                 break;
             };
             display.update(&session, answers)?;
@@ -67,10 +66,10 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
 /// The clusters' state; nothing where a signal ends it all before they answer.
 async fn fetch(
     session: &Session,
-    args: &StatusArgs,
+    query: &StatusQuery,
     signals: &mut Signals,
 ) -> Option<Vec<ClusterReadResult>> {
-    let namespaces = session.namespaces(&args.input);
+    let namespaces = session.namespaces(&query.request);
     tokio::select! {
         answers = session.read_clusters(&namespaces) => Some(answers),
         () = signals.end() => None,
@@ -106,7 +105,7 @@ async fn next(
 
 /// What is shown, and where.
 struct WatchDisplay<'a> {
-    args: &'a StatusArgs,
+    query: &'a StatusQuery,
     overlay: Option<Loaded>,
     screen: Option<Screen>,
     input: Option<Input>,
@@ -119,14 +118,14 @@ struct WatchDisplay<'a> {
 
 impl<'a> WatchDisplay<'a> {
     fn new(
-        args: &'a StatusArgs,
+        query: &'a StatusQuery,
         overlay: Option<Loaded>,
         printer: &mut Printer,
     ) -> Result<Self, Error> {
         printer.flush()?;
         let screen = stdout().is_terminal().then(Screen::enter).transpose()?;
         Ok(Self {
-            args,
+            query,
             overlay,
             screen,
             input: None,
@@ -145,7 +144,7 @@ impl<'a> WatchDisplay<'a> {
         match input::merge(
             session.clone(),
             answers,
-            &self.args.input,
+            &self.query.request,
             (overlay, &Scope::Selected),
             &mut into,
         ) {
@@ -165,7 +164,7 @@ impl<'a> WatchDisplay<'a> {
     fn show(&mut self, printer: &mut Printer) -> Result<(), Error> {
         let captured = CapturedOutput::new();
         if let Some(input) = &self.input {
-            show::show(self.args, input, &mut captured.printer_like(printer))?;
+            show::show(self.query, input, &mut captured.printer_like(printer))?;
         }
         let now = (captured.text(), format!("{}{}", captured.stderr(), self.remarks));
         match &mut self.screen {

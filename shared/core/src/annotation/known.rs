@@ -215,7 +215,7 @@ pub fn nearest_known_key(key: &str) -> Option<String> {
             let limit = if suffix.len() < INFIX.len() + 6 { 1 } else { 2 };
             KNOWN_ANNOTATIONS
                 .iter()
-                .map(|known| (distance(known.suffix, &suffix), known))
+                .map(|known| (edit_distance(known.suffix, &suffix), known))
                 .filter(|(distance, _)| *distance <= limit)
                 .min_by_key(|(distance, _)| *distance)
                 .map(|(_, known)| known)
@@ -225,7 +225,7 @@ pub fn nearest_known_key(key: &str) -> Option<String> {
     let vendorless = name.strip_prefix("alibaba-cloud-").or_else(|| name.strip_prefix("alicloud-"));
     let name = vendorless.unwrap_or(&name);
     let plain = BACKEND_TYPE.trim_start_matches(DOMAIN);
-    (distance(plain, name) <= 2).then(|| BACKEND_TYPE.to_owned())
+    (edit_distance(plain, name) <= 2).then(|| BACKEND_TYPE.to_owned())
 }
 
 /// Whether CCM reads `key`.
@@ -241,20 +241,20 @@ fn bare_suffix(name: &str) -> Option<String> {
         let vendor = name.get(..start)?;
         let is_vendor = ["", "alibaba-cloud-", "alicloud-", "aliyun-", "alibabacloud-", "ali-"]
             .iter()
-            .any(|known| distance(known, vendor) <= 1);
+            .any(|known| edit_distance(known, vendor) <= 1);
         return is_vendor.then(|| name.get(start..).unwrap_or_default().to_owned());
     }
     // `alibaba-cloud-loadbalncer-weight`: the infix itself is misspelt.
     let vendor = [PREFIX, LEGACY_PREFIX].map(|prefix| prefix.trim_start_matches(DOMAIN));
     let rest = vendor.iter().find_map(|vendor| name.strip_prefix(vendor))?;
     let (infix, _) = rest.split_once('-')?;
-    (distance(infix, INFIX.trim_end_matches('-')) <= 2).then(|| rest.to_owned())
+    (edit_distance(infix, INFIX.trim_end_matches('-')) <= 2).then(|| rest.to_owned())
 }
 
 /// How many edits make one short text of the other: a character added, removed or replaced, or two
 /// neighbours swapped.
 #[expect(clippy::indexing_slicing, reason = "each row has one entry more than `b` has characters")]
-fn distance(a: &str, b: &str) -> usize {
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
