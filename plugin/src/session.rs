@@ -91,6 +91,12 @@ impl Session {
         contexts
     }
 
+    /// What is read from whom, in words.
+    pub fn reading_in_words(&self) -> String {
+        let names = self.connections.iter().map(|of| of.context.as_deref().unwrap_or(&of.cluster));
+        format!("reading Services, nodes and endpoints of {}", names.collect::<Vec<_>>().join(", "))
+    }
+
     /// The connection of a command that writes in one cluster.
     ///
     /// # Errors

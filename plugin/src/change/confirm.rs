@@ -95,14 +95,16 @@ fn one_line(side: &ServiceSide<'_>, change: &PreparedChange<'_>) -> String {
     format!("{}: {}user {who}", context.as_deref().unwrap_or("-"), place.unwrap_or_default())
 }
 
-/// Refuses where there is nobody to ask.
+/// Refuses where nobody sees the question, or can answer it.
 fn require_terminal(printer: &mut Printer) -> Result<(), Error> {
     printer.flush()?;
-    if io::stdin().is_terminal() {
-        return Ok(());
-    }
+    let end = match (io::stdin().is_terminal(), io::stderr().is_terminal()) {
+        (true, true) => return Ok(()),
+        (false, _) => "standard input, which would take the answer, is none",
+        (true, false) => "standard error, which would show the question, is none",
+    };
     Err(Error::Usage {
-        message: "no terminal to ask on; nothing was written".to_owned(),
+        message: format!("no terminal to ask on: {end}; nothing was written"),
         hints: vec!["give --yes to write without being asked".to_owned()],
     })
 }

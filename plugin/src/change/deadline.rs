@@ -35,6 +35,16 @@ impl Deadline {
         self.0.unwrap_or_else(|| Instant::now() + FOR_EVER)
     }
 
+    /// The time that is left, in words with a comma before them; empty where there is no limit.
+    pub fn left_in_words(self) -> String {
+        let Some(at) = self.0 else { return String::new() };
+        let seconds = at.saturating_duration_since(Instant::now()).as_secs();
+        match (seconds / 60, seconds % 60) {
+            (0, seconds) => format!(", {seconds}s left"),
+            (minutes, seconds) => format!(", {minutes}m{seconds:02}s left"),
+        }
+    }
+
     /// Waits for so long, or until it has passed.
     pub async fn pause(self, time: Duration) {
         sleep(time.min(self.instant().saturating_duration_since(Instant::now()))).await;
@@ -53,6 +63,13 @@ mod tests {
         sleep(FOR_EVER / 2).await;
         assert!(!none.is_over());
         assert_eq!(none.at_most(SECOND), Deadline::after(SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_told_where_there_is_a_limit() {
+        assert_eq!(Deadline::after(Duration::ZERO).left_in_words(), "");
+        assert_eq!(Deadline::after(65 * SECOND).left_in_words(), ", 1m05s left");
+        assert_eq!(Deadline::after(7 * SECOND).left_in_words(), ", 7s left");
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,6 +72,7 @@ impl ClbConnection {
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
         let mut unknown = Vec::new();
         let known = self.lists.borrow().clone();
+        let line = printer.progress(format!("asking the CLB API about {}", queries.in_words()));
         for result in queries.run(&clb, &known).await {
             let error = match result {
                 QueryResult::Answer(ClbAnswer::GroupList(list)) => {
@@ -104,6 +105,7 @@ impl ClbConnection {
             }
             *failures.entry(describe(&error)).or_default() += 1;
         }
+        drop(line);
         for unknown in describe_unknown(&clb, unknown).await {
             printer.warning(&format!("CLB API: no CLB {} is in {}", unknown.id, unknown.place()));
             snapshot.clb_answers.insert_unknown(unknown);

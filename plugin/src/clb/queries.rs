@@ -10,6 +10,7 @@ use clbmigrate_core::{
 use futures::{StreamExt, stream};
 
 use super::scope::GroupIds;
+use crate::output::text::count;
 
 /// Calls at once: the API throttles, and CCM asks it too.
 const AT_ONCE: usize = 4;
@@ -77,6 +78,12 @@ impl Queries {
             queries.clbs.entry(clb.to_owned()).or_default().insert(vgroup.to_owned());
         }
         queries
+    }
+
+    /// What is asked about, in words.
+    pub fn in_words(&self) -> String {
+        let clbs = self.clbs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("{} of {clbs}", count(self.groups.len(), "group"))
     }
 
     /// Makes the calls. Lists of groups that are known are not asked for again.

@@ -68,8 +68,13 @@ pub fn read_live(
     more: (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
-    let gathered = session.block_on(session.read_clusters(&session.namespaces(args)));
+    let gathered = read_clusters(&session, args, printer);
     merge(session, gathered, args, more, printer)
+}
+
+fn read_clusters(session: &Session, args: &InputArgs, printer: &Printer) -> Vec<ClusterReadResult> {
+    let _line = printer.progress(session.reading_in_words());
+    session.block_on(session.read_clusters(&session.namespaces(args)))
 }
 
 /// The clusters of a session as they are, and as they are with an overlay over them.
@@ -92,7 +97,7 @@ pub fn read_overlaid(
     printer: &mut Printer,
 ) -> Result<Overlaid, Error> {
     let namespaces = session.namespaces(args);
-    let answers = session.block_on(session.read_clusters(&namespaces));
+    let answers = read_clusters(&session, args, printer);
     let mut loaded = session.merge(answers, printer)?;
     require_known_clusters(newer, &loaded.snapshot)?;
     let mut after = loaded.snapshot.overlaid(&newer.snapshot, false);
@@ -130,7 +135,9 @@ pub fn read_to_write(
         return read_live(session, args, (overlay, scope), printer);
     };
     let name = target::parse_name(target)?;
+    let line = printer.progress(session.reading_in_words());
     let answers = session.block_on(session.read_clusters_around(&session.namespaces(args), name));
+    drop(line);
     let mut input = combine(session, answers, args, overlay, printer)?;
     match input.ask_clb(scope, Some(LENIENT_LIMIT), args, printer) {
         Ok(()) => {}

@@ -6,6 +6,7 @@ pub mod human;
 pub mod json;
 mod junit;
 mod printable;
+mod progress;
 mod sarif;
 mod screen;
 mod stream;
@@ -23,6 +24,7 @@ use clbmigrate_cluster::Loaded;
 use clbmigrate_core::rules::Language;
 
 use self::{
+    progress::ProgressLine,
     stream::{StreamState, Unfailing},
     style::{ERROR, FAINT, WARNING},
     text::Text,
@@ -31,6 +33,7 @@ use crate::error::{Error, Exit};
 
 pub use format::{ChangeFormat, Color, Format, Lang, Rendering, ReportFormat};
 pub use printable::{FindingsReport, Printable};
+pub use progress::Progress;
 pub use screen::{CapturedOutput, Screen};
 pub use style::Terminal;
 
@@ -42,6 +45,7 @@ pub struct Printer {
     data: Box<dyn Write>,
     stderr: Box<dyn Write>,
     stdout_state: StreamState,
+    progress: ProgressLine,
     colours: bool,
     shows_notes: bool,
     is_verbose: bool,
@@ -56,13 +60,18 @@ impl Printer {
         let colours = is_coloured(color, stdout.is_terminal());
         let has_coloured_stderr = is_coloured(color, stderr.is_terminal());
         let stdout_state = StreamState::default();
+        let progress = ProgressLine::of_stderr(terminal.unicode);
+        let data = BufWriter::new(progress.beside(io::stdout()));
+        let text = BufWriter::new(progress.beside(stdout));
+        let stderr = progress.beside(stderr);
         Self {
             terminal,
-            text: styled(Unfailing::new(BufWriter::new(stdout), &stdout_state), colours),
-            data: Box::new(Unfailing::new(BufWriter::new(io::stdout()), &stdout_state)),
+            text: styled(Unfailing::new(text, &stdout_state), colours),
+            data: Box::new(Unfailing::new(data, &stdout_state)),
             // Talk that nobody hears is no failure.
             stderr: styled(Unfailing::new(stderr, &StreamState::default()), has_coloured_stderr),
             stdout_state,
+            progress,
             colours,
             shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
@@ -86,10 +95,16 @@ impl Printer {
             data: Box::new(data()),
             stderr: styled(captured.stderr.clone(), false),
             stdout_state: StreamState::default(),
+            progress: ProgressLine::hidden(),
             colours,
             shows_notes: false,
             is_verbose: false,
         }
+    }
+
+    /// Says on a terminal what takes long, until the result is dropped.
+    pub fn progress(&self, message: impl Into<String>) -> Progress {
+        self.progress.show(message)
     }
 
     /// Prints what a command answers in that format, and flushes stdout.

@@ -1,13 +1,13 @@
 //! Reads the CLB's groups until they hold what CCM should have written.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clbmigrate_clb::{Error as ApiError, ErrorKind};
 use clbmigrate_core::agreement::{Comparison, Difference, Expectation};
 use tokio::time::Instant;
 
 use super::ServiceSide;
-use crate::change::Deadline;
+use crate::{change::Deadline, output::Printer};
 
 /// How often groups are read, by an API that throttles.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -37,10 +37,13 @@ impl ServiceSide<'_> {
         &self,
         expected: &mut Expectation,
         deadline: Deadline,
+        printer: &Printer,
     ) -> Option<GroupCheck> {
         if !self.has_cloud() {
             return None;
         }
+        let label = self.service_ref.label();
+        let progress = printer.progress(format!("{label}: reading {}", self.groups_in_words()));
         let mut seen: Option<(Vec<Difference>, Instant)> = None;
         let mut is_seen_twice = false;
         loop {
@@ -60,6 +63,8 @@ impl ServiceSide<'_> {
             };
             let mut standing = None;
             if let Ok(differences) = &result {
+                let left = deadline.left_in_words();
+                progress.set(format!("{label}: {}; looking again{left}", words(differences)));
                 match &seen {
                     Some((known, since)) if known == differences => {
                         is_seen_twice = true;
@@ -84,6 +89,14 @@ impl ServiceSide<'_> {
             }
             deadline.pause(PAUSE).await;
         }
+    }
+
+    /// The groups that the Service is in, in words: `group rsp-a`.
+    pub(super) fn groups_in_words(&self) -> String {
+        let keys = self.before.routes_with(&self.service_ref);
+        let groups: BTreeSet<&str> = keys.into_iter().map(|key| key.vgroup).collect();
+        let names = groups.into_iter().collect::<Vec<_>>().join(", ");
+        if names.is_empty() { "its groups".to_owned() } else { format!("group {names}") }
     }
 
     /// Whether the groups agree at this moment.

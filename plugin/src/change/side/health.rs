@@ -56,6 +56,7 @@ pub(super) async fn check(
     let start = Instant::now();
     // What was said last, and what the last answer of the API came to.
     let (mut said, mut seen) = (None, None);
+    let progress = printer.progress("asking about health");
     loop {
         let result = match ask(cloud, snapshot, groups, deadline).await {
             Ok(()) => {
@@ -74,6 +75,7 @@ pub(super) async fn check(
         if is_over || is_never_checked(snapshot, groups) {
             return result;
         }
+        progress.set(format!("{words}; looking again{}", deadline.left_in_words()));
         if said.as_ref() != Some(words) {
             printer.info(&format!("{words}; looking again"));
             said = Some(words.clone());

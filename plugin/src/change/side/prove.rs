@@ -71,7 +71,8 @@ impl ServiceSide<'_> {
                 Err(error) => return ended(differed, Proof::Unseen(error.to_string())),
             };
             let why = match waited {
-                Waited::Success(sign) => match self.check_groups(expected, deadline).await {
+                Waited::Success(sign) => match self.check_groups(expected, deadline, printer).await
+                {
                     None => return Proof::Done(Some(sign), Verification::NotAsked),
                     Some(GroupCheck::Agrees) => {
                         let health = self.prove_health(expected, &options, printer).await;

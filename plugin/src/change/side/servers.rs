@@ -64,6 +64,8 @@ impl ServersSide {
 
     /// Reads the group until it answers, and says whether it carries the weights, with healthy servers.
     pub async fn verify(&mut self, policy: &Policy, printer: &mut Printer) -> Came {
+        let label = Part::Servers(self.servers.clone()).label();
+        let _line = printer.progress(format!("{label}: reading the group"));
         let came = self.see(&self.servers).await;
         if came != Came::Done {
             return came;

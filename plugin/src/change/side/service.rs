@@ -313,11 +313,13 @@ impl ServiceSide<'_> {
         let changed = self.before.snapshot.with_edit(at, namespace, &meta.name, &self.edit);
         let mut expected = self.expectation(&changed, &self.edit.reversed());
         if !self.progress.was_sent {
-            return self.was_left_alone(&mut expected, policy).await;
+            return self.was_left_alone(&mut expected, policy, printer).await;
         }
         if self.progress.is_ccm_silent && self.has_cloud() {
             // One that is stuck has not written anything.
-            return self.held_as_before(&mut expected, deadline, "CCM was not done in time").await;
+            return self
+                .held_as_before(&mut expected, deadline, "CCM was not done in time", printer)
+                .await;
         }
         let written = match self.progress.back.take() {
             Some(written) => written,
@@ -340,7 +342,7 @@ impl ServiceSide<'_> {
             Proof::PutBack(how) => Came::Taken(how.clone()),
             Proof::Gone => Came::Taken(proof.message()),
             Proof::TimedOut(_) | Proof::Failed(_) if self.has_cloud() => {
-                self.held_as_before(&mut expected, deadline, &proof.message()).await
+                self.held_as_before(&mut expected, deadline, &proof.message(), printer).await
             }
             _ => Came::Failed(proof.message()),
         }
@@ -348,7 +350,12 @@ impl ServiceSide<'_> {
 
     /// Whether a Service that was not written is as before. Its API server may be gone, and the CLB
     /// tells it all the same.
-    async fn was_left_alone(&mut self, expected: &mut Expectation, policy: &Policy) -> Came {
+    async fn was_left_alone(
+        &mut self,
+        expected: &mut Expectation,
+        policy: &Policy,
+        printer: &Printer,
+    ) -> Came {
         if let Ok(now) = self.read().await
             && let Some(how) = self.taken_before(&now)
         {
@@ -358,7 +365,7 @@ impl ServiceSide<'_> {
             return Came::Done;
         }
         let deadline = Deadline::after(policy.timeout);
-        self.held_as_before(expected, deadline, "it was not written").await
+        self.held_as_before(expected, deadline, "it was not written", printer).await
     }
 
     /// The values from before, as somebody else has written them.
@@ -376,8 +383,9 @@ impl ServiceSide<'_> {
         expected: &mut Expectation,
         deadline: Deadline,
         why: &str,
+        printer: &Printer,
     ) -> Came {
-        let check = self.check_groups(expected, deadline.at_most(LAST_LOOK)).await;
+        let check = self.check_groups(expected, deadline.at_most(LAST_LOOK), printer).await;
         let came = match check {
             Some(GroupCheck::Agrees) => {
                 self.progress.way_back = Some("the CLB's groups hold what they held".to_owned());

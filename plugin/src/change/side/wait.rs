@@ -120,7 +120,9 @@ impl<'w, 't> Wait<'w, 't> {
     /// # Errors
     /// Where the API server refuses to be asked.
     pub(super) async fn run(&mut self, printer: &mut Printer) -> Result<Waited, live::Error> {
+        let progress = printer.progress("");
         loop {
+            progress.set(self.describe_progress());
             match timeout_at(self.deadline.instant(), self.look()).await {
                 Err(_) => {}
                 Ok(Err(error)) if error.is_transient() => {
@@ -183,6 +185,18 @@ impl<'w, 't> Wait<'w, 't> {
                 is_time.then_some(Waited::CallAgain(message))
             }
             Progress::Waiting { .. } => None,
+        }
+    }
+
+    /// Who waits for what, and what is missing.
+    fn describe_progress(&self) -> String {
+        let label = self.side.service_ref.label();
+        let groups = self.side.groups_in_words();
+        let left = self.deadline.left_in_words();
+        match (&self.last, self.done) {
+            (Some(words), _) => format!("{label}, {groups}: {words}{left}"),
+            (None, Some(_)) => format!("{label}, {groups}: CCM reports success, looking on{left}"),
+            (None, None) => format!("{label}: CCM has not written {groups} yet{left}"),
         }
     }
 
