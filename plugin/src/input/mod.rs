@@ -72,7 +72,7 @@ pub fn read_live(
     merge(session, gathered, args, more, printer)
 }
 
-fn read_clusters(session: &Session, args: &InputArgs, printer: &Printer) -> Vec<ClusterReadResult> {
+fn read_clusters(session: &Session, args: &Request, printer: &Printer) -> Vec<ClusterReadResult> {
     let _line = printer.progress(session.reading_in_words());
     session.block_on(session.read_clusters(&session.namespaces(args)))
 }

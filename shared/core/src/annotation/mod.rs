@@ -6,7 +6,9 @@ mod service;
 mod value;
 
 pub use clb_id::{ClbIdProblem, clb_id_problem, tidy_clb_id};
-pub use known::{KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, edit_distance, find_known, nearest_known_key};
+pub use known::{
+    KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, edit_distance, find_known, nearest_known_key,
+};
 pub(crate) use known::{VGROUP_IDS, known_in};
 pub use service::{CLB_LABEL, FINALIZER, NLB_CLASS};
 pub use value::{ValueError, parse_integer, parse_weight};
