@@ -12,7 +12,8 @@ use crate::{
 /// Shows the whole preview, on stderr.
 pub fn show(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), Error> {
     let terminal = printer.terminal;
-    preview.write_text(terminal, false, printer.stderr())?;
+    let detail = printer.detail(false);
+    preview.write_text(terminal, detail, printer.stderr())?;
     Ok(())
 }
 

@@ -48,7 +48,7 @@ use self::{
 use crate::{
     clb::Scope,
     cli::{ChangeFormat, DryRun, WriteArgs},
-    document::{preview::PreviewAnswer, written::WrittenAnswer},
+    document::{Question, preview::PreviewAnswer, written::WrittenAnswer},
     error::{Error, Exit},
     input::{self, Input},
     output::{Printable, Printer},
@@ -165,7 +165,9 @@ impl Change<'_> {
         let after = Index::new(&after_snapshot);
         let objects = self.prepared.looked_at();
         let preview = preview::preview_including(self.prepared.before, &after, &objects);
-        let shown = PreviewAnswer::new((self.prepared.before, &after), &preview, &objects, true);
+        let question = Question { is_namespace_given: true, is_live: true };
+        let indexes = (self.prepared.before, &after);
+        let shown = PreviewAnswer::new(indexes, &preview, &objects, question);
         let about = (&shown, preview.outcome);
         let answer = WrittenAnswer::new(&self.intent, &self.prepared, about);
         if self.is_unchanged() {

@@ -5,7 +5,7 @@ use clbmigrate_core::{
     finding::{Finding, Report},
     index::Index,
     object::{ObjectRef, Service},
-    rules::{self, Check},
+    rules::{self, Check, Rule},
 };
 
 use crate::{
@@ -33,7 +33,11 @@ pub fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Error> {
              kubectl clbmigrate explain lists them"
         ));
     }
-    let scope = check_scope(&index, &selection, loaded.problems.len());
+    let scope = CheckScope {
+        unread: loaded.problems.len(),
+        is_live: read.session.is_some(),
+        ..check_scope(&index, &selection)
+    };
     let fails = |finding: &Finding| args.fail_on.covers(finding.severity);
     let is_namespace_given = selection.namespace().is_some();
     let answer = CheckAnswer::new(
@@ -66,11 +70,15 @@ fn run_rules(index: &Index<'_>, selection: &Selection<'_>) -> Report {
     report
 }
 
+/// Whether a rule judges nothing but changes.
+fn is_of_changes(rule: &Rule) -> bool {
+    matches!(rule.check, Check::Change(_) | Check::Departure(_))
+}
+
 /// What was judged, for the summary.
-fn check_scope(index: &Index<'_>, selection: &Selection<'_>, unread: usize) -> CheckScope {
+fn check_scope(index: &Index<'_>, selection: &Selection<'_>) -> CheckScope {
     let mut scope = CheckScope {
-        rules: rules::catalogue().filter(|rule| !matches!(rule.check, Check::Change(_))).count(),
-        unread,
+        rules: rules::catalogue().filter(|rule| !is_of_changes(rule)).count(),
         ..CheckScope::default()
     };
     let mut workloads = std::collections::BTreeSet::new();

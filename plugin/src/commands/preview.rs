@@ -19,7 +19,7 @@ use clbmigrate_core::{
 use crate::{
     clb::Scope,
     cli::PreviewArgs,
-    document::preview::PreviewAnswer,
+    document::{Question, preview::PreviewAnswer},
     error::{Error, Exit},
     input::{self, Input, Overlaid},
     output::{Printer, text::count},
@@ -258,9 +258,11 @@ fn show(
     targets: &[ObjectRef],
     printer: &mut Printer,
 ) -> Result<Exit, Error> {
-    let is_namespace_given = selection.namespace().is_some();
-    printer
-        .answer(args.output, &PreviewAnswer::new(indexes, preview, targets, is_namespace_given))?;
+    let question = Question {
+        is_namespace_given: selection.namespace().is_some(),
+        is_live: args.input.files.is_empty(),
+    };
+    printer.answer(args.output, &PreviewAnswer::new(indexes, preview, targets, question))?;
     let fails = preview.introduced.iter().any(|finding| args.fail_on.covers(finding.severity));
     // A weight that somebody asked for and that CCM does not read is no success.
     let asks_for_weight = args.target.is_some() || preview.changes.iter().any(edits_weight);

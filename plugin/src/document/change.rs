@@ -11,7 +11,7 @@ use crate::{
     change::{Intent, Proof, ServiceSide},
     error::{Error, Exit},
     output::{
-        Printable, Terminal, human,
+        Detail, Printable, Terminal, human,
         json::{
             AnnotationChange, ApiVersion, ChangeKind, ChangeReport, ChangeState, Object, TypeChange,
         },
@@ -168,7 +168,7 @@ impl Printable for ChangeAnswer {
         &self.document
     }
 
-    fn write_text(&self, _: Terminal, _: bool, out: &mut dyn Write) -> io::Result<()> {
+    fn write_text(&self, _: Terminal, _: Detail, out: &mut dyn Write) -> io::Result<()> {
         human::change_report(&self.document, &self.name, out)
     }
 

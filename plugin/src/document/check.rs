@@ -10,7 +10,7 @@ use clbmigrate_core::{
 
 use super::names::names;
 use crate::output::{
-    FindingsReport, Printable, Terminal,
+    Detail, FindingsReport, Printable, Terminal,
     human::{self, CheckScope},
     json::CheckReport,
 };
@@ -46,8 +46,13 @@ impl Printable for CheckAnswer<'_> {
         &self.document
     }
 
-    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
-        human::check(&self.document, self.scope, terminal, is_wide, out)
+    fn write_text(
+        &self,
+        terminal: Terminal,
+        detail: Detail,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        human::check(&self.document, self.scope, terminal, detail, out)
     }
 
     fn names(&self) -> Vec<String> {

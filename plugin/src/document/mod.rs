@@ -14,5 +14,23 @@ pub mod transfer;
 pub mod webhook;
 pub mod written;
 
+use crate::output::{Detail, human::TableOptions};
+
+/// How a command was asked for what it answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// Whether the command line names the namespace.
+    pub is_namespace_given: bool,
+    /// Whether clusters were read, not files.
+    pub is_live: bool,
+}
+
+impl Question {
+    /// How tables show the answer.
+    fn table(self, detail: Detail, has_contexts: bool) -> TableOptions {
+        TableOptions { detail, has_contexts, is_live: self.is_live }
+    }
+}
+
 pub use problems::is_on_group;
 pub use shares::route_name;

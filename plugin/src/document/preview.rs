@@ -15,10 +15,9 @@ use clbmigrate_core::{
     round::RoundEvent,
 };
 
-use super::{names::names, routes::RouteDocumentBuilder};
+use super::{Question, names::names, routes::RouteDocumentBuilder};
 use crate::output::{
-    Printable, Terminal,
-    human::{self, TableOptions},
+    Detail, Printable, Terminal, human,
     json::{
         self, AnnotationChange, ApiVersion, CcmRelease, Change, ChangeFindings, ChangedRoute,
         FieldChange, OutcomeCause, PreviewKind, Summary,
@@ -31,24 +30,24 @@ pub struct PreviewAnswer {
     targets: Vec<ObjectRef>,
     changed: Vec<ObjectRef>,
     has_contexts: bool,
-    is_namespace_given: bool,
+    question: Question,
 }
 
 impl PreviewAnswer {
     /// The answer of a preview between two indexes. `targets` are the Services that it is about,
-    /// changed or not; `is_namespace_given` is whether the command line names their namespace.
+    /// changed or not.
     pub fn new(
         indexes: (&Index<'_>, &Index<'_>),
         preview: &Preview<'_>,
         targets: &[ObjectRef],
-        is_namespace_given: bool,
+        question: Question,
     ) -> Self {
         Self {
             document: document(indexes, preview),
             targets: targets.to_vec(),
             changed: preview.changes.iter().map(|change| change.object.clone()).collect(),
             has_contexts: indexes.1.snapshot.clusters.len() > 1,
-            is_namespace_given,
+            question,
         }
     }
 
@@ -66,13 +65,18 @@ impl Printable for PreviewAnswer {
         &self.document
     }
 
-    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
-        let options = TableOptions { is_wide, has_contexts: self.has_contexts };
+    fn write_text(
+        &self,
+        terminal: Terminal,
+        detail: Detail,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let options = self.question.table(detail, self.has_contexts);
         human::preview(&self.document, &self.targets, terminal, options, out)
     }
 
     fn names(&self) -> Vec<String> {
-        names(&self.changed, self.is_namespace_given)
+        names(&self.changed, self.question.is_namespace_given)
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     output::{
-        json::{self, Problem, RouteListener, Standing},
+        json::{self, Problem, RouteListener, Standing, UnknownPart},
         text::count,
     },
     target,
@@ -62,7 +62,8 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             port: route.key.port,
             listeners: self.listeners(route),
             complete: route.complete,
-            unknown: route.unknown.clone(),
+            unknown: route.unknown.iter().map(ToString::to_string).collect(),
+            unknown_parts: route.unknown.iter().map(UnknownPart::from).collect(),
             weight_sum: route.weight_sum(),
             participants: self.participants(route),
             problems: self.problems_of_route(route),
@@ -111,11 +112,12 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
     pub fn state(&self, route: &Route<'a>) -> json::RouteState {
         json::RouteState {
             complete: route.complete,
-            unknown: route.unknown.clone(),
+            unknown: route.unknown.iter().map(ToString::to_string).collect(),
+            unknown_parts: route.unknown.iter().map(UnknownPart::from).collect(),
             weight_sum: route.weight_sum(),
             backends: route.backends().map(json::GroupBackend::from).collect(),
             participants: self.participants(route),
-            unreached: route.why_unreached(),
+            unreached: route.why_unreached().map(|why| why.to_string()),
         }
     }
 

@@ -11,10 +11,9 @@ use clbmigrate_core::{
     snapshot::Cluster,
 };
 
-use super::{names::names, routes::RouteDocumentBuilder};
+use super::{Question, names::names, routes::RouteDocumentBuilder};
 use crate::output::{
-    Printable, Terminal,
-    human::{self, TableOptions},
+    Detail, Printable, Terminal, human,
     json::{ApiVersion, CcmRelease, NotJudged, RouteList, RouteListKind},
 };
 
@@ -25,7 +24,7 @@ type IsSelected<'f> = &'f dyn Fn(&Cluster, &Service) -> bool;
 pub struct StatusAnswer {
     document: RouteList,
     has_contexts: bool,
-    is_namespace_given: bool,
+    question: Question,
 }
 
 impl StatusAnswer {
@@ -37,7 +36,7 @@ impl StatusAnswer {
         findings: &'s [Finding],
         routes: impl Iterator<Item = Route<'a>>,
         (is_selected, are_named): (IsSelected<'_>, bool),
-        is_namespace_given: bool,
+        question: Question,
     ) -> Self {
         let builder = RouteDocumentBuilder::new(index, findings);
         let document = RouteList {
@@ -48,7 +47,7 @@ impl StatusAnswer {
             unrouted: builder.unrouted(is_selected, are_named),
             not_judged: not_judged(index, is_selected),
         };
-        Self { document, has_contexts: index.snapshot.clusters.len() > 1, is_namespace_given }
+        Self { document, has_contexts: index.snapshot.clusters.len() > 1, question }
     }
 
     /// Whether the answer holds no route.
@@ -96,12 +95,17 @@ impl Printable for StatusAnswer {
         &self.document
     }
 
-    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()> {
-        let options = TableOptions { is_wide, has_contexts: self.has_contexts };
+    fn write_text(
+        &self,
+        terminal: Terminal,
+        detail: Detail,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let options = self.question.table(detail, self.has_contexts);
         human::status(&self.document, terminal, options, out)
     }
 
     fn names(&self) -> Vec<String> {
-        names(&self.objects(), self.is_namespace_given)
+        names(&self.objects(), self.question.is_namespace_given)
     }
 }

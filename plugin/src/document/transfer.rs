@@ -15,7 +15,7 @@ use crate::{
     change::Intent,
     error::{Error, Exit},
     output::{
-        Printable, Printer, Terminal, human,
+        Detail, Printable, Printer, Terminal, human,
         json::{
             ApiVersion, ChangedRoute, PartState, ParticipantKind, TransferKind, TransferPart,
             TransferReport, TransferRoute, TransferState, WeightChange,
@@ -203,7 +203,7 @@ impl Printable for TransferAnswer {
         &self.document
     }
 
-    fn write_text(&self, terminal: Terminal, _: bool, out: &mut dyn Write) -> io::Result<()> {
+    fn write_text(&self, terminal: Terminal, _: Detail, out: &mut dyn Write) -> io::Result<()> {
         let (parts, routes) = (&self.part_lines, &self.route_lines);
         human::transfer_report(&self.document, parts, routes, terminal, out)
     }

@@ -12,7 +12,7 @@ use clbmigrate_core::inject::DEFAULT_SECONDS;
 use serde::Deserialize;
 
 use crate::output::{
-    Printable, Terminal, human,
+    Detail, Printable, Terminal, human,
     json::{
         ApiVersion, HookStatus, Recovery, WebhookConfiguration, WebhookStatus, WebhookStatusKind,
     },
@@ -48,7 +48,7 @@ impl Printable for WebhookAnswer {
         &self.document
     }
 
-    fn write_text(&self, terminal: Terminal, _: bool, out: &mut dyn Write) -> io::Result<()> {
+    fn write_text(&self, terminal: Terminal, _: Detail, out: &mut dyn Write) -> io::Result<()> {
         human::webhook(&self.document, terminal, out)
     }
 

@@ -140,7 +140,8 @@ fn print(
     printer.answer(format, answer)?;
     if printer.has_lost_answer() {
         let terminal = printer.terminal;
-        answer.write_text(terminal, false, printer.stderr())?;
+        let detail = printer.detail(false);
+        answer.write_text(terminal, detail, printer.stderr())?;
     }
     Ok(())
 }

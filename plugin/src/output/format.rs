@@ -117,7 +117,8 @@ pub fn print(
     match rendering {
         Rendering::Text { is_wide } => {
             let terminal = printer.terminal;
-            answer.write_text(terminal, is_wide, printer.text())?;
+            let detail = printer.detail(is_wide);
+            answer.write_text(terminal, detail, printer.text())?;
         }
         Rendering::Json => json::write(answer.document(), printer.data())?,
         Rendering::Yaml => yaml::write(answer.document(), printer.data())?,

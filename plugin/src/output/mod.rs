@@ -32,7 +32,7 @@ use self::{
 use crate::error::{Error, Exit};
 
 pub use format::{ChangeFormat, Color, Format, Lang, Rendering, ReportFormat};
-pub use printable::{FindingsReport, Printable};
+pub use printable::{Detail, FindingsReport, Printable};
 pub use progress::Progress;
 pub use screen::{CapturedOutput, Screen};
 pub use style::Terminal;
@@ -117,6 +117,11 @@ impl Printer {
         answer: &impl Printable,
     ) -> Result<(), Error> {
         format::print(format.into(), answer, self)
+    }
+
+    /// How much is shown to people; `is_wide` is whether all columns are.
+    pub fn detail(&self, is_wide: bool) -> Detail {
+        Detail { is_wide, is_verbose: self.is_verbose }
     }
 
     /// Stdout for text with colours, which are dropped where they do not belong.

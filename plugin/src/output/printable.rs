@@ -8,6 +8,15 @@ use serde::Serialize;
 
 use super::style::Terminal;
 
+/// How much an answer shows to people.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Detail {
+    /// Whether all columns are shown, and nothing is shortened.
+    pub is_wide: bool,
+    /// Whether all is listed that could not be looked at.
+    pub is_verbose: bool,
+}
+
 /// What a command answers, in every format.
 pub trait Printable {
     /// What `-o json` and `-o yaml` print.
@@ -20,7 +29,8 @@ pub trait Printable {
     ///
     /// # Errors
     /// Where `out` cannot be written.
-    fn write_text(&self, terminal: Terminal, is_wide: bool, out: &mut dyn Write) -> io::Result<()>;
+    fn write_text(&self, terminal: Terminal, detail: Detail, out: &mut dyn Write)
+    -> io::Result<()>;
 
     /// What `-o name` prints, one name a line.
     fn names(&self) -> Vec<String>;

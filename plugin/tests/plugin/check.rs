@@ -1,5 +1,6 @@
 //! `check`, `explain` and the exit codes.
 
+use clbmigrate_core::rules::Check;
 use insta::assert_snapshot;
 use rstest::rstest;
 
@@ -38,7 +39,10 @@ fn json_has_the_documented_shape() {
 fn a_good_example_is_called_good(#[case] files: &str) {
     let ran = run(&format!("check {files} --fail-on info"));
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-    assert!(ran.out.ends_with("rules: no findings\n"), "{}", ran.out);
+    let rules = clbmigrate_core::rules::catalogue()
+        .filter(|rule| !matches!(rule.check, Check::Change(_) | Check::Departure(_)))
+        .count();
+    assert!(ran.out.ends_with(&format!(": no findings of {rules} rules\n")), "{}", ran.out);
 }
 
 #[rstest]
@@ -105,7 +109,39 @@ fn what_could_not_be_read_does_not_look_like_success() {
     let folder = Folder::new(&[("empty.yaml", "")]);
     let ran = run(&format!("check -f {}", folder.path("")));
     assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("no findings; 1 input could not be read"), "{}", ran.out);
+    assert!(ran.out.contains(" rules; 1 input could not be read"), "{}", ran.out);
+}
+
+#[test]
+fn no_findings_counts_the_rules_that_could_look() {
+    let folder = Folder::new(&[("s.yaml", &service("shop", "web", "", "20"))]);
+    let files = format!("-f {}", folder.path("s.yaml"));
+    let shown = run(&format!("check {files}")).out;
+    let needs = shown.lines().find(|line| line.contains(" rules need more: ")).expect("a line");
+    let number = |text: &str| text.split(' ').next().and_then(|word| word.parse::<usize>().ok());
+    let (silent, run_) = needs.split_once(" of ").expect("numbers");
+    let (silent, all) = (number(silent).expect("a number"), number(run_).expect("a number"));
+    assert!(silent > 10 && silent < all, "{needs}");
+    assert!(shown.ends_with(&format!(": no findings of {} rules\n", all - silent)), "{shown}");
+    assert!(needs.ends_with("; -v lists them"), "{needs}");
+    let listed = run(&format!("check {files} -v")).out;
+    assert!(listed.contains("not looked at: group rsp-bp1web ("), "{listed}");
+    assert!(!listed.contains("need more"), "{listed}");
+}
+
+#[test]
+fn a_document_says_what_has_to_be_given_for_each_thing_that_is_missing() {
+    let folder = Folder::new(&[("s.yaml", &service("shop", "web", "", "20"))]);
+    let json = run(&format!("check -f {} -o json", folder.path("s.yaml"))).json();
+    let missing = json["notLooked"].as_array().expect("a list");
+    let need = |what: &str| {
+        let found = missing.iter().find(|of| of["what"].as_str() == Some(what));
+        found.unwrap_or_else(|| panic!("{what}: {missing:#?}"))["need"].clone()
+    };
+    assert_eq!(need("group rsp-bp1web"), "clbApi");
+    assert_eq!(need("cluster id"), "clusterId");
+    assert_eq!(need("default backend-type"), "backendType");
+    assert_eq!(need("workloads of Service shop/web"), "clusterObjects");
 }
 
 #[test]

@@ -78,16 +78,20 @@ fn all_rules_in_chinese() {
 
 /// What is said before what was not looked at.
 fn findings(shown: &str) -> &str {
-    shown.split("未检查").next().unwrap_or_default()
+    let end = shown.lines().find(|line| line.contains("缺少依据")).expect("rules that need more");
+    shown.split(end).next().unwrap_or_default()
 }
 
 #[test]
 fn findings_in_chinese() {
     let shown = chinese(&format!("check -f {MISTAKE}"), 80).out;
     assert_snapshot!(findings(&shown));
+    let line = shown.lines().find(|line| line.contains("缺少依据")).unwrap_or_default();
+    assert!(line.contains("条规则中 19 条缺少依据：集群对象的导出（5 条）、"), "{shown}");
     let group = "未检查：group rsp-bp1example（the answer of DescribeVServerGroupAttribute is\n  \
                  not at hand），因此未执行：CLB408, CLB409\n";
-    assert!(shown.contains(group), "{shown}");
+    let listed = chinese(&format!("check -v -f {MISTAKE}"), 80).out;
+    assert!(listed.contains(group) && !listed.contains("缺少依据"), "{listed}");
     let summary = shown.lines().last().unwrap_or_default();
     assert!(
         summary.starts_with("按 ")
@@ -116,9 +120,8 @@ fn findings_of_a_change_in_chinese() {
 fn what_a_change_fixes_is_a_line_in_chinese() {
     let fixed = chinese(&format!("preview svc/web 40 -n shop -f {MISTAKE}"), 120).out;
     let line = format!(
-        "新增的问题：无\n已修复的问题：1\n  \
-         错误 CLB001 权重不是 0 到 100 之间的整数   Service shop/web   {MISTAKE}:12\n\
-         未变的问题：无\n"
+        " 条规则未发现新问题\n已修复的问题：1\n  \
+         错误 CLB001 权重不是 0 到 100 之间的整数   Service shop/web   {MISTAKE}:12\n"
     );
     assert!(fixed.contains(&line), "{fixed}");
 }
@@ -126,7 +129,7 @@ fn what_a_change_fixes_is_a_line_in_chinese() {
 #[test]
 fn nothing_found_and_nothing_read_in_chinese() {
     let good = chinese("check -f deploy/examples/canary/", 80);
-    assert!(good.out.ends_with("个工作负载：未发现问题\n"), "{}", good.out);
+    assert!(good.out.ends_with("条规则未发现问题\n"), "{}", good.out);
     let missing = chinese("check -f missing.yaml", 80);
     assert!(missing.out.ends_with("未发现问题；1 个输入无法读取\n"), "{}", missing.out);
 }

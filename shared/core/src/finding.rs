@@ -83,6 +83,21 @@ impl Finding {
     }
 }
 
+/// What somebody has to give, where something is not known for want of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// The id of the cluster.
+    ClusterId,
+    /// Whether pods or nodes are the backends of a Service that does not say so.
+    BackendType,
+    /// Objects of the cluster: nodes, EndpointSlices, workloads.
+    ClusterObjects,
+    /// Answers of the CLB API.
+    ClbApi,
+    /// Objects that do not contradict each other.
+    ClearInput,
+}
+
 /// Evidence that is not at hand, and the rules that stay silent for want of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotLooked {
@@ -90,6 +105,9 @@ pub struct NotLooked {
     pub what: String,
     /// Why it is not; empty where the report names the rules alone.
     pub why: String,
+    /// What has to be given for it; `None` for an object that no rule judges, and where the report
+    /// names the rules alone.
+    pub need: Option<Need>,
     /// The rules that needed it; empty for an object that no rule judges.
     pub rules: Vec<&'static str>,
 }

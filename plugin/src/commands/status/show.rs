@@ -7,7 +7,7 @@ use clbmigrate_core::{
 use super::StatusQuery;
 use crate::{
     cli::Format,
-    document::status::StatusAnswer,
+    document::{Question, status::StatusAnswer},
     error::{Error, Exit},
     input::{self, Input},
     output::{Printer, text::count},
@@ -34,7 +34,10 @@ pub fn show(query: &StatusQuery, read: &Input, printer: &mut Printer) -> Result<
         &report.findings,
         routes,
         (&|cluster, service| selection.includes(cluster, service), !query.request.names.is_empty()),
-        selection.namespace().is_some(),
+        Question {
+            is_namespace_given: selection.namespace().is_some(),
+            is_live: read.session.is_some(),
+        },
     );
     let is_text = matches!(query.output, Format::Table | Format::Wide);
     let names = &query.request.names;

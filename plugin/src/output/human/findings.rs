@@ -11,9 +11,14 @@ use clbmigrate_core::{
     rules::{self, Language, Rule},
 };
 
-use super::{name_of, not_looked_lines, severity_word};
+use super::{
+    name_of,
+    not_looked::{RuleCount, write_not_looked},
+    severity_word,
+};
 use crate::output::{
     json::{CheckReport, Finding, Summary},
+    printable::Detail,
     style::{FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, severity_style},
     text::{Text, count},
 };
@@ -31,6 +36,8 @@ pub struct CheckScope {
     pub rules: usize,
     /// How many inputs could not be read.
     pub unread: usize,
+    /// Whether clusters were read, not files.
+    pub is_live: bool,
 }
 
 /// Writes findings by object, what was not looked at, and the count.
@@ -38,7 +45,7 @@ pub fn check(
     document: &CheckReport,
     scope: CheckScope,
     terminal: Terminal,
-    is_wide: bool,
+    detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     // Rules that look at groups, or at workloads, speak later of an object that came before.
@@ -49,17 +56,15 @@ pub fn check(
     let mut findings: Vec<&Finding> = document.findings.iter().collect();
     findings.sort_by_key(|finding| first.get(&finding.object));
     for finding in findings {
-        write_finding(finding, 0, terminal, is_wide, out)?;
+        write_finding(finding, 0, terminal, detail.is_wide, out)?;
         writeln!(out)?;
     }
-    let lines = not_looked_lines(&document.not_looked, is_wide, terminal.language);
-    for line in &lines {
-        line.write_lines(out, 0, terminal.width)?;
-    }
-    if !lines.is_empty() {
+    let rules = RuleCount::new(scope.rules, &document.not_looked, scope.is_live);
+    if write_not_looked(&document.not_looked, &rules, terminal, detail, out)? {
         writeln!(out)?;
     }
-    summary_line(document.summary, scope, terminal.language).write_lines(out, 0, terminal.width)
+    let line = summary_line(document.summary, scope, &rules, terminal.language);
+    line.write_lines(out, 0, terminal.width)
 }
 
 /// A finding in full, indented by that many columns. What is said of the rule is in the language of
@@ -159,17 +164,18 @@ fn place(finding: &Finding, language: Language) -> Text {
     }
 }
 
-/// `3 Services, 2 workloads judged by 47 rules: 2 errors, 1 warning, 0 infos`.
-fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Text {
-    let CheckScope { services, workloads, not_judged, rules, unread } = judged;
-    let scope = language.pick(
-        format!(
-            "{}, {} judged by {}",
-            count(services, "Service"),
-            count(workloads, "workload"),
-            count(rules, "rule")
-        ),
-        format!("按 {rules} 条规则检查了 {services} 个 Service、{workloads} 个工作负载"),
+/// `3 Services, 2 workloads judged by 28 of 47 rules: 2 errors, 1 warning, 0 infos`; `3 Services,
+/// 2 workloads: no findings of 28 rules`.
+fn summary_line(
+    summary: Summary,
+    judged: CheckScope,
+    rules: &RuleCount,
+    language: Language,
+) -> Text {
+    let CheckScope { services, workloads, not_judged, unread, .. } = judged;
+    let objects = language.pick(
+        format!("{}, {}", count(services, "Service"), count(workloads, "workload")),
+        format!("{services} 个 Service、{workloads} 个工作负载"),
     );
     let not_judged_words = language.pick(
         format!("; {} not judged", count(not_judged, "Service")),
@@ -184,14 +190,20 @@ fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Tex
         left_out.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
     // Where nothing was judged, that nothing was found says nothing.
     if summary == Summary::default() && services == 0 && not_judged > 0 {
-        return Text::plain(scope).and(WARNING, left_out);
+        return Text::plain(objects).and(WARNING, left_out);
     }
-    let mut text = Text::plain(scope).and(PLAIN, language.pick(": ", "："));
+    let colon = language.pick(": ", "：");
     if summary == Summary::default() {
         let style = if left_out.is_empty() { GOOD } else { PLAIN };
-        let text = text.and(style, language.pick("no findings", "未发现问题"));
-        return text.and(WARNING, left_out);
+        let none = no_findings(rules, language);
+        return Text::plain(objects).and(PLAIN, colon).and(style, none).and(WARNING, left_out);
     }
+    let (run, looked) = (rules.run, rules.looked());
+    let by =
+        if rules.is_complete() { count(run, "rule") } else { format!("{looked} of {run} rules") };
+    let scope = language
+        .pick(format!("{objects} judged by {by}"), format!("按 {looked} 条规则检查了 {objects}"));
+    let mut text = Text::plain(scope).and(PLAIN, colon);
     for (index, severity) in Severity::ALL.into_iter().enumerate() {
         let number = summary.count(severity);
         let gap = if index == 0 { "" } else { language.pick(", ", "，") };
@@ -203,4 +215,13 @@ fn summary_line(summary: Summary, judged: CheckScope, language: Language) -> Tex
         text = text.and(PLAIN, gap).and(style, counted);
     }
     text.and(WARNING, left_out)
+}
+
+/// `no findings of 28 rules`: of those that could look.
+pub fn no_findings(rules: &RuleCount, language: Language) -> String {
+    let looked = rules.looked();
+    language.pick(
+        format!("no findings of {}", count(looked, "rule")),
+        format!("{looked} 条规则未发现问题"),
+    )
 }

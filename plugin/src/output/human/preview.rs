@@ -2,17 +2,23 @@
 
 use std::io::{self, Write};
 
-use clbmigrate_core::object::ObjectRef;
+use clbmigrate_core::{
+    object::ObjectRef,
+    rules::{self, Language},
+};
 
 use super::{
     TableOptions,
-    findings::{write_finding, write_finding_briefly},
-    not_looked_lines, preview_lines,
+    findings::{no_findings, write_finding, write_finding_briefly},
+    not_looked::{RuleCount, write_not_looked},
+    preview_lines,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
+    unknown::{AskedRoute, unknown_lines},
 };
 use crate::output::{
     json::{
-        ChangedRoute, Finding, GroupBackend, Participant, ParticipantKind, Preview, RouteState,
+        ChangeFindings, ChangedRoute, GroupBackend, Participant, ParticipantKind, Preview,
+        RouteState,
     },
     style::{ERROR, FAINT, PLAIN, STRONG, Terminal, WARNING},
     table::{Column, ItemColumns, Table},
@@ -63,9 +69,6 @@ pub fn preview(
     }
     writeln!(out)?;
     write_findings(preview, terminal, options, out)?;
-    for line in not_looked_lines(&preview.not_looked, options.is_wide, terminal.language) {
-        line.write_lines(out, 0, terminal.width)?;
-    }
     Ok(())
 }
 
@@ -120,12 +123,10 @@ fn write_route(
         table = shares(route, room, terminal, options);
     }
     table.write(out, terminal, &table.widths())?;
-    for unknown in &route.after.unknown {
-        Text::styled(WARNING, "unknown").and(PLAIN, format!(": {unknown}")).write_lines(
-            out,
-            0,
-            terminal.width,
-        )?;
+    let asked =
+        AskedRoute { clb: &route.clb, vgroup: &route.vserver_group, is_live: options.is_live };
+    for line in unknown_lines(&route.after.unknown_parts, asked) {
+        line.write_lines(out, 0, terminal.width)?;
     }
     Ok(())
 }
@@ -166,7 +167,7 @@ fn backends(route: &ChangedRoute, options: TableOptions) -> (Table, usize) {
             }
         }
     }
-    let left_out = if options.is_wide { 0 } else { rows.len().saturating_sub(SHOWN) };
+    let left_out = if options.detail.is_wide { 0 } else { rows.len().saturating_sub(SHOWN) };
     if left_out > 0 {
         rows.sort_by_key(|row| row.before == row.after);
         rows.truncate(SHOWN);
@@ -177,7 +178,7 @@ fn backends(route: &ChangedRoute, options: TableOptions) -> (Table, usize) {
         .with(Column::number("BEFORE"), |row| number_if_any(row.before))
         .with(Column::number("AFTER"), weight_after)
         .with(Column::text("OF"), |row| Text::plain(&row.participant))
-        .with_if(options.is_wide, Column::text("DESCRIPTION"), |row| {
+        .with_if(options.detail.is_wide, Column::text("DESCRIPTION"), |row| {
             Text::styled(FAINT, &row.backend.description)
         });
     let mut table = columns.table(1);
@@ -231,13 +232,15 @@ fn shares(route: &ChangedRoute, bar: usize, terminal: Terminal, options: TableOp
             Text::plain(preview_lines::label(of, options.has_contexts)),
             change(weight),
             change(sum),
-            old.map_or_else(nothing, |of| share(of, bar, terminal)),
-            new.map_or_else(nothing, |of| share(of, bar, terminal)),
+            old.map_or_else(nothing, |of| share(of, bar, options.detail.is_wide, terminal)),
+            new.map_or_else(nothing, |of| share(of, bar, options.detail.is_wide, terminal)),
         ]);
     }
     table
 }
 
+/// Writes what the change brings, fixes and leaves, and what could not be looked at. Where there is
+/// nothing of it, a line says so.
 fn write_findings(
     preview: &Preview,
     terminal: Terminal,
@@ -245,34 +248,44 @@ fn write_findings(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let language = terminal.language;
-    let title = |name: &str, findings: &[Finding]| {
-        let number = match findings.len() {
-            0 => Text::styled(FAINT, language.pick("none", "无")),
-            number => Text::plain(number.to_string()),
+    let rules = RuleCount::new(rules::catalogue().count(), &preview.not_looked, options.is_live);
+    let ChangeFindings { introduced, fixed, unchanged } = &preview.findings;
+    if introduced.is_empty() {
+        let text = if fixed.is_empty() && unchanged.is_empty() {
+            no_findings(&rules, language)
+        } else {
+            no_new_findings(&rules, language)
         };
-        Text::styled(STRONG, format!("{name}{}", language.pick(": ", "："))).join(number)
-    };
-    let findings = &preview.findings;
-    title(language.pick("findings introduced", "新增的问题"), &findings.introduced).write_lines(
-        out,
-        0,
-        terminal.width,
-    )?;
-    for finding in &findings.introduced {
-        write_finding(finding, 2, terminal, options.is_wide, out)?;
+        Text::plain(text).write_lines(out, 0, terminal.width)?;
     }
     for (name, findings) in [
-        (language.pick("fixed", "已修复的问题"), &findings.fixed),
-        (language.pick("unchanged", "未变的问题"), &findings.unchanged),
+        (language.pick("findings introduced", "新增的问题"), introduced),
+        (language.pick("fixed", "已修复的问题"), fixed),
+        (language.pick("unchanged", "未变的问题"), unchanged),
     ] {
-        title(name, findings).write_lines(out, 0, terminal.width)?;
+        if findings.is_empty() {
+            continue;
+        }
+        let title = Text::styled(STRONG, format!("{name}{}", language.pick(": ", "：")));
+        let title = title.and(PLAIN, findings.len().to_string());
+        title.write_lines(out, 0, terminal.width)?;
+        let is_new = std::ptr::eq(findings, introduced);
         for finding in findings {
-            if options.is_wide {
-                write_finding(finding, 2, terminal, true, out)?;
+            if is_new || options.detail.is_wide {
+                write_finding(finding, 2, terminal, options.detail.is_wide, out)?;
             } else {
                 write_finding_briefly(finding, 2, terminal, out)?;
             }
         }
     }
+    write_not_looked(&preview.not_looked, &rules, terminal, options.detail, out)?;
     Ok(())
+}
+
+fn no_new_findings(rules: &RuleCount, language: Language) -> String {
+    let looked = rules.looked();
+    language.pick(
+        format!("no new findings of {}", count(looked, "rule")),
+        format!("{looked} 条规则未发现新问题"),
+    )
 }

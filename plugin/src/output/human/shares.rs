@@ -3,7 +3,7 @@
 use crate::output::{
     bar::bar,
     json::{Outcome, Participant, ParticipantKind},
-    style::{ERROR, EXTERNAL, FAINT, GOOD, PLAIN, Style, Terminal, WARNING},
+    style::{ERROR, EXTERNAL, GOOD, PLAIN, Style, Terminal, WARNING},
     text::Text,
 };
 
@@ -12,19 +12,26 @@ pub const BAR: usize = 20;
 /// Columns a bar has at least; where they are not there, the number stands alone.
 pub const SMALLEST_BAR: usize = 6;
 
-/// `79.6 %` with a bar of `width` columns; `? of known 78.0 %` where a participant is unknown.
-pub fn share(of: &Participant, width: usize, terminal: Terminal) -> Text {
-    let number = match of.share {
-        Some(share) => Text::plain(format!("{:5.1} %", share * 100.0)),
+/// `79.6 %` with a bar of `width` columns; `unknown`, without a bar, where a participant is unknown.
+pub fn share(of: &Participant, width: usize, is_wide: bool, terminal: Terminal) -> Text {
+    let Some(share) = of.share else {
+        let unknown = Text::styled(WARNING, "unknown");
         // Without its own sum, its part of what is known says nothing.
-        None if of.weight_sum.is_none() => Text::styled(WARNING, "?"),
-        None => Text::styled(WARNING, "?")
-            .and(PLAIN, format!(" of known {:.1} %", of.share_of_known * 100.0)),
+        return match of.weight_sum.filter(|_| is_wide) {
+            Some(_) => unknown.and(PLAIN, format!(", {} of known", percent(of.share_of_known))),
+            None => unknown,
+        };
     };
-    if width == 0 || of.weight_sum.is_none() {
+    let number = Text::plain(format!("{:>7}", percent(share)));
+    if width == 0 {
         return number;
     }
-    number.and(PLAIN, " ").and(style_of(of), bar(of.share_of_known, width, terminal.unicode))
+    number.and(PLAIN, " ").and(style_of(of), bar(share, width, terminal.unicode))
+}
+
+/// `33.3 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 /// The colour of a participant's bar.
@@ -33,7 +40,6 @@ fn style_of(of: &Participant) -> Style {
         Some(Outcome::Drained | Outcome::Misrouted | Outcome::Frozen | Outcome::Failing) => ERROR,
         _ if of.kind == ParticipantKind::External => EXTERNAL,
         _ if !of.is_member() => WARNING,
-        _ if of.share.is_none() => FAINT,
         _ => GOOD,
     }
 }

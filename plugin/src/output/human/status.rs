@@ -7,6 +7,7 @@ use clbmigrate_core::rules::Language;
 use super::{
     TableOptions,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
+    unknown::{AskedRoute, unknown_lines},
 };
 use crate::output::{
     json::{Mode, Outcome, Participant, Problem, Route, RouteList, Unrouted},
@@ -35,12 +36,10 @@ pub fn status(
             problem_line(problem).write_lines(out, 2, terminal.width)?;
         }
         table.write(out, terminal, &widths)?;
-        for unknown in &route.unknown {
-            Text::styled(WARNING, "unknown").and(PLAIN, format!(": {unknown}")).write_lines(
-                out,
-                0,
-                terminal.width,
-            )?;
+        let asked =
+            AskedRoute { clb: &route.clb, vgroup: &route.vserver_group, is_live: options.is_live };
+        for line in unknown_lines(&route.unknown_parts, asked) {
+            line.write_lines(out, 0, terminal.width)?;
         }
     }
     if !list.unrouted.is_empty() {
@@ -130,7 +129,8 @@ fn columns<'c>(
     terminal: Terminal,
     options: TableOptions,
 ) -> ItemColumns<'c, Participant> {
-    let TableOptions { is_wide, has_contexts } = options;
+    let TableOptions { detail, has_contexts, .. } = options;
+    let is_wide = detail.is_wide;
     ItemColumns::<Participant>::new()
         .with_if(has_contexts, Column::text("CONTEXT"), |of| or_dash(of.context.as_deref()))
         .with(Column::text("NAME"), |of| Text::plain(of.label()))
@@ -142,7 +142,7 @@ fn columns<'c>(
         .with(Column::number("SUM"), move |of| sum(of, options))
         .with_if(is_wide, Column::number("WANT"), |of| number_if_any(of.expected_weight_sum))
         .with_if(is_wide, Column::text("OUTCOME"), |of| of.outcome.map_or_else(dash, outcome_word))
-        .with(Column::text("SHARE"), move |of| share(of, bar, terminal))
+        .with(Column::text("SHARE"), move |of| share(of, bar, is_wide, terminal))
 }
 
 fn or_dash(word: Option<&str>) -> Text {
@@ -157,7 +157,7 @@ fn dash() -> Text {
 fn sum(of: &Participant, options: TableOptions) -> Text {
     let sum = number(of.weight_sum);
     match (of.weight_sum, of.expected_weight_sum) {
-        (Some(is), Some(want)) if is != want && !options.is_wide => {
+        (Some(is), Some(want)) if is != want && !options.detail.is_wide => {
             sum.and(ERROR, format!(", want {want}"))
         }
         _ => sum,

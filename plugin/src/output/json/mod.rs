@@ -22,7 +22,7 @@ pub use preview::{
 pub use report::{CheckKind, CheckReport, Finding, NotLooked, Object, Summary};
 pub use routes::{
     Mode, NotJudged, Participant, ParticipantKind, Problem, Route, RouteList, RouteListKind,
-    RouteListener, Standing, Unrouted,
+    RouteListener, Standing, UnknownPart, Unrouted,
 };
 pub use transfer::{
     Next, NextStep, PartState, ShareChange, TransferKind, TransferPart, TransferReport,
@@ -48,6 +48,35 @@ pub enum Severity {
     Warning,
     /// Worth knowing.
     Info,
+}
+
+/// What somebody has to give, where something is not known for want of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Need {
+    /// The cluster's id: `--cluster-id`.
+    ClusterId,
+    /// Whether pods or nodes are the backends of a Service that does not say so: `--backend-type`.
+    BackendType,
+    /// Objects of the cluster: nodes, EndpointSlices, workloads.
+    ClusterObjects,
+    /// Answers of the CLB API.
+    ClbApi,
+    /// Objects that do not contradict each other.
+    ClearInput,
+}
+
+impl From<clbmigrate_core::finding::Need> for Need {
+    fn from(need: clbmigrate_core::finding::Need) -> Self {
+        use clbmigrate_core::finding::Need as Core;
+        match need {
+            Core::ClusterId => Self::ClusterId,
+            Core::BackendType => Self::BackendType,
+            Core::ClusterObjects => Self::ClusterObjects,
+            Core::ClbApi => Self::ClbApi,
+            Core::ClearInput => Self::ClearInput,
+        }
+    }
 }
 
 /// What CCM's next round makes of a Service.

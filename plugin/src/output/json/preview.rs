@@ -2,7 +2,9 @@ use clbmigrate_core::route::RouteBackend;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, CcmRelease, Finding, NotLooked, Object, Outcome, Participant, Summary};
+use super::{
+    ApiVersion, CcmRelease, Finding, NotLooked, Object, Outcome, Participant, Summary, UnknownPart,
+};
 
 /// What a change would do.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -129,6 +131,8 @@ pub struct RouteState {
     pub complete: bool,
     /// What is not known, in words.
     pub unknown: Vec<String>,
+    /// The same in parts, with what has to be given so that it is known.
+    pub unknown_parts: Vec<UnknownPart>,
     /// The sum of all known weights.
     pub weight_sum: u64,
     /// The backends, participant after participant.

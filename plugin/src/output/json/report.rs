@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ApiVersion, CcmRelease, Severity};
+use super::{ApiVersion, CcmRelease, Need, Severity};
 
 /// What `check` found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -117,6 +117,8 @@ pub struct NotLooked {
     pub what: String,
     /// Why.
     pub why: String,
+    /// What has to be given for it; null for an object that no rule judges.
+    pub need: Option<Need>,
     /// The rules that stay silent for it; none for an object that no rule judges.
     pub rules: Vec<String>,
 }
@@ -199,6 +201,7 @@ impl From<&finding::NotLooked> for NotLooked {
         Self {
             what: missing.what.clone(),
             why: missing.why.clone(),
+            need: missing.need.map(Need::from),
             rules: missing.rules.iter().map(|rule| (*rule).to_owned()).collect(),
         }
     }

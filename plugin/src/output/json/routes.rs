@@ -1,7 +1,8 @@
+use clbmigrate_core::route::Unknown;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApiVersion, CcmRelease, Object, Outcome, Severity};
+use super::{ApiVersion, CcmRelease, Need, Object, Outcome, Severity};
 
 /// What traffic goes where.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -60,12 +61,35 @@ pub struct Route {
     pub complete: bool,
     /// What is not known, in words.
     pub unknown: Vec<String>,
+    /// The same in parts, with what has to be given so that it is known.
+    pub unknown_parts: Vec<UnknownPart>,
     /// The sum of all known weights.
     pub weight_sum: u64,
     /// Who holds weight in it.
     pub participants: Vec<Participant>,
     /// What is wrong with the group itself.
     pub problems: Vec<Problem>,
+}
+
+/// Something that is not known of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnknownPart {
+    /// What it is.
+    pub what: String,
+    /// Why it is not known.
+    pub why: String,
+    /// What has to be given for it; null where nothing would tell it.
+    pub need: Option<Need>,
+}
+
+impl From<&Unknown> for UnknownPart {
+    fn from(unknown: &Unknown) -> Self {
+        Self {
+            what: unknown.what.clone(),
+            why: unknown.why.clone(),
+            need: unknown.need.map(Need::from),
+        }
+    }
 }
 
 /// A running listener that sends to a route's group.

@@ -49,7 +49,7 @@ fn a_service_of_another_controller_is_told_not_to_be_judged(
     let check = run(&format!("check {files}"));
     assert_eq!(check.code, 0, "{}", check.out);
     assert!(check.out.contains("not looked at: Service shop/web ("), "{}", check.out);
-    assert!(check.out.ends_with(" rules; 1 Service not judged\n"), "{}", check.out);
+    assert!(check.out.ends_with("0 workloads; 1 Service not judged\n"), "{}", check.out);
     assert!(!check.out.contains("no findings"), "{}", check.out);
 
     let json = run(&format!("check {files} --fail-on info -o json"));
@@ -87,8 +87,8 @@ fn beside_services_that_are_judged_it_is_counted_apart() {
     let nlb = others("spec:\n", NLB).replace("name: web", "name: nlb");
     let folder = Folder::new(&[("a.yaml", &service("shop", "web", "", "20")), ("b.yaml", &nlb)]);
     let ran = run(&format!("check -f {}", folder.path("")));
-    assert!(ran.out.contains("1 Service, 0 workloads judged by "), "{}", ran.out);
-    assert!(ran.out.ends_with(": no findings; 1 Service not judged\n"), "{}", ran.out);
+    assert!(ran.out.contains("1 Service, 0 workloads: no findings of "), "{}", ran.out);
+    assert!(ran.out.ends_with(" rules; 1 Service not judged\n"), "{}", ran.out);
     let elsewhere = run(&format!("check -n other -f {}", folder.path("")));
     assert!(!elsewhere.out.contains("not judged"), "{}", elsewhere.out);
     let status = run(&format!("status -n shop -f {}", folder.path("")));

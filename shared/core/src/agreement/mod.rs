@@ -197,7 +197,7 @@ impl Expectation {
         let service_ref = self.service(index);
         let of = service_ref.and_then(|of| route.participant_of(&of)).filter(|of| of.is_measured);
         let unknown = || {
-            let why = route.unknown.first().cloned();
+            let why = route.unknown.first().map(ToString::to_string);
             why.unwrap_or_else(|| format!("what group {} holds is not known", key.vgroup))
         };
         let of = of.ok_or_else(unknown)?;

@@ -5,6 +5,7 @@ mod held;
 mod listeners;
 mod owner;
 mod participant;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -16,11 +17,13 @@ use self::{
 pub use self::{
     health::{AbnormalBackend, ParticipantHealth},
     listeners::GroupListeners,
+    unknown::Unknown,
 };
 pub use crate::index::RouteKey;
 use crate::{
     backends::Mode,
     clb_answers::RegisteredBackend,
+    finding::Need,
     index::{Index, ServiceRef},
     outcome::{Outcome, Reason},
     prediction::Prediction,
@@ -36,8 +39,8 @@ pub struct Route<'a> {
     pub is_measurable: bool,
     /// Whether that is so, and clients come to its group by a listener, as far as that is known.
     pub complete: bool,
-    /// What is not known, in words; empty where it is complete.
-    pub unknown: Vec<String>,
+    /// What is not known; empty where it is complete.
+    pub unknown: Vec<Unknown>,
     /// What the listeners of its CLB do for its group.
     pub listeners: GroupListeners,
     /// Those who hold weight in it: Services, then what no Service accounts for.
@@ -202,15 +205,12 @@ impl<'a> Route<'a> {
         route.add_others(index, &contents, &owners, prediction);
         route.add_contradictions(index.snapshot);
         if key.vgroup.is_empty() {
-            route.unknown.push(
-                "which group CCM made for this port, and who else is in it: the answers of DescribeVServerGroups and DescribeVServerGroupAttribute are not at hand"
-                    .to_owned(),
-            );
+            let what = "which group CCM made for this port, and who else is in it";
+            let why = "the answers of DescribeVServerGroups and DescribeVServerGroupAttribute are not at hand";
+            route.unknown.push(Unknown::new(what, why).with(Need::ClbApi));
         } else if answer.is_none() {
-            route.unknown.push(format!(
-                "who else is in {}: its answer (DescribeVServerGroupAttribute) is not at hand",
-                key.vgroup
-            ));
+            let what = format!("who else is in {}", key.vgroup);
+            route.unknown.push(unread_group(index, &key, what));
         }
         route.is_measurable = route.unknown.is_empty();
         route.unknown.extend(route.why_unreached());
@@ -242,7 +242,7 @@ impl<'a> Route<'a> {
             let health = RouteHealth { index, clb: self.key.clb, listeners: &self.listeners };
             let participant = participant::of_others(index, owner, &held, health.of(&held));
             if participant.weight_sum.is_none() {
-                self.unknown.push(format!("{}: {}", participant.label(), participant::HAD_BEFORE));
+                self.unknown.push(Unknown::new(participant.label(), participant::HAD_BEFORE));
             }
             self.push(participant, held);
         }
@@ -258,7 +258,10 @@ impl<'a> Route<'a> {
             if has_leftovers || self.participants.iter().any(is_in) {
                 let contradictions = cluster.contradictions().iter();
                 let about_backends = contradictions.filter(|of| of.is_about_backends());
-                self.unknown.extend(about_backends.map(|of| format!("which is right: {of}")));
+                let unclear = about_backends.map(|of| {
+                    Unknown::new("which is right", of.to_string()).with(Need::ClearInput)
+                });
+                self.unknown.extend(unclear);
             }
         }
     }
@@ -280,15 +283,23 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// What is not known, in words.
+    pub fn unknown_in_words(&self) -> String {
+        self.unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     /// Why it is not known whether clients come to the group: no listener sends to it. `None` where
     /// one does, and where the listeners are not known.
-    pub fn why_unreached(&self) -> Option<String> {
+    pub fn why_unreached(&self) -> Option<Unknown> {
         let GroupListeners::NoneSends(instead) = &self.listeners else { return None };
         let instead =
             if instead.is_empty() { String::new() } else { format!(" ({})", instead.join(", ")) };
-        Some(format!(
-            "whether clients come to {}: no running listener of CLB {} sends to it{instead}, and whether a forwarding rule does is not looked at",
-            self.key.vgroup, self.key.clb
+        Some(Unknown::new(
+            format!("whether clients come to {}", self.key.vgroup),
+            format!(
+                "no running listener of CLB {} sends to it{instead}, and whether a forwarding rule does is not looked at",
+                self.key.clb
+            ),
         ))
     }
 
@@ -313,6 +324,21 @@ impl<'a> Route<'a> {
     /// The sum of all weights that are known.
     pub fn weight_sum(&self) -> u64 {
         self.participants.iter().filter_map(|p| p.weight_sum).sum()
+    }
+}
+
+/// That the answer about a group is not at hand, and why.
+fn unread_group(index: &Index<'_>, key: &RouteKey<'_>, what: String) -> Unknown {
+    let unshown = &index.snapshot.clb_answers.unshown;
+    match (unshown.unknown.get(key.clb), unshown.unread.get(key.clb)) {
+        (Some(clb), _) => {
+            Unknown::new(what, format!("there is no CLB {} in {}", clb.id, clb.place()))
+        }
+        (None, Some(why)) => Unknown::new(what, why),
+        (None, None) => {
+            let why = "its answer (DescribeVServerGroupAttribute) is not at hand";
+            Unknown::new(what, why).with(Need::ClbApi)
+        }
     }
 }
 

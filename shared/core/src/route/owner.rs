@@ -1,5 +1,7 @@
+use super::Unknown;
 use crate::{
     clb_answers::RegisteredBackend,
+    finding::Need,
     identity::NamedKey,
     index::{Index, ServiceRef},
     prediction::Prediction,
@@ -60,12 +62,13 @@ pub(super) fn may_be_changed(
     index: &Index<'_>,
     key: &NamedKey<'_>,
     prediction: &Prediction,
-) -> Option<String> {
+) -> Option<Unknown> {
     let mut clusters = index.snapshot.clusters.iter().enumerate();
     clusters.find(|(index, cluster)| {
         cluster.id.is_none()
             && cluster.all_nodes().is_none()
             && prediction.touches(*index, key.namespace, key.service)
     })?;
-    Some(format!("{}/{}: {UNCERTAIN}", key.namespace, key.service))
+    let what = format!("{}/{}", key.namespace, key.service);
+    Some(Unknown::new(what, UNCERTAIN).with(Need::ClusterId))
 }

@@ -1,11 +1,12 @@
 use super::{
     GroupListeners, Held, Owner, Participant, ParticipantHealth, ParticipantKind, RouteHealth,
-    RouteKey,
+    RouteKey, Unknown,
     owner::{UNCERTAIN, owner},
 };
 use crate::{
     backends::{Backends, Mode, ignores_weight_update, weight_setting},
     clb_answers::RegisteredBackend,
+    finding::Need,
     index::{Index, ServiceRef, shown},
     object::EndpointSlice,
     outcome::{BACKEND_TYPE, Outcome, PortOutcome, PortResult, Reason, ServiceOutcome},
@@ -20,7 +21,7 @@ pub(super) struct Found<'a> {
     pub(super) participant: Participant<'a>,
     pub(super) held: Held<'a>,
     /// Why its weights are unknown, if they are.
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<Unknown>,
 }
 
 /// What a Service's part in a route is found from.
@@ -58,8 +59,12 @@ impl<'a> MemberInputs<'_, 'a> {
             None => expected.map(|backends| by_model(backends, &here)),
         };
         let unknown = held.is_none().then(|| {
-            let why = if is_uncertain { UNCERTAIN.to_owned() } else { self.why_unknown(&here) };
-            format!("{}: {why}", service_ref.label())
+            let (why, need) = if is_uncertain {
+                (UNCERTAIN.to_owned(), Some(Need::ClusterId))
+            } else {
+                self.why_unknown(&here)
+            };
+            Unknown { what: service_ref.label(), why, need }
         });
         let checks = RouteHealth { index, clb: self.key.clb, listeners: self.listeners };
         let mut health = held.as_ref().map(|held| checks.of(held)).unwrap_or_default();
@@ -115,24 +120,35 @@ impl<'a> MemberInputs<'_, 'a> {
         ignores_weight_update(self.service_ref.service, self.service_ref.cluster.ccm_version)
     }
 
-    fn why_unknown(&self, here: &[&PortOutcome<'_>]) -> String {
+    /// Why the Service's weights are not known, and what has to be given for it.
+    fn why_unknown(&self, here: &[&PortOutcome<'_>]) -> (String, Option<Need>) {
         let result = here.first().map(|of| &of.result);
         match result {
-            Some(PortResult::Unknown(BACKEND_TYPE)) => "whether pods or nodes are its backends is not known: neither its annotation backend-type nor its cluster tells; give --backend-type".to_owned(),
-            Some(PortResult::Unknown(what)) => format!("its {what} are not at hand"),
+            Some(PortResult::Unknown(BACKEND_TYPE)) => {
+                let why = "whether pods or nodes are its backends is not known: neither its annotation backend-type nor its cluster tells; give --backend-type";
+                (why.to_owned(), Some(Need::BackendType))
+            }
+            Some(PortResult::Unknown(what)) => {
+                (format!("its {what} are not at hand"), Some(Need::ClusterObjects))
+            }
+            _ => (self.why_kept(here).to_owned(), None),
+        }
+    }
+
+    /// Why nothing tells the weights that stay in the group.
+    fn why_kept(&self, here: &[&PortOutcome<'_>]) -> &'static str {
+        match here.first().map(|of| &of.result) {
             Some(PortResult::SkippedUntilChange(_)) => {
-                "CCM writes nothing for it, so the weights it had before stay".to_owned()
+                "CCM writes nothing for it, so the weights it had before stay"
             }
             Some(PortResult::Applied(_)) if self.keeps_weights() => {
-                "ignore-weight-update is on, so the weights it had before stay".to_owned()
+                "ignore-weight-update is on, so the weights it had before stay"
             }
-            Some(PortResult::Frozen) | None => {
-                "it is frozen, so the weights it had before stay".to_owned()
-            }
+            Some(PortResult::Frozen) | None => "it is frozen, so the weights it had before stay",
             Some(_) if here.len() > 1 => {
-                "several of its ports share the group, and CCM writes one of them a round".to_owned()
+                "several of its ports share the group, and CCM writes one of them a round"
             }
-            Some(_) => HAD_BEFORE.to_owned(),
+            Some(_) => HAD_BEFORE,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::{Check, Family, Rule, checked::of_context, findings::ReportBuilder};
 use crate::{
-    finding::{Finding, Report},
+    finding::{Finding, Need, Report},
     object::ObjectRef,
     snapshot::{Cluster, Contradiction, Snapshot},
 };
@@ -49,7 +49,7 @@ impl<'s> ContradictoryClusters<'s> {
             for rule in silent {
                 let mut found = Vec::new();
                 let what = || format!("contradictory input{}", of_context(cluster));
-                to.findings_of(rule, &mut found).missing(what, &why);
+                to.findings_of(rule, &mut found).missing(Need::ClearInput, what, &why);
             }
         }
     }

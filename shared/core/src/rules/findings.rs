@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Rule;
 use crate::{
     annotation,
-    finding::{Finding, NotLooked, Report, Severity},
+    finding::{Finding, Need, NotLooked, Report, Severity},
     object::{ObjectMeta, ObjectRef},
     patch::PatchOp,
 };
@@ -19,8 +19,8 @@ pub struct Findings<'r> {
 
 /// Evidence that rules needed and that is not at hand.
 enum MissingEvidence {
-    /// What is missing and why, with the rules that needed it.
-    InWords(BTreeMap<(String, String), BTreeSet<&'static str>>),
+    /// What is missing, why, and what has to be given, with the rules that needed it.
+    InWords(BTreeMap<(String, String, Option<Need>), BTreeSet<&'static str>>),
     /// The rules alone.
     RulesOnly(Vec<&'static str>),
 }
@@ -50,10 +50,11 @@ impl Findings<'_> {
 
     /// Notes that the rule needs evidence that is not at hand: what is missing, and why. `what` is
     /// not called where the report names the rules alone.
-    pub fn missing(&mut self, what: impl FnOnce() -> String, why: &str) {
+    pub fn missing(&mut self, need: Need, what: impl FnOnce() -> String, why: &str) {
         match self.missing {
             MissingEvidence::InWords(notes) => {
-                notes.entry((what(), why.to_owned())).or_default().insert(self.rule.id);
+                let key = (what(), why.to_owned(), Some(need));
+                notes.entry(key).or_default().insert(self.rule.id);
             }
             // Rules run one after the other, and each notes what it misses while it runs.
             MissingEvidence::RulesOnly(rules) if rules.last() == Some(&self.rule.id) => {}
@@ -97,7 +98,7 @@ impl ReportBuilder {
     /// Notes that no rule judges an object, and why.
     pub(super) fn not_judged(&mut self, what: String, why: String) {
         if let MissingEvidence::InWords(notes) = &mut self.missing {
-            notes.entry((what, why)).or_default();
+            notes.entry((what, why, None)).or_default();
         }
     }
 
@@ -121,15 +122,16 @@ impl ReportBuilder {
         let not_looked = match self.missing {
             MissingEvidence::InWords(notes) => notes
                 .into_iter()
-                .map(|((what, why), rules)| NotLooked {
+                .map(|((what, why, need), rules)| NotLooked {
                     what,
                     why,
+                    need,
                     rules: rules.into_iter().collect(),
                 })
                 .collect(),
             MissingEvidence::RulesOnly(rules) if rules.is_empty() => Vec::new(),
             MissingEvidence::RulesOnly(rules) => {
-                vec![NotLooked { what: String::new(), why: String::new(), rules }]
+                vec![NotLooked { what: String::new(), why: String::new(), need: None, rules }]
             }
         };
         Report { findings: self.findings, hidden: self.hidden, not_looked }

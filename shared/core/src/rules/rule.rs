@@ -1,7 +1,7 @@
 //! What the catalogue says of a rule.
 
 use crate::{
-    finding::Severity,
+    finding::{Need, Severity},
     index::Index,
     object::{Annotations, ObjectMeta, ObjectRef},
     prediction::Prediction,
@@ -129,6 +129,17 @@ impl Evidence {
         Self::ClusterId,
         Self::ClbApi,
     ];
+
+    /// What has to be given where it is not at hand.
+    pub fn need(self) -> Need {
+        match self {
+            Self::OldObject | Self::Nodes | Self::Endpoints | Self::Workloads => {
+                Need::ClusterObjects
+            }
+            Self::ClusterId => Need::ClusterId,
+            Self::ClbApi => Need::ClbApi,
+        }
+    }
 
     /// The evidence's name in documents.
     pub fn as_str(self) -> &'static str {

@@ -109,7 +109,7 @@ fn nobody_serves(checked: &CheckedChange<'_, '_>, out: &mut Findings<'_>) {
         } else {
             draft.severity(Severity::Warning).emit(format!(
                 "after this change nobody known in group {group} has weight above 0; not known: {}",
-                after.unknown.join("; ")
+                after.unknown_in_words()
             ));
         }
     }

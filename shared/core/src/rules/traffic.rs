@@ -4,7 +4,7 @@ use super::{Check, CheckedService, Evidence, Findings, RefusedWrites, Rule, Word
 use crate::{
     annotation::{self, EffectiveValue},
     backends::{Backends, Mode},
-    finding::Severity,
+    finding::{Need, Severity},
     object::EndpointSlice,
     outcome::Outcome,
     patch::PatchOp,
@@ -159,7 +159,9 @@ fn found_weight<'a>(checked: &CheckedService<'_, 'a>) -> EffectiveValue<'a> {
 
 fn missing_parts(checked: &CheckedService<'_, '_>, route: &Route<'_>, out: &mut Findings<'_>) {
     if checked.answer(route.key.vgroup, out).is_some() {
-        out.missing(|| format!("all of group {}", route.key.vgroup), &route.unknown.join("; "));
+        let need = route.unknown.iter().find_map(|of| of.need).unwrap_or(Need::ClbApi);
+        let what = || format!("all of group {}", route.key.vgroup);
+        out.missing(need, what, &route.unknown_in_words());
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::support::{TestSnapshot, backend, healthy, healthy_eni, healthy_local, outside};
 use clbmigrate_core::{
     annotation::{BACKEND_TYPE, IGNORE_WEIGHT_UPDATE, VGROUP_PORT, WEIGHT},
+    finding::Need,
     index::Index,
     outcome::Outcome,
     prediction::Prediction,
@@ -86,7 +87,8 @@ fn shares_are_unknown_without_the_groups_answer() {
     let own = &routes[0].participants[0];
     assert_eq!((own.share, own.share_of_known), (None, 1.0));
     assert!(!routes[0].complete);
-    assert!(routes[0].unknown[0].contains("who else is in rsp-a"), "{:?}", routes[0].unknown);
+    assert_eq!(routes[0].unknown[0].what, "who else is in rsp-a");
+    assert_eq!(routes[0].unknown[0].need, Some(Need::ClbApi));
 }
 
 #[test]
@@ -206,7 +208,8 @@ fn without_id_and_nodes_it_is_unknown_whose_backends_they_are() {
     let snapshot = blind.snapshot();
     let routes = routes(&Index::new(&snapshot));
     assert_eq!(routes[0].participants[0].weight_sum, None);
-    assert!(routes[0].unknown[0].contains("--cluster-id"), "{:?}", routes[0].unknown);
+    assert!(routes[0].unknown[0].why.contains("--cluster-id"), "{:?}", routes[0].unknown);
+    assert_eq!(routes[0].unknown[0].need, Some(Need::ClusterId));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::{
     annotation,
     backends::{self, Mode, NodeSet},
     clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend, UnknownClb},
+    finding::Need,
     index::{ServiceRef, routes_of},
     object::{Endpoint, EndpointSlice, Workload},
     rules::{Evidence, Findings},
@@ -25,7 +26,7 @@ impl<'a> CheckedService<'_, 'a> {
         why: &str,
     ) {
         if self.rule.needs(evidence) {
-            out.missing(what, why);
+            out.missing(evidence.need(), what, why);
         }
     }
 
@@ -127,7 +128,7 @@ impl<'a> CheckedService<'_, 'a> {
     pub fn note_unread_clb(&self, out: &mut Findings<'_>) {
         let why = self.answers().and_then(|answers| answers.unshown.unread.get(self.clb()));
         if let Some(why) = why {
-            out.missing(|| format!("CLB {}", self.clb()), why);
+            out.missing(Need::ClbApi, || format!("CLB {}", self.clb()), why);
         }
     }
 

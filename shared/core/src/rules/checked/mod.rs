@@ -10,7 +10,7 @@ mod workload;
 pub use self::{change::CheckedChange, service::CheckedService, workload::CheckedWorkload};
 pub(super) use self::{clb_backends::BackendCounts, facts::ServiceFacts};
 use super::Findings;
-use crate::snapshot::Cluster;
+use crate::{finding::Need, snapshot::Cluster};
 
 pub(super) fn of_context(cluster: &Cluster) -> String {
     match &cluster.context {
@@ -22,6 +22,7 @@ pub(super) fn of_context(cluster: &Cluster) -> String {
 /// Notes that a cluster's id is missing.
 pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings<'_>) {
     out.missing(
+        Need::ClusterId,
         || format!("cluster id{}", of_context(cluster)),
         "neither --cluster-id, nor the ConfigMap kube-system/ack-cluster-profile, nor a group's answer tells it",
     );
@@ -30,6 +31,7 @@ pub(super) fn missing_cluster_id(cluster: &Cluster, out: &mut Findings<'_>) {
 /// Notes that a group's answer is missing.
 pub(super) fn missing_answer(vgroup: &str, out: &mut Findings<'_>) {
     out.missing(
+        Need::ClbApi,
         || format!("group {vgroup}"),
         "the answer of DescribeVServerGroupAttribute is not at hand",
     );

@@ -4,6 +4,7 @@ use super::{ServiceFacts, of_context};
 use crate::{
     annotation::{EffectiveValue, KnownAnnotation},
     backends::Mode,
+    finding::Need,
     index::{Binding, ServiceRef},
     mapping::Mapping,
     object::{Annotations, ObjectRef, Service},
@@ -95,6 +96,7 @@ impl<'s, 'a> CheckedService<'s, 'a> {
         let mode = self.mode();
         if mode.is_none() {
             out.missing(
+                Need::BackendType,
                 || format!("default backend-type{}", of_context(self.cluster())),
                 "nothing tells whether pods or nodes are the backends of a Service without backend-type; give --backend-type",
             );
