@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use clbmigrate_cluster::{
     Loaded, Problem,
-    live::{self, ClusterState, Connection},
+    live::{self, ClusterState, Connection, ListMode, ReadOptions},
 };
 use futures::future::join_all;
 use tokio::runtime::{Builder, Runtime};
@@ -20,6 +20,18 @@ use crate::{
 
 /// How many threads parse what API servers send. Each holds memory of its own.
 const READERS: usize = 2;
+
+/// How much of the clusters a command needs, and how current it has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadScope {
+    /// What is looked at, and what shares a group with it, as API servers have it in memory: for a
+    /// command that shows what is there.
+    Shown,
+    /// Everything, as API servers have it in memory: what is looked at may join any group.
+    All,
+    /// Everything as it is now: a write follows.
+    Current,
+}
 
 /// The state of one cluster, or why it could not be read.
 pub type ClusterReadResult = Result<ClusterState, live::Error>;
@@ -128,12 +140,34 @@ impl Session {
 
     /// Reads the state of all clusters at the same time, in the order of [`Self::connections`].
     /// Where the user may read no more than one namespace, that is the one to look at.
-    pub async fn read_clusters(&self, namespaces: &Namespaces) -> Vec<ClusterReadResult> {
-        let all = self
-            .connections
-            .iter()
-            .map(|connection| live::read_cluster(connection, namespaces.over(connection)));
+    pub async fn read_clusters(
+        &self,
+        namespaces: &Namespaces,
+        scope: ReadScope,
+    ) -> Vec<ClusterReadResult> {
+        let all = self.connections.iter().map(|connection| {
+            live::read_cluster(connection, self.read_options(connection, namespaces, scope))
+        });
         join_all(all).await
+    }
+
+    fn read_options<'n>(
+        &self,
+        connection: &'n Connection,
+        namespaces: &'n Namespaces,
+        scope: ReadScope,
+    ) -> ReadOptions<'n> {
+        let is_all = namespaces.of(connection.context.as_deref()).is_none();
+        ReadOptions {
+            namespace: namespaces.over(connection),
+            // Of several clusters, what is looked at in one may share a group with any Service of
+            // another.
+            is_only_namespace: scope == ReadScope::Shown && !is_all && self.connections.len() == 1,
+            mode: match scope {
+                ReadScope::Shown | ReadScope::All => ListMode::FromCache,
+                ReadScope::Current => ListMode::Consistent,
+            },
+        }
     }
 
     /// Reads the same where nothing but the Service of that name is needed, in every cluster that has
@@ -147,7 +181,8 @@ impl Session {
             let namespace = namespaces.over(connection);
             match live::read_cluster_around(connection, namespace, name).await {
                 Err(error) if error.kind == live::ErrorKind::NotFound => {
-                    live::read_cluster(connection, namespace).await
+                    let options = self.read_options(connection, namespaces, ReadScope::Current);
+                    live::read_cluster(connection, options).await
                 }
                 state => state,
             }

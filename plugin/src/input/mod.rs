@@ -19,7 +19,7 @@ use crate::{
     output::Printer,
     request::Request,
     selection::Selection,
-    session::{ClusterReadResult, Session},
+    session::{ClusterReadResult, ReadScope, Session},
     target,
 };
 use tokio::time::timeout;
@@ -43,7 +43,10 @@ pub struct Input {
 pub fn read(args: &Request, scope: &Scope, printer: &mut Printer) -> Result<Input, Error> {
     if args.files.is_empty() {
         let overlay = overlay(args)?;
-        return read_live(Session::open(args)?, args, (overlay.as_ref(), scope), printer);
+        // An overlay may join any group.
+        let reading = if overlay.is_some() { ReadScope::All } else { ReadScope::Shown };
+        let session = Session::open(args)?;
+        return read_live((session, reading), args, (overlay.as_ref(), scope), printer);
     }
     require_one_stdin(args.files.iter())?;
     let mut loaded = load_files(&args.files, args);
@@ -63,18 +66,23 @@ pub fn file_namespaces(args: &Request) -> Namespaces {
 /// # Errors
 /// As [`merge`] has them.
 pub fn read_live(
-    session: Session,
+    (session, reading): (Session, ReadScope),
     args: &Request,
     more: (Option<&Loaded>, &Scope),
     printer: &mut Printer,
 ) -> Result<Input, Error> {
-    let gathered = read_clusters(&session, args, printer);
+    let gathered = read_clusters(&session, args, reading, printer);
     merge(session, gathered, args, more, printer)
 }
 
-fn read_clusters(session: &Session, args: &Request, printer: &Printer) -> Vec<ClusterReadResult> {
+fn read_clusters(
+    session: &Session,
+    args: &Request,
+    reading: ReadScope,
+    printer: &Printer,
+) -> Vec<ClusterReadResult> {
     let _line = printer.progress(session.reading_in_words());
-    session.block_on(session.read_clusters(&session.namespaces(args)))
+    session.block_on(session.read_clusters(&session.namespaces(args), reading))
 }
 
 /// The clusters of a session as they are, and as they are with an overlay over them.
@@ -97,7 +105,7 @@ pub fn read_overlaid(
     printer: &mut Printer,
 ) -> Result<Overlaid, Error> {
     let namespaces = session.namespaces(args);
-    let answers = read_clusters(&session, args, printer);
+    let answers = read_clusters(&session, args, ReadScope::All, printer);
     let mut loaded = session.merge(answers, printer)?;
     require_known_clusters(newer, &loaded.snapshot)?;
     let mut after = loaded.snapshot.overlaid(&newer.snapshot, false);
@@ -132,7 +140,7 @@ pub fn read_to_write(
     printer: &mut Printer,
 ) -> Result<Input, Error> {
     let Some(target) = lever else {
-        return read_live(session, args, (overlay, scope), printer);
+        return read_live((session, ReadScope::Current), args, (overlay, scope), printer);
     };
     let name = target::parse_name(target)?;
     let line = printer.progress(session.reading_in_words());

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Exit},
     input::{self, Input},
     output::{CapturedOutput, Printer, Screen},
-    session::{ClusterReadResult, Session},
+    session::{ClusterReadResult, ReadScope, Session},
     signals::{Signal, Signals},
 };
 
@@ -71,7 +71,7 @@ async fn fetch(
 ) -> Option<Vec<ClusterReadResult>> {
     let namespaces = session.namespaces(&query.request);
     tokio::select! {
-        answers = session.read_clusters(&namespaces) => Some(answers),
+        answers = session.read_clusters(&namespaces, ReadScope::Shown) => Some(answers),
         () = signals.end() => None,
     }
 }

@@ -6,7 +6,7 @@ use clbmigrate_core::snapshot::{
 };
 use futures::{StreamExt, stream};
 
-use super::{connect::Connection, error::Error, page::ListItems};
+use super::{connect::Connection, error::Error, list::ListItems};
 
 /// How many of the objects are CCM's own; the others are Terway's.
 const OWN: usize = 3;

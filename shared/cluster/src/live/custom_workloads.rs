@@ -88,9 +88,13 @@ mod tests {
 
     use super::Connection;
     use crate::live::{
+        ListMode, ReadOptions,
         fake::{self, Reply},
         read_cluster,
     };
+
+    const SHOP: ReadOptions<'_> =
+        ReadOptions { namespace: "shop", is_only_namespace: false, mode: ListMode::Consistent };
 
     fn list(kind: &str, items: &Value) -> (u16, Value) {
         (200, json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items}))
@@ -147,7 +151,7 @@ mod tests {
 
     /// The kinds of workload that are read, and the limits that are told.
     async fn read(connection: &Connection) -> (Vec<WorkloadKind>, Vec<String>) {
-        let state = read_cluster(connection, "shop").await.expect("a cluster");
+        let state = read_cluster(connection, SHOP).await.expect("a cluster");
         assert!(state.loaded.problems.is_empty(), "{:?}", state.loaded.problems);
         let cluster = &state.loaded.snapshot.clusters[0];
         let service = cluster.service("shop", "web").expect("the Service");

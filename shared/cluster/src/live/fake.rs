@@ -1,7 +1,7 @@
 //! An API server on paper, for tests.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     io,
     pin::Pin,
     sync::Arc,
@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::{Method, Request, Response, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
 
@@ -36,6 +38,10 @@ pub enum Reply {
     Throttled(Option<u64>),
     /// A body that is no JSON, with 200.
     Garbled,
+    /// 200 and a body in pieces. With an error at the end, it breaks off there.
+    Pieces(Vec<Vec<u8>>, Option<io::ErrorKind>),
+    /// 200 and a piece of a body, after which nothing comes.
+    Stall(Vec<u8>),
     /// The connection is closed.
     Cut,
     /// Nothing ever comes.
@@ -49,15 +55,22 @@ impl Reply {
     }
 }
 
+/// The body of an answer.
+type Pieces = UnsyncBoxBody<Bytes, io::Error>;
+
+fn in_pieces(pieces: impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static) -> Pieces {
+    StreamBody::new(pieces.map_ok(|piece| Frame::data(piece.into()))).boxed_unsync()
+}
+
 type Handler = Arc<dyn Fn(&Call) -> Reply + Send + Sync>;
 
 #[derive(Clone)]
 struct FakeApiServer(Handler);
 
 impl tower_service::Service<Request<Body>> for FakeApiServer {
-    type Response = Response<Body>;
+    type Response = Response<Pieces>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Response<Body>>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -86,8 +99,18 @@ impl tower_service::Service<Request<Body>> for FakeApiServer {
                 Reply::Garbled => (200, "<html>".to_owned()),
                 Reply::Hang => std::future::pending().await,
                 Reply::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
+                Reply::Stall(piece) => {
+                    let piece = stream::once(ready(Ok(piece))).chain(stream::pending());
+                    return Ok(response.body(in_pieces(piece)).expect("a response"));
+                }
+                Reply::Pieces(pieces, end) => {
+                    let pieces = pieces.into_iter().map(Ok);
+                    let pieces = pieces.chain(end.map(|kind| Err(kind.into())));
+                    return Ok(response.body(in_pieces(stream::iter(pieces))).expect("a response"));
+                }
             };
-            Ok(response.status(code).body(Body::from(text.into_bytes())).expect("a response"))
+            let text = stream::once(ready(Ok(text.into_bytes())));
+            Ok(response.status(code).body(in_pieces(text)).expect("a response"))
         })
     }
 }

@@ -4,15 +4,16 @@ mod ccm;
 mod connect;
 mod custom_workloads;
 mod error;
+mod list;
 mod marks;
 mod namespaces;
-mod page;
 mod pods;
 mod read;
 mod refusal;
 mod registrations;
 mod request;
 mod service;
+mod single_object;
 mod watch;
 mod webhook;
 mod write;
@@ -24,8 +25,9 @@ pub use connect::{
     Connection, ConnectionOptions, REQUEST_TIMEOUT, RequestObserver, RequestOutcome, RequestRecord,
 };
 pub use error::{Error, ErrorKind};
+pub use list::ListMode;
 pub use read::{
-    ClusterState, LENIENT_LIMIT, namespaces, read_cluster, read_cluster_around,
+    ClusterState, LENIENT_LIMIT, ReadOptions, namespaces, read_cluster, read_cluster_around,
     read_service_backends, services,
 };
 pub use registrations::WEBHOOK_REGISTRATIONS;

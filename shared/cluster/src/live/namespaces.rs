@@ -1,4 +1,4 @@
-//! Endpoints and workloads of the namespaces that have migrated Services.
+//! Endpoints and workloads of the namespaces of which they are needed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use futures::{StreamExt, channel::mpsc::UnboundedReceiver, future::join3};
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
-    page::ListItems,
+    list::{ListItems, ListMode},
 };
 
 /// Up to how many namespaces are listed one by one; with more, all are listed at once.
@@ -114,23 +114,33 @@ impl Connection {
         &self,
         mut found: UnboundedReceiver<String>,
         custom: Vec<Resource>,
+        mode: ListMode,
     ) -> NamespaceObjects {
         let kinds: Vec<Resource> = workloads().into_iter().chain(custom).collect();
         let few = found.by_ref().take(NAMESPACES);
-        let few = few.map(|namespace| self.in_namespace(namespace, &kinds));
+        let few = few.map(|namespace| self.in_namespace(namespace, &kinds, mode));
         let few: Vec<NamespaceObjects> = few.buffered(AT_ONCE).collect().await;
         let few = few.into_iter().fold(NamespaceObjects::new(&kinds), NamespaceObjects::and);
-        let more: Vec<String> = found.collect().await;
-        if more.is_empty() { few } else { self.in_all_namespaces(few, more, &kinds).await }
+        let others: Vec<String> = found.collect().await;
+        if others.is_empty() {
+            few
+        } else {
+            self.in_all_namespaces(few, others, &kinds, mode).await
+        }
     }
 
-    async fn in_namespace(&self, namespace: String, kinds: &[Resource]) -> NamespaceObjects {
+    async fn in_namespace(
+        &self,
+        namespace: String,
+        kinds: &[Resource],
+        mode: ListMode,
+    ) -> NamespaceObjects {
         let slices = Resource::slices();
-        let slices = async { Listing::from(self.of_namespace(&slices, &namespace).await) };
+        let slices = async { Listing::from(self.of_namespace(&slices, &namespace, mode).await) };
         let workloads = async {
             let mut workloads = Vec::new();
             for kind in kinds {
-                let listing = self.of_namespace(kind, &namespace).await.into();
+                let listing = self.of_namespace(kind, &namespace, mode).await.into();
                 workloads.push((kind.label.clone(), listing));
             }
             workloads
@@ -152,21 +162,22 @@ impl Connection {
         }
     }
 
-    /// Lists the objects of all namespaces. Where the user may not, lists those of `more` and adds
+    /// Lists the objects of all namespaces. Where the user may not, lists those of `others` and adds
     /// them to those of `few`.
     async fn in_all_namespaces(
         &self,
         mut few: NamespaceObjects,
-        more: Vec<String>,
+        others: Vec<String>,
         kinds: &[Resource],
+        mode: ListMode,
     ) -> NamespaceObjects {
-        let (slices, listed) = self.all_of(&Resource::slices(), few.slices, &more).await;
+        let (slices, listed) = self.all_of(&Resource::slices(), few.slices, &others, mode).await;
         few.slices = slices;
         few.namespaces.extend(listed);
         for ((_, list), kind) in few.workloads.iter_mut().zip(kinds) {
-            (*list, _) = self.all_of(kind, std::mem::take(list), &more).await;
+            (*list, _) = self.all_of(kind, std::mem::take(list), &others, mode).await;
         }
-        few.metadata = match self.list("/api/v1/namespaces").await {
+        few.metadata = match self.list("/api/v1/namespaces", mode).await {
             Err(error) if error.kind == ErrorKind::Forbidden => few.metadata,
             Err(error) => few.metadata.and(Err(error).into()),
             all => all.into(),
@@ -174,21 +185,22 @@ impl Connection {
         few
     }
 
-    /// All objects of a kind, and which of the namespaces of `more` were listed with that.
+    /// All objects of a kind, and which of the namespaces of `others` were listed with that.
     async fn all_of(
         &self,
         kind: &Resource,
         few: Listing,
-        more: &[String],
+        others: &[String],
+        mode: ListMode,
     ) -> (Listing, Vec<String>) {
-        match self.list(&format!("/apis/{}/{}", kind.group_version, kind.name)).await {
-            Ok(all) => return (Ok(all).into(), more.to_vec()),
+        match self.list(&format!("/apis/{}/{}", kind.group_version, kind.name), mode).await {
+            Ok(all) => return (Ok(all).into(), others.to_vec()),
             Err(error) if error.kind == ErrorKind::Forbidden => {}
             Err(error) => return (few.and(Err(error).into()), Vec::new()),
         }
         let (mut all, mut listed) = (few, Vec::new());
-        for namespace in more {
-            match self.of_namespace(kind, namespace).await {
+        for namespace in others {
+            match self.of_namespace(kind, namespace, mode).await {
                 Ok(items) => {
                     listed.push(namespace.clone());
                     all = all.and(Ok(items).into());
@@ -200,8 +212,14 @@ impl Connection {
         (all, listed)
     }
 
-    async fn of_namespace(&self, kind: &Resource, namespace: &str) -> Result<ListItems, Error> {
+    async fn of_namespace(
+        &self,
+        kind: &Resource,
+        namespace: &str,
+        mode: ListMode,
+    ) -> Result<ListItems, Error> {
         let Resource { group_version, name, .. } = kind;
-        self.list(&format!("/apis/{group_version}/namespaces/{namespace}/{name}")).await
+        let path = format!("/apis/{group_version}/namespaces/{namespace}/{name}");
+        self.list(&path, mode).await
     }
 }

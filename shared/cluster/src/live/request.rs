@@ -73,12 +73,6 @@ pub(super) struct ApiResponse {
 }
 
 impl ApiResponse {
-    /// A response with this body.
-    #[cfg(test)]
-    pub fn of(text: &str) -> Self {
-        Self { body: text.into(), date: None, warnings: Vec::new() }
-    }
-
     /// A reader of the decompressed body.
     pub fn open(&self) -> io::Result<impl Read> {
         decompressed(self.body.as_slice())
@@ -140,15 +134,15 @@ impl Connection {
     }
 
     /// The result of `work`, or the error for a request that was not answered in time.
-    async fn within_timeout<T>(
+    pub(super) async fn within_timeout<T, E: From<Error>>(
         &self,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         match self.request_limit() {
             None => work.await,
             Some(timeout) => {
                 let answer = tokio::time::timeout(timeout, work).await;
-                answer.unwrap_or_else(|_| Err(self.in_context(error::timeout(&self.server))))
+                answer.unwrap_or_else(|_| Err(self.in_context(error::timeout(&self.server)).into()))
             }
         }
     }
@@ -159,6 +153,16 @@ impl Connection {
         path: &str,
         body: Option<(&str, String)>,
     ) -> Result<ApiResponse, Error> {
+        self.answer(self.begin(method, path, body).await?).await
+    }
+
+    /// Sends a request, and returns as soon as the head of its answer is there.
+    pub(super) async fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Result<Response<Body>, Error> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::ACCEPT, "application/json");
         if self.takes_gzip {
@@ -170,11 +174,11 @@ impl Connection {
         let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
         let request = request.body(Body::from(body));
         let request = request.map_err(|error| self.invalid_request(path, &error))?;
-        let response = self.client.send(request).await.map_err(|error| self.translate(&error))?;
-        self.answer(response).await
+        self.client.send(request).await.map_err(|error| self.translate(&error))
     }
 
-    async fn answer(&self, response: Response<Body>) -> Result<ApiResponse, Error> {
+    /// The whole answer, or the error that it is.
+    pub(super) async fn answer(&self, response: Response<Body>) -> Result<ApiResponse, Error> {
         let (head, body) = response.into_parts();
         let status = head.status;
         let date = head.headers.get(header::DATE);
@@ -231,7 +235,7 @@ impl Connection {
         self.in_context(error)
     }
 
-    fn translate(&self, error: &kube::Error) -> Error {
+    pub(super) fn translate(&self, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) => self.refused(status),
             other => self.in_context(Error::from_kube(other, &self.server, self.user.as_deref())),

@@ -39,6 +39,8 @@ pub(crate) enum LoadError {
          DescribeLoadBalancerListeners, DescribeHealthStatus)"
     )]
     Unknown,
+    #[error("expected a List, found {0}")]
+    NotAList(String),
     #[error("an object without kind in a List that does not tell its items' kind")]
     NoKind,
     #[error("{0} without metadata.name: give it the name it has in the cluster")]

@@ -12,12 +12,13 @@ mod scan;
 mod text;
 
 pub(crate) use self::{
-    error::LoadError,
+    error::{LoadError, message_of},
     event::{Event, RawObject},
     gzip::decompressed,
     json::JsonReader,
     kind::Kind,
     line_numbers::fields,
     object::{ObjectParser, describe, typed},
+    scan::{FirstValue, end_of_value},
     text::TextReader,
 };

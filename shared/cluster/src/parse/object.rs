@@ -13,7 +13,7 @@ use clbmigrate_core::{
 };
 use serde::{
     Deserialize,
-    de::{DeserializeSeed, Deserializer},
+    de::{DeserializeOwned, DeserializeSeed, Deserializer},
 };
 use serde_json::Value;
 use serde_path_to_error::Track;
@@ -24,6 +24,7 @@ use super::{
     event::RawObject,
     kind::Kind,
     line_numbers,
+    scan::{FirstValue, first_value},
 };
 
 /// The prefix of CCM's annotations, of other controllers' and of misspelt ones.
@@ -108,6 +109,48 @@ impl ObjectParser<'_> {
         }))
     }
 
+    /// Parses the object that a text begins with, in one pass, and says where it ends. What of it is
+    /// wrong, [`Self::read`] tells, which reads the other kinds, too.
+    pub fn read_first(&self, kind: Kind, text: &[u8]) -> FirstValue<Object> {
+        match kind {
+            Kind::Service => {
+                self.first(kind, text, |of: &mut Box<Service>| &mut of.metadata, Object::Service)
+            }
+            Kind::Node => {
+                self.first(kind, text, |of: &mut Box<Node>| &mut of.metadata, Object::Node)
+            }
+            Kind::EndpointSlice => self.first(
+                kind,
+                text,
+                |of: &mut Box<EndpointSlice>| &mut of.metadata,
+                Object::EndpointSlice,
+            ),
+            Kind::Pod => self.first(kind, text, |of: &mut Box<Pod>| &mut of.metadata, Object::Pod),
+            _ => FirstValue::Other,
+        }
+    }
+
+    fn first<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        text: &[u8],
+        metadata: fn(&mut T) -> &mut ObjectMeta,
+        object: fn(T) -> Object,
+    ) -> FirstValue<Object> {
+        match first_value::<T>(text) {
+            FirstValue::Whole((mut of, end)) => {
+                let meta = metadata(&mut of);
+                if meta.name.is_empty() {
+                    return FirstValue::Other;
+                }
+                self.complete_namespace(kind, meta);
+                FirstValue::Whole((object(of), end))
+            }
+            FirstValue::Cut => FirstValue::Cut,
+            FirstValue::Other => FirstValue::Other,
+        }
+    }
+
     /// What a ConfigMap tells of the cluster; `None` for one that tells nothing.
     fn config_map(&self, raw: &RawObject<'_>) -> Result<Option<Object>, LoadError> {
         let meta = ObjectMetadata::of(raw)?;
@@ -174,15 +217,19 @@ impl ObjectParser<'_> {
         if meta.name.is_empty() {
             return Err(LoadError::NoName(describe(raw)));
         }
+        self.complete_namespace(kind, meta);
+        // Of these, nothing inside is ever pointed to, and there are many.
+        let is_plain = matches!(kind, Kind::Node | Kind::Pod | Kind::EndpointSlice);
+        meta.origin = self.place(raw, !is_plain);
+        Ok(())
+    }
+
+    fn complete_namespace(&self, kind: Kind, meta: &mut ObjectMeta) {
         if matches!(kind, Kind::Node | Kind::Namespace) {
             meta.namespace = None;
         } else if meta.namespace().is_empty() {
             meta.namespace = Some(self.default_namespace.to_owned());
         }
-        // Of these, nothing inside is ever pointed to, and there are many.
-        let is_plain = matches!(kind, Kind::Node | Kind::Pod | Kind::EndpointSlice);
-        meta.origin = self.place(raw, !is_plain);
-        Ok(())
     }
 
     fn place(&self, raw: &RawObject<'_>, with_keys: bool) -> SourceLocation {

@@ -2,12 +2,48 @@
 
 use std::{io::Read, ops::Range};
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     error::{LoadError, message_of},
     text::{TextReader, line_breaks},
 };
+
+/// What a text begins with.
+pub(crate) enum FirstValue<T> {
+    /// A value, and where it ends.
+    Whole((T, usize)),
+    /// A part of a value, or nothing.
+    Cut,
+    /// Something that is no such value, or is read in another way.
+    Other,
+}
+
+/// Parses the value that a text begins with. Whether a number is whole that ends where the text does,
+/// nobody knows.
+pub(crate) fn first_value<T: DeserializeOwned>(text: &[u8]) -> FirstValue<T> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<T>();
+    match values.next() {
+        Some(Ok(value)) => FirstValue::Whole((value, values.byte_offset())),
+        Some(Err(error)) if !is_cut(&error, text) => FirstValue::Other,
+        _ => FirstValue::Cut,
+    }
+}
+
+/// Where the value ends that a text begins with; `None` where the text does not hold all of it.
+pub(crate) fn end_of_value(text: &[u8]) -> Result<Option<usize>, serde_json::Error> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => Ok(Some(values.byte_offset())),
+        Some(Err(error)) if !is_cut(&error, text) => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Whether what is wrong with a text is only that it ends.
+fn is_cut(error: &serde_json::Error, text: &[u8]) -> bool {
+    error.is_eof() || (error.line(), error.column()) == end_of(text)
+}
 
 impl<R: Read> TextReader<R> {
     /// Skips one value and returns where in the held text it stands.
@@ -27,8 +63,7 @@ impl<R: Read> TextReader<R> {
                     }
                 }
                 Some(Err(error)) => {
-                    let is_cut = (error.line(), error.column()) == end_of(rest);
-                    if !(is_cut || error.is_eof()) || !self.fill()? {
+                    if !is_cut(&error, rest) || !self.fill()? {
                         return Err(self.syntax(&error));
                     }
                 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::live::{
     connect::Connection,
     error::{Error, ErrorKind},
-    page::ListItems,
+    list::ListItems,
 };
 
 /// The oldest API servers that have what is read here (discovery.k8s.io/v1).

@@ -1,11 +1,15 @@
 //! Reading a cluster's state into a [`Cluster`].
 
 mod identity;
+mod needed_namespaces;
 mod reader;
 mod service_backends;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod asked_tests;
 
 use std::time::Duration;
 
@@ -16,6 +20,7 @@ use self::reader::{ClusterReader, Sources};
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
+    list::ListMode,
     service::LiveService,
 };
 use crate::{Loaded, Problem, loaded::ParsedObject};
@@ -37,23 +42,39 @@ pub struct ClusterState {
     pub limits: Vec<Problem>,
 }
 
+/// What of a cluster is read, and how current it has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions<'n> {
+    /// The namespace whose Services are listed where those of all may not be.
+    pub namespace: &'n str,
+    /// Whether what stands behind Services is read only of that namespace, and of those whose Services
+    /// share a group with one of its.
+    pub is_only_namespace: bool,
+    /// How current it has to be.
+    pub mode: ListMode,
+}
+
 /// Reads what routes and rules need: Services, nodes, EndpointSlices, the workloads behind migrated
 /// Services, of Argo Rollouts and `OpenKruise` as well, the cluster's id, and what tells of its CCM.
 ///
 /// Whatever fails beside the Services becomes a limit, an object that cannot be parsed a problem.
 /// Nodes and EndpointSlices that fail for another reason than the user's rights are a problem and
 /// one of [`Loaded::failures`] as well: without them nobody knows what serves. Where Services may not
-/// be listed in all namespaces, those of `namespace` are.
+/// be listed in all namespaces, those of the one namespace are.
 ///
 /// # Errors
-/// Services cannot be listed in `namespace` either, or the API server is older than 1.21.
-pub async fn read_cluster(connection: &Connection, namespace: &str) -> Result<ClusterState, Error> {
-    ClusterReader::new(connection).read(namespace).await
+/// Services cannot be listed in the one namespace either, or the API server is older than 1.21.
+pub async fn read_cluster(
+    connection: &Connection,
+    options: ReadOptions<'_>,
+) -> Result<ClusterState, Error> {
+    ClusterReader::new(connection).read(options).await
 }
 
 /// Reads the same around one Service, and needs nothing but that Service itself: for a change that
 /// must not wait for anything else. Whatever else fails, or takes longer than [`LENIENT_LIMIT`], is a
-/// limit. Where Services cannot be listed, the snapshot holds the Service alone.
+/// limit. Where Services cannot be listed, the snapshot holds the Service alone. All of it is as
+/// current as can be, for a write follows.
 ///
 /// # Errors
 /// The Service cannot be read, or is not there.
@@ -67,7 +88,8 @@ pub async fn read_cluster_around(
     let services = connection.until(start + LENIENT_LIST);
     let others = connection.until(start + LENIENT_LIMIT);
     let sources = Sources { services: &services, others: &others };
-    ClusterReader::around(connection, sources, service).read(namespace).await
+    let options = ReadOptions { namespace, is_only_namespace: false, mode: ListMode::Consistent };
+    ClusterReader::around(connection, sources, service).read(options).await
 }
 
 /// Reads a Service, in the type of the core.
@@ -87,18 +109,19 @@ async fn existing_service(
     })
 }
 
-/// Reads the Services of one namespace, and nothing else.
+/// Reads the Services of one namespace, and nothing else, for completion.
 pub async fn services(connection: &Connection, namespace: &str) -> Result<Loaded, Error> {
-    let services = connection.list(&format!("/api/v1/namespaces/{namespace}/services")).await?;
+    let path = format!("/api/v1/namespaces/{namespace}/services");
+    let services = connection.list(&path, ListMode::FromCache).await?;
     let mut reader = ClusterReader::new(connection);
     reader.take("services", services);
     Ok(reader.loaded)
 }
 
-/// The names of all namespaces of the cluster.
+/// The names of all namespaces of the cluster, for completion.
 pub async fn namespaces(connection: &Connection) -> Result<Vec<String>, Error> {
-    let namespaces = connection.list("/api/v1/namespaces").await?.objects.into_iter();
-    let names = namespaces.filter_map(|namespace| match namespace {
+    let namespaces = connection.list("/api/v1/namespaces", ListMode::FromCache).await?;
+    let names = namespaces.objects.into_iter().filter_map(|namespace| match namespace {
         Ok(ParsedObject::Object(Object::Namespace(meta))) => Some(meta.name),
         _ => None,
     });

@@ -1,6 +1,6 @@
 //! The pieces of a cluster's state, and what becomes of those that fail.
 
-use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clbmigrate_core::{
     object::Service,
@@ -14,8 +14,9 @@ use futures::{
 };
 
 use super::{
-    ClusterState,
+    ClusterState, ReadOptions,
     identity::{ClusterIdentity, VersionError, check_version},
+    needed_namespaces::NeededNamespaces,
 };
 use crate::{
     Loaded, Problem,
@@ -23,8 +24,8 @@ use crate::{
         ccm::CcmObjects,
         connect::Connection,
         error::{Error, ErrorKind},
+        list::{ListItems, ListMode, SeeObject},
         namespaces::{Listing, NamespaceObjects},
-        page::ListItems,
         pods,
     },
     loaded::ParsedObject,
@@ -69,8 +70,8 @@ impl<'c> ClusterReader<'c> {
     }
 
     /// Reads everything.
-    pub async fn read(mut self, namespace: &str) -> Result<ClusterState, Error> {
-        let others = self.sources.others;
+    pub async fn read(mut self, options: ReadOptions<'_>) -> Result<ClusterState, Error> {
+        let (others, mode) = (self.sources.others, options.mode);
         let (version, custom) = join(check_version(others), others.custom_workloads()).await;
         self.version(version)?;
         let custom = self.optional(
@@ -80,9 +81,9 @@ impl<'c> ClusterReader<'c> {
         );
         let (found, namespaces) = mpsc::unbounded();
         let (services, nodes, namespace_objects, identity, ccm) = try_join5(
-            self.services(namespace, found),
-            others.list("/api/v1/nodes").map(Ok),
-            others.namespace_objects(namespaces, custom.unwrap_or_default()).map(Ok),
+            self.services(options, found),
+            others.list("/api/v1/nodes", mode).map(Ok),
+            others.namespace_objects(namespaces, custom.unwrap_or_default(), mode).map(Ok),
             ClusterIdentity::read(others).map(Ok),
             others.ccm_objects().map(Ok),
         )
@@ -90,7 +91,7 @@ impl<'c> ClusterReader<'c> {
         self.take_services(services);
         self.nodes(nodes);
         self.namespace_objects(namespace_objects);
-        self.pods().await;
+        self.pods(mode).await;
         self.identity(identity);
         self.ccm(ccm);
         Ok(self.done())
@@ -127,27 +128,25 @@ impl<'c> ClusterReader<'c> {
     }
 
     /// Lists all Services, or those of one namespace where the user may not list more. The
-    /// namespaces of migrated Services are sent to `found` as they are read. `Ok(Err)` where they
+    /// namespaces of which more is needed are sent to `found` as they are read. `Ok(Err)` where they
     /// cannot be listed, and need not.
     async fn services(
         &self,
-        namespace: &str,
+        options: ReadOptions<'_>,
         found: UnboundedSender<String>,
     ) -> Result<Result<(ListItems, Option<Problem>), Error>, Error> {
-        let mut known = BTreeSet::new();
-        let mut tell = |namespace: &str| {
-            if known.insert(namespace.to_owned()) {
-                // The receiver is gone where another listing has failed already.
-                let _ = found.unbounded_send(namespace.to_owned());
+        let only = options.is_only_namespace.then_some(options.namespace);
+        let needed = Mutex::new(NeededNamespaces::new(only, found));
+        let see = move |service: &Service| {
+            needed.lock().unwrap_or_else(PoisonError::into_inner).see(service);
+        };
+        self.around.iter().for_each(&see);
+        let see: SeeObject = Arc::new(move |object| {
+            if let ParsedObject::Object(Object::Service(service)) = object {
+                see(service);
             }
-        };
-        if let Some(service) = &self.around {
-            tell(service.metadata.namespace());
-        }
-        let report = |services: &ListItems| {
-            services.objects.iter().flatten().filter_map(migrated).for_each(&mut tell);
-        };
-        match self.list_services(namespace, report).await {
+        });
+        match self.list_services(options, see).await {
             Err(error) if self.around.is_none() => Err(error),
             services => Ok(services),
         }
@@ -155,17 +154,18 @@ impl<'c> ClusterReader<'c> {
 
     async fn list_services(
         &self,
-        namespace: &str,
-        mut report: impl FnMut(&ListItems),
+        options: ReadOptions<'_>,
+        see: SeeObject,
     ) -> Result<(ListItems, Option<Problem>), Error> {
-        let connection = self.sources.services;
-        let everywhere = connection.list_inspecting("/api/v1/services", &mut report).await;
+        let (connection, mode) = (self.sources.services, options.mode);
+        let everywhere = connection.list_inspecting("/api/v1/services", mode, &see).await;
         let forbidden = match everywhere {
             Err(error) if error.kind == ErrorKind::Forbidden => error,
             services => return Ok((services?, None)),
         };
+        let namespace = options.namespace;
         let path = format!("/api/v1/namespaces/{namespace}/services");
-        let services = connection.list_inspecting(&path, report).await?;
+        let services = connection.list_inspecting(&path, mode, &see).await?;
         let limit = self.limit(
             &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
             &forbidden,
@@ -291,11 +291,12 @@ impl<'c> ClusterReader<'c> {
 
     /// Pods of Services whose endpoints hang on them: not ready but perhaps gated, or without a
     /// workload of a kind that was listed.
-    async fn pods(&mut self) {
+    async fn pods(&mut self, mode: ListMode) {
         let clusters = self.loaded.snapshot.clusters.iter();
         let paths: Vec<String> = clusters.flat_map(pods::paths).collect();
         let connection = self.sources.others;
-        let mut lists = stream::iter(&paths).map(|path| connection.list(path)).buffered(AT_ONCE);
+        let mut lists =
+            stream::iter(&paths).map(|path| connection.list(path, mode)).buffered(AT_ONCE);
         while let Some(pods) = lists.next().await {
             let silent = "readiness gates and bare pods are not seen";
             match self.optional(pods, "pods", silent) {
@@ -316,15 +317,5 @@ impl<'c> ClusterReader<'c> {
         if let Some(cluster) = self.cluster() {
             cluster.uid = uid;
         }
-    }
-}
-
-/// The namespace of a Service that is migrated.
-fn migrated(object: &ParsedObject) -> Option<&str> {
-    match object {
-        ParsedObject::Object(Object::Service(service)) if service.is_candidate() => {
-            Some(service.metadata.namespace())
-        }
-        _ => None,
     }
 }

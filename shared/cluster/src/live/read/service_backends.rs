@@ -7,14 +7,15 @@ use super::{ClusterState, existing_service, identity::ClusterIdentity, reader::C
 use crate::live::{
     connect::Connection,
     error::{Error, ErrorKind},
-    page::ListItems,
+    list::{ListItems, ListMode},
     pods,
 };
 
 /// Reads anew what the backends of one Service hang on: the Service, all nodes, its EndpointSlices, the
 /// pods of endpoints that are not ready and may be gated, and the cluster's identity. It is light
 /// enough to be read between two looks at a group. `Snapshot::with_fresh_backends` puts it into a
-/// snapshot of everything.
+/// snapshot of everything. Nothing of it comes from an API server's memory: a group is compared with
+/// it, and what agrees is taken as proof.
 ///
 /// # Errors
 /// The Service is not there, or a request fails for another reason than the user's rights: what the
@@ -29,8 +30,8 @@ pub async fn read_service_backends(
     );
     let service = existing_service(connection, namespace, name).await?;
     let (nodes, slices, identity) = join3(
-        connection.list("/api/v1/nodes"),
-        connection.list(&slices),
+        connection.list("/api/v1/nodes", ListMode::Consistent),
+        connection.list(&slices, ListMode::Consistent),
         ClusterIdentity::read_id(connection),
     )
     .await;
@@ -47,7 +48,7 @@ pub async fn read_service_backends(
         cluster.endpoints_listed.insert(namespace.to_owned());
     }
     if let Some(path) = gated_pods(&mut reader, &service) {
-        let pods = allowed(connection.list(&path).await)?;
+        let pods = allowed(connection.list(&path, ListMode::Consistent).await)?;
         if let Some(pods) = reader.optional(pods, "pods", "readiness gates are not seen") {
             reader.take("pods", pods);
         }

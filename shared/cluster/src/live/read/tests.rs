@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::live::fake::{self, Call, Reply};
 
+/// As `status -A` reads.
+const SHOP: ReadOptions<'_> =
+    ReadOptions { namespace: "shop", is_only_namespace: false, mode: ListMode::FromCache };
+
 const SERVICE: &str = "/api/v1/namespaces/shop/services/web";
 
 fn service(namespace: &str, name: &str) -> Value {
@@ -110,7 +114,7 @@ fn limits(state: &ClusterState) -> String {
 async fn around_a_service_everything_is_read_where_nothing_fails() {
     let connection = fake::connection(healthy);
     let state = read_cluster_around(&connection, "shop", "web").await.expect("a cluster");
-    let strict = read_cluster(&connection, "shop").await.expect("a cluster");
+    let strict = read_cluster(&connection, SHOP).await.expect("a cluster");
     for state in [&state, &strict] {
         let cluster = &state.loaded.snapshot.clusters[0];
         assert_eq!(names(state), ["api", "web"].into());
@@ -202,7 +206,7 @@ async fn readers_go_on_without_nodes_or_endpoints_and_do_not_call_it_success(
     #[values("/nodes", "/endpointslices")] path: &'static str,
 ) {
     let connection = fake::connection(but(path, move || failure.reply()));
-    let state = read_cluster(&connection, "shop").await.expect("a cluster");
+    let state = read_cluster(&connection, SHOP).await.expect("a cluster");
     let cluster = &state.loaded.snapshot.clusters[0];
     assert_eq!(names(&state), ["api", "web"].into());
     assert_eq!((state.loaded.problems.len(), state.loaded.failures.len()), (1, 1));
@@ -227,7 +231,7 @@ async fn readers_tell_what_else_could_not_be_read(
     path: &'static str,
 ) {
     let connection = fake::connection(but(path, || Reply::status(500, "etcd is gone")));
-    let state = read_cluster(&connection, "shop").await.expect("a cluster");
+    let state = read_cluster(&connection, SHOP).await.expect("a cluster");
     assert!(limits(&state).contains("etcd is gone"), "{path}: {}", limits(&state));
     assert_eq!((state.loaded.problems.len(), state.limits.len()), (0, 1), "{}", limits(&state));
 }
@@ -236,13 +240,13 @@ async fn readers_tell_what_else_could_not_be_read(
 async fn readers_need_the_services() {
     for failure in [Failure::Status(500), Failure::Cut, Failure::Hang] {
         let connection = fake::connection(but("/services", move || failure.reply()));
-        assert!(read_cluster(&connection, "shop").await.is_err());
+        assert!(read_cluster(&connection, SHOP).await.is_err());
     }
     let old = fake::connection(|call| match call.path.as_str() {
         "/version" => Reply::Answer(200, json!({"major": "1", "minor": "20"})),
         _ => healthy(call),
     });
-    let error = read_cluster(&old, "shop").await.err().expect("it is too old");
+    let error = read_cluster(&old, SHOP).await.err().expect("it is too old");
     assert!(error.message.contains("needs 1.21"), "{error}");
     assert!(read_cluster_around(&old, "shop", "web").await.is_ok(), "a brake does not care");
 }
