@@ -15,6 +15,7 @@ mod input;
 mod namespaces;
 pub mod output;
 mod request;
+mod request_log;
 mod selection;
 mod selector;
 mod session;
@@ -30,7 +31,7 @@ use std::{
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
-    cli::{Cli, Color, Command},
+    cli::{Cli, Color, Command, Line, Verbosity},
     error::{Error, Exit},
     output::Printer,
 };
@@ -39,11 +40,17 @@ use crate::{
 /// the exit code says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match parse(&arguments) {
-        Ok(cli) => cli,
+    let (cli, notes) = match parse(&arguments) {
+        Ok(read) => read,
         Err(error) => return print_clap_error(&error),
     };
-    let mut printer = Printer::new(cli.color, cli.lang, cli.verbose);
+    if cli.verbose >= Verbosity::REQUESTS {
+        request_log::start();
+    }
+    let mut printer = Printer::new(cli.color, cli.lang, cli.verbose.is_verbose());
+    for note in &notes {
+        printer.info(note);
+    }
     let result = dispatch(&cli, &mut printer);
     let exit = result.unwrap_or_else(|error| {
         printer.error(&error);
@@ -52,15 +59,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     printer.finish(exit).into()
 }
 
-fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+/// Reads the command line. Returns what there is to say of the way it was written, too.
+fn parse(arguments: &[OsString]) -> Result<(Cli, Vec<String>), clap::Error> {
     let command = Cli::command().color(match early_color(arguments) {
         Color::Auto => clap::ColorChoice::Auto,
         Color::Always => clap::ColorChoice::Always,
         Color::Never => clap::ColorChoice::Never,
     });
-    let verb = arguments.get(1).and_then(|word| word.to_str());
-    let matches = command.clone().try_get_matches_from(arguments);
-    Cli::from_arg_matches(&matches.map_err(|error| cli::explained(error, &command, verb))?)
+    let line = Line::read(&command, arguments.iter().cloned())?;
+    let (verb, notes) = (line.verbs().next().map(str::to_owned), line.notes().to_vec());
+    let matches = command.clone().try_get_matches_from(line.into_words());
+    let matches = matches.map_err(|error| cli::explained(error, &command, verb.as_deref()))?;
+    Ok((Cli::from_arg_matches(&matches)?, notes))
 }
 
 /// What `--color` says, for what clap itself prints.

@@ -174,11 +174,11 @@ impl Change<'_> {
             return self.answer_unchanged(answer, printer);
         }
         let is_patch = write.output == ChangeFormat::Patch;
-        let is_asked = !write.yes && write.dry_run.is_none() && !is_patch;
+        let is_asked = !write.yes && write.dry_run().is_none() && !is_patch;
         if !is_patch {
             answer.announce(printer)?;
         }
-        if is_asked || (write.dry_run == Some(DryRun::Client) && !is_patch) {
+        if is_asked || (write.dry_run() == Some(DryRun::Client) && !is_patch) {
             confirm::show(&shown, printer)?;
         } else if !is_patch {
             confirm::show_brief(&shown, printer)?;
@@ -203,7 +203,7 @@ impl Change<'_> {
                 printer.warning(&applied);
             }
         }
-        if write.dry_run == Some(DryRun::Client) {
+        if write.dry_run() == Some(DryRun::Client) {
             answer.dry_run("client").print(write.output, printer)?;
             return Ok(Exit::Done);
         }
@@ -213,13 +213,13 @@ impl Change<'_> {
             self.prepared.dry_run(printer)?;
             let against = (&policy, &mut objections);
             preflight::check(&self.prepared, shown.document(), against, printer)?;
-        } else if write.dry_run == Some(DryRun::ApiServer) {
+        } else if write.dry_run() == Some(DryRun::ApiServer) {
             self.prepared.dry_run(printer)?;
         }
         let doubts = objections.doubts.clone();
         let is_way_back = self.intent.leniency.is_way_back();
         objections.refuse(self.options, (is_way_back, is_asked), printer)?;
-        if write.dry_run == Some(DryRun::ApiServer) {
+        if write.dry_run() == Some(DryRun::ApiServer) {
             answer.dry_run("server").print(write.output, printer)?;
             return Ok(Exit::Done);
         }

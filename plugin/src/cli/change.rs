@@ -15,8 +15,16 @@ fn as_user(flag: Arg) -> Arg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
 pub struct WriteArgs {
-    /// Write nothing: client only computes, server has the API server judge the change as well
-    #[arg(long, value_name = "client|server")]
+    /// Write nothing: client only computes, server has the API server judge the change as well; alone it
+    /// means client
+    #[arg(
+        long,
+        value_name = "none|client|server",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "client",
+        hide_possible_values = true
+    )]
     pub dry_run: Option<DryRun>,
 
     /// Wait until CCM has carried the change out
@@ -49,6 +57,11 @@ pub struct WriteArgs {
 }
 
 impl WriteArgs {
+    /// How the write is tried; `None` where it is a write.
+    pub fn dry_run(&self) -> Option<DryRun> {
+        self.dry_run.filter(|of| *of != DryRun::None)
+    }
+
     /// What a command looks at that changes something in these clusters; without any, in that of the
     /// one context.
     ///

@@ -4,6 +4,7 @@ use clap::{Args, ValueHint};
 use clbmigrate_cluster::live::ConnectionOptions;
 
 use super::DurationArg;
+use crate::request_log;
 
 /// kubectl's connection flags.
 #[derive(Debug, Clone, Args)]
@@ -127,7 +128,7 @@ impl ConnectArgs {
             request_timeout: (!timeout.is_zero()).then_some(timeout),
             insecure: self.insecure_skip_tls_verify,
             disable_compression: self.disable_compression,
-            on_request: None,
+            on_request: request_log::observer(),
         }
     }
 

@@ -6,7 +6,9 @@ mod change;
 mod clb;
 mod completion;
 mod connect;
+mod duration;
 mod input;
+mod line;
 mod read;
 mod shift;
 mod target;
@@ -21,12 +23,14 @@ pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
 pub use clb::ClbArgs;
 pub use completion::{CompleteArgs, CompletionArgs};
 pub use connect::ConnectArgs;
+pub use duration::DurationArg;
 pub use input::{AccessArgs, ClusterArgs, ReadArgs};
+pub use line::Line;
 pub use read::{CheckArgs, ExplainArgs, PreviewArgs, StatusArgs};
 pub use shift::{Share, ShiftArgs, ShiftSide};
 pub use target::{ClbName, StatusTarget};
 use values::reason;
-pub use values::{CompletionTarget, DryRun, DurationArg, FailOn, ServerWeight, VgroupPort};
+pub use values::{CompletionTarget, DryRun, FailOn, ServerWeight, Verbosity, VgroupPort};
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
 
 /// How help names an argument that is a Service; completion offers the cluster's.
@@ -48,6 +52,7 @@ pub const RULE: &str = "CLBnnn";
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
+    args_override_self = true,
     after_help = MAIN_HELP,
 )]
 pub struct Cli {
@@ -64,9 +69,20 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
     pub lang: Option<Lang>,
 
-    /// Say on stderr what was read and what was skipped
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Say on stderr what was read and what was skipped; from level 6 on also every request
+    #[arg(
+        short,
+        long,
+        visible_alias = "v",
+        global = true,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "0",
+        default_missing_value = "1",
+        hide_default_value = true
+    )]
+    pub verbose: Verbosity,
 }
 
 const MAIN_HELP: &str = "\

@@ -1,7 +1,7 @@
 //! Values that flags take.
 #![allow(clippy::doc_markdown, reason = "these comments are the help texts")]
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use clap_complete::Shell;
@@ -61,51 +61,45 @@ impl FailOn {
     }
 }
 
+/// How much is told on stderr.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
+pub struct Verbosity(pub u32);
+
+impl Verbosity {
+    /// From this level on every request to an API server is told. Kubernetes: client-go, `-v=6`.
+    pub const REQUESTS: Self = Self(6);
+
+    /// Whether more is told than without the flag.
+    pub fn is_verbose(self) -> bool {
+        self.0 > 0
+    }
+}
+
+impl FromStr for Verbosity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "true" => Ok(Self(1)),
+            "false" => Ok(Self(0)),
+            _ => text
+                .parse()
+                .map(Self)
+                .map_err(|_| "write a level from 0 on, for example 6".to_owned()),
+        }
+    }
+}
+
 /// How a write is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
+    /// No dry run. The command line is read as if the flag were not given.
+    None,
     /// Nothing is sent but what reads.
     Client,
     /// The API server judges the change, and stores nothing.
     #[value(name = "server")]
     ApiServer,
-}
-
-/// A time as kubectl's flags have it: `90s`, `1m30s`, `2h`, or seconds without a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DurationArg(pub Duration);
-
-impl FromStr for DurationArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no time; write for example 30s, 5m or 1h30m");
-        if let Ok(seconds) = text.parse::<u32>() {
-            return Ok(Self(Duration::from_secs(seconds.into())));
-        }
-        let mut rest = text;
-        let mut total = Duration::ZERO;
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-            let (number, after) = rest.split_at(digits);
-            let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-            let (unit, after) = after.split_at(letters);
-            let number: u32 = number.parse().map_err(|_| wrong())?;
-            let unit = match unit {
-                "ms" => Duration::from_millis(1),
-                "s" => Duration::from_secs(1),
-                "m" => Duration::from_secs(60),
-                "h" => Duration::from_secs(3600),
-                _ => return Err(wrong()),
-            };
-            total = unit
-                .checked_mul(number)
-                .and_then(|part| total.checked_add(part))
-                .ok_or_else(wrong)?;
-            rest = after;
-        }
-        if text.is_empty() { Err(wrong()) } else { Ok(Self(total)) }
-    }
 }
 
 /// `GROUP:PORT` of `attach`.
@@ -187,20 +181,15 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("30s", Some(30_000))]
-    #[case("1m30s", Some(90_000))]
-    #[case("2h", Some(7_200_000))]
-    #[case("250ms", Some(250))]
     #[case("0", Some(0))]
-    #[case("45", Some(45_000))]
+    #[case("6", Some(6))]
+    #[case("true", Some(1))]
+    #[case("false", Some(0))]
+    #[case("-1", None)]
+    #[case("x", None)]
     #[case("", None)]
-    #[case("s", None)]
-    #[case("1.5s", None)]
-    #[case("1d", None)]
-    #[case("-1s", None)]
-    fn a_time_is_written_as_for_kubectl(#[case] text: &str, #[case] milliseconds: Option<u64>) {
-        let read = text.parse::<DurationArg>().ok().map(|span| span.0);
-        assert_eq!(read, milliseconds.map(Duration::from_millis));
+    fn a_level_is_a_number_or_a_truth_value(#[case] text: &str, #[case] level: Option<u32>) {
+        assert_eq!(text.parse::<Verbosity>().ok(), level.map(Verbosity));
     }
 
     #[rstest]
@@ -263,7 +252,7 @@ mod tests {
         proptest! {
             #[test]
             fn no_text_makes_the_readers_panic(text in any::<String>()) {
-                let _ = text.parse::<DurationArg>();
+                let _ = text.parse::<Verbosity>();
                 let _ = text.parse::<VgroupPort>();
                 let _ = text.parse::<ServerWeight>();
             }

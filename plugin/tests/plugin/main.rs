@@ -11,6 +11,7 @@ mod documents;
 mod environment;
 mod help;
 mod languages;
+mod line;
 mod live;
 mod named;
 mod pages;
