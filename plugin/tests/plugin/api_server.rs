@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::{BufRead as _, BufReader, Read, Write},
+    net::TcpListener,
     sync::{Arc, Mutex},
     thread,
 };
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
 
 /// A request that came.
@@ -34,7 +35,7 @@ pub struct Served {
 
 /// A running server; it ends with the test program.
 pub struct ApiServer {
-    /// Its address.
+    /// Its address. With `https` in the place of `http` it shows a certificate that nobody vouches for.
     pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
@@ -64,15 +65,26 @@ impl ApiServer {
         let address = listener.local_addr().expect("an address");
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, served) = (Arc::clone(&requests), Arc::new(served));
+        let tls = tls();
         thread::spawn(move || {
             for connection in listener.incoming() {
                 let connection = connection.expect("a connection");
                 let (seen, served) = (Arc::clone(&seen), Arc::clone(&served));
+                let tls = Arc::clone(&tls);
                 thread::spawn(move || {
-                    serve(&connection, |request| {
+                    let answer = |request: Request| {
                         seen.lock().expect("a list").push(request.clone());
                         answer(&request, served(&request))
-                    });
+                    };
+                    // How a connection with TLS begins (RFC 8446).
+                    let mut first = [0];
+                    let is_tls = connection.peek(&mut first).is_ok() && first == [0x16];
+                    if is_tls {
+                        let session = ServerConnection::new(tls).expect("a session");
+                        serve(StreamOwned::new(session, connection), answer);
+                    } else {
+                        serve(connection, answer);
+                    }
                 });
             }
         });
@@ -85,8 +97,17 @@ impl ApiServer {
     }
 }
 
+/// A certificate of its own.
+fn tls() -> Arc<ServerConfig> {
+    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let identity = identity.expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(identity.signing_key.serialize_der().into());
+    let config = ServerConfig::builder().with_no_client_auth();
+    Arc::new(config.with_single_cert(vec![identity.cert.der().clone()], key).expect("a key"))
+}
+
 /// Answers the requests of one connection.
-fn serve(mut connection: &TcpStream, answer: impl Fn(Request) -> (u16, Value)) {
+fn serve(connection: impl Read + Write, answer: impl Fn(Request) -> (u16, Value)) {
     let mut reader = BufReader::new(connection);
     loop {
         let mut head = Vec::new();
@@ -120,7 +141,8 @@ fn serve(mut connection: &TcpStream, answer: impl Fn(Request) -> (u16, Value)) {
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         // The program may have gone away.
-        if connection.write_all(answer.as_bytes()).is_err() {
+        let connection = reader.get_mut();
+        if connection.write_all(answer.as_bytes()).and_then(|()| connection.flush()).is_err() {
             return;
         }
     }

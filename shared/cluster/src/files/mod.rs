@@ -10,7 +10,7 @@ mod folder;
 mod format;
 mod loader;
 mod source;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::io::Read;
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{
-    MessageFormatter, Options, Spanned, UserMessageFormatter, budget::BudgetBreach,
+    DuplicateKeyPolicy, MessageFormatter, Options, Spanned, UserMessageFormatter,
+    budget::BudgetBreach,
 };
 
 use crate::parse::LoadError;
@@ -22,7 +23,7 @@ const DEPTH: usize = 64;
 
 /// One document of a YAML file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// Its text, from its `---` on.
     pub text: &'a str,
     /// The line of the file it starts on.
@@ -31,7 +32,7 @@ pub(super) struct Document<'a> {
 
 /// The documents of a file that hold anything. A syntax error in one of them leaves the others
 /// alone, since no line of theirs can start with a marker.
-pub(super) fn documents(text: &str) -> impl Iterator<Item = Document<'_>> {
+pub(crate) fn documents(text: &str) -> impl Iterator<Item = Document<'_>> {
     let mut found = Vec::new();
     let mut open = Document { text: "", line: 1 };
     let (mut start, mut at, mut line) = (0, 0, 1_u32);
@@ -61,8 +62,19 @@ fn says_something(line: &str) -> bool {
 
 /// A document as JSON, in which every key stands on the line it has in the document.
 pub(super) fn to_json(document: Document<'_>) -> Result<Vec<u8>, LoadError> {
+    convert(document, options(document.text.len()))
+}
+
+/// The same of a kubeconfig, in which the last of two equal keys counts (sigs.k8s.io/yaml, not
+/// strict).
+pub(crate) fn to_json_of_config(document: Document<'_>) -> Result<Vec<u8>, LoadError> {
+    let mut options = options(document.text.len());
+    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
+    convert(document, options)
+}
+
+fn convert(document: Document<'_>, options: Options) -> Result<Vec<u8>, LoadError> {
     let mut writer = Writer { json: Vec::with_capacity(document.text.len()), line: 1 };
-    let options = options(document.text.len());
     serde_saphyr::with_deserializer_from_str_with_options(document.text, options, |yaml| {
         (&mut writer).deserialize(yaml)
     })

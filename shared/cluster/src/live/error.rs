@@ -2,8 +2,7 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use clbmigrate_errors::{TlsFailure, describe_connection_error, find_source, message_with_sources};
-use kube::{client::AuthError, config::KubeconfigError};
+use clbmigrate_errors::{TlsFailure, describe_connection_error, find_source};
 use thiserror::Error as ThisError;
 
 /// A failed request or connection.
@@ -99,103 +98,25 @@ impl Error {
     /// The error for an error of `kube`. `server` is the API server's URL, `user` the name of the
     /// kubeconfig's user.
     pub(super) fn from_kube(error: &kube::Error, server: &str, user: Option<&str>) -> Self {
+        // What this program itself says of certificates and credentials, on the way to a request.
+        if let Some(own) = find_source::<Self>(error) {
+            return own.clone();
+        }
         match error {
             kube::Error::Api(status) => Self::from_status(status, user),
-            kube::Error::Auth(error) => from_auth(error, user),
-            kube::Error::InferKubeconfig(error) => from_kubeconfig(error),
-            kube::Error::InferConfig(error) => {
-                Self::new(ErrorKind::Kubeconfig, format!("no usable kubeconfig: {error}"))
-            }
             kube::Error::SerdeError(error) => Self::new(
                 ErrorKind::Malformed,
                 format!("{server} does not answer as an API server does: {error}"),
-            ),
-            kube::Error::ProxyProtocolUnsupported { proxy_url } => Self::new(
-                ErrorKind::Kubeconfig,
-                format!(
-                    "proxy {} of the kubeconfig is neither http, https nor socks5",
-                    without_password(proxy_url)
-                ),
             ),
             other => from_transport(other, server),
         }
     }
 }
 
-/// A URL without user and password.
-pub(super) fn without_password(address: &http::Uri) -> String {
-    let text = address.to_string();
-    let Some((scheme, rest)) = text.split_once("://") else { return text };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
-
-/// The error for a kubeconfig that cannot be used.
-pub(super) fn from_kubeconfig(error: &KubeconfigError) -> Error {
-    let message = match error {
-        KubeconfigError::ReadConfig(error, path) => {
-            format!("kubeconfig {} cannot be read: {error}", path.display())
-        }
-        KubeconfigError::CurrentContextNotSet => {
-            return Error::new(ErrorKind::Kubeconfig, "the kubeconfig has no current context")
-                .hint("name one with --context, or run kubectl config use-context NAME")
-                .hint("or look at files: kubectl clbmigrate status -f FILE");
-        }
-        KubeconfigError::LoadClusterOfContext(name) => {
-            format!("the kubeconfig has no cluster named {name:?}")
-        }
-        other => {
-            // A parser quotes the lines around the mistake, and a token may stand there.
-            let text = message_with_sources(other);
-            let text = text.lines().next().unwrap_or_default().replace("error: ", "");
-            format!("the kubeconfig cannot be used: {text}")
-        }
-    };
-    Error::new(ErrorKind::Kubeconfig, message)
-}
-
-fn from_auth(error: &AuthError, user: Option<&str>) -> Error {
-    let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
-    let (message, hint) = match error {
-        AuthError::AuthExecStart(error) => (
-            format!(
-                "the credential plugin{who} (exec in the kubeconfig) cannot be started: {error}"
-            ),
-            "install it, or see whether it is on PATH",
-        ),
-        AuthError::AuthExecRun { cmd, out } => {
-            // Its standard output may hold a token; what it complains of is on the other.
-            let text = String::from_utf8_lossy(&out.stderr);
-            let text = text.trim().lines().last().unwrap_or_default();
-            let text = if text.is_empty() { String::new() } else { format!(": {text}") };
-            let program = cmd.split_whitespace().next().unwrap_or("exec").trim_matches('"');
-            (
-                format!("the credential plugin {program}{who} failed with {}{text}", out.status),
-                "run it by hand; most ask for a new login",
-            )
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => (
-            format!(
-                "the credential plugin{who} did not print credentials (an ExecCredential with a status)"
-            ),
-            "run it by hand and look at what it prints",
-        ),
-        other => (
-            format!("the credentials{who} cannot be used: {}", message_with_sources(other)),
-            "see the user's entry in the kubeconfig",
-        ),
-    };
-    Error::new(ErrorKind::Credentials, message).hint(hint)
-}
-
 fn from_transport(error: &kube::Error, server: &str) -> Error {
     let source: &(dyn StdError + 'static) = error;
     if let Some(error) = find_source::<rustls::Error>(source) {
         return from_tls(error, server);
-    }
-    if let Some(error) = find_source::<AuthError>(source) {
-        return from_auth(error, None);
     }
     let io = find_source::<io::Error>(source).map(io::Error::kind);
     if io == Some(io::ErrorKind::TimedOut) {
@@ -223,20 +144,4 @@ fn from_tls(error: &rustls::Error, server: &str) -> Error {
     };
     let message = failure.describe(server, "that the kubeconfig does not name");
     Error::new(ErrorKind::Certificate, message).hint(hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("https://10.0.0.1:6443/", "https://10.0.0.1:6443/")]
-    #[case("https://ann:secret@10.0.0.1:6443/path@x", "https://10.0.0.1:6443/path@x")]
-    #[case("socks4://ann:s@cret@proxy", "socks4://proxy/")]
-    fn no_password_of_an_address_is_shown(#[case] address: &str, #[case] shown: &str) {
-        let address: http::Uri = address.parse().expect("an address");
-        assert_eq!(without_password(&address), shown);
-    }
 }

@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -117,19 +116,5 @@ impl tower_service::Service<Request<Body>> for FakeApiServer {
 
 /// A connection with an API server that answers so. A request may take 30 s.
 pub fn connection(handler: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Connection {
-    Connection {
-        context: None,
-        cluster: "paper".to_owned(),
-        user: None,
-        namespace: "default".to_owned(),
-        server: "https://paper.example.com".to_owned(),
-        proxy: None,
-        tls_server_name: None,
-        client: kube::Client::new(FakeApiServer(Arc::new(handler)), "default"),
-        timeout: Some(Duration::from_secs(30)),
-        end: None,
-        takes_gzip: false,
-        certificate_ends: None,
-        uid: Arc::default(),
-    }
+    Connection::on_paper(kube::Client::new(FakeApiServer(Arc::new(handler)), "default"))
 }

@@ -101,6 +101,7 @@ impl Connection {
     /// Sends a GET, and again while the server answers 429 or 5xx: a few times, or as long as the
     /// server says when to come back and one request may take.
     pub(super) async fn get(&self, path: &str) -> Result<ApiResponse, Error> {
+        self.sign_in().await?;
         let mut patience = Patience::new(self.request_limit());
         loop {
             let error = match self.send(Method::GET, path, None).await {
@@ -130,6 +131,7 @@ impl Connection {
         path: &str,
         body: Option<(&str, String)>,
     ) -> Result<ApiResponse, Error> {
+        self.sign_in().await?;
         self.within_timeout(self.exchange(method, path, body)).await
     }
 
@@ -205,6 +207,7 @@ impl Connection {
     pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
         let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
         let request = request.map_err(|error| self.invalid_request(path, &error))?;
+        self.sign_in().await?;
         let begun =
             async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
         let response = self.within_timeout(begun).await?;

@@ -1,25 +1,37 @@
-//! Connections, from a kubeconfig and kubectl's flags.
+//! Connections, from a kubeconfig and kubectl's flags. Everything is as kubectl does it, whose code is
+//! client-go.
 
+mod client;
+mod credentials;
+mod exec;
+mod identity;
+mod in_cluster;
+mod kubeconfig;
+mod login;
 mod observe;
+mod proxy;
+mod server;
+mod target;
+mod url;
 
 use std::{
-    env,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use http::HeaderValue;
-use kube::{
-    Client, Config,
-    config::{AuthInfo, Context, KubeConfigOptions, Kubeconfig},
-};
-use secrecy::ExposeSecret;
+use kube::Client;
 use tokio::time::Instant;
 
-use self::observe::{Observed, Sender};
-use super::error::{self, Error, ErrorKind};
+use self::{
+    client::Parts,
+    credentials::Credentials,
+    kubeconfig::{Files, Kubeconfig},
+    login::Login,
+    proxy::Proxy,
+    target::Target,
+};
+use super::error::{Error, ErrorKind};
 
 pub use self::observe::{RequestObserver, RequestOutcome, RequestRecord};
 
@@ -92,6 +104,8 @@ pub struct Connection {
     /// The name that its certificate is checked for, where the kubeconfig sets `tls-server-name`.
     pub tls_server_name: Option<String>,
     pub(super) client: Client,
+    /// What tells the API server who the user is.
+    credentials: Arc<Credentials>,
     pub(super) timeout: Option<Duration>,
     /// When requests end, however long each may take.
     pub(super) end: Option<Instant>,
@@ -104,13 +118,15 @@ pub struct Connection {
 }
 
 impl ConnectionOptions {
-    /// Reads the kubeconfig and makes a client. No request is sent yet.
+    /// Reads the kubeconfig and makes a client. No request is sent yet, and no credential plugin is
+    /// run.
     ///
     /// # Errors
     /// The kubeconfig, context, credentials or certificate are missing or cannot be used.
+    #[expect(clippy::unused_async, reason = "the client's worker starts on the caller's runtime")]
     pub async fn connect(&self) -> Result<Connection, Error> {
         let context = self.context.as_deref();
-        self.try_connect().await.map_err(|error| error.with_context(context))
+        self.try_connect().map_err(|error| error.with_context(context))
     }
 
     /// The names of all contexts of the kubeconfig; none inside a pod without one.
@@ -118,153 +134,114 @@ impl ConnectionOptions {
     /// # Errors
     /// The kubeconfig is missing or cannot be used.
     pub fn contexts(&self) -> Result<Vec<String>, Error> {
-        let kubeconfig = self.kubeconfig()?.unwrap_or_default();
-        Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
-    }
-
-    async fn try_connect(&self) -> Result<Connection, Error> {
-        let Some(kubeconfig) = self.kubeconfig()? else { return self.in_cluster() };
-        let name = self.context.clone().or_else(|| kubeconfig.current_context.clone());
-        let name = name.filter(|name| !name.is_empty());
-        let context = match &name {
-            Some(name) => find_context(&kubeconfig, name)?,
-            None if self.cluster.is_some() => None,
-            None => {
-                return Err(error::from_kubeconfig(
-                    &kube::config::KubeconfigError::CurrentContextNotSet,
-                )
-                .hint(format!("contexts there are: {}", contexts(&kubeconfig))));
+        let files = Files::choose(self.kubeconfig.as_deref());
+        match files.load()? {
+            Some(kubeconfig) => {
+                Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
             }
-        };
-        let user = self.user.clone().or_else(|| context?.user.clone());
-        let cluster = self.cluster.clone().or_else(|| Some(context?.cluster.clone()));
-        if let Some(name) = &self.user
-            && !kubeconfig.auth_infos.iter().any(|user| user.name == *name)
-        {
-            let message = format!("the kubeconfig has no user named {name:?}");
-            return Err(Error::new(ErrorKind::Kubeconfig, message));
+            None if in_cluster::is_possible() => Ok(Vec::new()),
+            None => Err(files.missing()),
         }
-        let certificate = user.as_deref().and_then(|name| certificate_of(&kubeconfig, name));
-        let options = KubeConfigOptions {
-            context: name.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-        };
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|error| error::from_kubeconfig(&error))?;
-        let cluster = cluster.unwrap_or_default();
-        let mut connection = self.with_config(config, name.map(Arc::from), cluster, user)?;
-        if self.token.is_none() {
-            connection.certificate_ends = certificate.and_then(|pem| end_of(&pem));
-        }
-        Ok(connection)
     }
 
-    /// The kubeconfig; `None` where there is none and this runs inside a pod.
-    fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Error> {
-        let read = |path: &Path| {
-            Kubeconfig::read_from(path).map_err(|error| error::from_kubeconfig(&error))
-        };
-        if let Some(path) = &self.kubeconfig {
-            return read(path).map(Some);
-        }
-        let listed: Vec<PathBuf> = env::var_os("KUBECONFIG")
-            .map(|value| env::split_paths(&value).filter(|p| !p.as_os_str().is_empty()).collect())
-            .unwrap_or_default();
-        // As kubectl has it, a file of the list may be missing.
-        let mut merged: Option<Kubeconfig> = None;
-        for path in listed.iter().filter(|path| path.exists()) {
-            let next = read(path)?;
-            merged = Some(match merged {
-                None => next,
-                Some(first) => first.merge(next).map_err(|error| error::from_kubeconfig(&error))?,
-            });
-        }
-        if merged.is_some() {
-            return Ok(merged);
-        }
-        let home = env::home_dir().map(|home| home.join(".kube").join("config"));
-        match home.filter(|path| listed.is_empty() && path.exists()) {
-            Some(path) => read(&path).map(Some),
-            None if listed.is_empty() && env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
-                Ok(None)
+    fn try_connect(&self) -> Result<Connection, Error> {
+        let files = Files::choose(self.kubeconfig.as_deref());
+        let names_something = [&self.context, &self.cluster, &self.user]
+            .into_iter()
+            .any(|name| name.as_ref().is_some_and(|name| !name.is_empty()));
+        let target = match files.load()? {
+            Some(kubeconfig) => Target::choose(&kubeconfig, self)?,
+            None if !names_something && in_cluster::is_possible() => in_cluster::target(self),
+            None if self.server.is_some() || in_cluster::is_possible() => {
+                Target::choose(&Kubeconfig::default(), self)?
             }
-            None => Err(no_kubeconfig(&listed)),
-        }
+            None => return Err(files.missing()),
+        };
+        self.open(target)
     }
 
-    fn in_cluster(&self) -> Result<Connection, Error> {
-        let config = Config::incluster().map_err(|error| {
-            Error::new(ErrorKind::Kubeconfig, format!("no service account to use: {error}"))
-        })?;
-        self.with_config(config, None, "in-cluster".to_owned(), None)
-    }
-
-    fn with_config(
-        &self,
-        mut config: Config,
-        context: Option<Arc<str>>,
-        cluster: String,
-        user: Option<String>,
-    ) -> Result<Connection, Error> {
-        // Requests are repeated here, where it is known which may be.
-        config.default_retry = false;
-        config.connect_timeout = Some(match self.request_timeout {
-            Some(timeout) => timeout.min(CONNECT_TIMEOUT),
-            None => CONNECT_TIMEOUT,
-        });
-        config.accept_invalid_certs |= self.insecure;
-        if let Some(token) = &self.token {
-            config.auth_info =
-                AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() };
-        }
-        if let Some(user) = &self.impersonate {
-            config.auth_info.impersonate = Some(user.clone());
-        }
-        if !self.groups.is_empty() {
-            config.auth_info.impersonate_groups = Some(self.groups.clone());
-        }
-        let user = self.impersonate.clone().or(user);
-        let token = config.auth_info.token.as_ref().map(ExposeSecret::expose_secret);
-        if token.is_some_and(|token| HeaderValue::from_str(token).is_err()) {
-            let who = user.map(|user| format!(" of user {user}")).unwrap_or_default();
-            let message = format!("the token{who} holds a line break or another control character");
-            return Err(Error::new(ErrorKind::Credentials, message));
-        }
-        // Answers are decompressed here, while they are read: a page is large, its text for nobody
-        // else.
-        let takes_gzip = !std::mem::replace(&mut config.disable_compression, true);
-        let server = error::without_password(&config.cluster_url);
-        let server = server.trim_end_matches('/').to_owned();
-        let proxy = config.proxy_url.as_ref().map(error::without_password);
-        let tls_server_name = config.tls_server_name.clone();
-        let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config)
-            .map_err(|error| Error::from_kube(&error, &server, user.as_deref()))?;
-        let inner = Sender(client);
-        let observed =
-            Observed { inner, server: server.as_str().into(), observer: self.on_request.clone() };
-        let client = Client::new(observed, namespace.as_str());
-        Ok(Connection {
-            context,
-            cluster,
-            user,
-            namespace,
-            server,
+    fn open(&self, target: Target) -> Result<Connection, Error> {
+        let cluster = &target.cluster;
+        let whose = match target.cluster_name.as_str() {
+            "" => "of --server".to_owned(),
+            name => format!("of cluster {name:?}"),
+        };
+        let server = server::server(&cluster.server, &whose)?;
+        let proxy = match cluster.proxy_url.as_str() {
+            "" => proxy::Environment::of_process().proxy_for(&server.uri)?,
+            url => Some(Proxy::of_cluster(url, &target.cluster_name)?),
+        };
+        let login = Login::new(&target, &server)?;
+        let shown_proxy = proxy.as_ref().map(Proxy::in_words);
+        let shown_server = server::in_words(&server.uri);
+        let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let namespace = set(&target.namespace).unwrap_or_else(|| "default".to_owned());
+        let tls_server_name = set(&cluster.tls_server_name);
+        let credentials = Arc::new(login.credentials);
+        let parts = Parts {
+            server: server.uri,
+            tls_server_name: tls_server_name.clone(),
+            authority: login.authority,
+            is_insecure: cluster.insecure_skip_tls_verify,
             proxy,
+            certificate: login.certificate,
+            credentials: Arc::clone(&credentials),
+            headers: login.headers,
+            connect_timeout: match self.request_timeout {
+                Some(timeout) => timeout.min(CONNECT_TIMEOUT),
+                None => CONNECT_TIMEOUT,
+            },
+        };
+        let client = parts.client(&namespace, self.on_request.clone())?;
+        Ok(Connection {
+            context: target.context.as_deref().map(Arc::from),
+            cluster: target.cluster_name,
+            user: set(&target.user.impersonate).or(target.user_name),
+            namespace,
+            server: shown_server,
+            proxy: shown_proxy,
             tls_server_name,
             client,
+            credentials,
             timeout: self.request_timeout,
             end: None,
-            takes_gzip,
-            certificate_ends: None,
+            // Answers are decompressed here, while they are read: a page is large, its text for
+            // nobody else.
+            takes_gzip: !target.cluster.disable_compression,
+            certificate_ends: login.certificate_ends,
             uid: Arc::default(),
         })
     }
 }
 
 impl Connection {
+    /// A connection with what the client stands for, without credentials and with requests of 30 s.
+    #[cfg(test)]
+    pub(super) fn on_paper(client: Client) -> Self {
+        Self {
+            context: None,
+            cluster: "paper".to_owned(),
+            user: None,
+            namespace: "default".to_owned(),
+            server: "https://paper.example.com".to_owned(),
+            proxy: None,
+            tls_server_name: None,
+            client,
+            credentials: Arc::new(Credentials::None),
+            timeout: Some(REQUEST_TIMEOUT),
+            end: None,
+            takes_gzip: false,
+            certificate_ends: None,
+            uid: Arc::default(),
+        }
+    }
+
+    /// Runs the user's credential plugin where that is needed. It may ask the user, so no time limit of
+    /// a request goes for it.
+    pub(super) async fn sign_in(&self) -> Result<(), Error> {
+        self.credentials.current().await.map(drop).map_err(|error| self.in_context(error))
+    }
+
     /// This connection, with requests that end at that time.
     pub(super) fn until(&self, end: Instant) -> Self {
         Self { end: Some(end), ..self.clone() }
@@ -289,57 +266,6 @@ impl Connection {
         let uid = system.and_then(|page| page.uid()).filter(|uid| !uid.is_empty());
         Ok(self.uid.get_or_init(|| uid).clone())
     }
-}
-
-fn find_context<'k>(kubeconfig: &'k Kubeconfig, name: &str) -> Result<Option<&'k Context>, Error> {
-    let found = kubeconfig.contexts.iter().find(|context| context.name == name);
-    match found {
-        Some(named) => Ok(named.context.as_ref()),
-        None => {
-            let message = format!("the kubeconfig has no context named {name:?}");
-            let known = contexts(kubeconfig);
-            Err(Error::new(ErrorKind::Kubeconfig, message)
-                .hint(format!("contexts there are: {known}")))
-        }
-    }
-}
-
-/// The names of all contexts, in words.
-fn contexts(kubeconfig: &Kubeconfig) -> String {
-    let names: Vec<&str> =
-        kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-fn no_kubeconfig(listed: &[PathBuf]) -> Error {
-    let message = if listed.is_empty() {
-        "no kubeconfig: neither KUBECONFIG nor .kube/config in the home folder".to_owned()
-    } else {
-        let names: Vec<String> = listed.iter().map(|path| path.display().to_string()).collect();
-        format!("no kubeconfig: KUBECONFIG names {}, which is not there", names.join(", "))
-    };
-    Error::new(ErrorKind::Kubeconfig, message)
-        .hint("give one with --kubeconfig FILE")
-        .hint("or look at files: kubectl clbmigrate status -f FILE")
-}
-
-/// The PEM text of a user's client certificate, if it has one that can be read.
-fn certificate_of(kubeconfig: &Kubeconfig, user: &str) -> Option<Vec<u8>> {
-    let named = kubeconfig.auth_infos.iter().find(|named| named.name == user)?;
-    let auth = named.auth_info.as_ref()?;
-    match (&auth.client_certificate_data, &auth.client_certificate) {
-        (Some(data), _) => BASE64.decode(data.trim()).ok(),
-        (None, Some(path)) => std::fs::read(path).ok(),
-        (None, None) => None,
-    }
-}
-
-/// When the first certificate of a PEM text expires.
-fn end_of(pem: &[u8]) -> Option<String> {
-    let (_, block) = x509_parser::pem::parse_x509_pem(pem).ok()?;
-    let certificate = block.parse_x509().ok()?;
-    let seconds = certificate.validity().not_after.timestamp();
-    jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }
 
 #[cfg(test)]

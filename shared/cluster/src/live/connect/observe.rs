@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Method, Request, Response, StatusCode};
-use kube::{Client, client::Body};
+use kube::client::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -50,25 +50,6 @@ impl RequestObserver {
 impl fmt::Debug for RequestObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RequestObserver")
-    }
-}
-
-/// A client as a service.
-#[derive(Clone)]
-pub(super) struct Sender(pub Client);
-
-impl Service<Request<Body>> for Sender {
-    type Response = Response<Body>;
-    type Error = kube::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, kube::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let client = self.0.clone();
-        Box::pin(async move { client.send(request).await })
     }
 }
 
