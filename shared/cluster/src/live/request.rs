@@ -131,15 +131,16 @@ impl Connection {
         path: &str,
         body: Option<(&str, String)>,
     ) -> Result<ApiResponse, Error> {
-        self.sign_in().await?;
         self.within_timeout(self.exchange(method, path, body)).await
     }
 
-    /// The result of `work`, or the error for a request that was not answered in time.
+    /// The result of `work`, or the error for a request that was not answered in time. The user signs in
+    /// before, which may take longer.
     pub(super) async fn within_timeout<T, E: From<Error>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        self.sign_in().await?;
         match self.request_limit() {
             None => work.await,
             Some(timeout) => {
@@ -207,7 +208,6 @@ impl Connection {
     pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
         let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
         let request = request.map_err(|error| self.invalid_request(path, &error))?;
-        self.sign_in().await?;
         let begun =
             async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
         let response = self.within_timeout(begun).await?;
