@@ -2,6 +2,7 @@
 
 mod queries;
 mod scope;
+mod whole;
 
 use std::{
     cell::RefCell,
@@ -15,10 +16,12 @@ use clbmigrate_core::{
     snapshot::Snapshot,
 };
 
-use self::queries::{GroupLists, MOST_GROUPS, Queries, QueryResult};
+use self::queries::{GroupLists, Queries, QueryResult};
 use crate::{cli::ClbArgs, error::Error, output::Printer, selection::Selection};
 
+pub use queries::MOST_GROUPS;
 pub use scope::{Routes, Scope};
+pub use whole::{WholeClb, WholeClbError, clbs_at, connect_or_fail, lacking, read_whole};
 
 /// How long it may take to learn whose credentials these are.
 const WHOSE: Duration = Duration::from_secs(10);

@@ -13,9 +13,9 @@ use super::scope::GroupIds;
 use crate::output::text::count;
 
 /// Calls at once: the API throttles, and CCM asks it too.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 /// Groups that are asked about; beyond them a call for each would take the quota from CCM.
-pub(super) const MOST_GROUPS: usize = 100;
+pub const MOST_GROUPS: usize = 100;
 
 /// The groups of CLBs, by the CLB's id. They are asked for once: the list says which groups there are and
 /// what they are called, not what they hold.
@@ -56,7 +56,7 @@ impl QueryResult {
 }
 
 /// Whether the API says that it has no CLB of the id that was asked for.
-fn is_unknown_clb(error: &ApiError) -> bool {
+pub(super) fn is_unknown_clb(error: &ApiError) -> bool {
     error.code() == Some("InvalidLoadBalancerId.NotFound")
 }
 

@@ -21,6 +21,12 @@ Examples:
   # The routes of two Services, with all who share them
   kubectl clbmigrate status svc/web svc/api -n shop
 
+  # One CLB, by its id or address, without a kubeconfig: who holds what share
+  kubectl clbmigrate status lb-bp1example --clb-profile prod
+
+  # The same, with clusters that know who is theirs
+  kubectl clbmigrate status lb-bp1example --contexts old,new
+
   # The current context's cluster, with the CLB API's answer about the group
   kubectl clbmigrate status -n shop --overlay group.json
 
@@ -43,7 +49,8 @@ Examples:
     kubectl clbmigrate status -f -"
 )]
 pub struct StatusArgs {
-    /// Only the routes of these Services: svc/NAME, service/NAME or NAME
+    /// Only the routes of these Services: svc/NAME, service/NAME or NAME. Or everything about CLBs: their
+    /// ids or addresses; clusters are looked at then only where one is named
     #[arg(value_name = SERVICE, conflicts_with = "selector")]
     pub targets: Vec<StatusTarget>,
 

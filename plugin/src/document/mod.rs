@@ -3,6 +3,7 @@
 
 pub mod change;
 pub mod check;
+pub mod clb;
 pub mod half_done;
 mod names;
 pub mod preview;

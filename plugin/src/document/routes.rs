@@ -152,6 +152,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
                 ParticipantKind::Orphan => Some(Standing::Orphan),
                 ParticipantKind::External => None,
             },
+            cluster_id: cluster_id(route, index, of),
             namespace: (!is_external).then(|| of.namespace.clone()),
             name: of.name.clone(),
             mode,
@@ -189,9 +190,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         let mut on_backends = self.problems.for_participant(route.key.vgroup, of);
         match of.kind {
             ParticipantKind::Remote => {
-                let cluster = route.backends_of(index).find_map(|backend| {
-                    NamedKey::parse(&backend.description).map(|key| key.cluster_id.to_owned())
-                });
+                let cluster = cluster_id(route, index, of);
                 let cluster = cluster.as_deref().unwrap_or("?");
                 problems.push(without_rule(
                     Severity::Info,
@@ -277,6 +276,17 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             )),
         }
     }
+}
+
+/// The id of the cluster of a participant: of its cluster at hand, else as its backends' descriptions
+/// have it.
+fn cluster_id(route: &Route<'_>, index: usize, of: &Participant<'_>) -> Option<String> {
+    if let Some(service_ref) = &of.service_ref {
+        return service_ref.cluster.id.clone();
+    }
+    route.backends_of(index).find_map(|backend| {
+        NamedKey::parse(&backend.description).map(|key| key.cluster_id.to_owned())
+    })
 }
 
 fn name_of<'a>(service_ref: &ServiceRef<'a>) -> (usize, &'a str, &'a str) {

@@ -5,7 +5,7 @@ use std::{env, ffi::OsStr, fmt::Write, fs};
 
 use clbmigrate_core::rules::{Language, Rule, catalogue};
 use kubectl_clbmigrate::output::json::{
-    ChangeReport, CheckReport, Preview, RouteList, TransferReport, WebhookStatus,
+    ChangeReport, CheckReport, LoadBalancerList, Preview, RouteList, TransferReport, WebhookStatus,
 };
 use rstest::rstest;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
@@ -59,10 +59,11 @@ fn schema<T: JsonSchema>() -> Schema {
 }
 
 /// The schemas of all documents, as the program's types are today.
-pub fn schemas() -> [(&'static str, Schema); 6] {
+pub fn schemas() -> [(&'static str, Schema); 7] {
     [
         ("change", schema::<ChangeReport>()),
         ("check-report", schema::<CheckReport>()),
+        ("load-balancer-list", schema::<LoadBalancerList>()),
         ("preview", schema::<Preview>()),
         ("route-list", schema::<RouteList>()),
         ("transfer", schema::<TransferReport>()),

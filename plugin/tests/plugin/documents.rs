@@ -16,7 +16,7 @@ fn schema(name: &str) -> Value {
 }
 
 /// Holds a document against its schema, today's and the released one.
-fn assert_valid(name: &str, document: &Value) {
+pub fn assert_valid(name: &str, document: &Value) {
     for schema in [schema(name), released::open_schema(name)] {
         let validator = jsonschema::validator_for(&schema).expect("a schema");
         let problems: Vec<String> = validator

@@ -5,6 +5,8 @@ mod api_server;
 mod cases;
 mod ccm;
 mod check;
+mod clb;
+mod clb_clusters;
 mod contexts;
 mod docs;
 mod documents;

@@ -1,6 +1,7 @@
 //! Answers as text for people: tables, bars and sentences.
 
 mod change;
+mod clb;
 mod explain;
 mod findings;
 mod not_looked;
@@ -17,6 +18,7 @@ use clbmigrate_core::{finding::Severity, rules::Language};
 use super::{json::Object, printable::Detail, style::severity_style, text::Text};
 
 pub use change::change_report;
+pub use clb::load_balancers;
 pub use explain::{rule, rules};
 pub use findings::{CheckScope, check};
 pub use not_looked::RuleCount;

@@ -61,7 +61,10 @@ pub fn status(
 }
 
 /// Tables with bars as long as there is room for, and the widths that suit them all.
-fn fitting(build: &dyn Fn(usize) -> Vec<Table>, width: Option<usize>) -> (Vec<Table>, Vec<usize>) {
+pub(super) fn fitting(
+    build: &dyn Fn(usize) -> Vec<Table>,
+    width: Option<usize>,
+) -> (Vec<Table>, Vec<usize>) {
     let with_bar = |bar: usize| {
         let tables = build(bar);
         let widths = Table::common_widths(&tables);
@@ -145,7 +148,7 @@ fn columns<'c>(
         .with(Column::text("SHARE"), move |of| share(of, bar, is_wide, terminal))
 }
 
-fn or_dash(word: Option<&str>) -> Text {
+pub(super) fn or_dash(word: Option<&str>) -> Text {
     word.map_or_else(dash, Text::plain)
 }
 
@@ -154,7 +157,7 @@ fn dash() -> Text {
 }
 
 /// `78`, or `0, want 78` where CCM would have written something else.
-fn sum(of: &Participant, options: TableOptions) -> Text {
+pub(super) fn sum(of: &Participant, options: TableOptions) -> Text {
     let sum = number(of.weight_sum);
     match (of.weight_sum, of.expected_weight_sum) {
         (Some(is), Some(want)) if is != want && !options.detail.is_wide => {
@@ -164,13 +167,13 @@ fn sum(of: &Participant, options: TableOptions) -> Text {
     }
 }
 
-fn outcome_word(outcome: Outcome) -> Text {
+pub(super) fn outcome_word(outcome: Outcome) -> Text {
     let outcome = outcome.into();
     Text::styled(outcome_style(outcome), outcome.as_str())
 }
 
 /// Lines under a row.
-fn notes(of: &Participant) -> Vec<Text> {
+pub(super) fn notes(of: &Participant) -> Vec<Text> {
     let mut notes = Vec::new();
     if let Some(outcome) = of.outcome.filter(|outcome| *outcome != Outcome::Applied) {
         notes.push(because(outcome, &of.reasons));
@@ -186,7 +189,7 @@ fn because(outcome: Outcome, reasons: &[String]) -> Text {
 }
 
 /// `warning CLB303 no preStop hook`.
-fn problem_line(problem: &Problem) -> Text {
+pub(super) fn problem_line(problem: &Problem) -> Text {
     let severity = problem.severity.into();
     let rule = problem.rule.as_ref().map(|rule| format!(" {rule}")).unwrap_or_default();
     super::severity_word(severity, Language::English)

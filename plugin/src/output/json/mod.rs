@@ -2,6 +2,7 @@
 
 mod ccm;
 mod change;
+mod clb;
 mod preview;
 mod report;
 mod routes;
@@ -15,6 +16,10 @@ use crate::error::Error;
 
 pub use ccm::{CcmRelease, CcmSource};
 pub use change::{ChangeKind, ChangeReport, ChangeState, TypeChange};
+pub use clb::{
+    DefaultServer, Group, Listener, LoadBalancer, LoadBalancerList, LoadBalancerListKind, Target,
+    TargetKind,
+};
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend,
     OutcomeCause, Preview, PreviewKind, RoundEvent, RouteState,

@@ -118,6 +118,8 @@ pub struct Participant {
     /// How the Service stands to the clusters at hand; null for a server, and where it is unknown
     /// whose the backends are.
     pub standing: Option<Standing>,
+    /// The id of the Service's cluster; null for a server, and where it is unknown.
+    pub cluster_id: Option<String>,
     /// The Service's namespace; null for a server.
     pub namespace: Option<String>,
     /// The Service's name, or the server's id.
