@@ -7,6 +7,7 @@ use clbmigrate_core::{
 };
 use serde_json::{Value, json};
 
+use super::{preview::PreviewAnswer, shares::shares};
 use crate::{
     change::{Intent, Proof, ServiceSide},
     error::{Error, Exit},
@@ -22,14 +23,20 @@ use crate::{
 pub struct ChangeAnswer {
     /// The Service as kubectl takes it.
     name: String,
+    /// What happens to its traffic.
+    traffic: Option<String>,
     document: ChangeReport,
     exit: Exit,
 }
 
 impl ChangeAnswer {
-    /// The answer about a change that is not written yet. `outcome` is what CCM makes of the Service
-    /// afterwards.
-    pub fn new(intent: &Intent, side: &ServiceSide<'_>, outcome: Outcome) -> Self {
+    /// The answer about a change that is not written yet, with its preview. `outcome` is what CCM makes
+    /// of the Service afterwards.
+    pub fn new(
+        intent: &Intent,
+        side: &ServiceSide<'_>,
+        (shown, outcome): (&PreviewAnswer, Outcome),
+    ) -> Self {
         let object = side.object();
         let document = ChangeReport {
             api_version: ApiVersion::V1Alpha1,
@@ -45,11 +52,13 @@ impl ChangeAnswer {
             change: None,
             undoes: intent.undoes.clone(),
             outcome: outcome.into(),
+            routes: shown.document().routes.iter().map(shares).collect(),
             state: ChangeState::Unchanged,
             verified: false,
             message: String::new(),
         };
-        Self { name: format!("service/{}", object.name), document, exit: Exit::Done }
+        let name = format!("service/{}", object.name);
+        Self { name, traffic: shown.traffic(), document, exit: Exit::Done }
     }
 
     /// The answer where nothing is to be written. `last` is the last recorded change.
@@ -168,8 +177,9 @@ impl Printable for ChangeAnswer {
         &self.document
     }
 
-    fn write_text(&self, _: Terminal, _: Detail, out: &mut dyn Write) -> io::Result<()> {
-        human::change_report(&self.document, &self.name, out)
+    fn write_text(&self, terminal: Terminal, _: Detail, out: &mut dyn Write) -> io::Result<()> {
+        let traffic = self.traffic.as_deref();
+        human::change_report(&self.document, &self.name, traffic, terminal, out)
     }
 
     fn names(&self) -> Vec<String> {

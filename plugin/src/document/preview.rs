@@ -51,6 +51,12 @@ impl PreviewAnswer {
         }
     }
 
+    /// What happens to the traffic of the Services that it is about; `None` where none of them is in a
+    /// route.
+    pub fn traffic(&self) -> Option<String> {
+        human::ChangedServices::new(&self.document, &self.targets).traffic(false)
+    }
+
     /// Writes what would happen, the diff and the findings that the change introduces: enough for a
     /// change that nobody is asked about.
     pub fn write_brief(&self, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {

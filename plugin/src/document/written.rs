@@ -28,7 +28,7 @@ impl WrittenAnswer {
     ) -> Self {
         let only = prepared.services().next().filter(|_| intent.whole.is_none());
         match only {
-            Some(side) => Self::Change(Box::new(ChangeAnswer::new(intent, side, outcome))),
+            Some(side) => Self::Change(Box::new(ChangeAnswer::new(intent, side, (shown, outcome)))),
             None => {
                 let routes = &shown.document().routes;
                 Self::Transfer(Box::new(TransferAnswer::new(intent, &prepared.parts, routes)))

@@ -9,8 +9,8 @@ use super::{
     text::Text,
 };
 
-/// Between two columns.
-const GAP: usize = 3;
+/// Between two columns: three, or two where that makes the lines fit.
+const GAPS: [usize; 2] = [3, 2];
 
 /// A table of styled cells, and lines under its rows.
 #[derive(Debug)]
@@ -132,9 +132,20 @@ impl Table {
         common
     }
 
-    /// The width of a line of a table with these widths.
-    pub fn total_width(widths: &[usize]) -> usize {
-        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+    /// How much room a line of a table with these widths leaves; `None` where it leaves less than
+    /// `least`.
+    pub fn room(widths: &[usize], width: usize, least: usize) -> Option<usize> {
+        let gap = Self::gap(widths, width.checked_sub(least)?)?;
+        Some(width.saturating_sub(Self::total_width(widths, gap)))
+    }
+
+    /// The widest gap with which lines of these widths fit; `None` where they do not.
+    fn gap(widths: &[usize], width: usize) -> Option<usize> {
+        GAPS.into_iter().find(|gap| Self::total_width(widths, *gap) <= width)
+    }
+
+    fn total_width(widths: &[usize], gap: usize) -> usize {
+        widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
     }
 
     /// Writes the table; where its lines do not fit, every row as a paragraph.
@@ -144,13 +155,13 @@ impl Table {
         terminal: Terminal,
         widths: &[usize],
     ) -> io::Result<()> {
-        if terminal.width.is_some_and(|width| Self::total_width(widths) > width) {
+        let Some(gap) = Self::gap(widths, terminal.width.unwrap_or(usize::MAX)) else {
             return self.write_paragraphs(out, terminal);
-        }
+        };
         let titles = self.columns.iter().map(|column| Text::styled(STRONG, column.title));
-        self.write_line(out, &titles.collect::<Vec<_>>(), widths)?;
+        self.write_line(out, &titles.collect::<Vec<_>>(), (widths, gap))?;
         for row in &self.rows {
-            self.write_line(out, &row.cells, widths)?;
+            self.write_line(out, &row.cells, (widths, gap))?;
             for note in &row.notes {
                 note.write_lines(out, 2, terminal.width)?;
             }
@@ -158,7 +169,12 @@ impl Table {
         Ok(())
     }
 
-    fn write_line(&self, out: &mut dyn Write, cells: &[Text], widths: &[usize]) -> io::Result<()> {
+    fn write_line(
+        &self,
+        out: &mut dyn Write,
+        cells: &[Text],
+        (widths, gap): (&[usize], usize),
+    ) -> io::Result<()> {
         let last = cells.iter().rposition(|cell| !cell.is_empty());
         let mut pending = 0;
         for (index, (column, width)) in self.columns.iter().zip(widths).enumerate() {
@@ -174,7 +190,7 @@ impl Table {
             } else {
                 cell.write(out)?;
             }
-            pending = GAP + if column.is_number { 0 } else { padding };
+            pending = gap + if column.is_number { 0 } else { padding };
         }
         writeln!(out)
     }
@@ -267,6 +283,15 @@ shop/web       80   79.6 %
 i-bp1         100
 ";
         assert_eq!(written(&table(), None), lines);
+    }
+
+    #[test]
+    fn columns_come_closer_where_that_makes_them_fit() {
+        let first = |width| written(&table(), Some(width)).lines().next().map(str::to_owned);
+        assert_eq!(first(26).as_deref(), Some("NAME       WEIGHT   SHARE"));
+        assert_eq!(first(25).as_deref(), Some("NAME      WEIGHT  SHARE"));
+        assert_eq!(first(24).as_deref(), Some("NAME      WEIGHT  SHARE"));
+        assert_eq!(first(23).as_deref(), Some("shop/web"));
     }
 
     #[test]

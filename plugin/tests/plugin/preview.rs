@@ -48,7 +48,7 @@ fn a_weight_of_101_would_empty_the_group_and_report_success() {
     let first = ran.out.lines().next().expect("a verdict");
     assert_eq!(
         first,
-        "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend of shop/web out of group rsp-bp1canary and report success"
+        "shop/web: 20.0 % -> 0.0 % of the traffic of rsp-bp1canary (weight 20 -> \"101\"), drained: every backend leaves the group, and CCM would report success"
     );
     assert_snapshot!("preview-101", ran.out);
 }
@@ -68,17 +68,34 @@ fn a_port_without_mapping_does_not_condemn_the_mapped_one() {
     let file = "deploy/examples/mistakes/CLB019-second-port-unmapped.yaml";
     let ran = run(&format!("preview web 40 -f {file}"));
     let first = ran.out.lines().next().expect("a verdict");
-    assert!(first.starts_with("misrouted: "), "{first}");
-    assert!(first.contains("the ports of Service shop/web that have no mapping"), "{first}");
+    assert!(first.starts_with("shop/web: "), "{first}");
+    assert!(
+        first.contains(
+            ", misrouted: CCM would make groups of its own for the ports that have no mapping"
+        ),
+        "{first}"
+    );
 }
 
 #[rstest]
-#[case("40", 0, "applied: shop/web 20.0 % -> 33.3 % of the traffic")]
+#[case(
+    "40",
+    0,
+    "shop/web: 20.0 % -> 33.3 % of the traffic of rsp-bp1canary (weight 20 -> 40), applied"
+)]
 #[case("20", 0, "no change: shop/web has this weight already")]
-#[case("0", 0, "applied: shop/web 20.0 % -> 0.0 % of the traffic")]
-#[case("-5", 3, "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend")]
-#[case("abc", 3, "drained: shop/web 20.0 % -> 0.0 %; CCM would take every backend")]
-#[case("none", 3, "applied: shop/web 20.0 % -> 71.4 % of the traffic")]
+#[case(
+    "0",
+    0,
+    "shop/web: 20.0 % -> 0.0 % of the traffic of rsp-bp1canary (weight 20 -> 0), applied"
+)]
+#[case("-5", 3, "shop/web: 20.0 % -> 0.0 % of the traffic of rsp-bp1canary")]
+#[case("abc", 3, "shop/web: 20.0 % -> 0.0 % of the traffic of rsp-bp1canary")]
+#[case(
+    "none",
+    3,
+    "shop/web: 20.0 % -> 71.4 % of the traffic of rsp-bp1canary (weight 20 -> none), applied"
+)]
 fn the_first_line_is_the_verdict(#[case] weight: &str, #[case] code: i32, #[case] verdict: &str) {
     let ran = run(&format!("preview svc/web {weight} {CANARY}"));
     let first = ran.out.lines().next().expect("a verdict");

@@ -9,13 +9,21 @@ mod preview;
 mod preview_lines;
 mod shares;
 mod status;
+mod traffic;
 mod transfer;
 mod unknown;
 mod webhook;
 
+use std::io::{self, Write};
+
 use clbmigrate_core::{finding::Severity, rules::Language};
 
-use super::{json::Object, printable::Detail, style::severity_style, text::Text};
+use super::{
+    json::Object,
+    printable::Detail,
+    style::{PLAIN, Terminal, severity_style},
+    text::Text,
+};
 
 pub use change::change_report;
 pub use clb::load_balancers;
@@ -25,6 +33,7 @@ pub use not_looked::RuleCount;
 pub use preview::{preview, preview_brief};
 pub use preview_lines::label;
 pub use status::status;
+pub use traffic::ChangedServices;
 pub use transfer::transfer_report;
 pub use webhook::webhook;
 
@@ -45,6 +54,30 @@ fn name_of(object: &Object) -> String {
     let context = object.context.as_ref().map(|context| format!(" ({context})"));
     let Object { kind, name, .. } = object;
     format!("{kind} {}{name}{}", namespace.unwrap_or_default(), context.unwrap_or_default())
+}
+
+/// Writes the parts of a heading three spaces apart, as many a line as fit, and none broken but one
+/// that is too long for any line.
+fn write_parts(
+    parts: impl IntoIterator<Item = Text>,
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let room = terminal.width.unwrap_or(usize::MAX);
+    let mut line = Text::default();
+    let mut indent = 0;
+    for part in parts {
+        if line.is_empty() {
+            line = part;
+        } else if indent + line.width() + 3 + part.width() <= room {
+            line = line.and(PLAIN, "   ").join(part);
+        } else {
+            line.write_lines(out, indent, terminal.width)?;
+            indent = 2;
+            line = part;
+        }
+    }
+    line.write_lines(out, indent, terminal.width)
 }
 
 fn severity_word(severity: Severity, language: Language) -> Text {

@@ -116,10 +116,13 @@ fn write_route(
         writeln!(out)?;
     }
     let mut table = shares(route, 0, terminal, options);
-    let room = terminal.width.map_or(BAR, |width| {
-        (width.saturating_sub(Table::total_width(&table.widths()) + 2) / 2).min(BAR)
-    });
-    if room >= SMALLEST_BAR {
+    // Two bars, each with one column between the number and it.
+    let room = match terminal.width {
+        None => Some(BAR),
+        Some(width) => Table::room(&table.widths(), width, 2 * (SMALLEST_BAR + 1))
+            .map(|room| (room / 2).saturating_sub(1).min(BAR)),
+    };
+    if let Some(room) = room {
         table = shares(route, room, terminal, options);
     }
     table.write(out, terminal, &table.widths())?;

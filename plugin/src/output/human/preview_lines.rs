@@ -1,6 +1,6 @@
 //! A change in words: the verdict, the diff, the arithmetic.
 
-use super::{TableOptions, name_of};
+use super::{TableOptions, name_of, traffic::ChangedServices};
 use crate::output::{
     json::{ChangedRoute, Mode, Outcome, Participant, Preview, RouteState},
     style::{ERROR, FAINT, GOOD, PLAIN, STRONG, outcome_style},
@@ -11,200 +11,76 @@ use clbmigrate_core::object::ObjectRef;
 /// How many weights are listed one by one.
 const LISTED: usize = 8;
 
-/// The first line: what would happen, in plain words.
+/// The first line: what happens to the traffic, and what CCM makes of the change.
 pub fn summary_line(preview: &Preview, targets: &[ObjectRef]) -> Text {
-    let changed = ChangedParticipants { preview, targets };
+    let changed = ChangedServices::new(preview, targets);
+    let traffic = changed.traffic(true);
+    if preview.outcome == Outcome::Applied && preview.changes.is_empty() {
+        return Text::plain(no_change(targets));
+    }
     let word = Text::styled(outcome_style(preview.outcome.into()), outcome_word(preview.outcome));
     if preview.outcome == Outcome::Applied {
-        let text = applied(&changed);
-        return if preview.changes.is_empty() { text } else { word.and(PLAIN, ": ").join(text) };
+        return match traffic {
+            Some(traffic) => Text::plain(traffic).and(PLAIN, ", ").join(word),
+            None => {
+                let services = count(preview.changes.len(), "Service");
+                Text::plain(format!("{services} would change, but no route"))
+            }
+        };
     }
-    let (names, groups) = changed.names_with_outcome(preview.outcome);
-    let traffic = changed.traffic().map(|moved| format!("{moved}; ")).unwrap_or_default();
-    let what = match preview.outcome {
-        Outcome::NoEffect if preview.queued => {
-            let moved = changed.traffic().unwrap_or_else(|| names.clone());
-            format!("CCM takes no notice of what is set: {moved}")
-        }
-        Outcome::NoEffect => format!("CCM does not look at {names}, and everything stays as it is"),
-        Outcome::Failing => format!(
-            "{traffic}CCM would report failure each round, and write only what the cloud does not refuse for {names}"
-        ),
-        Outcome::Drained => {
-            format!(
-                "{traffic}CCM would take every backend of {names} out of {groups} and report success"
-            )
-        }
-        Outcome::Frozen => format!(
-            "CCM would write nothing and report failure; the backends of {names} stay as they are, and new pods are not registered"
-        ),
-        _ if changed.with_outcome(preview.outcome).next().is_none() => format!(
-            "CCM would make groups of its own for the ports of {names} that have no mapping, to which no listener points; the mapped ones are as they should be"
-        ),
-        _ => format!(
-            "CCM would put the backends of {names} into a group of its own, to which no listener points"
-        ),
+    let names = changed.names_with_outcome(preview.outcome);
+    let is_shown = !names.is_empty();
+    let subject = traffic.unwrap_or_else(|| {
+        let objects = preview.changes.iter().map(|change| name_of(&change.object));
+        objects.collect::<Vec<_>>().join(", ")
+    });
+    let whose = if preview.changes.len() > 1 && is_shown {
+        format!(" for {}", names.join(", "))
+    } else {
+        String::new()
     };
     let gap = if preview.changes.is_empty() { ", without any change: " } else { ": " };
-    word.and(PLAIN, gap).and(PLAIN, what)
+    Text::plain(subject)
+        .and(PLAIN, ", ")
+        .join(word)
+        .and(PLAIN, format!("{whose}{gap}{}", consequence(preview, is_shown)))
 }
 
 fn outcome_word(outcome: Outcome) -> &'static str {
     clbmigrate_core::outcome::Outcome::from(outcome).as_str()
 }
 
-/// Which participants the change is about.
-struct ChangedParticipants<'p> {
-    preview: &'p Preview,
-    targets: &'p [ObjectRef],
-}
-
-impl ChangedParticipants<'_> {
-    fn has(&self, of: &Participant) -> bool {
-        let is = |context: Option<&str>, namespace: Option<&str>, name: &str| {
-            of.is_member()
-                && of.context.as_deref() == context
-                && of.namespace.as_deref() == namespace
-                && of.name == name
-        };
-        self.targets.iter().any(|o| is(o.context.as_deref(), o.namespace.as_deref(), &o.name))
-            || self.preview.changes.iter().map(|change| &change.object).any(|object| {
-                is(object.context.as_deref(), object.namespace.as_deref(), &object.name)
-            })
-    }
-
-    /// The participants with that outcome after the change, with their routes.
-    fn with_outcome(
-        &self,
-        outcome: Outcome,
-    ) -> impl Iterator<Item = (&ChangedRoute, &Participant)> {
-        self.preview.routes.iter().flat_map(move |route| {
-            let participants = route.after.participants.iter();
-            let bad = participants.filter(move |of| of.outcome == Some(outcome) && self.has(of));
-            bad.map(move |of| (route, of))
-        })
-    }
-
-    /// What happens to the traffic of the one Service in the one route: `shop/web 20.0 % -> 33.3 %`.
-    fn traffic(&self) -> Option<String> {
-        let [route] = self.preview.routes.as_slice() else { return None };
-        let only = |side: &RouteState| {
-            let mut ours = side.participants.iter().filter(|of| self.has(of));
-            let first = ours.next().map(|of| (label(of, true), of.share));
-            first.filter(|_| ours.next().is_none())
-        };
-        let (before, after) = (only(&route.before), only(&route.after));
-        let name = before.as_ref().or(after.as_ref())?.0.clone();
-        let share = |of: Option<(String, Option<f64>)>, side: &RouteState| match of {
-            Some((_, share)) => share,
-            // Who is not in the route has nothing of it.
-            None => side.is_measurable().then_some(0.0),
-        };
-        let was = share(before, &route.before)?;
-        let is = share(after, &route.after)?;
-        Some(format!("{name} {} -> {}", percent(was), percent(is)))
-    }
-
-    /// The Services with that outcome, and their groups, in words.
-    fn names_with_outcome(&self, outcome: Outcome) -> (String, String) {
-        let (mut names, mut groups) = (Vec::new(), Vec::new());
-        for (route, of) in self.with_outcome(outcome) {
-            push_new(&mut names, label(of, false));
-            push_new(&mut groups, format!("group {}", route.vserver_group));
-        }
-        if names.is_empty() {
-            let objects = self.preview.changes.iter().map(|change| name_of(&change.object));
-            names.extend(objects);
-        }
-        if groups.is_empty() {
-            groups.push("the group".to_owned());
-        }
-        (names.join(", "), groups.join(", "))
-    }
-}
-
-fn push_new(list: &mut Vec<String>, text: String) {
-    if !list.contains(&text) {
-        list.push(text);
-    }
-}
-
-/// What an applied change comes to.
-fn applied(changed: &ChangedParticipants<'_>) -> Text {
-    let Preview { changes, routes, .. } = changed.preview;
-    if changes.is_empty() {
-        let Some(target) = changed.targets.first() else {
-            return Text::plain(
-                "no change: the new files say of every Service what the old ones say",
-            );
-        };
-        let namespace = target.namespace.as_deref().unwrap_or_default();
-        return Text::plain(format!(
-            "no change: {namespace}/{} has this weight already; CCM would write what follows",
-            target.name
-        ));
-    }
-    if routes.is_empty() {
-        let services = count(changes.len(), "Service");
-        return Text::plain(format!("{services} would change, but no route"));
-    }
-    let [route] = routes.as_slice() else {
-        let routes = count(routes.len(), "route");
-        return Text::plain(format!(
-            "CCM would do as written, for {} in {routes}",
-            count(changes.len(), "Service")
-        ));
+fn no_change(targets: &[ObjectRef]) -> String {
+    let Some(target) = targets.first() else {
+        return "no change: the new files say of every Service what the old ones say".to_owned();
     };
-    let before = route.before.participants.iter().filter(|of| changed.has(of));
-    let after = route.after.participants.iter().filter(|of| changed.has(of));
-    let (before, after): (Vec<_>, Vec<_>) = (before.collect(), after.collect());
-    Text::plain(match (before.as_slice(), after.as_slice()) {
-        ([old], [new]) => moved(old, new),
-        ([], [new]) => format!(
-            "{} joins group {}{}",
-            label(new, true),
-            route.vserver_group,
-            new.share.map(|share| format!(": 0.0 % -> {}", of_traffic(share))).unwrap_or_default()
-        ),
-        ([old], []) => format!(
-            "{} leaves group {}{}",
-            label(old, true),
-            route.vserver_group,
-            old.share
-                .map(|share| format!(": {} -> 0.0 % of the traffic", percent(share)))
-                .unwrap_or_default()
-        ),
-        _ => format!("CCM would do as written, for {}", count(changes.len(), "Service")),
-    })
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    format!(
+        "no change: {namespace}/{} has this weight already; CCM would write what follows",
+        target.name
+    )
 }
 
-fn moved(old: &Participant, new: &Participant) -> String {
-    let label = label(new, true);
-    match (old.share, new.share, old.weight_sum, new.weight_sum) {
-        (Some(old), Some(new), ..) if percent(old) == percent(new) => {
-            format!("{label} stays at {}", of_traffic(old))
+/// What CCM does that is not what is asked for. `is_shown` is whether a route shows it.
+fn consequence(preview: &Preview, is_shown: bool) -> &'static str {
+    match preview.outcome {
+        Outcome::Applied => "CCM would do as written",
+        Outcome::NoEffect if preview.queued => "CCM takes no notice of what is set",
+        Outcome::NoEffect => "CCM does not look at it, and everything stays as it is",
+        Outcome::Failing => {
+            "CCM would report failure each round, and write only what the cloud does not refuse"
         }
-        (Some(old), Some(new), ..) => {
-            format!("{label} {} -> {}", percent(old), of_traffic(new))
+        Outcome::Drained => "every backend leaves the group, and CCM would report success",
+        Outcome::Frozen => {
+            "CCM would write nothing and report failure; the backends stay as they are, and new pods are not registered"
         }
-        (_, _, Some(old), Some(new)) => {
-            format!(
-                "the weights of {label} sum up to {new} instead of {old}; its share is not known"
-            )
+        Outcome::Misrouted if is_shown => {
+            "CCM would put the backends into a group of its own, to which no listener points"
         }
-        (_, _, None, Some(new)) => {
-            format!("the weights of {label} sum up to {new}; what they were is not known")
+        Outcome::Misrouted => {
+            "CCM would make groups of its own for the ports that have no mapping, to which no listener points; the mapped ones are as they should be"
         }
-        _ => format!("CCM would do as written for {label}; its weights are not known"),
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-fn of_traffic(share: f64) -> String {
-    format!("{} of the traffic", percent(share))
 }
 
 /// `shop/web (a)`; `shop/web (other cluster)` for one whose object is not at hand.

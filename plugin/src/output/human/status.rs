@@ -8,12 +8,13 @@ use super::{
     TableOptions,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
     unknown::{AskedRoute, unknown_lines},
+    write_parts,
 };
 use crate::output::{
-    json::{Mode, Outcome, Participant, Problem, Route, RouteList, Unrouted},
+    json::{Mode, Outcome, Participant, Problem, Route, RouteList, RouteListener, Unrouted},
     style::{ERROR, FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING, outcome_style, severity_style},
     table::{Column, ItemColumns, Table},
-    text::Text,
+    text::{Text, count},
 };
 
 /// Writes all routes, then the Services in none.
@@ -23,15 +24,18 @@ pub fn status(
     options: TableOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let mut participants = list.routes.iter().flat_map(|route| &route.participants);
+    let has_health = options.detail.is_wide || participants.any(|of| of.healthy.is_some());
     let build = |bar: usize| -> Vec<Table> {
-        list.routes.iter().map(|route| table(route, bar, terminal, options)).collect()
+        let columns = columns(bar, has_health, terminal, options);
+        list.routes.iter().map(|route| table(route, &columns, options)).collect()
     };
     let (tables, widths) = fitting(&build, terminal.width);
     for (index, (route, table)) in list.routes.iter().zip(&tables).enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
-        header(route).write_lines(out, 0, terminal.width)?;
+        write_parts(header(route), terminal, out)?;
         for problem in &route.problems {
             problem_line(problem).write_lines(out, 2, terminal.width)?;
         }
@@ -72,50 +76,66 @@ pub(super) fn fitting(
     };
     let Some(width) = width else { return with_bar(BAR) };
     let bare = with_bar(0);
-    let taken = Table::total_width(&bare.1);
-    // What is left of the line is for the bars, but for one column between the number and its bar.
-    let room = width.saturating_sub(taken + 1).min(BAR);
-    if taken > width {
+    if Table::room(&bare.1, width, 0).is_none() {
         // Paragraphs instead of rows, each with a bar of its own.
-        with_bar(SMALLEST_BAR)
-    } else if room >= SMALLEST_BAR {
-        with_bar(room)
-    } else {
-        bare
+        return with_bar(SMALLEST_BAR);
+    }
+    // What is left of the line is for the bars, but for one column between the number and its bar.
+    match Table::room(&bare.1, width, SMALLEST_BAR + 1) {
+        Some(room) => with_bar((room - 1).min(BAR)),
+        None => bare,
     }
 }
 
-/// `CLB lb-… (name, address)   group rsp-… (name)   port 80   complete`.
-fn header(route: &Route) -> Text {
-    let clb = if route.clb.is_empty() { "?" } else { &route.clb };
-    let mut text = Text::styled(STRONG, format!("CLB {clb}"));
+/// `CLB lb-… (name, address)   group rsp-… (name)   port 80   listener tcp:80 wrr   complete`.
+fn header(route: &Route) -> Vec<Text> {
+    let or_unknown = |id: &str| if id.is_empty() { "?".to_owned() } else { id.to_owned() };
+    let mut clb = Text::styled(STRONG, format!("CLB {}", or_unknown(&route.clb)));
     let known: Vec<&str> =
         [&route.clb_name, &route.clb_address].into_iter().flatten().map(String::as_str).collect();
     if !known.is_empty() {
-        text = text.and(PLAIN, format!(" ({})", known.join(", ")));
+        clb = clb.and(PLAIN, format!(" ({})", known.join(", ")));
     }
-    let group = if route.vserver_group.is_empty() { "?" } else { &route.vserver_group };
-    text = text.and(PLAIN, "   ").and(STRONG, format!("group {group}"));
+    let mut group = Text::styled(STRONG, format!("group {}", or_unknown(&route.vserver_group)));
     if let Some(name) = &route.vserver_group_name {
-        text = text.and(PLAIN, format!(" ({name})"));
+        group = group.and(PLAIN, format!(" ({name})"));
     }
-    text = text.and(PLAIN, "   ").and(
-        STRONG,
-        match route.port {
-            Some(port) => format!("port {port}"),
-            None => "port ?".to_owned(),
-        },
-    );
-    text = text.and(PLAIN, "   ");
-    match (route.complete, route.weight_sum) {
-        (true, 0) => text.and(ERROR, "nobody serves: the weights sum up to 0"),
-        (true, _) => text.and(GOOD, "complete"),
-        (false, _) => text.and(WARNING, "incomplete"),
+    let port = route.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    let state = match (route.complete, route.weight_sum) {
+        (true, 0) => Text::styled(ERROR, "nobody serves: the weights sum up to 0"),
+        (true, _) => Text::styled(GOOD, "complete"),
+        (false, _) => Text::styled(WARNING, "incomplete"),
+    };
+    let mut parts = vec![clb, group, Text::styled(STRONG, format!("port {port}"))];
+    parts.extend(route.listeners.as_deref().and_then(listeners));
+    parts.push(state);
+    parts
+}
+
+/// `listener tcp:80 wrr`; `None` without any.
+fn listeners(of: &[RouteListener]) -> Option<Text> {
+    let (first, others) = of.split_first()?;
+    let title = if others.is_empty() { "listener " } else { "listeners " };
+    let first = Text::plain(title).join(listener(first));
+    Some(others.iter().fold(first, |text, of| text.and(PLAIN, ", ").join(listener(of))))
+}
+
+/// `tcp:80 wrr`.
+fn listener(of: &RouteListener) -> Text {
+    let protocol = of.protocol.as_deref().unwrap_or("?");
+    let mut text = Text::plain(format!("{protocol}:{}", of.port));
+    if let Some(scheduler) = &of.scheduler {
+        // CLB documentation: round robin sends to all alike, whatever their weights.
+        let style = if scheduler == "rr" { WARNING } else { PLAIN };
+        text = text.and(PLAIN, " ").and(style, scheduler);
+    }
+    match of.health_check {
+        Some(false) => text.and(PLAIN, " ").and(WARNING, "without health check"),
+        _ => text,
     }
 }
 
-fn table(route: &Route, bar: usize, terminal: Terminal, options: TableOptions) -> Table {
-    let columns = columns(bar, terminal, options);
+fn table(route: &Route, columns: &ItemColumns<'_, Participant>, options: TableOptions) -> Table {
     let mut table = columns.table(if options.has_contexts { 2 } else { 1 });
     for of in &route.participants {
         table.row(columns.cells(of));
@@ -129,6 +149,7 @@ fn table(route: &Route, bar: usize, terminal: Terminal, options: TableOptions) -
 /// The columns of a route's table: when each is shown, its title, and what it says of a participant.
 fn columns<'c>(
     bar: usize,
+    has_health: bool,
     terminal: Terminal,
     options: TableOptions,
 ) -> ItemColumns<'c, Participant> {
@@ -139,9 +160,9 @@ fn columns<'c>(
         .with(Column::text("NAME"), |of| Text::plain(of.label()))
         .with(Column::text("MODE"), |of| or_dash(of.mode.map(Mode::as_str)))
         .with(Column::number("WEIGHT"), weight)
-        .with(Column::number("BACKENDS"), |of| number(of.backends))
-        .with(Column::number("READY"), |of| number_if_any(of.ready))
-        .with_if(is_wide, Column::number("HEALTHY"), |of| number_if_any(of.healthy))
+        .with(Column::number("BACKENDS"), backends)
+        .with(Column::number("READY"), |of| of.ready.map_or_else(dash, pods))
+        .with_if(has_health, Column::number("HEALTHY"), healthy)
         .with(Column::number("SUM"), move |of| sum(of, options))
         .with_if(is_wide, Column::number("WANT"), |of| number_if_any(of.expected_weight_sum))
         .with_if(is_wide, Column::text("OUTCOME"), |of| of.outcome.map_or_else(dash, outcome_word))
@@ -154,6 +175,35 @@ pub(super) fn or_dash(word: Option<&str>) -> Text {
 
 fn dash() -> Text {
     Text::plain("-")
+}
+
+/// `3 nodes`: what CCM counts by the mode (CCM 2.14: `vgroups.go`), or what a server outside has.
+fn backends(of: &Participant) -> Text {
+    let Some(number) = of.backends else { return Text::styled(WARNING, "?") };
+    let what = match of.mode {
+        Some(Mode::Cluster | Mode::Local) => "node",
+        Some(Mode::Eni) => "pod",
+        // Each server outside is a participant by itself, with a backend for each of its ports.
+        Some(Mode::External) if number > 1 => "port",
+        Some(Mode::External) => "server",
+        None => return Text::plain(number.to_string()),
+    };
+    Text::plain(count(number, what))
+}
+
+/// `4 pods`.
+fn pods(number: usize) -> Text {
+    Text::plain(count(number, "pod"))
+}
+
+/// `2/3`: the backends that are healthy, of all.
+fn healthy(of: &Participant) -> Text {
+    match (of.healthy, of.backends) {
+        (Some(healthy), Some(all)) if healthy < all => {
+            Text::styled(ERROR, format!("{healthy}/{all}"))
+        }
+        (healthy, _) => number_if_any(healthy),
+    }
 }
 
 /// `78`, or `0, want 78` where CCM would have written something else.

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{AnnotationChange, ApiVersion, Object, Outcome};
+use super::{AnnotationChange, ApiVersion, Object, Outcome, TransferRoute};
 
 /// The answer of the commands that write: `set`, `undo`, `attach`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub struct ChangeReport {
     pub undoes: Option<String>,
     /// What a round of CCM makes of the Service after the change.
     pub outcome: Outcome,
+    /// The routes that it concerns, with the shares in them before the change and as the change means
+    /// them.
+    pub routes: Vec<TransferRoute>,
     /// How far the change came.
     pub state: ChangeState,
     /// Whether the backends' weights were seen at the CLB itself.

@@ -81,7 +81,12 @@ fn a_preview_says_beside_the_shares_that_clients_may_feel_nothing() {
     let folder = unlistened().folder();
     let ran = run(&format!("preview svc/web 40 -n shop -f {}", folder.path("")));
     let mut lines = ran.out.lines();
-    assert_eq!(lines.next(), Some("applied: shop/web 30.0 % -> 35.8 % of the traffic"));
+    assert_eq!(
+        lines.next(),
+        Some(
+            "shop/web: 30.0 % -> 35.8 % of the traffic of rsp-bp1example (weight 30 -> 40), applied"
+        )
+    );
     let warning =
         "no running listener sends to group rsp-bp1example: clients may feel nothing of it";
     assert_eq!(lines.next().map(str::trim), Some(warning));
