@@ -5,6 +5,7 @@ mod health;
 mod proof;
 mod prove;
 mod record;
+mod restore;
 mod send;
 mod servers;
 mod service;
