@@ -151,7 +151,8 @@ impl Session {
         join_all(all).await
     }
 
-    fn read_options<'n>(
+    /// What is read, or watched, over a connection.
+    pub fn read_options<'n>(
         &self,
         connection: &'n Connection,
         namespaces: &'n Namespaces,

@@ -1,5 +1,6 @@
 //! The CLB API: asked about the selected routes, where there are credentials for it.
 
+mod memory;
 mod queries;
 mod scope;
 mod whole;
@@ -11,12 +12,12 @@ use std::{
 };
 
 use clbmigrate_clb::{ClbClient, Error as ApiError, ErrorKind};
-use clbmigrate_core::{
-    clb_answers::{ClbAnswer, UnknownClb},
-    snapshot::Snapshot,
-};
+use clbmigrate_core::{clb_answers::UnknownClb, snapshot::Snapshot};
 
-use self::queries::{GroupLists, Queries, QueryResult};
+use self::{
+    memory::Memory,
+    queries::{Queries, QueryResult},
+};
 use crate::{cli::ClbArgs, error::Error, output::Printer, selection::Selection};
 
 pub use queries::MOST_GROUPS;
@@ -30,7 +31,7 @@ const WHOSE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct ClbConnection {
     state: RefCell<ConnectionState>,
-    lists: RefCell<GroupLists>,
+    memory: Memory,
 }
 
 /// Whether there is a connection. It waits for the first route: the nodes behind it name the
@@ -74,16 +75,9 @@ impl ClbConnection {
         }
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
         let mut unknown = Vec::new();
-        let known = self.lists.borrow().clone();
         let line = printer.progress(format!("asking the CLB API about {}", queries.in_words()));
-        for result in queries.run(&clb, &known).await {
+        for result in queries.run(&clb, &self.memory).await {
             let error = match result {
-                QueryResult::Answer(ClbAnswer::GroupList(list)) => {
-                    let clb = list.clb.clone().unwrap_or_default();
-                    self.lists.borrow_mut().insert(clb, list.clone());
-                    snapshot.clb_answers.insert(ClbAnswer::GroupList(list));
-                    continue;
-                }
                 QueryResult::Answer(answer) => {
                     snapshot.clb_answers.insert(answer);
                     continue;
@@ -132,6 +126,22 @@ impl ClbConnection {
         printer: &mut Printer,
     ) -> Result<(), Error> {
         self.connected(snapshot, args, printer).await.map(drop)
+    }
+
+    /// From now on no question is asked twice, until its answer is forgotten: for a command that looks
+    /// at the same routes over and over.
+    pub fn keep_answers(&self) {
+        self.memory.keep_all();
+    }
+
+    /// Forgets what groups hold and their health, so that both are asked for again.
+    pub fn forget_groups(&self) {
+        self.memory.forget_groups();
+    }
+
+    /// Forgets all answers.
+    pub fn forget_answers(&self) {
+        self.memory.forget_all();
     }
 
     /// The client; `None` without credentials, with `--no-clb`, and before it is connected.

@@ -4,22 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_clb::{ClbClient, Error as ApiError, ErrorKind};
 use clbmigrate_core::{
-    clb_answers::{ClbAnswer, GroupList, Listener},
+    clb_answers::{ClbAnswer, Listener},
     snapshot::Snapshot,
 };
 use futures::{StreamExt, stream};
 
-use super::scope::GroupIds;
+use super::{
+    memory::{Memory, Question},
+    scope::GroupIds,
+};
 use crate::output::text::count;
 
 /// Calls at once: the API throttles, and CCM asks it too.
 pub(super) const AT_ONCE: usize = 4;
 /// Groups that are asked about; beyond them a call for each would take the quota from CCM.
 pub const MOST_GROUPS: usize = 100;
-
-/// The groups of CLBs, by the CLB's id. They are asked for once: the list says which groups there are and
-/// what they are called, not what they hold.
-pub(super) type GroupLists = BTreeMap<String, GroupList>;
 
 /// What to ask the CLB API about.
 #[derive(Debug, Default)]
@@ -35,6 +34,7 @@ pub(super) struct Queries {
 }
 
 /// An answer of the CLB API, or why there is none.
+#[derive(Debug, Clone)]
 pub(super) enum QueryResult {
     Answer(ClbAnswer),
     /// There is no group of that id. The list of the CLB's groups tells that, and a rule says so.
@@ -86,23 +86,34 @@ impl Queries {
         format!("{} of {clbs}", count(self.groups.len(), "group"))
     }
 
-    /// Makes the calls. Lists of groups that are known are not asked for again.
-    pub async fn run(self, clb: &ClbClient, known: &GroupLists) -> Vec<QueryResult> {
-        let attributes = self.groups.iter().map(|id| async move {
-            vec![match clb.group(id).await {
-                Ok(group) => QueryResult::Answer(ClbAnswer::Group(group)),
-                Err(error) if error.kind == ErrorKind::NotFound => QueryResult::NoGroup,
-                Err(error) => QueryResult::Failed(error),
-            }]
-        });
-        let mut results = gathered(attributes).await;
-        let lists = self
-            .clbs
-            .iter()
-            .map(|(id, groups)| query_clb(clb, id, (groups, &self.ports), known.get(id)));
-        results.extend(gathered(lists).await);
+    /// Makes the calls whose answers are not kept. A CLB is asked about again where a group of it turns
+    /// up that was not known.
+    pub async fn run(self, clb: &ClbClient, memory: &Memory) -> Vec<QueryResult> {
+        for (id, groups) in &self.clbs {
+            let new = groups.iter().filter(|group| memory.is_new(group)).count();
+            if new > 0 {
+                memory.forget_clb(id);
+            }
+        }
+        let groups = self.groups.iter().map(|id| ask_group(clb, id, memory));
+        let mut results = gathered(groups).await;
+        let clbs = self.clbs.iter();
+        let clbs = clbs.map(|(id, groups)| query_clb(clb, id, (groups, &self.ports), memory));
+        results.extend(gathered(clbs).await);
         results
     }
+}
+
+/// Asks what a group holds.
+async fn ask_group(clb: &ClbClient, id: &str, memory: &Memory) -> Vec<QueryResult> {
+    let ask = async {
+        vec![match clb.group(id).await {
+            Ok(group) => QueryResult::Answer(ClbAnswer::Group(group)),
+            Err(error) if error.kind == ErrorKind::NotFound => QueryResult::NoGroup,
+            Err(error) => QueryResult::Failed(error),
+        }]
+    };
+    memory.answer(Question::Group(id.to_owned()), ask).await
 }
 
 /// Asks about a whole CLB, about the health of its running listeners that forward to these groups, and
@@ -111,50 +122,65 @@ async fn query_clb(
     clb: &ClbClient,
     id: &str,
     (groups, ports): (&BTreeSet<String>, &BTreeSet<u16>),
-    known: Option<&GroupList>,
+    memory: &Memory,
 ) -> Vec<QueryResult> {
+    let ask = ask_clb(clb, id, memory);
+    let mut results = memory.answer(Question::Clb(id.to_owned()), ask).await;
+    let Some(listeners) = results.iter().find_map(listeners_of) else { return results };
+    let others = listeners.iter().filter(|listener| {
+        ports.contains(&listener.port)
+            && !listener.vgroup.is_empty()
+            && !groups.contains(&listener.vgroup)
+    });
+    for vgroup in others.map(|listener| &listener.vgroup).collect::<BTreeSet<_>>() {
+        results.extend(ask_group(clb, vgroup, memory).await);
+    }
+    let ours = listeners
+        .iter()
+        .filter(|listener| listener.is_running() && groups.contains(&listener.vgroup));
+    for Listener { port, protocol, .. } in ours {
+        let ask = async {
+            vec![match clb.health(id, *port, protocol).await {
+                Ok(health) => QueryResult::Answer(ClbAnswer::Health(health)),
+                Err(error) => QueryResult::NoHealth(error),
+            }]
+        };
+        let question = Question::Health(id.to_owned(), *port, protocol.clone());
+        results.extend(memory.answer(question, ask).await);
+    }
+    results
+}
+
+fn listeners_of(result: &QueryResult) -> Option<Vec<Listener>> {
+    match result {
+        QueryResult::Answer(ClbAnswer::Listeners(list)) => Some(list.listeners.clone()),
+        _ => None,
+    }
+}
+
+/// Asks what a CLB is, which groups it has, and which listeners.
+async fn ask_clb(clb: &ClbClient, id: &str, memory: &Memory) -> Vec<QueryResult> {
     let balancer = clb.load_balancer(id).await;
     if balancer.as_ref().is_err_and(is_unknown_clb) {
         return vec![QueryResult::NoClb(id.to_owned())];
     }
-    let list = match known {
-        Some(list) => Ok(list.clone()),
-        None => clb.groups(id).await,
-    };
-    if list.as_ref().is_err_and(is_unknown_clb) {
+    let ask = async { vec![QueryResult::of(clb.groups(id).await.map(ClbAnswer::GroupList))] };
+    let list = memory.answer(Question::GroupList(id.to_owned()), ask).await;
+    let failed = list.iter().find_map(|result| match result {
+        QueryResult::Failed(error) => Some(error),
+        _ => None,
+    });
+    if failed.is_some_and(is_unknown_clb) {
         return vec![QueryResult::NoClb(id.to_owned())];
     }
-    let mut results = match (balancer, &list) {
+    let mut results = match (balancer, failed) {
         // Its groups show that it is there.
-        (Err(error), Err(_)) => vec![QueryResult::UnreadClb(id.to_owned(), error)],
+        (Err(error), Some(_)) => vec![QueryResult::UnreadClb(id.to_owned(), error)],
         (balancer, _) => vec![QueryResult::of(balancer.map(Box::new).map(ClbAnswer::LoadBalancer))],
     };
-    results.push(QueryResult::of(list.map(ClbAnswer::GroupList)));
+    results.extend(list);
     match clb.listener_list(id).await {
-        Ok(list) => {
-            let ours: Vec<Listener> = list
-                .listeners
-                .iter()
-                .filter(|listener| listener.is_running() && groups.contains(&listener.vgroup))
-                .cloned()
-                .collect();
-            let others = list.listeners.iter().filter(|listener| {
-                ports.contains(&listener.port)
-                    && !listener.vgroup.is_empty()
-                    && !groups.contains(&listener.vgroup)
-            });
-            for vgroup in others.map(|listener| &listener.vgroup).collect::<BTreeSet<_>>() {
-                results.push(QueryResult::of(clb.group(vgroup).await.map(ClbAnswer::Group)));
-            }
-            results.push(QueryResult::Answer(ClbAnswer::Listeners(list)));
-            for listener in ours {
-                let health = clb.health(id, listener.port, &listener.protocol).await;
-                results.push(match health {
-                    Ok(health) => QueryResult::Answer(ClbAnswer::Health(health)),
-                    Err(error) => QueryResult::NoHealth(error),
-                });
-            }
-        }
+        Ok(list) => results.push(QueryResult::Answer(ClbAnswer::Listeners(list))),
         Err(error) if is_unknown_clb(&error) => return vec![QueryResult::NoClb(id.to_owned())],
         Err(error) => results.push(QueryResult::Failed(error)),
     }

@@ -1,6 +1,7 @@
 //! Output: what a command answers on stdout, messages on stderr.
 
 mod bar;
+mod closed;
 mod format;
 pub mod human;
 pub mod json;
@@ -31,6 +32,7 @@ use self::{
 };
 use crate::error::{Error, Exit};
 
+pub use closed::stdout_is_closed;
 pub use format::{ChangeFormat, Color, Format, Lang, Rendering, ReportFormat};
 pub use printable::{Detail, FindingsReport, Printable};
 pub use progress::Progress;

@@ -71,6 +71,7 @@ impl Loaded {
 }
 
 /// An object that was parsed.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ParsedObject {
     /// An object of the snapshot.
     Object(Object),

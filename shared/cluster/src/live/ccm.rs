@@ -22,6 +22,8 @@ pub(super) struct CcmObjects {
     /// Whether Terway's ConfigMap, or a DaemonSet of each of its names, was looked for and is not
     /// there.
     pub lacks_terway: bool,
+    /// Whether a request failed that may succeed a little later.
+    pub is_incomplete: bool,
 }
 
 impl Connection {
@@ -48,8 +50,11 @@ impl Connection {
             }
             _ => false,
         };
+        let mut errors = lookups.iter().filter_map(|lookup| lookup.as_ref().err());
+        let is_incomplete = errors.any(|error| !error.is_refusal());
         let found = lookups.into_iter().flatten().flatten();
-        CcmObjects { items: found.fold(ListItems::default(), ListItems::and), lacks_terway }
+        let items = found.fold(ListItems::default(), ListItems::and);
+        CcmObjects { items, lacks_terway, is_incomplete }
     }
 
     async fn look_up(&self, path: &str) -> Result<Option<ListItems>, Error> {

@@ -86,6 +86,11 @@ impl Error {
         matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::ServerError)
     }
 
+    /// Whether the answer is that the user may not read something, or that it is not there.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, ErrorKind::Forbidden | ErrorKind::NotFound)
+    }
+
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
         self.is_lost_answer() || self.kind == ErrorKind::Throttled

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, channel::mpsc, stream};
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
@@ -45,7 +45,12 @@ pub enum Reply {
     Cut,
     /// Nothing ever comes.
     Hang,
+    /// 200, and then a body piece by piece, until its sender is dropped.
+    Stream(mpsc::UnboundedReceiver<Piece>),
 }
+
+/// A piece of a body, or the end of the connection in the middle of it.
+pub type Piece = Result<String, io::ErrorKind>;
 
 impl Reply {
     /// A failure with a `Status` of Kubernetes.
@@ -101,6 +106,10 @@ impl tower_service::Service<Request<Body>> for FakeApiServer {
                 Reply::Stall(piece) => {
                     let piece = stream::once(ready(Ok(piece))).chain(stream::pending());
                     return Ok(response.body(in_pieces(piece)).expect("a response"));
+                }
+                Reply::Stream(pieces) => {
+                    let pieces = pieces.map(|piece| Ok(piece?.into_bytes()));
+                    return Ok(response.body(in_pieces(pieces)).expect("a response"));
                 }
                 Reply::Pieces(pieces, end) => {
                     let pieces = pieces.into_iter().map(Ok);

@@ -32,5 +32,6 @@ pub use read::{
 };
 pub use registrations::WEBHOOK_REGISTRATIONS;
 pub use service::{FIELD_MANAGER, FieldManager, LiveService, new_change_id};
+pub use watch::ClusterWatch;
 pub use webhook::{Probe, RegistrationState, WebhookInstallation, WebhookRegistration};
 pub use write::{RESYNC, WRITE_PATIENCE, WriteError, WrittenService};

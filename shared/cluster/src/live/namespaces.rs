@@ -11,13 +11,13 @@ use super::{
 };
 
 /// Up to how many namespaces are listed one by one; with more, all are listed at once.
-const NAMESPACES: usize = 8;
+pub(super) const NAMESPACES: usize = 8;
 
 /// How many of them are listed at once.
 const AT_ONCE: usize = 4;
 
 /// A kind of objects that can be listed.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Resource {
     /// API group and version, for example `apps/v1`.
     pub group_version: String,
@@ -28,17 +28,19 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    fn new(group_version: &str, name: &'static str) -> Self {
+    /// A resource of Kubernetes.
+    pub fn new(group_version: &str, name: &'static str) -> Self {
         Self { group_version: group_version.to_owned(), name, label: name.to_owned() }
     }
 
-    fn slices() -> Self {
+    /// EndpointSlices.
+    pub fn slices() -> Self {
         Self::new("discovery.k8s.io/v1", "endpointslices")
     }
 }
 
 /// The workloads that every API server has, and what scales them.
-fn workloads() -> [Resource; 4] {
+pub(super) fn workloads() -> [Resource; 4] {
     [
         Resource::new("apps/v1", "deployments"),
         Resource::new("apps/v1", "statefulsets"),
@@ -78,7 +80,8 @@ impl From<Result<ListItems, Error>> for Listing {
 }
 
 impl Listing {
-    fn and(self, other: Self) -> Self {
+    /// Both.
+    pub fn and(self, other: Self) -> Self {
         Self { items: self.items.and(other.items), failure: self.failure.or(other.failure) }
     }
 }

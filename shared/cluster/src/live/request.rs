@@ -1,12 +1,10 @@
 //! Single requests, with a time limit and repetition of reads.
 
 use std::{
-    future::ready,
     io::{self, Read},
     time::Duration,
 };
 
-use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
@@ -58,10 +56,6 @@ impl Patience {
     }
 }
 
-/// Of watched objects, only that they changed matters; servers send no more if they can.
-const METADATA_ONLY: &str =
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-
 /// A response of the API server.
 pub(super) struct ApiResponse {
     /// The body, which may be gzip'd.
@@ -83,6 +77,16 @@ impl ApiResponse {
         let mut text = Vec::new();
         let _ = self.open().and_then(|mut body| body.read_to_end(&mut text));
         String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The decompressed body.
+    pub fn into_bytes(self, connection: &Connection) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let read = self.open().and_then(|mut body| body.read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| {
+            let message = format!("the answer of {} breaks off: {error}", connection.server);
+            connection.in_context(Error::new(ErrorKind::Malformed, message))
+        })
     }
 
     /// Parses the body.
@@ -204,25 +208,6 @@ impl Connection {
         Err(error)
     }
 
-    /// Starts a watch. The stream yields whenever data arrives, and ends with the watch.
-    pub(super) async fn watch(&self, path: &str) -> Result<impl Stream<Item = ()> + use<>, Error> {
-        let request = Request::get(path).header(header::ACCEPT, METADATA_ONLY).body(Body::empty());
-        let request = request.map_err(|error| self.invalid_request(path, &error))?;
-        let begun =
-            async { self.client.send(request).await.map_err(|error| self.translate(&error)) };
-        let response = self.within_timeout(begun).await?;
-        if !response.status().is_success() {
-            return Err(self.answer(response).await.err().unwrap_or_else(|| {
-                self.in_context(Error::new(
-                    ErrorKind::Malformed,
-                    "a watch was answered, but not begun",
-                ))
-            }));
-        }
-        let chunks = response.into_body().into_data_stream();
-        Ok(chunks.take_while(|chunk| ready(chunk.is_ok())).map(drop))
-    }
-
     fn invalid_request(&self, path: &str, error: &http::Error) -> Error {
         self.in_context(Error::new(
             ErrorKind::Other,
@@ -238,10 +223,20 @@ impl Connection {
         self.in_context(error)
     }
 
+    /// An error of `kube`, with this connection's context.
     pub(super) fn translate(&self, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) => self.refused(status),
-            other => self.in_context(Error::from_kube(other, &self.server, self.user.as_deref())),
+            other => {
+                // One that the client of watches has told already.
+                let told = match other {
+                    kube::Error::Service(source) => source.downcast_ref::<Error>().cloned(),
+                    _ => None,
+                };
+                let told = told
+                    .unwrap_or_else(|| Error::from_kube(other, &self.server, self.user.as_deref()));
+                self.in_context(told)
+            }
         }
     }
 

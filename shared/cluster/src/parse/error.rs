@@ -55,6 +55,10 @@ pub(crate) enum LoadError {
     #[error("the CLB API's error {code}, not an answer: {message}")]
     Refused { code: String, message: String },
 
+    /// Another error in words, which are all that is kept of it.
+    #[error("{0}")]
+    InWords(String),
+
     #[error("{0} more problems in this file")]
     More(usize),
 }

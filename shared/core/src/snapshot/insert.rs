@@ -12,7 +12,7 @@ use crate::object::{
 };
 
 /// An object to be inserted into a [`Cluster`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Object {
     /// v1 Service.
     Service(Box<Service>),

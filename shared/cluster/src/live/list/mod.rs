@@ -125,12 +125,6 @@ impl Connection {
         }
     }
 
-    /// The resource version of a listing, to watch from.
-    pub(super) async fn version_of(&self, path: &str) -> Result<String, Error> {
-        let list = self.list_in_one(&with_query(path, "limit=1"), &nobody()).await;
-        list.map(|(_, meta)| meta.version).map_err(|failure| failure.error)
-    }
-
     /// Reads one answer, and asks again while the server is too busy or in trouble.
     async fn list_in_one(
         &self,

@@ -22,9 +22,6 @@ pub(super) struct ListMeta {
     /// The token that asks for what follows; empty where nothing does.
     #[serde(rename = "continue", default)]
     pub next: Option<String>,
-    /// The version of the List, to watch from.
-    #[serde(rename = "resourceVersion", default)]
-    pub version: String,
 }
 
 impl ListMeta {

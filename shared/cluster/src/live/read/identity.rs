@@ -12,7 +12,8 @@ use crate::live::{
 const OLDEST: (u32, u32) = (1, 21);
 
 /// Why an API server may not be one that can be read.
-pub(super) enum VersionError {
+#[derive(Clone)]
+pub(in crate::live) enum VersionError {
     /// It is too old.
     TooOld(Error),
     /// It does not say.
@@ -20,7 +21,7 @@ pub(super) enum VersionError {
 }
 
 /// Whether the API server is new enough.
-pub(super) async fn check_version(connection: &Connection) -> Result<(), VersionError> {
+pub(in crate::live) async fn check_version(connection: &Connection) -> Result<(), VersionError> {
     #[derive(Deserialize)]
     struct Version {
         major: String,
@@ -50,7 +51,7 @@ pub(super) async fn check_version(connection: &Connection) -> Result<(), Version
 }
 
 /// What identifies and configures a cluster.
-pub(super) struct ClusterIdentity {
+pub(in crate::live) struct ClusterIdentity {
     /// The objects that hold its id, and that say whether `preStop` hooks are injected. `None` of one
     /// that is not there, or that the user may not read.
     pub configuration: Vec<(&'static Configuration, Result<Option<ListItems>, Error>)>,
@@ -59,7 +60,7 @@ pub(super) struct ClusterIdentity {
 }
 
 /// An object that says something of a cluster as a whole.
-pub(super) struct Configuration {
+pub(in crate::live) struct Configuration {
     /// What it is.
     pub name: &'static str,
     /// What is unknown without it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use clbmigrate_core::{object::Service, snapshot::Object};
 use tokio::time::Instant;
 
-use self::reader::{ClusterReader, Sources};
+use self::reader::Sources;
 use super::{
     connect::Connection,
     error::{Error, ErrorKind},
@@ -26,6 +26,12 @@ use super::{
 use crate::{Loaded, Problem, loaded::ParsedObject};
 
 pub use self::service_backends::read_service_backends;
+
+pub(super) use self::{
+    identity::{ClusterIdentity, VersionError, check_version},
+    needed_namespaces::NeededNamespaces,
+    reader::ClusterReader,
+};
 
 /// How long everything beside the Service itself may take where only the Service is needed.
 pub const LENIENT_LIMIT: Duration = Duration::from_secs(10);

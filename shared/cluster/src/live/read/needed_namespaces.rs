@@ -7,7 +7,7 @@ use futures::channel::mpsc::UnboundedSender;
 
 /// Finds the namespaces whose endpoints and workloads are needed, while Services are being listed:
 /// all that have a candidate, or those that share a group with one namespace.
-pub(super) struct NeededNamespaces {
+pub(in crate::live) struct NeededNamespaces {
     found: UnboundedSender<String>,
     told: BTreeSet<String>,
     /// The namespace that is looked at; `None` where all are.

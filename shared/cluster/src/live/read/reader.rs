@@ -25,7 +25,7 @@ use crate::{
         connect::Connection,
         error::{Error, ErrorKind},
         list::{ListItems, ListMode, SeeObject},
-        namespaces::{Listing, NamespaceObjects},
+        namespaces::{Listing, NamespaceObjects, Resource},
         pods,
     },
     loaded::ParsedObject,
@@ -37,14 +37,15 @@ const AT_ONCE: usize = 4;
 
 /// The connections that pieces are read over. They differ in when their requests end.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'c> {
+pub(in crate::live) struct Sources<'c> {
     /// For the list of Services.
     pub services: &'c Connection,
     /// For everything else.
     pub others: &'c Connection,
 }
 
-pub(super) struct ClusterReader<'c> {
+/// What was read of a cluster so far, and what of it could not be.
+pub(in crate::live) struct ClusterReader<'c> {
     connection: &'c Connection,
     sources: Sources<'c>,
     /// The one Service that is needed and was read already; `None` where all are needed.
@@ -74,16 +75,12 @@ impl<'c> ClusterReader<'c> {
         let (others, mode) = (self.sources.others, options.mode);
         let (version, custom) = join(check_version(others), others.custom_workloads()).await;
         self.version(version)?;
-        let custom = self.optional(
-            custom,
-            "the kinds of workload",
-            "Argo Rollouts and OpenKruise are not seen",
-        );
+        let custom = self.custom_kinds(custom);
         let (found, namespaces) = mpsc::unbounded();
         let (services, nodes, namespace_objects, identity, ccm) = try_join5(
             self.services(options, found),
             others.list("/api/v1/nodes", mode).map(Ok),
-            others.namespace_objects(namespaces, custom.unwrap_or_default(), mode).map(Ok),
+            others.namespace_objects(namespaces, custom, mode).map(Ok),
             ClusterIdentity::read(others).map(Ok),
             others.ccm_objects().map(Ok),
         )
@@ -115,7 +112,7 @@ impl<'c> ClusterReader<'c> {
     }
 
     /// An API server that is too old is an error, one that does not say how old it is a limit.
-    fn version(&mut self, version: Result<(), VersionError>) -> Result<(), Error> {
+    pub fn version(&mut self, version: Result<(), VersionError>) -> Result<(), Error> {
         let error = match version {
             Ok(()) => return Ok(()),
             Err(VersionError::TooOld(error)) if self.around.is_none() => return Err(error),
@@ -125,6 +122,12 @@ impl<'c> ClusterReader<'c> {
         let limit = self.limit(what, &error);
         self.limits.push(limit);
         Ok(())
+    }
+
+    /// The kinds of workload beside Kubernetes' own; none where they could not be read.
+    pub fn custom_kinds(&mut self, kinds: Result<Vec<Resource>, Error>) -> Vec<Resource> {
+        let unseen = "Argo Rollouts and OpenKruise are not seen";
+        self.optional(kinds, "the kinds of workload", unseen).unwrap_or_default()
     }
 
     /// Lists all Services, or those of one namespace where the user may not list more. The
@@ -166,14 +169,10 @@ impl<'c> ClusterReader<'c> {
         let namespace = options.namespace;
         let path = format!("/api/v1/namespaces/{namespace}/services");
         let services = connection.list_inspecting(&path, mode, &see).await?;
-        let limit = self.limit(
-            &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
-            &forbidden,
-        );
-        Ok((services, Some(limit)))
+        Ok((services, Some(self.one_namespace(namespace, &forbidden))))
     }
 
-    fn take_services(&mut self, services: Result<(ListItems, Option<Problem>), Error>) {
+    pub fn take_services(&mut self, services: Result<(ListItems, Option<Problem>), Error>) {
         let others = "others in the same groups are not seen";
         if let Some((services, limit)) = self.optional(services, "Services", others) {
             self.limits.extend(limit);
@@ -192,6 +191,14 @@ impl<'c> ClusterReader<'c> {
     pub fn insert(&mut self, object: Object) {
         // A list that was continued may hold an object twice; the first one stands.
         drop(self.loaded.insert(0, ParsedObject::Object(object)));
+    }
+
+    /// Adds a Service that others hold as well.
+    pub fn share_service(&mut self, service: Arc<Service>) {
+        if let Some(cluster) = self.cluster() {
+            cluster.replace_service(service);
+            self.loaded.objects += 1;
+        }
     }
 
     /// Inserts the objects of a listing into the cluster. Returns whether all could be parsed.
@@ -257,7 +264,7 @@ impl<'c> ClusterReader<'c> {
     }
 
     /// EndpointSlices and workloads of the namespaces that have migrated Services.
-    fn namespace_objects(&mut self, namespace_objects: NamespaceObjects) {
+    pub fn namespace_objects(&mut self, namespace_objects: NamespaceObjects) {
         let Listing { items, failure } = namespace_objects.slices;
         let failure = failure.map_or(Ok(()), Err);
         self.needed(failure, "EndpointSlices", "what serves is unknown");
@@ -280,7 +287,7 @@ impl<'c> ClusterReader<'c> {
     /// What CCM's and Terway's objects tell. Of these no error is told: CCM runs where nobody can see
     /// it in managed clusters, and flags can say the same. By which release a cluster is judged is
     /// told.
-    fn ccm(&mut self, found: CcmObjects) {
+    pub fn ccm(&mut self, found: CcmObjects) {
         for object in found.items.objects.into_iter().flatten() {
             self.loaded.insert(0, object);
         }
@@ -298,12 +305,26 @@ impl<'c> ClusterReader<'c> {
         let mut lists =
             stream::iter(&paths).map(|path| connection.list(path, mode)).buffered(AT_ONCE);
         while let Some(pods) = lists.next().await {
-            let silent = "readiness gates and bare pods are not seen";
-            match self.optional(pods, "pods", silent) {
-                Some(pods) => drop(self.take("pods", pods)),
-                None => break,
+            if !self.take_pods(pods) {
+                break;
             }
         }
+    }
+
+    /// Inserts a listing of pods. Returns whether there is one.
+    pub fn take_pods(&mut self, pods: Result<ListItems, Error>) -> bool {
+        let silent = "readiness gates and bare pods are not seen";
+        let Some(pods) = self.optional(pods, "pods", silent) else { return false };
+        self.take("pods", pods);
+        true
+    }
+
+    /// Says that Services outside a namespace are not seen, for the user may not list them.
+    pub fn one_namespace(&self, namespace: &str, forbidden: &Error) -> Problem {
+        self.limit(
+            &format!("Services outside namespace {namespace} may not be listed; others in the same groups are not seen"),
+            forbidden,
+        )
     }
 
     pub fn identity(&mut self, identity: ClusterIdentity) {
