@@ -28,7 +28,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use crate::{
     cli::{Cli, Color, Command, Line, Verbosity},
@@ -61,7 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Reads the command line. Returns what there is to say of the way it was written, too.
 fn parse(arguments: &[OsString]) -> Result<(Cli, Vec<String>), clap::Error> {
-    let command = Cli::command().color(match early_color(arguments) {
+    let command = cli::parser().color(match early_color(arguments) {
         Color::Auto => clap::ColorChoice::Auto,
         Color::Always => clap::ColorChoice::Always,
         Color::Never => clap::ColorChoice::Never,
@@ -114,7 +114,8 @@ fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
         Command::Check(args) => commands::check::run(args, printer),
         Command::Explain(args) => commands::explain::run(args, printer),
         Command::Webhook(args) => commands::webhook::run(args, printer),
-        Command::Version => commands::version::run(printer),
+        Command::Version(_) => commands::version::run(printer),
+        Command::Options(_) => commands::options::run(printer),
         Command::Complete(args) => commands::complete::run(args, printer),
         Command::Completion(args) => commands::completion::run(args, printer),
     }

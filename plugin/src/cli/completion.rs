@@ -4,7 +4,7 @@
 
 use clap::{Args, ValueHint};
 
-use super::CompletionTarget;
+use super::{AccessArgs, CompletionTarget};
 
 /// Arguments of `completion`.
 #[derive(Debug, Args)]
@@ -29,6 +29,10 @@ pub struct CompletionArgs {
     /// With install: the folder to write to, one of PATH; by default that of this program
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub dir: Option<std::path::PathBuf>,
+
+    /// What all commands take. Here it says nothing.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// Arguments of `__complete`, which kubectl's completion calls.

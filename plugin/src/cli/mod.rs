@@ -7,6 +7,7 @@ mod clb;
 mod completion;
 mod connect;
 mod duration;
+mod help;
 mod input;
 mod line;
 mod read;
@@ -24,6 +25,7 @@ pub use clb::ClbArgs;
 pub use completion::{CompleteArgs, CompletionArgs};
 pub use connect::ConnectArgs;
 pub use duration::DurationArg;
+pub use help::{options, parser, shared};
 pub use input::{AccessArgs, ClusterArgs, ReadArgs};
 pub use line::Line;
 pub use read::{CheckArgs, ExplainArgs, PreviewArgs, StatusArgs};
@@ -32,6 +34,9 @@ pub use target::{ClbName, StatusTarget};
 use values::reason;
 pub use values::{CompletionTarget, DryRun, FailOn, ServerWeight, Verbosity, VgroupPort};
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
+
+/// How wide help is at the most.
+const MAX_WIDTH: usize = 100;
 
 /// How help names an argument that is a Service; completion offers the cluster's.
 pub const SERVICE: &str = "[svc/]NAME";
@@ -49,7 +54,7 @@ pub const RULE: &str = "CLBnnn";
     name = "kubectl-clbmigrate",
     bin_name = "kubectl clbmigrate",
     version,
-    max_term_width = 100,
+    max_term_width = MAX_WIDTH,
     subcommand_required = true,
     arg_required_else_help = true,
     args_override_self = true,
@@ -61,26 +66,39 @@ pub struct Cli {
     pub command: Command,
 
     /// When to colour; auto: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE forces it
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
     pub color: Color,
 
     /// The language in which rules and findings are told to people: by default that of the locale
     /// (LC_ALL, LC_MESSAGES, LANG). Documents for programs are in English
-    #[arg(long, global = true, value_name = "en|zh", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "en|zh",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
     pub lang: Option<Lang>,
 
     /// Say on stderr what was read and what was skipped; from level 6 on also every request
     #[arg(
         short,
         long,
-        visible_alias = "v",
+        alias = "v",
         global = true,
         value_name = "LEVEL",
         num_args = 0..=1,
         require_equals = true,
         default_value = "0",
         default_missing_value = "1",
-        hide_default_value = true
+        hide_default_value = true,
+        help_heading = "Output"
     )]
     pub verbose: Verbosity,
 }
@@ -137,7 +155,10 @@ pub enum Command {
     Webhook(WebhookArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  kubectl clbmigrate version")]
-    Version,
+    Version(AccessArgs),
+    /// List the options that all commands have
+    #[command(after_help = "Examples:\n  kubectl clbmigrate options")]
+    Options(AccessArgs),
     /// Print a completion script for a shell, or install that of kubectl
     Completion(CompletionArgs),
     /// Complete a command line

@@ -5,7 +5,7 @@
 use clap::{Arg, Args, ValueHint};
 use clbmigrate_cluster::files::Source;
 
-use super::{FailOn, Format, RULE, ReadArgs, ReportFormat, SERVICE, StatusTarget};
+use super::{AccessArgs, FailOn, Format, RULE, ReadArgs, ReportFormat, SERVICE, StatusTarget};
 
 /// The context of a command that looks at all clusters that are named.
 fn one_of_all(context: Arg) -> Arg {
@@ -65,6 +65,10 @@ pub struct StatusArgs {
     /// Go on and show every change, until Ctrl-C
     #[arg(short, long, conflicts_with = "files")]
     pub watch: bool,
+
+    /// No titles of columns
+    #[arg(long)]
+    pub no_headers: bool,
 }
 
 /// Arguments of `preview`.
@@ -197,4 +201,12 @@ pub struct ExplainArgs {
     /// The rules, for example CLB001; without any, all are listed
     #[arg(value_name = RULE)]
     pub rules: Vec<String>,
+
+    /// No titles of columns
+    #[arg(long)]
+    pub no_headers: bool,
+
+    /// What all commands take. Here it says nothing.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }

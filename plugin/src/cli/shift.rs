@@ -12,9 +12,9 @@ fn is_so_anyway(wait: Arg) -> Arg {
     wait.hide(true)
 }
 
-/// The sides name their contexts.
-fn without_sides(context: Arg) -> Arg {
-    context.conflicts_with_all(["from", "to", "contexts"])
+/// One context, or several.
+fn one_or_several(context: Arg) -> Arg {
+    context.conflicts_with("contexts")
 }
 
 /// A side of a shift: `CONTEXT`, `CONTEXT=NAMESPACE/NAME`, `external` or `external=ID,ID`.
@@ -124,7 +124,7 @@ impl std::fmt::Display for Share {
 #[derive(Debug, Args)]
 #[command(
     mut_arg("wait", is_so_anyway),
-    mut_arg("context", without_sides),
+    mut_arg("context", one_or_several),
     override_usage = "kubectl clbmigrate shift [svc/]NAME --from SIDE --to SIDE SHARE [OPTIONS]\n       \
         kubectl clbmigrate shift [svc/]NAME --contexts A,B --finish [OPTIONS]",
     after_help = "\

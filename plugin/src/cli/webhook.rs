@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{ConnectArgs, Format};
+use super::{AccessArgs, Format};
 
 /// Arguments of `webhook`.
 #[derive(Debug, Args)]
@@ -36,19 +36,15 @@ Examples:
 The API server is asked for the dry run of a mistake that the webhook refuses, in the context's
 namespace or that of -n. Nothing is stored; it needs the right to create Services.")]
 pub struct WebhookStatusArgs {
-    /// The namespace in which to ask it
-    #[arg(short, long)]
-    pub namespace: Option<String>,
-
-    /// The kubeconfig's context
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-
-    /// How to reach the cluster.
+    /// Where it is, and in which namespace it is asked.
     #[command(flatten)]
-    pub connect: ConnectArgs,
+    pub access: AccessArgs,
 
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
+
+    /// No titles of columns
+    #[arg(long)]
+    pub no_headers: bool,
 }

@@ -10,6 +10,7 @@ use crate::{
 
 /// Explains rules, or lists them all.
 pub fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Error> {
+    printer.terminal.has_titles = !args.no_headers;
     let terminal = printer.terminal;
     if args.rules.is_empty() {
         human::rules(rules::catalogue(), terminal, printer.text())?;

@@ -6,6 +6,7 @@ pub mod complete;
 pub mod completion;
 pub mod explain;
 mod left_out;
+pub mod options;
 pub mod preview;
 pub mod set;
 pub mod shift;

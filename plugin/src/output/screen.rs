@@ -109,7 +109,8 @@ impl CapturedOutput {
     /// A printer into these buffers that colours as `other` does, and in its language.
     pub fn printer_like(&self, other: &Printer) -> Printer {
         let mut printer = Printer::into_captured(self, other.colours);
-        printer.terminal.language = other.terminal.language;
+        let Terminal { language, has_titles, .. } = other.terminal;
+        printer.terminal = Terminal { language, has_titles, ..printer.terminal };
         printer
     }
 

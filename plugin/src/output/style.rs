@@ -90,6 +90,8 @@ pub struct Terminal {
     pub unicode: bool,
     /// The language in which rules speak to people.
     pub language: Language,
+    /// Whether tables have a line with the titles of their columns.
+    pub has_titles: bool,
 }
 
 impl Terminal {
@@ -106,7 +108,12 @@ impl Terminal {
             stdout.is_terminal().then(terminal).flatten().filter(|columns| *columns > 0)
         });
         let variable = |name: &str| env::var(name).ok();
-        Self { width, unicode: supports_unicode(variable), language: language_of(variable) }
+        Self {
+            width,
+            unicode: supports_unicode(variable),
+            language: language_of(variable),
+            has_titles: true,
+        }
     }
 
     /// An arrow, for example from an old value to a new one.

@@ -159,7 +159,9 @@ impl Table {
             return self.write_paragraphs(out, terminal);
         };
         let titles = self.columns.iter().map(|column| Text::styled(STRONG, column.title));
-        self.write_line(out, &titles.collect::<Vec<_>>(), (widths, gap))?;
+        if terminal.has_titles {
+            self.write_line(out, &titles.collect::<Vec<_>>(), (widths, gap))?;
+        }
         for row in &self.rows {
             self.write_line(out, &row.cells, (widths, gap))?;
             for note in &row.notes {
@@ -269,7 +271,8 @@ mod tests {
 
     fn written(table: &Table, width: Option<usize>) -> String {
         let mut out = Vec::new();
-        let terminal = Terminal { width, unicode: true, language: Language::English };
+        let terminal =
+            Terminal { width, unicode: true, language: Language::English, has_titles: true };
         table.write(&mut out, terminal, &table.widths()).expect("memory");
         String::from_utf8(strip_ansi_escapes::strip(&out)).expect("text")
     }
@@ -292,6 +295,17 @@ i-bp1         100
         assert_eq!(first(25).as_deref(), Some("NAME      WEIGHT  SHARE"));
         assert_eq!(first(24).as_deref(), Some("NAME      WEIGHT  SHARE"));
         assert_eq!(first(23).as_deref(), Some("shop/web"));
+    }
+
+    #[test]
+    fn without_titles_only_the_rows_are_written() {
+        let mut out = Vec::new();
+        let terminal =
+            Terminal { width: None, unicode: true, language: Language::English, has_titles: false };
+        table().write(&mut out, terminal, &table().widths()).expect("memory");
+        let lines = String::from_utf8(out).expect("text");
+        assert!(!lines.contains("NAME") && !lines.contains("WEIGHT"), "{lines}");
+        assert_eq!(lines.lines().count(), 3, "{lines}");
     }
 
     #[test]

@@ -217,8 +217,6 @@ fn new_files_are_needed_beside_old_ones() {
 #[case("set web", "required arguments")]
 #[case("status svc/web -l app=web", "cannot be used with")]
 #[case("status deploy/web", "is no kind this command knows")]
-#[case("status lb-bp1example", "lb-bp1example is a CLB")]
-#[case("status 192.0.2.7", "192.0.2.7 is a CLB")]
 #[case("set web none", "set takes a weight")]
 #[case("set web 30 -A", "-A names no namespace")]
 #[case("set web 30 -l app=web", "-l may match several")]

@@ -16,6 +16,7 @@ mod languages;
 mod line;
 mod live;
 mod named;
+mod options;
 mod pages;
 mod pipes;
 mod preview;

@@ -101,3 +101,19 @@ fn a_service_in_no_route_is_told_with_the_reason() {
     assert!(ran.out.contains("it is of type ClusterIP"), "{}", ran.out);
     assert!(ran.out.contains("it names no CLB"), "{}", ran.out);
 }
+
+#[rstest]
+#[case("status web -n shop", "SHARE")]
+#[case("explain", "SEVERITY")]
+fn without_headers_there_is_no_line_of_titles(#[case] arguments: &str, #[case] title: &str) {
+    let folder = shop();
+    let files = format!("-f {}", folder.path("s.yaml"));
+    let files = if arguments.starts_with("status") { files.as_str() } else { "" };
+    let with = run(&format!("{arguments} {files}"));
+    let without = run(&format!("{arguments} {files} --no-headers"));
+    assert_eq!((with.code, without.code, without.err.as_str()), (0, 0, ""));
+    let lines: Vec<&str> = with.out.lines().filter(|line| !line.contains(title)).collect();
+    assert!(lines.len() < with.out.lines().count(), "{}", with.out);
+    assert_eq!(without.out.lines().collect::<Vec<_>>(), lines);
+    assert_eq!(run(&format!("{arguments} {files} --no-headers=false")).out, with.out);
+}

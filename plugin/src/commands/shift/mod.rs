@@ -38,7 +38,8 @@ pub fn run(args: &ShiftArgs, printer: &mut Printer) -> Result<Exit, Error> {
         let plan = |plan_context: &PlanContext<'_>| finish(&args.target, plan_context);
         return change::carry_out(&Session::open(&request)?, &plan, &options, printer);
     };
-    let input = Request { contexts: contexts(from, to, &request)?, ..request.clone() };
+    let input =
+        Request { contexts: contexts(from, to, &request)?, context: None, ..request.clone() };
     let options = WriteOptions { input: &input, ..options };
     let plan =
         |plan_context: &PlanContext<'_>| intent(&args.target, (from, to), share, plan_context);
@@ -58,6 +59,7 @@ fn scope(args: &ShiftArgs) -> Result<Scope, Error> {
 /// The contexts to look at: those of the sides, and those that are named besides.
 fn contexts(from: &ShiftSide, to: &ShiftSide, input: &Request) -> Result<Vec<String>, Error> {
     let mut contexts = input.contexts.clone();
+    contexts.extend(input.context.clone());
     for side in [from, to] {
         if let Some(context) = side.context()
             && !contexts.iter().any(|known| known == context)

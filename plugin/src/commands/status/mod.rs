@@ -31,6 +31,7 @@ pub fn run(args: &StatusArgs, printer: &mut Printer) -> Result<Exit, Error> {
         request: Request { names: targets.services, ..args.input.request() },
         output: args.output,
     };
+    printer.terminal.has_titles = !args.no_headers;
     if !clbs.is_empty() {
         return clb::run(&query, &clbs, printer);
     }

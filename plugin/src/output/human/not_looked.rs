@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn written(not_looked: &[NotLooked], detail: Detail, language: Language) -> String {
-        let terminal = Terminal { width: None, unicode: true, language };
+        let terminal = Terminal { width: None, unicode: true, language, has_titles: true };
         let rules = RuleCount::new(47, not_looked, false);
         let mut out = Vec::new();
         write_not_looked(not_looked, &rules, terminal, detail, &mut out).expect("memory");
