@@ -106,9 +106,10 @@ impl AccessArgs {
         Request {
             files: Vec::new(),
             overlay: Vec::new(),
-            namespace: self.namespace.clone(),
+            namespace: self.namespace.clone().filter(|name| !name.is_empty()),
             all_namespaces: false,
-            context: self.context.clone(),
+            // As for kubectl, an empty name is none: scripts write --context "$CONTEXT".
+            context: self.context.clone().filter(|name| !name.is_empty()),
             contexts: Vec::new(),
             selector: None,
             names: Vec::new(),

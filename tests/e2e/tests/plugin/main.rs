@@ -12,6 +12,7 @@ mod edge_cases;
 mod gitops;
 mod health;
 mod isolation;
+mod kubeconfigs;
 mod levers;
 mod reading;
 mod records;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         signals::CASES,
         access::CASES,
         isolation::CASES,
+        kubeconfigs::CASES,
         levers::CASES,
         terminal::CASES,
     ];

@@ -25,6 +25,9 @@ use super::{
 /// `transport/token_source.go`, a minute without the leeway).
 const TOKEN_FILE: Duration = Duration::from_secs(50);
 
+/// How long what a credential plugin said counts, even if it has expired by its own words.
+const MOMENT: Duration = Duration::from_secs(10);
+
 /// What tells an API server who the user is, beside a client certificate of the kubeconfig.
 pub(super) enum Credentials {
     /// Nothing.
@@ -58,7 +61,7 @@ pub(super) struct TokenFile {
 pub(super) struct Asked {
     plugin: Arc<Plugin>,
     /// Held while it runs, so that it asks the user once.
-    said: Mutex<Option<(Granted, u64)>>,
+    said: Mutex<Option<Said>>,
     /// The generation that the API server has refused.
     refused: AtomicU64,
 }
@@ -146,16 +149,41 @@ impl Credentials {
     }
 }
 
+/// What a credential plugin said.
+struct Said {
+    granted: Granted,
+    /// How often it was asked until then.
+    generation: u64,
+    /// When it was asked.
+    at: Instant,
+}
+
+impl Said {
+    /// Whether this still counts. What has expired by its own words counts for a moment: the clocks of
+    /// two machines differ, and the user is not asked at each request.
+    fn is_fresh(&self) -> bool {
+        let has_expired = self.granted.ends.is_some_and(|end| end < Timestamp::now());
+        !has_expired || self.at.elapsed() < MOMENT
+    }
+
+    fn current(&self) -> Current {
+        Current {
+            header: self.granted.header.clone(),
+            certificate: self.granted.certificate.clone(),
+            generation: self.generation,
+        }
+    }
+}
+
 impl Asked {
     async fn current(&self) -> Result<Current, Error> {
         let mut said = self.said.lock().await;
         let refused = self.refused.load(Ordering::Relaxed);
-        let is_fresh = |granted: &Granted| granted.ends.is_none_or(|end| Timestamp::now() <= end);
         let generation = match said.as_ref() {
-            Some((granted, generation)) if *generation != refused && is_fresh(granted) => {
-                return Ok(current(granted, *generation));
+            Some(said) if said.generation != refused && said.is_fresh() => {
+                return Ok(said.current());
             }
-            Some((_, generation)) => generation + 1,
+            Some(said) => said.generation + 1,
             None => 1,
         };
         let plugin = Arc::clone(&self.plugin);
@@ -163,15 +191,11 @@ impl Asked {
         let granted = run.map_err(|error| {
             Error::new(ErrorKind::Credentials, format!("a credential plugin was lost: {error}"))
         })??;
-        let now = current(&granted, generation);
-        *said = Some((granted, generation));
-        Ok(now)
+        let next = Said { granted, generation, at: Instant::now() };
+        let current = next.current();
+        *said = Some(next);
+        Ok(current)
     }
-}
-
-fn current(granted: &Granted, generation: u64) -> Current {
-    let (header, certificate) = (granted.header.clone(), granted.certificate.clone());
-    Current { header, certificate, generation }
 }
 
 /// The header of a token, or what is wrong with it.

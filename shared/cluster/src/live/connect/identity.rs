@@ -84,16 +84,19 @@ pub(super) fn authority(pem: &Pem, cluster: &str) -> Result<Vec<Vec<u8>>, Error>
 /// What a text holds in the place of certificates.
 fn no_certificate(text: &[u8], has_blocks: bool) -> String {
     let text = String::from_utf8_lossy(text);
+    // Where a file has lost its line breaks, a key may stand on the same line.
+    let is_kind = |kind: &&str| kind.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b' ');
     let kinds: Vec<&str> = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+        .filter(is_kind)
         .collect();
     if has_blocks {
         "holds a certificate that cannot be read".to_owned()
     } else if text.trim().is_empty() {
         "is empty".to_owned()
-    } else if kinds.contains(&"CERTIFICATE") {
-        "holds a certificate that is cut off or broken".to_owned()
+    } else if text.contains("-----BEGIN CERTIFICATE-----") {
+        "holds a certificate that is cut off or has lost its line breaks".to_owned()
     } else if kinds.is_empty() {
         "is no PEM text".to_owned()
     } else {
