@@ -62,9 +62,17 @@ fn install(folder: Option<&Path>, printer: &mut Printer) -> Result<Exit, Error> 
     Ok(Exit::Done)
 }
 
+/// The folder of PATH in which this program is found. That is where a link to it stands, as krew makes
+/// one; else it is the program's own folder.
 fn folder_of_program() -> Result<PathBuf, Error> {
     let program = env::current_exe()?;
-    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+    let itself = program.canonicalize()?;
+    let name = format!("kubectl-clbmigrate{}", env::consts::EXE_SUFFIX);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).find(|folder| {
+        folder.is_absolute() && folder.join(&name).canonicalize().is_ok_and(|of| of == itself)
+    });
+    Ok(found.unwrap_or_else(|| program.parent().map(Path::to_owned).unwrap_or_default()))
 }
 
 /// Writes beside and renames: a shell never runs half a script.

@@ -7,6 +7,7 @@ mod ccm;
 mod check;
 mod clb;
 mod clb_clusters;
+mod completion_install;
 mod contexts;
 mod docs;
 mod documents;

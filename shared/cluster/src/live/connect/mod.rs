@@ -12,6 +12,8 @@ mod observe;
 mod proxy;
 mod server;
 mod target;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::{
@@ -265,57 +267,5 @@ impl Connection {
         let system = self.object("/api/v1/namespaces/kube-system").await?;
         let uid = system.and_then(|page| page.uid()).filter(|uid| !uid.is_empty());
         Ok(self.uid.get_or_init(|| uid).clone())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use rstest::rstest;
-
-    use super::*;
-
-    const SECRET: &str = "s3cr3t-value";
-
-    /// The error for a kubeconfig with these values of server and user.
-    async fn refusal(server: &str, user: &str) -> Error {
-        // A proxy of the file's own: none of the user's environment is asked then.
-        let proxy =
-            if server.contains("proxy-url") { "" } else { ", proxy-url: 'http://127.0.0.1:9'" };
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("config");
-        let text = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: x\n\
-             contexts: [{{name: x, context: {{cluster: x, user: x}}}}]\n\
-             clusters: [{{name: x, cluster: {{{server}{proxy}}}}}]\n\
-             users:\n- name: x\n  user:\n    {user}\n"
-        );
-        fs::write(&file, text).expect("a file");
-        let options = ConnectionOptions { kubeconfig: Some(file), ..ConnectionOptions::default() };
-        match options.connect().await {
-            Err(error) => error,
-            Ok(connection) => connection.get("/version").await.err().expect("nobody is there"),
-        }
-    }
-
-    #[rstest]
-    #[case::broken_beside_a_token(
-        "server: 'https://127.0.0.1:9'",
-        "token: s3cr3t-value\n    bad: ["
-    )]
-    #[case::a_map_for_a_token("server: 'https://127.0.0.1:9'", "token: {a: s3cr3t-value}")]
-    #[case::a_token_of_two_lines("server: 'https://127.0.0.1:9'", "token: \"s3cr3t-value\\nx\"")]
-    #[case::a_server_with_password("server: 'https://ann:s3cr3t-value@127.0.0.1:9'", "{}")]
-    #[case::a_proxy_with_password(
-        "server: 'https://127.0.0.1:9', proxy-url: 'socks4://ann:s3cr3t-value@127.0.0.1:8'",
-        "{}"
-    )]
-    #[tokio::test]
-    async fn no_secret_of_a_kubeconfig_is_told(#[case] server: &str, #[case] user: &str) {
-        let error = refusal(server, user).await;
-        let said = format!("{error:?} {error}");
-        assert!(!said.contains(SECRET), "{said}");
-        assert!(!error.message.contains('\n'), "{said}");
     }
 }
