@@ -1,6 +1,8 @@
 //! Label selectors, as kubectl's `-l` takes them.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::str::FromStr;
+
+use clbmigrate_core::object::Labels;
 
 use thiserror::Error;
 
@@ -37,7 +39,7 @@ pub struct SelectorError {
 
 impl Selector {
     /// Whether labels meet all requirements. An absent key meets `!=`, `notin` and `!key`.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &Labels) -> bool {
         self.requirements.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
             match &requirement.operator {
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
@@ -225,7 +227,7 @@ mod tests {
             #[test]
             fn nothing_that_looks_like_a_selector_makes_the_parser_panic(text in "[a-z!=,() ]{0,40}") {
                 if let Ok(selector) = text.parse::<Selector>() {
-                    let _ = selector.matches(&BTreeMap::new());
+                    let _ = selector.matches(&Labels::default());
                 }
             }
         }

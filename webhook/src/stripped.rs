@@ -1,7 +1,5 @@
 //! Services stripped of what no rule reads of them: labels but that of the CLB, owners, managed fields.
 
-use std::collections::BTreeMap;
-
 use clbmigrate_core::{
     annotation::CLB_LABEL,
     object::{Annotations, ObjectMeta, Service, ServiceSpec, ServiceStatus},
@@ -43,8 +41,7 @@ impl<'de> Deserialize<'de> for StrippedService {
         let RawService { metadata, spec, status } = RawService::deserialize(deserializer)?;
         let meta = metadata.unwrap_or_default();
         let clb = meta.labels.and_then(|labels| labels.clb);
-        let labels: BTreeMap<_, _> =
-            clb.map(|clb| (CLB_LABEL.to_owned(), clb)).into_iter().collect();
+        let labels = clb.map(|clb| (CLB_LABEL.to_owned(), clb)).into_iter().collect();
         let metadata = ObjectMeta {
             labels,
             name: meta.name.unwrap_or_default(),

@@ -1,15 +1,12 @@
 //! What `preview` answers, and what a command that writes shows before it asks.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use clbmigrate_core::{
     change::ServiceChange,
     finding::Finding,
     index::Index,
-    object::{ExternalTrafficPolicy, ObjectRef, Service},
+    object::{ExternalTrafficPolicy, Labels, ObjectRef, Service},
     outcome::Reason,
     preview::Preview,
     round::RoundEvent,
@@ -218,7 +215,7 @@ fn described(service: &Service) -> [(&'static str, Option<String>); 6] {
     ]
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> String {
+fn labels(labels: &Labels) -> String {
     let pairs = labels.iter().map(|(key, value)| format!("{key}={value}"));
     pairs.collect::<Vec<_>>().join(",")
 }

@@ -116,10 +116,10 @@ impl Connection {
     pub(super) async fn namespace_objects(
         &self,
         mut found: UnboundedReceiver<String>,
-        custom: Vec<Resource>,
+        custom: &[Resource],
         mode: ListMode,
     ) -> NamespaceObjects {
-        let kinds: Vec<Resource> = workloads().into_iter().chain(custom).collect();
+        let kinds: Vec<Resource> = workloads().into_iter().chain(custom.iter().cloned()).collect();
         let few = found.by_ref().take(NAMESPACES);
         let few = few.map(|namespace| self.in_namespace(namespace, &kinds, mode));
         let few: Vec<NamespaceObjects> = few.buffered(AT_ONCE).collect().await;

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use super::{
 };
 use crate::{
     annotation::INJECT,
-    object::{Annotations, ControllerReference, ObjectMeta, PodLabels, WorkloadKind},
+    object::{Annotations, ControllerReference, Labels, ObjectMeta, PodLabels, WorkloadKind},
 };
 
 /// The operation of an admission request.
@@ -63,7 +61,7 @@ pub struct ExaminedWorkload<'a> {
     record: Option<InjectionRecord>,
     stored_record: Option<InjectionRecord>,
     name: String,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     off: Option<Reason>,
     switch: Option<String>,
     seconds: Option<String>,

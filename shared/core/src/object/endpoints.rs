@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{ObjectMeta, nullable};
+use super::{ObjectMeta, fitting, nullable};
 
 /// An EndpointSlice of discovery.k8s.io/v1.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -14,10 +14,10 @@ pub struct EndpointSlice {
     #[serde(default)]
     pub address_type: String,
     /// The endpoints.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "fitting")]
     pub endpoints: Vec<Endpoint>,
     /// The ports they serve.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "fitting")]
     pub ports: Vec<EndpointPort>,
 }
 
@@ -55,7 +55,7 @@ impl EndpointSlice {
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// Its addresses.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "fitting")]
     pub addresses: Vec<String>,
     /// Whether it is ready, and whether it ends.
     #[serde(default, deserialize_with = "nullable")]

@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{ControllerReference, controller::controller, nullable};
+use super::{ControllerReference, Labels, controller::controller, nullable};
 
 /// Where an object was read: a file, and the lines of the object's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct ObjectMeta {
     pub namespace: Option<String>,
     /// The labels. A value that is not a string is kept as its JSON text.
     #[serde(deserialize_with = "loose_strings")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// The annotations.
     #[serde(deserialize_with = "nullable")]
     pub annotations: Annotations,
@@ -95,12 +95,12 @@ impl ObjectMeta {
     }
 }
 
-pub(super) fn loose_strings<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+pub(super) fn loose_strings<'de, D>(deserializer: D) -> Result<Labels, D::Error>
 where
     D: Deserializer<'de>,
 {
     let raw = Option::<Annotations>::deserialize(deserializer)?.unwrap_or_default();
-    let mut strings: BTreeMap<String, String> = raw.strings.into_iter().collect();
+    let mut strings: Labels = raw.strings.into_iter().collect();
     strings.extend(raw.others.into_iter().map(|(key, value)| (key, value.to_string())));
     Ok(strings)
 }

@@ -6,6 +6,7 @@
 mod autoscaler;
 mod controller;
 mod endpoints;
+mod labels;
 mod meta;
 mod node;
 mod pod;
@@ -21,6 +22,7 @@ pub use autoscaler::{
 };
 pub use controller::ControllerReference;
 pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
+pub use labels::{Labels, PairRef};
 pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
 pub use node::{Node, ProviderIdError};
 pub use pod::{
@@ -44,6 +46,17 @@ where
     T: Deserialize<'de> + Default,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a list without room for more: there are many, and they stay as they are.
+pub(crate) fn fitting<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut list: Vec<T> = nullable(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
 }
 
 /// An object of a kind that nothing is computed from. It is kept for the rules that judge objects

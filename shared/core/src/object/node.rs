@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -6,7 +6,7 @@ use serde::{
 };
 use thiserror::Error;
 
-use super::{ObjectMeta, nullable};
+use super::{Labels, ObjectMeta, nullable};
 use crate::version::{Behaviour, CcmVersion};
 
 /// A Node, with what CCM asks about nodes answered once (CCM 2.14: `backend.go`, `node_utils.go`).
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// The node's labels.
-    pub fn labels(&self) -> &BTreeMap<String, String> {
+    pub fn labels(&self) -> &Labels {
         &self.metadata.labels
     }
 

@@ -1,9 +1,7 @@
 //! The labels that pods carry: those of their template, and those that their controller adds.
 
-use std::collections::BTreeMap;
-
 use super::{
-    Service, Workload, WorkloadKind,
+    Labels, Service, Workload, WorkloadKind,
     controller::{POD_TEMPLATE_HASH, ROLLOUT_HASH},
 };
 
@@ -13,7 +11,7 @@ pub struct PodLabels<'a> {
     kind: WorkloadKind,
     /// The workload's name; empty where the API server is still to make one up.
     name: &'a str,
-    template: &'a BTreeMap<String, String>,
+    template: &'a Labels,
     /// Labels that some of the pods carry for a time.
     temporary: &'a [(String, String)],
 }
@@ -100,7 +98,7 @@ fn is_ordinal(text: &str) -> bool {
 
 impl<'a> PodLabels<'a> {
     /// The labels of the pods of a workload that has this kind, name and labels in its template.
-    pub fn new(kind: WorkloadKind, name: &'a str, template: &'a BTreeMap<String, String>) -> Self {
+    pub fn new(kind: WorkloadKind, name: &'a str, template: &'a Labels) -> Self {
         Self { kind, name, template, temporary: &[] }
     }
 

@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Annotations, ObjectMeta, ObjectRef, meta, nullable};
+use super::{Annotations, Labels, ObjectMeta, ObjectRef, fitting, meta, nullable};
 use crate::{annotation, hash};
 
 /// A Service.
@@ -70,9 +70,9 @@ pub struct ServiceSpec {
     pub load_balancer_source_ranges: Vec<String>,
     /// The selector. An empty one selects nothing; the endpoints are then made by hand.
     #[serde(deserialize_with = "meta::loose_strings")]
-    pub selector: BTreeMap<String, String>,
+    pub selector: Labels,
     /// The ports, in order.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "fitting")]
     pub ports: Vec<ServicePort>,
     /// `Cluster` where left out.
     #[serde(deserialize_with = "nullable")]
@@ -189,7 +189,7 @@ impl Service {
     }
 
     /// Whether the selector matches these labels. An empty one matches none.
-    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn selects(&self, labels: &Labels) -> bool {
         let selector = &self.spec.selector;
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     }

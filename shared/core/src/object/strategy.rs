@@ -3,8 +3,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use super::{WorkloadKind, meta::loose_strings, nullable};
-use std::collections::BTreeMap;
+use super::{Labels, WorkloadKind, meta::loose_strings, nullable};
 
 /// How a rollout replaces pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +80,7 @@ struct WireUpdate {
 #[serde(default)]
 struct WireLabels {
     #[serde(deserialize_with = "loose_strings")]
-    labels: BTreeMap<String, String>,
+    labels: Labels,
 }
 
 /// A number or a percentage as text, if it is not 0.

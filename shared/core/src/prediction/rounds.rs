@@ -200,8 +200,10 @@ fn as_seen(builder: &CloudBuilder<'_, '_>, change: &ServiceChange<'_>) -> Option
         if ingress.is_empty() && !clb_of(old).is_empty() && is_possible {
             let ip = "…".to_owned();
             ingress.push(LoadBalancerIngress { ip, hostname: String::new() });
-            let label = annotation::CLB_LABEL.to_owned();
-            seen.metadata.labels.entry(label).or_insert_with(|| clb_of(old).to_owned());
+            let labels = &mut seen.metadata.labels;
+            if !labels.contains_key(annotation::CLB_LABEL) {
+                labels.insert(annotation::CLB_LABEL, clb_of(old));
+            }
         }
     }
     Some(seen)

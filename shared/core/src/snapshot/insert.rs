@@ -163,7 +163,9 @@ impl Cluster {
         // A slice without the label belongs to no Service, and CCM does not find it either.
         let Some(service) = slice.service() else { return Inserted::New };
         let key = (slice.metadata.namespace().to_owned(), service.to_owned());
-        push("EndpointSlice", self.slices.entry(key).or_default(), slice, |slice| &slice.metadata)
+        // Most Services have one.
+        let slices = self.slices.entry(key).or_insert_with(|| Vec::with_capacity(1));
+        push("EndpointSlice", slices, slice, |slice| &slice.metadata)
     }
 
     fn insert_pod(&mut self, mut pod: Pod) -> Inserted {

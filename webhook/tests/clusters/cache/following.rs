@@ -1,9 +1,7 @@
 //! What the cache knows of a cluster that behaves.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, ensure};
-use clbmigrate_core::object::{PodLabels, Workload, WorkloadKind};
+use clbmigrate_core::object::{Labels, PodLabels, Workload, WorkloadKind};
 use clbmigrate_testbed::try_wait_for;
 use serde_json::json;
 
@@ -40,7 +38,7 @@ fn services(test: &TestNamespace<'_>) -> Result<()> {
         let before = cache.service(&test.name, "before").expect("still there");
         Ok((cache.neighbours([before.as_ref()]).len() == 1).then_some(()))
     })?;
-    let labels = BTreeMap::from([("app".to_owned(), "after".to_owned())]);
+    let labels: Labels = [("app".to_owned(), "after".to_owned())].into_iter().collect();
     let labels = PodLabels::new(WorkloadKind::Deployment, "after", &labels);
     ensure!(cache.services_selecting(&test.name, labels).len() == 1, "by selector");
 

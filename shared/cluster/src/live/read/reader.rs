@@ -73,18 +73,29 @@ impl<'c> ClusterReader<'c> {
     /// Reads everything.
     pub async fn read(mut self, options: ReadOptions<'_>) -> Result<ClusterState, Error> {
         let (others, mode) = (self.sources.others, options.mode);
-        let (version, custom) = join(check_version(others), others.custom_workloads()).await;
-        self.version(version)?;
-        let custom = self.custom_kinds(custom);
         let (found, namespaces) = mpsc::unbounded();
-        let (services, nodes, namespace_objects, identity, ccm) = try_join5(
+        let is_strict = self.around.is_none();
+        let behind_services = async {
+            let (version, custom) = join(check_version(others), others.custom_workloads()).await;
+            if let Err(VersionError::TooOld(error)) = &version
+                && is_strict
+            {
+                return Err(error.clone());
+            }
+            let known = custom.as_ref().map(Vec::as_slice).unwrap_or_default();
+            let objects = others.namespace_objects(namespaces, known, mode).await;
+            Ok((version, custom, objects))
+        };
+        let (services, nodes, (version, custom, namespace_objects), identity, ccm) = try_join5(
             self.services(options, found),
             others.list("/api/v1/nodes", mode).map(Ok),
-            others.namespace_objects(namespaces, custom, mode).map(Ok),
+            behind_services,
             ClusterIdentity::read(others).map(Ok),
             others.ccm_objects().map(Ok),
         )
         .await?;
+        self.version(version)?;
+        self.custom_kinds(custom);
         self.take_services(services);
         self.nodes(nodes);
         self.namespace_objects(namespace_objects);

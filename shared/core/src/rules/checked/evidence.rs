@@ -1,6 +1,6 @@
 //! The evidence about a Service, as a rule gets it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     CheckedService, ServiceFacts, clb_backends::backends_of, missing_answer, missing_cluster_id,
@@ -12,7 +12,7 @@ use crate::{
     clb_answers::{ClbAnswers, GroupAnswer, Listener, RegisteredBackend, UnknownClb},
     finding::Need,
     index::{ServiceRef, routes_of},
-    object::{Endpoint, EndpointSlice, Workload},
+    object::{Endpoint, EndpointSlice, Labels, Workload},
     rules::{Evidence, Findings},
 };
 
@@ -307,4 +307,4 @@ pub struct BackendsBehindClb {
 }
 
 /// The labels that a Service selects pods by.
-type Selector = BTreeMap<String, String>;
+type Selector = Labels;
