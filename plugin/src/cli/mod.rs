@@ -27,7 +27,7 @@ pub use connect::ConnectArgs;
 pub use duration::DurationArg;
 pub use help::{options, parser, shared};
 pub use input::{AccessArgs, ClusterArgs, ReadArgs};
-pub use line::Line;
+pub use line::{Line, flags_of};
 pub use read::{CheckArgs, ExplainArgs, PreviewArgs, StatusArgs};
 pub use shift::{Share, ShiftArgs, ShiftSide};
 pub use target::{ClbName, StatusTarget};

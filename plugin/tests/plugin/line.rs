@@ -9,12 +9,7 @@ use crate::{
 
 /// What the server's cluster is asked, with a kubeconfig that is named before the verb.
 fn ask(server: &ApiServer, arguments: &str) -> Output {
-    let kubeconfig = serde_json::json!({
-        "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
-        "clusters": [{"name": "prod", "cluster": {"server": server.url}}],
-        "contexts": [{"name": "prod", "context": {"cluster": "prod"}}],
-    });
-    let folder = Folder::new(&[("kubeconfig", &kubeconfig.to_string())]);
+    let folder = kubeconfig(server);
     let path = folder.path("kubeconfig");
     finish(command().args(["--kubeconfig", &path]).args(arguments.split_whitespace()))
 }
@@ -111,6 +106,16 @@ fn no_dry_run_is_a_write() {
     assert!(writes.count() > 0);
 }
 
+/// A folder with the kubeconfig of the server's cluster.
+fn kubeconfig(server: &ApiServer) -> Folder {
+    let kubeconfig = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
+        "clusters": [{"name": "prod", "cluster": {"server": server.url}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "prod"}}],
+    });
+    Folder::new(&[("kubeconfig", &kubeconfig.to_string())])
+}
+
 /// A migrated Service.
 fn web() -> serde_json::Value {
     serde_json::json!({
@@ -126,4 +131,25 @@ fn web() -> serde_json::Value {
         "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
                  "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
     })
+}
+
+#[rstest]
+#[case::services("-n shop status svc/", "svc/web\tweight 20\n:4\n")]
+#[case::services_with_a_level("-v=2 -n shop set ", "web\tweight 20\n:4\n")]
+#[case::another_of_several("-n shop status svc/web svc/", ":4\n")]
+#[case::contexts("status --contexts ", "prod\n:4\n")]
+#[case::more_contexts("status --contexts x,", "x,prod\n:4\n")]
+#[case::a_context_before_the_verb("--context=", "prod\n:4\n")]
+#[case::a_dry_run(
+    "set web 3 --dry-run=s",
+    "server\tThe API server judges the change, and stores nothing\n:4\n"
+)]
+fn completion_reads_the_line_as_the_program_does(#[case] typed: &str, #[case] offered: &str) {
+    let server = ApiServer::start(vec![web()]);
+    let kubeconfig = kubeconfig(&server);
+    let words = typed.split(' ');
+    let mut program = command();
+    program.args(["__complete", "--", "--kubeconfig", &kubeconfig.path("kubeconfig")]).args(words);
+    let ran = finish(&mut program);
+    assert_eq!((ran.code, ran.out.as_str()), (0, offered), "{}", ran.err);
 }

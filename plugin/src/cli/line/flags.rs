@@ -36,7 +36,7 @@ impl FlagKind {
 }
 
 /// The flags of a command: its own, those of all commands below it, and those of all commands.
-pub(super) fn flags_of<'c>(root: &'c Command, command: &'c Command) -> Vec<&'c Arg> {
+pub fn flags_of<'c>(root: &'c Command, command: &'c Command) -> Vec<&'c Arg> {
     let mut flags: Vec<&Arg> = Vec::new();
     let mut commands = vec![command];
     while let Some(command) = commands.pop() {
@@ -81,6 +81,18 @@ impl FlagWord {
         let count = self.flags.len();
         self.flags.retain(|flag| flag.id != id);
         self.is_changed |= self.flags.len() != count;
+    }
+
+    /// The id of the last flag where that still needs a value.
+    pub fn without_value(&self) -> Option<&str> {
+        let last = self.flags.last();
+        let open = last.filter(|flag| flag.kind == FlagKind::Value && flag.value.is_none());
+        open.map(|flag| flag.id.as_str())
+    }
+
+    /// Whether a flag of this id is among them.
+    pub fn contains(&self, id: &str) -> bool {
+        self.flags.iter().any(|flag| flag.id == id)
     }
 
     /// Whether it ends with a level that is not given.

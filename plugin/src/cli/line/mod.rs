@@ -11,6 +11,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, Error};
 
+pub use flags::flags_of;
 use flags::{FlagWord, Reader};
 
 /// The subcommand that clap adds.
@@ -154,8 +155,24 @@ impl Line {
         })
     }
 
-    /// The flags that are given whose ids fulfil a condition, with their values, in order.
+    /// The id of the flag at the end that still needs a value.
+    pub fn flag_without_value(&self) -> Option<&str> {
+        match self.parts.last() {
+            Some(Part::Flags(flags)) if self.rest.is_empty() => flags.without_value(),
+            _ => None,
+        }
+    }
+
+    /// Whether a flag of this id is given.
+    pub fn has_flag(&self, id: &str) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Flags(flags) if flags.contains(id)))
+    }
+
+    /// The flags that are given whose ids fulfil a condition, with their values, in order. One that still
+    /// needs a value is left out.
     pub fn flags(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<OsString> {
+        let open = self.flag_without_value();
+        let is_wanted = |id: &str| is_wanted(id) && open != Some(id);
         let mut words = Vec::new();
         for part in &self.parts {
             if let Part::Flags(flags) = part {

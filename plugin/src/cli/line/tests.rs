@@ -166,7 +166,7 @@ fn every_switch_of_every_verb_takes_a_truth_value_and_never_the_next_word() {
 fn a_flag_takes_the_same_in_all_verbs() {
     let root = Cli::command();
     let mut kinds: std::collections::BTreeMap<String, FlagKind> = std::collections::BTreeMap::new();
-    for arg in flags::flags_of(&root, &root) {
+    for arg in flags_of(&root, &root) {
         let long = arg.get_long().map(|long| format!("--{long}"));
         let short = arg.get_short().map(|short| format!("-{short}"));
         for name in long.into_iter().chain(short) {
