@@ -147,6 +147,7 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
             },
             standing: match of.kind {
                 ParticipantKind::Service => Some(Standing::Member),
+                ParticipantKind::Remote if self.is_of_cluster_at_hand(route, index, of) => None,
                 ParticipantKind::Remote => Some(Standing::Remote),
                 ParticipantKind::Orphan if self.is_contradictory() => None,
                 ParticipantKind::Orphan => Some(Standing::Orphan),
@@ -173,6 +174,12 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         }
     }
 
+    /// Whether a Service that is not at hand is of a cluster that is: its namespace could not be listed.
+    fn is_of_cluster_at_hand(&self, route: &Route<'a>, index: usize, of: &Participant<'a>) -> bool {
+        let id = cluster_id(route, index, of);
+        id.is_some() && self.index.snapshot.clusters.iter().any(|cluster| cluster.id == id)
+    }
+
     fn problems_of(&self, route: &Route<'a>, index: usize, of: &Participant<'a>) -> Vec<Problem> {
         let mut problems = Vec::new();
         let cluster = of.service_ref.map(|service_ref| service_ref.cluster);
@@ -189,6 +196,13 @@ impl<'v, 'a> RouteDocumentBuilder<'v, 'a> {
         }
         let mut on_backends = self.problems.for_participant(route.key.vgroup, of);
         match of.kind {
+            ParticipantKind::Remote if self.is_of_cluster_at_hand(route, index, of) => {
+                let namespace = &of.namespace;
+                problems.push(without_rule(
+                    Severity::Info,
+                    format!("whether it is there is unknown: Services of namespace {namespace} could not be listed"),
+                ));
+            }
             ParticipantKind::Remote => {
                 let cluster = cluster_id(route, index, of);
                 let cluster = cluster.as_deref().unwrap_or("?");

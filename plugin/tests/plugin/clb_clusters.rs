@@ -5,13 +5,18 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    api_server::ApiServer,
+    api_server::{ApiServer, Served},
     clb::{Cloud, NEW, OLD, holders},
     program::{Folder, command, finish},
 };
 
 /// A Service of the new cluster, and none of the name that the old cluster's backends have.
 fn cluster() -> (Folder, ApiServer) {
+    cluster_without(Vec::new())
+}
+
+/// The same, where these paths may not be read.
+fn cluster_without(forbidden: Vec<&'static str>) -> (Folder, ApiServer) {
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {
@@ -25,7 +30,8 @@ fn cluster() -> (Folder, ApiServer) {
         "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
                  "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
     });
-    let server = ApiServer::start(vec![service]);
+    let server =
+        ApiServer::start_serving(Served { objects: vec![service], forbidden, ..Served::default() });
     let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
         "clusters": [{"name": "prod", "cluster": {"server": server.url}}],
@@ -67,6 +73,27 @@ fn what_a_cluster_at_hand_has_left_behind_is_an_orphan() {
     assert!(holders.contains(&"gone: orphan, 20, 0.2".to_owned()), "{holders:?}");
     assert!(holders.contains(&"gone: remote, 60, 0.6".to_owned()), "{holders:?}");
     assert_snapshot!("clb-with-a-cluster", cloud.run(&arguments).out);
+}
+
+#[test]
+fn what_may_not_be_looked_for_is_no_orphan() {
+    let cloud = Cloud::start();
+    cloud.double.edit(|state| {
+        for backend in &mut state.load_balancers[0].groups[2].backends {
+            backend.description = backend.description.replace("/web/shop/", "/gone/blog/");
+        }
+    });
+    let (folder, _server) = cluster_without(vec!["/api/v1/services"]);
+    let kubeconfig = folder.path("kubeconfig");
+    let arguments =
+        format!("status lb-bp1example -n shop --cluster-id {NEW} --kubeconfig {kubeconfig}");
+    let ran = cloud.run(&format!("{arguments} -o json"));
+    let holders = holders(&ran.json()["loadBalancers"][0], "rsp-bp1web");
+    assert!(holders.contains(&"gone: null, 20, 0.2".to_owned()), "{holders:?}");
+    assert!(holders.contains(&"gone: remote, 60, 0.6".to_owned()), "{holders:?}");
+    let ran = cloud.run(&arguments);
+    let note = "whether it is there is unknown: Services of namespace blog could not be listed";
+    assert!(ran.out.contains(note) && !ran.out.contains("orphan"), "{}", ran.out);
 }
 
 /// Answers as the `aliyun` command line prints them, saved into files.

@@ -98,7 +98,8 @@ pub struct Participant<'a> {
 pub enum ParticipantKind {
     /// A Service of the snapshot.
     Service,
-    /// A Service of a cluster that is not in the snapshot, known by its backends' description.
+    /// A Service of a cluster that is not in the snapshot, or not with the Services of that namespace,
+    /// known by its backends' description.
     Remote,
     /// A Service of a cluster in the snapshot that is gone or not mapped here, whose backends are
     /// left over.

@@ -14,7 +14,7 @@ pub(super) enum Owner<'b> {
     Member(usize),
     /// A cluster at hand, by index, though none of these Services.
     Orphan(usize, NamedKey<'b>),
-    /// A cluster that is not at hand.
+    /// A cluster that is not at hand, or one whose Services of that namespace are not.
     Remote(NamedKey<'b>),
     /// Nobody's cluster: server id, and what names it.
     External(&'b str, &'b str),
@@ -52,8 +52,15 @@ pub(super) fn owner<'b>(
     };
     match members.iter().position(is_same) {
         Some(member) => Owner::Member(member),
+        None if !is_known(index, cluster, &key) => Owner::Remote(key),
         None => Owner::Orphan(cluster, key),
     }
+}
+
+/// Whether it is known which Services a cluster has in the namespace of a key.
+fn is_known(index: &Index<'_>, cluster: usize, key: &NamedKey<'_>) -> bool {
+    let cluster = index.snapshot.clusters.get(cluster);
+    cluster.is_none_or(|cluster| cluster.knows_services_of(key.namespace))
 }
 
 /// Why backends that look like another cluster's may be those of a Service that changes: its

@@ -42,6 +42,18 @@ pub struct Snapshot {
     pub clb_answers: ClbAnswers,
 }
 
+/// Of which namespaces a cluster's Services are all at hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ListedServices {
+    /// Of all.
+    #[default]
+    All,
+    /// Of this one, for the user may list no more.
+    OfNamespace(String),
+    /// Of none: they could not be listed.
+    Unlisted,
+}
+
 /// A cluster and its objects.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
@@ -67,6 +79,8 @@ pub struct Cluster {
     pub ccm_source: CcmSource,
     /// Why the release is judged as another one than the one that was named.
     pub ccm_note: Option<CcmNote>,
+    /// Of which namespaces all Services are at hand.
+    pub services_listed: ListedServices,
     /// Whether all nodes were listed, by an API server or in a List.
     pub nodes_listed: bool,
     /// The namespaces whose EndpointSlices were all listed. A Service there without slices has no
@@ -176,6 +190,15 @@ impl Cluster {
     /// All Services, by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values().map(Arc::as_ref)
+    }
+
+    /// Whether a Service of that namespace that is not at hand is not there.
+    pub fn knows_services_of(&self, namespace: &str) -> bool {
+        match &self.services_listed {
+            ListedServices::All => true,
+            ListedServices::OfNamespace(only) => only == namespace,
+            ListedServices::Unlisted => false,
+        }
     }
 
     /// The Service of that name; `None` where there is none.

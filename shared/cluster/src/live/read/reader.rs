@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clbmigrate_core::{
     object::Service,
-    snapshot::{Cluster, Object},
+    snapshot::{Cluster, ListedServices, Object},
 };
 use futures::{
     FutureExt, StreamExt,
@@ -96,7 +96,7 @@ impl<'c> ClusterReader<'c> {
         .await?;
         self.version(version)?;
         self.custom_kinds(custom);
-        self.take_services(services);
+        self.take_services(services, options.namespace);
         self.nodes(nodes);
         self.namespace_objects(namespace_objects);
         self.pods(mode).await;
@@ -183,11 +183,23 @@ impl<'c> ClusterReader<'c> {
         Ok((services, Some(self.one_namespace(namespace, &forbidden))))
     }
 
-    pub fn take_services(&mut self, services: Result<(ListItems, Option<Problem>), Error>) {
+    pub fn take_services(
+        &mut self,
+        services: Result<(ListItems, Option<Problem>), Error>,
+        namespace: &str,
+    ) {
         let others = "others in the same groups are not seen";
+        let mut listed = ListedServices::Unlisted;
         if let Some((services, limit)) = self.optional(services, "Services", others) {
+            listed = match limit {
+                Some(_) => ListedServices::OfNamespace(namespace.to_owned()),
+                None => ListedServices::All,
+            };
             self.limits.extend(limit);
             self.take("services", services);
+        }
+        if let Some(cluster) = self.cluster() {
+            cluster.services_listed = listed;
         }
         // The list has it as well, or could not be read.
         if let Some(service) = self.around.clone() {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use clbmigrate_core::snapshot::ListedServices;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -234,6 +235,26 @@ async fn readers_tell_what_else_could_not_be_read(
     let state = read_cluster(&connection, SHOP).await.expect("a cluster");
     assert!(limits(&state).contains("etcd is gone"), "{path}: {}", limits(&state));
     assert_eq!((state.loaded.problems.len(), state.limits.len()), (0, 1), "{}", limits(&state));
+}
+
+#[rstest]
+#[case::all(&[], ListedServices::All)]
+#[case::of_one_namespace(&["/api/v1/services"], ListedServices::OfNamespace("shop".to_owned()))]
+#[case::none(
+    &["/api/v1/services", "/api/v1/namespaces/shop/services"],
+    ListedServices::Unlisted
+)]
+#[tokio::test(start_paused = true)]
+async fn the_cluster_says_which_services_are_all_known(
+    #[case] forbidden: &[&str],
+    #[case] listed: ListedServices,
+) {
+    let forbidden: Vec<String> = forbidden.iter().map(|path| (*path).to_owned()).collect();
+    let connection = fake::connection(move |call| {
+        if forbidden.contains(&call.path) { Reply::status(403, "no") } else { healthy(call) }
+    });
+    let state = read_cluster_around(&connection, "shop", "web").await.expect("a cluster");
+    assert_eq!(state.loaded.snapshot.clusters[0].services_listed, listed);
 }
 
 #[tokio::test(start_paused = true)]

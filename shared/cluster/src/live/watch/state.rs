@@ -74,7 +74,7 @@ fn services(watch: &ClusterWatch, reader: &mut ClusterReader<'_>) -> Result<(), 
             }
         }
     }
-    reader.take_services(Ok((others, limit)));
+    reader.take_services(Ok((others, limit)), &watch.namespace);
     for service in shared {
         reader.share_service(service);
     }
