@@ -171,7 +171,10 @@ impl<'a> ClbDocumentBuilder<'_, 'a> {
         Group {
             vserver_group: document.vserver_group,
             vserver_group_name: document.vserver_group_name,
-            listeners: document.listeners,
+            listeners: document.listeners.map(|mut listeners| {
+                listeners.sort_by(|a, b| (a.port, &a.protocol).cmp(&(b.port, &b.protocol)));
+                listeners
+            }),
             complete: document.complete,
             unknown: unknown().map(ToString::to_string).collect(),
             unknown_parts: unknown().map(json::UnknownPart::from).collect(),
@@ -252,5 +255,64 @@ fn target(of: &clb_answers::Listener) -> Target {
     } else {
         let port = Some(of.backend_port).filter(|port| *port > 0);
         Target { kind: TargetKind::DefaultServerGroup, group: None, port }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clbmigrate_core::{clb_answers::ClbAnswer, snapshot::Snapshot};
+    use proptest::{collection::vec, prelude::*};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const CLB: &str = "lb-bp1example";
+
+    /// A snapshot with a CLB that has a group of these backends, each with its owner's number, and
+    /// default servers of the same weights.
+    fn snapshot(backends: &[(u8, u32)]) -> Snapshot {
+        let group = backends.iter().enumerate().map(|(index, (owner, weight))| {
+            let description = match owner {
+                0 => String::new(),
+                owner => format!("k8s/30080/web-{owner}/shop/c0a0"),
+            };
+            json!({"ServerId": format!("i-bp1n{index}"), "Port": 80, "Weight": weight,
+                   "Description": description})
+        });
+        let group: Vec<Value> = group.collect();
+        let balancer = json!({"LoadBalancerId": CLB, "BackendServers": {"BackendServer": group}});
+        let group = json!({"VServerGroupId": "rsp-bp1example", "LoadBalancerId": CLB,
+                           "BackendServers": {"BackendServer": group}});
+        let mut snapshot = Snapshot::default();
+        let answers = &mut snapshot.clb_answers;
+        answers.insert(ClbAnswer::Group(serde_json::from_value(group).expect("a group")));
+        let balancer = serde_json::from_value(balancer).expect("a CLB");
+        answers.insert(ClbAnswer::LoadBalancer(balancer));
+        snapshot
+    }
+
+    proptest! {
+        #[test]
+        fn shares_sum_up_to_1_or_are_all_0(backends in vec((0..4_u8, 0..=100_u32), 0..40)) {
+            let snapshot = snapshot(&backends);
+            let index = Index::new(&snapshot);
+            let clbs = [WholeClb { id: CLB.to_owned(), ..WholeClb::default() }];
+            let answer = ClbStatusAnswer::new(&index, &[], &clbs, true);
+            let clb = &answer.document.load_balancers[0];
+            let group = &clb.groups[0];
+            let shares: Option<Vec<f64>> = group.participants.iter().map(|of| of.share).collect();
+            let sum: u32 = backends.iter().map(|(_, weight)| weight).sum();
+            prop_assert_eq!(group.weight_sum, Some(u64::from(sum)));
+            let default: Vec<f64> =
+                clb.default_servers.iter().flatten().map(|of| of.share).collect();
+            for shares in [shares.expect("all is known"), default] {
+                let total: f64 = shares.iter().sum();
+                if sum == 0 {
+                    prop_assert!(shares.iter().all(|share| *share == 0.0));
+                } else {
+                    prop_assert!((total - 1.0).abs() < 1e-9, "{total}");
+                }
+            }
+        }
     }
 }

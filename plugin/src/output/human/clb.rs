@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use super::{
     TableOptions,
-    shares::{number, share, weight},
-    status::{fitting, notes, or_dash, outcome_word, problem_line, sum},
+    shares::{share, weight},
+    status::{backends, fitting, healthy, notes, or_dash, outcome_word, pods, problem_line, sum},
     unknown::{AskedRoute, unknown_lines},
+    write_parts,
 };
 use crate::output::{
     json::{
@@ -50,7 +51,7 @@ struct Look {
 impl Look {
     fn load_balancer(self, clb: &LoadBalancer, out: &mut dyn Write) -> io::Result<()> {
         let width = self.terminal.width;
-        header(clb).write_lines(out, 0, width)?;
+        write_parts(header(clb), self.terminal, out)?;
         for unknown in &clb.unknown {
             let line = Text::styled(WARNING, "not read").and(PLAIN, format!(": {unknown}"));
             line.write_lines(out, 0, width)?;
@@ -152,7 +153,7 @@ impl Look {
         let (tables, widths) = fitting(&build, self.terminal.width);
         for (group, table) in clb.groups.iter().zip(&tables) {
             writeln!(out)?;
-            self.line(&group_header(group), out)?;
+            write_parts(group_header(group), self.terminal, out)?;
             for problem in &group.problems {
                 problem_line(problem).write_lines(out, 2, self.terminal.width)?;
             }
@@ -181,9 +182,11 @@ impl Look {
             .with(Column::text("CLUSTER"), move |of| cluster(of, options.detail.is_wide, terminal))
             .with_if(has_clusters, Column::text("MODE"), |of| or_dash(of.mode.map(Mode::as_str)))
             .with_if(has_clusters, Column::number("WEIGHT"), weight)
-            .with(Column::number("BACKENDS"), |of| number(of.backends))
-            .with(Column::number("HEALTHY"), move |of| {
-                if is_checked && of.backends != Some(0) { number(of.healthy) } else { dash() }
+            .with(Column::number("BACKENDS"), backends)
+            .with_if(has_clusters, Column::number("READY"), |of| of.ready.map_or_else(dash, pods))
+            .with(Column::number("HEALTHY"), move |of| match of.healthy {
+                None if is_checked && of.backends != Some(0) => unknown(),
+                _ => healthy(of),
             })
             .with(Column::number("SUM"), move |of| sum(of, options))
             .with_if(has_clusters && options.detail.is_wide, Column::text("OUTCOME"), |of| {
@@ -214,50 +217,48 @@ impl Look {
 }
 
 /// `CLB lb-… (name, address)   internet   active   cn-hangzhou   slb.s1.small`.
-fn header(clb: &LoadBalancer) -> Text {
-    let mut text = Text::styled(STRONG, format!("CLB {}", clb.clb));
+fn header(clb: &LoadBalancer) -> Vec<Text> {
+    let mut name = Text::styled(STRONG, format!("CLB {}", clb.clb));
     let known: Vec<&str> =
         [&clb.clb_name, &clb.clb_address].into_iter().flatten().map(String::as_str).collect();
     if !known.is_empty() {
-        text = text.and(PLAIN, format!(" ({})", known.join(", ")));
+        name = name.and(PLAIN, format!(" ({})", known.join(", ")));
     }
-    if let Some(kind) = &clb.address_type {
-        text = text.and(PLAIN, format!("   {kind}"));
-    }
-    text = match clb.status.as_deref() {
-        Some("active") => text.and(PLAIN, "   ").and(GOOD, "active"),
-        Some(status) => text.and(PLAIN, "   ").and(ERROR, status),
-        None => text.and(PLAIN, "   status ").and(WARNING, "unknown"),
-    };
-    [&clb.region, &clb.spec]
-        .into_iter()
-        .flatten()
-        .fold(text, |text, word| text.and(PLAIN, format!("   {word}")))
+    let mut parts = vec![name];
+    parts.extend(clb.address_type.iter().map(Text::plain));
+    parts.push(match clb.status.as_deref() {
+        Some("active") => Text::styled(GOOD, "active"),
+        Some(status) => Text::styled(ERROR, status),
+        None => Text::plain("status ").and(WARNING, "unknown"),
+    });
+    parts.extend([&clb.region, &clb.spec].into_iter().flatten().map(Text::plain));
+    parts
 }
 
 /// `group rsp-… (name)   tcp/80, tcp/443   complete`.
-fn group_header(group: &Group) -> Text {
-    let mut text = Text::styled(STRONG, format!("group {}", group.vserver_group));
-    if let Some(name) = &group.vserver_group_name {
-        text = text.and(PLAIN, format!(" ({name})"));
+fn group_header(group: &Group) -> Vec<Text> {
+    let mut name = Text::styled(STRONG, format!("group {}", group.vserver_group));
+    if let Some(known) = &group.vserver_group_name {
+        name = name.and(PLAIN, format!(" ({known})"));
     }
-    text = text.and(PLAIN, "   ");
-    text = match group.listeners.as_deref() {
-        None => text.and(WARNING, "listeners unknown"),
-        Some([]) => text.and(WARNING, "no running listener sends to it"),
-        Some(listeners) => text.and(PLAIN, names(listeners)),
+    let listeners = match group.listeners.as_deref() {
+        None => Text::styled(WARNING, "listeners unknown"),
+        Some([]) => Text::styled(WARNING, "no running listener"),
+        Some(listeners) => Text::plain(names(listeners)),
     };
     let is_reached = group.listeners.as_ref().is_none_or(|of| !of.is_empty());
-    text = text.and(PLAIN, "   ");
-    match (group.backends, group.weight_sum) {
-        (None, _) => text.and(WARNING, "backends unknown"),
-        (Some(0), _) if is_reached => text.and(ERROR, "nobody serves: it has no backend"),
-        (Some(0), _) => text.and(PLAIN, "no backend"),
-        (_, Some(0)) if is_reached => text.and(ERROR, "nobody serves: the weights sum up to 0"),
-        _ if group.complete => text.and(GOOD, "complete"),
-        _ if group.unknown.is_empty() => text,
-        _ => text.and(WARNING, "incomplete"),
-    }
+    let state = match (group.backends, group.weight_sum) {
+        (None, _) => Some(Text::styled(WARNING, "backends unknown")),
+        (Some(0), _) if is_reached => Some(Text::styled(ERROR, "nobody serves: it has no backend")),
+        (Some(0), _) => Some(Text::plain("no backend")),
+        (_, Some(0)) if is_reached => {
+            Some(Text::styled(ERROR, "nobody serves: the weights sum up to 0"))
+        }
+        _ if group.complete => Some(Text::styled(GOOD, "complete")),
+        _ if group.unknown.is_empty() => None,
+        _ => Some(Text::styled(WARNING, "incomplete")),
+    };
+    [Some(name), Some(listeners), state].into_iter().flatten().collect()
 }
 
 fn names(listeners: &[RouteListener]) -> String {

@@ -178,7 +178,7 @@ fn dash() -> Text {
 }
 
 /// `3 nodes`: what CCM counts by the mode (CCM 2.14: `vgroups.go`), or what a server outside has.
-fn backends(of: &Participant) -> Text {
+pub(super) fn backends(of: &Participant) -> Text {
     let Some(number) = of.backends else { return Text::styled(WARNING, "?") };
     let what = match of.mode {
         Some(Mode::Cluster | Mode::Local) => "node",
@@ -192,12 +192,12 @@ fn backends(of: &Participant) -> Text {
 }
 
 /// `4 pods`.
-fn pods(number: usize) -> Text {
+pub(super) fn pods(number: usize) -> Text {
     Text::plain(count(number, "pod"))
 }
 
 /// `2/3`: the backends that are healthy, of all.
-fn healthy(of: &Participant) -> Text {
+pub(super) fn healthy(of: &Participant) -> Text {
     match (of.healthy, of.backends) {
         (Some(healthy), Some(all)) if healthy < all => {
             Text::styled(ERROR, format!("{healthy}/{all}"))

@@ -337,9 +337,11 @@ async fn who_may_not_watch_all_services_watches_those_of_one_namespace() {
     world.put(SERVICES, service("shop", "new"));
     assert!(changes(&mut watch, 10).await);
     assert_fresh(&mut watch, &connection).await;
-    let limits = watch.state().await.expect("a state").limits;
+    let ClusterState { loaded, limits } = watch.state().await.expect("a state");
     let told = limits.iter().filter(|limit| limit.message.contains("outside namespace shop"));
     assert_eq!(told.count(), 1, "{limits:?}");
+    let cluster = &loaded.snapshot.clusters[0];
+    assert!(cluster.knows_services_of("shop") && !cluster.knows_services_of("other"));
 }
 
 #[tokio::test(start_paused = true)]
