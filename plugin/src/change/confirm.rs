@@ -17,10 +17,15 @@ pub fn show(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), Error>
     Ok(())
 }
 
-/// Says in a line what the change comes to, and what it brings, on stderr.
-pub fn show_brief(preview: &PreviewAnswer, printer: &mut Printer) -> Result<(), Error> {
+/// Says in a line what the change comes to, and what it brings, on stderr; errors only where nothing
+/// else tells them.
+pub fn show_brief(
+    preview: &PreviewAnswer,
+    has_errors: bool,
+    printer: &mut Printer,
+) -> Result<(), Error> {
     let terminal = printer.terminal;
-    preview.write_brief(terminal, printer.stderr())?;
+    preview.write_brief(has_errors, terminal, printer.stderr())?;
     Ok(())
 }
 

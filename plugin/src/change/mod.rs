@@ -181,7 +181,9 @@ impl Change<'_> {
         if is_asked || (write.dry_run() == Some(DryRun::Client) && !is_patch) {
             confirm::show(&shown, printer)?;
         } else if !is_patch {
-            confirm::show_brief(&shown, printer)?;
+            // A refusal, or a warning in its place, tells the errors.
+            let has_errors = write.force || self.intent.leniency == Leniency::Undo;
+            confirm::show_brief(&shown, has_errors, printer)?;
         }
         if !self.intent.commands.is_empty() {
             printer.info("missing at the CLB; none of these commands is run here:");

@@ -9,6 +9,8 @@ mod names;
 pub mod preview;
 mod problems;
 mod routes;
+#[cfg(test)]
+mod screens;
 mod shares;
 pub mod status;
 pub mod transfer;

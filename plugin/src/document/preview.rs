@@ -55,9 +55,15 @@ impl PreviewAnswer {
     }
 
     /// Writes what would happen, the diff and the findings that the change introduces: enough for a
-    /// change that nobody is asked about.
-    pub fn write_brief(&self, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
-        human::preview_brief(&self.document, terminal, out)
+    /// change that nobody is asked about. `has_errors` is whether errors are among them; a refusal tells
+    /// them itself.
+    pub fn write_brief(
+        &self,
+        has_errors: bool,
+        terminal: Terminal,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        human::preview_brief(&self.document, has_errors, terminal, out)
     }
 }
 

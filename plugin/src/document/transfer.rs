@@ -79,7 +79,7 @@ impl TransferAnswer {
         let width = printer.terminal.width;
         let stderr = printer.stderr();
         Text::styled(STRONG, &self.title).write_lines(stderr, 0, width)?;
-        for line in self.part_lines.iter().chain(&self.route_lines).chain(&self.remarks) {
+        for line in self.route_lines.iter().chain(&self.remarks).chain(&self.part_lines) {
             Text::plain(line).write_lines(stderr, 2, width)?;
         }
         writeln!(stderr)?;

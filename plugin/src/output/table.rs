@@ -12,6 +12,9 @@ use super::{
 /// Between two columns: three, or two where that makes the lines fit.
 const GAPS: [usize; 2] = [3, 2];
 
+/// The least room for sentences in a last column.
+const LEAST_PROSE: usize = 24;
+
 /// A table of styled cells, and lines under its rows.
 #[derive(Debug)]
 pub struct Table {
@@ -26,6 +29,7 @@ pub struct Table {
 pub struct Column {
     title: &'static str,
     is_number: bool,
+    wraps: bool,
 }
 
 /// A row, and lines about it.
@@ -38,12 +42,17 @@ struct Row {
 impl Column {
     /// A column whose cells begin at the same place.
     pub fn text(title: &'static str) -> Self {
-        Self { title, is_number: false }
+        Self { title, is_number: false, wraps: false }
+    }
+
+    /// A last column of sentences, which go on below where a line is too narrow.
+    pub fn prose(title: &'static str) -> Self {
+        Self { title, is_number: false, wraps: true }
     }
 
     /// A column of numbers, whose cells end at the same place.
     pub fn number(title: &'static str) -> Self {
-        Self { title, is_number: true }
+        Self { title, is_number: true, wraps: false }
     }
 }
 
@@ -155,6 +164,8 @@ impl Table {
         terminal: Terminal,
         widths: &[usize],
     ) -> io::Result<()> {
+        let wrapped = self.wrapped(widths, terminal.width);
+        let widths = wrapped.as_deref().unwrap_or(widths);
         let Some(gap) = Self::gap(widths, terminal.width.unwrap_or(usize::MAX)) else {
             return self.write_paragraphs(out, terminal);
         };
@@ -169,6 +180,16 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// The widths with a narrower last column, where that makes the lines fit and the column wraps.
+    fn wrapped(&self, widths: &[usize], width: Option<usize>) -> Option<Vec<usize>> {
+        let width = width.filter(|width| Self::gap(widths, *width).is_none())?;
+        self.columns.last().filter(|column| column.wraps)?;
+        let (last, others) = widths.split_last()?;
+        let [_, gap] = GAPS;
+        let room = width.checked_sub(Self::total_width(others, gap) + gap)?;
+        (room >= LEAST_PROSE).then(|| others.iter().copied().chain([room.min(*last)]).collect())
     }
 
     fn write_line(
@@ -187,10 +208,19 @@ impl Table {
             let padding = width.saturating_sub(cell.width());
             let before = pending + if column.is_number { padding } else { 0 };
             write!(out, "{:before$}", "")?;
-            if last == Some(index) {
-                cell.clone().trimmed().write(out)?;
-            } else {
+            if last != Some(index) {
                 cell.write(out)?;
+            } else if column.wraps && cell.width() > *width {
+                let (shown, below) = widths.split_at(index.min(widths.len()));
+                let indent = Self::total_width(shown, gap) + if below.is_empty() { 0 } else { gap };
+                for (number, line) in cell.lines(*width).into_iter().enumerate() {
+                    if number > 0 {
+                        write!(out, "\n{:indent$}", "")?;
+                    }
+                    line.write(out)?;
+                }
+            } else {
+                cell.clone().trimmed().write(out)?;
             }
             pending = gap + if column.is_number { 0 } else { padding };
         }
@@ -306,6 +336,19 @@ i-bp1         100
         let lines = String::from_utf8(out).expect("text");
         assert!(!lines.contains("NAME") && !lines.contains("WEIGHT"), "{lines}");
         assert_eq!(lines.lines().count(), 3, "{lines}");
+    }
+
+    #[test]
+    fn sentences_in_a_last_column_go_on_below() {
+        let mut table = Table::new(vec![Column::text("RULE"), Column::prose("TITLE")], 1);
+        table.row(vec!["CLB009".into(), "both prefixes are set with different values".into()]);
+        let lines = "\
+RULE    TITLE
+CLB009  both prefixes are set
+        with different values
+";
+        assert_eq!(written(&table, Some(32)), lines);
+        assert_eq!(written(&table, Some(31)).lines().next(), Some("CLB009"));
     }
 
     #[test]

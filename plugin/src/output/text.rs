@@ -91,7 +91,7 @@ impl Text {
     }
 
     /// Lines of at most `room` columns, broken at spaces and between wide characters.
-    fn lines(&self, room: usize) -> Vec<Self> {
+    pub(super) fn lines(&self, room: usize) -> Vec<Self> {
         let mut lines = Vec::new();
         let mut line = Self::default();
         let mut taken = 0;

@@ -23,6 +23,7 @@ mod pipes;
 mod preview;
 mod program;
 mod released;
+mod screens;
 mod status;
 mod status_names;
 mod targets;

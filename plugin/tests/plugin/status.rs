@@ -67,8 +67,8 @@ fn without_the_groups_answer_shares_are_unknown_and_what_is_missing_is_named() {
         run("status -f deploy/examples/canary/service.yaml -f deploy/examples/canary/cluster");
     assert_eq!(ran.code, 0);
     assert!(!ran.out.contains(['%', '█']), "{}", ran.out);
-    let line = "\nunknown: who else is in rsp-bp1canary (answer for -f: \
-        aliyun slb DescribeVServerGroupAttribute --VServerGroupId rsp-bp1canary)\n";
+    let line = "\nunknown: who else is in rsp-bp1canary; for -f: \
+        aliyun slb DescribeVServerGroupAttribute --VServerGroupId rsp-bp1canary\n";
     assert!(ran.out.ends_with(line), "{}", ran.out);
     assert_snapshot!("status-incomplete", ran.out);
     let json = run("status -f deploy/examples/canary/service.yaml \

@@ -26,12 +26,17 @@ pub fn change_report(
     if let Some(traffic) = traffic.filter(|_| stands.contains(state)) {
         write(Text::styled(STRONG, traffic))?;
     }
+    let afterwards = match state {
+        ChangeState::RolledBack => ", taken back",
+        ChangeState::PutBack => ", put back by somebody else",
+        _ => "",
+    };
     for annotation in annotations {
         let short = annotation::suffix_of(&annotation.key).unwrap_or(&annotation.key);
         let short = short.strip_prefix("loadbalancer-").unwrap_or(short);
         let value = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
         let (old, new) = (value(&annotation.old), value(&annotation.new));
-        write(Text::plain(format!("{name} {short} {old} -> {new}")))?;
+        write(Text::plain(format!("{name} {short} {old} -> {new}{afterwards}")))?;
     }
     if let Some(TypeChange { old, new }) = &report.service_type {
         write(Text::plain(match old {

@@ -6,7 +6,7 @@ use super::{
     TableOptions,
     shares::{share, weight},
     status::{backends, fitting, healthy, notes, or_dash, outcome_word, pods, problem_line, sum},
-    unknown::{AskedRoute, unknown_lines},
+    unknown::{AskedRoute, write_unknown},
     write_parts,
 };
 use crate::output::{
@@ -167,9 +167,7 @@ impl Look {
             };
             // What the CLB API did not tell is said of the whole CLB.
             let parts = group.unknown_parts.iter().filter(|of| of.need != Some(Need::ClbApi));
-            for line in unknown_lines(&parts.cloned().collect::<Vec<_>>(), asked) {
-                self.line(&line, out)?;
-            }
+            write_unknown(&parts.cloned().collect::<Vec<_>>(), asked, self.terminal, out)?;
         }
         Ok(())
     }

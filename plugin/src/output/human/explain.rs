@@ -18,8 +18,9 @@ pub fn rules(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let language = terminal.language;
-    let titles = language.pick(["RULE", "SEVERITY", "TITLE"], ["规则", "级别", "问题"]);
-    let columns: Vec<Column> = titles.into_iter().map(Column::text).collect();
+    let [id, severity, title] =
+        language.pick(["RULE", "SEVERITY", "TITLE"], ["规则", "级别", "问题"]);
+    let columns = vec![Column::text(id), Column::text(severity), Column::prose(title)];
     let mut tables: Vec<(&'static str, Table)> = Vec::new();
     for rule in rules {
         let family = rule.family().name(language);

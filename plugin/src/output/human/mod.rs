@@ -64,6 +64,10 @@ fn write_parts(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let room = terminal.width.unwrap_or(usize::MAX);
+    let write = |line: &Text, indent: usize, out: &mut dyn Write| {
+        let fits = indent + line.width() <= room;
+        line.write_lines(out, indent, terminal.width.filter(|_| !fits))
+    };
     let mut line = Text::default();
     let mut indent = 0;
     for part in parts {
@@ -72,12 +76,12 @@ fn write_parts(
         } else if indent + line.width() + 3 + part.width() <= room {
             line = line.and(PLAIN, "   ").join(part);
         } else {
-            line.write_lines(out, indent, terminal.width)?;
+            write(&line, indent, out)?;
             indent = 2;
             line = part;
         }
     }
-    line.write_lines(out, indent, terminal.width)
+    write(&line, indent, out)
 }
 
 fn severity_word(severity: Severity, language: Language) -> Text {

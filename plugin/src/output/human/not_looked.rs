@@ -72,7 +72,11 @@ impl RuleCount {
         let (silent, run) = (self.needs.len(), self.run);
         let (head, more) = match language {
             Language::English => {
-                (format!("{silent} of {run} rules need more"), format!(": {parts}; -v lists them"))
+                let verb = if silent == 1 { "needs" } else { "need" };
+                (
+                    format!("{silent} of {run} rules {verb} more"),
+                    format!(": {parts}; -v lists them"),
+                )
             }
             Language::Chinese => {
                 (format!("{run} 条规则中 {silent} 条缺少依据"), format!("：{parts}；-v 列出详情"))
@@ -84,9 +88,7 @@ impl RuleCount {
     fn in_words(&self, need: Need, language: Language) -> &'static str {
         match need {
             Need::ClearInput => language.pick("input without contradictions", "无矛盾的输入"),
-            Need::ClusterObjects if self.is_live => {
-                language.pick("more objects of the cluster", "集群中的更多对象")
-            }
+            Need::ClusterObjects if self.is_live => language.pick("cluster objects", "集群对象"),
             Need::ClusterObjects => language.pick("a cluster dump", "集群对象的导出"),
             Need::ClbApi => language.pick("the CLB API", "CLB API 的应答"),
             Need::BackendType => "--backend-type",

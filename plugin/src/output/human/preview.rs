@@ -13,12 +13,12 @@ use super::{
     not_looked::{RuleCount, write_not_looked},
     preview_lines,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
-    unknown::{AskedRoute, unknown_lines},
+    unknown::{AskedRoute, write_unknown},
 };
 use crate::output::{
     json::{
-        ChangeFindings, ChangedRoute, GroupBackend, Participant, ParticipantKind, Preview,
-        RouteState,
+        ChangeFindings, ChangedRoute, Finding, GroupBackend, Participant, ParticipantKind, Preview,
+        RouteState, Severity,
     },
     style::{ERROR, FAINT, PLAIN, STRONG, Terminal, WARNING},
     table::{Column, ItemColumns, Table},
@@ -72,14 +72,21 @@ pub fn preview(
     Ok(())
 }
 
-/// The verdict, the diff and what is introduced: for a change that nobody is asked about.
-pub fn preview_brief(preview: &Preview, terminal: Terminal, out: &mut dyn Write) -> io::Result<()> {
+/// The verdict, the diff and what is introduced, with errors or without: for a change that nobody is
+/// asked about.
+pub fn preview_brief(
+    preview: &Preview,
+    has_errors: bool,
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     preview_lines::summary_line(preview, &[]).write_lines(out, 0, terminal.width)?;
     for line in preview_lines::diff(preview) {
         line.write(out)?;
         writeln!(out)?;
     }
-    for finding in &preview.findings.introduced {
+    let is_told = |of: &&Finding| has_errors || of.allowed || of.severity != Severity::Error;
+    for finding in preview.findings.introduced.iter().filter(is_told) {
         write_finding(finding, 2, terminal, false, out)?;
     }
     Ok(())
@@ -128,9 +135,7 @@ fn write_route(
     table.write(out, terminal, &table.widths())?;
     let asked =
         AskedRoute { clb: &route.clb, vgroup: &route.vserver_group, is_live: options.is_live };
-    for line in unknown_lines(&route.after.unknown_parts, asked) {
-        line.write_lines(out, 0, terminal.width)?;
-    }
+    write_unknown(&route.after.unknown_parts, asked, terminal, out)?;
     Ok(())
 }
 

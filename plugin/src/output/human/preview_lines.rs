@@ -3,7 +3,7 @@
 use super::{TableOptions, name_of, traffic::ChangedServices};
 use crate::output::{
     json::{ChangedRoute, Mode, Outcome, Participant, Preview, RouteState},
-    style::{ERROR, FAINT, GOOD, PLAIN, STRONG, outcome_style},
+    style::{ERROR, GOOD, PLAIN, STRONG, outcome_style},
     text::{Text, count},
 };
 use clbmigrate_core::object::ObjectRef;
@@ -118,18 +118,18 @@ pub fn diff(preview: &Preview) -> Vec<Text> {
     lines
 }
 
-/// `shop/web: 80 over three nodes: 26, 26, 26 = 78 of 98`, a line for each Service at hand.
+/// `shop/web: 80 over three nodes: 26, 26, 26 = 78 of 98`, a line for each Service at hand whose weights are
+/// known.
 pub fn arithmetic(route: &ChangedRoute, options: TableOptions) -> Vec<Text> {
     let side = &route.after;
     let ours = side.participants.iter().enumerate().filter(|(_, of)| of.is_member());
-    ours.map(|(index, of)| {
-        let name = Text::styled(STRONG, label(of, options.has_contexts)).and(PLAIN, ": ");
-        match of.weight_sum {
-            None => name.and(FAINT, "not known"),
-            Some(sum) => name.and(PLAIN, sentence(side, index, of, sum)),
-        }
-    })
-    .collect()
+    let known = ours.filter_map(|(index, of)| Some((index, of, of.weight_sum?)));
+    known
+        .map(|(index, of, sum)| {
+            let name = Text::styled(STRONG, label(of, options.has_contexts)).and(PLAIN, ": ");
+            name.and(PLAIN, sentence(side, index, of, sum))
+        })
+        .collect()
 }
 
 fn sentence(side: &RouteState, index: usize, of: &Participant, sum: u64) -> String {

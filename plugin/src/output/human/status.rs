@@ -7,7 +7,7 @@ use clbmigrate_core::rules::Language;
 use super::{
     TableOptions,
     shares::{BAR, SMALLEST_BAR, number, number_if_any, share, weight},
-    unknown::{AskedRoute, unknown_lines},
+    unknown::{AskedRoute, write_unknown},
     write_parts,
 };
 use crate::output::{
@@ -42,9 +42,7 @@ pub fn status(
         table.write(out, terminal, &widths)?;
         let asked =
             AskedRoute { clb: &route.clb, vgroup: &route.vserver_group, is_live: options.is_live };
-        for line in unknown_lines(&route.unknown_parts, asked) {
-            line.write_lines(out, 0, terminal.width)?;
-        }
+        write_unknown(&route.unknown_parts, asked, terminal, out)?;
     }
     if !list.unrouted.is_empty() {
         if !list.routes.is_empty() {
@@ -87,7 +85,7 @@ pub(super) fn fitting(
     }
 }
 
-/// `CLB lb-… (name, address)   group rsp-… (name)   port 80   listener tcp:80 wrr   complete`.
+/// `CLB lb-… (name, address)   group rsp-… (name)   port 80   listener tcp/80 wrr   complete`.
 fn header(route: &Route) -> Vec<Text> {
     let or_unknown = |id: &str| if id.is_empty() { "?".to_owned() } else { id.to_owned() };
     let mut clb = Text::styled(STRONG, format!("CLB {}", or_unknown(&route.clb)));
@@ -112,7 +110,7 @@ fn header(route: &Route) -> Vec<Text> {
     parts
 }
 
-/// `listener tcp:80 wrr`; `None` without any.
+/// `listener tcp/80 wrr`; `None` without any.
 fn listeners(of: &[RouteListener]) -> Option<Text> {
     let (first, others) = of.split_first()?;
     let title = if others.is_empty() { "listener " } else { "listeners " };
@@ -120,10 +118,10 @@ fn listeners(of: &[RouteListener]) -> Option<Text> {
     Some(others.iter().fold(first, |text, of| text.and(PLAIN, ", ").join(listener(of))))
 }
 
-/// `tcp:80 wrr`.
+/// `tcp/80 wrr`.
 fn listener(of: &RouteListener) -> Text {
     let protocol = of.protocol.as_deref().unwrap_or("?");
-    let mut text = Text::plain(format!("{protocol}:{}", of.port));
+    let mut text = Text::plain(format!("{protocol}/{}", of.port));
     if let Some(scheduler) = &of.scheduler {
         // CLB documentation: round robin sends to all alike, whatever their weights.
         let style = if scheduler == "rr" { WARNING } else { PLAIN };
@@ -186,6 +184,8 @@ pub(super) fn backends(of: &Participant) -> Text {
         // Each server outside is a participant by itself, with a backend for each of its ports.
         Some(Mode::External) if number > 1 => "port",
         Some(Mode::External) => "server",
+        // Of a Service that is not at hand.
+        None if of.outcome.is_none() => "server",
         None => return Text::plain(number.to_string()),
     };
     Text::plain(count(number, what))

@@ -206,6 +206,9 @@ impl GroupMove<'_> {
             _ => None,
         };
         match (passage, shares) {
+            (Some(passage), Some((was, is, _))) if was == is => {
+                format!("{passage} {group} ({is} of the traffic)")
+            }
             (Some(passage), Some((.., moved))) => {
                 format!("{passage} {group} ({moved} of the traffic)")
             }

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use crate::output::{
     json::{PartState, TransferReport, TransferState},
-    style::{ERROR, FAINT, GOOD, Style, Terminal, WARNING},
+    style::{ERROR, FAINT, GOOD, STRONG, Style, Terminal, WARNING},
     text::Text,
 };
 
-/// Writes how far each part came, the routes where all parts are written, and the state in words.
+/// Writes what happens to the traffic where all parts are written, how far each part came, and the
+/// state in words.
 /// `parts` are the parts in words, `routes` the routes'.
 pub fn transfer_report(
     report: &TransferReport,
@@ -18,16 +19,16 @@ pub fn transfer_report(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let width = terminal.width;
+    let complete = [TransferState::Done, TransferState::Unverified, TransferState::DryRun];
+    if complete.contains(&report.state) {
+        for line in routes {
+            Text::styled(STRONG, line).write_lines(out, 0, width)?;
+        }
+    }
     for (part, line) in report.parts.iter().zip(parts) {
         Text::plain(format!("{line}: "))
             .and(state_style(part.state), state_word(part.state))
             .write_lines(out, 0, width)?;
-    }
-    let complete = [TransferState::Done, TransferState::Unverified, TransferState::DryRun];
-    if complete.contains(&report.state) {
-        for line in routes {
-            Text::plain(line).write_lines(out, 0, width)?;
-        }
     }
     let message = match &report.change {
         Some(id) => format!("change {id}: {}", report.message),

@@ -1,8 +1,10 @@
 //! What is not known of a route, and the command that would tell it.
 
+use std::io::{self, Write};
+
 use crate::output::{
     json::{Need, UnknownPart},
-    style::{PLAIN, WARNING},
+    style::{PLAIN, Terminal, WARNING},
     text::Text,
 };
 
@@ -21,19 +23,49 @@ pub struct AskedRoute<'r> {
 const ORDER: [Need; 5] =
     [Need::ClearInput, Need::BackendType, Need::ClusterId, Need::ClusterObjects, Need::ClbApi];
 
-/// A line that says what was not read, with the command that reads it; and a line for each thing that
-/// nothing would tell.
-pub fn unknown_lines(parts: &[UnknownPart], route: AskedRoute<'_>) -> Vec<Text> {
-    let by_need = ORDER.into_iter().filter_map(|need| {
-        let of_need = parts.iter().filter(|of| of.need == Some(need)).map(what);
+/// Writes a line that says what was not read, with the commands that read it, and a line for each thing
+/// that nothing would tell. A command that does not fit keeps a line to itself, whole: it is copied.
+pub fn write_unknown(
+    parts: &[UnknownPart],
+    route: AskedRoute<'_>,
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let unread = |need: Need| {
+        let of_need = parts.iter().filter(move |of| of.need == Some(need)).map(what);
         let whats = of_need.collect::<Vec<_>>().join(", ");
-        let way = route.way(need).map(|way| format!(" ({way})")).unwrap_or_default();
-        (!whats.is_empty()).then(|| format!("{whats}{way}"))
-    });
-    let unread = by_need.collect::<Vec<_>>().join("; ");
-    let others = parts.iter().filter(|of| of.need.is_none()).map(what);
-    let lines = Some(unread).filter(|line| !line.is_empty()).into_iter().chain(others);
-    lines.map(|line| Text::styled(WARNING, "unknown").and(PLAIN, format!(": {line}"))).collect()
+        (!whats.is_empty()).then(|| match route.tells(need) {
+            Some(how) => format!("{whats} ({how})"),
+            None => whats,
+        })
+    };
+    let whats = ORDER.into_iter().filter_map(unread).collect::<Vec<_>>().join("; ");
+    let is_missing = |need: &Need| parts.iter().any(|of| of.need == Some(*need));
+    let commands = ORDER.into_iter().filter(is_missing).filter_map(|need| route.command(need));
+    let commands: Vec<String> = commands.collect();
+    if !whats.is_empty() {
+        let head = unknown(&whats);
+        let fits = |text: &Text| terminal.width.is_none_or(|width| text.width() <= width);
+        let whole = head.clone().and(PLAIN, format!("; for -f: {}", commands.join("; ")));
+        if commands.is_empty() {
+            head.write_lines(out, 0, terminal.width)?;
+        } else if fits(&whole) {
+            whole.write_lines(out, 0, None)?;
+        } else {
+            head.and(PLAIN, "; for -f:").write_lines(out, 0, terminal.width)?;
+            for command in &commands {
+                Text::plain(command).write_lines(out, 2, None)?;
+            }
+        }
+    }
+    for part in parts.iter().filter(|of| of.need.is_none()) {
+        unknown(&what(part)).write_lines(out, 0, terminal.width)?;
+    }
+    Ok(())
+}
+
+fn unknown(text: &str) -> Text {
+    Text::styled(WARNING, "unknown").and(PLAIN, format!(": {text}"))
 }
 
 /// What is unknown, without what goes without saying beside the way to read it.
@@ -48,26 +80,29 @@ fn what(part: &UnknownPart) -> String {
 }
 
 impl AskedRoute<'_> {
-    /// How to read what was not read.
-    fn way(&self, need: Need) -> Option<String> {
+    /// The flag that tells it.
+    fn tells(&self, need: Need) -> Option<&'static str> {
         match need {
-            Need::ClusterId => Some("--cluster-id tells".to_owned()),
-            Need::BackendType => Some("--backend-type tells".to_owned()),
-            Need::ClusterObjects if self.is_live => None,
-            Need::ClusterObjects => {
-                Some("dump for -f: kubectl get nodes,endpointslices -A -o json".to_owned())
-            }
-            Need::ClbApi if self.is_live => Some("--clb-profile NAME asks the CLB API".to_owned()),
-            Need::ClbApi => Some(format!("answer for -f: {}", self.command())),
-            Need::ClearInput => None,
+            Need::ClusterId => Some("--cluster-id tells"),
+            Need::BackendType => Some("--backend-type tells"),
+            Need::ClbApi if self.is_live => Some("--clb-profile NAME asks the CLB API"),
+            Need::ClbApi | Need::ClusterObjects | Need::ClearInput => None,
         }
     }
 
-    /// The command that asks the CLB API about the group, or which group it is.
-    fn command(&self) -> String {
-        match self.vgroup {
-            "" => format!("aliyun slb DescribeVServerGroups --LoadBalancerId {}", self.clb),
-            vgroup => format!("aliyun slb DescribeVServerGroupAttribute --VServerGroupId {vgroup}"),
+    /// The command that prints what `-f` takes for it.
+    fn command(&self, need: Need) -> Option<String> {
+        match need {
+            _ if self.is_live => None,
+            Need::ClusterObjects => Some("kubectl get nodes,endpointslices -A -o json".to_owned()),
+            Need::ClbApi if self.vgroup.is_empty() => {
+                Some(format!("aliyun slb DescribeVServerGroups --LoadBalancerId {}", self.clb))
+            }
+            Need::ClbApi => Some(format!(
+                "aliyun slb DescribeVServerGroupAttribute --VServerGroupId {}",
+                self.vgroup
+            )),
+            Need::ClusterId | Need::BackendType | Need::ClearInput => None,
         }
     }
 }

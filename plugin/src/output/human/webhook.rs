@@ -23,12 +23,19 @@ pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) 
     }
     table.write(out, terminal, &table.widths())?;
     writeln!(out)?;
+    for problem in &status.problems {
+        Text::styled(ERROR, "problem").and(PLAIN, format!(": {problem}")).write_lines(
+            out,
+            0,
+            terminal.width,
+        )?;
+    }
     let mut line = |name: &str, text: Text| {
         Text::styled(STRONG, name).and(PLAIN, ": ").join(text).write_lines(out, 0, terminal.width)
     };
     let ready = match status.ready {
         Some(ready) => format!("{ready} in {}", status.namespace),
-        None => "? (EndpointSlices may not be listed)".to_owned(),
+        None => "unknown (EndpointSlices may not be listed)".to_owned(),
     };
     line("ready Pods", Text::plain(ready))?;
     let style = match status.answers {
@@ -39,14 +46,7 @@ pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) 
     line("asked", Text::styled(style, &status.asked))?;
     match &status.configuration {
         Some(of) => configuration(of, &mut line)?,
-        None => line("configuration", Text::styled(WARNING, "?"))?,
-    }
-    for problem in &status.problems {
-        Text::styled(ERROR, "problem").and(PLAIN, format!(": {problem}")).write_lines(
-            out,
-            0,
-            terminal.width,
-        )?;
+        None => line("configuration", Text::styled(WARNING, "unknown"))?,
     }
     if !status.recovery.is_empty() {
         writeln!(out)?;
@@ -62,7 +62,7 @@ pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) 
 fn row(hook: &HookStatus) -> Vec<Text> {
     let name = Text::plain(&hook.name);
     match hook.installed {
-        None => vec![name, Text::styled(WARNING, "?"), Text::styled(WARNING, "?")],
+        None => vec![name, Text::styled(WARNING, "unknown"), Text::styled(WARNING, "unknown")],
         Some(false) => vec![name, Text::styled(FAINT, "not installed")],
         Some(true) => {
             let until = match &hook.trusted_until {
