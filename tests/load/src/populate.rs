@@ -63,6 +63,18 @@ where
     stream::iter(numbers.map(patch)).buffer_unordered(AT_ONCE).try_collect().await
 }
 
+/// Reports the status of a node again, as its kubelet does every few minutes: nothing but a time is new.
+pub async fn heartbeat<K>(nodes: &Api<K>, number: u32, time: &str) -> Result<()>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let status = json!({"status": {
+        "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": time}],
+    }});
+    let (name, params) = (format!("node-{number:03}"), PatchParams::default());
+    nodes.patch_status(&name, &params, &Patch::Merge(status)).await.map(drop).context(name)
+}
+
 /// Stops the controllers and schedulers of a testbed's clusters, which would write objects of their own
 /// for minutes, on the cores that are measured. They end with the testbed all the same.
 pub fn stop_controllers(folder: &Path, clusters: usize) -> Result<()> {

@@ -20,6 +20,7 @@ mod served;
 mod signals;
 mod terminal;
 mod waiting;
+mod watching;
 mod writing;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         kubeconfigs::CASES,
         levers::CASES,
         terminal::CASES,
+        watching::CASES,
     ];
     let trials = groups.into_iter().flatten().map(|case| trial(&shared, &tools, *case)).collect();
     run_parallel(trials, Some(&shared))

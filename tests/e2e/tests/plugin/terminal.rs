@@ -24,7 +24,7 @@ fn watch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     ensure!(screen.matches("watch/web").count() == 1, "not in place:\n{screen}");
     terminal.resize(10, 60)?;
     user.run("set web 50 --yes")?.expect_code(0)?;
-    terminal.wait_for("weight 50")?;
+    terminal.wait_for("    50  ")?;
     let screen = terminal.screen();
     ensure!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
     ensure!(screen.matches("watch/web").count() == 1, "not in place:\n{screen}");
