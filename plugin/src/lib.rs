@@ -47,7 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if cli.verbose >= Verbosity::REQUESTS {
         request_log::start();
     }
-    let mut printer = Printer::new(cli.color, cli.lang, cli.verbose.is_verbose());
+    let mut printer = Printer::new(cli.color, cli.lang, cli.verbose);
     for note in &notes {
         printer.info(note);
     }

@@ -18,7 +18,7 @@ mod webhook;
 
 use clap::{Parser, Subcommand};
 
-pub use crate::output::{ChangeFormat, Color, Format, Lang, ReportFormat};
+pub use crate::output::{ChangeFormat, Color, Format, Lang, ReportFormat, Verbosity};
 pub use absent::explained;
 pub use change::{AttachArgs, SetArgs, UndoArgs, WriteArgs};
 pub use clb::ClbArgs;
@@ -32,7 +32,7 @@ pub use read::{CheckArgs, ExplainArgs, PreviewArgs, StatusArgs};
 pub use shift::{Share, ShiftArgs, ShiftSide};
 pub use target::{ClbName, StatusTarget};
 use values::reason;
-pub use values::{CompletionTarget, DryRun, FailOn, ServerWeight, Verbosity, VgroupPort};
+pub use values::{CompletionTarget, DryRun, FailOn, ServerWeight, VgroupPort};
 pub use webhook::{WebhookArgs, WebhookCommand, WebhookStatusArgs};
 
 /// How wide help is at the most.

@@ -14,6 +14,7 @@ mod stream;
 pub(crate) mod style;
 mod table;
 pub(crate) mod text;
+mod verbosity;
 pub mod yaml;
 
 use std::{
@@ -38,6 +39,7 @@ pub use printable::{Detail, FindingsReport, Printable};
 pub use progress::Progress;
 pub use screen::{CapturedOutput, Screen};
 pub use style::Terminal;
+pub use verbosity::Verbosity;
 
 /// The program's output: stdout, stderr, and what they can show.
 pub struct Printer {
@@ -55,14 +57,20 @@ pub struct Printer {
 
 impl Printer {
     /// A printer to the program's own stdout and stderr. Without `lang`, the locale decides.
-    pub fn new(color: Color, lang: Option<Lang>, is_verbose: bool) -> Self {
+    pub fn new(color: Color, lang: Option<Lang>, verbosity: Verbosity) -> Self {
         let mut terminal = Terminal::from_stdout();
         terminal.language = lang.map_or(terminal.language, Language::from);
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let colours = is_coloured(color, stdout.is_terminal());
         let has_coloured_stderr = is_coloured(color, stderr.is_terminal());
         let stdout_state = StreamState::default();
-        let progress = ProgressLine::of_stderr(terminal.unicode);
+        let is_verbose = verbosity.is_verbose();
+        // Each request says what is going on, and nothing makes room for it.
+        let progress = if verbosity >= Verbosity::REQUESTS {
+            ProgressLine::hidden()
+        } else {
+            ProgressLine::of_stderr(terminal.unicode)
+        };
         let data = BufWriter::new(progress.beside(io::stdout()));
         let text = BufWriter::new(progress.beside(stdout));
         let stderr = progress.beside(stderr);

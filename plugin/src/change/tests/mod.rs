@@ -29,7 +29,10 @@ use super::{
     side::{EntryPlan, NeededHealth, NeededProof, OnFailure, Policy, Progress, ServiceSide, Side},
     stop::Stop,
 };
-use crate::{cli::Color, output::Printer};
+use crate::{
+    cli::{Color, Verbosity},
+    output::Printer,
+};
 
 /// The weights that everything begins with: the side that gains first.
 const BEFORE: [u32; 2] = [20, 80];
@@ -149,7 +152,7 @@ fn carry_out_sides(
         .map(|(at, change)| ServiceSide { must_register, ..side(world, &index, *at, *change) });
     let mut sides: Vec<Side<'_>> = sides.map(|side| Side::Service(Box::new(side))).collect();
     let parts: Vec<Part> = changes.iter().map(|(at, change)| part(*at, *change)).collect();
-    let mut printer = Printer::new(Color::Never, None, false).silenced();
+    let mut printer = Printer::new(Color::Never, None, Verbosity::default()).silenced();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
