@@ -138,21 +138,14 @@ pub fn holders(clb: &Value, group: &str) -> Vec<String> {
 }
 
 #[rstest]
-#[case::at_60("60", false)]
-#[case::at_80("80", false)]
-#[case::at_120("120", false)]
-#[case::coloured("120", true)]
-fn a_clb_is_shown_without_any_cluster(#[case] width: &str, #[case] is_coloured: bool) {
+#[case::at_60("60")]
+#[case::at_80("80")]
+#[case::at_120("120")]
+fn a_clb_is_shown_without_any_cluster(#[case] width: &str) {
     let cloud = Cloud::start();
-    let mut command = cloud.command("status lb-bp1example");
-    command.env("COLUMNS", width);
-    if is_coloured {
-        command.arg("--color=always");
-    }
-    let ran = finish(&mut command);
+    let ran = finish(cloud.command("status lb-bp1example").env("COLUMNS", width));
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    let name = if is_coloured { "clb-coloured".to_owned() } else { format!("clb-at-{width}") };
-    assert_snapshot!(name, ran.out);
+    assert_snapshot!(format!("clb-at-{width}"), ran.out);
 }
 
 #[rstest]
@@ -165,6 +158,25 @@ fn what_the_user_may_not_read_is_unknown(#[case] width: &str) {
     let ran = finish(cloud.command("status lb-bp1example").env("COLUMNS", width));
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     assert_snapshot!(format!("clb-unread-at-{width}"), ran.out);
+}
+
+#[rstest]
+#[case::complete(&["slb:Describe*"], "clb-coloured")]
+#[case::unread(&["slb:DescribeLoadBalancerAttribute"], "clb-unread-coloured")]
+fn without_colour_not_a_word_of_a_clb_is_lost(#[case] allowed: &[&str], #[case] name: &str) {
+    let cloud = Cloud::start();
+    cloud.allow(allowed);
+    for width in ["60", "80", "120"] {
+        let run = |color: &str| {
+            let arguments = format!("status lb-bp1example --color={color}");
+            finish(cloud.command(&arguments).env("COLUMNS", width)).out
+        };
+        let coloured = run("always");
+        assert_eq!(strip_ansi_escapes::strip_str(&coloured), run("never"), "{width}");
+        if width == "120" {
+            assert_snapshot!(name, coloured);
+        }
+    }
 }
 
 #[test]

@@ -57,6 +57,21 @@ fn a_cluster_at_hand_says_who_they_are(#[case] id: &str, #[case] expected: [&str
 }
 
 #[test]
+fn no_cluster_is_asked_that_is_not_named() {
+    let cloud = Cloud::start();
+    let (folder, server) = cluster();
+    let kubeconfig = folder.path("kubeconfig");
+    for arguments in ["status lb-bp1example", "status 203.0.113.10 -n shop"] {
+        let ran = finish(cloud.command(arguments).env("KUBECONFIG", &kubeconfig));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    }
+    assert_eq!(server.requests(), []);
+    let ran = cloud.run(&format!("status lb-bp1example --kubeconfig {kubeconfig}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!server.requests().is_empty());
+}
+
+#[test]
 fn what_a_cluster_at_hand_has_left_behind_is_an_orphan() {
     let cloud = Cloud::start();
     cloud.double.edit(|state| {
