@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for Node {
             || spec.taints.iter().any(|taint| taint.key == TO_BE_DELETED)
             || !(is_virtual || is_ready);
         let mut excluding = EXCLUDED_FROM_BALANCERS.iter().chain(&EXCLUDED_FROM_CCM);
-        let has_excluding_label = excluding.any(|label| labels.contains_key(*label));
+        let has_excluding_label = excluding.any(|label| labels.contains_key(label));
         let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
         let ready = ready.map_or_else(|| "False".to_owned(), |ready| ready.status.clone());
         let has_terway =
