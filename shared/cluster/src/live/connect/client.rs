@@ -40,7 +40,7 @@ use super::{
     credentials::{Credentials, Current},
     observe::Observed,
     proxy::{Proxy, ProxyKind},
-    server,
+    server, verify,
 };
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -112,14 +112,10 @@ impl Parts {
     }
 
     fn tls(&self, granted: Option<Arc<CertifiedKey>>) -> Result<ClientConfig, Error> {
-        // Without an authority, kube asks the system's trust store.
-        let mut config = Config::new(self.server.clone());
-        config.root_cert.clone_from(&self.authority);
-        config.accept_invalid_certs = self.is_insecure;
-        let mut tls = config.rustls_client_config().map_err(|error| {
-            let why = clbmigrate_errors::message_with_sources(&error);
-            Error::new(ErrorKind::Certificate, format!("the API server cannot be checked: {why}"))
-        })?;
+        let mut tls = match &self.authority {
+            Some(certificates) if !self.is_insecure => verify::with_authority(certificates)?,
+            _ => self.without_authority()?,
+        };
         if let Some(granted) = granted {
             let granted = CertifiedKey::new(granted.cert.clone(), Arc::clone(&granted.key));
             tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(granted));
@@ -127,6 +123,16 @@ impl Parts {
             tls.client_auth_cert_resolver = Arc::clone(certificate);
         }
         Ok(tls)
+    }
+
+    /// TLS with servers that the system's trust store vouches for, or with any.
+    fn without_authority(&self) -> Result<ClientConfig, Error> {
+        let mut config = Config::new(self.server.clone());
+        config.accept_invalid_certs = self.is_insecure;
+        config.rustls_client_config().map_err(|error| {
+            let why = clbmigrate_errors::message_with_sources(&error);
+            Error::new(ErrorKind::Certificate, format!("the API server cannot be checked: {why}"))
+        })
     }
 
     fn https<C>(&self, connector: C, tls: ClientConfig) -> Result<HttpsConnector<C>, Error> {

@@ -15,6 +15,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod url;
+mod verify;
 
 use std::{
     path::PathBuf,
