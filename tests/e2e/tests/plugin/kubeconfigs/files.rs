@@ -188,6 +188,11 @@ fn certificates(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
         ),
         of("two authorities", with(&cluster, json!({"certificate-authority": authority})), Fails),
         of("no authority", bare.clone(), Fails),
+        of(
+            "the server's own certificate",
+            with(&bare, json!({"certificate-authority": "pki/server.crt"})),
+            Works,
+        ),
         of("insecure", with(&bare, json!({"insecure-skip-tls-verify": true})), Works),
         of(
             "insecure with an authority",

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{
     Bench,
     Outcome::{self, Fails, Proxied, Works},
-    Row, row, with,
+    Row,
+    relay::with_tls,
+    row, with,
 };
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -30,11 +32,21 @@ pub fn compare(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
         env(name, &far, &[("HTTPS_PROXY", &url), ("NO_PROXY", list)], kubectl)
     };
     let port = bench.door.port();
+    // kubectl expects of the proxy the name that it expects of the server.
+    let identity = bench.user.cluster.server_certificate(&["127.0.0.1", &bench.host()])?;
+    let tls = with_tls(&address, &identity)?;
     bench.compare(&[
         of("none", &far, Works),
         // The kubeconfig's.
         through("of the kubeconfig", &near, &url, Proxied),
         through("of the kubeconfig, by name", &named, &url, Proxied),
+        through("with TLS", &near, &format!("https://{tls}"), Proxied),
+        env(
+            "with TLS, of the environment",
+            &far,
+            &[("HTTPS_PROXY", &format!("https://{tls}"))],
+            Proxied,
+        ),
         through("SOCKS", &near, &format!("socks5://{address}"), Proxied),
         through("SOCKS, by name", &named, &format!("socks5://{address}"), Proxied),
         through("SOCKS with a password", &near, &url_with("socks5", "ann:s%40cret"), Proxied),

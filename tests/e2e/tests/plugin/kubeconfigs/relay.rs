@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,8 +10,14 @@ use std::{
     thread,
 };
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use clbmigrate_testbed::Identity;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tokio_rustls::TlsAcceptor;
 
 /// The user and the password of a proxy's URL, which the proxy demands where one is sent.
 pub const LOGIN: &str = "ann:s@cret";
@@ -75,6 +81,35 @@ impl Proxy {
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// TLS before a server, with this certificate. It is there until the test ends.
+pub fn with_tls(server: &str, identity: &Identity) -> anyhow::Result<SocketAddr> {
+    let certificates = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().context("certificates")?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).context("a key")?;
+    let config = ServerConfig::builder().with_no_client_auth();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(certificates, key)?));
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    let server = server.to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || -> io::Result<()> {
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            loop {
+                let (client, _) = listener.accept().await?;
+                let (acceptor, server) = (acceptor.clone(), server.clone());
+                tokio::spawn(async move {
+                    let mut client = acceptor.accept(client).await?;
+                    let mut server = tokio::net::TcpStream::connect(server).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        })
+    });
+    Ok(address)
 }
 
 fn serve(client: TcpStream, upstream: &str, counter: &AtomicUsize) -> anyhow::Result<()> {
