@@ -9,6 +9,7 @@ use std::{
 use futures::channel::mpsc::{self, UnboundedSender};
 use serde_json::{Value, json};
 
+use super::objects::{node, plain, service, slice, with, workload};
 use crate::live::{
     Connection,
     fake::{self, Call, Piece, Reply},
@@ -91,7 +92,7 @@ impl World {
             world.put(super::SLICES, object);
         }
         for (namespace, name) in [("shop", "web"), ("other", "api")] {
-            world.put(super::DEPLOYMENTS, super::workload(namespace, name, 30));
+            world.put(super::DEPLOYMENTS, workload(namespace, name, 30));
         }
         for name in ["shop", "other", "kube-system"] {
             let uid = if name == "kube-system" { "u-cluster" } else { name };
@@ -246,12 +247,10 @@ impl World {
         of_it.next_back().expect("a request").query.clone()
     }
 
-    /// The query of the last watch.
     pub fn last_query(&self, path: &str) -> String {
         self.last(path, true)
     }
 
-    /// The query of the last list.
     pub fn last_list(&self, path: &str) -> String {
         self.last(path, false)
     }
@@ -397,47 +396,4 @@ fn kind_of(path: &str) -> (&'static str, &'static str) {
 fn key(object: &Value) -> (String, String) {
     let text = |part: &str| object["metadata"][part].as_str().unwrap_or_default().to_owned();
     (text("namespace"), text("name"))
-}
-
-/// An object with a change.
-pub fn with(mut object: Value, change: impl FnOnce(&mut Value)) -> Value {
-    change(&mut object);
-    object
-}
-
-/// A migrated Service.
-pub fn service(namespace: &str, name: &str) -> Value {
-    json!({
-        "metadata": {"name": name, "namespace": namespace, "uid": format!("u-{name}"), "annotations": {
-            "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
-        }},
-        "spec": {"type": "LoadBalancer", "selector": {"app": name}, "ports": [{"port": 80}]},
-    })
-}
-
-/// A Service that CCM does not take.
-pub fn plain() -> Value {
-    json!({
-        "metadata": {"name": "plain", "namespace": "shop", "uid": "u-plain"},
-        "spec": {"type": "ClusterIP", "ports": [{"port": 80}]},
-    })
-}
-
-pub fn node(name: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {"providerID": format!("cn-x.i-{name}")},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-    })
-}
-
-pub fn slice(namespace: &str, service: &str, is_ready: bool) -> Value {
-    json!({
-        "metadata": {"name": format!("{service}-1"), "namespace": namespace, "labels": {
-            "kubernetes.io/service-name": service,
-        }},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": is_ready},
-                       "targetRef": {"kind": "Pod", "name": format!("{service}-0")}}],
-    })
 }
