@@ -75,13 +75,8 @@ fn many(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let reads = counted.iter().filter(|entry| entry.user == name && is_read(&entry.verb));
     let reads: Vec<&str> = reads.map(|entry| entry.request_uri.as_str()).collect();
     ensure!(reads.len() <= most, "{} reads: {reads:#?}", reads.len());
-    let before = entries.iter().take(begin).filter(|entry| entry.user == name);
-    ensure!(before.clone().any(|entry| entry.verb == "list"), "it is somebody else's log");
-    println!(
-        "status -w: {} reads at its start, {} in {count} heartbeats after it",
-        before.filter(|entry| is_read(&entry.verb)).count(),
-        reads.len()
-    );
+    let mut before = entries.iter().take(begin).filter(|entry| entry.user == name);
+    ensure!(before.any(|entry| entry.verb == "list"), "it is somebody else's log");
     Ok(())
 }
 
