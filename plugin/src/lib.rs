@@ -48,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         request_log::start();
     }
     let mut printer = Printer::new(cli.color, cli.lang, cli.verbose);
+    printer.settle_colours();
     for note in &notes {
         printer.info(note);
     }

@@ -54,10 +54,6 @@ pub struct StatusArgs {
     #[arg(value_name = SERVICE, conflicts_with = "selector")]
     pub targets: Vec<StatusTarget>,
 
-    /// What to look at.
-    #[command(flatten)]
-    pub input: ReadArgs,
-
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
@@ -69,6 +65,10 @@ pub struct StatusArgs {
     /// No titles of columns
     #[arg(long)]
     pub no_headers: bool,
+
+    /// What to look at.
+    #[command(flatten)]
+    pub input: ReadArgs,
 }
 
 /// Arguments of `preview`.
@@ -113,10 +113,6 @@ pub struct PreviewArgs {
     #[arg(value_name = "WEIGHT|none", allow_hyphen_values = true)]
     pub weight: Option<String>,
 
-    /// What to look at.
-    #[command(flatten)]
-    pub input: ReadArgs,
-
     /// The current state; -f holds the new manifests, which are laid over it
     #[arg(
         long,
@@ -138,6 +134,10 @@ pub struct PreviewArgs {
     /// Exit with 3 where the change brings a finding of this severity or worse
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub fail_on: FailOn,
+
+    /// What to look at.
+    #[command(flatten)]
+    pub input: ReadArgs,
 }
 
 /// Arguments of `check`.
@@ -172,10 +172,6 @@ Examples:
     kubectl clbmigrate check -f -"
 )]
 pub struct CheckArgs {
-    /// What to look at.
-    #[command(flatten)]
-    pub input: ReadArgs,
-
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: ReportFormat,
@@ -183,6 +179,10 @@ pub struct CheckArgs {
     /// Exit with 3 where there is a finding of this severity or worse
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub fail_on: FailOn,
+
+    /// What to look at.
+    #[command(flatten)]
+    pub input: ReadArgs,
 }
 
 /// Arguments of `explain`.

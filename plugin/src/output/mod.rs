@@ -51,6 +51,7 @@ pub struct Printer {
     stdout_state: StreamState,
     progress: ProgressLine,
     colours: bool,
+    has_coloured_stderr: bool,
     shows_notes: bool,
     is_verbose: bool,
 }
@@ -83,6 +84,7 @@ impl Printer {
             stdout_state,
             progress,
             colours,
+            has_coloured_stderr,
             shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
         }
@@ -107,8 +109,16 @@ impl Printer {
             stdout_state: StreamState::default(),
             progress: ProgressLine::hidden(),
             colours,
+            has_coloured_stderr: false,
             shows_notes: false,
             is_verbose: false,
+        }
+    }
+
+    /// Has no colours made that no stream takes. It is for the whole program.
+    pub fn settle_colours(&self) {
+        if !self.colours && !self.has_coloured_stderr {
+            style::never_paint();
         }
     }
 
@@ -256,7 +266,27 @@ impl Printer {
 
 /// A stream that drops the codes of colours, unless it takes them.
 fn styled(stream: impl Write + 'static, takes_colours: bool) -> Box<dyn Write> {
-    if takes_colours { Box::new(stream) } else { Box::new(strip_ansi_escapes::Writer::new(stream)) }
+    if takes_colours { Box::new(stream) } else { Box::new(Uncoloured(stream)) }
+}
+
+/// A stream without the codes of colours, each of which is written at once.
+struct Uncoloured<W>(W);
+
+impl<W: Write> Write for Uncoloured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        const ESCAPE: u8 = 0x1b;
+        // Most of what is written has none.
+        if bytes.contains(&ESCAPE) {
+            self.0.write_all(&strip_ansi_escapes::strip(bytes))?;
+        } else {
+            self.0.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Whether to colour: the flag, then `NO_COLOR`, then `CLICOLOR_FORCE`, of which 0 forces nothing,

@@ -10,6 +10,15 @@ use std::{
 use clbmigrate_core::{finding::Severity, outcome::Outcome, rules::Language};
 use colored::{Color, ColoredString, Colorize};
 
+/// Whether the codes of colours are written at all is decided once: which stream takes them is known to
+/// the streams, and `colored` has one answer for all.
+static DECIDED: Once = Once::new();
+
+/// Has no codes of colours written at all, for no stream takes any.
+pub fn never_paint() {
+    DECIDED.call_once(|| colored::control::set_override(false));
+}
+
 /// A colour and a weight of letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -48,9 +57,7 @@ impl Style {
 
     /// The text between the codes of this style. Streams that take no colours drop the codes.
     pub fn paint(self, text: &str) -> ColoredString {
-        // Whether to colour is decided for each stream; `colored` knows one answer for all.
-        static ALWAYS: Once = Once::new();
-        ALWAYS.call_once(|| colored::control::set_override(true));
+        DECIDED.call_once(|| colored::control::set_override(true));
         let text = match self.color {
             Some(color) => text.color(color),
             None => text.normal(),

@@ -66,7 +66,8 @@ impl Text {
             if text.trim().is_empty() {
                 write!(out, "{text}")?;
             } else {
-                write!(out, "{}", style.paint(text))?;
+                // At once: a stream that takes no colours looks for the codes in what is written.
+                out.write_all(style.paint(text).to_string().as_bytes())?;
             }
         }
         Ok(())
@@ -92,6 +93,9 @@ impl Text {
 
     /// Lines of at most `room` columns, broken at spaces and between wide characters.
     pub(super) fn lines(&self, room: usize) -> Vec<Self> {
+        if self.width() <= room {
+            return vec![self.clone().trimmed()];
+        }
         let mut lines = Vec::new();
         let mut line = Self::default();
         let mut taken = 0;

@@ -154,3 +154,17 @@ fn an_unknown_shell_is_a_usage_error() {
 fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
 }
+
+#[rstest]
+#[case("status")]
+#[case("preview")]
+#[case("check")]
+#[case("set")]
+#[case("shift")]
+#[case("undo")]
+fn what_only_one_command_has_stands_under_no_heading_of_what_all_have(#[case] verb: &str) {
+    let help = run(&format!("{verb} --help")).out;
+    for heading in ["Connection:", "CLB API:", "Clusters:"] {
+        assert!(!help.lines().any(|line| line == heading), "{heading} {help}");
+    }
+}
