@@ -4,6 +4,8 @@ use std::{
     cell::RefCell,
     io::{self, Write},
     rc::Rc,
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -11,8 +13,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::clean;
 
-/// How often the line is drawn. What takes less time than this is not shown at all.
+/// How often the line is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// What takes no longer than this is not shown at all.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The line, at the end of all that is on stderr. It is there only where stderr is a terminal. Clones
 /// share it.
@@ -22,6 +27,35 @@ pub struct ProgressLine {
     is_shown: bool,
     /// What takes long, each as a part of the one before it. The last is shown.
     messages: Rc<RefCell<Vec<String>>>,
+    beginning: Rc<RefCell<Option<Beginning>>>,
+}
+
+/// The thread that shows the line in a while. It ends early where the sender is dropped.
+#[derive(Debug)]
+struct Beginning {
+    end: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Beginning {
+    fn of(bar: ProgressBar) -> Self {
+        let (end, is_over) = channel();
+        let begin = move || {
+            if is_over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+                bar.enable_steady_tick(INTERVAL);
+            }
+        };
+        // Without a thread there is no line.
+        Self { end, thread: thread::Builder::new().spawn(begin).ok() }
+    }
+
+    fn end(self) {
+        drop(self.end);
+        if let Some(thread) = self.thread {
+            thread.join().unwrap_or_default();
+        }
+    }
 }
 
 impl ProgressLine {
@@ -38,7 +72,12 @@ impl ProgressLine {
 
     /// A line that is never shown.
     pub fn hidden() -> Self {
-        Self { bar: ProgressBar::hidden(), is_shown: false, messages: Rc::default() }
+        Self {
+            bar: ProgressBar::hidden(),
+            is_shown: false,
+            messages: Rc::default(),
+            beginning: Rc::default(),
+        }
     }
 
     /// Shows the line until the result is dropped. It says `message`, and for how long.
@@ -51,8 +90,7 @@ impl ProgressLine {
         let progress = Progress { line: self.clone(), depth };
         progress.set(message);
         if self.is_shown && depth == 0 {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-            self.bar.enable_steady_tick(INTERVAL);
+            *self.beginning.borrow_mut() = Some(Beginning::of(self.bar.clone()));
         }
         progress
     }
@@ -93,6 +131,9 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.line.messages.borrow_mut().truncate(self.depth);
         if self.line.is_shown && self.depth == 0 {
+            if let Some(beginning) = self.line.beginning.take() {
+                beginning.end();
+            }
             self.line.bar.disable_steady_tick();
             self.line.bar.finish_and_clear();
             self.line.bar.set_draw_target(ProgressDrawTarget::hidden());

@@ -93,6 +93,14 @@ impl Terminal {
         String::from_utf8_lossy(&self.received().raw).into_owned()
     }
 
+    /// Everything that was printed, without lines that were cleared again.
+    pub fn printed(&self) -> String {
+        const CLEAR_LINE: &str = "\u{1b}[2K";
+        let raw = self.raw();
+        let lines = raw.lines().map(|line| line.rsplit(CLEAR_LINE).next().unwrap_or_default());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// Waits until words are to be seen.
     pub fn wait_for(&self, words: &str) -> Result<()> {
         try_wait_for(&format!("{words:?} on the terminal"), DEADLINE, || {

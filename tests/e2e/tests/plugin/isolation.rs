@@ -51,7 +51,7 @@ fn isolated(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let routes: Value = serde_json::from_str(found["stdout"].as_str().context("no output")?)?;
     ensure!(routes["routes"][0]["participants"][0]["name"] == "web", "{routes}");
     let screen = found["screen"].as_str().context("no screen")?;
-    ensure!(screen.contains("isolated/web") && !screen.contains("CLB API"), "{screen}");
+    ensure!(screen.contains("isolated/web") && !screen.contains("CLB API of"), "{screen}");
     ensure!(connections.load(Ordering::SeqCst) == 0, "the environment led to the listener");
 
     // Where it does arrive, it leads there: the test would notice.

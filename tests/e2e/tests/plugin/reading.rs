@@ -18,7 +18,12 @@ pub const CASES: &[Case] = &[
     ("check judges the cluster", QUIET, "check", check),
     ("an overlay is laid over the cluster", QUIET, "overlay", overlay),
     ("kubectl completes names, flags and contexts", QUIET, "complete", complete),
-    ("a long listing is read page by page", QUIET, "pages", pages),
+    (
+        "a long listing comes in one answer, or page by page where it has to be current",
+        QUIET,
+        "pages",
+        pages,
+    ),
     ("one malformed object does not hide the others", QUIET, "malformed", malformed),
     ("CCM tells its release and its setting, where it may be read", QUIET, "ccm", ccm),
 ];
@@ -108,12 +113,19 @@ fn pages(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let many: Vec<_> = many.collect();
     user.apply(list(&many))?;
     let (proxied, proxy) = user.behind_proxy()?;
+    let listings = || -> Vec<_> {
+        let requests = proxy.requests().into_iter();
+        requests.filter(|of| of.request.path == "/api/v1/services").collect()
+    };
     proxied.run("status")?.expect_code(0)?.expect_stdout("pages/web")?;
-    let requests = proxy.requests();
-    let continued = requests.iter().filter(|of| {
-        of.request.path == "/api/v1/services" && of.request.parameter("continue").is_some()
-    });
+    let shown = listings();
+    ensure!(shown.len() == 1 && shown[0].request.parameter("limit").is_none());
+    ensure!(shown[0].request.parameter("resourceVersion") == Some("0"));
+    proxied.run("set web 30 --yes")?.expect_code(0)?;
+    let current = listings().split_off(1);
+    let continued = current.iter().filter(|of| of.request.parameter("continue").is_some());
     ensure!(continued.count() == 1);
+    ensure!(current.iter().all(|of| of.request.parameter("resourceVersion").is_none()));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ pub const CASES: &[Case] = &[
     ("status -w draws in place and survives a resize", QUIET, "watch", watch),
     ("status -w survives a restart of the API server", SHAKY, "restart", restart),
     ("one line tells what is waited for, and goes again", QUIET, "progress", progress),
-    ("nobody is asked who cannot see the question", QUIET, "unseen", unseen),
+    ("nobody is asked who cannot see the question", QUIET, "unseen-question", unseen),
 ];
 
 fn watch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
@@ -54,7 +54,11 @@ fn progress(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
 fn unseen(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let log = user.file("log", "")?;
     let kubectl = user.cluster.program("kubectl");
-    let line = format!("{} clbmigrate set web 40 -n unseen 2>{}", kubectl.display(), log.display());
+    let line = format!(
+        "{} clbmigrate set web 40 -n unseen-question 2>{}",
+        kubectl.display(),
+        log.display()
+    );
     let script = user.file("set.sh", &line)?;
     let arguments = script.display().to_string();
     let mut terminal =

@@ -159,7 +159,7 @@ impl<'b> Newcomer<'b> {
         let shell = Path::new("/bin/sh");
         let mut shell = Terminal::open(shell, &self.environment, &arguments, 60, 160)?;
         let code = shell.ends_answering("Write it? [y/N]", "y\r")?;
-        let printed = shell.raw();
+        let printed = shell.printed();
         ensure!(code == 0, "exit {code}\n{printed}");
         ensure!(!printed.contains("warning: "), "something is not as the page says:\n{printed}");
         Ok(printed)
