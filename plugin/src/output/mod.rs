@@ -50,10 +50,16 @@ pub struct Printer {
     stderr: Box<dyn Write>,
     stdout_state: StreamState,
     progress: ProgressLine,
-    colours: bool,
-    has_coloured_stderr: bool,
+    colours: Colours,
     shows_notes: bool,
     is_verbose: bool,
+}
+
+/// Which streams take colours.
+#[derive(Debug, Clone, Copy)]
+struct Colours {
+    stdout: bool,
+    stderr: bool,
 }
 
 impl Printer {
@@ -83,8 +89,7 @@ impl Printer {
             stderr: styled(Unfailing::new(stderr, &StreamState::default()), has_coloured_stderr),
             stdout_state,
             progress,
-            colours,
-            has_coloured_stderr,
+            colours: Colours { stdout: colours, stderr: has_coloured_stderr },
             shows_notes: is_verbose || io::stderr().is_terminal(),
             is_verbose,
         }
@@ -108,8 +113,7 @@ impl Printer {
             stderr: styled(captured.stderr.clone(), false),
             stdout_state: StreamState::default(),
             progress: ProgressLine::hidden(),
-            colours,
-            has_coloured_stderr: false,
+            colours: Colours { stdout: colours, stderr: false },
             shows_notes: false,
             is_verbose: false,
         }
@@ -117,7 +121,7 @@ impl Printer {
 
     /// Has no colours made that no stream takes. It is for the whole program.
     pub fn settle_colours(&self) {
-        if !self.colours && !self.has_coloured_stderr {
+        if !self.colours.stdout && !self.colours.stderr {
             style::never_paint();
         }
     }

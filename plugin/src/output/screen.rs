@@ -108,7 +108,7 @@ impl CapturedOutput {
 
     /// A printer into these buffers that colours as `other` does, and in its language.
     pub fn printer_like(&self, other: &Printer) -> Printer {
-        let mut printer = Printer::into_captured(self, other.colours);
+        let mut printer = Printer::into_captured(self, other.colours.stdout);
         let Terminal { language, has_titles, .. } = other.terminal;
         printer.terminal = Terminal { language, has_titles, ..printer.terminal };
         printer
