@@ -11,6 +11,8 @@ use std::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
 
+use crate::program::Folder;
+
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -38,6 +40,24 @@ pub struct ApiServer {
     /// Its address. With `https` in the place of `http` it shows a certificate that nobody vouches for.
     pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
+}
+
+/// Service `web` of a namespace, with weight 20 in a group of a CLB.
+pub fn migrated_service(namespace: &str, clb: &str, group: &str) -> Value {
+    let prefix = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": "web", "namespace": namespace, "uid": "u-1", "resourceVersion": "1",
+            "annotations": {
+                format!("{prefix}id"): clb,
+                format!("{prefix}vgroup-port"): format!("{group}:80"),
+                format!("{prefix}weight"): "20",
+            },
+        },
+        "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
+                 "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
+    })
 }
 
 impl ApiServer {
@@ -89,6 +109,16 @@ impl ApiServer {
             }
         });
         Self { url: format!("http://{address}"), requests }
+    }
+
+    /// A folder with `kubeconfig`, whose one context is `prod`: this server, without a user.
+    pub fn kubeconfig(&self, namespace: &str) -> Folder {
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
+            "clusters": [{"name": "prod", "cluster": {"server": self.url}}],
+            "contexts": [{"name": "prod", "context": {"cluster": "prod", "namespace": namespace}}],
+        });
+        Folder::new(&[("kubeconfig", &kubeconfig.to_string())])
     }
 
     /// The requests so far.

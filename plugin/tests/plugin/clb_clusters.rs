@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    api_server::{ApiServer, Served},
+    api_server::{ApiServer, Served, migrated_service},
     clb::{Cloud, NEW, OLD, holders},
     program::{Folder, command, finish},
 };
@@ -17,27 +17,10 @@ fn cluster() -> (Folder, ApiServer) {
 
 /// The same, where these paths may not be read.
 fn cluster_without(forbidden: Vec<&'static str>) -> (Folder, ApiServer) {
-    let service = json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {
-            "name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "1",
-            "annotations": {
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": "rsp-bp1web:80",
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": "20",
-            },
-        },
-        "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
-                 "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
-    });
+    let service = migrated_service("shop", "lb-bp1example", "rsp-bp1web");
     let server =
         ApiServer::start_serving(Served { objects: vec![service], forbidden, ..Served::default() });
-    let kubeconfig = json!({
-        "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
-        "clusters": [{"name": "prod", "cluster": {"server": server.url}}],
-        "contexts": [{"name": "prod", "context": {"cluster": "prod", "namespace": "blog"}}],
-    });
-    (Folder::new(&[("kubeconfig", &kubeconfig.to_string())]), server)
+    (server.kubeconfig("blog"), server)
 }
 
 #[rstest]

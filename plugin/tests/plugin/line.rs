@@ -3,13 +3,13 @@
 use rstest::rstest;
 
 use crate::{
-    api_server::ApiServer,
+    api_server::{ApiServer, migrated_service},
     program::{Folder, Output, command, finish, run, service},
 };
 
 /// What the server's cluster is asked, with a kubeconfig that is named before the verb.
 fn ask(server: &ApiServer, arguments: &str) -> Output {
-    let folder = kubeconfig(server);
+    let folder = server.kubeconfig("default");
     let path = folder.path("kubeconfig");
     finish(command().args(["--kubeconfig", &path]).args(arguments.split_whitespace()))
 }
@@ -106,31 +106,9 @@ fn no_dry_run_is_a_write() {
     assert!(writes.count() > 0);
 }
 
-/// A folder with the kubeconfig of the server's cluster.
-fn kubeconfig(server: &ApiServer) -> Folder {
-    let kubeconfig = serde_json::json!({
-        "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
-        "clusters": [{"name": "prod", "cluster": {"server": server.url}}],
-        "contexts": [{"name": "prod", "context": {"cluster": "prod"}}],
-    });
-    Folder::new(&[("kubeconfig", &kubeconfig.to_string())])
-}
-
 /// A migrated Service.
 fn web() -> serde_json::Value {
-    serde_json::json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {
-            "name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "1",
-            "annotations": {
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": "lb-bp1example",
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": "rsp-bp1example:80",
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": "20",
-            },
-        },
-        "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
-                 "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
-    })
+    migrated_service("shop", "lb-bp1example", "rsp-bp1example")
 }
 
 #[rstest]
@@ -146,7 +124,7 @@ fn web() -> serde_json::Value {
 )]
 fn completion_reads_the_line_as_the_program_does(#[case] typed: &str, #[case] offered: &str) {
     let server = ApiServer::start(vec![web()]);
-    let kubeconfig = kubeconfig(&server);
+    let kubeconfig = server.kubeconfig("default");
     let words = typed.split(' ');
     let mut program = command();
     program.args(["__complete", "--", "--kubeconfig", &kubeconfig.path("kubeconfig")]).args(words);

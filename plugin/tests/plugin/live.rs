@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    api_server::ApiServer,
+    api_server::{ApiServer, migrated_service},
     program::{Folder, Output, command, finish},
 };
 
@@ -15,23 +15,6 @@ const REGION: &str = "cn-bed";
 const BALANCER: &str = "DescribeLoadBalancerAttribute";
 const GROUPS: &str = "DescribeVServerGroups";
 const LISTENERS: &str = "DescribeLoadBalancerListeners";
-
-/// A migrated Service that names this CLB.
-fn service(clb: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {
-            "name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "1",
-            "annotations": {
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id": clb,
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-vgroup-port": "rsp-bp1example:80",
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-weight": "20",
-            },
-        },
-        "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
-                 "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
-    })
-}
 
 /// A cluster with one Service, and a cloud that has the CLB `lb-bp1example` alone.
 struct World {
@@ -55,13 +38,8 @@ impl World {
         let runtime = runtime.expect("a runtime");
         let options = Options::new(state.to_string().parse().expect("a state"));
         let cloud = runtime.block_on(ClbDouble::start(options)).expect("a double");
-        let server = ApiServer::start(vec![service(clb)]).url;
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "users": [], "current-context": "prod",
-            "clusters": [{"name": "prod", "cluster": {"server": server}}],
-            "contexts": [{"name": "prod", "context": {"cluster": "prod", "namespace": "shop"}}],
-        });
-        let folder = Folder::new(&[("kubeconfig", &kubeconfig.to_string())]);
+        let server = ApiServer::start(vec![migrated_service("shop", clb, "rsp-bp1example")]);
+        let folder = server.kubeconfig("shop");
         Self { folder, cloud, _runtime: runtime }
     }
 

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    api_server::{ApiServer, Request},
+    api_server::{ApiServer, Request, migrated_service},
     program::{Folder, Output, command, finish, service},
 };
 
@@ -102,20 +102,7 @@ struct World {
 
 impl World {
     fn start() -> Self {
-        let prefix = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
-        let service = json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {
-                "name": "web", "namespace": "default", "uid": "u-1", "resourceVersion": "1",
-                "annotations": {
-                    format!("{prefix}id"): "lb-bp1example",
-                    format!("{prefix}vgroup-port"): "rsp-bp1example:80",
-                    format!("{prefix}weight"): "20",
-                },
-            },
-            "spec": {"type": "LoadBalancer", "selector": {"app": "web"},
-                     "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]},
-        });
+        let service = migrated_service("default", "lb-bp1example", "rsp-bp1example");
         let node = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
             "spec": {"providerID": "cn-bed.i-bp1n1"},
