@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::{client::Body, core::Status};
 use serde::de::DeserializeOwned;
@@ -172,16 +172,22 @@ impl Connection {
     ) -> Result<Response<Body>, Error> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::ACCEPT, "application/json");
-        if self.takes_gzip {
-            request = request.header(header::ACCEPT_ENCODING, "gzip");
-        }
         if let Some((kind, _)) = &body {
             request = request.header(header::CONTENT_TYPE, *kind);
         }
         let body = body.map(|(_, text)| text.into_bytes()).unwrap_or_default();
         let request = request.body(Body::from(body));
-        let request = request.map_err(|error| self.invalid_request(path, &error))?;
+        let mut request = request.map_err(|error| self.invalid_request(path, &error))?;
+        self.ask_for_gzip(&mut request);
         self.client.send(request).await.map_err(|error| self.translate(&error))
+    }
+
+    /// Has an answer come compressed, where that is wanted.
+    pub(super) fn ask_for_gzip(&self, request: &mut Request<Body>) {
+        if self.takes_gzip {
+            let gzip = HeaderValue::from_static("gzip");
+            request.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
+        }
     }
 
     /// The whole answer, or the error that it is.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::channel::mpsc::UnboundedSender;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use kube::{Client, client::Body};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -116,9 +116,8 @@ impl PacedClient {
         is_watch: bool,
     ) -> Result<Response<Body>, Error> {
         let connection = &self.connection;
-        if connection.takes_gzip && !is_watch {
-            let gzip = HeaderValue::from_static("gzip");
-            request.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
+        if !is_watch {
+            connection.ask_for_gzip(&mut request);
         }
         let response = connection.client.send(request).await;
         let response = response.map_err(|error| connection.translate(&error))?;
