@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod api_path;
 pub mod cache;
 pub mod claims;
 pub mod cli;

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use crate::api_path::{ApiPath, InvalidName};
+
 /// How long an answer may take; API servers wait five seconds for the whole review.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long the Services behind a new workload may take.
@@ -28,6 +30,9 @@ pub enum ApiReadError {
     /// The answer is no list in JSON.
     #[error("the API server's answer cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// There can be no such object, so nothing was asked.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
     /// There is no API server to ask.
     #[error("there is no API server to ask")]
     Unavailable,
@@ -105,14 +110,14 @@ impl LiveApiReader {
     /// The items of the list at a path.
     async fn items(
         &self,
-        path: &str,
+        path: &ApiPath,
         deadline: Duration,
     ) -> Result<Vec<Box<RawValue>>, ApiReadError> {
         #[derive(Deserialize)]
         struct List {
             items: Option<Vec<Box<RawValue>>>,
         }
-        let request = hyper::Request::get(path)
+        let request = hyper::Request::get(path.to_string())
             .header(hyper::header::ACCEPT, "application/json")
             .body(Vec::new())
             .map_err(kube::Error::HttpError)?;
@@ -134,9 +139,8 @@ impl ApiReader for LiveApiReader {
         service: &'r str,
     ) -> BoxFuture<'r, Result<Vec<EndpointSlice>, ApiReadError>> {
         Box::pin(async move {
-            let path = format!(
-                "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
-            );
+            let path = ApiPath::new("/apis/discovery.k8s.io/v1", namespace, "endpointslices")?
+                .with("labelSelector", &format!("kubernetes.io/service-name={service}"));
             Ok(readable(&self.items(&path, DEADLINE).await?))
         })
     }
@@ -150,7 +154,7 @@ impl ApiReader for LiveApiReader {
                 WorkloadKind::Deployment | WorkloadKind::Rollout => "replicasets",
                 _ => "controllerrevisions",
             };
-            let path = format!("/apis/apps/v1/namespaces/{}/{kind}", workload.namespace);
+            let path = ApiPath::new("/apis/apps/v1", workload.namespace, kind)?;
             let items = self.items(&path, DEADLINE).await?;
             let revisions = readable::<Revision>(&items).into_iter();
             let own = revisions.filter(|revision| revision.metadata.is_owned_by(&workload));
@@ -163,7 +167,7 @@ impl ApiReader for LiveApiReader {
         namespace: &'r str,
     ) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>> {
         Box::pin(async move {
-            let path = format!("/api/v1/namespaces/{namespace}/services");
+            let path = ApiPath::new("/api/v1", namespace, "services")?;
             Ok(readable(&self.items(&path, SERVICES_DEADLINE).await?))
         })
     }

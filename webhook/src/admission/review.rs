@@ -7,6 +7,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::{
+    api_path::{InvalidName, check_name, check_namespace},
+    stripped::StrippedService,
+};
+
 /// The version of reviews that are read here: the webhooks' configurations ask API servers for no
 /// other.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -30,6 +35,9 @@ pub enum ReviewError {
     /// The request has no uid, which the response must repeat.
     #[error("the review's request has no uid")]
     NoUid,
+    /// The request, or an object in it, has a name or a namespace that no API server lets through.
+    #[error("the review is of no object that a cluster can have: {0}")]
+    Name(#[from] InvalidName),
 }
 
 #[derive(Deserialize)]
@@ -147,12 +155,50 @@ pub enum Operation {
     Other,
 }
 
-impl<'a, O: Deserialize<'a>> AdmissionRequest<'a, O> {
+/// What the object of a review is read as.
+pub trait ReviewedObject<'a>: Deserialize<'a> {
+    /// The object's namespace and name; empty where it has none.
+    fn names(&self) -> (Cow<'_, str>, Cow<'_, str>);
+}
+
+/// Names that cannot be read count as none: whoever reads the whole object meets the same error.
+impl<'a> ReviewedObject<'a> for &'a RawValue {
+    fn names(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Object<'a> {
+            #[serde(borrow)]
+            metadata: Option<Names<'a>>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Names<'a> {
+            #[serde(borrow)]
+            namespace: Option<CowStr<'a>>,
+            #[serde(borrow)]
+            name: Option<CowStr<'a>>,
+        }
+        let object: Object<'_> = serde_json::from_str(self.get()).unwrap_or_default();
+        let Names { namespace, name } = object.metadata.unwrap_or_default();
+        let text = |field: Option<CowStr<'a>>| field.map(|text| text.0).unwrap_or_default();
+        (text(namespace), text(name))
+    }
+}
+
+impl ReviewedObject<'_> for StrippedService {
+    fn names(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let meta = &self.0.metadata;
+        (meta.namespace().into(), meta.name.as_str().into())
+    }
+}
+
+impl<'a, O: ReviewedObject<'a>> AdmissionRequest<'a, O> {
     /// Reads the request out of a posted body.
     ///
     /// # Errors
-    /// When the body is no review of version 1, or its objects cannot be read as `O`. To tell these
-    /// two apart, parse it again with `O = &RawValue`.
+    /// When the body is no review of version 1, when it names an object that there cannot be, or when
+    /// its objects cannot be read as `O`. To tell the last from the others, parse it again with
+    /// `O = &RawValue`.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
         // All at once is faster than string by string.
         let text = std::str::from_utf8(body)?;
@@ -161,7 +207,31 @@ impl<'a, O: Deserialize<'a>> AdmissionRequest<'a, O> {
             return Err(ReviewError::Version(review.api_version.into_owned()));
         }
         let request = review.request.ok_or(ReviewError::NoRequest)?;
-        if request.uid.is_empty() { Err(ReviewError::NoUid) } else { Ok(request) }
+        if request.uid.is_empty() {
+            return Err(ReviewError::NoUid);
+        }
+        request.check_names()?;
+        Ok(request)
+    }
+
+    /// Checks the names of the request and of its objects. An API server has done so; whoever else
+    /// posts a review must not choose the paths of requests that are sent for it.
+    fn check_names(&self) -> Result<(), InvalidName> {
+        let resource = if self.kind.kind == "Service" { "services" } else { "" };
+        let check = |namespace: &str, name: &str| {
+            if !namespace.is_empty() {
+                check_namespace(namespace)?;
+            }
+            if !name.is_empty() {
+                check_name(resource, name)?;
+            }
+            Ok(())
+        };
+        check(&self.namespace, &self.name)?;
+        [&self.object, &self.old_object].into_iter().flatten().try_for_each(|object| {
+            let (namespace, name) = object.names();
+            check(&namespace, &name)
+        })
     }
 }
 

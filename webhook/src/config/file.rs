@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clbmigrate_core::{
     inject::DEFAULT_SECONDS,
+    object::is_dns_label,
     rules::{self, Language},
     version::{CcmVersion, CcmVersionError, NamedCcmVersion},
 };
@@ -18,7 +19,7 @@ use super::{BackendType, ClusterConfig, Config, ExemptableRules, Exemptions, Inj
 /// How long a preStop hook may sleep, in seconds.
 const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
 
-/// The longest name of a namespace or a Service, in bytes.
+/// The longest name of a Service, in bytes.
 const MAX_LABEL: usize = 63;
 
 /// One mistake in the file.
@@ -277,11 +278,7 @@ impl Validator {
 
     fn namespace(&mut self, name: Spanned<String>) -> Option<String> {
         let text = &name.value;
-        let is_label = !text.is_empty()
-            && text.len() <= MAX_LABEL
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-');
+        let is_label = is_dns_label(text);
         if !is_label {
             let message = format!(
                 "no namespace can be called {text:?}; write whole names, patterns are not known here"

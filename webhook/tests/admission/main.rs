@@ -7,6 +7,7 @@ mod cloud_rules;
 mod inject;
 mod messages;
 mod modes;
+mod names;
 mod properties;
 mod quota;
 mod ratcheting;

@@ -76,7 +76,7 @@ fn mistakes() -> Vec<Mistake> {
         Mistake::of(
             "CLB017",
             web(),
-            edited(&web(), &json!({"metadata": {"name": "w".repeat(70)}})),
+            edited(&web(), &json!({"metadata": {"name": "w".repeat(63)}})),
         )
         .both("warned"),
         on("CLB018", &[("wieght", json!("50"))]).both("warned"),

@@ -8,6 +8,7 @@ mod controller;
 mod endpoints;
 mod labels;
 mod meta;
+mod names;
 mod node;
 mod pod;
 mod pod_labels;
@@ -24,6 +25,7 @@ pub use controller::ControllerReference;
 pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
 pub use labels::{Labels, PairRef};
 pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
+pub use names::{is_dns_label, is_dns_subdomain};
 pub use node::{Node, ProviderIdError};
 pub use pod::{
     Container, ContainerPort, DEFAULT_GRACE_PERIOD_SECONDS, Pod, PodSpec, PodStatus, PodTemplate,
