@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::{
     annotation::{self, EffectiveValue, KnownAnnotation, ValueError, ValueKind},
+    backends,
     object::{Service, ServicePort},
     version::{Behaviour, CcmVersion},
 };
@@ -108,6 +109,32 @@ pub fn protocol(text: &str, port: &ServicePort) -> Result<String, ListenerValueE
         }
     }
     Ok(port.protocol.to_lowercase())
+}
+
+/// What tells the listeners of a CLB apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerKey {
+    /// The listener's port.
+    pub port: u16,
+    /// Its protocol in lower case; empty where CCM cannot read it.
+    pub protocol: String,
+}
+
+/// The listeners of its CLB that a Service takes: CCM makes them its own, as
+/// `force-override-listeners` has it, or one of its groups stands behind them.
+pub fn taken_by(service: &Service) -> impl Iterator<Item = ListenerKey> {
+    let annotations = &service.metadata.annotations;
+    let overrides = annotations.text(annotation::FORCE_OVERRIDE) == "true";
+    let mapping = backends::mapping(service);
+    let is_mapped = move |port| {
+        mapping.as_ref().is_some_and(|mapping| matches!(mapping.group_of(port), Ok(Some(_))))
+    };
+    let taken = service.spec.ports.iter().filter(move |port| overrides || is_mapped(port.port));
+    let protocols = annotations.text(annotation::PROTOCOL_PORT);
+    taken.map(move |port| {
+        let protocol = protocol(protocols, port).unwrap_or_default();
+        ListenerKey { port: port.port, protocol }
+    })
 }
 
 /// The port that a port's HTTP listener redirects to; `None` where it does not. `text` is the value

@@ -1,19 +1,20 @@
 //! The Services on CLBs, by name, vServer group, listener and selector.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
 use clbmigrate_core::{
     annotation, backends,
     index::routes_of,
+    listener::{self, ListenerKey},
     object::{PodLabels, Service},
 };
 
 use super::{strip, watched_resource::ObjectStore};
 
-/// How many Services of one listener count as neighbours.
+/// How many Services of one listener count as neighbours: the first by name.
 const MAX_RIVALS: usize = 16;
 
 /// The Services on CLBs, each found by its name and by what it shares with others.
@@ -24,8 +25,9 @@ pub(super) struct ServiceStore(RwLock<ServiceIndex>);
 struct ServiceIndex {
     names: HashMap<Arc<str>, Arc<Service>>,
     groups: Lists,
-    /// One listener may have thousands of Services, so they are found by name, too.
-    listeners: HashMap<String, HashMap<Arc<str>, Arc<Service>>>,
+    /// One listener may have thousands of Services, so they are found by name, too. They are in its
+    /// order, so that all replicas of the webhook judge by the same ones.
+    listeners: HashMap<String, BTreeMap<Arc<str>, Arc<Service>>>,
     selectors: Lists,
 }
 
@@ -72,6 +74,7 @@ impl ServiceStore {
                     // The rule names one rival; among thousands, the first few will do.
                     for key in listeners(service) {
                         let rivals = index.listeners.get(&key).into_iter().flatten();
+                        let rivals = rivals.filter(|(name, _)| ***name != *own);
                         rivals.take(MAX_RIVALS).for_each(|(name, rival)| add(name, rival));
                     }
                 }
@@ -211,16 +214,16 @@ fn overrides(service: &Service) -> bool {
     service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true"
 }
 
-/// The listeners that a Service takes over, or whose backends it provides.
+/// The keys of the listeners that a Service takes.
 fn listeners(service: &Service) -> Vec<String> {
-    if !overrides(service) && !backends::is_mapped(service) {
-        return Vec::new();
-    }
     let clb = service.metadata.annotations.text(annotation::ID);
-    let mut ports: Vec<u16> = service.spec.ports.iter().map(|port| port.port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports.iter().map(|port| key(&[clb, &port.to_string()])).collect()
+    let taken = listener::taken_by(service);
+    let mut keys: Vec<String> = taken
+        .map(|ListenerKey { port, protocol }| key(&[clb, &port.to_string(), &protocol]))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 /// One pair of the selector, which every template carries whose pods it selects. Where a controller

@@ -11,6 +11,7 @@ mod names;
 mod properties;
 mod quota;
 mod ratcheting;
+mod rivals;
 mod rules;
 mod support;
 mod workloads;

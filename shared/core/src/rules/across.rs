@@ -8,11 +8,10 @@ use super::{
 };
 use crate::{
     annotation::{self, EffectiveValue},
-    backends::{self, Mode},
+    backends::Mode,
     finding::Severity,
     index::Binding,
-    listener,
-    object::Service,
+    listener::{self, ListenerKey},
     patch::PatchOp,
     version::Behaviour,
 };
@@ -143,11 +142,12 @@ fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     if text != "true" {
         return;
     }
-    let own: BTreeSet<(u16, String)> = listeners(checked.service()).collect();
-    let mut rivals = checked.on_its_clb().filter_map(|service_ref| {
-        let (port, _) = listeners(service_ref.service).find(|listener| own.contains(listener))?;
-        let takes = !checked.is_service(service_ref) && takes_listener(service_ref.service, port);
-        takes.then(|| (service_ref.label(), port))
+    let own: BTreeSet<ListenerKey> = listener::taken_by(checked.service()).collect();
+    let rivals = checked.on_its_clb().filter(|service_ref| !checked.is_service(service_ref));
+    let mut rivals = rivals.filter_map(|service_ref| {
+        let mut taken = listener::taken_by(service_ref.service);
+        let ListenerKey { port, .. } = taken.find(|listener| own.contains(listener))?;
+        Some((service_ref.label(), port))
     });
     let was_on = checked
         .old()
@@ -182,20 +182,6 @@ fn force_override(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         .fix(format!("set {key}: \"false\""))
         .patch([PatchOp::set_annotation(key, "false")])
         .emit(message);
-}
-
-/// Port and protocol of each listener of a Service.
-fn listeners(service: &Service) -> impl Iterator<Item = (u16, String)> {
-    let text = service.metadata.annotations.text(annotation::PROTOCOL_PORT);
-    let protocol = |port| listener::protocol(text, port).unwrap_or_default();
-    service.spec.ports.iter().map(move |port| (port.port, protocol(port)))
-}
-
-/// Whether a Service takes the listener of a port: it makes it its own, or its group stands behind it.
-fn takes_listener(service: &Service, port: u16) -> bool {
-    let overrides = service.metadata.annotations.text(annotation::FORCE_OVERRIDE) == "true";
-    let maps = backends::mapping(service).is_some_and(|m| matches!(m.group_of(port), Ok(Some(_))));
-    overrides || maps
 }
 
 fn two_ports(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {

@@ -1,7 +1,7 @@
 //! 1xx: Services that share a group, and the listener they share.
 
 use clbmigrate_core::annotation::{
-    BACKEND_TYPE, FORCE_OVERRIDE, ID, VGROUP_PORT, WEIGHT, full_key,
+    BACKEND_TYPE, FORCE_OVERRIDE, ID, PROTOCOL_PORT, VGROUP_PORT, WEIGHT, full_key,
 };
 use serde_json::{Value, json};
 
@@ -65,6 +65,22 @@ fn override_listeners() -> Rule {
             alone(on.clone()).add(annotated(sibling("api"), VGROUP_PORT, "rsp-b:80"))
         })
         .saying("shop/api")
+        .error(
+            "another Service's group stands behind the second of two listeners that both share",
+            {
+                let ports = json!([
+                    {"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30082},
+                    {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30083},
+                ]);
+                let api = merged(sibling("api"), &json!({"spec": {"ports": ports}}));
+                alone(on.clone().two_ports()).add(annotated(api, VGROUP_PORT, "rsp-b:443"))
+            },
+        )
+        .saying("listener 443")
+        .silent("another Service's group stands behind the port's listener of another protocol", {
+            let api = annotated(sibling("api"), VGROUP_PORT, "rsp-b:80");
+            alone(on.clone()).add(annotated(api, PROTOCOL_PORT, "udp:80"))
+        })
         .error("another cluster's Service uses the same listener", {
             on.clone().beside("new", OTHER_ID, &[sibling("web")])
         })
