@@ -7,13 +7,15 @@
     reason = "a benchmark may fail, and tells what it measures"
 )]
 
+#[path = "../tests/support/memory_claims.rs"]
+mod memory_claims;
+
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use clbmigrate_webhook::{
     Webhook,
     admission::{AdmissionHandler, NoApiReader},
     cache::Cache,
-    claims::InMemoryClaims,
     config::Config,
     metrics::Metrics,
 };
@@ -22,6 +24,7 @@ use criterion::{
     measurement::{Measurement, ValueFormatter, WallTime},
 };
 use futures::executor::block_on;
+use memory_claims::{MemoryClaims, memory_claims};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -95,7 +98,7 @@ fn update(old: &Value, new: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-fn admission(services: usize, nodes: usize) -> AdmissionHandler<InMemoryClaims, NoApiReader> {
+fn admission(services: usize, nodes: usize) -> AdmissionHandler<MemoryClaims, NoApiReader> {
     let cache = Arc::new(Cache::default());
     for index in 0..services {
         cache.put_service(&service(index, "60").to_string()).expect("a Service");
@@ -112,7 +115,7 @@ fn admission(services: usize, nodes: usize) -> AdmissionHandler<InMemoryClaims, 
         }))
         .expect("nodes");
     let config = Arc::new(arc_swap::ArcSwap::from_pointee(Config::default()));
-    let claims = InMemoryClaims::new(Arc::clone(&cache));
+    let claims = memory_claims(&cache);
     AdmissionHandler::new(cache, config, Arc::new(Metrics::default()), claims, NoApiReader)
 }
 

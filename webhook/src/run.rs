@@ -38,6 +38,8 @@ const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
 pub struct Dependencies {
     /// A client of the API server.
     pub client: Client,
+    /// The namespace of the program's own objects.
+    pub namespace: String,
     /// The configuration in force.
     pub config: SharedConfig,
     /// The program's metrics.
@@ -88,7 +90,12 @@ pub async fn run<H: ReviewHandler>(
         async move { self_check.run(anchor).await }
     });
 
-    let dependencies = Dependencies { client, config, metrics: Arc::clone(&metrics) };
+    let dependencies = Dependencies {
+        client,
+        namespace: service.namespace.clone(),
+        config,
+        metrics: Arc::clone(&metrics),
+    };
     let HandlerSetup { handler, is_ready, background: handler_background } = setup(dependencies);
     background.spawn(handler_background);
 

@@ -5,22 +5,24 @@ use std::sync::Arc;
 use crate::{
     admission::{AdmissionHandler, LiveApiReader},
     cache::Cache,
-    claims::InMemoryClaims,
+    claims::{Claims, LeaseStore},
     run::{Dependencies, HandlerSetup},
 };
 
 /// A handler that judges reviews by a cache of the cluster. It is ready once the cache has been
 /// listed, and the cache is kept up to date in the background.
 pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHandler> {
-    let Dependencies { client, config, metrics } = dependencies;
+    let Dependencies { client, namespace, config, metrics } = dependencies;
     let cache = Arc::new(Cache::default());
     for kind in cache.kinds() {
         let cache = Arc::clone(&cache);
         metrics.register_cache_age(kind, move || cache.age_of(kind));
     }
-    let claims = InMemoryClaims::new(Arc::clone(&cache));
+    let leases = LeaseStore::new(client.clone(), &namespace, Arc::clone(&cache));
+    let claims = Arc::new(Claims::new(leases, Arc::clone(&cache), Arc::clone(&metrics)));
     let api_reader = LiveApiReader::new(client.clone());
-    let handler = AdmissionHandler::new(Arc::clone(&cache), config, metrics, claims, api_reader);
+    let handler =
+        AdmissionHandler::new(Arc::clone(&cache), config, metrics, Arc::clone(&claims), api_reader);
     let is_ready = {
         let cache = Arc::clone(&cache);
         move || {
@@ -35,6 +37,8 @@ pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHa
     HandlerSetup {
         handler,
         is_ready: Box::new(is_ready),
-        background: Box::pin(async move { cache.run(&client).await }),
+        background: Box::pin(async move {
+            tokio::join!(cache.run(&client), claims.sweep());
+        }),
     }
 }

@@ -8,7 +8,12 @@ use serde::{Deserialize, Deserializer};
 
 /// A Service that is stripped while it is read.
 #[derive(Debug)]
-pub(crate) struct StrippedService(pub Service);
+pub(crate) struct StrippedService {
+    /// What is left of it.
+    pub service: Service,
+    /// Its resource version; empty for one that is still to be created.
+    pub resource_version: String,
+}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -23,6 +28,8 @@ struct RawService {
 struct RawMeta {
     name: Option<String>,
     namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
     annotations: Option<Annotations>,
     deletion_timestamp: Option<String>,
     labels: Option<RawLabels>,
@@ -46,14 +53,16 @@ impl<'de> Deserialize<'de> for StrippedService {
             labels,
             name: meta.name.unwrap_or_default(),
             namespace: meta.namespace,
+            uid: meta.uid.unwrap_or_default(),
             annotations: meta.annotations.unwrap_or_default(),
             deletion_timestamp: meta.deletion_timestamp,
             ..ObjectMeta::default()
         };
-        Ok(Self(Service {
+        let service = Service {
             metadata,
             spec: spec.unwrap_or_default(),
             status: status.unwrap_or_default(),
-        }))
+        };
+        Ok(Self { service, resource_version: meta.resource_version.unwrap_or_default() })
     }
 }

@@ -27,7 +27,7 @@ use self::decision::AdmissionDecision;
 use crate::{
     Webhook,
     cache::Cache,
-    claims::{ClaimStore, InMemoryClaims},
+    claims::{ClaimStore, Claims, LeaseStore},
     config::{Config, SharedConfig},
     log::RateLimit,
     metrics::{Metrics, ReviewResult},
@@ -47,7 +47,7 @@ const SYSTEM_USERS: [&str; 3] = [
 const LOGGED_DENIALS: u32 = 10;
 
 /// Answers the reviews of all four webhooks.
-pub struct AdmissionHandler<C = InMemoryClaims, R = LiveApiReader> {
+pub struct AdmissionHandler<C = Arc<Claims<LeaseStore>>, R = LiveApiReader> {
     cache: Arc<Cache>,
     config: SharedConfig,
     metrics: Arc<Metrics>,

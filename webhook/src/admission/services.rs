@@ -1,8 +1,9 @@
 //! Reviews of Services.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use clbmigrate_core::{annotation, object::Service, rules};
+use serde_json::json;
 
 use super::{
     AdmissionHandler, AdmissionRequest, AdmissionResponse,
@@ -13,7 +14,10 @@ use super::{
     service_versions::{Evaluation, ServiceVersions},
 };
 use crate::{
-    claims::{ClaimResult, ClaimStore, newly_bound_groups},
+    claims::{
+        ClaimResult, ClaimStore, ClaimedGroup, ReviewedWrite, binding::ServiceName, bindings_in,
+        group::Holder,
+    },
     config::Config,
     metrics::ReviewResult,
     stripped::StrippedService,
@@ -27,7 +31,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     ) -> (AdmissionResponse, ReviewResult) {
         let config = self.config.load();
         let (old, new) = (request.old_object.take(), request.object.take());
-        let (old, new) = (old.map(|stripped| stripped.0), new.map(|stripped| stripped.0));
+        let resource_version =
+            old.as_ref().map(|old| old.resource_version.clone()).unwrap_or_default();
+        let (old, new) = (old.map(|it| it.service), new.map(|it| it.service));
         let is_terminating = |service: &Option<Service>| {
             service.as_ref().is_some_and(|it| it.metadata.deletion_timestamp.is_some())
         };
@@ -61,7 +67,13 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             })
         };
         let versions = ServiceVersions::new(prepared(old), prepared(new));
-        let (mut response, decision) = self.decide(&config, &versions, request.is_dry_run()).await;
+        let write = versions.new.as_deref().map(|new| ReviewedWrite {
+            old: versions.old.as_deref(),
+            new,
+            resource_version: &resource_version,
+            is_dry_run: request.is_dry_run(),
+        });
+        let (mut response, decision) = self.decide(&config, &versions, write).await;
         for id in unknown {
             let key = annotation::ALLOW;
             response = response.warn(config.lang.pick(
@@ -76,46 +88,67 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         (response, result)
     }
 
-    /// Reserves the vServer groups that the Service joins, and judges. The reservation is given up
-    /// where the change is denied.
+    /// Judges, and claims the vServer groups that the Service joins where nothing else denies the change.
     async fn decide(
         &self,
         config: &Config,
         versions: &ServiceVersions,
-        is_dry_run: bool,
+        write: Option<ReviewedWrite<'_>>,
     ) -> (AdmissionResponse, AdmissionDecision) {
-        let mut neighbours = Neighbours {
+        let neighbours = Neighbours {
             services: self.cache.neighbours(versions.with_own_bindings()),
             ..Neighbours::default()
         };
-        let joins = versions.new.as_ref().filter(|new| {
-            versions.changes_binding
-                && new.is_taken_by_ccm()
-                && !newly_bound_groups(versions.old.as_deref(), new).is_empty()
-        });
-        if let Some(new) = joins {
-            match self.claims.claim(versions.old.as_deref(), new, is_dry_run).await {
-                ClaimResult::Granted => {}
-                ClaimResult::HeldBy(others) => neighbours.services.extend(others),
-                ClaimResult::Unknown(why) => {
-                    let label = versions.label();
-                    let message = config.lang.pick(
-                        format!(
-                            "{label}: whether its vServer groups are free cannot be told: {why}. Fix: try again."
-                        ),
-                        format!(
-                            "{label}：无法判断其虚拟服务器组是否已被占用。修复：请重试。详情：{why}。"
-                        ),
-                    );
-                    return (AdmissionResponse::deny(message), AdmissionDecision::default());
+        let mut decision = self.evaluate(config, versions, neighbours.clone()).await;
+        let mut pending = Vec::new();
+        if let (Some(write), false) = (write, decision.denies()) {
+            let (groups, is_held) = match self.claims.claim(write).await {
+                ClaimResult::Granted(groups) => (groups, false),
+                ClaimResult::Held(groups) => (groups, true),
+                ClaimResult::Unsettled(why) => {
+                    let denied = unsettled(config, &versions.label(), &why);
+                    return (denied, AdmissionDecision::default());
+                }
+            };
+            let unseen = self.unseen(&groups);
+            if is_held || !unseen.is_empty() {
+                let mut neighbours = neighbours;
+                neighbours.services.extend(unseen);
+                decision = self.evaluate(config, versions, neighbours).await;
+            }
+            let holders = groups.into_iter().flat_map(|group| group.holders);
+            pending.extend(holders.filter(|holder| is_held && holder.is_pending));
+        }
+        let mut response = decision.respond(&self.metrics, config.lang, &|| versions.label());
+        for Holder { service, .. } in pending {
+            response = response.warn(config.lang.pick(
+                format!(
+                    "Service {service} was admitted a moment ago and is not in the cluster yet; if it never is, the group is free after two minutes"
+                ),
+                format!("Service {service} 刚刚通过校验，尚未写入集群；若最终没有写入，两分钟后该虚拟服务器组可用"),
+            ));
+        }
+        (response, decision)
+    }
+
+    /// The Services with these claims that the cache does not show with the same bindings, with as much of
+    /// each as rules need to tell of it: those bindings.
+    fn unseen(&self, groups: &[ClaimedGroup]) -> Vec<Arc<Service>> {
+        let mut found: BTreeMap<&ServiceName, (&str, GroupPorts<'_>)> = BTreeMap::new();
+        for ClaimedGroup { group, holders } in groups {
+            for Holder { service, binding, .. } in holders {
+                let cached = self.cache.service(&service.namespace, &service.name);
+                if cached.is_some_and(|cached| bindings_in(&cached, group).contains(binding)) {
+                    continue;
+                }
+                let (clb, ports) = found.entry(service).or_insert((&binding.clb, Vec::new()));
+                if *clb == binding.clb {
+                    ports.push((group, binding.port));
                 }
             }
         }
-        let decision = self.evaluate(config, versions, neighbours).await;
-        if let (true, Some(new)) = (decision.denies(), joins) {
-            self.claims.release(new);
-        }
-        (decision.respond(&self.metrics, config.lang, &|| versions.label()), decision)
+        let services = found.into_iter();
+        services.filter_map(|(name, (clb, ports))| holder_as_service(name, clb, &ports)).collect()
     }
 
     /// Judges by what is in the cache, and once more with the EndpointSlices that only the API server
@@ -151,6 +184,42 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             }
         }
     }
+}
+
+/// The answer to a Service whose claims cannot be settled now.
+fn unsettled(config: &Config, label: &str, why: &str) -> AdmissionResponse {
+    AdmissionResponse::deny(config.lang.pick(
+        format!(
+            "{label}: whether its vServer groups are free cannot be told: {why}. Fix: try again."
+        ),
+        format!("{label}：无法判断其虚拟服务器组是否已被占用。修复：请重试。详情：{why}。"),
+    ))
+}
+
+/// Groups, each with the port that is bound to it.
+type GroupPorts<'g> = Vec<(&'g str, u16)>;
+
+fn holder_as_service(
+    ServiceName { namespace, name }: &ServiceName,
+    clb: &str,
+    ports: &[(&str, u16)],
+) -> Option<Arc<Service>> {
+    let mapping: Vec<String> =
+        ports.iter().map(|(group, port)| format!("{group}:{port}")).collect();
+    let ports: Vec<_> = ports.iter().map(|(_, port)| json!({"port": port})).collect();
+    let key = annotation::full_key;
+    let service = json!({
+        "metadata": {
+            "namespace": namespace,
+            "name": name,
+            "annotations": {
+                (key(annotation::ID)): clb,
+                (key(annotation::VGROUP_PORT)): mapping.join(","),
+            },
+        },
+        "spec": {"type": "LoadBalancer", "ports": ports},
+    });
+    serde_json::from_value(service).ok().map(Arc::new)
 }
 
 /// Reduces the rules that an object asks to be exempt from to those that the administrator lets it

@@ -14,7 +14,9 @@ mod watch;
 mod watched_resource;
 mod workloads;
 
-use std::{sync::Arc, time::Duration};
+pub(crate) use watch::query_escaped;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clbmigrate_core::{
     backends::NodeSet,
@@ -170,6 +172,12 @@ impl Cache {
     /// The Service on a CLB of this name; `None` if there is none.
     pub fn service(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.services.get(namespace, name)
+    }
+
+    /// The uids of Services on a CLB of this name that have been seen: of the present one, and of those
+    /// that were removed in the last minutes.
+    pub fn past_uids(&self, namespace: &str, name: &str) -> BTreeSet<String> {
+        self.services.past_uids(namespace, name)
     }
 
     /// The other Services on a CLB that share a vServer group with one of these, or a listener that

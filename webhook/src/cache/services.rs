@@ -1,8 +1,9 @@
 //! The Services on CLBs, by name, vServer group, listener and selector.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use clbmigrate_core::{
@@ -17,6 +18,10 @@ use super::{strip, watched_resource::ObjectStore};
 /// How many Services of one listener count as neighbours: the first by name.
 const MAX_RIVALS: usize = 16;
 
+/// How long, and how many of, the uids of removed Services are kept. A write is over long before.
+const REMOVED_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_REMOVED: usize = 4096;
+
 /// The Services on CLBs, each found by its name and by what it shares with others.
 #[derive(Default)]
 pub(super) struct ServiceStore(RwLock<ServiceIndex>);
@@ -29,6 +34,14 @@ struct ServiceIndex {
     /// order, so that all replicas of the webhook judge by the same ones.
     listeners: HashMap<String, BTreeMap<Arc<str>, Arc<Service>>>,
     selectors: Lists,
+    removed: VecDeque<RemovedService>,
+}
+
+/// A Service that is no longer there, or no longer on a CLB.
+struct RemovedService {
+    name: Arc<str>,
+    uid: String,
+    at: Instant,
 }
 
 /// Services with their names beside them: to compare names needs no look at the Services, which are not
@@ -52,6 +65,17 @@ impl ServiceStore {
     /// The Service of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Service>> {
         self.read(|index| index.names.get(key(&[namespace, name]).as_str()).cloned())
+    }
+
+    /// The uids of the present Service of this name and of those that were removed lately.
+    pub fn past_uids(&self, namespace: &str, name: &str) -> BTreeSet<String> {
+        let name = key(&[namespace, name]);
+        self.read(|index| {
+            let removed = index.removed.iter().filter(|removed| *removed.name == *name);
+            let removed = removed.map(|removed| removed.uid.clone());
+            let present = index.names.get(name.as_str());
+            removed.chain(present.map(|service| service.metadata.uid.clone())).collect()
+        })
     }
 
     /// The other Services that share a vServer group with one of these, or a listener that one of these
@@ -96,8 +120,20 @@ impl ServiceStore {
 }
 
 impl ServiceIndex {
+    /// Removes a Service, and keeps its uid for a while.
     fn remove(&mut self, name: &str) {
-        let Some(service) = self.names.remove(name) else { return };
+        let Some((name, service)) = self.take(name) else { return };
+        let at = Instant::now();
+        let is_old = |removed: &RemovedService| at - removed.at > REMOVED_LIFETIME;
+        while self.removed.len() >= MAX_REMOVED || self.removed.front().is_some_and(is_old) {
+            self.removed.pop_front();
+        }
+        self.removed.push_back(RemovedService { name, uid: service.metadata.uid.clone(), at });
+    }
+
+    /// Takes a Service out of all lists.
+    fn take(&mut self, name: &str) -> Option<(Arc<str>, Arc<Service>)> {
+        let (name, service) = self.names.remove_entry(name)?;
         let take = |lists: &mut Lists, key: &str| {
             let Some(list) = lists.get_mut(key) else { return };
             list.retain(|(known, _)| **known != *name);
@@ -110,7 +146,7 @@ impl ServiceIndex {
         }
         for key in listeners(&service) {
             if let Some(list) = self.listeners.get_mut(&key) {
-                list.remove(name);
+                list.remove(&name);
                 if list.is_empty() {
                     self.listeners.remove(&key);
                 }
@@ -119,6 +155,7 @@ impl ServiceIndex {
         if let Some(key) = selector(&service) {
             take(&mut self.selectors, &key);
         }
+        Some((name, service))
     }
 
     fn insert(&mut self, name: &str, service: Arc<Service>) {
@@ -154,7 +191,12 @@ impl ObjectStore for ServiceStore {
             Some(service) => {
                 let name = name_of(&service);
                 self.write(|index| {
-                    index.remove(&name);
+                    let before = index.names.get(name.as_str()).map(|known| &known.metadata.uid);
+                    if before.is_some_and(|before| *before != service.metadata.uid) {
+                        index.remove(&name);
+                    } else {
+                        index.take(&name);
+                    }
                     index.insert(&name, Arc::new(service));
                 });
             }

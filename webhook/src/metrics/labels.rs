@@ -53,6 +53,29 @@ impl ShedReason {
     }
 }
 
+/// How a claim on the vServer groups that a Service joins ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The Service may join them.
+    Granted,
+    /// Other Services have them.
+    Held,
+    /// The client must try again.
+    Unsettled,
+}
+
+impl ClaimOutcome {
+    pub(super) const ALL: [Self; 3] = [Self::Granted, Self::Held, Self::Unsettled];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Held => "held",
+            Self::Unsettled => "unsettled",
+        }
+    }
+}
+
 /// What is done about a rule's finding. It can be milder than the rule's mode: what an object had
 /// before is not held against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 mod cache_age;
 mod labels;
 
-pub use labels::{EnforcementAction, ReviewResult, ShedReason};
+pub use labels::{ClaimOutcome, EnforcementAction, ReviewResult, ShedReason};
 
 use std::{
     fmt,
@@ -65,6 +65,11 @@ struct ShedLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClaimLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     result: &'static str,
 }
@@ -75,6 +80,7 @@ pub struct Metrics {
     webhooks: [WebhookMetrics; 4],
     findings: Family<FindingLabels, Counter>,
     injections: Family<InjectionLabels, Counter>,
+    claims: Family<ClaimLabels, Counter>,
     suppressed: Counter,
     reloads: Family<ReloadLabels, Counter>,
     expiry: Gauge,
@@ -137,6 +143,7 @@ impl Default for Metrics {
             webhooks,
             findings: Family::default(),
             injections: Family::default(),
+            claims: Family::default(),
             suppressed: Counter::default(),
             reloads: Family::default(),
             expiry: Gauge::default(),
@@ -152,6 +159,14 @@ impl Default for Metrics {
             "Workloads and Pods looked at: patched, or why not",
             metrics.injections.clone(),
         );
+        registry.register(
+            "claims",
+            "Claims on the vServer groups that Services join, by result",
+            metrics.claims.clone(),
+        );
+        for outcome in ClaimOutcome::ALL {
+            let _ = metrics.claims.get_or_create(&ClaimLabels { result: outcome.as_str() });
+        }
         registry.register(
             "log_suppressed",
             "Refusals not logged because there were too many",
@@ -212,6 +227,11 @@ impl Metrics {
     pub fn count_finding(&self, rule: &'static str, mode: Mode, action: EnforcementAction) {
         let labels = FindingLabels { rule, mode: mode.as_str(), verdict: action.as_str() };
         self.findings.get_or_create(&labels).inc();
+    }
+
+    /// Counts a claim on the vServer groups that a Service joins.
+    pub fn count_claim(&self, outcome: ClaimOutcome) {
+        self.claims.get_or_create(&ClaimLabels { result: outcome.as_str() }).inc();
     }
 
     /// Counts denials that were not logged, because there were too many a second.

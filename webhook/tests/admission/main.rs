@@ -5,6 +5,8 @@ mod api_reads;
 mod claims;
 mod cloud_rules;
 mod inject;
+#[path = "../support/memory_claims.rs"]
+mod memory_claims;
 mod messages;
 mod modes;
 mod names;

@@ -10,7 +10,6 @@ use clbmigrate_core::{
     snapshot::{Cluster, Object, Snapshot},
 };
 use clbmigrate_webhook::Webhook;
-use futures::executor::block_on;
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 

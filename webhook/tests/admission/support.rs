@@ -8,12 +8,13 @@ use clbmigrate_webhook::{
     Webhook,
     admission::{AdmissionHandler, ApiReadError, ApiReader, WorkloadRef},
     cache::Cache,
-    claims::InMemoryClaims,
     config::Config,
     metrics::Metrics,
 };
-use futures::{executor::block_on, future::BoxFuture};
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
+
+pub use crate::memory_claims::{MemoryClaims, memory_claims};
 
 pub const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
@@ -107,9 +108,9 @@ impl TestCluster {
         self
     }
 
-    pub fn admission(&self) -> AdmissionHandler<InMemoryClaims, FakeApiReader> {
+    pub fn admission(&self) -> AdmissionHandler<MemoryClaims, FakeApiReader> {
         let config = Config::parse(&self.config).expect("a good file");
-        let claims = InMemoryClaims::new(Arc::clone(&self.cache));
+        let claims = memory_claims(&self.cache);
         AdmissionHandler::new(
             Arc::clone(&self.cache),
             Arc::new(ArcSwap::from_pointee(config)),
@@ -151,9 +152,15 @@ pub fn review(user: &str, operation: &str, old: Option<&Value>, new: Option<&Val
     })
 }
 
+/// Runs a future to its end, with timers.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// Posts a review to the hook that validates its kind.
 pub fn validate(
-    admission: &AdmissionHandler<InMemoryClaims, FakeApiReader>,
+    admission: &AdmissionHandler<MemoryClaims, FakeApiReader>,
     review: &Value,
 ) -> ReviewResponse {
     let webhook = if review["request"]["kind"]["kind"] == "Service" {

@@ -5,11 +5,10 @@ mod workloads;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use clbmigrate_webhook::Webhook;
-use futures::executor::block_on;
 use serde_json::{Value, json};
 
 use super::support::{
-    TestCluster, USER, container, deployment, edited, node, review, test_cluster, web,
+    TestCluster, USER, block_on, container, deployment, edited, node, review, test_cluster, web,
 };
 
 /// A cluster with a migrated Service, and a node that knows the native sleep.

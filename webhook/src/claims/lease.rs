@@ -1,0 +1,317 @@
+//! The Leases that claims are kept in, one for each group, in the webhook's namespace.
+
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request, StatusCode, header};
+use jiff::fmt::rfc2822;
+use kube::{Client, client::Body};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{
+    ClaimBackend, ClaimError,
+    binding::ServiceName,
+    bindings_in,
+    group::{GroupClaims, Observation, Seconds, ServiceState},
+    service_list::ServiceList,
+    settlement::StoredClaims,
+};
+use crate::{cache::Cache, stripped::StrippedService};
+
+/// The label of all Leases of claims.
+const LABEL: (&str, &str) = ("app.kubernetes.io/component", "claims");
+/// The annotation that names the group.
+const GROUP_KEY: &str = "clbmigrate.io/vserver-group";
+/// The annotation that holds the claims as JSON.
+const CLAIMS_KEY: &str = "clbmigrate.io/claims";
+/// How many Services the Lease's holder names, for people.
+const SHOWN_SERVICES: usize = 3;
+/// The most bytes of claims that are kept: API servers take 256 KiB of annotations.
+const MAX_TEXT: usize = 200 * 1024;
+
+/// Keeps claims in Leases, and reads Services from the API server.
+#[derive(Clone)]
+pub struct LeaseStore {
+    client: Client,
+    namespace: Arc<str>,
+    cache: Arc<Cache>,
+    services: Arc<ServiceList>,
+}
+
+/// A Lease as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct Lease {
+    metadata: LeaseMeta,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeaseMeta {
+    name: String,
+    resource_version: String,
+    #[serde(default)]
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl Lease {
+    /// The group that the Lease is for; empty where it does not say.
+    pub fn group(&self) -> &str {
+        self.metadata.annotations.get(GROUP_KEY).map_or("", String::as_str)
+    }
+
+    /// The claims that it holds.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn claims(&self, now: Seconds) -> Result<StoredClaims, ClaimError> {
+        let LeaseMeta { name, resource_version, annotations } = &self.metadata;
+        let text = annotations.get(CLAIMS_KEY).map_or("{}", String::as_str);
+        let claims: GroupClaims = serde_json::from_str(text).map_err(|error| {
+            let why = format!("{error}; delete the Lease, and it is made anew");
+            ClaimError::Malformed { what: format!("{CLAIMS_KEY} of Lease {name}"), why }
+        })?;
+        Ok(StoredClaims { claims, version: resource_version.clone(), now })
+    }
+}
+
+impl LeaseStore {
+    /// Leases in that namespace. `cache` tells which Services there have been.
+    pub fn new(client: Client, namespace: &str, cache: Arc<Cache>) -> Self {
+        Self { client, namespace: namespace.into(), cache, services: Arc::default() }
+    }
+
+    fn path(&self) -> String {
+        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace)
+    }
+
+    /// The Lease of a group with these claims; without a version, to be created.
+    fn lease(
+        &self,
+        group: &str,
+        claims: &GroupClaims,
+        version: Option<&str>,
+    ) -> Result<Vec<u8>, ClaimError> {
+        let text = json_text(claims)?;
+        if text.len() > MAX_TEXT {
+            let why = format!("they are longer than {MAX_TEXT} bytes");
+            return Err(ClaimError::Malformed { what: format!("the claims on {group}"), why });
+        }
+        let mut shown: Vec<String> =
+            claims.services().take(SHOWN_SERVICES).map(ToString::to_string).collect();
+        if claims.services().count() > SHOWN_SERVICES {
+            shown.push("…".to_owned());
+        }
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": lease_name(group),
+                "namespace": &*self.namespace,
+                "labels": {LABEL.0: LABEL.1, "app.kubernetes.io/part-of": "clbmigrate"},
+                "annotations": {GROUP_KEY: group, CLAIMS_KEY: text},
+                "resourceVersion": version,
+            },
+            "spec": {"holderIdentity": if shown.is_empty() { None } else { Some(shown.join(",")) }},
+        });
+        Ok(json_text(&lease)?.into_bytes())
+    }
+
+    async fn create(&self, group: &str) -> Result<(), ClaimError> {
+        let claims = self.services.fresh(&self.client).await?.claims_on(group);
+        let lease = self.lease(group, &claims, None)?;
+        let answer = send(&self.client, Method::POST, &self.path(), lease).await?;
+        match answer.status {
+            StatusCode::CREATED | StatusCode::CONFLICT => Ok(()),
+            _ => Err(answer.refused()),
+        }
+    }
+
+    /// All Leases of claims, and the API server's time.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub(super) async fn list(&self) -> Result<(Seconds, Vec<Lease>), ClaimError> {
+        #[derive(Deserialize)]
+        struct List {
+            items: Option<Vec<Lease>>,
+        }
+        let path =
+            format!("{}?labelSelector={}%3D{}", self.path(), LABEL.0.replace('/', "%2F"), LABEL.1);
+        let (now, body) = get(&self.client, &path).await?;
+        let list: List = parsed("the list of Leases", &body)?;
+        Ok((now, list.items.unwrap_or_default()))
+    }
+
+    /// Deletes the Lease of a group if it is still of that version.
+    ///
+    /// # Errors
+    /// When the API server cannot be asked, or refuses.
+    pub(super) async fn delete(&self, group: &str, version: &str) -> Result<(), ClaimError> {
+        let options = json!({"preconditions": {"resourceVersion": version}});
+        let path = format!("{}/{}", self.path(), lease_name(group));
+        let body = json_text(&options)?.into_bytes();
+        let answer = send(&self.client, Method::DELETE, &path, body).await?;
+        match answer.status {
+            StatusCode::OK
+            | StatusCode::ACCEPTED
+            | StatusCode::NOT_FOUND
+            | StatusCode::CONFLICT => Ok(()),
+            _ => Err(answer.refused()),
+        }
+    }
+}
+
+impl ClaimBackend for LeaseStore {
+    async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ClaimError> {
+        let path = format!("{}/{}", self.path(), lease_name(group));
+        let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => {
+                let lease: Lease = parsed("the Lease", &answer.body)?;
+                lease.claims(answer.now()?).map(Some)
+            }
+            _ => Err(answer.refused()),
+        }
+    }
+
+    async fn fill(&self, group: &str) -> Result<(), ClaimError> {
+        // It goes on where the review cannot wait for it: the next one finds the Lease.
+        let (store, group) = (self.clone(), group.to_owned());
+        let filling = tokio::spawn(async move { store.create(&group).await });
+        filling.await.map_err(|error| ClaimError::Malformed {
+            what: "the list of Services".to_owned(),
+            why: error.to_string(),
+        })?
+    }
+
+    async fn observe(&self, group: &str, service: &ServiceName) -> Result<Observation, ClaimError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            metadata: Version,
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            uid: String,
+            #[serde(rename = "resourceVersion")]
+            resource_version: String,
+        }
+        let ServiceName { namespace, name } = service;
+        let past_uids = || -> BTreeSet<String> { self.cache.past_uids(namespace, name) };
+        let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
+        let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(Observation { service: None, past_uids: past_uids() }),
+            StatusCode::OK => {
+                let what = "the Service";
+                let Versioned { metadata } = parsed(what, &answer.body)?;
+                let StrippedService { service, .. } = parsed(what, &answer.body)?;
+                let state = ServiceState {
+                    uid: metadata.uid,
+                    resource_version: metadata.resource_version,
+                    bindings: bindings_in(&service, group),
+                };
+                Ok(Observation { service: Some(state), past_uids: past_uids() })
+            }
+            _ => Err(answer.refused()),
+        }
+    }
+
+    async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ClaimError> {
+        let lease = self.lease(group, &stored.claims, Some(&stored.version))?;
+        let path = format!("{}/{}", self.path(), lease_name(group));
+        let answer = send(&self.client, Method::PUT, &path, lease).await?;
+        match answer.status {
+            StatusCode::OK => Ok(true),
+            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(answer.refused()),
+        }
+    }
+}
+
+/// The name of a group's Lease: a group's id can have any characters.
+pub fn lease_name(group: &str) -> String {
+    let hash = Sha256::digest(group.as_bytes());
+    hash.iter().take(20).fold("vg-".to_owned(), |mut name, byte| {
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}
+
+/// An answer of the API server.
+struct ApiAnswer {
+    status: StatusCode,
+    path: String,
+    date: Option<String>,
+    body: Bytes,
+}
+
+impl ApiAnswer {
+    /// The API server's time: the clocks of the webhook's replicas may differ.
+    fn now(&self) -> Result<Seconds, ClaimError> {
+        let date = self.date.as_deref().unwrap_or_default();
+        let parsed = rfc2822::parse(date).map_err(|error| ClaimError::Malformed {
+            what: format!("the date of the answer to {}", self.path),
+            why: error.to_string(),
+        })?;
+        Ok(parsed.timestamp().as_second())
+    }
+
+    fn refused(self) -> ClaimError {
+        #[derive(Deserialize)]
+        struct Status {
+            message: String,
+        }
+        let message = serde_json::from_slice::<Status>(&self.body).map(|status| status.message);
+        let message = message
+            .unwrap_or_else(|_| String::from_utf8_lossy(&self.body).chars().take(200).collect());
+        ClaimError::Status { status: self.status.as_u16(), path: self.path, message }
+    }
+}
+
+async fn send(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<ApiAnswer, ClaimError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body))
+        .map_err(kube::Error::HttpError)?;
+    let response = client.send(request).await?;
+    let date = response.headers().get(header::DATE);
+    let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    let path = path.split('?').next().unwrap_or_default().to_owned();
+    Ok(ApiAnswer { status, path, date, body })
+}
+
+/// What is at a path, and the API server's time.
+pub(super) async fn get(client: &Client, path: &str) -> Result<(Seconds, Bytes), ClaimError> {
+    let answer = send(client, Method::GET, path, Vec::new()).await?;
+    match answer.status {
+        StatusCode::OK => Ok((answer.now()?, answer.body)),
+        _ => Err(answer.refused()),
+    }
+}
+
+/// An answer's body as a `T`. `what` names it in the error.
+pub(super) fn parsed<'b, T: Deserialize<'b>>(what: &str, body: &'b [u8]) -> Result<T, ClaimError> {
+    serde_json::from_slice(body).map_err(|error| malformed(what, &error))
+}
+
+fn json_text(value: &impl Serialize) -> Result<String, ClaimError> {
+    serde_json::to_string(value).map_err(|error| malformed("what is to be written", &error))
+}
+
+fn malformed(what: &str, error: &serde_json::Error) -> ClaimError {
+    ClaimError::Malformed { what: what.to_owned(), why: error.to_string() }
+}
