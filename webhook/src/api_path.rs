@@ -76,6 +76,11 @@ impl ApiPath {
         Ok(Self { path, resource, query: String::new() })
     }
 
+    /// The path of all objects of a resource in all namespaces.
+    pub fn all_namespaces(api: &'static str, resource: &'static str) -> Self {
+        Self { path: format!("{api}/{resource}"), resource, query: String::new() }
+    }
+
     /// The path of one of these objects.
     ///
     /// # Errors

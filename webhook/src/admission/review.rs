@@ -187,7 +187,7 @@ impl<'a> ReviewedObject<'a> for &'a RawValue {
 
 impl ReviewedObject<'_> for StrippedService {
     fn names(&self) -> (Cow<'_, str>, Cow<'_, str>) {
-        let meta = &self.0.metadata;
+        let meta = &self.service.metadata;
         (meta.namespace().into(), meta.name.as_str().into())
     }
 }

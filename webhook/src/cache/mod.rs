@@ -14,8 +14,6 @@ mod watch;
 mod watched_resource;
 mod workloads;
 
-pub(crate) use watch::query_escaped;
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use clbmigrate_core::{

@@ -218,7 +218,7 @@ async fn list(
 }
 
 /// A token for a query: tokens are base64, whose `+` and `=` mean something there.
-pub(crate) fn query_escaped(token: &str) -> String {
+fn query_escaped(token: &str) -> String {
     token.replace('%', "%25").replace('+', "%2B").replace('=', "%3D").replace('/', "%2F")
 }
 

@@ -19,7 +19,11 @@ use super::{
     service_list::ServiceList,
     settlement::StoredClaims,
 };
-use crate::{cache::Cache, stripped::StrippedService};
+use crate::{
+    api_path::{ApiPath, InvalidName},
+    cache::Cache,
+    stripped::StrippedService,
+};
 
 /// The label of all Leases of claims.
 const LABEL: (&str, &str) = ("app.kubernetes.io/component", "claims");
@@ -83,8 +87,8 @@ impl LeaseStore {
         Self { client, namespace: namespace.into(), cache, services: Arc::default() }
     }
 
-    fn path(&self) -> String {
-        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace)
+    fn path(&self) -> Result<ApiPath, InvalidName> {
+        ApiPath::new("/apis/coordination.k8s.io/v1", &self.namespace, "leases")
     }
 
     /// The Lease of a group with these claims; without a version, to be created.
@@ -122,7 +126,7 @@ impl LeaseStore {
     async fn create(&self, group: &str) -> Result<(), ClaimError> {
         let claims = self.services.fresh(&self.client).await?.claims_on(group);
         let lease = self.lease(group, &claims, None)?;
-        let answer = send(&self.client, Method::POST, &self.path(), lease).await?;
+        let answer = send(&self.client, Method::POST, &self.path()?, lease).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::CONFLICT => Ok(()),
             _ => Err(answer.refused()),
@@ -138,8 +142,7 @@ impl LeaseStore {
         struct List {
             items: Option<Vec<Lease>>,
         }
-        let path =
-            format!("{}?labelSelector={}%3D{}", self.path(), LABEL.0.replace('/', "%2F"), LABEL.1);
+        let path = self.path()?.with("labelSelector", &format!("{}={}", LABEL.0, LABEL.1));
         let (now, body) = get(&self.client, &path).await?;
         let list: List = parsed("the list of Leases", &body)?;
         Ok((now, list.items.unwrap_or_default()))
@@ -151,7 +154,7 @@ impl LeaseStore {
     /// When the API server cannot be asked, or refuses.
     pub(super) async fn delete(&self, group: &str, version: &str) -> Result<(), ClaimError> {
         let options = json!({"preconditions": {"resourceVersion": version}});
-        let path = format!("{}/{}", self.path(), lease_name(group));
+        let path = self.path()?.object(&lease_name(group))?;
         let body = json_text(&options)?.into_bytes();
         let answer = send(&self.client, Method::DELETE, &path, body).await?;
         match answer.status {
@@ -166,7 +169,7 @@ impl LeaseStore {
 
 impl ClaimBackend for LeaseStore {
     async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ClaimError> {
-        let path = format!("{}/{}", self.path(), lease_name(group));
+        let path = self.path()?.object(&lease_name(group))?;
         let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -201,7 +204,7 @@ impl ClaimBackend for LeaseStore {
         }
         let ServiceName { namespace, name } = service;
         let past_uids = || -> BTreeSet<String> { self.cache.past_uids(namespace, name) };
-        let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
+        let path = ApiPath::new("/api/v1", namespace, "services")?.object(name)?;
         let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(Observation { service: None, past_uids: past_uids() }),
@@ -222,7 +225,7 @@ impl ClaimBackend for LeaseStore {
 
     async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ClaimError> {
         let lease = self.lease(group, &stored.claims, Some(&stored.version))?;
-        let path = format!("{}/{}", self.path(), lease_name(group));
+        let path = self.path()?.object(&lease_name(group))?;
         let answer = send(&self.client, Method::PUT, &path, lease).await?;
         match answer.status {
             StatusCode::OK => Ok(true),
@@ -275,12 +278,12 @@ impl ApiAnswer {
 async fn send(
     client: &Client,
     method: Method,
-    path: &str,
+    path: &ApiPath,
     body: Vec<u8>,
 ) -> Result<ApiAnswer, ClaimError> {
     let request = Request::builder()
         .method(method)
-        .uri(path)
+        .uri(path.to_string())
         .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body))
@@ -290,12 +293,11 @@ async fn send(
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
-    let path = path.split('?').next().unwrap_or_default().to_owned();
-    Ok(ApiAnswer { status, path, date, body })
+    Ok(ApiAnswer { status, path: path.to_string(), date, body })
 }
 
 /// What is at a path, and the API server's time.
-pub(super) async fn get(client: &Client, path: &str) -> Result<(Seconds, Bytes), ClaimError> {
+pub(super) async fn get(client: &Client, path: &ApiPath) -> Result<(Seconds, Bytes), ClaimError> {
     let answer = send(client, Method::GET, path, Vec::new()).await?;
     match answer.status {
         StatusCode::OK => Ok((answer.now()?, answer.body)),

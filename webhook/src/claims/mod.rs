@@ -31,6 +31,7 @@ use self::{
     settlement::{Answer, ClaimRequest, Settled, Settlement, Step, StoredClaims},
 };
 use crate::{
+    api_path::InvalidName,
     cache::Cache,
     metrics::{ClaimOutcome, Metrics},
 };
@@ -60,6 +61,9 @@ pub enum ClaimError {
         /// The API server's reason.
         message: String,
     },
+    /// A name in a claim is none that there can be.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
     /// What it answered makes no sense.
     #[error("{what} cannot be read: {why}")]
     Malformed {

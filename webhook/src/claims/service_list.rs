@@ -14,7 +14,7 @@ use super::{
     group::{GroupClaims, Seconds},
     lease::{get, parsed},
 };
-use crate::stripped::StrippedService;
+use crate::{api_path::ApiPath, stripped::StrippedService};
 
 /// How many Services a page holds.
 const PAGE: usize = 500;
@@ -79,7 +79,9 @@ async fn list(client: &Client) -> Result<BoundGroups, ClaimError> {
     }
     let mut groups = BoundGroups::default();
     // CCM takes Services of no other type.
-    let first = format!("/api/v1/services?fieldSelector=spec.type%3DLoadBalancer&limit={PAGE}");
+    let first = ApiPath::all_namespaces("/api/v1", "services")
+        .with("fieldSelector", "spec.type=LoadBalancer")
+        .with("limit", &PAGE.to_string());
     let mut path = first.clone();
     loop {
         let (now, body) = get(client, &path).await?;
@@ -94,6 +96,6 @@ async fn list(client: &Client) -> Result<BoundGroups, ClaimError> {
         if list.metadata.next.is_empty() {
             return Ok(groups);
         }
-        path = format!("{first}&continue={}", crate::cache::query_escaped(&list.metadata.next));
+        path = first.clone().with("continue", &list.metadata.next);
     }
 }
