@@ -10,6 +10,7 @@ pub mod annotation;
 pub mod backends;
 pub mod change;
 pub mod clb_answers;
+pub mod deregistration;
 mod edit;
 pub mod finding;
 pub mod hash;
