@@ -15,7 +15,7 @@
 //!
 //! What is measured may be too long, for CCM's recorder drops Events in silence
 //! ([`crate::reconciliation`]). It is not too short as long as a round of CCM takes less than half of
-//! [`SETTLED_AFTER`]: a pod is left out where another one came or went that short a time before it, for the
+//! [`SETTLED_AFTER`]: a pod is left out where another one came, went or changed that short a time before it, for the
 //! success may be that of a round which began before the pod's end. Of several pods that end in one second,
 //! one is measured.
 
@@ -59,8 +59,8 @@ pub struct StoredSuccess {
 pub struct ObservedPods {
     /// When the end of a pod began, by the pod's UID.
     pub ends: BTreeMap<String, i64>,
-    /// When pods became ready.
-    pub arrivals: Vec<i64>,
+    /// When the readiness of pods that have not ended changed for the last time.
+    pub changes: Vec<i64>,
     /// CCM's successes.
     pub successes: Vec<StoredSuccess>,
 }
@@ -97,10 +97,10 @@ impl ObservedPods {
     fn time_after(&self, uid: &str, end: i64) -> Result<u32, Unmeasured> {
         let is_before = |at: i64| at >= end.saturating_sub(SETTLED_AFTER) && at < end;
         let mut others = self.ends.iter().filter(|(other, _)| *other != uid);
-        // A new pod that is ready is often the reason for the end of an old one, in the same second.
+        // A pod that has become ready is often the reason for the end of an old one, in the same second.
         let is_unsettled = others
             .any(|(other, at)| is_before(*at) || (*at == end && other.as_str() < uid))
-            || self.arrivals.iter().any(|at| is_before(*at) || *at == end);
+            || self.changes.iter().any(|at| is_before(*at) || *at == end);
         if is_unsettled {
             return Err(Unmeasured::Overlapping);
         }

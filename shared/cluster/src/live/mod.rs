@@ -3,6 +3,7 @@
 mod ccm;
 mod connect;
 mod custom_workloads;
+mod deregistration;
 mod error;
 mod list;
 mod marks;
@@ -24,6 +25,7 @@ mod fake;
 pub use connect::{
     Connection, ConnectionOptions, REQUEST_TIMEOUT, RequestObserver, RequestOutcome, RequestRecord,
 };
+pub use deregistration::Deregistrations;
 pub use error::{Error, ErrorKind};
 pub use list::ListMode;
 pub use read::{

@@ -5,9 +5,9 @@ use super::*;
 
 const SERVICE: &str = "shop/web";
 
-fn pods(ends: &[i64], arrivals: &[i64], successes: &[(i64, i64)]) -> ObservedPods {
+fn pods(ends: &[i64], changes: &[i64], successes: &[(i64, i64)]) -> ObservedPods {
     let mut pods = ObservedPods {
-        arrivals: arrivals.to_vec(),
+        changes: changes.to_vec(),
         successes: successes
             .iter()
             .map(|(created, updated)| StoredSuccess { created: *created, updated: *updated })
@@ -53,11 +53,11 @@ fn of_pods_that_end_in_one_second_one_is_measured() {
 #[case::the_later_of_two(&[1000, 990], &[], &[(980, 1003)], (1, 1, 0))]
 fn what_cannot_be_told_is_counted_and_has_no_time(
     #[case] ends: &[i64],
-    #[case] arrivals: &[i64],
+    #[case] changes: &[i64],
     #[case] successes: &[(i64, i64)],
     #[case] expected: (usize, usize, usize),
 ) {
-    let times = pods(ends, arrivals, successes).times(SERVICE);
+    let times = pods(ends, changes, successes).times(SERVICE);
     assert_eq!((times.overlapping, times.overwritten, times.unanswered), expected);
     assert_eq!(times.count(), 0);
     assert_eq!((times.median(), times.slowest(), times.needed_seconds()), (None, None, None));
@@ -67,8 +67,8 @@ fn what_cannot_be_told_is_counted_and_has_no_time(
 #[case::new_pods_after_the_end(&[1005], &[(1003, 1012)])]
 #[case::a_pod_that_is_ready_for_long(&[939], &[(1003, 1003)])]
 #[case::an_event_of_a_recorder_that_has_ended(&[], &[(500, 900), (1003, 1003)])]
-fn other_things_do_not_matter(#[case] arrivals: &[i64], #[case] successes: &[(i64, i64)]) {
-    assert_eq!(seconds(&pods(&[1000], arrivals, successes)), [3]);
+fn other_things_do_not_matter(#[case] changes: &[i64], #[case] successes: &[(i64, i64)]) {
+    assert_eq!(seconds(&pods(&[1000], changes, successes)), [3]);
 }
 
 #[rstest]
@@ -185,7 +185,7 @@ mod properties {
                             uid = name;
                         }
                     } else {
-                        seen.arrivals.push(of.at / 1000);
+                        seen.changes.push(of.at / 1000);
                     }
                 }
                 let truth = rounds.iter().find(|(begin, _)| *begin >= end.at).expect("a round").1;
@@ -203,7 +203,7 @@ mod properties {
         #[test]
         fn neither_order_nor_repetition_matters(
             ends in proptest::collection::vec((0usize..4, 900i64..1200), 0..8),
-            arrivals in proptest::collection::vec(800i64..1200, 0..3),
+            changes in proptest::collection::vec(800i64..1200, 0..3),
             successes in proptest::collection::vec((800i64..1300, 0i64..200), 0..4),
         ) {
             let observed = |is_reversed: bool| {
@@ -217,7 +217,7 @@ mod properties {
                         pods.stopping(&pod.to_string(), at);
                     }
                     if is_reversed || round == 0 {
-                        pods.arrivals.extend(arrivals.iter().rev());
+                        pods.changes.extend(changes.iter().rev());
                         let stored = successes.iter().rev().map(|(created, more)| StoredSuccess {
                             created: *created, updated: created + more,
                         });
@@ -232,11 +232,11 @@ mod properties {
         #[test]
         fn every_pod_is_counted_once(
             ends in proptest::collection::vec(900i64..1200, 0..8),
-            arrivals in proptest::collection::vec(800i64..1200, 0..3),
+            changes in proptest::collection::vec(800i64..1200, 0..3),
             successes in proptest::collection::vec((800i64..1300, 0i64..200), 0..4),
         ) {
             let successes: Vec<_> = successes.iter().map(|(at, more)| (*at, at + more)).collect();
-            let times = pods(&ends, &arrivals, &successes).times(SERVICE);
+            let times = pods(&ends, &changes, &successes).times(SERVICE);
             let all = times.count() + times.overlapping + times.overwritten + times.unanswered;
             prop_assert_eq!(all, ends.len());
         }

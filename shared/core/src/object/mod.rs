@@ -12,6 +12,7 @@ mod names;
 mod node;
 mod pod;
 mod pod_labels;
+mod pod_names;
 mod pre_stop;
 mod service;
 mod shell;
