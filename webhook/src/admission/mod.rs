@@ -23,7 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use self::decision::AdmissionDecision;
+use self::{api_reader::ServiceLists, decision::AdmissionDecision};
 use crate::{
     Webhook,
     cache::Cache,
@@ -52,7 +52,8 @@ pub struct AdmissionHandler<C = Arc<Claims<LeaseStore>>, R = LiveApiReader> {
     config: SharedConfig,
     metrics: Arc<Metrics>,
     claims: C,
-    api_reader: R,
+    api_reader: Arc<R>,
+    service_lists: ServiceLists<R>,
     denial_log: RateLimit,
 }
 
@@ -67,7 +68,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         api_reader: R,
     ) -> Self {
         let denial_log = RateLimit::new(LOGGED_DENIALS);
-        Self { cache, config, metrics, claims, api_reader, denial_log }
+        let api_reader = Arc::new(api_reader);
+        let service_lists = ServiceLists::new(Arc::clone(&api_reader));
+        Self { cache, config, metrics, claims, api_reader, service_lists, denial_log }
     }
 
     /// Answers one review of a webhook: takes the `AdmissionReview` that the API server posted, and

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation,
-    api_reader::{ApiReader, WorkloadRef},
+    api_reader::{ApiReader, WorkloadRef, stored_selector},
     context::ReviewContext,
     decision::{AdmissionDecision, Remark},
     ratcheting,
@@ -48,7 +48,8 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let is_new = request.operation == Operation::Create;
         let services =
             self.services_selecting(new.metadata.namespace(), new.pod_labels(), is_new).await;
-        let decision = self.evaluate_workload(&config, old.as_ref(), &new, &services).await;
+        let stored = old.as_ref().map(|old| (old, request.old_object));
+        let decision = self.evaluate_workload(&config, stored, &new, &services).await;
         let meta = &new.metadata;
         let label = || format!("{} {}/{}", kind.as_str(), meta.namespace(), meta.name);
         let response = decision.respond(&self.metrics, config.lang, &label);
@@ -75,12 +76,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         {
             return known;
         }
-        match self.api_reader.services(namespace).await {
+        match &*self.service_lists.of(namespace).await {
             Ok(services) => {
-                let selecting = services
-                    .into_iter()
-                    .filter(|service| service.is_taken_by_ccm() && service.selects_pods(labels));
-                selecting.map(Arc::new).collect()
+                let selecting = services.iter().filter(|service| service.selects_pods(labels));
+                selecting.map(Arc::clone).collect()
             }
             Err(error) => {
                 tracing::warn!(namespace, %error, "its Services cannot be listed, so those in the cache count");
@@ -89,10 +88,12 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         }
     }
 
+    /// Judges the new version. The old one comes with its JSON, which is read further only where the
+    /// past is asked for.
     async fn evaluate_workload(
         &self,
         config: &Config,
-        old: Option<&Arc<Workload>>,
+        old: Option<(&Arc<Workload>, Option<&RawValue>)>,
         new: &Arc<Workload>,
         services: &[Arc<Service>],
     ) -> AdmissionDecision {
@@ -105,7 +106,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let findings = check(new).findings;
         let mut decision =
             AdmissionDecision::new(findings, config, namespace, |reviewed| *reviewed == object);
-        let Some(old) = old else { return decision };
+        let Some((old, stored)) = old else { return decision };
         if decision.denies() {
             let before = check(old);
             decision.downgrade_denials(|finding| {
@@ -113,12 +114,14 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             });
         }
         if decision.denies() {
-            let name = &new.metadata.name;
-            match self
-                .api_reader
-                .past_templates(WorkloadRef { kind: new.kind, namespace, name })
-                .await
-            {
+            let selector = stored_selector(stored);
+            let past = self.api_reader.past_templates(WorkloadRef {
+                kind: new.kind,
+                namespace,
+                name: &new.metadata.name,
+                selector: &selector,
+            });
+            match past.await {
                 Ok(templates) => {
                     for template in templates {
                         let before = check(&Arc::new(with_template(new, template)));

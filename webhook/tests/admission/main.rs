@@ -5,6 +5,7 @@ mod api_reads;
 mod claims;
 mod cloud_rules;
 mod inject;
+mod live_lists;
 #[path = "../support/memory_claims.rs"]
 mod memory_claims;
 mod messages;
@@ -13,6 +14,7 @@ mod names;
 mod properties;
 mod quota;
 mod ratcheting;
+mod recording_api;
 mod rivals;
 mod rules;
 mod support;

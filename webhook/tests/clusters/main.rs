@@ -1,9 +1,10 @@
-//! The webhook on a real cluster: its cache before an API server, also one that misbehaves, and its
-//! certificates, from the shared Secret to `caBundle`.
+//! The webhook on a real cluster: its cache before an API server, also one that misbehaves, what it reads
+//! during a review, and its certificates, from the shared Secret to `caBundle`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod cache;
 mod certificates;
+mod live_lists;
 #[allow(dead_code, reason = "the suite `server` uses the rest")]
 #[path = "../support/process.rs"]
 mod process;
@@ -30,7 +31,8 @@ static CONFIGURATIONS: Mutex<()> = Mutex::new(());
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    for (name, test) in [cache::following::TESTS, cache::faults::TESTS].concat() {
+    for (name, test) in [cache::following::TESTS, cache::faults::TESTS, live_lists::TESTS].concat()
+    {
         trials.push(shared.trial(name, move |testbed| {
             let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);
             test(&TestNamespace::new(testbed)?)

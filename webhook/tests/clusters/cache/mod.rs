@@ -72,6 +72,15 @@ pub fn cache_through(proxy: &FaultProxy) -> Result<RunningCache> {
     RunningCache::with(Kubeconfig::from_yaml(&proxy.kubeconfig("proxy"))?)
 }
 
+/// A client as this kubeconfig has it.
+pub async fn connect(kubeconfig: Kubeconfig) -> Result<Client> {
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    // The environment's proxy is none of the cluster's.
+    config.proxy_url = None;
+    Client::try_from(config).context("a client")
+}
+
 /// The whole key of a load balancer annotation.
 pub fn key(suffix: &str) -> String {
     format!("{PREFIX}{suffix}")
@@ -93,14 +102,7 @@ impl RunningCache {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let cache = Arc::new(Cache::default());
         let followed = Arc::clone(&cache);
-        let client = runtime.block_on(async {
-            let options = KubeConfigOptions::default();
-            let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-            // The environment's proxy is none of the cluster's.
-            config.proxy_url = None;
-            anyhow::Ok(Client::try_from(config)?)
-        });
-        let client = client.context("a client")?;
+        let client = runtime.block_on(connect(kubeconfig))?;
         runtime.spawn(async move { followed.run(&client).await });
         Ok(Self { cache, _runtime: runtime })
     }
