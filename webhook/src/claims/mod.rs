@@ -13,7 +13,7 @@ mod service_list;
 pub mod settlement;
 mod sweep;
 
-pub use lease::LeaseStore;
+pub use lease::{LeaseStore, lease_name};
 
 use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 

@@ -4,6 +4,7 @@
 
 mod cache;
 mod certificates;
+mod claims;
 mod live_lists;
 #[allow(dead_code, reason = "the suite `server` uses the rest")]
 #[path = "../support/process.rs"]
@@ -31,8 +32,9 @@ static CONFIGURATIONS: Mutex<()> = Mutex::new(());
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    for (name, test) in [cache::following::TESTS, cache::faults::TESTS, live_lists::TESTS].concat()
-    {
+    let tests =
+        [cache::following::TESTS, cache::faults::TESTS, claims::TESTS, live_lists::TESTS].concat();
+    for (name, test) in tests {
         trials.push(shared.trial(name, move |testbed| {
             let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);
             test(&TestNamespace::new(testbed)?)

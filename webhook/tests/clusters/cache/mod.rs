@@ -89,7 +89,8 @@ pub fn key(suffix: &str) -> String {
 /// A cache that follows a cluster for as long as this value lives.
 pub struct RunningCache {
     pub cache: Arc<Cache>,
-    _runtime: Runtime,
+    pub client: Client,
+    pub runtime: Runtime,
 }
 
 impl RunningCache {
@@ -103,8 +104,9 @@ impl RunningCache {
         let cache = Arc::new(Cache::default());
         let followed = Arc::clone(&cache);
         let client = runtime.block_on(connect(kubeconfig))?;
-        runtime.spawn(async move { followed.run(&client).await });
-        Ok(Self { cache, _runtime: runtime })
+        let following = client.clone();
+        runtime.spawn(async move { followed.run(&following).await });
+        Ok(Self { cache, client, runtime })
     }
 
     /// Waits until everything has been listed.

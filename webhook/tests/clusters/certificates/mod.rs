@@ -50,6 +50,8 @@ impl<'a> Installation<'a> {
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
             {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET_NAME],
              "verbs": ["get", "list", "watch", "update"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+             "verbs": ["create", "get", "list", "update", "delete"]},
         ]);
         json!({"apiVersion": "v1", "kind": "List", "items": [
             {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": meta, "rules": rules},
