@@ -19,13 +19,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Where to answer reviews, probes and metrics, over TLS; port 0 takes a free one, told in the log
+    /// Where to answer reviews, over TLS; port 0 takes a free one, told in the log
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
 
-    /// Where to answer probes and metrics without TLS [default: nowhere]
-    #[arg(long, value_name = "ADDR")]
-    pub probe_listen: Option<SocketAddr>,
+    /// Where to answer probes and metrics, without TLS; port 0 takes a free one, told in the log
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8081")]
+    pub probe_listen: SocketAddr,
 
     /// Take the certificate from tls.crt and tls.key of this folder, and publish its ca.crt if there
     /// is one [default: make one, and publish the authority kept in a Secret]
@@ -35,6 +35,16 @@ pub struct Args {
     /// One more name or address that a self-made certificate is for; repeatable
     #[arg(long, value_name = "NAME", conflicts_with = "tls_cert_dir")]
     pub tls_name: Vec<String>,
+
+    /// Take reviews only from clients with a certificate of an authority in this file, PEM; read again
+    /// when it changes [default: from everybody]
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
+
+    /// A common name or DNS name that a client's certificate must have; repeatable, one is enough
+    /// [default: any]
+    #[arg(long, value_name = "NAME", requires = "client_ca_file")]
+    pub client_name: Vec<String>,
 
     /// Namespace of the Service and the Secret [default: that of the service account, else clbmigrate-system]
     #[arg(long, value_name = "NAME")]

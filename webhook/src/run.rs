@@ -26,7 +26,7 @@ use crate::{
     serve::{Limits, Readiness, ReviewHandler, Server, ShutdownPhase},
     tls::{
         AuthoritySecret, CaBundle, CaBundlePublisher, CertDir, CertDirWatcher, CertResolver,
-        CertRotator, SelfCheck, TrustAnchor, WebhookService,
+        CertRotator, ClientAuthority, SelfCheck, TrustAnchor, WebhookService,
     },
 };
 
@@ -72,10 +72,8 @@ pub async fn run<H: ReviewHandler>(
     let (client, namespace) = connect(args.kubeconfig.as_deref()).await?;
     let listener = listen(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let probes = match args.probe_listen {
-        Some(address) => Some(listen(address, "--probe-listen").await?),
-        None => None,
-    };
+    let probes = listen(args.probe_listen, "--probe-listen").await?;
+    let clients = start_client_authority(&args, &mut background)?;
 
     let namespace =
         args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
@@ -99,25 +97,24 @@ pub async fn run<H: ReviewHandler>(
     let HandlerSetup { handler, is_ready, background: handler_background } = setup(dependencies);
     background.spawn(handler_background);
 
-    let tls = resolver.server_config()?;
+    let tls = resolver.server_config(clients.as_ref())?;
     let readiness = Readiness::new()
-        .with_check("caches", is_ready)
+        .with_precondition("caches", is_ready)
         .with_check("certificate", move || {
             resolver.current().map(drop).ok_or("none yet".to_owned())
         })
         .with_check("self call", move || self_check.check());
     let limits = Limits { drain: args.drain_timeout, ..Limits::default() };
     let (phases, phase) = watch::channel(ShutdownPhase::Serving);
-    let server = Server::new(handler, metrics, Arc::new(readiness), limits, phase);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on https://{address}");
+    let server = Server::new(handler, metrics, Arc::new(readiness), clients, limits, phase);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        "listening on https://{address} for reviews and on http://{} for probes and metrics",
+        probes.local_addr()?
+    );
 
     let serving = async {
-        let probes = async {
-            if let Some(listener) = probes {
-                server.serve_probes(listener).await;
-            }
-        };
-        tokio::join!(server.serve(listener, tls), probes);
+        tokio::join!(server.serve(listener, tls), server.serve_probes(probes));
     };
     let shutdown = shut_down(&mut signals, &mut background, &phases, args.shutdown_delay);
     let graceful = async { tokio::join!(serving, shutdown).1 };
@@ -262,6 +259,18 @@ fn start_certificates(
         background.spawn(publisher.run(bundle.clone()));
     }
     Ok(bundle)
+}
+
+/// Starts what follows the file with the authorities of client certificates, if there is one.
+fn start_client_authority(
+    args: &Args,
+    background: &mut JoinSet<()>,
+) -> Result<Option<Arc<ClientAuthority>>> {
+    let Some(file) = &args.client_ca_file else { return Ok(None) };
+    let authority = ClientAuthority::open(file, args.client_name.clone());
+    let authority = Arc::new(authority.map_err(anyhow::Error::msg).context("--client-ca-file")?);
+    background.spawn(Arc::clone(&authority).run(args.reload_interval));
+    Ok(Some(authority))
 }
 
 /// What the self-check trusts; `None` while that is not known.

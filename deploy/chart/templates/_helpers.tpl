@@ -18,6 +18,11 @@ app.kubernetes.io/name: clbmigrate-webhook
 {{- end }}
 {{- end }}
 
+{{- /* Whether reviews are taken only from clients with a certificate; empty if not. */}}
+{{- define "clbmigrate.hasClientCA" -}}
+{{- if or .Values.tls.clientCA.configMapName .Values.tls.clientCA.secretName }}true{{ end }}
+{{- end }}
+
 {{- /* Labels of a webhook configuration, and what shall be written on it for others. */}}
 {{- define "clbmigrate.hookMetadata" -}}
 labels:

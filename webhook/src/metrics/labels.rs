@@ -40,15 +40,18 @@ pub enum ShedReason {
     Busy,
     /// No answer within the time that the API server waits.
     Late,
+    /// What reviews are judged by is not known yet.
+    Unsynced,
 }
 
 impl ShedReason {
-    pub(super) const ALL: [Self; 2] = [Self::Busy, Self::Late];
+    pub(super) const ALL: [Self; 3] = [Self::Busy, Self::Late, Self::Unsynced];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
             Self::Late => "late",
+            Self::Unsynced => "unsynced",
         }
     }
 }

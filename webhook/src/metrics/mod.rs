@@ -93,7 +93,8 @@ pub struct Metrics {
 /// The metrics of one webhook.
 struct WebhookMetrics {
     results: [Counter; 6],
-    shed: [Counter; 2],
+    shed: [Counter; 3],
+    refused_clients: Counter,
     in_flight: Gauge,
     latency: Histogram,
 }
@@ -109,6 +110,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("clbmigrate_webhook");
         let requests = Family::<RequestLabels, Counter>::default();
         let shed = Family::<ShedLabels, Counter>::default();
+        let refused_clients = Family::<WebhookLabels, Counter>::default();
         let in_flight = Family::<WebhookLabels, Gauge>::default();
         let latency =
             Family::<WebhookLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
@@ -126,12 +128,18 @@ impl Default for Metrics {
                     let reason = reason.as_str();
                     shed.get_or_create_owned(&ShedLabels { hook: name, reason })
                 }),
+                refused_clients: refused_clients.get_or_create_owned(&labels),
                 in_flight: in_flight.get_or_create_owned(&labels),
                 latency: latency.get_or_create_owned(&labels),
             }
         });
         registry.register("requests", "Reviews answered, by hook and verdict", requests);
-        registry.register("shed", "Reviews turned away for load, by hook and reason", shed);
+        registry.register("shed", "Reviews turned away unjudged, by hook and reason", shed);
+        registry.register(
+            "refused_clients",
+            "Reviews refused because of the client's certificate, by hook",
+            refused_clients,
+        );
         registry.register("in_flight", "Reviews being answered", in_flight);
         registry.register_with_unit(
             "latency",
@@ -287,11 +295,16 @@ impl Metrics {
     }
 
     pub(crate) fn count_shed(&self, webhook: Webhook, why: ShedReason) {
-        let [busy, late] = &self.for_webhook(webhook).shed;
+        let [busy, late, unsynced] = &self.for_webhook(webhook).shed;
         match why {
             ShedReason::Busy => busy.inc(),
             ShedReason::Late => late.inc(),
+            ShedReason::Unsynced => unsynced.inc(),
         };
+    }
+
+    pub(crate) fn count_refused_client(&self, webhook: Webhook) {
+        self.for_webhook(webhook).refused_clients.inc();
     }
 
     pub(crate) fn review_started(&self, webhook: Webhook) {

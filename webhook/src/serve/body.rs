@@ -1,17 +1,22 @@
 //! Reads a request's body, up to its limit.
 
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The largest body, in bytes, that is read without a permit. Reviews have a few thousand bytes.
-pub(super) const SMALL: usize = 64 * 1024;
+use super::body_memory::{BodyMemory, BodyShare};
 
-/// A whole body, and its permit to occupy memory if it is a large one.
-pub(super) struct RequestBody<'s> {
+/// The largest body, in bytes, that [`BodyMemory`] does not count: there are no more of them than
+/// connections. Reviews have a few thousand bytes.
+const SMALL: usize = 64 * 1024;
+
+/// A whole body, and what it occupies of the memory for large ones.
+pub(super) struct RequestBody<'m> {
     pub bytes: Bytes,
-    _permit: Option<SemaphorePermit<'s>>,
+    _share: Option<BodyShare<'m>>,
 }
 
 /// Why a body could not be read.
@@ -21,13 +26,17 @@ pub(super) enum BodyError {
     TooLarge,
     /// The client has closed the connection, or sent an invalid body.
     Broken,
+    /// There are more large bodies than memory for them.
+    NoMemory,
 }
 
-/// Reads a whole body. Bodies that are large, or might be, wait for a permit of `large_bodies`.
+/// Reads the whole body of a request that began at `start`. Memory is taken as bytes arrive, so that
+/// a length that is only announced costs nothing.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
-    large_bodies: &Semaphore,
+    memory: &BodyMemory,
+    start: Instant,
 ) -> Result<RequestBody<'_>, BodyError> {
     let declared = match body.size_hint().exact() {
         Some(length) => Some(usize::try_from(length).map_err(|_| BodyError::TooLarge)?),
@@ -37,33 +46,55 @@ pub(super) async fn read(
         drain(body, limit).await;
         return Err(BodyError::TooLarge);
     }
-    let is_small = declared.is_some_and(|length| length <= SMALL);
-    let permit = if is_small { None } else { large_bodies.acquire().await.ok() };
-
     let Some(first) = next_chunk(&mut body).await? else {
-        return Ok(RequestBody { bytes: Bytes::new(), _permit: permit });
+        return Ok(RequestBody { bytes: Bytes::new(), _share: None });
     };
     // The usual case: the whole body has come with the head, and nothing is copied.
     if declared == Some(first.len()) {
-        return Ok(RequestBody { bytes: first, _permit: permit });
+        return Ok(RequestBody { bytes: first, _share: None });
     }
-    let expected = declared.unwrap_or(SMALL).max(first.len());
-    let mut whole = BytesMut::with_capacity(expected.min(limit));
-    whole.extend_from_slice(&first);
-    while declared.is_none_or(|length| whole.len() < length) {
-        let Some(more) = next_chunk(&mut body).await? else { break };
-        if whole.len() + more.len() > limit {
+    let mut share = None;
+    let mut whole = BytesMut::with_capacity(declared.unwrap_or(SMALL).min(SMALL));
+    let mut next = Some(first);
+    while let Some(chunk) = next {
+        if whole.len() + chunk.len() > limit {
             drain(body, limit).await;
             return Err(BodyError::TooLarge);
         }
-        whole.extend_from_slice(&more);
+        if whole.len() + chunk.len() > SMALL {
+            let counted = if share.is_none() { whole.len() } else { 0 };
+            let share = share.get_or_insert_with(|| memory.begin(start));
+            if !share.grow(counted + chunk.len()) {
+                return Err(BodyError::NoMemory);
+            }
+        }
+        whole.extend_from_slice(&chunk);
+        if declared.is_some_and(|length| whole.len() >= length) {
+            break;
+        }
+        next = match &share {
+            None => next_chunk(&mut body).await?,
+            Some(share) => tokio::select! {
+                biased;
+                chunk = next_chunk(&mut body) => chunk?,
+                () = share.given_up.notified() => return Err(BodyError::NoMemory),
+            },
+        };
     }
-    Ok(RequestBody { bytes: whole.freeze(), _permit: permit })
+    if share.as_mut().is_some_and(|share: &mut BodyShare<'_>| !share.complete()) {
+        return Err(BodyError::NoMemory);
+    }
+    Ok(RequestBody { bytes: whole.freeze(), _share: share })
+}
+
+/// Throws away what has arrived of a body, without waiting for more.
+pub(super) fn discard_arrived(mut body: Incoming) {
+    while let Some(Ok(Some(_))) = next_chunk(&mut body).now_or_never() {}
 }
 
 /// Reads a body and throws it away, up to `limit` bytes. A client that is still sending would else see
 /// a broken connection in place of the answer.
-pub(super) async fn drain(mut body: Incoming, limit: usize) {
+async fn drain(mut body: Incoming, limit: usize) {
     let mut left = limit;
     while let Ok(Some(data)) = next_chunk(&mut body).await {
         match left.checked_sub(data.len()) {

@@ -1,6 +1,6 @@
 //! Serves one connection from its handshake to its end.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -8,10 +8,10 @@ use hyper::{
     Request, Response,
     body::Incoming,
     header::{CONNECTION, HeaderValue},
-    server::conn::{http1, http2},
+    server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -22,18 +22,14 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Limits, ReviewHandler, ShutdownPhase,
-    connection_state::{ConnectionHealth, ConnectionState, MonitoredStream, TimeoutMonitor},
+    client::Client,
+    connection_state::{ConnectionHealth, ConnectionState, TimeoutMonitor},
+    monitored_stream::MonitoredStream,
     router::{Endpoints, Router},
 };
 
-/// The most requests at once on one connection of HTTP/2.
-const STREAMS: u32 = 32;
-
 /// The most bytes that a request's head may have, and that are read at once.
-const BUFFER: usize = 64 * 1024;
-
-/// How often the server pings a client of HTTP/2.
-const PING: Duration = Duration::from_secs(30);
+const BUFFER: usize = 16 * 1024;
 
 /// What all connections of a listener share.
 pub(super) struct ConnectionContext<H> {
@@ -48,28 +44,36 @@ pub(super) struct ConnectionContext<H> {
 pub(super) async fn serve<H: ReviewHandler>(
     context: Arc<ConnectionContext<H>>,
     tcp: TcpStream,
+    address: SocketAddr,
+    state: Arc<ConnectionState>,
 ) -> io::Result<()> {
     // An answer is one small packet: to wait for more would only delay it.
     tcp.set_nodelay(true)?;
-    let Some(tls) = &context.tls else { return http1(&context, tcp).await };
-    let stream = timeout(context.limits.handshake, tls.accept(tcp)).await??;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2(&context, stream).await
-    } else {
-        http1(&context, stream).await
-    }
+    let Some(tls) = &context.tls else {
+        return converse(&context, tcp, Client::new(address, None), state).await;
+    };
+    let handshake = timeout(context.limits.handshake, tls.accept(tcp));
+    let stream = tokio::select! {
+        biased;
+        stream = handshake => stream??,
+        () = state.wait_for_eviction() => return Ok(()),
+    };
+    let client = Client::new(address, stream.get_ref().1.peer_certificates());
+    converse(&context, stream, client, state).await
 }
 
-async fn http1<H: ReviewHandler>(
+async fn converse<H: ReviewHandler>(
     context: &ConnectionContext<H>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    client: Client,
+    state: Arc<ConnectionState>,
 ) -> io::Result<()> {
-    let state = Arc::new(ConnectionState::default());
     let service = service_fn(|request: Request<Incoming>| {
-        let state = Arc::clone(&state);
+        let (state, client) = (&state, &client);
         async move {
-            state.set_busy();
-            let mut response = context.router.respond(context.endpoints, request).await;
+            state.set_reading_body();
+            let mut response =
+                context.router.respond(context.endpoints, client, state, request).await;
             if state.is_closing() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -94,7 +98,7 @@ async fn http1<H: ReviewHandler>(
     let mut phase = context.phase.clone();
     let mut seen = ShutdownPhase::Serving;
     loop {
-        tokio::select! {
+        let is_silent = tokio::select! {
             biased;
             ended = conversation.as_mut() => return ended.map_err(io::Error::other),
             now = next_phase(&mut phase, seen) => {
@@ -103,48 +107,29 @@ async fn http1<H: ReviewHandler>(
                 if now == ShutdownPhase::Draining {
                     conversation.as_mut().graceful_shutdown();
                 }
+                false
             }
-            _ = ticks.tick() => match monitor.check() {
-                ConnectionHealth::Ok => {}
-                ConnectionHealth::HeaderTimeout => return Err(io::ErrorKind::TimedOut.into()),
-                // Where this does not end the connection, the next check does.
-                ConnectionHealth::IdleTimeout if state.is_closing() => return Ok(()),
-                ConnectionHealth::IdleTimeout => {
-                    state.set_closing();
-                    conversation.as_mut().graceful_shutdown();
-                }
+            // A request may have come since another connection wanted this one's place.
+            () = state.wait_for_eviction() => match state.eviction_rank() {
+                Some(_) if state.is_idle() => true,
+                Some(_) => return Ok(()),
+                None => false,
             },
+            _ = ticks.tick() => match monitor.check() {
+                ConnectionHealth::Ok => false,
+                ConnectionHealth::HeaderTimeout => return Err(io::ErrorKind::TimedOut.into()),
+                ConnectionHealth::IdleTimeout => true,
+            },
+        };
+        if is_silent {
+            // Where this does not end the connection, the next time does.
+            if state.is_closing() {
+                return Ok(());
+            }
+            state.set_closing();
+            conversation.as_mut().graceful_shutdown();
         }
     }
-}
-
-async fn http2<H: ReviewHandler>(
-    context: &Arc<ConnectionContext<H>>,
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> io::Result<()> {
-    let service = {
-        let context = Arc::clone(context);
-        service_fn(move |request: Request<Incoming>| {
-            let context = Arc::clone(&context);
-            async move {
-                let response = context.router.respond(context.endpoints, request).await;
-                Ok::<_, std::convert::Infallible>(response)
-            }
-        })
-    };
-    let conversation = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
-        .max_concurrent_streams(STREAMS)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut conversation = std::pin::pin!(conversation);
-    let mut phase = context.phase.clone();
-    tokio::select! {
-        biased;
-        ended = conversation.as_mut() => return ended.map_err(io::Error::other),
-        _ = next_phase(&mut phase, ShutdownPhase::Closing) => conversation.as_mut().graceful_shutdown(),
-    }
-    conversation.await.map_err(io::Error::other)
 }
 
 /// Waits for a phase later than `seen`; for ever, if the sender of phases is gone.

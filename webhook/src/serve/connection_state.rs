@@ -1,48 +1,98 @@
-//! The state of an HTTP/1 connection: idle between requests, in the head of one, or busy answering.
+//! The state of an HTTP/1 connection: idle, in the head or the body of a request, or busy answering.
 //!
 //! hyper has one time-out for idle connections and for slow heads, but API servers leave connections
 //! idle for a minute and a half, and nobody needs that long for a head.
 
 use std::{
-    io,
-    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 const IDLE: u32 = 0;
 const HEAD: u32 = 1;
-const BUSY: u32 = 2;
+const BODY: u32 = 2;
+const BUSY: u32 = 3;
 /// The state is in the two lowest bits; the others count its changes.
 const STATE_BITS: u32 = 3;
 const ONE_CHANGE: u32 = 4;
 
+/// A request that has not arrived after this time may be given up for another connection. API servers
+/// send a request whole, which takes milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The state of one connection. Only its own task writes it, so loads and stores need no order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ConnectionState {
     state: AtomicU32,
+    /// When the connection became idle, or its request began, in milliseconds after `epoch`.
+    since: AtomicU64,
+    epoch: Instant,
+    /// Whether a review of this connection was judged.
+    has_asked: AtomicBool,
     closing: AtomicBool,
+    evicted: Notify,
+}
+
+/// Which connection goes first when there are too many: the lowest rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum EvictionRank {
+    /// No review of this connection was ever judged, or its handshake has not ended; idle since then.
+    NeverAsked(u64),
+    /// Idle between requests since then.
+    Idle(u64),
+    /// The request that began then still arrives.
+    Slow(u64),
 }
 
 impl ConnectionState {
+    /// A new connection, idle from now on. Connections that are compared have one `epoch`.
+    pub fn new(epoch: Instant) -> Self {
+        let state = Self {
+            state: AtomicU32::new(IDLE),
+            since: AtomicU64::new(0),
+            epoch,
+            has_asked: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            evicted: Notify::new(),
+        };
+        state.since.store(state.now(), Relaxed);
+        state
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn enter(&self, state: u32) {
         let before = self.state.load(Relaxed);
         self.state.store((before & !STATE_BITS).wrapping_add(ONE_CHANGE) | state, Relaxed);
+        if matches!(state, IDLE | HEAD) {
+            self.since.store(self.now(), Relaxed);
+        }
+    }
+
+    fn is(&self, state: u32) -> bool {
+        self.state.load(Relaxed) & STATE_BITS == state
     }
 
     /// Notes that bytes have arrived: on an idle connection they begin the next request.
-    fn bytes_arrived(&self) {
-        if self.state.load(Relaxed) & STATE_BITS == IDLE {
+    pub fn bytes_arrived(&self) {
+        if self.is(IDLE) {
             self.enter(HEAD);
         }
     }
 
-    /// Notes that a whole head was read.
+    /// Notes that a whole head was read, and that the body is awaited.
+    pub fn set_reading_body(&self) {
+        self.enter(BODY);
+    }
+
+    /// Notes that the request has arrived whole. From now on it is answered, whatever happens.
     pub fn set_busy(&self) {
         self.enter(BUSY);
     }
@@ -50,6 +100,11 @@ impl ConnectionState {
     /// Notes that the request was answered.
     pub fn set_idle(&self) {
         self.enter(IDLE);
+    }
+
+    /// Notes that a review of this connection was judged.
+    pub fn set_asked(&self) {
+        self.has_asked.store(true, Relaxed);
     }
 
     /// From now on answers ask the client to close the connection.
@@ -60,6 +115,36 @@ impl ConnectionState {
     /// Whether answers ask the client to close the connection.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Relaxed)
+    }
+
+    /// Whether the connection is between requests.
+    pub fn is_idle(&self) -> bool {
+        self.is(IDLE)
+    }
+
+    /// When the connection goes in favour of another; `None` while a request of it is answered, or
+    /// has only just begun.
+    pub fn eviction_rank(&self) -> Option<EvictionRank> {
+        let since = self.since.load(Relaxed);
+        match self.state.load(Relaxed) & STATE_BITS {
+            IDLE if !self.has_asked.load(Relaxed) => Some(EvictionRank::NeverAsked(since)),
+            IDLE => Some(EvictionRank::Idle(since)),
+            BUSY => None,
+            _ => {
+                let after = Duration::from_millis(self.now().saturating_sub(since));
+                (after >= SLOW).then_some(EvictionRank::Slow(since))
+            }
+        }
+    }
+
+    /// Asks the connection's task to end it in favour of another.
+    pub fn evict(&self) {
+        self.evicted.notify_one();
+    }
+
+    /// Waits until [`Self::evict`] is called.
+    pub async fn wait_for_eviction(&self) {
+        self.evicted.notified().await;
     }
 }
 
@@ -73,7 +158,7 @@ pub(super) enum ConnectionHealth {
     IdleTimeout,
 }
 
-/// Checks a connection's state at even intervals. Requests need not read a clock that way.
+/// Checks a connection's state at even intervals, and so tells a slow head from silence.
 #[derive(Debug)]
 pub(super) struct TimeoutMonitor {
     state: Arc<ConnectionState>,
@@ -106,58 +191,6 @@ impl TimeoutMonitor {
     }
 }
 
-/// A stream that notes in the connection's state when bytes arrive.
-#[derive(Debug)]
-pub(super) struct MonitoredStream<S> {
-    pub stream: S,
-    pub state: Arc<ConnectionState>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.state.bytes_arrived();
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_head_that_does_not_end_is_slow_and_silence_is_not() {
-        let state = Arc::new(ConnectionState::default());
+        let state = Arc::new(ConnectionState::new(Instant::now()));
         let mut monitor = TimeoutMonitor::new(Arc::clone(&state), 10);
         assert_eq!(checks(&mut monitor, 9), ConnectionHealth::Ok);
         state.bytes_arrived();
@@ -183,10 +216,11 @@ mod tests {
 
     #[test]
     fn a_long_silence_is_noticed_and_every_request_begins_a_new_one() {
-        let state = Arc::new(ConnectionState::default());
+        let state = Arc::new(ConnectionState::new(Instant::now()));
         let mut monitor = TimeoutMonitor::new(Arc::clone(&state), 3);
         assert_eq!(checks(&mut monitor, 2), ConnectionHealth::Ok);
         state.bytes_arrived();
+        state.set_reading_body();
         state.set_busy();
         assert_eq!(checks(&mut monitor, 100), ConnectionHealth::Ok, "work takes what it takes");
         state.set_idle();

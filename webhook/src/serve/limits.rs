@@ -9,7 +9,8 @@ const MAX_BODY: usize = 7 * 1024 * 1024;
 /// The server's limits.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The most connections at once of a listener. More wait to be accepted.
+    /// The most connections at once of a listener. For one more the one that has been idle for longest is
+    /// closed.
     pub connections: usize,
     /// The longest TLS handshake.
     pub handshake: Duration,
@@ -21,11 +22,16 @@ pub struct Limits {
     pub idle: Duration,
     /// The largest body, in bytes.
     pub body: usize,
-    /// The most reviews of Services at once.
+    /// The longest wait for the rest of a body. A client may ask for less, never for more.
+    pub body_time: Duration,
+    /// The most bytes of large bodies at once. When there are more, the one that arrives most slowly is
+    /// given up.
+    pub body_memory: usize,
+    /// The most reviews of Services that are judged at once.
     pub services: usize,
-    /// The most reviews of workloads at once, of both webhooks together.
+    /// The most reviews of workloads that are judged at once, of all their webhooks together.
     pub workloads: usize,
-    /// The most reviews of Pods at once.
+    /// The most reviews of Pods that are judged at once.
     pub pods: usize,
     /// The longest wait for running requests at shutdown.
     pub drain: Duration,
@@ -39,6 +45,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(180),
             body: MAX_BODY,
+            body_time: Duration::from_secs(5),
+            body_memory: 16 * MAX_BODY,
             // An answer takes microseconds, or two seconds of waiting for the API server: so many
             // of either kind are answered before any API server's patience ends.
             services: 512,

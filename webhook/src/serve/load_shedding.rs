@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Limits, Reply};
-use crate::Webhook;
+use crate::{Webhook, metrics::ShedReason};
 
 /// How many seconds API servers wait if the URL does not say.
 const DEFAULT_TIMEOUT: u64 = 5;
@@ -112,9 +112,17 @@ pub(super) fn allow_unjudged(body: &[u8]) -> Option<Reply> {
     serde_json::to_vec(&answer).ok().map(Reply::review)
 }
 
-/// The answer that sheds any other review: HTTP 429.
-pub(super) fn too_many_requests() -> Reply {
-    Reply::error(StatusCode::TOO_MANY_REQUESTS, "too many reviews at once; try again")
+/// The answer that sheds any other review: 503 from a server that has just started, else 429.
+pub(super) fn try_again(why: ShedReason) -> Reply {
+    match why {
+        ShedReason::Unsynced => Reply::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "just started, and what reviews are judged by is not known yet; try again",
+        ),
+        ShedReason::Busy | ShedReason::Late => {
+            Reply::error(StatusCode::TOO_MANY_REQUESTS, "too many reviews at once; try again")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! The server: connections, limits, routes, and a graceful shutdown.
 
 mod body;
+mod body_memory;
+mod client;
 mod connection;
 mod connection_state;
+mod connections;
 mod handler;
 mod limits;
 mod listener;
 mod load_shedding;
+mod monitored_stream;
 mod readiness;
 mod router;
 mod shutdown;

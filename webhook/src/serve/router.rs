@@ -1,6 +1,10 @@
 //! Routes requests by path, and answers them within their limits.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -10,16 +14,21 @@ use hyper::{
     body::Incoming,
     header::{ALLOW, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, RETRY_AFTER},
 };
-use tokio::{sync::Semaphore, time::timeout_at};
+use tokio::time::timeout_at;
 
 use super::{
     Limits, Readiness, Reply, ReviewHandler,
     body::{self, BodyError},
+    body_memory::BodyMemory,
+    client::Client,
+    connection_state::ConnectionState,
     load_shedding::{self, ConcurrencyLimits},
 };
 use crate::{
     Webhook,
+    log::RateLimit,
     metrics::{self, Metrics, ShedReason},
+    tls::{ClientAuthority, ClientRefusal},
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -30,8 +39,8 @@ const GET: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// Seconds after which a client that was shed may try again.
 const RETRY_DELAY: HeaderValue = HeaderValue::from_static("1");
 
-/// How many large bodies may be in memory at once.
-const LARGE_BODIES: usize = 16;
+/// How many refused clients are logged a second.
+const LOGGED_REFUSALS: u32 = 1;
 
 type HttpResponse = Response<Full<Bytes>>;
 
@@ -41,18 +50,22 @@ pub(super) struct Router<H> {
     handler: H,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
+    clients: Option<Arc<ClientAuthority>>,
+    refusal_log: RateLimit,
     concurrency: ConcurrencyLimits,
-    large_bodies: Semaphore,
+    body_memory: BodyMemory,
     max_body: usize,
+    body_time: Duration,
 }
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoints {
-    /// Reviews, probes and metrics.
-    All,
-    /// Probes and metrics alone.
-    ProbesOnly,
+    /// Reviews, and `/healthz` for the program's call to itself: its answer proves that this very
+    /// listener speaks TLS and HTTP.
+    Reviews,
+    /// Probes and metrics.
+    Probes,
 }
 
 impl<H: ReviewHandler> Router<H> {
@@ -60,30 +73,47 @@ impl<H: ReviewHandler> Router<H> {
         handler: H,
         metrics: Arc<Metrics>,
         readiness: Arc<Readiness>,
+        clients: Option<Arc<ClientAuthority>>,
         limits: &Limits,
     ) -> Self {
-        let (concurrency, large_bodies) =
-            (ConcurrencyLimits::new(limits), Semaphore::new(LARGE_BODIES));
-        Self { handler, metrics, readiness, concurrency, large_bodies, max_body: limits.body }
+        Self {
+            handler,
+            metrics,
+            readiness,
+            clients,
+            refusal_log: RateLimit::new(LOGGED_REFUSALS),
+            concurrency: ConcurrencyLimits::new(limits),
+            body_memory: BodyMemory::new(limits.body_memory),
+            max_body: limits.body,
+            body_time: limits.body_time,
+        }
     }
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    pub async fn respond(&self, endpoints: Endpoints, request: Request<Incoming>) -> HttpResponse {
+    pub async fn respond(
+        &self,
+        endpoints: Endpoints,
+        client: &Client,
+        connection: &ConnectionState,
+        request: Request<Incoming>,
+    ) -> HttpResponse {
         let webhook = match (endpoints, request.uri().path()) {
             (_, "/healthz") => return answer_probe(&request, || text(StatusCode::OK, "ok\n")),
-            (_, "/readyz") => return answer_probe(&request, || self.readyz()),
-            (_, "/metrics") => return answer_probe(&request, || self.metrics_text()),
-            (Endpoints::All, path) => {
+            (Endpoints::Probes, "/readyz") => return answer_probe(&request, || self.readyz()),
+            (Endpoints::Probes, "/metrics") => {
+                return answer_probe(&request, || self.metrics_text());
+            }
+            (Endpoints::Probes, _) => None,
+            (Endpoints::Reviews, path) => {
                 Webhook::ALL.into_iter().find(|webhook| webhook.path() == path)
             }
-            (Endpoints::ProbesOnly, _) => None,
         };
         match webhook {
             Some(_) if request.method() != Method::POST => not_allowed(POST),
-            Some(webhook) => self.review(webhook, request).await,
+            Some(webhook) => self.review(webhook, client, connection, request).await,
             None => text(StatusCode::NOT_FOUND, "no such path\n"),
         }
     }
@@ -103,47 +133,53 @@ impl<H: ReviewHandler> Router<H> {
         }
     }
 
-    async fn review(&self, webhook: Webhook, request: Request<Incoming>) -> HttpResponse {
+    async fn review(
+        &self,
+        webhook: Webhook,
+        client: &Client,
+        connection: &ConnectionState,
+        request: Request<Incoming>,
+    ) -> HttpResponse {
+        let start = Instant::now();
+        if let Some(authority) = &self.clients
+            && let Err(refusal) = client.check(authority, start)
+        {
+            connection.set_closing();
+            return self.refuse(webhook, client, &refusal, request);
+        }
         if !is_json(&request) {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json\n");
         }
-        let start = Instant::now();
-        let deadline = (start + load_shedding::review_timeout(request.uri().query())).into();
+        let patience = load_shedding::review_timeout(request.uri().query());
         let _in_flight = InFlight::begin(&self.metrics, webhook, start);
-        let permit = self.concurrency.try_acquire(webhook);
         // A client that asks before it sends a large body is answered at once.
         let is_refused =
             request.headers().contains_key(EXPECT) && is_larger(&request, self.max_body);
         if is_refused {
             return self.too_large();
         }
-        let body = match permit {
-            None if webhook != Webhook::MutatePods => {
-                // The connection stays in use, which costs less than a new handshake.
-                let drained = body::drain(request.into_body(), body::SMALL);
-                let _ = timeout_at(deadline, drained).await;
-                return self.shed(webhook, ShedReason::Busy, None);
-            }
-            _ => timeout_at(
-                deadline,
-                body::read(request.into_body(), self.max_body, &self.large_bodies),
-            ),
-        };
-        let body = match body.await {
+        let body = body::read(request.into_body(), self.max_body, &self.body_memory, start);
+        let body = match timeout_at((start + patience.min(self.body_time)).into(), body).await {
             Ok(Ok(body)) => body,
             Ok(Err(BodyError::TooLarge)) => return self.too_large(),
             Ok(Err(BodyError::Broken)) => {
                 return text(StatusCode::BAD_REQUEST, "the body did not arrive whole\n");
             }
+            Ok(Err(BodyError::NoMemory)) => return self.shed(webhook, ShedReason::Busy, None),
             Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "the body came too slowly\n"),
         };
+        connection.set_busy();
         let pod = (webhook == Webhook::MutatePods).then(|| body.bytes.clone());
-        if permit.is_none() {
-            return self.shed(webhook, ShedReason::Busy, pod);
+        if !self.readiness.can_judge() {
+            return self.shed(webhook, ShedReason::Unsynced, pod);
         }
+        let Some(_permit) = self.concurrency.try_acquire(webhook) else {
+            return self.shed(webhook, ShedReason::Busy, pod);
+        };
+        connection.set_asked();
         let answer =
             AssertUnwindSafe(self.handler.handle(webhook, body.bytes.clone())).catch_unwind();
-        match timeout_at(deadline, answer).await {
+        match timeout_at((start + patience).into(), answer).await {
             Ok(Ok(reply)) => response(reply),
             Ok(Err(_)) => {
                 self.metrics.count_panic();
@@ -153,14 +189,35 @@ impl<H: ReviewHandler> Router<H> {
         }
     }
 
+    /// Refuses a client from which no reviews are taken. Its body is not read.
+    fn refuse(
+        &self,
+        webhook: Webhook,
+        client: &Client,
+        refusal: &ClientRefusal,
+        request: Request<Incoming>,
+    ) -> HttpResponse {
+        self.metrics.count_refused_client(webhook);
+        if let Ok(suppressed) = self.refusal_log.check() {
+            let (hook, address) = (webhook.name(), client.address);
+            tracing::warn!(hook, %address, %refusal, suppressed, "a review was refused for its client");
+        }
+        // What is left unread when a connection is closed may take the answer with it.
+        body::discard_arrived(request.into_body());
+        text(StatusCode::FORBIDDEN, format!("{refusal}\n"))
+    }
+
+    /// Turns a review away unjudged. API servers repeat a request for 429 and 5xx only where the answer
+    /// has `Retry-After`, until the hook's time-out (Kubernetes: client-go, `rest/with_retry.go`, with
+    /// the context of apiserver's `admission/plugin/webhook/validating/dispatcher.go`). Reviews of
+    /// Services are repeated, because API servers may not skip them; the others are better skipped than
+    /// waited for.
     fn shed(&self, webhook: Webhook, why: ShedReason, pod: Option<Bytes>) -> HttpResponse {
         self.metrics.count_shed(webhook, why);
         if let Some(reply) = pod.and_then(|body| load_shedding::allow_unjudged(&body)) {
             return response(reply);
         }
-        let busy = response(load_shedding::too_many_requests());
-        // Without this header API servers do not try again. Reviews of Services must be tried again,
-        // because API servers may not skip them; the others are better skipped than waited for.
+        let busy = response(load_shedding::try_again(why));
         if webhook == Webhook::ValidateServices {
             with_header(busy, RETRY_AFTER, RETRY_DELAY)
         } else {

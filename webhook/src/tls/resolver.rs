@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio::sync::watch;
 
-use super::ServingCertificate;
+use super::{ClientAuthority, ServingCertificate, client_authority::CertificateRequester};
 use crate::metrics::Metrics;
 
 /// Gives every connection the serving certificate in use, whatever name it asks for: API servers ask
@@ -47,17 +47,28 @@ impl CertResolver {
         self.changes.subscribe()
     }
 
-    /// The configuration of a TLS 1.2 and 1.3 server for HTTP/2 and HTTP/1.1 with this resolver.
+    /// The configuration of a TLS 1.2 and 1.3 server with this resolver. It asks clients for a certificate
+    /// where there is an authority of `clients`.
+    ///
+    /// It speaks HTTP/1.1 alone, as API servers do with webhooks (Kubernetes: apiserver,
+    /// `pkg/util/webhook/client.go`, `cfg.NextProtos`).
     ///
     /// # Errors
     /// When the built-in cryptography supports neither version of TLS.
-    pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, rustls::Error> {
+    pub fn server_config(
+        self: &Arc<Self>,
+        clients: Option<&Arc<ClientAuthority>>,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])?;
+        let builder = match clients {
+            Some(_) => builder.with_client_cert_verifier(CertificateRequester::new()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config =
+            builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }

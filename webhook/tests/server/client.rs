@@ -3,9 +3,14 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use clbmigrate_webhook::tls::CaBundle;
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::ring, version};
+use rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+    version,
+};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -28,7 +33,24 @@ impl Answer {
     }
 }
 
+/// A certificate and its key, with which a client shows who it is.
+pub struct Identity {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
 pub async fn connect(
+    address: SocketAddr,
+    bundle: &CaBundle,
+    version: &'static SupportedProtocolVersion,
+    protocols: &[&str],
+) -> io::Result<Tls> {
+    connect_as(None, address, bundle, version, protocols).await
+}
+
+/// Connects as a client with a certificate.
+pub async fn connect_as(
+    identity: Option<&Identity>,
     address: SocketAddr,
     bundle: &CaBundle,
     version: &'static SupportedProtocolVersion,
@@ -36,11 +58,16 @@ pub async fn connect(
 ) -> io::Result<Tls> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(bundle.certificates());
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
         .expect("known versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some(Identity { chain, key }) => builder
+            .with_client_auth_cert(chain.clone(), key.clone_key())
+            .expect("a certificate with its key"),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
     let tcp = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(NAME.try_into().expect("a name"), tcp).await
@@ -96,6 +123,14 @@ impl Client {
     }
 }
 
+/// Asks the port for probes.
+pub async fn probe(server: &TestServer, path: &str) -> Answer {
+    let mut tcp = TcpStream::connect(server.probes).await.expect("connected");
+    let sent = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    tcp.write_all(sent.as_bytes()).await.expect("written");
+    within("an answer", read(&mut tcp)).await.expect("an answer")
+}
+
 pub fn request(method: &str, path: &str, body: &str) -> String {
     let length = body.len();
     format!(
@@ -103,7 +138,7 @@ pub fn request(method: &str, path: &str, body: &str) -> String {
     )
 }
 
-async fn read(stream: &mut Tls) -> io::Result<Answer> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);

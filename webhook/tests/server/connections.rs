@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use clbmigrate_webhook::serve::{Limits, Readiness};
+use clbmigrate_webhook::serve::Limits;
 use rustls::version;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
@@ -28,7 +28,7 @@ async fn tls_1_2_and_1_3_are_spoken() {
 
 #[tokio::test]
 async fn without_a_certificate_no_connection_comes_about_until_there_is_one() {
-    let server = TestServer::without_certificate(generous_limits(), Readiness::new(), false).await;
+    let server = TestServer::without_certificate(generous_limits()).await;
     assert!(Client::at(&server, &version::TLS13).await.is_err());
     server.renew_certificate();
     assert_eq!(Client::new(&server).await.get("/healthz").await.status, 200);
@@ -92,21 +92,4 @@ async fn a_request_at_work_is_not_silence() {
     assert_eq!(unused.rest().await, b"");
     server.handler.permits.add_permits(1);
     assert_eq!(working.answer().await.status, 200);
-}
-
-#[tokio::test]
-async fn connections_beyond_the_cap_wait_for_one_to_end() {
-    let server = TestServer::new(Limits { connections: 2, ..generous_limits() }).await;
-    let first = Client::new(&server).await;
-    let mut second = Client::new(&server).await;
-    let (address, bundle) = (server.address, server.bundle().clone());
-    let third = tokio::spawn(async move {
-        crate::client::connect(address, &bundle, &version::TLS13, &["http/1.1"]).await
-    });
-    // The third has been sent to the server before this answer comes; what it lacks is a place.
-    assert_eq!(second.get("/healthz").await.status, 200);
-    assert!(server.metric("connections") < 3.0 && !third.is_finished());
-    drop(first);
-    let third = within("the third", third).await.expect("no panic").expect("a connection");
-    assert_eq!(Client(third).get("/healthz").await.status, 200);
 }

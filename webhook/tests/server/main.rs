@@ -11,4 +11,5 @@ mod program;
 mod requests;
 mod self_check;
 mod shutdown;
+mod startup;
 mod test_server;

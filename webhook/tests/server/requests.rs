@@ -1,19 +1,15 @@
 //! Requests and their answers.
 
-use std::sync::atomic::Ordering;
-
-use bytes::Bytes;
 use clbmigrate_webhook::{
     Webhook,
     serve::{Limits, Readiness},
 };
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rstest::rstest;
 use rustls::version;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
-    client::{Client, connect, request},
+    client::{Client, connect, probe, request},
     test_server::{TestServer, generous_limits, until, within},
 };
 
@@ -46,7 +42,7 @@ async fn what_is_no_review_is_refused_and_the_connection_goes_on() {
 #[case::path_below("POST", "/validate-services/", "application/json", 404, None)]
 #[case::get("GET", "/validate-services", "application/json", 405, Some("POST"))]
 #[case::put("PUT", "/mutate-pods", "application/json", 405, Some("POST"))]
-#[case::post_probe("POST", "/readyz", "application/json", 405, Some("GET, HEAD"))]
+#[case::post_probe("POST", "/healthz", "application/json", 405, Some("GET, HEAD"))]
 #[case::yaml("POST", "/validate-services", "application/yaml", 415, None)]
 #[case::nearly_json("POST", "/validate-services", "application/jsonx", 415, None)]
 #[case::json_with_charset(
@@ -219,75 +215,60 @@ async fn a_broken_answer_is_an_error_of_that_request_alone() {
 #[tokio::test]
 async fn probes_say_what_is_missing() {
     let ready = Readiness::new()
-        .with_check("caches", || Err("not listed: services".to_owned()))
+        .with_precondition("caches", || Err("not listed: services".to_owned()))
         .with_check("certificate", || Ok(()));
     let server = TestServer::with(generous_limits(), ready).await;
-    let mut client = Client::new(&server).await;
-    assert_eq!(client.get("/healthz").await.body, "ok\n");
-    let answer = client.get("/readyz").await;
+    assert_eq!(probe(&server, "/healthz").await.body, "ok\n");
+    let answer = probe(&server, "/readyz").await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (503, "not ready\ncaches: not listed: services\n")
     );
-    let metrics = client.get("/metrics").await;
+}
+
+#[tokio::test]
+async fn a_ready_server_says_so_and_shows_its_metrics() {
+    let server = TestServer::new(generous_limits()).await;
+    let _client = Client::new(&server).await;
+    let answer = probe(&server, "/readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+    let metrics = probe(&server, "/metrics").await;
     assert!(metrics.headers["content-type"].starts_with("application/openmetrics-text"));
-    assert!(metrics.body.contains("\nclbmigrate_webhook_connections 1\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("\nclbmigrate_webhook_connections "), "{}", metrics.body);
     assert!(metrics.body.ends_with("# EOF\n"));
 }
 
 #[tokio::test]
-async fn a_ready_server_says_so() {
+async fn http_1_1_is_agreed_on_and_nothing_else() {
     let server = TestServer::new(generous_limits()).await;
-    let mut client = Client::new(&server).await;
-    let answer = client.get("/readyz").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+    let connecting =
+        |protocols| connect(server.address, server.bundle(), &version::TLS13, protocols);
+    let both = within("a connection", connecting(&["h2", "http/1.1"])).await;
+    let tls = both.expect("a connection");
+    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    assert_eq!(Client(tls).post("/validate-services", "{}").await.status, 200);
+    let none = within("a connection", connecting(&[])).await.expect("a connection");
+    assert_eq!(Client(none).post("/validate-services", "{}").await.status, 200);
+    let refused = within("an end", connecting(&["h2"])).await.expect_err("no protocol in common");
+    assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
 }
 
 #[tokio::test]
-async fn http_2_answers_many_at_once() {
+async fn reviews_and_probes_have_a_port_each() {
     let server = TestServer::new(generous_limits()).await;
-    let connecting = connect(server.address, server.bundle(), &version::TLS13, &["h2", "http/1.1"]);
-    let tls = within("a connection", connecting).await.expect("a connection");
-    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-    let io = TokioIo::new(tls);
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
-    tokio::spawn(connection);
-    let post = |body: &'static str| {
-        let mut sender = sender.clone();
-        let request =
-            hyper::Request::post(format!("https://{}/validate-services", crate::test_server::NAME))
-                .header("content-type", "application/json")
-                .body(Full::new(Bytes::from_static(body.as_bytes())))
-                .expect("a request");
-        async move {
-            let answer = sender.send_request(request).await.expect("an answer");
-            answer.into_body().collect().await.expect("a body").to_bytes()
-        }
-    };
-    let waiting = tokio::spawn(post("\"wait\""));
-    until("the first to wait", || server.waiting() == 1).await;
-    assert_eq!(within("the second", post("{}")).await, "validate-services 2");
-    server.handler.permits.add_permits(1);
-    let first = within("the first", waiting).await.expect("no panic");
-    assert_eq!(first, "validate-services 6");
-    assert_eq!(server.handler.answered.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn probes_without_tls_answer_nothing_else() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    let server = TestServer::probes(Readiness::new()).await;
     for (method, path, status) in
         [("GET", "/healthz", "200"), ("HEAD", "/readyz", "200"), ("POST", "/mutate-pods", "404")]
     {
-        let mut tcp = tokio::net::TcpStream::connect(server.address).await.expect("connected");
+        let mut tcp = tokio::net::TcpStream::connect(server.probes).await.expect("connected");
         let sent = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         tcp.write_all(sent.as_bytes()).await.expect("written");
         let mut answer = String::new();
         within("an answer", tcp.read_to_string(&mut answer)).await.expect("text");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    let mut client = Client::new(&server).await;
+    for (path, status) in [("/readyz", 404), ("/metrics", 404), ("/healthz", 200)] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
     }
     assert_eq!(server.answered(), 0);
 }

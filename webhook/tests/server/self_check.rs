@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use clbmigrate_webhook::{
-    serve::Readiness,
-    tls::{CertificateAuthority, SelfCheck, TrustAnchor},
-};
+use clbmigrate_webhook::tls::{CertificateAuthority, SelfCheck, TrustAnchor};
 
 use crate::test_server::{NAME, TestServer, generous_limits, until};
 
@@ -22,7 +19,7 @@ fn why(call: &SelfCheck) -> String {
 
 #[tokio::test]
 async fn a_call_that_trusts_the_authority_succeeds_when_there_is_a_certificate() {
-    let server = TestServer::without_certificate(generous_limits(), Readiness::new(), false).await;
+    let server = TestServer::without_certificate(generous_limits()).await;
     let call = start(&server, TrustAnchor::Authority(server.bundle().clone(), NAME.to_owned()));
     until("a failed call", || !why(&call).contains("not called yet")).await;
     server.renew_certificate();

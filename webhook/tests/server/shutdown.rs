@@ -18,7 +18,7 @@ async fn a_server_that_leaves_serves_on_and_asks_clients_to_go_elsewhere() {
     server.phases.send_replace(ShutdownPhase::Closing);
 
     let mut new = Client::new(&server).await;
-    assert_eq!(new.get("/readyz").await.status, 200, "endpoints stay while others learn of it");
+    assert_eq!(new.get("/healthz").await.status, 200, "endpoints stay while others learn of it");
     let answer = old.post("/validate-services", "{}").await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert_eq!(old.rest().await, b"");

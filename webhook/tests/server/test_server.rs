@@ -14,7 +14,7 @@ use clbmigrate_webhook::{
     Webhook,
     metrics::Metrics,
     serve::{Limits, Readiness, Reply, ReviewHandler, Server, ShutdownPhase},
-    tls::{CaBundle, CertResolver, CertificateAuthority},
+    tls::{CaBundle, CertResolver, CertificateAuthority, ClientAuthority},
 };
 use tokio::{
     net::TcpListener,
@@ -83,7 +83,10 @@ impl ReviewHandler for SharedHandler {
 
 /// A running server.
 pub struct TestServer {
+    /// Where it takes reviews.
     pub address: SocketAddr,
+    /// Where it answers probes, without TLS.
+    pub probes: SocketAddr,
     pub handler: Arc<TestHandler>,
     pub metrics: Arc<Metrics>,
     pub resolver: Arc<CertResolver>,
@@ -98,22 +101,34 @@ impl TestServer {
     }
 
     pub async fn with(limits: Limits, readiness: Readiness) -> Self {
-        let server = Self::without_certificate(limits, readiness, false).await;
+        let server = Self::start(limits, readiness, None).await;
         server.renew_certificate();
         server
     }
 
-    /// A server for probes alone, without TLS.
-    pub async fn probes(readiness: Readiness) -> Self {
-        Self::without_certificate(Limits::default(), readiness, true).await
+    /// A server that takes reviews only from clients with a certificate.
+    pub async fn for_clients(clients: Arc<ClientAuthority>) -> Self {
+        let server = Self::start(generous_limits(), Readiness::new(), Some(clients)).await;
+        server.renew_certificate();
+        server
     }
 
-    pub async fn without_certificate(limits: Limits, readiness: Readiness, probes: bool) -> Self {
+    pub async fn without_certificate(limits: Limits) -> Self {
+        Self::start(limits, Readiness::new(), None).await
+    }
+
+    async fn start(
+        limits: Limits,
+        readiness: Readiness,
+        clients: Option<Arc<ClientAuthority>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let probe_listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let probes = probe_listener.local_addr().expect("an address");
         let metrics = Arc::new(Metrics::default());
         let resolver = CertResolver::new(Arc::clone(&metrics));
-        let tls = resolver.server_config().expect("a configuration");
+        let tls = resolver.server_config(clients.as_ref()).expect("a configuration");
         let handler = Arc::new(TestHandler {
             permits: Semaphore::new(0),
             waiting: AtomicUsize::new(0),
@@ -121,16 +136,13 @@ impl TestServer {
         });
         let (phases, phase) = watch::channel(ShutdownPhase::Serving);
         let shared = SharedHandler(Arc::clone(&handler));
-        let server = Server::new(shared, Arc::clone(&metrics), Arc::new(readiness), limits, phase);
+        let readiness = Arc::new(readiness);
+        let server = Server::new(shared, Arc::clone(&metrics), readiness, clients, limits, phase);
         let serving = tokio::spawn(async move {
-            if probes {
-                server.serve_probes(listener).await;
-            } else {
-                server.serve(listener, tls).await;
-            }
+            tokio::join!(server.serve(listener, tls), server.serve_probes(probe_listener));
         });
         let authority = CertificateAuthority::create(1, SystemTime::now()).expect("an authority");
-        Self { address, handler, metrics, resolver, authority, phases, serving }
+        Self { address, probes, handler, metrics, resolver, authority, phases, serving }
     }
 
     pub fn renew_certificate(&self) {

@@ -1,7 +1,7 @@
 //! The program as a process, and a TLS client that trusts the certificates it is given.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -24,25 +24,31 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub struct WebhookProcess {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Where it takes reviews.
     pub address: SocketAddr,
+    /// Where it answers probes, without TLS.
+    pub probes: SocketAddr,
 }
 
 impl WebhookProcess {
-    /// Starts it and waits until it listens.
-    pub fn start(command: Command) -> Result<Self> {
+    /// Starts it with a free port for probes, and waits until it listens.
+    pub fn start(mut command: Command) -> Result<Self> {
+        command.args(["--probe-listen", "127.0.0.1:0"]);
         let mut process = Self::spawn(command)?;
-        let address = try_wait_for("the program to listen", DEADLINE, || {
-            let log = process.log();
-            let address = log.split("listening on https://").nth(1);
-            let address = address.and_then(|rest| rest.split([' ', '"']).next()?.parse().ok());
-            if address.is_none()
-                && let Some(status) = process.child.try_wait()?
-            {
-                bail!("it has ended with {status}: {log}");
-            }
-            Ok(address)
-        })?;
-        process.address = address;
+        (process.address, process.probes) =
+            try_wait_for("the program to listen", DEADLINE, || {
+                let log = process.log();
+                let address = |before: &str| -> Option<SocketAddr> {
+                    log.split(before).nth(1)?.split([' ', '"']).next()?.parse().ok()
+                };
+                let addresses = address("listening on https://").zip(address(" and on http://"));
+                if addresses.is_none()
+                    && let Some(status) = process.child.try_wait()?
+                {
+                    bail!("it has ended with {status}: {log}");
+                }
+                Ok(addresses)
+            })?;
         Ok(process)
     }
 
@@ -59,7 +65,8 @@ impl WebhookProcess {
                 log.push('\n');
             }
         });
-        Ok(Self { child, log, address: SocketAddr::from(([0, 0, 0, 0], 0)) })
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Ok(Self { child, log, address: nowhere, probes: nowhere })
     }
 
     /// Its log so far.
@@ -92,25 +99,47 @@ impl WebhookProcess {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Status and body of an answer, over TLS that trusts these certificates, PEM.
+    /// Status and body of an answer at its port for reviews, over TLS that trusts these certificates, PEM.
     pub fn get(&self, path: &str, trusted: &str, name: &str) -> Result<(u16, String)> {
-        let mut stream = connect(self.address, trusted, name)?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-        let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, body.to_owned()))
+        exchange(connect(self.address, trusted, name)?, &get_request(path))
+    }
+
+    /// Status and body of the answer to a review, which it is sent as [`Self::get`] asks.
+    pub fn post(&self, path: &str, body: &str, trusted: &str, name: &str) -> Result<(u16, String)> {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let head = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        exchange(connect(self.address, trusted, name)?, &format!("{head}\r\n{body}"))
+    }
+
+    /// Status and body of an answer at its port for probes.
+    pub fn probe(&self, path: &str) -> Result<(u16, String)> {
+        let tcp = TcpStream::connect(self.probes)?;
+        tcp.set_read_timeout(Some(DEADLINE))?;
+        exchange(tcp, &get_request(path))
     }
 
     /// The value of a line of its metrics, without the prefix.
-    pub fn metric(&self, line: &str, trusted: &str, name: &str) -> Result<f64> {
-        let (_, text) = self.get("/metrics", trusted, name)?;
+    pub fn metric(&self, line: &str) -> Result<f64> {
+        let (_, text) = self.probe("/metrics")?;
         let line = format!("clbmigrate_webhook_{line} ");
         let value = text.lines().find_map(|it| it.strip_prefix(&line));
         Ok(value.with_context(|| format!("no {line} in\n{text}"))?.parse()?)
     }
+}
+
+fn get_request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+}
+
+/// Sends a request and reads the answer, status and body, to the end of the connection.
+fn exchange(mut stream: impl Read + Write, request: &str) -> Result<(u16, String)> {
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+    let status = head.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, body.to_owned()))
 }
 
 impl Drop for WebhookProcess {

@@ -156,6 +156,8 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set allow={CLB999}", "/allow"),
         ("KUBE --set tls.mode=secret", "needs tls.secretName"),
         ("KUBE --set tls.secretName=x", "only read with tls.mode secret"),
+        ("KUBE --set tls.clientCA.configMapName=a,tls.clientCA.secretName=b", "not both"),
+        ("KUBE --set tls.clientCA.names={a}", "needs tls.clientCA.configMapName"),
     ];
     for (arguments, words) in cases {
         let output = helm.template(&arguments.replace("KUBE", &good))?;

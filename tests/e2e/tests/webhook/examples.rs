@@ -285,7 +285,7 @@ pub fn refused_for_one(output: &CommandOutput, rule: &str) -> Result<()> {
 fn metrics(cluster: &TestCluster<'_>) -> Result<String> {
     let mut all = String::new();
     for pod in cluster.pods()? {
-        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:8443/proxy/metrics");
+        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8081/proxy/metrics");
         all.push_str(&cluster.kubectl(&format!("get --raw {path}"), "")?.expect_code(0)?.stdout);
     }
     Ok(all)

@@ -76,7 +76,7 @@ fn measure(args: &Args) -> Result<()> {
     let few = Program::webhook(&settings, webhook, "few", &clusters.kubeconfig("few")?)?;
     let many = Program::webhook(&settings, webhook, "many", &clusters.kubeconfig("many")?)?;
     for webhook in [&few, &many] {
-        webhook.wait_until_ready(&certificate)?;
+        webhook.wait_until_ready()?;
     }
     let answers = answers(&few, &certificate)?;
     for answer in &answers {

@@ -1,7 +1,8 @@
 //! The servers that are compared, a process each.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use clbmigrate_testbed::try_wait_for;
 const DEADLINE: Duration = Duration::from_secs(120);
 /// What servers say when they listen, before their address.
 const LISTENING: &str = "listening on https://";
+/// What the webhook says before its address for probes, on the same line.
+const PROBES: &str = " and on http://";
 
 /// Where servers run.
 pub(crate) struct ServerSettings<'a> {
@@ -34,6 +37,8 @@ pub(crate) struct Program {
     child: Child,
     log: PathBuf,
     address: SocketAddr,
+    /// Where the webhook answers probes; the echo has no such place.
+    probes: Option<SocketAddr>,
 }
 
 impl Program {
@@ -55,6 +60,7 @@ impl Program {
         fs::write(&config, "{}\n").with_context(|| format!("{}", config.display()))?;
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).arg("--config").arg(config);
+        command.args(["--probe-listen", "127.0.0.1:0"]);
         Self::start(settings, name, &mut command)
     }
 
@@ -64,22 +70,23 @@ impl Program {
         command.args(["--listen", "127.0.0.1:0"]).arg("--tls-cert-dir").arg(settings.certificate);
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = spawn_pinned(settings.core, command)?;
-        let mut program = Self { child, log, address: ([0, 0, 0, 0], 0).into() };
-        program.address = program.wait(&format!("{name} to listen"), |log| Ok(address(log)))?;
+        let mut program = Self { child, log, address: ([0, 0, 0, 0], 0).into(), probes: None };
+        (program.address, program.probes) = program.wait(&format!("{name} to listen"), |log| {
+            let reviews = address(log, LISTENING);
+            Ok(reviews.map(|reviews| (reviews, address(log, PROBES))))
+        })?;
         Ok(program)
     }
 
     /// Waits until `/readyz` answers with 200.
-    pub fn wait_until_ready(&self, certificate: &Path) -> Result<()> {
-        let server = self.server(certificate)?;
-        let runtime = runtime()?;
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+    pub fn wait_until_ready(&self) -> Result<()> {
+        let probes = self.probes.context("no address for probes")?;
         self.wait("the webhook to be ready", |_| {
-            let ready = runtime.block_on(async {
-                let mut connection = Connection::open(&server).await?;
-                anyhow::Ok(connection.send(request.as_bytes()).await?.status == 200)
-            })?;
-            Ok(ready.then_some(()))
+            let mut tcp = TcpStream::connect(probes)?;
+            tcp.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            tcp.read_to_string(&mut answer)?;
+            Ok(answer.starts_with("HTTP/1.1 200 ").then_some(()))
         })
     }
 
@@ -143,8 +150,8 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
 }
 
-fn address(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once(LISTENING)?;
+fn address(log: &str, before: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(before)?;
     // Only a line that has ended is complete.
     let (line, _) = rest.split_once('\n')?;
     let length = line.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');

@@ -88,11 +88,14 @@ impl<'a> Installation<'a> {
         Ok(process)
     }
 
-    /// Waits until a process says that it is ready to a client that trusts the Secret's bundle.
+    /// Waits until a process says that it is ready, and answers a client that trusts the Secret's bundle.
     pub fn wait_until_ready(&self, process: &WebhookProcess) -> Result<()> {
         let ready = try_wait_for("the process to be ready", DEADLINE, || {
+            if process.probe("/readyz")?.0 != 200 {
+                return Ok(None);
+            }
             let Ok(bundle) = self.bundle() else { return Ok(None) };
-            let answer = process.get("/readyz", &bundle, &self.server_name());
+            let answer = process.get("/healthz", &bundle, &self.server_name());
             Ok(answer.is_ok_and(|(status, _)| status == 200).then_some(()))
         });
         ready.with_context(|| process.log())

@@ -187,8 +187,9 @@ fn files(installation: &Installation<'_>) -> Result<()> {
         installation.replace(WEBHOOK)?;
     }
     try_wait_for("the process to be ready", DEADLINE, || {
-        let answer = process.get("/readyz", &root, &installation.server_name());
-        Ok(answer.is_ok_and(|(status, _)| status == 200).then_some(()))
+        let answer = process.get("/healthz", &root, &installation.server_name());
+        let is_trusted = answer.is_ok_and(|(status, _)| status == 200);
+        Ok((is_trusted && process.probe("/readyz")?.0 == 200).then_some(()))
     })?;
     let left = installation.configuration(Webhook::MutatePods)?;
     ensure!(ca_bundle_of(&left).is_empty() && generation_of(&left) == newer, "{left}");
@@ -221,7 +222,7 @@ fn called(installation: &Installation<'_>) -> Result<()> {
         ];
         let created = installation.namespace.cluster.run_kubectl(&create);
         let line = r#"latency_seconds_count{hook="validate-services"}"#;
-        let seen = process.metric(line, &installation.bundle()?, &installation.server_name())?;
+        let seen = process.metric(line)?;
         Ok((created.is_ok() && seen > 0.0).then_some(()))
     })
 }
