@@ -109,6 +109,12 @@ impl<'a> Cluster<'a> {
         Ok(CertificateAuthority::open(&self.layout.pki())?.certificate)
     }
 
+    /// The certificate of the authority that signs what the API server shows to admission webhooks that
+    /// ask for a client certificate, as PEM. The common name there is `kube-apiserver-admission`.
+    pub fn webhook_client_ca(&self) -> anyhow::Result<String> {
+        Ok(CertificateAuthority::open(&self.layout.webhook_client_pki())?.certificate)
+    }
+
     /// The admin's certificate and key.
     pub fn client_certificate(&self) -> anyhow::Result<Identity> {
         Identity::read(&self.layout.pki(), "admin")

@@ -190,6 +190,11 @@ impl ClusterLayout {
         self.folder.join("pki")
     }
 
+    /// The folder with the authority by which webhooks know the API server.
+    pub fn webhook_client_pki(&self) -> PathBuf {
+        self.pki().join("webhook-client")
+    }
+
     pub fn kubeconfig(&self, user: &str) -> PathBuf {
         self.folder.join(format!("{user}.kubeconfig"))
     }

@@ -8,7 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -52,6 +52,8 @@ pub struct ClientAuthority {
     names: Vec<String>,
     verifier: ArcSwap<WebPki>,
     generation: AtomicU64,
+    /// The text that was read last, or why it could not be read.
+    seen: Mutex<Result<String, String>>,
 }
 
 #[derive(Debug)]
@@ -63,12 +65,14 @@ impl ClientAuthority {
     /// # Errors
     /// When it is missing or of no use: its path and the reason.
     pub fn open(file: &Path, names: Vec<String>) -> Result<Self, String> {
-        let verifier = read(file).and_then(|text| parse(file, &text, SystemTime::now()))?;
+        let text = read(file)?;
+        let verifier = parse(file, &text, SystemTime::now())?;
         Ok(Self {
             file: file.to_owned(),
             names,
             verifier: ArcSwap::from_pointee(verifier),
             generation: AtomicU64::new(0),
+            seen: Mutex::new(Ok(text)),
         })
     }
 
@@ -99,29 +103,38 @@ impl ClientAuthority {
         Err(ClientRefusal::OtherName(names.join(", ")))
     }
 
-    /// Reads the file at this interval, for ever. A bad one never replaces a good one.
+    /// Reads the file again; `None` if it is as it was the last time.
+    ///
+    /// # Errors
+    /// When it is missing or of no use: its path and the reason. What was good before stays.
+    pub fn poll(&self, now: SystemTime) -> Option<Result<(), String>> {
+        let text = read(&self.file);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == text {
+            return None;
+        }
+        seen.clone_from(&text);
+        Some(text.and_then(|text| {
+            self.verifier.store(Arc::new(parse(&self.file, &text, now)?));
+            self.generation.fetch_add(1, Ordering::Release);
+            Ok(())
+        }))
+    }
+
+    /// Polls the file at this interval, for ever.
     pub async fn run(self: Arc<Self>, every: Duration) {
-        let mut last = read(&self.file);
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = read(&self.file);
-            if now == last {
-                continue;
-            }
-            last.clone_from(&now);
-            match now.and_then(|text| self.replace(&text, SystemTime::now())) {
-                Ok(()) => tracing::info!("new authorities of client certificates"),
-                Err(why) => tracing::error!(why, "the authorities of client certificates stay"),
+            match self.poll(SystemTime::now()) {
+                None => {}
+                Some(Ok(())) => tracing::info!("new authorities of client certificates"),
+                Some(Err(why)) => {
+                    tracing::error!(why, "the authorities of client certificates stay as they are");
+                }
             }
         }
-    }
-
-    fn replace(&self, text: &str, now: SystemTime) -> Result<(), String> {
-        self.verifier.store(Arc::new(parse(&self.file, text, now)?));
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod client;
+mod client_certificates;
 mod connections;
 mod load_shedding;
 #[path = "../support/process.rs"]

@@ -18,6 +18,7 @@ pub const CASES: &[FileCase] = &[
     ("no template has a caBundle", bundles),
     ("what the chart cannot take is refused with a reason", refusals),
     ("values arrive where they belong", values),
+    ("probes have a port of their own, and API servers may be asked for a certificate", callers),
 ];
 
 /// Compares a file with what it should be, or writes it.
@@ -222,7 +223,54 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
         !has(&off, "clbmigrate-validate-services") && has(&off, "clbmigrate-validate-workloads")
     );
     // Nobody else's Secret is the webhook's business.
-    let off = kinds("--set tls.mode=secret,tls.secretName=cert")?;
-    ensure!(off.iter().filter(|kind| *kind == "Role clbmigrate-webhook").count() == 1, "{off:?}");
+    let own = rendered(helm, "--show-only templates/rbac.yaml")?;
+    let other = rendered(
+        helm,
+        "--show-only templates/rbac.yaml --set tls.mode=secret,tls.secretName=cert",
+    )?;
+    ensure!(own.contains("secrets") && !other.contains("secrets"), "{other}");
+    Ok(())
+}
+
+/// Ports, and the client certificate that API servers must show where one is wanted.
+fn callers(helm: &Helm) -> anyhow::Result<()> {
+    let pod = |values: &str| -> anyhow::Result<Value> {
+        let shown = format!("--show-only templates/deployment.yaml {values}");
+        let deployment = objects(&rendered(helm, &shown)?)?.into_iter().next();
+        Ok(deployment.context("nothing")?["spec"]["template"].clone())
+    };
+    let has = |pod: &Value, argument: &str| {
+        let arguments = pod["spec"]["containers"][0]["args"].as_array();
+        arguments.is_some_and(|all| all.iter().any(|it| it == argument))
+    };
+    let plain = pod("")?;
+    let container = &plain["spec"]["containers"][0];
+    ensure!(has(&plain, "--listen=0.0.0.0:8443") && has(&plain, "--probe-listen=0.0.0.0:8081"));
+    for probe in ["livenessProbe", "readinessProbe"] {
+        ensure!(container[probe]["httpGet"]["port"] == "probes", "{container}");
+        ensure!(container[probe]["httpGet"]["scheme"].is_null(), "{container}");
+    }
+    let annotations = &plain["metadata"]["annotations"];
+    ensure!(annotations["prometheus.io/port"] == "8081", "{annotations}");
+    ensure!(annotations["prometheus.io/scheme"] == "http", "{annotations}");
+    ensure!(!plain.to_string().contains("client-ca"), "{plain}");
+
+    for (value, kind) in [("configMapName", "configMap"), ("secretName", "secret")] {
+        let guarded = pod(&format!(
+            "--set tls.clientCA.{value}=api-servers,tls.clientCA.names={{kube-apiserver-admission,other}}"
+        ))?;
+        for argument in [
+            "--client-ca-file=/etc/clbmigrate/client-ca/ca.crt",
+            "--client-name=kube-apiserver-admission",
+            "--client-name=other",
+        ] {
+            ensure!(has(&guarded, argument), "no {argument} in {guarded}");
+        }
+        let volume = &guarded["spec"]["volumes"][1][kind];
+        let name = if kind == "secret" { &volume["secretName"] } else { &volume["name"] };
+        ensure!(name == "api-servers" && volume["items"][0]["key"] == "ca.crt", "{volume}");
+        let mounts = &guarded["spec"]["containers"][0]["volumeMounts"];
+        ensure!(mounts[1]["mountPath"] == "/etc/clbmigrate/client-ca", "{mounts}");
+    }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub(super) const DEVELOPER: &str = "developer";
 /// How the API server shows itself to API servers that extend it.
 const FRONT_PROXY: &str = "front-proxy-client";
 const MASTERS: &str = "system:masters";
+/// How the API server shows itself to admission webhooks that ask.
+const WEBHOOK_CLIENT: &str = "kube-apiserver-admission";
 
 /// Users of a cluster that have a kubeconfig `USER.kubeconfig` in its folder, with a group.
 const USERS: [(&str, &str, Option<&str>); 6] = [
@@ -53,6 +55,7 @@ pub(super) fn write_files(cluster: &ClusterLayout) -> anyhow::Result<()> {
     CertificateAuthority::create(&front)?
         .client_certificate(FRONT_PROXY, &[], Validity::Valid)?
         .write(&front, FRONT_PROXY)?;
+    admission(cluster)?;
     Identity::signing_keys(&pki, "tokens")?;
     for (name, user, group) in USERS {
         let groups = group.map_or_else(Vec::new, |group| vec![group]);
@@ -74,6 +77,48 @@ pub(super) fn write_files(cluster: &ClusterLayout) -> anyhow::Result<()> {
 
 fn front_proxy(cluster: &ClusterLayout) -> PathBuf {
     cluster.pki().join("front-proxy")
+}
+
+/// Writes what makes the API server show a client certificate to admission webhooks. It is of an
+/// authority of its own, so that webhooks that trust that one trust nobody else.
+fn admission(cluster: &ClusterLayout) -> anyhow::Result<()> {
+    let pki = cluster.webhook_client_pki();
+    fs::create_dir_all(&pki).with_context(|| format!("{}", pki.display()))?;
+    let identity = CertificateAuthority::create(&pki)?.client_certificate(
+        WEBHOOK_CLIENT,
+        &[],
+        Validity::Valid,
+    )?;
+    identity.write(&pki, WEBHOOK_CLIENT)?;
+    // The user `*` is for all webhooks (Kubernetes: apiserver, pkg/util/webhook/authentication.go).
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "users": [{"name": "*", "user": {
+            "client-certificate": pki.join(format!("{WEBHOOK_CLIENT}.crt")),
+            "client-key": pki.join(format!("{WEBHOOK_CLIENT}.key")),
+        }}],
+    });
+    let file = pki.join("kubeconfig.json");
+    fs::write(&file, kubeconfig.to_string()).with_context(|| format!("{}", file.display()))?;
+    let plugin = |name: &str| {
+        json!({"name": name, "configuration": {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": file,
+        }})
+    };
+    let configuration = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [plugin("ValidatingAdmissionWebhook"), plugin("MutatingAdmissionWebhook")],
+    });
+    let file = admission_configuration(cluster);
+    fs::write(&file, configuration.to_string()).with_context(|| format!("{}", file.display()))
+}
+
+fn admission_configuration(cluster: &ClusterLayout) -> PathBuf {
+    cluster.folder.join("admission.json")
 }
 
 /// The file with the objects that the cluster begins with.
@@ -158,6 +203,7 @@ pub(super) fn api_server(layout: &Layout, cluster: &ClusterLayout) -> ProcessSpe
         .flag("service-cluster-ip-range", &cluster.services)
         .flag("authorization-mode", "Node,RBAC")
         .flag("enable-admission-plugins", "NodeRestriction")
+        .flag("admission-control-config-file", admission_configuration(cluster))
         .flag("allow-privileged", "true")
         .flag("audit-policy-file", cluster.folder.join("audit.json"))
         .flag("audit-log-path", cluster.audit_log())
