@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{ClusterUse, brownfield, manifests};
 
 /// Long enough for everything that is waited for.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 /// The id of both clusters, as ACK tells it.
 pub const CLUSTER_ID: &str = "c0a0000000000000000000000000000a1";
 
