@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{object::ObjectRef, patch::PatchOp};
+use crate::{object::ObjectRef, patch::PatchOp, rules};
 
 /// How bad a finding is, the worse the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -80,6 +80,14 @@ impl Finding {
             && (self.severity <= older.severity || older.allowed)
             && (self.value == older.value
                 || (!self.parts.is_empty() && self.parts.iter().all(is_known)))
+    }
+
+    /// Whether `error` may have stood behind this error all along, so that this one's fix brings it to
+    /// light and makes nothing worse.
+    pub fn may_reveal(&self, error: &Self) -> bool {
+        self.severity == Severity::Error
+            && self.object == error.object
+            && rules::find(self.rule).is_some_and(|rule| rule.reveals.contains(&error.rule))
     }
 }
 

@@ -5,8 +5,7 @@ use clbmigrate_core::{
     annotation::{self, parse_weight},
     finding::{Finding, Report, Severity},
     object::{Annotations, Service},
-    patch::PatchOp,
-    rules::{self, Family},
+    rules::{self, Harms},
 };
 
 use super::decision::Remark;
@@ -15,7 +14,7 @@ use super::decision::Remark;
 const OWN_PREFIX: &str = "clbmigrate.io/";
 
 /// Whether a change lowers the weight and changes nothing else that CCM reads: to 0 from whatever it
-/// was, or from one valid weight to a lower one.
+/// was, or from one valid weight to a lower one. The weight's key with the other prefix may go.
 pub(super) fn only_lowers_weight(old: &Service, new: &Service) -> bool {
     let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
     let weight =
@@ -25,14 +24,12 @@ pub(super) fn only_lowers_weight(old: &Service, new: &Service) -> bool {
         (Some(was), Some(is)) => is < was,
         _ => false,
     };
-    lower && old.spec == new.spec && other_annotations(was).eq(other_annotations(is))
-}
-
-/// All annotations but the weight and this project's own.
-fn other_annotations(annotations: &Annotations) -> impl Iterator<Item = (&str, &str)> {
-    annotations.iter().filter(|(key, _)| {
-        annotation::suffix_of(key) != Some(annotation::WEIGHT) && !key.starts_with(OWN_PREFIX)
-    })
+    let written = is.key_of(annotation::WEIGHT);
+    let is_left_out = |key: &str| {
+        let goes = annotation::suffix_of(key) == Some(annotation::WEIGHT) && is.get(key).is_none();
+        key == written || goes || key.starts_with(OWN_PREFIX)
+    };
+    lower && old.spec == new.spec && was.without(is_left_out).eq(is.without(is_left_out))
 }
 
 /// Whether a change leaves everything that rules read.
@@ -56,40 +53,25 @@ pub(super) fn preexisting(finding: &Finding, before: &Report, new: &Annotations)
     (is_removed && known().any(was_wrong)).then_some(Remark::WrongValueGoes)
 }
 
-/// The remark on a finding that the fix of another one reveals, where the change is exactly the patch
-/// that an older finding proposed; `None` where it counts. What would harm other Services always
-/// counts.
+/// The remark on a finding that stood behind an error of the old version all along, where the change
+/// corrects that error and does nothing else; `None` where it counts. What would harm others always
+/// counts, and so does what the fix of a warning brings: the object worked before.
 pub(super) fn revealed_by_fix(
     finding: &Finding,
     before: &Report,
     old: &Service,
     new: &Service,
 ) -> Option<Remark> {
-    let harms_others =
-        rules::find(finding.rule).is_none_or(|rule| rule.family() == Family::Bindings);
-    if harms_others || old.spec != new.spec {
-        return None;
-    }
-    let patches =
-        before.findings.iter().map(|older| &older.patch).filter(|patch| !patch.is_empty());
+    let harms_itself = rules::find(finding.rule).is_some_and(|rule| rule.harms == Harms::Itself);
     let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
-    let is_it = |patch: &Vec<PatchOp>| patched(was, patch).is_some_and(|fixed| fixed == *is);
-    patches.into_iter().any(is_it).then_some(Remark::ComesWithFix)
-}
-
-/// Annotations after a patch of annotations; `None` for any other patch.
-fn patched(annotations: &Annotations, patch: &[PatchOp]) -> Option<Annotations> {
-    let mut annotations = annotations.clone();
-    for op in patch {
-        let key = op.annotation()?;
-        match op {
-            PatchOp::Add { value, .. } | PatchOp::Replace { value, .. } => {
-                annotations.set(key, value.as_str()?);
-            }
-            PatchOp::Remove { .. } => drop(annotations.remove(&key)),
-        }
-    }
-    Some(annotations)
+    let is_corrected = |older: &Finding| {
+        let is_its_field = |key: &str| annotation::field_path(key) == older.path;
+        let is_its_patch = || was.patched(&older.patch).is_some_and(|fixed| fixed == *is);
+        was.without(is_its_field).eq(is.without(is_its_field)) || is_its_patch()
+    };
+    let mut errors = before.findings.iter().filter(|older| older.may_reveal(finding));
+    (harms_itself && old.spec == new.spec && errors.any(is_corrected))
+        .then_some(Remark::ComesWithFix)
 }
 
 /// The remark on a finding that an earlier pod template of the workload had, too: going back to it is

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod api_reads;
+mod chains;
 mod claims;
 mod cloud_rules;
 mod inject;

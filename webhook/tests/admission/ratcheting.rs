@@ -93,6 +93,118 @@ fn a_fix_may_show_what_the_mistake_hid() {
 }
 
 #[test]
+fn what_an_error_kept_ccm_from_reaching_does_not_keep_the_error() {
+    let notes = [("backend-label", json!("pool")), ("vgroup-port", json!("rsp-a"))];
+    let old = with_annotations(&web(), &notes);
+    let response =
+        assert_allowed(&old, &with_annotations(&old, &[("backend-label", json!("pool=web"))]));
+    assert_eq!(response.action_on("CLB003"), "warned", "{response:?}");
+    // The same mapping with another mistake is a new one.
+    let both = [("backend-label", json!("pool=web")), ("vgroup-port", json!("rsp-b"))];
+    let response = test_cluster().with_service(&old).update(&old, &with_annotations(&old, &both));
+    assert_eq!(response.action_on("CLB003"), "denied", "{response:?}");
+}
+
+/// A misspelt key is a warning, and what CCM does not read harms nobody. Written right, it does.
+#[rstest]
+#[case("wieght", "weight", "101", "CLB001")]
+#[case("weihgt", "weight", "20%", "CLB001")]
+#[case("default-wieght", "default-weight", "101", "CLB012")]
+#[case("vgroup-prot", "vgroup-port", "rsp-a", "CLB003")]
+#[case("vgroup-prot", "vgroup-port", " rsp-a:80", "CLB004")]
+#[case("vgroup-prot", "vgroup-port", "rsp-a:81", "CLB005")]
+#[case("vgroup-prot", "vgroup-port", "rsp-a:80,rsp-b:80", "CLB006")]
+#[case("healthy-treshold", "healthy-threshold", "3s", "CLB014")]
+#[case("protocol-prot", "protocol-port", "'https:80'", "CLB014")]
+#[case("backend-lable", "backend-label", "pool=web, zone=a", "CLB016")]
+#[case("service.beta.kubernetes.io/backend-typ", BACKEND_TYPE, "ENI", "CLB013")]
+#[case("idd", "id", " lb-bp1example", "CLB028")]
+#[case("idd", "id", "rsp-bp1example", "CLB028")]
+fn a_misspelt_key_is_no_way_to_a_bad_value(
+    #[case] misspelt: &str,
+    #[case] meant: &str,
+    #[case] value: &str,
+    #[case] rule: &str,
+) {
+    // A mapping without an id is an error by itself.
+    let unmapped = [("vgroup-port", Value::Null), ("weight", Value::Null)];
+    let base = if meant == "id" { with_annotations(&web(), &unmapped) } else { web() };
+    let first = with_annotations(&base, &[(meant, Value::Null), (misspelt, json!(value))]);
+    let response = test_cluster().create(&first);
+    assert!(response.allowed(), "{response:?}");
+    assert_eq!(response.action_on("CLB018"), "warned", "{response:?}");
+    let second = with_annotations(&first, &[(misspelt, Value::Null), (meant, json!(value))]);
+    let cluster = test_cluster().with_service(&first);
+    assert_eq!(cluster.update(&first, &second).action_on(rule), "denied");
+    // Nor in two steps: first beside each other, then the misspelt one goes.
+    let beside = with_annotations(&first, &[(meant, json!(value))]);
+    assert_eq!(cluster.update(&first, &beside).action_on(rule), "denied");
+    // Nor under the old prefix.
+    if !meant.contains('/') {
+        let legacy = format!("service.beta.kubernetes.io/alicloud-loadbalancer-{meant}");
+        let second = with_annotations(&first, &[(misspelt, Value::Null), (&legacy, json!(value))]);
+        assert_eq!(cluster.update(&first, &second).action_on(rule), "denied");
+    }
+}
+
+#[test]
+fn a_misspelt_key_with_a_good_value_may_be_corrected() {
+    let old = with_annotations(&web(), &[("weight", Value::Null), ("wieght", json!("20"))]);
+    let new = with_annotations(&old, &[("weight", json!("20")), ("wieght", Value::Null)]);
+    assert!(assert_allowed(&old, &new).is_silent());
+}
+
+#[rstest]
+#[case("x:rsp-a", "x:rsp-a", "60", "CLB005")]
+#[case("80:rsp-a", "rsp-a:80", "101", "CLB001")]
+fn the_fix_of_an_error_is_no_way_to_another(
+    #[case] unread: &str,
+    #[case] mapping: &str,
+    #[case] weight: &str,
+    #[case] rule: &str,
+) {
+    let notes =
+        [("vgroup-ids", unread), ("weight", weight)].map(|(key, value)| (key, json!(value)));
+    let old = with_annotations(&with_annotations(&web(), &notes), &[("vgroup-port", Value::Null)]);
+    let fixed =
+        with_annotations(&old, &[("vgroup-ids", Value::Null), ("vgroup-port", json!(mapping))]);
+    let response = test_cluster().with_service(&old).update(&old, &fixed);
+    assert_eq!(response.action_on(rule), "denied", "{response:?}");
+}
+
+#[test]
+fn a_misspelt_key_is_no_way_to_the_listener_of_another_service() {
+    let other = neighbour(&[]);
+    let old = with_annotations(&web(), &[("force-overide-listeners", json!("true"))]);
+    let key =
+        [("force-overide-listeners", Value::Null), ("force-override-listeners", json!("true"))];
+    let cluster = test_cluster().with_service(&old).with_service(&other);
+    let response = cluster.update(&old, &with_annotations(&old, &key));
+    assert_eq!(response.action_on("CLB010"), "denied", "{response:?}");
+}
+
+#[test]
+fn a_lower_weight_plants_no_other_one_under_the_old_prefix() {
+    let legacy = "service.beta.kubernetes.io/alicloud-loadbalancer-weight";
+    for planted in ["101", "80"] {
+        let new = with_annotations(&web(), &[("weight", json!("20")), (legacy, json!(planted))]);
+        let response = test_cluster().with_service(&web()).update(&web(), &new);
+        assert_eq!(response.action_on("CLB009"), "denied", "{response:?}");
+    }
+    // The old key may go, and the new one may take its place.
+    let both = with_annotations(&web(), &[(legacy, json!("80"))]);
+    assert_allowed(
+        &both,
+        &with_annotations(&both, &[("weight", json!("20")), (legacy, Value::Null)]),
+    );
+    let old = with_annotations(&web(), &[("weight", Value::Null), (legacy, json!("60"))]);
+    assert_allowed(
+        &old,
+        &with_annotations(&old, &[("weight", json!("20")), (legacy, Value::Null)]),
+    );
+}
+
+#[test]
 fn a_fix_that_would_harm_another_service_is_refused() {
     let old = with_annotations(&web(), &[("vgroup-port", json!(" rsp-a:80"))]);
     let ports = json!([{"name": "https", "port": 443, "targetPort": 8443}]);

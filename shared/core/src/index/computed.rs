@@ -59,9 +59,14 @@ impl<'a> Index<'a> {
         let (cluster, service) = (service_ref.cluster, service_ref.service);
         let mode = self.mode(service_ref);
         let groups = self.groups_of(clb_of(service));
+        let nodes = cluster.nodes_for(service, mode);
+        // CCM meets a malformed label with the first node; that there is one is certain.
+        if let (None, Some(error)) = (nodes, backends::backend_label_error(service)) {
+            return Err(error);
+        }
         backends::local_model(&ModelInputs {
             service,
-            nodes: cluster.nodes_for(service, mode).unwrap_or(NodeSet::empty()),
+            nodes: nodes.unwrap_or(NodeSet::empty()),
             slices: cluster.slices_of(service).unwrap_or_default(),
             pods: cluster.pods(),
             groups: groups.map_or_else(Default::default, backends::KnownGroups::Listed),

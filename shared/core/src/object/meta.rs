@@ -7,6 +7,7 @@ use serde::{
 use serde_json::Value;
 
 use super::{ControllerReference, Labels, controller::controller, nullable};
+use crate::patch::PatchOp;
 
 /// Where an object was read: a file, and the lines of the object's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +163,21 @@ impl Annotations {
         self.others.remove(key);
         let at = self.position(key).ok()?;
         Some(self.strings.remove(at).1)
+    }
+
+    /// The annotations after a patch; `None` where it is about something else as well.
+    pub fn patched(&self, patch: &[PatchOp]) -> Option<Self> {
+        let mut patched = self.clone();
+        for op in patch {
+            let key = op.annotation()?;
+            match op {
+                PatchOp::Add { value, .. } | PatchOp::Replace { value, .. } => {
+                    patched.set(key, value.as_str()?);
+                }
+                PatchOp::Remove { .. } => drop(patched.remove(&key)),
+            }
+        }
+        Some(patched)
     }
 
     /// `Ok` where the key stands, `Err` where it belongs.

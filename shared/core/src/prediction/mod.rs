@@ -106,13 +106,16 @@ impl Prediction {
         let mut prediction = Self::of_rounds(before, after, &others, 1);
         for change in plain {
             let Some(service) = change.new.or(change.old) else { continue };
-            let predicted = ServicePrediction {
-                is_queued: true,
-                hash_changed: true,
-                ..ServicePrediction::default()
-            };
-            prediction.services.insert(name(change.cluster, service), predicted);
+            prediction.services.insert(name(change.cluster, service), ServicePrediction::awaited());
         }
+        prediction
+    }
+
+    /// The round over a Service that was edited, which is not carried out.
+    pub(crate) fn of_edited(service_ref: &ServiceRef<'_>) -> Self {
+        let mut prediction = Self::default();
+        let name = name(service_ref.cluster_index, service_ref.service);
+        prediction.services.insert(name, ServicePrediction::awaited());
         prediction
     }
 
@@ -207,6 +210,11 @@ impl Prediction {
 }
 
 impl ServicePrediction {
+    /// Of a Service that was edited and whose round is not carried out.
+    fn awaited() -> Self {
+        Self { is_queued: true, hash_changed: true, ..Self::default() }
+    }
+
     /// The outcome of the change for the Service, with its reasons. `present` is what a round makes
     /// of the Service as it is afterwards; `None` where CCM does not take it any more.
     pub fn outcome(&self, present: Option<&ServiceOutcome<'_>>) -> (Outcome, Vec<Reason>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Check, CheckedService, Evidence, Findings, Rule, Words,
+    Check, CheckedService, Evidence, Findings, Harms, Rule, Words,
     shared_group::{SharedGroup, service_per_protocol},
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "…-loadbalancer-force-override-listeners: \"true\" on two Services with port 80 of one CLB",
         good: "…-loadbalancer-force-override-listeners: \"false\" beside a mapping",
+        harms: Harms::Others,
         check: Check::OnClb(force_override),
         ..Rule::DEFAULT
     },
@@ -62,6 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp1example:443\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80,rsp-bp2example:443\"",
+        harms: Harms::Others,
         check: Check::Migrated(two_ports),
         ..Rule::DEFAULT
     },
@@ -86,6 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "web maps rsp-bp1example:80, admin maps rsp-bp1example:8443",
         good: "one group, one port",
         hides: &["CLB419"],
+        harms: Harms::Others,
         check: Check::Migrated(other_port),
         ..Rule::DEFAULT
     },
@@ -107,6 +110,7 @@ pub(super) const RULES: &[Rule] = &[
         source: &["CCM 2.14: vgroups.go, getVgroupById"],
         bad: "web names lb-bp1example, api names lb-bp2example, both map rsp-bp1example",
         good: "both name the CLB the group belongs to",
+        harms: Harms::Others,
         check: Check::Migrated(other_clb),
         ..Rule::DEFAULT
     },
@@ -128,6 +132,7 @@ pub(super) const RULES: &[Rule] = &[
         source: &["CCM 2.14: vgroups.go, diff", "observed with CCM 2.14"],
         bad: "web and web-new of one cluster both map rsp-bp1example:80",
         good: "one Service a cluster in a group",
+        harms: Harms::Others,
         check: Check::Migrated(same_cluster),
         ..Rule::DEFAULT
     },

@@ -6,7 +6,7 @@ use super::{AnyObject, findings::ReportBuilder};
 use crate::{
     annotation,
     finding::{Finding, Severity},
-    object::ObjectRef,
+    object::{ObjectMeta, ObjectRef},
     snapshot::Snapshot,
 };
 
@@ -21,18 +21,22 @@ pub(super) fn add_filtered(any: &AnyObject<'_>, found: Vec<Finding>, report: &mu
         .filter_map(|finding| super::find(finding.rule))
         .flat_map(|rule| rule.hides.iter().copied())
         .collect();
-    let allowed: Vec<&str> = allowances(any.meta.annotations.get(annotation::ALLOW)).collect();
     for mut finding in found {
         if hidden.contains(finding.rule) {
             report.hide(finding);
             continue;
         }
-        if finding.object == any.object && allowed.contains(&finding.rule) {
+        if finding.object == any.object && is_exempt(any.meta, finding.rule) {
             finding.allowed = true;
             finding.severity = finding.severity.min(Severity::Warning);
         }
         report.add([finding]);
     }
+}
+
+/// Whether an object's annotation exempts it from a rule.
+pub(super) fn is_exempt(meta: &ObjectMeta, rule: &str) -> bool {
+    allowances(meta.annotations.get(annotation::ALLOW)).any(|id| id == rule)
 }
 
 fn allowances(text: Option<&str>) -> impl Iterator<Item = &str> {

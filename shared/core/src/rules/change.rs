@@ -1,6 +1,6 @@
 //! 4xx: changes of a migrated Service.
 
-use super::{Check, CheckedChange, Evidence, Findings, Rule, Words};
+use super::{Check, CheckedChange, Evidence, Findings, Harms, Rule, Words};
 use crate::{annotation, backends::Mode, finding::Severity, object::Service, route::Route};
 
 pub(super) const RULES: &[Rule] = &[
@@ -46,6 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "kubectl delete service web at weight 80",
         good: "weight 0 first, then delete",
+        harms: Harms::Others,
         check: Check::Departure(departed),
         ..Rule::DEFAULT
     },

@@ -7,6 +7,7 @@ use super::{
     checked::{BackendCounts, ServiceFacts},
     findings::ReportBuilder,
     not_judged,
+    standing::{StandingService, withhold_patches},
 };
 use crate::{
     annotation, backends,
@@ -132,9 +133,6 @@ impl<'a> Engine<'_, 'a> {
             return;
         }
         let mut found = Vec::new();
-        let meta = &service_ref.service.metadata;
-        let misplaced = Some(("spec.annotations", &service_ref.service.spec.annotations));
-        let any = AnyObject { object, meta, misplaced };
         let change = self.change_of(&service_ref);
         let old = change.and_then(|change| change.old);
         let none = Prediction::default();
@@ -143,35 +141,23 @@ impl<'a> Engine<'_, 'a> {
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
         let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
         not_judged::note(&service_ref, report);
-        let is_candidate = is_taken && has_clb_keys(service_ref.service, old);
-        let is_migrated = is_candidate && facts.mapping().is_some();
+        let standing = StandingService::new(&facts);
         let was_migrated = old.is_some_and(backends::is_mapped);
         let goes = !is_taken && before.is_some();
-        let is_other_type = !service_ref.service.is_load_balancer()
-            && !old.is_some_and(Service::is_load_balancer)
-            && service_ref.service.metadata.annotations.has_clb_keys();
         for rule in self.rules_for(Some(service_ref.cluster)) {
             let mut out = report.findings_of(rule, &mut found);
-            let checked = CheckedService::new(rule, &facts);
+            if standing.judge(rule, &mut out) {
+                continue;
+            }
             match rule.check {
-                Check::Object(check) => check(&any, &mut out),
-                Check::Candidate(check) if is_candidate => check(&checked, &mut out),
-                Check::OnClb(check) if is_candidate && !checked.clb().is_empty() => {
-                    check(&checked, &mut out);
-                }
-                Check::Migrated(check) if is_migrated => check(&checked, &mut out),
-                Check::Failures(check) if is_candidate => {
-                    check(&checked, facts.failures(), &mut out);
-                }
                 Check::Failures(check) if goes => {
                     self.failing_departure(rule, check, &facts, &mut out);
                 }
-                Check::OtherType(check) if is_other_type => check(&checked, &mut out),
                 Check::Change(check) | Check::Departure(check) => {
                     let is_judged = matches!(rule.check, Check::Departure(_)) || was_migrated;
                     if let Some(before) = before.as_ref().filter(|_| is_judged) {
                         let before = CheckedService::new(rule, before);
-                        let after = is_taken.then_some(checked);
+                        let after = is_taken.then(|| CheckedService::new(rule, &facts));
                         check(
                             &self.checked_change(before, after, Some(service_ref.service)),
                             &mut out,
@@ -181,7 +167,8 @@ impl<'a> Engine<'_, 'a> {
                 _ => {}
             }
         }
-        add_filtered(&any, found, report);
+        withhold_patches(self.index, service_ref, &mut found);
+        add_filtered(&standing.any, found, report);
     }
 
     /// Services that the change takes away.
@@ -373,6 +360,6 @@ fn any_of_workload<'o>(cluster: &Cluster, workload: &'o Workload) -> AnyObject<'
 }
 
 /// Whether a Service, in its old or new version, carries keys that make it a candidate.
-fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
+pub(super) fn has_clb_keys(service: &Service, old: Option<&Service>) -> bool {
     [Some(service), old].into_iter().flatten().any(Service::has_clb_keys)
 }

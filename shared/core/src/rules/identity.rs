@@ -1,6 +1,6 @@
 //! 2xx: whose backend is whose.
 
-use super::{Check, CheckedService, Evidence, Findings, Rule, Words};
+use super::{Check, CheckedService, Evidence, Findings, Harms, Rule, Words};
 use crate::{finding::Severity, identity::DEFAULT_CLUSTER_ID};
 
 pub(super) const RULES: &[Rule] = &[
@@ -24,6 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "two self-built clusters without Global.clusterID: both are \"clusterid\"",
         good: "a clusterID of its own in each cluster's cloud-config, or Services named web-a and web-b",
+        harms: Harms::Others,
         check: Check::Migrated(not_unique),
         ..Rule::DEFAULT
     },
@@ -44,6 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         source: &["CCM 2.14: load_balancer.go, LoadVGroupNamedKey"],
         bad: "clusterid: shop/production",
         good: "clusterid: c0123456789abcdef0123456789abcdef",
+        harms: Harms::Others,
         check: Check::Migrated(malformed),
         ..Rule::DEFAULT
     },
@@ -64,6 +66,7 @@ pub(super) const RULES: &[Rule] = &[
         source: &["CCM 2.14: vgroups.go, isBackendManagedByMyService"],
         bad: "Service web-b in the cluster whose suffix is -a",
         good: "Service web-a in the cluster whose suffix is -a",
+        harms: Harms::Others,
         check: Check::Migrated(wrong_suffix),
         ..Rule::DEFAULT
     },

@@ -115,7 +115,7 @@ fn no_such_port(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
                 let is_double = meant.rsplit(':').next().is_some_and(is_taken);
                 let kept = entries.iter().filter(|e| *e != entry || !is_double);
                 let value = join(kept.map(|e| if e == entry { meant.as_str() } else { e.text }));
-                let (fix, patch) = corrected(checked, key, &value);
+                let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
             }
             None => draft.fix(format!("name one of the Service's ports: {}", numbers())),
@@ -138,7 +138,7 @@ fn never_held(checked: &CheckedService<'_, '_>, mapping: &Mapping<'_>, out: &mut
             continue;
         }
         let rest = mapping.entries().iter().filter(|e| *e != entry).map(|e| e.text);
-        let (fix, patch) = corrected(checked, key, &join(rest));
+        let (fix, patch) = corrected(key, &join(rest));
         let draft = checked.finding(out).annotation(key, text).parts([entry.text]);
         draft.fix(fix).patch(patch).emit(format!(
             "entry {:?} releases group {}, which this Service never held",
@@ -163,7 +163,7 @@ fn two_entries(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     }
     let Some(first) = double.first() else { return };
     let winner = kept.iter().find(|entry| entry.port == first.port).map_or("", |entry| entry.group);
-    let (mut fix, mut patch) = corrected(checked, key, &join(kept.iter().map(|entry| entry.text)));
+    let (mut fix, mut patch) = corrected(key, &join(kept.iter().map(|entry| entry.text)));
     let mut why = "";
     if let Some(apart) = per_protocol(checked, mapping, &double) {
         (fix, patch) = (apart, None);

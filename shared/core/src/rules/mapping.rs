@@ -1,6 +1,6 @@
 //! 0xx: the mapping of vServer groups to Service ports.
 
-use super::{Check, CheckedService, Findings, Rule, Words, shared_group::brings_sharing};
+use super::{Check, CheckedService, Findings, Rule, Words};
 use crate::{
     annotation::{self, EffectiveValue},
     finding::Severity,
@@ -28,6 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         hides: &["CLB019"],
+        reveals: &["CLB029"],
         check: Check::Failures(malformed),
         ..Rule::DEFAULT
     },
@@ -60,15 +61,9 @@ pub(super) fn mapping_annotation<'a>(
     checked.annotations().effective(annotation::VGROUP_PORT)
 }
 
-/// A corrected mapping as fix and patch. There is no patch where ports would then share a group.
-pub(super) fn corrected(
-    checked: &CheckedService<'_, '_>,
-    key: &str,
-    value: &str,
-) -> (String, Option<PatchOp>) {
-    let is_good = !brings_sharing(checked, value);
-    let patch = is_good.then(|| PatchOp::set_annotation(key, value));
-    (format!("set {key}: \"{value}\""), patch)
+/// A corrected mapping as fix and patch.
+pub(super) fn corrected(key: &str, value: &str) -> (String, Option<PatchOp>) {
+    (format!("set {key}: \"{value}\""), Some(PatchOp::set_annotation(key, value)))
 }
 
 pub(super) fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
@@ -112,7 +107,7 @@ fn malformed(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut F
             checked.finding(out).annotation(key, text).parts(bad.iter().map(|e| e.text.trim()));
         let draft = match completed(checked, mapping) {
             Some(value) => {
-                let (fix, patch) = corrected(checked, key, &value);
+                let (fix, patch) = corrected(key, &value);
                 draft.fix(fix).patch(patch)
             }
             None => draft,
@@ -126,7 +121,7 @@ fn malformed(checked: &CheckedService<'_, '_>, failures: &[Failure], out: &mut F
             Some(port) => format!("{}:{port}", entry.group),
             None => entry.text.to_owned(),
         });
-        let (fix, patch) = corrected(checked, key, &cut.collect::<Vec<_>>().join(","));
+        let (fix, patch) = corrected(key, &cut.collect::<Vec<_>>().join(","));
         let long = mapping.entries().iter().filter(|entry| entry.has_more);
         let draft = checked.finding(out).annotation(key, text).parts(long.map(|entry| entry.text));
         draft
@@ -156,7 +151,7 @@ fn spaces(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let Some(EffectiveValue { key, text }) = mapping_annotation(checked) else { return };
     let Some(position) = text.chars().position(char::is_whitespace) else { return };
     let tidy: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let (fix, patch) = corrected(checked, key, &tidy);
+    let (fix, patch) = corrected(key, &tidy);
     let spaced = text.split(',').filter(|entry| entry.contains(char::is_whitespace));
     let draft = checked.finding(out).annotation(key, text).parts(spaced);
     draft.fix(fix).patch(patch).emit(format!(

@@ -29,6 +29,7 @@ mod replacement;
 mod rule;
 mod serving;
 mod shared_group;
+mod standing;
 mod traffic;
 mod unread_mapping;
 mod values;
@@ -41,7 +42,7 @@ pub use engine::{ChangeSet, Scope, check, check_removed, check_service, check_wo
 pub use findings::{FindingBuilder, Findings};
 pub use language::Language;
 pub use not_judged::why_not_judged;
-pub use rule::{AnyObject, AtReview, Check, Evidence, Family, RefusedWrites, Rule, Words};
+pub use rule::{AnyObject, AtReview, Check, Evidence, Family, Harms, RefusedWrites, Rule, Words};
 
 use std::sync::LazyLock;
 

@@ -33,6 +33,11 @@ pub struct Rule {
     pub good: &'static str,
     /// Rules whose findings about the same object follow from this rule's, and are hidden.
     pub hides: &'static [&'static str],
+    /// Rules whose errors may have stood behind an error of this one all along: CCM makes no better use
+    /// of the object under this one. Its fix may bring them to light.
+    pub reveals: &'static [&'static str],
+    /// Whom its findings harm.
+    pub harms: Harms,
     /// When the plugin refuses to write.
     pub refuses: RefusedWrites,
     /// What the webhook may do about its findings.
@@ -50,6 +55,16 @@ pub struct Words {
     pub ccm: &'static str,
     /// What to do, where a finding has nothing more exact to say.
     pub fix: &'static str,
+}
+
+/// Whom a rule's findings harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harms {
+    /// The object alone.
+    Itself,
+    /// Those that share a group, a listener or an identity with it, or its clients at once. At a
+    /// review, nothing that the object was before excuses it.
+    Others,
 }
 
 /// The writes that the plugin refuses under a rule, without `--force`.
@@ -177,6 +192,8 @@ impl Rule {
         bad: "",
         good: "",
         hides: &[],
+        reveals: &[],
+        harms: Harms::Itself,
         refuses: RefusedWrites::NewErrors,
         at_review: AtReview::ByMode,
         check: Check::Object(|_, _| {}),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::CheckedService;
 use crate::{
     backends::Mode,
     mapping::Mapping,
@@ -102,17 +101,4 @@ pub(super) fn service_per_protocol(number: u16, protocols: &[&str], groups: &[&s
     let services = services.collect::<Vec<_>>().join(", ");
     let apart = if has_group_for_each { "" } else { ", each with a group of its own" };
     format!("make {count} Services of it: {services}{apart}")
-}
-
-/// Whether a corrected mapping gives one group to ports that the mapping as it stands does not, so
-/// that they would flip-flop (CLB101).
-pub(super) fn brings_sharing(checked: &CheckedService<'_, '_>, corrected: &str) -> bool {
-    let (service, mode) = (checked.service(), checked.mode());
-    let unstable = |mapping: &Mapping<'_>| -> Vec<Vec<u16>> {
-        let shared = SharedGroup::all(service, mode, mapping);
-        let shared = shared.iter().filter(|shared| !shared.is_stable);
-        shared.map(|shared| shared.ports.iter().map(|port| port.port).collect()).collect()
-    };
-    let before = checked.mapping().map(unstable).unwrap_or_default();
-    unstable(&Mapping::parse(corrected)).iter().any(|ports| !before.contains(ports))
 }

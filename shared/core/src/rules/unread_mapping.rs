@@ -1,9 +1,6 @@
 //! 0xx: a mapping that CCM does not read.
 
-use super::{
-    Check, CheckedService, Findings, RefusedWrites, Rule, Words, mapping,
-    shared_group::brings_sharing,
-};
+use super::{Check, CheckedService, Findings, RefusedWrites, Rule, Words, mapping};
 use crate::{
     annotation::{self, EffectiveValue},
     finding::Severity,
@@ -33,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-vgroup-ids: \"80:rsp-bp1example\"",
         good: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\"",
         hides: &["CLB002", "CLB018", "CLB019"],
+        reveals: &["CLB008"],
         refuses: RefusedWrites::Standing,
         check: Check::Candidate(old_key),
         ..Rule::DEFAULT
@@ -87,8 +85,6 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
         let value = turned.join(",");
         let is_mapped = checked.annotations().effective(annotation::VGROUP_PORT).is_some();
         let add = (!is_mapped).then(|| PatchOp::add_annotation(&works, value.clone()));
-        let is_good = is_mapped || !brings_sharing(checked, &value);
-        let patch = is_good.then(|| [PatchOp::remove_annotation(key)].into_iter().chain(add));
         checked.finding(out)
             .annotation(key, text)
             .fix(if is_mapped {
@@ -96,7 +92,7 @@ fn old_key(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
             } else {
                 format!("replace it by {works}: \"{value}\"")
             })
-            .patch(patch.into_iter().flatten())
+            .patch([PatchOp::remove_annotation(key)].into_iter().chain(add))
             .emit("CCM does not read this key of older articles: it makes a group of its own, and traffic never arrives");
     }
 }

@@ -141,6 +141,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "…-loadbalancer-healthy-threshold: \"3s\" or …-loadbalancer-protocol-port: \"'https:443'\"",
         good: "…-loadbalancer-healthy-threshold: \"3\" and …-loadbalancer-protocol-port: \"https:443\"",
+        reveals: &["CLB003", "CLB029"],
         check: Check::Candidate(unreadable_annotations),
         ..Rule::DEFAULT
     },
@@ -162,6 +163,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-backend-label: \"pool=web, zone=a\"",
         good: "…-loadbalancer-backend-label: \"pool=web,zone=a\"",
         hides: &["CLB020"],
+        reveals: &["CLB003", "CLB029"],
         check: Check::Candidate(backend_label),
         ..Rule::DEFAULT
     },

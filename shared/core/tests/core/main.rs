@@ -14,6 +14,7 @@ mod identity;
 mod inject;
 mod known_keys;
 mod languages;
+mod patches;
 mod properties;
 mod record;
 mod recorded;

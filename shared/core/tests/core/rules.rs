@@ -187,10 +187,10 @@ fn patch_complaint(input: &Input, reported: &[Finding], finding: &Finding) -> Op
     if count(&now, finding) >= count(reported, finding) {
         return Some("the rule still speaks".to_owned());
     }
-    // What shows once the worse mistake is gone.
-    let uncovers = |f: &Finding| finding.rule == "CLB007" && f.rule == "CLB008";
     let is_new = |f: &&Finding| {
-        f.severity == Severity::Error && count(&brought, f) > count(reported, f) && !uncovers(f)
+        f.severity == Severity::Error
+            && count(&brought, f) > count(reported, f)
+            && !finding.may_reveal(f)
     };
     brought.iter().find(is_new).map(|f| format!("it brings {}: {}", f.rule, f.message))
 }
