@@ -115,7 +115,7 @@ fn admission(services: usize, nodes: usize) -> AdmissionHandler<MemoryClaims, No
         }))
         .expect("nodes");
     let config = Arc::new(arc_swap::ArcSwap::from_pointee(Config::default()));
-    let claims = memory_claims(&cache);
+    let claims = memory_claims(&cache, []);
     AdmissionHandler::new(cache, config, Arc::new(Metrics::default()), claims, NoApiReader)
 }
 

@@ -202,9 +202,8 @@ impl<B: ClaimBackend> Claims<B> {
         if joined.is_empty() {
             return ClaimResult::Granted(Vec::new());
         }
-        if let Some(age) = self.cache.age_of("services").filter(|age| *age > MAX_CACHE_AGE) {
-            let age = age.as_secs();
-            return ClaimResult::Unsettled(format!("Services have not been heard of for {age} s"));
+        if let Err(why) = check_age(self.cache.age_of("services")) {
+            return ClaimResult::Unsettled(why);
         }
         let claimed = write.claimed();
         if !write.is_dry_run && !self.pending.admits(&self.cache) {
@@ -320,7 +319,31 @@ impl<B: ClaimBackend> ClaimStore for Arc<Claims<B>> {
     }
 }
 
+/// Whether the cache of Services is heard of often enough; the error says since when it is not. Before it
+/// was heard of nobody is judged at all.
+fn check_age(age: Option<Duration>) -> Result<(), String> {
+    match age {
+        Some(age) if age > MAX_CACHE_AGE => {
+            Err(format!("Services have not been heard of for {} s", age.as_secs()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The bindings of a Service in one group.
 pub fn bindings_in(service: &Service, group: &str) -> BTreeSet<Binding> {
     binding::bindings_by_group(service).remove(group).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_that_have_not_been_heard_of_for_three_minutes_settle_nothing() {
+        assert_eq!(check_age(None), Ok(()));
+        assert_eq!(check_age(Some(Duration::from_secs(180))), Ok(()));
+        let why = check_age(Some(Duration::from_secs(181))).expect_err("too old");
+        assert_eq!(why, "Services have not been heard of for 181 s");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Barrier, thread};
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -17,26 +18,108 @@ fn joining(n: u16) -> Value {
     with_annotations(&service, &[("vgroup-port", json!(format!("rsp-bp1example:{port}")))])
 }
 
+/// How many of some writes, all at the same time, are let through. Each is the old and the new Service.
+fn let_through(writes: &[(Option<Value>, Value)]) -> usize {
+    let stored = writes.iter().filter_map(|(old, _)| old.as_ref());
+    let cluster = stored.fold(test_cluster(), |cluster, old| cluster.with_service(old));
+    let admission = cluster.admission();
+    let barrier = Barrier::new(writes.len());
+    let write = |(old, new): &(Option<Value>, Value)| {
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        let review = review(USER, operation, old.as_ref(), Some(new));
+        barrier.wait();
+        validate(&admission, &review).allowed()
+    };
+    let write = &write;
+    thread::scope(|scope| {
+        let threads: Vec<_> = writes.iter().map(|it| scope.spawn(move || write(it))).collect();
+        let allowed = threads.into_iter().map(|thread| thread.join().expect("no panic"));
+        allowed.filter(|is_allowed| *is_allowed).count()
+    })
+}
+
 #[test]
 fn of_many_services_for_one_group_and_different_ports_one_is_let_through() {
-    const SERVICES: u16 = 8;
     for _ in 0..20 {
-        let admission = test_cluster().admission();
-        let barrier = Barrier::new(SERVICES.into());
-        let allowed: Vec<bool> = thread::scope(|scope| {
-            let mut threads = Vec::new();
-            for n in 0..SERVICES {
-                let (admission, barrier) = (&admission, &barrier);
-                threads.push(scope.spawn(move || {
-                    let review = review(USER, "CREATE", None, Some(&joining(n)));
-                    barrier.wait();
-                    validate(admission, &review).allowed()
-                }));
-            }
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-        });
-        assert_eq!(allowed.iter().filter(|is_allowed| **is_allowed).count(), 1, "{allowed:?}");
+        let writes: Vec<_> = (0..8).map(|n| (None, joining(n))).collect();
+        assert_eq!(let_through(&writes), 1);
     }
+}
+
+#[rstest]
+#[case::of_another_type(json!({"spec": {"type": "ClusterIP"}}))]
+#[case::of_another_load_balancer(json!({"spec": {"loadBalancerClass": "example.com/other"}}))]
+#[case::of_another_class(
+    json!({"metadata": {"annotations": {"service.beta.kubernetes.io/class": "other"}}})
+)]
+#[case::behind_a_tunnel(
+    json!({"metadata": {"annotations": {(key("tunnel-type")): "tunnel"}}})
+)]
+#[case::without_a_clb(json!({"metadata": {"annotations": {(key("id")): null}}}))]
+#[case::without_a_mapping(json!({"metadata": {"annotations": {(key("vgroup-port")): null}}}))]
+fn a_service_that_ccm_did_not_bind_joins_its_group_when_it_does(#[case] before: Value) {
+    for _ in 0..5 {
+        let writes: Vec<_> =
+            (0..8).map(|n| (Some(edited(&joining(n), &before)), joining(n))).collect();
+        assert_eq!(let_through(&writes), 1);
+        // The same beside one that is created.
+        let writes = [(None, joining(8)), (Some(edited(&joining(9), &before)), joining(9))];
+        assert_eq!(let_through(&writes), 1);
+    }
+}
+
+#[test]
+fn of_many_clbs_for_one_group_one_is_let_through() {
+    let of_clb = |n: u16| {
+        let name = json!({"metadata": {"name": format!("web-{n}")}});
+        with_annotations(&edited(&web(), &name), &[("id", json!(format!("lb-bp{n}example")))])
+    };
+    let writes: Vec<_> = (0..8).map(|n| (None, of_clb(n))).collect();
+    assert_eq!(let_through(&writes), 1);
+}
+
+/// A Service of a group of its own.
+fn alone(n: u16) -> Value {
+    let service =
+        edited(&web(), &json!({"metadata": {"name": format!("web-{n}"), "uid": n.to_string()}}));
+    with_annotations(&service, &[("vgroup-port", json!(format!("rsp-bp{n}example:80")))])
+}
+
+#[test]
+fn where_many_admitted_services_never_come_the_next_is_told_to_try_again_until_some_have() {
+    const BOUND: u16 = 256;
+    let cluster = test_cluster();
+    let admission = cluster.admission();
+    let create = |n| validate(&admission, &review(USER, "CREATE", None, Some(&alone(n))));
+    for n in 0..BOUND {
+        assert!(create(n).allowed(), "{n}");
+    }
+    let response = create(BOUND);
+    assert!(response.message().contains("try again"), "{response:?}");
+    let keeps = alone(0);
+    let relabelled = edited(&keeps, &json!({"metadata": {"annotations": {"example.com/a": "b"}}}));
+    let update = review(USER, "UPDATE", Some(&keeps), Some(&relabelled));
+    assert!(validate(&admission, &update).allowed(), "it joins nothing");
+    cluster.cache.put_service(&alone(7).to_string()).expect("a Service");
+    assert!(create(BOUND).allowed());
+    assert!(!create(BOUND + 1).allowed());
+}
+
+#[test]
+fn where_many_of_one_group_never_come_the_next_is_told_to_try_again() {
+    const BOUND: u16 = 32;
+    let admission = test_cluster().admission();
+    let create = |n: u16| {
+        let name = json!({"metadata": {"name": format!("web-{n}"), "uid": n.to_string()}});
+        validate(&admission, &review(USER, "CREATE", None, Some(&edited(&web(), &name))))
+    };
+    for n in 0..BOUND {
+        assert!(create(n).allowed(), "{n}");
+    }
+    let response = create(BOUND);
+    assert!(response.message().contains("try again"), "{response:?}");
+    let another = review(USER, "CREATE", None, Some(&alone(1)));
+    assert!(validate(&admission, &another).allowed(), "another group");
 }
 
 #[test]

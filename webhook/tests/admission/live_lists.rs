@@ -32,7 +32,7 @@ fn webhook_before(api: &RecordingApi) -> Handler {
 }
 
 fn webhook_with(cluster: TestCluster, api: &RecordingApi) -> Handler {
-    let claims = memory_claims(&cluster.cache);
+    let claims = memory_claims(&cluster.cache, []);
     let (config, metrics) = (Arc::default(), Arc::new(Metrics::default()));
     AdmissionHandler::new(cluster.cache, config, metrics, claims, api.reader())
 }

@@ -8,6 +8,7 @@ use clbmigrate_webhook::{
     Webhook,
     admission::{AdmissionHandler, ApiReadError, ApiReader, WorkloadRef},
     cache::Cache,
+    claims::binding::ServiceName,
     config::Config,
     metrics::Metrics,
 };
@@ -61,6 +62,8 @@ impl ApiReader for FakeApiReader {
 /// A webhook whose cache shows a small cluster.
 pub struct TestCluster {
     pub cache: Arc<Cache>,
+    /// Services that CCM does not take.
+    unbound: Vec<ServiceName>,
     config: String,
     api_reader: FakeApiReader,
     user: &'static str,
@@ -70,6 +73,7 @@ pub struct TestCluster {
 pub fn test_cluster() -> TestCluster {
     TestCluster {
         cache: Arc::default(),
+        unbound: Vec::new(),
         config: String::new(),
         api_reader: FakeApiReader::default(),
         user: USER,
@@ -77,8 +81,13 @@ pub fn test_cluster() -> TestCluster {
 }
 
 impl TestCluster {
-    pub fn with_service(self, service: &Value) -> Self {
+    pub fn with_service(mut self, service: &Value) -> Self {
         self.cache.put_service(&service.to_string()).expect("a Service");
+        let text = |of: &Value| of.as_str().expect("a string").to_owned();
+        let [namespace, name] = ["namespace", "name"].map(|key| text(&service["metadata"][key]));
+        if self.cache.service(&namespace, &name).is_none() {
+            self.unbound.push(ServiceName { namespace, name });
+        }
         self
     }
 
@@ -110,7 +119,7 @@ impl TestCluster {
 
     pub fn admission(&self) -> AdmissionHandler<MemoryClaims, FakeApiReader> {
         let config = Config::parse(&self.config).expect("a good file");
-        let claims = memory_claims(&self.cache);
+        let claims = memory_claims(&self.cache, self.unbound.iter().cloned());
         AdmissionHandler::new(
             Arc::clone(&self.cache),
             Arc::new(ArcSwap::from_pointee(config)),

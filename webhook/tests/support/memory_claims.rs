@@ -1,7 +1,7 @@
 //! Claims in memory, for tests and benchmarks: the cache is the whole cluster.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -19,15 +19,21 @@ use clbmigrate_webhook::{
 /// Claims that a [`MemoryBackend`] keeps.
 pub type MemoryClaims = Arc<Claims<MemoryBackend>>;
 
-/// Claims beside this cache.
-pub fn memory_claims(cache: &Arc<Cache>) -> MemoryClaims {
-    let backend = MemoryBackend { cache: Arc::clone(cache), groups: Mutex::default() };
+/// Claims beside this cache, in a cluster where CCM does not take the Services that are `unbound`.
+pub fn memory_claims(
+    cache: &Arc<Cache>,
+    unbound: impl IntoIterator<Item = ServiceName>,
+) -> MemoryClaims {
+    let unbound = unbound.into_iter().collect();
+    let backend = MemoryBackend { cache: Arc::clone(cache), unbound, groups: Mutex::default() };
     Arc::new(Claims::new(backend, Arc::clone(cache), Arc::new(Metrics::default())))
 }
 
-/// Keeps claims in memory. What the cache shows is what is in the cluster.
+/// Keeps claims in memory. What the cache shows is what is in the cluster, beside Services that CCM does not
+/// take.
 pub struct MemoryBackend {
     cache: Arc<Cache>,
+    unbound: BTreeSet<ServiceName>,
     groups: Mutex<HashMap<String, (GroupClaims, u64)>>,
 }
 
@@ -47,12 +53,18 @@ impl ClaimBackend for MemoryBackend {
     }
 
     async fn observe(&self, group: &str, name: &ServiceName) -> Result<Observation, ClaimError> {
+        let unbound = self.unbound.contains(name).then(|| ServiceState {
+            uid: String::new(),
+            resource_version: String::new(),
+            bindings: BTreeSet::new(),
+        });
         let ServiceName { namespace, name } = name;
-        let service = self.cache.service(namespace, name).map(|service| ServiceState {
+        let bound = self.cache.service(namespace, name).map(|service| ServiceState {
             uid: service.metadata.uid.clone(),
-            resource_version: "now".to_owned(),
+            resource_version: String::new(),
             bindings: bindings_by_group(&service).remove(group).unwrap_or_default(),
         });
+        let service = bound.or(unbound);
         Ok(Observation { service, past_uids: self.cache.past_uids(namespace, name) })
     }
 

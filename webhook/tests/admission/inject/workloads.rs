@@ -192,7 +192,7 @@ fn what_cannot_be_read_passes_and_that_is_said() {
 #[test]
 fn every_answer_is_counted_with_its_reason() {
     let (cache, metrics) = (shop().cache, Arc::new(Metrics::default()));
-    let claims = memory_claims(&cache);
+    let claims = memory_claims(&cache, []);
     let admission =
         AdmissionHandler::new(cache, Arc::default(), Arc::clone(&metrics), claims, NoApiReader);
     for workload in [bare(), deployment()] {
