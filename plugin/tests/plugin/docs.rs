@@ -152,6 +152,9 @@ fn section(page: &mut String, rule: &Rule, of: &Page) {
             format!("- 隐藏：{hidden}（由该问题引起，不再单独报告）\n"),
         ),
     };
+    let exemption = rule.exemption_in_words(language).map_or_else(String::new, |told| {
+        format!("- {}{told}\n", language.pick("exemption: ", "放行："))
+    });
     let mut sources = String::new();
     for source in rule.sources(language) {
         let title = language.pick("source: ", "来源：");
@@ -168,7 +171,7 @@ fn section(page: &mut String, rule: &Rule, of: &Page) {
     );
     write!(
         page,
-        "\n### {}\n\n{}\n\n{facts}{hides}{sources}\n{ccm}{}\n\n{bad}\n\n```\n{}\n```\n\n\
+        "\n### {}\n\n{}\n\n{facts}{exemption}{hides}{sources}\n{ccm}{}\n\n{bad}\n\n```\n{}\n```\n\n\
          {good}\n\n```\n{}\n```\n\n{fix}{}\n",
         rule.id,
         capital(words.title),

@@ -71,6 +71,9 @@ pub fn rule(rule: &Rule, terminal: Terminal, out: &mut dyn Write) -> io::Result<
         }
     }
     write(out, labelled("fix", "修复").and(PLAIN, words.fix))?;
+    if let Some(told) = rule.exemption_in_words(language) {
+        write(out, labelled("exemption", "放行").and(PLAIN, told))?;
+    }
     if !rule.hides.is_empty() {
         let hidden = rule.hides.join(language.pick(", ", "、"));
         let why = language.pick(", which follow from it", "（由该问题引起，不再单独报告）");

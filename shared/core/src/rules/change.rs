@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         source: &["CCM 2.14: vgroups.go, podNumberAlgorithm"],
         bad: "…-loadbalancer-weight: \"20\" removed while another participant holds weight",
         good: "…-loadbalancer-weight: \"100\", and the others at 0",
+        is_of_intent: true,
         check: Check::Change(weight_removed),
         ..Rule::DEFAULT
     },
@@ -47,6 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "kubectl delete service web at weight 80",
         good: "weight 0 first, then delete",
         harms: Harms::Others,
+        is_of_intent: true,
         check: Check::Departure(departed),
         ..Rule::DEFAULT
     },

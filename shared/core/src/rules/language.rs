@@ -101,6 +101,15 @@ impl Rule {
         }
     }
 
+    /// Whether an object may be exempt from the rule where the webhook has default settings; `None`
+    /// where it may not.
+    pub fn exemption_in_words(&self, language: Language) -> Option<&'static str> {
+        self.is_of_intent.then_some(language.pick(
+            "an object may be exempt by its annotation clbmigrate.io/allow, by default",
+            "默认情况下，对象可用注解 clbmigrate.io/allow 放行该规则",
+        ))
+    }
+
     /// Where the facts come from, as a reader of that language is told.
     pub fn sources(&self, language: Language) -> impl Iterator<Item = Cow<'static, str>> {
         self.source.iter().map(move |source| match language {

@@ -36,6 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "…-loadbalancer-vgroup-port: \"rsp-bp1example:80\" becomes \"rsp-bp2example:80\"",
         good: "first \"rsp-bp2example:80,rsp-bp1example:0\", then \"rsp-bp2example:80\"",
+        is_of_intent: true,
         check: Check::Change(moved),
         ..Rule::DEFAULT
     },
@@ -62,6 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "…-loadbalancer-vgroup-port removed",
         good: "weight 0, then a release entry \"rsp-bp1example:0\", then delete the Service",
         hides: &["CLB029"],
+        is_of_intent: true,
         check: Check::Change(unbound),
         ..Rule::DEFAULT
     },

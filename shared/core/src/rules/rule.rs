@@ -42,6 +42,9 @@ pub struct Rule {
     pub refuses: RefusedWrites,
     /// What the webhook may do about its findings.
     pub at_review: AtReview,
+    /// Whether somebody may well mean what it finds. By default the webhook lets an object be exempt
+    /// from such rules alone: nobody means a weight of 101.
+    pub is_of_intent: bool,
     /// What it judges, with the function that does it.
     pub check: Check,
 }
@@ -196,6 +199,7 @@ impl Rule {
         harms: Harms::Itself,
         refuses: RefusedWrites::NewErrors,
         at_review: AtReview::ByMode,
+        is_of_intent: false,
         check: Check::Object(|_, _| {}),
     };
 

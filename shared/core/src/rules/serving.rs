@@ -83,6 +83,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "a selector that matches no pod, on a Service with backend-type eni",
         good: "a selector that matches running pods",
+        is_of_intent: true,
         check: Check::Change(no_endpoint_left),
         ..Rule::DEFAULT
     },

@@ -37,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         bad: "a container that serves the target port without readinessProbe",
         good: "readinessProbe: {httpGet: {path: /healthz, port: http}}",
+        is_of_intent: true,
         check: Check::Workload(no_probe),
         ..Rule::DEFAULT
     },
