@@ -181,7 +181,57 @@ pub fn is_of_listener(suffix: &str) -> bool {
     name == "tls-cipher-policy" || LISTENER.iter().any(|start| name.starts_with(start))
 }
 
+/// Whether a change of this annotation of a Service may matter to CCM or to a rule: CCM may read the
+/// key, somebody may have meant it so, or it exempts the object from rules. The conditions of the
+/// webhook's configuration ask the same, for which there is little they can call.
+pub fn is_reviewed(key: &str) -> bool {
+    key.contains("load")
+        || key.contains("ali")
+        || key.starts_with("service.beta.kubernetes.io/")
+        || key == ALLOW
+}
+
 /// What follows one of CCM's prefixes in a full key; `None` for any other key.
 pub fn suffix_of(key: &str) -> Option<&str> {
     key.strip_prefix(PREFIX).or_else(|| key.strip_prefix(LEGACY_PREFIX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_ccm_or_a_rule_reads_is_reviewed_and_what_others_write_is_not() {
+        let suffixes = KNOWN_ANNOTATIONS.iter().map(|known| known.suffix);
+        for suffix in suffixes {
+            assert!(is_reviewed(&format!("{PREFIX}{suffix}")), "{suffix}");
+            assert!(is_reviewed(&format!("{LEGACY_PREFIX}{suffix}")), "{suffix}");
+        }
+        for key in [BACKEND_TYPE, CLASS, TUNNEL_TYPE, ALLOW] {
+            assert!(is_reviewed(key), "{key}");
+        }
+        for key in [
+            "argocd.argoproj.io/tracking-id",
+            "meta.helm.sh/release-name",
+            "field.cattle.io/publicEndpoints",
+            "kubectl.kubernetes.io/last-applied-configuration",
+            "clbmigrate.io/history",
+        ] {
+            assert!(!is_reviewed(key), "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_that_was_meant_for_ccm_is_reviewed(
+            domain in "(service\\.beta\\.kubernetes\\.io/|ali[a-z]{0,6}\\.com/|)",
+            vendor in "(alibaba-cloud-|alicloud-|aliyun-|ali-|)",
+            name in "(load-?balancer|laodbalancer)-[a-z]{2,12}|backend-typ[a-z]?|clas[a-z]",
+        ) {
+            let key = format!("{domain}{vendor}{name}");
+            prop_assert!(nearest_known_key(&key).is_none() || is_reviewed(&key), "{key}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod autoscaler;
 mod controller;
 mod endpoints;
 mod labels;
+mod lenient;
 mod meta;
 mod names;
 mod node;
@@ -25,6 +26,7 @@ pub use autoscaler::{
 pub use controller::ControllerReference;
 pub use endpoints::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
 pub use labels::{Labels, PairRef};
+pub use lenient::{UnreadField, read_leniently};
 pub use meta::{Annotations, ObjectMeta, ObjectRef, Origin, SourceLocation};
 pub use names::{is_dns_label, is_dns_subdomain};
 pub use node::{Node, ProviderIdError};
@@ -40,7 +42,12 @@ pub use service::{
 pub use strategy::{MaxUnavailable, RolloutStrategy};
 pub use workload::{Workload, WorkloadKind};
 
-use serde::{Deserialize, Deserializer};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 /// Reads `null` as the type's default, as Kubernetes' own decoders do.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -49,6 +56,37 @@ where
     T: Deserialize<'de> + Default,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads an object, or `null` as the type's default. Serde would take a list for an object, too, and
+/// its items for the fields in their order.
+///
+/// # Errors
+/// When it is neither, or a field cannot be read.
+pub fn nullable_object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    struct ObjectVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ObjectVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_any(ObjectVisitor(PhantomData))
 }
 
 /// Reads a list without room for more: there are many, and they stay as they are.

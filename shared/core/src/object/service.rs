@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Annotations, Labels, ObjectMeta, ObjectRef, fitting, meta, nullable};
+use super::{Annotations, Labels, ObjectMeta, ObjectRef, fitting, meta, nullable, nullable_object};
 use crate::{annotation, hash};
 
 /// A Service.
@@ -10,13 +10,13 @@ use crate::{annotation, hash};
 #[serde(default)]
 pub struct Service {
     /// `metadata`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_object")]
     pub metadata: ObjectMeta,
     /// `spec`.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_object")]
     pub spec: ServiceSpec,
     /// `status`, which CCM writes; empty in a manifest.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "nullable_object")]
     pub status: ServiceStatus,
 }
 
