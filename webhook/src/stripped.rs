@@ -2,7 +2,11 @@
 
 use clbmigrate_core::{
     annotation::CLB_LABEL,
-    object::{Annotations, ObjectMeta, Service, ServiceSpec, ServiceStatus},
+    backends,
+    object::{
+        Annotations, ObjectMeta, Service, ServicePort, ServiceSpec, ServiceStatus, UnreadField,
+        nullable_object, read_leniently,
+    },
 };
 use serde::{Deserialize, Deserializer};
 
@@ -18,9 +22,12 @@ pub(crate) struct StrippedService {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RawService {
-    metadata: Option<RawMeta>,
-    spec: Option<ServiceSpec>,
-    status: Option<ServiceStatus>,
+    #[serde(deserialize_with = "nullable_object")]
+    metadata: RawMeta,
+    #[serde(deserialize_with = "nullable_object")]
+    spec: ServiceSpec,
+    #[serde(deserialize_with = "nullable_object")]
+    status: ServiceStatus,
 }
 
 #[derive(Deserialize, Default)]
@@ -45,8 +52,7 @@ struct RawLabels {
 
 impl<'de> Deserialize<'de> for StrippedService {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let RawService { metadata, spec, status } = RawService::deserialize(deserializer)?;
-        let meta = metadata.unwrap_or_default();
+        let RawService { metadata: meta, spec, status } = RawService::deserialize(deserializer)?;
         let clb = meta.labels.and_then(|labels| labels.clb);
         let labels = clb.map(|clb| (CLB_LABEL.to_owned(), clb)).into_iter().collect();
         let metadata = ObjectMeta {
@@ -58,11 +64,55 @@ impl<'de> Deserialize<'de> for StrippedService {
             deletion_timestamp: meta.deletion_timestamp,
             ..ObjectMeta::default()
         };
-        let service = Service {
-            metadata,
-            spec: spec.unwrap_or_default(),
-            status: status.unwrap_or_default(),
-        };
+        let service = Service { metadata, spec, status };
         Ok(Self { service, resource_version: meta.resource_version.unwrap_or_default() })
     }
+}
+
+impl StrippedService {
+    /// Reads a Service of a later Kubernetes without the fields that cannot be read, and returns those.
+    /// A type that cannot be read counts as `LoadBalancer`, for API servers ask about no other. Where
+    /// ports cannot be read, those that the mapping names count as there.
+    ///
+    /// # Errors
+    /// When the annotations cannot be read, and so nothing can be judged.
+    pub fn read_leniently(text: &str) -> Result<(Self, Vec<UnreadField>), String> {
+        let read = read_leniently::<Self>(text).map_err(|error| error.to_string())?;
+        let (Self { mut service, resource_version }, unread) = read;
+        let is_unread = |path: &str| unread.iter().any(|field| field.touches(path));
+        let is_annotations = |field: &&UnreadField| {
+            ["metadata", "metadata.annotations"].contains(&field.path.as_str())
+        };
+        if let Some(field) = unread.iter().find(is_annotations) {
+            return Err(field.to_string());
+        }
+        if is_unread("spec.type") {
+            service.spec.kind = Some("LoadBalancer".to_owned());
+        }
+        if is_unread("spec.ports") {
+            add_mapped_ports(&mut service);
+        }
+        Ok((Self { service, resource_version }, unread))
+    }
+}
+
+/// Adds the ports that the mapping names and the Service lacks, as far as that can be told.
+fn add_mapped_ports(service: &mut Service) {
+    let mapping = backends::mapping(service);
+    let entries = mapping.iter().flat_map(|mapping| mapping.entries());
+    let mut ports: Vec<u16> =
+        entries.filter_map(|entry| entry.port?.parse().ok()).filter(|port| *port > 0).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let known = |port: &u16| service.spec.ports.iter().any(|known| known.port == *port);
+    let missing: Vec<u16> = ports.into_iter().filter(|port| !known(port)).collect();
+    service.spec.ports.extend(missing.into_iter().map(|port| ServicePort {
+        name: String::new(),
+        protocol: "TCP".to_owned(),
+        port,
+        target_port: None,
+        node_port: 0,
+    }));
+    // Node ports cannot be told, so nothing is said about those that are missing.
+    service.spec.allocate_load_balancer_node_ports = None;
 }

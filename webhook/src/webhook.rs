@@ -1,4 +1,4 @@
-//! The four webhooks of this program.
+//! The webhooks of this program.
 
 /// One of the webhooks that API servers call, each with a configuration object of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -7,6 +7,9 @@ pub enum Webhook {
     ValidateServices,
     /// Validates Deployments, `StatefulSets` and `DaemonSets`.
     ValidateWorkloads,
+    /// Warns where Services that carry traffic are deleted with their namespace, or will be with an
+    /// owner. It never denies.
+    ValidateCascadingDeletion,
     /// Adds the preStop hook to Deployments, `StatefulSets` and `DaemonSets`.
     MutateWorkloads,
     /// Adds the preStop hook to Pods, in namespaces that are labelled for it.
@@ -15,14 +18,20 @@ pub enum Webhook {
 
 impl Webhook {
     /// All webhooks.
-    pub const ALL: [Self; 4] =
-        [Self::ValidateServices, Self::ValidateWorkloads, Self::MutateWorkloads, Self::MutatePods];
+    pub const ALL: [Self; 5] = [
+        Self::ValidateServices,
+        Self::ValidateWorkloads,
+        Self::ValidateCascadingDeletion,
+        Self::MutateWorkloads,
+        Self::MutatePods,
+    ];
 
     /// The webhook's name in metrics and logs, such as `validate-services`.
     pub fn name(self) -> &'static str {
         match self {
             Self::ValidateServices => "validate-services",
             Self::ValidateWorkloads => "validate-workloads",
+            Self::ValidateCascadingDeletion => "validate-cascading-deletion",
             Self::MutateWorkloads => "mutate-workloads",
             Self::MutatePods => "mutate-pods",
         }
@@ -33,6 +42,7 @@ impl Webhook {
         match self {
             Self::ValidateServices => "/validate-services",
             Self::ValidateWorkloads => "/validate-workloads",
+            Self::ValidateCascadingDeletion => "/validate-cascading-deletion",
             Self::MutateWorkloads => "/mutate-workloads",
             Self::MutatePods => "/mutate-pods",
         }
@@ -44,6 +54,7 @@ impl Webhook {
         match self {
             Self::ValidateServices => "clbmigrate-validate-services",
             Self::ValidateWorkloads => "clbmigrate-validate-workloads",
+            Self::ValidateCascadingDeletion => "clbmigrate-validate-cascading-deletion",
             Self::MutateWorkloads => "clbmigrate-mutate-workloads",
             Self::MutatePods => "clbmigrate-mutate-pods",
         }

@@ -67,3 +67,13 @@ matchExpressions:
 {{- end }}
 {{- toJson $modes }}
 {{- end }}
+
+{{- /* In a condition: whether a key may be one that CCM reads, or was meant as one. */}}
+{{- define "clbmigrate.key" -}}
+{{ . }}.contains('load') || {{ . }}.contains('ali')
+{{- end }}
+
+{{- /* In a condition: whether a change of this annotation is looked at. */}}
+{{- define "clbmigrate.readKey" -}}
+({{ include "clbmigrate.key" . }} || {{ . }}.startsWith('service.beta.kubernetes.io/') || {{ . }} == 'clbmigrate.io/allow')
+{{- end }}

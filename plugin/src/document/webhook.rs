@@ -281,7 +281,7 @@ mod tests {
         assert!(commands.iter().any(|command| command.contains("\"value\":\"Ignore\"")));
         assert!(commands.iter().any(|command| {
             command
-                == "kubectl delete validatingwebhookconfiguration clbmigrate-validate-services clbmigrate-validate-workloads"
+                == "kubectl delete validatingwebhookconfiguration clbmigrate-validate-services clbmigrate-validate-workloads clbmigrate-validate-cascading-deletion"
         }));
     }
 

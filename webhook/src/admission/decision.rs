@@ -22,8 +22,31 @@ struct JudgedFinding {
     mode: Mode,
     /// What is done: never more than the mode says.
     action: EnforcementAction,
+    /// Whether it is about the object under review.
+    is_own: bool,
     /// Why the finding is not held against the request, where it is not.
     remark: Option<Remark>,
+}
+
+impl JudgedFinding {
+    /// Whether it is an error, or was one before the object's exemption softened it.
+    fn is_error(&self) -> bool {
+        let of_rule = || rules::find(self.finding.rule).map(|rule| rule.severity);
+        self.finding.severity == Severity::Error
+            || (self.finding.allowed && of_rule() == Some(Severity::Error))
+    }
+
+    /// Why it does not deny the request, in a few words for the log.
+    fn why_it_passes(&self) -> &'static str {
+        match (self.remark, self.mode) {
+            (Some(remark), _) => remark.name(),
+            (None, _) if self.finding.allowed => Remark::AllowedHere.name(),
+            (None, Mode::Deny) => "warns only",
+            (None, Mode::Warn) => "mode warn",
+            (None, Mode::Audit) => "mode audit",
+            (None, Mode::Off) => "mode off",
+        }
+    }
 }
 
 /// Why a finding that would deny a request only warns.
@@ -46,6 +69,19 @@ pub(super) enum Remark {
 }
 
 impl Remark {
+    /// Its name in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Self::AllowedHere => "allowed here",
+            Self::WasSoBefore => "was so before",
+            Self::WrongValueGoes => "wrong value goes",
+            Self::ComesWithFix => "comes with the fix",
+            Self::InEarlierTemplate => "in an earlier template",
+            Self::PastUnknown => "past unknown",
+            Self::LowersWeight => "lowered",
+        }
+    }
+
     /// What stands before the message.
     fn text(self, language: Language) -> &'static str {
         let (english, chinese) = match self {
@@ -89,9 +125,8 @@ impl AdmissionDecision {
         let judge = |finding: Finding| {
             let rule = rules::find(finding.rule)?;
             let mode = config.mode(rule, finding.severity, namespace);
-            let can_deny = rule.at_review == AtReview::ByMode
-                && !finding.allowed
-                && is_reviewed(&finding.object);
+            let is_own = is_reviewed(&finding.object);
+            let can_deny = rule.at_review == AtReview::ByMode && !finding.allowed && is_own;
             let (action, remark) = match mode {
                 Mode::Off => return None,
                 Mode::Audit => (EnforcementAction::Audited, None),
@@ -101,7 +136,7 @@ impl AdmissionDecision {
                 }
                 Mode::Deny | Mode::Warn => (EnforcementAction::Warned, None),
             };
-            Some(JudgedFinding { finding, mode, action, remark })
+            Some(JudgedFinding { finding, mode, action, is_own, remark })
         };
         Self { findings: findings.into_iter().filter_map(judge).collect() }
     }
@@ -163,14 +198,33 @@ impl AdmissionDecision {
         text
     }
 
-    /// The ids of the rules that deny the request, for the log.
+    /// The ids of the rules that deny the request, each once, for the log.
     pub fn denying_rules(&self) -> Vec<&'static str> {
-        self.with_action(EnforcementAction::Denied).map(|judged| judged.finding.rule).collect()
+        each_once(self.with_action(EnforcementAction::Denied).map(|judged| judged.finding.rule))
+    }
+
+    /// The rules whose errors in the object under review do not deny the request, each with the reason,
+    /// for the log.
+    pub fn let_through(&self) -> Vec<(&'static str, &'static str)> {
+        let own = self.findings.iter().filter(|judged| judged.is_own && judged.is_error());
+        let passing = own.filter(|judged| judged.action != EnforcementAction::Denied);
+        each_once(passing.map(|judged| (judged.finding.rule, judged.why_it_passes())))
     }
 
     fn with_action(&self, action: EnforcementAction) -> impl Iterator<Item = &JudgedFinding> {
         self.findings.iter().filter(move |judged| judged.action == action)
     }
+}
+
+/// The different items, in their order.
+fn each_once<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut different = Vec::new();
+    for item in items {
+        if !different.contains(&item) {
+            different.push(item);
+        }
+    }
+    different
 }
 
 /// How long the text about one problem usually is, in bytes.

@@ -1,12 +1,15 @@
 //! Admission reviews: how they are read, judged and answered.
 
 mod api_reader;
+mod cascading_deletion;
 mod context;
 mod decision;
+mod exemptions;
 mod inject;
 mod ratcheting;
 mod response;
 mod review;
+mod review_log;
 mod service_versions;
 mod services;
 mod workloads;
@@ -23,30 +26,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use self::{api_reader::ServiceLists, decision::AdmissionDecision};
+use self::{
+    api_reader::ServiceLists,
+    review_log::{LoggedRequest, ReviewLog},
+};
 use crate::{
     Webhook,
     cache::Cache,
     claims::{ClaimStore, Claims, LeaseStore},
     config::{Config, SharedConfig},
-    log::RateLimit,
     metrics::{Metrics, ReviewResult},
     serve::{Reply, ReviewHandler},
     stripped::StrippedService,
 };
 
-/// The users that delete on behalf of Kubernetes itself: what belongs to a namespace or to an owner
-/// that is deleted.
-const SYSTEM_USERS: [&str; 3] = [
-    "system:serviceaccount:kube-system:namespace-controller",
-    "system:serviceaccount:kube-system:generic-garbage-collector",
-    "system:kube-controller-manager",
-];
+/// How many fields that cannot be read are told of one object.
+const MAX_TOLD_FIELDS: usize = 4;
 
-/// How many denials are logged a second.
-const LOGGED_DENIALS: u32 = 10;
-
-/// Answers the reviews of all four webhooks.
+/// Answers the reviews of all webhooks.
 pub struct AdmissionHandler<C = Arc<Claims<LeaseStore>>, R = LiveApiReader> {
     cache: Arc<Cache>,
     config: SharedConfig,
@@ -54,7 +51,7 @@ pub struct AdmissionHandler<C = Arc<Claims<LeaseStore>>, R = LiveApiReader> {
     claims: C,
     api_reader: Arc<R>,
     service_lists: ServiceLists<R>,
-    denial_log: RateLimit,
+    log: ReviewLog,
 }
 
 impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
@@ -67,10 +64,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         claims: C,
         api_reader: R,
     ) -> Self {
-        let denial_log = RateLimit::new(LOGGED_DENIALS);
         let api_reader = Arc::new(api_reader);
         let service_lists = ServiceLists::new(Arc::clone(&api_reader));
-        Self { cache, config, metrics, claims, api_reader, service_lists, denial_log }
+        Self { cache, config, metrics, claims, api_reader, service_lists, log: ReviewLog::new() }
     }
 
     /// Answers one review of a webhook: takes the `AdmissionReview` that the API server posted, and
@@ -86,9 +82,8 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                     Ok(request) => (request.uid.clone(), self.validate_service(request).await),
                     Err(_) => {
                         let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
-                        let error = parse_error::<StrippedService>(&request);
-                        let reviewed = self.allow_unreadable(webhook, &request, error);
-                        (request.uid, reviewed)
+                        let uid = request.uid.clone();
+                        (uid, self.validate_unknown_service(request).await)
                     }
                 }
             }
@@ -96,7 +91,15 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
                 let reviewed = match self.validate_workload(&request).await {
                     Ok(reviewed) => reviewed,
-                    Err(error) => self.allow_unreadable(webhook, &request, Some(error)),
+                    Err(error) => self.allow_unreadable(&request, &error.to_string()),
+                };
+                (request.uid, reviewed)
+            }
+            Webhook::ValidateCascadingDeletion => {
+                let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
+                let reviewed = match self.validate_cascading_deletion(&request) {
+                    Ok(reviewed) => reviewed,
+                    Err(error) => self.allow_unreadable(&request, &error.to_string()),
                 };
                 (request.uid, reviewed)
             }
@@ -104,7 +107,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
                 let reviewed = match self.inject_pre_stop(webhook, &request).await {
                     Ok(reviewed) => reviewed,
-                    Err(error) => self.allow_unreadable(webhook, &request, Some(error)),
+                    Err(error) => self.allow_unreadable(&request, &error.to_string()),
                 };
                 (request.uid, reviewed)
             }
@@ -117,20 +120,12 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// here understands would be an outage of our making.
     fn allow_unreadable(
         &self,
-        webhook: Webhook,
         request: &AdmissionRequest<'_>,
-        error: Option<serde_json::Error>,
+        why: &str,
     ) -> (AdmissionResponse, ReviewResult) {
-        let AdmissionRequest { namespace, name, kind, .. } = request;
-        let why = error.map(|error| error.to_string()).unwrap_or_default();
-        if self.denial_log.check().is_ok() {
-            tracing::warn!(
-                hook = webhook.name(),
-                object = format!("{} {namespace}/{name}", kind.kind),
-                error = why,
-                "an object cannot be read and passes unjudged"
-            );
-        }
+        let kind = &request.kind;
+        let logged = LoggedRequest::new(request, &request.name);
+        self.log.log_unread(logged, false, why, &self.metrics);
         let warning = self.config.load().lang.pick(
             format!("clbmigrate: this {} was not judged, for it cannot be read: {why}", kind.kind),
             format!("clbmigrate：该 {} 无法读取，未做检查。详情：{why}", kind.kind),
@@ -139,7 +134,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     }
 
     /// The result of a request that is allowed whatever it changes: one of an exempt user, group or
-    /// namespace, a deletion by Kubernetes itself, or an operation that no webhook is for. `None` for
+    /// namespace, a deletion by Kubernetes itself or by another system, or an operation that no webhook is for. `None` for
     /// every other request, which must be judged.
     fn allowed_unjudged<O>(
         config: &Config,
@@ -151,30 +146,45 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             return Some(ReviewResult::Exempt);
         }
         let is_system = request.operation == Operation::Delete
-            && SYSTEM_USERS.contains(&user.username.as_ref());
+            && config.exempt.covers_deletions_by(&user.username);
         (is_system || request.operation == Operation::Other).then_some(ReviewResult::Allowed)
     }
 
-    fn log_denial(&self, user: &str, object: &str, decision: &AdmissionDecision) {
-        match self.denial_log.check() {
-            Ok(suppressed) => tracing::info!(
-                object,
-                user,
-                rules = decision.denying_rules().join(","),
-                suppressed,
-                "refused"
-            ),
-            Err(_) => self.metrics.count_suppressed_lines(1),
+    /// Decides on a change of a Service that a later Kubernetes writes otherwise: without the fields
+    /// that cannot be read, which are told.
+    async fn validate_unknown_service(
+        &self,
+        request: AdmissionRequest<'_>,
+    ) -> (AdmissionResponse, ReviewResult) {
+        let mut unread: Vec<String> = Vec::new();
+        let read = request.clone().try_map(|raw| {
+            let (service, fields) = StrippedService::read_leniently(raw.get())?;
+            unread.extend(fields.iter().map(ToString::to_string));
+            Ok::<_, String>(service)
+        });
+        let readable = match read {
+            Ok(readable) => readable,
+            Err(why) => return self.allow_unreadable(&request, &why),
+        };
+        let (mut response, result) = self.validate_service(readable).await;
+        if result == ReviewResult::Exempt {
+            return (response, result);
         }
+        unread.sort_unstable();
+        unread.dedup();
+        unread.truncate(MAX_TOLD_FIELDS);
+        let logged = LoggedRequest::new(&request, &request.name);
+        self.log.log_unread(logged, true, &unread.join("; "), &self.metrics);
+        let language = self.config.load().lang;
+        for field in unread {
+            response = response.warn(language.pick(
+                format!("clbmigrate: this Service was judged without what cannot be read: {field}"),
+                format!("clbmigrate：该 Service 的部分字段无法读取，检查时未予考虑。详情：{field}"),
+            ));
+        }
+        let result = response.result();
+        (response, result)
     }
-}
-
-/// Why an object of a review cannot be read as a `T`; `None` if all of them can.
-fn parse_error<T: for<'a> serde::Deserialize<'a>>(
-    request: &AdmissionRequest<'_>,
-) -> Option<serde_json::Error> {
-    let objects = [request.object, request.old_object];
-    objects.into_iter().flatten().find_map(|raw| serde_json::from_str::<T>(raw.get()).err())
 }
 
 impl<C: ClaimStore, R: ApiReader> ReviewHandler for AdmissionHandler<C, R> {

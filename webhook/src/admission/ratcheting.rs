@@ -27,14 +27,18 @@ pub(super) fn only_lowers_weight(old: &Service, new: &Service) -> bool {
     let written = is.key_of(annotation::WEIGHT);
     let is_left_out = |key: &str| {
         let goes = annotation::suffix_of(key) == Some(annotation::WEIGHT) && is.get(key).is_none();
-        key == written || goes || key.starts_with(OWN_PREFIX)
+        key == written || goes || key.starts_with(OWN_PREFIX) || !annotation::is_reviewed(key)
     };
     lower && old.spec == new.spec && was.without(is_left_out).eq(is.without(is_left_out))
 }
 
 /// Whether a change leaves everything that rules read.
 pub(super) fn is_unchanged(old: &Service, new: &Service) -> bool {
-    old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
+    let (was, is) = (&old.metadata.annotations, &new.metadata.annotations);
+    let is_left_out = |key: &str| !annotation::is_reviewed(key);
+    old.spec == new.spec
+        && was.not_strings().eq(is.not_strings())
+        && was.without(is_left_out).eq(is.without(is_left_out))
 }
 
 /// The remark on a finding that was there before the change, or whose wrong value the change removes;

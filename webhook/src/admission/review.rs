@@ -155,6 +155,18 @@ pub enum Operation {
     Other,
 }
 
+impl Operation {
+    /// The operation as reviews name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
 /// What the object of a review is read as.
 pub trait ReviewedObject<'a>: Deserialize<'a> {
     /// The object's namespace and name; empty where it has none.
@@ -235,7 +247,32 @@ impl<'a, O: ReviewedObject<'a>> AdmissionRequest<'a, O> {
     }
 }
 
-impl<O> AdmissionRequest<'_, O> {
+impl<'a, O> AdmissionRequest<'a, O> {
+    /// The same request with its objects read anew.
+    ///
+    /// # Errors
+    /// With the first error of `read`.
+    pub fn try_map<P, E>(
+        self,
+        mut read: impl FnMut(O) -> Result<P, E>,
+    ) -> Result<AdmissionRequest<'a, P>, E> {
+        let old_object = self.old_object.map(&mut read).transpose()?;
+        let object = self.object.map(&mut read).transpose()?;
+        Ok(AdmissionRequest {
+            uid: self.uid,
+            kind: self.kind,
+            resource: self.resource,
+            sub_resource: self.sub_resource,
+            operation: self.operation,
+            namespace: self.namespace,
+            name: self.name,
+            user_info: self.user_info,
+            dry_run: self.dry_run,
+            object,
+            old_object,
+        })
+    }
+
     /// Whether the request is a dry run: the API server will store nothing.
     pub fn is_dry_run(&self) -> bool {
         self.dry_run == Some(true)

@@ -68,6 +68,11 @@ impl ServiceVersions {
         old.into_iter().chain(self.new.as_deref())
     }
 
+    /// The Service's name; empty where it is still to be made up.
+    pub fn name(&self) -> &str {
+        self.all().last().map_or("", |service| &service.metadata.name)
+    }
+
     /// How messages name the Service: `Service shop/web`.
     pub fn label(&self) -> String {
         let meta = self.all().last().map(|service| &service.metadata);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use clbmigrate_core::{annotation, object::Service, rules};
+use clbmigrate_core::{annotation, object::Service};
 use serde_json::json;
 
 use super::{
@@ -10,7 +10,9 @@ use super::{
     api_reader::ApiReader,
     context::{Neighbours, ReviewContext},
     decision::AdmissionDecision,
+    exemptions::{IgnoredExemptions, limit_exemptions},
     ratcheting,
+    review_log::LoggedRequest,
     service_versions::{Evaluation, ServiceVersions},
 };
 use crate::{
@@ -52,7 +54,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         {
             return (AdmissionResponse::allow(), ReviewResult::Allowed);
         }
-        let mut unknown = Vec::new();
+        let mut ignored = IgnoredExemptions::default();
         let mut prepared = |service: Option<Service>| {
             service.map(|mut service| {
                 let meta = &mut service.metadata;
@@ -62,7 +64,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 if meta.name.is_empty() {
                     meta.name = request.name.clone().into_owned();
                 }
-                unknown = limit_exemptions(&mut service, &config);
+                ignored = limit_exemptions(&mut service.metadata.annotations, &config);
                 Arc::new(service)
             })
         };
@@ -74,16 +76,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             is_dry_run: request.is_dry_run(),
         });
         let (mut response, decision) = self.decide(&config, &versions, write).await;
-        for id in unknown {
-            let key = annotation::ALLOW;
-            response = response.warn(config.lang.pick(
-                format!("{key}: there is no rule {id:?} to be exempt from"),
-                format!("{key}：没有规则 {id:?}，无法放行"),
-            ));
-        }
-        if !response.is_allowed() {
-            self.log_denial(&request.user_info.username, &versions.label(), &decision);
-        }
+        response = ignored.warn(response, config.lang);
+        let logged = LoggedRequest::new(&request, versions.name());
+        self.log.log(logged, response.is_allowed(), &decision, &self.metrics);
         let result = response.result();
         (response, result)
     }
@@ -220,19 +215,4 @@ fn holder_as_service(
         "spec": {"type": "LoadBalancer", "ports": ports},
     });
     serde_json::from_value(service).ok().map(Arc::new)
-}
-
-/// Reduces the rules that an object asks to be exempt from to those that the administrator lets it
-/// choose. Returns the ids in its annotation that are no rule's.
-pub(super) fn limit_exemptions(service: &mut Service, config: &Config) -> Vec<String> {
-    let annotations = &mut service.metadata.annotations;
-    let Some(text) = annotations.get(annotation::ALLOW) else { return Vec::new() };
-    let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
-    let (known, unknown): (Vec<&str>, Vec<&str>) =
-        ids.partition(|id| rules::find(id).is_some_and(|rule| rule.id == *id));
-    let permitted: Vec<&str> = known.into_iter().filter(|id| config.may_exempt(id)).collect();
-    let permitted = permitted.join(",");
-    let unknown = unknown.into_iter().map(str::to_owned).collect();
-    annotations.set(annotation::ALLOW, permitted);
-    unknown
 }

@@ -17,7 +17,9 @@ use super::{
     api_reader::{ApiReader, WorkloadRef, stored_selector},
     context::ReviewContext,
     decision::{AdmissionDecision, Remark},
+    exemptions::limit_exemptions,
     ratcheting,
+    review_log::LoggedRequest,
 };
 use crate::{claims::ClaimStore, config::Config, metrics::ReviewResult};
 
@@ -37,14 +39,19 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         if let Some(result) = Self::allowed_unjudged(&config, request) {
             return Ok((AdmissionResponse::allow(), result));
         }
-        let Some(new) = read(kind, request, request.object)? else {
+        let Some(mut new) = read(kind, request, request.object)? else {
             return Ok((AdmissionResponse::allow(), ReviewResult::Allowed));
         };
-        let old = read(kind, request, request.old_object)?;
+        let mut old = read(kind, request, request.old_object)?;
         let is_terminating = new.metadata.deletion_timestamp.is_some();
-        if is_terminating || old.as_deref().is_some_and(|old| is_unchanged(old, &new)) {
+        if is_terminating || old.as_ref().is_some_and(|old| is_unchanged(old, &new)) {
             return Ok((AdmissionResponse::allow(), ReviewResult::Allowed));
         }
+        let ignored = limit_exemptions(&mut new.metadata.annotations, &config);
+        if let Some(old) = &mut old {
+            limit_exemptions(&mut old.metadata.annotations, &config);
+        }
+        let (old, new) = (old.map(Arc::new), Arc::new(new));
         let is_new = request.operation == Operation::Create;
         let services =
             self.services_selecting(new.metadata.namespace(), new.pod_labels(), is_new).await;
@@ -53,9 +60,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let meta = &new.metadata;
         let label = || format!("{} {}/{}", kind.as_str(), meta.namespace(), meta.name);
         let response = decision.respond(&self.metrics, config.lang, &label);
-        if !response.is_allowed() {
-            self.log_denial(&request.user_info.username, &label(), &decision);
-        }
+        let response = ignored.warn(response, config.lang);
+        let logged = LoggedRequest::new(request, &meta.name);
+        self.log.log(logged, response.is_allowed(), &decision, &self.metrics);
         let result = response.result();
         Ok((response, result))
     }
@@ -167,7 +174,7 @@ fn read(
     kind: WorkloadKind,
     request: &AdmissionRequest<'_>,
     object: Option<&RawValue>,
-) -> Result<Option<Arc<Workload>>, serde_json::Error> {
+) -> Result<Option<Workload>, serde_json::Error> {
     let Some(object) = object else { return Ok(None) };
     let mut json = serde_json::Deserializer::from_str(object.get());
     let mut workload = Workload::deserialize(kind, &mut json)?;
@@ -178,7 +185,7 @@ fn read(
     if meta.name.is_empty() {
         meta.name = request.name.clone().into_owned();
     }
-    Ok(Some(Arc::new(workload)))
+    Ok(Some(workload))
 }
 
 /// Whether a change leaves everything that rules read.

@@ -178,6 +178,11 @@ impl Cache {
         self.services.past_uids(namespace, name)
     }
 
+    /// The Services on a CLB in a namespace, by name.
+    pub fn services_in(&self, namespace: &str) -> Vec<Arc<Service>> {
+        self.services.in_namespace(namespace)
+    }
+
     /// The other Services on a CLB that share a vServer group with one of these, or a listener that
     /// one of these takes over.
     pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {

@@ -78,6 +78,16 @@ impl ServiceStore {
         })
     }
 
+    /// Those of a namespace, by name.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<Service>> {
+        let mut found: Vec<Arc<Service>> = self.read(|index| {
+            let all = index.names.values();
+            all.filter(|service| service.metadata.namespace() == namespace).cloned().collect()
+        });
+        found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        found
+    }
+
     /// The other Services that share a vServer group with one of these, or a listener that one of these
     /// takes over.
     pub fn neighbours<'s>(&self, of: impl IntoIterator<Item = &'s Service>) -> Vec<Arc<Service>> {

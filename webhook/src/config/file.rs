@@ -101,6 +101,15 @@ struct ExemptSection {
     groups: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     namespaces: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    deletions: Option<DeletionsSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DeletionsSection {
+    #[serde(default)]
+    users: Option<Vec<Spanned<String>>>,
 }
 
 /// Reads a file's text.
@@ -137,7 +146,7 @@ impl Validator {
                 .and_then(|seconds| self.seconds(&seconds))
                 .unwrap_or(DEFAULT_SECONDS),
             lang: file.lang.map(|lang| self.language(&lang)).unwrap_or_default(),
-            allow: file.allow.map_or(ExemptableRules::All, |allow| self.allow(&allow)),
+            allow: file.allow.map_or_else(ExemptableRules::default, |allow| self.allow(&allow)),
             exempt: file.exempt.map_or_else(Exemptions::default, |exempt| self.exempt(exempt)),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
             namespaces: file.namespaces.map(|it| self.namespaces(it)).unwrap_or_default(),
@@ -295,7 +304,7 @@ impl Validator {
             AllowText::Keyword(word) => {
                 let message = format!("allow is {word:?}; write all, none or a list, as [CLB404]");
                 self.report(allow, message);
-                ExemptableRules::All
+                ExemptableRules::default()
             }
             AllowText::List(ids) => {
                 ExemptableRules::Only(ids.iter().filter_map(|id| self.rule(id)).collect())
@@ -309,6 +318,8 @@ impl Validator {
             users: self.names("users", exempt.users),
             groups: self.names("groups", exempt.groups),
             namespaces: namespaces.into_iter().filter_map(|it| self.namespace(it)).collect(),
+            deleting_users: self
+                .names("deletions.users", exempt.deletions.and_then(|deletions| deletions.users)),
         }
     }
 

@@ -11,9 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use clbmigrate_core::{
     finding::Severity,
     inject::DEFAULT_SECONDS,
-    rules::{Language, Rule},
+    rules::{self, Language, Rule},
     version::NamedCcmVersion,
 };
+
+/// The users that delete on behalf of Kubernetes itself: what belongs to a namespace or to an owner
+/// that is deleted. The chart's conditions name the same.
+const SYSTEM_USERS: [&str; 3] = [
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:kube-controller-manager",
+];
 
 /// What is done about a rule's findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,12 +98,21 @@ pub enum ExemptableRules {
     Only(BTreeSet<&'static str>),
 }
 
+impl Default for ExemptableRules {
+    /// The rules of intent.
+    fn default() -> Self {
+        let of_intent = rules::catalogue().filter(|rule| rule.is_of_intent);
+        Self::Only(of_intent.map(|rule| rule.id).collect())
+    }
+}
+
 /// Whose requests are allowed unjudged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exemptions {
     users: BTreeSet<String>,
     groups: BTreeSet<String>,
     namespaces: BTreeSet<String>,
+    deleting_users: BTreeSet<String>,
 }
 
 /// The whole configuration.
@@ -127,7 +144,7 @@ impl Default for Config {
             inject: InjectConfig { enabled: true },
             pre_stop_seconds: DEFAULT_SECONDS,
             lang: Language::English,
-            allow: ExemptableRules::All,
+            allow: ExemptableRules::default(),
             exempt: Exemptions::default(),
             rules: BTreeMap::new(),
             namespaces: BTreeMap::new(),
@@ -175,12 +192,16 @@ impl Exemptions {
             || (!self.groups.is_empty()
                 && groups.into_iter().any(|group| self.groups.contains(group)))
     }
+
+    /// Whether this user's deletions are allowed unjudged: Kubernetes itself deletes what belongs to a
+    /// namespace or to an owner that is deleted, and other systems may do the same.
+    pub fn covers_deletions_by(&self, user: &str) -> bool {
+        SYSTEM_USERS.contains(&user) || self.deleting_users.contains(user)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clbmigrate_core::rules;
-
     use super::*;
 
     fn rule(id: &str) -> &'static Rule {
@@ -212,6 +233,37 @@ mod tests {
         assert!(exempt.covers("eve", ["dev"], "lab"));
         assert!(!exempt.covers("eve", ["dev"], "shop"));
         assert!(!Exemptions::default().covers("", [""], ""));
+    }
+
+    #[test]
+    fn a_user_whose_deletions_are_exempt_is_exempt_in_nothing_else() {
+        let text = "exempt: {deletions: {users: ['system:serviceaccount:karmada-system:agent']}}";
+        let exempt = Config::parse(text).expect("a good file").exempt;
+        let agent = "system:serviceaccount:karmada-system:agent";
+        assert!(exempt.covers_deletions_by(agent));
+        assert!(!exempt.covers(agent, [], "shop"));
+        assert!(!exempt.covers_deletions_by("jane"));
+        for user in SYSTEM_USERS {
+            assert!(exempt.covers_deletions_by(user), "{user}");
+            assert!(Exemptions::default().covers_deletions_by(user), "{user}");
+        }
+        assert!(!Exemptions::default().covers_deletions_by(agent));
+    }
+
+    #[test]
+    fn by_default_objects_may_soften_rules_of_intent_alone() {
+        let may = |text: &str| {
+            let config = Config::parse(text).expect("a good file");
+            let all = rules::catalogue().map(|rule| rule.id);
+            all.filter(|rule| config.may_exempt(rule)).collect::<Vec<_>>()
+        };
+        let of_intent = ["CLB301", "CLB403", "CLB404", "CLB405", "CLB406", "CLB412"];
+        assert_eq!(may(""), of_intent);
+        assert_eq!(may("allow:\nlang: en\n"), of_intent);
+        assert_eq!(may("allow: all").len(), rules::catalogue().count());
+        assert_eq!(may("allow: none"), Vec::<&str>::new());
+        assert_eq!(may("allow: []"), Vec::<&str>::new());
+        assert_eq!(may("allow: [CLB001]"), ["CLB001"]);
     }
 
     #[test]

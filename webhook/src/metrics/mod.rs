@@ -77,7 +77,7 @@ struct ReloadLabels {
 /// All metrics. The ones that every review changes are found without a lookup.
 pub struct Metrics {
     registry: Mutex<Registry>,
-    webhooks: [WebhookMetrics; 4],
+    webhooks: [WebhookMetrics; Webhook::ALL.len()],
     findings: Family<FindingLabels, Counter>,
     injections: Family<InjectionLabels, Counter>,
     claims: Family<ClaimLabels, Counter>,
@@ -177,7 +177,7 @@ impl Default for Metrics {
         }
         registry.register(
             "log_suppressed",
-            "Refusals not logged because there were too many",
+            "Log lines about reviews not written because there were too many",
             metrics.suppressed.clone(),
         );
         registry.register(
@@ -242,7 +242,7 @@ impl Metrics {
         self.claims.get_or_create(&ClaimLabels { result: outcome.as_str() }).inc();
     }
 
-    /// Counts denials that were not logged, because there were too many a second.
+    /// Counts log lines about reviews that were not written, because there were too many a second.
     pub fn count_suppressed_lines(&self, lines: u64) {
         self.suppressed.inc_by(lines);
     }
@@ -322,10 +322,11 @@ impl Metrics {
     }
 
     fn for_webhook(&self, webhook: Webhook) -> &WebhookMetrics {
-        let [services, workloads, mutate_workloads, pods] = &self.webhooks;
+        let [services, workloads, cascading_deletion, mutate_workloads, pods] = &self.webhooks;
         match webhook {
             Webhook::ValidateServices => services,
             Webhook::ValidateWorkloads => workloads,
+            Webhook::ValidateCascadingDeletion => cascading_deletion,
             Webhook::MutateWorkloads => mutate_workloads,
             Webhook::MutatePods => pods,
         }

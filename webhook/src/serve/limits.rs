@@ -31,6 +31,8 @@ pub struct Limits {
     pub services: usize,
     /// The most reviews of workloads that are judged at once, of all their webhooks together.
     pub workloads: usize,
+    /// The most reviews of cascading deletions that are judged at once.
+    pub cascading_deletions: usize,
     /// The most reviews of Pods that are judged at once.
     pub pods: usize,
     /// The longest wait for running requests at shutdown.
@@ -51,6 +53,7 @@ impl Default for Limits {
             // of either kind are answered before any API server's patience ends.
             services: 512,
             workloads: 256,
+            cascading_deletions: 64,
             pods: 256,
             drain: Duration::from_secs(20),
         }

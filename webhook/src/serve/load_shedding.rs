@@ -23,6 +23,7 @@ const MAX_TIMEOUT: u64 = 30;
 pub(super) struct ConcurrencyLimits {
     services: ConcurrencyLimit,
     workloads: ConcurrencyLimit,
+    cascading_deletions: ConcurrencyLimit,
     pods: ConcurrencyLimit,
 }
 
@@ -42,6 +43,7 @@ impl ConcurrencyLimits {
         Self {
             services: limit(limits.services),
             workloads: limit(limits.workloads),
+            cascading_deletions: limit(limits.cascading_deletions),
             pods: limit(limits.pods),
         }
     }
@@ -51,6 +53,7 @@ impl ConcurrencyLimits {
         let limit = match webhook {
             Webhook::ValidateServices => &self.services,
             Webhook::ValidateWorkloads | Webhook::MutateWorkloads => &self.workloads,
+            Webhook::ValidateCascadingDeletion => &self.cascading_deletions,
             Webhook::MutatePods => &self.pods,
         };
         let permit = ConcurrencyPermit(limit);

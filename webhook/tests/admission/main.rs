@@ -2,11 +2,13 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod api_reads;
+mod cascading_deletion;
 mod chains;
 mod claims;
 mod cloud_rules;
 mod inject;
 mod live_lists;
+mod log;
 #[path = "../support/memory_claims.rs"]
 mod memory_claims;
 mod messages;
@@ -19,4 +21,5 @@ mod recording_api;
 mod rivals;
 mod rules;
 mod support;
+mod unknown_fields;
 mod workloads;

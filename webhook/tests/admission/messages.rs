@@ -54,8 +54,22 @@ fn a_service_whose_name_is_to_be_made_up_can_be_refused_too() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_passes_with_a_warning() {
+fn what_of_a_service_cannot_be_read_is_told_and_the_rest_is_judged() {
     let odd = edited(&web(), &json!({"spec": {"externalTrafficPolicy": "Elsewhere"}}));
+    let response = test_cluster().create(&odd);
+    assert!(response.allowed());
+    let warning = response.warnings()[0];
+    assert!(warning.contains("spec.externalTrafficPolicy: unknown variant"), "{response:?}");
+    let bad = with_annotations(&odd, &[("weight", json!("101"))]);
+    let response = test_cluster().create(&bad);
+    assert_eq!(response.action_on("CLB001"), "denied", "{response:?}");
+    assert_eq!(response.warnings().len(), 1, "{response:?}");
+}
+
+#[test]
+fn an_object_that_cannot_be_read_passes_with_a_warning() {
+    let mut odd = web();
+    odd["metadata"]["annotations"] = json!([key("weight"), "101"]);
     let response = test_cluster().create(&odd);
     assert!(response.allowed());
     assert!(response.warnings()[0].contains("not judged"), "{response:?}");
@@ -122,7 +136,7 @@ fn why_a_finding_passes_is_told_in_chinese() {
     assert!(told("CLB001：变更前已存在：权重不是 0 到 100 之间的整数。"), "{response:?}");
 
     let allowed = with_annotations(&old, &[(ALLOW, json!("CLB001,CLB998"))]);
-    let strict = test_cluster().config("lang: zh\nrules: {CLB001: deny}");
+    let strict = test_cluster().config("lang: zh\nallow: all\nrules: {CLB001: deny}");
     let response = strict.create(&allowed);
     assert!(response.warnings()[0].starts_with("CLB001：已由注解放行：权重"), "{response:?}");
     let unknown = response.warnings().last().copied();
@@ -132,6 +146,11 @@ fn why_a_finding_passes_is_told_in_chinese() {
 #[test]
 fn what_is_not_judged_is_told_in_chinese() {
     let odd = edited(&web(), &json!({"spec": {"externalTrafficPolicy": "Elsewhere"}}));
+    let response = test_cluster().config("lang: zh").create(&odd);
+    let start = "clbmigrate：该 Service 的部分字段无法读取，检查时未予考虑。详情：spec.externalTrafficPolicy";
+    assert!(response.warnings()[0].starts_with(start), "{response:?}");
+    let mut odd = web();
+    odd["metadata"]["annotations"] = json!("none");
     let response = test_cluster().config("lang: zh").create(&odd);
     let start = "clbmigrate：该 Service 无法读取，未做检查。详情：";
     assert!(response.warnings()[0].starts_with(start), "{response:?}");

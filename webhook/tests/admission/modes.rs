@@ -40,13 +40,55 @@ fn a_rule_on_nodes_is_a_warning_whatever_is_written() {
 #[test]
 fn an_object_may_be_exempt_from_rules_that_the_administrator_leaves_to_objects() {
     let allowed = with_annotations(&bad(), &[(ALLOW, json!("CLB001, CLB404"))]);
-    let response = test_cluster().create(&allowed);
+    let response = test_cluster().config("allow: all").create(&allowed);
     assert_eq!(response.action_on("CLB001"), "warned", "{response:?}");
     assert!(test_cluster().config("allow: [CLB001]").create(&allowed).allowed());
     assert!(!test_cluster().config("allow: none").create(&allowed).allowed());
     assert!(!test_cluster().config("allow: [CLB404]").create(&allowed).allowed());
-    let response = test_cluster().config("rules: {CLB001: deny}").create(&allowed);
+    let response = test_cluster().config("allow: all\nrules: {CLB001: deny}").create(&allowed);
     assert_eq!(response.action_on("CLB001"), "warned", "{response:?}");
+}
+
+#[test]
+fn by_default_no_object_is_exempt_from_what_nobody_means() {
+    let new = with_annotations(&bad(), &[(ALLOW, json!("CLB001"))]);
+    for response in
+        [test_cluster().create(&new), test_cluster().with_service(&web()).update(&web(), &new)]
+    {
+        assert_eq!(response.action_on("CLB001"), "denied", "{response:?}");
+        let told =
+            response.warnings().iter().any(|warning| warning.contains("CLB001 has no effect"));
+        assert!(told, "{response:?}");
+    }
+    let alone = with_annotations(&web(), &[(ALLOW, json!("CLB404,CLB001,CLB999"))]);
+    let response = test_cluster().with_service(&web()).update(&web(), &alone);
+    assert!(response.allowed(), "{response:?}");
+    let warnings = response.warnings().join("\n");
+    assert!(warnings.contains("CLB001") && warnings.contains("CLB999"), "{warnings}");
+    assert!(!warnings.contains("CLB404"), "{warnings}");
+}
+
+/// What an object's exemption from CLB301 and CLB304 does to a workload that breaks both.
+#[rstest]
+#[case::by_default("", ["warned", "denied"])]
+#[case::all("allow: all", ["warned", "warned"])]
+#[case::none("allow: none", ["denied", "denied"])]
+#[case::another("allow: [CLB304]", ["denied", "warned"])]
+fn a_workload_is_exempt_from_what_the_administrator_leaves_to_objects(
+    #[case] config: &str,
+    #[case] expected: [&str; 2],
+) {
+    let spec = json!({"template": {"spec": {"terminationGracePeriodSeconds": 30}}});
+    let unfit = edited(&with_containers(&deployment(), &[unprobed()]), &json!({"spec": spec}));
+    let marked =
+        edited(&unfit, &json!({"metadata": {"annotations": {ALLOW: "CLB301,CLB304,CLB999"}}}));
+    let response = test_cluster().config(config).with_service(&web()).create(&marked);
+    let actions = ["CLB301", "CLB304"].map(|rule| response.action_on(rule).to_owned());
+    assert_eq!(actions, expected, "{response:?}");
+    let warnings = response.warnings().join("\n");
+    assert!(warnings.contains("no rule \"CLB999\""), "{warnings}");
+    let is_told = warnings.contains("CLB304 has no effect");
+    assert_eq!(is_told, config.is_empty() || config.contains("none"), "{warnings}");
 }
 
 #[test]
@@ -61,6 +103,7 @@ fn a_service_may_be_marked_to_go_with_its_traffic() {
 fn taking_the_exemption_away_from_an_old_mistake_is_no_new_mistake() {
     let marked = with_annotations(&bad(), &[(ALLOW, json!("CLB001"))]);
     let response = test_cluster()
+        .config("allow: all")
         .with_service(&marked)
         .update(&marked, &with_annotations(&marked, &[(ALLOW, json!(null))]));
     assert_eq!(response.action_on("CLB001"), "warned", "{response:?}");

@@ -177,6 +177,15 @@ pub fn validate(
     } else {
         Webhook::ValidateWorkloads
     };
+    answer_of(admission, webhook, review)
+}
+
+/// Posts a review to a hook.
+pub fn answer_of(
+    admission: &AdmissionHandler<MemoryClaims, FakeApiReader>,
+    webhook: Webhook,
+    review: &Value,
+) -> ReviewResponse {
     let answer =
         block_on(admission.review(webhook, review.to_string().as_bytes())).expect("a review");
     let answer: Value = serde_json::from_slice(&answer).expect("JSON");

@@ -50,6 +50,18 @@ async fn a_workload_too_many_is_not_to_be_waited_for() {
 }
 
 #[tokio::test]
+async fn a_deletion_too_many_is_not_to_be_waited_for_and_takes_nobody_s_place() {
+    let server = TestServer::new(Limits { cascading_deletions: 1, ..generous_limits() }).await;
+    let _first = waiting(&server, "/validate-cascading-deletion").await;
+    let mut second = Client::new(&server).await;
+    let answer = second.post("/validate-cascading-deletion", "{}").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, None), "{answer:?}");
+    for other in ["/validate-services", "/validate-workloads"] {
+        assert_eq!(second.post(other, "{}").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_pod_too_many_goes_in_without_a_hook() {
     let server = TestServer::new(Limits { pods: 1, ..generous_limits() }).await;
     let _first = waiting(&server, "/mutate-pods").await;

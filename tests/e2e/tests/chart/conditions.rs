@@ -71,8 +71,8 @@ struct UnreachableHook<'s, 'b> {
 
 impl<'s, 'b> UnreachableHook<'s, 'b> {
     /// Installs the hook of this template so that a failure refuses, whatever its own policy is.
-    fn install(cluster: &'s TestCluster<'b>, template: &str) -> anyhow::Result<Self> {
-        let arguments = format!("-n {NAMESPACE} --show-only templates/{template}.yaml");
+    fn install(cluster: &'s TestCluster<'b>, template: &str, values: &str) -> anyhow::Result<Self> {
+        let arguments = format!("-n {NAMESPACE} --show-only templates/{template}.yaml {values}");
         let text = cluster.helm.template(&arguments)?.expect_code(0)?.stdout;
         let mut hook: Value = serde_saphyr::from_str(&text)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -106,6 +106,28 @@ pub fn check_requests(
     probe: &str,
     cases: &[Case],
 ) -> anyhow::Result<()> {
+    let probe = Probe { request: "create --dry-run=server", manifest: probe, values: "" };
+    check_requests_with(cluster, template, &probe, namespace, cases)
+}
+
+/// How a test finds out that the API server knows the hook.
+pub struct Probe<'p> {
+    /// A request that the hook refuses, and that changes nothing: kubectl's arguments.
+    pub request: &'p str,
+    /// A manifest for it, if it takes one.
+    pub manifest: &'p str,
+    /// The values that the hook is rendered with: helm's arguments.
+    pub values: &'p str,
+}
+
+/// The same with another probe.
+pub fn check_requests_with(
+    cluster: &TestCluster<'_>,
+    template: &str,
+    probe: &Probe<'_>,
+    namespace: &str,
+    cases: &[Case],
+) -> anyhow::Result<()> {
     let named = |text: &str, index: usize| text.replace("NAME", &format!("n{index}"));
     cluster.apply(&manifests::namespace(namespace, &json!({})).to_string())?;
     let before = cases.iter().enumerate().filter(|(_, case)| !case.before.is_empty());
@@ -119,10 +141,10 @@ pub fn check_requests(
         cluster.kubectl(&prepared, "")?.expect_code(0).context(case.what)?;
     }
 
-    let hook = UnreachableHook::install(cluster, template)?;
+    let hook = UnreachableHook::install(cluster, template, probe.values)?;
     try_wait_for("the hook to be known", DEADLINE, || {
-        let output =
-            cluster.kubectl(&format!("{flags} create --dry-run=server"), &named(probe, 0))?;
+        let request = format!("{flags} {}", probe.request);
+        let output = cluster.kubectl(&request, &named(probe.manifest, 0))?;
         Ok(hook.has_refused(&output).then_some(()))
     })?;
     let mut wrong = Vec::new();

@@ -6,7 +6,7 @@ use std::{env, fs};
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{Helm, NAMESPACE};
 use clbmigrate_testbed::programs::workspace;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::FileCase;
 
@@ -116,7 +116,7 @@ fn bundles(helm: &Helm) -> anyhow::Result<()> {
             object["kind"].as_str().is_some_and(|kind| kind.ends_with("WebhookConfiguration"))
         })
         .collect();
-    ensure!(hooks.len() == 4, "{} hooks", hooks.len());
+    ensure!(hooks.len() == 5, "{} hooks", hooks.len());
     for hook in hooks {
         let hooks = hook["webhooks"].as_array().context("no hooks")?;
         let config = hooks[0]["clientConfig"].as_object().context("no client")?;
@@ -155,6 +155,8 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set namespaces.shop.CLB001=off", "additional properties 'CLB001' not allowed"),
         ("KUBE --set allow=some", "/allow"),
         ("KUBE --set allow={CLB999}", "/allow"),
+        ("KUBE --set exempt.deletions.groups={a}", "additional properties 'groups' not allowed"),
+        (r#"KUBE --set-json exempt.deletions.users=[""]"#, "/exempt/deletions/users/0"),
         ("KUBE --set tls.mode=secret", "needs tls.secretName"),
         ("KUBE --set tls.secretName=x", "only read with tls.mode secret"),
         ("KUBE --set tls.clientCA.configMapName=a,tls.clientCA.secretName=b", "not both"),
@@ -178,7 +180,7 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
         objects(&rendered(helm, &shown)?)?.into_iter().next().context("nothing")
     };
     let config = file(
-        "--set lang=zh,rules.CLB402=off,namespaces.shop.rules.CLB403=warn,allow={CLB403},exempt.users={ops}",
+        "--set lang=zh,rules.CLB402=off,namespaces.shop.rules.CLB403=warn,allow={CLB403},exempt.users={ops},exempt.deletions.users={agent}",
         "config",
     )?;
     let text = config["data"]["config.yaml"].as_str().context("no file")?;
@@ -187,6 +189,16 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
     ensure!(config["rules"]["CLB402"] == "off", "{config}");
     ensure!(config["namespaces"]["shop"]["rules"]["CLB403"] == "warn", "{config}");
     ensure!(config["allow"][0] == "CLB403" && config["exempt"]["users"][0] == "ops", "{config}");
+    ensure!(config["exempt"]["deletions"]["users"] == json!(["agent"]), "{config}");
+    let services = file("--set exempt.deletions.users={agent,o'brien}", "validate-services")?;
+    let mut conditions =
+        services["webhooks"][0]["matchConditions"].as_array().context("no conditions")?.iter();
+    let system = conditions.find(|condition| condition["name"] == "not-system");
+    let expression = system.and_then(|system| system["expression"].as_str()).unwrap_or_default();
+    ensure!(
+        expression.ends_with("'system:kube-controller-manager', \"agent\", \"o'brien\"])"),
+        "{expression}"
+    );
 
     let digest = format!("sha256:{}", "0".repeat(64));
     let deployment =
@@ -221,6 +233,11 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
     let off = kinds("--set hooks.validateServices.enabled=false")?;
     ensure!(
         !has(&off, "clbmigrate-validate-services") && has(&off, "clbmigrate-validate-workloads")
+    );
+    let off = kinds("--set hooks.validateCascadingDeletion.enabled=false")?;
+    ensure!(
+        !has(&off, "clbmigrate-validate-cascading-deletion")
+            && has(&off, "clbmigrate-validate-services")
     );
     // Nobody else's Secret is the webhook's business.
     let own = rendered(helm, "--show-only templates/rbac.yaml")?;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod conditions;
+mod deletions;
 mod files;
 mod people;
 mod release;
@@ -72,8 +73,8 @@ fn main() -> ExitCode {
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = SharedTestbed::new(plan);
     let mut trials: Vec<Trial> = files::CASES.iter().copied().map(file_trial).collect();
-    let groups: [&[ClusterCase]; 4] =
-        [services::CASES, workloads::CASES, release::CASES, people::CASES];
+    let groups: [&[ClusterCase]; 5] =
+        [services::CASES, deletions::CASES, workloads::CASES, release::CASES, people::CASES];
     let both: Vec<ClusterCase> = groups.into_iter().flatten().copied().collect();
     let new = [&both, release::NEW_CASES].concat().into_iter().map(|case| (0, case));
     let old = [&both, release::OLD_CASES].concat().into_iter().map(|case| (1, case));

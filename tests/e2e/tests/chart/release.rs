@@ -28,9 +28,10 @@ pub const OLD_CASES: &[ClusterCase] =
     &[("what the webhook publishes survives helm, applied by the server", by_server)];
 
 const DEADLINE: Duration = Duration::from_secs(60);
-const HOOKS: [(&str, &str); 4] = [
+const HOOKS: [(&str, &str); 5] = [
     ("validatingwebhookconfiguration", "clbmigrate-validate-services"),
     ("validatingwebhookconfiguration", "clbmigrate-validate-workloads"),
+    ("validatingwebhookconfiguration", "clbmigrate-validate-cascading-deletion"),
     ("mutatingwebhookconfiguration", "clbmigrate-mutate-workloads"),
     ("mutatingwebhookconfiguration", "clbmigrate-mutate-pods"),
 ];

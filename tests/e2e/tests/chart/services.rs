@@ -23,7 +23,8 @@ pub const CASES: &[ClusterCase] = &[
 ];
 
 fn all(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
-    let groups = [weights(), other_edits(), controllers(), types(), ends(), beginnings()];
+    let groups =
+        [weights(), other_edits(), foreign_keys(), controllers(), types(), ends(), beginnings()];
     let cases: Vec<Case> = groups.into_iter().flatten().collect();
     check_requests(cluster, "validate-services", NAMESPACE, &migrated(), &cases)
 }
@@ -166,6 +167,12 @@ fn weights() -> Vec<Case> {
         ),
         Case::new("weight 0 and another policy", migrated(), patch(&with_port), Refused),
         Case::new(
+            "weight 0 and an exemption",
+            migrated(),
+            set(&[zero, ("clbmigrate.io/allow", Some("CLB001"))]),
+            Refused,
+        ),
+        Case::new(
             "weight 50 and the record",
             migrated(),
             set(&[("weight", Some("50")), record]),
@@ -189,9 +196,27 @@ fn other_edits() -> Vec<Case> {
         Case::new("the same again by kubectl replace", migrated(), "replace", Passes)
             .with(migrated()),
         Case::new(
-            "another annotation",
+            "a key that may be meant for CCM",
             migrated(),
-            "annotate service NAME example.com/note=a",
+            set(&[("example.com/load-balancer", Some("lb-bp1example"))]),
+            Refused,
+        ),
+        Case::new(
+            "another key of CCM's prefix",
+            migrated(),
+            set(&[("service.beta.kubernetes.io/backend-type", Some("eni"))]),
+            Refused,
+        ),
+        Case::new(
+            "what it is exempt from",
+            migrated(),
+            set(&[("clbmigrate.io/allow", Some("CLB404"))]),
+            Refused,
+        ),
+        Case::new(
+            "what it was exempt from",
+            annotated(service(&[("weight", "20")]), "clbmigrate.io/allow", "CLB404").to_string(),
+            set(&[("clbmigrate.io/allow", None)]),
             Refused,
         ),
         Case::new("another port", migrated(), patch(&port), Refused),
@@ -215,6 +240,40 @@ fn other_edits() -> Vec<Case> {
             Refused,
         ),
     ]
+}
+
+/// What others write, which no CCM reads.
+fn foreign_keys() -> Vec<Case> {
+    let keys = [
+        ("argocd.argoproj.io/tracking-id", "shop:/Service:shop/web"),
+        ("meta.helm.sh/release-name", "web"),
+        ("field.cattle.io/publicEndpoints", "[]"),
+        ("example.com/note", "a"),
+        ("clbmigrate.io/history", "[]"),
+    ];
+    let mut cases = Vec::new();
+    for (key, value) in keys {
+        let noted = || annotated(service(&[("weight", "20")]), key, value).to_string();
+        let text = |value: Option<&str>| set(&[(key, value)]);
+        cases.extend([
+            Case::new("a key of another system", migrated(), text(Some(value)), Passes),
+            Case::new("another value of it", noted(), text(Some("b")), Passes),
+            Case::new("without it", noted(), text(None), Passes),
+            Case::new(
+                "weight 0 with it",
+                migrated(),
+                set(&[("weight", Some("0")), (key, Some(value))]),
+                Passes,
+            ),
+            Case::new(
+                "weight 50 with it",
+                migrated(),
+                set(&[("weight", Some("50")), (key, Some(value))]),
+                Refused,
+            ),
+        ]);
+    }
+    cases
 }
 
 fn controllers() -> Vec<Case> {

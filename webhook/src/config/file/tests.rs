@@ -32,6 +32,7 @@ exempt:
   users: ['system:serviceaccount:ops:robot']
   groups: []
   namespaces: [lab]
+  deletions: {users: [vcluster]}
 ";
     let config = parse(text).expect("a good file");
     assert_eq!(config.cluster.id.as_deref(), Some("c0123456789abcdef"));
@@ -49,6 +50,7 @@ exempt:
     assert_eq!(mode("CLB010", "legacy"), Mode::Audit);
     assert_eq!([mode("CLB011", "shop"), mode("CLB012", "shop")], [Mode::Off; 2]);
     assert!(config.exempt.covers("system:serviceaccount:ops:robot", [], "shop"));
+    assert!(config.exempt.covers_deletions_by("vcluster"));
 }
 
 #[rstest]
@@ -97,6 +99,8 @@ fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
 #[case::suffix_end("cluster: {suffix: a-}", 1, "lower-case letters")]
 #[case::id("cluster: {id: 'c 1'}", 1, "a space in it")]
 #[case::empty_user("exempt:\n  users: ['']", 2, "an empty name")]
+#[case::empty_deleting_user("exempt:\n  deletions: {users: [a, '']}", 2, "an empty name")]
+#[case::deletions_by_group("exempt: {deletions: {groups: [a]}}", 1, "unknown field")]
 #[case::exempt_namespace("exempt: {namespaces: [a/b]}", 1, "no namespace can be called")]
 fn what_is_wrong_is_told_with_its_line_and_the_remedy(
     #[case] text: &str,
