@@ -75,9 +75,10 @@ fn annotations() -> impl Strategy<Value = (String, &'static str)> {
     let prefix = prop_oneof![3 => Just(PREFIX), 1 => Just(LEGACY_PREFIX)];
     (select(KEYS), any::<At>(), prefix, slips).prop_map(
         |((suffix, values), value, prefix, slips)| {
-            let key = match suffix.contains('/') {
-                true => suffix.to_owned(),
-                false => format!("{prefix}loadbalancer-{suffix}"),
+            let key = if suffix.contains('/') {
+                suffix.to_owned()
+            } else {
+                format!("{prefix}loadbalancer-{suffix}")
             };
             let (domain, name) = key.split_once('/').expect("a domain");
             let name = slips.iter().fold(name.to_owned(), |name, (slip, at)| slip.on(&name, *at));

@@ -32,7 +32,7 @@ fn misspelt(key: &str, value: &str) -> TestSnapshot {
         if key.starts_with("backend") { key.to_owned() } else { format!("alibaba-cloud-{key}") };
     let snapshot = healthy().key(&format!("{DOMAIN}{key}"), value);
     let suffix = meant.rsplit_once("alibaba-cloud-").map(|(_, suffix)| suffix);
-    suffix.into_iter().fold(snapshot, |snapshot, suffix| snapshot.bare(suffix))
+    suffix.into_iter().fold(snapshot, TestSnapshot::bare)
 }
 
 #[rstest]

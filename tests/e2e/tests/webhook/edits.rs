@@ -6,13 +6,17 @@ use serde_json::json;
 use crate::{
     BOTH, Case,
     ClusterUse::Parallel,
-    manifests::{annotated, key, migrated, patch, service, set_weight, with},
+    manifests::{annotated, key, mapping, migrated, patch, service, set_weight, with},
     test_cluster::{TestCluster, refused, silent, warned},
 };
+
+const DOMAIN: &str = "service.beta.kubernetes.io/";
+const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
 
 pub const CASES: &[Case] = &[
     ("no bad value gets past in a status patch", BOTH, Parallel, status),
     ("no bad value gets past in a change of type", BOTH, Parallel, types),
+    ("no bad value gets past by way of a misspelt key", BOTH, Parallel, misspelt),
     ("all problems of a Service are told at once", BOTH, Parallel, at_once),
     ("an object may soften rules for itself", BOTH, Parallel, allowed),
 ];
@@ -57,6 +61,38 @@ fn types(cluster: &TestCluster<'_>) -> Result<()> {
     refused(&namespace.kubectl(&patch("service web", &both), "")?, "CLB404")?;
     silent(&namespace.kubectl(&set_weight("web", "0"), "")?)?;
     silent(&namespace.kubectl(&to("NodePort"), "")?)
+}
+
+fn misspelt(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("misspelt")?;
+    let group = |name: &str| mapping(&namespace.name, name);
+    let spaced = format!(" {}", group("mapped"));
+    let ways = [
+        ("weighed", key("weight"), key("wieght"), "101", "CLB001"),
+        ("mapped", key("vgroup-port"), key("vgroup-prot"), spaced.as_str(), "CLB004"),
+        ("typed", BACKEND_TYPE.to_owned(), format!("{DOMAIN}backend-typ"), "ENI", "CLB013"),
+    ];
+    for (name, meant, wrong, value, rule) in ways {
+        let group = group(name);
+        let notes = [("id", "lb-bp1example"), ("vgroup-port", group.as_str()), ("weight", "20")];
+        let notes: Vec<_> = notes.into_iter().filter(|(suffix, _)| key(suffix) != meant).collect();
+        let first = annotated(service(name, &notes), &wrong, value);
+        warned(&namespace.kubectl("apply", &first.to_string())?, "CLB018")?;
+        // What kubectl has just advised, and nothing else.
+        let fix = json!({"metadata": {"annotations": {&wrong: null, &meant: value}}});
+        refused(&namespace.kubectl(&patch(&format!("service {name}"), &fix), "")?, rule)?;
+        let stored = namespace.get(&format!("service/{name}"))?;
+        ensure!(stored["metadata"]["annotations"][&meant].is_null(), "{stored}");
+    }
+    // With a good value the same correction is stored.
+    let wrong = key("wieght");
+    let notes = [("id", "lb-bp1example"), ("vgroup-port", "rsp-bp1corrected:80")];
+    let first = annotated(service("corrected", &notes), &wrong, "20");
+    warned(&namespace.kubectl("apply", &first.to_string())?, "CLB018")?;
+    let fix = json!({"metadata": {"annotations": {wrong: null, key("weight"): "20"}}});
+    silent(&namespace.kubectl(&patch("service corrected", &fix), "")?)?;
+    ensure!(namespace.weight("corrected")? == "20");
+    Ok(())
 }
 
 fn at_once(cluster: &TestCluster<'_>) -> Result<()> {
