@@ -21,7 +21,7 @@ fn joining(n: u16) -> Value {
 /// How many of some writes, all at the same time, are let through. Each is the old and the new Service.
 fn let_through(writes: &[(Option<Value>, Value)]) -> usize {
     let stored = writes.iter().filter_map(|(old, _)| old.as_ref());
-    let cluster = stored.fold(test_cluster(), |cluster, old| cluster.with_service(old));
+    let cluster = stored.fold(test_cluster(), TestCluster::with_service);
     let admission = cluster.admission();
     let barrier = Barrier::new(writes.len());
     let write = |(old, new): &(Option<Value>, Value)| {
