@@ -70,6 +70,16 @@ impl<'de> Deserialize<'de> for StrippedService {
 }
 
 impl StrippedService {
+    /// Reads a Service of the cluster, as [`Self::read_leniently`] does where it must be: one that a later
+    /// Kubernetes writes otherwise is there all the same.
+    ///
+    /// # Errors
+    /// When it is no Service, or its annotations cannot be read.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+            .or_else(|error| Self::read_leniently(text).map(|(read, _)| read).map_err(|_| error))
+    }
+
     /// Reads a Service of a later Kubernetes without the fields that cannot be read, and returns those.
     /// A type that cannot be read counts as `LoadBalancer`, for API servers ask about no other. Where
     /// ports cannot be read, those that the mapping names count as there.

@@ -13,11 +13,7 @@ const OWN_PREFIX: &str = "clbmigrate.io/";
 
 /// A stripped Service; `None` if it names no CLB, or CCM does not take it.
 pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error> {
-    let StrippedService { mut service, .. } = match serde_json::from_str(object) {
-        Ok(service) => service,
-        // One that a later Kubernetes writes otherwise is a neighbour all the same.
-        Err(error) => StrippedService::read_leniently(object).map_err(|_| error)?.0,
-    };
+    let StrippedService { mut service, .. } = StrippedService::read(object)?;
     let annotations = &service.metadata.annotations;
     if !service.is_taken_by_ccm() || annotations.text(annotation::ID).is_empty() {
         return Ok(None);

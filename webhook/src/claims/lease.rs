@@ -211,7 +211,9 @@ impl ClaimBackend for LeaseStore {
             StatusCode::OK => {
                 let what = "the Service";
                 let Versioned { metadata } = parsed(what, &answer.body)?;
-                let StrippedService { service, .. } = parsed(what, &answer.body)?;
+                let body = String::from_utf8_lossy(&answer.body);
+                let StrippedService { service, .. } =
+                    StrippedService::read(&body).map_err(|error| malformed(what, &error))?;
                 let state = ServiceState {
                     uid: metadata.uid,
                     resource_version: metadata.resource_version,

@@ -88,7 +88,7 @@ async fn list(client: &Client) -> Result<BoundGroups, ClaimError> {
         let list: List = parsed("the list of Services", &body)?;
         groups.now = now;
         for item in list.items.unwrap_or_default() {
-            match serde_json::from_str(item.get()) {
+            match StrippedService::read(item.get()) {
                 Ok(StrippedService { service, .. }) => groups.add(&service),
                 Err(error) => tracing::warn!(%error, "a Service cannot be read and holds no group"),
             }
