@@ -29,7 +29,7 @@ const SLOW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     state: AtomicU32,
-    /// When the connection became idle, or its request began, in milliseconds after `epoch`.
+    /// When the connection became idle, or its request began, in microseconds after `epoch`.
     since: AtomicU64,
     epoch: Instant,
     /// Whether a review of this connection was judged.
@@ -65,7 +65,7 @@ impl ConnectionState {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn enter(&self, state: u32) {
@@ -131,7 +131,7 @@ impl ConnectionState {
             IDLE => Some(EvictionRank::Idle(since)),
             BUSY => None,
             _ => {
-                let after = Duration::from_millis(self.now().saturating_sub(since));
+                let after = Duration::from_micros(self.now().saturating_sub(since));
                 (after >= SLOW).then_some(EvictionRank::Slow(since))
             }
         }

@@ -1,10 +1,18 @@
 //! The server over real sockets with real TLS, certificates from files, and the program by itself.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail, and tell what it measured"
+)]
 
 mod certificates;
 mod client;
 mod client_certificates;
 mod connections;
+mod crowded;
+mod hostile;
 mod load_shedding;
 #[path = "../support/process.rs"]
 mod process;
@@ -12,5 +20,6 @@ mod program;
 mod requests;
 mod self_check;
 mod shutdown;
+mod slow_bodies;
 mod startup;
 mod test_server;

@@ -86,7 +86,7 @@ fn service(name: &str, mapping: &str, port: u16) -> Value {
 }
 
 /// The creation of a Service for another port of a group that `web` is in.
-fn conflict() -> String {
+pub fn conflict() -> String {
     let object = service("api", "rsp-bp1example:8080", 8080);
     let request = json!({
         "uid": "u-1", "operation": "CREATE", "namespace": "shop", "name": "api", "dryRun": false,
@@ -102,7 +102,7 @@ fn conflict() -> String {
 
 /// An API server whose only object is the Service `web`. The rule that it returns keeps the listing
 /// of Services away.
-fn api_server() -> Result<(FaultProxy, clbmigrate_fault_proxy::Rule)> {
+pub fn api_server() -> Result<(FaultProxy, clbmigrate_fault_proxy::Rule)> {
     let proxy = FaultProxy::start(&Upstream {
         url: "https://127.0.0.1:1".to_owned(),
         ca_pem: rcgen::generate_simple_self_signed(vec!["x".to_owned()])?.cert.pem(),

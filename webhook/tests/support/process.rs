@@ -69,6 +69,11 @@ impl WebhookProcess {
         Ok(Self { child, log, address: nowhere, probes: nowhere })
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -9,6 +9,7 @@
 )]
 
 mod brownfield;
+mod callers;
 mod claims;
 mod edits;
 mod emergency;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         reapply::CASES,
         claims::CASES,
         settings::CASES,
+        callers::CASES,
         emergency::CASES,
         lifecycle::CASES,
     ];
