@@ -105,7 +105,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                     return (denied, AdmissionDecision::default());
                 }
             };
-            let unseen = self.unseen(&groups);
+            let unseen = unseen(&groups, &neighbours.services);
             if is_held || !unseen.is_empty() {
                 let mut neighbours = neighbours;
                 neighbours.services.extend(unseen);
@@ -124,26 +124,6 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             ));
         }
         (response, decision)
-    }
-
-    /// The Services with these claims that the cache does not show with the same bindings, with as much of
-    /// each as rules need to tell of it: those bindings.
-    fn unseen(&self, groups: &[ClaimedGroup]) -> Vec<Arc<Service>> {
-        let mut found: BTreeMap<&ServiceName, (&str, GroupPorts<'_>)> = BTreeMap::new();
-        for ClaimedGroup { group, holders } in groups {
-            for Holder { service, binding, .. } in holders {
-                let cached = self.cache.service(&service.namespace, &service.name);
-                if cached.is_some_and(|cached| bindings_in(&cached, group).contains(binding)) {
-                    continue;
-                }
-                let (clb, ports) = found.entry(service).or_insert((&binding.clb, Vec::new()));
-                if *clb == binding.clb {
-                    ports.push((group, binding.port));
-                }
-            }
-        }
-        let services = found.into_iter();
-        services.filter_map(|(name, (clb, ports))| holder_as_service(name, clb, &ports)).collect()
     }
 
     /// Judges by what is in the cache, and once more with the EndpointSlices that only the API server
@@ -189,6 +169,28 @@ fn unsettled(config: &Config, label: &str, why: &str) -> AdmissionResponse {
         ),
         format!("{label}：无法判断其虚拟服务器组是否已被占用。修复：请重试。详情：{why}。"),
     ))
+}
+
+/// The Services with these claims that are not among the neighbours with the same bindings, with as much
+/// of each as rules need to tell of it: those bindings. What the cache shows by now does not count, for
+/// the write is judged by the neighbours.
+fn unseen(groups: &[ClaimedGroup], neighbours: &[Arc<Service>]) -> Vec<Arc<Service>> {
+    let mut found: BTreeMap<(&ServiceName, &str), GroupPorts<'_>> = BTreeMap::new();
+    for ClaimedGroup { group, holders } in groups {
+        for Holder { service, binding, .. } in holders {
+            let is_known = neighbours.iter().any(|known| {
+                let meta = &known.metadata;
+                meta.name == service.name
+                    && meta.namespace() == service.namespace
+                    && bindings_in(known, group).contains(binding)
+            });
+            if !is_known {
+                found.entry((service, &binding.clb)).or_default().push((group, binding.port));
+            }
+        }
+    }
+    let services = found.into_iter();
+    services.filter_map(|((name, clb), ports)| holder_as_service(name, clb, &ports)).collect()
 }
 
 /// Groups, each with the port that is bound to it.

@@ -1,6 +1,6 @@
 //! The Leases that claims are kept in, one for each group, in the webhook's namespace.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -203,11 +203,12 @@ impl ClaimBackend for LeaseStore {
             resource_version: String,
         }
         let ServiceName { namespace, name } = service;
-        let past_uids = || -> BTreeSet<String> { self.cache.past_uids(namespace, name) };
+        // Known before the read: one that is created while it is under way is not over.
+        let past_uids = self.cache.past_uids(namespace, name);
         let path = ApiPath::new("/api/v1", namespace, "services")?.object(name)?;
         let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
         match answer.status {
-            StatusCode::NOT_FOUND => Ok(Observation { service: None, past_uids: past_uids() }),
+            StatusCode::NOT_FOUND => Ok(Observation { service: None, past_uids }),
             StatusCode::OK => {
                 let what = "the Service";
                 let Versioned { metadata } = parsed(what, &answer.body)?;
@@ -219,7 +220,7 @@ impl ClaimBackend for LeaseStore {
                     resource_version: metadata.resource_version,
                     bindings: bindings_in(&service, group),
                 };
-                Ok(Observation { service: Some(state), past_uids: past_uids() })
+                Ok(Observation { service: Some(state), past_uids })
             }
             _ => Err(answer.refused()),
         }

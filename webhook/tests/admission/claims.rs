@@ -1,7 +1,18 @@
 //! Services that are written in the same instant: the cache knows none of them yet.
 
-use std::{sync::Barrier, thread};
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+};
 
+use clbmigrate_webhook::{
+    cache::Cache,
+    claims::{
+        ClaimResult, ClaimStore, ClaimedGroup, ReviewedWrite,
+        binding::{Binding, ServiceName},
+        group::Holder,
+    },
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -177,4 +188,29 @@ fn two_services_for_one_port_are_told_of_each_other() {
     assert!(create(&web()).allowed());
     let response = create(&neighbour(&[]));
     assert_eq!(response.action_on("CLB104"), "warned", "{response:?}");
+}
+
+/// Claims that find a Service in the way, which the cache shows just then.
+struct HolderArrives(Arc<Cache>);
+
+impl ClaimStore for HolderArrives {
+    async fn claim(&self, _: ReviewedWrite<'_>) -> ClaimResult {
+        self.0.put_service(&joining(1).to_string()).expect("a Service");
+        let holder = Holder {
+            service: ServiceName { namespace: "shop".to_owned(), name: "web-1".to_owned() },
+            binding: Binding { clb: "lb-bp1example".to_owned(), port: 8001 },
+            is_pending: false,
+        };
+        let group = "rsp-bp1example".to_owned();
+        ClaimResult::Held(vec![ClaimedGroup { group, holders: vec![holder] }])
+    }
+}
+
+#[test]
+fn a_holder_that_reaches_the_cache_while_its_group_is_claimed_is_in_the_way() {
+    let cluster = test_cluster();
+    let admission = cluster.admission_with(HolderArrives(Arc::clone(&cluster.cache)));
+    let response = validate(&admission, &review(USER, "CREATE", None, Some(&joining(2))));
+    assert!(!response.allowed(), "{response:?}");
+    assert!(response.message().contains("CLB102"), "{response:?}");
 }

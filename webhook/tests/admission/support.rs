@@ -8,7 +8,7 @@ use clbmigrate_webhook::{
     Webhook,
     admission::{AdmissionHandler, ApiReadError, ApiReader, WorkloadRef},
     cache::Cache,
-    claims::binding::ServiceName,
+    claims::{ClaimStore, binding::ServiceName},
     config::Config,
     metrics::Metrics,
 };
@@ -118,8 +118,12 @@ impl TestCluster {
     }
 
     pub fn admission(&self) -> AdmissionHandler<MemoryClaims, FakeApiReader> {
+        self.admission_with(memory_claims(&self.cache, self.unbound.iter().cloned()))
+    }
+
+    /// The same with other claims.
+    pub fn admission_with<C: ClaimStore>(&self, claims: C) -> AdmissionHandler<C, FakeApiReader> {
         let config = Config::parse(&self.config).expect("a good file");
-        let claims = memory_claims(&self.cache, self.unbound.iter().cloned());
         AdmissionHandler::new(
             Arc::clone(&self.cache),
             Arc::new(ArcSwap::from_pointee(config)),
@@ -168,8 +172,8 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Posts a review to the hook that validates its kind.
-pub fn validate(
-    admission: &AdmissionHandler<MemoryClaims, FakeApiReader>,
+pub fn validate<C: ClaimStore>(
+    admission: &AdmissionHandler<C, FakeApiReader>,
     review: &Value,
 ) -> ReviewResponse {
     let webhook = if review["request"]["kind"]["kind"] == "Service" {
@@ -181,8 +185,8 @@ pub fn validate(
 }
 
 /// Posts a review to a hook.
-pub fn answer_of(
-    admission: &AdmissionHandler<MemoryClaims, FakeApiReader>,
+pub fn answer_of<C: ClaimStore>(
+    admission: &AdmissionHandler<C, FakeApiReader>,
     webhook: Webhook,
     review: &Value,
 ) -> ReviewResponse {
