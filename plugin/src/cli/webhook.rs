@@ -19,7 +19,7 @@ pub struct WebhookArgs {
 /// What can be done with the webhook.
 #[derive(Debug, Subcommand)]
 pub enum WebhookCommand {
-    /// Show whether it is installed, ready and trusted, and how to recover
+    /// Show whether it is installed, ready and trusted, how to recover, and how long its hook must be
     Status(WebhookStatusArgs),
 }
 
@@ -32,6 +32,9 @@ Examples:
 
   # In a pipeline: exit code 3 where something is wrong
   kubectl clbmigrate webhook status --context new -o json
+
+It also measures, at Pods that have ended lately, how long CCM takes to notice the end of a Pod, and
+says whether the preStop hook is long enough. That does not change the exit code.
 
 The API server is asked for the dry run of a mistake that the webhook refuses, in the context's
 namespace or that of -n. Nothing is stored; it needs the right to create Services.")]

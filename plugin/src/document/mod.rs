@@ -4,6 +4,7 @@
 pub mod change;
 pub mod check;
 pub mod clb;
+mod deregistration;
 pub mod half_done;
 mod names;
 pub mod preview;

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clbmigrate_cluster::{
     files::{self, Options, Source},
     live::{
-        Probe, RegistrationState, WEBHOOK_REGISTRATIONS, WebhookInstallation, WebhookRegistration,
+        self, Deregistrations, ErrorKind, Probe, RegistrationState, WEBHOOK_REGISTRATIONS,
+        WebhookInstallation, WebhookRegistration,
     },
 };
 use clbmigrate_core::{
+    deregistration::{ObservedPods, StoredSuccess},
     history::{Server, Servers},
     index::Index,
     object::ObjectRef,
@@ -285,7 +287,12 @@ fn a_set_that_has_ended() {
     }
 }
 
-fn webhook(state: &RegistrationState, probe: Probe, config: Option<&str>) -> WebhookAnswer {
+fn webhook(
+    state: &RegistrationState,
+    probe: Probe,
+    config: Option<&str>,
+    deregistrations: &Result<Deregistrations, live::Error>,
+) -> WebhookAnswer {
     let registrations = WEBHOOK_REGISTRATIONS.map(|(resource, name)| WebhookRegistration {
         resource,
         name,
@@ -300,7 +307,24 @@ fn webhook(state: &RegistrationState, probe: Probe, config: Option<&str>) -> Web
             config: config.map(str::to_owned),
             probe,
         },
+        deregistrations,
     )
+}
+
+/// What the Events of these Pods tell: each with its end, and when CCM's Event was made and counted up.
+fn pods_ended(pods: &[(i64, i64, i64)]) -> Deregistrations {
+    let mut found = Deregistrations {
+        services: vec![("shop".to_owned(), "web".to_owned())],
+        old_nodes: Some(Vec::new()),
+        ..Deregistrations::default()
+    };
+    for (end, created, updated) in pods {
+        let mut observed = ObservedPods::default();
+        observed.stopping("u", *end);
+        observed.successes.push(StoredSuccess { created: *created, updated: *updated });
+        found.times += observed.times("shop/web");
+    }
+    found
 }
 
 #[test]
@@ -313,11 +337,29 @@ fn webhook_status() {
         "cluster: {id: c0a00000000000000000000000000aaa1}\nrules: {CLB301: warn, CLB303: off}\n";
     let unknown = Probe::NotAsked("Services may not be created".to_owned());
     let unreachable = Probe::Unreachable("failed calling webhook: connection refused".to_owned());
+    let measured = pods_ended(&[(100, 103, 103), (100, 108, 900), (100, 50, 104), (100, 50, 50)]);
+    let slow = pods_ended(&[(100, 128, 128), (100, 104, 104)]);
+    let none = pods_ended(&[]);
+    let in_cluster_mode = Deregistrations {
+        in_cluster_mode: 3,
+        of_unknown_mode: 1,
+        old_nodes: Some(vec!["virtual-kubelet-cn-example-b".to_owned(), "old".to_owned()]),
+        ..Deregistrations::default()
+    };
+    let refused = live::Error::new(ErrorKind::Forbidden, "services is forbidden");
+    let unread = Deregistrations {
+        unread: vec!["namespace shop: events is forbidden".to_owned()],
+        ..none.clone()
+    };
     for (name, answer) in [
-        ("complete", webhook(&present, Probe::Refused, Some(config))),
-        ("unreachable", webhook(&present, unreachable, Some(config))),
-        ("absent", webhook(&RegistrationState::Absent, Probe::Passed, None)),
-        ("unknown", webhook(&RegistrationState::Unknown, unknown, None)),
+        ("complete", webhook(&present, Probe::Refused, Some(config), &Ok(measured.clone()))),
+        ("too-short", webhook(&present, Probe::Refused, Some(config), &Ok(slow))),
+        ("not-measured", webhook(&present, Probe::Refused, Some(config), &Ok(none.clone()))),
+        ("unread", webhook(&present, Probe::Refused, Some(config), &Ok(unread))),
+        ("cluster-mode", webhook(&present, Probe::Refused, Some(config), &Ok(in_cluster_mode))),
+        ("unreachable", webhook(&present, unreachable, Some(config), &Ok(none))),
+        ("absent", webhook(&RegistrationState::Absent, Probe::Passed, None, &Ok(measured))),
+        ("unknown", webhook(&RegistrationState::Unknown, unknown, None, &Err(refused))),
     ] {
         let shown = screens(&|terminal| printed(&answer, terminal));
         assert_snapshot!(format!("webhook-{name}"), shown);

@@ -6,11 +6,13 @@ use std::{
 };
 
 use clbmigrate_cluster::live::{
-    Probe, RegistrationState, WEBHOOK_REGISTRATIONS, WebhookInstallation, WebhookRegistration,
+    self, Deregistrations, Probe, RegistrationState, WEBHOOK_REGISTRATIONS, WebhookInstallation,
+    WebhookRegistration,
 };
 use clbmigrate_core::inject::DEFAULT_SECONDS;
 use serde::Deserialize;
 
+use super::deregistration::deregistration;
 use crate::output::{
     Detail, Printable, Terminal, human,
     json::{
@@ -27,12 +29,19 @@ pub struct WebhookAnswer {
 
 impl WebhookAnswer {
     /// The answer about the webhook of the cluster of that context.
-    pub fn new(context: Option<String>, webhook: &WebhookInstallation) -> Self {
+    pub fn new(
+        context: Option<String>,
+        webhook: &WebhookInstallation,
+        deregistrations: &Result<Deregistrations, live::Error>,
+    ) -> Self {
         let installed = webhook.registrations.iter().filter(|hook| is_present(hook));
         let name = |hook: &WebhookRegistration| {
             format!("{}.admissionregistration.k8s.io/{}", hook.resource, hook.name)
         };
-        Self { names: installed.map(name).collect(), document: document(context, webhook) }
+        Self {
+            names: installed.map(name).collect(),
+            document: document(context, webhook, deregistrations),
+        }
     }
 
     /// Whether anything is wrong with the webhook.
@@ -57,8 +66,14 @@ impl Printable for WebhookAnswer {
     }
 }
 
-fn document(context: Option<String>, webhook: &WebhookInstallation) -> WebhookStatus {
+fn document(
+    context: Option<String>,
+    webhook: &WebhookInstallation,
+    deregistrations: &Result<Deregistrations, live::Error>,
+) -> WebhookStatus {
     let problems = problems(webhook);
+    let configuration = webhook.config.as_deref().and_then(configuration);
+    let seconds = configuration.as_ref().and_then(|of| of.pre_stop_seconds);
     WebhookStatus {
         api_version: ApiVersion::V1Alpha1,
         kind: WebhookStatusKind::WebhookStatus,
@@ -78,7 +93,9 @@ fn document(context: Option<String>, webhook: &WebhookInstallation) -> WebhookSt
             Probe::Unreachable(message) => message.clone(),
             Probe::NotAsked(why) => format!("not asked: {why}"),
         },
-        configuration: webhook.config.as_deref().and_then(configuration),
+        configuration,
+        deregistration: deregistration(deregistrations, seconds, &webhook.namespace),
+        nodes_without_hook: deregistrations.as_ref().ok().and_then(|of| of.old_nodes.clone()),
         recovery: if problems.is_empty() { Vec::new() } else { recovery(webhook) },
         problems,
     }

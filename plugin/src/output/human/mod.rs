@@ -2,6 +2,7 @@
 
 mod change;
 mod clb;
+mod deregistration;
 mod explain;
 mod findings;
 mod not_looked;

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
 };
 
+use super::deregistration::deregistration;
 use crate::output::{
     json::{HookStatus, WebhookConfiguration, WebhookStatus},
     style::{ERROR, FAINT, GOOD, PLAIN, STRONG, Terminal, WARNING},
@@ -45,13 +46,16 @@ pub fn webhook(status: &WebhookStatus, terminal: Terminal, out: &mut dyn Write) 
     };
     line("asked", Text::styled(style, &status.asked))?;
     match &status.configuration {
-        Some(of) => configuration(of, &mut line)?,
+        Some(of) => configuration(of, status, &mut line)?,
         None => line("configuration", Text::styled(WARNING, "unknown"))?,
     }
-    if !status.recovery.is_empty() {
+    let hook = status.configuration.as_ref().and_then(|of| of.pre_stop_seconds);
+    deregistration(&status.deregistration, hook, &mut line)?;
+    let commands = status.recovery.iter().chain(&status.deregistration.commands);
+    if commands.clone().next().is_some() {
         writeln!(out)?;
     }
-    for recovery in &status.recovery {
+    for recovery in commands {
         Text::styled(FAINT, format!("# {}", recovery.does)).write_lines(out, 0, terminal.width)?;
         // A command is copied: it is never broken into lines.
         writeln!(out, "{}", recovery.command)?;
@@ -76,13 +80,14 @@ fn row(hook: &HookStatus) -> Vec<Text> {
 
 fn configuration(
     of: &WebhookConfiguration,
+    status: &WebhookStatus,
     line: &mut impl FnMut(&str, Text) -> io::Result<()>,
 ) -> io::Result<()> {
     let hook = match of.pre_stop_seconds {
         Some(seconds) => format!("sleep of {seconds} s"),
         None => "none".to_owned(),
     };
-    line("preStop hook", Text::plain(hook))?;
+    line("preStop hook", Text::plain(hook).join(not_given(of, status)))?;
     let id = match &of.cluster_id {
         Some(id) => id.clone(),
         None => "that of ConfigMap kube-system/ack-cluster-profile; without it CLB201 and CLB202 are silent".to_owned(),
@@ -94,6 +99,21 @@ fn configuration(
         modes.push(format!("in {namespace} {}", listed(rules).join(" ")));
     }
     line("modes", Text::plain(modes.join(", ")))
+}
+
+/// That no workload is given its hook, for a node's kubelet does not know it.
+fn not_given(of: &WebhookConfiguration, status: &WebhookStatus) -> Text {
+    let nodes = status.nodes_without_hook.as_deref().unwrap_or_default();
+    match (of.pre_stop_seconds, nodes.first()) {
+        (Some(_), Some(first)) => Text::plain("; ").and(
+            WARNING,
+            format!(
+                "given to no workload while a node's kubelet is older than 1.30: {first} ({} in all)",
+                nodes.len()
+            ),
+        ),
+        _ => Text::default(),
+    }
 }
 
 fn listed(rules: &BTreeMap<String, String>) -> Vec<String> {

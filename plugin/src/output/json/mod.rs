@@ -3,6 +3,7 @@
 mod ccm;
 mod change;
 mod clb;
+mod deregistration;
 mod preview;
 mod report;
 mod routes;
@@ -20,6 +21,7 @@ pub use clb::{
     DefaultServer, Group, Listener, LoadBalancer, LoadBalancerList, LoadBalancerListKind, Target,
     TargetKind,
 };
+pub use deregistration::Deregistration;
 pub use preview::{
     AnnotationChange, Change, ChangeFindings, ChangedRoute, FieldChange, GroupBackend,
     OutcomeCause, Preview, PreviewKind, RoundEvent, RouteState,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ApiVersion;
+use super::{ApiVersion, Deregistration};
 
 /// The answer of `webhook status`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -27,6 +27,11 @@ pub struct WebhookStatus {
     pub asked: String,
     /// Its configuration; null where that may not be read.
     pub configuration: Option<WebhookConfiguration>,
+    /// How long clients are sent to Pods whose end has begun, as this cluster shows.
+    pub deregistration: Deregistration,
+    /// The nodes whose kubelet does not know the hook, by name. While there is one, no workload is given
+    /// a hook. Null where nodes could not be listed.
+    pub nodes_without_hook: Option<Vec<String>>,
     /// What is wrong.
     pub problems: Vec<String>,
     /// Commands that help, each with what it does.

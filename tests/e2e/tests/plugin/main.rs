@@ -8,6 +8,7 @@ mod attaching_refused;
 mod ccm_events;
 mod ccm_rounds;
 mod cloud;
+mod deregistration;
 mod edge_cases;
 mod gitops;
 mod health;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         waiting::CASES,
         ccm_events::CASES,
         ccm_rounds::CASES,
+        deregistration::CASES,
         health::CASES,
         gitops::CASES,
         records::CASES,
