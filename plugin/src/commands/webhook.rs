@@ -26,7 +26,7 @@ fn status(args: &WebhookStatusArgs, printer: &mut Printer) -> Result<Exit, Error
             connection.namespace.clone_from(namespace);
         }
         let (webhook, deregistrations) =
-            join(connection.webhook_installation(), connection.deregistrations()).await;
+            join(connection.webhook_installation(), Box::pin(connection.deregistrations())).await;
         Ok::<_, Error>((
             connection.context.as_deref().map(str::to_owned),
             webhook?,

@@ -13,6 +13,7 @@ mod docs;
 mod documents;
 mod environment;
 mod help;
+mod injection_page;
 mod languages;
 mod line;
 mod live;

@@ -42,6 +42,51 @@ fn a_pod_of_a_workload_from_before_the_service_gets_its_hook() {
     mutated_pod(&shop(), &bare_pod).has_hook(30);
 }
 
+/// A proxy that another webhook adds to Pods, as classic injection of Istio does.
+fn with_proxy(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let proxy = edited(&container(), &json!({"name": "istio-proxy", "lifecycle": null}));
+    pod["spec"]["containers"].as_array_mut().expect("containers").push(proxy);
+    pod
+}
+
+/// The seconds of each container's hook.
+fn sleeps(pod: &Value) -> Vec<Option<u64>> {
+    let containers = pod["spec"]["containers"].as_array().expect("containers");
+    let sleep = |of: &Value| of["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
+    containers.iter().map(sleep).collect()
+}
+
+#[test]
+fn a_sidecar_of_another_webhook_gets_the_hook_when_the_api_server_asks_again() {
+    // Pods of a template that has its hook, and of one that has none yet.
+    let injected =
+        mutate(&shop(), Webhook::MutateWorkloads, &review(USER, "CREATE", None, Some(&bare())));
+    let template = &injected.object["spec"]["template"];
+    let annotations = json!({"annotations": template["metadata"]["annotations"]});
+    let with_hook = edited(&pod(), &json!({"metadata": annotations, "spec": template["spec"]}));
+    for first in [pod(), with_hook] {
+        let first = mutated_pod(&shop(), &first).object;
+        assert_eq!(sleeps(&first), [Some(30)]);
+        let again = mutated_pod(&shop(), &with_proxy(&first));
+        assert_eq!(sleeps(&again.object), [Some(30), Some(30)]);
+        // Both wait at the same time: the grace period grows once.
+        again.has_hook(30);
+        mutated_pod(&shop(), &again.object).is_untouched("complete");
+    }
+}
+
+#[test]
+fn a_native_sidecar_of_another_webhook_is_left_alone() {
+    let proxy = edited(
+        &container(),
+        &json!({"name": "istio-proxy", "restartPolicy": "Always", "lifecycle": null}),
+    );
+    let first = mutated_pod(&shop(), &pod()).object;
+    let again = edited(&first, &json!({"spec": {"initContainers": [proxy]}}));
+    mutated_pod(&shop(), &again).is_untouched("complete");
+}
+
 #[test]
 fn what_its_workload_says_holds_for_the_pod() {
     let workload = |kind: &str, key: &str, value: &str| {
