@@ -2,10 +2,9 @@
 
 use clbmigrate_core::{
     annotation::CLB_LABEL,
-    backends,
     object::{
-        Annotations, ObjectMeta, Service, ServicePort, ServiceSpec, ServiceStatus, UnreadField,
-        nullable_object, read_leniently,
+        Annotations, ObjectMeta, Service, ServiceSpec, ServiceStatus, UnreadField, nullable_object,
+        read_leniently,
     },
 };
 use serde::{Deserialize, Deserializer};
@@ -100,29 +99,8 @@ impl StrippedService {
             service.spec.kind = Some("LoadBalancer".to_owned());
         }
         if is_unread("spec.ports") {
-            add_mapped_ports(&mut service);
+            service.add_mapped_ports();
         }
         Ok((Self { service, resource_version }, unread))
     }
-}
-
-/// Adds the ports that the mapping names and the Service lacks, as far as that can be told.
-fn add_mapped_ports(service: &mut Service) {
-    let mapping = backends::mapping(service);
-    let entries = mapping.iter().flat_map(|mapping| mapping.entries());
-    let mut ports: Vec<u16> =
-        entries.filter_map(|entry| entry.port?.parse().ok()).filter(|port| *port > 0).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    let known = |port: &u16| service.spec.ports.iter().any(|known| known.port == *port);
-    let missing: Vec<u16> = ports.into_iter().filter(|port| !known(port)).collect();
-    service.spec.ports.extend(missing.into_iter().map(|port| ServicePort {
-        name: String::new(),
-        protocol: "TCP".to_owned(),
-        port,
-        target_port: None,
-        node_port: 0,
-    }));
-    // Node ports cannot be told, so nothing is said about those that are missing.
-    service.spec.allocate_load_balancer_node_ports = None;
 }

@@ -164,8 +164,17 @@ impl<'l> FileLoader<'l> {
         self.has_nodes |= kind == Kind::Node && raw.is_item;
         let default_namespace = self.options.default_namespace.as_str();
         let reader = ObjectParser { file: Some(&self.name), default_namespace };
-        let read = ParsedObject::of(&reader, kind, raw)
-            .inspect_err(|_| self.lacks_nodes |= kind == Kind::Node && raw.is_item)?;
+        let (read, unread) = match ParsedObject::of(&reader, kind, raw) {
+            Ok(read) => (read, None),
+            Err(error) => {
+                self.lacks_nodes |= kind == Kind::Node && raw.is_item;
+                // The rules judge what can be read of a Service; what cannot is told.
+                match reader.read_in_part(kind, raw) {
+                    Some(object) => (ParsedObject::Object(object), Some(error)),
+                    None => return Err(error),
+                }
+            }
+        };
         match self.loaded.insert(self.target.cluster, read) {
             Some(Inserted::Conflict(contradiction)) => {
                 self.with_cluster(|cluster| cluster.contradict(&contradiction));
@@ -175,7 +184,7 @@ impl<'l> FileLoader<'l> {
             }
             inserted => {
                 self.is_filled |= inserted.is_some();
-                Ok(())
+                unread.map_or(Ok(()), Err)
             }
         }
     }

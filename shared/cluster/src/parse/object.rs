@@ -5,7 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use clbmigrate_core::{
     object::{
         EndpointSlice, HorizontalPodAutoscaler, Node, ObjectMeta, Origin, OtherObject, Pod,
-        PodTemplate, Service, SourceLocation, Workload, WorkloadKind,
+        PodTemplate, Service, SourceLocation, Workload, WorkloadKind, read_leniently,
     },
     snapshot::{
         CLOUD_CONFIG_NAME, Object, PROFILE_NAME, SYSTEM_NAMESPACE, TERWAY_CONFIG_NAME, is_ccm,
@@ -107,6 +107,23 @@ impl ObjectParser<'_> {
             Kind::MutatingWebhookConfiguration => return Ok(self.other(raw)),
             Kind::Other => return Ok(self.other_workload(raw).or_else(|| self.other(raw))),
         }))
+    }
+
+    /// Parses a Service of which something cannot be read, as a later Kubernetes may write it: without
+    /// that. `None` for other kinds, and where nothing is left that rules judge.
+    pub fn read_in_part(&self, kind: Kind, raw: &RawObject<'_>) -> Option<Object> {
+        if kind != Kind::Service {
+            return None;
+        }
+        let (mut service, unread) = read_leniently::<Service>(raw.text).ok()?;
+        if unread.iter().any(|field| field.touches("metadata.annotations")) {
+            return None;
+        }
+        if unread.iter().any(|field| field.touches("spec.ports")) {
+            service.add_mapped_ports();
+        }
+        self.complete_metadata(raw, kind, &mut service.metadata).ok()?;
+        Some(Object::Service(Box::new(service)))
     }
 
     /// Parses the object that a text begins with, in one pass, and says where it ends. What of it is

@@ -358,3 +358,38 @@ fn a_missing_field_is_named_with_its_object() {
     let (_, problems) = read("x.yaml", "kind: HorizontalPodAutoscaler\nmetadata: {name: web}\n");
     assert_eq!(problems, ["x.yaml:2: HorizontalPodAutoscaler web: missing field `spec`"]);
 }
+
+#[rstest]
+#[case::a_new_policy("externalTrafficPolicy: Elsewhere", "spec.externalTrafficPolicy")]
+#[case::a_target_port_of_parts(
+    "ports: [{port: 80, targetPort: {name: x}}]",
+    "spec.ports[0].targetPort"
+)]
+#[case::ports_of_parts("ports: {http: 80}", "spec.ports")]
+fn what_cannot_be_read_of_a_service_is_told_and_the_service_is_there(
+    #[case] field: &str,
+    #[case] path: &str,
+) {
+    let prefix = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
+    let text = format!(
+        "{{apiVersion: v1, kind: Service, metadata: {{name: web, annotations: {{{prefix}id: lb-bp1example, {prefix}vgroup-port: 'rsp-bp1example:80'}}}}, spec: {{type: LoadBalancer, {field}}}}}"
+    );
+    let (loaded, _) = read("x.yaml", &text);
+    let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
+    assert!(problem.message.starts_with(&format!("Service web: {path}: ")), "{problem}");
+    let service = cluster(&loaded).service("default", "web").expect("the Service");
+    assert!(service.is_load_balancer());
+    assert_eq!(service.metadata.annotations.keys().count(), 2);
+    let ports: Vec<u16> = service.spec.ports.iter().map(|port| port.port).collect();
+    let expected: &[u16] = if field.starts_with("ports") { &[80] } else { &[] };
+    assert_eq!(ports, expected, "{path}");
+}
+
+#[test]
+fn a_service_whose_annotations_cannot_be_read_is_told_alone() {
+    let (loaded, _) = read(
+        "x.yaml",
+        "{apiVersion: v1, kind: Service, metadata: {name: web, annotations: [a]}, spec: {type: LoadBalancer}}",
+    );
+    assert_eq!((loaded.problems.len(), loaded.objects), (1, 0), "{:?}", loaded.problems);
+}

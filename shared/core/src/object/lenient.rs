@@ -119,7 +119,7 @@ fn take_out(value: &mut Value, path: &Path, depth: usize) -> Option<String> {
     }
     match (last, place) {
         (Segment::Map { key }, Value::Object(object)) => drop(object.remove(key)),
-        (Segment::Seq { index }, Value::Array(list)) => drop(list.remove(*index)),
+        (Segment::Seq { index }, Value::Array(items)) => drop(items.remove(*index)),
         _ => return None,
     }
     Some(shown(&segments))

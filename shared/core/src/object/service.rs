@@ -1,9 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
 use super::{Annotations, Labels, ObjectMeta, ObjectRef, fitting, meta, nullable, nullable_object};
-use crate::{annotation, hash};
+use crate::{annotation, backends, hash, mapping::Mapping};
 
 /// A Service.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -192,6 +192,24 @@ impl Service {
     pub fn selects(&self, labels: &Labels) -> bool {
         let selector = &self.spec.selector;
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+
+    /// Adds the ports that the mapping names and the Service lacks: some of its ports cannot be read, and
+    /// nothing shall be said against those. Neither are node ports missed.
+    pub fn add_mapped_ports(&mut self) {
+        let mapping = backends::mapping(self);
+        let entries = mapping.iter().flat_map(Mapping::entries);
+        let named = entries.filter_map(|entry| entry.port?.parse().ok());
+        let known = |port: &u16| self.spec.ports.iter().any(|known| known.port == *port);
+        let missing: BTreeSet<u16> = named.filter(|port| *port > 0 && !known(port)).collect();
+        self.spec.ports.extend(missing.into_iter().map(|port| ServicePort {
+            name: String::new(),
+            protocol: tcp(),
+            port,
+            target_port: None,
+            node_port: 0,
+        }));
+        self.spec.allocate_load_balancer_node_ports = None;
     }
 
     /// Takes over from `old` what a manifest leaves out and others write: node ports, and CCM's

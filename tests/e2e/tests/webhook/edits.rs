@@ -1,13 +1,14 @@
 //! Ways around the front door: patches of the status, changes of type, many at once, exemptions.
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use clbmigrate_testbed::try_wait_for;
+use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
     ClusterUse::Parallel,
     manifests::{annotated, key, mapping, migrated, patch, service, set_weight, with},
-    test_cluster::{TestCluster, refused, silent, warned},
+    test_cluster::{DEADLINE, TestCluster, refused, silent, warned},
 };
 
 const DOMAIN: &str = "service.beta.kubernetes.io/";
@@ -19,6 +20,14 @@ pub const CASES: &[Case] = &[
     ("no bad value gets past by way of a misspelt key", BOTH, Parallel, misspelt),
     ("all problems of a Service are told at once", BOTH, Parallel, at_once),
     ("an object may soften rules for itself", BOTH, Parallel, allowed),
+    (
+        "an object is not exempt from what nobody means, and hears of it",
+        BOTH,
+        Parallel,
+        not_allowed,
+    ),
+    ("a namespace with a Service of weight goes with a warning", BOTH, Parallel, namespace_goes),
+    ("a new owner of a Service of weight is told of", BOTH, Parallel, new_owner),
 ];
 
 fn status(cluster: &TestCluster<'_>) -> Result<()> {
@@ -121,4 +130,57 @@ fn allowed(cluster: &TestCluster<'_>) -> Result<()> {
     ensure!(!namespace.has("service/web")?);
     let odd = annotated(migrated(&namespace.name, "odd", "20"), "clbmigrate.io/allow", "CLB999");
     warned(&namespace.kubectl("apply", &odd.to_string())?, "CLB999")
+}
+
+fn not_allowed(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("not-allowed")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
+    let set = |annotations: Value| {
+        patch("service web", &json!({"metadata": {"annotations": annotations}}))
+    };
+    // Both in one request.
+    let both = set(json!({"clbmigrate.io/allow": "CLB001", key("weight"): "101"}));
+    let output = namespace.kubectl(&both, "")?;
+    refused(&output, "CLB001")?;
+    ensure!(output.stderr.contains("CLB001 has no effect here"), "{}", output.stderr);
+    ensure!(namespace.weight("web")? == "20");
+    // The exemption alone, and then the weight.
+    let output = namespace.kubectl(&set(json!({"clbmigrate.io/allow": "CLB001,CLB999"})), "")?;
+    warned(&output, "CLB001 has no effect here")?;
+    warned(&output, "CLB999")?;
+    refused(&namespace.kubectl(&set_weight("web", "101"), "")?, "CLB001")?;
+    // What is left to objects is taken in silence.
+    silent(&namespace.kubectl(&set(json!({"clbmigrate.io/allow": "CLB404"})), "")?)
+}
+
+fn namespace_goes(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("goes")?;
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
+    namespace.apply(&migrated(&namespace.name, "idle", "0"))?;
+    // The webhook hears of a Service that was just made when its watch does.
+    try_wait_for("the warning", DEADLINE, || {
+        let dry = format!("delete namespace {} --dry-run=server", namespace.name);
+        let output = cluster.kubectl(&dry, "")?.expect_code(0)?;
+        Ok(output.stderr.contains("web (weight 20)").then_some(()))
+    })?;
+    let output =
+        cluster.kubectl(&format!("delete namespace {} --wait=false", namespace.name), "")?;
+    warned(&output, "web (weight 20)")?;
+    warned(&output, "set svc/web 0")?;
+    ensure!(!output.stderr.contains("idle"), "{}", output.stderr);
+    let gone = format!("wait --for=delete namespace/{} --timeout=90s", namespace.name);
+    cluster.kubectl(&gone, "")?.expect_code(0)?;
+    Ok(())
+}
+
+fn new_owner(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("new-owner")?;
+    namespace.kubectl_ok("create configmap owner")?;
+    let uid = namespace.get("configmap/owner")?["metadata"]["uid"].clone();
+    let owner = json!({"metadata": {"ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]}});
+    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
+    warned(&namespace.kubectl(&patch("service web", &owner), "")?, "ConfigMap owner")?;
+    namespace.apply(&migrated(&namespace.name, "idle", "0"))?;
+    silent(&namespace.kubectl(&patch("service idle", &owner), "")?)
 }
