@@ -83,7 +83,9 @@ pub struct ServiceState {
 pub struct Observation {
     /// The Service; `None` where there is none of that name.
     pub service: Option<ServiceState>,
-    /// Uids that Services of that name are known to have had: a creation with one of them is over.
+    /// Uids that Services of that name were known to have had before the read began: a creation with one
+    /// of them is over. One that becomes known later may be that of a Service which the read does not
+    /// show.
     pub past_uids: BTreeSet<String>,
 }
 

@@ -232,7 +232,9 @@ impl ClaimBackend for LeaseStore {
         let answer = send(&self.client, Method::PUT, &path, lease).await?;
         match answer.status {
             StatusCode::OK => Ok(true),
-            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
+            // It was deleted since it was read, and this has made a new one: it is read once more
+            // (Kubernetes: registry/coordination/lease/strategy.go, AllowCreateOnUpdate).
+            StatusCode::CREATED | StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
             _ => Err(answer.refused()),
         }
     }

@@ -8,6 +8,7 @@
 pub mod binding;
 pub mod group;
 mod lease;
+pub mod lease_sweep;
 mod pending;
 mod service_list;
 pub mod settlement;

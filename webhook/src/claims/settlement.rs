@@ -51,7 +51,7 @@ pub struct StoredClaims {
 }
 
 /// What is to be asked next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Read the group's claims.
     Read,
@@ -80,7 +80,7 @@ pub enum Answer {
 }
 
 /// How a claim ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// The Service may have its bindings, beside these other Services.
     Granted(Vec<Holder>),
@@ -93,7 +93,7 @@ pub enum Settled {
 }
 
 /// One claim on its way.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settlement<'r> {
     request: &'r ClaimRequest,
     stored: Option<StoredClaims>,
@@ -139,6 +139,7 @@ impl<'r> Settlement<'r> {
     /// The step, unless it was tried too often.
     fn again(&mut self, step: Step) -> Step {
         self.tries += 1;
+        self.stored = None;
         if self.tries > MAX_TRIES { Step::End(Settled::Contended) } else { step }
     }
 

@@ -10,7 +10,7 @@ use super::{
     bindings_in,
     group::Seconds,
     lease::{Lease, LeaseStore},
-    settlement::StoredClaims,
+    lease_sweep::{LeaseSweep, SweepStep},
 };
 
 /// How often Leases are looked through.
@@ -59,21 +59,26 @@ impl Claims<LeaseStore> {
         reads: &mut usize,
     ) -> Result<(), ClaimError> {
         let group = lease.group();
-        let StoredClaims { mut claims, version, .. } = lease.claims(now)?;
-        let services: Vec<ServiceName> = claims.services().cloned().collect();
+        let mut sweep = LeaseSweep::new(lease.claims(now)?);
         // One that is in use, as the cache has it, is the usual case and costs no request.
         let in_use = |service: &ServiceName| {
             let cached = self.cache.service(&service.namespace, &service.name);
             cached.is_some_and(|cached| !bindings_in(&cached, group).is_empty())
         };
-        if claims.has_pending(now) || services.iter().any(in_use) || services.len() > *reads {
+        let count = sweep.services().count();
+        if sweep.services().any(in_use) || count > *reads {
             return Ok(());
         }
-        *reads -= services.len();
-        for service in &services {
-            let observation = self.backend.observe(group, service).await?;
-            claims.observe(service, &observation, now);
+        let mut step = sweep.next(None);
+        loop {
+            step = match step {
+                SweepStep::Observe(service) => {
+                    *reads = reads.saturating_sub(1);
+                    sweep.next(Some(&self.backend.observe(group, &service).await?))
+                }
+                SweepStep::Delete(version) => return self.backend.delete(group, &version).await,
+                SweepStep::Keep => return Ok(()),
+            };
         }
-        if claims.is_empty() { self.backend.delete(group, &version).await } else { Ok(()) }
     }
 }
