@@ -40,7 +40,12 @@ impl FaultProxy {
     /// An error names the field of `upstream` that is missing or no PEM. If the API server cannot be
     /// reached, clients get a 502.
     pub fn start(upstream: &Upstream) -> anyhow::Result<Self> {
-        let front = tls::server_tls().context("the proxy's own certificate")?;
+        Self::start_at(Ipv4Addr::LOCALHOST, upstream)
+    }
+
+    /// The same on a free port of another address, in the network of the calling thread.
+    pub fn start_at(address: Ipv4Addr, upstream: &Upstream) -> anyhow::Result<Self> {
+        let front = tls::server_tls(address).context("the proxy's own certificate")?;
         let shared = Arc::new(ProxyState {
             rules: Mutex::default(),
             log: Log::default(),
@@ -49,7 +54,7 @@ impl FaultProxy {
 
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().context("proxy")?;
-        let listener = listener(&runtime).context("a port for the proxy")?;
+        let listener = listener(address, &runtime).context("a port for the proxy")?;
         let address = listener.local_addr().context("a port for the proxy")?;
 
         let (stop, stopped) = oneshot::channel();
@@ -67,7 +72,7 @@ impl FaultProxy {
         Ok(Self { address, ca_pem, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// `https://127.0.0.1:PORT`.
+    /// `https://ADDRESS:PORT`.
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
@@ -107,8 +112,8 @@ impl FaultProxy {
 }
 
 /// Listens without waiting in the runtime, so that a test may be asynchronous itself.
-fn listener(runtime: &Runtime) -> io::Result<TcpListener> {
-    let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+fn listener(address: Ipv4Addr, runtime: &Runtime) -> io::Result<TcpListener> {
+    let listener = net::TcpListener::bind((address, 0))?;
     listener.set_nonblocking(true)?;
     let _inside = runtime.enter();
     TcpListener::from_std(listener)

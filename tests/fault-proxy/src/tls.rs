@@ -1,6 +1,6 @@
 //! Certificates: the proxy's own, and those it trusts and shows upstream.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use anyhow::Context;
 use rcgen::{
@@ -20,16 +20,17 @@ pub(crate) struct ServerTls {
     pub(crate) config: Arc<ServerConfig>,
 }
 
-/// Makes an authority and with it a certificate for this machine's own addresses.
-pub(crate) fn server_tls() -> anyhow::Result<ServerTls> {
+/// Makes an authority and with it a certificate for this address and this machine's own.
+pub(crate) fn server_tls(address: Ipv4Addr) -> anyhow::Result<ServerTls> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "proxy-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-    let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
-    let mut params = CertificateParams::new(names)?;
+    let mut names = BTreeSet::from(["127.0.0.1", "::1", "localhost"].map(str::to_owned));
+    names.insert(address.to_string());
+    let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>())?;
     params.distinguished_name.push(DnType::CommonName, "proxy");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

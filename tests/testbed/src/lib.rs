@@ -35,6 +35,7 @@ pub use cluster::Cluster;
 pub use environment::{NO_HOME, clean_environment, environment};
 pub use isolation::Isolation;
 pub use layout::{Machine, Network, Node};
+pub use netns::run_in;
 pub use pki::{Identity, Validity};
 pub use plan::{Plan, Size};
 pub use protocol::StopMode;

@@ -15,7 +15,7 @@ use crate::cluster::Cluster;
 use crate::connection::{Connection, locked};
 use crate::environment::clean_environment;
 use crate::isolation::{Isolation, isolate, reconnect};
-use crate::layout::{Layout, Machine, Network};
+use crate::layout::{GATEWAY, Layout, Machine, Network};
 use crate::netns;
 use crate::plan::{Plan, Size};
 use crate::programs;
@@ -63,6 +63,12 @@ impl Testbed {
         found.with_context(|| format!("the testbed has no machine {name}"))
     }
 
+    /// The address of the network outside of all clusters, at which Pods and nodes reach what listens
+    /// there; in a testbed of control planes only that is the machine's own.
+    pub fn internet_address(&self) -> Ipv4Addr {
+        if self.layout.namespace.is_some() { GATEWAY } else { Ipv4Addr::LOCALHOST }
+    }
+
     /// The addresses of all nodes and machines by their instance ids, such as `i-a1`.
     pub fn instances(&self) -> BTreeMap<&str, Ipv4Addr> {
         let nodes = self.layout.clusters.iter().flat_map(|cluster| &cluster.nodes);
@@ -94,6 +100,19 @@ impl Testbed {
         let mut command = netns::command_in(namespace, program);
         clean_environment(&mut command, &self.layout.home()).env(MARKER, &self.layout.folder);
         Ok(command)
+    }
+
+    /// Runs `body` on a thread of its own in a network; in a testbed of control planes only that is the
+    /// machine's own. Threads that it starts are in that network too.
+    pub fn run_in<T: Send>(
+        &self,
+        network: Network<'_>,
+        body: impl FnOnce() -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        match self.layout.namespace_of(network)? {
+            Some(namespace) => netns::run_in(&netns::path(namespace), body),
+            None => body(),
+        }
     }
 
     /// Isolates a network from all others until [`Self::reconnect`]. A second call replaces the first.

@@ -4,12 +4,12 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
-    thread,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use clbmigrate_testbed::run_in;
 
 /// A program that says `listening on http://ADDRESS` on the first line of its standard output and
 /// answers HTTP there. It is killed when this is dropped.
@@ -77,13 +77,8 @@ impl HttpProcess {
         if fs::read_link(own).ok() == fs::read_link(&of_program).ok() {
             return Ok(TcpStream::connect(&self.address)?);
         }
-        let connect = || {
-            enter(&of_program)?;
-            Ok(TcpStream::connect(&self.address)?)
-        };
-        // Only this thread enters it. The connection stays there.
-        thread::scope(|scope| scope.spawn(connect).join())
-            .unwrap_or_else(|_| bail!("the thread that connects has ended"))
+        // The connection stays in that network.
+        run_in(&of_program, || Ok(TcpStream::connect(&self.address)?))
     }
 
     /// The same for a request that must succeed; returns the body.
@@ -92,24 +87,6 @@ impl HttpProcess {
         ensure!((200..300).contains(&status), "{method} {path}: {status} {body}");
         Ok(body)
     }
-}
-
-/// Moves the calling thread into a network.
-#[cfg(target_os = "linux")]
-fn enter(network: &Path) -> anyhow::Result<()> {
-    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
-    let file = fs::File::open(network)?;
-    Ok(move_into_link_name_space(
-        std::os::fd::AsFd::as_fd(&file),
-        Some(LinkNameSpaceType::Network),
-    )?)
-}
-
-/// Moves the calling thread into a network.
-#[cfg(not(target_os = "linux"))]
-fn enter(network: &Path) -> anyhow::Result<()> {
-    bail!("{} needs Linux", network.display())
 }
 
 impl Drop for HttpProcess {
