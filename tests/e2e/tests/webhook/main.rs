@@ -10,13 +10,13 @@
 
 mod brownfield;
 mod callers;
-mod claims;
 mod edits;
 mod emergency;
 mod examples;
 mod expected;
 mod injection;
 mod lifecycle;
+mod one_file;
 mod pods;
 mod reapply;
 mod rollout;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         injection::CASES,
         pods::CASES,
         reapply::CASES,
-        claims::CASES,
+        one_file::CASES,
         settings::CASES,
         callers::CASES,
         emergency::CASES,

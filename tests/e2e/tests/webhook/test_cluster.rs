@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     path::{Path, PathBuf},
-    process::Command,
     sync::{PoisonError, RwLock},
     time::Duration,
 };
@@ -121,11 +120,6 @@ impl<'b> TestCluster<'b> {
     /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty.
     pub fn kubectl(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
         self.kubectl.run(arguments, manifest)
-    }
-
-    /// A command for kubectl with these arguments, separated by spaces.
-    pub fn kubectl_command(&self, arguments: &str) -> Command {
-        self.kubectl.command(arguments)
     }
 
     /// Runs a script in a shell with kubectl, the plugin and helm on PATH.
