@@ -5,6 +5,7 @@
 mod conditions;
 mod deletions;
 mod files;
+mod network_policy;
 mod people;
 mod release;
 mod services;
@@ -72,9 +73,16 @@ fn main() -> ExitCode {
     let plan =
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = SharedTestbed::new(plan);
-    let mut trials: Vec<Trial> = files::CASES.iter().copied().map(file_trial).collect();
-    let groups: [&[ClusterCase]; 5] =
-        [services::CASES, deletions::CASES, workloads::CASES, release::CASES, people::CASES];
+    let mut trials: Vec<Trial> =
+        [files::CASES, network_policy::FILE_CASES].concat().into_iter().map(file_trial).collect();
+    let groups: [&[ClusterCase]; 6] = [
+        services::CASES,
+        deletions::CASES,
+        workloads::CASES,
+        release::CASES,
+        people::CASES,
+        network_policy::CASES,
+    ];
     let both: Vec<ClusterCase> = groups.into_iter().flatten().copied().collect();
     let new = [&both, release::NEW_CASES].concat().into_iter().map(|case| (0, case));
     let old = [&both, release::OLD_CASES].concat().into_iter().map(|case| (1, case));
