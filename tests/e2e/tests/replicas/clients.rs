@@ -176,6 +176,18 @@ pub async fn write_with_retry(services: &Api<Service>, write: &Write) -> Result<
     write_up_to(1, services, write).await
 }
 
+/// Writes, and tries again for as long as only a slow API server is in the way.
+pub async fn write_patiently(services: &Api<Service>, write: &Write) -> Result<Ended> {
+    let begin = Instant::now();
+    loop {
+        let ended = write_with_retry(services, write).await?;
+        let is_slow = matches!(ended.outcome, Outcome::NotSettled(_)) && ended.contended == 0;
+        if !is_slow || begin.elapsed() > LIMIT {
+            return Ok(ended);
+        }
+    }
+}
+
 /// Writes, and tries so often again where the answer says so. That the API server itself has too much to
 /// do is waited out, and counts as no try.
 async fn write_up_to(most: u32, services: &Api<Service>, write: &Write) -> Result<Ended> {

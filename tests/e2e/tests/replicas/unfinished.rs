@@ -11,7 +11,7 @@ use crate::{
     Case,
     ClusterUse::Parallel,
     bindings::Group,
-    clients::{Clients, Outcome, Write, write_with_retry},
+    clients::{Clients, Outcome, Write, write_patiently, write_with_retry},
     test_cluster::{TestCluster, TestNamespace},
 };
 
@@ -80,7 +80,7 @@ pub async fn until_admitted(
         let name = format!("other-{number}");
         let other = Group::new(&format!("{namespace}other").replace('-', ""), number);
         let other = with(other.service(&name, &other.binding(80)), "/spec/selector", json!({}));
-        let other = write_with_retry(&services, &Write::Create(other)).await?;
+        let other = write_patiently(&services, &Write::Create(other)).await?;
         ensure!(other.outcome == Outcome::Stored, "{name}: {:?}", other.outcome);
         match write_with_retry(&services, &Write::Create(service.clone())).await?.outcome {
             Outcome::Stored => return Ok(number + 1),
