@@ -9,6 +9,7 @@ use crate::{
     fixture::TestContext,
     late,
     measure::settled,
+    pod_ends,
     requests::Requests,
     route::{
         Mode::{self, Cluster, Eni, Local},
@@ -58,6 +59,20 @@ pub const FAULT_CASES: &[FaultCase] = &[
         listener: Route::listener,
         seconds: 10,
         run: late::run,
+    },
+    FaultCase {
+        title: "webhook status measures the time from a Pod's end to CCM's success",
+        short: "a Pod's end",
+        route: Route {
+            name: pod_ends::NAME,
+            port: 80,
+            services: &[(NEW, Local, 60)],
+            machines: &[("ecs1", 20)],
+        },
+        listener: Route::listener,
+        // It waits for a minute since the start of the Pods: the later it begins, the less.
+        seconds: 0,
+        run: pod_ends::run,
     },
     beside(
         "nothing is lost beside others, emptied or taken back: Cluster mode",

@@ -18,6 +18,7 @@ use clbmigrate_testkit::{
 use serde_json::{Value, json};
 
 use crate::{
+    pod_ends,
     requests::Table,
     route::{MACHINE_PORT, MACHINES, NEW, OLD, POD_PORT},
     site::Site,
@@ -66,6 +67,7 @@ impl Fixture {
         for (name, pods) in PODS {
             testbed.cluster(name)?.apply(&manifests(name, pods).to_string())?;
         }
+        testbed.cluster(NEW)?.apply(&pod_ends::pods().to_string())?;
         let mut responders = BTreeMap::new();
         for (name, _) in PODS {
             let cluster = testbed.cluster(name)?;

@@ -15,6 +15,7 @@ mod faults;
 mod fixture;
 mod late;
 mod measure;
+mod pod_ends;
 mod requests;
 mod route;
 mod site;

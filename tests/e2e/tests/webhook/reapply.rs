@@ -14,6 +14,12 @@ use crate::{
 
 pub const CASES: &[Case] = &[
     ("what was injected and is applied again stays as it runs", BOTH, Parallel, again),
+    (
+        "what Argo CD and Flux apply again stays, and a dry run shows no drift",
+        BOTH,
+        Parallel,
+        gitops,
+    ),
     ("a replaced object gets its hook back", BOTH, Parallel, replaced),
     ("an undone rollout is the revision that it was", BOTH, Parallel, undone),
 ];
@@ -57,6 +63,58 @@ fn again(cluster: &TestCluster<'_>) -> Result<()> {
                 })?;
                 ensure!(revisions(&namespace, name)? == 1, "{object} has been rolled out");
             }
+        }
+    }
+    Ok(())
+}
+
+/// A template with the grace period of Git, and without; compared as Flux does and Argo CD can, and applied
+/// as they do.
+fn gitops(cluster: &TestCluster<'_>) -> Result<()> {
+    let namespace = cluster.namespace("gitops")?;
+    for manager in ["argocd-controller", "kustomize-controller"] {
+        for grace in [None, Some(75)] {
+            let name = format!("{}-{}", manager.split_at(4).0, grace.unwrap_or_default());
+            namespace.apply(&migrated(&namespace.name, &name, "20"))?;
+            let mut made = workload("Deployment", &name, 0);
+            if let Some(seconds) = grace {
+                made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = seconds.into();
+            }
+            let object = format!("deployment/{name}");
+            let apply = format!("apply --server-side --force-conflicts --field-manager={manager}");
+            let send = |manifest: &Value| namespace.kubectl(&apply, &manifest.to_string());
+            send(&made)?.expect_code(0)?;
+            let before = template(&namespace, &object)?;
+            ensure!(hooks(&before[1]) == [Some(SECONDS)], "{before}");
+
+            let dry = format!("{apply} --dry-run=server -o json");
+            let foreseen = namespace.kubectl(&dry, &made.to_string())?.expect_code(0)?.json()?;
+            ensure!(foreseen["spec"]["template"] == before[1], "a dry run shows drift: {foreseen}");
+
+            // As it is in Git, and with what is stored in place of the fields that are not compared.
+            let mut respecting = made.clone();
+            let fields = [
+                ("/spec/template/spec", "terminationGracePeriodSeconds"),
+                ("/spec/template/metadata", "annotations"),
+                ("/spec/template/spec/containers/0", "lifecycle"),
+            ];
+            let stored = namespace.get(&object)?;
+            for (parent, field) in fields {
+                let value = stored.pointer(parent).context("a map")?[field].clone();
+                respecting.pointer_mut(parent).context("a map")?[field] = value;
+            }
+            for manifest in [&made, &respecting, &made] {
+                send(manifest)?.expect_code(0)?;
+                let after = template(&namespace, &object)?;
+                ensure!(after == before, "{object}, {manifest}:\n{before}\n{after}");
+            }
+
+            // Something new comes through, and the hook stays.
+            let changed = with(made, "/spec/template/metadata/labels/tier", "front");
+            send(&changed)?.expect_code(0)?;
+            let after = template(&namespace, &object)?[1].clone();
+            ensure!(after["metadata"]["labels"]["tier"] == "front", "{after}");
+            ensure!(after["spec"] == before[1]["spec"], "{after}");
         }
     }
     Ok(())
