@@ -211,6 +211,11 @@ impl GroupClaims {
         })
     }
 
+    /// How many claims a Service has.
+    pub fn count_of(&self, service: &ServiceName) -> usize {
+        self.0.get(&ServiceNameKey(service.clone())).map_or(0, BTreeSet::len)
+    }
+
     /// The other Services that have a claim whose write was not seen done.
     pub fn pending(&self, service: &ServiceName) -> Vec<ServiceName> {
         let is_pending =

@@ -23,6 +23,13 @@ use super::{
 /// How many Services are read at once.
 const MAX_READS: usize = 8;
 
+/// From how many claims of its own on the group on a Service is read itself: it has moved often, and some
+/// are over.
+const UNREAD_OWN: usize = 8;
+
+/// How many claims on the group a Service may have. Only forged reviews reach it.
+const MAX_OWN: usize = 64;
+
 /// How often a claim is tried where other processes are faster.
 const MAX_TRIES: u32 = 10;
 
@@ -86,7 +93,7 @@ pub enum Settled {
     Granted(Vec<Holder>),
     /// These Services stand in the way.
     Held(Vec<Holder>),
-    /// Too many claims on the group wait for their writes.
+    /// Too many claims on the group, of others or of the Service itself, wait for their writes.
     Full,
     /// Other processes were faster each time.
     Contended,
@@ -148,7 +155,8 @@ impl<'r> Settlement<'r> {
         let Some(stored) = &self.stored else { return Step::Read };
         let in_the_way = stored.claims.in_the_way(service, bindings);
         let pending = stored.claims.pending(service);
-        let is_full = pending.len() >= MAX_PENDING;
+        let own = stored.claims.count_of(service);
+        let is_full = pending.len() >= MAX_PENDING || own >= MAX_OWN;
         let is_known = |service: &ServiceName| self.observed.contains(service);
         let (known, unknown): (Vec<Holder>, Vec<Holder>) =
             in_the_way.into_iter().partition(|holder| is_known(&holder.service));
@@ -159,6 +167,10 @@ impl<'r> Settlement<'r> {
             unknown.iter().map(|holder| &holder.service).collect();
         if is_full {
             unknown.extend(pending.iter().filter(|service| !is_known(service)));
+        }
+        // Nobody else reads a Service that is alone in its group.
+        if own > UNREAD_OWN && !is_known(service) {
+            unknown.insert(service);
         }
         if !unknown.is_empty() {
             self.asked = unknown.into_iter().take(MAX_READS).cloned().collect();

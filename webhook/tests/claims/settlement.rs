@@ -161,6 +161,38 @@ fn of_too_many_claims_those_go_that_a_read_shows_done() {
     assert_eq!(names(&stored.claims).len(), MAX_PENDING);
 }
 
+/// The claims of a Service that has moved from port to port, each in a version of its own.
+fn moved(times: u16) -> GroupClaims {
+    let moves: Vec<_> = (0..times).map(|n| ("web", 8000 + n, update(n.into()))).collect();
+    claims(&moves)
+}
+
+#[test]
+fn a_service_that_is_alone_and_has_moved_often_is_read_itself() {
+    let request = ClaimRequest { write: update(9), ..request("web", 9000) };
+    let mut settlement = Settlement::new(&request);
+    let step = settlement.next(read(&moved(9)));
+    assert_eq!(step, Step::Observe(vec![service("web")]));
+    let Step::Write(stored) = settlement.next(Answer::Observed(vec![seen(9, port(8008))])) else {
+        panic!("it may move on");
+    };
+    let expected = [("web", 8008, ClaimedWrite::Done), ("web", 9000, update(9))];
+    assert_eq!(stored.claims, claims(&expected));
+    // The usual one costs no read.
+    assert!(matches!(Settlement::new(&request).next(read(&moved(8))), Step::Write(_)));
+}
+
+#[test]
+fn a_service_with_too_many_claims_that_may_still_be_written_gets_no_more() {
+    let forged: Vec<_> = (0..64).map(|n| ("web", 8000 + n, update(9))).collect();
+    let request = ClaimRequest { write: update(9), ..request("web", 9000) };
+    let mut settlement = Settlement::new(&request);
+    let step = settlement.next(read(&claims(&forged)));
+    assert_eq!(step, Step::Observe(vec![service("web")]));
+    let step = settlement.next(Answer::Observed(vec![seen(9, port(80))]));
+    assert_eq!(step, Step::End(Settled::Full));
+}
+
 #[test]
 fn a_dry_run_makes_no_lease_and_writes_nothing() {
     let request = dry_run("a", 80);
