@@ -144,8 +144,6 @@ async fn until_free(clients: &Clients, group: &Group) -> Result<()> {
 }
 
 fn refused(cluster: &TestCluster<'_>) -> Result<()> {
-    let hostile = cluster.namespace("refused-hostile")?;
-    let free = cluster.namespace("refused-free")?;
     let authority = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "client-ca", "namespace": NAMESPACE},
@@ -156,6 +154,15 @@ fn refused(cluster: &TestCluster<'_>) -> Result<()> {
         "--set tls.clientCA.configMapName=client-ca \
          --set tls.clientCA.names={kube-apiserver-admission}",
     )?;
+    let told = certificates_wanted(cluster);
+    // Other tests, which may come later, have none.
+    cluster.upgrade("")?;
+    told
+}
+
+fn certificates_wanted(cluster: &TestCluster<'_>) -> Result<()> {
+    let hostile = cluster.namespace("refused-hostile")?;
+    let free = cluster.namespace("refused-free")?;
     let pod = HostilePod::start(cluster, &hostile.name)?;
     let replicas = Pod::replicas(cluster)?;
     let group = Group::new("refused", 0);
