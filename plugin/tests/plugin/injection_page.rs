@@ -1,6 +1,6 @@
 //! What `docs/injection.md` shows in YAML is what the webhook does, and its recipes name just that.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use clbmigrate_core::{
     inject::{self, Action, InjectionContext, Operation, Request, examine},
@@ -15,7 +15,8 @@ fn blocks(page: &str) -> Vec<Value> {
     let text = fs::read_to_string(root().join("docs").join(page)).expect("a page");
     let blocks = text.split("```yaml\n").skip(1).map(|rest| {
         let (block, _) = rest.split_once("\n```").expect("the end of a block");
-        serde_saphyr::from_str(block).unwrap_or_else(|error| panic!("{page}: {error}\n{block}"))
+        let read = serde_saphyr::from_str(block);
+        read.map_err(|error| format!("{page}: {error}\n{block}")).expect("YAML")
     });
     blocks.collect()
 }
@@ -126,8 +127,9 @@ fn the_recipe_for_flux_names_what_git_may_name_as_well() {
 #[test]
 fn all_yaml_of_the_pages_can_be_read() {
     let pages = fs::read_dir(root().join("docs")).expect("the pages");
-    let names = pages.map(|page| page.expect("a page").file_name().into_string().expect("a name"));
-    let read: usize =
-        names.filter(|name| name.ends_with(".md")).map(|name| blocks(&name).len()).sum();
+    let paths = pages.map(|page| page.expect("a page").path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let read: usize = paths.map(|path| blocks(&name(&path)).len()).sum();
     assert!(read > 8, "{read} blocks");
 }

@@ -1,5 +1,9 @@
 //! The claims of two Services on one group, explored exhaustively.
-#![allow(clippy::print_stdout, reason = "how many states there are is worth reading")]
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail, and how many states there are is worth reading"
+)]
 
 use clbmigrate_claims_model::{Bounds, ClaimsModel, Event, Explored, Flaw, Name, Shape, explore};
 

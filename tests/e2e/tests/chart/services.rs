@@ -1,8 +1,14 @@
 //! The hook that judges Services: what reaches it, and so what a webhook that is down stops.
 
-use clbmigrate_testkit::manifests::{self, annotated, key, list, service_in, with};
-use serde_json::{Map, Value, json};
+mod requests;
 
+use clbmigrate_testkit::manifests::{self, annotated, list, service_in, with};
+use serde_json::{Value, json};
+
+use self::requests::{
+    annotations, decorated, held, inner, migrated, migrated_with, patch, patch_status, plain,
+    service, set, with_weight,
+};
 use crate::{
     ClusterCase, TestCluster,
     conditions::{
@@ -27,69 +33,6 @@ fn all(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
         [weights(), other_edits(), foreign_keys(), controllers(), types(), ends(), beginnings()];
     let cases: Vec<Case> = groups.into_iter().flatten().collect();
     check_requests(cluster, "validate-services", NAMESPACE, &migrated(), &cases)
-}
-
-fn service(annotations: &[(&str, &str)]) -> Value {
-    service_in(NAMESPACE, "NAME", annotations)
-}
-
-/// A migrated Service of weight 20.
-fn migrated() -> String {
-    with_weight("20")
-}
-
-fn with_weight(weight: &str) -> String {
-    service(&[("weight", weight)]).to_string()
-}
-
-/// A migrated Service of weight 20 with another value at a JSON Pointer.
-fn migrated_with(pointer: &str, value: impl Into<Value>) -> String {
-    with(service(&[("weight", "20")]), pointer, value).to_string()
-}
-
-/// A migrated Service with CCM's finalizer.
-fn held() -> String {
-    migrated_with("/metadata/finalizers", json!([FINALIZER]))
-}
-
-/// A migrated Service with this many further annotations.
-fn decorated(count: usize) -> String {
-    let mut service = service(&[("weight", "20")]);
-    for number in 0..count {
-        let key = format!("example.com/decoration-of-a-usual-length-{number}");
-        service["metadata"]["annotations"][key] = number.to_string().into();
-    }
-    service.to_string()
-}
-
-/// A Service that CCM does not take.
-fn inner() -> String {
-    migrated_with("/spec/type", "ClusterIP")
-}
-
-/// One that is given a CLB of its own, without any annotation of CCM's.
-fn plain() -> Value {
-    service(&[("id", "-"), ("vgroup-port", "-")])
-}
-
-/// A merge patch of annotations: keys as they are, or behind CCM's prefix if they have no slash.
-fn annotations(changes: &[(&str, Option<&str>)]) -> Value {
-    let full = |name: &str| if name.contains('/') { name.to_owned() } else { key(name) };
-    let changes: Map<String, Value> =
-        changes.iter().map(|(key, value)| (full(key), json!(value))).collect();
-    json!({"metadata": {"annotations": changes}})
-}
-
-fn patch(patch: &Value) -> String {
-    format!("patch service NAME --type=merge -p {patch}")
-}
-
-fn patch_status(body: &Value) -> String {
-    format!("{} --subresource=status", patch(body))
-}
-
-fn set(changes: &[(&str, Option<&str>)]) -> String {
-    patch(&annotations(changes))
 }
 
 fn weights() -> Vec<Case> {

@@ -2,22 +2,23 @@
 
 mod answers;
 mod objects;
+mod parsed;
 
 use clbmigrate_core::{
     annotation::{self, LEGACY_PREFIX, PREFIX, full_key},
     finding::Finding,
-    object::{ObjectMeta, ObjectRef, OtherObject, Workload, WorkloadKind},
+    object::ObjectRef,
     patch::PatchOp,
     rules::Evidence,
-    snapshot::{Cluster, Object, Snapshot},
+    snapshot::{Cluster, Snapshot},
     version::CcmVersion,
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use answers::Unshown;
 use objects::merge;
 pub use objects::*;
+use parsed::{from, read};
 
 /// The id of the cluster, as ACK gives it out.
 pub const CLUSTER_ID: &str = "c0123456789abcdef0123456789abcdef";
@@ -358,35 +359,6 @@ fn is_mixed(parts: &[TestCluster]) -> bool {
         .flat_map(|part| &part.objects)
         .filter_map(|object| object["metadata"]["annotations"].as_object());
     annotations.flat_map(Map::keys).any(|key| key.starts_with(LEGACY_PREFIX))
-}
-
-fn from<T: DeserializeOwned>(value: &Value) -> T {
-    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value:#}"))
-}
-
-fn read(object: &Value) -> Object {
-    let of = |kind| {
-        let workload = Workload::deserialize(kind, object.clone());
-        Object::Workload(Box::new(workload.unwrap_or_else(|e| panic!("{e}: {object:#}"))))
-    };
-    match object["kind"].as_str().unwrap_or_default() {
-        "Service" => Object::Service(Box::new(from(object))),
-        "Node" => Object::Node(Box::new(from(object))),
-        "EndpointSlice" => Object::EndpointSlice(Box::new(from(object))),
-        "Pod" => Object::Pod(Box::new(from(object))),
-        "HorizontalPodAutoscaler" => Object::Autoscaler(Box::new(from(object))),
-        "Namespace" => Object::Namespace(Box::new(from(&object["metadata"]))),
-        "InjectionHook" => Object::InjectionWebhook,
-        kind => {
-            let version = object["apiVersion"].as_str();
-            let group = version.map(|text| text.split_once('/').map_or("", |(group, _)| group));
-            if let Some(kind) = WorkloadKind::of(group, kind) {
-                return of(kind);
-            }
-            let meta: ObjectMeta = from(&object["metadata"]);
-            Object::Other(Box::new(OtherObject { kind: kind.to_owned(), meta }))
-        }
-    }
 }
 
 fn apply(object: &mut Value, op: &PatchOp) -> Result<(), String> {
