@@ -20,7 +20,7 @@ use super::{
     group::{ClaimedWrite, GroupClaims, Holder, MAX_PENDING, Observation, Seconds},
 };
 
-/// How many Services are read at once.
+/// How many Services are read at once, after the first one.
 const MAX_READS: usize = 8;
 
 /// From how many claims of its own on the group on a Service is read itself: it has moved often, and some
@@ -173,7 +173,9 @@ impl<'r> Settlement<'r> {
             unknown.insert(service);
         }
         if !unknown.is_empty() {
-            self.asked = unknown.into_iter().take(MAX_READS).cloned().collect();
+            // One that is in the way is enough to refuse, and the first read usually shows it.
+            let reads = if self.observed.is_empty() { 1 } else { MAX_READS };
+            self.asked = unknown.into_iter().take(reads).cloned().collect();
             return Step::Observe(self.asked.clone());
         }
         if is_full {

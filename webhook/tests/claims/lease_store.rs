@@ -21,8 +21,8 @@ async fn api_server(status: &'static str, before: impl FnOnce() + Send + 'static
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a connection");
-        let mut request = [0; 65_536];
-        stream.read(&mut request).await.expect("a request");
+        let mut request = vec![0; 65_536];
+        assert_ne!(stream.read(&mut request).await.expect("a request"), 0);
         before();
         let answer = format!(
             "HTTP/1.1 {status}\r\ndate: Mon, 02 Mar 2026 10:00:00 GMT\r\ncontent-length: 2\r\n\r\n{{}}"

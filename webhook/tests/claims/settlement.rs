@@ -123,14 +123,19 @@ fn a_claim_that_is_there_already_is_not_written_again() {
 }
 
 #[test]
-fn many_in_the_way_are_read_eight_at_a_time() {
+fn of_many_in_the_way_one_is_read_and_then_eight_at_a_time() {
     let request = request("a", 81);
     let mut settlement = Settlement::new(&request);
-    let Step::Observe(first) = settlement.next(read(&pending(10))) else { panic!("a read") };
-    assert_eq!(first.len(), 8);
-    let past: Vec<_> = (0..8).map(|n| gone(&[&format!("u-{n}")])).collect();
-    let Step::Observe(second) = settlement.next(Answer::Observed(past)) else { panic!("a read") };
-    assert_eq!(second, [service("s-08"), service("s-09")]);
+    let mut step = settlement.next(read(&pending(10)));
+    let mut reads = Vec::new();
+    let mut uids = 0..;
+    while let Step::Observe(services) = step {
+        reads.push(services.len());
+        let over = |_| gone(&[&format!("u-{}", uids.next().expect("a number"))]);
+        step = settlement.next(Answer::Observed(services.iter().map(over).collect()));
+    }
+    assert_eq!(reads, [1, 8, 1]);
+    assert!(matches!(step, Step::Write(_)), "{step:?}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn joiners(test: &str) -> Vec<Joiner> {
 fn creations(cluster: &TestCluster<'_>) -> Result<()> {
     for round in 0..rounds() {
         let test = format!("creations{round}");
-        contest(cluster, &test, Vec::new(), joiners(&test))?;
+        contest(cluster, &test, Vec::new(), &joiners(&test))?;
     }
     Ok(())
 }
@@ -78,11 +78,11 @@ fn creations(cluster: &TestCluster<'_>) -> Result<()> {
 fn types(cluster: &TestCluster<'_>) -> Result<()> {
     for round in 0..rounds() {
         let test = format!("types{round}");
-        let (before, joiners) = joiners(&test)
+        let (before, joiners): (Vec<_>, Vec<_>) = joiners(&test)
             .into_iter()
             .map(|joiner| joiner.later(become_cluster_ip, to_load_balancer()))
             .unzip();
-        contest(cluster, &test, vec![before], joiners)?;
+        contest(cluster, &test, vec![before], &joiners)?;
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ fn classes(cluster: &TestCluster<'_>) -> Result<()> {
             steps[0].push(before);
             changed.push(joiner);
         }
-        contest(cluster, &test, steps, changed)?;
+        contest(cluster, &test, steps, &changed)?;
     }
     Ok(())
 }
@@ -141,10 +141,10 @@ fn contest(
     cluster: &TestCluster<'_>,
     test: &str,
     before: Vec<Vec<Write>>,
-    joiners: Vec<Joiner>,
+    joiners: &[Joiner],
 ) -> Result<()> {
     let namespace = cluster.namespace(&format!("once-{test}"))?;
-    let ended = join(cluster, &namespace.name, before, &joiners)?;
+    let ended = join(cluster, &namespace.name, before, joiners)?;
     let groups = stored(cluster, &namespace.name)?;
     ensure_unique(&groups)?;
     let first = ended.iter().find(|ended| ended.outcome != Outcome::Stored);

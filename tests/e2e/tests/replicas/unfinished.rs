@@ -55,11 +55,11 @@ fn fails_after_claim(cluster: &TestCluster<'_>) -> Result<()> {
     // Who wants the same is not in the way.
     create(&free, "agrees", &group, 80, "--dry-run=server")?.expect_code(0)?;
 
-    let tries = Clients::run(cluster, |clients| async move {
+    let created = Clients::run(cluster, |clients| async move {
         until_admitted(&clients, &free.name, &group, 90).await
     })?;
     println!(
-        "a creation that failed after its claim: the group was free {:.1} s later; {tries} Services of other groups were created meanwhile",
+        "a creation that failed after its claim: the group was free {:.1} s later; {created} Services of other groups were created meanwhile",
         begin.elapsed().as_secs_f64()
     );
     Ok(())
