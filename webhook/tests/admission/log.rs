@@ -1,23 +1,23 @@
 //! The log lines that reviews leave.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, io, sync::Once};
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::support::*;
 
-/// Holds what is written.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What was logged in this thread.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl io::Write for Written {
+/// Writes what each thread logs to [`LOGGED`].
+struct ThreadLog;
+
+impl io::Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("a lock").extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -26,21 +26,17 @@ impl io::Write for Written {
     }
 }
 
-impl<'w> MakeWriter<'w> for Written {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
-
-/// The lines that are logged meanwhile in this thread.
+/// The lines that are logged meanwhile in this thread. One subscriber is there for all threads: whether a
+/// line is written anywhere is remembered at its place in the code.
 fn lines_of(reviews: impl FnOnce()) -> Vec<Value> {
-    let written = Written::default();
-    let lines =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(written.clone()).finish();
-    tracing::subscriber::with_default(lines, reviews);
-    let text = String::from_utf8(written.0.lock().expect("a lock").clone()).expect("text");
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| ThreadLog);
+        tracing::subscriber::set_global_default(lines.finish()).expect("the first subscriber");
+    });
+    LOGGED.take();
+    reviews();
+    let text = String::from_utf8(LOGGED.take()).expect("text");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 

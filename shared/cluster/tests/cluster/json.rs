@@ -78,7 +78,7 @@ fn an_item_without_kind_in_a_plain_list_is_a_problem() {
 }
 
 #[test]
-fn a_malformed_object_between_two_good_ones_is_named_and_the_others_are_read() {
+fn a_malformed_object_between_two_good_ones_is_named_and_read_in_part() {
     let bad = "{\n\"kind\":\"Service\",\n\"metadata\":{\"name\":\"bad\",\"namespace\":\"shop\"},\n\"spec\":{\"ports\":[{\"port\":80},\n{\"port\":\n70000}]}\n}";
     let json = format!("[{},\n{bad},\n{}]", service("a"), service("b"));
     let (loaded, problems) = read("x.json", json);
@@ -88,7 +88,7 @@ fn a_malformed_object_between_two_good_ones_is_named_and_the_others_are_read() {
             "x.json:7: Service shop/bad: spec.ports[1].port: invalid value: integer `70000`, expected u16"
         ]
     );
-    assert_eq!(services(cluster(&loaded)), ["default/a", "default/b"]);
+    assert_eq!(services(cluster(&loaded)), ["default/a", "default/b", "shop/bad"]);
 }
 
 #[rstest]

@@ -89,7 +89,9 @@ fn misspelt(cluster: &TestCluster<'_>) -> Result<()> {
         warned(&namespace.kubectl("apply", &first.to_string())?, "CLB018")?;
         // What kubectl has just advised, and nothing else.
         let fix = json!({"metadata": {"annotations": {&wrong: null, &meant: value}}});
-        refused(&namespace.kubectl(&patch(&format!("service {name}"), &fix), "")?, rule)?;
+        // A space would end the argument.
+        let fix = patch(&format!("service {name}"), &fix).replace("\" rsp", "\"\\u0020rsp");
+        refused(&namespace.kubectl(&fix, "")?, rule)?;
         let stored = namespace.get(&format!("service/{name}"))?;
         ensure!(stored["metadata"]["annotations"][&meant].is_null(), "{stored}");
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     BOTH, Case,
     ClusterUse::Exclusive,
-    OLD,
+    OLD, lifecycle,
     manifests::{migrated, patch, set_weight},
     test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent},
 };
@@ -163,7 +163,7 @@ fn gone(cluster: &TestCluster<'_>) -> Result<()> {
     namespace.apply(&migrated(&namespace.name, "web", "20"))?;
     remove_namespace(cluster)?;
     ensure!(
-        hooks(cluster)?.len() == 4,
+        hooks(cluster)?.len() == lifecycle::ALL,
         "the webhook configurations went with it, which they never did"
     );
     blocks(&namespace, "30")?;

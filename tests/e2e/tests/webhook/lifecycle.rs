@@ -29,6 +29,9 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
+/// How many hooks the chart has.
+pub const ALL: usize = 5;
+
 fn by_server(cluster: &TestCluster<'_>) -> Result<()> {
     life(cluster, true)
 }
@@ -76,26 +79,26 @@ fn life(cluster: &TestCluster<'_>, by_server: bool) -> Result<()> {
     ensure!(hooks(cluster)?.is_empty());
     silent(&namespace.kubectl(&set_weight("web", "25"), "")?)?;
     release.helm(&format!("install {} --create-namespace {how}", release.arguments()))?;
-    let first = works(&namespace, 4)?;
+    let first = works(&namespace, ALL)?;
 
     // The hooks themselves change, and keep what was published.
     upgrade("--set failurePolicy.services=Ignore")?;
-    ensure!(published(cluster)? == (4, first.clone()), "the upgrade took it away");
+    ensure!(published(cluster)? == (ALL, first.clone()), "the upgrade took it away");
     // Pods change.
     upgrade("--set log.level=debug --set replicas=1")?;
-    ensure!(works(&namespace, 4)? == first);
+    ensure!(works(&namespace, ALL)? == first);
     // Other sets of hooks.
     upgrade("--set hooks.mutatePods.enabled=false --set hooks.validateWorkloads.enabled=false")?;
-    ensure!(works(&namespace, 2)? == first);
+    ensure!(works(&namespace, ALL - 2)? == first);
     upgrade("--set hooks.mutateWorkloads.enabled=false")?;
-    ensure!(works(&namespace, 3)? == first);
+    ensure!(works(&namespace, ALL - 1)? == first);
     release.helm(&format!("rollback clbmigrate 1 -n {} {how}", clbmigrate_e2e::NAMESPACE))?;
-    ensure!(works(&namespace, 4)? == first);
+    ensure!(works(&namespace, ALL)? == first);
     // The other way to apply, and back.
     for by_server in [!by_server, by_server] {
         let how = format!("--server-side={by_server}");
         release.helm(&format!("upgrade {} {how}", release.arguments()))?;
-        ensure!(works(&namespace, 4)? == first);
+        ensure!(works(&namespace, ALL)? == first);
     }
     release.helm(&uninstall)?;
     ensure!(hooks(cluster)?.is_empty());
