@@ -29,6 +29,11 @@ fn explored(title: &str, bounds: Bounds) -> Explored {
     explored
 }
 
+/// Whether bounds are wanted that take minutes, as `make test-full` asks for.
+fn is_full() -> bool {
+    std::env::var_os("CLBMIGRATE_TEST_FULL").is_some_and(|value| value == "1")
+}
+
 fn saw(explored: &Explored, events: impl IntoIterator<Item = Event>) {
     for event in events {
         assert!(explored.events.contains(&event), "{event:?} never happened");
@@ -44,12 +49,22 @@ fn two_services_hold_a_group_for_one_port_while_leases_come_and_go_and_time_pass
         saw(&explored, [Event::Shared(name), Event::Held(name), Event::HeldByNothing(name)]);
         saw(&explored, [Event::AfterMove(name), Event::AfterDeletion(name)]);
     }
+    if is_full() {
+        self::explored("three replicas", Bounds { replicas: 3, ..ONE_WRITE_EACH });
+    }
 }
 
 #[test]
 fn two_services_hold_a_group_for_one_port_while_one_of_them_changes_again_and_again() {
     let explored = explored("two writes and one", Bounds { writes: [2, 1], ..ONE_WRITE_EACH });
     saw(&explored, [Event::ReviewedAgain]);
+    if is_full() {
+        self::explored("two writes each", Bounds { writes: [2, 2], ..ONE_WRITE_EACH });
+        let waits = Bounds { writes: [2, 1], waits: 1, ..ONE_WRITE_EACH };
+        self::explored("two writes and one, and time", waits);
+        let sweeps = Bounds { writes: [2, 1], lease_deletions: 1, ..ONE_WRITE_EACH };
+        self::explored("two writes and one, and sweeps", sweeps);
+    }
 }
 
 #[test]
@@ -87,19 +102,4 @@ fn each_broken_protocol_is_found() {
         let Some((_, trace)) = explored.counterexample else { panic!("{flaw:?} was not found") };
         println!("{trace}");
     }
-}
-
-/// With `CLBMIGRATE_TEST_FULL=1`: what takes minutes.
-#[test]
-fn with_more_of_everything_it_holds_as_well() {
-    if std::env::var_os("CLBMIGRATE_TEST_FULL").is_none_or(|value| value != "1") {
-        println!("left to make test-full");
-        return;
-    }
-    explored("three replicas", Bounds { replicas: 3, ..ONE_WRITE_EACH });
-    explored("two writes each", Bounds { writes: [2, 2], ..ONE_WRITE_EACH });
-    let waits = Bounds { writes: [2, 1], waits: 1, ..ONE_WRITE_EACH };
-    explored("two writes and one, and time", waits);
-    let sweeps = Bounds { writes: [2, 1], lease_deletions: 1, ..ONE_WRITE_EACH };
-    explored("two writes and one, and sweeps", sweeps);
 }
