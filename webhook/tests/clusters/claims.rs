@@ -51,8 +51,14 @@ impl Replica {
         self.write(None, service, false)
     }
 
+    /// Claims for a write, again while the machine is too slow to settle it in time.
     fn write(&self, old: Option<&Value>, new: &Value, is_dry_run: bool) -> Result<ClaimResult> {
-        Ok(self.running.runtime.block_on(claim(&self.claims, old, new, is_dry_run)?))
+        self.running.runtime.block_on(settled(&self.claims, old, new, is_dry_run))
+    }
+
+    /// Claims once for the creation of a Service.
+    fn try_to_create(&self, service: &Value) -> Result<ClaimResult> {
+        Ok(self.running.runtime.block_on(claim(&self.claims, None, service, false)?))
     }
 }
 
@@ -72,6 +78,25 @@ fn claim<'c>(
         let write = ReviewedWrite { old: old.as_ref(), new: &new, resource_version, is_dry_run };
         claims.claim(write).await
     })
+}
+
+/// The claim of a write, tried again while it is not settled.
+async fn settled(
+    claims: &Arc<Claims<LeaseStore>>,
+    old: Option<&Value>,
+    new: &Value,
+    is_dry_run: bool,
+) -> Result<ClaimResult> {
+    const TRIES: usize = 30;
+    let mut last = None;
+    for _ in 0..TRIES {
+        let result = claim(claims, old, new, is_dry_run)?.await;
+        if !matches!(result, ClaimResult::Unsettled(_)) {
+            return Ok(result);
+        }
+        last = Some(result);
+    }
+    anyhow::bail!("not settled in {TRIES} tries: {last:?}")
 }
 
 impl TestNamespace<'_> {
@@ -153,17 +178,15 @@ fn at_once(namespace: &TestNamespace<'_>) -> Result<()> {
                     scope.spawn(move || -> Result<Vec<(u16, ClaimResult)>> {
                         let wanted: Vec<u16> =
                             (0..SERVICES).map(|n| 8000 + (n + parity) % 3).collect();
-                        let claims = (0_u16..).zip(&wanted).map(|(n, port)| {
-                            let name = format!("web-{number}-{parity}-{n}");
-                            claim(
-                                &replica.claims,
-                                None,
-                                &namespace.wants(&name, group, *port),
-                                false,
-                            )
+                        let services = (0_u16..).zip(&wanted).map(|(n, port)| {
+                            namespace.wants(&format!("web-{number}-{parity}-{n}"), group, *port)
                         });
-                        let claims = claims.collect::<Result<Vec<_>>>()?;
+                        let services: Vec<Value> = services.collect();
+                        let claims = services
+                            .iter()
+                            .map(|service| settled(&replica.claims, None, service, false));
                         let results = replica.running.runtime.block_on(join_all(claims));
+                        let results = results.into_iter().collect::<Result<Vec<_>>>()?;
                         Ok(wanted.into_iter().zip(results).collect())
                     })
                 })
@@ -291,7 +314,9 @@ fn unreadable(namespace: &TestNamespace<'_>) -> Result<()> {
     ensure!(is_granted(&replica.create(&web)?)?, "the first");
     let name = lease_name(group);
     namespace.kubectl(&["annotate", "--overwrite", "lease", &name, "clbmigrate.io/claims=[1]"])?;
-    let ClaimResult::Unsettled(why) = replica.create(&web)? else { anyhow::bail!("settled") };
+    let ClaimResult::Unsettled(why) = replica.try_to_create(&web)? else {
+        anyhow::bail!("settled")
+    };
     ensure!(why.contains(&name) && why.contains("delete the Lease"), "{why}");
     namespace.kubectl(&["delete", "lease", &name])?;
     ensure!(is_granted(&replica.create(&web)?)?, "made anew");
@@ -302,7 +327,8 @@ fn slow(namespace: &TestNamespace<'_>) -> Result<()> {
     let proxy = namespace.proxy()?;
     let replica = Replica::with(namespace, cache_through(&proxy)?.synced()?);
     proxy.add_rule(Match::any().path("/leases/"), Fault::Hang);
-    let ClaimResult::Unsettled(why) = replica.create(&namespace.wants("web", "rsp-bp1slow", 80))?
+    let ClaimResult::Unsettled(why) =
+        replica.try_to_create(&namespace.wants("web", "rsp-bp1slow", 80))?
     else {
         anyhow::bail!("settled")
     };

@@ -348,13 +348,16 @@ mod properties {
             }
         }
 
+        // In a line that is refused, a flag that its verb does not have may stand before what looks like
+        // its value.
         #[test]
-        fn a_line_that_was_arranged_stays_as_it_is(words in words()) {
+        fn a_good_line_that_was_arranged_stays_as_it_is(words in words()) {
             let words = [PROGRAM.to_owned()].into_iter().chain(words).map(OsString::from);
             if let Ok(line) = Line::read(&Cli::command(), words) {
                 let once = line.into_words();
+                let is_good = Cli::command().try_get_matches_from(once.clone()).is_ok();
                 let twice = Line::read(&Cli::command(), once.clone()).map(Line::into_words);
-                prop_assert_eq!(twice.ok(), Some(once));
+                prop_assert!(!is_good || twice.ok() == Some(once));
             }
         }
 

@@ -40,7 +40,7 @@ fn malformed_item(test: &TestNamespace<'_>) -> Result<()> {
         Fault::rewrite(move |mut list| {
             for item in list["items"].as_array_mut().into_iter().flatten() {
                 if item["metadata"]["name"] == "odd" && item["metadata"]["namespace"] == namespace {
-                    item["spec"]["ports"] = json!("eighty");
+                    item["metadata"]["annotations"] = json!("eighty");
                 }
             }
             list
@@ -61,8 +61,10 @@ fn malformed_item(test: &TestNamespace<'_>) -> Result<()> {
 fn malformed_event(test: &TestNamespace<'_>) -> Result<()> {
     test.create("known")?;
     let proxy = test.proxy()?;
-    let meta = json!({"name": "known", "namespace": test.name, "resourceVersion": ""});
-    let event = json!({"type": "MODIFIED", "object": {"metadata": meta, "spec": {"ports": 5}}});
+    let meta = json!({
+        "name": "known", "namespace": test.name, "resourceVersion": "", "annotations": 5,
+    });
+    let event = json!({"type": "MODIFIED", "object": {"metadata": meta}});
     let rule =
         proxy.add_rule(watches().times(1), Fault::Answer { status: StatusCode::OK, body: event });
     let following = cache_through(&proxy)?.synced()?;
