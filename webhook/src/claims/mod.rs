@@ -37,8 +37,9 @@ use crate::{
     metrics::{ClaimOutcome, Metrics},
 };
 
-/// How long all claims of a review may take.
-const DEADLINE: Duration = Duration::from_secs(1);
+/// How long all claims of a review may take: of the five seconds that API servers wait, as much as leaves
+/// time to judge. A thousand Services that are written at once on two cores need more than one.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// From this age on the cache of Services is not trusted: API servers send a bookmark each minute.
 const MAX_CACHE_AGE: Duration = Duration::from_secs(180);
