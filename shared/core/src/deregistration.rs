@@ -15,9 +15,9 @@
 //!
 //! What is measured may be too long, for CCM's recorder drops Events in silence
 //! ([`crate::reconciliation`]). It is not too short as long as a round of CCM takes less than half of
-//! [`SETTLED_AFTER`]: a pod is left out where another one came, went or changed that short a time before it, for the
-//! success may be that of a round which began before the pod's end. Of several pods that end in one second,
-//! one is measured.
+//! [`SETTLED_AFTER`]. A pod is left out where another one came, went or changed that short a time before it:
+//! the success may be that of a round which began before the pod's end. Of several pods that end in one
+//! second, one is measured.
 
 #[cfg(test)]
 mod tests;

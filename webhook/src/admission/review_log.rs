@@ -46,6 +46,24 @@ impl<'r> LoggedRequest<'r> {
     }
 }
 
+/// Writes one line: what is told of the request, and these fields beside it.
+macro_rules! log_line {
+    ($level:ident, $request:ident, $suppressed:ident, { $($field:ident),+ }, $message:literal) => {
+        tracing::$level!(
+            uid = $request.uid,
+            operation = $request.operation,
+            kind = $request.kind,
+            namespace = $request.namespace,
+            name = $request.name,
+            user = $request.user,
+            $($field,)+
+            dry_run = $request.is_dry_run,
+            $suppressed,
+            $message
+        )
+    };
+}
+
 impl ReviewLog {
     pub fn new() -> Self {
         Self { limit: UserRateLimit::new(LINES_PER_SECOND, MAX_USERS) }
@@ -63,39 +81,15 @@ impl ReviewLog {
         if is_allowed && let_through.is_empty() {
             return;
         }
-        let LoggedRequest { uid, operation, kind, namespace, name, user, is_dry_run } = request;
-        let Some(suppressed) = self.permit(user, metrics) else { return };
+        let Some(suppressed) = self.permit(request.user, metrics) else { return };
         if is_allowed {
             // A remark for each of the rules, in their order.
             let (rules, remarks): (Vec<_>, Vec<_>) = let_through.into_iter().unzip();
             let (rules, remark) = (rules.join(","), remarks.join(","));
-            tracing::info!(
-                uid,
-                operation,
-                kind,
-                namespace,
-                name,
-                user,
-                rules,
-                remark,
-                dry_run = is_dry_run,
-                suppressed,
-                "allowed with an error"
-            );
+            log_line!(info, request, suppressed, { rules, remark }, "allowed with an error");
         } else {
             let rules = decision.denying_rules().join(",");
-            tracing::info!(
-                uid,
-                operation,
-                kind,
-                namespace,
-                name,
-                user,
-                rules,
-                dry_run = is_dry_run,
-                suppressed,
-                "refused"
-            );
+            log_line!(info, request, suppressed, { rules }, "refused");
         }
     }
 
@@ -107,25 +101,13 @@ impl ReviewLog {
         error: &str,
         metrics: &Metrics,
     ) {
-        let LoggedRequest { uid, operation, kind, namespace, name, user, is_dry_run } = request;
-        let Some(suppressed) = self.permit(user, metrics) else { return };
+        let Some(suppressed) = self.permit(request.user, metrics) else { return };
         let what = if is_judged {
             "an object is judged without what of it cannot be read"
         } else {
             "an object cannot be read and passes unjudged"
         };
-        tracing::warn!(
-            uid,
-            operation,
-            kind,
-            namespace,
-            name,
-            user,
-            error,
-            dry_run = is_dry_run,
-            suppressed,
-            "{what}"
-        );
+        log_line!(warn, request, suppressed, { error }, "{what}");
     }
 
     /// How many lines about the user were suppressed since the last one that was written; `None` where

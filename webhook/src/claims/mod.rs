@@ -194,11 +194,6 @@ impl<B: ClaimBackend> Claims<B> {
         Self { backend, cache, metrics, pending: PendingClaims::default(), locks }
     }
 
-    /// What keeps the claims.
-    pub fn backend(&self) -> &B {
-        &self.backend
-    }
-
     async fn claim_all(&self, write: ReviewedWrite<'_>) -> ClaimResult {
         let joined = joined_groups(write.old, write.new);
         if joined.is_empty() {

@@ -277,4 +277,14 @@ mod tests {
         assert_eq!(may("allow: none"), [false, false]);
         assert_eq!(may("allow: [clb404]"), [false, true]);
     }
+
+    #[test]
+    fn the_chart_lets_objects_be_exempt_from_the_rules_that_are_the_default() {
+        let manifests = include_str!("../../../deploy/manifests/clbmigrate-webhook.yaml");
+        let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(manifests).expect("YAML");
+        let map = objects.iter().find(|object| object["kind"] == "ConfigMap").expect("a ConfigMap");
+        let text = map["data"]["config.yaml"].as_str().expect("the file");
+        assert!(text.contains("allow"), "{text}");
+        assert_eq!(Config::parse(text).expect("a good file").allow, Config::default().allow);
+    }
 }
