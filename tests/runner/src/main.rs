@@ -8,6 +8,7 @@
 
 mod build;
 mod execute;
+mod failures;
 mod lanes;
 mod output;
 mod report;

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Counts, Finished};
+use crate::{
+    execute::{Counts, Finished},
+    failures::{Failure, failures},
+};
 
 /// How many of the slowest suites are listed.
-const SLOWEST: usize = 10;
+const SLOWEST: usize = 5;
 
 /// The times of a run, and its numbers.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,7 +20,7 @@ pub struct Report {
     #[serde(skip)]
     counts: Counts,
     #[serde(skip)]
-    failed: Vec<String>,
+    failed: Vec<(String, Vec<Failure>)>,
     #[serde(skip)]
     skipped: Vec<(String, String)>,
 }
@@ -33,7 +36,7 @@ impl Report {
             report.counts.failed += finished.counts.failed;
             report.counts.skipped += finished.counts.skipped;
             if !finished.is_success {
-                report.failed.push(finished.name.clone());
+                report.failed.push((finished.name.clone(), failures(&finished.output)));
             }
             let ignored = finished.output.lines().filter(|line| line.ends_with("... ignored"));
             let ignored = ignored.map(|line| (finished.name.clone(), line.trim().to_owned()));
@@ -66,7 +69,7 @@ impl Report {
         self.failed.is_empty()
     }
 
-    /// Prints the slowest suites, what was skipped, which suites failed, and the sum.
+    /// Prints the slowest suites, what was skipped, which suites and tests failed, and the sum.
     pub fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let mut slowest: Vec<(&String, &u64)> = self.suites.iter().collect();
         slowest.sort_by_key(|(_, milliseconds)| std::cmp::Reverse(**milliseconds));
@@ -77,8 +80,11 @@ impl Report {
         for (name, line) in &self.skipped {
             writeln!(out, "skipped: {name}: {line}")?;
         }
-        for name in &self.failed {
+        for (name, failures) in &self.failed {
             writeln!(out, "failed: {name}")?;
+            for Failure { test, message } in failures {
+                writeln!(out, "  {test}: {message}")?;
+            }
         }
         // A suite that was ended, or that broke off, has failed with no test that did.
         let suites = u32::try_from(self.failed.len()).unwrap_or(u32::MAX);
@@ -120,6 +126,15 @@ mod tests {
     fn a_suite_that_was_ended_counts_as_a_failure() {
         let text = printed(&[finished("a/src", 2, false, Counts::default())]);
         assert!(text.ends_with("failed: a/src\n0 passed, 1 failed\n"), "{text}");
+    }
+
+    #[test]
+    fn failed_tests_are_named_at_the_end() {
+        let counts = Counts { passed: 1, failed: 1, skipped: 0 };
+        let mut suite = finished("a/src", 2, false, counts);
+        suite.output = "failures:\n\n---- b ----\nno answer\n\nfailures:\n    b\n".to_owned();
+        let text = printed(&[suite]);
+        assert!(text.ends_with("failed: a/src\n  b: no answer\n1 passed, 1 failed\n"), "{text}");
     }
 
     #[test]
