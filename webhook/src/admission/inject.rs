@@ -122,7 +122,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     ) -> InjectionContext {
         // Pods come in storms: for them, what is in the cache must do.
         let is_new = request.operation == Operation::Create && kind != WorkloadKind::Pod;
-        let services = self.services_selecting(&request.namespace, workload.labels(), is_new).await;
+        let services = self.services_selecting(request, kind, workload.labels(), is_new).await;
         let nodes = self.cache.nodes();
         let nodes = nodes.as_deref().filter(|nodes| !nodes.is_empty());
         InjectionContext {

@@ -53,8 +53,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         }
         let (old, new) = (old.map(Arc::new), Arc::new(new));
         let is_new = request.operation == Operation::Create;
-        let services =
-            self.services_selecting(new.metadata.namespace(), new.pod_labels(), is_new).await;
+        let services = self.services_selecting(request, kind, new.pod_labels(), is_new).await;
         let stored = old.as_ref().map(|old| (old, request.old_object));
         let decision = self.evaluate_workload(&config, stored, &new, &services).await;
         let meta = &new.metadata;
@@ -72,10 +71,12 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// is new, the API server is asked.
     pub(super) async fn services_selecting(
         &self,
-        namespace: &str,
+        request: &AdmissionRequest<'_>,
+        kind: WorkloadKind,
         labels: PodLabels<'_>,
         is_new: bool,
     ) -> Vec<Arc<Service>> {
+        let namespace = &*request.namespace;
         let known = self.cache.services_selecting(namespace, labels);
         if !is_new
             || labels.pairs().next().is_none()
@@ -83,7 +84,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         {
             return known;
         }
-        match &*self.service_lists.of(namespace).await {
+        let name = &*request.name;
+        let workload = (!name.is_empty()).then(|| format!("{}/{name}", kind.as_str()));
+        match &*self.service_lists.of(namespace, workload).await {
             Ok(services) => {
                 let selecting = services.iter().filter(|service| service.selects_pods(labels));
                 selecting.map(Arc::clone).collect()

@@ -51,6 +51,10 @@ fn unfit() -> Value {
     with_containers(&deployment(), &[unprobed()])
 }
 
+fn named(object: &Value, name: &str) -> Value {
+    edited(object, &json!({"metadata": {"name": name}}))
+}
+
 fn in_namespace(object: &Value, namespace: &str) -> Value {
     edited(object, &json!({"metadata": {"namespace": namespace}}))
 }
@@ -72,14 +76,50 @@ async fn all_hooks_of_one_request_share_one_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_workloads_of_a_namespace_at_once_share_one_list() {
+async fn many_workloads_of_a_namespace_at_once_share_two_lists() {
     let api = RecordingApi::listing(&[web()]);
     let handler = webhook_before(&api);
-    let workload = unfit();
-    let reviews = (0..500).map(|_| create(&handler, Webhook::ValidateWorkloads, &workload));
+    let workloads = (0..500).map(|number| named(&unfit(), &format!("web-{number}")));
+    let workloads = workloads.collect::<Vec<_>>();
+    let reviews = workloads.iter().map(|it| create(&handler, Webhook::ValidateWorkloads, it));
     let responses = join_all(reviews).await;
     assert!(responses.iter().all(|response| response["allowed"] == false), "each is refused");
-    assert_eq!(api.requests(), [SERVICES]);
+    assert_eq!(api.requests(), [SERVICES, SERVICES], "the first has one, and all others the next");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_was_created_after_a_list_began_is_known_to_workloads_that_come_after_it() {
+    let exists = Arc::new(AtomicBool::new(false));
+    let api = RecordingApi::new({
+        let exists = Arc::clone(&exists);
+        move |_| {
+            let items = if exists.load(Ordering::Relaxed) { vec![web()] } else { Vec::new() };
+            (200, json!({"items": items}))
+        }
+    });
+    let handler = webhook_before(&api);
+    let workload = |name: &str| named(&unfit(), name);
+    let (first, second, third) = (workload("first"), workload("second"), workload("third"));
+    let create_after = |share: u32, workload| {
+        let handler = &handler;
+        async move {
+            tokio::time::sleep(LATENCY * share / 4).await;
+            create(handler, Webhook::ValidateWorkloads, workload).await["allowed"] == true
+        }
+    };
+    let service = async {
+        tokio::time::sleep(LATENCY / 4).await;
+        exists.store(true, Ordering::Relaxed);
+    };
+    // The first list runs while the Service and the second workload come, and has ended before the third.
+    let (before, (), during, after) = tokio::join!(
+        create_after(0, &first),
+        service,
+        create_after(2, &second),
+        create_after(9, &third)
+    );
+    assert_eq!((before, during, after), (true, false, false), "who is admitted");
+    assert_eq!(api.requests().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +145,16 @@ async fn a_quarter_of_a_second_after_it_was_asked_for_a_list_is_too_old() {
         lists.push(api.requests().len());
     }
     assert_eq!(lists, [1, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_without_a_name_yet_has_a_list_of_its_own() {
+    let api = RecordingApi::listing(&[]);
+    let handler = webhook_before(&api);
+    for _ in 0..2 {
+        create(&handler, Webhook::MutateWorkloads, &named(&unfit(), "")).await;
+    }
+    assert_eq!(api.requests(), [SERVICES, SERVICES]);
 }
 
 #[tokio::test(start_paused = true)]

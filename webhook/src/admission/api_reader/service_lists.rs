@@ -1,8 +1,11 @@
-//! The Services of a namespace, listed once for all who ask at about the same time.
+//! The Services of a namespace, listed for workloads that are created, and no more often than needed.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,53 +18,111 @@ use tokio::time::Instant;
 
 use super::{ApiReadError, ApiReader};
 
-/// For how long after it was asked for a list answers further questions. The hooks of one request come
-/// within milliseconds of each other, and a tool that creates many workloads sends them one after the
-/// other. A Service that is created within this time is known from the cache, or not yet.
-const SHARED_FOR: Duration = Duration::from_millis(250);
+/// For how long the hooks of one request get the same list: they come within milliseconds of each
+/// other, one after the other.
+const ONE_REQUEST: Duration = Duration::from_millis(250);
 
 /// The Services of a namespace that CCM takes, or why they cannot be listed.
 type Answer = Arc<Result<Vec<Arc<Service>>, ApiReadError>>;
 
-/// Lists the Services of namespaces. Who asks about a namespace within [`SHARED_FOR`] of somebody
-/// else gets that one's answer. A list that fails is asked for again.
+/// Lists the Services of namespaces.
+///
+/// A list knows only Services that were created before it began. So who asks gets a list that begins
+/// after the question, or the list of another hook of the same request. Of each namespace one list runs
+/// at a time: who asks meanwhile waits for the next one, and shares it with all others who wait.
 pub(crate) struct ServiceLists<R> {
     reader: Arc<R>,
-    lists: Mutex<HashMap<String, List>>,
+    namespaces: Mutex<HashMap<String, NamespaceLists>>,
 }
 
+/// The lists of a namespace.
+struct NamespaceLists {
+    newest: List,
+    /// The lists that were given to workloads a moment ago, by the workload's kind and name.
+    given: HashMap<String, (Instant, List)>,
+}
+
+/// A list that runs, has ended, or waits for the one before it.
+#[derive(Clone)]
 struct List {
-    asked_at: Instant,
+    has_begun: Arc<AtomicBool>,
     answer: Shared<BoxFuture<'static, Answer>>,
+}
+
+impl List {
+    fn waits(&self) -> bool {
+        !self.has_begun.load(Ordering::Acquire)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.answer.peek().is_some()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.answer.peek().is_some_and(|answer| answer.is_err())
+    }
 }
 
 impl<R: ApiReader> ServiceLists<R> {
     pub fn new(reader: Arc<R>) -> Self {
-        Self { reader, lists: Mutex::default() }
+        Self { reader, namespaces: Mutex::default() }
     }
 
-    /// The Services of a namespace that CCM takes. Whoever waits for them drives the list on, so it
-    /// does not end with the review that asked first.
-    pub fn of(&self, namespace: &str) -> Shared<BoxFuture<'static, Answer>> {
+    /// The Services of a namespace that CCM takes, for a workload of this kind and name, such as
+    /// `Deployment/web`. Without a name each question counts as a request of its own.
+    ///
+    /// Whoever waits for a list drives it on, so it does not end with the review that asked first. A list
+    /// that fails is asked for again.
+    pub fn of(
+        &self,
+        namespace: &str,
+        workload: Option<String>,
+    ) -> Shared<BoxFuture<'static, Answer>> {
         let now = Instant::now();
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.retain(|_, list| {
-            let has_failed = list.answer.peek().is_some_and(|answer| answer.is_err());
-            !has_failed && now.duration_since(list.asked_at) < SHARED_FOR
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.retain(|_, lists| {
+            lists.given.retain(|_, (since, list)| {
+                now.duration_since(*since) < ONE_REQUEST && !list.has_failed()
+            });
+            !lists.given.is_empty() || !lists.newest.has_ended()
         });
-        if let Some(list) = lists.get(namespace) {
+        let known = namespaces.get(namespace);
+        let given = workload.as_ref().and_then(|workload| known?.given.get(workload));
+        if let Some((_, list)) = given {
             return list.answer.clone();
         }
-        let (reader, asked) = (Arc::clone(&self.reader), namespace.to_owned());
+        let newest = known.map(|lists| lists.newest.clone());
+        let list = match newest {
+            Some(waiting) if waiting.waits() => waiting,
+            newest => self.list(namespace, newest),
+        };
+        let answer = list.answer.clone();
+        let lists = namespaces
+            .entry(namespace.to_owned())
+            .or_insert_with(|| NamespaceLists { newest: list.clone(), given: HashMap::new() });
+        lists.newest = list.clone();
+        if let Some(workload) = workload {
+            lists.given.insert(workload, (now, list));
+        }
+        answer
+    }
+
+    /// A list that begins once the one before it has ended.
+    fn list(&self, namespace: &str, before: Option<List>) -> List {
+        let before = before.filter(|list| !list.has_ended());
+        let has_begun = Arc::new(AtomicBool::new(before.is_none()));
+        let (reader, namespace) = (Arc::clone(&self.reader), namespace.to_owned());
+        let begun = Arc::clone(&has_begun);
         let answer = async move {
-            let services = reader.services(&asked).await;
+            if let Some(before) = before {
+                before.answer.await;
+                begun.store(true, Ordering::Release);
+            }
+            let services = reader.services(&namespace).await;
             Arc::new(services.map(|services| {
                 services.into_iter().filter(Service::is_taken_by_ccm).map(Arc::new).collect()
             }))
         };
-        let answer = answer.boxed().shared();
-        let list = List { asked_at: now, answer: answer.clone() };
-        lists.insert(namespace.to_owned(), list);
-        answer
+        List { has_begun, answer: answer.boxed().shared() }
     }
 }
