@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::{Helm, NAMESPACE, Release, Tools};
-use clbmigrate_testbed::{Cluster, Testbed, Version};
+use clbmigrate_testbed::{Cluster, Testbed, Version, try_wait_for};
 use clbmigrate_testkit::{CommandOutput, Kubectl, Prepared};
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ use crate::{ClusterUse, brownfield, manifests};
 
 /// Long enough for everything that is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(180);
+/// The end of the denial of a Service whose claims cannot be settled now.
+const UNSETTLED: &str = "Fix: try again.";
 /// The id of both clusters, as ACK tells it.
 pub const CLUSTER_ID: &str = "c0a0000000000000000000000000000a1";
 
@@ -118,8 +120,14 @@ impl<'b> Deref for TestCluster<'b> {
 
 impl<'b> TestCluster<'b> {
     /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty.
+    ///
+    /// Where the webhook says so, it tries again, as users and their tools do: on a busy machine the API
+    /// server may take longer to settle a claim than the webhook waits.
     pub fn kubectl(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
-        self.kubectl.run(arguments, manifest)
+        try_wait_for("claims to be settled", DEADLINE, || {
+            let output = self.kubectl.run(arguments, manifest)?;
+            Ok((!output.stderr.contains(UNSETTLED)).then_some(output))
+        })
     }
 
     /// Runs a script in a shell with kubectl, the plugin and helm on PATH.

@@ -12,10 +12,9 @@ use tokio::time::timeout;
 use super::{ApiReadError, ApiReader, WorkloadRef, past::Revision};
 use crate::api_path::ApiPath;
 
-/// How long a list may take, with all its pages; API servers wait five seconds for the whole review.
+/// How long a list may take, with all its pages; API servers wait five seconds for the whole review, in
+/// which a list of Services may have to wait for another one.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long the Services behind a new workload may take.
-const SERVICES_DEADLINE: Duration = Duration::from_secs(1);
 /// How many objects a page has, as for kubectl.
 const PAGE: &str = "500";
 
@@ -30,11 +29,7 @@ impl LiveApiReader {
     }
 
     /// The items of the list at a path, if all its pages come in time.
-    async fn items<T: DeserializeOwned>(
-        &self,
-        path: ApiPath,
-        deadline: Duration,
-    ) -> Result<Vec<T>, ApiReadError> {
+    async fn items<T: DeserializeOwned>(&self, path: ApiPath) -> Result<Vec<T>, ApiReadError> {
         let path = path.with("limit", PAGE);
         let pages = async {
             let mut items = Vec::new();
@@ -52,7 +47,7 @@ impl LiveApiReader {
                 next = path.clone().with("continue", &token);
             }
         };
-        timeout(deadline, pages).await.map_err(|_| ApiReadError::Timeout(deadline))?
+        timeout(DEADLINE, pages).await.map_err(|_| ApiReadError::Timeout(DEADLINE))?
     }
 
     async fn page(&self, path: &ApiPath) -> Result<Page, ApiReadError> {
@@ -88,7 +83,7 @@ impl ApiReader for LiveApiReader {
         Box::pin(async move {
             let path = ApiPath::new("/apis/discovery.k8s.io/v1", namespace, "endpointslices")?
                 .with("labelSelector", &format!("kubernetes.io/service-name={service}"));
-            self.items(path, DEADLINE).await
+            self.items(path).await
         })
     }
 
@@ -105,7 +100,7 @@ impl ApiReader for LiveApiReader {
             if !workload.selector.is_empty() {
                 path = path.with("labelSelector", workload.selector);
             }
-            let revisions = self.items::<Revision>(path, DEADLINE).await?.into_iter();
+            let revisions = self.items::<Revision>(path).await?.into_iter();
             Ok(revisions.filter_map(|revision| revision.template_of(&workload)).collect())
         })
     }
@@ -116,7 +111,7 @@ impl ApiReader for LiveApiReader {
     ) -> BoxFuture<'r, Result<Vec<Service>, ApiReadError>> {
         Box::pin(async move {
             let path = ApiPath::new("/api/v1", namespace, "services")?;
-            self.items(path, SERVICES_DEADLINE).await
+            self.items(path).await
         })
     }
 }
