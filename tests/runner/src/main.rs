@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     clusters: u8,
     /// End a suite that takes longer than this, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 20)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     limit: u64,
     /// List the suites and run none
     #[arg(long)]
