@@ -17,13 +17,8 @@ pub struct Failure {
 /// (libtest-mimic), or with `---- NAME stdout ----` (libtest), for each.
 pub fn failures(output: &str) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
-    let mut lines = output.lines().skip_while(|line| *line != "failures:").skip(1);
-    let mut is_over = false;
-    let block = lines.by_ref().take_while(|line| {
-        is_over |= *line == "failures:";
-        !is_over
-    });
-    for line in block {
+    let block = output.lines().skip_while(|line| *line != "failures:").skip(1);
+    for line in block.take_while(|line| *line != "failures:") {
         if let Some(test) = header(line) {
             failures.push(Failure { test: test.to_owned(), message: String::new() });
         } else if let Some(failure) = failures.last_mut() {

@@ -36,8 +36,9 @@ pub(crate) struct ServiceLists<R> {
 }
 
 /// The lists of a namespace.
+#[derive(Default)]
 struct NamespaceLists {
-    newest: List,
+    newest: Option<List>,
     /// The lists that were given to workloads a moment ago, by the workload's kind and name.
     given: HashMap<String, (Instant, List)>,
 }
@@ -84,23 +85,18 @@ impl<R: ApiReader> ServiceLists<R> {
             lists.given.retain(|_, (since, list)| {
                 now.duration_since(*since) < ONE_REQUEST && !list.has_failed()
             });
-            !lists.given.is_empty() || !lists.newest.has_ended()
+            !lists.given.is_empty() || lists.newest.as_ref().is_some_and(|it| !it.has_ended())
         });
-        let known = namespaces.get(namespace);
-        let given = workload.as_ref().and_then(|workload| known?.given.get(workload));
-        if let Some((_, list)) = given {
+        let lists = namespaces.entry(namespace.to_owned()).or_default();
+        if let Some((_, list)) = workload.as_ref().and_then(|workload| lists.given.get(workload)) {
             return list.answer.clone();
         }
-        let newest = known.map(|lists| lists.newest.clone());
-        let list = match newest {
+        let list = match lists.newest.take() {
             Some(waiting) if waiting.waits() => waiting,
             newest => self.list(namespace, newest),
         };
+        lists.newest = Some(list.clone());
         let answer = list.answer.clone();
-        let lists = namespaces
-            .entry(namespace.to_owned())
-            .or_insert_with(|| NamespaceLists { newest: list.clone(), given: HashMap::new() });
-        lists.newest = list.clone();
         if let Some(workload) = workload {
             lists.given.insert(workload, (now, list));
         }
