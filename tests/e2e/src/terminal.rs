@@ -103,8 +103,21 @@ impl Terminal {
 
     /// Waits until words are to be seen.
     pub fn wait_for(&self, words: &str) -> Result<()> {
-        try_wait_for(&format!("{words:?} on the terminal"), DEADLINE, || {
-            Ok(self.screen().contains(words).then_some(()))
+        self.wait_for_screen(&format!("{words:?}"), |screen| screen.contains(words))
+    }
+
+    /// Waits until words are to be seen, and these others once: what is drawn in place is not there
+    /// twice, except while it is drawn.
+    pub fn wait_in_place(&self, words: &str, once: &str) -> Result<()> {
+        self.wait_for_screen(&format!("{words:?}, and {once:?} once,"), |screen| {
+            screen.contains(words) && screen.matches(once).count() == 1
+        })
+    }
+
+    /// Waits until the screen is like this.
+    fn wait_for_screen(&self, what: &str, is_like: impl Fn(&str) -> bool) -> Result<()> {
+        try_wait_for(&format!("{what} on the terminal"), DEADLINE, || {
+            Ok(is_like(&self.screen()).then_some(()))
         })
         .with_context(|| self.screen())
     }

@@ -15,9 +15,8 @@ use serde::Deserialize;
 pub struct Suite {
     /// The package's folder below the workspace or below `tests/` and `shared/`, and the target: `e2e/webhook`.
     pub name: String,
-    /// Whether its tests start clusters, and so wait most of the time: the package lists such
-    /// targets under `[package.metadata.test-runner]`, key `clusters`.
-    pub starts_clusters: bool,
+    /// Beside which others it runs.
+    pub lane: Lane,
     /// The executable.
     pub executable: PathBuf,
     /// The package's folder, where cargo runs its tests.
@@ -26,6 +25,30 @@ pub struct Suite {
     pub package: String,
     /// The package's version.
     pub version: String,
+}
+
+/// Beside which others a suite runs. The package lists targets that do not compute under
+/// `[package.metadata.test-runner]`, keys `clusters` and `alone`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Its tests compute: one such suite at a time.
+    Computes,
+    /// Its tests start clusters, and so wait most of the time: a few such suites at a time.
+    Clusters,
+    /// Its tests load the machine as far as it goes, or count requests that come too late: it runs after
+    /// all others, and beside none.
+    Alone,
+}
+
+impl Lane {
+    /// What `--list` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Computes => "computes",
+            Self::Clusters => "clusters",
+            Self::Alone => "alone",
+        }
+    }
 }
 
 /// What cargo has built.
@@ -64,6 +87,21 @@ struct PackageMetadata {
 struct RunnerMetadata {
     #[serde(default)]
     clusters: Vec<String>,
+    #[serde(default)]
+    alone: Vec<String>,
+}
+
+impl RunnerMetadata {
+    /// The lane of a test target.
+    fn lane(&self, target: &String) -> Lane {
+        if self.alone.contains(target) {
+            Lane::Alone
+        } else if self.clusters.contains(target) {
+            Lane::Clusters
+        } else {
+            Lane::Computes
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,21 +175,20 @@ fn suite(
         }
         false => format!("{}/src", place.display()),
     };
-    let starts_clusters = is_test && clusters(package).contains(&target.name);
+    let metadata = package.metadata.as_ref().filter(|_| is_test);
+    let lane = metadata.map_or(Lane::Computes, |metadata| metadata.test_runner.lane(&target.name));
     let (package, version) = (package.name.clone(), package.version.clone());
-    Ok(Suite { name, starts_clusters, executable, folder, package, version })
-}
-
-fn clusters(package: &Package) -> &[String] {
-    package.metadata.as_ref().map_or(&[], |metadata| &metadata.test_runner.clusters)
+    Ok(Suite { name, lane, executable, folder, package, version })
 }
 
 /// A misspelt target in a manifest would silently move its suite to the other lane.
 fn check_metadata(package: &Package, suites: &[Suite]) -> anyhow::Result<()> {
-    for target in clusters(package) {
+    let Some(metadata) = &package.metadata else { return Ok(()) };
+    let RunnerMetadata { clusters, alone } = &metadata.test_runner;
+    for target in clusters.iter().chain(alone) {
         let is_there = suites.iter().any(|suite| {
             suite.package == package.name
-                && suite.starts_clusters
+                && suite.lane != Lane::Computes
                 && suite.name.ends_with(&format!("/{target}"))
         });
         ensure!(

@@ -9,49 +9,64 @@ use std::{
 
 use crate::{
     Arguments,
-    build::Suite,
+    build::{Lane, Suite},
     execute::{Finished, execute},
     output,
 };
 
-/// Runs suites in two lanes: a few at a time of those that start clusters, and beside them one at a
-/// time of the others. Prints a line for each that ends, and all that a failed one has printed.
+/// Runs suites in their lanes: a few at a time of those that start clusters, beside them one at a time
+/// of those that compute, and then, one at a time, those that run alone. Prints a line for each that
+/// ends, and all that a failed one has printed.
 ///
 /// Returns the results in the order in which the suites ended.
 pub fn run_all(suites: &[Suite], arguments: &Arguments) -> anyhow::Result<Vec<Finished>> {
     let limit = Duration::from_secs(arguments.limit.saturating_mul(60));
-    let (waiting, computing): (VecDeque<&Suite>, VecDeque<&Suite>) =
-        suites.iter().partition(|suite| suite.starts_clusters);
-    let lanes = [(Mutex::new(waiting), arguments.clusters), (Mutex::new(computing), 1)];
-    let (send, receive) = mpsc::channel();
-    thread::scope(|scope| {
-        for (queue, workers) in &lanes {
-            for _ in 0..*workers {
-                let send = send.clone();
-                scope.spawn(move || {
-                    while let Some(suite) = next(queue) {
-                        let result = execute(suite, arguments.full, limit);
-                        // Nobody listens any more only where printing has failed.
-                        if send.send(result).is_err() {
-                            return;
+    let lane = |wanted: Lane, workers: u8| Queue {
+        suites: Mutex::new(suites.iter().filter(|suite| suite.lane == wanted).collect()),
+        workers,
+    };
+    let together = [lane(Lane::Clusters, arguments.clusters), lane(Lane::Computes, 1)];
+    let mut results = Vec::new();
+    for queues in [together.as_slice(), &[lane(Lane::Alone, 1)]] {
+        let (send, receive) = mpsc::channel();
+        thread::scope(|scope| {
+            for queue in queues {
+                for _ in 0..queue.workers {
+                    let send = send.clone();
+                    scope.spawn(move || {
+                        while let Some(suite) = queue.next() {
+                            let result = execute(suite, arguments.full, limit);
+                            // Nobody listens any more only where printing has failed.
+                            if send.send(result).is_err() {
+                                return;
+                            }
                         }
-                    }
-                });
+                    });
+                }
             }
-        }
-        drop(send);
-        let mut results = Vec::new();
-        for result in receive {
-            let finished = result?;
-            print(&finished, results.len() + 1, suites.len())?;
-            results.push(finished);
-        }
-        Ok(results)
-    })
+            drop(send);
+            for result in receive {
+                let finished = result?;
+                print(&finished, results.len() + 1, suites.len())?;
+                results.push(finished);
+            }
+            anyhow::Ok(())
+        })?;
+    }
+    Ok(results)
 }
 
-fn next<'a>(queue: &Mutex<VecDeque<&'a Suite>>) -> Option<&'a Suite> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+/// The suites of a lane that have not begun.
+struct Queue<'a> {
+    suites: Mutex<VecDeque<&'a Suite>>,
+    /// How many run at once.
+    workers: u8,
+}
+
+impl<'a> Queue<'a> {
+    fn next(&self) -> Option<&'a Suite> {
+        self.suites.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
 }
 
 fn print(finished: &Finished, number: usize, of: usize) -> anyhow::Result<()> {

@@ -1,7 +1,8 @@
 //! Runs the test suites of the workspace side by side: `run-tests --help`.
 //!
 //! A suite is one test executable. Suites that wait for clusters run a few at a time, and beside
-//! them one suite that computes. `cargo test` runs all suites one after the other, which leaves the
+//! them one suite that computes. Those that load the whole machine, or count requests that come too
+//! late, run after them, one at a time. `cargo test` runs all suites one after the other, which leaves the
 //! cores idle while clusters start; `cargo nextest` starts a process for each test, and so would start
 //! a cluster for each.
 #![forbid(unsafe_code)]
@@ -65,8 +66,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     if arguments.list {
         for suite in &suites {
-            let lane = if suite.starts_clusters { "clusters" } else { "computes" };
-            output::result(&format!("{lane}  {}", suite.name))?;
+            output::result(&format!("{:8}  {}", suite.lane.name(), suite.name))?;
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 /// What a command has left when it ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CommandOutput {
     /// The exit code.
     pub code: i32,

@@ -7,15 +7,19 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use anyhow::Context;
-use clbmigrate_testbed::{Cluster, programs::workspace};
+use clbmigrate_testbed::{Cluster, programs::workspace, try_wait_for};
 
 use crate::{CommandOutput, run};
 
 /// The number of the next file with a manifest.
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The end of the denial of a Service whose claims cannot be settled now.
+const UNSETTLED: &str = "Fix: try again.";
 
 /// kubectl of a cluster's version, with further programs on its PATH. Its environment holds nothing
 /// of the user's who runs the tests, see [`Cluster::environment`].
@@ -80,6 +84,20 @@ impl<'b> Kubectl<'b> {
         let output = run(command.arg("-f").arg(&file));
         fs::remove_file(&file)?;
         output
+    }
+
+    /// The same, again as long as the webhook says so, as users and their tools do: on a busy machine the
+    /// API server may take longer to settle a claim than the webhook waits. `limit` bounds the tries.
+    pub fn run_until_settled(
+        &self,
+        arguments: &str,
+        manifest: &str,
+        limit: Duration,
+    ) -> anyhow::Result<CommandOutput> {
+        try_wait_for("claims to be settled", limit, || {
+            let output = self.run(arguments, manifest)?;
+            Ok((!output.stderr.contains(UNSETTLED)).then_some(output))
+        })
     }
 
     /// A shell with a script, as a user would run it in the project's folder, with kubectl and the

@@ -19,15 +19,12 @@ fn watch(user: &User<'_>, _: &Tools) -> anyhow::Result<()> {
     let mut terminal = Terminal::start(user, "clbmigrate status -w -n watch", 24, 100)?;
     terminal.wait_for("watch/web")?;
     user.run("set web 40 --yes")?.expect_code(0)?;
-    terminal.wait_for("    40  ")?;
-    let screen = terminal.screen();
-    ensure!(screen.matches("watch/web").count() == 1, "not in place:\n{screen}");
+    terminal.wait_in_place("    40  ", "watch/web")?;
     terminal.resize(10, 60)?;
     user.run("set web 50 --yes")?.expect_code(0)?;
-    terminal.wait_for("    50  ")?;
+    terminal.wait_in_place("    50  ", "watch/web")?;
     let screen = terminal.screen();
     ensure!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
-    ensure!(screen.matches("watch/web").count() == 1, "not in place:\n{screen}");
     terminal.types("\u{3}")?;
     ensure!(terminal.ends()? == 0);
     ensure!(terminal.raw().contains("\u{1b}[?1049l"), "the terminal is given back");

@@ -86,9 +86,10 @@ impl<'b> Deref for TestCluster<'b> {
 }
 
 impl TestCluster<'_> {
-    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty.
+    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty,
+    /// until claims are settled.
     pub fn kubectl(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
-        self.kubectl.run(arguments, manifest)
+        self.kubectl.run_until_settled(arguments, manifest, DEADLINE)
     }
 
     /// The same; it must succeed.

@@ -65,9 +65,7 @@ fn followed(context: &TestContext<'_>) -> anyhow::Result<()> {
     // 80, 18 and 50 of 148.
     watched.wait_for("12.2 %")?;
     clusters.shifts("30%", "")?.expect_code(0)?;
-    watched.wait_for("29.8 %")?;
-    let screen = watched.screen();
-    ensure!(screen.matches("i-bp1m1").count() == 1, "not in place:\n{screen}");
+    watched.wait_in_place("29.8 %", "i-bp1m1")?;
     watched.types("\u{3}")?;
     ensure!(watched.ends()? == 0);
     Ok(())

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::{
     BOTH, Case,
-    ClusterUse::{Exclusive, Parallel},
+    ClusterUse::Parallel,
     NEW, OLD,
     expected::{Expected, Mistake, mistakes},
-    manifests::{annotated, deployment, key, migrated, patch, with},
+    manifests::{annotated, deployment, key, migrated, patch},
     test_cluster::{DEADLINE, TestCluster, TestNamespace, refused, silent, warned},
 };
 
@@ -27,7 +27,6 @@ pub const CASES: &[Case] = &[
     ("no mistake is left out", &[NEW], Parallel, left_out),
     ("the good examples pass in silence", BOTH, Parallel, good),
     ("rules that no example fires alone fire, too", BOTH, Parallel, other_rules),
-    ("mistakes about nodes are warnings", BOTH, Exclusive, on_nodes),
 ];
 
 /// What the ids of rules begin with whose mistakes are one case: all together take minutes.
@@ -39,7 +38,7 @@ const APPLIED: [&str; 3] = ["Service", "Deployment", "EndpointSlice"];
 
 /// A manifest of an example in a namespace, with a CLB, a group and a node port of its own, so that
 /// examples do not meet each other: only the documents of these kinds.
-fn rewritten(manifest: &str, namespace: &str, kinds: &[&str]) -> Result<String> {
+pub fn rewritten(manifest: &str, namespace: &str, kinds: &[&str]) -> Result<String> {
     let own = namespace.replace('-', "");
     let mut documents = Vec::new();
     for document in manifest.split("\n---\n") {
@@ -105,7 +104,7 @@ fn family(cluster: &TestCluster<'_>, index: usize) -> Result<()> {
 }
 
 /// The namespace of a mistake: short, because its length counts in what CCM writes.
-fn namespace_of(mistake: &Mistake) -> String {
+pub fn namespace_of(mistake: &Mistake) -> String {
     let words = mistake.path.trim_end_matches(".yaml").to_lowercase();
     words.chars().take(20).collect::<String>().trim_end_matches('-').to_owned()
 }
@@ -136,7 +135,7 @@ fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
     if matches!(mistake.expected, Expected::Refused | Expected::Warned) {
         wait_for_first_service(&namespace, &mistake.rule, &manifest)?;
     }
-    let output = namespace.kubectl("apply", &manifest)?;
+    let output = apply_in_turn(&namespace, &manifest)?;
     judge(&namespace, mistake, &output, audited_before)?;
     let refused = matches!(mistake.expected, Expected::Refused | Expected::Invalid);
     match before {
@@ -151,6 +150,19 @@ fn is_as_expected(cluster: &TestCluster<'_>, mistake: &Mistake) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Applies the documents of a manifest one after the other. All at once, kubectl would store what stands
+/// behind a Service whose claims cannot be settled at once, and so have it judged without that Service.
+fn apply_in_turn(namespace: &TestNamespace<'_, '_>, manifest: &str) -> Result<CommandOutput> {
+    let mut all = CommandOutput::default();
+    for document in manifest.split("\n---\n") {
+        let output = namespace.kubectl("apply", document)?;
+        all.code = all.code.max(output.code);
+        all.stdout.push_str(&output.stdout);
+        all.stderr.push_str(&output.stderr);
+    }
+    Ok(all)
 }
 
 /// Applies what stands before the last Service of a manifest with several, and waits until the
@@ -176,7 +188,7 @@ fn path(path: &Path) -> String {
 }
 
 /// What is stored of Services and Deployments, by what a change of theirs would change.
-fn objects(namespace: &TestNamespace<'_, '_>) -> Result<Vec<Value>> {
+pub fn objects(namespace: &TestNamespace<'_, '_>) -> Result<Vec<Value>> {
     let objects = namespace.list("services,deployments")?;
     let essence = |object: &Value| {
         let metadata = &object["metadata"];
@@ -332,71 +344,4 @@ fn other_rules(cluster: &TestCluster<'_>) -> Result<()> {
     refused(&namespace.kubectl("delete service heavy", "")?, "CLB404")?;
     ensure!(namespace.has("service/heavy")?);
     Ok(())
-}
-
-/// Nodes that no kubelet answers for, in a cluster that nobody else uses meanwhile.
-fn on_nodes(cluster: &TestCluster<'_>) -> Result<()> {
-    let folder = workspace()?.join("deploy/examples/mistakes");
-    let excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
-    for mistake in mistakes()?.iter().filter(|mistake| mistake.expected == Expected::NeedsNodes) {
-        let namespace = cluster.namespace(&namespace_of(mistake))?;
-        let text = fs::read_to_string(folder.join(&mistake.path))?;
-        let nodes = rewritten(&text, &namespace.name, &["List"])?;
-        let none_left = mistake.rule == "CLB026";
-        if none_left {
-            cluster.kubectl(&format!("label nodes --all {excluded}=true"), "")?.expect_code(0)?;
-        }
-        // They are written as a dump shows them, with less than kubectl asks for.
-        cluster.kubectl("apply --validate=false", &nodes)?.expect_code(0)?;
-        let manifest = read(&folder, &mistake.path, &namespace.name)?;
-        // What nodes are like arrives in the webhook a moment after it is stored.
-        let seen = try_wait_for(&mistake.path, DEADLINE, || {
-            let output = namespace.kubectl("apply --dry-run=server", &manifest)?;
-            Ok((warned(&output, &mistake.rule).is_ok()).then_some(()))
-        });
-        let output = namespace.kubectl("apply", &manifest);
-        cluster.kubectl("delete", &nodes)?.expect_code(0)?;
-        if none_left {
-            cluster.kubectl(&format!("label nodes --all {excluded}-"), "")?.expect_code(0)?;
-        }
-        let output = output?;
-        seen.with_context(|| output.stderr.clone())?;
-        warned(&output, &mistake.rule)?;
-        ensure!(objects(&namespace)?.len() == 1, "{} is not stored", mistake.path);
-    }
-    old_kubelets(cluster)
-}
-
-/// A node whose kubelet does not know the native sleep: nobody gets a hook, and everybody is told.
-fn old_kubelets(cluster: &TestCluster<'_>) -> Result<()> {
-    let namespace = cluster.namespace("old-kubelet")?;
-    namespace.apply(&migrated(&namespace.name, "web", "20"))?;
-    let node = json!({
-        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "ancient"},
-        "spec": {"providerID": "cn-bed.i-ancient"},
-        "status": {
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {"kubeletVersion": "v1.28.3-aliyun.1"},
-        },
-    });
-    cluster.kubectl("create --validate=false", &node.to_string())?.expect_code(0)?;
-    let applied = deployment("web", 0).to_string();
-    let told = try_wait_for("a warning about nodes that are too old", DEADLINE, || {
-        let output = namespace.kubectl("apply --dry-run=server", &applied)?;
-        Ok(warned(&output, "CLB303").is_ok().then_some(()))
-    });
-    let stored = namespace.kubectl("apply", &applied);
-    cluster.kubectl("delete node ancient", "")?.expect_code(0)?;
-    told?;
-    warned(&stored?, "CLB303")?;
-    let web = namespace.get("deployment/web")?;
-    ensure!(web["spec"]["template"]["spec"]["containers"][0]["lifecycle"].is_null(), "{web}");
-    // Once it is gone, the next change of the template brings the hook.
-    try_wait_for("a hook", DEADLINE, || {
-        let changed = with(deployment("web", 0), "/spec/template/metadata/labels/tier", "front");
-        let output = namespace.kubectl("apply --dry-run=server -o json", &changed.to_string())?;
-        let made = output.json()?;
-        let hook = &made["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"];
-        Ok(hook.is_object().then_some(()))
-    })
 }

@@ -16,6 +16,7 @@ mod examples;
 mod expected;
 mod injection;
 mod lifecycle;
+mod node_examples;
 mod one_file;
 mod pods;
 mod reapply;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     let mut groups: Vec<&[Case]> = vec![
         rollout::CASES,
         examples::CASES,
+        node_examples::CASES,
         edits::CASES,
         brownfield::CASES,
         injection::CASES,

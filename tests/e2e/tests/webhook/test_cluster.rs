@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::{Helm, NAMESPACE, Release, Tools};
-use clbmigrate_testbed::{Cluster, Testbed, Version, try_wait_for};
+use clbmigrate_testbed::{Cluster, Testbed, Version};
 use clbmigrate_testkit::{CommandOutput, Kubectl, Prepared};
 use serde_json::{Value, json};
 
@@ -18,8 +18,6 @@ use crate::{ClusterUse, brownfield, manifests};
 
 /// Long enough for everything that is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(180);
-/// The end of the denial of a Service whose claims cannot be settled now.
-const UNSETTLED: &str = "Fix: try again.";
 /// The id of both clusters, as ACK tells it.
 pub const CLUSTER_ID: &str = "c0a0000000000000000000000000000a1";
 
@@ -119,15 +117,10 @@ impl<'b> Deref for TestCluster<'b> {
 }
 
 impl<'b> TestCluster<'b> {
-    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty.
-    ///
-    /// Where the webhook says so, it tries again, as users and their tools do: on a busy machine the API
-    /// server may take longer to settle a claim than the webhook waits.
+    /// Runs kubectl with these arguments, separated by spaces, and with a manifest unless it is empty,
+    /// until claims are settled.
     pub fn kubectl(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
-        try_wait_for("claims to be settled", DEADLINE, || {
-            let output = self.kubectl.run(arguments, manifest)?;
-            Ok((!output.stderr.contains(UNSETTLED)).then_some(output))
-        })
+        self.kubectl.run_until_settled(arguments, manifest, DEADLINE)
     }
 
     /// Runs a script in a shell with kubectl, the plugin and helm on PATH.

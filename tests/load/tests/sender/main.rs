@@ -14,9 +14,9 @@ use clbmigrate_testbed::{Plan, Testbed, Version, try_wait_for, wait_for};
 /// How long anything may take before a test fails.
 const DEADLINE: Duration = Duration::from_secs(90);
 /// Requests a second.
-const RATE: u32 = 300;
+const RATE: u32 = 100;
 /// Enough for every node and pod to have had many.
-const MANY: u64 = 1_500;
+const MANY: u64 = 500;
 
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST).nodes(3));
