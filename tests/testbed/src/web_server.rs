@@ -164,7 +164,7 @@ fn manifests(spec: WebServerSpec<'_>) -> Value {
         "name": "web",
         "image": spec.image,
         "imagePullPolicy": "Never",
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "timeoutSeconds": 10},
     });
     if let Some(container) = container.as_object_mut().filter(|_| spec.pre_stop_seconds > 0) {
         let hook = json!({"preStop": {"sleep": {"seconds": spec.pre_stop_seconds}}});

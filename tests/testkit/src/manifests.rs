@@ -121,7 +121,7 @@ pub fn container(name: &str) -> Value {
     json!({
         "name": name, "image": APP, "imagePullPolicy": "Never",
         "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "timeoutSeconds": 10},
     })
 }
 

@@ -113,7 +113,7 @@ fn manifests(cluster: &str, pods: u8) -> Value {
             }],
             "containers": [{
                 "name": "web", "image": APP, "imagePullPolicy": "Never",
-                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 1},
+                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 1, "timeoutSeconds": 10},
             }],
         },
     });

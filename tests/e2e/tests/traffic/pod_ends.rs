@@ -32,7 +32,7 @@ pub fn pods() -> Value {
             "terminationGracePeriodSeconds": 5,
             "containers": [{
                 "name": "web", "image": APP, "imagePullPolicy": "Never",
-                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 1},
+                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 1, "timeoutSeconds": 10},
             }],
         },
     });
@@ -83,7 +83,8 @@ pub fn run(context: &TestContext<'_>, route: &Route) -> Result<()> {
     let found = try_wait_for("the time", DEADLINE, || {
         let found = look()?;
         Ok((found["measured"] == 1).then_some(found))
-    })?;
+    });
+    let found = found.with_context(|| format!("{:?}", look()))?;
     ccm.set_behaviour(&json!({"delayMs": null}))?;
 
     let slowest = found["slowestSeconds"].as_u64().context("a time")?;
