@@ -32,7 +32,11 @@ pub fn pods() -> Value {
             "terminationGracePeriodSeconds": 5,
             "containers": [{
                 "name": "web", "image": APP, "imagePullPolicy": "Never",
-                "readinessProbe": {"tcpSocket": {"port": POD_PORT}, "periodSeconds": 1, "timeoutSeconds": 10},
+                // A kubelet reports the end of a Pod before the next one is Ready, however busy the machine is.
+                "readinessProbe": {
+                    "tcpSocket": {"port": POD_PORT},
+                    "initialDelaySeconds": 15, "periodSeconds": 1, "timeoutSeconds": 10,
+                },
             }],
         },
     });
