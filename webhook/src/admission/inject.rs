@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use clbmigrate_core::{
-    inject::{
-        self, Action, Decision, ExaminedWorkload, InjectionContext, NATIVE_SLEEP, Note, Reason,
-    },
-    object::{Node, Workload, WorkloadKind},
+    inject::{self, Action, Decision, InjectionContext, NATIVE_SLEEP, Note, Reason},
+    object::{Node, Service, Workload, WorkloadKind},
 };
 use serde_json::Value;
 
@@ -47,6 +45,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let controller = self.controller_of(kind, &object, &request.namespace);
         let controller_annotations =
             controller.as_ref().map(|workload| &workload.metadata.annotations);
+        let mut unlisted = None;
         let decision = match inject::examine(inject::Request {
             kind,
             operation,
@@ -54,20 +53,26 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             controller_annotations,
         }) {
             Ok(workload) => {
-                let context =
-                    self.injection_context(config.pre_stop_seconds, kind, request, &workload).await;
-                workload.decide(context)
+                // Pods come in storms: for them, what is in the cache must do.
+                let is_new = request.operation == Operation::Create && kind != WorkloadKind::Pod;
+                let selecting =
+                    self.services_selecting(request, kind, workload.labels(), is_new).await;
+                unlisted = selecting.unlisted;
+                workload
+                    .decide(self.injection_context(config.pre_stop_seconds, &selecting.services))
             }
             Err(reason) => Decision { action: Action::Untouched(reason), notes: Vec::new() },
         };
-        self.injection_response(webhook, request, &decision)
+        self.injection_response(webhook, request, &decision, unlisted)
     }
 
+    /// `unlisted` says why the API server's list of Services did not count.
     fn injection_response(
         &self,
         webhook: Webhook,
         request: &AdmissionRequest<'_>,
         decision: &Decision,
+        unlisted: Option<String>,
     ) -> Result<(AdmissionResponse, ReviewResult), serde_json::Error> {
         let AdmissionRequest { namespace, name, kind, .. } = request;
         let name = if name.is_empty() { "(new)" } else { name };
@@ -80,7 +85,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         tracing::debug!(hook = webhook.name(), object = label, result, "preStop hooks");
         response = response.audit("preStop", result);
         if let Action::Untouched(reason) = &decision.action
-            && let Some(why) = self.warning_about(reason)
+            && let Some(why) = self.warning_about(reason, unlisted)
         {
             response = response.warn(self.config.load().lang.pick(
                 format!("{label}: no preStop hook is added: {why}"),
@@ -99,8 +104,11 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
 
     /// The warning about an object that gets no hook although somebody may count on one; `None` where
     /// nobody does: whoever opts out knows, and most objects have nothing to do with a CLB.
-    fn warning_about(&self, reason: &Reason) -> Option<String> {
+    fn warning_about(&self, reason: &Reason, unlisted: Option<String>) -> Option<String> {
         match reason {
+            Reason::NotSelected => unlisted.map(|error| {
+                format!("no Service on a CLB is known to select its pods, but the Services of its namespace cannot be listed: {error}. If one does, the next change of the pod template adds the hook")
+            }),
             Reason::NodesTooOld => {
                 let nodes = self.cache.nodes();
                 let too_old =
@@ -113,16 +121,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         }
     }
 
-    async fn injection_context(
-        &self,
-        seconds: u32,
-        kind: WorkloadKind,
-        request: &AdmissionRequest<'_>,
-        workload: &ExaminedWorkload<'_>,
-    ) -> InjectionContext {
-        // Pods come in storms: for them, what is in the cache must do.
-        let is_new = request.operation == Operation::Create && kind != WorkloadKind::Pod;
-        let services = self.services_selecting(request, kind, workload.labels(), is_new).await;
+    fn injection_context(&self, seconds: u32, services: &[Arc<Service>]) -> InjectionContext {
         let nodes = self.cache.nodes();
         let nodes = nodes.as_deref().filter(|nodes| !nodes.is_empty());
         InjectionContext {

@@ -23,6 +23,20 @@ use super::{
 };
 use crate::{claims::ClaimStore, config::Config, metrics::ReviewResult};
 
+/// The Services on a CLB that select a workload's pods.
+pub(super) struct SelectingServices {
+    pub services: Vec<Arc<Service>>,
+    /// Why the API server's list is not among them, so that one which was created a moment ago may be
+    /// missing.
+    pub unlisted: Option<String>,
+}
+
+impl SelectingServices {
+    fn complete(services: Vec<Arc<Service>>) -> Self {
+        Self { services, unlisted: None }
+    }
+}
+
 impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// Decides on a change of a workload.
     ///
@@ -53,7 +67,8 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         }
         let (old, new) = (old.map(Arc::new), Arc::new(new));
         let is_new = request.operation == Operation::Create;
-        let services = self.services_selecting(request, kind, new.pod_labels(), is_new).await;
+        let services =
+            self.services_selecting(request, kind, new.pod_labels(), is_new).await.services;
         let stored = old.as_ref().map(|old| (old, request.old_object));
         let decision = self.evaluate_workload(&config, stored, &new, &services).await;
         let meta = &new.metadata;
@@ -75,25 +90,25 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         kind: WorkloadKind,
         labels: PodLabels<'_>,
         is_new: bool,
-    ) -> Vec<Arc<Service>> {
+    ) -> SelectingServices {
         let namespace = &*request.namespace;
         let known = self.cache.services_selecting(namespace, labels);
         if !is_new
             || labels.pairs().next().is_none()
             || known.iter().any(|service| is_migrated(service))
         {
-            return known;
+            return SelectingServices::complete(known);
         }
         let name = &*request.name;
         let workload = (!name.is_empty()).then(|| format!("{}/{name}", kind.as_str()));
         match &*self.service_lists.of(namespace, workload).await {
             Ok(services) => {
                 let selecting = services.iter().filter(|service| service.selects_pods(labels));
-                selecting.map(Arc::clone).collect()
+                SelectingServices::complete(selecting.map(Arc::clone).collect())
             }
             Err(error) => {
                 tracing::warn!(namespace, %error, "its Services cannot be listed, so those in the cache count");
-                known
+                SelectingServices { services: known, unlisted: Some(error.to_string()) }
             }
         }
     }

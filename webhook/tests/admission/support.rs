@@ -23,12 +23,19 @@ pub const ALLOW: &str = "clbmigrate.io/allow";
 /// A user that is no part of Kubernetes.
 pub const USER: &str = "jane@example.com";
 
-/// Answers what an API server would; `None` stands for one that does not answer.
-#[derive(Default, Clone)]
+/// Answers what an API server would; `None` stands for one that does not answer. By default there is no
+/// Service that the cache does not know, and no answer to all else.
+#[derive(Clone)]
 pub struct FakeApiReader {
     pub slices: Option<Vec<Value>>,
     pub past_templates: Option<Vec<Value>>,
     pub services: Option<Vec<Value>>,
+}
+
+impl Default for FakeApiReader {
+    fn default() -> Self {
+        Self { slices: None, past_templates: None, services: Some(Vec::new()) }
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(

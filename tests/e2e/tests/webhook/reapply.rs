@@ -44,7 +44,10 @@ fn again(cluster: &TestCluster<'_>) -> Result<()> {
             if let Some(seconds) = grace {
                 made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = seconds.into();
             }
-            let both = list(&[migrated(&namespace.name, name, "20"), made]).to_string();
+            // The Service comes first, so that the hook does not hang on a list of Services in time.
+            let service = migrated(&namespace.name, name, "20");
+            namespace.kubectl(apply, &service.to_string())?.expect_code(0)?;
+            let both = list(&[service, made]).to_string();
             namespace.kubectl(apply, &both)?.expect_code(0)?;
             let object = format!("{kind}/{name}");
             let before = template(&namespace, &object)?;

@@ -94,8 +94,18 @@ fn an_edit_that_made_it_a_migrated_one_milliseconds_ago_counts_too() {
 }
 
 #[test]
-fn where_the_api_server_cannot_be_asked_the_cache_counts() {
-    create(&test_cluster().nodes(&[node(1)]), &bare()).is_untouched("not_selected");
+fn where_the_api_server_cannot_be_asked_the_cache_counts_and_a_warning_says_so() {
+    let silent = FakeApiReader { services: None, ..FakeApiReader::default() };
+    let response = create(&test_cluster().nodes(&[node(1)]).api_reader(silent), &bare());
+    assert!(!response.is_patched);
+    assert_eq!(response.result, "not_selected");
+    let [warning] = &*response.warnings else { panic!("{response:?}") };
+    assert!(
+        warning.contains(
+            "cannot be listed: there is no API server to ask. If one does, the next change"
+        ),
+        "{warning}"
+    );
     create(&shop(), &bare()).has_hook(30);
 }
 
