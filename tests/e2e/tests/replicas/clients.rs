@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clbmigrate_testbed::{Cluster, Network, Validity};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams, PostParams},
@@ -37,9 +37,12 @@ const SLOW: [&str; 2] = ["the API server gave no answer within", "failed calling
 /// How long a client waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Gives the users the right to write Services.
+/// Gives the users the right to write Services and Deployments.
 pub fn make_users(cluster: &Cluster<'_>) -> Result<()> {
-    let rules = json!([{"apiGroups": [""], "resources": ["services"], "verbs": ["*"]}]);
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["*"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"]},
+    ]);
     let kind = |kind: &str| {
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
@@ -124,6 +127,11 @@ impl Clients {
 
     /// The Services of a namespace, as the user with this number.
     pub fn services(&self, namespace: &str, number: usize) -> Api<Service> {
+        Api::namespaced(self.0[number % USERS].clone(), namespace)
+    }
+
+    /// The Deployments of a namespace, as the user with this number.
+    pub fn deployments(&self, namespace: &str, number: usize) -> Api<Deployment> {
         Api::namespaced(self.0[number % USERS].clone(), namespace)
     }
 

@@ -1,5 +1,6 @@
 //! Two replicas of the webhook as one: Services that want one vServer group at the same time, writes that
-//! fail after they were admitted, a replica that is killed, and a hostile Pod.
+//! fail after they were admitted, a replica that is killed, a hostile Pod,
+//! changes of the installation under constant reviews, and what breaks and heals.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,10 +13,13 @@ mod at_once;
 mod bindings;
 mod clients;
 mod connections;
+mod constant_reviews;
 mod forged;
+mod healing;
 mod hostile;
 mod killed;
 mod pods;
+mod rolling;
 mod test_cluster;
 mod unfinished;
 
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
         at_once::CASES,
         killed::CASES,
         connections::CASES,
+        rolling::CASES,
+        healing::CASES,
         forged::LAST_CASES,
     ];
     let trials = cases.into_iter().flatten().copied().map(|case| trial(&shared, &cluster, case));

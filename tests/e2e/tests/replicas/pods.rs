@@ -2,21 +2,32 @@
 
 use std::{
     fs,
+    io::Write as _,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use clbmigrate_e2e::NAMESPACE;
+use clbmigrate_testbed::run_in;
 
 use crate::test_cluster::TestCluster;
+
+/// Ends the connections of a Pod to its API server, and refuses new ones. Only calls of its own go to port 443.
+const CUT_OFF: &str = "
+table inet clbmigrate_watches {
+    chain out { type filter hook output priority -300; tcp dport 443 reject with tcp reset; }
+    chain in { type filter hook input priority -300; tcp sport 443 reject with tcp reset; }
+}";
+const RECONNECT: &str = "delete table inet clbmigrate_watches";
 
 /// A Pod that runs.
 #[derive(Debug, Clone)]
 pub struct Pod {
     pub name: String,
     uid: String,
+    pub node: String,
     pub address: Ipv4Addr,
 }
 
@@ -33,7 +44,12 @@ impl Pod {
                 text.map(str::to_owned).with_context(|| format!("{pointer} of a Pod"))
             };
             let address = text("/status/podIP")?.parse()?;
-            Ok(Self { name: text("/metadata/name")?, uid: text("/metadata/uid")?, address })
+            Ok(Self {
+                name: text("/metadata/name")?,
+                uid: text("/metadata/uid")?,
+                node: text("/spec/nodeName")?,
+                address,
+            })
         });
         pods.collect()
     }
@@ -83,6 +99,30 @@ impl Pod {
     /// The file with its network.
     pub fn network(&self) -> Result<PathBuf> {
         Ok(PathBuf::from(format!("/proc/{}/ns/net", self.process()?)))
+    }
+
+    /// Deletes it and waits until it is gone.
+    pub fn delete(&self, cluster: &TestCluster<'_>) -> Result<()> {
+        cluster.kubectl_ok(&format!("delete pod {} -n {NAMESPACE}", self.name), "").map(drop)
+    }
+
+    /// Ends its connections to the API server, and refuses new ones; whoever calls it is not concerned.
+    pub fn cut_off_from_api_server(&self) -> Result<()> {
+        self.filter(CUT_OFF)
+    }
+
+    /// Lets it reach the API server again.
+    pub fn reconnect(&self) -> Result<()> {
+        self.filter(RECONNECT)
+    }
+
+    fn filter(&self, rules: &str) -> Result<()> {
+        run_in(&self.network()?, || {
+            let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn()?;
+            nft.stdin.take().context("a pipe")?.write_all(rules.as_bytes())?;
+            ensure!(nft.wait()?.success(), "nft has failed in {}", self.name);
+            Ok(())
+        })
     }
 
     /// The memory that its process has, in KiB.

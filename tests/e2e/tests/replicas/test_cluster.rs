@@ -21,7 +21,7 @@ const CLUSTER_ID: &str = "c0a0000000000000000000000000000a1";
 const VALUES: &str = "--set rules.CLB104=off";
 
 /// The chart's default.
-const REPLICAS: usize = 2;
+pub const REPLICAS: usize = 2;
 /// How long Pods may take to go.
 const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -95,6 +95,22 @@ impl TestCluster<'_> {
     /// The same; it must succeed.
     pub fn kubectl_ok(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
         self.kubectl(arguments, manifest)?.expect_code(0).with_context(|| arguments.to_owned())
+    }
+
+    /// Runs kubectl once, whatever the webhook answers.
+    pub fn run_once(&self, arguments: &str, manifest: &str) -> Result<CommandOutput> {
+        self.kubectl.run(arguments, manifest)
+    }
+
+    /// Helm with these arguments, which must succeed.
+    pub fn helm(&self, arguments: &str) -> Result<CommandOutput> {
+        self.release.helm(arguments)
+    }
+
+    /// The number of the release's revision that is in force.
+    pub fn revision(&self) -> Result<u64> {
+        let history = self.helm(&format!("history clbmigrate -n {NAMESPACE} --max 1 -o json"))?;
+        history.json()?[0]["revision"].as_u64().context("a revision")
     }
 
     /// Changes the installation by more of helm's arguments, and waits until it answers. What tests have
