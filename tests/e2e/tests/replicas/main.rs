@@ -11,6 +11,7 @@
 
 mod at_once;
 mod bindings;
+mod certificates;
 mod clients;
 mod connections;
 mod constant_reviews;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         connections::CASES,
         rolling::CASES,
         healing::CASES,
+        certificates::CASES,
         forged::LAST_CASES,
     ];
     let trials = cases.into_iter().flatten().copied().map(|case| trial(&shared, &cluster, case));
