@@ -36,6 +36,16 @@ pub struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "tls_cert_dir")]
     pub tls_name: Vec<String>,
 
+    /// How long the self-made authority is valid; a new one follows it after two thirds
+    #[arg(long, value_name = "TIME", default_value = "87600h", value_parser = lifetime,
+          conflicts_with = "tls_cert_dir")]
+    pub ca_lifetime: Duration,
+
+    /// How long a self-made certificate is valid; a new one follows it after two thirds
+    #[arg(long, value_name = "TIME", default_value = "168h", value_parser = lifetime,
+          conflicts_with = "tls_cert_dir")]
+    pub leaf_lifetime: Duration,
+
     /// Take reviews only from clients with a certificate of an authority in this file, PEM; read again
     /// when it changes [default: from everybody]
     #[arg(long, value_name = "FILE")]
@@ -87,6 +97,12 @@ fn period(text: &str) -> Result<Duration, String> {
     if period < Duration::from_millis(10) { Err("at least 10ms".to_owned()) } else { Ok(period) }
 }
 
+/// Shorter lives leave no time to publish a certificate before another one ends.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = time(text)?;
+    if lifetime < Duration::from_secs(15) { Err("at least 15s".to_owned()) } else { Ok(lifetime) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +123,7 @@ mod tests {
             assert!(time(wrong).is_err(), "{wrong}");
         }
         assert!(period("0s").is_err());
+        assert!(lifetime("1s").is_err());
+        assert_eq!(lifetime("168h"), Ok(Duration::from_secs(7 * 24 * 3600)));
     }
 }

@@ -13,6 +13,7 @@ pub mod metrics;
 mod rights;
 pub mod run;
 pub mod serve;
+pub mod server_clock;
 pub mod setup;
 mod stripped;
 pub mod tls;

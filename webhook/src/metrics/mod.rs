@@ -84,6 +84,7 @@ pub struct Metrics {
     suppressed: Counter,
     reloads: Family<ReloadLabels, Counter>,
     expiry: Gauge,
+    authority_expiry: Gauge,
     published: Counter,
     connections: Gauge,
     panics: Counter,
@@ -155,6 +156,7 @@ impl Default for Metrics {
             suppressed: Counter::default(),
             reloads: Family::default(),
             expiry: Gauge::default(),
+            authority_expiry: Gauge::default(),
             published: Counter::default(),
             connections: Gauge::default(),
             panics: Counter::default(),
@@ -189,6 +191,11 @@ impl Default for Metrics {
             "certificate_expiry_timestamp_seconds",
             "When the certificate at hand ends, in seconds since 1970; 0 without one",
             metrics.expiry.clone(),
+        );
+        registry.register(
+            "ca_expiry_timestamp_seconds",
+            "When the webhook's own authority ends, in seconds since 1970; 0 without one",
+            metrics.authority_expiry.clone(),
         );
         registry.register(
             "ca_published",
@@ -258,8 +265,12 @@ impl Metrics {
 
     /// Shows when the serving certificate expires.
     pub fn set_certificate_expiry(&self, at: SystemTime) {
-        let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.expiry.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.expiry.set(seconds_since_1970(at));
+    }
+
+    /// Shows when the webhook's own authority expires.
+    pub fn set_authority_expiry(&self, at: SystemTime) {
+        self.authority_expiry.set(seconds_since_1970(at));
     }
 
     /// Counts a write of the CA bundle into a webhook configuration.
@@ -333,6 +344,11 @@ impl Metrics {
     }
 }
 
+fn seconds_since_1970(at: SystemTime) -> i64 {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +364,7 @@ mod tests {
         metrics.review_finished(Webhook::ValidateServices, Duration::from_micros(70));
         metrics.count_config_reload(&Reload::Rejected(String::new()));
         metrics.set_certificate_expiry(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        metrics.set_authority_expiry(UNIX_EPOCH + Duration::from_secs(2_000_000_000));
         metrics.register_cache_age("services", || Some(Duration::from_millis(1500)));
         metrics.register_cache_age("nodes", || None);
         let text = metrics.text().expect("text");
@@ -362,6 +379,7 @@ mod tests {
             r#"config_reloads_total{result="refused"} 1"#,
             r#"config_reloads_total{result="taken"} 0"#,
             "certificate_expiry_timestamp_seconds 1800000000",
+            "ca_expiry_timestamp_seconds 2000000000",
             r#"cache_age_seconds{kind="services"} 1.5"#,
             concat!(r#"build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {

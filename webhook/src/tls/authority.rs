@@ -1,25 +1,20 @@
-//! The webhook's own certificate authority, which all replicas share, and the certificates it signs.
+//! The webhook's own certificate authority, which all replicas share, and how one authority follows
+//! another without a call that fails.
+//!
+//! When two thirds of its life are over, a next one is made, and its certificate is published beside the
+//! present one. Once every webhook configuration has carried it for a while, it signs. The certificate
+//! of the one before stays published until it expires, so that whatever it has signed is trusted.
 
 use std::time::{Duration, SystemTime};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::CertificateDer;
 
-use super::{CaBundle, ServingCertificate, ServingCertificateError};
-
-/// How long before it is made a certificate begins to be valid: clocks of API servers may be behind.
-const CLOCK_SKEW: Duration = Duration::from_secs(2 * 3600);
+use super::{CaBundle, ServingCertificate, ServingCertificateError, signer::Signer};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How long an authority is valid.
-const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * DAY.as_secs());
-
-/// How long a certificate that it signs is valid.
-const LEAF_LIFETIME: Duration = Duration::from_secs(7 * DAY.as_secs());
+/// How long API servers and other replicas have to hear of a new authority before it signs.
+const MAX_OVERLAP: Duration = Duration::from_secs(300);
 
 /// Why an authority cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,61 +28,111 @@ pub enum CertificateAuthorityError {
     /// The bundle lacks its certificate, so API servers would not trust what it signs.
     #[error("the bundle has other certificates than the signer's")]
     NotInBundle,
+    /// Its certificate may sign no others.
+    #[error("the certificate is not one of an authority")]
+    NoAuthority,
+    /// It begins later, so API servers would not trust what it signs.
+    #[error("the certificate is not valid yet; the clock of who made it is ahead")]
+    NotYetValid,
+}
+
+/// How long certificates are valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An authority's.
+    pub authority: Duration,
+    /// A serving certificate's.
+    pub leaf: Duration,
+}
+
+impl Default for Lifetimes {
+    /// Ten years, and seven days.
+    fn default() -> Self {
+        Self { authority: 3650 * DAY, leaf: 7 * DAY }
+    }
+}
+
+impl Lifetimes {
+    /// How long a next authority is published before it signs: five minutes, less where certificates
+    /// live so short that the present one would expire meanwhile.
+    fn overlap(&self) -> Duration {
+        MAX_OVERLAP.min(self.authority / 10)
+    }
+}
+
+/// What an authority needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotationStep {
+    /// A next authority is made, and published beside the present one.
+    Prepare,
+    /// The next authority signs from now on.
+    Promote,
+    /// Certificates that have expired are published no longer.
+    Retire,
+}
+
+/// The certificate and key of an authority, PEM.
+#[derive(Debug, Clone, Copy)]
+pub struct SignerPem<'a> {
+    /// The certificate.
+    pub certificate: &'a str,
+    /// The private key.
+    pub key: &'a str,
 }
 
 /// A certificate authority: signs serving certificates that API servers trust by its bundle.
+#[derive(Debug)]
 pub struct CertificateAuthority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-    key: String,
+    signer: Signer,
+    /// The one that signs later. Its certificate is in the bundle.
+    next: Option<Signer>,
     bundle: CaBundle,
-}
-
-impl std::fmt::Debug for CertificateAuthority {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Never the key.
-        f.debug_struct("CertificateAuthority")
-            .field("generation", &self.bundle.generation())
-            .finish_non_exhaustive()
-    }
+    lifetimes: Lifetimes,
 }
 
 impl CertificateAuthority {
-    /// Makes an authority with a new key, valid for ten years from now. Its bundle is its own
-    /// certificate, with this generation.
+    /// Makes an authority with a new key. Its bundle is its own certificate, with this generation.
     ///
     /// # Errors
     /// When the certificate cannot be made, for example for want of randomness.
-    pub fn create(generation: u64, now: SystemTime) -> Result<Self, CertificateAuthorityError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params =
-            params(&format!("clbmigrate-webhook-ca-{generation}"), now, AUTHORITY_LIFETIME);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key)?.pem();
-        let bundle = CaBundle::new(&certificate, generation)?;
-        Ok(Self { key: key.serialize_pem(), issuer: Issuer::new(params, key), certificate, bundle })
-    }
-
-    /// Reads an authority that was made before, from its certificate and key in PEM and the bundle that
-    /// API servers trust.
-    ///
-    /// # Errors
-    /// When they do not belong together, or the certificate has expired.
-    pub fn open(
-        certificate: &str,
-        key: &str,
-        bundle: CaBundle,
+    pub fn create(
+        generation: u64,
+        lifetimes: Lifetimes,
         now: SystemTime,
     ) -> Result<Self, CertificateAuthorityError> {
-        ServingCertificate::parse(certificate.as_bytes(), key.as_bytes(), now)?;
-        let own = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|error| ServingCertificateError::Certificate(error.to_string()))?;
-        if !bundle.certificates().contains(&own) {
-            return Err(CertificateAuthorityError::NotInBundle);
+        let signer = Signer::create(generation, lifetimes.authority, now)?;
+        let bundle = CaBundle::new(signer.pem(), generation)?;
+        Ok(Self { signer, next: None, bundle, lifetimes })
+    }
+
+    /// Reads an authority that was made before, with the one that follows it where there is one, and
+    /// with the bundle that API servers trust. Where it has expired, the one that follows takes its
+    /// place.
+    ///
+    /// # Errors
+    /// When they do not belong together, or are not valid now.
+    pub fn open(
+        signer: SignerPem<'_>,
+        next: Option<SignerPem<'_>>,
+        bundle: CaBundle,
+        lifetimes: Lifetimes,
+        now: SystemTime,
+    ) -> Result<Self, CertificateAuthorityError> {
+        let open = |pem: SignerPem<'_>| {
+            let signer = Signer::open(pem.certificate, pem.key)?;
+            if !bundle.certificates().contains(signer.certificate()) {
+                return Err(CertificateAuthorityError::NotInBundle);
+            }
+            Ok(signer)
+        };
+        let (mut signer, mut next) = (open(signer)?, next.map(open).transpose()?);
+        if signer.check(now).is_err()
+            && let Some(follower) = next.take_if(|next| next.check(now).is_ok())
+        {
+            signer = follower;
         }
-        let issuer = Issuer::from_ca_cert_der(&own, KeyPair::from_pem(key)?)?;
-        Ok(Self { issuer, certificate: certificate.to_owned(), key: key.to_owned(), bundle })
+        signer.check(now)?;
+        Ok(Self { signer, next, bundle, lifetimes })
     }
 
     /// The same authority, its bundle with another generation.
@@ -102,18 +147,38 @@ impl CertificateAuthority {
         &self.bundle
     }
 
-    /// The authority's own certificate, PEM.
+    /// The certificate that signs, PEM.
     pub fn certificate(&self) -> &str {
-        &self.certificate
+        self.signer.pem()
     }
 
-    /// The authority's private key, PEM. It must never be logged.
+    /// Its private key, PEM. It must never be logged.
     pub fn key(&self) -> &str {
-        &self.key
+        self.signer.key()
     }
 
-    /// Signs a serving certificate for these DNS names and IP addresses, with a new key, valid for seven
-    /// days from now.
+    /// The certificate that signs.
+    pub fn signing_certificate(&self) -> &CertificateDer<'static> {
+        self.signer.certificate()
+    }
+
+    /// The one that will sign, PEM. Its key must never be logged.
+    pub fn next(&self) -> Option<SignerPem<'_>> {
+        let next = self.next.as_ref()?;
+        Some(SignerPem { certificate: next.pem(), key: next.key() })
+    }
+
+    /// When the certificate that signs expires.
+    pub fn not_after(&self) -> SystemTime {
+        self.signer.not_after()
+    }
+
+    /// Whether API servers trust now what it signs.
+    pub fn is_valid(&self, now: SystemTime) -> bool {
+        self.signer.check(now).is_ok()
+    }
+
+    /// Signs a serving certificate for these DNS names and IP addresses, with a new key.
     ///
     /// # Errors
     /// When a name is invalid, or the certificate cannot be made.
@@ -122,22 +187,158 @@ impl CertificateAuthority {
         server_names: &[String],
         now: SystemTime,
     ) -> Result<ServingCertificate, CertificateAuthorityError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params("clbmigrate-webhook", now, LEAF_LIFETIME);
-        params.subject_alt_names = CertificateParams::new(server_names)?.subject_alt_names;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        let leaf = params.signed_by(&key, &self.issuer)?;
-        Ok(ServingCertificate::parse(leaf.pem().as_bytes(), key.serialize_pem().as_bytes(), now)?)
+        self.signer.sign(server_names, self.lifetimes.leaf, now)
+    }
+
+    /// What is due now; `is_published` says whether every webhook configuration carries a certificate.
+    pub fn due_step(
+        &self,
+        now: SystemTime,
+        is_published: impl Fn(&CertificateDer<'static>) -> bool,
+    ) -> Option<RotationStep> {
+        if let Some(next) = &self.next {
+            let is_known =
+                now >= next.made() + self.lifetimes.overlap() && is_published(next.certificate());
+            return is_known.then_some(RotationStep::Promote);
+        }
+        if self.signer.is_due(now) {
+            return Some(RotationStep::Prepare);
+        }
+        let all = self.bundle.certificates();
+        (all.len() > self.trusted(now).len()).then_some(RotationStep::Retire)
+    }
+
+    /// The authority after a step.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made.
+    pub fn after(
+        self,
+        step: RotationStep,
+        now: SystemTime,
+    ) -> Result<Self, CertificateAuthorityError> {
+        let generation = self.bundle.generation().saturating_add(1);
+        let mut trusted = self.trusted(now);
+        match (step, self.next) {
+            (RotationStep::Promote, Some(next)) => Ok(Self { signer: next, next: None, ..self }),
+            (RotationStep::Prepare, None) => {
+                let next = Signer::create(generation, self.lifetimes.authority, now)?;
+                trusted.push(next.certificate().clone());
+                let bundle = CaBundle::of(&trusted, generation)?;
+                Ok(Self { next: Some(next), bundle, ..self })
+            }
+            (RotationStep::Retire, next) => {
+                Ok(Self { next, bundle: CaBundle::of(&trusted, generation)?, ..self })
+            }
+            (_, next) => Ok(Self { next, ..self }),
+        }
+    }
+
+    /// The bundle's certificates that have not expired.
+    fn trusted(&self, now: SystemTime) -> Vec<CertificateDer<'static>> {
+        self.bundle.unexpired(now)
     }
 }
 
-fn params(name: &str, now: SystemTime, lifetime: Duration) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = (now - CLOCK_SKEW).into();
-    params.not_after = (now + lifetime).into();
-    params
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes =
+        Lifetimes { authority: Duration::from_secs(60), leaf: Duration::from_secs(20) };
+
+    fn at(start: SystemTime, seconds: u64) -> SystemTime {
+        start + Duration::from_secs(seconds)
+    }
+
+    fn names() -> [String; 1] {
+        ["web.shop.svc".to_owned()]
+    }
+
+    #[test]
+    fn one_authority_follows_another_with_overlap() {
+        let start = SystemTime::now();
+        let first = CertificateAuthority::create(1, LIFETIMES, start).expect("an authority");
+        let old = first.signing_certificate().clone();
+        assert_eq!(first.due_step(at(start, 39), |_| true), None);
+        assert_eq!(first.due_step(at(start, 40), |_| true), Some(RotationStep::Prepare));
+
+        let both = first.after(RotationStep::Prepare, at(start, 40)).expect("two authorities");
+        assert_eq!(both.signing_certificate(), &old, "the present one signs on");
+        assert_eq!(both.bundle().generation(), 2);
+        let [published_old, new] = &*both.bundle().certificates() else { panic!("{both:?}") };
+        assert_eq!(published_old, &old);
+        assert_eq!(both.due_step(at(start, 45), |_| true), None, "not heard of everywhere");
+        assert_eq!(both.due_step(at(start, 46), |_| false), None, "not published");
+        let is_new = |certificate: &CertificateDer<'static>| certificate == new;
+        assert_eq!(both.due_step(at(start, 46), is_new), Some(RotationStep::Promote));
+
+        let new = new.clone();
+        let after = both.after(RotationStep::Promote, at(start, 46)).expect("the new one");
+        assert_eq!(after.signing_certificate(), &new);
+        assert_eq!(after.bundle().generation(), 2, "the bundle is the same");
+        assert_eq!(after.due_step(at(start, 59), |_| true), None, "the old one is trusted still");
+        assert_eq!(after.due_step(at(start, 60), |_| true), Some(RotationStep::Retire));
+
+        let alone = after.after(RotationStep::Retire, at(start, 60)).expect("the new one alone");
+        assert_eq!(alone.bundle().certificates(), [new]);
+        assert_eq!(alone.bundle().generation(), 3);
+        assert_eq!(alone.due_step(at(start, 60), |_| true), None);
+    }
+
+    #[test]
+    fn a_serving_certificate_never_outlives_its_authority() {
+        let start = SystemTime::now();
+        let authority = CertificateAuthority::create(1, LIFETIMES, start).expect("an authority");
+        let leaf = authority.sign(&names(), at(start, 50)).expect("a certificate");
+        assert_eq!(leaf.not_after(), authority.not_after());
+    }
+
+    #[test]
+    fn what_follows_takes_the_place_of_what_has_expired() {
+        let start = SystemTime::now();
+        let first = CertificateAuthority::create(1, LIFETIMES, start).expect("an authority");
+        let both = first.after(RotationStep::Prepare, at(start, 40)).expect("two authorities");
+        let signer = SignerPem { certificate: both.certificate(), key: both.key() };
+        let open = |now| {
+            CertificateAuthority::open(signer, both.next(), both.bundle().clone(), LIFETIMES, now)
+        };
+        let before = open(at(start, 59)).expect("valid");
+        assert_eq!(before.signing_certificate(), both.signing_certificate());
+        let after = open(at(start, 61)).expect("the next one");
+        assert_ne!(after.signing_certificate(), both.signing_certificate());
+        assert!(after.next().is_none());
+        assert!(open(at(start, 101)).is_err(), "both have expired");
+    }
+
+    #[test]
+    fn an_authority_from_the_future_signs_nothing() {
+        let start = SystemTime::now();
+        let ahead = at(start, 3 * 3600);
+        let made = CertificateAuthority::create(1, Lifetimes::default(), ahead).expect("made");
+        let signer = SignerPem { certificate: made.certificate(), key: made.key() };
+        let opened = CertificateAuthority::open(
+            signer,
+            None,
+            made.bundle().clone(),
+            Lifetimes::default(),
+            start,
+        );
+        assert!(matches!(opened, Err(CertificateAuthorityError::NotYetValid)), "{opened:?}");
+        assert!(!made.is_valid(start));
+        assert!(made.is_valid(ahead));
+    }
+
+    #[test]
+    fn a_serving_certificate_is_no_authority() {
+        let now = SystemTime::now();
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let leaf = rcgen::CertificateParams::new(names()).expect("a name");
+        let leaf = leaf.self_signed(&key).expect("signed").pem();
+        let bundle = CaBundle::new(&leaf, 1).expect("a bundle");
+        let key = key.serialize_pem();
+        let signer = SignerPem { certificate: &leaf, key: &key };
+        let opened = CertificateAuthority::open(signer, None, bundle, Lifetimes::default(), now);
+        assert!(matches!(opened, Err(CertificateAuthorityError::NoAuthority)), "{opened:?}");
+    }
 }

@@ -7,8 +7,11 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
+use rustls::pki_types::CertificateDer;
 
-use super::{CaBundle, CertificateAuthority, CertificateAuthorityError, FIELD_MANAGER};
+use super::{
+    CaBundle, CertificateAuthority, CertificateAuthorityError, FIELD_MANAGER, Lifetimes, SignerPem,
+};
 
 /// The Secret's name.
 pub const SECRET_NAME: &str = "clbmigrate-webhook-ca";
@@ -19,6 +22,9 @@ const BUNDLE_KEY: &str = "ca.crt";
 /// The certificate and the private key that sign the replicas' certificates.
 const SIGNER_CERT_KEY: &str = "signer.crt";
 const SIGNER_PRIVATE_KEY: &str = "signer.key";
+/// Those that will sign next, while one authority follows another.
+const NEXT_CERT_KEY: &str = "next.crt";
+const NEXT_PRIVATE_KEY: &str = "next.key";
 /// The bundle's generation: it grows with every change of the bundle.
 const GENERATION_KEY: &str = "generation";
 
@@ -40,12 +46,18 @@ pub enum SecretError {
 #[derive(Debug, Clone)]
 pub struct AuthoritySecret {
     api: Api<Secret>,
+    lifetimes: Lifetimes,
 }
 
 impl AuthoritySecret {
-    /// The Secret of this namespace.
-    pub fn new(client: Client, namespace: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace) }
+    /// The Secret of this namespace. What is made for it lives so long.
+    pub fn new(client: Client, namespace: &str, lifetimes: Lifetimes) -> Self {
+        Self { api: Api::namespaced(client, namespace), lifetimes }
+    }
+
+    /// How long certificates live.
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
     }
 
     /// The API of Secrets in its namespace, to watch it.
@@ -53,8 +65,8 @@ impl AuthoritySecret {
         self.api.clone()
     }
 
-    /// The authority in the Secret. If the Secret is missing or unusable, `known` or else a new authority
-    /// is written. If several replicas do so at once, one of them succeeds, and all use its authority.
+    /// The authority in the Secret. If the Secret is missing or unusable, `known`, if it is valid, or else
+    /// a new authority is written. If several replicas do so at once, one of them succeeds, and all use its authority.
     ///
     /// # Errors
     /// When the Secret cannot be read or written.
@@ -66,7 +78,7 @@ impl AuthoritySecret {
         let old = self.api.get_opt(SECRET_NAME).await?;
         let mut last = 0;
         if let Some(secret) = &old {
-            match parse(secret, now) {
+            match self.parse(secret, now) {
                 Ok(authority) => return Ok(authority),
                 Err(why) => {
                     tracing::error!(
@@ -81,12 +93,13 @@ impl AuthoritySecret {
                 }
             }
         }
-        match known.filter(|known| known.bundle().generation() >= last) {
+        match known.filter(|known| known.is_valid(now) && known.bundle().generation() >= last) {
             Some(known) => self.write(old, known, now).await,
             // What the bundle was is lost, so this one must count as newer.
             None => {
-                self.write(old, &CertificateAuthority::create(last.saturating_add(1), now)?, now)
-                    .await
+                let generation = last.saturating_add(1);
+                let made = CertificateAuthority::create(generation, self.lifetimes, now)?;
+                self.write(old, &made, now).await
             }
         }
     }
@@ -101,12 +114,31 @@ impl AuthoritySecret {
         now: SystemTime,
     ) -> Result<CertificateAuthority, SecretError> {
         let secret = self.api.get(SECRET_NAME).await?;
-        let authority = parse(&secret, now).map_err(SecretError::Useless)?;
+        let authority = self.parse(&secret, now).map_err(SecretError::Useless)?;
         if authority.bundle().generation() >= published {
             return Ok(authority);
         }
         let authority = authority.with_generation(published.saturating_add(1));
         self.write(Some(secret), &authority, now).await
+    }
+
+    /// Takes the step of rotation that is due for the authority in the Secret. `is_published` says whether
+    /// every webhook configuration carries a certificate. Where another replica has taken it, that counts.
+    ///
+    /// # Errors
+    /// When the Secret cannot be read or written, or its contents are unusable.
+    pub async fn rotate(
+        &self,
+        is_published: impl Fn(&CertificateDer<'static>) -> bool,
+        now: SystemTime,
+    ) -> Result<CertificateAuthority, SecretError> {
+        let secret = self.api.get(SECRET_NAME).await?;
+        let authority = self.parse(&secret, now).map_err(SecretError::Useless)?;
+        let Some(step) = authority.due_step(now, is_published) else { return Ok(authority) };
+        let rotated = authority.after(step, now)?;
+        let written = self.write(Some(secret), &rotated, now).await?;
+        tracing::info!(?step, generation = written.bundle().generation(), "authority rotated");
+        Ok(written)
     }
 
     /// Writes the Secret over the version that was read, or creates it, and returns the authority that is
@@ -137,36 +169,50 @@ impl AuthoritySecret {
             }
             written => written?,
         };
-        parse(&secret, now).map_err(SecretError::Useless)
+        self.parse(&secret, now).map_err(SecretError::Useless)
+    }
+
+    fn parse(&self, secret: &Secret, now: SystemTime) -> Result<CertificateAuthority, String> {
+        parse(secret, self.lifetimes, now)
     }
 }
 
 fn data(authority: &CertificateAuthority) -> BTreeMap<String, ByteString> {
     let generation = authority.bundle().generation().to_string();
-    [
+    let mut data = vec![
         (BUNDLE_KEY, authority.bundle().pem()),
         (SIGNER_CERT_KEY, authority.certificate()),
         (SIGNER_PRIVATE_KEY, authority.key()),
         (GENERATION_KEY, &generation),
-    ]
-    .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
-    .into()
+    ];
+    if let Some(next) = authority.next() {
+        data.extend([(NEXT_CERT_KEY, next.certificate), (NEXT_PRIVATE_KEY, next.key)]);
+    }
+    let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+    data.into_iter().map(|(key, value)| (key.to_owned(), bytes(value))).collect()
 }
 
 /// The authority in a Secret. The error never shows its contents.
-pub(super) fn parse(secret: &Secret, now: SystemTime) -> Result<CertificateAuthority, String> {
+pub(super) fn parse(
+    secret: &Secret,
+    lifetimes: Lifetimes,
+    now: SystemTime,
+) -> Result<CertificateAuthority, String> {
     let generation = text(secret, GENERATION_KEY)?;
     let generation: u64 =
         generation.trim().parse().map_err(|_| format!("{GENERATION_KEY} is no number"))?;
     let bundle = CaBundle::new(text(secret, BUNDLE_KEY)?, generation)
         .map_err(|error| format!("{BUNDLE_KEY}: {error}"))?;
-    CertificateAuthority::open(
-        text(secret, SIGNER_CERT_KEY)?,
-        text(secret, SIGNER_PRIVATE_KEY)?,
-        bundle,
-        now,
-    )
-    .map_err(|error| format!("{SIGNER_CERT_KEY}: {error}"))
+    let signer = SignerPem {
+        certificate: text(secret, SIGNER_CERT_KEY)?,
+        key: text(secret, SIGNER_PRIVATE_KEY)?,
+    };
+    let next = match text(secret, NEXT_CERT_KEY) {
+        Ok(certificate) => Some(SignerPem { certificate, key: text(secret, NEXT_PRIVATE_KEY)? }),
+        Err(_) => None,
+    };
+    CertificateAuthority::open(signer, next, bundle, lifetimes, now)
+        .map_err(|error| format!("{SIGNER_CERT_KEY}: {error}"))
 }
 
 fn text<'s>(secret: &'s Secret, key: &str) -> Result<&'s str, String> {
@@ -186,8 +232,9 @@ mod tests {
     #[test]
     fn an_authority_is_read_back_and_signs_for_those_who_trust_it() {
         let now = SystemTime::now();
-        let made = CertificateAuthority::create(7, now).expect("an authority");
-        let read = parse(&secret(&made), now).expect("the same authority");
+        let made =
+            CertificateAuthority::create(7, Lifetimes::default(), now).expect("an authority");
+        let read = parse(&secret(&made), Lifetimes::default(), now).expect("the same authority");
         assert_eq!(read.bundle(), made.bundle());
         assert_eq!(read.bundle().generation(), 7);
         let certificate = read.sign(&["web.shop.svc".to_owned()], now).expect("a certificate");
@@ -212,10 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn the_one_that_will_sign_is_read_back_too() {
+        let now = SystemTime::now();
+        let made = CertificateAuthority::create(7, Lifetimes::default(), now).expect("made");
+        let made = made.after(super::super::RotationStep::Prepare, now).expect("two authorities");
+        let read = parse(&secret(&made), Lifetimes::default(), now).expect("the same");
+        assert_eq!(read.bundle(), made.bundle());
+        let next = |authority: &CertificateAuthority| {
+            authority.next().map(|next| (next.certificate.to_owned(), next.key.to_owned()))
+        };
+        assert_eq!(next(&read), next(&made));
+        assert!(next(&read).is_some());
+    }
+
+    #[test]
     fn a_secret_that_is_not_whole_says_what_is_wrong_and_shows_nothing() {
         let now = SystemTime::now();
-        let made = CertificateAuthority::create(7, now).expect("an authority");
-        let other = CertificateAuthority::create(8, now).expect("an authority");
+        let made =
+            CertificateAuthority::create(7, Lifetimes::default(), now).expect("an authority");
+        let other =
+            CertificateAuthority::create(8, Lifetimes::default(), now).expect("an authority");
         let with = |key: &str, value: Option<&str>| {
             let mut secret = secret(&made);
             let data = secret.data.as_mut().expect("data");
@@ -223,7 +286,7 @@ mod tests {
                 Some(value) => data.insert(key.to_owned(), ByteString(value.into())),
                 None => data.remove(key),
             };
-            parse(&secret, now).expect_err("of no use")
+            parse(&secret, Lifetimes::default(), now).expect_err("of no use")
         };
         assert_eq!(with(SIGNER_PRIVATE_KEY, None), "it has no signer.key");
         assert_eq!(with(GENERATION_KEY, Some("one")), "generation is no number");
@@ -233,6 +296,10 @@ mod tests {
         assert!(!mismatch.contains("PRIVATE"));
         assert!(with(BUNDLE_KEY, Some(other.bundle().pem())).contains("other certificates"));
         let later = now + std::time::Duration::from_secs(11 * 365 * 24 * 3600);
-        assert!(parse(&secret(&made), later).expect_err("over").contains("expired"));
+        assert!(
+            parse(&secret(&made), Lifetimes::default(), later)
+                .expect_err("over")
+                .contains("expired")
+        );
     }
 }

@@ -20,7 +20,8 @@ use tokio::{
 
 use super::{
     CaBundle, FIELD_MANAGER,
-    publish_step::{PublishStep, WebhookService, publish_step},
+    publication::Publication,
+    publish_step::{PublishStep, WebhookService, publish_step, published_entries},
 };
 use crate::{Webhook, metrics::Metrics};
 
@@ -42,6 +43,8 @@ pub struct CaBundlePublisher {
     pub service: WebhookService,
     /// Receives published generations that are higher than the bundle's.
     pub newer: mpsc::Sender<u64>,
+    /// Told what the configuration carries.
+    pub publication: Arc<Publication>,
     /// The metrics that count writes.
     pub metrics: Arc<Metrics>,
 }
@@ -57,8 +60,13 @@ impl CaBundlePublisher {
         loop {
             tokio::select! {
                 version = versions.next() => match version {
-                    Some(Ok(version)) => configuration = version,
+                    Some(Ok(version)) => {
+                        let entries = version.as_ref().map(|it| published_entries(it, &self.service));
+                        self.publication.set(self.webhook, entries.unwrap_or_default());
+                        configuration = version;
+                    }
                     Some(Err(error)) => {
+                        self.publication.unreadable(self.webhook, error.to_string());
                         tracing::warn!(configuration = self.webhook.configuration(), %error, "not watched");
                         continue;
                     }

@@ -10,18 +10,25 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::{CaBundle, CertDir, CertResolver};
+use super::{CaBundle, CertDir, CertResolver, Publication, ServingCertificate};
+use crate::server_clock::ServerClock;
 
 /// How long a replica may see old files after others see the new ones. kubelet needs about two
 /// minutes.
 const MAX_LAG: Duration = Duration::from_secs(300);
 
-/// Serves the certificate that a directory holds; a bad one never replaces a good one.
+/// Serves the certificate that a directory holds; a bad one never replaces a good one, and a good one
+/// is served once API servers trust it.
 #[derive(Debug)]
 pub struct CertDirWatcher {
     dir: CertDir,
     resolver: Arc<CertResolver>,
     bundle: watch::Sender<Option<CaBundle>>,
+    publication: Arc<Publication>,
+    /// A certificate that is not served yet, and since when it waits.
+    pending: Option<(ServingCertificate, Instant)>,
+    /// Since when the bundle's certificates are known.
+    bundle_since: Option<Instant>,
     /// Since when a bundle is published that is newer than the directory's.
     outdated_since: Option<Instant>,
 }
@@ -32,34 +39,79 @@ impl CertDirWatcher {
         dir: CertDir,
         resolver: Arc<CertResolver>,
         bundle: watch::Sender<Option<CaBundle>>,
+        publication: Arc<Publication>,
     ) -> Self {
-        Self { dir, resolver, bundle, outdated_since: None }
+        Self {
+            dir,
+            resolver,
+            bundle,
+            publication,
+            pending: None,
+            bundle_since: None,
+            outdated_since: None,
+        }
     }
 
     /// Polls the directory at this interval, for ever. `newer` brings generations that are published and
     /// higher than the bundle's.
-    pub async fn run(mut self, every: Duration, mut newer: mpsc::Receiver<u64>) {
+    pub async fn run(
+        mut self,
+        every: Duration,
+        clock: Arc<ServerClock>,
+        mut newer: mpsc::Receiver<u64>,
+    ) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.poll(SystemTime::now()),
+                _ = ticks.tick() => self.poll(clock.now(), Instant::now()),
                 Some(published) = newer.recv() => self.exceed(published, Instant::now()),
             }
         }
     }
 
-    /// Reads the directory once, and serves what is new and good there.
-    pub fn poll(&mut self, now: SystemTime) {
+    /// Reads the directory once. What is new and good there is published, and served once API servers
+    /// trust it, or after five minutes.
+    pub fn poll(&mut self, now: SystemTime, instant: Instant) {
         match self.dir.poll(now) {
             None => {}
             Some(Err(why)) => tracing::error!(why, "the certificate stays as it is"),
             Some(Ok(contents)) => {
                 tracing::info!("new certificate from files");
-                self.resolver.set(contents.certificate);
+                self.pending = Some((contents.certificate, instant));
                 self.outdated_since = None;
-                self.bundle.send_replace(contents.bundle);
+                self.take_bundle(contents.bundle, now, instant);
             }
+        }
+        self.serve_pending(now, instant);
+        self.settle_bundle(instant);
+    }
+
+    /// Publishes the directory's authorities beside those before, which other replicas may need still.
+    fn take_bundle(&mut self, bundle: Option<CaBundle>, now: SystemTime, instant: Instant) {
+        let before = self.bundle.borrow().clone();
+        self.bundle_since = bundle.is_some().then_some(instant);
+        self.bundle.send_replace(bundle.map(|bundle| bundle.following(before.as_ref(), now)));
+    }
+
+    /// Serves what waits, where nothing else can be served or API servers trust it.
+    fn serve_pending(&mut self, now: SystemTime, instant: Instant) {
+        let Some((certificate, since)) = &self.pending else { return };
+        let serves = self.resolver.current().is_some_and(|current| now < current.not_after());
+        let waits = instant.duration_since(*since) < MAX_LAG;
+        if serves && waits && self.publication.verify(certificate, now).is_err() {
+            return;
+        }
+        if let Some((certificate, _)) = self.pending.take() {
+            self.resolver.set(certificate);
+        }
+    }
+
+    /// Publishes the directory's authorities alone once all replicas know them.
+    fn settle_bundle(&mut self, instant: Instant) {
+        let is_known = |since: &mut Instant| instant.duration_since(*since) >= MAX_LAG;
+        if self.bundle_since.take_if(is_known).is_some() {
+            self.bundle.send_modify(|bundle| *bundle = bundle.take().map(CaBundle::settled));
         }
     }
 
@@ -81,7 +133,7 @@ impl CertDirWatcher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CertificateAuthority;
+    use super::super::{CertificateAuthority, Lifetimes};
     use super::*;
     use crate::metrics::Metrics;
 
@@ -89,11 +141,13 @@ mod tests {
     fn a_bundle_that_is_behind_for_long_counts_as_newer() {
         let folder = tempfile::tempdir().expect("a folder");
         let now = SystemTime::now();
-        let authority = CertificateAuthority::create(1, now).expect("an authority");
+        let authority = CertificateAuthority::create(1, Lifetimes::default(), now);
+        let authority = authority.expect("an authority");
         let bundle = CaBundle::new(authority.certificate(), 10).expect("a bundle");
         let (sender, receiver) = watch::channel(Some(bundle));
         let resolver = CertResolver::new(Arc::new(Metrics::default()));
-        let mut watcher = CertDirWatcher::new(CertDir::new(folder.path()), resolver, sender);
+        let dir = CertDir::new(folder.path());
+        let mut watcher = CertDirWatcher::new(dir, resolver, sender, Publication::new());
         let generation = || receiver.borrow().as_ref().map(CaBundle::generation);
 
         let start = Instant::now();

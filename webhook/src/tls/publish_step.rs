@@ -1,9 +1,10 @@
 //! What must be written to a webhook configuration so that API servers trust the webhook.
 
+use hyper::Uri;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::CaBundle;
+use super::{CaBundle, PublishedEntry, ca_bundle::decode};
 
 /// The annotation on a configuration that holds the generation of its bundle.
 pub const GENERATION_ANNOTATION: &str = "clbmigrate.io/ca-generation";
@@ -52,6 +53,11 @@ pub(super) fn publish_step(
     let generation = annotations.and_then(|all| all.get(GENERATION_ANNOTATION));
     let published = generation.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let encoded = bundle.base64();
+    let is_carried = |webhook: &Value| {
+        published == bundle.generation()
+            && ca_bundle(webhook).is_some_and(|it| bundle.is_published_as(it))
+            || ca_bundle(webhook) == Some(&encoded)
+    };
     let webhooks = configuration.data.get("webhooks").and_then(Value::as_array);
     let ours =
         webhooks.into_iter().flatten().enumerate().filter(|(_, webhook)| is_ours(webhook, service));
@@ -64,8 +70,7 @@ pub(super) fn publish_step(
     }
     let mut ops = Vec::new();
     for (index, webhook) in ours {
-        let client = webhook.get("clientConfig");
-        if client.and_then(|it| it.get("caBundle")).and_then(Value::as_str) != Some(&encoded) {
+        if !is_carried(webhook) {
             let at = format!("/webhooks/{index}");
             ops.push(
                 json!({"op": "test", "path": format!("{at}/name"), "value": webhook.get("name")}),
@@ -90,6 +95,30 @@ pub(super) fn publish_step(
     PublishStep::Write(Value::Array(ops))
 }
 
+/// A webhook's bundle as it is written there.
+fn ca_bundle(webhook: &Value) -> Option<&str> {
+    webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str)
+}
+
+/// The entries of a configuration that send reviews to `service`, or to a URL.
+pub(super) fn published_entries(
+    configuration: &DynamicObject,
+    service: &WebhookService,
+) -> Vec<PublishedEntry> {
+    let webhooks = configuration.data.get("webhooks").and_then(Value::as_array);
+    let ours = webhooks.into_iter().flatten().filter(|webhook| is_ours(webhook, service));
+    let entries = ours.map(|webhook| {
+        let url = webhook.pointer("/clientConfig/url").and_then(Value::as_str);
+        let host = url.and_then(|url| url.parse::<Uri>().ok());
+        let host = host.as_ref().and_then(Uri::host).map(|host| host.trim_matches(['[', ']']));
+        PublishedEntry {
+            server_name: host.map_or_else(|| service.server_name(), str::to_owned),
+            bundle: ca_bundle(webhook).map(decode).unwrap_or_default(),
+        }
+    });
+    entries.collect()
+}
+
 /// Whether a webhook sends its reviews to `service`, or to a URL: then the configuration's name alone
 /// says that it is ours.
 fn is_ours(webhook: &Value, service: &WebhookService) -> bool {
@@ -106,13 +135,13 @@ fn is_ours(webhook: &Value, service: &WebhookService) -> bool {
 mod tests {
     use std::time::SystemTime;
 
-    use super::super::CertificateAuthority;
+    use super::super::{CertificateAuthority, Lifetimes};
     use super::*;
 
     fn bundle(generation: u64) -> CaBundle {
-        let authority =
-            CertificateAuthority::create(generation, SystemTime::now()).expect("an authority");
-        authority.bundle().clone()
+        let now = SystemTime::now();
+        let authority = CertificateAuthority::create(generation, Lifetimes::default(), now);
+        authority.expect("an authority").bundle().clone()
     }
 
     fn own_service() -> WebhookService {
@@ -155,6 +184,35 @@ mod tests {
         let written = after(before, &bundle);
         assert_eq!(written, expected);
         assert_eq!(step_for(&written, &bundle), PublishStep::Nothing, "twice is once");
+    }
+
+    #[test]
+    fn the_entries_that_send_reviews_here_are_told_with_the_names_that_they_expect() {
+        let bundle = bundle(3);
+        let written = configuration(&Value::Null, &json!(bundle.base64()));
+        let object = serde_json::from_value(written).expect("an object");
+        let entries = published_entries(&object, &own_service());
+        let names = entries.iter().map(|entry| &*entry.server_name).collect::<Vec<_>>();
+        assert_eq!(names, ["webhook.here.svc", "127.0.0.1"]);
+        assert!(entries.iter().all(|entry| entry.bundle == bundle.certificates()));
+        let bare = configuration(&Value::Null, &json!("no bundle"));
+        let object = serde_json::from_value(bare).expect("an object");
+        assert!(published_entries(&object, &own_service()).iter().all(|it| it.bundle.is_empty()));
+    }
+
+    #[test]
+    fn a_file_bundle_of_this_generation_that_has_more_is_left_until_all_know_it() {
+        let now = SystemTime::now();
+        let (old, new) = (bundle(3), bundle(3));
+        let following = new.clone().following(Some(&old), now);
+        let published =
+            after(configuration(&json!({GENERATION_ANNOTATION: "2"}), &Value::Null), &following);
+        assert_eq!(published["webhooks"][0]["clientConfig"]["caBundle"], json!(following.base64()));
+        let restarted = new.clone().following(None, now);
+        assert_eq!(step_for(&published, &restarted), PublishStep::Nothing);
+        let settled = after(published, &following.clone().settled());
+        assert_eq!(settled["webhooks"][0]["clientConfig"]["caBundle"], json!(new.base64()));
+        assert_eq!(step_for(&settled, &following), PublishStep::Nothing, "it is not written back");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The serving certificate in use, which can be replaced while connections come in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwapOption;
 use rustls::{
@@ -35,6 +35,11 @@ impl CertResolver {
         self.metrics.set_certificate_expiry(certificate.not_after());
         self.current.store(Some(Arc::new(certificate)));
         self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Shows in metrics when the authority that signs expires.
+    pub fn show_authority_expiry(&self, at: SystemTime) {
+        self.metrics.set_authority_expiry(at);
     }
 
     /// The certificate in use; `None` before the first one.

@@ -9,13 +9,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    time_provider::TimeProvider,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -24,7 +25,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{CaBundle, CertResolver};
+use super::{CaBundle, CertResolver, publication::valid_roots};
+use crate::server_clock::ServerClock;
 
 /// The longest that a call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,12 +52,18 @@ pub enum TrustAnchor {
 pub struct SelfCheck {
     address: SocketAddr,
     resolver: Arc<CertResolver>,
+    clock: Arc<ServerClock>,
     last: ArcSwap<Result<(), String>>,
 }
 
 impl SelfCheck {
-    /// A self-check of the server that listens on this address with the certificates of `resolver`.
-    pub fn new(listening: SocketAddr, resolver: Arc<CertResolver>) -> Arc<Self> {
+    /// A self-check of the server that listens on this address with the certificates of `resolver`, at
+    /// the time of `clock`.
+    pub fn new(
+        listening: SocketAddr,
+        resolver: Arc<CertResolver>,
+        clock: Arc<ServerClock>,
+    ) -> Arc<Self> {
         let ip = match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -63,7 +71,7 @@ impl SelfCheck {
         };
         let address = SocketAddr::new(ip, listening.port());
         let last = ArcSwap::from_pointee(Err("not called yet".to_owned()));
-        Arc::new(Self { address, resolver, last })
+        Arc::new(Self { address, resolver, clock, last })
     }
 
     /// Whether API servers can call this server, as a condition of readiness.
@@ -107,12 +115,15 @@ impl SelfCheck {
 
     async fn call_without_timeout(&self, anchor: &TrustAnchor) -> io::Result<()> {
         let (verifier, name) = self.verifier(anchor)?;
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+        let config = ClientConfig::builder_with_details(
+            Arc::new(ring::default_provider()),
+            Arc::new(ServerTime(Arc::clone(&self.clock))),
+        )
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
         let tcp = TcpStream::connect(self.address).await?;
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         stream.write_all(REQUEST).await?;
@@ -133,8 +144,8 @@ impl SelfCheck {
             let name = ServerName::IpAddress(self.address.ip().into());
             return Ok((Arc::new(PinnedVerifier { leaf, algorithms }), name));
         };
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(bundle.certificates());
+        let roots = valid_roots(&bundle.certificates(), self.clock.now());
+        let roots = roots.map_err(|why| io::Error::other(rustls::Error::General(why)))?;
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(io::Error::other)?;
@@ -146,7 +157,18 @@ impl SelfCheck {
 /// Whether a call failed because the certificate is not trusted.
 fn is_about_trust(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::General(_)))
+}
+
+/// The API server's time, for rustls.
+#[derive(Debug)]
+struct ServerTime(Arc<ServerClock>);
+
+impl TimeProvider for ServerTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since = self.0.now().duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(UnixTime::since_unix_epoch(since))
+    }
 }
 
 /// Accepts one certificate alone, from a server that has its key.
@@ -209,7 +231,8 @@ mod tests {
     #[test]
     fn once_it_has_succeeded_only_a_certificate_that_nobody_trusts_counts_against_it() {
         let resolver = CertResolver::new(Arc::new(Metrics::default()));
-        let self_check = SelfCheck::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver);
+        let address = SocketAddr::from(([0, 0, 0, 0], 8443));
+        let self_check = SelfCheck::new(address, resolver, Arc::default());
         assert_eq!(self_check.address.to_string(), "127.0.0.1:8443");
         let busy = || Err(io::Error::from(io::ErrorKind::TimedOut));
         self_check.record(busy());

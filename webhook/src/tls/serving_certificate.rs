@@ -13,6 +13,8 @@ use rustls::{
 };
 use x509_parser::extensions::GeneralName;
 
+use super::CLOCK_SKEW;
+
 /// Why a certificate and a key cannot be used together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServingCertificateError {
@@ -104,11 +106,12 @@ impl ServingCertificate {
         self.not_after
     }
 
-    /// Whether a new certificate should take its place: two thirds of its lifetime are over, or the
-    /// clock was set back to before its `notBefore`.
+    /// Whether a new certificate should take its place, where it is one that this program has made: two
+    /// thirds of its life are over, or the clock was set back to before its `notBefore`.
     pub fn needs_renewal(&self, now: SystemTime) -> bool {
-        let lifetime = self.not_after.duration_since(self.not_before).unwrap_or_default();
-        now < self.not_before || now >= self.not_before + lifetime * 2 / 3
+        let made = self.not_before + CLOCK_SKEW;
+        let lifetime = self.not_after.duration_since(made).unwrap_or_default();
+        now < self.not_before || now >= made + lifetime * 2 / 3
     }
 }
 
