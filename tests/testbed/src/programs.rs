@@ -32,6 +32,9 @@ const BUILT: &str = "CLBMIGRATE_PROGRAMS";
 /// The profile of programs in the images of tests, in the workspace's `Cargo.toml`.
 const IMAGE_PROFILE: &str = "image-for-tests";
 
+/// The profile of programs as they are shipped, in the workspace's `Cargo.toml`.
+pub const DIST_PROFILE: &str = "dist";
+
 /// Returns the paths of programs of the workspace, in the order of the names.
 ///
 /// If `CLBMIGRATE_PROGRAMS` names a folder, the programs are taken from it, and one that is missing
@@ -42,11 +45,22 @@ pub fn build(names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
         return built_in(Path::new(&folder), names);
     }
     let (target, profile) = own_target_and_profile()?;
-    let mut arguments = vec!["--profile", &profile];
+    build_in(&target, &profile, names)
+}
+
+/// Returns the paths of programs of the workspace, in the order of the names, built by cargo with this
+/// profile into the target folder of the running program. `CLBMIGRATE_PROGRAMS` does not count, for
+/// what is there has a profile of its own.
+pub fn build_with_profile(profile: &str, names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    build_in(&own_target_and_profile()?.0, profile, names)
+}
+
+fn build_in(target: &Path, profile: &str, names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut arguments = vec!["--profile", profile];
     for name in names {
         arguments.extend(["--bin", name]);
     }
-    cargo_build(&arguments, &target, names, &[])
+    cargo_build(&arguments, target, names, &[])
 }
 
 /// The programs of these names in a folder; an error names the first that is missing.

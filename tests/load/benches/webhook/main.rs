@@ -63,7 +63,7 @@ fn measure(args: &Args) -> Result<()> {
     );
 
     let names = ["tls-echo", "load", "clbmigrate-webhook"];
-    let programs = programs::build(&names)?;
+    let programs = programs::build_with_profile(programs::DIST_PROFILE, &names)?;
     let [echo, load, webhook] = programs.as_slice() else { bail!("cargo has built too little") };
 
     write_line(&format!("starting clusters with {FEW} and {MANY} Services"));
