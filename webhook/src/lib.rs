@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod api_path;
+pub mod background;
 pub mod cache;
 pub mod claims;
 pub mod cli;

@@ -1,7 +1,7 @@
 //! The program: flags, log, runtime.
 #![forbid(unsafe_code)]
 
-use std::{io::Write as _, process::ExitCode, thread};
+use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -27,13 +27,9 @@ fn main() -> ExitCode {
 
 fn start(args: Args) -> anyhow::Result<()> {
     log::init(args.log_format, args.log_level)?;
-    // On one core there is nobody to hand work over to, and handing over costs.
-    let is_single = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-    let mut runtime = if is_single {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
+    // A review takes microseconds, so one thread answers more of them than a cluster has, and handing
+    // work over to others would cost more than it brings. What takes longer has the background thread.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("no runtime")?;
     runtime.block_on(run(args, admission_handler))
 }

@@ -14,12 +14,12 @@ use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
-    task::JoinSet,
     time::sleep,
 };
 
 use crate::{
     Webhook,
+    background::{Background, BackgroundClient},
     cli::Args,
     config::{ConfigWatcher, Reload, SharedConfig},
     metrics::Metrics,
@@ -36,8 +36,10 @@ const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
 /// What the handler of reviews is made from.
 #[derive(Clone)]
 pub struct Dependencies {
-    /// A client of the API server.
+    /// A client of the API server for requests that reviews wait for.
     pub client: Client,
+    /// The client of the background thread, for all other requests.
+    pub background: BackgroundClient,
     /// The namespace of the program's own objects.
     pub namespace: String,
     /// The configuration in force.
@@ -52,7 +54,7 @@ pub struct HandlerSetup<H> {
     pub handler: H,
     /// Whether the handler knows all that it needs; the error says what is missing.
     pub is_ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// What must run all the time beside the handler. It never ends.
+    /// What must run all the time beside the handler, on the background thread. It never ends.
     pub background: BoxFuture<'static, ()>,
 }
 
@@ -66,10 +68,13 @@ pub async fn run<H: ReviewHandler>(
 ) -> Result<()> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::default());
-    let mut background = JoinSet::new();
+    let mut background = Background::start()?;
 
     let config = start_config(&args, &metrics, &mut background)?;
-    let (client, namespace) = connect(args.kubeconfig.as_deref()).await?;
+    let (api_server, namespace) = client_config(args.kubeconfig.as_deref()).await?;
+    let background_client = background.client(api_server.clone())?;
+    let client =
+        Client::try_from(api_server).context("no connection to the API server can be set up")?;
     let listener = listen(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
     let probes = listen(args.probe_listen, "--probe-listen").await?;
@@ -79,8 +84,14 @@ pub async fn run<H: ReviewHandler>(
         args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     let service = WebhookService { namespace, name: args.service.clone() };
     let resolver = CertResolver::new(Arc::clone(&metrics));
-    let bundle =
-        start_certificates(&args, &client, &service, &resolver, &metrics, &mut background)?;
+    let bundle = start_certificates(
+        &args,
+        &background_client.client,
+        &service,
+        &resolver,
+        &metrics,
+        &mut background,
+    )?;
     let self_check = SelfCheck::new(address, Arc::clone(&resolver));
     background.spawn({
         let (self_check, resolver) = (Arc::clone(&self_check), Arc::clone(&resolver));
@@ -90,6 +101,7 @@ pub async fn run<H: ReviewHandler>(
 
     let dependencies = Dependencies {
         client,
+        background: background_client,
         namespace: service.namespace.clone(),
         config,
         metrics: Arc::clone(&metrics),
@@ -135,7 +147,7 @@ pub async fn run<H: ReviewHandler>(
 /// Returns whether a part was broken.
 async fn shut_down(
     signals: &mut Signals,
-    background: &mut JoinSet<()>,
+    background: &mut Background,
     phases: &watch::Sender<ShutdownPhase>,
     delay: Duration,
 ) -> bool {
@@ -145,7 +157,7 @@ async fn shut_down(
             false
         }
         // Each of them goes on for ever, or has met a bug.
-        _ = background.join_next() => {
+        () = background.wait_for_broken_part() => {
             tracing::error!("a part has broken; ending");
             true
         }
@@ -162,7 +174,7 @@ async fn shut_down(
 fn start_config(
     args: &Args,
     metrics: &Arc<Metrics>,
-    background: &mut JoinSet<()>,
+    background: &mut Background,
 ) -> Result<SharedConfig> {
     let Some(file) = &args.config else { return Ok(Arc::new(ArcSwap::default())) };
     let watcher =
@@ -191,28 +203,25 @@ fn warn_of_newer_ccm(config: &SharedConfig) {
     }
 }
 
-/// A client of the API server, and the namespace of the service account if the program runs in a
+/// How the API server is reached, and the namespace of the service account if the program runs in a
 /// cluster.
-async fn connect(kubeconfig: Option<&Path>) -> Result<(Client, Option<String>)> {
-    let (config, namespace) = match kubeconfig {
+async fn client_config(kubeconfig: Option<&Path>) -> Result<(kube::Config, Option<String>)> {
+    match kubeconfig {
         Some(file) => {
             let kubeconfig = Kubeconfig::read_from(file).context("--kubeconfig")?;
             let options = KubeConfigOptions::default();
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
                 .await
                 .context("--kubeconfig names no usable cluster")?;
-            (config, None)
+            Ok((config, None))
         }
         None => {
             let config = kube::Config::incluster()
                 .context("not in a cluster; name a kubeconfig with --kubeconfig")?;
             let namespace = config.default_namespace.clone();
-            (config, Some(namespace))
+            Ok((config, Some(namespace)))
         }
-    };
-    let client =
-        Client::try_from(config).context("no connection to the API server can be set up")?;
-    Ok((client, namespace))
+    }
 }
 
 async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
@@ -228,7 +237,7 @@ fn start_certificates(
     service: &WebhookService,
     resolver: &Arc<CertResolver>,
     metrics: &Arc<Metrics>,
-    background: &mut JoinSet<()>,
+    background: &mut Background,
 ) -> Result<watch::Receiver<Option<CaBundle>>> {
     let (bundles, bundle) = watch::channel(None);
     let (newer_sender, newer) = mpsc::channel(Webhook::ALL.len());
@@ -264,7 +273,7 @@ fn start_certificates(
 /// Starts what follows the file with the authorities of client certificates, if there is one.
 fn start_client_authority(
     args: &Args,
-    background: &mut JoinSet<()>,
+    background: &mut Background,
 ) -> Result<Option<Arc<ClientAuthority>>> {
     let Some(file) = &args.client_ca_file else { return Ok(None) };
     let authority = ClientAuthority::open(file, args.client_name.clone());

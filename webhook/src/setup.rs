@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kube::Client;
+
 use crate::{
     admission::{AdmissionHandler, LiveApiReader},
     cache::Cache,
@@ -12,17 +14,18 @@ use crate::{
 /// A handler that judges reviews by a cache of the cluster. It is ready once the cache has been
 /// listed, and the cache is kept up to date in the background.
 pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHandler> {
-    let Dependencies { client, namespace, config, metrics } = dependencies;
+    let Dependencies { client, background, namespace, config, metrics } = dependencies;
     let cache = Arc::new(Cache::default());
     for kind in cache.kinds() {
         let cache = Arc::clone(&cache);
         metrics.register_cache_age(kind, move || cache.age_of(kind));
     }
-    let leases = LeaseStore::new(client.clone(), &namespace, Arc::clone(&cache));
+    let leases = |client: &Client| LeaseStore::new(client.clone(), &namespace, Arc::clone(&cache));
+    let swept_leases = leases(&background.client);
+    let leases = leases(&client).filled_by(background.clone());
     let claims = Arc::new(Claims::new(leases, Arc::clone(&cache), Arc::clone(&metrics)));
-    let api_reader = LiveApiReader::new(client.clone());
-    let handler =
-        AdmissionHandler::new(Arc::clone(&cache), config, metrics, Arc::clone(&claims), api_reader);
+    let api_reader = LiveApiReader::new(client);
+    let handler = AdmissionHandler::new(Arc::clone(&cache), config, metrics, claims, api_reader);
     let is_ready = {
         let cache = Arc::clone(&cache);
         move || {
@@ -38,7 +41,7 @@ pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHa
         handler,
         is_ready: Box::new(is_ready),
         background: Box::pin(async move {
-            tokio::join!(cache.run(&client), claims.sweep());
+            tokio::join!(cache.run(&background.client), swept_leases.sweep());
         }),
     }
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     api_path::{ApiPath, InvalidName},
+    background::BackgroundClient,
     cache::Cache,
     stripped::StrippedService,
 };
@@ -43,6 +44,7 @@ pub struct LeaseStore {
     namespace: Arc<str>,
     cache: Arc<Cache>,
     services: Arc<ServiceList>,
+    background: Option<BackgroundClient>,
 }
 
 /// A Lease as it is read.
@@ -84,7 +86,25 @@ impl Lease {
 impl LeaseStore {
     /// Leases in that namespace. `cache` tells which Services there have been.
     pub fn new(client: Client, namespace: &str, cache: Arc<Cache>) -> Self {
-        Self { client, namespace: namespace.into(), cache, services: Arc::default() }
+        Self {
+            client,
+            namespace: namespace.into(),
+            cache,
+            services: Arc::default(),
+            background: None,
+        }
+    }
+
+    /// The same store, which lists all Services of the cluster on the background thread: there may be
+    /// many, and other reviews go on meanwhile.
+    #[must_use]
+    pub fn filled_by(self, background: BackgroundClient) -> Self {
+        Self { background: Some(background), ..self }
+    }
+
+    /// The cache that tells which Services there have been.
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     fn path(&self) -> Result<ApiPath, InvalidName> {
@@ -183,9 +203,15 @@ impl ClaimBackend for LeaseStore {
 
     async fn fill(&self, group: &str) -> Result<(), ClaimError> {
         // It goes on where the review cannot wait for it: the next one finds the Lease.
-        let (store, group) = (self.clone(), group.to_owned());
-        let filling = tokio::spawn(async move { store.create(&group).await });
-        filling.await.map_err(|error| ClaimError::Malformed {
+        let (mut store, group) = (self.clone(), group.to_owned());
+        let filled = match self.background.clone() {
+            Some(background) => {
+                store.client = background.client.clone();
+                background.run(async move { store.create(&group).await }).await
+            }
+            None => tokio::spawn(async move { store.create(&group).await }).await,
+        };
+        filled.map_err(|error| ClaimError::Malformed {
             what: "the list of Services".to_owned(),
             why: error.to_string(),
         })?

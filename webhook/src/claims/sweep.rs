@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    ClaimBackend as _, ClaimError, Claims,
+    ClaimBackend as _, ClaimError,
     binding::ServiceName,
     bindings_in,
     group::Seconds,
@@ -19,7 +19,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// How many Services are read in one round at most.
 const MAX_READS: usize = 100;
 
-impl Claims<LeaseStore> {
+impl LeaseStore {
     /// Deletes what nobody needs, again and again, and never ends. All replicas do so; a Lease that another
     /// process has written meanwhile stays.
     pub async fn sweep(&self) {
@@ -27,7 +27,7 @@ impl Claims<LeaseStore> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if !self.cache.is_synced() {
+            if !self.cache().is_synced() {
                 continue;
             }
             if let Err(error) = self.sweep_once().await {
@@ -41,7 +41,7 @@ impl Claims<LeaseStore> {
     /// # Errors
     /// When they cannot be listed.
     pub async fn sweep_once(&self) -> Result<(), ClaimError> {
-        let (now, leases) = self.backend.list().await?;
+        let (now, leases) = self.list().await?;
         let mut reads = MAX_READS;
         for lease in leases {
             if let Err(error) = self.sweep_lease(&lease, now, &mut reads).await {
@@ -62,7 +62,7 @@ impl Claims<LeaseStore> {
         let mut sweep = LeaseSweep::new(lease.claims(now)?);
         // One that is in use, as the cache has it, is the usual case and costs no request.
         let in_use = |service: &ServiceName| {
-            let cached = self.cache.service(&service.namespace, &service.name);
+            let cached = self.cache().service(&service.namespace, &service.name);
             cached.is_some_and(|cached| !bindings_in(&cached, group).is_empty())
         };
         let count = sweep.services().count();
@@ -74,9 +74,9 @@ impl Claims<LeaseStore> {
             step = match step {
                 SweepStep::Observe(service) => {
                     *reads = reads.saturating_sub(1);
-                    sweep.next(Some(&self.backend.observe(group, &service).await?))
+                    sweep.next(Some(&self.observe(group, &service).await?))
                 }
-                SweepStep::Delete(version) => return self.backend.delete(group, &version).await,
+                SweepStep::Delete(version) => return self.delete(group, &version).await,
                 SweepStep::Keep => return Ok(()),
             };
         }

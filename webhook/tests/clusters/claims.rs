@@ -31,6 +31,7 @@ pub const TESTS: &[Test] = &[
 /// One replica of the webhook, as far as claims go.
 struct Replica {
     running: RunningCache,
+    leases: LeaseStore,
     claims: Arc<Claims<LeaseStore>>,
 }
 
@@ -42,8 +43,9 @@ impl Replica {
     fn with(namespace: &TestNamespace<'_>, running: RunningCache) -> Self {
         let leases =
             LeaseStore::new(running.client.clone(), &namespace.name, Arc::clone(&running.cache));
-        let claims = Claims::new(leases, Arc::clone(&running.cache), Arc::new(Metrics::default()));
-        Self { running, claims: Arc::new(claims) }
+        let cache = Arc::clone(&running.cache);
+        let claims = Claims::new(leases.clone(), cache, Arc::new(Metrics::default()));
+        Self { running, leases, claims: Arc::new(claims) }
     }
 
     /// Claims for the creation of a Service.
@@ -293,7 +295,7 @@ fn sweep(namespace: &TestNamespace<'_>) -> Result<()> {
     ensure!(is_granted(&replica.create(&namespace.wants("pending", pending, 80))?)?, "pending");
     namespace.kubectl(&["delete", "service", "left"])?;
     namespace.wait_for(&replica.running.cache, "left", false)?;
-    let sweep = || replica.running.runtime.block_on(replica.claims.sweep_once());
+    let sweep = || replica.running.runtime.block_on(replica.leases.sweep_once());
     sweep()?;
     ensure!(namespace.lease(left)?.is_some(), "a creation may still come");
     for group in [used, left] {

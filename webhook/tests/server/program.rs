@@ -168,6 +168,25 @@ fn without_an_api_server_it_is_alive_but_not_ready_and_says_why() -> Result<()> 
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn reviews_have_one_thread_and_everything_else_another() -> Result<()> {
+    let files = Files::new()?;
+    let process = WebhookProcess::start(files.command(&[]))?;
+    // Everything has begun: certificate and self call have been seen, the caches are being listed.
+    try_wait_for("readiness without caches", DEADLINE, || {
+        let (_, body) = process.probe("/readyz")?;
+        Ok((body.lines().count() == 2).then_some(()))
+    })?;
+    let mut names = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{}/task", process.id()))? {
+        names.push(fs::read_to_string(thread?.path().join("comm"))?.trim().to_owned());
+    }
+    names.sort();
+    ensure!(names == ["background", "clbmigrate-webh"], "{names:?}");
+    Ok(())
+}
+
 #[test]
 fn a_changed_configuration_and_a_renewed_certificate_are_taken_while_it_runs() -> Result<()> {
     let mut files = Files::new()?;
