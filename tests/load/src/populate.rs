@@ -46,15 +46,26 @@ pub fn node(number: u32) -> Value {
     })
 }
 
+/// The same with the status of one that is Ready.
+pub fn ready_node(number: u32) -> Value {
+    let mut node = node(number);
+    json_patch::merge(&mut node, &ready());
+    node
+}
+
+fn ready() -> Value {
+    json!({"status": {
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "nodeInfo": {"kubeletVersion": "v1.33.1"},
+    }})
+}
+
 /// Makes these nodes Ready.
 pub async fn make_ready<K>(nodes: &Api<K>, numbers: impl Iterator<Item = u32>) -> Result<()>
 where
     K: Clone + DeserializeOwned + Debug,
 {
-    let status = &Patch::Merge(json!({"status": {
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "nodeInfo": {"kubeletVersion": "v1.33.1"},
-    }}));
+    let status = &Patch::Merge(ready());
     let patch = |number| async move {
         let name = format!("node-{number:03}");
         let params = PatchParams::default();

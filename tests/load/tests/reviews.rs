@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clbmigrate_load::load_generator::{Expect, LoadTest, Measurement, Pace, Server, run};
+use clbmigrate_load::review::{ReviewKind, ReviewSize};
 use clbmigrate_load::{certificates, echo};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -53,6 +54,8 @@ impl ReviewServer {
             path: "/validate-services".to_owned(),
             connections: 4,
             services: 10,
+            reviews: ReviewKind::Mixed,
+            size: ReviewSize::Usual,
             expect,
             pace,
             warm_up: Duration::from_millis(50),

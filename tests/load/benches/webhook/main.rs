@@ -1,12 +1,13 @@
 //! How fast the webhook answers, beside a server that only echoes: part of `make bench`.
 #![forbid(unsafe_code)]
 
-mod clusters;
+mod figures;
 mod processes;
 mod results;
 mod rounds;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -15,14 +16,15 @@ use clap::Parser;
 use clbmigrate_load::bench_summary;
 use clbmigrate_load::benchmark::{self, BenchArgs};
 use clbmigrate_load::certificates;
+use clbmigrate_load::list_server;
 use clbmigrate_load::load_generator::Expect;
+use clbmigrate_load::review::Decision;
+use clbmigrate_testbed::programs;
 use clbmigrate_testbed::stderr::write_line;
-use clbmigrate_testbed::{Size, can_run, programs};
 
-use self::clusters::Clusters;
 use self::processes::{Program, ServerSettings, answers};
 use self::results::Results;
-use self::rounds::{Runner, Subject};
+use self::rounds::{Runner, Subject, Subjects};
 
 /// Compares the webhook with a plain TLS echo, with 10 and with many Services in its cache
 #[derive(Debug, Parser)]
@@ -34,13 +36,14 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// Seconds of every measurement
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
     seconds: f64,
 }
 
-/// In the two clusters.
+/// How many Services a webhook has in its cache.
 const FEW: u32 = 10;
 const MANY: u32 = 10_000;
+const MOST: u32 = 100_000;
 const ADDRESS: &str = "127.0.0.1";
 /// The first core often serves the machine's devices, which matters less to the client.
 const CLIENT_CORE: usize = 0;
@@ -55,7 +58,6 @@ fn measure(args: &Args) -> Result<()> {
         return Ok(());
     }
     ensure!(args.rounds > 0, "--rounds 0; take at least 1");
-    can_run(Size::ControlPlane).map_err(anyhow::Error::msg)?;
     let cores = available_parallelism()?.get();
     ensure!(
         cores > SERVER_CORE,
@@ -63,34 +65,37 @@ fn measure(args: &Args) -> Result<()> {
     );
 
     let names = ["tls-echo", "load", "clbmigrate-webhook"];
+    write_line("building the programs as they are shipped, which takes minutes");
     let programs = programs::build_with_profile(programs::DIST_PROFILE, &names)?;
     let [echo, load, webhook] = programs.as_slice() else { bail!("cargo has built too little") };
 
-    write_line(&format!("starting clusters with {FEW} and {MANY} Services"));
-    let clusters = Clusters::start(FEW, MANY)?;
-    let folder = clusters.folder().join("bench");
-    let certificate = folder.join("tls");
+    let folder = tempfile::tempdir()?;
+    let certificate = folder.path().join("tls");
     certificates::make(&certificate, &[ADDRESS])?;
-    let settings = ServerSettings { folder: &folder, certificate: &certificate, core: SERVER_CORE };
+    let settings =
+        ServerSettings { folder: folder.path(), certificate: &certificate, core: SERVER_CORE };
 
-    let few = Program::webhook(&settings, webhook, "few", &clusters.kubeconfig("few")?)?;
-    let many = Program::webhook(&settings, webhook, "many", &clusters.kubeconfig("many")?)?;
-    for webhook in [&few, &many] {
-        webhook.wait_until_ready()?;
-    }
-    let answers = answers(&few, &certificate)?;
-    for answer in &answers {
-        write_line(&format!("the webhook says {answer}"));
-    }
-    let size = answers.iter().map(String::len).sum::<usize>() / answers.len().max(1);
-    let echo = Program::echo(&settings, echo, size)?;
+    let webhooks = [FEW, MANY, MOST].map(|services| start_webhook(&settings, webhook, services));
+    let [few, many, most] = webhooks;
+    let (few, many, most) = (few?, many?, most?);
+    let [allowed, denied] = [Decision::Allowed, Decision::Denied].map(|decision| {
+        let size = answers(&few, &certificate, decision)?;
+        Program::echo(&settings, echo, &format!("{decision:?}"), size)
+    });
+    let (allowed, denied) = (allowed?, denied?);
 
-    let subject = |name, program, services, expect| Subject { name, program, services, expect };
-    let subjects = [
-        subject("echo", &echo, MANY, Expect::Anything),
-        subject("webhook, 10 Services", &few, FEW, Expect::Decision),
-        subject("webhook, 10,000 Services", &many, MANY, Expect::Decision),
-    ];
+    let echo = |program| Subject { name: "echo", program, services: FEW, expect: Expect::Anything };
+    let webhook =
+        |name, program, services| Subject { name, program, services, expect: Expect::Decision };
+    let subjects = Subjects {
+        echo_of_allowed: echo(&allowed),
+        echo_of_denied: echo(&denied),
+        webhooks: [
+            webhook("webhook", &few, FEW),
+            webhook("webhook, 10,000 Services", &many, MANY),
+            webhook("webhook, 100,000 Services", &most, MOST),
+        ],
+    };
     let runner = Runner {
         load,
         certificate: &certificate,
@@ -99,11 +104,19 @@ fn measure(args: &Args) -> Result<()> {
         seconds: args.seconds,
     };
     let measured = runner.all(&subjects)?;
-    let figures = Results::new(&measured, [few.memory()?, many.memory()?])?;
+    let results = Results::new(&measured, [few.memory()?, many.memory()?, most.memory()?])?;
     let file = bench_summary::file();
-    bench_summary::add(&file, &figures.summary())?;
-    let table = figures.table(&subjects.map(|subject| subject.name));
-    writeln!(io::stdout(), "{table}").context("the table")?;
+    bench_summary::add(&file, &results.summary())?;
+    writeln!(io::stdout(), "{}", results.table()).context("the table")?;
     write_line(&format!("written to {}", file.display()));
     Ok(())
+}
+
+/// Starts a webhook over so many Services, and waits until it has them in its cache.
+fn start_webhook(settings: &ServerSettings<'_>, program: &Path, services: u32) -> Result<Program> {
+    write_line(&format!("starting a webhook over {services} Services"));
+    let lists = list_server::start(services)?;
+    let webhook = Program::webhook(settings, program, &services.to_string(), lists)?;
+    webhook.wait_until_ready()?;
+    Ok(webhook)
 }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clbmigrate_load::affinity::spawn_pinned;
 use clbmigrate_load::certificates;
+use clbmigrate_load::list_server;
 use clbmigrate_load::load_generator::{Connection, Expect, Server};
-use clbmigrate_load::review::{Decision, Review};
+use clbmigrate_load::review::{Decision, Review, ReviewSize};
 use clbmigrate_load::usage::{self, Memory};
+use clbmigrate_testbed::stderr::write_line;
 use clbmigrate_testbed::try_wait_for;
 
 /// How long a server may take before the benchmark fails.
@@ -43,21 +45,30 @@ pub(crate) struct Program {
 
 impl Program {
     /// The server to compare with, whose answers have this size.
-    pub fn echo(settings: &ServerSettings<'_>, program: &Path, answer: usize) -> Result<Self> {
+    pub fn echo(
+        settings: &ServerSettings<'_>,
+        program: &Path,
+        name: &str,
+        answer: usize,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--answer-bytes", &answer.to_string()]);
-        Self::start(settings, "echo", &mut command)
+        Self::start(settings, &format!("echo-{name}"), &mut command)
     }
 
-    /// The webhook with the Services of a cluster, all settings at their defaults.
+    /// The webhook with the Services of a list server, all settings at their defaults.
     pub fn webhook(
         settings: &ServerSettings<'_>,
         program: &Path,
         name: &str,
-        kubeconfig: &Path,
+        lists: SocketAddr,
     ) -> Result<Self> {
-        let config = settings.folder.join(format!("{name}.yaml"));
-        fs::write(&config, "{}\n").with_context(|| format!("{}", config.display()))?;
+        let file = |name: String, text: &str| {
+            let file = settings.folder.join(name);
+            fs::write(&file, text).with_context(|| format!("{}", file.display())).map(|()| file)
+        };
+        let config = file(format!("{name}.yaml"), "{}\n")?;
+        let kubeconfig = file(format!("{name}.kubeconfig"), &list_server::kubeconfig(lists))?;
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).arg("--config").arg(config);
         command.args(["--probe-listen", "127.0.0.1:0"]);
@@ -130,19 +141,23 @@ impl Drop for Program {
     }
 }
 
-/// What a webhook answers to a review of each decision, both of which must be right.
-pub(crate) fn answers(webhook: &Program, certificate: &Path) -> Result<Vec<String>> {
+/// The bytes of a webhook's answer to reviews of this decision, which must be right. It says the same of
+/// small and of large ones.
+pub(crate) fn answers(webhook: &Program, certificate: &Path, decision: Decision) -> Result<usize> {
     let server = webhook.server(certificate)?;
+    let host = webhook.address.to_string();
     runtime()?.block_on(async {
         let mut connection = Connection::open(&server).await?;
-        let mut answers = Vec::new();
-        for decision in [Decision::Allowed, Decision::Denied] {
-            let review = Review::new(&webhook.address.to_string(), "/validate-services", decision)?;
+        let mut bytes = 0;
+        for size in [ReviewSize::Small, ReviewSize::Usual] {
+            let review = Review::new(&host, "/validate-services", decision, size)?;
             let answer = connection.send(review.request()).await?;
             Expect::Decision.judge(&review, answer)?;
-            answers.push(String::from_utf8_lossy(answer.body).into_owned());
+            let text = String::from_utf8_lossy(answer.body);
+            write_line(&format!("the webhook says {text}"));
+            bytes = answer.body.len();
         }
-        Ok(answers)
+        Ok(bytes)
     })
 }
 

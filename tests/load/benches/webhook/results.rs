@@ -8,169 +8,116 @@ use clbmigrate_load::benchmark::median;
 use clbmigrate_load::load_generator::Measurement;
 use clbmigrate_load::usage::Memory;
 
-use crate::rounds::{CONNECTIONS, Round, Rounds};
+use crate::figures::{Figure, Goal, Medians, RPS, ratios};
+use crate::rounds::{CONNECTIONS, Reviews, Rounds};
 
-/// Positions in a round.
-const ECHO: usize = 0;
-const FEW: usize = 1;
-const MANY: usize = 2;
-
-/// What is aimed at.
-#[derive(Clone, Copy)]
-enum Goal {
-    AtLeast(f64),
-    AtMost(f64),
-}
+/// The numbers of Services, in keys.
+const SIZES: [&str; 3] = ["10", "10k", "100k"];
 
 /// Ratios with their goals, and what they come from.
 pub(crate) struct Results {
-    ratios: Vec<(&'static str, f64, Goal)>,
-    /// The p99 over a whole round, standstills of the machine included, times the echo's.
-    whole: f64,
-    /// By subject, in their order.
-    absolute: Vec<Absolute>,
-    rate: f64,
-}
-
-/// One subject's medians.
-struct Absolute {
-    key: &'static str,
-    one: Medians,
-    saturated: Medians,
-    paced: Medians,
-    memory: Option<Memory>,
-}
-
-struct Medians {
-    rps: f64,
-    p50_us: f64,
-    p99_us: f64,
-    typical_p99_us: f64,
-    server_busy: f64,
-    server_cpu_us: f64,
+    ratios: Vec<Figure>,
+    /// By reviews, echo and webhook.
+    absolute: Vec<(Reviews, [Medians; 2])>,
+    /// Reviews/s at which latency was measured.
+    rates: Vec<(Reviews, f64)>,
+    /// Of the webhooks, by the number of Services.
+    rps: [f64; 3],
+    memory: [Memory; 3],
 }
 
 impl Results {
-    /// From all rounds and the memory of the two webhooks. Ratios are medians of the rounds' own
-    /// ratios: what slows a whole round down does not change them.
-    pub fn new(rounds: &Rounds, memory: [Memory; 2]) -> Result<Self> {
-        let ratio = |rounds: &[Round], of: usize, to: usize, value: fn(&Measurement) -> f64| {
-            let ratio = |round: &Round| Some(value(round.get(of)?) / value(round.get(to)?));
-            median(rounds.iter().filter_map(ratio))
+    /// From all rounds and the memory of the webhooks.
+    pub fn new(rounds: &Rounds, memory: [Memory; 3]) -> Result<Self> {
+        let Rounds { comparisons, sizes } = rounds;
+        ensure!(!sizes.is_empty(), "there were no rounds");
+        let mut all: Vec<Figure> = comparisons.iter().flat_map(ratios).collect();
+        let of_few = |size: fn(&[Measurement; 3]) -> f64| {
+            median(sizes.iter().map(|round| size(round) / RPS(&round[0])))
         };
-        let rps: fn(&Measurement) -> f64 = |measured| measured.rps;
-        let p99: fn(&Measurement) -> f64 = |measured| measured.p99_us;
-        let Rounds { one, saturated, paced, rate } = rounds;
-        ensure!(!paced.is_empty(), "there were no rounds");
-        let ratios = vec![
-            ("webhook_rps_of_echo_1conn", ratio(one, FEW, ECHO, rps), Goal::AtLeast(0.9)),
-            ("webhook_rps_of_echo", ratio(saturated, FEW, ECHO, rps), Goal::AtLeast(0.6)),
-            ("webhook_p99_of_echo", ratio(paced, FEW, ECHO, typical_p99), Goal::AtMost(2.0)),
-            ("webhook_rps_10k_of_10", ratio(saturated, MANY, FEW, rps), Goal::AtLeast(0.95)),
-        ];
-        let [few, many] = memory.map(Some);
-        let subjects = [("echo", None), ("webhook", few), ("webhook_10k", many)];
-        let absolute = subjects.into_iter().enumerate().map(|(index, (key, memory))| Absolute {
-            key,
-            one: Medians::new(one, index),
-            saturated: Medians::new(saturated, index),
-            paced: Medians::new(paced, index),
-            memory,
+        let [_, many, _] = memory;
+        let at_least = Goal::AtLeast(0.95);
+        all.push(Figure::new("webhook_rps_10k_of_10", of_few(|round| RPS(&round[1])), at_least));
+        all.push(Figure::new("webhook_rps_100k_of_10", of_few(|round| RPS(&round[2])), at_least));
+        all.push(Figure::new("webhook_rss_mib_10k", mib(many.now), Goal::AtMost(40.0)));
+        let absolute = comparisons.iter().map(|of| {
+            let echo = Medians::new("echo", of, |pair| &pair.echo);
+            (of.reviews, [echo, Medians::new("webhook", of, |pair| &pair.webhook)])
         });
-        let whole = ratio(paced, FEW, ECHO, p99);
-        Ok(Self { ratios, whole, absolute: absolute.collect(), rate: *rate })
+        let rps = |size: fn(&[Measurement; 3]) -> f64| median(sizes.iter().map(size));
+        Ok(Self {
+            ratios: all,
+            absolute: absolute.collect(),
+            rates: comparisons.iter().map(|of| (of.reviews, of.rate)).collect(),
+            rps: [
+                rps(|round| RPS(&round[0])),
+                rps(|round| RPS(&round[1])),
+                rps(|round| RPS(&round[2])),
+            ],
+            memory,
+        })
     }
 
     /// For `summary.json`.
     pub fn summary(&self) -> BTreeMap<String, f64> {
         let mut all = BTreeMap::new();
-        for &(name, ratio, _) in &self.ratios {
-            all.insert(name.to_owned(), ratio);
+        all.extend(self.ratios.iter().map(|figure| (figure.key.clone(), figure.value)));
+        for (reviews, subjects) in &self.absolute {
+            all.extend(subjects.iter().flat_map(|medians| medians.figures(reviews.suffix())));
         }
-        for Absolute { key, one, saturated, paced, memory } in &self.absolute {
-            all.insert(format!("{key}_rps_1"), one.rps);
-            all.insert(format!("{key}_p99_us_1"), one.p99_us);
-            all.insert(format!("{key}_rps_{CONNECTIONS}"), saturated.rps);
-            all.insert(format!("{key}_cpu_us"), saturated.server_cpu_us);
-            all.insert(format!("{key}_busy"), saturated.server_busy);
-            all.insert(format!("{key}_p99_us_quarter"), paced.typical_p99_us);
-            all.insert(format!("{key}_p99_us_quarter_whole"), paced.p99_us);
-            if let Some(memory) = memory {
-                let (now, peak) = match *key {
-                    "webhook_10k" => ("webhook_rss_mib_10k", "webhook_rss_peak_mib_10k"),
-                    _ => ("webhook_rss_mib_10", "webhook_rss_peak_mib_10"),
-                };
-                all.insert(now.to_owned(), mib(memory.now));
-                all.insert(peak.to_owned(), mib(memory.peak));
-            }
+        for (reviews, rate) in &self.rates {
+            all.insert(format!("quarter_rps{}", reviews.suffix()), *rate);
         }
-        all.insert("webhook_p99_of_echo_whole".to_owned(), self.whole);
-        all.insert("quarter_rps".to_owned(), self.rate);
+        for ((size, rps), memory) in SIZES.iter().zip(self.rps).zip(self.memory) {
+            all.insert(format!("webhook_rps_{CONNECTIONS}_over_{size}"), rps);
+            all.insert(format!("webhook_rss_mib_{size}"), mib(memory.now));
+            all.insert(format!("webhook_rss_peak_mib_{size}"), mib(memory.peak));
+        }
         all
     }
 
     /// For people.
-    pub fn table(&self, names: &[&str; 3]) -> String {
+    pub fn table(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write(&mut text, names);
+        let _ = self.write(&mut text);
         text
     }
 
-    fn write(&self, text: &mut String, names: &[&str; 3]) -> std::fmt::Result {
+    fn write(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "{:26} {:>11} {:>9} {:>11} {:>8} {:>6} {:>9} {:>9} {:>8}",
-            "", "1 conn", "p99", "64 conn", "CPU", "busy", "¼: p50", "p99", "memory"
+            "{:24} {:>11} {:>9} {:>11} {:>8} {:>6} {:>9} {:>9}",
+            "", "1 conn", "p99", "64 conn", "CPU", "busy", "¼: p50", "p99"
         )?;
-        for (name, subject) in names.iter().zip(&self.absolute) {
-            let Absolute { one, saturated, paced, memory, .. } = subject;
-            let memory =
-                memory.map_or("-".to_owned(), |memory| format!("{:.0} MiB", mib(memory.now)));
-            writeln!(
-                text,
-                "{name:26} {:>9.0}/s {:>6.0} µs {:>9.0}/s {:>5.1} µs {:>4.0} % {:>6.0} µs {:>6.0} µs {memory:>8}",
-                one.rps,
-                one.p99_us,
-                saturated.rps,
-                saturated.server_cpu_us,
-                100.0 * saturated.server_busy,
-                paced.p50_us,
-                paced.typical_p99_us,
-            )?;
+        for (reviews, subjects) in &self.absolute {
+            writeln!(text, "{}", reviews.name())?;
+            for medians in subjects {
+                writeln!(
+                    text,
+                    "  {:22} {:>9.0}/s {:>6.0} µs {:>9.0}/s {:>5.1} µs {:>4.0} % {:>6.0} µs {:>6.0} µs",
+                    medians.name,
+                    medians.rps_1,
+                    medians.p99_us_1,
+                    medians.rps,
+                    medians.cpu_us,
+                    100.0 * medians.busy,
+                    medians.p50_us_quarter,
+                    medians.p99_us_quarter,
+                )?;
+            }
+        }
+        writeln!(text, "\n{:24} {:>11} {:>9} {:>9}", "Services", "64 conn", "memory", "peak")?;
+        for ((size, rps), memory) in SIZES.iter().zip(self.rps).zip(self.memory) {
+            let (now, peak) = (mib(memory.now), mib(memory.peak));
+            writeln!(text, "{size:24} {rps:>9.0}/s {now:>5.0} MiB {peak:>5.0} MiB")?;
         }
         writeln!(text)?;
-        for &(name, ratio, goal) in &self.ratios {
-            let (word, bound, met) = match goal {
-                Goal::AtLeast(bound) => ("at least", bound, ratio >= bound),
-                Goal::AtMost(bound) => ("at most", bound, ratio <= bound),
-            };
-            let met = if met { "" } else { "  MISSED" };
-            writeln!(text, "{name:26} {ratio:>6.3}  {word} {bound:.2}{met}")?;
+        for Figure { key, value, goal } in &self.ratios {
+            writeln!(text, "{key:36} {value:>7.3}  {}", goal.shown(*value))?;
         }
         Ok(())
     }
-}
-
-impl Medians {
-    fn new(rounds: &[Round], index: usize) -> Self {
-        let of = |value: fn(&Measurement) -> Option<f64>| {
-            median(rounds.iter().filter_map(|round| value(round.get(index)?)))
-        };
-        Self {
-            rps: of(|measured| Some(measured.rps)),
-            p50_us: of(|measured| Some(measured.p50_us)),
-            p99_us: of(|measured| Some(measured.p99_us)),
-            typical_p99_us: of(|measured| Some(typical_p99(measured))),
-            server_busy: of(|measured| measured.server_busy),
-            server_cpu_us: of(|measured| measured.server_cpu_us),
-        }
-    }
-}
-
-/// Where so little is answered that no slot has a p99, there is but the whole.
-fn typical_p99(measured: &Measurement) -> f64 {
-    measured.typical_p99_us.unwrap_or(measured.p99_us)
 }
 
 fn mib(kib: u64) -> f64 {

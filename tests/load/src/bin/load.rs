@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use clbmigrate_load::load_generator::{Expect, LoadTest, Pace, Server, run};
+use clbmigrate_load::review::{ReviewKind, ReviewSize};
 use clbmigrate_load::{affinity, certificates};
 
 /// Sends reviews of Services over kept-alive connections, judges every answer, prints figures as JSON
@@ -30,6 +31,12 @@ struct Args {
     /// Services that reviews are about
     #[arg(long, value_name = "N", default_value_t = 10)]
     services: u32,
+    /// Which reviews are sent
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = ReviewKind::Mixed)]
+    review: ReviewKind,
+    /// Size of a review; 8k has what kubectl, Argo CD and CCM leave on a Service
+    #[arg(long, value_enum, value_name = "SIZE", default_value_t = ReviewSize::Small)]
+    size: ReviewSize,
     /// What answers must say
     #[arg(long, value_enum, default_value_t = Expect::Decision)]
     expect: Expect,
@@ -64,6 +71,8 @@ async fn main() -> Result<()> {
         path: args.path,
         connections: args.connections,
         services: args.services,
+        reviews: args.review,
+        size: args.size,
         expect: args.expect,
         pace: args.rate.map_or(Pace::ClosedLoop, |rate| Pace::OpenLoop { rate }),
         warm_up: Duration::try_from_secs_f64(args.warm_up_seconds)?,

@@ -71,10 +71,10 @@ mod tests {
 
     use super::{Answer, Expect};
     use crate::echo::fixed_answer;
-    use crate::review::{Decision, Review};
+    use crate::review::{Decision, Review, ReviewSize};
 
     fn review(decision: Decision) -> Review {
-        Review::new("host", "/validate-services", decision).expect("a review")
+        Review::new("host", "/validate-services", decision, ReviewSize::Small).expect("a review")
     }
 
     fn judged(decision: Decision, response: &serde_json::Value) -> Result<(), String> {

@@ -19,7 +19,7 @@ pub use measurement::Measurement;
 
 use self::measurement::CpuMeter;
 use self::worker::{SharedState, Worker};
-use crate::review::MOST_SERVICES;
+use crate::review::{MOST_SERVICES, ReviewKind, ReviewSize};
 
 /// How long a server may take to answer what is under way when the time is over.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +35,10 @@ pub struct LoadTest {
     pub connections: usize,
     /// Reviews are about Services with numbers below this, 1 to 100,000.
     pub services: u32,
+    /// Which reviews are sent.
+    pub reviews: ReviewKind,
+    /// How large reviews are.
+    pub size: ReviewSize,
     /// What answers must say.
     pub expect: Expect,
     /// How reviews follow each other.

@@ -53,7 +53,7 @@ impl Worker {
     pub async fn open(shared: &Arc<SharedState>) -> Result<Self> {
         let load_test = shared.load_test();
         let host = load_test.server.address.to_string();
-        let review = |decision| Review::new(&host, &load_test.path, decision);
+        let review = |decision| Review::new(&host, &load_test.path, decision, load_test.size);
         Ok(Self {
             shared: Arc::clone(shared),
             connection: Connection::open(&load_test.server).await?,
@@ -62,12 +62,14 @@ impl Worker {
         })
     }
 
-    /// Sends the next review, every second of all to be refused, and judges the answer. It counts
-    /// if it should have been sent in the window and, where `within`, was answered there.
+    /// Sends the next review and judges the answer. It counts if it should have been sent in the window and, where `within`, was answered there.
     pub async fn send_review(&mut self, due: Instant, window: Window, within: bool) -> Result<()> {
         let SharedState { load_test, run, next, .. } = &*self.shared;
         let id = next.fetch_add(1, Ordering::Relaxed);
-        let review = if id % 2 == 0 { &mut self.allowed } else { &mut self.refused };
+        let review = match load_test.reviews.decision(id) {
+            Decision::Allowed => &mut self.allowed,
+            Decision::Denied => &mut self.refused,
+        };
         review.fill(*run, id, scattered(id, load_test.services))?;
         let sent = Instant::now();
         let answer = self.connection.send(review.request()).await?;

@@ -1,14 +1,19 @@
 //! Reviews as an API server posts them: updates of a migrated Service that keeps its binding.
 
+mod objects;
+
+pub use objects::{manifest, stored_service};
+
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use self::objects::stored;
 
 /// The namespace of all Services.
 pub const NAMESPACE: &str = "load";
 /// Services are numbered from 0 to one less than this, always with five digits.
 pub const MOST_SERVICES: u32 = 100_000;
 
-const PREFIX: &str = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-";
 /// Stands for the number of a Service in a review that is not filled in yet.
 const NUMBER: &str = "#####";
 /// Stands for the uid of a review that is not filled in yet.
@@ -25,80 +30,39 @@ pub enum Decision {
     Denied,
 }
 
-/// The manifest of the Service with this number.
-pub fn manifest(number: u32) -> Value {
-    service(&format!("{number:05}"), WEIGHT)
+/// Which reviews are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReviewKind {
+    /// All are to be allowed.
+    Allowed,
+    /// All are to be refused.
+    Denied,
+    /// Every second one is to be refused.
+    Mixed,
 }
 
-fn service(number: &str, weight: &str) -> Value {
-    let name = format!("web-{number}");
-    let key = |name: &str| format!("{PREFIX}{name}");
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "labels": {"app.kubernetes.io/name": name},
-            "annotations": {
-                key("id"): "lb-bp1example",
-                key("vgroup-port"): format!("rsp-bp1example{number}:80"),
-                key("weight"): weight,
-            },
-        },
-        "spec": {
-            "type": "LoadBalancer",
-            "allocateLoadBalancerNodePorts": false,
-            "externalTrafficPolicy": "Cluster",
-            "selector": {"app.kubernetes.io/name": name},
-            "ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}],
-        },
-    })
+impl ReviewKind {
+    /// The decision on the review with this number.
+    pub fn decision(self, number: u64) -> Decision {
+        let is_denied = match self {
+            Self::Allowed => false,
+            Self::Denied => true,
+            Self::Mixed => !number.is_multiple_of(2),
+        };
+        if is_denied { Decision::Denied } else { Decision::Allowed }
+    }
 }
 
-/// A Service as an API server keeps it, with what it, kubectl and CCM have added.
-fn stored(weight: &str, version: &str) -> Value {
-    let mut service = service(NUMBER, weight);
-    let ingress = json!([{"ip": "203.0.113.18", "ipMode": "VIP"}]);
-    let added = json!({
-        "metadata": {
-            "uid": format!("0d9b6c1e-8f0a-4f5e-9d2c-0000000{NUMBER}"),
-            "resourceVersion": version,
-            "creationTimestamp": "2026-01-05T08:12:44Z",
-            "finalizers": ["service.k8s.alibaba/resources"],
-            "managedFields": [managed("kubectl", "2026-01-05T08:12:44Z")],
-        },
-        "spec": {
-            "clusterIP": "172.16.58.214",
-            "clusterIPs": ["172.16.58.214"],
-            "internalTrafficPolicy": "Cluster",
-            "ipFamilies": ["IPv4"],
-            "ipFamilyPolicy": "SingleStack",
-            "sessionAffinity": "None",
-            "allocateLoadBalancerNodePorts": true,
-            "ports": [{
-                "name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080,
-                "nodePort": 30080,
-            }],
-        },
-        "status": {"loadBalancer": {"ingress": ingress}},
-    });
-    json_patch::merge(&mut service, &added);
-    service
-}
-
-fn managed(manager: &str, time: &str) -> Value {
-    let annotation = |name: &str| format!("f:{PREFIX}{name}");
-    json!({
-        "manager": manager,
-        "operation": "Apply",
-        "apiVersion": "v1",
-        "time": time,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": {"f:metadata": {"f:annotations": {
-            annotation("id"): {}, annotation("vgroup-port"): {}, annotation("weight"): {},
-        }}},
-    })
+/// How much the Services of a review carry that no rule reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReviewSize {
+    /// Little: created by server-side apply, and written by nobody else. A review has 3.4 kB.
+    #[value(name = "3k")]
+    Small,
+    /// As in clusters: written by `kubectl apply`, which keeps all of it in an annotation, by CCM, by
+    /// `kubectl annotate` and by Argo CD. A review has 8 kB.
+    #[value(name = "8k")]
+    Usual,
 }
 
 /// A request with a review that can be filled in again and again, which takes no more than copying
@@ -113,8 +77,8 @@ pub struct Review {
 
 impl Review {
     /// A review that is posted to a path on a host, such as `/validate-services` on `127.0.0.1:9443`.
-    pub fn new(host: &str, path: &str, decision: Decision) -> Result<Self> {
-        let body = body(decision);
+    pub fn new(host: &str, path: &str, decision: Decision, size: ReviewSize) -> Result<Self> {
+        let body = body(decision, size);
         // As the API server of Kubernetes 1.36 writes it.
         let head = format!(
             "POST {path}?timeout=5s HTTP/1.1\r\n\
@@ -185,7 +149,7 @@ fn digits<const N: usize>(mut number: u64, base: u8) -> [u8; N] {
     digits
 }
 
-fn body(decision: Decision) -> String {
+fn body(decision: Decision, size: ReviewSize) -> String {
     let weight = match decision {
         Decision::Allowed => "61",
         Decision::Denied => "101",
@@ -208,8 +172,8 @@ fn body(decision: Decision) -> String {
                 "username": "kubernetes-admin",
                 "groups": ["system:masters", "system:authenticated"],
             },
-            "object": stored(weight, "48213377"),
-            "oldObject": stored(WEIGHT, "48213377"),
+            "object": stored(NUMBER, weight, size, "2026-01-06T10:40:07Z"),
+            "oldObject": stored(NUMBER, WEIGHT, size, "2026-01-05T08:31:19Z"),
             "dryRun": false,
             "options": {
                 "kind": "PatchOptions",
@@ -223,12 +187,14 @@ fn body(decision: Decision) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde_json::Value;
 
-    use super::{Decision, MOST_SERVICES, NAMESPACE, Review, manifest};
+    use super::objects::PREFIX;
+    use super::{Decision, MOST_SERVICES, NAMESPACE, Review, ReviewKind, ReviewSize, manifest};
 
-    fn review(decision: Decision) -> Review {
-        Review::new("127.0.0.1:9443", "/validate-services", decision).expect("a review")
+    fn review(decision: Decision, size: ReviewSize) -> Review {
+        Review::new("127.0.0.1:9443", "/validate-services", decision, size).expect("a review")
     }
 
     fn body(review: &Review) -> Value {
@@ -239,9 +205,11 @@ mod tests {
         serde_json::from_str(body).expect("JSON")
     }
 
-    #[test]
-    fn a_review_is_about_one_service_of_which_only_the_weight_changes() {
-        let mut review = review(Decision::Denied);
+    #[rstest]
+    fn a_review_is_about_one_service_of_which_only_the_weight_changes(
+        #[values(ReviewSize::Small, ReviewSize::Usual)] size: ReviewSize,
+    ) {
+        let mut review = review(Decision::Denied, size);
         review.fill(7, 9, 42).expect("a Service");
         let body = body(&review);
         let request = &body["request"];
@@ -251,19 +219,30 @@ mod tests {
         assert_eq!(request["namespace"], NAMESPACE);
         let made = manifest(42);
         let old = &request["oldObject"];
-        assert_eq!(old["metadata"]["annotations"], made["metadata"]["annotations"]);
+        let made_annotations = made["metadata"]["annotations"].as_object().expect("a map");
+        for (key, value) in made_annotations {
+            assert_eq!(&old["metadata"]["annotations"][key], value, "{key}");
+        }
         assert_eq!(old["spec"]["selector"], made["spec"]["selector"]);
         let mut new = request["object"].clone();
-        let weight = format!("{}weight", super::PREFIX);
-        let weight = &mut new["metadata"]["annotations"][weight];
+        let weight = &mut new["metadata"]["annotations"][format!("{PREFIX}weight")];
         assert_eq!(weight, "101");
         *weight = "60".into();
+        if size == ReviewSize::Usual {
+            // The API server notes when it was written, too.
+            let fields = |of: &Value| of["metadata"]["managedFields"][3].clone();
+            assert_eq!(fields(&new)["manager"], "kubectl-annotate");
+            assert_ne!(fields(&new)["time"], fields(old)["time"]);
+            new["metadata"]["managedFields"][3] = fields(old);
+        }
         assert_eq!(&new, old);
     }
 
-    #[test]
-    fn no_slot_stays_open_and_a_review_can_be_filled_again() {
-        let mut review = review(Decision::Allowed);
+    #[rstest]
+    fn no_slot_stays_open_and_a_review_can_be_filled_again(
+        #[values(ReviewSize::Small, ReviewSize::Usual)] size: ReviewSize,
+    ) {
+        let mut review = review(Decision::Allowed, size);
         let length = review.request().len();
         for (id, service) in [(1, 99_999), (2, 0)] {
             review.fill(1, id, service).expect("a Service");
@@ -276,11 +255,22 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_the_size_of_those_that_were_measured_before() {
-        for decision in [Decision::Allowed, Decision::Denied] {
-            let review = review(decision);
-            let size = body(&review).to_string().len();
-            assert!((3_300..=3_500).contains(&size), "{size}");
+    fn a_body_has_the_size_that_it_is_named_for() {
+        let sizes = [(ReviewSize::Small, 3_300..=3_600), (ReviewSize::Usual, 7_800..=8_400)];
+        for (size, range) in sizes {
+            for decision in [Decision::Allowed, Decision::Denied] {
+                let body = body(&review(decision, size)).to_string().len();
+                assert!(range.contains(&body), "{size:?}: {body}");
+            }
         }
+    }
+
+    #[test]
+    fn of_mixed_reviews_every_second_one_is_to_be_refused() {
+        let decisions = |kind: ReviewKind| [0, 1, 2].map(|number| kind.decision(number));
+        let (allowed, denied) = (Decision::Allowed, Decision::Denied);
+        assert_eq!(decisions(ReviewKind::Mixed), [allowed, denied, allowed]);
+        assert_eq!(decisions(ReviewKind::Allowed), [allowed; 3]);
+        assert_eq!(decisions(ReviewKind::Denied), [denied; 3]);
     }
 }
