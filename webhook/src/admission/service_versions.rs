@@ -16,7 +16,7 @@ use clbmigrate_core::{
 use super::{
     context::{Neighbours, ReviewContext},
     decision::{AdmissionDecision, Remark},
-    ratcheting,
+    ratcheting::{self, OldVersion},
 };
 use crate::{
     config::{Config, Mode},
@@ -116,9 +116,8 @@ impl ServiceVersions {
         };
         let namespace = service.service.metadata.namespace();
         let [ServiceChange { object, .. }] = &changes;
-        self.decide(report, context.config, namespace, object, || {
-            old.map(|old| rules::check_service(&before, None, old)).unwrap_or_default()
-        })
+        let old = old.map(|old| OldVersion::new(&before, old));
+        self.decide(report, context.config, namespace, object, old.as_ref())
     }
 
     fn decide(
@@ -127,7 +126,7 @@ impl ServiceVersions {
         config: &Config,
         namespace: &str,
         object: &ObjectRef,
-        before: impl FnOnce() -> Report,
+        old_version: Option<&OldVersion<'_, '_>>,
     ) -> Evaluation {
         let only_lowers_weight = match (&self.old, &self.new) {
             (Some(old), Some(new)) => ratcheting::only_lowers_weight(old, new),
@@ -147,15 +146,11 @@ impl ServiceVersions {
         let mut decision = AdmissionDecision::new(report.findings, config, namespace, |reviewed| {
             reviewed == object
         });
-        if let (true, Some(old), Some(new)) = (decision.denies(), &self.old, &self.new) {
+        if let (Some(old), Some(new)) = (old_version, &self.new) {
             if only_lowers_weight {
                 decision.downgrade_denials(|_| Some(Remark::LowersWeight));
             } else {
-                let before = before();
-                decision.downgrade_denials(|finding| {
-                    ratcheting::preexisting(finding, &before, &new.metadata.annotations)
-                        .or_else(|| ratcheting::revealed_by_fix(finding, &before, old, new))
-                });
+                decision.downgrade_denials(|finding| old.excuse(finding, new));
             }
         }
         Evaluation { decision, needs_slices }

@@ -36,7 +36,7 @@ pub struct ChangeSet<'s, 'a> {
 
 /// Runs all rules over the objects in `scope`. With a change, `index` is the snapshot after it.
 pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Scope<'_>) -> Report {
-    run(index, change, scope, false, |engine, report| {
+    run(super::all(), index, change, scope, false, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             for service in cluster.services() {
                 engine.service(ServiceRef { cluster_index, cluster, service }, report);
@@ -58,12 +58,23 @@ pub fn check_service<'a>(
     change: Option<ChangeSet<'_, 'a>>,
     service_ref: ServiceRef<'a>,
 ) -> Report {
+    check_service_by(super::all(), index, change, service_ref)
+}
+
+/// The same by some rules alone. A rule finds what it finds among all others; but what others would
+/// hide is not hidden.
+pub fn check_service_by<'a>(
+    rules: &[&'static Rule],
+    index: &Index<'a>,
+    change: Option<ChangeSet<'_, 'a>>,
+    service_ref: ServiceRef<'a>,
+) -> Report {
     let is_it = |object: &ObjectRef| {
         object.kind == "Service"
             && object.name == service_ref.service.metadata.name
             && object.namespace.as_deref() == Some(service_ref.service.metadata.namespace())
     };
-    run(index, change, &is_it, true, |engine, report| {
+    run(rules, index, change, &is_it, true, |engine, report| {
         engine.service(service_ref, report);
         engine.workloads_of(service_ref, &mut HashSet::new(), report);
     })
@@ -72,7 +83,7 @@ pub fn check_service<'a>(
 /// Runs the rules about changes over the Services that a change takes away. `index` is the snapshot
 /// after it.
 pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report {
-    run(index, Some(change), &|_| true, true, |engine, report| {
+    run(super::all(), index, Some(change), &|_| true, true, |engine, report| {
         (0..change.before.snapshot.clusters.len())
             .for_each(|cluster_index| engine.gone(cluster_index, report));
     })
@@ -80,7 +91,7 @@ pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report
 
 /// Runs the rules about workloads over all workloads of the snapshot, and no other rule.
 pub fn check_workloads(index: &Index<'_>) -> Report {
-    run(index, None, &|_| true, true, |engine, report| {
+    run(super::all(), index, None, &|_| true, true, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             engine.workloads(cluster_index, cluster, report);
         }
@@ -88,13 +99,13 @@ pub fn check_workloads(index: &Index<'_>) -> Report {
 }
 
 fn run<'a>(
+    rules: &[&'static Rule],
     index: &Index<'a>,
     change: Option<ChangeSet<'_, 'a>>,
     scope: Scope<'_>,
     is_terse: bool,
     over: impl FnOnce(&Engine<'_, 'a>, &mut ReportBuilder),
 ) -> Report {
-    let rules = super::all();
     let none = Prediction::default();
     let prediction = change.map_or(&none, |change| change.prediction);
     let mut report = ReportBuilder::new(is_terse);
@@ -115,7 +126,7 @@ struct Engine<'s, 'a> {
     change: Option<ChangeSet<'s, 'a>>,
     prediction: &'s Prediction,
     counts: &'s BackendCounts<'a>,
-    rules: &'static [&'static Rule],
+    rules: &'s [&'static Rule],
     scope: Scope<'s>,
     contradictory: ContradictoryClusters<'s>,
 }

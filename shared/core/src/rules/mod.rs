@@ -38,7 +38,9 @@ mod workloads;
 pub use allowances::unknown_allowances;
 pub use checked::{CheckedChange, CheckedService, CheckedWorkload};
 pub(crate) use contradictory::ContradictoryClusters;
-pub use engine::{ChangeSet, Scope, check, check_removed, check_service, check_workloads};
+pub use engine::{
+    ChangeSet, Scope, check, check_removed, check_service, check_service_by, check_workloads,
+};
 pub use findings::{FindingBuilder, Findings};
 pub use language::Language;
 pub use not_judged::why_not_judged;
