@@ -2,15 +2,22 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::log::{LogFormat, LogLevel};
+use crate::{
+    log::{LogFormat, LogLevel},
+    self_test::SelfTestArgs,
+};
 
 /// Admission webhook: refuses Services that CCM would silently misread, and gives workloads the
 /// preStop hook without which requests are lost
 #[derive(Debug, Clone, Parser)]
-#[command(name = "clbmigrate-webhook", version)]
+#[command(name = "clbmigrate-webhook", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What to do other than serve
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Configuration, YAML; read again when it changes [default: none, all settings at their defaults]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -19,12 +26,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Where to answer reviews, over TLS; port 0 takes a free one, told in the log
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
+    /// Where to answer reviews, over TLS; [::] is IPv6 and IPv4, port 0 takes a free one, told in the log
+    #[arg(long, value_name = "ADDR", default_value = "[::]:8443")]
     pub listen: SocketAddr,
 
-    /// Where to answer probes and metrics, without TLS; port 0 takes a free one, told in the log
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8081")]
+    /// Where to answer probes and metrics, without TLS; as for --listen
+    #[arg(long, value_name = "ADDR", default_value = "[::]:8081")]
     pub probe_listen: SocketAddr,
 
     /// Take the certificate from tls.crt and tls.key of this folder, and publish its ca.crt if there
@@ -85,8 +92,16 @@ pub struct Args {
     pub log_level: LogLevel,
 }
 
+/// What the program does other than serve.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Ask the API server, in dry runs that store nothing, about a Service that the webhook refuses and
+    /// one that it lets through
+    SelfTest(SelfTestArgs),
+}
+
 /// A time with a unit, as 500ms, 10s or 1m.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time; write it as 500ms, 10s or 1m");
     let time: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(time).map_err(|_| wrong())

@@ -13,6 +13,7 @@ pub mod log;
 pub mod metrics;
 mod rights;
 pub mod run;
+pub mod self_test;
 pub mod serve;
 pub mod server_clock;
 pub mod setup;

@@ -5,7 +5,13 @@ use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use clbmigrate_webhook::{cli::Args, log, run::run, setup::admission_handler};
+use clbmigrate_webhook::{
+    cli::{Args, Command},
+    log,
+    run::run,
+    self_test::self_test,
+    setup::admission_handler,
+};
 use mimalloc::MiMalloc;
 
 /// A review is a few hundred small allocations, and a cache of many Services leaves the system's
@@ -31,5 +37,10 @@ fn start(args: Args) -> anyhow::Result<()> {
     // work over to others would cost more than it brings. What takes longer has the background thread.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().context("no runtime")?;
-    runtime.block_on(run(args, admission_handler))
+    match &args.command {
+        Some(Command::SelfTest(test)) => {
+            runtime.block_on(self_test(test, |line| writeln!(std::io::stdout(), "{line}")))
+        }
+        None => runtime.block_on(run(args, admission_handler)),
+    }
 }

@@ -129,10 +129,12 @@ mod tests {
     }
 
     /// The verbs that the role needs for a resource.
-    fn verbs(access: Access) -> &'static [&'static str] {
-        match access {
-            Access::Watched => &["get", "list", "watch"],
-            Access::OnDemand => &["get", "list"],
+    fn verbs(resource: &ReadResource) -> &'static [&'static str] {
+        match (resource.access, resource.purpose) {
+            // A claim of a vServer group reads the Service that holds it.
+            (Access::Watched, Purpose::Judged) => &["get", "list", "watch"],
+            (Access::Watched, _) => &["list", "watch"],
+            (Access::OnDemand, _) => &["list"],
         }
     }
 
@@ -174,7 +176,7 @@ mod tests {
         granted.retain(|(group, _, _)| group != "admissionregistration.k8s.io");
         granted.extend(role("Role", Some("kube-system")));
         let needed = read_resources().flat_map(|of| {
-            let verbs = verbs(of.access).iter();
+            let verbs = verbs(of).iter();
             verbs.map(|verb| (of.group.to_owned(), of.plural.to_owned(), (*verb).to_owned()))
         });
         assert_eq!(granted, needed.collect());

@@ -13,25 +13,22 @@ use kube::{
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::watch,
     time::sleep,
 };
 
 use crate::{
-    Webhook,
     background::{Background, BackgroundClient},
+    certificates::{Certificates, start_client_authority},
     cli::Args,
     config::{ConfigWatcher, Reload, SharedConfig},
     metrics::Metrics,
-    serve::{Limits, Readiness, ReviewHandler, Server, ShutdownPhase},
-    tls::{
-        AuthoritySecret, CaBundle, CaBundlePublisher, CertDir, CertDirWatcher, CertResolver,
-        CertRotator, ClientAuthority, SelfCheck, TrustAnchor, WebhookService,
-    },
+    serve::{Limits, Readiness, ReviewHandler, Server, ShutdownPhase, bind},
+    tls::WebhookService,
 };
 
 /// The namespace where neither a flag nor a service account names one.
-const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
+pub(crate) const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
 
 /// What the handler of reviews is made from.
 #[derive(Clone)]
@@ -75,29 +72,22 @@ pub async fn run<H: ReviewHandler>(
     let background_client = background.client(api_server.clone())?;
     let client =
         Client::try_from(api_server).context("no connection to the API server can be set up")?;
-    let listener = listen(args.listen, "--listen").await?;
+    let listener = listen(args.listen, "--listen")?;
     let address = listener.local_addr()?;
-    let probes = listen(args.probe_listen, "--probe-listen").await?;
+    let probes = listen(args.probe_listen, "--probe-listen")?;
     let clients = start_client_authority(&args, &mut background)?;
 
     let namespace =
         args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     let service = WebhookService { namespace, name: args.service.clone() };
-    let resolver = CertResolver::new(Arc::clone(&metrics));
-    let bundle = start_certificates(
+    let certificates = Certificates::start(
         &args,
         &background_client.client,
         &service,
-        &resolver,
+        address,
         &metrics,
         &mut background,
     )?;
-    let self_check = SelfCheck::new(address, Arc::clone(&resolver));
-    background.spawn({
-        let (self_check, resolver) = (Arc::clone(&self_check), Arc::clone(&resolver));
-        let anchor = trust_anchor(&args, bundle, &service, resolver);
-        async move { self_check.run(anchor).await }
-    });
 
     let dependencies = Dependencies {
         client,
@@ -109,13 +99,9 @@ pub async fn run<H: ReviewHandler>(
     let HandlerSetup { handler, is_ready, background: handler_background } = setup(dependencies);
     background.spawn(handler_background);
 
-    let tls = resolver.server_config(clients.as_ref())?;
-    let readiness = Readiness::new()
-        .with_precondition("caches", is_ready)
-        .with_check("certificate", move || {
-            resolver.current().map(drop).ok_or("none yet".to_owned())
-        })
-        .with_check("self call", move || self_check.check());
+    let tls = certificates.resolver.server_config(clients.as_ref())?;
+    let readiness = Readiness::new().with_precondition("caches", is_ready);
+    let readiness = certificates.add_to(readiness);
     let limits = Limits { drain: args.drain_timeout, ..Limits::default() };
     let (phases, phase) = watch::channel(ShutdownPhase::Serving);
     let server = Server::new(handler, metrics, Arc::new(readiness), clients, limits, phase);
@@ -224,81 +210,17 @@ async fn client_config(kubeconfig: Option<&Path>) -> Result<(kube::Config, Optio
     }
 }
 
-async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}; choose another {flag}"))
+/// A client of the API server, and the namespace of the service account if the program runs in a
+/// cluster.
+pub(crate) async fn connect(kubeconfig: Option<&Path>) -> Result<(Client, Option<String>)> {
+    let (config, namespace) = client_config(kubeconfig).await?;
+    let client =
+        Client::try_from(config).context("no connection to the API server can be set up")?;
+    Ok((client, namespace))
 }
 
-/// Starts what provides the serving certificate, and what makes API servers trust it. Returns the
-/// current CA bundle: `None` before there is one, and where others publish it.
-fn start_certificates(
-    args: &Args,
-    client: &Client,
-    service: &WebhookService,
-    resolver: &Arc<CertResolver>,
-    metrics: &Arc<Metrics>,
-    background: &mut Background,
-) -> Result<watch::Receiver<Option<CaBundle>>> {
-    let (bundles, bundle) = watch::channel(None);
-    let (newer_sender, newer) = mpsc::channel(Webhook::ALL.len());
-    match &args.tls_cert_dir {
-        Some(folder) => {
-            ensure!(folder.is_dir(), "--tls-cert-dir {} is no folder", folder.display());
-            let mut watcher =
-                CertDirWatcher::new(CertDir::new(folder), Arc::clone(resolver), bundles);
-            watcher.poll(std::time::SystemTime::now());
-            background.spawn(watcher.run(args.reload_interval, newer));
-        }
-        None => {
-            let mut server_names = vec![service.server_name()];
-            server_names.extend(args.tls_name.iter().cloned());
-            let secret = AuthoritySecret::new(client.clone(), &service.namespace);
-            let rotator = CertRotator::new(secret, server_names, Arc::clone(resolver), bundles);
-            background.spawn(rotator.run(newer));
-        }
-    }
-    for webhook in Webhook::ALL {
-        let publisher = CaBundlePublisher {
-            client: client.clone(),
-            webhook,
-            service: service.clone(),
-            newer: newer_sender.clone(),
-            metrics: Arc::clone(metrics),
-        };
-        background.spawn(publisher.run(bundle.clone()));
-    }
-    Ok(bundle)
-}
-
-/// Starts what follows the file with the authorities of client certificates, if there is one.
-fn start_client_authority(
-    args: &Args,
-    background: &mut Background,
-) -> Result<Option<Arc<ClientAuthority>>> {
-    let Some(file) = &args.client_ca_file else { return Ok(None) };
-    let authority = ClientAuthority::open(file, args.client_name.clone());
-    let authority = Arc::new(authority.map_err(anyhow::Error::msg).context("--client-ca-file")?);
-    background.spawn(Arc::clone(&authority).run(args.reload_interval));
-    Ok(Some(authority))
-}
-
-/// What the self-check trusts; `None` while that is not known.
-fn trust_anchor(
-    args: &Args,
-    bundle: watch::Receiver<Option<CaBundle>>,
-    service: &WebhookService,
-    resolver: Arc<CertResolver>,
-) -> impl Fn() -> Option<TrustAnchor> + use<> {
-    let own = args.tls_cert_dir.is_none().then(|| service.server_name());
-    move || {
-        let certificate = resolver.current()?;
-        let bundle = bundle.borrow().clone();
-        match (bundle, own.clone().or_else(|| certificate.server_name())) {
-            (Some(bundle), Some(name)) => Some(TrustAnchor::Authority(bundle, name)),
-            _ if own.is_some() => None,
-            _ => Some(TrustAnchor::Pinned),
-        }
-    }
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    bind(address).with_context(|| format!("cannot listen on {address}; choose another {flag}"))
 }
 
 /// The signals that end the program: SIGTERM and SIGINT.

@@ -1,5 +1,6 @@
 //! The server: connections, limits, routes, and a graceful shutdown.
 
+mod bind;
 mod body;
 mod body_memory;
 mod client;
@@ -15,6 +16,7 @@ mod readiness;
 mod router;
 mod shutdown;
 
+pub use bind::bind;
 pub use handler::{Reply, ReviewHandler};
 pub use limits::Limits;
 pub use listener::Server;

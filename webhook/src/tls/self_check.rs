@@ -50,13 +50,15 @@ pub enum TrustAnchor {
 /// Calls this server and remembers whether API servers could.
 #[derive(Debug)]
 pub struct SelfCheck {
-    address: SocketAddr,
+    /// Where the server can be reached from here; the first that answers is called.
+    addresses: Vec<SocketAddr>,
     resolver: Arc<CertResolver>,
     clock: Arc<ServerClock>,
     last: ArcSwap<Result<(), String>>,
 }
 
 impl SelfCheck {
+<<<<<<< HEAD
     /// A self-check of the server that listens on this address with the certificates of `resolver`, at
     /// the time of `clock`.
     pub fn new(
@@ -68,10 +70,25 @@ impl SelfCheck {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
+=======
+    /// A self-check of the server that listens on this address with the certificates of `resolver`.
+    pub fn new(listening: SocketAddr, resolver: Arc<CertResolver>) -> Arc<Self> {
+        let ips: Vec<IpAddr> = match listening.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
+            // It listens on IPv4, too, and a Pod may be without IPv6.
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+            }
+            ip => vec![ip],
+>>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
         };
-        let address = SocketAddr::new(ip, listening.port());
+        let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, listening.port())).collect();
         let last = ArcSwap::from_pointee(Err("not called yet".to_owned()));
+<<<<<<< HEAD
         Arc::new(Self { address, resolver, clock, last })
+=======
+        Arc::new(Self { addresses, resolver, last })
+>>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
     }
 
     /// Whether API servers can call this server, as a condition of readiness.
@@ -115,6 +132,7 @@ impl SelfCheck {
 
     async fn call_without_timeout(&self, anchor: &TrustAnchor) -> io::Result<()> {
         let (verifier, name) = self.verifier(anchor)?;
+<<<<<<< HEAD
         let config = ClientConfig::builder_with_details(
             Arc::new(ring::default_provider()),
             Arc::new(ServerTime(Arc::clone(&self.clock))),
@@ -125,6 +143,15 @@ impl SelfCheck {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
         let tcp = TcpStream::connect(self.address).await?;
+=======
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        let tcp = TcpStream::connect(self.addresses.as_slice()).await?;
+>>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         stream.write_all(REQUEST).await?;
         let mut answer = [0; ANSWER.len()];
@@ -141,7 +168,8 @@ impl SelfCheck {
             let leaf = self.resolver.current().and_then(|current| current.leaf().cloned());
             let leaf = leaf.ok_or_else(|| io::Error::other("there is no certificate"))?;
             let algorithms = provider.signature_verification_algorithms;
-            let name = ServerName::IpAddress(self.address.ip().into());
+            // It is not looked at.
+            let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
             return Ok((Arc::new(PinnedVerifier { leaf, algorithms }), name));
         };
         let roots = valid_roots(&bundle.certificates(), self.clock.now());
@@ -229,11 +257,28 @@ mod tests {
     use crate::metrics::Metrics;
 
     #[test]
+    fn a_server_on_all_addresses_is_called_over_a_family_that_there_is() {
+        let addresses = |listening: &str| -> Vec<String> {
+            let resolver = CertResolver::new(Arc::new(Metrics::default()));
+            let listening = listening.parse().expect("an address");
+            let self_check = SelfCheck::new(listening, resolver);
+            self_check.addresses.iter().map(SocketAddr::to_string).collect()
+        };
+        assert_eq!(addresses("0.0.0.0:8443"), ["127.0.0.1:8443"]);
+        assert_eq!(addresses("[::]:8443"), ["127.0.0.1:8443", "[::1]:8443"]);
+        assert_eq!(addresses("192.0.2.7:8443"), ["192.0.2.7:8443"]);
+    }
+
+    #[test]
     fn once_it_has_succeeded_only_a_certificate_that_nobody_trusts_counts_against_it() {
         let resolver = CertResolver::new(Arc::new(Metrics::default()));
+<<<<<<< HEAD
         let address = SocketAddr::from(([0, 0, 0, 0], 8443));
         let self_check = SelfCheck::new(address, resolver, Arc::default());
         assert_eq!(self_check.address.to_string(), "127.0.0.1:8443");
+=======
+        let self_check = SelfCheck::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver);
+>>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
         let busy = || Err(io::Error::from(io::ErrorKind::TimedOut));
         self_check.record(busy());
         assert!(self_check.check().is_err());
