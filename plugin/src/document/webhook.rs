@@ -165,7 +165,7 @@ fn recovery(webhook: &WebhookInstallation) -> Vec<Recovery> {
     let install = command(
         "install it, or install it again",
         format!(
-            "helm upgrade --install clbmigrate deploy/chart -n {} --create-namespace",
+            "helm upgrade --install clbmigrate deploy/chart -n {} --create-namespace --reuse-values",
             webhook.namespace
         ),
     );

@@ -14,6 +14,9 @@ use clbmigrate_testkit::{CommandOutput, run};
 /// The namespace the webhook lives in.
 pub const NAMESPACE: &str = "clbmigrate-system";
 
+/// Helm's arguments that name an image, without which the chart renders nothing. Nobody has this one.
+pub const IMAGE: &str = "--set image.repository=clbmigrate.test/nobody-has/webhook";
+
 /// Helm, and where the chart is.
 #[derive(Debug, Clone)]
 pub struct Helm {
@@ -28,6 +31,12 @@ impl Helm {
         let need = RequiredBinaries { versions: Vec::new(), nodes: false, helm: true };
         let program = Binaries::provide(&need)?.helm();
         Ok(Self { program, chart: workspace()?.join("deploy/chart") })
+    }
+
+    /// The same helm with another chart.
+    #[must_use]
+    pub fn with_chart(&self, chart: PathBuf) -> Self {
+        Self { program: self.program.clone(), chart }
     }
 
     /// The folder it is in, for PATH.

@@ -19,7 +19,7 @@ pub use clb::{CloudApi, READ_ONLY};
 pub use data_plane::{DataPlane, Listener};
 pub use docs_commands::{DocsBlock, commands, docs_blocks, expect_shown};
 pub use document::document;
-pub use helm::{Helm, NAMESPACE};
+pub use helm::{Helm, IMAGE, NAMESPACE};
 pub use release::Release;
 pub use running::RunningCommand;
 pub use terminal::Terminal;

@@ -1,6 +1,8 @@
 //! The metrics for Prometheus: all names begin with `clbmigrate_webhook_`.
 
 mod cache_age;
+#[cfg(test)]
+mod charted;
 mod labels;
 
 pub use labels::{ClaimOutcome, EnforcementAction, ReviewResult, ShedReason};

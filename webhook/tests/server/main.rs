@@ -7,6 +7,7 @@
     reason = "a test may fail, and tell what it measured"
 )]
 
+mod addresses;
 mod certificates;
 mod client;
 mod client_certificates;

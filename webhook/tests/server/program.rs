@@ -102,6 +102,25 @@ fn a_wrong_flag_is_a_usage_error(#[case] arguments: &[&str], #[case] expected: &
 }
 
 #[test]
+fn the_self_test_has_flags_of_its_own_and_says_why_it_cannot_ask() -> Result<()> {
+    let files = Files::new()?;
+    let kubeconfig = files.path("kubeconfig");
+    for (arguments, code, expected) in [
+        (&["self-test", "--mode", "deny"][..], 2, "[possible values: enforce, warn, audit]"),
+        (&["--config", "x", "self-test"], 2, "cannot be used with"),
+        (&["self-test", "--timeout", "5"], 2, "write it as 500ms, 10s or 1m"),
+        (&["self-test"], 1, "name a kubeconfig with --kubeconfig"),
+        (&["self-test", "--kubeconfig", &kubeconfig], 1, "the API server does not answer"),
+    ] {
+        let mut command = webhook_command();
+        command.args(arguments);
+        let (found, stderr) = run_to_exit(command)?;
+        ensure!(found == code && stderr.contains(expected), "{arguments:?}: {found}: {stderr}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_wrong_configuration_keeps_it_from_starting_and_is_told_with_its_place() -> Result<()> {
     let files = Files::new()?;
     files.configure("inject: {}\npreStopSeconds: 0\n")?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::NAMESPACE;
+use clbmigrate_e2e::{IMAGE, NAMESPACE};
 use clbmigrate_testbed::try_wait_for;
 use clbmigrate_testkit::{CommandOutput, manifests};
 use serde_json::{Value, json};
@@ -72,7 +72,8 @@ struct UnreachableHook<'s, 'b> {
 impl<'s, 'b> UnreachableHook<'s, 'b> {
     /// Installs the hook of this template so that a failure refuses, whatever its own policy is.
     fn install(cluster: &'s TestCluster<'b>, template: &str, values: &str) -> anyhow::Result<Self> {
-        let arguments = format!("-n {NAMESPACE} --show-only templates/{template}.yaml {values}");
+        let arguments =
+            format!("-n {NAMESPACE} {IMAGE} --show-only templates/{template}.yaml {values}");
         let text = cluster.helm.template(&arguments)?.expect_code(0)?.stdout;
         let mut hook: Value = serde_saphyr::from_str(&text)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -4,7 +4,7 @@
 use std::{env, fs};
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{Helm, NAMESPACE};
+use clbmigrate_e2e::{Helm, IMAGE, NAMESPACE};
 use clbmigrate_testbed::programs::workspace;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub const CASES: &[FileCase] = &[
 ];
 
 /// Compares a file with what it should be, or writes it.
-fn keep(path: &str, content: &str) -> anyhow::Result<()> {
+pub fn keep(path: &str, content: &str) -> anyhow::Result<()> {
     let path = workspace()?.join(path);
     if env::var_os("CLBMIGRATE_UPDATE").is_some() {
         let is_ci = env::var_os("CI").is_some_and(|value| value == "true");
@@ -38,12 +38,13 @@ fn keep(path: &str, content: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rendered(helm: &Helm, arguments: &str) -> anyhow::Result<String> {
-    Ok(helm.template(&format!("-n {NAMESPACE} {arguments}"))?.expect_code(0)?.stdout)
+/// The chart as manifests, with these values.
+pub fn rendered(helm: &Helm, arguments: &str) -> anyhow::Result<String> {
+    Ok(helm.template(&format!("-n {NAMESPACE} {IMAGE} {arguments}"))?.expect_code(0)?.stdout)
 }
 
 /// The objects of a rendered chart.
-fn objects(text: &str) -> anyhow::Result<Vec<Value>> {
+pub fn objects(text: &str) -> anyhow::Result<Vec<Value>> {
     let objects = text.split("\n---\n").filter(|text| text.lines().any(|line| !is_idle(line)));
     objects.map(|text| serde_saphyr::from_str(text).with_context(|| text.to_owned())).collect()
 }
@@ -56,7 +57,9 @@ fn manifests(helm: &Helm) -> anyhow::Result<()> {
     let head = format!(
         "# Rendered from deploy/chart with its default values; do not edit. To install it, put your image's name in it:
 #
-#   sed s,registry.example.com/clbmigrate/webhook,YOUR.REGISTRY/clbmigrate/webhook, clbmigrate-webhook.yaml | kubectl apply -f -
+#   sed s,REGISTRY/clbmigrate/webhook,registry.example.com/clbmigrate/webhook, clbmigrate-webhook.yaml | kubectl apply -f -
+#
+# No node starts a Pod of the name as it stands, for no image may have a name in capitals.
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -66,7 +69,8 @@ metadata:
     pod-security.kubernetes.io/enforce: restricted
 "
     );
-    let rendered = rendered(helm, "--no-hooks")?;
+    let marker = "--set image.repository=REGISTRY/clbmigrate/webhook";
+    let rendered = rendered(helm, &format!("--no-hooks {marker}"))?;
     let lines: Vec<&str> = rendered.lines().map(str::trim_end).collect();
     keep(
         "deploy/manifests/clbmigrate-webhook.yaml",
@@ -99,11 +103,15 @@ fn rules(helm: &Helm) -> anyhow::Result<()> {
 }
 
 fn lint(helm: &Helm) -> anyhow::Result<()> {
-    let all = "--set tls.mode=secret,tls.secretName=cert,metrics.serviceMonitor.enabled=true";
-    for flags in ["", all] {
+    let all = format!(
+        "{IMAGE} --set tls.mode=secret,tls.secretName=cert --set \
+         metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true"
+    );
+    for flags in ["", IMAGE, &all] {
         let output =
             helm.lint(&format!("--strict --namespace {NAMESPACE} {flags}"))?.expect_code(0)?;
         ensure!(output.stdout.contains("0 chart(s) failed"), "{}", output.stdout);
+        ensure!(!output.stdout.contains("[INFO]"), "{}", output.stdout);
     }
     Ok(())
 }
@@ -131,15 +139,34 @@ fn bundles(helm: &Helm) -> anyhow::Result<()> {
 }
 
 fn refusals(helm: &Helm) -> anyhow::Result<()> {
-    let good = format!("-n {NAMESPACE}");
+    let good = format!("-n {NAMESPACE} {IMAGE}");
     helm.template(&format!("{good} --kube-version 1.28.3-aliyun.1"))?.expect_code(0)?;
     let cases = [
-        ("-n default", "must not live in namespace default"),
-        ("-n kube-system", "must not live in namespace kube-system"),
+        ("-n clbmigrate-system", "image.repository is not set"),
+        ("-n clbmigrate-system --set image.tag=v7", "add --set image.repository=WHERE/IT/IS"),
+        (
+            "KUBE --set image.repository=registry.example.com/a",
+            "image.repository registry.example.com/a is an example",
+        ),
+        ("KUBE -n default", "must not live in namespace default"),
+        ("KUBE -n kube-system", "must not live in namespace kube-system"),
         ("KUBE --kube-version 1.27.16", "requires kubeVersion: >=1.28.0-0"),
         ("KUBE --set replica=3", "additional properties 'replica' not allowed"),
         ("KUBE --set image.name=x", "additional properties 'name' not allowed"),
-        ("KUBE --set hooks=null", "missing property 'hooks'"),
+        (
+            "KUBE --set hooks.validateServices.timeoutSeconds=2",
+            "/hooks/validateServices/timeoutSeconds",
+        ),
+        ("KUBE --set hooks.mutatePods.timeoutSeconds=31", "/hooks/mutatePods/timeoutSeconds"),
+        ("KUBE --set hooks.mutatePods.selector=x", "additional properties 'selector' not allowed"),
+        ("KUBE --set hooks.mutatePods.objectSelector.labels=x", "'labels' not allowed"),
+        ("KUBE --set securePort=443", "/securePort"),
+        ("KUBE --set probePort=8443", "securePort and probePort must not be the same"),
+        ("KUBE --set service.ipFamilyPolicy=DualStack", "/service/ipFamilyPolicy"),
+        ("KUBE --set service.ipFamilies={ipv6}", "/service/ipFamilies/0"),
+        ("KUBE --set serviceAccount.create=false", "needs serviceAccount.name"),
+        ("KUBE --set extraArgs={serve}", "/extraArgs/0"),
+        ("KUBE --set-json podLabels.a=1", "/podLabels/a"),
         ("KUBE --set replicas=0", "/replicas"),
         ("KUBE --set preStopSeconds=0", "/preStopSeconds"),
         ("KUBE --set preStopSeconds=3601", "/preStopSeconds"),
@@ -217,11 +244,11 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
     ensure!(pod["containers"][0]["image"] == format!("r.test/w@{digest}"), "{pod}");
     ensure!(pod["securityContext"]["runAsNonRoot"] == true);
     let deployment = file(
-        "--set image.tag=v7,shutdown.delaySeconds=20,tls.mode=secret,tls.secretName=cert",
+        "--set image.repository=r.test/w,image.tag=v7,shutdown.delaySeconds=20,tls.mode=secret,tls.secretName=cert",
         "deployment",
     )?;
     let pod = &deployment["spec"]["template"]["spec"];
-    ensure!(pod["containers"][0]["image"] == "registry.example.com/clbmigrate/webhook:v7", "{pod}");
+    ensure!(pod["containers"][0]["image"] == "r.test/w:v7", "{pod}");
     ensure!(pod["terminationGracePeriodSeconds"].as_u64().is_some_and(|seconds| seconds > 20));
     ensure!(pod["volumes"][1]["secret"]["secretName"] == "cert", "{pod}");
 
@@ -272,7 +299,7 @@ fn callers(helm: &Helm) -> anyhow::Result<()> {
     };
     let plain = pod("")?;
     let container = &plain["spec"]["containers"][0];
-    ensure!(has(&plain, "--listen=0.0.0.0:8443") && has(&plain, "--probe-listen=0.0.0.0:8081"));
+    ensure!(has(&plain, "--listen=[::]:8443") && has(&plain, "--probe-listen=[::]:8081"));
     for probe in ["livenessProbe", "readinessProbe"] {
         ensure!(container[probe]["httpGet"]["port"] == "probes", "{container}");
         ensure!(container[probe]["httpGet"]["scheme"].is_null(), "{container}");

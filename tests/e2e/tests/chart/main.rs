@@ -5,10 +5,14 @@
 mod conditions;
 mod deletions;
 mod files;
+mod monitoring;
 mod network_policy;
+mod older_values;
 mod people;
+mod readme;
 mod release;
 mod services;
+mod settings;
 mod workloads;
 
 use std::{
@@ -17,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use clbmigrate_e2e::Helm;
+use clbmigrate_e2e::{Helm, IMAGE};
 use clbmigrate_testbed::{
     Cluster, Plan, Version,
     suite::{SharedTestbed, run_parallel},
@@ -30,6 +34,16 @@ const CLUSTERS: [(&str, Version); 2] = [("new", Version::NEWEST), ("old", Versio
 
 /// A test of what is in files.
 type FileCase = (&'static str, fn(&Helm) -> anyhow::Result<()>);
+
+/// The tests of what is in files.
+const FILE_CASES: [&[FileCase]; 6] = [
+    files::CASES,
+    monitoring::CASES,
+    network_policy::FILE_CASES,
+    older_values::FILE_CASES,
+    readme::CASES,
+    settings::CASES,
+];
 
 /// A test that both clusters take.
 type ClusterCase = (&'static str, fn(&TestCluster<'_>) -> anyhow::Result<()>);
@@ -60,9 +74,16 @@ impl TestCluster<'_> {
         self.kubectl.shell(script)
     }
 
-    /// Helm, which must succeed.
+    /// Helm, which must succeed. What is installed or upgraded gets an image that nobody has.
     fn helm(&self, arguments: &str) -> anyhow::Result<CommandOutput> {
-        self.helm.run(self, arguments)?.expect_code(0)
+        self.helm_with(&self.helm, arguments)
+    }
+
+    /// The same by another helm.
+    fn helm_with(&self, helm: &Helm, arguments: &str) -> anyhow::Result<CommandOutput> {
+        let takes_values = ["install ", "upgrade "].iter().any(|verb| arguments.starts_with(verb));
+        let image = if takes_values { IMAGE } else { "" };
+        helm.run(self, &format!("{arguments} {image}"))?.expect_code(0)
     }
 }
 
@@ -73,13 +94,13 @@ fn main() -> ExitCode {
     let plan =
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = SharedTestbed::new(plan);
-    let mut trials: Vec<Trial> =
-        [files::CASES, network_policy::FILE_CASES].concat().into_iter().map(file_trial).collect();
-    let groups: [&[ClusterCase]; 6] = [
+    let mut trials: Vec<Trial> = FILE_CASES.concat().into_iter().map(file_trial).collect();
+    let groups: [&[ClusterCase]; 7] = [
         services::CASES,
         deletions::CASES,
         workloads::CASES,
         release::CASES,
+        older_values::CASES,
         people::CASES,
         network_policy::CASES,
     ];

@@ -2,7 +2,7 @@
 //! of the cluster's network plugin; the testbed's enforces none.
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{Helm, NAMESPACE};
+use clbmigrate_e2e::{Helm, IMAGE, NAMESPACE};
 use serde_json::{Value, json};
 
 use crate::{ClusterCase, FileCase, TestCluster};
@@ -45,7 +45,8 @@ fn all() -> Value {
 
 /// The `spec` of the policy that these values make; `None` where they make none.
 fn policy(helm: &Helm, values: &str) -> anyhow::Result<Option<Value>> {
-    let rendered = helm.template(&format!("-n {NAMESPACE} {values}"))?.expect_code(0)?.stdout;
+    let rendered =
+        helm.template(&format!("-n {NAMESPACE} {IMAGE} {values}"))?.expect_code(0)?.stdout;
     let policy = rendered.split("\n---\n").find(|text| text.contains("kind: NetworkPolicy"));
     let Some(policy) = policy else { return Ok(None) };
     ensure!(policy.contains(POLICY), "from a template of its own: {policy}");

@@ -131,6 +131,7 @@ fn webhook(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let may = [
         "list services -A",
         "watch services -A",
+        "get services -n shop",
         "watch namespaces",
         "watch nodes",
         "watch deployments.apps -A",
@@ -154,6 +155,11 @@ fn webhook(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     ];
     let may_not = [
         "list pods -n shop",
+        "get deployments.apps -n shop",
+        "get nodes",
+        "watch replicasets.apps -n shop",
+        "get configmaps/ack-cluster-profile -n kube-system",
+        "get validatingwebhookconfigurations/clbmigrate-validate-services",
         "patch services -n shop",
         "patch deployments.apps -n shop",
         "create pods -n clbmigrate-system",

@@ -4,7 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{NAMESPACE, commands};
+use clbmigrate_e2e::{IMAGE, NAMESPACE, commands};
 use clbmigrate_testbed::{Cluster, programs::workspace, try_wait_for};
 use clbmigrate_testkit::{
     CommandOutput,
@@ -157,7 +157,8 @@ fn other_hooks(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let (from, to) = (entry.as_ref().map(fs::DirEntry::path), to.to_owned());
@@ -196,7 +197,7 @@ impl<'s, 'b> BlockedService<'s, 'b> {
         let web = service_in(name, "web", &[("weight", "20")]);
         cluster.apply(&list(&[namespace(name, &json!({})), web]).to_string())?;
         let service = Self { cluster, namespace: name };
-        service.shell("helm upgrade --install clbmigrate deploy/chart -n clbmigrate-system --create-namespace")?;
+        service.shell(&format!("helm upgrade --install clbmigrate deploy/chart -n {NAMESPACE} --create-namespace {IMAGE}"))?;
         service.wait_until("it blocks", false)?;
         ensure!(service.set_weight("0")?.code == 0, "the brake does not work");
         Ok(service)
