@@ -33,7 +33,7 @@ pub struct SelfTestArgs {
     pub kubeconfig: Option<PathBuf>,
 
     /// While an answer is another than expected, ask again so long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::cli::time)]
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = crate::cli::time)]
     pub timeout: Duration,
 }
 
@@ -81,7 +81,8 @@ impl Answer {
             return warning.map_or(Self::Passed, |text| Self::Warned(text.clone()));
         }
         let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-        let message = parsed["message"].as_str().unwrap_or("no reason").to_owned();
+        let message =
+            parsed.get("message").and_then(Value::as_str).unwrap_or("no reason").to_owned();
         if message.contains("failed calling webhook") {
             Self::Unreachable(message)
         } else if status == StatusCode::FORBIDDEN && message.contains(RULE) {

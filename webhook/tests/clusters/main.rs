@@ -9,6 +9,7 @@ mod live_lists;
 #[allow(dead_code, reason = "the suite `server` uses the rest")]
 #[path = "../support/process.rs"]
 mod process;
+mod self_test;
 mod test_namespace;
 
 use std::{
@@ -32,8 +33,14 @@ static CONFIGURATIONS: Mutex<()> = Mutex::new(());
 fn main() -> ExitCode {
     let shared = SharedTestbed::new(Plan::new().cluster("a", Version::NEWEST));
     let mut trials = Vec::new();
-    let tests =
-        [cache::following::TESTS, cache::faults::TESTS, claims::TESTS, live_lists::TESTS].concat();
+    let tests = [
+        cache::following::TESTS,
+        cache::faults::TESTS,
+        claims::TESTS,
+        live_lists::TESTS,
+        self_test::TESTS,
+    ]
+    .concat();
     for (name, test) in tests {
         trials.push(shared.trial(name, move |testbed| {
             let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);

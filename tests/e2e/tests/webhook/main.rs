@@ -21,6 +21,7 @@ mod one_file;
 mod pods;
 mod reapply;
 mod rollout;
+mod self_test;
 mod settings;
 mod test_cluster;
 
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         reapply::CASES,
         one_file::CASES,
         settings::CASES,
+        self_test::CASES,
         callers::CASES,
         emergency::CASES,
         lifecycle::CASES,
