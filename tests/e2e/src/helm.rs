@@ -26,10 +26,21 @@ pub struct Helm {
 }
 
 impl Helm {
-    /// Finds it, or builds it.
+    /// Finds Helm 4, or builds it.
     pub fn provide() -> anyhow::Result<Self> {
-        let need = RequiredBinaries { versions: Vec::new(), nodes: false, helm: true };
-        let program = Binaries::provide(&need)?.helm();
+        Self::with_program(Self::binaries()?.helm())
+    }
+
+    /// Finds Helm 3, or builds it.
+    pub fn provide_3() -> anyhow::Result<Self> {
+        Self::with_program(Self::binaries()?.helm3())
+    }
+
+    fn binaries() -> anyhow::Result<Binaries> {
+        Binaries::provide(&RequiredBinaries { versions: Vec::new(), nodes: false, helm: true })
+    }
+
+    fn with_program(program: PathBuf) -> anyhow::Result<Self> {
         Ok(Self { program, chart: workspace()?.join("deploy/chart") })
     }
 

@@ -17,6 +17,7 @@ pub const CASES: &[FileCase] = &[
     ("the chart is free of lint", lint),
     ("no template has a caBundle", bundles),
     ("what the chart cannot take is refused with a reason", refusals),
+    ("helm 3 renders what helm 4 renders", by_both),
     ("values arrive where they belong", values),
     ("probes have a port of their own, and API servers may be asked for a certificate", callers),
 ];
@@ -207,6 +208,28 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
             output.stdout,
             output.stderr
         );
+    }
+    Ok(())
+}
+
+fn by_both(helm: &Helm) -> anyhow::Result<()> {
+    let all =
+        "--set metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true,hostNetwork=true";
+    let helm3 = Helm::provide_3()?;
+    for values in ["", all] {
+        let [third, fourth] = [&helm3, helm].map(|helm| rendered(helm, values));
+        // Where a template ends, and which comes first of one kind, is theirs to choose.
+        let sorted = |text: String| -> anyhow::Result<Vec<String>> {
+            let mut objects: Vec<String> =
+                objects(&text)?.iter().map(ToString::to_string).collect();
+            objects.sort_unstable();
+            Ok(objects)
+        };
+        let (third, fourth) = (sorted(third?)?, sorted(fourth?)?);
+        for (third, fourth) in third.iter().zip(&fourth) {
+            ensure!(third == fourth, "{third}\nis not\n{fourth}");
+        }
+        ensure!(third.len() == fourth.len(), "{} and {}", third.len(), fourth.len());
     }
     Ok(())
 }

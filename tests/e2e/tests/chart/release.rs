@@ -4,7 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
-use clbmigrate_e2e::{IMAGE, NAMESPACE, commands};
+use clbmigrate_e2e::{Helm, IMAGE, NAMESPACE, commands};
 use clbmigrate_testbed::{Cluster, programs::workspace, try_wait_for};
 use clbmigrate_testkit::{
     CommandOutput,
@@ -23,6 +23,7 @@ pub const CASES: &[ClusterCase] = &[
 pub const NEW_CASES: &[ClusterCase] = &[
     ("what the webhook publishes survives helm, applied by the client", by_client),
     ("the page on recovery helps a webhook that is down", recovery_when_down),
+    ("what the webhook publishes survives helm 3", by_helm_3),
 ];
 pub const OLD_CASES: &[ClusterCase] =
     &[("what the webhook publishes survives helm, applied by the server", by_server)];
@@ -96,6 +97,26 @@ fn by_server(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
 
 fn by_client(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     life(cluster, false)
+}
+
+/// Helm 3, which always applies by the client, and the hand-over of its release to helm 4.
+fn by_helm_3(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
+    let helm3 = Helm::provide_3()?;
+    let helm3 = |arguments: &str| cluster.helm_with(&helm3, &format!("{arguments} -n {NAMESPACE}"));
+    helm3("install third CHART --create-namespace")?;
+    ensure!(unpublished(&hooks(cluster)?).len() == HOOKS.len());
+    publish(cluster)?;
+    helm3("upgrade third CHART --reuse-values --set failurePolicy.services=Ignore")?;
+    has_all(cluster)?;
+    ensure!(policy(cluster)? == "Ignore");
+    helm3("rollback third 1")?;
+    has_all(cluster)?;
+    ensure!(policy(cluster)? == "Fail");
+    cluster.helm(&format!("upgrade third CHART --reuse-values -n {NAMESPACE}"))?;
+    has_all(cluster)?;
+    helm3("uninstall third")?;
+    ensure!(hooks(cluster)?.is_empty());
+    Ok(())
 }
 
 fn life(cluster: &TestCluster<'_>, by_server: bool) -> anyhow::Result<()> {

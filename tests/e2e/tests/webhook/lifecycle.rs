@@ -78,7 +78,7 @@ fn life(cluster: &TestCluster<'_>, by_server: bool) -> Result<()> {
     release.helm(&uninstall)?;
     ensure!(hooks(cluster)?.is_empty());
     silent(&namespace.kubectl(&set_weight("web", "25"), "")?)?;
-    release.helm(&format!("install {} --create-namespace {how}", release.arguments()))?;
+    release.helm(&format!("install {} --create-namespace --wait {how}", release.arguments()))?;
     let first = works(&namespace, ALL)?;
 
     // The hooks themselves change, and keep what was published.

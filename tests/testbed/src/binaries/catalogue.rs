@@ -34,7 +34,7 @@ pub struct RequiredBinaries {
     pub versions: Vec<Version>,
     /// Whether kubelet, kube-proxy, containerd and CNI plugins are needed too.
     pub nodes: bool,
-    /// Whether Helm is needed too.
+    /// Whether Helm 4 and Helm 3 are needed too.
     pub helm: bool,
 }
 
@@ -54,9 +54,7 @@ impl RequiredBinaries {
             programs.extend(CNI.map(cni));
         }
         if self.helm {
-            let mut helm = tool("helm", "helm.sh/helm/v4/cmd/helm", "helm", "v4.");
-            helm.version_check.arguments = &["version"];
-            programs.push(helm);
+            programs.extend([helm("helm", 4), helm("helm3", 3)]);
         }
         let mut versions = self.versions.clone();
         versions.sort_unstable();
@@ -84,6 +82,13 @@ fn tool(module: &str, package: &str, name: &str, expected: &str) -> Program {
             expected: expected.to_owned(),
         },
     }
+}
+
+fn helm(name: &str, major: u8) -> Program {
+    let package = format!("helm.sh/helm/v{major}/cmd/helm");
+    let mut program = tool(name, &package, name, &format!("v{major}."));
+    program.version_check.arguments = &["version"];
+    program
 }
 
 fn containerd(name: &str) -> Program {

@@ -51,9 +51,14 @@ impl Binaries {
         &self.folder
     }
 
-    /// The path of Helm, which is there if [`RequiredBinaries::helm`] was set.
+    /// The path of Helm 4, which is there if [`RequiredBinaries::helm`] was set.
     pub fn helm(&self) -> PathBuf {
         self.tool("helm")
+    }
+
+    /// The path of Helm 3, which is there if [`RequiredBinaries::helm`] was set.
+    pub fn helm3(&self) -> PathBuf {
+        self.tool("helm3")
     }
 
     /// The path of a program that does not belong to a version of Kubernetes.
