@@ -1,21 +1,18 @@
 //! Puts together what provides the serving certificate, what makes API servers trust it, and what tells
 //! whether they do.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use kube::Client;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
     time::Instant,
 };
 
 use crate::{
     Webhook,
+    background::Background,
     cli::Args,
     metrics::Metrics,
     serve::Readiness,
@@ -47,7 +44,7 @@ impl Certificates {
         service: &WebhookService,
         address: SocketAddr,
         metrics: &Arc<Metrics>,
-        background: &mut JoinSet<()>,
+        background: &mut Background,
     ) -> Result<Self> {
         let resolver = CertResolver::new(Arc::clone(metrics));
         let clock = ServerClock::new(metrics);
@@ -86,7 +83,7 @@ impl Certificates {
         client: &Client,
         service: &WebhookService,
         metrics: &Arc<Metrics>,
-        background: &mut JoinSet<()>,
+        background: &mut Background,
     ) -> Result<watch::Receiver<Option<CaBundle>>> {
         let (bundles, bundle) = watch::channel(None);
         let (newer_sender, newer) = mpsc::channel(Webhook::ALL.len());
@@ -157,7 +154,7 @@ impl Certificates {
 /// When the file is of no use.
 pub fn start_client_authority(
     args: &Args,
-    background: &mut JoinSet<()>,
+    background: &mut Background,
 ) -> Result<Option<Arc<ClientAuthority>>> {
     let Some(file) = &args.client_ca_file else { return Ok(None) };
     let authority = ClientAuthority::open(file, args.client_name.clone());

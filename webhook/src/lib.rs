@@ -6,6 +6,7 @@ pub mod admission;
 pub mod api_path;
 pub mod background;
 pub mod cache;
+pub mod certificates;
 pub mod claims;
 pub mod cli;
 pub mod config;

@@ -61,12 +61,13 @@ impl CaBundle {
     #[must_use]
     pub fn following(mut self, before: Option<&Self>, now: SystemTime) -> Self {
         let mut all = self.certificates();
+        let own = all.len();
         for certificate in before.map(|before| before.unexpired(now)).unwrap_or_default() {
             if !all.contains(&certificate) {
                 all.push(certificate);
             }
         }
-        self.written = Some(encode(&all));
+        self.written = (all.len() > own).then(|| encode(&all));
         self.may_have_more = true;
         self
     }

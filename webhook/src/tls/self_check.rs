@@ -58,7 +58,6 @@ pub struct SelfCheck {
 }
 
 impl SelfCheck {
-<<<<<<< HEAD
     /// A self-check of the server that listens on this address with the certificates of `resolver`, at
     /// the time of `clock`.
     pub fn new(
@@ -66,13 +65,6 @@ impl SelfCheck {
         resolver: Arc<CertResolver>,
         clock: Arc<ServerClock>,
     ) -> Arc<Self> {
-        let ip = match listening.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-=======
-    /// A self-check of the server that listens on this address with the certificates of `resolver`.
-    pub fn new(listening: SocketAddr, resolver: Arc<CertResolver>) -> Arc<Self> {
         let ips: Vec<IpAddr> = match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
             // It listens on IPv4, too, and a Pod may be without IPv6.
@@ -80,15 +72,10 @@ impl SelfCheck {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             }
             ip => vec![ip],
->>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
         };
         let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, listening.port())).collect();
         let last = ArcSwap::from_pointee(Err("not called yet".to_owned()));
-<<<<<<< HEAD
-        Arc::new(Self { address, resolver, clock, last })
-=======
-        Arc::new(Self { addresses, resolver, last })
->>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
+        Arc::new(Self { addresses, resolver, clock, last })
     }
 
     /// Whether API servers can call this server, as a condition of readiness.
@@ -132,7 +119,6 @@ impl SelfCheck {
 
     async fn call_without_timeout(&self, anchor: &TrustAnchor) -> io::Result<()> {
         let (verifier, name) = self.verifier(anchor)?;
-<<<<<<< HEAD
         let config = ClientConfig::builder_with_details(
             Arc::new(ring::default_provider()),
             Arc::new(ServerTime(Arc::clone(&self.clock))),
@@ -142,16 +128,7 @@ impl SelfCheck {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-        let tcp = TcpStream::connect(self.address).await?;
-=======
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
         let tcp = TcpStream::connect(self.addresses.as_slice()).await?;
->>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         stream.write_all(REQUEST).await?;
         let mut answer = [0; ANSWER.len()];
@@ -261,7 +238,7 @@ mod tests {
         let addresses = |listening: &str| -> Vec<String> {
             let resolver = CertResolver::new(Arc::new(Metrics::default()));
             let listening = listening.parse().expect("an address");
-            let self_check = SelfCheck::new(listening, resolver);
+            let self_check = SelfCheck::new(listening, resolver, Arc::default());
             self_check.addresses.iter().map(SocketAddr::to_string).collect()
         };
         assert_eq!(addresses("0.0.0.0:8443"), ["127.0.0.1:8443"]);
@@ -272,13 +249,8 @@ mod tests {
     #[test]
     fn once_it_has_succeeded_only_a_certificate_that_nobody_trusts_counts_against_it() {
         let resolver = CertResolver::new(Arc::new(Metrics::default()));
-<<<<<<< HEAD
-        let address = SocketAddr::from(([0, 0, 0, 0], 8443));
-        let self_check = SelfCheck::new(address, resolver, Arc::default());
-        assert_eq!(self_check.address.to_string(), "127.0.0.1:8443");
-=======
-        let self_check = SelfCheck::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver);
->>>>>>> 039f58f (Webhook: it listens on IPv6 and IPv4, and tells by self-test whether API servers get the answers that its mode promises)
+        let self_check =
+            SelfCheck::new(SocketAddr::from(([0, 0, 0, 0], 8443)), resolver, Arc::default());
         let busy = || Err(io::Error::from(io::ErrorKind::TimedOut));
         self_check.record(busy());
         assert!(self_check.check().is_err());

@@ -8,15 +8,19 @@ use std::{
 };
 
 use clbmigrate_webhook::{
+    Webhook,
     metrics::Metrics,
     tls::{
-        CaBundle, CertDir, CertDirWatcher, CertResolver, CertificateAuthority, ServingCertificate,
-        ServingCertificateError,
+        CaBundle, CertDir, CertDirWatcher, CertResolver, CertificateAuthority, Lifetimes,
+        Publication, PublishedEntry, ServingCertificate, ServingCertificateError, SignerPem,
     },
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rstest::rstest;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
+
+/// How long a replica may see files before another one does.
+const LAG: Duration = Duration::from_secs(300);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -86,7 +90,8 @@ fn a_chain_is_taken_whole() {
 #[case::address_of_ip_6(vec!["::1".to_owned(), "web.test".to_owned()], "::1")]
 fn a_pair_knows_whom_it_is_for(#[case] names: Vec<String>, #[case] expected: &str) {
     let now = SystemTime::now();
-    let authority = CertificateAuthority::create(1, now).expect("an authority");
+    let authority =
+        CertificateAuthority::create(1, Lifetimes::default(), now).expect("an authority");
     let pair = authority.sign(&names, now).expect("a certificate");
     assert_eq!(pair.server_name().as_deref(), Some(expected));
 }
@@ -112,7 +117,8 @@ fn what_does_not_belong_together_is_refused() {
 #[test]
 fn a_certificate_is_old_after_two_thirds_of_its_life_and_before_it_begins() {
     let now = SystemTime::now();
-    let authority = CertificateAuthority::create(1, now).expect("an authority");
+    let authority =
+        CertificateAuthority::create(1, Lifetimes::default(), now).expect("an authority");
     let pair = authority.sign(&["web.test".to_owned()], now).expect("a certificate");
     assert!(!pair.needs_renewal(now));
     assert!(!pair.needs_renewal(now - Duration::from_secs(3600)), "clocks differ by an hour");
@@ -125,18 +131,21 @@ fn a_certificate_is_old_after_two_thirds_of_its_life_and_before_it_begins() {
 #[test]
 fn an_expired_certificate_is_refused() {
     let now = SystemTime::now();
-    let authority = CertificateAuthority::create(1, now).expect("an authority");
+    let authority =
+        CertificateAuthority::create(1, Lifetimes::default(), now).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(vec!["web.test".to_owned()]).expect("a name");
     params.not_before = (now - 2 * DAY).into();
     params.not_after = (now - DAY).into();
     let leaf = params.self_signed(&key).expect("signed").pem();
     assert!(matches!(parse(&leaf, &key.serialize_pem()), Err(ServingCertificateError::Expired)));
-    assert!(CertificateAuthority::create(1, now - 20 * 365 * DAY).is_ok());
+    assert!(CertificateAuthority::create(1, Lifetimes::default(), now - 20 * 365 * DAY).is_ok());
+    let signer = SignerPem { certificate: authority.certificate(), key: authority.key() };
     let opened = CertificateAuthority::open(
-        authority.certificate(),
-        authority.key(),
+        signer,
+        None,
         authority.bundle().clone(),
+        Lifetimes::default(),
         now + 20 * 365 * DAY,
     );
     assert!(opened.is_err());
@@ -148,21 +157,53 @@ struct Follower {
     watcher: CertDirWatcher,
     resolver: Arc<CertResolver>,
     bundle: watch::Receiver<Option<CaBundle>>,
+    publication: Arc<Publication>,
+    /// When the folder is looked at.
+    instant: Instant,
 }
 
 impl Follower {
+    /// There is no webhook configuration.
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let resolver = CertResolver::new(Arc::new(Metrics::default()));
         let (bundles, bundle) = watch::channel(None);
-        let watcher =
-            CertDirWatcher::new(CertDir::new(folder.path()), Arc::clone(&resolver), bundles);
-        Self { folder, watcher, resolver, bundle }
+        let publication = Publication::new();
+        for webhook in Webhook::ALL {
+            publication.set(webhook, Vec::new());
+        }
+        let watcher = CertDirWatcher::new(
+            CertDir::new(folder.path()),
+            Arc::clone(&resolver),
+            bundles,
+            Arc::clone(&publication),
+        );
+        Self { folder, watcher, resolver, bundle, publication, instant: Instant::now() }
+    }
+
+    /// A webhook configuration carries these authorities.
+    fn publish(&self, pem: &str) {
+        let bundle = CaBundle::new(pem, 1).expect("PEM").certificates();
+        let entry = PublishedEntry { server_name: "web.test".to_owned(), bundle };
+        self.publication.set(Webhook::ValidateServices, vec![entry]);
+    }
+
+    /// Looks at the folder so much later.
+    fn look_after(&mut self, time: Duration) {
+        self.instant += time;
+        self.watcher.poll(SystemTime::now(), self.instant);
+    }
+
+    /// What is to be published.
+    fn published(&self) -> Vec<String> {
+        let bundle = self.bundle.borrow();
+        let certificates = bundle.as_ref().map(CaBundle::certificates).unwrap_or_default();
+        certificates.iter().map(|it| format!("{it:?}")).collect()
     }
 
     fn mount(&mut self, number: u32, files: &[(&str, &str)]) {
         mount(self.folder.path(), number, files);
-        self.watcher.poll(SystemTime::now());
+        self.look_after(Duration::ZERO);
     }
 
     /// The certificate that is shown, as in the PEM text it came from.
@@ -187,8 +228,49 @@ fn a_volume_that_kubelet_exchanges_is_followed() {
         2,
         &[("tls.crt", &second.chain), ("tls.key", &second.key), ("ca.crt", &second.root)],
     );
-    assert!(follower.shows(&second.leaf));
+    assert!(follower.shows(&second.leaf), "nobody needs to be told");
+    follower.look_after(LAG);
     assert_eq!(follower.bundle.borrow().as_ref().map(|it| it.pem().to_owned()), Some(second.root));
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_served_when_api_servers_trust_it() {
+    let (first, second) = (signed(), signed());
+    let mut follower = Follower::new();
+    let mount = |follower: &mut Follower, number: u32, of: &Signed| {
+        let files = [("tls.crt", &*of.chain), ("tls.key", &*of.key), ("ca.crt", &*of.root)];
+        follower.mount(number, &files);
+    };
+    let of = |signed: &Signed| {
+        let bundle = CaBundle::new(&signed.root, 1).expect("PEM");
+        bundle.certificates().iter().map(|it| format!("{it:?}")).collect::<Vec<_>>()
+    };
+    follower.publish(&first.root);
+    mount(&mut follower, 1, &first);
+    assert!(follower.shows(&first.leaf));
+
+    mount(&mut follower, 2, &second);
+    assert!(follower.shows(&first.leaf), "the new one is trusted by nobody yet");
+    assert_eq!(follower.published(), [of(&second), of(&first)].concat());
+    follower.publish(&format!("{}{}", second.root, first.root));
+    follower.look_after(Duration::from_secs(1));
+    assert!(follower.shows(&second.leaf));
+    assert_eq!(follower.published().len(), 2, "another replica may still show the old one");
+    follower.look_after(LAG);
+    assert_eq!(follower.published(), of(&second));
+}
+
+#[test]
+fn a_certificate_that_is_not_published_for_long_is_served_all_the_same() {
+    let (first, second) = (signed(), signed());
+    let mut follower = Follower::new();
+    follower.publish(&first.root);
+    follower.mount(1, &[("tls.crt", &first.chain), ("tls.key", &first.key)]);
+    follower.mount(2, &[("tls.crt", &second.chain), ("tls.key", &second.key)]);
+    follower.look_after(LAG / 2);
+    assert!(follower.shows(&first.leaf));
+    follower.look_after(LAG / 2);
+    assert!(follower.shows(&second.leaf));
 }
 
 #[test]
@@ -234,8 +316,9 @@ fn a_folder_is_told_about_once_for_each_change() {
 #[test]
 fn a_bundle_of_a_newer_certificate_counts_as_newer() {
     let now = SystemTime::now();
-    let old = CertificateAuthority::create(1, now - DAY).expect("an authority");
-    let new = CertificateAuthority::create(1, now).expect("an authority");
+    let old =
+        CertificateAuthority::create(1, Lifetimes::default(), now - DAY).expect("an authority");
+    let new = CertificateAuthority::create(1, Lifetimes::default(), now).expect("an authority");
     let [of_old, of_new] =
         [&old, &new].map(|it| CaBundle::from_file(it.certificate()).expect("PEM"));
     assert!(of_old.generation() < of_new.generation());

@@ -183,7 +183,7 @@ async fn probes_and_the_call_to_itself_need_no_certificate() {
     let server = &guarded.server;
     assert_eq!(probe(server, "/readyz").await.status, 200);
     assert_eq!(probe(server, "/metrics").await.status, 200);
-    let call = SelfCheck::new(server.address, Arc::clone(&server.resolver));
+    let call = SelfCheck::new(server.address, Arc::clone(&server.resolver), Arc::default());
     let trust = TrustAnchor::Authority(server.bundle().clone(), NAME.to_owned());
     let caller = Arc::clone(&call);
     tokio::spawn(async move { caller.run(|| Some(trust.clone())).await });

@@ -14,7 +14,7 @@ use clbmigrate_webhook::{
     Webhook,
     metrics::Metrics,
     serve::{Limits, Readiness, Reply, ReviewHandler, Server, ShutdownPhase},
-    tls::{CaBundle, CertResolver, CertificateAuthority, ClientAuthority},
+    tls::{CaBundle, CertResolver, CertificateAuthority, ClientAuthority, Lifetimes},
 };
 use tokio::{
     net::TcpListener,
@@ -141,7 +141,8 @@ impl TestServer {
         let serving = tokio::spawn(async move {
             tokio::join!(server.serve(listener, tls), server.serve_probes(probe_listener));
         });
-        let authority = CertificateAuthority::create(1, SystemTime::now()).expect("an authority");
+        let authority = CertificateAuthority::create(1, Lifetimes::default(), SystemTime::now())
+            .expect("an authority");
         Self { address, probes, handler, metrics, resolver, authority, phases, serving }
     }
 

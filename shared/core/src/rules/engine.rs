@@ -36,7 +36,7 @@ pub struct ChangeSet<'s, 'a> {
 
 /// Runs all rules over the objects in `scope`. With a change, `index` is the snapshot after it.
 pub fn check<'a>(index: &Index<'a>, change: Option<ChangeSet<'_, 'a>>, scope: Scope<'_>) -> Report {
-    run(super::all(), index, change, scope, false, |engine, report| {
+    run(super::all(), index, change, Some(scope), false, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             for service in cluster.services() {
                 engine.service(ServiceRef { cluster_index, cluster, service }, report);
@@ -69,12 +69,7 @@ pub fn check_service_by<'a>(
     change: Option<ChangeSet<'_, 'a>>,
     service_ref: ServiceRef<'a>,
 ) -> Report {
-    let is_it = |object: &ObjectRef| {
-        object.kind == "Service"
-            && object.name == service_ref.service.metadata.name
-            && object.namespace.as_deref() == Some(service_ref.service.metadata.namespace())
-    };
-    run(rules, index, change, &is_it, true, |engine, report| {
+    run(rules, index, change, None, true, |engine, report| {
         engine.service(service_ref, report);
         engine.workloads_of(service_ref, &mut HashSet::new(), report);
     })
@@ -83,7 +78,7 @@ pub fn check_service_by<'a>(
 /// Runs the rules about changes over the Services that a change takes away. `index` is the snapshot
 /// after it.
 pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report {
-    run(super::all(), index, Some(change), &|_| true, true, |engine, report| {
+    run(super::all(), index, Some(change), None, true, |engine, report| {
         (0..change.before.snapshot.clusters.len())
             .for_each(|cluster_index| engine.gone(cluster_index, report));
     })
@@ -91,7 +86,7 @@ pub fn check_removed<'a>(index: &Index<'a>, change: ChangeSet<'_, 'a>) -> Report
 
 /// Runs the rules about workloads over all workloads of the snapshot, and no other rule.
 pub fn check_workloads(index: &Index<'_>) -> Report {
-    run(super::all(), index, None, &|_| true, true, |engine, report| {
+    run(super::all(), index, None, None, true, |engine, report| {
         for (cluster_index, cluster) in index.snapshot.clusters.iter().enumerate() {
             engine.workloads(cluster_index, cluster, report);
         }
@@ -102,7 +97,7 @@ fn run<'a>(
     rules: &[&'static Rule],
     index: &Index<'a>,
     change: Option<ChangeSet<'_, 'a>>,
-    scope: Scope<'_>,
+    scope: Option<Scope<'_>>,
     is_terse: bool,
     over: impl FnOnce(&Engine<'_, 'a>, &mut ReportBuilder),
 ) -> Report {
@@ -127,11 +122,16 @@ struct Engine<'s, 'a> {
     prediction: &'s Prediction,
     counts: &'s BackendCounts<'a>,
     rules: &'s [&'static Rule],
-    scope: Scope<'s>,
+    /// `None` for all objects.
+    scope: Option<Scope<'s>>,
     contradictory: ContradictoryClusters<'s>,
 }
 
 impl<'a> Engine<'_, 'a> {
+    fn is_in_scope(&self, object: impl FnOnce() -> ObjectRef) -> bool {
+        self.scope.is_none_or(|scope| scope(&object()))
+    }
+
     /// The rules that judge the Services of a cluster; for `None`, groups.
     fn rules_for(&self, cluster: Option<&Cluster>) -> impl Iterator<Item = &'static Rule> {
         let rules = self.rules.iter().copied();
@@ -139,8 +139,8 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn service(&self, service_ref: ServiceRef<'a>, report: &mut ReportBuilder) {
-        let object = service_ref.service.object_ref(service_ref.cluster.context.as_ref());
-        if !(self.scope)(&object) {
+        let ServiceRef { service, cluster, .. } = service_ref;
+        if !self.is_in_scope(|| service.object_ref(cluster.context.as_ref())) {
             return;
         }
         let mut found = Vec::new();
@@ -150,7 +150,7 @@ impl<'a> Engine<'_, 'a> {
         let facts = ServiceFacts::new(self.index, service_ref, old, self.prediction)
             .in_run(change.is_some(), self.counts);
         let before = old.and_then(|old| self.before(service_ref.cluster_index, old, &none));
-        let is_taken = service_ref.service.is_taken_by(service_ref.cluster.ccm_version);
+        let is_taken = service.is_taken_by(cluster.ccm_version);
         not_judged::note(&service_ref, report);
         let standing = StandingService::new(&facts);
         let was_migrated = old.is_some_and(backends::is_mapped);
@@ -218,13 +218,13 @@ impl<'a> Engine<'_, 'a> {
     fn workloads(&self, cluster_index: usize, cluster: &'a Cluster, report: &mut ReportBuilder) {
         for workload in cluster.workloads() {
             let any = any_of_workload(cluster, workload);
-            if (self.scope)(&any.object) {
+            if self.is_in_scope(|| any.object.clone()) {
                 self.object(&any, report);
             }
         }
         let mut reported = HashSet::new();
         for service in cluster.services() {
-            if (self.scope)(&service.object_ref(cluster.context.as_ref())) {
+            if self.is_in_scope(|| service.object_ref(cluster.context.as_ref())) {
                 self.workloads_of(
                     ServiceRef { cluster_index, cluster, service },
                     &mut reported,
@@ -279,7 +279,7 @@ impl<'a> Engine<'_, 'a> {
                 name: other.meta.name.clone(),
             };
             let any = AnyObject { object, meta: &other.meta, misplaced: None };
-            if (self.scope)(&any.object) {
+            if self.is_in_scope(|| any.object.clone()) {
                 self.object(&any, report);
             }
         }
