@@ -18,6 +18,7 @@ pub mod self_test;
 pub mod serve;
 pub mod server_clock;
 pub mod setup;
+mod start_config;
 mod stripped;
 pub mod tls;
 mod webhook;

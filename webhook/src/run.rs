@@ -3,8 +3,6 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use arc_swap::ArcSwap;
-use clbmigrate_core::version::CcmVersion;
 use futures::future::BoxFuture;
 use kube::{
     Client,
@@ -21,9 +19,10 @@ use crate::{
     background::{Background, BackgroundClient},
     certificates::{Certificates, start_client_authority},
     cli::Args,
-    config::{ConfigWatcher, Reload, SharedConfig},
+    config::SharedConfig,
     metrics::Metrics,
     serve::{Limits, Readiness, ReviewHandler, Server, ShutdownPhase, bind},
+    start_config::start_config,
     tls::WebhookService,
 };
 
@@ -67,18 +66,19 @@ pub async fn run<H: ReviewHandler>(
     let metrics = Arc::new(Metrics::default());
     let mut background = Background::start()?;
 
-    let config = start_config(&args, &metrics, &mut background)?;
     let (api_server, namespace) = client_config(args.kubeconfig.as_deref()).await?;
     let background_client = background.client(api_server.clone())?;
     let client =
         Client::try_from(api_server).context("no connection to the API server can be set up")?;
+    let namespace =
+        args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    let config =
+        start_config(&args, &background_client, &namespace, &metrics, &mut background).await?;
     let listener = listen(args.listen, "--listen")?;
     let address = listener.local_addr()?;
     let probes = listen(args.probe_listen, "--probe-listen")?;
     let clients = start_client_authority(&args, &mut background)?;
 
-    let namespace =
-        args.namespace.clone().or(namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     let service = WebhookService { namespace, name: args.service.clone() };
     let certificates = Certificates::start(
         &args,
@@ -155,38 +155,6 @@ async fn shut_down(
     sleep(delay / 2).await;
     phases.send_replace(ShutdownPhase::Draining);
     is_broken
-}
-
-fn start_config(
-    args: &Args,
-    metrics: &Arc<Metrics>,
-    background: &mut Background,
-) -> Result<SharedConfig> {
-    let Some(file) = &args.config else { return Ok(Arc::new(ArcSwap::default())) };
-    let watcher =
-        ConfigWatcher::open(file).map_err(anyhow::Error::msg).context("the configuration")?;
-    let config = watcher.config();
-    warn_of_newer_ccm(&config);
-    let (metrics, reloaded) = (Arc::clone(metrics), watcher.config());
-    background.spawn(watcher.run(args.reload_interval, move |reload| {
-        metrics.count_config_reload(&reload);
-        match reload {
-            Reload::Applied => {
-                tracing::info!("configuration reloaded");
-                warn_of_newer_ccm(&reloaded);
-            }
-            Reload::Rejected(why) => tracing::error!(why, "the configuration stays as it was"),
-        }
-    }));
-    Ok(config)
-}
-
-/// Warns where `ccm.version` names a release whose behaviour is not known.
-fn warn_of_newer_ccm(config: &SharedConfig) {
-    if config.load().ccm.is_some_and(|ccm| ccm.is_newer) {
-        let newest = CcmVersion::NEWEST.as_str();
-        tracing::warn!(newest, "ccm.version is newer than any known release; judged as the newest");
-    }
 }
 
 /// How the API server is reached, and the namespace of the service account if the program runs in a

@@ -1,9 +1,11 @@
 //! The administrator's configuration: one YAML file, read strictly and read again when it changes.
 
 mod file;
+mod last_good;
 mod watcher;
 
 pub use file::{ConfigError, Problem};
+pub use last_good::{LAST_GOOD_NAME, LastGoodConfig};
 pub use watcher::{ConfigWatcher, Reload, SharedConfig};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::Config;
 
@@ -32,6 +33,8 @@ pub struct ConfigWatcher {
     config: SharedConfig,
     /// The text that was read last, or why it could not be read.
     seen: Result<String, String>,
+    /// The text of the configuration in force.
+    accepted: watch::Sender<String>,
 }
 
 impl ConfigWatcher {
@@ -42,11 +45,31 @@ impl ConfigWatcher {
     pub fn open(file: &Path) -> Result<Self, String> {
         let text = read(file)?;
         let config = parse(file, &text)?;
-        Ok(Self {
+        Ok(Self::new(file, config, Ok(text.clone()), text))
+    }
+
+    /// A watcher of a file that is unreadable or wrong now. Until it is good, the configuration of `text`
+    /// is in force.
+    ///
+    /// # Errors
+    /// When the text is wrong.
+    pub fn beginning_with(file: &Path, text: &str) -> Result<Self, String> {
+        let config = parse(file, text)?;
+        Ok(Self::new(file, config, read(file), text.to_owned()))
+    }
+
+    fn new(file: &Path, config: Config, seen: Result<String, String>, accepted: String) -> Self {
+        Self {
             file: file.to_owned(),
             config: Arc::new(ArcSwap::from_pointee(config)),
-            seen: Ok(text),
-        })
+            seen,
+            accepted: watch::Sender::new(accepted),
+        }
+    }
+
+    /// The text of the configuration in force, which changes with it.
+    pub fn accepted(&self) -> watch::Receiver<String> {
+        self.accepted.subscribe()
     }
 
     /// The configuration in force, which this watcher goes on replacing.
@@ -65,6 +88,9 @@ impl ConfigWatcher {
         Some(match parsed.and_then(|text| parse(&self.file, text)) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
+                if let Ok(text) = &self.seen {
+                    self.accepted.send_replace(text.clone());
+                }
                 Reload::Applied
             }
             Err(why) => Reload::Rejected(why),
@@ -155,6 +181,24 @@ mod tests {
         fs::remove_file(&file).expect("removed");
         assert!(matches!(watcher.poll(), Some(Reload::Rejected(_))));
         assert_eq!(watcher.config().load().pre_stop_seconds, 10);
+    }
+
+    #[test]
+    fn a_bad_file_at_the_start_may_stand_behind_the_last_good_text() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.yaml");
+        fs::write(&file, "preStopSeconds: none").expect("a file");
+        let mut watcher = ConfigWatcher::beginning_with(&file, "preStopSeconds: 10").expect("good");
+        let (config, accepted) = (watcher.config(), watcher.accepted());
+        assert_eq!(config.load().pre_stop_seconds, 10);
+        assert_eq!(*accepted.borrow(), "preStopSeconds: 10");
+        assert_eq!(watcher.poll(), None, "the bad file was told");
+        fs::write(&file, "preStopSeconds: 20").expect("a file");
+        assert_eq!(watcher.poll(), Some(Reload::Applied));
+        assert_eq!(config.load().pre_stop_seconds, 20);
+        assert_eq!(*accepted.borrow(), "preStopSeconds: 20");
+        let wrong = ConfigWatcher::beginning_with(&file, "nonsense: 1").expect_err("wrong");
+        assert!(wrong.contains("nonsense"), "{wrong}");
     }
 
     #[test]
