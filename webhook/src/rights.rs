@@ -10,8 +10,8 @@ use clbmigrate_core::rules::{Evidence, Rule, catalogue};
 enum Purpose {
     /// Its objects are judged, or stand beside those that are.
     Judged,
-    /// It tells which Pods get hooks.
-    Injection,
+    /// Its labels tell how far the webhook goes.
+    Mode,
     /// It tells what a workload was before, for going back is allowed.
     Rollback,
     /// Rules look at it.
@@ -60,7 +60,7 @@ impl ReadResource {
 /// Everything that the webhook can read for its reviews.
 const READABLE: &[ReadResource] = &[
     watched("", "services", Purpose::Judged),
-    watched("", "namespaces", Purpose::Injection),
+    watched("", "namespaces", Purpose::Mode),
     watched("", "nodes", Purpose::Rules(Evidence::Nodes)),
     watched("", "configmaps", Purpose::Rules(Evidence::ClusterId)),
     watched("apps", "deployments", Purpose::Rules(Evidence::Workloads)),
@@ -85,7 +85,7 @@ pub fn speaks_at_review(rule: &Rule) -> bool {
 /// can speak here look at.
 pub fn read_resources() -> impl Iterator<Item = &'static ReadResource> {
     READABLE.iter().filter(|resource| match resource.purpose {
-        Purpose::Judged | Purpose::Injection | Purpose::Rollback => true,
+        Purpose::Judged | Purpose::Mode | Purpose::Rollback => true,
         Purpose::Rules(evidence) => {
             catalogue().any(|rule| speaks_at_review(rule) && rule.looks_at(evidence))
         }

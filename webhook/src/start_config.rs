@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::{
     background::{Background, BackgroundClient},
     cli::Args,
-    config::{ConfigWatcher, LastGoodConfig, Reload, SharedConfig},
+    config::{ConfigWatcher, Enforcement, LastGoodConfig, Reload, SharedConfig},
     metrics::Metrics,
 };
 
@@ -26,7 +26,10 @@ pub async fn start_config(
     metrics: &Arc<Metrics>,
     background: &mut Background,
 ) -> Result<SharedConfig> {
-    let Some(file) = &args.config else { return Ok(Arc::new(ArcSwap::default())) };
+    let Some(file) = &args.config else {
+        metrics.show_mode(Enforcement::default());
+        return Ok(Arc::new(ArcSwap::default()));
+    };
     let last_good = LastGoodConfig::new(client.client.clone(), namespace);
     let uses_last_good = Gauge::<i64>::default();
     let watcher = match ConfigWatcher::open(file) {
@@ -41,6 +44,7 @@ pub async fn start_config(
     };
     let config = watcher.config();
     warn_of_newer_ccm(&config);
+    metrics.show_mode(config.load().mode);
     background.spawn(last_good.keep(watcher.accepted()));
     let shown = uses_last_good.clone();
     metrics.register(|registry| {
@@ -58,6 +62,7 @@ pub async fn start_config(
                 uses_last_good.set(0);
                 tracing::info!("configuration reloaded");
                 warn_of_newer_ccm(&reloaded);
+                metrics.show_mode(reloaded.load().mode);
             }
             Reload::Rejected(why) => {
                 uses_last_good.set(1);

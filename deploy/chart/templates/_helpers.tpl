@@ -150,3 +150,9 @@ for the namespace or else for all, and for rule CLB001.
 {{- else }}enforce
 {{- end }}
 {{- end }}
+
+{{- /* What happens to Services while no webhook answers. One that refuses nothing must never be the reason why a change fails. */}}
+{{- define "clbmigrate.servicesFailurePolicy" -}}
+{{- $byMode := eq (.Values.mode | default "enforce") "enforce" | ternary "Fail" "Ignore" -}}
+{{- dig "services" "" (.Values.failurePolicy | default dict) | default $byMode -}}
+{{- end }}

@@ -10,7 +10,8 @@ use clbmigrate_core::{
 
 use super::AdmissionResponse;
 use crate::{
-    config::{Config, Mode},
+    Webhook,
+    config::{Config, Enforcement, Mode},
     metrics::{EnforcementAction, Metrics},
 };
 
@@ -66,6 +67,8 @@ pub(super) enum Remark {
     PastUnknown,
     /// The change only lowers the weight.
     LowersWeight,
+    /// The mode lets everything pass.
+    WouldBeRefused,
 }
 
 impl Remark {
@@ -79,6 +82,7 @@ impl Remark {
             Self::InEarlierTemplate => "in an earlier template",
             Self::PastUnknown => "past unknown",
             Self::LowersWeight => "lowered",
+            Self::WouldBeRefused => "would_refuse",
         }
     }
 
@@ -102,6 +106,7 @@ impl Remark {
             Self::LowersWeight => {
                 ("the weight is lowered, so it passes: ", "只是调低权重，予以放行：")
             }
+            Self::WouldBeRefused => ("enforce would refuse it: ", "在 enforce 模式下将被拒绝："),
         };
         language.pick(english, chinese)
     }
@@ -157,6 +162,31 @@ impl AdmissionDecision {
         }
     }
 
+    /// Lets through what `mode` does not deny, and tells nobody but logs and metrics where it does not
+    /// warn either.
+    pub fn limit(&mut self, mode: Enforcement, webhook: Webhook, metrics: &Metrics) {
+        let action = match mode {
+            Enforcement::Enforce => return,
+            Enforcement::Warn => EnforcementAction::Warned,
+            Enforcement::Audit => EnforcementAction::Audited,
+        };
+        for judged in &mut self.findings {
+            if judged.action == EnforcementAction::Denied {
+                judged.remark = Some(Remark::WouldBeRefused);
+                judged.action = action;
+                metrics.count_would_refuse(webhook, judged.finding.rule, mode);
+            } else if judged.action == EnforcementAction::Warned {
+                judged.action = action;
+            }
+        }
+    }
+
+    /// The ids of the rules that would deny the request, but for the mode, each once.
+    fn would_refuse(&self) -> Vec<&'static str> {
+        let passed = |judged: &&JudgedFinding| judged.remark == Some(Remark::WouldBeRefused);
+        each_once(self.findings.iter().filter(passed).map(|judged| judged.finding.rule))
+    }
+
     /// Counts the findings, and writes the response in that language. `label` names the object; it is
     /// asked for only when the request is denied.
     pub fn respond(
@@ -179,6 +209,10 @@ impl AdmissionDecision {
         }
         if !self.findings.is_empty() {
             response = response.audit("findings", self.audit_annotation());
+        }
+        let would_refuse = self.would_refuse();
+        if !would_refuse.is_empty() {
+            response = response.audit("wouldRefuse", would_refuse.join(","));
         }
         response
     }

@@ -12,7 +12,7 @@ use super::{
     AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation, api_reader::ApiReader,
     workloads::is_migrated,
 };
-use crate::{Webhook, claims::ClaimStore, metrics::ReviewResult};
+use crate::{Webhook, claims::ClaimStore, config::Enforcement, metrics::ReviewResult};
 
 impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// Adds the preStop hook to a workload or a Pod, if it is to have one. Nothing is stored here, so a
@@ -30,7 +30,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         if let Some(result) = Self::allowed_unjudged(&config, request) {
             return allow(result);
         }
-        let kind = reviewed_kind(webhook, request).filter(|_| config.inject.enabled);
+        // In mode audit nothing is changed.
+        let mode = self.enforcement(&config, &request.namespace);
+        let is_active = config.inject.enabled && mode != Enforcement::Audit;
+        let kind = reviewed_kind(webhook, request).filter(|_| is_active);
         let (Some(kind), Some(object)) =
             (kind, AdmissionRequest::parse_object::<Value>(request.object)?)
         else {

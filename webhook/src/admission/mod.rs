@@ -6,6 +6,7 @@ mod context;
 mod decision;
 mod exemptions;
 mod inject;
+mod namespace_mode;
 mod ratcheting;
 mod response;
 mod review;
@@ -76,14 +77,17 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// # Errors
     /// When the body is no review: without its uid there is no answer to give.
     pub async fn review(&self, webhook: Webhook, body: &[u8]) -> Result<Bytes, ReviewError> {
-        let (uid, (response, result)) = match webhook {
+        let (uid, namespace, (response, result)) = match webhook {
             Webhook::ValidateServices => {
                 match AdmissionRequest::<'_, StrippedService>::parse(body) {
-                    Ok(request) => (request.uid.clone(), self.validate_service(request).await),
+                    Ok(request) => {
+                        let (uid, namespace) = (request.uid.clone(), request.namespace.clone());
+                        (uid, namespace, self.validate_service(request).await)
+                    }
                     Err(_) => {
                         let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
-                        let uid = request.uid.clone();
-                        (uid, self.validate_unknown_service(request).await)
+                        let (uid, namespace) = (request.uid.clone(), request.namespace.clone());
+                        (uid, namespace, self.validate_unknown_service(request).await)
                     }
                 }
             }
@@ -93,7 +97,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                     Ok(reviewed) => reviewed,
                     Err(error) => self.allow_unreadable(&request, &error.to_string()),
                 };
-                (request.uid, reviewed)
+                (request.uid, request.namespace, reviewed)
             }
             Webhook::ValidateCascadingDeletion => {
                 let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
@@ -101,7 +105,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                     Ok(reviewed) => reviewed,
                     Err(error) => self.allow_unreadable(&request, &error.to_string()),
                 };
-                (request.uid, reviewed)
+                (request.uid, request.namespace, reviewed)
             }
             Webhook::MutateWorkloads | Webhook::MutatePods => {
                 let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
@@ -109,9 +113,10 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                     Ok(reviewed) => reviewed,
                     Err(error) => self.allow_unreadable(&request, &error.to_string()),
                 };
-                (request.uid, reviewed)
+                (request.uid, request.namespace, reviewed)
             }
         };
+        let (response, result) = self.in_mode(&namespace, response, result);
         self.metrics.count_review(webhook, result);
         Ok(response.to_bytes(&uid))
     }

@@ -52,6 +52,13 @@ impl AdmissionResponse {
         self
     }
 
+    /// The same response without warnings.
+    #[must_use]
+    pub fn without_warnings(mut self) -> Self {
+        self.warnings.clear();
+        self
+    }
+
     /// Adds the JSON Patch (RFC 6902) that the API server is to apply to the object.
     ///
     /// # Errors

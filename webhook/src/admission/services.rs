@@ -16,11 +16,12 @@ use super::{
     service_versions::{Evaluation, ServiceVersions},
 };
 use crate::{
+    Webhook,
     claims::{
         ClaimResult, ClaimStore, ClaimedGroup, ReviewedWrite, binding::ServiceName, bindings_in,
         group::Holder,
     },
-    config::Config,
+    config::{Config, Enforcement},
     metrics::ReviewResult,
     stripped::StrippedService,
 };
@@ -75,7 +76,8 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             resource_version: &resource_version,
             is_dry_run: request.is_dry_run(),
         });
-        let (mut response, decision) = self.decide(&config, &versions, write).await;
+        let mode = self.enforcement(&config, &request.namespace);
+        let (mut response, decision) = self.decide(&config, mode, &versions, write).await;
         response = ignored.warn(response, config.lang);
         let logged = LoggedRequest::new(&request, versions.name());
         self.log.log(logged, response.is_allowed(), &decision, &self.metrics);
@@ -87,6 +89,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     async fn decide(
         &self,
         config: &Config,
+        mode: Enforcement,
         versions: &ServiceVersions,
         write: Option<ReviewedWrite<'_>>,
     ) -> (AdmissionResponse, AdmissionDecision) {
@@ -101,8 +104,8 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
                 ClaimResult::Granted(groups) => (groups, false),
                 ClaimResult::Held(groups) => (groups, true),
                 ClaimResult::Unsettled(why) => {
-                    let denied = unsettled(config, &versions.label(), &why);
-                    return (denied, AdmissionDecision::default());
+                    let response = unsettled(config, mode, &versions.label(), &why);
+                    return (response, AdmissionDecision::default());
                 }
             };
             let unseen = unseen(&groups, &neighbours.services);
@@ -114,6 +117,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             let holders = groups.into_iter().flat_map(|group| group.holders);
             pending.extend(holders.filter(|holder| is_held && holder.is_pending));
         }
+        decision.limit(mode, Webhook::ValidateServices, &self.metrics);
         let mut response = decision.respond(&self.metrics, config.lang, &|| versions.label());
         for Holder { service, .. } in pending {
             response = response.warn(config.lang.pick(
@@ -162,13 +166,17 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
 }
 
 /// The answer to a Service whose claims cannot be settled now.
-fn unsettled(config: &Config, label: &str, why: &str) -> AdmissionResponse {
-    AdmissionResponse::deny(config.lang.pick(
+fn unsettled(config: &Config, mode: Enforcement, label: &str, why: &str) -> AdmissionResponse {
+    let message = config.lang.pick(
         format!(
             "{label}: whether its vServer groups are free cannot be told: {why}. Fix: try again."
         ),
         format!("{label}：无法判断其虚拟服务器组是否已被占用。修复：请重试。详情：{why}。"),
-    ))
+    );
+    match mode {
+        Enforcement::Enforce => AdmissionResponse::deny(message),
+        Enforcement::Warn | Enforcement::Audit => AdmissionResponse::allow().warn(message),
+    }
 }
 
 /// The Services with these claims that are not among the neighbours with the same bindings, with as much

@@ -21,7 +21,7 @@ use super::{
     ratcheting,
     review_log::LoggedRequest,
 };
-use crate::{claims::ClaimStore, config::Config, metrics::ReviewResult};
+use crate::{Webhook, claims::ClaimStore, config::Config, metrics::ReviewResult};
 
 /// The Services on a CLB that select a workload's pods.
 pub(super) struct SelectingServices {
@@ -70,7 +70,9 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let services =
             self.services_selecting(request, kind, new.pod_labels(), is_new).await.services;
         let stored = old.as_ref().map(|old| (old, request.old_object));
-        let decision = self.evaluate_workload(&config, stored, &new, &services).await;
+        let mut decision = self.evaluate_workload(&config, stored, &new, &services).await;
+        let mode = self.enforcement(&config, &request.namespace);
+        decision.limit(mode, Webhook::ValidateWorkloads, &self.metrics);
         let meta = &new.metadata;
         let label = || format!("{} {}/{}", kind.as_str(), meta.namespace(), meta.name);
         let response = decision.respond(&self.metrics, config.lang, &label);

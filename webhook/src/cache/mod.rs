@@ -225,9 +225,9 @@ impl Cache {
         self.autoscalers.of(workload)
     }
 
-    /// Whether a namespace is labelled for preStop hooks in Pods.
-    pub fn is_labelled_for_injection(&self, namespace: &str) -> bool {
-        self.namespaces.is_labelled(namespace)
+    /// The value of a namespace's label `clbmigrate.io/mode`; `None` without one.
+    pub fn mode_of_namespace(&self, namespace: &str) -> Option<String> {
+        self.namespaces.mode(namespace)
     }
 
     /// The cluster's id by ACK's `ConfigMap`; `None` without one.
@@ -249,6 +249,14 @@ impl Cache {
     /// When it cannot be read.
     pub fn put_workload(&self, kind: WorkloadKind, object: &str) -> Result<(), serde_json::Error> {
         ObjectStore::put(&self.workloads.of(kind), object)
+    }
+
+    /// Stores a namespace, given as JSON, as a watch would.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn put_namespace(&self, object: &str) -> Result<(), serde_json::Error> {
+        ObjectStore::put(&self.namespaces, object)
     }
 
     /// Stores nodes, each given as JSON, as a complete list would.

@@ -1,7 +1,7 @@
-//! The namespaces that are labelled for preStop hooks in Pods.
+//! The modes that namespaces are labelled with.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{PoisonError, RwLock},
 };
 
@@ -10,17 +10,17 @@ use serde::Deserialize;
 
 use super::watched_resource::ObjectStore;
 
-/// The namespaces labelled `clbmigrate.io/inject=enabled`.
+/// The values of the label `clbmigrate.io/mode`, by namespace.
 #[derive(Default)]
-pub(super) struct Namespaces(RwLock<HashSet<String>>);
+pub(super) struct Namespaces(RwLock<HashMap<String, String>>);
 
 impl Namespaces {
-    /// Whether a namespace has the label.
-    pub fn is_labelled(&self, namespace: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(namespace)
+    /// The value of a namespace's label.
+    pub fn mode(&self, namespace: &str) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
     }
 
-    fn write(&self, change: impl FnOnce(&mut HashSet<String>)) {
+    fn write(&self, change: impl FnOnce(&mut HashMap<String, String>)) {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -32,24 +32,23 @@ impl ObjectStore for Namespaces {
             metadata: ObjectMeta,
         }
         let Namespace { metadata } = serde_json::from_str(object)?;
-        let is_labelled = metadata.labels.get(annotation::INJECT).is_some_and(|v| v == "enabled");
-        self.write(|labelled| {
-            if is_labelled {
-                labelled.insert(metadata.name);
-            } else {
-                labelled.remove(&metadata.name);
-            }
+        let mode = metadata.labels.get(annotation::MODE).map(ToString::to_string);
+        self.write(|modes| {
+            match mode {
+                Some(mode) => modes.insert(metadata.name, mode),
+                None => modes.remove(&metadata.name),
+            };
         });
         Ok(())
     }
 
     fn remove(&self, _: &str, name: &str) {
-        self.write(|labelled| {
-            labelled.remove(name);
+        self.write(|modes| {
+            modes.remove(name);
         });
     }
 
     fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
-        self.write(|labelled| labelled.retain(|name| is_there("", name)));
+        self.write(|modes| modes.retain(|name, _| is_there("", name)));
     }
 }

@@ -14,7 +14,10 @@ use serde::Deserialize;
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use self::values::{AllowText, ModeText, SpannedMap};
-use super::{BackendType, ClusterConfig, Config, ExemptableRules, Exemptions, InjectConfig, Mode};
+use super::{
+    BackendType, ClusterConfig, Config, Enforcement, ExemptableRules, Exemptions, InjectConfig,
+    Mode,
+};
 
 /// How long a preStop hook may sleep, in seconds.
 const PRE_STOP_SECONDS: std::ops::RangeInclusive<i64> = 1..=3600;
@@ -50,6 +53,10 @@ struct File {
     pre_stop_seconds: Option<Spanned<i64>>,
     #[serde(default)]
     lang: Option<Spanned<String>>,
+    #[serde(default)]
+    mode: Option<Spanned<String>>,
+    #[serde(default)]
+    namespace_modes: Option<SpannedMap<String>>,
     #[serde(default)]
     rules: Option<SpannedMap<ModeText>>,
     #[serde(default)]
@@ -148,6 +155,11 @@ impl Validator {
             lang: file.lang.map(|lang| self.language(&lang)).unwrap_or_default(),
             allow: file.allow.map_or_else(ExemptableRules::default, |allow| self.allow(&allow)),
             exempt: file.exempt.map_or_else(Exemptions::default, |exempt| self.exempt(exempt)),
+            mode: file.mode.and_then(|mode| self.enforcement(&mode)).unwrap_or_default(),
+            namespace_modes: file
+                .namespace_modes
+                .map(|modes| self.namespace_modes(modes))
+                .unwrap_or_default(),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
             namespaces: file.namespaces.map(|it| self.namespaces(it)).unwrap_or_default(),
         }
@@ -283,6 +295,28 @@ impl Validator {
             namespaces.extend(self.namespace(name).map(|name| (name, rules)));
         }
         namespaces
+    }
+
+    fn enforcement(&mut self, word: &Spanned<String>) -> Option<Enforcement> {
+        let known = Enforcement::of(&word.value);
+        if known.is_none() && !word.value.is_empty() {
+            let [enforce, warn, audit] = Enforcement::ALL.map(Enforcement::as_str);
+            let message =
+                format!("there is no mode {:?}; write {enforce}, {warn} or {audit}", word.value);
+            self.report(word, message);
+        }
+        known
+    }
+
+    fn namespace_modes(&mut self, pairs: SpannedMap<String>) -> BTreeMap<String, Enforcement> {
+        let mut modes = BTreeMap::new();
+        for (name, word) in pairs.0 {
+            let mode = self.enforcement(&word);
+            if let (Some(name), Some(mode)) = (self.namespace(name), mode) {
+                modes.insert(name, mode);
+            }
+        }
+        modes
     }
 
     fn namespace(&mut self, name: Spanned<String>) -> Option<String> {

@@ -1,9 +1,11 @@
 //! The administrator's configuration: one YAML file, read strictly and read again when it changes.
 
+mod enforcement;
 mod file;
 mod last_good;
 mod watcher;
 
+pub use enforcement::Enforcement;
 pub use file::{ConfigError, Problem};
 pub use last_good::{LAST_GOOD_NAME, LastGoodConfig};
 pub use watcher::{ConfigWatcher, Reload, SharedConfig};
@@ -134,6 +136,9 @@ pub struct Config {
     pub allow: ExemptableRules,
     /// Whose requests are allowed unjudged.
     pub exempt: Exemptions,
+    /// How far the webhook goes where a namespace says nothing else.
+    pub mode: Enforcement,
+    namespace_modes: BTreeMap<String, Enforcement>,
     rules: BTreeMap<&'static str, Mode>,
     namespaces: BTreeMap<String, BTreeMap<&'static str, Mode>>,
 }
@@ -148,6 +153,8 @@ impl Default for Config {
             lang: Language::English,
             allow: ExemptableRules::default(),
             exempt: Exemptions::default(),
+            mode: Enforcement::default(),
+            namespace_modes: BTreeMap::new(),
             rules: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         }
@@ -169,6 +176,12 @@ impl Config {
         let here = self.namespaces.get(namespace).and_then(|rules| rules.get(rule.id));
         let chosen = here.or_else(|| self.rules.get(rule.id));
         chosen.copied().unwrap_or_else(|| Mode::of(severity))
+    }
+
+    /// How far the webhook goes in a namespace: what is written for it here, else what its label says, else
+    /// what is written for all.
+    pub fn enforcement(&self, namespace: &str, label: Option<Enforcement>) -> Enforcement {
+        self.namespace_modes.get(namespace).copied().or(label).unwrap_or(self.mode)
     }
 
     /// Whether an object's annotation may soften the rule with this id to a warning.
@@ -217,6 +230,17 @@ mod tests {
         assert_eq!(config.mode(rule("CLB001"), Severity::Error, "legacy"), Mode::Audit);
         assert_eq!(config.mode(rule("CLB001"), Severity::Error, "shop"), Mode::Warn);
         assert_eq!(config.mode(rule("CLB003"), Severity::Error, "legacy"), Mode::Deny);
+    }
+
+    #[test]
+    fn a_namespace_has_the_mode_that_is_written_for_it_then_that_of_its_label_then_that_of_all() {
+        let config =
+            Config::parse("mode: audit\nnamespaceModes: {shop: warn}").expect("a good file");
+        let label = Some(Enforcement::Enforce);
+        assert_eq!(config.enforcement("shop", label), Enforcement::Warn);
+        assert_eq!(config.enforcement("other", label), Enforcement::Enforce);
+        assert_eq!(config.enforcement("other", None), Enforcement::Audit);
+        assert_eq!(Config::default().enforcement("shop", None), Enforcement::Enforce);
     }
 
     #[test]

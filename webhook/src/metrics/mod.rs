@@ -1,16 +1,18 @@
 //! The metrics for Prometheus: all names begin with `clbmigrate_webhook_`.
 
 mod cache_age;
+mod certificates;
 #[cfg(test)]
 mod charted;
 mod labels;
+mod modes;
 
 pub use labels::{ClaimOutcome, EnforcementAction, ReviewResult, ShedReason};
 
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use prometheus_client::{
@@ -19,11 +21,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::cache_age::CacheAges;
+use self::{cache_age::CacheAges, certificates::CertificateMetrics, modes::ModeMetrics};
 
 use crate::{
     Webhook,
-    config::{Mode, Reload},
+    config::{Enforcement, Mode, Reload},
 };
 
 /// The content type of [`Metrics::text`].
@@ -85,12 +87,11 @@ pub struct Metrics {
     claims: Family<ClaimLabels, Counter>,
     suppressed: Counter,
     reloads: Family<ReloadLabels, Counter>,
-    expiry: Gauge,
-    authority_expiry: Gauge,
-    published: Counter,
+    certificates: CertificateMetrics,
     connections: Gauge,
     panics: Counter,
     caches: CacheAges,
+    modes: ModeMetrics,
 }
 
 /// The metrics of one webhook.
@@ -157,12 +158,11 @@ impl Default for Metrics {
             claims: Family::default(),
             suppressed: Counter::default(),
             reloads: Family::default(),
-            expiry: Gauge::default(),
-            authority_expiry: Gauge::default(),
-            published: Counter::default(),
+            certificates: CertificateMetrics::default(),
             connections: Gauge::default(),
             panics: Counter::default(),
             caches: CacheAges::default(),
+            modes: ModeMetrics::default(),
             registry: Mutex::default(),
         };
         registry.register("findings", "What rules found", metrics.findings.clone());
@@ -189,21 +189,7 @@ impl Default for Metrics {
             "Changes of the configuration file, taken or refused",
             metrics.reloads.clone(),
         );
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When the certificate at hand ends, in seconds since 1970; 0 without one",
-            metrics.expiry.clone(),
-        );
-        registry.register(
-            "ca_expiry_timestamp_seconds",
-            "When the webhook's own authority ends, in seconds since 1970; 0 without one",
-            metrics.authority_expiry.clone(),
-        );
-        registry.register(
-            "ca_published",
-            "Times the CA was written into a webhook configuration",
-            metrics.published.clone(),
-        );
+        metrics.certificates.register(&mut registry);
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register("panics", "Handlers that broke; each is a bug", metrics.panics.clone());
         registry.register(
@@ -211,6 +197,7 @@ impl Default for Metrics {
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
+        metrics.modes.register(&mut registry);
         registry.register_collector(Box::new(metrics.caches.clone()));
         for result in ["taken", "refused"] {
             let _ = metrics.reloads.get_or_create(&ReloadLabels { result });
@@ -246,6 +233,16 @@ impl Metrics {
         self.findings.get_or_create(&labels).inc();
     }
 
+    /// Counts a finding of the rule with this id that would have denied a review, but for the mode.
+    pub fn count_would_refuse(&self, webhook: Webhook, rule: &'static str, mode: Enforcement) {
+        self.modes.count(webhook, rule, mode);
+    }
+
+    /// Shows the mode in force.
+    pub fn show_mode(&self, mode: Enforcement) {
+        self.modes.show(mode);
+    }
+
     /// Counts a claim on the vServer groups that a Service joins.
     pub fn count_claim(&self, outcome: ClaimOutcome) {
         self.claims.get_or_create(&ClaimLabels { result: outcome.as_str() }).inc();
@@ -267,17 +264,17 @@ impl Metrics {
 
     /// Shows when the serving certificate expires.
     pub fn set_certificate_expiry(&self, at: SystemTime) {
-        self.expiry.set(seconds_since_1970(at));
+        self.certificates.set_expiry(at);
     }
 
     /// Shows when the webhook's own authority expires.
     pub fn set_authority_expiry(&self, at: SystemTime) {
-        self.authority_expiry.set(seconds_since_1970(at));
+        self.certificates.set_authority_expiry(at);
     }
 
     /// Counts a write of the CA bundle into a webhook configuration.
     pub fn count_ca_publication(&self) {
-        self.published.inc();
+        self.certificates.count_publication();
     }
 
     /// Counts a handler that panicked.
@@ -346,13 +343,10 @@ impl Metrics {
     }
 }
 
-fn seconds_since_1970(at: SystemTime) -> i64 {
-    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]

@@ -36,6 +36,9 @@ pub const ALLOW: &str = "clbmigrate.io/allow";
 /// DaemonSet in.
 pub const INJECT: &str = "clbmigrate.io/inject";
 
+/// The label of a namespace for how far the webhook goes there: `enforce`, `warn` or `audit`.
+pub const MODE: &str = "clbmigrate.io/mode";
+
 /// Suffix: the id of the CLB to use.
 pub const ID: &str = "loadbalancer-id";
 /// Suffix: the mapping of vServer groups to Service ports, see [`crate::mapping`].

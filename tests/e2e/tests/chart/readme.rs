@@ -81,7 +81,7 @@ fn rows(settings: &[Setting]) -> String {
         }
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         let comment = comment.replace('|', "\\|");
-        text.push_str(&format!("| `{path}` | {default} | {comment} |\n"));
+        text.extend(["| `", &path, "` | ", &default, " | ", &comment, " |\n"]);
     }
     text
 }

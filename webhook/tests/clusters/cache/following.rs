@@ -111,17 +111,12 @@ fn small_resources(test: &TestNamespace<'_>) -> Result<()> {
     for object in [&node, &profile, &scaler] {
         test.cluster.apply(&object.to_string())?;
     }
-    test.cluster.run_kubectl(&[
-        "label",
-        "namespace",
-        &test.name,
-        "clbmigrate.io/inject=enabled",
-    ])?;
+    test.cluster.run_kubectl(&["label", "namespace", &test.name, "clbmigrate.io/mode=warn"])?;
     try_wait_for("all of them", DEADLINE, || {
         let has_node = cache.nodes().is_some_and(|nodes| nodes.by_name("paper-node").is_some());
         let has_id = cache.cluster_id().is_some_and(|id| *id == "c0123456789abcdef");
         let is_scaled = !cache.autoscalers_of(&web).is_empty();
-        let is_labelled = cache.is_labelled_for_injection(&test.name);
+        let is_labelled = cache.mode_of_namespace(&test.name).as_deref() == Some("warn");
         Ok((has_node && has_id && is_scaled && is_labelled).then_some(()))
     })?;
     test.cluster.run_kubectl(&["delete", "node", "paper-node"])?;
