@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer,
@@ -207,6 +207,11 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Annotations {
 /// Written by `kubectl apply`; as large as the object itself and no business of any rule.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// A key, borrowed where it stands in the text as it is: one that is left out is not copied.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'de> Deserialize<'de> for Annotations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
@@ -220,14 +225,14 @@ impl<'de> Deserialize<'de> for Annotations {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
                 let (mut strings, mut others) = (Vec::new(), BTreeMap::new());
-                while let Some(key) = map.next_key::<String>()? {
+                while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
                     if key == LAST_APPLIED {
                         map.next_value::<serde::de::IgnoredAny>()?;
                         continue;
                     }
                     match map.next_value::<Value>()? {
-                        Value::String(value) => strings.push((key, value)),
-                        other => drop(others.insert(key, other)),
+                        Value::String(value) => strings.push((key.into_owned(), value)),
+                        other => drop(others.insert(key.into_owned(), other)),
                     }
                 }
                 Ok(Annotations::from_pairs(strings, others))

@@ -1,15 +1,14 @@
 //! The rounds of CCM that follow from a change, and what they leave in the groups.
 
+mod by_name;
 mod rounds;
 mod standing;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 pub(crate) use self::standing::{UNKNOWN_SERVER, is_unknown};
 use self::{
+    by_name::ByName,
     rounds::carry_out,
     standing::{CloudBuilder, GroupContents, StandingCloud},
 };
@@ -17,7 +16,7 @@ use crate::{
     change::ServiceChange,
     clb_answers::RegisteredBackend,
     index::{Index, ServiceRef},
-    object::{ObjectRef, Service},
+    object::ObjectRef,
     outcome::{Cause, NoEffect, Outcome, Place, Reason, ServiceOutcome, of_failures},
     round::{Failure, Listener, RoundEvent},
 };
@@ -26,15 +25,12 @@ use crate::{
 /// names none: everything is as the snapshot has it.
 #[derive(Debug, Default)]
 pub struct Prediction {
-    services: BTreeMap<Name, ServicePrediction>,
+    services: ByName<ServicePrediction>,
     /// By id. The groups that a round may have touched.
     groups: GroupContents,
     /// By CLB. The listeners of the CLBs that a round may have touched.
     listeners: HashMap<String, Vec<Listener>>,
 }
-
-/// Cluster, namespace and name of a Service.
-type Name = (usize, String, String);
 
 /// What becomes of one Service.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +102,7 @@ impl Prediction {
         let mut prediction = Self::of_rounds(before, after, &others, 1);
         for change in plain {
             let Some(service) = change.new.or(change.old) else { continue };
-            prediction.services.insert(name(change.cluster, service), ServicePrediction::awaited());
+            prediction.services.insert(change.cluster, service, ServicePrediction::awaited());
         }
         prediction
     }
@@ -114,8 +110,8 @@ impl Prediction {
     /// The round over a Service that was edited, which is not carried out.
     pub(crate) fn of_edited(service_ref: &ServiceRef<'_>) -> Self {
         let mut prediction = Self::default();
-        let name = name(service_ref.cluster_index, service_ref.service);
-        prediction.services.insert(name, ServicePrediction::awaited());
+        let ServiceRef { cluster_index, service, .. } = *service_ref;
+        prediction.services.insert(cluster_index, service, ServicePrediction::awaited());
         prediction
     }
 
@@ -149,7 +145,7 @@ impl Prediction {
         for change in all {
             let Some(service) = change.new.or(change.old) else { continue };
             let predicted = carry_out(&builder, change, rounds, &mut standing);
-            prediction.services.insert(name(change.cluster, service), predicted);
+            prediction.services.insert(change.cluster, service, predicted);
         }
         (prediction.groups, prediction.listeners) = standing.into_parts();
         prediction
@@ -169,10 +165,8 @@ impl Prediction {
 
     /// What becomes of a Service; `None` where nothing changes about it.
     pub fn of(&self, service_ref: &ServiceRef<'_>) -> Option<&ServicePrediction> {
-        if self.services.is_empty() {
-            return None;
-        }
-        self.services.get(&name(service_ref.cluster_index, service_ref.service))
+        let meta = &service_ref.service.metadata;
+        self.services.get(service_ref.cluster_index, meta.namespace(), &meta.name)
     }
 
     /// What becomes of each Service about which something changes, in the order of cluster,
@@ -181,13 +175,13 @@ impl Prediction {
         &'p self,
         index: &'p Index<'_>,
     ) -> impl Iterator<Item = (ObjectRef, &'p ServicePrediction)> {
-        self.services.iter().map(move |((cluster, namespace, name), predicted)| {
-            let cluster = index.snapshot.clusters.get(*cluster);
+        self.services.iter().map(move |(cluster, namespace, name, predicted)| {
+            let cluster = index.snapshot.clusters.get(cluster);
             let object = ObjectRef {
                 context: cluster.and_then(|cluster| cluster.context.clone()),
                 kind: "Service".to_owned(),
-                namespace: Some(namespace.clone()),
-                name: name.clone(),
+                namespace: Some(namespace.to_owned()),
+                name: name.to_owned(),
             };
             (object, predicted)
         })
@@ -195,7 +189,7 @@ impl Prediction {
 
     /// The same, by name: whether or not the Service still exists.
     pub(crate) fn touches(&self, cluster: usize, namespace: &str, service: &str) -> bool {
-        self.services.contains_key(&(cluster, namespace.to_owned(), service.to_owned()))
+        self.services.get(cluster, namespace, service).is_some()
     }
 
     /// What a group holds after the rounds; `None` where none of them may have touched it.
@@ -252,10 +246,6 @@ impl ServicePrediction {
         let worst = reasons.iter().map(|reason| reason.outcome).max();
         (worst.unwrap_or(Outcome::Applied), reasons)
     }
-}
-
-fn name(cluster: usize, service: &Service) -> Name {
-    (cluster, service.metadata.namespace().to_owned(), service.metadata.name.clone())
 }
 
 /// The Services that are the same and whose nodes or endpoints are not.
