@@ -4,6 +4,7 @@ mod cache_age;
 mod certificates;
 #[cfg(test)]
 mod charted;
+mod findings;
 mod labels;
 mod modes;
 
@@ -21,7 +22,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::{cache_age::CacheAges, certificates::CertificateMetrics, modes::ModeMetrics};
+use self::{
+    cache_age::CacheAges, certificates::CertificateMetrics, findings::FindingCounters,
+    modes::ModeMetrics,
+};
 
 use crate::{
     Webhook,
@@ -41,13 +45,6 @@ const LATENCY: [f64; 16] = [
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     hook: &'static str,
-    verdict: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FindingLabels {
-    rule: &'static str,
-    mode: &'static str,
     verdict: &'static str,
 }
 
@@ -82,9 +79,9 @@ struct ReloadLabels {
 pub struct Metrics {
     registry: Mutex<Registry>,
     webhooks: [WebhookMetrics; Webhook::ALL.len()],
-    findings: Family<FindingLabels, Counter>,
+    findings: FindingCounters,
     injections: Family<InjectionLabels, Counter>,
-    claims: Family<ClaimLabels, Counter>,
+    claims: [Counter; ClaimOutcome::ALL.len()],
     suppressed: Counter,
     reloads: Family<ReloadLabels, Counter>,
     certificates: CertificateMetrics,
@@ -151,11 +148,14 @@ impl Default for Metrics {
             Unit::Seconds,
             latency,
         );
+        let claims = Family::<ClaimLabels, Counter>::default();
         let metrics = Self {
             webhooks,
-            findings: Family::default(),
+            findings: FindingCounters::default(),
             injections: Family::default(),
-            claims: Family::default(),
+            claims: ClaimOutcome::ALL.map(|outcome| {
+                claims.get_or_create_owned(&ClaimLabels { result: outcome.as_str() })
+            }),
             suppressed: Counter::default(),
             reloads: Family::default(),
             certificates: CertificateMetrics::default(),
@@ -165,7 +165,7 @@ impl Default for Metrics {
             modes: ModeMetrics::default(),
             registry: Mutex::default(),
         };
-        registry.register("findings", "What rules found", metrics.findings.clone());
+        registry.register("findings", "What rules found", metrics.findings.family());
         registry.register(
             "pre_stop_hooks",
             "Workloads and Pods looked at: patched, or why not",
@@ -174,11 +174,8 @@ impl Default for Metrics {
         registry.register(
             "claims",
             "Claims on the vServer groups that Services join, by result",
-            metrics.claims.clone(),
+            claims,
         );
-        for outcome in ClaimOutcome::ALL {
-            let _ = metrics.claims.get_or_create(&ClaimLabels { result: outcome.as_str() });
-        }
         registry.register(
             "log_suppressed",
             "Log lines about reviews not written because there were too many",
@@ -229,8 +226,7 @@ impl Metrics {
 
     /// Counts a finding of the rule with this id.
     pub fn count_finding(&self, rule: &'static str, mode: Mode, action: EnforcementAction) {
-        let labels = FindingLabels { rule, mode: mode.as_str(), verdict: action.as_str() };
-        self.findings.get_or_create(&labels).inc();
+        self.findings.count(rule, mode, action);
     }
 
     /// Counts a finding of the rule with this id that would have denied a review, but for the mode.
@@ -245,7 +241,12 @@ impl Metrics {
 
     /// Counts a claim on the vServer groups that a Service joins.
     pub fn count_claim(&self, outcome: ClaimOutcome) {
-        self.claims.get_or_create(&ClaimLabels { result: outcome.as_str() }).inc();
+        let [granted, held, unsettled] = &self.claims;
+        match outcome {
+            ClaimOutcome::Granted => granted.inc(),
+            ClaimOutcome::Held => held.inc(),
+            ClaimOutcome::Unsettled => unsettled.inc(),
+        };
     }
 
     /// Counts log lines about reviews that were not written, because there were too many a second.

@@ -85,6 +85,8 @@ async fn converse<H: ReviewHandler>(
     let conversation = http1::Builder::new()
         // It would close idle connections, too; the monitor tells them from slow heads.
         .header_read_timeout(None)
+        // Nobody who asks for reviews or probes looks at it, and it takes a look at the clock each time.
+        .auto_date_header(false)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
