@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use clbmigrate_core::{
+    backends::NodeSet,
     object::{EndpointSlice, HorizontalPodAutoscaler, ObjectMeta, Service, Workload},
     snapshot::{Cluster, Object, Snapshot},
 };
@@ -24,29 +26,82 @@ pub(super) struct Neighbours {
     pub slices: Option<Vec<EndpointSlice>>,
 }
 
-/// What all reviews are judged by: the cache, and the configuration of this moment.
+/// The cluster without its Services and workloads: its id, settings and nodes. All reviews share it
+/// until one of them changes.
+pub(super) struct BaseCluster {
+    config: Arc<Config>,
+    nodes: Option<Arc<NodeSet>>,
+    id: Option<Arc<String>>,
+    cluster: Cluster,
+}
+
+impl BaseCluster {
+    fn new(config: Arc<Config>, nodes: Option<Arc<NodeSet>>, id: Option<Arc<String>>) -> Self {
+        let settings = &config.cluster;
+        let mut cluster = Cluster::default();
+        cluster.id = settings.id.clone().or_else(|| id.as_deref().cloned());
+        cluster.suffix.clone_from(&settings.suffix);
+        cluster.eni_by_default = settings.backend_type.map(|kind| kind == BackendType::Eni);
+        if let Some(ccm) = config.ccm {
+            cluster.set_ccm(ccm, "ccm.version");
+        }
+        if let Some(nodes) = &nodes {
+            cluster.replace_nodes(Arc::clone(nodes));
+        }
+        // Copies keep what was found out, for which all nodes are looked at.
+        let _ = cluster.pods_by_default();
+        Self { config, nodes, id, cluster }
+    }
+
+    fn is_of(
+        &self,
+        config: &Arc<Config>,
+        nodes: Option<&Arc<NodeSet>>,
+        id: Option<&Arc<String>>,
+    ) -> bool {
+        Arc::ptr_eq(&self.config, config)
+            && is_same(self.nodes.as_ref(), nodes)
+            && is_same(self.id.as_ref(), id)
+    }
+}
+
+fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// The [`BaseCluster`] of the last review.
+#[derive(Default)]
+pub(super) struct LastBaseCluster(ArcSwapOption<BaseCluster>);
+
+impl LastBaseCluster {
+    /// That of this moment.
+    pub fn current(&self, config: &Arc<Config>, cache: &Cache) -> Arc<BaseCluster> {
+        let (nodes, id) = (cache.nodes(), cache.cluster_id());
+        let last = self.0.load_full();
+        if let Some(last) = last.filter(|last| last.is_of(config, nodes.as_ref(), id.as_ref())) {
+            return last;
+        }
+        let base = Arc::new(BaseCluster::new(Arc::clone(config), nodes, id));
+        self.0.store(Some(Arc::clone(&base)));
+        base
+    }
+}
+
+/// What all reviews are judged by: the cache, and configuration and cluster of this moment.
 #[derive(Clone, Copy)]
 pub(super) struct ReviewContext<'c> {
     pub cache: &'c Cache,
     pub config: &'c Config,
+    pub base: &'c BaseCluster,
 }
 
 impl ReviewContext<'_> {
-    /// A cluster with its id, settings and nodes, and nothing else.
+    /// The cluster without Services and workloads.
     fn cluster(&self) -> Cluster {
-        let config = &self.config.cluster;
-        let mut cluster = Cluster::default();
-        let id = config.id.clone();
-        cluster.id = id.or_else(|| self.cache.cluster_id().map(|id| String::clone(&id)));
-        cluster.suffix.clone_from(&config.suffix);
-        cluster.eni_by_default = config.backend_type.map(|kind| kind == BackendType::Eni);
-        if let Some(ccm) = self.config.ccm {
-            cluster.set_ccm(ccm, "ccm.version");
-        }
-        if let Some(nodes) = self.cache.nodes() {
-            cluster.replace_nodes(nodes);
-        }
-        cluster
+        self.base.cluster.clone()
     }
 
     /// Adds a workload with its autoscalers.
@@ -103,5 +158,36 @@ impl ReviewContext<'_> {
         }
         self.add_workload(&mut cluster, workload);
         Snapshot { clusters: vec![cluster], ..Snapshot::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clbmigrate_core::object::WorkloadKind;
+
+    use super::*;
+
+    #[test]
+    fn reviews_share_a_cluster_until_configuration_or_nodes_change() {
+        let (cache, last) = (Cache::default(), LastBaseCluster::default());
+        let config = Arc::new(Config::default());
+        let first = last.current(&config, &cache);
+        assert!(Arc::ptr_eq(&first, &last.current(&config, &cache)));
+
+        cache.put_nodes([r#"{"metadata": {"name": "node-1"}}"#]).expect("a node");
+        let with_nodes = last.current(&config, &cache);
+        assert_eq!((first.cluster.nodes().len(), with_nodes.cluster.nodes().len()), (0, 1));
+        assert!(Arc::ptr_eq(&with_nodes, &last.current(&config, &cache)));
+
+        let workload = r#"{"metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"template": {"spec": {"containers": []}}}}"#;
+        cache.put_workload(WorkloadKind::Deployment, workload).expect("a workload");
+        assert!(Arc::ptr_eq(&with_nodes, &last.current(&config, &cache)));
+
+        let named = Arc::new(Config::parse("cluster: {id: c1, suffix: '-a'}").expect("a file"));
+        let named = last.current(&named, &cache);
+        assert_eq!(named.cluster.id.as_deref(), Some("c1"));
+        assert_eq!(named.cluster.suffix.as_deref(), Some("-a"));
+        assert_eq!(named.cluster.nodes().len(), 1);
     }
 }

@@ -29,6 +29,7 @@ use hyper::StatusCode;
 
 use self::{
     api_reader::ServiceLists,
+    context::LastBaseCluster,
     review_log::{LoggedRequest, ReviewLog},
 };
 use crate::{
@@ -38,7 +39,7 @@ use crate::{
     config::{Config, SharedConfig},
     metrics::{Metrics, ReviewResult},
     serve::{Reply, ReviewHandler},
-    stripped::StrippedService,
+    stripped::{PostedService, StrippedService},
 };
 
 /// How many fields that cannot be read are told of one object.
@@ -52,6 +53,7 @@ pub struct AdmissionHandler<C = Arc<Claims<LeaseStore>>, R = LiveApiReader> {
     claims: C,
     api_reader: Arc<R>,
     service_lists: ServiceLists<R>,
+    base: LastBaseCluster,
     log: ReviewLog,
 }
 
@@ -67,7 +69,16 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     ) -> Self {
         let api_reader = Arc::new(api_reader);
         let service_lists = ServiceLists::new(Arc::clone(&api_reader));
-        Self { cache, config, metrics, claims, api_reader, service_lists, log: ReviewLog::new() }
+        Self {
+            cache,
+            config,
+            metrics,
+            claims,
+            api_reader,
+            service_lists,
+            base: LastBaseCluster::default(),
+            log: ReviewLog::new(),
+        }
     }
 
     /// Answers one review of a webhook: takes the `AdmissionReview` that the API server posted, and
@@ -78,19 +89,17 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// When the body is no review: without its uid there is no answer to give.
     pub async fn review(&self, webhook: Webhook, body: &[u8]) -> Result<Bytes, ReviewError> {
         let (uid, namespace, (response, result)) = match webhook {
-            Webhook::ValidateServices => {
-                match AdmissionRequest::<'_, StrippedService>::parse(body) {
-                    Ok(request) => {
-                        let (uid, namespace) = (request.uid.clone(), request.namespace.clone());
-                        (uid, namespace, self.validate_service(request).await)
-                    }
-                    Err(_) => {
-                        let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
-                        let (uid, namespace) = (request.uid.clone(), request.namespace.clone());
-                        (uid, namespace, self.validate_unknown_service(request).await)
-                    }
+            Webhook::ValidateServices => match read_service_review(body) {
+                Ok((request, versions)) => {
+                    let reviewed = self.validate_service(&request, versions).await;
+                    (request.uid, request.namespace, reviewed)
                 }
-            }
+                Err(_) => {
+                    let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
+                    let (uid, namespace) = (request.uid.clone(), request.namespace.clone());
+                    (uid, namespace, self.validate_unknown_service(request).await)
+                }
+            },
             Webhook::ValidateWorkloads => {
                 let request: AdmissionRequest<'_> = AdmissionRequest::parse(body)?;
                 let reviewed = match self.validate_workload(&request).await {
@@ -167,11 +176,12 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
             unread.extend(fields.iter().map(ToString::to_string));
             Ok::<_, String>(service)
         });
-        let readable = match read {
+        let mut readable = match read {
             Ok(readable) => readable,
             Err(why) => return self.allow_unreadable(&request, &why),
         };
-        let (mut response, result) = self.validate_service(readable).await;
+        let versions = [readable.old_object.take(), readable.object.take()];
+        let (mut response, result) = self.validate_service(&readable, versions).await;
         if result == ReviewResult::Exempt {
             return (response, result);
         }
@@ -190,6 +200,15 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let result = response.result();
         (response, result)
     }
+}
+
+/// Reads a review of a Service: the request without its objects, and these, the old one first.
+fn read_service_review(
+    body: &[u8],
+) -> Result<(AdmissionRequest<'_, PostedService<'_>>, [Option<StrippedService>; 2]), ReviewError> {
+    let mut request = AdmissionRequest::<'_, PostedService<'_>>::parse(body)?;
+    let versions = PostedService::read_both(request.old_object.take(), request.object.take())?;
+    Ok((request, versions))
 }
 
 impl<C: ClaimStore, R: ApiReader> ReviewHandler for AdmissionHandler<C, R> {

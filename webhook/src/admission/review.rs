@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     api_path::{InvalidName, check_name, check_namespace},
-    stripped::StrippedService,
+    stripped::PostedService,
 };
 
 /// The version of reviews that are read here: the webhooks' configurations ask API servers for no
@@ -197,10 +197,10 @@ impl<'a> ReviewedObject<'a> for &'a RawValue {
     }
 }
 
-impl ReviewedObject<'_> for StrippedService {
+impl<'a> ReviewedObject<'a> for PostedService<'a> {
     fn names(&self) -> (Cow<'_, str>, Cow<'_, str>) {
-        let meta = &self.service.metadata;
-        (meta.namespace().into(), meta.name.as_str().into())
+        let (namespace, name) = PostedService::names(self);
+        (namespace.into(), name.into())
     }
 }
 
@@ -242,6 +242,10 @@ impl<'a, O: ReviewedObject<'a>> AdmissionRequest<'a, O> {
         check(&self.namespace, &self.name)?;
         [&self.object, &self.old_object].into_iter().flatten().try_for_each(|object| {
             let (namespace, name) = object.names();
+            // The usual case, and those of the request are checked.
+            if namespace == self.namespace && name == self.name {
+                return Ok(());
+            }
             check(&namespace, &name)
         })
     }

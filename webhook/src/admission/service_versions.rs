@@ -1,6 +1,6 @@
 //! The two versions of a Service under review, judged beside its neighbours.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use clbmigrate_core::{
     annotation,
@@ -138,11 +138,7 @@ impl ServiceVersions {
         };
         let mut silent = report.not_looked.iter().flat_map(|missing| &missing.rules);
         let needs_slices = !only_lowers_weight
-            && silent.any(|id| {
-                rules::find(id).is_some_and(|rule| {
-                    rule.needs(Evidence::Endpoints) && speaks_at_review(rule) && may_deny(rule)
-                })
-            });
+            && silent.any(|id| slices_rules().any(|rule| rule.id == *id && may_deny(rule)));
         let mut decision = AdmissionDecision::new(report.findings, config, namespace, |reviewed| {
             reviewed == object
         });
@@ -155,6 +151,15 @@ impl ServiceVersions {
         }
         Evaluation { decision, needs_slices }
     }
+}
+
+/// The rules that are silent here without the EndpointSlices.
+fn slices_rules() -> impl Iterator<Item = &'static Rule> {
+    static RULES: LazyLock<Vec<&Rule>> = LazyLock::new(|| {
+        let needing = |rule: &&Rule| rule.needs(Evidence::Endpoints) && speaks_at_review(rule);
+        rules::catalogue().filter(needing).collect()
+    });
+    RULES.iter().copied()
 }
 
 fn backend_type(service: &Service) -> Option<&str> {

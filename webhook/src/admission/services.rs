@@ -28,19 +28,19 @@ use crate::{
 
 impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// Decides on a change of a Service.
-    pub(super) async fn validate_service(
+    pub(super) async fn validate_service<O: Sync>(
         &self,
-        mut request: AdmissionRequest<'_, StrippedService>,
+        request: &AdmissionRequest<'_, O>,
+        [old, new]: [Option<StrippedService>; 2],
     ) -> (AdmissionResponse, ReviewResult) {
         let config = self.config.load();
-        let (old, new) = (request.old_object.take(), request.object.take());
         let resource_version =
             old.as_ref().map(|old| old.resource_version.clone()).unwrap_or_default();
         let (old, new) = (old.map(|it| it.service), new.map(|it| it.service));
         let is_terminating = |service: &Option<Service>| {
             service.as_ref().is_some_and(|it| it.metadata.deletion_timestamp.is_some())
         };
-        if let Some(result) = Self::allowed_unjudged(&config, &request) {
+        if let Some(result) = Self::allowed_unjudged(&config, request) {
             return (AdmissionResponse::allow(), result);
         }
         let is_candidate = [&old, &new].into_iter().flatten().any(Service::is_candidate);
@@ -79,7 +79,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         let mode = self.enforcement(&config, &request.namespace);
         let (mut response, decision) = self.decide(&config, mode, &versions, write).await;
         response = ignored.warn(response, config.lang);
-        let logged = LoggedRequest::new(&request, versions.name());
+        let logged = LoggedRequest::new(request, versions.name());
         self.log.log(logged, response.is_allowed(), &decision, &self.metrics);
         let result = response.result();
         (response, result)
@@ -88,7 +88,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// Judges, and claims the vServer groups that the Service joins where nothing else denies the change.
     async fn decide(
         &self,
-        config: &Config,
+        config: &Arc<Config>,
         mode: Enforcement,
         versions: &ServiceVersions,
         write: Option<ReviewedWrite<'_>>,
@@ -134,11 +134,12 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// has where a denial hangs on them.
     async fn evaluate(
         &self,
-        config: &Config,
+        config: &Arc<Config>,
         versions: &ServiceVersions,
         mut neighbours: Neighbours,
     ) -> AdmissionDecision {
-        let context = ReviewContext { cache: &self.cache, config };
+        let base = self.base.current(config, &self.cache);
+        let context = ReviewContext { cache: &self.cache, config, base: &base };
         if versions.changes_binding {
             neighbours.workloads = versions
                 .all()

@@ -119,12 +119,13 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
     /// past is asked for.
     async fn evaluate_workload(
         &self,
-        config: &Config,
+        config: &Arc<Config>,
         old: Option<(&Arc<Workload>, Option<&RawValue>)>,
         new: &Arc<Workload>,
         services: &[Arc<Service>],
     ) -> AdmissionDecision {
-        let context = ReviewContext { cache: &self.cache, config };
+        let base = self.base.current(config, &self.cache);
+        let context = ReviewContext { cache: &self.cache, config, base: &base };
         let check = |workload: &Arc<Workload>| {
             check_snapshot(&context.snapshot_with_workload(workload, services))
         };
