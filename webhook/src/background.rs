@@ -125,7 +125,6 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::panic, reason = "what is tested")]
     fn a_part_that_panics_is_noticed() {
         let mut background = Background::start().expect("a thread");
         background.spawn(std::future::pending());

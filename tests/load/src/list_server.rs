@@ -42,9 +42,14 @@ struct Lists {
 /// Starts a server with so many Services on a thread of its own, and returns where it listens, without
 /// TLS. It ends with the program.
 pub fn start(services: u32) -> Result<SocketAddr> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
     thread::Builder::new()
         .name("lists".to_owned())
         .spawn(move || match runtime.block_on(serve(listener, services)) {})
