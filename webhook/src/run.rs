@@ -32,7 +32,7 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "clbmigrate-system";
 /// What the handler of reviews is made from.
 #[derive(Clone)]
 pub struct Dependencies {
-    /// A client of the API server for requests that reviews wait for.
+    /// A client of the API server for what reviews read and write of single objects.
     pub client: Client,
     /// The client of the background thread, for all other requests.
     pub background: BackgroundClient,

@@ -24,7 +24,7 @@ pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHa
     let swept_leases = leases(&background.client);
     let leases = leases(&client).filled_by(background.clone());
     let claims = Arc::new(Claims::new(leases, Arc::clone(&cache), Arc::clone(&metrics)));
-    let api_reader = LiveApiReader::new(client);
+    let api_reader = LiveApiReader::in_background(background.clone());
     let handler = AdmissionHandler::new(Arc::clone(&cache), config, metrics, claims, api_reader);
     let is_ready = {
         let cache = Arc::clone(&cache);

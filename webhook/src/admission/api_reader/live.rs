@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::{ApiReadError, ApiReader, WorkloadRef, past::Revision};
-use crate::api_path::ApiPath;
+use crate::{api_path::ApiPath, background::BackgroundClient};
 
 /// How long a list may take, with all its pages; API servers wait five seconds for the whole review, in
 /// which a list of Services may have to wait for another one.
@@ -20,44 +20,65 @@ const PAGE: &str = "500";
 
 /// Reads from a real API server.
 #[derive(Clone)]
-pub struct LiveApiReader(Client);
+pub struct LiveApiReader {
+    client: Client,
+    background: Option<BackgroundClient>,
+}
 
 impl LiveApiReader {
     /// A reader that asks through this client.
     pub fn new(client: Client) -> Self {
-        Self(client)
+        Self { client, background: None }
+    }
+
+    /// A reader that asks and reads the answers on the background thread: a list may be long, and other
+    /// reviews go on meanwhile.
+    pub fn in_background(background: BackgroundClient) -> Self {
+        Self { client: background.client.clone(), background: Some(background) }
     }
 
     /// The items of the list at a path, if all its pages come in time.
-    async fn items<T: DeserializeOwned>(&self, path: ApiPath) -> Result<Vec<T>, ApiReadError> {
-        let path = path.with("limit", PAGE);
-        let pages = async {
-            let mut items = Vec::new();
-            let mut next = path.clone();
-            loop {
-                let page = self.page(&next).await?;
-                items.extend(page.items.unwrap_or_default().iter().filter_map(|item| {
-                    // One that cannot be read is left out.
-                    serde_json::from_str(item.get()).ok()
-                }));
-                let token = page.metadata.unwrap_or_default().next.unwrap_or_default();
-                if token.is_empty() {
-                    return Ok(items);
-                }
-                next = path.clone().with("continue", &token);
-            }
+    async fn items<T>(&self, path: ApiPath) -> Result<Vec<T>, ApiReadError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let client = self.client.clone();
+        let listed = async move {
+            let all = list(&client, path.with("limit", PAGE));
+            timeout(DEADLINE, all).await.map_err(|_| ApiReadError::Timeout(DEADLINE))?
         };
-        timeout(DEADLINE, pages).await.map_err(|_| ApiReadError::Timeout(DEADLINE))?
+        match &self.background {
+            Some(background) => background.run(listed).await?,
+            None => listed.await,
+        }
     }
+}
 
-    async fn page(&self, path: &ApiPath) -> Result<Page, ApiReadError> {
-        let request = hyper::Request::get(path.to_string())
-            .header(hyper::header::ACCEPT, "application/json")
-            .body(Vec::new())
-            .map_err(kube::Error::HttpError)?;
-        let text = self.0.request_text(request).await?;
-        Ok(serde_json::from_str(&text)?)
+/// All items of the list at a path.
+async fn list<T: DeserializeOwned>(client: &Client, path: ApiPath) -> Result<Vec<T>, ApiReadError> {
+    let mut items = Vec::new();
+    let mut next = path.clone();
+    loop {
+        let page = page(client, &next).await?;
+        items.extend(page.items.unwrap_or_default().iter().filter_map(|item| {
+            // One that cannot be read is left out.
+            serde_json::from_str(item.get()).ok()
+        }));
+        let token = page.metadata.unwrap_or_default().next.unwrap_or_default();
+        if token.is_empty() {
+            return Ok(items);
+        }
+        next = path.clone().with("continue", &token);
     }
+}
+
+async fn page(client: &Client, path: &ApiPath) -> Result<Page, ApiReadError> {
+    let request = hyper::Request::get(path.to_string())
+        .header(hyper::header::ACCEPT, "application/json")
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    let text = client.request_text(request).await?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// A page of a list.

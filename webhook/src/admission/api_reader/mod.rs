@@ -32,6 +32,9 @@ pub enum ApiReadError {
     /// There can be no such object, so nothing was asked.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// Reading the answer has met a bug, or the program ends.
+    #[error("the API server's answer was not read to its end: {0}")]
+    Ended(#[from] tokio::task::JoinError),
     /// There is no API server to ask.
     #[error("there is no API server to ask")]
     Unavailable,
