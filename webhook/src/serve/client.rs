@@ -32,6 +32,8 @@ struct Verdict {
 impl Client {
     /// A client that has shown these certificates.
     pub fn new(address: SocketAddr, shown: Option<&[CertificateDer<'static>]>) -> Self {
+        // A socket for both families has IPv4 as ::ffff:192.0.2.7, which nobody looks for in a log.
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         Self { address, shown: shown.unwrap_or_default().to_vec(), last: Mutex::default() }
     }
 
@@ -55,5 +57,22 @@ impl Client {
         let result = authority.check(&self.shown);
         *last = Some(Verdict { at: now, generation, result: result.clone() });
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_of_ipv4_is_told_by_its_ipv4_address_on_a_socket_for_both() {
+        for (seen, told) in [
+            ("[::ffff:192.0.2.7]:40000", "192.0.2.7:40000"),
+            ("[2001:db8::7]:40000", "[2001:db8::7]:40000"),
+            ("192.0.2.7:40000", "192.0.2.7:40000"),
+        ] {
+            let client = Client::new(seen.parse().expect("an address"), None);
+            assert_eq!(client.address.to_string(), told);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::{Helm, IMAGE, NAMESPACE};
-use clbmigrate_testbed::programs::workspace;
+use clbmigrate_testbed::{Version, programs::workspace};
 use serde_json::{Value, json};
 
 use crate::FileCase;
@@ -14,6 +14,7 @@ pub const CASES: &[FileCase] = &[
     ("the manifests are in step with the chart", manifests),
     ("the roles for people are in step with the chart", people),
     ("the chart knows the rules that there are", rules),
+    ("the chart promises the oldest Kubernetes that is tried, and no older one", promised),
     ("the chart is free of lint", lint),
     ("no template has a caBundle", bundles),
     ("what the chart cannot take is refused with a reason", refusals),
@@ -103,6 +104,16 @@ fn rules(helm: &Helm) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn promised(helm: &Helm) -> anyhow::Result<()> {
+    let about = fs::read_to_string(helm.chart.join("Chart.yaml"))?;
+    let promised = format!("kubeVersion: \">=1.{}.0-0\"", Version::OLDEST.minor());
+    ensure!(about.lines().any(|line| line == promised), "no {promised} in {about}");
+    let page = fs::read_to_string(workspace()?.join("docs/webhook.md"))?;
+    let promised = format!("Kubernetes 1.{} or newer", Version::OLDEST.minor());
+    ensure!(page.contains(&promised), "no {promised:?} in docs/webhook.md");
+    Ok(())
+}
+
 fn lint(helm: &Helm) -> anyhow::Result<()> {
     let all = format!(
         "{IMAGE} --set tls.mode=secret,tls.secretName=cert --set \
@@ -141,7 +152,7 @@ fn bundles(helm: &Helm) -> anyhow::Result<()> {
 
 fn refusals(helm: &Helm) -> anyhow::Result<()> {
     let good = format!("-n {NAMESPACE} {IMAGE}");
-    helm.template(&format!("{good} --kube-version 1.28.3-aliyun.1"))?.expect_code(0)?;
+    helm.template(&format!("{good} --kube-version 1.33.1-aliyun.1"))?.expect_code(0)?;
     let cases = [
         ("-n clbmigrate-system", "image.repository is not set"),
         ("-n clbmigrate-system --set image.tag=v7", "add --set image.repository=WHERE/IT/IS"),
@@ -151,7 +162,7 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ),
         ("KUBE -n default", "must not live in namespace default"),
         ("KUBE -n kube-system", "must not live in namespace kube-system"),
-        ("KUBE --kube-version 1.27.16", "requires kubeVersion: >=1.28.0-0"),
+        ("KUBE --kube-version 1.32.13", "requires kubeVersion: >=1.33.0-0"),
         ("KUBE --set replica=3", "additional properties 'replica' not allowed"),
         ("KUBE --set image.name=x", "additional properties 'name' not allowed"),
         (
@@ -216,8 +227,11 @@ fn by_both(helm: &Helm) -> anyhow::Result<()> {
     let all =
         "--set metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true,hostNetwork=true";
     let helm3 = Helm::provide_3()?;
+    // Without a cluster each supposes another version of Kubernetes.
+    let version = Version::NEWEST;
     for values in ["", all] {
-        let [third, fourth] = [&helm3, helm].map(|helm| rendered(helm, values));
+        let values = format!("--kube-version {version} {values}");
+        let [third, fourth] = [&helm3, helm].map(|helm| rendered(helm, &values));
         // Where a template ends, and which comes first of one kind, is theirs to choose.
         let sorted = |text: String| -> anyhow::Result<Vec<String>> {
             let mut objects: Vec<String> =

@@ -1,6 +1,6 @@
 //! The chart's README: its table is made of the comments in values.yaml.
 
-use std::fs;
+use std::{fmt::Write as _, fs};
 
 use anyhow::{Context, ensure};
 use clbmigrate_e2e::Helm;
@@ -81,7 +81,7 @@ fn rows(settings: &[Setting]) -> String {
         }
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         let comment = comment.replace('|', "\\|");
-        text.extend(["| `", &path, "` | ", &default, " | ", &comment, " |\n"]);
+        let _ = writeln!(text, "| `{path}` | {default} | {comment} |");
     }
     text
 }
