@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod api_call;
 pub mod api_path;
 pub mod background;
 pub mod cache;
@@ -10,6 +11,7 @@ pub mod certificates;
 pub mod claims;
 pub mod cli;
 pub mod config;
+mod hash;
 pub mod log;
 pub mod metrics;
 mod rights;
@@ -17,6 +19,7 @@ pub mod run;
 pub mod self_test;
 pub mod serve;
 pub mod server_clock;
+pub mod service_pages;
 pub mod setup;
 mod start_config;
 mod stripped;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::binding::{Binding, ServiceName};
+pub use crate::api_call::Seconds;
 
 /// How long a write that was admitted may still be carried out, in seconds. API servers end a write after
 /// a minute (Kubernetes: `--request-timeout`).
@@ -17,9 +18,6 @@ pub const MAX_PENDING: usize = 32;
 /// How many writes of a Service are told apart for one binding. Only one that is tried again and again
 /// reaches it.
 const MAX_WRITES: usize = 4;
-
-/// Seconds since 1970, by the clock of the API server.
-pub type Seconds = i64;
 
 /// The write that a claim was granted for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

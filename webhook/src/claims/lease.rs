@@ -1,28 +1,26 @@
 //! The Leases that claims are kept in, one for each group, in the webhook's namespace.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::{Method, Request, StatusCode, header};
-use jiff::fmt::rfc2822;
-use kube::{Client, client::Body};
-use serde::{Deserialize, Serialize};
+use hyper::{Method, StatusCode};
+use kube::Client;
+use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{
-    ClaimBackend, ClaimError,
+    ClaimBackend,
     binding::ServiceName,
     bindings_in,
-    group::{GroupClaims, Observation, Seconds, ServiceState},
+    group::{GroupClaims, Observation, ServiceState},
     service_list::ServiceList,
     settlement::StoredClaims,
 };
 use crate::{
+    api_call::{ApiCallError, Seconds, get, json_text, malformed, parsed, send},
     api_path::{ApiPath, InvalidName},
     background::BackgroundClient,
     cache::Cache,
+    hash::hex_digest,
     stripped::StrippedService,
 };
 
@@ -72,12 +70,12 @@ impl Lease {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn claims(&self, now: Seconds) -> Result<StoredClaims, ClaimError> {
+    pub fn claims(&self, now: Seconds) -> Result<StoredClaims, ApiCallError> {
         let LeaseMeta { name, resource_version, annotations } = &self.metadata;
         let text = annotations.get(CLAIMS_KEY).map_or("{}", String::as_str);
         let claims: GroupClaims = serde_json::from_str(text).map_err(|error| {
             let why = format!("{error}; delete the Lease, and it is made anew");
-            ClaimError::Malformed { what: format!("{CLAIMS_KEY} of Lease {name}"), why }
+            ApiCallError::Malformed { what: format!("{CLAIMS_KEY} of Lease {name}"), why }
         })?;
         Ok(StoredClaims { claims, version: resource_version.clone(), now })
     }
@@ -117,11 +115,11 @@ impl LeaseStore {
         group: &str,
         claims: &GroupClaims,
         version: Option<&str>,
-    ) -> Result<Vec<u8>, ClaimError> {
+    ) -> Result<Vec<u8>, ApiCallError> {
         let text = json_text(claims)?;
         if text.len() > MAX_TEXT {
             let why = format!("they are longer than {MAX_TEXT} bytes");
-            return Err(ClaimError::Malformed { what: format!("the claims on {group}"), why });
+            return Err(ApiCallError::Malformed { what: format!("the claims on {group}"), why });
         }
         let mut shown: Vec<String> =
             claims.services().take(SHOWN_SERVICES).map(ToString::to_string).collect();
@@ -143,7 +141,7 @@ impl LeaseStore {
         Ok(json_text(&lease)?.into_bytes())
     }
 
-    async fn create(&self, group: &str) -> Result<(), ClaimError> {
+    async fn create(&self, group: &str) -> Result<(), ApiCallError> {
         let claims = self.services.fresh(&self.client).await?.claims_on(group);
         let lease = self.lease(group, &claims, None)?;
         let answer = send(&self.client, Method::POST, &self.path()?, lease).await?;
@@ -157,7 +155,7 @@ impl LeaseStore {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub(super) async fn list(&self) -> Result<(Seconds, Vec<Lease>), ClaimError> {
+    pub(super) async fn list(&self) -> Result<(Seconds, Vec<Lease>), ApiCallError> {
         #[derive(Deserialize)]
         struct List {
             items: Option<Vec<Lease>>,
@@ -172,7 +170,7 @@ impl LeaseStore {
     ///
     /// # Errors
     /// When the API server cannot be asked, or refuses.
-    pub(super) async fn delete(&self, group: &str, version: &str) -> Result<(), ClaimError> {
+    pub(super) async fn delete(&self, group: &str, version: &str) -> Result<(), ApiCallError> {
         let options = json!({"preconditions": {"resourceVersion": version}});
         let path = self.path()?.object(&lease_name(group))?;
         let body = json_text(&options)?.into_bytes();
@@ -188,7 +186,7 @@ impl LeaseStore {
 }
 
 impl ClaimBackend for LeaseStore {
-    async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ClaimError> {
+    async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ApiCallError> {
         let path = self.path()?.object(&lease_name(group))?;
         let answer = send(&self.client, Method::GET, &path, Vec::new()).await?;
         match answer.status {
@@ -201,7 +199,7 @@ impl ClaimBackend for LeaseStore {
         }
     }
 
-    async fn fill(&self, group: &str) -> Result<(), ClaimError> {
+    async fn fill(&self, group: &str) -> Result<(), ApiCallError> {
         // It goes on where the review cannot wait for it: the next one finds the Lease.
         let (mut store, group) = (self.clone(), group.to_owned());
         let filled = match self.background.clone() {
@@ -211,13 +209,17 @@ impl ClaimBackend for LeaseStore {
             }
             None => tokio::spawn(async move { store.create(&group).await }).await,
         };
-        filled.map_err(|error| ClaimError::Malformed {
+        filled.map_err(|error| ApiCallError::Malformed {
             what: "the list of Services".to_owned(),
             why: error.to_string(),
         })?
     }
 
-    async fn observe(&self, group: &str, service: &ServiceName) -> Result<Observation, ClaimError> {
+    async fn observe(
+        &self,
+        group: &str,
+        service: &ServiceName,
+    ) -> Result<Observation, ApiCallError> {
         #[derive(Deserialize)]
         struct Versioned {
             metadata: Version,
@@ -252,7 +254,7 @@ impl ClaimBackend for LeaseStore {
         }
     }
 
-    async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ClaimError> {
+    async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ApiCallError> {
         let lease = self.lease(group, &stored.claims, Some(&stored.version))?;
         let path = self.path()?.object(&lease_name(group))?;
         let answer = send(&self.client, Method::PUT, &path, lease).await?;
@@ -268,83 +270,5 @@ impl ClaimBackend for LeaseStore {
 
 /// The name of a group's Lease: a group's id can have any characters.
 pub fn lease_name(group: &str) -> String {
-    let hash = Sha256::digest(group.as_bytes());
-    hash.iter().take(20).fold("vg-".to_owned(), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
-}
-
-/// An answer of the API server.
-struct ApiAnswer {
-    status: StatusCode,
-    path: String,
-    date: Option<String>,
-    body: Bytes,
-}
-
-impl ApiAnswer {
-    /// The API server's time: the clocks of the webhook's replicas may differ.
-    fn now(&self) -> Result<Seconds, ClaimError> {
-        let date = self.date.as_deref().unwrap_or_default();
-        let parsed = rfc2822::parse(date).map_err(|error| ClaimError::Malformed {
-            what: format!("the date of the answer to {}", self.path),
-            why: error.to_string(),
-        })?;
-        Ok(parsed.timestamp().as_second())
-    }
-
-    fn refused(self) -> ClaimError {
-        #[derive(Deserialize)]
-        struct Status {
-            message: String,
-        }
-        let message = serde_json::from_slice::<Status>(&self.body).map(|status| status.message);
-        let message = message
-            .unwrap_or_else(|_| String::from_utf8_lossy(&self.body).chars().take(200).collect());
-        ClaimError::Status { status: self.status.as_u16(), path: self.path, message }
-    }
-}
-
-async fn send(
-    client: &Client,
-    method: Method,
-    path: &ApiPath,
-    body: Vec<u8>,
-) -> Result<ApiAnswer, ClaimError> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path.to_string())
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body))
-        .map_err(kube::Error::HttpError)?;
-    let response = client.send(request).await?;
-    let date = response.headers().get(header::DATE);
-    let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok(ApiAnswer { status, path: path.to_string(), date, body })
-}
-
-/// What is at a path, and the API server's time.
-pub(super) async fn get(client: &Client, path: &ApiPath) -> Result<(Seconds, Bytes), ClaimError> {
-    let answer = send(client, Method::GET, path, Vec::new()).await?;
-    match answer.status {
-        StatusCode::OK => Ok((answer.now()?, answer.body)),
-        _ => Err(answer.refused()),
-    }
-}
-
-/// An answer's body as a `T`. `what` names it in the error.
-pub(super) fn parsed<'b, T: Deserialize<'b>>(what: &str, body: &'b [u8]) -> Result<T, ClaimError> {
-    serde_json::from_slice(body).map_err(|error| malformed(what, &error))
-}
-
-fn json_text(value: &impl Serialize) -> Result<String, ClaimError> {
-    serde_json::to_string(value).map_err(|error| malformed("what is to be written", &error))
-}
-
-fn malformed(what: &str, error: &serde_json::Error) -> ClaimError {
-    ClaimError::Malformed { what: what.to_owned(), why: error.to_string() }
+    format!("vg-{}", hex_digest(group, 20))
 }

@@ -32,7 +32,7 @@ use self::{
     settlement::{Answer, ClaimRequest, Settled, Settlement, Step, StoredClaims},
 };
 use crate::{
-    api_path::InvalidName,
+    api_call::ApiCallError,
     cache::Cache,
     metrics::{ClaimOutcome, Metrics},
 };
@@ -47,59 +47,30 @@ const MAX_CACHE_AGE: Duration = Duration::from_secs(180);
 /// How many groups can be claimed at once in this process.
 const LOCKS: usize = 64;
 
-/// Why the API server could not be asked about claims.
-#[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
-    /// The request failed.
-    #[error("the API server cannot be asked: {0}")]
-    Client(#[from] kube::Error),
-    /// The API server refuses.
-    #[error("the API server answers {status} to {path}: {message}")]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// The path that was asked.
-        path: String,
-        /// The API server's reason.
-        message: String,
-    },
-    /// A name in a claim is none that there can be.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// What it answered makes no sense.
-    #[error("{what} cannot be read: {why}")]
-    Malformed {
-        /// What was asked for.
-        what: String,
-        /// Why it cannot be read.
-        why: String,
-    },
-}
-
 /// Where the claims on groups are kept, and where Services are read.
 pub trait ClaimBackend: Send + Sync + 'static {
     /// The claims on a group; `None` where they have never been kept.
     fn read(
         &self,
         group: &str,
-    ) -> impl Future<Output = Result<Option<StoredClaims>, ClaimError>> + Send;
+    ) -> impl Future<Output = Result<Option<StoredClaims>, ApiCallError>> + Send;
 
     /// Keeps what all Services in the cluster have of a group, unless claims are kept already.
-    fn fill(&self, group: &str) -> impl Future<Output = Result<(), ClaimError>> + Send;
+    fn fill(&self, group: &str) -> impl Future<Output = Result<(), ApiCallError>> + Send;
 
     /// A Service as it is now, not as a cache has it.
     fn observe(
         &self,
         group: &str,
         service: &ServiceName,
-    ) -> impl Future<Output = Result<Observation, ClaimError>> + Send;
+    ) -> impl Future<Output = Result<Observation, ApiCallError>> + Send;
 
     /// Keeps claims in place of those of the same version. Returns whether that was the present one.
     fn write(
         &self,
         group: &str,
         claims: &StoredClaims,
-    ) -> impl Future<Output = Result<bool, ClaimError>> + Send;
+    ) -> impl Future<Output = Result<bool, ApiCallError>> + Send;
 }
 
 /// A write of a Service under review.
@@ -268,7 +239,7 @@ impl<B: ClaimBackend> Claims<B> {
         }
     }
 
-    async fn settle(&self, group: &str, request: &ClaimRequest) -> Result<Settled, ClaimError> {
+    async fn settle(&self, group: &str, request: &ClaimRequest) -> Result<Settled, ApiCallError> {
         let _turn = match self.lock_of(group) {
             Some(lock) => Some(lock.lock().await),
             None => None,

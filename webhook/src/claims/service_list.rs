@@ -4,17 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use clbmigrate_core::object::Service;
 use kube::Client;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    ClaimError,
     binding::{Binding, ServiceName, bindings_by_group},
-    group::{GroupClaims, Seconds},
-    lease::{get, parsed},
+    group::GroupClaims,
 };
-use crate::{api_path::ApiPath, stripped::StrippedService};
+use crate::{
+    api_call::{ApiCallError, Seconds},
+    service_pages::service_page,
+    stripped::StrippedService,
+};
 
 /// How many Services a page holds.
 const PAGE: usize = 500;
@@ -52,7 +52,7 @@ pub(super) struct ServiceList(Mutex<Option<(Instant, Arc<BoundGroups>)>>);
 
 impl ServiceList {
     /// A list that began after this call. Those who wait for the list of somebody else share the next one.
-    pub async fn fresh(&self, client: &Client) -> Result<Arc<BoundGroups>, ClaimError> {
+    pub async fn fresh(&self, client: &Client) -> Result<Arc<BoundGroups>, ApiCallError> {
         let asked = Instant::now();
         let mut last = self.0.lock().await;
         if let Some((_, groups)) = last.as_ref().filter(|(begun, _)| *begun > asked) {
@@ -65,37 +65,21 @@ impl ServiceList {
     }
 }
 
-async fn list(client: &Client) -> Result<BoundGroups, ClaimError> {
-    #[derive(Deserialize)]
-    struct List {
-        #[serde(default)]
-        metadata: ListMeta,
-        items: Option<Vec<Box<RawValue>>>,
-    }
-    #[derive(Deserialize, Default)]
-    struct ListMeta {
-        #[serde(default, rename = "continue")]
-        next: String,
-    }
+async fn list(client: &Client) -> Result<BoundGroups, ApiCallError> {
     let mut groups = BoundGroups::default();
-    // CCM takes Services of no other type.
-    let first = ApiPath::all_namespaces("/api/v1", "services")
-        .with("fieldSelector", "spec.type=LoadBalancer")
-        .with("limit", &PAGE.to_string());
-    let mut path = first.clone();
+    let mut next = String::new();
     loop {
-        let (now, body) = get(client, &path).await?;
-        let list: List = parsed("the list of Services", &body)?;
-        groups.now = now;
-        for item in list.items.unwrap_or_default() {
+        let page = service_page(client, &next, PAGE).await?;
+        groups.now = page.now;
+        for item in page.services {
             match StrippedService::read(item.get()) {
                 Ok(StrippedService { service, .. }) => groups.add(&service),
                 Err(error) => tracing::warn!(%error, "a Service cannot be read and holds no group"),
             }
         }
-        if list.metadata.next.is_empty() {
+        if page.next.is_empty() {
             return Ok(groups);
         }
-        path = first.clone().with("continue", &list.metadata.next);
+        next = page.next;
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    ClaimBackend as _, ClaimError,
+    ClaimBackend as _,
     binding::ServiceName,
     bindings_in,
-    group::Seconds,
     lease::{Lease, LeaseStore},
     lease_sweep::{LeaseSweep, SweepStep},
 };
+use crate::api_call::{ApiCallError, Seconds};
 
 /// How often Leases are looked through.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ impl LeaseStore {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub async fn sweep_once(&self) -> Result<(), ClaimError> {
+    pub async fn sweep_once(&self) -> Result<(), ApiCallError> {
         let (now, leases) = self.list().await?;
         let mut reads = MAX_READS;
         for lease in leases {
@@ -57,7 +57,7 @@ impl LeaseStore {
         lease: &Lease,
         now: Seconds,
         reads: &mut usize,
-    ) -> Result<(), ClaimError> {
+    ) -> Result<(), ApiCallError> {
         let group = lease.group();
         let mut sweep = LeaseSweep::new(lease.claims(now)?);
         // One that is in use, as the cache has it, is the usual case and costs no request.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use clbmigrate_webhook::{
+    api_call::ApiCallError,
     cache::Cache,
     claims::{
-        ClaimBackend, ClaimError, Claims,
+        ClaimBackend, Claims,
         binding::{ServiceName, bindings_by_group},
         group::{GroupClaims, Observation, ServiceState},
         settlement::StoredClaims,
@@ -38,7 +39,7 @@ pub struct MemoryBackend {
 }
 
 impl ClaimBackend for MemoryBackend {
-    async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ClaimError> {
+    async fn read(&self, group: &str) -> Result<Option<StoredClaims>, ApiCallError> {
         let groups = self.groups.lock().expect("no panic");
         Ok(groups.get(group).map(|(claims, version)| StoredClaims {
             claims: claims.clone(),
@@ -47,12 +48,12 @@ impl ClaimBackend for MemoryBackend {
         }))
     }
 
-    async fn fill(&self, group: &str) -> Result<(), ClaimError> {
+    async fn fill(&self, group: &str) -> Result<(), ApiCallError> {
         self.groups.lock().expect("no panic").entry(group.to_owned()).or_default();
         Ok(())
     }
 
-    async fn observe(&self, group: &str, name: &ServiceName) -> Result<Observation, ClaimError> {
+    async fn observe(&self, group: &str, name: &ServiceName) -> Result<Observation, ApiCallError> {
         let unbound = self.unbound.contains(name).then(|| ServiceState {
             uid: String::new(),
             resource_version: String::new(),
@@ -68,7 +69,7 @@ impl ClaimBackend for MemoryBackend {
         Ok(Observation { service, past_uids: self.cache.past_uids(namespace, name) })
     }
 
-    async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ClaimError> {
+    async fn write(&self, group: &str, stored: &StoredClaims) -> Result<bool, ApiCallError> {
         let mut groups = self.groups.lock().expect("no panic");
         let Some((claims, version)) = groups.get_mut(group) else { return Ok(false) };
         if version.to_string() != stored.version {
