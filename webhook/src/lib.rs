@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod api_call;
 pub mod api_path;
+pub mod audit;
 pub mod background;
 pub mod cache;
 pub mod certificates;

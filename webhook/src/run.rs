@@ -52,6 +52,8 @@ pub struct HandlerSetup<H> {
     pub is_ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// What must run all the time beside the handler, on the background thread. It never ends.
     pub background: BoxFuture<'static, ()>,
+    /// What must be done when the program is told to end, while it still serves. It ends within seconds.
+    pub shutdown: BoxFuture<'static, ()>,
 }
 
 /// Serves reviews with the handler that `setup` makes, until SIGTERM or SIGINT ends the program.
@@ -96,7 +98,8 @@ pub async fn run<H: ReviewHandler>(
         config,
         metrics: Arc::clone(&metrics),
     };
-    let HandlerSetup { handler, is_ready, background: handler_background } = setup(dependencies);
+    let setup = setup(dependencies);
+    let HandlerSetup { handler, is_ready, background: handler_background, shutdown } = setup;
     background.spawn(handler_background);
 
     let tls = certificates.resolver.server_config(clients.as_ref())?;
@@ -114,7 +117,7 @@ pub async fn run<H: ReviewHandler>(
     let serving = async {
         tokio::join!(server.serve(listener, tls), server.serve_probes(probes));
     };
-    let shutdown = shut_down(&mut signals, &mut background, &phases, args.shutdown_delay);
+    let shutdown = shut_down(&mut signals, &mut background, &phases, args.shutdown_delay, shutdown);
     let graceful = async { tokio::join!(serving, shutdown).1 };
     let mut more_signals = Signals::new()?;
     let second_signal = async {
@@ -129,13 +132,14 @@ pub async fn run<H: ReviewHandler>(
     Ok(())
 }
 
-/// Waits for a signal or a broken part, then takes the server through the phases of its shutdown.
+/// Waits for a signal or a broken part, then takes handler and server through their shutdown.
 /// Returns whether a part was broken.
 async fn shut_down(
     signals: &mut Signals,
     background: &mut Background,
     phases: &watch::Sender<ShutdownPhase>,
     delay: Duration,
+    of_handler: BoxFuture<'static, ()>,
 ) -> bool {
     let is_broken = tokio::select! {
         name = signals.next() => {
@@ -150,10 +154,13 @@ async fn shut_down(
     };
     // First new connections find other replicas. Only then are open ones asked to close, or they
     // would come back here, each request with a handshake.
-    sleep(delay / 2).await;
-    phases.send_replace(ShutdownPhase::Closing);
-    sleep(delay / 2).await;
-    phases.send_replace(ShutdownPhase::Draining);
+    let through_phases = async {
+        sleep(delay / 2).await;
+        phases.send_replace(ShutdownPhase::Closing);
+        sleep(delay / 2).await;
+        phases.send_replace(ShutdownPhase::Draining);
+    };
+    tokio::join!(through_phases, of_handler);
     is_broken
 }
 

@@ -1,4 +1,5 @@
-//! Puts together what the program judges reviews with: cache, claims and API reader.
+//! Puts together what the program judges reviews with, and what runs beside them: cache, claims, API
+//! reader and audit.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use kube::Client;
 
 use crate::{
     admission::{AdmissionHandler, LiveApiReader},
+    audit::Audit,
     cache::Cache,
     claims::{Claims, LeaseStore},
     run::{Dependencies, HandlerSetup},
@@ -24,6 +26,14 @@ pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHa
     let swept_leases = leases(&background.client);
     let leases = leases(&client).filled_by(background.clone());
     let claims = Arc::new(Claims::new(leases, Arc::clone(&cache), Arc::clone(&metrics)));
+    let audit = Arc::new(Audit::new(
+        background.client.clone(),
+        &namespace,
+        Arc::clone(&cache),
+        Arc::clone(&config),
+        Arc::clone(&metrics),
+    ));
+    let audited = Arc::clone(&audit);
     let api_reader = LiveApiReader::in_background(background.clone());
     let handler = AdmissionHandler::new(Arc::clone(&cache), config, metrics, claims, api_reader);
     let is_ready = {
@@ -41,7 +51,8 @@ pub fn admission_handler(dependencies: Dependencies) -> HandlerSetup<AdmissionHa
         handler,
         is_ready: Box::new(is_ready),
         background: Box::pin(async move {
-            tokio::join!(cache.run(&background.client), swept_leases.sweep());
+            tokio::join!(cache.run(&background.client), swept_leases.sweep(), audit.run());
         }),
+        shutdown: Box::pin(async move { audited.stop().await }),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use clbmigrate_core::{
+    annotation,
     backends::NodeSet,
     object::{EndpointSlice, HorizontalPodAutoscaler, ObjectMeta, Service, Workload},
     snapshot::{Cluster, Object, Snapshot},
@@ -142,7 +143,8 @@ impl ReviewContext<'_> {
         Snapshot { clusters: vec![cluster], ..Snapshot::default() }
     }
 
-    /// A snapshot with one workload and the Services that select its pods.
+    /// A snapshot with one workload under review and the Services that select its pods. It is still to
+    /// get its hook.
     pub fn snapshot_with_workload(
         &self,
         workload: &Arc<Workload>,
@@ -150,6 +152,36 @@ impl ReviewContext<'_> {
     ) -> Snapshot {
         let mut cluster = self.cluster();
         cluster.injects_pre_stop_hooks = self.config.inject.enabled;
+        self.snapshot_of_workload(cluster, workload, services)
+    }
+
+    /// A snapshot with one workload as it is stored and the Services that select its pods. Without a
+    /// hook in its template, its Pods have one only where their namespace asks for it.
+    pub fn snapshot_with_stored_workload(
+        &self,
+        workload: &Arc<Workload>,
+        services: &[Arc<Service>],
+    ) -> Snapshot {
+        let mut cluster = self.cluster();
+        let namespace = workload.metadata.namespace();
+        if self.config.inject.enabled && self.cache.is_labelled_for_injection(namespace) {
+            cluster.injects_pre_stop_hooks = true;
+            cluster.insert(Object::Namespace(Box::new(ObjectMeta {
+                name: namespace.to_owned(),
+                labels: std::iter::once((annotation::INJECT.to_owned(), "enabled".to_owned()))
+                    .collect(),
+                ..ObjectMeta::default()
+            })));
+        }
+        self.snapshot_of_workload(cluster, workload, services)
+    }
+
+    fn snapshot_of_workload(
+        &self,
+        mut cluster: Cluster,
+        workload: &Arc<Workload>,
+        services: &[Arc<Service>],
+    ) -> Snapshot {
         for service in services {
             cluster.replace_service(Arc::clone(service));
         }

@@ -8,7 +8,7 @@ use clbmigrate_core::{
     rules::{self, AtReview, Language, Words},
 };
 
-use super::AdmissionResponse;
+use super::{AdmissionResponse, AuditAnnotation};
 use crate::{
     Webhook,
     config::{Config, Enforcement, Mode},
@@ -208,7 +208,7 @@ impl AdmissionDecision {
             response = response.warn(warning(judged, language));
         }
         if !self.findings.is_empty() {
-            response = response.audit("findings", self.audit_annotation());
+            response = response.audit(AuditAnnotation::Findings, self.audit_annotation());
         }
         let would_refuse = self.would_refuse();
         if !would_refuse.is_empty() {
@@ -279,17 +279,8 @@ fn denial_message(object: &str, denials: &[&JudgedFinding], language: Language) 
         }
     };
     for JudgedFinding { finding, .. } in denials {
-        let Finding { rule, path, message, fix, .. } = finding;
         text.push_str(separator);
-        if let Some(words) = chinese(finding, language) {
-            text.extend([rule, " ", words.title, "。"]);
-            push_chinese_fix(&mut text, finding, words);
-            let colon = if path.is_empty() { "" } else { ": " };
-            text.extend(["详情：", path, colon, message, "。"]);
-        } else {
-            let space = if path.is_empty() { "" } else { " " };
-            text.extend([rule, space, path, ": ", message, ". Fix: ", fix, "."]);
-        }
+        push_problem(&mut text, finding, language);
     }
     if denials.len() > 1 {
         text.push_str(language.pick(
@@ -298,6 +289,26 @@ fn denial_message(object: &str, denials: &[&JudgedFinding], language: Language) 
         ));
     }
     text
+}
+
+/// A finding in the words of a denial: rule, field, problem and fix.
+pub(crate) fn problem_text(finding: &Finding, language: Language) -> String {
+    let mut text = String::with_capacity(USUAL_LENGTH);
+    push_problem(&mut text, finding, language);
+    text
+}
+
+fn push_problem(text: &mut String, finding: &Finding, language: Language) {
+    let Finding { rule, path, message, fix, .. } = finding;
+    if let Some(words) = chinese(finding, language) {
+        text.extend([rule, " ", words.title, "。"]);
+        push_chinese_fix(text, finding, words);
+        let colon = if path.is_empty() { "" } else { ": " };
+        text.extend(["详情：", path, colon, message, "。"]);
+    } else {
+        let space = if path.is_empty() { "" } else { " " };
+        text.extend([rule, space, path, ": ", message, ". Fix: ", fix, "."]);
+    }
 }
 
 fn warning(judged: &JudgedFinding, language: Language) -> String {

@@ -9,8 +9,8 @@ use clbmigrate_core::{
 use serde_json::Value;
 
 use super::{
-    AdmissionHandler, AdmissionRequest, AdmissionResponse, Operation, api_reader::ApiReader,
-    workloads::is_migrated,
+    AdmissionHandler, AdmissionRequest, AdmissionResponse, AuditAnnotation, Operation,
+    api_reader::ApiReader, workloads::is_migrated,
 };
 use crate::{Webhook, claims::ClaimStore, config::Enforcement, metrics::ReviewResult};
 
@@ -86,7 +86,7 @@ impl<C: ClaimStore, R: ApiReader> AdmissionHandler<C, R> {
         };
         self.metrics.count_injection(webhook, result);
         tracing::debug!(hook = webhook.name(), object = label, result, "preStop hooks");
-        response = response.audit("preStop", result);
+        response = response.audit(AuditAnnotation::PreStop, result);
         if let Action::Untouched(reason) = &decision.action
             && let Some(why) = self.warning_about(reason, unlisted)
         {

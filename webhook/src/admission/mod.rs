@@ -13,14 +13,18 @@ mod review;
 mod review_log;
 mod service_versions;
 mod services;
+mod stored;
 mod workloads;
 
 pub use api_reader::{ApiReadError, ApiReader, LiveApiReader, NoApiReader, WorkloadRef};
-pub use response::AdmissionResponse;
+pub(crate) use decision::problem_text;
+pub(crate) use response::truncated;
+pub use response::{AdmissionResponse, AuditAnnotation};
 pub use review::{
     API_VERSION, AdmissionRequest, CowStr, GroupKind, GroupResource, Operation, ReviewError,
     UserInfo,
 };
+pub(crate) use stored::{judge_service, judge_workload};
 
 use std::sync::Arc;
 

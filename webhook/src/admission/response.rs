@@ -18,13 +18,35 @@ const MAX_WARNINGS: usize = 4096;
 /// The longest message of a denial, in bytes. API servers have no limit; terminals do.
 const MAX_MESSAGE: usize = 8192;
 
+/// An audit annotation, which API servers write into their audit log under the webhook's name and this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditAnnotation {
+    /// What rules found, and what became of it.
+    Findings,
+    /// What became of the preStop hook.
+    PreStop,
+}
+
+impl AuditAnnotation {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Findings, Self::PreStop];
+
+    /// Its key.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Findings => "findings",
+            Self::PreStop => "preStop",
+        }
+    }
+}
+
 /// The response to a review, apart from the uid that it must repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdmissionResponse {
     denied: Option<String>,
     warnings: Vec<String>,
     patch: Option<String>,
-    audit: Vec<(&'static str, String)>,
+    audit: Vec<(AuditAnnotation, String)>,
 }
 
 impl AdmissionResponse {
@@ -68,10 +90,10 @@ impl AdmissionResponse {
         Ok(self)
     }
 
-    /// Adds an audit annotation, which the API server logs under the webhook's name and `key`.
+    /// Adds an audit annotation.
     #[must_use]
-    pub fn audit(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.audit.push((key, value.into()));
+    pub fn audit(mut self, annotation: AuditAnnotation, value: impl Into<String>) -> Self {
+        self.audit.push((annotation, value.into()));
         self
     }
 
@@ -103,8 +125,8 @@ impl AdmissionResponse {
         &self.warnings
     }
 
-    /// The audit annotations: key and value.
-    pub fn audit_annotations(&self) -> &[(&'static str, String)] {
+    /// The audit annotations and their values.
+    pub fn audit_annotations(&self) -> &[(AuditAnnotation, String)] {
         &self.audit
     }
 
@@ -185,7 +207,7 @@ fn shortened(mut text: String, limit: usize) -> String {
 }
 
 /// A text that is cut between characters to at most `limit` bytes.
-fn truncated(mut text: String, limit: usize) -> String {
+pub(crate) fn truncated(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let cut = (0..=limit - MARK.len()).rev().find(|cut| text.is_char_boundary(*cut));
         text.truncate(cut.unwrap_or_default());
@@ -226,7 +248,7 @@ struct Status<'r> {
     message: &'r str,
 }
 
-struct AuditAnnotations<'r>(&'r [(&'static str, String)]);
+struct AuditAnnotations<'r>(&'r [(AuditAnnotation, String)]);
 
 impl AuditAnnotations<'_> {
     fn is_empty(&self) -> bool {
@@ -237,8 +259,8 @@ impl AuditAnnotations<'_> {
 impl Serialize for AuditAnnotations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in self.0 {
-            map.serialize_entry(key, value)?;
+        for (annotation, value) in self.0 {
+            map.serialize_entry(annotation.key(), value)?;
         }
         map.end()
     }
@@ -263,8 +285,11 @@ mod tests {
 
     #[test]
     fn a_denial_is_forbidden_with_its_message() {
-        let review =
-            written(&AdmissionResponse::deny("no").warn("beware").audit("findings", "CLB001"));
+        let review = written(
+            &AdmissionResponse::deny("no")
+                .warn("beware")
+                .audit(AuditAnnotation::Findings, "CLB001"),
+        );
         assert_eq!(
             review["response"],
             json!({

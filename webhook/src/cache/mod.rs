@@ -204,6 +204,11 @@ impl Cache {
         self.workloads.get(kind, namespace, name)
     }
 
+    /// All workloads, by namespace, name and kind.
+    pub fn all_workloads(&self) -> Vec<Arc<Workload>> {
+        self.workloads.all()
+    }
+
     /// The workloads whose pods a Service selects, and those that take their templates from one of
     /// them.
     pub fn workloads_selected_by(&self, service: &Service) -> Vec<Arc<Workload>> {

@@ -18,9 +18,7 @@ pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error
     if !service.is_taken_by_ccm() || annotations.text(annotation::ID).is_empty() {
         return Ok(None);
     }
-    service.metadata.annotations = kept(annotations, |key| {
-        annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
-    });
+    service.metadata.annotations = kept(annotations, is_ccms);
     // Of a neighbour no rule asks to which CLB it is bound.
     service.metadata.labels.clear();
     service.status = ServiceStatus::default();
@@ -32,12 +30,19 @@ pub(super) fn service(object: &str) -> Result<Option<Service>, serde_json::Error
 pub(super) fn workload(kind: WorkloadKind, object: &str) -> Result<Workload, serde_json::Error> {
     let mut workload =
         Workload::deserialize(kind, &mut serde_json::Deserializer::from_str(object))?;
-    workload.metadata.annotations = kept(&workload.metadata.annotations, |_| false);
+    // One that carries CCM's keys, which nobody reads there, is told so (CLB021).
+    workload.metadata.annotations = kept(&workload.metadata.annotations, is_ccms);
     workload.metadata.labels.clear();
-    workload.template.metadata.annotations = Annotations::default();
+    let template = &mut workload.template.metadata.annotations;
+    *template = template.iter().filter(|(key, _)| is_ccms(key)).collect();
     workload.template.spec.containers.shrink_to_fit();
     workload.template.spec.init_containers.shrink_to_fit();
     Ok(workload)
+}
+
+/// Whether CCM reads the annotation on a Service.
+fn is_ccms(key: &str) -> bool {
+    annotation::suffix_of(key).is_some() || key == annotation::BACKEND_TYPE
 }
 
 /// The annotations that are needed, and this project's own.

@@ -44,6 +44,18 @@ impl WorkloadStore {
         self.read(|index| index.by_name.get(&name).cloned())
     }
 
+    /// All of them, by namespace, name and kind.
+    pub fn all(&self) -> Vec<Arc<Workload>> {
+        let mut all: Vec<Arc<Workload>> =
+            self.read(|index| index.by_name.values().cloned().collect());
+        let by_name = |a: &Workload, b: &Workload| {
+            let (own, other) = (&a.metadata, &b.metadata);
+            own.namespace().cmp(other.namespace()).then_with(|| own.name.cmp(&other.name))
+        };
+        all.sort_by(|a, b| by_name(a, b).then_with(|| a.kind.cmp(&b.kind)));
+        all
+    }
+
     fn read<T>(&self, ask: impl FnOnce(&WorkloadIndex) -> T) -> T {
         ask(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

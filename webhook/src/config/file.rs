@@ -1,5 +1,6 @@
 //! The configuration file's fields, and which values they may have.
 
+mod audit;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,10 @@ use clbmigrate_core::{
 use serde::Deserialize;
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use self::values::{AllowText, ModeText, SpannedMap};
+use self::{
+    audit::AuditSection,
+    values::{AllowText, ModeText, SpannedMap},
+};
 use super::{
     BackendType, ClusterConfig, Config, Enforcement, ExemptableRules, Exemptions, InjectConfig,
     Mode,
@@ -65,6 +69,8 @@ struct File {
     allow: Option<Spanned<AllowText>>,
     #[serde(default)]
     exempt: Option<ExemptSection>,
+    #[serde(default)]
+    audit: Option<AuditSection>,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +166,7 @@ impl Validator {
                 .namespace_modes
                 .map(|modes| self.namespace_modes(modes))
                 .unwrap_or_default(),
+            audit: file.audit.map(|audit| self.audit(&audit)).unwrap_or_default(),
             rules: file.rules.map(|rules| self.rules(rules)).unwrap_or_default(),
             namespaces: file.namespaces.map(|it| self.namespaces(it)).unwrap_or_default(),
         }

@@ -10,7 +10,10 @@ pub use file::{ConfigError, Problem};
 pub use last_good::{LAST_GOOD_NAME, LastGoodConfig};
 pub use watcher::{ConfigWatcher, Reload, SharedConfig};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use clbmigrate_core::{
     finding::Severity,
@@ -93,6 +96,21 @@ pub struct InjectConfig {
     pub enabled: bool,
 }
 
+/// The periodic look at what the cluster holds already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Whether it takes place.
+    pub enabled: bool,
+    /// The time from the begin of one scan to the begin of the next.
+    pub interval: Duration,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { enabled: true, interval: Duration::from_secs(600) }
+    }
+}
+
 /// The rules that an object's annotation `clbmigrate.io/allow` may soften to warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExemptableRules {
@@ -139,6 +157,8 @@ pub struct Config {
     /// How far the webhook goes where a namespace says nothing else.
     pub mode: Enforcement,
     namespace_modes: BTreeMap<String, Enforcement>,
+    /// The periodic look at what the cluster holds already.
+    pub audit: AuditConfig,
     rules: BTreeMap<&'static str, Mode>,
     namespaces: BTreeMap<String, BTreeMap<&'static str, Mode>>,
 }
@@ -155,6 +175,7 @@ impl Default for Config {
             exempt: Exemptions::default(),
             mode: Enforcement::default(),
             namespace_modes: BTreeMap::new(),
+            audit: AuditConfig::default(),
             rules: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         }
@@ -203,9 +224,14 @@ impl Exemptions {
         namespace: &str,
     ) -> bool {
         self.users.contains(user)
-            || self.namespaces.contains(namespace)
+            || self.covers_namespace(namespace)
             || (!self.groups.is_empty()
                 && groups.into_iter().any(|group| self.groups.contains(group)))
+    }
+
+    /// Whether everybody's requests about objects of this namespace are allowed unjudged.
+    pub fn covers_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.contains(namespace)
     }
 
     /// Whether this user's deletions are allowed unjudged: Kubernetes itself deletes what belongs to a

@@ -1,5 +1,6 @@
 //! The metrics for Prometheus: all names begin with `clbmigrate_webhook_`.
 
+mod audit;
 mod cache_age;
 mod certificates;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod findings;
 mod labels;
 mod modes;
 
+pub use audit::{AuditMetrics, AuditRun};
 pub use labels::{ClaimOutcome, EnforcementAction, ReviewResult, ShedReason};
 
 use std::{
@@ -89,6 +91,7 @@ pub struct Metrics {
     panics: Counter,
     caches: CacheAges,
     modes: ModeMetrics,
+    audit: AuditMetrics,
 }
 
 /// The metrics of one webhook.
@@ -163,6 +166,7 @@ impl Default for Metrics {
             panics: Counter::default(),
             caches: CacheAges::default(),
             modes: ModeMetrics::default(),
+            audit: AuditMetrics::default(),
             registry: Mutex::default(),
         };
         registry.register("findings", "What rules found", metrics.findings.family());
@@ -187,15 +191,8 @@ impl Default for Metrics {
             metrics.reloads.clone(),
         );
         metrics.certificates.register(&mut registry);
-        registry.register("connections", "Open connections", metrics.connections.clone());
-        registry.register("panics", "Handlers that broke; each is a bug", metrics.panics.clone());
-        registry.register(
-            "build",
-            "The version that runs",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
         metrics.modes.register(&mut registry);
-        registry.register_collector(Box::new(metrics.caches.clone()));
+        metrics.register_process(&mut registry);
         for result in ["taken", "refused"] {
             let _ = metrics.reloads.get_or_create(&ReloadLabels { result });
         }
@@ -204,6 +201,29 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Registers what is told of the process, and what is read when metrics are scraped.
+    fn register_process(&self, registry: &mut Registry) {
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate at hand ends, in seconds since 1970; 0 without one",
+            self.expiry.clone(),
+        );
+        registry.register(
+            "ca_published",
+            "Times the CA was written into a webhook configuration",
+            self.published.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("panics", "Handlers that broke; each is a bug", self.panics.clone());
+        registry.register(
+            "build",
+            "The version that runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register_collector(Box::new(self.caches.clone()));
+        registry.register_collector(Box::new(self.audit.clone()));
+    }
+
     /// Counts a review that was answered.
     pub fn count_review(&self, webhook: Webhook, result: ReviewResult) {
         let [allowed, warned, patched, denied, exempt, failed] = &self.for_webhook(webhook).results;
@@ -291,6 +311,11 @@ impl Metrics {
         age: impl Fn() -> Option<Duration> + Send + Sync + 'static,
     ) {
         self.caches.lock().insert(kind, Box::new(age));
+    }
+
+    /// The metrics of the audit.
+    pub fn audit(&self) -> &AuditMetrics {
+        &self.audit
     }
 
     /// Adds metrics of other parts of the program.

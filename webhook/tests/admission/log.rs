@@ -1,7 +1,8 @@
 //! The log lines that reviews leave.
 
-use std::{cell::RefCell, io, sync::Once};
+use std::{cell::RefCell, collections::BTreeSet, io, sync::Once};
 
+use clbmigrate_webhook::admission::AuditAnnotation;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -189,4 +190,33 @@ fn a_forged_name_is_cut_in_the_log() {
     });
     let user = line["user"].as_str().expect("a user");
     assert!(user.len() <= 253 && long.starts_with(user), "{} bytes", user.len());
+}
+
+/// The first column of the table below a heading of docs/webhook.md.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let page = include_str!("../../../docs/webhook.md");
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    let names = cells.flat_map(|cell| cell.split(", "));
+    names.map(|name| name.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn each_field_of_the_lines_is_documented_and_no_other() {
+    let unread = edited(&bad(), &json!({"spec": {"externalTrafficPolicy": {"mode": "Local"}}}));
+    let allowed = with_annotations(&bad(), &[("connection-drain", json!("on"))]);
+    let lines = lines_of(|| {
+        drop(test_cluster().create(&unread));
+        drop(test_cluster().with_service(&bad()).update(&bad(), &allowed));
+    });
+    let fields = lines.iter().flat_map(|line| line.as_object().expect("an object").keys().cloned());
+    assert_eq!(fields.collect::<BTreeSet<_>>(), documented("Log"), "{lines:#?}");
+}
+
+#[test]
+fn each_audit_annotation_is_documented_and_no_other() {
+    let keys = AuditAnnotation::ALL.map(|annotation| annotation.key().to_owned());
+    assert_eq!(BTreeSet::from(keys), documented("Audit annotations"));
 }

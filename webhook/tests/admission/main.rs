@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 mod api_reads;
+mod audit;
 mod cascading_deletion;
 mod chains;
 mod claims;

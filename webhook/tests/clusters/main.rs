@@ -1,7 +1,8 @@
 //! The webhook on a real cluster: its cache before an API server, also one that misbehaves, what it reads
-//! during a review, and its certificates, from the shared Secret to `caBundle`.
+//! during a review, its certificates, from the shared Secret to `caBundle`, and its audit.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+mod audit;
 mod cache;
 mod certificates;
 mod claims;
@@ -53,7 +54,9 @@ fn main() -> ExitCode {
             test(&TestNamespace::new(testbed)?)
         }));
     }
-    for (name, test) in [certificates::authority::TESTS, certificates::publishing::TESTS].concat() {
+    for (name, test) in
+        [audit::TESTS, certificates::authority::TESTS, certificates::publishing::TESTS].concat()
+    {
         trials.push(shared.trial(name, move |testbed| {
             let _alone = CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner);
             let _running = API_SERVER.read().unwrap_or_else(PoisonError::into_inner);

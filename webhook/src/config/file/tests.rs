@@ -33,6 +33,9 @@ exempt:
   groups: []
   namespaces: [lab]
   deletions: {users: [vcluster]}
+audit:
+  enabled: false
+  interval: 1h30m
 ";
     let config = parse(text).expect("a good file");
     assert_eq!(config.cluster.id.as_deref(), Some("c0123456789abcdef"));
@@ -51,13 +54,15 @@ exempt:
     assert_eq!([mode("CLB011", "shop"), mode("CLB012", "shop")], [Mode::Off; 2]);
     assert!(config.exempt.covers("system:serviceaccount:ops:robot", [], "shop"));
     assert!(config.exempt.covers_deletions_by("vcluster"));
+    let interval = std::time::Duration::from_secs(90 * 60);
+    assert_eq!(config.audit, crate::config::AuditConfig { enabled: false, interval });
 }
 
 #[rstest]
 #[case::empty("")]
 #[case::comments("# nothing\n---\n# here\n")]
 #[case::keys_alone(
-    "cluster:\nccm:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\npreStopSeconds:\nlang:\n"
+    "cluster:\nccm:\ninject:\nrules:\nnamespaces:\nallow:\nexempt:\naudit:\npreStopSeconds:\nlang:\n"
 )]
 #[case::what_a_chart_writes_for_nothing(
     "cluster: {id: '', suffix: '', backendType: ''}\nccm: {version: ''}\nlang: ''\nrules: {}\nnamespaces: {}\nexempt: {users: []}"
@@ -102,6 +107,11 @@ fn who_says_nothing_gets_the_defaults(#[case] text: &str) {
 #[case::empty_deleting_user("exempt:\n  deletions: {users: [a, '']}", 2, "an empty name")]
 #[case::deletions_by_group("exempt: {deletions: {groups: [a]}}", 1, "unknown field")]
 #[case::exempt_namespace("exempt: {namespaces: [a/b]}", 1, "no namespace can be called")]
+#[case::interval_without_unit("audit:\n  interval: 10", 2, "")]
+#[case::interval_as_text("audit:\n  interval: '10'", 2, "write a time with its unit, 10s to 24h")]
+#[case::short_interval("audit: {interval: 9s}", 1, "write a time with its unit, 10s to 24h")]
+#[case::long_interval("audit: {interval: 25h}", 1, "write a time with its unit, 10s to 24h")]
+#[case::key_of_audit("audit: {every: 10m}", 1, "unknown field")]
 fn what_is_wrong_is_told_with_its_line_and_the_remedy(
     #[case] text: &str,
     #[case] line: u64,
@@ -144,7 +154,7 @@ mod properties {
 
         #[test]
         fn no_value_makes_the_reader_panic(
-            key in "(preStopSeconds|lang|rules|allow|cluster|ccm|inject|exempt|namespaces)",
+            key in "(preStopSeconds|lang|rules|allow|cluster|ccm|inject|exempt|audit|namespaces)",
             value in "[ -~]{0,12}",
         ) {
             let _ = parse(&format!("{key}: {value}"));
