@@ -20,6 +20,7 @@ pub const CASES: &[FileCase] = &[
     ("what the chart cannot take is refused with a reason", refusals),
     ("helm 3 renders what helm 4 renders", by_both),
     ("values arrive where they belong", values),
+    ("the rights of the audit come and go with it", audit),
     ("probes have a port of their own, and API servers may be asked for a certificate", callers),
 ];
 
@@ -183,6 +184,9 @@ fn refusals(helm: &Helm) -> anyhow::Result<()> {
         ("KUBE --set preStopSeconds=0", "/preStopSeconds"),
         ("KUBE --set preStopSeconds=3601", "/preStopSeconds"),
         ("KUBE --set lang=fr", "/lang"),
+        ("KUBE --set audit.interval=5s", "/audit/interval"),
+        ("KUBE --set audit.interval=600", "/audit/interval"),
+        ("KUBE --set audit.interval=25h", "/audit/interval"),
         ("KUBE --set failurePolicy.services=Deny", "/failurePolicy/services"),
         ("KUBE --set cluster.backendType=ENI", "/cluster/backendType"),
         ("KUBE --set ccm.version=2.8", "/ccm/version"),
@@ -320,6 +324,38 @@ fn values(helm: &Helm) -> anyhow::Result<()> {
         "--show-only templates/rbac.yaml --set tls.mode=secret,tls.secretName=cert",
     )?;
     ensure!(own.contains("secrets") && !other.contains("secrets"), "{other}");
+    Ok(())
+}
+
+/// Events, and what keeps what was told: nobody who does not audit needs them.
+fn audit(helm: &Helm) -> anyhow::Result<()> {
+    let rules = |values: &str| -> anyhow::Result<Vec<Value>> {
+        let text = rendered(helm, &format!("--show-only templates/rbac.yaml {values}"))?;
+        let all = objects(&text)?;
+        Ok(all.iter().filter_map(|role| role["rules"].as_array()).flatten().cloned().collect())
+    };
+    let of_audit = |rules: &[Value]| -> Vec<Value> {
+        let is_of_audit = |rule: &&Value| {
+            rule["resources"] == json!(["events"])
+                || (rule["resources"] == json!(["configmaps"])
+                    && rule["resourceNames"] != json!(["ack-cluster-profile"]))
+        };
+        rules.iter().filter(is_of_audit).cloned().collect()
+    };
+    let granted = of_audit(&rules("")?);
+    let [events, creation, record] = granted.as_slice() else {
+        anyhow::bail!("not three rules: {granted:?}")
+    };
+    ensure!(events["verbs"] == json!(["create"]), "{events}");
+    ensure!(creation["verbs"] == json!(["create"]), "{creation}");
+    let names: Vec<String> =
+        (0..16).map(|number| format!("clbmigrate-webhook-audit-{number:x}")).collect();
+    ensure!(record["resourceNames"] == json!(names), "{record}");
+    ensure!(record["verbs"] == json!(["get", "update"]), "{record}");
+    let granted = of_audit(&rules("--set audit.enabled=false")?);
+    ensure!(granted.is_empty(), "{granted:?}");
+    let file = rendered(helm, "--show-only templates/config.yaml --set audit.interval=1h")?;
+    ensure!(file.contains(r#"audit: {"enabled":true,"interval":"1h"}"#), "{file}");
     Ok(())
 }
 
