@@ -17,7 +17,9 @@ const NONE: [&str; 0] = [];
 /// A cluster with a node, and Services that it is started with.
 fn cluster_of(services: &[Value]) -> AuditedCluster {
     let cluster = audited(test_cluster().nodes(&[node(1)]));
-    services.iter().for_each(|service| cluster.put(service));
+    for service in services {
+        cluster.put(service);
+    }
     cluster
 }
 

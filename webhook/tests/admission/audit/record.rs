@@ -82,7 +82,9 @@ fn a_change_that_was_not_told_is_told_the_next_time() {
     note(&mut told, &first[0]);
     let rest = changes(&mut told, &now, |_| false);
     assert_eq!(rest, first[1..]);
-    rest.iter().for_each(|change| note(&mut told, change));
+    for change in &rest {
+        note(&mut told, change);
+    }
     assert_eq!(changes(&mut told, &now, |_| false), NO_CHANGE);
     assert_eq!(told, told_of(&now.findings));
 }
