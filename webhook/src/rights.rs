@@ -10,7 +10,7 @@ use clbmigrate_core::rules::{Evidence, Rule, catalogue};
 enum Purpose {
     /// Its objects are judged, or stand beside those that are.
     Judged,
-    /// Its labels tell how far the webhook goes.
+    /// Their labels tell how far the webhook goes, and which Pods get hooks.
     Mode,
     /// It tells what a workload was before, for going back is allowed.
     Rollback,

@@ -29,7 +29,7 @@ pub(super) struct Neighbours {
 
 /// The cluster without its Services and workloads: its id, settings and nodes. All reviews share it
 /// until one of them changes.
-pub(super) struct BaseCluster {
+pub(crate) struct BaseCluster {
     config: Arc<Config>,
     nodes: Option<Arc<NodeSet>>,
     id: Option<Arc<String>>,
@@ -75,7 +75,7 @@ fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
 
 /// The [`BaseCluster`] of the last review.
 #[derive(Default)]
-pub(super) struct LastBaseCluster(ArcSwapOption<BaseCluster>);
+pub(crate) struct LastBaseCluster(ArcSwapOption<BaseCluster>);
 
 impl LastBaseCluster {
     /// That of this moment.

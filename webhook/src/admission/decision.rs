@@ -212,7 +212,7 @@ impl AdmissionDecision {
         }
         let would_refuse = self.would_refuse();
         if !would_refuse.is_empty() {
-            response = response.audit("wouldRefuse", would_refuse.join(","));
+            response = response.audit(AuditAnnotation::WouldRefuse, would_refuse.join(","));
         }
         response
     }

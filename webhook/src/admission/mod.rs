@@ -24,6 +24,7 @@ pub use review::{
     API_VERSION, AdmissionRequest, CowStr, GroupKind, GroupResource, Operation, ReviewError,
     UserInfo,
 };
+pub(crate) use context::LastBaseCluster;
 pub(crate) use stored::{judge_service, judge_workload};
 
 use std::sync::Arc;

@@ -25,17 +25,20 @@ pub enum AuditAnnotation {
     Findings,
     /// What became of the preStop hook.
     PreStop,
+    /// The rules that would have denied the request, but for the mode.
+    WouldRefuse,
 }
 
 impl AuditAnnotation {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Findings, Self::PreStop];
+    pub const ALL: [Self; 3] = [Self::Findings, Self::PreStop, Self::WouldRefuse];
 
     /// Its key.
     pub fn key(self) -> &'static str {
         match self {
             Self::Findings => "findings",
             Self::PreStop => "preStop",
+            Self::WouldRefuse => "wouldRefuse",
         }
     }
 }

@@ -11,14 +11,19 @@ use clbmigrate_core::{
 };
 
 use super::{
-    context::{Neighbours, ReviewContext},
+    context::{LastBaseCluster, Neighbours, ReviewContext},
     exemptions::limit_exemptions,
 };
 use crate::{cache::Cache, config::Config};
 
 /// What the rules find in a Service. It is judged as if it were created as it is: rules about changes are
 /// silent. A Service that is no candidate, or that is being deleted, has no findings.
-pub(crate) fn judge_service(cache: &Cache, config: &Config, mut service: Service) -> Report {
+pub(crate) fn judge_service(
+    cache: &Cache,
+    config: &Arc<Config>,
+    base: &LastBaseCluster,
+    mut service: Service,
+) -> Report {
     if !service.is_candidate() || service.metadata.deletion_timestamp.is_some() {
         return Report::default();
     }
@@ -27,7 +32,8 @@ pub(crate) fn judge_service(cache: &Cache, config: &Config, mut service: Service
     let services = cache.neighbours([&*service]);
     let workloads = cache.workloads_selected_by(&service);
     let neighbours = Neighbours { services, workloads, slices: None };
-    let context = ReviewContext { cache, config };
+    let base = base.current(config, cache);
+    let context = ReviewContext { cache, config, base: &base };
     let snapshot = context.snapshot_with_service(Some(&service), &neighbours);
     let Some(cluster) = snapshot.clusters.first() else { return Report::default() };
     let stored = ServiceRef { cluster_index: 0, cluster, service: &service };
@@ -38,7 +44,12 @@ pub(crate) fn judge_service(cache: &Cache, config: &Config, mut service: Service
 }
 
 /// What the rules find in a workload. One that is being deleted has no findings.
-pub(crate) fn judge_workload(cache: &Cache, config: &Config, workload: &Arc<Workload>) -> Report {
+pub(crate) fn judge_workload(
+    cache: &Cache,
+    config: &Arc<Config>,
+    base: &LastBaseCluster,
+    workload: &Arc<Workload>,
+) -> Report {
     if workload.metadata.deletion_timestamp.is_some() {
         return Report::default();
     }
@@ -48,7 +59,8 @@ pub(crate) fn judge_workload(cache: &Cache, config: &Config, workload: &Arc<Work
     }
     let namespace = workload.metadata.namespace();
     let services = cache.services_selecting(namespace, workload.pod_labels());
-    let context = ReviewContext { cache, config };
+    let base = base.current(config, cache);
+    let context = ReviewContext { cache, config, base: &base };
     let snapshot = context.snapshot_with_stored_workload(&workload, &services);
     let mut report = rules::check_workloads(&Index::new(&snapshot));
     retain_about(&mut report, workload.kind_name(), &workload.metadata);

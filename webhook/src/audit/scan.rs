@@ -20,7 +20,7 @@ use super::{
     record::{Change, Judged, ObjectKey, SHARDS, Told, changes, note},
 };
 use crate::{
-    admission::{judge_service, judge_workload},
+    admission::{LastBaseCluster, judge_service, judge_workload},
     api_call::{ApiCallError, Seconds},
     cache::Cache,
     config::{Config, Mode, SharedConfig},
@@ -75,7 +75,8 @@ pub struct ScanSummary {
 
 /// A scan under way.
 struct Scan<'s> {
-    config: &'s Config,
+    config: &'s Arc<Config>,
+    base: LastBaseCluster,
     record: &'s Record,
     seen: HashSet<ObjectKey>,
     updates: Vec<Update>,
@@ -176,7 +177,7 @@ impl<B: AuditBackend> Scanner<B> {
         }
         let object = event_object("v1", "Service", &service.metadata);
         let is_judged = service.is_candidate();
-        let report = judge_service(&self.cache, scan.config, service);
+        let report = judge_service(&self.cache, scan.config, &scan.base, service);
         scan.add(object, report, is_judged);
     }
 
@@ -190,7 +191,7 @@ impl<B: AuditBackend> Scanner<B> {
             {
                 continue;
             }
-            let report = judge_workload(&self.cache, scan.config, &workload);
+            let report = judge_workload(&self.cache, scan.config, &scan.base, &workload);
             let api_version = api_version(&workload);
             let object = event_object(api_version, workload.kind_name(), &workload.metadata);
             scan.add(object, report, true);
@@ -199,9 +200,10 @@ impl<B: AuditBackend> Scanner<B> {
 }
 
 impl<'s> Scan<'s> {
-    fn new(config: &'s Config, record: &'s Record) -> Self {
+    fn new(config: &'s Arc<Config>, record: &'s Record) -> Self {
         Self {
             config,
+            base: LastBaseCluster::default(),
             record,
             seen: HashSet::new(),
             updates: Vec::new(),

@@ -230,6 +230,11 @@ impl Cache {
         self.autoscalers.of(workload)
     }
 
+    /// Whether a namespace is labelled for preStop hooks in Pods.
+    pub fn is_labelled_for_injection(&self, namespace: &str) -> bool {
+        self.namespaces.injects(namespace)
+    }
+
     /// The value of a namespace's label `clbmigrate.io/mode`; `None` without one.
     pub fn mode_of_namespace(&self, namespace: &str) -> Option<String> {
         self.namespaces.mode(namespace)

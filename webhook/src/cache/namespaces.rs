@@ -1,4 +1,4 @@
-//! The modes that namespaces are labelled with.
+//! The labels of namespaces that tell the webhook what to do there.
 
 use std::{
     collections::HashMap,
@@ -10,17 +10,35 @@ use serde::Deserialize;
 
 use super::watched_resource::ObjectStore;
 
-/// The values of the label `clbmigrate.io/mode`, by namespace.
+/// The labels of one namespace.
 #[derive(Default)]
-pub(super) struct Namespaces(RwLock<HashMap<String, String>>);
+struct NamespaceLabels {
+    /// Whether it is labelled `clbmigrate.io/inject=enabled`.
+    injects: bool,
+    /// The value of `clbmigrate.io/mode`.
+    mode: Option<String>,
+}
+
+/// The labels of the namespaces that have any of these.
+#[derive(Default)]
+pub(super) struct Namespaces(RwLock<HashMap<String, NamespaceLabels>>);
 
 impl Namespaces {
-    /// The value of a namespace's label.
-    pub fn mode(&self, namespace: &str) -> Option<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
+    /// Whether a namespace is labelled for preStop hooks in Pods.
+    pub fn injects(&self, namespace: &str) -> bool {
+        self.read(namespace, |labels| labels.injects).unwrap_or_default()
     }
 
-    fn write(&self, change: impl FnOnce(&mut HashMap<String, String>)) {
+    /// The value of a namespace's label for the mode.
+    pub fn mode(&self, namespace: &str) -> Option<String> {
+        self.read(namespace, |labels| labels.mode.clone()).flatten()
+    }
+
+    fn read<T>(&self, namespace: &str, look: impl FnOnce(&NamespaceLabels) -> T) -> Option<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).map(look)
+    }
+
+    fn write(&self, change: impl FnOnce(&mut HashMap<String, NamespaceLabels>)) {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -32,23 +50,28 @@ impl ObjectStore for Namespaces {
             metadata: ObjectMeta,
         }
         let Namespace { metadata } = serde_json::from_str(object)?;
-        let mode = metadata.labels.get(annotation::MODE).map(ToString::to_string);
-        self.write(|modes| {
-            match mode {
-                Some(mode) => modes.insert(metadata.name, mode),
-                None => modes.remove(&metadata.name),
-            };
+        let label = |key: &str| metadata.labels.get(key).map(ToString::to_string);
+        let labels = NamespaceLabels {
+            injects: label(annotation::INJECT).is_some_and(|value| value == "enabled"),
+            mode: label(annotation::MODE),
+        };
+        self.write(|namespaces| {
+            if labels.injects || labels.mode.is_some() {
+                namespaces.insert(metadata.name, labels);
+            } else {
+                namespaces.remove(&metadata.name);
+            }
         });
         Ok(())
     }
 
     fn remove(&self, _: &str, name: &str) {
-        self.write(|modes| {
-            modes.remove(name);
+        self.write(|namespaces| {
+            namespaces.remove(name);
         });
     }
 
     fn retain(&self, is_there: &dyn Fn(&str, &str) -> bool) {
-        self.write(|modes| modes.retain(|name, _| is_there("", name)));
+        self.write(|namespaces| namespaces.retain(|name, _| is_there("", name)));
     }
 }

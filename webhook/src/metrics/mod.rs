@@ -190,8 +190,6 @@ impl Default for Metrics {
             "Changes of the configuration file, taken or refused",
             metrics.reloads.clone(),
         );
-        metrics.certificates.register(&mut registry);
-        metrics.modes.register(&mut registry);
         metrics.register_process(&mut registry);
         for result in ["taken", "refused"] {
             let _ = metrics.reloads.get_or_create(&ReloadLabels { result });
@@ -203,16 +201,8 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers what is told of the process, and what is read when metrics are scraped.
     fn register_process(&self, registry: &mut Registry) {
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When the certificate at hand ends, in seconds since 1970; 0 without one",
-            self.expiry.clone(),
-        );
-        registry.register(
-            "ca_published",
-            "Times the CA was written into a webhook configuration",
-            self.published.clone(),
-        );
+        self.certificates.register(registry);
+        self.modes.register(registry);
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("panics", "Handlers that broke; each is a bug", self.panics.clone());
         registry.register(
