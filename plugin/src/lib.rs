@@ -14,6 +14,7 @@ mod error;
 mod input;
 mod namespaces;
 pub mod output;
+pub mod policies;
 mod request;
 mod request_log;
 mod selection;
@@ -114,6 +115,7 @@ fn dispatch(cli: &Cli, printer: &mut Printer) -> Result<Exit, Error> {
         Command::Attach(args) => commands::attach::run(args, printer),
         Command::Check(args) => commands::check::run(args, printer),
         Command::Explain(args) => commands::explain::run(args, printer),
+        Command::Policies(args) => commands::policies::run(args, printer),
         Command::Webhook(args) => commands::webhook::run(args, printer),
         Command::Version(_) => commands::version::run(printer),
         Command::Options(_) => commands::options::run(printer),

@@ -10,6 +10,7 @@ mod duration;
 mod help;
 mod input;
 mod line;
+mod policies;
 mod read;
 mod shift;
 mod target;
@@ -28,6 +29,7 @@ pub use duration::DurationArg;
 pub use help::{options, parser, shared};
 pub use input::{AccessArgs, ClusterArgs, ReadArgs};
 pub use line::{Line, flags_of};
+pub use policies::{PoliciesArgs, PolicyFormat};
 pub use read::{CheckArgs, ExplainArgs, PreviewArgs, StatusArgs};
 pub use shift::{Share, ShiftArgs, ShiftSide};
 pub use target::{ClbName, StatusTarget};
@@ -151,6 +153,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Explain a rule, or list all rules
     Explain(ExplainArgs),
+    /// Print admission policies, which need no webhook
+    Policies(PoliciesArgs),
     /// Show the state of the admission webhook
     Webhook(WebhookArgs),
     /// Print the version

@@ -7,6 +7,7 @@ pub mod completion;
 pub mod explain;
 mod left_out;
 pub mod options;
+pub mod policies;
 pub mod preview;
 pub mod set;
 pub mod shift;

@@ -10,6 +10,9 @@ use crate::{
     version::{Behaviour, CcmVersion},
 };
 
+/// The protocols that CCM knows in `loadbalancer-protocol-port`.
+pub const PROTOCOLS: [&str; 4] = ["tcp", "udp", "http", "https"];
+
 /// An annotation whose value fails the whole round.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{key} {text:?}: {problem}")]
@@ -101,7 +104,7 @@ pub fn protocol(text: &str, port: &ServicePort) -> Result<String, ListenerValueE
         let (Some(protocol), Some(of)) = (parts.next(), parts.next()) else {
             return Err(ListenerValueError::NoColon(entry.to_owned()));
         };
-        if !["tcp", "udp", "http", "https"].contains(&protocol) {
+        if !PROTOCOLS.contains(&protocol) {
             return Err(ListenerValueError::Protocol(protocol.to_owned()));
         }
         if of == number {

@@ -39,7 +39,7 @@ pub enum ClbIdProblem {
 }
 
 /// What ids of other things begin with.
-const OTHER_KINDS: [(&str, &str); 3] = [
+pub const OTHER_KINDS: [(&str, &str); 3] = [
     ("sgp-", "a server group of a network load balancer"),
     ("nlb-", "a network load balancer"),
     ("alb-", "an application load balancer"),
@@ -49,7 +49,7 @@ const OTHER_KINDS: [(&str, &str); 3] = [
 const PLACEHOLDERS: &str = "<>${}[]()*%…";
 
 /// Words that stand for something to be filled in. The random part of an id is longer.
-const FILL_INS: [&str; 12] = [
+pub const FILL_INS: [&str; 12] = [
     "id",
     "todo",
     "tbd",

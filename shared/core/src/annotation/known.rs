@@ -185,7 +185,7 @@ pub(crate) fn known_in(
 }
 
 /// The suffix of the older articles, which CCM never read (rule CLB007).
-pub(crate) const VGROUP_IDS: &str = "loadbalancer-vgroup-ids";
+pub const VGROUP_IDS: &str = "loadbalancer-vgroup-ids";
 
 /// What the vendor's name looks like in keys that people write.
 const VENDORS: [&str; 3] = ["alibaba", "aliyun", "alicloud"];

@@ -5,11 +5,12 @@ mod known;
 mod service;
 mod value;
 
-pub use clb_id::{ClbIdProblem, clb_id_problem, tidy_clb_id};
+pub use clb_id::{ClbIdProblem, FILL_INS, OTHER_KINDS, clb_id_problem, tidy_clb_id};
+pub use known::VGROUP_IDS;
+pub(crate) use known::known_in;
 pub use known::{
     KNOWN_ANNOTATIONS, KnownAnnotation, ValueKind, edit_distance, find_known, nearest_known_key,
 };
-pub(crate) use known::{VGROUP_IDS, known_in};
 pub use service::{CLB_LABEL, FINALIZER, NLB_CLASS};
 pub use value::{ValueError, parse_integer, parse_weight};
 
@@ -23,6 +24,8 @@ pub const LEGACY_PREFIX: &str = "service.beta.kubernetes.io/alicloud-";
 
 /// Full key, under neither prefix: `eni` makes pods the backends, `ecs` nodes.
 pub const BACKEND_TYPE: &str = "service.beta.kubernetes.io/backend-type";
+/// The values of [`BACKEND_TYPE`] that say what they mean.
+pub const BACKEND_TYPES: [&str; 2] = ["eni", "ecs"];
 /// Full key. With a value that is not empty, another controller takes the Service.
 pub const CLASS: &str = "service.beta.kubernetes.io/class";
 /// Full key. Where it is present, another controller takes the Service.

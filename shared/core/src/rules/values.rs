@@ -274,11 +274,11 @@ fn default_weight(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
 fn backend_type(checked: &CheckedService<'_, '_>, out: &mut Findings<'_>) {
     let key = annotation::BACKEND_TYPE;
     let Some(text) = checked.annotations().get(key) else { return };
-    if matches!(text, "" | "eni" | "ecs") {
+    if text.is_empty() || annotation::BACKEND_TYPES.contains(&text) {
         return;
     }
     let meant = text.trim().to_lowercase();
-    let known = matches!(meant.as_str(), "eni" | "ecs").then_some(meant);
+    let known = annotation::BACKEND_TYPES.contains(&meant.as_str()).then_some(meant);
     let fix = known.as_ref().map_or_else(
         || format!("set {key}: \"eni\" for pods or \"ecs\" for nodes"),
         |meant| format!("set {key}: \"{meant}\""),
