@@ -40,10 +40,6 @@ pub struct PoliciesArgs {
     #[arg(long, value_name = "ACTION")]
     pub action: Option<Action>,
 
-    /// Another user that may delete as the system's controllers do; repeat it for several
-    #[arg(long = "deleting-user", value_name = "USER")]
-    pub deleting_users: Vec<String>,
-
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
     pub output: PolicyFormat,

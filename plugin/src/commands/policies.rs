@@ -11,11 +11,7 @@ use crate::{
 
 /// Prints the policies and their bindings.
 pub fn run(args: &PoliciesArgs, printer: &mut Printer) -> Result<Exit, Error> {
-    let options = Options {
-        rules: args.rules.clone(),
-        action: args.action,
-        deleting_users: args.deleting_users.clone(),
-    };
+    let options = Options { rules: args.rules.clone(), action: args.action };
     let documents = policies::policies(&options).map_err(|error| usage(&error))?;
     match args.output {
         PolicyFormat::Json => {

@@ -60,8 +60,6 @@ pub struct Options {
     pub rules: Vec<String>,
     /// What is done about a violation, in place of what the rule's severity says.
     pub action: Option<Action>,
-    /// Users that delete Services as the system does.
-    pub deleting_users: Vec<String>,
 }
 
 /// Why there is no policy for a rule.
@@ -96,7 +94,7 @@ pub fn policies(options: &Options) -> Result<Vec<Value>, PolicyError> {
     let mut documents = Vec::new();
     for held in HELD.iter().filter(|held| wanted.is_empty() || wanted.contains(&held.id)) {
         if let Some(rule) = rules::find(held.id) {
-            documents.push(policy(held, rule, &options.deleting_users));
+            documents.push(policy(held, rule));
             documents.push(binding(rule, options.action));
         }
     }
@@ -122,7 +120,7 @@ fn binding(rule: &Rule, action: Option<Action>) -> Value {
     })
 }
 
-fn policy(held: &HeldRule, rule: &Rule, deleting_users: &[String]) -> Value {
+fn policy(held: &HeldRule, rule: &Rule) -> Value {
     let resources = |operations: &[&str], resource: &str| {
         json!({
             "apiGroups": [""],
@@ -146,7 +144,7 @@ fn policy(held: &HeldRule, rule: &Rule, deleting_users: &[String]) -> Value {
                     resources(&["UPDATE"], "services/status"),
                 ],
             },
-            "matchConditions": conditions::conditions(deleting_users),
+            "matchConditions": conditions::conditions(),
             "variables": variables(held, rule),
             "validations": [{
                 "expression": "size(variables.introduced) == 0 || variables.passes",
