@@ -245,6 +245,13 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_yaml_is_as_recorded() {
+        let yaml = |document: &Value| serde_saphyr::to_string(document).expect("YAML");
+        let documents: Vec<String> = all().iter().map(yaml).collect();
+        insta::assert_snapshot!("policies", documents.join("---\n"));
+    }
+
+    #[test]
     fn errors_are_denied_unless_another_action_is_asked_for() {
         let action = |documents: &[Value]| documents[1]["spec"]["validationActions"][0].clone();
         assert_eq!(action(&all()), "Deny");

@@ -141,6 +141,13 @@ fn the_rules_are_in_step_with_the_catalogue(#[case] of: &Page) {
     keep(of.file, &page);
 }
 
+#[test]
+fn the_table_of_policies_is_in_step_with_the_catalogue() {
+    let page = fs::read_to_string(root().join("docs/policies.md")).expect("the page");
+    let (text, _) = page.split_once("\n| rule |").expect("a table");
+    keep("policies.md", &format!("{text}\n{}", kubectl_clbmigrate::policies::table_of_rules()));
+}
+
 fn section(page: &mut String, rule: &Rule, of: &Page) {
     let (language, words) = (of.language, rule.words(of.language));
     let evidence = rule.evidence_in_words(language);

@@ -17,6 +17,7 @@ mod stored;
 mod workloads;
 
 pub use api_reader::{ApiReadError, ApiReader, LiveApiReader, NoApiReader, WorkloadRef};
+pub(crate) use context::LastBaseCluster;
 pub(crate) use decision::problem_text;
 pub(crate) use response::truncated;
 pub use response::{AdmissionResponse, AuditAnnotation};
@@ -24,7 +25,6 @@ pub use review::{
     API_VERSION, AdmissionRequest, CowStr, GroupKind, GroupResource, Operation, ReviewError,
     UserInfo,
 };
-pub(crate) use context::LastBaseCluster;
 pub(crate) use stored::{judge_service, judge_workload};
 
 use std::sync::Arc;
