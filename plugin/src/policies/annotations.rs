@@ -134,7 +134,7 @@ pub fn weight_removed() -> String {
     let (today, legacy) = keys(annotation::WEIGHT);
     let was = matches(old, VALID_WEIGHT);
     format!(
-        "[{old}].filter(value, variables.oldIsMigrated && $IsMigrated && {new} == '' && {was} && \
+        "[{old}].filter(value, value != '' && variables.oldIsMigrated && $IsMigrated && {new} == '' && ({was} || {today} in $Annotations || {legacy} in $Annotations) && \
          variables.oldPorts.exists(p, variables.oldPairs.exists(e, e[1] == string(p.port)))).map(value, \
          ({today} in variables.oldAnnotations ? {today} : {legacy}) + ': ' + value + ' is removed')",
         new = text(WEIGHT),

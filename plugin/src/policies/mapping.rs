@@ -1,10 +1,10 @@
 //! Rules about the mapping, and about its changes.
 
-use clbmigrate_core::annotation::BACKEND_TYPE;
+use clbmigrate_core::annotation::{BACKEND_TYPE, VGROUP_PORT};
 
 use super::{
     annotations::{is_no_clb_id, mapping_key},
-    cel::{WHITE_SPACE, literal, matches},
+    cel::{WHITE_SPACE, keys, literal, matches},
 };
 
 /// The entries of the mapping for which a condition about `e` holds.
@@ -97,10 +97,11 @@ pub fn unbound() -> String {
     let clb = format!(
         "[variables.oldClb].filter(id, {live} && $Clb != id).map(id, 'the id of CLB ' + id + ' is removed or changed')"
     );
-    // What CCM could not read, and what it could not use, goes.
+    // A mapping that CCM could not use goes, unless its key stays with an empty value.
     let was_fine = "variables.oldEntries.all(e, e.matches('^[A-Za-z0-9-]+:[0-9]+$'))";
+    let (today, legacy) = keys(VGROUP_PORT);
     let mapping = format!(
-        "[variables.oldMapping].filter(m, {live} && $Clb == variables.oldClb && $Mapping == '' && {was_fine})\
+        "[variables.oldMapping].filter(m, {live} && $Clb == variables.oldClb && $Mapping == '' && ({was_fine} || {today} in $Annotations || {legacy} in $Annotations))\
          .map(m, 'the mapping ' + m + ' is removed')"
     );
     let entry = left_behind(

@@ -94,7 +94,8 @@ pub fn policies(options: &Options) -> Result<Vec<Value>, PolicyError> {
     let mut documents = Vec::new();
     for held in HELD.iter().filter(|held| wanted.is_empty() || wanted.contains(&held.id)) {
         if let Some(rule) = rules::find(held.id) {
-            documents.push(policy(held, rule));
+            let hiding: Vec<&HeldRule> = hiding(rule, &wanted).collect();
+            documents.push(policy(held, rule, &hiding));
             documents.push(binding(rule, options.action));
         }
     }
@@ -120,7 +121,7 @@ fn binding(rule: &Rule, action: Option<Action>) -> Value {
     })
 }
 
-fn policy(held: &HeldRule, rule: &Rule) -> Value {
+fn policy(held: &HeldRule, rule: &Rule, hiding: &[&HeldRule]) -> Value {
     let resources = |operations: &[&str], resource: &str| {
         json!({
             "apiGroups": [""],
@@ -145,7 +146,7 @@ fn policy(held: &HeldRule, rule: &Rule) -> Value {
                 ],
             },
             "matchConditions": conditions::conditions(),
-            "variables": variables(held, rule),
+            "variables": variables(held, rule, hiding),
             "validations": [{
                 "expression": "size(variables.introduced) == 0 || variables.passes",
                 "message": message,
@@ -165,7 +166,7 @@ fn message_expression(rule: &Rule) -> String {
     )
 }
 
-fn variables(held: &HeldRule, rule: &Rule) -> Vec<Value> {
+fn variables(held: &HeldRule, rule: &Rule, hiding: &[&HeldRule]) -> Vec<Value> {
     let mut all: Vec<(String, String)> = Vec::new();
     let sides = variables::of_sides();
     for side in Side::ALL {
@@ -187,6 +188,10 @@ fn variables(held: &HeldRule, rule: &Rule) -> Vec<Value> {
     let mut passes = vec![format!("({})", variables::only_lowers_weight())];
     if rule.is_of_intent {
         passes.push(format!("({})", variables::is_allowed(rule.id)));
+    }
+    for (at, cause) in hiding.iter().enumerate() {
+        passes.push(format!("size(variables.hiding{at}) > 0"));
+        all.push((format!("hiding{at}"), found(cause, Side::New)));
     }
     for (at, cause) in revealing(rule).enumerate() {
         let (new, old) = (format!("newCause{at}"), format!("oldCause{at}"));
@@ -216,8 +221,17 @@ fn found(held: &HeldRule, side: Side) -> String {
     side.of(&format!("{judged} ? {template} : []"))
 }
 
+/// The rules that there is a policy for, too, and from whose findings those of this rule follow.
+fn hiding(rule: &Rule, wanted: &[&str]) -> impl Iterator<Item = &'static HeldRule> {
+    let id = rule.id;
+    HELD.iter().filter(move |held| {
+        let hides = rules::find(held.id).is_some_and(|other| other.hides.contains(&id));
+        hides && (wanted.is_empty() || wanted.contains(&held.id))
+    })
+}
+
 /// The rules whose fix may bring an error of this rule to light, which then passes.
-fn revealing(rule: &'_ Rule) -> impl Iterator<Item = &'static HeldRule> {
+fn revealing(rule: &Rule) -> impl Iterator<Item = &'static HeldRule> {
     let id = rule.id;
     let harms_itself = rule.harms == Harms::Itself;
     HELD.iter().filter(move |held| {
