@@ -2,7 +2,7 @@
 
 use clbmigrate_core::{
     annotation::{
-        self, BACKEND_LABEL, BACKEND_TYPE, BACKEND_TYPES, DEFAULT_WEIGHT, FILL_INS, ID,
+        BACKEND_LABEL, BACKEND_TYPE, BACKEND_TYPES, DEFAULT_WEIGHT, FILL_INS, ID,
         KNOWN_ANNOTATIONS, LEGACY_PREFIX, OTHER_KINDS, PREFIX, PROTOCOL_PORT, VGROUP_IDS,
         VGROUP_PORT, ValueKind, WEIGHT,
     },
@@ -131,7 +131,7 @@ pub fn no_node_port() -> String {
 /// The removal of the weight of a Service that stays mapped.
 pub fn weight_removed() -> String {
     let old = "variables.oldWeight";
-    let (today, legacy) = keys(annotation::WEIGHT);
+    let (today, legacy) = keys(WEIGHT);
     let was = matches(old, VALID_WEIGHT);
     format!(
         "[{old}].filter(value, value != '' && variables.oldIsMigrated && $IsMigrated && {new} == '' && ({was} || {today} in $Annotations || {legacy} in $Annotations) && \
