@@ -1,4 +1,4 @@
-//! ValidatingAdmissionPolicies: rules about one Service, which an API server judges itself, without the
+//! Policies of an API server: rules about one Service, which it judges itself, without the
 //! webhook. Ids, severities, texts and tables of keys come from the catalogue.
 
 mod annotations;
