@@ -34,7 +34,6 @@ use hyper::StatusCode;
 
 use self::{
     api_reader::ServiceLists,
-    context::LastBaseCluster,
     review_log::{LoggedRequest, ReviewLog},
 };
 use crate::{

@@ -1,20 +1,23 @@
 //! The metrics that the chart's alerts and dashboard use, beside those that there are.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
-use super::{ClaimOutcome, EnforcementAction, Metrics, ReviewResult, ShedReason};
-use crate::{Webhook, config::Mode};
+use clbmigrate_core::finding::Severity;
+
+use super::{AuditRun, ClaimOutcome, EnforcementAction, Metrics, ReviewResult, ShedReason};
+use crate::{
+    Webhook,
+    config::{Enforcement, Mode},
+};
 
 const ALERTS: &str = include_str!("../../../deploy/chart/templates/prometheusrule.yaml");
 const DASHBOARD: &str = include_str!("../../../deploy/chart/files/dashboard.json");
 
 /// The metrics that other parts of the program register, so that they are not in [`Metrics::default`].
-const OF_OTHER_PARTS: [&str; 4] = [
-    "clbmigrate_webhook_config_last_good",
-    "clbmigrate_webhook_would_refuse_total",
-    "clbmigrate_webhook_audit_findings",
-    "clbmigrate_webhook_audit_last_run_timestamp_seconds",
-];
+const OF_OTHER_PARTS: [&str; 1] = ["clbmigrate_webhook_config_last_good"];
 
 /// All names of metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
@@ -31,6 +34,14 @@ fn shown() -> String {
     metrics.count_injection(Webhook::MutatePods, "patched");
     metrics.count_claim(ClaimOutcome::Granted);
     metrics.count_shed(Webhook::ValidateServices, ShedReason::Busy);
+    metrics.count_would_refuse(Webhook::ValidateServices, "CLB001", Enforcement::Warn);
+    metrics.audit().set_leads(true);
+    metrics.audit().set_last_run(AuditRun {
+        findings: [(("CLB001", Severity::Error), 1)].into(),
+        objects: 1,
+        ended: SystemTime::UNIX_EPOCH,
+        duration: Duration::ZERO,
+    });
     metrics.register_cache_age("services", || Some(Duration::from_secs(1)));
     metrics.text().expect("text")
 }

@@ -1,5 +1,6 @@
 //! What the administrator and the object decide.
 
+use clbmigrate_webhook::claims::{ClaimResult, ClaimStore, ReviewedWrite};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -27,6 +28,73 @@ fn a_rule_has_the_mode_that_is_written_for_it(
         (verdict, warnings),
         "{response:?}"
     );
+}
+
+/// What becomes of a weight of 101: allowed, its action, how many warnings.
+fn in_mode(cluster: &TestCluster) -> (bool, String, usize) {
+    let response = cluster.create(&bad());
+    (response.allowed(), response.action_on("CLB001").to_owned(), response.warnings().len())
+}
+
+#[rstest]
+#[case::enforce("mode: enforce", (false, "denied", 0))]
+#[case::warn("mode: warn", (true, "warned", 1))]
+#[case::audit("mode: audit", (true, "audited", 0))]
+#[case::a_namespace("mode: audit\nnamespaceModes: {shop: enforce}", (false, "denied", 0))]
+#[case::another_namespace("mode: audit\nnamespaceModes: {other: enforce}", (true, "audited", 0))]
+#[case::a_rule_is_never_sharper_than_it_says("mode: warn\nrules: {CLB001: audit}", (true, "audited", 0))]
+fn one_switch_limits_all_rules(#[case] config: &str, #[case] expected: (bool, &str, usize)) {
+    let (allowed, action, warnings) = in_mode(&test_cluster().config(config));
+    assert_eq!((allowed, &*action, warnings), expected);
+}
+
+#[test]
+fn what_only_the_mode_lets_through_is_told_to_the_audit_log() {
+    let response = test_cluster().config("mode: audit").create(&bad());
+    assert_eq!(response.would_refuse(), "CLB001");
+    assert_eq!(test_cluster().create(&bad()).would_refuse(), "");
+    assert_eq!(test_cluster().config("mode: audit").create(&web()).would_refuse(), "");
+    let warned = test_cluster().config("mode: warn").create(&bad());
+    assert!(warned.warnings()[0].contains("enforce would refuse it"), "{warned:?}");
+}
+
+#[test]
+fn a_namespace_may_be_labelled_with_a_mode() {
+    let labelled = |mode: &str, config: &str| {
+        let cluster = test_cluster().config(config);
+        let namespace = json!({"metadata": {"name": "shop", "labels": {"clbmigrate.io/mode": mode}}});
+        cluster.cache.put_namespace(&namespace.to_string()).expect("a namespace");
+        cluster
+    };
+    let action = |cluster: TestCluster| in_mode(&cluster).1;
+    assert_eq!(action(labelled("warn", "")), "warned");
+    assert_eq!(action(labelled("enforce", "mode: audit")), "denied");
+    assert_eq!(action(labelled("enforce", "namespaceModes: {shop: audit}")), "audited");
+    let wrong = labelled("loud", "").create(&bad());
+    assert!(!wrong.allowed());
+    assert!(wrong.warnings()[0].contains("the label clbmigrate.io/mode is \"loud\""), "{wrong:?}");
+    let cluster = labelled("warn", "");
+    cluster.cache.put_namespace(r#"{"metadata": {"name": "shop"}}"#).expect("a namespace");
+    assert_eq!(action(cluster), "denied", "the label was taken away");
+}
+
+/// Claims of which nobody can tell whether they are free.
+struct NeverSettled;
+
+impl ClaimStore for NeverSettled {
+    async fn claim(&self, _: ReviewedWrite<'_>) -> ClaimResult {
+        ClaimResult::Unsettled("no answer".to_owned())
+    }
+}
+
+#[test]
+fn a_claim_that_cannot_be_settled_refuses_nothing_in_a_softer_mode() {
+    for (mode, allowed, warnings) in [("enforce", false, 0), ("warn", true, 1), ("audit", true, 0)] {
+        let cluster = test_cluster().config(&format!("mode: {mode}"));
+        let handler = cluster.admission_with(NeverSettled);
+        let response = validate(&handler, &review(USER, "CREATE", None, Some(&web())));
+        assert_eq!((response.allowed(), response.warnings().len()), (allowed, warnings), "{mode}");
+    }
 }
 
 #[test]

@@ -223,6 +223,11 @@ impl ReviewResponse {
         self.0["auditAnnotations"]["findings"].as_str().unwrap_or_default()
     }
 
+    /// The rules that would have denied the request, but for the mode.
+    pub fn would_refuse(&self) -> &str {
+        self.0["auditAnnotations"]["wouldRefuse"].as_str().unwrap_or_default()
+    }
+
     /// What was done about a rule's finding: `denied`, `warned`, `audited`, or empty.
     pub fn action_on(&self, rule: &str) -> &str {
         let found = self.audit().split(',').filter_map(|one| one.split_once('='));

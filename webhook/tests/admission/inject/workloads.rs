@@ -94,6 +94,13 @@ fn an_edit_that_made_it_a_migrated_one_milliseconds_ago_counts_too() {
 }
 
 #[test]
+fn in_mode_audit_no_workload_gets_a_hook() {
+    create(&shop().config("mode: warn"), &bare()).has_hook(30);
+    let audited = create(&shop().config("mode: audit"), &bare());
+    assert!(!audited.is_patched && audited.warnings.is_empty(), "{audited:?}");
+}
+
+#[test]
 fn where_the_api_server_cannot_be_asked_the_cache_counts_and_a_warning_says_so() {
     let silent = FakeApiReader { services: None, ..FakeApiReader::default() };
     let response = create(&test_cluster().nodes(&[node(1)]).api_reader(silent), &bare());
