@@ -3,7 +3,7 @@
 //!
 //! When two thirds of its life are over, a next one is made, and its certificate is published beside the
 //! present one. Once every webhook configuration has carried it for a while, it signs. The certificate
-//! of the one before stays published until it expires, so that whatever it has signed is trusted.
+//! of the one before stays published until all that it has signed has expired.
 
 use std::time::{Duration, SystemTime};
 
@@ -67,7 +67,8 @@ pub enum RotationStep {
     Prepare,
     /// The next authority signs from now on.
     Promote,
-    /// Certificates that have expired are published no longer.
+    /// Certificates of authorities that sign no more, and have signed nothing that is served, are
+    /// published no longer.
     Retire,
 }
 
@@ -87,6 +88,8 @@ pub struct CertificateAuthority {
     /// The one that signs later. Its certificate is in the bundle.
     next: Option<Signer>,
     bundle: CaBundle,
+    /// When it began to sign in place of the one before.
+    promoted: Option<SystemTime>,
     lifetimes: Lifetimes,
 }
 
@@ -102,7 +105,7 @@ impl CertificateAuthority {
     ) -> Result<Self, CertificateAuthorityError> {
         let signer = Signer::create(generation, lifetimes.authority, now)?;
         let bundle = CaBundle::new(signer.pem(), generation)?;
-        Ok(Self { signer, next: None, bundle, lifetimes })
+        Ok(Self { signer, next: None, bundle, promoted: None, lifetimes })
     }
 
     /// Reads an authority that was made before, with the one that follows it where there is one, and
@@ -132,7 +135,7 @@ impl CertificateAuthority {
             signer = follower;
         }
         signer.check(now)?;
-        Ok(Self { signer, next, bundle, lifetimes })
+        Ok(Self { signer, next, bundle, promoted: None, lifetimes })
     }
 
     /// The same authority, its bundle with another generation.
@@ -140,6 +143,18 @@ impl CertificateAuthority {
     pub fn with_generation(mut self, generation: u64) -> Self {
         self.bundle = self.bundle.with_generation(generation);
         self
+    }
+
+    /// The same authority, which signs in place of another one since then.
+    #[must_use]
+    pub fn promoted_at(mut self, promoted: Option<SystemTime>) -> Self {
+        self.promoted = promoted;
+        self
+    }
+
+    /// Since when it signs in place of another one; `None` where there was none.
+    pub fn promoted(&self) -> Option<SystemTime> {
+        self.promoted
     }
 
     /// The certificates that API servers are to trust.
@@ -201,11 +216,11 @@ impl CertificateAuthority {
                 now >= next.made() + self.lifetimes.overlap() && is_published(next.certificate());
             return is_known.then_some(RotationStep::Promote);
         }
-        if self.signer.is_due(now) {
+        if self.signer.is_due(self.lifetimes.authority, now) {
             return Some(RotationStep::Prepare);
         }
         let all = self.bundle.certificates();
-        (all.len() > self.trusted(now).len()).then_some(RotationStep::Retire)
+        (all.len() > self.needed(now).len()).then_some(RotationStep::Retire)
     }
 
     /// The authority after a step.
@@ -218,25 +233,33 @@ impl CertificateAuthority {
         now: SystemTime,
     ) -> Result<Self, CertificateAuthorityError> {
         let generation = self.bundle.generation().saturating_add(1);
-        let mut trusted = self.trusted(now);
+        let mut needed = self.needed(now);
         match (step, self.next) {
-            (RotationStep::Promote, Some(next)) => Ok(Self { signer: next, next: None, ..self }),
+            (RotationStep::Promote, Some(next)) => {
+                Ok(Self { signer: next, next: None, promoted: Some(now), ..self })
+            }
             (RotationStep::Prepare, None) => {
                 let next = Signer::create(generation, self.lifetimes.authority, now)?;
-                trusted.push(next.certificate().clone());
-                let bundle = CaBundle::of(&trusted, generation)?;
+                needed.push(next.certificate().clone());
+                let bundle = CaBundle::of(&needed, generation)?;
                 Ok(Self { next: Some(next), bundle, ..self })
             }
             (RotationStep::Retire, next) => {
-                Ok(Self { next, bundle: CaBundle::of(&trusted, generation)?, ..self })
+                Ok(Self { next, bundle: CaBundle::of(&needed, generation)?, ..self })
             }
             (_, next) => Ok(Self { next, ..self }),
         }
     }
 
-    /// The bundle's certificates that have not expired.
-    fn trusted(&self, now: SystemTime) -> Vec<CertificateDer<'static>> {
-        self.bundle.unexpired(now)
+    /// The certificates that must be published: the one that signs, the one that will, and those before
+    /// while a certificate of theirs may be served.
+    fn needed(&self, now: SystemTime) -> Vec<CertificateDer<'static>> {
+        let mut all = self.bundle.unexpired(now);
+        if self.promoted.is_some_and(|promoted| now >= promoted + self.lifetimes.leaf) {
+            let next = self.next.as_ref().map(Signer::certificate);
+            all.retain(|it| it == self.signer.certificate() || Some(it) == next);
+        }
+        all
     }
 }
 
@@ -284,6 +307,24 @@ mod tests {
         assert_eq!(alone.bundle().certificates(), [new]);
         assert_eq!(alone.bundle().generation(), 3);
         assert_eq!(alone.due_step(at(start, 60), |_| true), None);
+    }
+
+    #[test]
+    fn the_one_before_is_published_until_what_it_has_signed_has_expired() {
+        let start = SystemTime::now();
+        let long = CertificateAuthority::create(1, Lifetimes::default(), start).expect("made");
+        let (signer, bundle) =
+            (SignerPem { certificate: long.certificate(), key: long.key() }, long.bundle());
+        let first = CertificateAuthority::open(signer, None, bundle.clone(), LIFETIMES, start);
+        let first = first.expect("the same, with shorter lives from now on");
+        assert_eq!(first.due_step(at(start, 39), |_| true), None);
+        assert_eq!(first.due_step(at(start, 40), |_| true), Some(RotationStep::Prepare));
+        let both = first.after(RotationStep::Prepare, at(start, 40)).expect("two");
+        let after = both.after(RotationStep::Promote, at(start, 46)).expect("the new one");
+        assert_eq!(after.due_step(at(start, 65), |_| true), None);
+        assert_eq!(after.due_step(at(start, 66), |_| true), Some(RotationStep::Retire));
+        let alone = after.after(RotationStep::Retire, at(start, 66)).expect("the new one alone");
+        assert_eq!(alone.bundle().certificates(), [alone.signing_certificate().clone()]);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The Secret that holds the certificate authority, shared by all replicas.
 
-use std::{collections::BTreeMap, str, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    str,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
@@ -25,6 +29,8 @@ const SIGNER_PRIVATE_KEY: &str = "signer.key";
 /// Those that will sign next, while one authority follows another.
 const NEXT_CERT_KEY: &str = "next.crt";
 const NEXT_PRIVATE_KEY: &str = "next.key";
+/// Since when the signer signs in place of the one before, in seconds since 1970.
+const PROMOTED_KEY: &str = "promoted";
 /// The bundle's generation: it grows with every change of the bundle.
 const GENERATION_KEY: &str = "generation";
 
@@ -185,6 +191,11 @@ fn data(authority: &CertificateAuthority) -> BTreeMap<String, ByteString> {
         (SIGNER_PRIVATE_KEY, authority.key()),
         (GENERATION_KEY, &generation),
     ];
+    let promoted = authority.promoted().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let promoted = promoted.map(|since| since.as_secs().to_string());
+    if let Some(promoted) = &promoted {
+        data.push((PROMOTED_KEY, promoted));
+    }
     if let Some(next) = authority.next() {
         data.extend([(NEXT_CERT_KEY, next.certificate), (NEXT_PRIVATE_KEY, next.key)]);
     }
@@ -211,7 +222,10 @@ pub(super) fn parse(
         Ok(certificate) => Some(SignerPem { certificate, key: text(secret, NEXT_PRIVATE_KEY)? }),
         Err(_) => None,
     };
+    let promoted = text(secret, PROMOTED_KEY).ok().and_then(|text| text.parse().ok());
+    let promoted = promoted.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     CertificateAuthority::open(signer, next, bundle, lifetimes, now)
+        .map(|authority| authority.promoted_at(promoted))
         .map_err(|error| format!("{SIGNER_CERT_KEY}: {error}"))
 }
 
@@ -270,6 +284,11 @@ mod tests {
         };
         assert_eq!(next(&read), next(&made));
         assert!(next(&read).is_some());
+        let promoted = made.after(super::super::RotationStep::Promote, now).expect("the new one");
+        let read = parse(&secret(&promoted), Lifetimes::default(), now).expect("the same");
+        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        assert_eq!(read.promoted().map(seconds), Some(seconds(now)));
+        assert!(read.next().is_none());
     }
 
     #[test]
@@ -295,7 +314,7 @@ mod tests {
         assert!(mismatch.contains("not that of the first certificate"), "{mismatch}");
         assert!(!mismatch.contains("PRIVATE"));
         assert!(with(BUNDLE_KEY, Some(other.bundle().pem())).contains("other certificates"));
-        let later = now + std::time::Duration::from_secs(11 * 365 * 24 * 3600);
+        let later = now + Duration::from_secs(11 * 365 * 24 * 3600);
         assert!(
             parse(&secret(&made), Lifetimes::default(), later)
                 .expect_err("over")

@@ -172,8 +172,8 @@ mod tests {
         let (old, new) = (bundle(&old), bundle(&new));
         let following = new.clone().following(Some(&old), now);
         let [first, second] = &*following.certificates() else { panic!("{following:?}") };
-        assert_eq!(new.certificates(), [first.clone()]);
-        assert_eq!(old.certificates(), [second.clone()]);
+        assert_eq!(new.certificates(), std::slice::from_ref(first));
+        assert_eq!(old.certificates(), std::slice::from_ref(second));
 
         assert!(following.is_published_as(&following.base64()));
         assert!(following.is_published_as(&new.base64()), "another replica has settled it");

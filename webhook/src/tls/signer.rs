@@ -92,9 +92,10 @@ impl Signer {
         self.not_before + CLOCK_SKEW
     }
 
-    /// Whether two thirds of its life are over.
-    pub fn is_due(&self, now: SystemTime) -> bool {
-        let lifetime = self.not_after.duration_since(self.made()).unwrap_or_default();
+    /// Whether two thirds of its life are over, which counts as no longer than `lifetime`.
+    pub fn is_due(&self, lifetime: Duration, now: SystemTime) -> bool {
+        let own = self.not_after.duration_since(self.made()).unwrap_or_default();
+        let lifetime = own.min(lifetime);
         now >= self.made() + lifetime * 2 / 3
     }
 

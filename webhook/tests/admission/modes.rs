@@ -62,7 +62,8 @@ fn what_only_the_mode_lets_through_is_told_to_the_audit_log() {
 fn a_namespace_may_be_labelled_with_a_mode() {
     let labelled = |mode: &str, config: &str| {
         let cluster = test_cluster().config(config);
-        let namespace = json!({"metadata": {"name": "shop", "labels": {"clbmigrate.io/mode": mode}}});
+        let namespace =
+            json!({"metadata": {"name": "shop", "labels": {"clbmigrate.io/mode": mode}}});
         cluster.cache.put_namespace(&namespace.to_string()).expect("a namespace");
         cluster
     };
@@ -89,7 +90,8 @@ impl ClaimStore for NeverSettled {
 
 #[test]
 fn a_claim_that_cannot_be_settled_refuses_nothing_in_a_softer_mode() {
-    for (mode, allowed, warnings) in [("enforce", false, 0), ("warn", true, 1), ("audit", true, 0)] {
+    for (mode, allowed, warnings) in [("enforce", false, 0), ("warn", true, 1), ("audit", true, 0)]
+    {
         let cluster = test_cluster().config(&format!("mode: {mode}"));
         let handler = cluster.admission_with(NeverSettled);
         let response = validate(&handler, &review(USER, "CREATE", None, Some(&web())));

@@ -5,6 +5,7 @@
 mod conditions;
 mod deletions;
 mod files;
+mod gitops;
 mod monitoring;
 mod network_policy;
 mod older_values;
@@ -36,8 +37,9 @@ const CLUSTERS: [(&str, Version); 2] = [("new", Version::NEWEST), ("old", Versio
 type FileCase = (&'static str, fn(&Helm) -> anyhow::Result<()>);
 
 /// The tests of what is in files.
-const FILE_CASES: [&[FileCase]; 6] = [
+const FILE_CASES: [&[FileCase]; 7] = [
     files::CASES,
+    gitops::FILE_CASES,
     monitoring::CASES,
     network_policy::FILE_CASES,
     older_values::FILE_CASES,
@@ -95,12 +97,13 @@ fn main() -> ExitCode {
         CLUSTERS.iter().fold(Plan::new(), |plan, (name, version)| plan.cluster(name, *version));
     let shared = SharedTestbed::new(plan);
     let mut trials: Vec<Trial> = FILE_CASES.concat().into_iter().map(file_trial).collect();
-    let groups: [&[ClusterCase]; 7] = [
+    let groups: [&[ClusterCase]; 8] = [
         services::CASES,
         deletions::CASES,
         workloads::CASES,
         release::CASES,
         older_values::CASES,
+        gitops::CASES,
         people::CASES,
         network_policy::CASES,
     ];

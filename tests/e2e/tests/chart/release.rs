@@ -29,7 +29,7 @@ pub const OLD_CASES: &[ClusterCase] =
     &[("what the webhook publishes survives helm, applied by the server", by_server)];
 
 const DEADLINE: Duration = Duration::from_secs(60);
-const HOOKS: [(&str, &str); 5] = [
+pub const HOOKS: [(&str, &str); 5] = [
     ("validatingwebhookconfiguration", "clbmigrate-validate-services"),
     ("validatingwebhookconfiguration", "clbmigrate-validate-workloads"),
     ("validatingwebhookconfiguration", "clbmigrate-validate-cascading-deletion"),
@@ -38,7 +38,7 @@ const HOOKS: [(&str, &str); 5] = [
 ];
 
 /// Does what the webhook does once it is Ready.
-fn publish(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
+pub fn publish(cluster: &TestCluster<'_>) -> anyhow::Result<()> {
     let authority = base64(cluster)?;
     for (kind, name) in HOOKS {
         let patch = json!([
