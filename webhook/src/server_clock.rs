@@ -20,9 +20,9 @@ use crate::metrics::Metrics;
 /// How often the clocks are compared.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// A difference of which the log tells.
-const REMARKABLE: i64 = 300;
+const REMARKABLE: u64 = 300;
 /// The API server tells whole seconds, and takes a moment to answer: less than this is no difference.
-const RESOLUTION: i64 = 2;
+const RESOLUTION: u64 = 2;
 
 /// Why the API server's time is not known.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ impl ServerClock {
         let ahead = difference(date, SystemTime::now());
         let before = self.ahead.swap(ahead, Relaxed);
         self.shown.set(ahead);
-        if ahead.abs() >= REMARKABLE && before.abs() < REMARKABLE {
+        if ahead.unsigned_abs() >= REMARKABLE && before.unsigned_abs() < REMARKABLE {
             tracing::error!(
                 seconds = ahead,
                 "this machine's clock is behind the API server's by so much (ahead of it if negative); certificates follow the API server's"
@@ -101,7 +101,7 @@ impl ServerClock {
 fn difference(server: i64, own: SystemTime) -> i64 {
     let own = own.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let ahead = server.saturating_sub(i64::try_from(own).unwrap_or(i64::MAX));
-    if ahead.abs() <= RESOLUTION { 0 } else { ahead }
+    if ahead.unsigned_abs() <= RESOLUTION { 0 } else { ahead }
 }
 
 /// A time so many seconds later, or earlier where they are negative.

@@ -98,7 +98,7 @@ impl CertDirWatcher {
     fn serve_pending(&mut self, now: SystemTime, instant: Instant) {
         let Some((certificate, since)) = &self.pending else { return };
         let serves = self.resolver.current().is_some_and(|current| now < current.not_after());
-        let waits = instant.duration_since(*since) < MAX_LAG;
+        let waits = self.publication.is_known() && instant.duration_since(*since) < MAX_LAG;
         if serves && waits && self.publication.verify(certificate, now).is_err() {
             return;
         }

@@ -80,6 +80,12 @@ impl Publication {
         self.changes.subscribe()
     }
 
+    /// Whether anything is known. While it is not, API servers send no reviews either, for the program is
+    /// not ready.
+    pub fn is_known(&self) -> bool {
+        self.all().iter().any(|published| matches!(published, Published::Entries(_)))
+    }
+
     /// Whether every configuration that is there carries this certificate.
     pub fn carries(&self, certificate: &CertificateDer<'_>) -> bool {
         self.all().iter().all(|published| match published {
@@ -244,6 +250,7 @@ mod tests {
         let check = |publication: &Publication| publication.check(Some(&leaf), now);
         let unread = check(&Publication::new()).expect_err("nothing is known");
         assert_eq!(unread, "clbmigrate-validate-services: not read yet");
+        assert!(!Publication::new().is_known() && with(Vec::new()).is_known());
         assert_eq!(check(&with(entry(&own))), Ok(()));
         assert_eq!(check(&with(Vec::new())), Ok(()), "there is no configuration");
         let foreign = check(&with(entry(&other))).expect_err("another authority");

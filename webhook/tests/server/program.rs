@@ -177,13 +177,14 @@ fn without_an_api_server_it_is_alive_but_not_ready_and_says_why() -> Result<()> 
     let files = Files::new()?;
     let process = WebhookProcess::start(files.command(&[]))?;
     ensure!(process.probe("/healthz")?.0 == 200);
-    // The other two conditions hold soon, the caches' never.
+    // The other two conditions hold soon, these never.
     let missing = try_wait_for("readiness without caches", DEADLINE, || {
         let (status, body) = process.probe("/readyz")?;
         ensure!(status == 503, "{body}");
-        Ok((body.lines().count() == 2).then_some(body))
+        Ok((body.lines().count() == 3).then_some(body))
     })?;
     ensure!(missing.starts_with("not ready\ncaches: "), "{missing}");
+    ensure!(missing.contains("\npublication: clbmigrate-validate-services: "), "{missing}");
     Ok(())
 }
 

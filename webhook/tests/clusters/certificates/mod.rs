@@ -11,6 +11,7 @@ use clbmigrate_testbed::{Network, Validity, try_wait_for};
 use clbmigrate_webhook::{
     Webhook,
     audit::{backend::RECORD_NAME, record::SHARDS},
+    config::LAST_GOOD_NAME,
     tls::{GENERATION_ANNOTATION, SECRET_NAME},
 };
 use serde_json::{Value, json};
@@ -47,8 +48,8 @@ impl<'a> Installation<'a> {
     fn role(&self) -> Value {
         let meta = json!({"name": "webhook", "namespace": self.namespace.name});
         let group = "rbac.authorization.k8s.io";
-        let record: Vec<String> =
-            (0..SHARDS).map(|number| format!("{RECORD_NAME}-{number:x}")).collect();
+        let record = (0..SHARDS).map(|number| format!("{RECORD_NAME}-{number:x}"));
+        let config_maps: Vec<String> = record.chain([LAST_GOOD_NAME.to_owned()]).collect();
         let rules = json!([
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
             {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET_NAME],
@@ -56,7 +57,7 @@ impl<'a> Installation<'a> {
             {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
              "verbs": ["create", "get", "list", "update", "delete"]},
             {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": record,
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": config_maps,
              "verbs": ["get", "update"]},
         ]);
         json!({"apiVersion": "v1", "kind": "List", "items": [
@@ -117,6 +118,14 @@ impl<'a> Installation<'a> {
         let secret = self.get("secret", SECRET_NAME)?;
         let value = secret["data"][key].as_str().with_context(|| format!("no {key}"))?;
         Ok(String::from_utf8(STANDARD.decode(value)?)?)
+    }
+
+    /// A `ConfigMap`; null if there is none.
+    pub fn config_map(&self, name: &str) -> Result<Value> {
+        let arguments = ["-n", &self.namespace.name, "get", "configmap", name];
+        let flags = ["--ignore-not-found", "-o", "json"];
+        let found = self.namespace.cluster.run_kubectl(&[&arguments[..], &flags[..]].concat())?;
+        if found.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&found)?) }
     }
 
     /// Writes values into the Secret, which may not be there.

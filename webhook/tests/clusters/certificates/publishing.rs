@@ -112,7 +112,7 @@ fn not_ours(installation: &Installation<'_>) -> Result<()> {
     installation.configure(Webhook::MutateWorkloads, &manifest)?;
     installation.configure(Webhook::MutatePods, &json!({}))?;
     installation.configure(WEBHOOK, &json!({}))?;
-    let _process = installation.start_ready(&[])?;
+    let process = installation.start(&[])?;
     for webhook in [WEBHOOK, Webhook::MutatePods] {
         installation.wait_until_published(webhook)?;
         // What is written once all are watched would be written to the others as well.
@@ -123,7 +123,12 @@ fn not_ours(installation: &Installation<'_>) -> Result<()> {
         let left = installation.configuration(webhook)?;
         ensure!(ca_bundle_of(&left).is_empty() && generation_of(&left).is_empty(), "{left}");
     }
-    Ok(())
+    // Nobody could call it by what cert-manager has not written yet.
+    let unready =
+        format!("publication: {}: no caBundle yet", Webhook::MutateWorkloads.configuration());
+    try_wait_for("the publication alone to be awaited", DEADLINE, || {
+        Ok((process.probe("/readyz")?.1.trim() == format!("not ready\n{unready}")).then_some(()))
+    })
 }
 
 fn managers(installation: &Installation<'_>) -> Result<()> {
@@ -186,10 +191,12 @@ fn files(installation: &Installation<'_>) -> Result<()> {
         })?;
         installation.replace(WEBHOOK)?;
     }
-    try_wait_for("the process to be ready", DEADLINE, || {
+    let unready = format!("publication: {}: no caBundle yet", Webhook::MutatePods.configuration());
+    try_wait_for("the publication alone to be awaited", DEADLINE, || {
         let answer = process.get("/healthz", &root, &installation.server_name());
         let is_trusted = answer.is_ok_and(|(status, _)| status == 200);
-        Ok((is_trusted && process.probe("/readyz")?.0 == 200).then_some(()))
+        let is_awaited = process.probe("/readyz")?.1.trim() == format!("not ready\n{unready}");
+        Ok((is_trusted && is_awaited).then_some(()))
     })?;
     let left = installation.configuration(Webhook::MutatePods)?;
     ensure!(ca_bundle_of(&left).is_empty() && generation_of(&left) == newer, "{left}");
