@@ -1,6 +1,12 @@
 //! The webhook on a real cluster: its cache before an API server, also one that misbehaves, what it reads
 //! during a review, its certificates, from the shared Secret to `caBundle`, and its audit.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail, and tell what it measured"
+)]
 
 mod audit;
 mod cache;
