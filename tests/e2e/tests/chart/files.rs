@@ -348,14 +348,17 @@ fn audit(helm: &Helm) -> anyhow::Result<()> {
     };
     ensure!(events["verbs"] == json!(["create"]), "{events}");
     ensure!(creation["verbs"] == json!(["create"]), "{creation}");
-    let names: Vec<String> =
-        (0..16).map(|number| format!("clbmigrate-webhook-audit-{number:x}")).collect();
+    // The last good configuration is kept with an audit and without.
+    let last_good = "clbmigrate-webhook-last-good".to_owned();
+    let shards = (0..16).map(|number| format!("clbmigrate-webhook-audit-{number:x}"));
+    let names: Vec<String> = [last_good.clone()].into_iter().chain(shards).collect();
     ensure!(record["resourceNames"] == json!(names), "{record}");
     ensure!(record["verbs"] == json!(["get", "update"]), "{record}");
     let granted = of_audit(&rules("--set audit.enabled=false")?);
-    ensure!(granted.is_empty(), "{granted:?}");
+    let [_, record] = granted.as_slice() else { anyhow::bail!("not two rules: {granted:?}") };
+    ensure!(record["resourceNames"] == json!([last_good]), "{record}");
     let file = rendered(helm, "--show-only templates/config.yaml --set audit.interval=1h")?;
-    ensure!(file.contains(r#"audit: {"enabled":true,"interval":"1h"}"#), "{file}");
+    ensure!(file.contains("audit:\n      enabled: true\n      interval: \"1h\""), "{file}");
     Ok(())
 }
 
